@@ -1,0 +1,292 @@
+/* The family "vit" (ViT and DeiT, timm's names): which tensors it has, what they cost, and how to
+ * tell its dimensions from a file that says nothing about itself. */
+#include <string.h>
+
+#include "description.h"
+#include "error.h"
+
+guint vitgate__description_n_patches(const Description *d)
+{
+  guint side = d->image_size / d->patch_size;
+  return side * side;
+}
+
+guint vitgate__description_n_tokens(const Description *d)
+{
+  return vitgate__description_n_patches(d) + (d->distilled ? 2 : 1);
+}
+
+/* ---- Costs ---- */
+
+double vitgate__attention_gmacs(const Description *d, guint heads, guint n_tokens)
+{
+  double t = n_tokens, width = (double)heads * d->head_dim;
+  return 1e-9 * (t * d->dim * 3 * width + 2 * t * t * width + t * width * d->dim);
+}
+
+double vitgate__mlp_gmacs(const Description *d, guint neurons, guint n_tokens)
+{
+  return 1e-9 * 2 * n_tokens * d->dim * neurons;
+}
+
+double vitgate__description_gmacs(const Description *d)
+{
+  guint tokens = vitgate__description_n_tokens(d);
+  double patch = 3.0 * d->patch_size * d->patch_size;
+  double sum = 1e-9 * (vitgate__description_n_patches(d) * patch * d->dim +
+                       (d->distilled ? 2.0 : 1.0) * d->dim * d->n_classes);
+  for (guint i = 0; i < d->depth; i++)
+    sum += vitgate__attention_gmacs(d, d->blocks[i].heads, tokens) +
+           vitgate__mlp_gmacs(d, d->blocks[i].neurons, tokens);
+  return sum;
+}
+
+guint64 vitgate__attention_parameters(const Description *d, guint heads)
+{
+  guint64 width = (guint64)heads * d->head_dim;
+  return heads ? 2 * d->dim + 3 * width * (d->dim + 1) + (width + 1) * d->dim : 0;
+}
+
+guint64 vitgate__mlp_parameters(const Description *d, guint neurons)
+{
+  guint64 n = neurons;
+  return neurons ? 2 * d->dim + n * (d->dim + 1) + (n + 1) * d->dim : 0;
+}
+
+guint64 vitgate__description_parameters(const Description *d)
+{
+  g_autoptr(GArray) specs = vitgate__description_tensors(d);
+  guint64 sum = 0;
+  for (guint i = 0; i < specs->len; i++) {
+    const TensorSpec *spec = &g_array_index(specs, TensorSpec, i);
+    guint64 n = 1;
+    for (guint j = 0; j < spec->n_dims; j++)
+      n *= spec->shape[j];
+    sum += n;
+  }
+  return sum;
+}
+
+/* ---- Tensors ---- */
+
+static void add_spec(GArray *specs, const char *name, guint64 rows, guint64 columns)
+{
+  TensorSpec spec = { .n_dims = columns ? 2 : 1, .shape = { rows, columns } };
+  g_strlcpy(spec.name, name, sizeof spec.name);
+  g_array_append_val(specs, spec);
+}
+
+/* A learned affine map: NAME.weight and NAME.bias. columns 0: a LayerNorm's scale and shift */
+static void add_affine(GArray *specs, const char *name, guint64 rows, guint64 columns)
+{
+  char full[64];
+  g_snprintf(full, sizeof full, "%s.weight", name);
+  add_spec(specs, full, rows, columns);
+  g_snprintf(full, sizeof full, "%s.bias", name);
+  add_spec(specs, full, rows, 0);
+}
+
+static void add_block(GArray *specs, const Description *d, guint i)
+{
+  const struct {
+    const char *name;
+    guint64 rows, columns;
+    gboolean present;
+  } parts[] = {
+    { "norm1", d->dim, 0, d->blocks[i].heads },
+    { "attn.qkv", 3 * d->blocks[i].heads * d->head_dim, d->dim, d->blocks[i].heads },
+    { "attn.proj", d->dim, d->blocks[i].heads * d->head_dim, d->blocks[i].heads },
+    { "norm2", d->dim, 0, d->blocks[i].neurons },
+    { "mlp.fc1", d->blocks[i].neurons, d->dim, d->blocks[i].neurons },
+    { "mlp.fc2", d->dim, d->blocks[i].neurons, d->blocks[i].neurons },
+  };
+  char name[48];
+  for (guint p = 0; p < G_N_ELEMENTS(parts); p++) {
+    g_snprintf(name, sizeof name, "blocks.%u.%s", i, parts[p].name);
+    if (parts[p].present)
+      add_affine(specs, name, parts[p].rows, parts[p].columns);
+  }
+}
+
+GArray *vitgate__description_tensors(const Description *d)
+{
+  GArray *specs = g_array_new(FALSE, FALSE, sizeof(TensorSpec));
+  const TensorSpec embeddings[] = {
+    { "cls_token", 3, { 1, 1, d->dim } },
+    { "dist_token", 3, { 1, 1, d->dim } },
+    { "pos_embed", 3, { 1, vitgate__description_n_tokens(d), d->dim } },
+    { "patch_embed.proj.weight", 4, { d->dim, 3, d->patch_size, d->patch_size } },
+    { "patch_embed.proj.bias", 1, { d->dim } },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(embeddings); i++)
+    if (i != 1 || d->distilled)
+      g_array_append_val(specs, embeddings[i]);
+  for (guint i = 0; i < d->depth; i++)
+    add_block(specs, d, i);
+  add_affine(specs, "norm", d->dim, 0);
+  add_affine(specs, "head", d->n_classes, d->dim);
+  if (d->distilled)
+    add_affine(specs, "head_dist", d->n_classes, d->dim);
+  return specs;
+}
+
+gboolean vitgate__description_check_tensors(const Description *d, const Safetensors *file,
+                                            GError **error)
+{
+  const char *path = vitgate__safetensors_get_path(file);
+  g_autoptr(GArray) specs = vitgate__description_tensors(d);
+  g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; i < specs->len; i++) {
+    const TensorSpec *spec = &g_array_index(specs, TensorSpec, i);
+    const Tensor *tensor = vitgate__safetensors_find(file, spec->name);
+    g_autofree char *expected = vitgate__tensor_describe_shape(spec->shape, spec->n_dims);
+    g_hash_table_add(known, (gpointer)spec->name);
+    if (!tensor) {
+      vitgate__set_error(error, VITGATE_ERROR_TENSOR, "%s: tensor '%s' is missing, expected %s",
+                         path, spec->name, expected);
+      return FALSE;
+    }
+    if (tensor->n_dims != spec->n_dims ||
+        memcmp(tensor->shape, spec->shape, spec->n_dims * sizeof *spec->shape)) {
+      g_autofree char *found = vitgate__tensor_describe_shape(tensor->shape, tensor->n_dims);
+      vitgate__set_error(error, VITGATE_ERROR_TENSOR, "%s: tensor '%s' is %s, expected %s", path,
+                         spec->name, found, expected);
+      return FALSE;
+    }
+    if (tensor->type != TENSOR_F32 && tensor->type != TENSOR_F16 && tensor->type != TENSOR_BF16) {
+      vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                         "%s: tensor '%s' is of type %s, expected F32, F16 or BF16", path,
+                         spec->name, vitgate__tensor_types[tensor->type].name);
+      return FALSE;
+    }
+  }
+  /* An unknown tensor means a network that computes something else. */
+  guint n_tensors;
+  const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
+  for (guint i = 0; i < n_tensors; i++)
+    if (!g_hash_table_contains(known, tensors[i].name)) {
+      vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                         "%s: tensor '%s' is not part of a ViT or DeiT as supported here", path,
+                         tensors[i].name);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* ---- Inference from names and shapes ---- */
+
+static const Tensor *find_shaped(const Safetensors *file, const char *name, guint n_dims,
+                                 GError **error)
+{
+  const char *path = vitgate__safetensors_get_path(file);
+  const Tensor *tensor = vitgate__safetensors_find(file, name);
+  if (tensor && tensor->n_dims == n_dims)
+    return tensor;
+  if (tensor) {
+    g_autofree char *found = vitgate__tensor_describe_shape(tensor->shape, tensor->n_dims);
+    vitgate__set_error(error, VITGATE_ERROR_TENSOR, "%s: tensor '%s' is %s, expected %u dimensions",
+                       path, name, found, n_dims);
+  } else {
+    guint n_tensors;
+    const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
+    vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                       "%s: no tensor '%s': not a ViT or DeiT under timm's names (found %u "
+                       "tensors, the first named '%s')",
+                       path, name, n_tensors, n_tensors ? tensors[0].name : "");
+  }
+  return NULL;
+}
+
+/* The dimensions of block @i; no tensors of its kind mean no module. */
+static BlockShape infer_block(const Safetensors *file, guint i, guint head_dim)
+{
+  char name[64];
+  g_snprintf(name, sizeof name, "blocks.%u.attn.qkv.weight", i);
+  const Tensor *qkv = vitgate__safetensors_find(file, name);
+  g_snprintf(name, sizeof name, "blocks.%u.mlp.fc1.weight", i);
+  const Tensor *fc1 = vitgate__safetensors_find(file, name);
+  return (BlockShape){
+    .heads =
+        qkv && qkv->n_dims ? (guint)MIN(qkv->shape[0] / (3 * head_dim), DESCRIPTION_MAX_DIM) : 0,
+    .neurons = fc1 && fc1->n_dims ? (guint)MIN(fc1->shape[0], DESCRIPTION_MAX_NEURONS) : 0,
+  };
+}
+
+static gboolean has_block(const Safetensors *file, guint i)
+{
+  g_autofree char *prefix = g_strdup_printf("blocks.%u.", i);
+  guint n_tensors;
+  const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
+  for (guint t = 0; t < n_tensors; t++)
+    if (g_str_has_prefix(tensors[t].name, prefix))
+      return TRUE;
+  return FALSE;
+}
+
+/* timm's ViTs have heads of 64 unless told otherwise. */
+static guint infer_head_dim(const Safetensors *file, guint dim, guint heads, GError **error)
+{
+  if (!heads && dim % 64 == 0)
+    return 64;
+  if (heads && dim % heads == 0)
+    return dim / heads;
+  vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                     heads ? "%s: %u dimensions do not divide into %u heads"
+                           : "%s: %u dimensions do not divide into heads of 64: the number of "
+                             "heads must be told (vitgate import --heads)",
+                     vitgate__safetensors_get_path(file), dim, heads);
+  return 0;
+}
+
+Description *vitgate__description_infer(const Safetensors *file, guint heads, GError **error)
+{
+  const char *path = vitgate__safetensors_get_path(file);
+  const Tensor *patch = find_shaped(file, "patch_embed.proj.weight", 4, error);
+  const Tensor *position = patch ? find_shaped(file, "pos_embed", 3, error) : NULL;
+  const Tensor *head = position ? find_shaped(file, "head.weight", 2, error) : NULL;
+  if (!head)
+    return NULL;
+  g_autoptr(Description) d = g_new0(Description, 1);
+  d->distilled = vitgate__safetensors_find(file, "dist_token") != NULL;
+  guint64 n_patches = position->shape[1] - (d->distilled ? 2 : 1), side = 1;
+  while (side * side < n_patches && side < 4096)
+    side++;
+  if (!patch->shape[0] || !head->shape[0] || side * side != n_patches ||
+      patch->shape[3] > 4096 / side || !patch->shape[3] || patch->shape[0] > DESCRIPTION_MAX_DIM ||
+      head->shape[0] > DESCRIPTION_MAX_CLASSES) {
+    g_autofree char *p = vitgate__tensor_describe_shape(patch->shape, 4);
+    g_autofree char *e = vitgate__tensor_describe_shape(position->shape, 3);
+    vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                       "%s: patch_embed.proj.weight %s and pos_embed %s imply no square image of "
+                       "at most 4096 pixels a side",
+                       path, p, e);
+    return NULL;
+  }
+  d->dim = (guint)patch->shape[0];
+  d->patch_size = (guint)patch->shape[3];
+  d->image_size = (guint)side * d->patch_size;
+  d->n_classes = (guint)head->shape[0];
+  d->layer_norm_eps = 1e-6;
+  d->head_dim = infer_head_dim(file, d->dim, heads, error);
+  if (!d->head_dim)
+    return NULL;
+  d->blocks = g_new0(BlockShape, DESCRIPTION_MAX_DEPTH);
+  for (; d->depth < DESCRIPTION_MAX_DEPTH && has_block(file, d->depth); d->depth++)
+    d->blocks[d->depth] = infer_block(file, d->depth, d->head_dim);
+
+  /* DeiT's evaluation: the crop is 0.875 of the resized image; ImageNet's statistics. */
+  d->preprocessing = (Preprocessing){
+    .resize = (guint)(d->image_size / 0.875),
+    .bicubic = TRUE,
+    .mean = { 0.485f, 0.456f, 0.406f },
+    .std = { 0.229f, 0.224f, 0.225f },
+  };
+  const char *name = vitgate__safetensors_get_metadata(file, "model");
+  g_autofree char *base = g_path_get_basename(path);
+  if (g_str_has_suffix(base, ".safetensors"))
+    base[strlen(base) - strlen(".safetensors")] = '\0';
+  d->name = g_strdup(name ? name : base);
+  d->dense_gmacs = vitgate__description_gmacs(d);
+  d->dense_parameters = vitgate__description_parameters(d);
+  return g_steal_pointer(&d);
+}

@@ -1,0 +1,12 @@
+/* What this CPU and its operating system can run. The environment variable VITGATE_CPU_MASK, a
+ * comma separated list of feature names, hides features: for tests. */
+#pragma once
+
+#include <glib.h>
+
+typedef enum {
+  CPU_AVX2,   /* "avx2": AVX2 and FMA */
+  CPU_AVX512, /* "avx512": AVX-512 F, BW, DQ and VL */
+} CpuFeature;
+
+gboolean vitgate__cpu_has(CpuFeature feature);

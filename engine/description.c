@@ -1,0 +1,293 @@
+#include "description.h"
+
+#include <math.h>
+
+#include "error.h"
+#include "json.h"
+
+void vitgate__description_free(Description **description)
+{
+  Description *d = g_steal_pointer(description);
+  if (!d)
+    return;
+  g_free(d->name);
+  g_free(d->blocks);
+  g_strfreev(d->labels);
+  g_strfreev(d->label_ids);
+  g_clear_pointer(&d->provenance, json_object_unref);
+  g_free(d);
+}
+
+/* ---- Reading ---- */
+
+/* Where a field that is being read stands, for errors. */
+typedef struct {
+  const char *path;
+  JsonObject *object;
+  GError **error;
+} Reader;
+
+static gboolean fail(const Reader *reader, const char *field, const char *expected)
+{
+  JsonNode *node = json_object_get_member(reader->object, field);
+  g_autofree char *found = node ? json_to_string(node, FALSE) : g_strdup("absent");
+  vitgate__set_error(reader->error, VITGATE_ERROR_METADATA,
+                     "%s: metadata field '%s' is %.60s, expected %s", reader->path, field, found,
+                     expected);
+  return FALSE;
+}
+
+static gboolean read_uint(const Reader *reader, const char *field, guint least, guint most,
+                          guint *value)
+{
+  guint64 count;
+  if (vitgate__json_get_count(json_object_get_member(reader->object, field), &count) &&
+      count >= least && count <= most) {
+    *value = (guint)count;
+    return TRUE;
+  }
+  g_autofree char *expected = g_strdup_printf("a whole number from %u to %u", least, most);
+  return fail(reader, field, expected);
+}
+
+static gboolean read_number(const Reader *reader, const char *field, double most, double *value)
+{
+  if (vitgate__json_get_number(json_object_get_member(reader->object, field), value) &&
+      *value > 0 && *value <= most)
+    return TRUE;
+  g_autofree char *expected = g_strdup_printf("a number above 0 and up to %g", most);
+  return fail(reader, field, expected);
+}
+
+static gboolean read_bool(const Reader *reader, const char *field, gboolean *value)
+{
+  JsonNode *node = json_object_get_member(reader->object, field);
+  if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_BOOLEAN)
+    return fail(reader, field, "true or false");
+  *value = json_node_get_boolean(node);
+  return TRUE;
+}
+
+static gboolean read_word(const Reader *reader, const char *field, const char *const *words,
+                          guint *which)
+{
+  const char *found = vitgate__json_get_string(reader->object, field);
+  for (*which = 0; words[*which]; ++*which)
+    if (!g_strcmp0(found, words[*which]))
+      return TRUE;
+  g_autofree char *list = g_strjoinv(" or ", (char **)words);
+  return fail(reader, field, list);
+}
+
+static gboolean read_rgb(const Reader *reader, const char *field, double least, float rgb[3])
+{
+  JsonArray *array = vitgate__json_get_array(reader->object, field);
+  gboolean valid = array && json_array_get_length(array) == 3;
+  for (guint i = 0; valid && i < 3; i++) {
+    double value;
+    valid = vitgate__json_get_number(json_array_get_element(array, i), &value) && value >= least &&
+            value <= 1e3;
+    rgb[i] = valid ? (float)value : 0.0f;
+  }
+  return valid || fail(reader, field, "three numbers, red, green and blue");
+}
+
+static gboolean read_strings(const Reader *reader, const char *field, guint n, char ***strings)
+{
+  if (!json_object_has_member(reader->object, field))
+    return TRUE;
+  JsonArray *array = vitgate__json_get_array(reader->object, field);
+  guint length = array ? json_array_get_length(array) : 0;
+  if (!array || length != n) {
+    vitgate__set_error(reader->error, VITGATE_ERROR_LABELS,
+                       "%s: metadata field '%s' has %u strings, expected one for each of %u "
+                       "classes",
+                       reader->path, field, length, n);
+    return FALSE;
+  }
+  g_auto(GStrv) values = g_new0(char *, n + 1);
+  for (guint i = 0; i < n; i++) {
+    JsonNode *node = json_array_get_element(array, i);
+    if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_STRING)
+      return fail(reader, field, "an array of strings");
+    values[i] = g_strdup(json_node_get_string(node));
+  }
+  *strings = g_steal_pointer(&values);
+  return TRUE;
+}
+
+static gboolean read_blocks(const Reader *reader, Description *d)
+{
+  JsonArray *array = vitgate__json_get_array(reader->object, "blocks");
+  if (!array || json_array_get_length(array) != d->depth)
+    return fail(reader, "blocks", "an array with one object for each of depth blocks");
+  d->blocks = g_new0(BlockShape, d->depth);
+  for (guint i = 0; i < d->depth; i++) {
+    JsonNode *node = json_array_get_element(array, i);
+    if (!JSON_NODE_HOLDS_OBJECT(node))
+      return fail(reader, "blocks", "an array of objects");
+    Reader block = { reader->path, json_node_get_object(node), reader->error };
+    if (!read_uint(&block, "heads", 0, DESCRIPTION_MAX_DIM / d->head_dim, &d->blocks[i].heads) ||
+        !read_uint(&block, "neurons", 0, DESCRIPTION_MAX_NEURONS, &d->blocks[i].neurons))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean read_preprocessing(const Reader *parent, Description *d)
+{
+  static const char *const interpolations[] = { "bilinear", "bicubic", NULL };
+  Reader reader = { parent->path, vitgate__json_get_object(parent->object, "preprocessing"),
+                    parent->error };
+  Preprocessing *p = &d->preprocessing;
+  guint interpolation;
+  if (!reader.object)
+    return fail(parent, "preprocessing", "an object");
+  if (!read_uint(&reader, "resize", d->image_size, 4 * DESCRIPTION_MAX_IMAGE, &p->resize) ||
+      !read_word(&reader, "interpolation", interpolations, &interpolation) ||
+      !read_rgb(&reader, "mean", 0, p->mean) || !read_rgb(&reader, "std", 1e-6, p->std))
+    return FALSE;
+  p->bicubic = interpolation == 1;
+  return TRUE;
+}
+
+static gboolean read_dense(const Reader *parent, Description *d)
+{
+  Reader reader = { parent->path, vitgate__json_get_object(parent->object, "dense"),
+                    parent->error };
+  double parameters;
+  if (!reader.object)
+    return fail(parent, "dense", "an object");
+  if (!read_number(&reader, "gmacs", 1e9, &d->dense_gmacs) ||
+      !read_number(&reader, "parameters", 1e15, &parameters))
+    return FALSE;
+  d->dense_parameters = (guint64)parameters;
+  return TRUE;
+}
+
+static gboolean read_dimensions(const Reader *reader, Description *d)
+{
+  static const char *const families[] = { "vit", NULL },
+                           *const poolings[] = { "class-token", NULL },
+                           *const precisions[] = { "float32", "float16", "bfloat16", NULL };
+  guint version, word;
+  return read_uint(reader, "version", 1, DESCRIPTION_VERSION, &version) &&
+         read_word(reader, "family", families, &word) &&
+         read_word(reader, "pooling", poolings, &word) &&
+         read_word(reader, "precision", precisions, &word) &&
+         read_uint(reader, "image_size", 1, DESCRIPTION_MAX_IMAGE, &d->image_size) &&
+         read_uint(reader, "patch_size", 1, d->image_size, &d->patch_size) &&
+         (d->image_size % d->patch_size == 0 ||
+          fail(reader, "patch_size", "a divisor of image_size")) &&
+         read_uint(reader, "dim", 1, DESCRIPTION_MAX_DIM, &d->dim) &&
+         read_uint(reader, "head_dim", 1, DESCRIPTION_MAX_DIM, &d->head_dim) &&
+         read_uint(reader, "depth", 0, DESCRIPTION_MAX_DEPTH, &d->depth) &&
+         read_uint(reader, "n_classes", 1, DESCRIPTION_MAX_CLASSES, &d->n_classes) &&
+         read_bool(reader, "distilled", &d->distilled) &&
+         read_number(reader, "layer_norm_eps", 1, &d->layer_norm_eps) && read_blocks(reader, d);
+}
+
+static Description *description_parse(const char *path, JsonObject *object, GError **error)
+{
+  g_autoptr(Description) d = g_new0(Description, 1);
+  Reader reader = { path, object, error };
+  const char *name = vitgate__json_get_string(object, "name");
+  d->name = g_strdup(name);
+  if ((!name && !fail(&reader, "name", "a string")) || !read_dimensions(&reader, d) ||
+      !read_preprocessing(&reader, d) || !read_dense(&reader, d) ||
+      !read_strings(&reader, "labels", d->n_classes, &d->labels) ||
+      !read_strings(&reader, "label_ids", d->n_classes, &d->label_ids))
+    return NULL;
+  JsonObject *provenance = vitgate__json_get_object(object, "provenance");
+  d->provenance = provenance ? json_object_ref(provenance) : NULL;
+  return g_steal_pointer(&d);
+}
+
+Description *vitgate__description_read(const Safetensors *file, guint heads, GError **error)
+{
+  const char *path = vitgate__safetensors_get_path(file);
+  const char *text = vitgate__safetensors_get_metadata(file, "vitgate");
+  g_autoptr(Description) d = NULL;
+  if (text) {
+    g_autofree char *what = g_strdup_printf("%s: metadata 'vitgate'", path);
+    g_autoptr(JsonNode) node =
+        vitgate__json_parse_object(text, strlen(text), what, VITGATE_ERROR_METADATA, error);
+    d = node ? description_parse(path, json_node_get_object(node), error) : NULL;
+  } else {
+    d = vitgate__description_infer(file, heads, error);
+  }
+  return d && vitgate__description_check_tensors(d, file, error) ? g_steal_pointer(&d) : NULL;
+}
+
+/* ---- Writing ---- */
+
+static JsonArray *rgb_array(const float rgb[3])
+{
+  JsonArray *array = json_array_new();
+  /* Six digits are what people wrote; a float's full expansion would show noise. */
+  for (guint i = 0; i < 3; i++)
+    json_array_add_double_element(array, round(rgb[i] * 1e6) / 1e6);
+  return array;
+}
+
+static JsonArray *string_array(char **strings)
+{
+  JsonArray *array = json_array_new();
+  for (; *strings; strings++)
+    json_array_add_string_element(array, *strings);
+  return array;
+}
+
+static JsonArray *block_array(const Description *d)
+{
+  JsonArray *array = json_array_new();
+  for (guint i = 0; i < d->depth; i++) {
+    JsonObject *block = json_object_new();
+    json_object_set_int_member(block, "heads", d->blocks[i].heads);
+    json_object_set_int_member(block, "neurons", d->blocks[i].neurons);
+    json_array_add_object_element(array, block);
+  }
+  return array;
+}
+
+char *vitgate__description_to_json(const Description *d)
+{
+  JsonObject *object = json_object_new();
+  json_object_set_int_member(object, "version", DESCRIPTION_VERSION);
+  json_object_set_string_member(object, "name", d->name);
+  json_object_set_string_member(object, "family", "vit");
+  json_object_set_int_member(object, "image_size", d->image_size);
+  json_object_set_int_member(object, "patch_size", d->patch_size);
+  json_object_set_int_member(object, "dim", d->dim);
+  json_object_set_int_member(object, "head_dim", d->head_dim);
+  json_object_set_int_member(object, "depth", d->depth);
+  json_object_set_int_member(object, "n_classes", d->n_classes);
+  json_object_set_boolean_member(object, "distilled", d->distilled);
+  json_object_set_string_member(object, "pooling", "class-token");
+  json_object_set_double_member(object, "layer_norm_eps", d->layer_norm_eps);
+  json_object_set_string_member(object, "precision", "float32");
+  json_object_set_array_member(object, "blocks", block_array(d));
+
+  JsonObject *preprocessing = json_object_new();
+  json_object_set_int_member(preprocessing, "resize", d->preprocessing.resize);
+  json_object_set_string_member(preprocessing, "interpolation",
+                                d->preprocessing.bicubic ? "bicubic" : "bilinear");
+  json_object_set_array_member(preprocessing, "mean", rgb_array(d->preprocessing.mean));
+  json_object_set_array_member(preprocessing, "std", rgb_array(d->preprocessing.std));
+  json_object_set_object_member(object, "preprocessing", preprocessing);
+
+  JsonObject *dense = json_object_new();
+  json_object_set_double_member(dense, "gmacs", d->dense_gmacs);
+  json_object_set_int_member(dense, "parameters", (gint64)d->dense_parameters);
+  json_object_set_object_member(object, "dense", dense);
+  if (d->labels)
+    json_object_set_array_member(object, "labels", string_array(d->labels));
+  if (d->label_ids)
+    json_object_set_array_member(object, "label_ids", string_array(d->label_ids));
+  if (d->provenance)
+    json_object_set_object_member(object, "provenance", json_object_ref(d->provenance));
+
+  g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
+  json_node_take_object(node, object);
+  return json_to_string(node, FALSE);
+}

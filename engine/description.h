@@ -1,0 +1,96 @@
+/* Everything a model file says about its network besides the weights: the JSON under the key
+ * "vitgate" in the header's metadata, field by field in FORMAT.md. A file without it (timm's) is
+ * described from the names and shapes of its tensors. */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+#include "safetensors.h"
+#include "vitgate.h"
+
+#define DESCRIPTION_VERSION 1
+
+/* Bounds on what a file may claim: far above every published model, far below an overflow. */
+#define DESCRIPTION_MAX_DEPTH   128
+#define DESCRIPTION_MAX_DIM     16384
+#define DESCRIPTION_MAX_NEURONS 65536
+#define DESCRIPTION_MAX_CLASSES 1000000
+#define DESCRIPTION_MAX_IMAGE   4096
+
+/* What is left of one block; 0: the module does not exist. */
+typedef struct {
+  guint heads;
+  guint neurons;
+} BlockShape;
+
+typedef struct {
+  guint resize; /* pixels of the shorter side; the centre crop is image_size */
+  gboolean bicubic;
+  float mean[3], std[3];
+} Preprocessing;
+
+typedef struct {
+  char *name;
+  guint image_size, patch_size;
+  guint dim, head_dim;
+  guint depth;
+  BlockShape *blocks; /* [depth] */
+  gboolean distilled; /* a distillation token and head follow the class token's */
+  guint n_classes;
+  double layer_norm_eps;
+  Preprocessing preprocessing;
+  char **labels;      /* (nullable) [n_classes] */
+  char **label_ids;   /* (nullable) [n_classes] */
+  double dense_gmacs; /* of the dense teacher */
+  guint64 dense_parameters;
+  JsonObject *provenance; /* (nullable) free form */
+} Description;
+
+/* Reads the description in @file, or infers it where there is none.
+ * @heads: heads per block for a file that does not tell; 0: dim / 64
+ * Returns: (transfer full): or NULL with VITGATE_ERROR_UNSUPPORTED, _METADATA, _TENSOR or
+ * _LABELS */
+Description *vitgate__description_read(const Safetensors *file, guint heads, GError **error);
+
+/* The second half of the former for a file without metadata. */
+Description *vitgate__description_infer(const Safetensors *file, guint heads, GError **error);
+
+/* Returns: whether @file holds the tensors of @description and no others; else VITGATE_ERROR_TENSOR
+ * or _UNSUPPORTED */
+gboolean vitgate__description_check_tensors(const Description *description, const Safetensors *file,
+                                            GError **error);
+
+void vitgate__description_free(Description **description);
+
+/* Returns: (transfer full): the JSON text for the metadata key "vitgate" */
+char *vitgate__description_to_json(const Description *description);
+
+guint vitgate__description_n_patches(const Description *description);
+guint vitgate__description_n_tokens(const Description *description);
+
+/* Multiply-adds for one image of one block's modules, in 1e9, with all tokens present. */
+double vitgate__attention_gmacs(const Description *description, guint heads, guint n_tokens);
+double vitgate__mlp_gmacs(const Description *description, guint neurons, guint n_tokens);
+
+/* The whole network for one image, all modules running, in 1e9. */
+double vitgate__description_gmacs(const Description *description);
+guint64 vitgate__attention_parameters(const Description *description, guint heads);
+guint64 vitgate__mlp_parameters(const Description *description, guint neurons);
+guint64 vitgate__description_parameters(const Description *description);
+
+static inline void vitgate__description_cleanup(Description *description)
+{
+  vitgate__description_free(&description);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Description, vitgate__description_cleanup)
+
+/* The name, shape and place of every tensor that a network of this description has. */
+typedef struct {
+  char name[64];
+  guint n_dims;
+  guint64 shape[4];
+} TensorSpec;
+
+/* Returns: (transfer full) (element-type TensorSpec): in the order in which the network uses
+ * them, under timm's names */
+GArray *vitgate__description_tensors(const Description *description);

@@ -1,0 +1,12 @@
+#include "error.h"
+
+G_DEFINE_QUARK(vitgate - error - quark, vitgate_error)
+
+void vitgate__set_error(GError **error, VitgateError code, const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  if (error)
+    *error = g_error_new_valist(VITGATE_ERROR, code, format, args);
+  va_end(args);
+}

@@ -1,0 +1,299 @@
+#include "image.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "kernels.h"
+#include "resample.h"
+
+#define MAX_SIDE 32767
+
+/* Where one component's samples are: plane, first byte, bytes from one to the next. */
+typedef struct {
+  guint8 plane, offset, step;
+} Component;
+
+/* Components are R, G, B or Y, U, V; chroma (the second and third) may be subsampled. */
+typedef struct {
+  const char *name;
+  guint n_planes, n_components;
+  gboolean ycbcr;
+  guint sub_x, sub_y; /* log2 of pixels per chroma sample */
+  Component components[3];
+} Format;
+
+static const Format formats[VITGATE_PIXELS_N_FORMATS] = {
+  [VITGATE_PIXELS_RGB] = { "RGB", 1, 3, FALSE, 0, 0, { { 0, 0, 3 }, { 0, 1, 3 }, { 0, 2, 3 } } },
+  [VITGATE_PIXELS_BGR] = { "BGR", 1, 3, FALSE, 0, 0, { { 0, 2, 3 }, { 0, 1, 3 }, { 0, 0, 3 } } },
+  [VITGATE_PIXELS_RGBX] = { "RGBx", 1, 3, FALSE, 0, 0, { { 0, 0, 4 }, { 0, 1, 4 }, { 0, 2, 4 } } },
+  [VITGATE_PIXELS_BGRX] = { "BGRx", 1, 3, FALSE, 0, 0, { { 0, 2, 4 }, { 0, 1, 4 }, { 0, 0, 4 } } },
+  [VITGATE_PIXELS_XRGB] = { "xRGB", 1, 3, FALSE, 0, 0, { { 0, 1, 4 }, { 0, 2, 4 }, { 0, 3, 4 } } },
+  [VITGATE_PIXELS_XBGR] = { "xBGR", 1, 3, FALSE, 0, 0, { { 0, 3, 4 }, { 0, 2, 4 }, { 0, 1, 4 } } },
+  [VITGATE_PIXELS_GRAY8] = { "GRAY8", 1, 1, TRUE, 0, 0, { { 0, 0, 1 } } },
+  [VITGATE_PIXELS_I420] = { "I420", 3, 3, TRUE, 1, 1, { { 0, 0, 1 }, { 1, 0, 1 }, { 2, 0, 1 } } },
+  [VITGATE_PIXELS_YV12] = { "YV12", 3, 3, TRUE, 1, 1, { { 0, 0, 1 }, { 2, 0, 1 }, { 1, 0, 1 } } },
+  [VITGATE_PIXELS_NV12] = { "NV12", 2, 3, TRUE, 1, 1, { { 0, 0, 1 }, { 1, 0, 2 }, { 1, 1, 2 } } },
+  [VITGATE_PIXELS_NV21] = { "NV21", 2, 3, TRUE, 1, 1, { { 0, 0, 1 }, { 1, 1, 2 }, { 1, 0, 2 } } },
+  [VITGATE_PIXELS_YUY2] = { "YUY2", 1, 3, TRUE, 1, 0, { { 0, 0, 2 }, { 0, 1, 4 }, { 0, 3, 4 } } },
+  [VITGATE_PIXELS_UYVY] = { "UYVY", 1, 3, TRUE, 1, 0, { { 0, 1, 2 }, { 0, 0, 4 }, { 0, 2, 4 } } },
+};
+
+struct _ImageConverter {
+  guint size;
+  const Preprocessing *preprocessing;
+
+  /* For images like the last one: */
+  VitgateImage like; /* its format, size and chroma site; zero before the first */
+  Resampler luma_x, luma_y, chroma_x, chroma_y;
+  guint8 *narrow[3];  /* [rows of the component][size]: resampled along x */
+  float *interleaved; /* [bytes of a row][IMAGE_LINES] */
+  float *lines;       /* [3][size] */
+};
+
+ImageConverter *vitgate__image_converter_new(guint size, const Preprocessing *preprocessing)
+{
+  ImageConverter *converter = g_new0(ImageConverter, 1);
+  converter->size = size;
+  converter->preprocessing = preprocessing;
+  converter->lines = g_new0(float, (gsize)3 * size);
+  return converter;
+}
+
+static void forget_geometry(ImageConverter *converter)
+{
+  vitgate__resampler_clear(&converter->luma_x);
+  vitgate__resampler_clear(&converter->luma_y);
+  vitgate__resampler_clear(&converter->chroma_x);
+  vitgate__resampler_clear(&converter->chroma_y);
+  for (guint c = 0; c < 3; c++)
+    g_clear_pointer(&converter->narrow[c], g_free);
+  g_clear_pointer(&converter->interleaved, free);
+  converter->like = (VitgateImage){ 0 };
+}
+
+void vitgate__image_converter_free(ImageConverter **converter)
+{
+  ImageConverter *c = g_steal_pointer(converter);
+  if (!c)
+    return;
+  forget_geometry(c);
+  g_free(c->lines);
+  g_free(c);
+}
+
+static guint subsample(guint pixels, guint log2)
+{
+  return (pixels + (1u << log2) - 1) >> log2;
+}
+
+/* Bytes that a row of the plane holds. */
+static gsize row_bytes(const Format *format, guint plane, guint width)
+{
+  gsize most = 0;
+  for (guint c = 0; c < format->n_components; c++) {
+    const Component *component = &format->components[c];
+    if (component->plane == plane)
+      most = MAX(most, (gsize)subsample(width, c ? format->sub_x : 0) * component->step);
+  }
+  return most;
+}
+
+static gboolean check_image(const VitgateImage *image, GError **error)
+{
+  if ((guint)image->format >= VITGATE_PIXELS_N_FORMATS) {
+    vitgate__set_error(error, VITGATE_ERROR_IMAGE, "pixel format %d is unknown",
+                       (int)image->format);
+    return FALSE;
+  }
+  const Format *format = &formats[image->format];
+  if (!image->width || !image->height || image->width > MAX_SIDE || image->height > MAX_SIDE) {
+    vitgate__set_error(error, VITGATE_ERROR_IMAGE,
+                       "%s image of %ux%u pixels, expected sides from 1 to %d", format->name,
+                       image->width, image->height, MAX_SIDE);
+    return FALSE;
+  }
+  for (guint p = 0; p < format->n_planes; p++) {
+    gsize expected = row_bytes(format, p, image->width);
+    if (!image->planes[p] || image->strides[p] < expected) {
+      vitgate__set_error(error, VITGATE_ERROR_IMAGE,
+                         "plane %u of a %s image %u pixels wide has %s%" G_GSIZE_FORMAT
+                         " bytes a row, expected at least %" G_GSIZE_FORMAT,
+                         p, format->name, image->width, image->planes[p] ? "" : "no data and ",
+                         image->strides[p], expected);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+/* One axis: what the resized image measures, and where the crop begins in it. */
+typedef struct {
+  double scale; /* pixels per output pixel */
+  guint first;  /* of the crop, in output pixels */
+} Axis;
+
+static Axis plan_axis(const ImageConverter *converter, guint pixels, guint shorter)
+{
+  guint resized = pixels;
+  if (converter->like.width != converter->size || converter->like.height != converter->size)
+    resized = (guint)((guint64)converter->preprocessing->resize * pixels / shorter);
+  /* Halves round to even, as Python's round() does. */
+  return (Axis){ (double)pixels / resized, (guint)lrint((resized - converter->size) / 2.0) };
+}
+
+/* How far chroma samples lie behind the middle of the pixels they stand for, in samples. */
+static double chroma_phase(guint sub, gboolean cosited)
+{
+  return sub && cosited ? 0.25 : 0.0;
+}
+
+static gboolean plan_resampling(ImageConverter *converter, const Format *format)
+{
+  const VitgateImage *image = &converter->like;
+  const guint size = converter->size, w = image->width, h = image->height;
+  const gboolean bicubic = converter->preprocessing->bicubic;
+  const gboolean left = image->chroma_site != VITGATE_CHROMA_CENTER;
+  const gboolean top = image->chroma_site == VITGATE_CHROMA_TOP_LEFT;
+  Axis x = plan_axis(converter, w, MIN(w, h)), y = plan_axis(converter, h, MIN(w, h));
+  return vitgate__resampler_init(&converter->luma_x, w, x.scale, 0, bicubic, x.first, size) &&
+         vitgate__resampler_init(&converter->luma_y, h, y.scale, 0, bicubic, y.first, size) &&
+         vitgate__resampler_init(&converter->chroma_x, subsample(w, format->sub_x),
+                                 x.scale / (1 << format->sub_x), chroma_phase(format->sub_x, left),
+                                 bicubic, x.first, size) &&
+         vitgate__resampler_init(&converter->chroma_y, subsample(h, format->sub_y),
+                                 y.scale / (1 << format->sub_y), chroma_phase(format->sub_y, top),
+                                 bicubic, y.first, size);
+}
+
+/* Makes tables and memory for images like @image, if the last one was not like it. */
+static gboolean plan(ImageConverter *converter, const VitgateImage *image, GError **error)
+{
+  const VitgateImage *like = &converter->like;
+  const Format *format = &formats[image->format];
+  if (like->format == image->format && like->width == image->width &&
+      like->height == image->height && like->chroma_site == image->chroma_site)
+    return TRUE;
+  forget_geometry(converter);
+  converter->like = *image;
+  gboolean complete = plan_resampling(converter, format);
+  gsize most_bytes = 0;
+  for (guint p = 0; p < format->n_planes; p++)
+    most_bytes = MAX(most_bytes, row_bytes(format, p, image->width));
+  for (guint c = 0; complete && c < format->n_components; c++) {
+    guint rows = c ? converter->chroma_y.count : converter->luma_y.count;
+    converter->narrow[c] = g_try_malloc((gsize)rows * converter->size);
+    complete = converter->narrow[c] != NULL;
+  }
+  if (complete && !posix_memalign((void **)&converter->interleaved, 64,
+                                  most_bytes * IMAGE_LINES * sizeof(float)))
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory to resample a %s image of %ux%u",
+                     format->name, image->width, image->height);
+  forget_geometry(converter);
+  return FALSE;
+}
+
+/* Resamples all components of one plane along x, IMAGE_LINES rows at a time. */
+static void narrow_plane(ImageConverter *converter, const VitgateImage *image, guint plane)
+{
+  const Kernels *kernels = vitgate__kernels();
+  const Format *format = &formats[image->format];
+  guint own = format->n_components; /* the first component in this plane */
+  gsize begin = G_MAXSIZE, end = 0; /* the bytes of a row that any of them needs */
+  for (guint c = format->n_components; c-- > 0;) {
+    const Component *component = &format->components[c];
+    const Resampler *x = c ? &converter->chroma_x : &converter->luma_x;
+    if (component->plane != plane)
+      continue;
+    own = c;
+    begin = MIN(begin, component->offset + (gsize)x->first * component->step);
+    end = MAX(end, component->offset + (gsize)(x->first + x->count - 1) * component->step + 1);
+  }
+  const Resampler *y = own ? &converter->chroma_y : &converter->luma_y;
+  for (guint row = 0; row < y->count; row += IMAGE_LINES) {
+    const guint rows = MIN(IMAGE_LINES, y->count - row);
+    const guint8 *in = image->planes[plane] + (y->first + row) * image->strides[plane] + begin;
+    kernels->interleave_rows(converter->interleaved, in, image->strides[plane], rows,
+                             (guint)(end - begin));
+    for (guint c = own; c < format->n_components; c++) {
+      const Component *component = &format->components[c];
+      const Resampler *x = c ? &converter->chroma_x : &converter->luma_x;
+      if (component->plane != plane)
+        continue;
+      gsize first = component->offset + (gsize)x->first * component->step - begin;
+      kernels->resample_columns(converter->narrow[c] + (gsize)row * converter->size,
+                                converter->size, converter->interleaved + first * IMAGE_LINES,
+                                component->step, x->starts, x->weights, x->taps, rows,
+                                converter->size);
+    }
+  }
+}
+
+/* R'G'B' of 0 to 255 = matrix * (components as stored) + offset, from ITU-R BT.601, 709, 2020. */
+static void color_matrix(const VitgateImage *image, float matrix[3][3], float offset[3])
+{
+  static const double luma_weights[][2] = { /* red, blue */
+                                            [VITGATE_MATRIX_BT601] = { 0.299, 0.114 },
+                                            [VITGATE_MATRIX_BT709] = { 0.2126, 0.0722 },
+                                            [VITGATE_MATRIX_BT2020] = { 0.2627, 0.0593 }
+  };
+  const Format *format = &formats[image->format];
+  memset(matrix, 0, 9 * sizeof(float));
+  memset(offset, 0, 3 * sizeof(float));
+  if (!format->ycbcr) {
+    for (guint c = 0; c < 3; c++)
+      matrix[c][c] = 1.0f;
+    return;
+  }
+  const double *k = luma_weights[MIN((guint)image->matrix, VITGATE_MATRIX_BT2020)];
+  const double y = image->full_range ? 1 : 255.0 / 219, c = image->full_range ? 1 : 255.0 / 224;
+  const double kr = k[0], kb = k[1], kg = 1 - kr - kb;
+  const double u[3] = { 0, -2 * (1 - kb) * kb / kg, 2 * (1 - kb) };
+  const double v[3] = { 2 * (1 - kr), -2 * (1 - kr) * kr / kg, 0 };
+  for (guint i = 0; i < 3; i++) {
+    matrix[i][0] = (float)y;
+    offset[i] = image->full_range ? 0.0f : (float)(-16 * y);
+    if (format->n_components == 1)
+      continue;
+    matrix[i][1] = (float)(u[i] * c);
+    matrix[i][2] = (float)(v[i] * c);
+    offset[i] -= (float)(128 * c * (u[i] + v[i]));
+  }
+}
+
+gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const VitgateImage *image,
+                                GError **error)
+{
+  if (!check_image(image, error) || !plan(converter, image, error))
+    return FALSE;
+  const Kernels *kernels = vitgate__kernels();
+  const Format *format = &formats[image->format];
+  const Preprocessing *p = converter->preprocessing;
+  const gsize size = converter->size;
+  for (guint plane = 0; plane < format->n_planes; plane++)
+    narrow_plane(converter, image, plane);
+
+  float matrix[3][3], offset[3], scale[3], shift[3];
+  color_matrix(image, matrix, offset);
+  for (guint c = 0; c < 3; c++) {
+    scale[c] = 1.0f / (255.0f * p->std[c]);
+    shift[c] = -p->mean[c] / p->std[c];
+  }
+  for (gsize line = 0; line < size; line++) {
+    const float *in[3] = { converter->lines, converter->lines, converter->lines };
+    float *out[3];
+    for (guint c = 0; c < 3; c++)
+      out[c] = tensor + (c * size + line) * size;
+    for (guint c = 0; c < format->n_components; c++) {
+      const Resampler *y = c ? &converter->chroma_y : &converter->luma_y;
+      float *values = converter->lines + c * size;
+      in[c] = values;
+      kernels->resample_rows(values, converter->narrow[c] + y->starts[line] * size, size,
+                             y->weights + line * y->taps, y->taps, (guint)size);
+    }
+    kernels->convert_colors(out, in, matrix, offset, scale, shift, (guint)size);
+  }
+  return TRUE;
+}

@@ -1,0 +1,111 @@
+#include "json.h"
+
+#include "error.h"
+
+/* json-glib's parser recurses once per level, so depth is bounded before it sees the text. */
+#define MAX_DEPTH 16
+
+static guint depth_of(const char *text, gsize length)
+{
+  guint depth = 0, deepest = 0;
+  gboolean in_string = FALSE;
+  for (gsize i = 0; i < length; i++) {
+    char c = text[i];
+    if (in_string) {
+      if (c == '\\')
+        i++;
+      else if (c == '"')
+        in_string = FALSE;
+    } else if (c == '"') {
+      in_string = TRUE;
+    } else if (c == '{' || c == '[') {
+      depth++;
+      deepest = MAX(deepest, depth);
+    } else if ((c == '}' || c == ']') && depth) {
+      depth--;
+    }
+  }
+  return deepest;
+}
+
+typedef struct {
+  GHashTable *seen; /* "object address/member name" */
+  char *duplicate;
+} DuplicateFinder;
+
+/* A JsonObject keeps the last of two members of one name; only this signal shows the first. */
+static void note_member(JsonParser *parser, JsonObject *object, const char *name, gpointer data)
+{
+  DuplicateFinder *finder = data;
+  if (!g_hash_table_add(finder->seen, g_strdup_printf("%p/%s", (void *)object, name)) &&
+      !finder->duplicate)
+    finder->duplicate = g_strdup(name);
+}
+
+JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char *what,
+                                     VitgateError code, GError **error)
+{
+  if (depth_of(text, length) > MAX_DEPTH) {
+    vitgate__set_error(error, code, "%s: the JSON is nested deeper than %d levels", what,
+                       MAX_DEPTH);
+    return NULL;
+  }
+  DuplicateFinder finder = {
+    .seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+  };
+  g_autoptr(GError) json_error = NULL;
+  g_autoptr(JsonParser) parser = json_parser_new_immutable();
+  g_signal_connect(parser, "object-member", G_CALLBACK(note_member), &finder);
+  gboolean parsed = json_parser_load_from_data(parser, text, (gssize)length, &json_error);
+  g_hash_table_unref(finder.seen);
+  g_autofree char *duplicate = finder.duplicate;
+
+  JsonNode *root = parsed ? json_parser_get_root(parser) : NULL;
+  if (!parsed)
+    vitgate__set_error(error, code, "%s: not valid JSON: %s", what, json_error->message);
+  else if (duplicate)
+    vitgate__set_error(error, code, "%s: '%s' is named twice", what, duplicate);
+  else if (!root || !JSON_NODE_HOLDS_OBJECT(root))
+    vitgate__set_error(error, code, "%s: not a JSON object", what);
+  else
+    return json_node_ref(root);
+  return NULL;
+}
+
+gboolean vitgate__json_get_count(JsonNode *node, guint64 *value)
+{
+  if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64 ||
+      json_node_get_int(node) < 0)
+    return FALSE;
+  *value = (guint64)json_node_get_int(node);
+  return TRUE;
+}
+
+gboolean vitgate__json_get_number(JsonNode *node, double *value)
+{
+  GType type = node && JSON_NODE_HOLDS_VALUE(node) ? json_node_get_value_type(node) : G_TYPE_NONE;
+  if (type != G_TYPE_INT64 && type != G_TYPE_DOUBLE)
+    return FALSE;
+  *value = json_node_get_double(node);
+  return TRUE;
+}
+
+const char *vitgate__json_get_string(JsonObject *object, const char *name)
+{
+  JsonNode *node = json_object_get_member(object, name);
+  return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING
+             ? json_node_get_string(node)
+             : NULL;
+}
+
+JsonArray *vitgate__json_get_array(JsonObject *object, const char *name)
+{
+  JsonNode *node = json_object_get_member(object, name);
+  return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+}
+
+JsonObject *vitgate__json_get_object(JsonObject *object, const char *name)
+{
+  JsonNode *node = json_object_get_member(object, name);
+  return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}

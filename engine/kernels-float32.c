@@ -1,0 +1,270 @@
+/* Matrix products and the elementwise functions of a vision transformer, in float32.
+ *
+ * Written once with GCC's vector types and compiled once per instruction set: a vector is LANES
+ * floats, what one register of the set holds. The product keeps a tile of the output in registers
+ * while it walks k; each accumulator is a variable of its own, because GCC 12 spills arrays. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels-isa.h"
+
+/* ---- Products ---- */
+
+#define PANEL       (2 * LANES)
+#define FOR_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+
+/* One tile of out: @rows rows (1, 2, 3, 6 or 12) by @columns (1 or 2) vectors. Both are constants
+ * at every call, so that every condition below folds away. */
+static inline __attribute__((always_inline)) void
+gemm_tile(float *out, gsize out_stride, const float *a, gsize a_stride, const float *b,
+          const float *bias, gboolean accumulate, guint k, const guint rows, const guint columns)
+{
+  const vec bias0 = bias ? load(bias) : zero(),
+            bias1 = bias && columns > 1 ? load(bias + LANES) : zero();
+#define DECLARE(r) vec acc##r##_0 = bias0, acc##r##_1 = bias1;
+  FOR_ROWS(DECLARE);
+  /* Four pointers reach twelve rows; told nothing of their relation, GCC keeps to them. */
+  const float *a0 = a, *a1 = a + 3 * a_stride, *a2 = a + 6 * a_stride, *a3 = a + 9 * a_stride;
+  __asm__("" : "+r"(a1), "+r"(a2), "+r"(a3));
+  const float *const end = a + k;
+#define ROW(r) ((r / 3 == 0 ? a0 : r / 3 == 1 ? a1 : r / 3 == 2 ? a2 : a3)[r % 3 * a_stride])
+#define MULTIPLY(r)                                                                                \
+  if (rows > r) {                                                                                  \
+    vec value = splat(ROW(r));                                                                     \
+    acc##r##_0 += value * b0;                                                                      \
+    if (columns > 1)                                                                               \
+      acc##r##_1 += value * b1;                                                                    \
+  }
+  /* The next panel is fetched while this one is used: weights come from far away, once a frame. */
+  const gsize ahead = (gsize)k * columns * LANES;
+  for (; a0 < end; a0++, a1++, a2++, a3++, b += columns * LANES) {
+    vec b0 = load(b), b1 = columns > 1 ? load(b + LANES) : zero();
+    __builtin_prefetch(b + ahead, 0, 2);
+    __builtin_prefetch(b + ahead + (columns - 1) * LANES, 0, 2);
+    FOR_ROWS(MULTIPLY);
+  }
+#define STORE(r)                                                                                   \
+  if (rows > r) {                                                                                  \
+    float *o = out + r * out_stride;                                                               \
+    store(o, accumulate ? load(o) + acc##r##_0 : acc##r##_0);                                      \
+    if (columns > 1)                                                                               \
+      store(o + LANES, accumulate ? load(o + LANES) + acc##r##_1 : acc##r##_1);                    \
+  }
+  FOR_ROWS(STORE);
+#undef DECLARE
+#undef ROW
+#undef MULTIPLY
+#undef STORE
+}
+
+/* All rows of one panel, in the largest tiles that fit. */
+static inline __attribute__((always_inline)) void
+gemm_panel(float *out, gsize out_stride, const float *a, gsize a_stride, const float *b,
+           const float *bias, gboolean accumulate, guint m, guint k, const guint columns)
+{
+#define TILES(rows)                                                                                \
+  for (; m >= rows; m -= rows, out += rows * out_stride, a += rows * a_stride)                     \
+    gemm_tile(out, out_stride, a, a_stride, b, bias, accumulate, k, rows, columns);
+#if TILE_ROWS == 12
+  TILES(12)
+#endif
+  TILES(6)
+  TILES(3)
+  TILES(2)
+  TILES(1)
+#undef TILES
+}
+
+/* A panel with fewer than its vectors' columns, by way of a full one on the stack. */
+static void gemm_edge(float *out, gsize out_stride, const float *a, gsize a_stride, const float *b,
+                      const float *bias, gboolean accumulate, guint m, guint n, guint k)
+{
+  float tile[TILE_ROWS * PANEL], padded_bias[PANEL] = { 0 };
+  if (bias)
+    memcpy(padded_bias, bias, n * sizeof *bias);
+  for (guint rows; m; m -= rows, a += rows * a_stride) {
+    rows = MIN(m, TILE_ROWS);
+    if (n > LANES)
+      gemm_panel(tile, PANEL, a, a_stride, b, padded_bias, FALSE, rows, k, 2);
+    else
+      gemm_panel(tile, PANEL, a, a_stride, b, padded_bias, FALSE, rows, k, 1);
+    for (guint r = 0; r < rows; r++, out += out_stride)
+      for (guint j = 0; j < n; j++)
+        out[j] = (accumulate ? out[j] : 0.0f) + tile[r * PANEL + j];
+  }
+}
+
+static void gemm(float *out, gsize out_stride, const float *a, gsize a_stride, const float *b,
+                 const float *bias, gboolean accumulate, guint m, guint n, guint k)
+{
+  for (; n >= PANEL; n -= PANEL, out += PANEL, b += (gsize)k * PANEL) {
+    gemm_panel(out, out_stride, a, a_stride, b, bias, accumulate, m, k, 2);
+    bias = bias ? bias + PANEL : NULL;
+  }
+  if (n == LANES)
+    gemm_panel(out, out_stride, a, a_stride, b, bias, accumulate, m, k, 1);
+  else if (n)
+    gemm_edge(out, out_stride, a, a_stride, b, bias, accumulate, m, n, k);
+}
+
+static void pack(float *packed, const float *b, gsize b_stride, guint n, guint k)
+{
+  for (guint j = 0; j < n; j += PANEL) {
+    guint filled = MIN(n - j, PANEL), width = filled > LANES ? PANEL : LANES;
+    for (guint i = 0; i < k; i++, packed += width) {
+      memcpy(packed, b + i * b_stride + j, filled * sizeof *b);
+      memset(packed + filled, 0, (width - filled) * sizeof *b);
+    }
+  }
+}
+
+static void pack_transposed(float *packed, const float *b, gsize b_stride, guint n, guint k)
+{
+  for (guint j = 0; j < n; j += PANEL) {
+    guint width = n - j > LANES ? PANEL : LANES;
+    for (guint c = 0; c < width; c += LANES) {
+      guint filled = n - j > c ? MIN(n - j - c, LANES) : 0;
+      for (guint i = 0; i < k; i += LANES) {
+        const float *corner = b + (j + c) * b_stride + i;
+        guint depth = MIN(k - i, LANES);
+        vec block[LANES] = { 0 };
+        if (filled == LANES && depth == LANES) {
+#pragma GCC unroll 16
+          for (guint x = 0; x < LANES; x++)
+            block[x] = load(corner + x * b_stride);
+          transpose(block);
+        } else {
+          for (guint x = 0; x < filled; x++)
+            for (guint y = 0; y < depth; y++)
+              block[y][x] = corner[x * b_stride + y];
+        }
+        for (guint y = 0; y < depth; y++)
+          store(packed + (i + y) * width + c, block[y]);
+      }
+    }
+    packed += (gsize)width * k;
+  }
+}
+
+/* ---- Elementwise ---- */
+
+static void layer_norm(float *out, const float *x, const float *scale, const float *shift,
+                       float eps, guint n)
+{
+  vec sums = zero();
+  float sum = 0.0f;
+  guint i = 0, whole = n - n % LANES;
+  for (; i < whole; i += LANES)
+    sums += load(x + i);
+  for (; i < n; i++)
+    sum += x[i];
+  const float mean = (sum + add_lanes(sums)) / (float)n;
+
+  vec squares = zero();
+  float square = 0.0f;
+  for (i = 0; i < whole; i += LANES) {
+    vec d = load(x + i) - mean;
+    squares += d * d;
+  }
+  for (; i < n; i++)
+    square += (x[i] - mean) * (x[i] - mean);
+  const float factor = 1.0f / sqrtf((square + add_lanes(squares)) / (float)n + eps);
+
+  for (i = 0; i < whole; i += LANES)
+    store(out + i, (load(x + i) - mean) * factor * load(scale + i) + load(shift + i));
+  for (; i < n; i++)
+    out[i] = (x[i] - mean) * factor * scale[i] + shift[i];
+}
+
+/* Phi(x) = 1/2 + x P(x^2)/Q(x^2) up to |x| = 5.5, beyond which Phi is 0 or 1 within 2e-8.
+ * Coefficients: tests/engine/fit_kernels.py. */
+static inline vec gelu_vector(vec x)
+{
+  vec c = min_vector(max_vector(x, splat(-5.5f)), splat(5.5f)), u = c * c;
+  vec p = u * 2.274934381e-08f + 6.352106637e-06f;
+  p = p * u + 1.688255398e-04f;
+  p = p * u + 4.677259667e-03f;
+  p = p * u + 3.385264525e-02f;
+  p = p * u + 3.989422346e-01f;
+  vec q = u * 1.197502463e-06f + 7.364740513e-05f;
+  q = q * u + 1.884444104e-03f;
+  q = q * u + 2.864586856e-02f;
+  q = q * u + 2.515219162e-01f;
+  q = q * u + 1.0f;
+  return x * (c * p / q + 0.5f);
+}
+
+static void gelu(float *x, gsize n)
+{
+  gsize i = 0;
+  for (; i + LANES <= n; i += LANES)
+    store(x + i, gelu_vector(load(x + i)));
+  if (i < n) {
+    float rest[LANES] = { 0 };
+    memcpy(rest, x + i, (n - i) * sizeof *x);
+    store(rest, gelu_vector(load(rest)));
+    memcpy(x + i, rest, (n - i) * sizeof *x);
+  }
+}
+
+/* exp(x) for x <= 0: 2^i * exp(r) with x = i ln 2 + r; below 2^-126 it is 2^-126. */
+static inline vec exp_vector(vec x)
+{
+  x = max_vector(x, splat(-87.0f));
+  /* Adding 1.5 * 2^23 leaves the nearest integer in the low bits. */
+  vec shifted = x * 1.442695041f + 12582912.0f, i = shifted - 12582912.0f;
+  vec r = x - i * 0.693359375f + i * 2.12194440e-4f;
+  vec p = r * 1.383684574e-03f + 8.374815803e-03f;
+  p = p * r + 4.166822557e-02f;
+  p = p * r + 1.666642017e-01f;
+  p = p * r + 4.999999208e-01f;
+  p = p * r + 1.000000036e+00f;
+  p = p * r + 1.0f;
+  ivec power = ((ivec)shifted << 23) + 0x3f800000;
+  return p * (vec)power;
+}
+
+static void softmax(float *x, float factor, guint n)
+{
+  guint i, whole = n - n % LANES;
+  float rest[LANES], largest = x[0];
+  if (whole) {
+    vec most = load(x);
+    for (i = LANES; i < whole; i += LANES)
+      most = max_vector(most, load(x + i));
+    largest = max_lanes(most);
+  }
+  for (i = whole; i < n; i++)
+    largest = MAX(largest, x[i]);
+
+  /* Lanes beyond the row hold exp(-87), which adds nothing. */
+  for (i = 0; i < LANES; i++)
+    rest[i] = whole + i < n ? factor * (x[whole + i] - largest) : -87.0f;
+  vec sums = exp_vector(load(rest));
+  store(rest, sums);
+  for (i = 0; i < whole; i += LANES) {
+    vec e = exp_vector((load(x + i) - largest) * factor);
+    store(x + i, e);
+    sums += e;
+  }
+  const float inverse = 1.0f / add_lanes(sums);
+  for (i = 0; i < whole; i += LANES)
+    store(x + i, load(x + i) * inverse);
+  for (; i < n; i++)
+    x[i] = rest[i - whole] * inverse;
+}
+
+const Kernels KERNELS = {
+  .name = G_STRINGIFY(ISA),
+  .lanes = LANES,
+  .gemm = gemm,
+  .pack = pack,
+  .pack_transposed = pack_transposed,
+  .layer_norm = layer_norm,
+  .gelu = gelu,
+  .softmax = softmax,
+  .interleave_rows = KERNEL(interleave_rows),
+  .resample_columns = KERNEL(resample_columns),
+  .resample_rows = KERNEL(resample_rows),
+  .convert_colors = KERNEL(convert_colors),
+};

@@ -1,0 +1,175 @@
+#include "model.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "error.h"
+
+/* Two paths mean the same file when these agree; a changed file is another. */
+typedef struct {
+  dev_t device;
+  ino_t inode;
+  off_t size;
+  struct timespec changed;
+} FileIdentity;
+
+struct _VitgateModel {
+  gint references; /* guarded by the registry's lock */
+  FileIdentity identity;
+  Description *description;
+  Vit *vit;
+  VitgateModelInfo info;
+  VitgateBlockInfo *blocks;
+  char **numbers; /* labels of a model without any */
+};
+
+/* Every model that is open in this process. Held while a file is loaded too, so that two threads
+ * that open one file share one copy. */
+static GMutex registry_lock;
+static GSList *registry;
+
+static gboolean same_file(const FileIdentity *a, const FileIdentity *b)
+{
+  return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+         a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+static void free_model(VitgateModel *model)
+{
+  vitgate__vit_free(&model->vit);
+  vitgate__description_free(&model->description);
+  g_strfreev(model->numbers);
+  g_free(model->blocks);
+  g_free(model);
+}
+
+static void describe_blocks(VitgateModel *model)
+{
+  const Description *d = model->description;
+  guint tokens = vitgate__description_n_tokens(d);
+  model->blocks = g_new0(VitgateBlockInfo, d->depth + 1);
+  for (guint i = 0; i < d->depth; i++) {
+    guint heads = d->blocks[i].heads, neurons = d->blocks[i].neurons;
+    model->blocks[i] = (VitgateBlockInfo){
+      .heads = heads,
+      .neurons = neurons,
+      .attention_parameters = vitgate__attention_parameters(d, heads),
+      .mlp_parameters = vitgate__mlp_parameters(d, neurons),
+      .attention_gmacs = vitgate__attention_gmacs(d, heads, tokens),
+      .mlp_gmacs = vitgate__mlp_gmacs(d, neurons, tokens),
+    };
+  }
+}
+
+static void describe(VitgateModel *model)
+{
+  const Description *d = model->description;
+  describe_blocks(model);
+  if (!d->labels) {
+    model->numbers = g_new0(char *, d->n_classes + 1);
+    for (guint i = 0; i < d->n_classes; i++)
+      model->numbers[i] = g_strdup_printf("%u", i);
+  }
+  model->info = (VitgateModelInfo){
+    .name = d->name,
+    .family = "vit",
+    .image_size = d->image_size,
+    .patch_size = d->patch_size,
+    .n_tokens = vitgate__description_n_tokens(d),
+    .dim = d->dim,
+    .head_dim = d->head_dim,
+    .depth = d->depth,
+    .blocks = model->blocks,
+    .n_classes = d->n_classes,
+    .labels = (const char *const *)(d->labels ? d->labels : model->numbers),
+    .label_ids = (const char *const *)d->label_ids,
+    .has_labels = d->labels != NULL,
+    .n_parameters = vitgate__description_parameters(d),
+    .gmacs = vitgate__description_gmacs(d),
+    .dense_gmacs = d->dense_gmacs,
+    .resize = d->preprocessing.resize,
+    .bicubic = d->preprocessing.bicubic,
+  };
+  memcpy(model->info.mean, d->preprocessing.mean, sizeof model->info.mean);
+  memcpy(model->info.std, d->preprocessing.std, sizeof model->info.std);
+}
+
+static VitgateModel *load(const char *path, GError **error)
+{
+  g_autoptr(Safetensors) file = vitgate__safetensors_open(path, error);
+  if (!file)
+    return NULL;
+  VitgateModel *model = g_new0(VitgateModel, 1);
+  model->references = 1;
+  model->description = vitgate__description_read(file, 0, error);
+  if (model->description)
+    model->vit = vitgate__vit_load(model->description, file, error);
+  if (!model->vit) {
+    free_model(model);
+    return NULL;
+  }
+  describe(model);
+  return model;
+}
+
+VitgateModel *vitgate_model_open(const char *path, GError **error)
+{
+  struct stat status;
+  FileIdentity identity = { 0 };
+  /* A file that cannot be asked for its identity cannot be opened; load() says why. */
+  if (!stat(path, &status))
+    identity = (FileIdentity){ status.st_dev, status.st_ino, status.st_size, status.st_mtim };
+
+  g_mutex_lock(&registry_lock);
+  VitgateModel *model = NULL;
+  for (GSList *item = registry; item && !model; item = item->next) {
+    VitgateModel *known = item->data;
+    if (same_file(&known->identity, &identity)) {
+      known->references++;
+      model = known;
+    }
+  }
+  if (!model && (model = load(path, error))) {
+    model->identity = identity;
+    registry = g_slist_prepend(registry, model);
+  }
+  g_mutex_unlock(&registry_lock);
+  return model;
+}
+
+VitgateModel *vitgate_model_ref(VitgateModel *model)
+{
+  g_mutex_lock(&registry_lock);
+  model->references++;
+  g_mutex_unlock(&registry_lock);
+  return model;
+}
+
+void vitgate_model_unref(VitgateModel **model)
+{
+  VitgateModel *m = g_steal_pointer(model);
+  if (!m)
+    return;
+  g_mutex_lock(&registry_lock);
+  gboolean last = --m->references == 0;
+  if (last)
+    registry = g_slist_remove(registry, m);
+  g_mutex_unlock(&registry_lock);
+  if (last)
+    free_model(m);
+}
+
+const VitgateModelInfo *vitgate_model_get_info(const VitgateModel *model)
+{
+  return &model->info;
+}
+
+const Vit *vitgate__model_get_vit(const VitgateModel *model)
+{
+  return model->vit;
+}
+
+const Description *vitgate__model_get_description(const VitgateModel *model)
+{
+  return model->description;
+}

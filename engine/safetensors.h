@@ -1,0 +1,72 @@
+/* The container of a model file: safetensors, read through a checked, read-only mapping.
+ * FORMAT.md describes it byte by byte. */
+#pragma once
+
+#include <glib.h>
+
+typedef enum { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_I8, TENSOR_U8 } TensorType;
+
+typedef struct {
+  const char *name; /* as the header writes it */
+  gsize size;       /* bytes of one element */
+} TensorTypeInfo;
+
+/* Indexed by TensorType. */
+extern const TensorTypeInfo vitgate__tensor_types[];
+
+#define TENSOR_MAX_DIMS 8
+
+/* One named array, row-major, little-endian. */
+typedef struct {
+  const char *name;
+  TensorType type;
+  guint n_dims;
+  guint64 shape[TENSOR_MAX_DIMS];
+  const void *data;
+  gsize n_bytes;
+} Tensor;
+
+typedef struct _Safetensors Safetensors;
+
+/* Maps @path and checks every offset, size and name in its header before returning.
+ * Returns: (transfer full): or NULL with VITGATE_ERROR_NOT_FOUND, _IO, _FORMAT or _UNSUPPORTED */
+Safetensors *vitgate__safetensors_open(const char *path, GError **error);
+
+/* Unmaps the file; every Tensor of it ends here. Nulls *@file, which may be NULL. */
+void vitgate__safetensors_close(Safetensors **file);
+
+const char *vitgate__safetensors_get_path(const Safetensors *file);
+
+/* Returns: (nullable): the tensor of that name */
+const Tensor *vitgate__safetensors_find(const Safetensors *file, const char *name);
+
+/* All tensors in the order of their data.
+ * @n_tensors: (out) */
+const Tensor *vitgate__safetensors_list(const Safetensors *file, guint *n_tensors);
+
+/* Returns: (nullable): the string under @key in the header's __metadata__ */
+const char *vitgate__safetensors_get_metadata(const Safetensors *file, const char *key);
+
+/* Tells the system that what was read so far was copied and need not stay in memory. */
+void vitgate__safetensors_forget_pages(const Safetensors *file);
+
+/* Writes a file beside @path and renames it to @path when it is complete.
+ * @metadata: (nullable): char * → char *, written as the header's __metadata__
+ * Returns: FALSE with VITGATE_ERROR_IO and @path untouched */
+gboolean vitgate__safetensors_write(const char *path, const Tensor *tensors, guint n_tensors,
+                                    GHashTable *metadata, GError **error);
+
+gsize vitgate__tensor_n_elements(const Tensor *tensor);
+
+/* Converts F32, F16 or BF16 to float.
+ * @values: (out caller-allocates): [n_elements] */
+void vitgate__tensor_to_float(float *values, const Tensor *tensor);
+
+/* Returns: (transfer full): "[192, 768]" */
+char *vitgate__tensor_describe_shape(const guint64 *shape, guint n_dims);
+
+static inline void vitgate__safetensors_cleanup(Safetensors *file)
+{
+  vitgate__safetensors_close(&file);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Safetensors, vitgate__safetensors_cleanup)

@@ -1,0 +1,167 @@
+#include <math.h>
+#include <stdlib.h>
+
+#include "error.h"
+#include "image.h"
+#include "model.h"
+
+struct _VitgateSession {
+  VitgateModel *model;
+  guint max_batch;
+  Team *team;
+  VitWork *work;
+  ImageConverter *converter;
+  float *tensors;       /* [max_batch][3][image_size][image_size] */
+  float *logits;        /* [max_batch][n_classes] */
+  float *probabilities; /* [max_batch][n_classes] */
+  VitgateResult *results;
+};
+
+static gboolean check_option(const char *name, guint value, guint most, GError **error)
+{
+  if (value <= most)
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "%s is %u, expected at most %u", name, value,
+                     most);
+  return FALSE;
+}
+
+VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOptions *options,
+                                    GError **error)
+{
+  const VitgateSessionOptions none = { 0 }, *o = options ? options : &none;
+  const Description *d = vitgate__model_get_description(model);
+  if (!check_option("threads", o->threads, VITGATE_MAX_THREADS, error) ||
+      !check_option("max_batch", o->max_batch, VITGATE_MAX_BATCH, error))
+    return NULL;
+  const guint threads = MAX(o->threads, 1), batch = MAX(o->max_batch, 1);
+  const gsize image = (gsize)3 * d->image_size * d->image_size;
+
+  VitgateSession *session = g_new0(VitgateSession, 1);
+  session->model = vitgate_model_ref(model);
+  session->max_batch = batch;
+  session->team = vitgate__team_new(threads);
+  session->work = vitgate__vit_work_new(vitgate__model_get_vit(model), threads, batch);
+  session->converter = vitgate__image_converter_new(d->image_size, &d->preprocessing);
+  session->tensors = g_try_new0(float, batch *image);
+  session->logits = g_try_new0(float, (gsize)batch * d->n_classes);
+  session->probabilities = g_try_new0(float, (gsize)batch * d->n_classes);
+  session->results = g_new0(VitgateResult, batch);
+  if (!session->team || !session->work || !session->tensors || !session->logits ||
+      !session->probabilities) {
+    vitgate__set_error(error, VITGATE_ERROR_MEMORY,
+                       "no memory or threads for a session of %u images on %u threads", batch,
+                       threads);
+    vitgate_session_free(&session);
+  }
+  return session;
+}
+
+void vitgate_session_free(VitgateSession **session)
+{
+  VitgateSession *s = g_steal_pointer(session);
+  if (!s)
+    return;
+  vitgate__team_free(&s->team);
+  vitgate__vit_work_free(&s->work);
+  vitgate__image_converter_free(&s->converter);
+  vitgate_model_unref(&s->model);
+  g_free(s->tensors);
+  g_free(s->logits);
+  g_free(s->probabilities);
+  g_free(s->results);
+  g_free(s);
+}
+
+static gint64 now_ns(void)
+{
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (gint64)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static gboolean check_batch(const VitgateSession *session, guint n_images, GError **error)
+{
+  if (n_images >= 1 && n_images <= session->max_batch)
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "%u images, expected 1 to max_batch (%u)",
+                     n_images, session->max_batch);
+  return FALSE;
+}
+
+const VitgateResult *vitgate_session_forward(VitgateSession *session, const float *tensors,
+                                             guint n_images, GError **error)
+{
+  if (!check_batch(session, n_images, error))
+    return NULL;
+  const VitgateModelInfo *info = vitgate_model_get_info(session->model);
+  const gint64 start = now_ns();
+  vitgate__vit_forward(vitgate__model_get_vit(session->model), session->work, session->team,
+                       session->logits, tensors, n_images);
+  for (guint i = 0; i < n_images; i++) {
+    const float *logits = session->logits + (gsize)i * info->n_classes;
+    float *probabilities = session->probabilities + (gsize)i * info->n_classes;
+    memcpy(probabilities, logits, info->n_classes * sizeof *logits);
+    vitgate__kernels()->softmax(probabilities, 1.0f, info->n_classes);
+    session->results[i] = (VitgateResult){
+      .n_classes = info->n_classes,
+      .probabilities = probabilities,
+      .logits = logits,
+      .gmacs = info->gmacs,
+      .compute_ratio = info->gmacs / info->dense_gmacs,
+    };
+  }
+  const gint64 each = (now_ns() - start) / n_images;
+  for (guint i = 0; i < n_images; i++)
+    session->results[i].forward_ns = each;
+  return session->results;
+}
+
+gboolean vitgate_session_preprocess(VitgateSession *session, const VitgateImage *image,
+                                    float *tensor, GError **error)
+{
+  return vitgate__image_convert(session->converter, tensor, image, error);
+}
+
+const VitgateResult *vitgate_session_classify(VitgateSession *session, const VitgateImage *images,
+                                              guint n_images, GError **error)
+{
+  if (!check_batch(session, n_images, error))
+    return NULL;
+  const guint size = vitgate_model_get_info(session->model)->image_size;
+  const gsize image = (gsize)3 * size * size;
+  gint64 times[VITGATE_MAX_BATCH];
+  for (guint i = 0; i < n_images; i++) {
+    const gint64 start = now_ns();
+    if (!vitgate__image_convert(session->converter, session->tensors + i * image, &images[i],
+                                error)) {
+      if (n_images > 1)
+        g_prefix_error(error, "image %u of %u: ", i + 1, n_images);
+      return NULL;
+    }
+    times[i] = now_ns() - start;
+  }
+  if (!vitgate_session_forward(session, session->tensors, n_images, error))
+    return NULL;
+  for (guint i = 0; i < n_images; i++)
+    session->results[i].preprocess_ns = times[i];
+  return session->results;
+}
+
+guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold, guint *indices,
+                           float *scores)
+{
+  guint n = 0;
+  for (guint i = 0; i < result->n_classes && k; i++) {
+    const float p = result->probabilities[i];
+    if (!(p >= threshold) || (n == k && p <= result->probabilities[indices[n - 1]]))
+      continue;
+    guint place = n < k ? n++ : n - 1;
+    for (; place > 0 && result->probabilities[indices[place - 1]] < p; place--)
+      indices[place] = indices[place - 1];
+    indices[place] = i;
+  }
+  for (guint i = 0; scores && i < n; i++)
+    scores[i] = result->probabilities[indices[i]];
+  return n;
+}

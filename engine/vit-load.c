@@ -1,0 +1,165 @@
+#include <math.h>
+#include <string.h>
+
+#include "error.h"
+#include "vit.h"
+
+/* Copies tensors out of a file, one after another, into one block of memory. */
+typedef struct {
+  const Safetensors *file;
+  float *next;    /* free memory */
+  float *scratch; /* [largest tensor] */
+  GError **error;
+  gboolean failed;
+} Loader;
+
+static gsize round_up(gsize n)
+{
+  return (n + 15) / 16 * 16;
+}
+
+/* Converts tensor "@prefix.@name" (or "@prefix") to floats; any that is not finite is an error. */
+static void read_tensor(Loader *loader, float *values, const char *prefix, const char *name)
+{
+  if (loader->failed)
+    return;
+  g_autofree char *full = name ? g_strdup_printf("%s.%s", prefix, name) : g_strdup(prefix);
+  const Tensor *tensor = vitgate__safetensors_find(loader->file, full);
+  gsize n = vitgate__tensor_n_elements(tensor), i = 0;
+  vitgate__tensor_to_float(values, tensor);
+  while (i < n && isfinite(values[i]))
+    i++;
+  if (i == n)
+    return;
+  loader->failed = TRUE;
+  vitgate__set_error(loader->error, VITGATE_ERROR_TENSOR,
+                     "%s: tensor '%s' holds %f at element %" G_GSIZE_FORMAT
+                     ", expected finite numbers",
+                     vitgate__safetensors_get_path(loader->file), full, (double)values[i], i);
+}
+
+static float *load_vector(Loader *loader, const char *prefix, const char *name, guint n)
+{
+  float *values = loader->next;
+  loader->next += round_up(n);
+  read_tensor(loader, values, prefix, name);
+  return values;
+}
+
+static LayerNorm load_norm(Loader *loader, const char *name, guint n)
+{
+  return (LayerNorm){
+    .scale = load_vector(loader, name, "weight", n),
+    .shift = load_vector(loader, name, "bias", n),
+  };
+}
+
+static Linear load_linear(Loader *loader, const char *name, guint n_out, guint n_in)
+{
+  Linear linear = { 0 };
+  float *bias = loader->scratch + (gsize)n_out * n_in;
+  read_tensor(loader, loader->scratch, name, "weight");
+  read_tensor(loader, bias, name, "bias");
+  loader->next = vitgate__linear_init(&linear, loader->next, loader->scratch, bias, n_out, n_in);
+  return linear;
+}
+
+static Block load_block(Loader *loader, const Description *d, guint i)
+{
+  Block block = { 0 };
+  guint width = d->blocks[i].heads * d->head_dim, neurons = d->blocks[i].neurons;
+  char name[64];
+#define NAME(part) (g_snprintf(name, sizeof name, "blocks.%u." part, i), name)
+  if (width) {
+    block.norm1 = load_norm(loader, NAME("norm1"), d->dim);
+    block.qkv = load_linear(loader, NAME("attn.qkv"), 3 * width, d->dim);
+    block.proj = load_linear(loader, NAME("attn.proj"), d->dim, width);
+  }
+  if (neurons) {
+    block.norm2 = load_norm(loader, NAME("norm2"), d->dim);
+    block.fc1 = load_linear(loader, NAME("mlp.fc1"), neurons, d->dim);
+    block.fc2 = load_linear(loader, NAME("mlp.fc2"), d->dim, neurons);
+  }
+#undef NAME
+  return block;
+}
+
+static float *load_embedding(Loader *loader, const Vit *vit)
+{
+  static const char *const tokens[] = { "cls_token", "dist_token" };
+  guint dim = vit->description->dim;
+  float *rows =
+      load_vector(loader, "pos_embed", NULL, vitgate__description_n_tokens(vit->description) * dim);
+  for (guint t = 0; t < vit->n_prefix; t++) {
+    read_tensor(loader, loader->scratch, tokens[t], NULL);
+    for (guint i = 0; i < dim; i++)
+      rows[t * dim + i] += loader->scratch[i];
+  }
+  return rows;
+}
+
+/* Floats for all packed weights, and for the largest layer before it is packed. */
+static void measure(const Description *d, gsize *total, gsize *largest)
+{
+  g_autoptr(GArray) specs = vitgate__description_tensors(d);
+  *total = *largest = 0;
+  for (guint i = 0; i < specs->len; i++) {
+    const TensorSpec *spec = &g_array_index(specs, TensorSpec, i);
+    gsize columns = 1;
+    for (guint j = 1; j < spec->n_dims; j++)
+      columns *= spec->shape[j];
+    gboolean matrix = spec->n_dims == 2 || spec->n_dims == 4;
+    *total += matrix ? round_up(vitgate__packed_size((guint)spec->shape[0], (guint)columns))
+                     : round_up(spec->shape[0] * columns);
+    *largest = MAX(*largest, spec->shape[0] * (columns + 1));
+  }
+}
+
+static void load_all(Loader *loader, Vit *vit)
+{
+  const Description *d = vit->description;
+  vit->embedding = load_embedding(loader, vit);
+  vit->patch = load_linear(loader, "patch_embed.proj", d->dim, 3 * d->patch_size * d->patch_size);
+  vit->blocks = g_new0(Block, d->depth);
+  for (guint i = 0; i < d->depth && !loader->failed; i++) {
+    vit->blocks[i] = load_block(loader, d, i);
+    vitgate__safetensors_forget_pages(loader->file);
+  }
+  vit->norm = load_norm(loader, "norm", d->dim);
+  vit->head = load_linear(loader, "head", d->n_classes, d->dim);
+  if (d->distilled)
+    vit->head_dist = load_linear(loader, "head_dist", d->n_classes, d->dim);
+}
+
+Vit *vitgate__vit_load(const Description *d, const Safetensors *file, GError **error)
+{
+  gsize total, largest;
+  measure(d, &total, &largest);
+  Vit *vit = g_new0(Vit, 1);
+  vit->description = d;
+  vit->n_prefix = d->distilled ? 2 : 1;
+  g_autofree float *scratch = g_try_new(float, largest);
+  if (!scratch || posix_memalign((void **)&vit->memory, 64, MAX(total, 1) * sizeof(float))) {
+    vit->memory = NULL;
+    vitgate__set_error(error, VITGATE_ERROR_MEMORY,
+                       "%s: no memory for %" G_GSIZE_FORMAT " bytes of weights",
+                       vitgate__safetensors_get_path(file), (total + largest) * sizeof(float));
+    vitgate__vit_free(&vit);
+    return NULL;
+  }
+  Loader loader = { .file = file, .next = vit->memory, .scratch = scratch, .error = error };
+  load_all(&loader, vit);
+  if (loader.failed)
+    vitgate__vit_free(&vit);
+  return vit;
+}
+
+void vitgate__vit_free(Vit **vit)
+{
+  Vit *v = g_steal_pointer(vit);
+  if (!v)
+    return;
+  free(v->memory);
+  g_free(v->blocks);
+  g_free(v);
+}

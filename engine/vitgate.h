@@ -1,0 +1,241 @@
+/* vitgate.h: classify images with a compressed, gated vision transformer.
+ *
+ * Threads. A VitgateModel is immutable: any number of threads may use one at the same time. A
+ * VitgateSession belongs to one thread at a time; sessions of one model run beside each other.
+ * Nothing here prints, exits or aborts on what a file or an image holds: failures come back as a
+ * GError of the domain VITGATE_ERROR.
+ *
+ * A complete example, for one RGB image already in memory:
+ *
+ *   g_autoptr(GError) error = NULL;
+ *   g_autoptr(VitgateModel) model = vitgate_model_open("deit-tiny.safetensors", &error);
+ *   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, NULL, &error) : NULL;
+ *   VitgateImage image = { .format = VITGATE_PIXELS_RGB, .width = 640, .height = 480,
+ *                          .planes = { pixels }, .strides = { 640 * 3 } };
+ *   const VitgateResult *result = session ? vitgate_session_classify(session, &image, 1, &error)
+ *                                         : NULL;
+ *   guint best;
+ *   if (result && vitgate_result_top_k(result, 1, 0.0f, &best, NULL))
+ *     g_print("%s\n", vitgate_model_get_info(model)->labels[best]);
+ *   else
+ *     g_printerr("%s\n", error->message);
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+#ifndef VITGATE_API
+#define VITGATE_API __attribute__((visibility("default")))
+#endif
+
+/* Most threads and most images per call that a session takes. */
+#define VITGATE_MAX_THREADS 64
+#define VITGATE_MAX_BATCH   1024
+
+/* ---- Errors ------------------------------------------------------------------------------- */
+
+/* The domain of every GError set by this library. Since: 0.1 */
+#define VITGATE_ERROR (vitgate_error_quark())
+VITGATE_API GQuark vitgate_error_quark(void);
+
+/* Messages name the file and, where there is one, the tensor or field at fault, what was found
+ * and what was expected. Since: 0.1 */
+typedef enum {
+  VITGATE_ERROR_NOT_FOUND,   /* there is no such file */
+  VITGATE_ERROR_IO,          /* a file exists but cannot be read, mapped or written */
+  VITGATE_ERROR_FORMAT,      /* not a safetensors file, or its header contradicts the file */
+  VITGATE_ERROR_UNSUPPORTED, /* well formed, but of a family, type or version unknown here */
+  VITGATE_ERROR_TENSOR,      /* a tensor is missing, has the wrong shape, or is not finite */
+  VITGATE_ERROR_METADATA,    /* a field of the file's "vitgate" metadata is wrong */
+  VITGATE_ERROR_LABELS,      /* class labels are unreadable or do not fit the model */
+  VITGATE_ERROR_IMAGE,       /* an image's format, size or strides cannot be used */
+  VITGATE_ERROR_ARGUMENT,    /* an argument is outside its documented range */
+  VITGATE_ERROR_MEMORY,      /* the memory that the request needs cannot be had */
+} VitgateError;
+
+/* ---- Models ------------------------------------------------------------------------------- */
+
+/* The weights and everything else a model file holds. Reference counted, immutable. */
+typedef struct _VitgateModel VitgateModel;
+
+/* The structure of one block: what is left of its attention (MSA) and of its MLP. */
+typedef struct {
+  guint heads;   /* attention heads; 0: the block has no attention module */
+  guint neurons; /* hidden neurons of the MLP; 0: the block has no MLP module */
+  guint64 attention_parameters, mlp_parameters;
+  double attention_gmacs, mlp_gmacs; /* for one image when the module runs and no token merged */
+} VitgateBlockInfo;
+
+/* What a model is. All of it belongs to the model and lives as long as the model does. */
+typedef struct {
+  const char *name;    /* for people and metadata; the file's name where the file tells none */
+  const char *family;  /* "vit" */
+  guint image_size;    /* the network sees image_size x image_size pixels, 3 channels */
+  guint patch_size;    /* pixels */
+  guint n_tokens;      /* class (and distillation) tokens and patches */
+  guint dim, head_dim; /* width of a token; width of one head's query */
+  guint depth;
+  const VitgateBlockInfo *blocks; /* [depth] */
+  guint n_classes;
+  const char *const *labels;    /* [n_classes], NULL terminated, never NULL; the class index
+                                   as a decimal number where the file has no labels */
+  const char *const *label_ids; /* [n_classes] WordNet ids or the like; NULL: none */
+  gboolean has_labels;          /* the labels came from the file */
+  guint64 n_parameters;         /* scalars that the network learned */
+  double gmacs;                 /* 1e9 multiply-adds for one image, all modules running */
+  double dense_gmacs;           /* the same for the dense teacher of this model */
+  guint resize;                 /* pixels of the shorter side before the centre crop */
+  gboolean bicubic;             /* else bilinear; both antialiased */
+  float mean[3], std[3];        /* red, green, blue; of values from 0 to 1 */
+} VitgateModelInfo;
+
+/* Opens a model file (safetensors; engine/FORMAT.md tells what is in one). A file is loaded
+ * once per process: opening it again, by any path, returns a new reference to the same model as
+ * long as one is held and the file has not changed.
+ * Returns: (transfer full): the model, or NULL with @error set to VITGATE_ERROR_NOT_FOUND, _IO,
+ * _FORMAT, _UNSUPPORTED, _TENSOR, _METADATA, _LABELS or _MEMORY. Since: 0.1 */
+VITGATE_API VitgateModel *vitgate_model_open(const char *path, GError **error);
+
+/* Returns: (transfer full): @model with one more reference. Since: 0.1 */
+VITGATE_API VitgateModel *vitgate_model_ref(VitgateModel *model);
+
+/* Gives one reference back and sets *@model to NULL; *@model may be NULL. Since: 0.1 */
+VITGATE_API void vitgate_model_unref(VitgateModel **model);
+
+/* Returns: (transfer none): what @model is. Since: 0.1 */
+VITGATE_API const VitgateModelInfo *vitgate_model_get_info(const VitgateModel *model);
+
+/* Reads class labels from a text file in UTF-8, one class a line, in the order of the classes:
+ * "label" or "id<TAB>label". Empty lines at the end are ignored.
+ * @n_classes: how many are expected; 0: any number
+ * @ids: (out) (optional) (nullable) (transfer full): the ids; NULL where the file has none
+ * Returns: (transfer full): a NULL terminated array to free with g_strfreev(), or NULL with
+ * @error set to VITGATE_ERROR_NOT_FOUND, _IO or _LABELS. Since: 0.1 */
+VITGATE_API char **vitgate_labels_read(const char *path, guint n_classes, char ***ids,
+                                       GError **error);
+
+/* ---- Images ------------------------------------------------------------------------------- */
+
+/* Eight bits a component; names and layouts are those of GStreamer's video formats. An X is a
+ * byte that is ignored: padding or alpha. */
+typedef enum {
+  VITGATE_PIXELS_RGB,
+  VITGATE_PIXELS_BGR,
+  VITGATE_PIXELS_RGBX,
+  VITGATE_PIXELS_BGRX,
+  VITGATE_PIXELS_XRGB,
+  VITGATE_PIXELS_XBGR,
+  VITGATE_PIXELS_GRAY8,
+  VITGATE_PIXELS_I420, /* planes Y, U, V */
+  VITGATE_PIXELS_YV12, /* planes Y, V, U */
+  VITGATE_PIXELS_NV12, /* planes Y, UV */
+  VITGATE_PIXELS_NV21, /* planes Y, VU */
+  VITGATE_PIXELS_YUY2, /* Y0 U Y1 V */
+  VITGATE_PIXELS_UYVY, /* U Y0 V Y1 */
+  VITGATE_PIXELS_N_FORMATS
+} VitgatePixelFormat;
+
+typedef enum {
+  VITGATE_MATRIX_BT601,
+  VITGATE_MATRIX_BT709,
+  VITGATE_MATRIX_BT2020,
+} VitgateColorMatrix;
+
+/* Where chroma samples of subsampled formats lie between the luma samples they stand for. */
+typedef enum {
+  VITGATE_CHROMA_LEFT,     /* on the left luma sample, half way down: MPEG-2, H.264 */
+  VITGATE_CHROMA_CENTER,   /* half way in both directions: JPEG, MPEG-1 */
+  VITGATE_CHROMA_TOP_LEFT, /* on the upper left luma sample: BT.2020 */
+} VitgateChromaSite;
+
+/* Pixels to classify. They stay the caller's and are only read, during the call. */
+typedef struct {
+  VitgatePixelFormat format;
+  VitgateColorMatrix matrix;     /* of Y'CbCr formats */
+  VitgateChromaSite chroma_site; /* of Y'CbCr formats */
+  gboolean full_range;           /* Y'CbCr and GRAY8: 0 to 255, else 16 to 235 (240) */
+  guint width, height;           /* pixels, 1 to 32767 */
+  const guint8 *planes[3];       /* in the order of the format */
+  gsize strides[3];              /* bytes from one row to the next */
+} VitgateImage;
+
+/* ---- Sessions ----------------------------------------------------------------------------- */
+
+/* One stream's working memory and threads. */
+typedef struct _VitgateSession VitgateSession;
+
+/* A field that is 0 takes its default. */
+typedef struct {
+  guint threads;   /* that work on a call, the caller's included; default 1, at most
+                      VITGATE_MAX_THREADS. They sleep between calls. */
+  guint max_batch; /* most images in one call; default 1, at most VITGATE_MAX_BATCH */
+} VitgateSessionOptions;
+
+/* The outcome for one image. It belongs to the session and is valid until the session's next
+ * call. */
+typedef struct {
+  guint n_classes;
+  const float *probabilities; /* [n_classes], softmax of the logits, sums to 1 */
+  const float *logits;        /* [n_classes] */
+  double gmacs;               /* 1e9 multiply-adds spent on this image */
+  double compute_ratio;       /* gmacs / dense_gmacs of the model */
+  gint64 preprocess_ns;       /* time spent on pixels: this image's */
+  gint64 forward_ns;          /* time spent in the network: the call's, divided by its images */
+} VitgateResult;
+
+/* Plans and allocates all that classifying needs, and starts threads - 1 threads.
+ * @model: (transfer none): the session holds a reference of its own
+ * @options: (nullable): NULL takes every default
+ * Returns: (transfer full): the session, or NULL with @error set to VITGATE_ERROR_ARGUMENT or
+ * _MEMORY. Since: 0.1 */
+VITGATE_API VitgateSession *
+vitgate_session_new(VitgateModel *model, const VitgateSessionOptions *options, GError **error);
+
+/* Stops the threads, frees the session and sets *@session to NULL; *@session may be NULL.
+ * Since: 0.1 */
+VITGATE_API void vitgate_session_free(VitgateSession **session);
+
+/* Classifies @n_images images, 1 to max_batch. Each is resized (antialiased) to the model's
+ * resize on its shorter side, cropped at its centre to image_size and normalised; an image of
+ * exactly image_size x image_size is taken as it is. Allocates only when an image's format or
+ * size differs from the one before it.
+ * Returns: (transfer none): [n_images] results, or NULL with @error set to VITGATE_ERROR_IMAGE,
+ * _ARGUMENT or _MEMORY; the session stays usable. Since: 0.1 */
+VITGATE_API const VitgateResult *vitgate_session_classify(VitgateSession *session,
+                                                          const VitgateImage *images,
+                                                          guint n_images, GError **error);
+
+/* The first half of vitgate_session_classify(): pixels to the network's input.
+ * @tensor: (out caller-allocates): [3][image_size][image_size], red, green, blue, normalised
+ * Returns: FALSE with @error set to VITGATE_ERROR_IMAGE or _MEMORY. Since: 0.1 */
+VITGATE_API gboolean vitgate_session_preprocess(VitgateSession *session, const VitgateImage *image,
+                                                float *tensor, GError **error);
+
+/* The second half: @tensors is [n_images][3][image_size][image_size].
+ * Returns: as vitgate_session_classify(). Since: 0.1 */
+VITGATE_API const VitgateResult *vitgate_session_forward(VitgateSession *session,
+                                                         const float *tensors, guint n_images,
+                                                         GError **error);
+
+/* The classes with the highest probabilities, best first; equal ones by index.
+ * @threshold: classes with a lower probability are left out
+ * @indices: (out caller-allocates): [k]
+ * @scores: (out caller-allocates) (nullable): [k] their probabilities
+ * Returns: how many were written, 0 to @k. Since: 0.1 */
+VITGATE_API guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold,
+                                       guint *indices, float *scores);
+
+static inline void vitgate__model_cleanup(VitgateModel *model)
+{
+  vitgate_model_unref(&model);
+}
+static inline void vitgate__session_cleanup(VitgateSession *session)
+{
+  vitgate_session_free(&session);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VitgateModel, vitgate__model_cleanup)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VitgateSession, vitgate__session_cleanup)
+
+G_END_DECLS
