@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""Compares the engine's pre-processing with PIL's on the photographs of ../shared/data/val.tar.
+
+usage: compare_pil.py PREPROCESS-TOOL [--photographs N]
+"""
+
+import argparse
+import subprocess
+import sys
+
+import numpy as np
+
+import photographs
+import pil
+import vit
+import ycbcr
+
+RESIZE, CROP = 256, 224
+
+# In steps of 1/255, the project's promise. A difference of one is a rounding.
+RGB_TOLERANCE = {"mean": 0.6, "max": 4.0}
+# The reference interpolates chroma linearly, converts, rounds and clips each pixel to 8 bits of
+# RGB and has PIL resize that. The engine may resize the planes and convert what is left, which is
+# as right: two more roundings (a mean of 0.4) and another interpolation of chroma lie between, and
+# it clips later, which shows where saturated colours meet. A wrong chroma site (half a pixel)
+# raises the 99.9th percentile beyond these, a wrong matrix or range all three.
+YCBCR_TOLERANCE = {"mean": 0.8, "p99.9": 6.0, "max": 16.0}
+
+FORMATS = [(name, "bt601", "full") for name in ycbcr.RGB_ORDERS] + [
+    ("GRAY8", "bt601", "full"), ("GRAY8", "bt601", "limited"),
+    ("NV12", "bt601", "limited"), ("NV12", "bt709", "limited"), ("NV12", "bt2020", "limited"),
+    ("NV12", "bt709", "full"), ("NV21", "bt601", "limited"), ("I420", "bt709", "limited"),
+    ("I420", "bt601", "full"), ("YV12", "bt709", "limited"), ("YUY2", "bt601", "limited"),
+    ("YUY2", "bt709", "full"), ("UYVY", "bt709", "limited")]
+
+
+def engine(tool, pixels, size, pixel_format, matrix, video_range):
+    """Returns float64 [CROP, CROP, 3] in steps of 1/255."""
+    run = subprocess.run(
+        [tool, pixel_format, str(size[0]), str(size[1]), matrix, video_range,
+         photographs.WEIGHTS], input=pixels, stdout=subprocess.PIPE)
+    if run.returncode:
+        sys.exit(f"compare_pil: {tool} ended with status {run.returncode}")
+    tensor = np.frombuffer(run.stdout, "<f4").reshape(3, CROP, CROP).transpose(1, 2, 0)
+    return 255 * (tensor * np.array(vit.IMAGENET_STD) + np.array(vit.IMAGENET_MEAN))
+
+
+def measure(tool, image, pixel_format, matrix, video_range):
+    pixels, rgb = ycbcr.encode(np.asarray(image), pixel_format, matrix, video_range)
+    expected = pil.resize_and_crop(pil.Image.fromarray(rgb), RESIZE, CROP, "bicubic")
+    found = engine(tool, pixels, image.size, pixel_format, matrix, video_range)
+    difference = np.abs(found - np.asarray(expected, float))
+    return {"mean": difference.mean(), "p99.9": np.percentile(difference, 99.9),
+            "max": difference.max()}
+
+
+def report(what, figures, tolerance):
+    """Prints the worst of several photographs' figures; returns whether they are good."""
+    worst = {key: max(figure[key] for figure in figures) for key in figures[0]}
+    good = all(worst[key] <= limit for key, limit in tolerance.items())
+    print(f"{what:24} " + " ".join(f"{key} {value:6.3f}" for key, value in worst.items()),
+          "ok" if good else f"FAIL: allowed {tolerance}", flush=True)
+    return good
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tool", help="the built tests/engine/preprocess-tool")
+    parser.add_argument("--photographs", type=int, default=0, help="of val.tar; 0: all")
+    arguments = parser.parse_args()
+    photographs.need(arguments.tool)
+    photographs.need(photographs.WEIGHTS)
+
+    figures, some = [], []
+    for _, image, _ in photographs.read(arguments.photographs):
+        figures.append(measure(arguments.tool, image, "RGB", "bt601", "full"))
+        if image.size != (CROP, CROP) and len(some) < 4:
+            # Odd sizes: chroma planes have a column and a row of their own at the end.
+            width, height = image.size
+            some.append(image.crop((0, 0, width - 1 + width % 2, height - 1 + height % 2)))
+    print("worst of each photograph's differences, in 1/255")
+    good = report(f"RGB, {len(figures)} photographs", figures, RGB_TOLERANCE)
+    for pixel_format, matrix, video_range in FORMATS:
+        tolerance = RGB_TOLERANCE if pixel_format in ycbcr.RGB_ORDERS else YCBCR_TOLERANCE
+        good &= report(
+            f"{pixel_format} {matrix} {video_range}",
+            [measure(arguments.tool, image, pixel_format, matrix, video_range)
+             for image in some], tolerance)
+    sys.exit(not good)
+
+
+if __name__ == "__main__":
+    main()
