@@ -1,6 +1,9 @@
 #include "error.h"
 
-G_DEFINE_QUARK(vitgate - error - quark, vitgate_error)
+GQuark vitgate_error_quark(void)
+{
+  return g_quark_from_static_string("vitgate-error-quark");
+}
 
 void vitgate__set_error(GError **error, VitgateError code, const char *format, ...)
 {

@@ -1,0 +1,308 @@
+/* vitgate eval: accuracy and compute on photographs. */
+#include <float.h>
+#include <math.h>
+
+#include "accuracy.h"
+#include "classes.h"
+#include "command.h"
+#include "decode.h"
+#include "loader.h"
+#include "progress.h"
+#include "report.h"
+#include "vitgate.h"
+
+#define MAX_UNMATCHED_NOTES 5
+
+typedef struct {
+  guint64 images, skipped;
+  Accuracy overall;
+  Accuracy *folders; /* [dataset folders] */
+  double gmacs_sum, gmacs_min, gmacs_max;
+  gint64 engine_us; /* spent in the engine: pre-processing and network */
+} Counts;
+
+typedef struct {
+  const char *path; /* of the model */
+  guint threads, batch_size;
+  gboolean among_present; /* show the column in the table */
+  const VitgateModelInfo *info;
+  VitgateSession *session;
+  const Dataset *dataset;
+  const Classes *classes;
+  guint8 **present; /* [folders][n_classes] which classes occur there; rows may be shared */
+  Counts counts;
+  Progress progress;
+} Evaluation;
+
+/* Which classes occur, for arg-max among them: in the folder; in all the data for a folder that
+ * holds one class only because it is named by it, where the question would have one answer. The
+ * last row is all the data's. */
+static guint8 **find_present(const Dataset *dataset, const Classes *classes, guint n_classes)
+{
+  guint n_folders = dataset->folders->len;
+  guint8 **present = g_new0(guint8 *, n_folders + 1);
+  guint8 *all = g_new0(guint8, n_classes);
+  for (guint i = 0; i < n_folders; i++)
+    present[i] = classes->folder_is_class[i] ? all : g_new0(guint8, n_classes);
+  present[n_folders] = all;
+  for (guint i = 0; i < dataset->photographs->len; i++) {
+    if (classes->of[i] < 0)
+      continue;
+    all[classes->of[i]] = 1;
+    present[dataset_get(dataset, i)->folder][classes->of[i]] = 1;
+  }
+  return present;
+}
+
+static void free_present(guint8 **present, guint n_folders)
+{
+  if (!present)
+    return;
+  for (guint i = 0; i < n_folders; i++)
+    if (present[i] != present[n_folders])
+      g_free(present[i]);
+  g_free(present[n_folders]);
+  g_free(present);
+}
+
+static void count_result(Evaluation *eval, guint index, const VitgateResult *result)
+{
+  const Photograph *photograph = dataset_get(eval->dataset, index);
+  Counts *counts = &eval->counts;
+  int class = eval->classes->of[index];
+  const guint8 *all = eval->present[eval->dataset->folders->len];
+  accuracy_count(&counts->overall, result->logits, result->n_classes, class, all);
+  accuracy_count(&counts->folders[photograph->folder], result->logits, result->n_classes, class,
+                 eval->present[photograph->folder]);
+  counts->images++;
+  counts->gmacs_sum += result->gmacs;
+  counts->gmacs_min = MIN(counts->gmacs_min, result->gmacs);
+  counts->gmacs_max = MAX(counts->gmacs_max, result->gmacs);
+}
+
+static gboolean classify_batch(Evaluation *eval, GPtrArray *batch, GError **error)
+{
+  if (batch->len == 0)
+    return TRUE;
+  g_autofree VitgateImage *images = g_new(VitgateImage, batch->len);
+  for (guint i = 0; i < batch->len; i++)
+    images[i] = decode_as_image(((Sample *)batch->pdata[i])->pixels);
+  gint64 start = g_get_monotonic_time();
+  const VitgateResult *results = vitgate_session_classify(eval->session, images, batch->len, error);
+  eval->counts.engine_us += g_get_monotonic_time() - start;
+  if (!results)
+    return FALSE;
+  for (guint i = 0; i < batch->len; i++)
+    count_result(eval, ((Sample *)batch->pdata[i])->index, &results[i]);
+  g_ptr_array_set_size(batch, 0);
+  return TRUE;
+}
+
+static void note_skipped(Evaluation *eval, const Sample *sample)
+{
+  eval->counts.skipped++;
+  progress_clear(&eval->progress);
+  g_autofree char *name = g_filename_display_name(dataset_get(eval->dataset, sample->index)->name);
+  command_note("skipped %s: %s", name, sample->error->message);
+}
+
+static gboolean evaluate(Evaluation *eval, GError **error)
+{
+  guint n = eval->dataset->photographs->len;
+  g_autoptr(Loader) loader = loader_new(eval->dataset, NULL, 0);
+  g_autoptr(GPtrArray) batch = g_ptr_array_new_with_free_func((GDestroyNotify)sample_free);
+  eval->progress = progress_start(n);
+  gboolean fine = TRUE;
+  Sample *sample;
+  while (fine && (sample = loader_next(loader))) {
+    if (sample->pixels) {
+      g_ptr_array_add(batch, sample);
+    } else {
+      note_skipped(eval, sample);
+      sample_free(sample);
+    }
+    if (batch->len == eval->batch_size)
+      fine = classify_batch(eval, batch, error);
+    progress_update(&eval->progress, (guint)(eval->counts.images + eval->counts.skipped));
+  }
+  fine = fine && classify_batch(eval, batch, error);
+  progress_clear(&eval->progress);
+  if (fine && eval->counts.images == 0) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "none of the %u photographs could be used", n);
+    return FALSE;
+  }
+  return fine;
+}
+
+/* Rounding must not take the mean of equal numbers past them. */
+static double mean_gmacs(const Counts *counts)
+{
+  return CLAMP(counts->gmacs_sum / (double)counts->images, counts->gmacs_min, counts->gmacs_max);
+}
+
+static double images_per_second(const Counts *counts)
+{
+  return (double)counts->images * G_USEC_PER_SEC / (double)MAX(counts->engine_us, 1);
+}
+
+static void report_accuracy(JsonBuilder *json, const Accuracy *accuracy)
+{
+  report_count(json, "images", accuracy->images);
+  report_count(json, "labelled", accuracy->labelled);
+  report_number(json, "top1", accuracy_percent(accuracy->top1, accuracy));
+  report_number(json, "top5", accuracy_percent(accuracy->top5, accuracy));
+  report_number(json, "top1_among_present", accuracy_percent(accuracy->among_present, accuracy));
+}
+
+static void print_json(const Evaluation *eval)
+{
+  const Counts *counts = &eval->counts;
+  g_autoptr(JsonBuilder) json = json_builder_new();
+  json_builder_begin_object(json);
+  report_setting(json, eval->info, eval->path, eval->threads, eval->batch_size);
+  report_count(json, "images", counts->images);
+  report_count(json, "skipped", counts->skipped);
+  report_begin(json, "overall");
+  report_accuracy(json, &counts->overall);
+  json_builder_end_object(json);
+  report_begin(json, "folders");
+  for (guint i = 0; i < eval->dataset->folders->len; i++) {
+    g_autofree char *name = g_filename_display_name(g_ptr_array_index(eval->dataset->folders, i));
+    report_begin(json, name);
+    report_accuracy(json, &counts->folders[i]);
+    json_builder_end_object(json);
+  }
+  json_builder_end_object(json);
+  report_begin(json, "gmacs");
+  report_number(json, "mean", mean_gmacs(counts));
+  report_number(json, "min", counts->gmacs_min);
+  report_number(json, "max", counts->gmacs_max);
+  report_number(json, "dense", eval->info->dense_gmacs);
+  json_builder_end_object(json);
+  report_count(json, "parameters", eval->info->n_parameters);
+  report_number(json, "images_per_second", images_per_second(counts));
+  json_builder_end_object(json);
+  report_print(json);
+}
+
+static void print_row(const Evaluation *eval, const char *name, const Accuracy *accuracy)
+{
+  g_autofree char *clean = command_clean_text(name);
+  g_print("%-20s %7" G_GUINT64_FORMAT, clean, accuracy->images);
+  if (accuracy->labelled == 0) {
+    g_print("       -       -\n");
+    return;
+  }
+  g_print(" %7.1f %7.1f", accuracy_percent(accuracy->top1, accuracy),
+          accuracy_percent(accuracy->top5, accuracy));
+  if (eval->among_present)
+    g_print(" %15.1f", accuracy_percent(accuracy->among_present, accuracy));
+  g_print("\n");
+}
+
+static void print_table(const Evaluation *eval)
+{
+  const Counts *counts = &eval->counts;
+  g_print("%-20s %7s %7s %7s%s\n", "folder", "images", "Top-1", "Top-5",
+          eval->among_present ? "   among present" : "");
+  for (guint i = 0; i < eval->dataset->folders->len; i++)
+    print_row(eval, g_ptr_array_index(eval->dataset->folders, i), &counts->folders[i]);
+  print_row(eval, "all", &counts->overall);
+  g_autofree char *name = command_clean_text(eval->info->name);
+  g_print("\n%s, float32, %u thread%s, batches of %u: %.1f images/s in the engine\n", name,
+          eval->threads, eval->threads == 1 ? "" : "s", eval->batch_size,
+          images_per_second(counts));
+  g_print("GMACs: mean %.3f, min %.3f, max %.3f, dense %.3f; %" G_GUINT64_FORMAT " parameters\n",
+          mean_gmacs(counts), counts->gmacs_min, counts->gmacs_max, eval->info->dense_gmacs,
+          eval->info->n_parameters);
+  if (counts->skipped)
+    g_print("%" G_GUINT64_FORMAT " skipped\n", counts->skipped);
+}
+
+/* What a user should know about labels that do not lead to a class. */
+static void note_labels(const Dataset *dataset, const Classes *classes)
+{
+  if (classes->n_foreign)
+    command_note("%u photographs show no class of the model and do not count for accuracy",
+                 classes->n_foreign);
+  else if (classes->n_labelled == 0)
+    command_note("nothing tells the classes of the photographs: no accuracy");
+  guint n = classes->unmatched->len;
+  for (guint i = 0; i < MIN(n, MAX_UNMATCHED_NOTES); i++) {
+    g_autofree char *name = g_filename_display_name(g_ptr_array_index(classes->unmatched, i));
+    command_note("the folder \"%s\" is named by no class of the model", name);
+  }
+  if (n > MAX_UNMATCHED_NOTES)
+    command_note("and %u further folders", n - MAX_UNMATCHED_NOTES);
+}
+
+static int run(Evaluation *eval, const char *data, gboolean as_json, GError **error)
+{
+  g_autoptr(VitgateModel) model = vitgate_model_open(eval->path, error);
+  g_autoptr(Dataset) dataset = model ? dataset_open(data, error) : NULL;
+  if (!dataset)
+    return 1;
+  eval->info = vitgate_model_get_info(model);
+  eval->dataset = dataset;
+  g_autoptr(Classes) classes = classes_resolve(dataset, eval->info, error);
+  VitgateSessionOptions options = { .threads = eval->threads, .max_batch = eval->batch_size };
+  g_autoptr(VitgateSession) session = classes ? vitgate_session_new(model, &options, error) : NULL;
+  if (!session)
+    return 1;
+  eval->classes = classes;
+  eval->session = session;
+  note_labels(dataset, classes);
+
+  g_autofree Accuracy *folders = g_new0(Accuracy, dataset->folders->len);
+  eval->present = find_present(dataset, classes, eval->info->n_classes);
+  eval->counts = (Counts){ .folders = folders, .gmacs_min = DBL_MAX };
+  gboolean fine = evaluate(eval, error);
+  if (fine && as_json)
+    print_json(eval);
+  else if (fine)
+    print_table(eval);
+  free_present(eval->present, dataset->folders->len);
+  return fine ? 0 : 1;
+}
+
+int command_eval(int argc, char **argv, GError **error)
+{
+  gboolean as_json = FALSE, among_present = FALSE;
+  int batch_size = 1, threads = 1;
+  g_autofree char *data = NULL;
+  const GOptionEntry entries[] = {
+    { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "Photographs: an archive or a folder",
+      "TAR|DIR" },
+    { "batch-size", 'b', 0, G_OPTION_ARG_INT, &batch_size, "Images per call (default 1)", "N" },
+    { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads of the network (default 1)", "T" },
+    { "among-classes-present", 0, 0, G_OPTION_ARG_NONE, &among_present,
+      "Show Top-1 among the classes that occur, too", NULL },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print one JSON object", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  const CommandSyntax syntax = {
+    entries, "MODEL", "Measures accuracy and compute on photographs.",
+    "Classes come from labels.tsv in the data, or else from folders named by a WordNet id or\n"
+    "label of the model; without either, only compute is measured. Photographs that cannot\n"
+    "be read are named, counted and left out.\n\n"
+    "Top-1 among the classes present takes the best of only those classes that occur in the\n"
+    "folder at hand; the JSON object always has it.\n\n"
+    "Images per second count the time in the engine, pre-processing and network. Photographs\n"
+    "are read and decoded meanwhile by one thread more, which is not among --threads.\n"
+  };
+  g_autofree char *path = command_parse_one(&syntax, argc, argv, "model file", error);
+  if (!path || !command_check_range("--batch-size", batch_size, 1, VITGATE_MAX_BATCH, error) ||
+      !command_check_range("--threads", threads, 1, VITGATE_MAX_THREADS, error))
+    return 1;
+  if (!data) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--data is missing (see %s --help)",
+                g_get_prgname());
+    return 1;
+  }
+  Evaluation eval = { .path = path,
+                      .threads = (guint)threads,
+                      .batch_size = (guint)batch_size,
+                      .among_present = among_present };
+  return run(&eval, data, as_json, error);
+}

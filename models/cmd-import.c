@@ -1,0 +1,217 @@
+/* vitgate import: published weights to a complete model file. */
+#include <math.h>
+#include <string.h>
+
+#include "command.h"
+#include "description.h"
+#include "output-file.h"
+#include "safetensors.h"
+
+typedef struct {
+  char *out, *labels, *name, *interpolation, *mean, *std;
+  int heads, resize;
+} ImportOptions;
+
+static void clear_options(ImportOptions *options)
+{
+  g_free(options->out);
+  g_free(options->labels);
+  g_free(options->name);
+  g_free(options->interpolation);
+  g_free(options->mean);
+  g_free(options->std);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImportOptions, clear_options)
+
+/* "0.485,0.456,0.406" */
+static gboolean parse_rgb(const char *option, const char *text, double least, float rgb[3],
+                          GError **error)
+{
+  if (!text)
+    return TRUE;
+  g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+  gboolean valid = g_strv_length(parts) == 3;
+  for (guint i = 0; valid && i < 3; i++) {
+    char *end;
+    double value = g_ascii_strtod(parts[i], &end);
+    valid = *parts[i] && !*end && value >= least && value <= 1;
+    rgb[i] = (float)value;
+  }
+  if (!valid)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                "%s takes three numbers from %g to 1, \"red,green,blue\", not \"%s\"", option,
+                least, text);
+  return valid;
+}
+
+/* What the user tells goes before what the file tells. */
+static gboolean override(Description *description, const ImportOptions *options, GError **error)
+{
+  Preprocessing *preprocessing = &description->preprocessing;
+  const char *interpolation = options->interpolation;
+  if (options->resize && (guint)options->resize < description->image_size) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                "--resize %d is less than the %u pixels that the network sees", options->resize,
+                description->image_size);
+    return FALSE;
+  }
+  if (interpolation && strcmp(interpolation, "bicubic") && strcmp(interpolation, "bilinear")) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                "--interpolation is bicubic or bilinear, not \"%s\"", interpolation);
+    return FALSE;
+  }
+  if (!parse_rgb("--mean", options->mean, 0, preprocessing->mean, error) ||
+      !parse_rgb("--std", options->std, 1e-3, preprocessing->std, error))
+    return FALSE;
+  if (options->resize)
+    preprocessing->resize = (guint)options->resize;
+  if (interpolation)
+    preprocessing->bicubic = !strcmp(interpolation, "bicubic");
+  if (options->name) {
+    g_free(description->name);
+    description->name = g_strdup(options->name);
+  }
+  if (options->labels) {
+    g_auto(GStrv) ids = NULL;
+    char **labels = vitgate_labels_read(options->labels, description->n_classes, &ids, error);
+    if (!labels)
+      return FALSE;
+    g_strfreev(description->labels);
+    g_strfreev(description->label_ids);
+    description->labels = labels;
+    description->label_ids = g_steal_pointer(&ids);
+  }
+  return TRUE;
+}
+
+/* Where the weights come from. A file that already tells keeps what it tells. */
+static void add_provenance(Description *description, const Safetensors *file)
+{
+  if (!description->provenance) {
+    static const char *const copied[] = { "model", "license", "note" };
+    g_autofree char *source = g_path_get_basename(vitgate__safetensors_get_path(file));
+    g_autofree char *valid = g_utf8_make_valid(source, -1);
+    description->provenance = json_object_new();
+    json_object_set_string_member(description->provenance, "source", valid);
+    for (guint i = 0; i < G_N_ELEMENTS(copied); i++) {
+      const char *text = vitgate__safetensors_get_metadata(file, copied[i]);
+      if (text)
+        json_object_set_string_member(description->provenance, copied[i], text);
+    }
+  }
+  json_object_set_string_member(description->provenance, "imported_by", "vitgate " VITGATE_VERSION);
+}
+
+static gboolean check_finite(const Tensor *tensors, guint n_tensors, const char *path,
+                             GError **error)
+{
+  for (guint t = 0; t < n_tensors; t++) {
+    gsize n = vitgate__tensor_n_elements(&tensors[t]);
+    g_autofree float *values = g_try_new(float, n);
+    if (!values && n) {
+      g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_MEMORY,
+                  "%s: there is no memory for tensor '%s'", path, tensors[t].name);
+      return FALSE;
+    }
+    vitgate__tensor_to_float(values, &tensors[t]);
+    for (gsize i = 0; i < n; i++)
+      if (!isfinite(values[i])) {
+        g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_TENSOR,
+                    "%s: tensor '%s' holds a value that is not finite", path, tensors[t].name);
+        return FALSE;
+      }
+  }
+  return TRUE;
+}
+
+static gboolean write_model(const char *path, const Safetensors *file,
+                            const Description *description, GError **error)
+{
+  guint n_tensors;
+  const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
+  if (!check_finite(tensors, n_tensors, vitgate__safetensors_get_path(file), error))
+    return FALSE;
+  g_autofree char *text = vitgate__description_to_json(description);
+  g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
+  g_hash_table_insert(metadata, "vitgate", text);
+  /* Python's loaders ask for it. */
+  g_hash_table_insert(metadata, "format", "pt");
+  return vitgate__safetensors_write(path, tensors, n_tensors, metadata, error);
+}
+
+static void print_summary(const Description *description, const char *out)
+{
+  const Preprocessing *preprocessing = &description->preprocessing;
+  g_autofree char *name = command_clean_text(description->name);
+  g_autofree char *file = g_filename_display_name(out);
+  g_print("%s: a %sViT of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
+          "(%u tokens); %u classes %s labels; %.1f M parameters, %.3f GMACs. Images are resized "
+          "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s.\n",
+          name, description->distilled ? "distilled " : "", description->depth, description->dim,
+          description->head_dim, description->image_size, description->image_size,
+          description->patch_size, vitgate__description_n_tokens(description),
+          description->n_classes, description->labels ? "with" : "without",
+          (double)vitgate__description_parameters(description) / 1e6,
+          vitgate__description_gmacs(description), preprocessing->resize,
+          preprocessing->bicubic ? "bicubic" : "bilinear", description->image_size,
+          preprocessing->mean[0], preprocessing->mean[1], preprocessing->mean[2],
+          preprocessing->std[0], preprocessing->std[1], preprocessing->std[2], file);
+}
+
+static int run(const char *in, const ImportOptions *options, GError **error)
+{
+  if (!output_file_check(options->out, error))
+    return 1;
+  g_autoptr(Safetensors) file = vitgate__safetensors_open(in, error);
+  g_autoptr(Description) description =
+      file ? vitgate__description_read(file, (guint)options->heads, error) : NULL;
+  if (!description || !override(description, options, error))
+    return 1;
+  add_provenance(description, file);
+  if (!write_model(options->out, file, description, error))
+    return 1;
+  print_summary(description, options->out);
+  return 0;
+}
+
+int command_import(int argc, char **argv, GError **error)
+{
+  g_auto(ImportOptions) options = { 0 };
+  const GOptionEntry entries[] = {
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "The model file to write", "OUT" },
+    { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels,
+      "Class labels, one a line in the order of the classes: \"label\" or \"id<TAB>label\"",
+      "FILE" },
+    { "name", 0, 0, G_OPTION_ARG_STRING, &options.name, "Name of the model", "NAME" },
+    { "heads", 0, 0, G_OPTION_ARG_INT, &options.heads,
+      "Heads per block, where they are not 64 wide", "N" },
+    { "resize", 0, 0, G_OPTION_ARG_INT, &options.resize,
+      "Pixels of an image's shorter side before the crop", "N" },
+    { "interpolation", 0, 0, G_OPTION_ARG_STRING, &options.interpolation,
+      "bicubic or bilinear, both antialiased", "NAME" },
+    { "mean", 0, 0, G_OPTION_ARG_STRING, &options.mean, "Mean of the colours, from 0 to 1",
+      "R,G,B" },
+    { "std", 0, 0, G_OPTION_ARG_STRING, &options.std, "Standard deviation of the colours",
+      "R,G,B" },
+    G_OPTION_ENTRY_NULL,
+  };
+  const CommandSyntax syntax = {
+    entries, "IN", "Makes a complete model file from published weights.",
+    "IN is a safetensors file of a DeiT or ViT under timm's names, or a model file of\n"
+    "vitgate, whose description can be changed so. Where IN does not tell the\n"
+    "pre-processing, DeiT's is taken: the crop is 0.875 of the resized image, bicubic, with\n"
+    "ImageNet's mean and standard deviation.\n"
+  };
+  g_autofree char *in = command_parse_one(&syntax, argc, argv, "weights file", error);
+  if (!in)
+    return 1;
+  if (!options.out) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--output is missing (see %s --help)",
+                g_get_prgname());
+    return 1;
+  }
+  if ((options.heads && !command_check_range("--heads", options.heads, 1, 1024, error)) ||
+      (options.resize && !command_check_range("--resize", options.resize, 1, 16384, error)))
+    return 1;
+  return run(in, &options, error);
+}

@@ -1,0 +1,82 @@
+#include "command.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+GQuark command_error_quark(void)
+{
+  return g_quark_from_static_string("vitgate-command-error-quark");
+}
+
+char *command_clean_text(const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid(text, -1);
+  GString *clean = g_string_sized_new(strlen(valid));
+  for (const char *at = valid; *at; at = g_utf8_next_char(at)) {
+    gunichar character = g_utf8_get_char(at);
+    if (g_unichar_iscntrl(character) || g_unichar_type(character) == G_UNICODE_FORMAT)
+      g_string_append_c(clean, ' ');
+    else
+      g_string_append_unichar(clean, character);
+  }
+  return g_string_free(clean, FALSE);
+}
+
+void command_note(const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  g_autofree char *message = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_autofree char *clean = command_clean_text(message);
+  const char *program = g_get_prgname();
+  g_printerr("%s: %s\n", program ? program : "vitgate", g_strchomp(clean));
+}
+
+gboolean command_parse(const CommandSyntax *syntax, int argc, char **argv, char ***arguments,
+                       GError **error)
+{
+  g_auto(GStrv) rest = NULL;
+  const GOptionEntry remaining[] = {
+    { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &rest, NULL, syntax->arguments },
+    G_OPTION_ENTRY_NULL,
+  };
+  g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+  g_option_context_set_summary(context, syntax->summary);
+  g_option_context_set_description(context, syntax->description);
+  g_option_context_add_main_entries(context, syntax->entries, NULL);
+  g_option_context_add_main_entries(context, remaining, NULL);
+
+  g_autoptr(GError) wrong = NULL;
+  if (!g_option_context_parse(context, &argc, &argv, &wrong)) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "%s (see %s --help)", wrong->message,
+                g_get_prgname());
+    return FALSE;
+  }
+  *arguments = rest ? g_steal_pointer(&rest) : g_new0(char *, 1);
+  return TRUE;
+}
+
+char *command_parse_one(const CommandSyntax *syntax, int argc, char **argv, const char *what,
+                        GError **error)
+{
+  g_auto(GStrv) arguments = NULL;
+  if (!command_parse(syntax, argc, argv, &arguments, error))
+    return NULL;
+  guint n = g_strv_length(arguments);
+  if (n != 1) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                "one %s is expected, %u were given (see %s --help)", what, n, g_get_prgname());
+    return NULL;
+  }
+  return g_strdup(arguments[0]);
+}
+
+gboolean command_check_range(const char *option, int value, int low, int high, GError **error)
+{
+  if (value >= low && value <= high)
+    return TRUE;
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "%s must be from %d to %d, not %d", option,
+              low, high, value);
+  return FALSE;
+}

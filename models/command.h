@@ -1,0 +1,63 @@
+/* What the sub-commands share: how they are called, how they read options, how they report.
+ *
+ * A sub-command writes its result to stdout and notes about skipped things to stderr. What ends it
+ * is a GError, which main() prints as one line, "vitgate NAME: message", and turns into exit
+ * status 1. */
+#pragma once
+
+#include <glib.h>
+
+#define COMMAND_ERROR (command_error_quark())
+GQuark command_error_quark(void);
+
+typedef enum {
+  COMMAND_ERROR_USAGE, /* options or arguments that cannot be */
+  COMMAND_ERROR_DATA,  /* photographs or their labels cannot be used */
+  COMMAND_ERROR_IO,    /* a file cannot be read or written */
+} CommandError;
+
+typedef struct {
+  const char *name;
+  const char *summary; /* one line for the list in --help */
+  /* @argv: (array length=argc): argv[0] is the sub-command's name
+   * Returns: the exit status; @error is set where it is not 0, unless the sub-command has
+   * printed a note for each thing that failed */
+  int (*run)(int argc, char **argv, GError **error);
+} Command;
+
+int command_import(int argc, char **argv, GError **error);
+int command_inspect(int argc, char **argv, GError **error);
+int command_classify(int argc, char **argv, GError **error);
+int command_eval(int argc, char **argv, GError **error);
+int command_bench(int argc, char **argv, GError **error);
+
+/* The options and the help of one sub-command. */
+typedef struct {
+  const GOptionEntry *entries;
+  const char *arguments;   /* "MODEL", shown after the options in the usage line */
+  const char *summary;     /* shown above the options */
+  const char *description; /* (nullable): shown below them */
+} CommandSyntax;
+
+/* Parses options; --help prints and exits.
+ * @arguments: (out) (transfer full) (array zero-terminated): what is no option, in its order
+ * Returns: FALSE with COMMAND_ERROR_USAGE */
+gboolean command_parse(const CommandSyntax *syntax, int argc, char **argv, char ***arguments,
+                       GError **error);
+
+/* Like command_parse() for a sub-command that takes exactly one argument.
+ * @what: names it in errors: "model file"
+ * Returns: (transfer full): the argument, or NULL with COMMAND_ERROR_USAGE */
+char *command_parse_one(const CommandSyntax *syntax, int argc, char **argv, const char *what,
+                        GError **error);
+
+/* Returns: FALSE with COMMAND_ERROR_USAGE unless @low <= @value <= @high */
+gboolean command_check_range(const char *option, int value, int low, int high, GError **error);
+
+/* Prints "vitgate NAME: message" as exactly one line on stderr. */
+void command_note(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* Text from a file or another library as it may go to a terminal: valid UTF-8 without control
+ * characters, so that one message stays one line.
+ * Returns: (transfer full) */
+char *command_clean_text(const char *text);

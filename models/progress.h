@@ -1,0 +1,19 @@
+/* One line on a terminal that tells how far long work has come; nothing elsewhere. */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+  gboolean shown; /* stderr is a terminal */
+  guint total;
+  gint64 start, last; /* microseconds */
+  gboolean drawn;     /* a line stands there */
+} Progress;
+
+Progress progress_start(guint total);
+
+/* @done: of total; drawn a few times a second at most */
+void progress_update(Progress *progress, guint done);
+
+/* Takes the line away, before anything else is printed and at the end. */
+void progress_clear(Progress *progress);

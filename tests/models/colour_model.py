@@ -1,0 +1,175 @@
+"""A vision transformer small enough to read, whose answer is known for every picture of one colour.
+
+The patch embedding takes the mean of red, green and blue; attention looks everywhere alike and
+brings that mean to the class token; the head has one class for each corner of the colour cube.
+Only Python's standard library is needed: the files are written by hand.
+"""
+
+import json
+import struct
+import zlib
+
+DIM = 64
+PATCH = 8
+IMAGE = 32
+NEURONS = 8
+TOKENS = (IMAGE // PATCH) ** 2 + 1
+
+# (name, red, green, blue); the class index is the place in this list. Two classes never win.
+COLOURS = [
+    ("black", 0, 0, 0),
+    ("blue", 0, 0, 1),
+    ("green", 0, 1, 0),
+    ("cyan", 0, 1, 1),
+    ("red", 1, 0, 0),
+    ("magenta", 1, 0, 1),
+    ("yellow", 1, 1, 0),
+    ("white", 1, 1, 1),
+]
+LABELS = [colour[0] for colour in COLOURS] + ["nothing, none", "never"]
+IDS = [f"n{i:08d}" for i in range(len(LABELS))]
+N_CLASSES = len(LABELS)
+
+# By hand, with a block's two norms, qkv, proj, fc1, fc2 in this order.
+BLOCK_PARAMETERS = (
+    2 * 2 * DIM
+    + (DIM + 1) * 3 * DIM
+    + (DIM + 1) * DIM
+    + (DIM + 1) * NEURONS
+    + (NEURONS + 1) * DIM
+)
+PARAMETERS = (
+    DIM
+    + TOKENS * DIM
+    + (3 * PATCH * PATCH + 1) * DIM
+    + BLOCK_PARAMETERS
+    + 2 * DIM
+    + (DIM + 1) * N_CLASSES
+)
+BLOCK_MACS = (
+    TOKENS * DIM * 3 * DIM + 2 * TOKENS * TOKENS * DIM + TOKENS * DIM * DIM
+    + 2 * TOKENS * DIM * NEURONS
+)
+MACS = (TOKENS - 1) * 3 * PATCH * PATCH * DIM + BLOCK_MACS + DIM * N_CLASSES
+
+
+def zeros(n):
+    return [0.0] * n
+
+
+def identity_rows(rows, first):
+    """rows x DIM, the identity from row first on"""
+    values = zeros(rows * DIM)
+    for i in range(DIM):
+        values[(first + i) * DIM + i] = 1.0
+    return values
+
+
+def tensors():
+    """name: (shape, values)"""
+    patch = zeros(DIM * 3 * PATCH * PATCH)
+    for channel in range(3):
+        for i in range(PATCH * PATCH):
+            mean = 1.0 / (PATCH * PATCH)
+            patch[channel * 3 * PATCH * PATCH + channel * PATCH * PATCH + i] = mean
+            # The negative beside it keeps the mean over a token's features at zero.
+            patch[(channel + 3) * 3 * PATCH * PATCH + channel * PATCH * PATCH + i] = -mean
+    patch_bias = zeros(DIM)
+    patch_bias[6], patch_bias[7] = 4.0, -4.0
+
+    head = zeros(N_CLASSES * DIM)
+    head_bias = zeros(N_CLASSES)
+    for index, (_, *corner) in enumerate(COLOURS):
+        for channel in range(3):
+            head[index * DIM + channel] = 1.0 if corner[channel] else -1.0
+    head_bias[8] = head_bias[9] = -100.0
+
+    ones = [1.0] * DIM
+    return {
+        "cls_token": ([1, 1, DIM], zeros(DIM)),
+        "pos_embed": ([1, TOKENS, DIM], zeros(TOKENS * DIM)),
+        "patch_embed.proj.weight": ([DIM, 3, PATCH, PATCH], patch),
+        "patch_embed.proj.bias": ([DIM], patch_bias),
+        "blocks.0.norm1.weight": ([DIM], ones),
+        "blocks.0.norm1.bias": ([DIM], zeros(DIM)),
+        "blocks.0.attn.qkv.weight": ([3 * DIM, DIM], identity_rows(3 * DIM, 2 * DIM)),
+        "blocks.0.attn.qkv.bias": ([3 * DIM], zeros(3 * DIM)),
+        "blocks.0.attn.proj.weight": ([DIM, DIM], identity_rows(DIM, 0)),
+        "blocks.0.attn.proj.bias": ([DIM], zeros(DIM)),
+        "blocks.0.norm2.weight": ([DIM], ones),
+        "blocks.0.norm2.bias": ([DIM], zeros(DIM)),
+        "blocks.0.mlp.fc1.weight": ([NEURONS, DIM], zeros(NEURONS * DIM)),
+        "blocks.0.mlp.fc1.bias": ([NEURONS], zeros(NEURONS)),
+        "blocks.0.mlp.fc2.weight": ([DIM, NEURONS], zeros(DIM * NEURONS)),
+        "blocks.0.mlp.fc2.bias": ([DIM], zeros(DIM)),
+        "norm.weight": ([DIM], ones),
+        "norm.bias": ([DIM], zeros(DIM)),
+        "head.weight": ([N_CLASSES, DIM], head),
+        "head.bias": ([N_CLASSES], head_bias),
+    }
+
+
+def write_safetensors(path, entries, metadata=None):
+    """entries: name: (shape, values), all as float32"""
+    header = {"__metadata__": metadata} if metadata else {}
+    data = b""
+    for name, (shape, values) in entries.items():
+        content = struct.pack(f"<{len(values)}f", *values)
+        header[name] = {
+            "dtype": "F32",
+            "shape": shape,
+            "data_offsets": [len(data), len(data) + len(content)],
+        }
+        data += content
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + data)
+
+
+def read_safetensors(path):
+    """name: (dtype, shape, bytes); metadata"""
+    with open(path, "rb") as file:
+        content = file.read()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    metadata = header.pop("__metadata__", {})
+    data = content[8 + length :]
+    entries = {}
+    for name, entry in header.items():
+        start, end = entry["data_offsets"]
+        entries[name] = (entry["dtype"], entry["shape"], data[start:end])
+    return entries, metadata
+
+
+def write_model(path, **changes):
+    """The weights as timm would store them; changes: name with '__' for '.': (shape, values)"""
+    entries = tensors()
+    for name, entry in changes.items():
+        name = name.replace("__", ".")
+        if entry is None:
+            del entries[name]
+        else:
+            entries[name] = entry
+    write_safetensors(
+        path,
+        entries,
+        {"format": "pt", "model": "colour_model", "license": "MIT", "note": "for tests"},
+    )
+
+
+def write_picture(path, corner, width=40, height=36):
+    """A PNG of one colour; corner: (red, green, blue), each 0 or 1"""
+    row = b"\0" + bytes(235 * c + 10 for c in corner) * width
+
+    def chunk(kind, content):
+        checksum = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+    with open(path, "wb") as file:
+        file.write(
+            b"\x89PNG\r\n\x1a\n"
+            + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(row * height))
+            + chunk(b"IEND", b"")
+        )
