@@ -1,0 +1,17 @@
+/* plugin.c: registers the elements and the metadata of vitgate with GStreamer. */
+#include <gst/gst.h>
+
+#include "gstvitgate.h"
+#include "results.h"
+
+#define PACKAGE "vitgate"
+
+static gboolean plugin_init(GstPlugin *plugin)
+{
+  gst_vitgate_results_register();
+  return GST_ELEMENT_REGISTER(vitgate, plugin);
+}
+
+GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, vitgate,
+                  "Classifies video frames with a compressed, gated vision transformer",
+                  plugin_init, VITGATE_VERSION, "MIT/X11", "vitgate", "Unknown package origin")

@@ -1,0 +1,129 @@
+/* results.c: a result of classification, attached to a frame and posted on the bus. */
+#include "results.h"
+
+#ifdef HAVE_GST_ANALYTICS
+#include <gst/analytics/analytics.h>
+#endif
+
+#include "structure.h"
+
+/* What DL Streamer calls the output it classified by; a transformer's last layer has no other
+ * name in any of the files we read. */
+#define LAYER_NAME "logits"
+#define ROI_TYPE   "full-frame"
+
+void gst_vitgate_results_register(void)
+{
+  /* No tags and no transform function: base classes keep such a meta on every copy. */
+  static const char *no_tags[] = { NULL };
+
+  if (!gst_meta_get_info(GST_VITGATE_META))
+    gst_meta_register_custom(GST_VITGATE_META, no_tags, NULL, NULL, NULL);
+}
+
+/* Arrays of fixed order (GstValueArray), the form that gst_structure_get_array() hands to
+ * languages with introspection. */
+static void set_classes(GstStructure *s, const GstVitgateFrameResult *r)
+{
+  GValue labels = G_VALUE_INIT, indices = G_VALUE_INIT, scores = G_VALUE_INIT;
+
+  gst_value_array_init(&labels, r->n);
+  gst_value_array_init(&indices, r->n);
+  gst_value_array_init(&scores, r->n);
+  for (guint i = 0; i < r->n; i++) {
+    GValue label = G_VALUE_INIT, index = G_VALUE_INIT, score = G_VALUE_INIT;
+
+    g_value_init(&label, G_TYPE_STRING);
+    g_value_set_string(&label, r->labels[r->indices[i]]);
+    gst_value_array_append_and_take_value(&labels, &label);
+    g_value_init(&index, G_TYPE_UINT);
+    g_value_set_uint(&index, r->indices[i]);
+    gst_value_array_append_and_take_value(&indices, &index);
+    g_value_init(&score, G_TYPE_DOUBLE);
+    g_value_set_double(&score, r->scores[i]);
+    gst_value_array_append_and_take_value(&scores, &score);
+  }
+  gst_structure_take_value(s, "labels", &labels);
+  gst_structure_take_value(s, "indices", &indices);
+  gst_structure_take_value(s, "scores", &scores);
+}
+
+static void set_result(GstStructure *s, const GstVitgateFrameResult *r)
+{
+  if (r->n > 0) {
+    structure_set_string(s, "label", r->labels[r->indices[0]]);
+    structure_set_uint(s, "index", r->indices[0]);
+    structure_set_double(s, "score", r->scores[0]);
+  }
+  structure_set_uint(s, "n-results", r->n);
+  set_classes(s, r);
+  structure_set_uint(s, "class-count", r->result->n_classes);
+  structure_set_string(s, "model-name", r->model->name);
+  structure_set_uint64(s, "age", r->age);
+  structure_set_double(s, "gmacs", r->result->gmacs);
+  structure_set_double(s, "compute-ratio", r->result->compute_ratio);
+  structure_set_uint64(s, "inference-time", r->result->preprocess_ns + r->result->forward_ns);
+}
+
+static void attach_custom(GstBuffer *buffer, const GstVitgateFrameResult *r)
+{
+  GstCustomMeta *meta = gst_buffer_add_custom_meta(buffer, GST_VITGATE_META);
+
+  set_result(gst_custom_meta_get_structure(meta), r);
+}
+
+static void attach_roi(GstBuffer *buffer, const GstVitgateFrameResult *r, guint width, guint height)
+{
+  GstVideoRegionOfInterestMeta *roi =
+      gst_buffer_add_video_region_of_interest_meta(buffer, ROI_TYPE, 0, 0, width, height);
+  GstStructure *s = gst_structure_new_empty("classification_layer_name:" LAYER_NAME);
+
+  /* The types are those of DL Streamer's readers, which ask for exactly these. */
+  structure_set_string(s, "label", r->labels[r->indices[0]]);
+  structure_set_int(s, "label_id", r->indices[0]);
+  structure_set_double(s, "confidence", r->scores[0]);
+  structure_set_string(s, "model_name", r->model->name);
+  structure_set_string(s, "layer_name", LAYER_NAME);
+  structure_set_int(s, "tensor_id", 0);
+  structure_set_string(s, "type", "classification_result");
+  gst_video_region_of_interest_meta_add_param(roi, s);
+}
+
+#ifdef HAVE_GST_ANALYTICS
+static void attach_analytics(GstBuffer *buffer, const GstVitgateFrameResult *r)
+{
+  GstAnalyticsRelationMeta *relations = gst_buffer_add_analytics_relation_meta(buffer);
+  GstAnalyticsClsMtd classification;
+  g_autofree GQuark *labels = g_new(GQuark, r->n);
+  g_autofree gfloat *scores = g_memdup2(r->scores, r->n * sizeof *r->scores);
+
+  for (guint i = 0; i < r->n; i++)
+    labels[i] = g_quark_from_string(r->labels[r->indices[i]]);
+  gst_analytics_relation_meta_add_cls_mtd(relations, r->n, scores, labels, &classification);
+}
+#endif
+
+void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *result, guint width,
+                                guint height)
+{
+  attach_custom(buffer, result);
+  if (result->n == 0)
+    return;
+  attach_roi(buffer, result, width, height);
+#ifdef HAVE_GST_ANALYTICS
+  attach_analytics(buffer, result);
+#endif
+}
+
+GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrameResult *result,
+                                        const GstVitgateFrameTimes *times)
+{
+  GstStructure *s = gst_structure_new_empty(GST_VITGATE_MESSAGE);
+
+  structure_set_uint64(s, "timestamp", times->timestamp);
+  structure_set_uint64(s, "duration", times->duration);
+  structure_set_uint64(s, "stream-time", times->stream_time);
+  structure_set_uint64(s, "running-time", times->running_time);
+  set_result(s, result);
+  return gst_message_new_element(source, s);
+}

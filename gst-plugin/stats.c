@@ -1,0 +1,102 @@
+/* stats.c: what an element did and how long it took. */
+#include "stats.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "structure.h"
+
+void gst_vitgate_stats_reset(GstVitgateStats *stats)
+{
+  memset(stats, 0, sizeof *stats);
+}
+
+void gst_vitgate_stats_add_frame(GstVitgateStats *stats)
+{
+  stats->frames++;
+}
+
+static guint in_window(const GstVitgateStats *stats)
+{
+  return MIN(stats->inferred, GST_VITGATE_STATS_WINDOW);
+}
+
+static GstClockTime worst_processing(const GstVitgateStats *stats)
+{
+  GstClockTime worst = 0;
+
+  for (guint i = 0; i < in_window(stats); i++)
+    worst = MAX(worst, stats->processing[i]);
+  return worst;
+}
+
+/* A shorter latency is believed only of a full window: redistribution disturbs playback. */
+static gboolean update_latency(GstVitgateStats *stats)
+{
+  const GstClockTime worst = worst_processing(stats), margin = stats->latency / 4;
+  const gboolean longer = worst > stats->latency + margin;
+  const gboolean shorter =
+      stats->inferred >= GST_VITGATE_STATS_WINDOW && worst < stats->latency - margin;
+
+  if (!longer && !shorter)
+    return FALSE;
+  stats->latency = worst;
+  return TRUE;
+}
+
+gboolean gst_vitgate_stats_add_inference(GstVitgateStats *stats, GstClockTime processing,
+                                         GstClockTime engine, double gmacs)
+{
+  const guint i = stats->inferred % GST_VITGATE_STATS_WINDOW;
+
+  stats->processing[i] = processing;
+  stats->engine[i] = engine;
+  stats->spent[i] = gmacs;
+  stats->frames++;
+  stats->inferred++;
+  stats->gmacs += gmacs;
+  return update_latency(stats);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+  const GstClockTime left = *(const GstClockTime *)a, right = *(const GstClockTime *)b;
+
+  return (left > right) - (left < right);
+}
+
+/* The smallest time that at least 95 of 100 do not exceed. */
+static GstClockTime p95(const GstClockTime *times, guint n)
+{
+  GstClockTime sorted[GST_VITGATE_STATS_WINDOW];
+
+  if (n == 0)
+    return 0;
+  memcpy(sorted, times, n * sizeof *times);
+  qsort(sorted, n, sizeof *sorted, compare_times);
+  return sorted[(n * 95 + 99) / 100 - 1];
+}
+
+GstStructure *gst_vitgate_stats_to_structure(const GstVitgateStats *stats)
+{
+  const guint n = in_window(stats);
+  GstClockTime processing = 0, engine = 0;
+  double gmacs = 0;
+  GstStructure *s;
+
+  for (guint i = 0; i < n; i++) {
+    processing += stats->processing[i];
+    engine += stats->engine[i];
+    gmacs += stats->spent[i];
+  }
+  s = gst_structure_new_empty("application/x-vitgate-stats");
+  structure_set_uint64(s, "frames", stats->frames);
+  structure_set_uint64(s, "inferred", stats->inferred);
+  structure_set_double(s, "gmacs", stats->gmacs);
+  structure_set_uint64(s, "mean-time", n ? processing / n : 0);
+  structure_set_uint64(s, "p95-time", p95(stats->processing, n));
+  structure_set_uint64(s, "worst-time", worst_processing(stats));
+  structure_set_uint64(s, "mean-engine-time", n ? engine / n : 0);
+  structure_set_double(s, "mean-gmacs", n ? gmacs / n : 0.0);
+  return s;
+}

@@ -1,0 +1,326 @@
+"""vitgate in whole pipelines, its results read through introspection only.
+
+Environment: see fixture.h; VITGATE_TEST_DATA is the folder of the real clip and photographs, and
+VITGATE_TEST_SANITIZED names the sanitizer that the plugin needs and Python cannot have.
+"""
+
+import os
+import sys
+import tarfile
+import unittest
+
+
+def skip_all(reason):
+    print("skipped:", reason)
+    sys.exit(77)
+
+
+if os.environ.get("VITGATE_TEST_SANITIZED"):
+    skip_all(f"Python cannot load a plugin with {os.environ['VITGATE_TEST_SANITIZED']}")
+try:
+    import gi
+
+    gi.require_version("Gst", "1.0")
+    gi.require_version("GstVideo", "1.0")
+    from gi.repository import Gst, GstVideo
+except (ImportError, ValueError) as error:
+    skip_all(f"no GStreamer for Python here (packages python3-gi, gir1.2-gst-plugins-base-1.0): {error}")
+
+Gst.init(None)
+MODEL = os.environ["VITGATE_TEST_MODEL"]
+DATA = os.environ.get("VITGATE_TEST_DATA", "")
+LIMIT = 60 * Gst.SECOND
+
+
+def items(structure, field):
+    found, array = structure.get_array(field)
+    assert found, field
+    return [array.get_nth(i) for i in range(array.n_values)]
+
+
+def read_result(buffer):
+    """The VitgateMeta of a buffer as a dictionary, None where it has none."""
+    meta = buffer.get_custom_meta("VitgateMeta")
+    if meta is None:
+        return None
+    s = meta.get_structure()
+    return {
+        "label": s.get_string("label"),
+        "index": s.get_uint("index")[1],
+        "score": s.get_double("score")[1],
+        "n-results": s.get_uint("n-results")[1],
+        "labels": items(s, "labels"),
+        "indices": items(s, "indices"),
+        "scores": items(s, "scores"),
+        "class-count": s.get_uint("class-count")[1],
+        "model-name": s.get_string("model-name"),
+        "age": s.get_uint64("age")[1],
+        "gmacs": s.get_double("gmacs")[1],
+        "compute-ratio": s.get_double("compute-ratio")[1],
+        "inference-time": s.get_uint64("inference-time")[1],
+    }
+
+
+def need(*elements):
+    for name in elements:
+        if Gst.ElementFactory.find(name) is None:
+            raise unittest.SkipTest(f"this machine has no element {name}")
+
+
+def need_data(name):
+    path = os.path.join(DATA, name)
+    if not os.path.exists(path):
+        raise unittest.SkipTest(f"no {path}")
+    return path
+
+
+class Run:
+    """A pipeline played to its end, with the result of each buffer at each fakesink."""
+
+    def __init__(self, line, push=None):
+        self.results = {}
+        self.messages = []
+        self.errors = []
+        self.pipeline = Gst.parse_launch(line)
+        iterator = self.pipeline.iterate_sinks()
+        while True:
+            state, sink = iterator.next()
+            if state != Gst.IteratorResult.OK:
+                break
+            if sink.find_property("signal-handoffs"):
+                self.results[sink.name] = []
+                sink.set_property("signal-handoffs", True)
+                sink.connect("handoff", self.on_frame)
+        self.pipeline.set_state(Gst.State.PLAYING)
+        if push:
+            push(self.pipeline.get_by_name("source"))
+        self.wait()
+        vitgate = self.pipeline.get_by_name("vitgate")
+        self.stats = vitgate.get_property("stats") if vitgate else None
+        self.pipeline.set_state(Gst.State.NULL)
+
+    def on_frame(self, sink, buffer, pad):
+        self.results[sink.name].append(read_result(buffer))
+
+    def wait(self):
+        kinds = (Gst.MessageType.EOS | Gst.MessageType.ERROR | Gst.MessageType.ELEMENT
+                 | Gst.MessageType.LATENCY)
+        while True:
+            message = self.pipeline.get_bus().timed_pop_filtered(LIMIT, kinds)
+            assert message, "the pipeline did not end"
+            if message.type == Gst.MessageType.ELEMENT:
+                self.messages.append(message)
+            elif message.type == Gst.MessageType.LATENCY:
+                self.pipeline.recalculate_latency()
+            elif message.type == Gst.MessageType.ERROR:
+                self.errors.append(message.parse_error())
+                return
+            else:
+                return
+
+
+SOURCE = "videotestsrc num-buffers=12 pattern=ball ! video/x-raw,format={},width=101,height=77"
+
+
+class Metadata(unittest.TestCase):
+    def test_every_field_can_be_read(self):
+        run = Run(f"{SOURCE.format('NV12')} ! vitgate model={MODEL} top-k=3 ! fakesink name=out")
+        results = run.results["out"]
+        self.assertEqual(len(results), 12)
+        for result in results:
+            self.assertEqual(result["n-results"], 3)
+            self.assertEqual(result["label"], result["labels"][0])
+            self.assertEqual(result["index"], result["indices"][0])
+            self.assertEqual(result["score"], result["scores"][0])
+            self.assertEqual(len(result["scores"]), 3)
+            self.assertGreater(result["class-count"], 3)
+            self.assertTrue(result["model-name"])
+            self.assertEqual(result["age"], 0)
+            self.assertGreater(result["gmacs"], 0)
+            self.assertGreater(result["inference-time"], 0)
+
+    def test_copies_keep_the_meta(self):
+        need("videoconvert", "videoscale", "tee", "queue")
+        run = Run(f"{SOURCE.format('I420')} ! vitgate model={MODEL} ! tee name=t "
+                  "t. ! queue ! videoconvert ! video/x-raw,format=RGB ! fakesink name=converted "
+                  "t. ! queue ! videoscale ! video/x-raw,width=50,height=40 ! fakesink name=scaled "
+                  "t. ! queue ! fakesink name=plain")
+        plain = run.results["plain"]
+        self.assertEqual(len(plain), 12)
+        self.assertNotIn(None, plain)
+        self.assertEqual(run.results["converted"], plain)
+        self.assertEqual(run.results["scaled"], plain)
+
+    def test_branches_of_a_tee_see_only_their_own_results(self):
+        need("tee", "queue")
+        run = Run(f"{SOURCE.format('NV12')} ! tee name=t "
+                  f"t. ! queue ! vitgate model={MODEL} ! fakesink name=analysed "
+                  "t. ! queue ! fakesink name=display")
+        self.assertNotIn(None, run.results["analysed"])
+        self.assertEqual(run.results["display"], [None] * 12)
+
+    def test_region_of_interest_can_be_read(self):
+        found = []
+
+        def on_frame(sink, buffer, pad):
+            roi = GstVideo.buffer_get_video_region_of_interest_meta_id(buffer, 0)
+            s = roi.get_param("classification_layer_name:logits")
+            found.append((s.get_string("label"), s.get_int("label_id")[1],
+                          s.get_double("confidence")[1], roi.w, roi.h))
+
+        pipeline = Gst.parse_launch(f"{SOURCE.format('NV12')} ! vitgate model={MODEL} ! "
+                                    "fakesink name=out signal-handoffs=true")
+        pipeline.get_by_name("out").connect("handoff", on_frame)
+        pipeline.set_state(Gst.State.PLAYING)
+        message = pipeline.get_bus().timed_pop_filtered(
+            LIMIT, Gst.MessageType.EOS | Gst.MessageType.ERROR)
+        pipeline.set_state(Gst.State.NULL)
+        self.assertEqual(message.type, Gst.MessageType.EOS)
+        self.assertEqual(len(found), 12)
+        self.assertEqual(found[0][3:], (101, 77))
+        self.assertGreater(found[0][2], 0)
+
+    def test_messages_can_be_read(self):
+        run = Run(f"{SOURCE.format('NV12')} ! vitgate model={MODEL} post-messages=true "
+                  "inference-interval=4 ! fakesink name=out")
+        self.assertEqual(len(run.messages), 3)
+        ages = [result["age"] for result in run.results["out"]]
+        self.assertEqual(ages, [0, 1, 2, 3] * 3)
+        for i, message in enumerate(run.messages):
+            s = message.get_structure()
+            self.assertEqual(s.get_name(), "vitgate")
+            self.assertEqual(items(s, "labels"), run.results["out"][4 * i]["labels"])
+            self.assertGreaterEqual(s.get_uint64("running-time")[1], 0)
+
+    def test_stats_can_be_read(self):
+        run = Run(f"{SOURCE.format('NV12')} ! vitgate name=vitgate model={MODEL} ! fakesink")
+        self.assertEqual(run.stats.get_uint64("frames")[1], 12)
+        self.assertGreater(run.stats.get_uint64("p95-time")[1], 0)
+
+
+class Pipelines(unittest.TestCase):
+    def test_two_elements_in_a_row(self):
+        run = Run(f"{SOURCE.format('NV12')} ! vitgate model={MODEL} ! vitgate model={MODEL} ! "
+                  "fakesink name=out")
+        self.assertNotIn(None, run.results["out"])
+
+    def test_overlays_beside_the_pixels_pass(self):
+        need("textoverlay")
+        run = Run(f"{SOURCE.format('NV12')} ! textoverlay text=hello ! vitgate model={MODEL} ! "
+                  "fakesink name=out")
+        self.assertNotIn(None, run.results["out"])
+
+    def test_live_latency_is_reported(self):
+        pipeline = Gst.parse_launch(
+            "videotestsrc is-live=true num-buffers=10 ! video/x-raw,format=NV12,framerate=50/1 ! "
+            f"vitgate name=vitgate model={MODEL} ! fakesink name=out sync=true")
+        pipeline.set_state(Gst.State.PLAYING)
+        told = 0
+        while True:
+            message = pipeline.get_bus().timed_pop_filtered(
+                LIMIT, Gst.MessageType.EOS | Gst.MessageType.ERROR | Gst.MessageType.LATENCY)
+            if message.type != Gst.MessageType.LATENCY:
+                break
+            told += message.src.name == "vitgate"
+            pipeline.recalculate_latency()
+        self.assertEqual(message.type, Gst.MessageType.EOS)
+        query = Gst.Query.new_latency()
+        self.assertTrue(pipeline.query(query))
+        live, least, most = query.parse_latency()
+        worst = pipeline.get_by_name("vitgate").get_property("stats").get_uint64("worst-time")[1]
+        pipeline.set_state(Gst.State.NULL)
+        self.assertTrue(live)
+        self.assertGreaterEqual(told, 1)
+        self.assertGreaterEqual(least, worst * 4 // 5)
+
+    def test_seeks_keep_every_frame_labelled(self):
+        results = []
+        pipeline = Gst.parse_launch(
+            "videotestsrc pattern=ball ! video/x-raw,format=NV12,framerate=25/1 ! "
+            f"vitgate model={MODEL} inference-interval=7 ! fakesink name=out signal-handoffs=true")
+        pipeline.get_by_name("out").connect("handoff",
+                                            lambda s, b, p: results.append(read_result(b)))
+        pipeline.get_by_name("out").connect("preroll-handoff",
+                                            lambda s, b, p: results.append(read_result(b)))
+        pipeline.set_state(Gst.State.PAUSED)
+        self.assertEqual(pipeline.get_state(LIMIT)[0], Gst.StateChangeReturn.SUCCESS)
+        for second in (5, 0, 1):
+            self.assertTrue(pipeline.seek(
+                1.0, Gst.Format.TIME, Gst.SeekFlags.FLUSH | Gst.SeekFlags.ACCURATE,
+                Gst.SeekType.SET, second * Gst.SECOND, Gst.SeekType.SET, 10 * Gst.SECOND))
+            self.assertEqual(pipeline.get_state(LIMIT)[0], Gst.StateChangeReturn.SUCCESS)
+            self.assertEqual(results[-1]["age"], 0)
+        pipeline.set_state(Gst.State.PLAYING)
+        message = pipeline.get_bus().timed_pop_filtered(
+            LIMIT, Gst.MessageType.EOS | Gst.MessageType.ERROR)
+        pipeline.set_state(Gst.State.NULL)
+        self.assertEqual(message.type, Gst.MessageType.EOS)
+        self.assertEqual([result["age"] for result in results[-225:]],
+                         [i % 7 for i in range(225)])
+
+    def test_a_bad_model_is_one_error(self):
+        pipeline = Gst.parse_launch(f"{SOURCE.format('NV12')} ! vitgate model=/none ! fakesink")
+        self.assertEqual(pipeline.set_state(Gst.State.PLAYING), Gst.StateChangeReturn.FAILURE)
+        bus = pipeline.get_bus()
+        error, _ = bus.pop_filtered(Gst.MessageType.ERROR).parse_error()
+        self.assertIsNone(bus.pop_filtered(Gst.MessageType.ERROR))
+        pipeline.set_state(Gst.State.NULL)
+        self.assertTrue(error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_FOUND))
+        self.assertIn("/none", error.message)
+
+
+class RealData(unittest.TestCase):
+    """The published DeiT-Tiny on real pictures."""
+
+    def setUp(self):
+        self.model = need_data("deit_tiny_patch16_224.safetensors")
+
+    def test_every_frame_of_a_real_clip_is_labelled(self):
+        need("decodebin", "qtdemux", "avdec_h264")
+        clip = need_data("video/car-detection.mp4")
+        labels = need_data("imagenet_synsets.txt")
+        run = Run(f"filesrc location={clip} ! decodebin ! vitgate model={self.model} "
+                  f"labels={labels} inference-interval=5 ! fakesink name=out")
+        results = run.results["out"]
+        self.assertEqual(run.errors, [])
+        self.assertEqual(len(results), 377)
+        self.assertEqual([result["age"] for result in results], [i % 5 for i in range(377)])
+        # Seen from straight above, a car is often a telephone to DeiT; not so around frame 345.
+        cars = {"minivan", "cab", "beach wagon", "sports car", "convertible", "limousine"}
+        self.assertTrue(cars & {label.split(",")[0] for label in results[345]["labels"]},
+                        results[345]["labels"])
+
+    def test_photographs_are_recognised(self):
+        need("jpegdec", "appsrc")
+        expected, photographs = [], []
+        with tarfile.open(need_data("val.tar")) as tar:
+            for line in tar.extractfile("labels.tsv").read().decode().splitlines():
+                name, index = line.split("\t")[:2]
+                if name.startswith("objects1000/"):
+                    expected.append((name, int(index)))
+            expected = expected[::12]
+            for name, _ in expected:
+                photographs.append(tar.extractfile(name).read())
+
+        def push(source):
+            for i, photograph in enumerate(photographs):
+                buffer = Gst.Buffer.new_wrapped(photograph)
+                buffer.pts = i * Gst.SECOND
+                source.emit("push-buffer", buffer)
+            source.emit("end-of-stream")
+
+        # Each photograph has a size of its own: the caps change from frame to frame.
+        run = Run("appsrc name=source format=time caps=image/jpeg ! jpegdec ! "
+                  f"vitgate model={self.model} ! fakesink name=out", push)
+        results = run.results["out"]
+        self.assertEqual(run.errors, [])
+        self.assertEqual(len(results), len(expected))
+        right = sum(result["index"] == index for result, (_, index) in zip(results, expected))
+        # All 500 give 81.2 %; of 42, four standard errors less are 57 %.
+        self.assertGreater(right / len(expected), 0.57)
+        print(f"{right} of {len(expected)} photographs recognised", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    # Without gst-python, get_nth() is how an array is read, deprecated or not.
+    unittest.main(verbosity=2, warnings="ignore")
