@@ -4,6 +4,7 @@
 
 #include "description.h"
 #include "error.h"
+#include "gate.h"
 
 guint vitgate__description_n_patches(const Description *d)
 {
@@ -37,7 +38,8 @@ double vitgate__description_gmacs(const Description *d)
                        (d->distilled ? 2.0 : 1.0) * d->dim * d->n_classes);
   for (guint i = 0; i < d->depth; i++)
     sum += vitgate__attention_gmacs(d, d->blocks[i].heads, tokens) +
-           vitgate__mlp_gmacs(d, d->blocks[i].neurons, tokens);
+           vitgate__mlp_gmacs(d, d->blocks[i].neurons, tokens) +
+           (!!d->blocks[i].attention_gate + !!d->blocks[i].mlp_gate) * vitgate__gate_gmacs(d->dim);
   return sum;
 }
 
@@ -86,6 +88,17 @@ static void add_affine(GArray *specs, const char *name, guint64 rows, guint64 co
   add_spec(specs, full, rows, 0);
 }
 
+static void add_gate(GArray *specs, const Description *d, guint i, const char *module)
+{
+  char name[48];
+  g_snprintf(name, sizeof name, "blocks.%u.%s_gate.norm", i, module);
+  add_affine(specs, name, 2 * d->dim, 0);
+  g_snprintf(name, sizeof name, "blocks.%u.%s_gate.fc1", i, module);
+  add_affine(specs, name, GATE_HIDDEN, 2 * d->dim);
+  g_snprintf(name, sizeof name, "blocks.%u.%s_gate.fc2", i, module);
+  add_affine(specs, name, 1, GATE_HIDDEN);
+}
+
 static void add_block(GArray *specs, const Description *d, guint i)
 {
   const struct {
@@ -106,6 +119,10 @@ static void add_block(GArray *specs, const Description *d, guint i)
     if (parts[p].present)
       add_affine(specs, name, parts[p].rows, parts[p].columns);
   }
+  if (d->blocks[i].attention_gate)
+    add_gate(specs, d, i, "attn");
+  if (d->blocks[i].mlp_gate)
+    add_gate(specs, d, i, "mlp");
 }
 
 GArray *vitgate__description_tensors(const Description *d)
@@ -128,49 +145,6 @@ GArray *vitgate__description_tensors(const Description *d)
   if (d->distilled)
     add_affine(specs, "head_dist", d->n_classes, d->dim);
   return specs;
-}
-
-gboolean vitgate__description_check_tensors(const Description *d, const Safetensors *file,
-                                            GError **error)
-{
-  const char *path = vitgate__safetensors_get_path(file);
-  g_autoptr(GArray) specs = vitgate__description_tensors(d);
-  g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
-  for (guint i = 0; i < specs->len; i++) {
-    const TensorSpec *spec = &g_array_index(specs, TensorSpec, i);
-    const Tensor *tensor = vitgate__safetensors_find(file, spec->name);
-    g_autofree char *expected = vitgate__tensor_describe_shape(spec->shape, spec->n_dims);
-    g_hash_table_add(known, (gpointer)spec->name);
-    if (!tensor) {
-      vitgate__set_error(error, VITGATE_ERROR_TENSOR, "%s: tensor '%s' is missing, expected %s",
-                         path, spec->name, expected);
-      return FALSE;
-    }
-    if (tensor->n_dims != spec->n_dims ||
-        memcmp(tensor->shape, spec->shape, spec->n_dims * sizeof *spec->shape)) {
-      g_autofree char *found = vitgate__tensor_describe_shape(tensor->shape, tensor->n_dims);
-      vitgate__set_error(error, VITGATE_ERROR_TENSOR, "%s: tensor '%s' is %s, expected %s", path,
-                         spec->name, found, expected);
-      return FALSE;
-    }
-    if (tensor->type != TENSOR_F32 && tensor->type != TENSOR_F16 && tensor->type != TENSOR_BF16) {
-      vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
-                         "%s: tensor '%s' is of type %s, expected F32, F16 or BF16", path,
-                         spec->name, vitgate__tensor_types[tensor->type].name);
-      return FALSE;
-    }
-  }
-  /* An unknown tensor means a network that computes something else. */
-  guint n_tensors;
-  const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
-  for (guint i = 0; i < n_tensors; i++)
-    if (!g_hash_table_contains(known, tensors[i].name)) {
-      vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
-                         "%s: tensor '%s' is not part of a ViT or DeiT as supported here", path,
-                         tensors[i].name);
-      return FALSE;
-    }
-  return TRUE;
 }
 
 /* ---- Inference from names and shapes ---- */

@@ -1,12 +1,40 @@
 #include "cpu.h"
 
-#include <string.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 static gboolean masked(const char *name)
 {
   g_auto(GStrv) hidden = g_strsplit(g_getenv("VITGATE_CPU_MASK") ?: "", ",", -1);
   return g_strv_contains((const char *const *)hidden, name);
 }
+
+#ifdef __x86_64__
+
+/* Linux lets a process use the tiles' large registers only after it has asked. */
+static gboolean ask_for_tiles(void)
+{
+#ifdef __linux__
+  const long request_permission = 0x1023, tile_data = 18; /* ARCH_REQ_XCOMP_PERM */
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return FALSE;
+#endif
+}
+
+static gboolean has_amx_bf16(void)
+{
+  const guint32 amx_bf16 = 1u << 22, amx_tile = 1u << 24, avx512_bf16 = 1u << 5;
+  guint32 a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (~d & (amx_bf16 | amx_tile)))
+    return FALSE;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx512_bf16) && ask_for_tiles();
+}
+
+#endif
 
 static gpointer read_features(gpointer unused)
 {
@@ -17,8 +45,12 @@ static gpointer read_features(gpointer unused)
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && !masked("avx2"))
     features |= 1u << CPU_AVX2;
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && !masked("avx512"))
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      !masked("avx512")) {
     features |= 1u << CPU_AVX512;
+    if (!masked("amx-bf16") && has_amx_bf16())
+      features |= 1u << CPU_AMX_BF16;
+  }
 #endif
   return GUINT_TO_POINTER(features);
 }

@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "json.h"
+#include "weights.h"
 
 void vitgate__description_free(Description **description)
 {
@@ -14,6 +15,9 @@ void vitgate__description_free(Description **description)
   g_free(d->blocks);
   g_strfreev(d->labels);
   g_strfreev(d->label_ids);
+  for (guint i = 0; i < d->n_calibration; i++)
+    g_free(d->calibration[i].thresholds);
+  g_free(d->calibration);
   g_clear_pointer(&d->provenance, json_object_unref);
   g_free(d);
 }
@@ -27,14 +31,19 @@ typedef struct {
   GError **error;
 } Reader;
 
-static gboolean fail(const Reader *reader, const char *field, const char *expected)
+static gboolean fail_as(const Reader *reader, VitgateError code, const char *field,
+                        const char *expected)
 {
   JsonNode *node = json_object_get_member(reader->object, field);
   g_autofree char *found = node ? json_to_string(node, FALSE) : g_strdup("absent");
-  vitgate__set_error(reader->error, VITGATE_ERROR_METADATA,
-                     "%s: metadata field '%s' is %.60s, expected %s", reader->path, field, found,
-                     expected);
+  vitgate__set_error(reader->error, code, "%s: metadata field '%s' is %.60s, expected %s",
+                     reader->path, field, found, expected);
   return FALSE;
+}
+
+static gboolean fail(const Reader *reader, const char *field, const char *expected)
+{
+  return fail_as(reader, VITGATE_ERROR_METADATA, field, expected);
 }
 
 static gboolean read_uint(const Reader *reader, const char *field, guint least, guint most,
@@ -68,6 +77,7 @@ static gboolean read_bool(const Reader *reader, const char *field, gboolean *val
   return TRUE;
 }
 
+/* A word that is not among @words may be one of a later version's. */
 static gboolean read_word(const Reader *reader, const char *field, const char *const *words,
                           guint *which)
 {
@@ -76,7 +86,7 @@ static gboolean read_word(const Reader *reader, const char *field, const char *c
     if (!g_strcmp0(found, words[*which]))
       return TRUE;
   g_autofree char *list = g_strjoinv(" or ", (char **)words);
-  return fail(reader, field, list);
+  return fail_as(reader, found ? VITGATE_ERROR_UNSUPPORTED : VITGATE_ERROR_METADATA, field, list);
 }
 
 static gboolean read_rgb(const Reader *reader, const char *field, double least, float rgb[3])
@@ -116,6 +126,16 @@ static gboolean read_strings(const Reader *reader, const char *field, guint n, c
   return TRUE;
 }
 
+/* Absent: no gate; only a module that exists can have one. */
+static gboolean read_gate(const Reader *reader, const char *field, guint units, gboolean *gate)
+{
+  *gate = FALSE;
+  if (!json_object_has_member(reader->object, field))
+    return TRUE;
+  return read_bool(reader, field, gate) &&
+         (!*gate || units || fail(reader, field, "false for a module that does not exist"));
+}
+
 static gboolean read_blocks(const Reader *reader, Description *d)
 {
   JsonArray *array = vitgate__json_get_array(reader->object, "blocks");
@@ -128,7 +148,9 @@ static gboolean read_blocks(const Reader *reader, Description *d)
       return fail(reader, "blocks", "an array of objects");
     Reader block = { reader->path, json_node_get_object(node), reader->error };
     if (!read_uint(&block, "heads", 0, DESCRIPTION_MAX_DIM / d->head_dim, &d->blocks[i].heads) ||
-        !read_uint(&block, "neurons", 0, DESCRIPTION_MAX_NEURONS, &d->blocks[i].neurons))
+        !read_uint(&block, "neurons", 0, DESCRIPTION_MAX_NEURONS, &d->blocks[i].neurons) ||
+        !read_gate(&block, "attention_gate", d->blocks[i].heads, &d->blocks[i].attention_gate) ||
+        !read_gate(&block, "mlp_gate", d->blocks[i].neurons, &d->blocks[i].mlp_gate))
       return FALSE;
   }
   return TRUE;
@@ -165,13 +187,59 @@ static gboolean read_dense(const Reader *parent, Description *d)
   return TRUE;
 }
 
+static gboolean read_point(const Reader *reader, guint depth, CalibrationPoint *point)
+{
+  JsonArray *thresholds = vitgate__json_get_array(reader->object, "merge_thresholds");
+  if (!read_number(reader, "compute", 2, &point->compute) ||
+      !vitgate__json_get_number(json_object_get_member(reader->object, "agreement"),
+                                &point->agreement) ||
+      !vitgate__json_get_number(json_object_get_member(reader->object, "gate_bias"),
+                                &point->gate_bias) ||
+      !thresholds || json_array_get_length(thresholds) != depth)
+    return FALSE;
+  point->thresholds = g_new0(double, depth + 1);
+  for (guint b = 0; b < depth; b++)
+    if (!vitgate__json_get_number(json_array_get_element(thresholds, b), &point->thresholds[b]) ||
+        !(point->thresholds[b] >= -1 && point->thresholds[b] <= 2))
+      return FALSE;
+  return fabs(point->gate_bias) <= 1e3;
+}
+
+/* Absent: the model has no dial. */
+static gboolean read_calibration(const Reader *parent, Description *d)
+{
+  const char *expected = "points with compute ascending, agreement, gate_bias and one of "
+                         "merge_thresholds for each block";
+  if (!json_object_has_member(parent->object, "calibration"))
+    return TRUE;
+  JsonArray *array = vitgate__json_get_array(parent->object, "calibration");
+  const guint n = array ? json_array_get_length(array) : 0;
+  if (!n || n > DESCRIPTION_MAX_CALIBRATION)
+    return fail(parent, "calibration", expected);
+  d->calibration = g_new0(CalibrationPoint, n);
+  d->n_calibration = n;
+  for (guint i = 0; i < n; i++) {
+    JsonNode *node = json_array_get_element(array, i);
+    CalibrationPoint *point = &d->calibration[i];
+    Reader reader = { parent->path, NULL, NULL };
+    if (!JSON_NODE_HOLDS_OBJECT(node))
+      return fail(parent, "calibration", expected);
+    reader.object = json_node_get_object(node);
+    if (!read_point(&reader, d->depth, point) || (i && point->compute <= point[-1].compute))
+      return fail(parent, "calibration", expected);
+  }
+  return read_number(parent, "default_compute", 2, &d->default_compute);
+}
+
 static gboolean read_dimensions(const Reader *reader, Description *d)
 {
   static const char *const families[] = { "vit", NULL },
                            *const poolings[] = { "class-token", NULL },
-                           *const precisions[] = { "float32", "float16", "bfloat16", NULL };
+                           *const precisions[] = { "float32", "float16", "bfloat16", "int8", NULL };
   guint version, word;
-  return read_uint(reader, "version", 1, DESCRIPTION_VERSION, &version) &&
+  return read_uint(reader, "version", 1, G_MAXUINT, &version) &&
+         (version == DESCRIPTION_VERSION || fail_as(reader, VITGATE_ERROR_UNSUPPORTED, "version",
+                                                    G_STRINGIFY(DESCRIPTION_VERSION))) &&
          read_word(reader, "family", families, &word) &&
          read_word(reader, "pooling", poolings, &word) &&
          read_word(reader, "precision", precisions, &word) &&
@@ -194,7 +262,7 @@ static Description *description_parse(const char *path, JsonObject *object, GErr
   const char *name = vitgate__json_get_string(object, "name");
   d->name = g_strdup(name);
   if ((!name && !fail(&reader, "name", "a string")) || !read_dimensions(&reader, d) ||
-      !read_preprocessing(&reader, d) || !read_dense(&reader, d) ||
+      !read_preprocessing(&reader, d) || !read_dense(&reader, d) || !read_calibration(&reader, d) ||
       !read_strings(&reader, "labels", d->n_classes, &d->labels) ||
       !read_strings(&reader, "label_ids", d->n_classes, &d->label_ids))
     return NULL;
@@ -216,7 +284,7 @@ Description *vitgate__description_read(const Safetensors *file, guint heads, GEr
   } else {
     d = vitgate__description_infer(file, heads, error);
   }
-  return d && vitgate__description_check_tensors(d, file, error) ? g_steal_pointer(&d) : NULL;
+  return d && vitgate__weights_check(d, file, error) ? g_steal_pointer(&d) : NULL;
 }
 
 /* ---- Writing ---- */
@@ -245,7 +313,29 @@ static JsonArray *block_array(const Description *d)
     JsonObject *block = json_object_new();
     json_object_set_int_member(block, "heads", d->blocks[i].heads);
     json_object_set_int_member(block, "neurons", d->blocks[i].neurons);
+    if (d->blocks[i].attention_gate)
+      json_object_set_boolean_member(block, "attention_gate", TRUE);
+    if (d->blocks[i].mlp_gate)
+      json_object_set_boolean_member(block, "mlp_gate", TRUE);
     json_array_add_object_element(array, block);
+  }
+  return array;
+}
+
+static JsonArray *calibration_array(const Description *d)
+{
+  JsonArray *array = json_array_new();
+  for (guint i = 0; i < d->n_calibration; i++) {
+    const CalibrationPoint *point = &d->calibration[i];
+    JsonObject *object = json_object_new();
+    JsonArray *thresholds = json_array_new();
+    for (guint b = 0; b < d->depth; b++)
+      json_array_add_double_element(thresholds, point->thresholds[b]);
+    json_object_set_double_member(object, "compute", point->compute);
+    json_object_set_double_member(object, "agreement", point->agreement);
+    json_object_set_double_member(object, "gate_bias", point->gate_bias);
+    json_object_set_array_member(object, "merge_thresholds", thresholds);
+    json_array_add_object_element(array, object);
   }
   return array;
 }
@@ -280,6 +370,10 @@ char *vitgate__description_to_json(const Description *d)
   json_object_set_double_member(dense, "gmacs", d->dense_gmacs);
   json_object_set_int_member(dense, "parameters", (gint64)d->dense_parameters);
   json_object_set_object_member(object, "dense", dense);
+  if (d->n_calibration) {
+    json_object_set_array_member(object, "calibration", calibration_array(d));
+    json_object_set_double_member(object, "default_compute", d->default_compute);
+  }
   if (d->labels)
     json_object_set_array_member(object, "labels", string_array(d->labels));
   if (d->label_ids)

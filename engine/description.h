@@ -11,17 +11,27 @@
 #define DESCRIPTION_VERSION 1
 
 /* Bounds on what a file may claim: far above every published model, far below an overflow. */
-#define DESCRIPTION_MAX_DEPTH   128
-#define DESCRIPTION_MAX_DIM     16384
-#define DESCRIPTION_MAX_NEURONS 65536
-#define DESCRIPTION_MAX_CLASSES 1000000
-#define DESCRIPTION_MAX_IMAGE   4096
+#define DESCRIPTION_MAX_DEPTH       128
+#define DESCRIPTION_MAX_DIM         16384
+#define DESCRIPTION_MAX_NEURONS     65536
+#define DESCRIPTION_MAX_CLASSES     1000000
+#define DESCRIPTION_MAX_IMAGE       4096
+#define DESCRIPTION_MAX_CALIBRATION 64
 
 /* What is left of one block; 0: the module does not exist. */
 typedef struct {
   guint heads;
   guint neurons;
+  gboolean attention_gate, mlp_gate; /* a gate decides for each image whether the module runs */
 } BlockShape;
+
+/* One setting of the dial, measured on photographs that the model was not trained on. */
+typedef struct {
+  double compute;     /* mean compute ratio */
+  double agreement;   /* share of images with the teacher's class */
+  double gate_bias;   /* added to every gate's logit */
+  double *thresholds; /* [depth] cosine of keys above which tokens merge; 1 or more: never */
+} CalibrationPoint;
 
 typedef struct {
   guint resize; /* pixels of the shorter side; the centre crop is image_size */
@@ -43,6 +53,9 @@ typedef struct {
   char **label_ids;   /* (nullable) [n_classes] */
   double dense_gmacs; /* of the dense teacher */
   guint64 dense_parameters;
+  CalibrationPoint *calibration; /* [n_calibration] ascending by compute; NULL: no dial */
+  guint n_calibration;
+  double default_compute;
   JsonObject *provenance; /* (nullable) free form */
 } Description;
 
@@ -54,11 +67,6 @@ Description *vitgate__description_read(const Safetensors *file, guint heads, GEr
 
 /* The second half of the former for a file without metadata. */
 Description *vitgate__description_infer(const Safetensors *file, guint heads, GError **error);
-
-/* Returns: whether @file holds the tensors of @description and no others; else VITGATE_ERROR_TENSOR
- * or _UNSUPPORTED */
-gboolean vitgate__description_check_tensors(const Description *description, const Safetensors *file,
-                                            GError **error);
 
 void vitgate__description_free(Description **description);
 

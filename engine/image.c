@@ -46,6 +46,7 @@ struct _ImageConverter {
 
   /* For images like the last one: */
   VitgateImage like; /* its format, size and chroma site; zero before the first */
+  ImageView view;    /* what was taken of it; width 0: the centre crop */
   Resampler luma_x, luma_y, chroma_x, chroma_y;
   guint8 *narrow[3];  /* [rows of the component][size]: resampled along x */
   float *interleaved; /* [bytes of a row][IMAGE_LINES] */
@@ -71,6 +72,7 @@ static void forget_geometry(ImageConverter *converter)
     g_clear_pointer(&converter->narrow[c], g_free);
   g_clear_pointer(&converter->interleaved, free);
   converter->like = (VitgateImage){ 0 };
+  converter->view = (ImageView){ 0 };
 }
 
 void vitgate__image_converter_free(ImageConverter **converter)
@@ -98,6 +100,23 @@ static gsize row_bytes(const Format *format, guint plane, guint width)
       most = MAX(most, (gsize)subsample(width, c ? format->sub_x : 0) * component->step);
   }
   return most;
+}
+
+/* Rounding may have taken a part that reaches to the end a trace beyond it. */
+static gboolean is_within(double offset, double extent, guint pixels)
+{
+  return offset >= 0 && extent > 0 && offset + extent <= pixels * (1 + 1e-9);
+}
+
+static gboolean check_view(const VitgateImage *image, const ImageView *view, GError **error)
+{
+  if (is_within(view->x, view->width, image->width) &&
+      is_within(view->y, view->height, image->height))
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_IMAGE,
+                     "a part of %gx%g pixels at %g, %g, expected one within an image of %ux%u",
+                     view->width, view->height, view->x, view->y, image->width, image->height);
+  return FALSE;
 }
 
 static gboolean check_image(const VitgateImage *image, GError **error)
@@ -131,6 +150,7 @@ static gboolean check_image(const VitgateImage *image, GError **error)
 /* One axis: what the resized image measures, and where the crop begins in it. */
 typedef struct {
   double scale; /* pixels per output pixel */
+  double phase; /* pixels before the first output pixel */
   guint first;  /* of the crop, in output pixels */
 } Axis;
 
@@ -140,7 +160,7 @@ static Axis plan_axis(const ImageConverter *converter, guint pixels, guint short
   if (converter->like.width != converter->size || converter->like.height != converter->size)
     resized = (guint)((guint64)converter->preprocessing->resize * pixels / shorter);
   /* Halves round to even, as Python's round() does. */
-  return (Axis){ (double)pixels / resized, (guint)lrint((resized - converter->size) / 2.0) };
+  return (Axis){ (double)pixels / resized, 0, (guint)lrint((resized - converter->size) / 2.0) };
 }
 
 /* How far chroma samples lie behind the middle of the pixels they stand for, in samples. */
@@ -152,31 +172,54 @@ static double chroma_phase(guint sub, gboolean cosited)
 static gboolean plan_resampling(ImageConverter *converter, const Format *format)
 {
   const VitgateImage *image = &converter->like;
+  const ImageView *view = &converter->view;
   const guint size = converter->size, w = image->width, h = image->height;
+  const guint sub_x = format->sub_x, sub_y = format->sub_y;
   const gboolean bicubic = converter->preprocessing->bicubic;
   const gboolean left = image->chroma_site != VITGATE_CHROMA_CENTER;
   const gboolean top = image->chroma_site == VITGATE_CHROMA_TOP_LEFT;
-  Axis x = plan_axis(converter, w, MIN(w, h)), y = plan_axis(converter, h, MIN(w, h));
-  return vitgate__resampler_init(&converter->luma_x, w, x.scale, 0, bicubic, x.first, size) &&
-         vitgate__resampler_init(&converter->luma_y, h, y.scale, 0, bicubic, y.first, size) &&
-         vitgate__resampler_init(&converter->chroma_x, subsample(w, format->sub_x),
-                                 x.scale / (1 << format->sub_x), chroma_phase(format->sub_x, left),
-                                 bicubic, x.first, size) &&
-         vitgate__resampler_init(&converter->chroma_y, subsample(h, format->sub_y),
-                                 y.scale / (1 << format->sub_y), chroma_phase(format->sub_y, top),
-                                 bicubic, y.first, size);
+  Axis x = { view->width / size, view->x, 0 }, y = { view->height / size, view->y, 0 };
+  if (view->width == 0) {
+    x = plan_axis(converter, w, MIN(w, h));
+    y = plan_axis(converter, h, MIN(w, h));
+  }
+  if (!vitgate__resampler_init(&converter->luma_x, w, x.scale, x.phase, bicubic, x.first, size) ||
+      !vitgate__resampler_init(&converter->luma_y, h, y.scale, y.phase, bicubic, y.first, size) ||
+      !vitgate__resampler_init(&converter->chroma_x, subsample(w, sub_x), x.scale / (1 << sub_x),
+                               x.phase / (1 << sub_x) + chroma_phase(sub_x, left), bicubic, x.first,
+                               size) ||
+      !vitgate__resampler_init(&converter->chroma_y, subsample(h, sub_y), y.scale / (1 << sub_y),
+                               y.phase / (1 << sub_y) + chroma_phase(sub_y, top), bicubic, y.first,
+                               size))
+    return FALSE;
+  if (view->mirrored) {
+    vitgate__resampler_mirror(&converter->luma_x, size);
+    vitgate__resampler_mirror(&converter->chroma_x, size);
+  }
+  return TRUE;
+}
+
+static gboolean is_planned(const ImageConverter *converter, const VitgateImage *image,
+                           const ImageView *view)
+{
+  const VitgateImage *like = &converter->like;
+  const ImageView *last = &converter->view;
+  return like->format == image->format && like->width == image->width &&
+         like->height == image->height && like->chroma_site == image->chroma_site &&
+         last->x == view->x && last->y == view->y && last->width == view->width &&
+         last->height == view->height && last->mirrored == view->mirrored;
 }
 
 /* Makes tables and memory for images like @image, if the last one was not like it. */
-static gboolean plan(ImageConverter *converter, const VitgateImage *image, GError **error)
+static gboolean plan(ImageConverter *converter, const VitgateImage *image, const ImageView *view,
+                     GError **error)
 {
-  const VitgateImage *like = &converter->like;
   const Format *format = &formats[image->format];
-  if (like->format == image->format && like->width == image->width &&
-      like->height == image->height && like->chroma_site == image->chroma_site)
+  if (is_planned(converter, image, view))
     return TRUE;
   forget_geometry(converter);
   converter->like = *image;
+  converter->view = *view;
   gboolean complete = plan_resampling(converter, format);
   gsize most_bytes = 0;
   for (guint p = 0; p < format->n_planes; p++)
@@ -263,20 +306,35 @@ static void color_matrix(const VitgateImage *image, float matrix[3][3], float of
   }
 }
 
-gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const VitgateImage *image,
-                                GError **error)
+/* Lets the view's matrix follow the one that makes R'G'B'. */
+static void add_view_colors(float matrix[3][3], float offset[3], const ImageView *view)
 {
-  if (!check_image(image, error) || !plan(converter, image, error))
-    return FALSE;
+  float first[3][3], first_offset[3];
+  memcpy(first, matrix, sizeof first);
+  memcpy(first_offset, offset, sizeof first_offset);
+  for (guint i = 0; i < 3; i++) {
+    double sum = view->offset[i];
+    for (guint k = 0; k < 3; k++)
+      sum += view->matrix[i][k] * first_offset[k];
+    offset[i] = (float)sum;
+    for (guint j = 0; j < 3; j++) {
+      sum = 0;
+      for (guint k = 0; k < 3; k++)
+        sum += view->matrix[i][k] * first[k][j];
+      matrix[i][j] = (float)sum;
+    }
+  }
+}
+
+/* Second half of the conversion: the resampled rows along y, then their colours.
+ * matrix, offset: from components as stored to R'G'B' */
+static void shorten_and_color(ImageConverter *converter, float *tensor, const Format *format,
+                              const float matrix[3][3], const float offset[3])
+{
   const Kernels *kernels = vitgate__kernels();
-  const Format *format = &formats[image->format];
   const Preprocessing *p = converter->preprocessing;
   const gsize size = converter->size;
-  for (guint plane = 0; plane < format->n_planes; plane++)
-    narrow_plane(converter, image, plane);
-
-  float matrix[3][3], offset[3], scale[3], shift[3];
-  color_matrix(image, matrix, offset);
+  float scale[3], shift[3];
   for (guint c = 0; c < 3; c++) {
     scale[c] = 1.0f / (255.0f * p->std[c]);
     shift[c] = -p->mean[c] / p->std[c];
@@ -295,5 +353,36 @@ gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const 
     }
     kernels->convert_colors(out, in, matrix, offset, scale, shift, (guint)size);
   }
+}
+
+gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const VitgateImage *image,
+                                GError **error)
+{
+  const ImageView centre_crop = { 0 };
+  if (!check_image(image, error) || !plan(converter, image, &centre_crop, error))
+    return FALSE;
+  const Format *format = &formats[image->format];
+  float matrix[3][3], offset[3];
+  color_matrix(image, matrix, offset);
+  for (guint plane = 0; plane < format->n_planes; plane++)
+    narrow_plane(converter, image, plane);
+  shorten_and_color(converter, tensor, format, matrix, offset);
+  return TRUE;
+}
+
+gboolean vitgate__image_convert_view(ImageConverter *converter, float *tensor,
+                                     const VitgateImage *image, const ImageView *view,
+                                     GError **error)
+{
+  if (!check_image(image, error) || !check_view(image, view, error) ||
+      !plan(converter, image, view, error))
+    return FALSE;
+  const Format *format = &formats[image->format];
+  float matrix[3][3], offset[3];
+  color_matrix(image, matrix, offset);
+  add_view_colors(matrix, offset, view);
+  for (guint plane = 0; plane < format->n_planes; plane++)
+    narrow_plane(converter, image, plane);
+  shorten_and_color(converter, tensor, format, matrix, offset);
   return TRUE;
 }

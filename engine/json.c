@@ -5,10 +5,13 @@
 /* json-glib's parser recurses once per level, so depth is bounded before it sees the text. */
 #define MAX_DEPTH 16
 
-static guint depth_of(const char *text, gsize length)
+/* json-glib also takes comments, strings in apostrophes and values behind the first: not JSON, and
+ * a quotation mark inside the former would hide levels from this scan.
+ * Returns: what is wrong with the text, as far as is seen without parsing; NULL: nothing */
+static const char *find_fault(const char *text, gsize length)
 {
-  guint depth = 0, deepest = 0;
-  gboolean in_string = FALSE;
+  guint depth = 0;
+  gboolean in_string = FALSE, ended = FALSE;
   for (gsize i = 0; i < length; i++) {
     char c = text[i];
     if (in_string) {
@@ -16,16 +19,20 @@ static guint depth_of(const char *text, gsize length)
         i++;
       else if (c == '"')
         in_string = FALSE;
+    } else if (c == '/' || c == '\'') {
+      return "not valid JSON: a comment or an apostrophe";
+    } else if (ended && !g_ascii_isspace(c)) {
+      return "not valid JSON: more text behind the object";
     } else if (c == '"') {
       in_string = TRUE;
     } else if (c == '{' || c == '[') {
-      depth++;
-      deepest = MAX(deepest, depth);
+      if (++depth > MAX_DEPTH)
+        return "the JSON is nested deeper than " G_STRINGIFY(MAX_DEPTH) " levels";
     } else if ((c == '}' || c == ']') && depth) {
-      depth--;
+      ended = --depth == 0;
     }
   }
-  return deepest;
+  return NULL;
 }
 
 typedef struct {
@@ -45,9 +52,9 @@ static void note_member(JsonParser *parser, JsonObject *object, const char *name
 JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char *what,
                                      VitgateError code, GError **error)
 {
-  if (depth_of(text, length) > MAX_DEPTH) {
-    vitgate__set_error(error, code, "%s: the JSON is nested deeper than %d levels", what,
-                       MAX_DEPTH);
+  const char *fault = find_fault(text, length);
+  if (fault) {
+    vitgate__set_error(error, code, "%s: %s", what, fault);
     return NULL;
   }
   DuplicateFinder finder = {

@@ -53,12 +53,19 @@ static void describe_blocks(VitgateModel *model)
     model->blocks[i] = (VitgateBlockInfo){
       .heads = heads,
       .neurons = neurons,
+      .attention_gate = d->blocks[i].attention_gate,
+      .mlp_gate = d->blocks[i].mlp_gate,
       .attention_parameters = vitgate__attention_parameters(d, heads),
       .mlp_parameters = vitgate__mlp_parameters(d, neurons),
       .attention_gmacs = vitgate__attention_gmacs(d, heads, tokens),
       .mlp_gmacs = vitgate__mlp_gmacs(d, neurons, tokens),
     };
   }
+}
+
+static double model_ratio(const Description *d)
+{
+  return vitgate__description_gmacs(d) / d->dense_gmacs;
 }
 
 static void describe(VitgateModel *model)
@@ -87,6 +94,9 @@ static void describe(VitgateModel *model)
     .n_parameters = vitgate__description_parameters(d),
     .gmacs = vitgate__description_gmacs(d),
     .dense_gmacs = d->dense_gmacs,
+    .default_compute = d->n_calibration ? d->default_compute : model_ratio(d),
+    .min_compute = d->n_calibration ? d->calibration[0].compute : model_ratio(d),
+    .max_compute = d->n_calibration ? d->calibration[d->n_calibration - 1].compute : model_ratio(d),
     .resize = d->preprocessing.resize,
     .bicubic = d->preprocessing.bicubic,
   };

@@ -67,6 +67,21 @@ gboolean vitgate__resampler_init(Resampler *r, guint n_in, double scale, double 
   return TRUE;
 }
 
+void vitgate__resampler_mirror(Resampler *r, guint n_out)
+{
+  for (guint low = 0, high = n_out - 1; low < high; low++, high--) {
+    guint start = r->starts[low];
+    r->starts[low] = r->starts[high];
+    r->starts[high] = start;
+    float *a = r->weights + (gsize)low * r->taps, *b = r->weights + (gsize)high * r->taps;
+    for (guint t = 0; t < r->taps; t++) {
+      float weight = a[t];
+      a[t] = b[t];
+      b[t] = weight;
+    }
+  }
+}
+
 void vitgate__resampler_clear(Resampler *r)
 {
   g_clear_pointer(&r->starts, g_free);

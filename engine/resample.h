@@ -14,10 +14,13 @@ typedef struct {
 
 /* @n_in: samples of the axis
  * @scale: input samples per output sample
- * @phase: how far the samples lie behind the grid, in samples: 0 but for some chroma
+ * @phase: where the grid of output samples begins, in input samples
  * @first_out, @n_out: the output samples wanted
  * Returns: FALSE where memory is lacking */
 gboolean vitgate__resampler_init(Resampler *resampler, guint n_in, double scale, double phase,
                                  gboolean bicubic, guint first_out, guint n_out);
+
+/* Reverses the order of the output samples. */
+void vitgate__resampler_mirror(Resampler *resampler, guint n_out);
 
 void vitgate__resampler_clear(Resampler *resampler);

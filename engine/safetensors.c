@@ -177,9 +177,12 @@ static gboolean read_tensors(Safetensors *file, const guint8 *data, gsize data_s
 static gboolean map_file(Safetensors *file, GError **error)
 {
   g_autoptr(GError) map_error = NULL;
-  if (g_file_test(file->path, G_FILE_TEST_IS_DIR)) {
-    vitgate__set_error(error, VITGATE_ERROR_IO, "%s: is a directory, expected a safetensors file",
-                       file->path);
+  /* Opening a pipe would wait for a writer. */
+  if (g_file_test(file->path, G_FILE_TEST_EXISTS) &&
+      !g_file_test(file->path, G_FILE_TEST_IS_REGULAR)) {
+    vitgate__set_error(
+        error, VITGATE_ERROR_IO, "%s: is %s, expected a safetensors file", file->path,
+        g_file_test(file->path, G_FILE_TEST_IS_DIR) ? "a directory" : "not a regular file");
     return FALSE;
   }
   file->mapping = g_mapped_file_new(file->path, FALSE, &map_error);

@@ -8,6 +8,8 @@
 struct _VitgateSession {
   VitgateModel *model;
   guint max_batch;
+  Dial dial;
+  VitSettings settings;
   Team *team;
   VitWork *work;
   ImageConverter *converter;
@@ -26,13 +28,34 @@ static gboolean check_option(const char *name, guint value, guint most, GError *
   return FALSE;
 }
 
+void vitgate_session_set_compute(VitgateSession *session, double compute)
+{
+  vitgate__dial_set(&session->dial, vitgate__model_get_description(session->model), compute);
+}
+
+/* Images that decide together, from what the caller asked for. */
+static guint group_of(const VitgateSessionOptions *options)
+{
+  switch (options->granularity) {
+  case VITGATE_GRANULARITY_GROUP:
+    return MAX(options->group_size, 1);
+  case VITGATE_GRANULARITY_BATCH:
+    return VITGATE_MAX_BATCH;
+  case VITGATE_GRANULARITY_SAMPLE:
+    break;
+  }
+  return 1;
+}
+
 VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOptions *options,
                                     GError **error)
 {
   const VitgateSessionOptions none = { 0 }, *o = options ? options : &none;
   const Description *d = vitgate__model_get_description(model);
   if (!check_option("threads", o->threads, VITGATE_MAX_THREADS, error) ||
-      !check_option("max_batch", o->max_batch, VITGATE_MAX_BATCH, error))
+      !check_option("max_batch", o->max_batch, VITGATE_MAX_BATCH, error) ||
+      !check_option("granularity", o->granularity, VITGATE_GRANULARITY_BATCH, error) ||
+      !check_option("group_size", o->group_size, VITGATE_MAX_BATCH, error))
     return NULL;
   const guint threads = MAX(o->threads, 1), batch = MAX(o->max_batch, 1);
   const gsize image = (gsize)3 * d->image_size * d->image_size;
@@ -40,6 +63,8 @@ VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOpt
   VitgateSession *session = g_new0(VitgateSession, 1);
   session->model = vitgate_model_ref(model);
   session->max_batch = batch;
+  session->settings = (VitSettings){ &session->dial, group_of(o) };
+  vitgate_session_set_compute(session, vitgate_model_get_info(model)->default_compute);
   session->team = vitgate__team_new(threads);
   session->work = vitgate__vit_work_new(vitgate__model_get_vit(model), threads, batch);
   session->converter = vitgate__image_converter_new(d->image_size, &d->preprocessing);
@@ -96,8 +121,9 @@ const VitgateResult *vitgate_session_forward(VitgateSession *session, const floa
     return NULL;
   const VitgateModelInfo *info = vitgate_model_get_info(session->model);
   const gint64 start = now_ns();
-  vitgate__vit_forward(vitgate__model_get_vit(session->model), session->work, session->team,
-                       session->logits, tensors, n_images);
+  const VitOutcome *outcomes =
+      vitgate__vit_forward(vitgate__model_get_vit(session->model), session->work, session->team,
+                           &session->settings, session->logits, tensors, n_images);
   for (guint i = 0; i < n_images; i++) {
     const float *logits = session->logits + (gsize)i * info->n_classes;
     float *probabilities = session->probabilities + (gsize)i * info->n_classes;
@@ -107,8 +133,10 @@ const VitgateResult *vitgate_session_forward(VitgateSession *session, const floa
       .n_classes = info->n_classes,
       .probabilities = probabilities,
       .logits = logits,
-      .gmacs = info->gmacs,
-      .compute_ratio = info->gmacs / info->dense_gmacs,
+      .gmacs = outcomes[i].gmacs,
+      .compute_ratio = outcomes[i].gmacs / info->dense_gmacs,
+      .modules = outcomes[i].ran,
+      .n_tokens = outcomes[i].n_tokens,
     };
   }
   const gint64 each = (now_ns() - start) / n_images;
@@ -146,6 +174,11 @@ const VitgateResult *vitgate_session_classify(VitgateSession *session, const Vit
   for (guint i = 0; i < n_images; i++)
     session->results[i].preprocess_ns = times[i];
   return session->results;
+}
+
+void vitgate__session_get_tokens(const VitgateSession *session, guint image, float *tokens)
+{
+  vitgate__vit_get_tokens(vitgate__model_get_vit(session->model), session->work, image, tokens);
 }
 
 guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold, guint *indices,

@@ -1,8 +1,8 @@
-#include <math.h>
 #include <string.h>
 
 #include "error.h"
 #include "vit.h"
+#include "weights.h"
 
 /* Copies tensors out of a file, one after another, into one block of memory. */
 typedef struct {
@@ -18,24 +18,12 @@ static gsize round_up(gsize n)
   return (n + 15) / 16 * 16;
 }
 
-/* Converts tensor "@prefix.@name" (or "@prefix") to floats; any that is not finite is an error. */
+/* Reads tensor "@prefix.@name" (or "@prefix"), unless something failed before. */
 static void read_tensor(Loader *loader, float *values, const char *prefix, const char *name)
 {
-  if (loader->failed)
-    return;
   g_autofree char *full = name ? g_strdup_printf("%s.%s", prefix, name) : g_strdup(prefix);
-  const Tensor *tensor = vitgate__safetensors_find(loader->file, full);
-  gsize n = vitgate__tensor_n_elements(tensor), i = 0;
-  vitgate__tensor_to_float(values, tensor);
-  while (i < n && isfinite(values[i]))
-    i++;
-  if (i == n)
-    return;
-  loader->failed = TRUE;
-  vitgate__set_error(loader->error, VITGATE_ERROR_TENSOR,
-                     "%s: tensor '%s' holds %f at element %" G_GSIZE_FORMAT
-                     ", expected finite numbers",
-                     vitgate__safetensors_get_path(loader->file), full, (double)values[i], i);
+  if (!loader->failed)
+    loader->failed = !vitgate__weights_read(loader->file, full, values, loader->error);
 }
 
 static float *load_vector(Loader *loader, const char *prefix, const char *name, guint n)
@@ -64,6 +52,21 @@ static Linear load_linear(Loader *loader, const char *name, guint n_out, guint n
   return linear;
 }
 
+static Gate load_gate(Loader *loader, const char *name, guint dim)
+{
+  char part[72];
+#define PART(suffix) (g_snprintf(part, sizeof part, "%s." suffix, name), part)
+  return (Gate){
+    .norm_scale = load_vector(loader, PART("norm"), "weight", 2 * dim),
+    .norm_shift = load_vector(loader, PART("norm"), "bias", 2 * dim),
+    .fc1_weight = load_vector(loader, PART("fc1"), "weight", GATE_HIDDEN * 2 * dim),
+    .fc1_bias = load_vector(loader, PART("fc1"), "bias", GATE_HIDDEN),
+    .fc2_weight = load_vector(loader, PART("fc2"), "weight", GATE_HIDDEN),
+    .fc2_bias = load_vector(loader, PART("fc2"), "bias", 1),
+  };
+#undef PART
+}
+
 static Block load_block(Loader *loader, const Description *d, guint i)
 {
   Block block = { 0 };
@@ -80,6 +83,10 @@ static Block load_block(Loader *loader, const Description *d, guint i)
     block.fc1 = load_linear(loader, NAME("mlp.fc1"), neurons, d->dim);
     block.fc2 = load_linear(loader, NAME("mlp.fc2"), d->dim, neurons);
   }
+  if (d->blocks[i].attention_gate)
+    block.attention_gate = load_gate(loader, NAME("attn_gate"), d->dim);
+  if (d->blocks[i].mlp_gate)
+    block.mlp_gate = load_gate(loader, NAME("mlp_gate"), d->dim);
 #undef NAME
   return block;
 }

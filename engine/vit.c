@@ -1,40 +1,11 @@
 #include "vit.h"
 
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Rows that go through a module's products together: their activations stay in the first levels
- * of cache while the weights pass by. A multiple of every kernel's tile. */
-#define CHUNK          48
-#define ATTENTION_ROWS 12
+#include "vit-work.h"
 
-/* What one member needs for itself. */
-typedef struct {
-  float *norm;   /* [CHUNK][dim] */
-  float *hidden; /* [CHUNK][most neurons, attention width or values of a patch] */
-  float *scores; /* [ATTENTION_ROWS][n_tokens] */
-  float *keys;   /* one head's, packed */
-  float *values; /* one head's, packed */
-  float *qkv;    /* [n_tokens][3 * most heads * head_dim]; member 0's is used by all when they
-                    share an image */
-} Scratch;
-
-struct _VitWork {
-  float *memory;
-  float *tokens;    /* [max_batch][n_tokens][dim] */
-  Scratch *scratch; /* [n_members] */
-};
-
-/* One image on the way through the network, and who works on it. */
-typedef struct {
-  const Vit *vit;
-  const Scratch *scratch; /* this member's */
-  float *qkv;
-  float *x;          /* [n_tokens][dim] */
-  Team *team;        /* to wait for; NULL: this member works alone */
-  guint first, last; /* the rows this member answers for */
-  gboolean leads;    /* this member answers for the outcome */
-} Job;
+/* ---- Memory ---- */
 
 static gsize round_up(gsize n)
 {
@@ -49,27 +20,17 @@ static guint most_heads(const Description *d)
   return most;
 }
 
-/* Lays out one member's arrays from @memory on, where it is not NULL.
- * Returns: how many floats they take */
-static gsize carve_scratch(Scratch *scratch, float *memory, const Description *d)
+/* Arrays to lay out in one block of memory. */
+typedef struct {
+  float **array;
+  gsize size;
+} Part;
+
+/* Points the arrays into @memory, where it is not NULL. Returns: how many floats they take */
+static gsize carve(const Part *parts, guint n, float *memory)
 {
-  guint tokens = vitgate__description_n_tokens(d), width = most_heads(d) * d->head_dim;
-  guint hidden = MAX(3 * d->patch_size * d->patch_size, width);
-  for (guint i = 0; i < d->depth; i++)
-    hidden = MAX(hidden, d->blocks[i].neurons);
-  const struct {
-    float **array;
-    gsize size;
-  } parts[] = {
-    { &scratch->norm, (gsize)CHUNK * d->dim },
-    { &scratch->hidden, (gsize)CHUNK * hidden },
-    { &scratch->scores, (gsize)ATTENTION_ROWS * tokens },
-    { &scratch->keys, vitgate__packed_size(tokens, d->head_dim) },
-    { &scratch->values, vitgate__packed_size(d->head_dim, tokens) },
-    { &scratch->qkv, (gsize)tokens * 3 * width },
-  };
   gsize offset = 0;
-  for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
+  for (guint i = 0; i < n; i++) {
     if (memory)
       *parts[i].array = memory + offset;
     offset += round_up(parts[i].size);
@@ -77,25 +38,64 @@ static gsize carve_scratch(Scratch *scratch, float *memory, const Description *d
   return offset;
 }
 
+static gsize carve_scratch(Scratch *scratch, float *memory, const Description *d)
+{
+  guint tokens = vitgate__description_n_tokens(d), width = most_heads(d) * d->head_dim;
+  guint hidden = MAX(3 * d->patch_size * d->patch_size, width);
+  for (guint i = 0; i < d->depth; i++)
+    hidden = MAX(hidden, d->blocks[i].neurons);
+  const Part parts[] = {
+    { &scratch->norm, (gsize)CHUNK * d->dim },
+    { &scratch->hidden, (gsize)CHUNK * hidden },
+    { &scratch->scores, (gsize)ATTENTION_ROWS * tokens },
+    { &scratch->keys, vitgate__packed_size(tokens, d->head_dim) },
+    { &scratch->values, vitgate__packed_size(d->head_dim, tokens) },
+    { &scratch->features, (gsize)4 * d->dim },
+    { &scratch->qkv, (gsize)tokens * 3 * width },
+  };
+  return carve(parts, G_N_ELEMENTS(parts), memory);
+}
+
+static gsize carve_image(ImageState *image, float *memory, const Description *d)
+{
+  const guint tokens = vitgate__description_n_tokens(d);
+  const Part parts[] = {
+    { &image->x, (gsize)tokens * d->dim },
+    { &image->size, tokens },
+    { &image->offsets, tokens },
+  };
+  return carve(parts, G_N_ELEMENTS(parts), memory);
+}
+
 VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
 {
   const Description *d = vit->description;
-  Scratch none;
-  gsize each = carve_scratch(&none, NULL, d);
-  gsize tokens = round_up((gsize)vitgate__description_n_tokens(d) * d->dim), n_bytes;
+  const guint tokens = vitgate__description_n_tokens(d);
+  Scratch no_scratch;
+  ImageState no_image;
+  const gsize each = carve_scratch(&no_scratch, NULL, d), image = carve_image(&no_image, NULL, d);
   VitWork *work = g_new0(VitWork, 1);
+  work->n_members = n_members;
   work->scratch = g_new0(Scratch, n_members);
-  if (!g_size_checked_mul(&n_bytes, tokens * sizeof(float), max_batch) ||
-      !g_size_checked_add(&n_bytes, n_bytes, each * sizeof(float) * n_members) ||
-      posix_memalign((void **)&work->memory, 64, n_bytes)) {
+  work->images = g_new0(ImageState, max_batch);
+  work->outcomes = g_new0(VitOutcome, max_batch);
+  work->ran = g_new0(guint8, (gsize)max_batch * 2 * d->depth + 1);
+  gboolean complete = !posix_memalign((void **)&work->memory, 64,
+                                      (image * max_batch + each * n_members) * sizeof(float));
+  if (!complete)
     work->memory = NULL;
-    vitgate__vit_work_free(&work);
-    return NULL;
+  for (guint i = 0; complete && i < max_batch; i++) {
+    carve_image(&work->images[i], work->memory + image * i, d);
+    work->images[i].outcome.ran = work->ran + (gsize)i * 2 * d->depth;
   }
-  float *next = work->memory + tokens * max_batch;
-  work->tokens = work->memory;
-  for (guint i = 0; i < n_members; i++)
-    next += carve_scratch(&work->scratch[i], next, d);
+  for (guint i = 0; complete && i < n_members; i++) {
+    carve_scratch(&work->scratch[i], work->memory + image * max_batch + each * i, d);
+    work->scratch[i].into = g_new(guint, tokens);
+    work->scratch[i].merge = vitgate__merge_scratch_new(tokens, d->head_dim);
+    complete = work->scratch[i].merge != NULL;
+  }
+  if (!complete)
+    vitgate__vit_work_free(&work);
   return work;
 }
 
@@ -104,26 +104,19 @@ void vitgate__vit_work_free(VitWork **work)
   VitWork *w = g_steal_pointer(work);
   if (!w)
     return;
+  for (guint i = 0; i < w->n_members; i++) {
+    g_free(w->scratch[i].into);
+    vitgate__merge_scratch_free(&w->scratch[i].merge);
+  }
   free(w->memory);
+  g_free(w->ran);
+  g_free(w->outcomes);
+  g_free(w->images);
   g_free(w->scratch);
   g_free(w);
 }
 
-static void wait_for_others(const Job *job)
-{
-  if (job->team)
-    vitgate__team_barrier(job->team);
-}
-
-/* norm[rows][dim] = LayerNorm(x[first ...]) */
-static void normalize(const Job *job, const LayerNorm *norm, guint first, guint rows)
-{
-  const Description *d = job->vit->description;
-  for (guint i = 0; i < rows; i++)
-    vitgate__kernels()->layer_norm(job->scratch->norm + (gsize)i * d->dim,
-                                   job->x + (gsize)(first + i) * d->dim, norm->scale, norm->shift,
-                                   (float)d->layer_norm_eps, d->dim);
-}
+/* ---- Before and behind the blocks ---- */
 
 /* patches[rows][3 * patch * patch]: the pixels of patches first ..., in the order of the
  * convolution's weights: channel, row, column. */
@@ -139,82 +132,38 @@ static void gather_patches(float *patches, const float *tensor, const Descriptio
   }
 }
 
+/* What no gate decides about: patch embedding and heads, in 1e9 multiply-adds. */
+static double fixed_gmacs(const Vit *vit)
+{
+  return 1e-9 * ((double)vitgate__description_n_patches(vit->description) * vit->patch.n_in *
+                     vit->patch.n_out +
+                 (double)vit->n_prefix * vit->head.n_in * vit->head.n_out);
+}
+
+static void start_image(ImageState *image, const Vit *vit)
+{
+  const Description *d = vit->description;
+  image->n_tokens = vitgate__description_n_tokens(d);
+  image->merged = FALSE;
+  image->outcome.gmacs = fixed_gmacs(vit);
+  memset(image->outcome.ran, 0, 2 * d->depth);
+  for (guint i = 0; i < image->n_tokens; i++)
+    image->size[i] = 1.0f;
+}
+
 /* x = position embeddings + [tokens; patches W^T + b] */
 static void embed(const Job *job, const float *tensor)
 {
   const Vit *vit = job->vit;
   const Description *d = vit->description;
-  memcpy(job->x + (gsize)job->first * d->dim, vit->embedding + (gsize)job->first * d->dim,
-         (gsize)(job->last - job->first) * d->dim * sizeof(float));
+  float *x = job->image->x;
+  memcpy(x + (gsize)job->first * d->dim, vit->embedding + (gsize)job->first * d->dim,
+         (gsize)(job->last - job->first) * d->dim * sizeof *x);
   for (guint row = MAX(job->first, vit->n_prefix), rows; row < job->last; row += rows) {
     rows = MIN(CHUNK, job->last - row);
     gather_patches(job->scratch->hidden, tensor, d, row - vit->n_prefix, rows);
-    vitgate__linear(&vit->patch, job->x + (gsize)row * d->dim, d->dim, job->scratch->hidden,
+    vitgate__linear(&vit->patch, x + (gsize)row * d->dim, d->dim, job->scratch->hidden,
                     vit->patch.n_in, TRUE, rows);
-  }
-}
-
-/* out[rows][head_dim] at out_stride = softmax(q k^T / sqrt(head_dim)) v, for one head whose keys
- * and values are packed; q: [rows] at q_stride */
-static void attend(const Job *job, float *out, gsize out_stride, const float *q, gsize q_stride,
-                   guint rows)
-{
-  const Kernels *kernels = vitgate__kernels();
-  const Description *d = job->vit->description;
-  const guint tokens = vitgate__description_n_tokens(d);
-  const float factor = 1.0f / sqrtf((float)d->head_dim);
-  float *scores = job->scratch->scores;
-  kernels->gemm(scores, tokens, q, q_stride, job->scratch->keys, NULL, FALSE, rows, tokens,
-                d->head_dim);
-  for (guint i = 0; i < rows; i++)
-    kernels->softmax(scores + (gsize)i * tokens, factor, tokens);
-  kernels->gemm(out, out_stride, scores, tokens, job->scratch->values, NULL, FALSE, rows,
-                d->head_dim, tokens);
-}
-
-/* x += proj(attention(norm1(x))) */
-static void attention_module(const Job *job, const Block *block, guint heads)
-{
-  const Kernels *kernels = vitgate__kernels();
-  const Description *d = job->vit->description;
-  const guint width = heads * d->head_dim, tokens = vitgate__description_n_tokens(d);
-  for (guint row = job->first, rows; row < job->last; row += rows) {
-    rows = MIN(CHUNK, job->last - row);
-    normalize(job, &block->norm1, row, rows);
-    vitgate__linear(&block->qkv, job->qkv + (gsize)row * 3 * width, 3 * width, job->scratch->norm,
-                    d->dim, FALSE, rows);
-  }
-  wait_for_others(job);
-
-  /* The heads' outputs take the place of their queries. */
-  for (guint h = 0; h < heads; h++) {
-    float *head = job->qkv + h * d->head_dim;
-    kernels->pack_transposed(job->scratch->keys, head + width, 3 * width, tokens, d->head_dim);
-    kernels->pack(job->scratch->values, head + 2 * width, 3 * width, d->head_dim, tokens);
-    for (guint row = job->first, rows; row < job->last; row += rows) {
-      rows = MIN(ATTENTION_ROWS, job->last - row);
-      float *q = head + (gsize)row * 3 * width;
-      attend(job, q, 3 * width, q, 3 * width, rows);
-    }
-  }
-  vitgate__linear(&block->proj, job->x + (gsize)job->first * d->dim, d->dim,
-                  job->qkv + (gsize)job->first * 3 * width, 3 * width, TRUE,
-                  job->last - job->first);
-  wait_for_others(job);
-}
-
-/* x += fc2(gelu(fc1(norm2(x)))) */
-static void mlp_module(const Job *job, const Block *block, guint neurons)
-{
-  const Description *d = job->vit->description;
-  for (guint row = job->first, rows; row < job->last; row += rows) {
-    rows = MIN(CHUNK, job->last - row);
-    normalize(job, &block->norm2, row, rows);
-    vitgate__linear(&block->fc1, job->scratch->hidden, neurons, job->scratch->norm, d->dim, FALSE,
-                    rows);
-    vitgate__kernels()->gelu(job->scratch->hidden, (gsize)rows * neurons);
-    vitgate__linear(&block->fc2, job->x + (gsize)row * d->dim, d->dim, job->scratch->hidden,
-                    neurons, TRUE, rows);
   }
 }
 
@@ -223,7 +172,10 @@ static void classify(const Job *job, float *logits)
 {
   const Vit *vit = job->vit;
   const Description *d = vit->description;
-  normalize(job, &vit->norm, 0, vit->n_prefix);
+  wait_for_others(job);
+  if (!job->leads)
+    return;
+  vitgate__vit_normalize(job, &vit->norm, 0, vit->n_prefix);
   vitgate__linear(&vit->head, logits, d->n_classes, job->scratch->norm, d->dim, FALSE, 1);
   if (!d->distilled)
     return;
@@ -233,63 +185,145 @@ static void classify(const Job *job, float *logits)
     logits[i] *= 0.5f;
 }
 
-static void forward_image(const Job *job, float *logits, const float *tensor)
-{
-  const Description *d = job->vit->description;
-  embed(job, tensor);
-  for (guint i = 0; i < d->depth; i++) {
-    if (d->blocks[i].heads)
-      attention_module(job, &job->vit->blocks[i], d->blocks[i].heads);
-    if (d->blocks[i].neurons)
-      mlp_module(job, &job->vit->blocks[i], d->blocks[i].neurons);
-  }
-  wait_for_others(job);
-  if (job->leads)
-    classify(job, logits);
-}
+/* ---- Blocks ---- */
 
 typedef struct {
   const Vit *vit;
   VitWork *work;
   Team *team;
+  const VitSettings *settings;
   float *logits;
   const float *tensors;
   guint n_images;
 } Call;
 
-/* As many images as the members can share out evenly go one to a member; the members then work on
- * the rest together, each on a part of the rows. */
+/* As many images as the members can share out evenly go one to a member; the members work on the
+ * rest together, each on a part of the rows.
+ * Returns: whether this member works on image @i */
+static gboolean take_job(const Call *call, guint member, guint i, Job *job)
+{
+  const guint n = vitgate__team_size(call->team);
+  const gboolean shared = i >= call->n_images / n * n;
+  if (!shared && i % n != member)
+    return FALSE;
+  const Scratch *scratch = call->work->scratch;
+  *job = (Job){
+    .vit = call->vit,
+    .dial = call->settings->dial,
+    .scratch = &scratch[member],
+    .image = &call->work->images[i],
+    .qkv = scratch[shared ? 0 : member].qkv,
+    .team = shared && n > 1 ? call->team : NULL,
+    .member = shared ? member : 0,
+    .n = shared ? n : 1,
+    .leads = !shared || member == 0,
+  };
+  share_rows(job);
+  return TRUE;
+}
+
+static const Gate *gate_of(const Vit *vit, guint b, gboolean mlp)
+{
+  const BlockShape *shape = &vit->description->blocks[b];
+  if (mlp)
+    return shape->mlp_gate ? &vit->blocks[b].mlp_gate : NULL;
+  return shape->attention_gate ? &vit->blocks[b].attention_gate : NULL;
+}
+
+static void weigh_image(const Job *job, const Gate *gate)
+{
+  const Description *d = job->vit->description;
+  ImageState *image = job->image;
+  wait_for_others(job);
+  if (job->leads) {
+    image->logit =
+        vitgate__gate_logit(gate, job->scratch->features, image->x, image->size, image->n_tokens,
+                            job->vit->n_prefix, d->dim, (float)d->layer_norm_eps);
+    image->outcome.gmacs += vitgate__gate_gmacs(d->dim);
+  }
+  wait_for_others(job);
+}
+
+/* The mean logit of the images that decide together with image @i. */
+static gboolean is_open(const Call *call, guint i)
+{
+  const guint group = call->settings->group, first = i / group * group;
+  const guint last = MIN(call->n_images, first + group);
+  float sum = 0.0f;
+  for (guint j = first; j < last; j++)
+    sum += call->work->images[j].logit;
+  return sum / (float)(last - first) + call->settings->dial->gate_bias > 0.0f;
+}
+
+static void run_module(const Call *call, guint member, guint b, gboolean mlp)
+{
+  const Description *d = call->vit->description;
+  const Gate *gate = gate_of(call->vit, b, mlp);
+  Job job;
+  if (!(mlp ? d->blocks[b].neurons : d->blocks[b].heads))
+    return;
+  for (guint i = 0; gate && i < call->n_images; i++)
+    if (take_job(call, member, i, &job))
+      weigh_image(&job, gate);
+  if (gate && call->settings->group > 1)
+    vitgate__team_barrier(call->team);
+  for (guint i = 0; i < call->n_images; i++) {
+    if (!take_job(call, member, i, &job) || (gate && !is_open(call, i)))
+      continue;
+    if (job.leads) {
+      const guint tokens = job.image->n_tokens;
+      job.image->outcome.ran[2 * b + mlp] = 1;
+      job.image->outcome.gmacs += mlp ? vitgate__mlp_gmacs(d, d->blocks[b].neurons, tokens)
+                                      : vitgate__attention_gmacs(d, d->blocks[b].heads, tokens);
+    }
+    if (mlp)
+      vitgate__vit_mlp(&job, b);
+    else
+      vitgate__vit_attention(&job, b);
+  }
+  if (gate && call->settings->group > 1)
+    vitgate__team_barrier(call->team); /* logits are read until here */
+}
+
 static void forward_member(gpointer data, guint member)
 {
   const Call *call = data;
   const Description *d = call->vit->description;
-  const guint tokens = vitgate__description_n_tokens(d), n = vitgate__team_size(call->team);
-  const guint alone = call->n_images / n * n;
-  const gsize image = (gsize)3 * d->image_size * d->image_size;
-  for (guint i = 0; i < call->n_images; i++) {
-    gboolean shared = i >= alone;
-    if (!shared && i % n != member)
-      continue;
-    const Scratch *scratch = &call->work->scratch[member];
-    Job job = {
-      .vit = call->vit,
-      .scratch = scratch,
-      .qkv = shared ? call->work->scratch[0].qkv : scratch->qkv,
-      .x = call->work->tokens + round_up((gsize)tokens * d->dim) * i,
-      .team = shared && n > 1 ? call->team : NULL,
-      .first = shared ? tokens * member / n : 0,
-      .last = shared ? tokens * (member + 1) / n : tokens,
-      .leads = !shared || member == 0,
-    };
-    if (shared)
-      wait_for_others(&job); /* nobody may still read scratch[0].qkv of an image of its own */
-    forward_image(&job, call->logits + (gsize)i * d->n_classes, call->tensors + i * image);
+  const gsize pixels = (gsize)3 * d->image_size * d->image_size;
+  Job job;
+  for (guint i = 0; i < call->n_images; i++)
+    if (take_job(call, member, i, &job))
+      embed(&job, call->tensors + i * pixels);
+  for (guint b = 0; b < d->depth; b++) {
+    run_module(call, member, b, FALSE);
+    run_module(call, member, b, TRUE);
   }
+  for (guint i = 0; i < call->n_images; i++)
+    if (take_job(call, member, i, &job))
+      classify(&job, call->logits + (gsize)i * d->n_classes);
 }
 
-void vitgate__vit_forward(const Vit *vit, VitWork *work, Team *team, float *logits,
-                          const float *tensors, guint n_images)
+const VitOutcome *vitgate__vit_forward(const Vit *vit, VitWork *work, Team *team,
+                                       const VitSettings *settings, float *logits,
+                                       const float *tensors, guint n_images)
 {
-  Call call = { vit, work, team, logits, tensors, n_images };
+  Call call = { vit, work, team, settings, logits, tensors, n_images };
+  for (guint i = 0; i < n_images; i++)
+    start_image(&work->images[i], vit);
   vitgate__team_run(team, forward_member, &call);
+  for (guint i = 0; i < n_images; i++) {
+    work->outcomes[i] = work->images[i].outcome;
+    work->outcomes[i].n_tokens = work->images[i].n_tokens;
+  }
+  return work->outcomes;
+}
+
+void vitgate__vit_get_tokens(const Vit *vit, const VitWork *work, guint image, float *tokens)
+{
+  const Description *d = vit->description;
+  const ImageState *state = &work->images[image];
+  for (guint i = 0; i < state->n_tokens; i++)
+    vitgate__kernels()->layer_norm(tokens + (gsize)i * d->dim, state->x + (gsize)i * d->dim,
+                                   vit->norm.scale, vit->norm.shift, (float)d->layer_norm_eps,
+                                   d->dim);
 }

@@ -1,7 +1,8 @@
 /* The vision transformer: its weights, ready for the kernels, and its forward pass. */
 #pragma once
 
-#include "description.h"
+#include "dial.h"
+#include "gate.h"
 #include "linear.h"
 #include "team.h"
 
@@ -9,10 +10,11 @@ typedef struct {
   float *scale, *shift; /* [dim] */
 } LayerNorm;
 
-/* A module that the description leaves out has zeroed fields. */
+/* A module or gate that the description leaves out has zeroed fields. */
 typedef struct {
   LayerNorm norm1, norm2;
   Linear qkv, proj, fc1, fc2;
+  Gate attention_gate, mlp_gate;
 } Block;
 
 /* The weights of one model; immutable once made. */
@@ -33,6 +35,19 @@ Vit *vitgate__vit_load(const Description *description, const Safetensors *file, 
 
 void vitgate__vit_free(Vit **vit);
 
+/* How a call decides. */
+typedef struct {
+  const Dial *dial;
+  guint group; /* images that share each gate's decision, neighbours in the batch: 1: none do */
+} VitSettings;
+
+/* What one image took. */
+typedef struct {
+  double gmacs;
+  guint n_tokens; /* left behind the last block */
+  guint8 *ran;    /* [2 * depth] whether each block's attention and MLP ran */
+} VitOutcome;
+
 /* The memory of one session's forward pass. */
 typedef struct _VitWork VitWork;
 
@@ -43,6 +58,12 @@ void vitgate__vit_work_free(VitWork **work);
 
 /* Runs the network on every member of @team.
  * @logits: (out caller-allocates): [n_images][n_classes]
- * @tensors: [n_images][3][image_size][image_size] */
-void vitgate__vit_forward(const Vit *vit, VitWork *work, Team *team, float *logits,
-                          const float *tensors, guint n_images);
+ * @tensors: [n_images][3][image_size][image_size]
+ * Returns: (transfer none): [n_images], valid until the next call */
+const VitOutcome *vitgate__vit_forward(const Vit *vit, VitWork *work, Team *team,
+                                       const VitSettings *settings, float *logits,
+                                       const float *tensors, guint n_images);
+
+/* The tokens that the last call left of an image, behind the final norm.
+ * @tokens: (out caller-allocates): [n_tokens][dim] */
+void vitgate__vit_get_tokens(const Vit *vit, const VitWork *work, guint image, float *tokens);

@@ -62,8 +62,9 @@ typedef struct _VitgateModel VitgateModel;
 
 /* The structure of one block: what is left of its attention (MSA) and of its MLP. */
 typedef struct {
-  guint heads;   /* attention heads; 0: the block has no attention module */
-  guint neurons; /* hidden neurons of the MLP; 0: the block has no MLP module */
+  guint heads;                       /* attention heads; 0: the block has no attention module */
+  guint neurons;                     /* hidden neurons of the MLP; 0: the block has no MLP module */
+  gboolean attention_gate, mlp_gate; /* a gate decides for each image whether the module runs */
   guint64 attention_parameters, mlp_parameters;
   double attention_gmacs, mlp_gmacs; /* for one image when the module runs and no token merged */
 } VitgateBlockInfo;
@@ -79,16 +80,18 @@ typedef struct {
   guint depth;
   const VitgateBlockInfo *blocks; /* [depth] */
   guint n_classes;
-  const char *const *labels;    /* [n_classes], NULL terminated, never NULL; the class index
-                                   as a decimal number where the file has no labels */
-  const char *const *label_ids; /* [n_classes] WordNet ids or the like; NULL: none */
-  gboolean has_labels;          /* the labels came from the file */
-  guint64 n_parameters;         /* scalars that the network learned */
-  double gmacs;                 /* 1e9 multiply-adds for one image, all modules running */
-  double dense_gmacs;           /* the same for the dense teacher of this model */
-  guint resize;                 /* pixels of the shorter side before the centre crop */
-  gboolean bicubic;             /* else bilinear; both antialiased */
-  float mean[3], std[3];        /* red, green, blue; of values from 0 to 1 */
+  const char *const *labels;       /* [n_classes], NULL terminated, never NULL; the class index
+                                      as a decimal number where the file has no labels */
+  const char *const *label_ids;    /* [n_classes] WordNet ids or the like; NULL: none */
+  gboolean has_labels;             /* the labels came from the file */
+  guint64 n_parameters;            /* scalars that the network learned */
+  double gmacs;                    /* 1e9 multiply-adds for one image, all modules running */
+  double dense_gmacs;              /* the same for the dense teacher of this model */
+  double default_compute;          /* the dial: mean compute ratio that a session starts with */
+  double min_compute, max_compute; /* the ratios that it reaches; equal: there is no dial */
+  guint resize;                    /* pixels of the shorter side before the centre crop */
+  gboolean bicubic;                /* else bilinear; both antialiased */
+  float mean[3], std[3];           /* red, green, blue; of values from 0 to 1 */
 } VitgateModelInfo;
 
 /* Opens a model file (safetensors; engine/FORMAT.md tells what is in one). A file is loaded
@@ -166,11 +169,21 @@ typedef struct {
 /* One stream's working memory and threads. */
 typedef struct _VitgateSession VitgateSession;
 
+/* Whose decision a gate takes: every image's own, one for each group of neighbours in a batch, or
+ * one for the whole batch. */
+typedef enum {
+  VITGATE_GRANULARITY_SAMPLE,
+  VITGATE_GRANULARITY_GROUP,
+  VITGATE_GRANULARITY_BATCH,
+} VitgateGranularity;
+
 /* A field that is 0 takes its default. */
 typedef struct {
   guint threads;   /* that work on a call, the caller's included; default 1, at most
                       VITGATE_MAX_THREADS. They sleep between calls. */
   guint max_batch; /* most images in one call; default 1, at most VITGATE_MAX_BATCH */
+  VitgateGranularity granularity;
+  guint group_size; /* images of a group; default 1 */
 } VitgateSessionOptions;
 
 /* The outcome for one image. It belongs to the session and is valid until the session's next
@@ -181,6 +194,9 @@ typedef struct {
   const float *logits;        /* [n_classes] */
   double gmacs;               /* 1e9 multiply-adds spent on this image */
   double compute_ratio;       /* gmacs / dense_gmacs of the model */
+  const guint8 *modules;      /* [2 * depth]: 1 where block 0's attention, its MLP, block 1's
+                                 attention and so on ran */
+  guint n_tokens;             /* left behind the last block */
   gint64 preprocess_ns;       /* time spent on pixels: this image's */
   gint64 forward_ns;          /* time spent in the network: the call's, divided by its images */
 } VitgateResult;
@@ -192,6 +208,11 @@ typedef struct {
  * _MEMORY. Since: 0.1 */
 VITGATE_API VitgateSession *
 vitgate_session_new(VitgateModel *model, const VitgateSessionOptions *options, GError **error);
+
+/* Turns the dial: the mean compute ratio (multiply-adds over those of the dense teacher) wanted of
+ * the images to come. A ratio beyond min_compute or max_compute is taken for the nearer of them;
+ * without a call it is the model's default_compute. Since: 0.1 */
+VITGATE_API void vitgate_session_set_compute(VitgateSession *session, double compute);
 
 /* Stops the threads, frees the session and sets *@session to NULL; *@session may be NULL.
  * Since: 0.1 */

@@ -1,11 +1,11 @@
 /* vitgate import: published weights to a complete model file. */
-#include <math.h>
 #include <string.h>
 
 #include "command.h"
 #include "description.h"
 #include "output-file.h"
 #include "safetensors.h"
+#include "weights.h"
 
 typedef struct {
   char *out, *labels, *name, *interpolation, *mean, *std;
@@ -102,24 +102,23 @@ static void add_provenance(Description *description, const Safetensors *file)
   json_object_set_string_member(description->provenance, "imported_by", "vitgate " VITGATE_VERSION);
 }
 
-static gboolean check_finite(const Tensor *tensors, guint n_tensors, const char *path,
-                             GError **error)
+/* Reads every weight once, so that what is not finite is found before anything is written. */
+static gboolean check_weights(const Safetensors *file, const Description *description,
+                              GError **error)
 {
-  for (guint t = 0; t < n_tensors; t++) {
-    gsize n = vitgate__tensor_n_elements(&tensors[t]);
+  g_autoptr(GArray) specs = vitgate__description_tensors(description);
+  for (guint i = 0; i < specs->len; i++) {
+    const char *name = g_array_index(specs, TensorSpec, i).name;
+    gsize n = vitgate__tensor_n_elements(vitgate__safetensors_find(file, name));
     g_autofree float *values = g_try_new(float, n);
     if (!values && n) {
       g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_MEMORY,
-                  "%s: there is no memory for tensor '%s'", path, tensors[t].name);
+                  "%s: there is no memory for tensor '%s'", vitgate__safetensors_get_path(file),
+                  name);
       return FALSE;
     }
-    vitgate__tensor_to_float(values, &tensors[t]);
-    for (gsize i = 0; i < n; i++)
-      if (!isfinite(values[i])) {
-        g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_TENSOR,
-                    "%s: tensor '%s' holds a value that is not finite", path, tensors[t].name);
-        return FALSE;
-      }
+    if (!vitgate__weights_read(file, name, values, error))
+      return FALSE;
   }
   return TRUE;
 }
@@ -129,7 +128,7 @@ static gboolean write_model(const char *path, const Safetensors *file,
 {
   guint n_tensors;
   const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
-  if (!check_finite(tensors, n_tensors, vitgate__safetensors_get_path(file), error))
+  if (!check_weights(file, description, error))
     return FALSE;
   g_autofree char *text = vitgate__description_to_json(description);
   g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);

@@ -11,9 +11,10 @@
 GQuark command_error_quark(void);
 
 typedef enum {
-  COMMAND_ERROR_USAGE, /* options or arguments that cannot be */
-  COMMAND_ERROR_DATA,  /* photographs or their labels cannot be used */
-  COMMAND_ERROR_IO,    /* a file cannot be read or written */
+  COMMAND_ERROR_USAGE,    /* options or arguments that cannot be */
+  COMMAND_ERROR_DATA,     /* photographs or their labels cannot be used */
+  COMMAND_ERROR_IO,       /* a file cannot be read or written */
+  COMMAND_ERROR_TRAINING, /* a run cannot go on, or cannot reach what is asked */
 } CommandError;
 
 typedef struct {

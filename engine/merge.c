@@ -1,0 +1,135 @@
+#include "merge.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels.h"
+
+struct _MergeScratch {
+  float *keys;    /* [tokens][width] unit vectors, even places first, then odd ones */
+  float *packed;  /* the odd ones */
+  float *cosines; /* [even][odd] */
+  guint *keepers; /* [tokens] */
+};
+
+static gsize round_up(gsize n)
+{
+  return (n + 15) / 16 * 16;
+}
+
+MergeScratch *vitgate__merge_scratch_new(guint max_tokens, guint width)
+{
+  MergeScratch *scratch = g_new0(MergeScratch, 1);
+  const guint half = (max_tokens + 1) / 2;
+  const gsize keys = round_up((gsize)max_tokens * width),
+              packed = vitgate__packed_size(half, width);
+  if (posix_memalign((void **)&scratch->keys, 64,
+                     (keys + packed + round_up((gsize)half * half)) * sizeof(float))) {
+    g_free(scratch);
+    return NULL;
+  }
+  scratch->keepers = g_new(guint, max_tokens);
+  scratch->packed = scratch->keys + keys;
+  scratch->cosines = scratch->packed + packed;
+  return scratch;
+}
+
+void vitgate__merge_scratch_free(MergeScratch **scratch)
+{
+  MergeScratch *s = g_steal_pointer(scratch);
+  if (!s)
+    return;
+  free(s->keys);
+  g_free(s->keepers);
+  g_free(s);
+}
+
+/* out[width] = the sum of a token's heads' keys, at length one */
+static void unit_key(float *out, const float *key, guint n_heads, guint width)
+{
+  float square = 1e-12f;
+  for (guint j = 0; j < width; j++) {
+    float sum = 0.0f;
+    for (guint h = 0; h < n_heads; h++)
+      sum += key[h * width + j];
+    out[j] = sum;
+    square += sum * sum;
+  }
+  const float factor = 1.0f / sqrtf(square);
+  for (guint j = 0; j < width; j++)
+    out[j] *= factor;
+}
+
+guint vitgate__merge_match(MergeScratch *s, guint *into, const float *keys, gsize key_stride,
+                           guint n_heads, guint width, guint n_tokens, guint n_prefix,
+                           float threshold)
+{
+  const guint n = n_tokens - n_prefix, n_odd = n / 2, n_even = n - n_odd;
+  const Kernels *kernels = vitgate__kernels();
+  for (guint i = 0; i < n; i++)
+    unit_key(s->keys + (gsize)(i % 2 ? n_even + i / 2 : i / 2) * width,
+             keys + (n_prefix + i) * key_stride, n_heads, width);
+  if (n_odd) {
+    kernels->pack_transposed(s->packed, s->keys + (gsize)n_even * width, width, n_odd, width);
+    kernels->gemm(s->cosines, n_odd, s->keys, width, s->packed, NULL, FALSE, n_even, n_odd, width);
+  }
+
+  /* First who goes where, by old places; then the places of those who stay. */
+  for (guint i = 0; i < n_tokens; i++)
+    into[i] = i;
+  for (guint e = 0; e < n_even && n_odd; e++) {
+    const float *row = s->cosines + (gsize)e * n_odd;
+    guint best = 0;
+    for (guint o = 1; o < n_odd; o++)
+      if (row[o] > row[best])
+        best = o;
+    if (row[best] > threshold)
+      into[n_prefix + 2 * e] = n_prefix + 2 * best + 1;
+  }
+  guint remaining = 0;
+  for (guint i = 0; i < n_tokens; i++)
+    if (into[i] == i)
+      into[i] = G_MAXUINT - remaining++;
+  for (guint i = 0; i < n_tokens; i++)
+    if (into[i] <= n_tokens)
+      into[i] = into[into[i]];
+  for (guint i = 0; i < n_tokens; i++)
+    into[i] = G_MAXUINT - into[i];
+  return remaining;
+}
+
+double vitgate__merge_gmacs(guint n_patch_tokens, guint width)
+{
+  return 1e-9 * (n_patch_tokens - n_patch_tokens / 2) * (n_patch_tokens / 2) * (double)width;
+}
+
+void vitgate__merge_apply(MergeScratch *s, float *tokens, float *size, const guint *into,
+                          guint n_tokens, guint n_prefix, guint dim)
+{
+  /* Of the tokens with one new place, the keeper is the odd one; an even one only if alone. */
+  guint remaining = 0;
+  for (guint i = 0; i < n_tokens; i++) {
+    const gboolean odd = i >= n_prefix && (i - n_prefix) % 2;
+    if (into[i] >= remaining || odd)
+      s->keepers[into[i]] = i;
+    remaining = MAX(remaining, into[i] + 1);
+    for (guint j = 0; j < dim; j++)
+      tokens[(gsize)i * dim + j] *= size[i];
+  }
+  for (guint i = 0; i < n_tokens; i++) {
+    const guint keeper = s->keepers[into[i]];
+    if (keeper == i)
+      continue;
+    size[keeper] += size[i];
+    for (guint j = 0; j < dim; j++)
+      tokens[(gsize)keeper * dim + j] += tokens[(gsize)i * dim + j];
+  }
+  /* Keepers stand in order and only move down. */
+  for (guint i = 0; i < remaining; i++) {
+    const float *sum = tokens + (gsize)s->keepers[i] * dim, all = size[s->keepers[i]];
+    for (guint j = 0; j < dim; j++)
+      tokens[(gsize)i * dim + j] = sum[j] / all;
+    size[i] = all;
+  }
+}

@@ -1,0 +1,111 @@
+/* The two modules of a block, on one image. */
+#include <math.h>
+
+#include "vit-work.h"
+
+void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows)
+{
+  const Description *d = job->vit->description;
+  for (guint i = 0; i < rows; i++)
+    vitgate__kernels()->layer_norm(job->scratch->norm + (gsize)i * d->dim,
+                                   job->image->x + (gsize)(first + i) * d->dim, norm->scale,
+                                   norm->shift, (float)d->layer_norm_eps, d->dim);
+}
+
+/* out[rows][head_dim] at out_stride = softmax(q k^T / sqrt(head_dim) + log size) v, for one head
+ * whose keys and values are packed; q: [rows] at q_stride */
+static void attend(const Job *job, float *out, gsize out_stride, const float *q, gsize q_stride,
+                   guint rows)
+{
+  const Kernels *kernels = vitgate__kernels();
+  const guint tokens = job->image->n_tokens, head_dim = job->vit->description->head_dim;
+  const float factor = 1.0f / sqrtf((float)head_dim);
+  float *scores = job->scratch->scores;
+  kernels->gemm(scores, tokens, q, q_stride, job->scratch->keys,
+                job->image->merged ? job->image->offsets : NULL, FALSE, rows, tokens, head_dim);
+  for (guint i = 0; i < rows; i++)
+    kernels->softmax(scores + (gsize)i * tokens, factor, tokens);
+  kernels->gemm(out, out_stride, scores, tokens, job->scratch->values, NULL, FALSE, rows, head_dim,
+                tokens);
+}
+
+/* The heads' outputs take the place of their queries. */
+static void attend_all(const Job *job, guint heads)
+{
+  const Kernels *kernels = vitgate__kernels();
+  const guint tokens = job->image->n_tokens, n = job->vit->description->head_dim;
+  const guint width = heads * n, stride = 3 * width;
+  for (guint h = 0; h < heads; h++) {
+    float *head = job->qkv + h * n;
+    kernels->pack_transposed(job->scratch->keys, head + width, stride, tokens, n);
+    kernels->pack(job->scratch->values, head + 2 * width, stride, n, tokens);
+    for (guint row = job->first, rows; row < job->last; row += rows) {
+      rows = MIN(ATTENTION_ROWS, job->last - row);
+      float *q = head + (gsize)row * stride;
+      attend(job, q, stride, q, stride, rows);
+    }
+  }
+}
+
+/* Merges tokens whose keys agree; the keys are still in qkv. */
+static void merge_tokens(Job *job, guint block)
+{
+  const Description *d = job->vit->description;
+  const guint heads = d->blocks[block].heads, width = heads * d->head_dim;
+  ImageState *image = job->image;
+  if (job->dial->thresholds[block] >= MERGE_NEVER)
+    return;
+  if (job->leads) {
+    const guint before = image->n_tokens, prefix = job->vit->n_prefix;
+    image->outcome.gmacs += vitgate__merge_gmacs(before - prefix, d->head_dim);
+    image->n_tokens =
+        vitgate__merge_match(job->scratch->merge, job->scratch->into, job->qkv + width, 3 * width,
+                             heads, d->head_dim, before, prefix, job->dial->thresholds[block]);
+    if (image->n_tokens < before) {
+      vitgate__merge_apply(job->scratch->merge, image->x, image->size, job->scratch->into, before,
+                           prefix, d->dim);
+      for (guint i = 0; i < image->n_tokens; i++)
+        image->offsets[i] = logf(image->size[i]) * sqrtf((float)d->head_dim);
+      image->merged = TRUE;
+    }
+  }
+  wait_for_others(job);
+  share_rows(job);
+}
+
+void vitgate__vit_attention(Job *job, guint b)
+{
+  const Description *d = job->vit->description;
+  const Block *block = &job->vit->blocks[b];
+  const guint heads = d->blocks[b].heads, width = heads * d->head_dim;
+  wait_for_others(job); /* the qkv they share may hold an image of member 0's own until here */
+  for (guint row = job->first, rows; row < job->last; row += rows) {
+    rows = MIN(CHUNK, job->last - row);
+    vitgate__vit_normalize(job, &block->norm1, row, rows);
+    vitgate__linear(&block->qkv, job->qkv + (gsize)row * 3 * width, 3 * width, job->scratch->norm,
+                    d->dim, FALSE, rows);
+  }
+  wait_for_others(job);
+  attend_all(job, heads);
+  vitgate__linear(&block->proj, job->image->x + (gsize)job->first * d->dim, d->dim,
+                  job->qkv + (gsize)job->first * 3 * width, 3 * width, TRUE,
+                  job->last - job->first);
+  wait_for_others(job);
+  merge_tokens(job, b);
+}
+
+void vitgate__vit_mlp(const Job *job, guint b)
+{
+  const Description *d = job->vit->description;
+  const Block *block = &job->vit->blocks[b];
+  const guint neurons = d->blocks[b].neurons;
+  for (guint row = job->first, rows; row < job->last; row += rows) {
+    rows = MIN(CHUNK, job->last - row);
+    vitgate__vit_normalize(job, &block->norm2, row, rows);
+    vitgate__linear(&block->fc1, job->scratch->hidden, neurons, job->scratch->norm, d->dim, FALSE,
+                    rows);
+    vitgate__kernels()->gelu(job->scratch->hidden, (gsize)rows * neurons);
+    vitgate__linear(&block->fc2, job->image->x + (gsize)row * d->dim, d->dim, job->scratch->hidden,
+                    neurons, TRUE, rows);
+  }
+}

@@ -1,0 +1,125 @@
+#include "weights.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "error.h"
+
+static gboolean same_shape(const Tensor *tensor, const guint64 *shape, guint n_dims)
+{
+  return tensor->n_dims == n_dims && !memcmp(tensor->shape, shape, n_dims * sizeof *shape);
+}
+
+/* Returns: the tensor of that name and shape, or NULL with the error set */
+static const Tensor *find_shaped(const Safetensors *file, const char *name, const guint64 *shape,
+                                 guint n_dims, GError **error)
+{
+  const Tensor *tensor = vitgate__safetensors_find(file, name);
+  if (tensor && same_shape(tensor, shape, n_dims))
+    return tensor;
+  const char *path = vitgate__safetensors_get_path(file);
+  g_autofree char *expected = vitgate__tensor_describe_shape(shape, n_dims);
+  if (tensor) {
+    g_autofree char *found = vitgate__tensor_describe_shape(tensor->shape, tensor->n_dims);
+    vitgate__set_error(error, VITGATE_ERROR_TENSOR, "%s: tensor '%s' is %s, expected %s", path,
+                       name, found, expected);
+  } else {
+    vitgate__set_error(error, VITGATE_ERROR_TENSOR, "%s: tensor '%s' is missing, expected %s", path,
+                       name, expected);
+  }
+  return NULL;
+}
+
+static gboolean check_type(const Safetensors *file, const Tensor *tensor, gboolean matrix,
+                           GError **error)
+{
+  switch (tensor->type) {
+  case TENSOR_F32:
+  case TENSOR_F16:
+  case TENSOR_BF16:
+    return TRUE;
+  case TENSOR_I8:
+    if (matrix)
+      return TRUE;
+    break;
+  case TENSOR_U8:
+    break;
+  }
+  vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED, "%s: tensor '%s' is of type %s, expected %s",
+                     vitgate__safetensors_get_path(file), tensor->name,
+                     vitgate__tensor_types[tensor->type].name,
+                     matrix ? "F32, F16, BF16 or I8" : "F32, F16 or BF16");
+  return FALSE;
+}
+
+/* Checks one tensor, and its scales if it has any; adds their names to @known. */
+static gboolean check_spec(const Safetensors *file, const TensorSpec *spec, GHashTable *known,
+                           GError **error)
+{
+  const gboolean matrix = spec->n_dims == 2 || spec->n_dims == 4;
+  const Tensor *tensor = find_shaped(file, spec->name, spec->shape, spec->n_dims, error);
+  if (!tensor || !check_type(file, tensor, matrix, error))
+    return FALSE;
+  g_hash_table_add(known, g_strdup(spec->name));
+  if (tensor->type != TENSOR_I8)
+    return TRUE;
+  char *scale = g_strconcat(spec->name, "_scale", NULL);
+  g_hash_table_add(known, scale);
+  tensor = find_shaped(file, scale, spec->shape, 1, error);
+  return tensor && check_type(file, tensor, FALSE, error);
+}
+
+gboolean vitgate__weights_check(const Description *d, const Safetensors *file, GError **error)
+{
+  g_autoptr(GArray) specs = vitgate__description_tensors(d);
+  g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < specs->len; i++)
+    if (!check_spec(file, &g_array_index(specs, TensorSpec, i), known, error))
+      return FALSE;
+  /* An unknown tensor means a network that computes something else. */
+  guint n_tensors;
+  const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
+  for (guint i = 0; i < n_tensors; i++)
+    if (!g_hash_table_contains(known, tensors[i].name)) {
+      vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                         "%s: tensor '%s' is not part of a ViT or DeiT as supported here",
+                         vitgate__safetensors_get_path(file), tensors[i].name);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean check_values(const Safetensors *file, const char *name, const float *values,
+                             gsize n, gboolean positive, GError **error)
+{
+  gsize i = 0;
+  while (i < n && isfinite(values[i]) && (!positive || values[i] > 0))
+    i++;
+  if (i == n)
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_TENSOR,
+                     "%s: tensor '%s' holds %f at element %" G_GSIZE_FORMAT ", expected %s numbers",
+                     vitgate__safetensors_get_path(file), name, (double)values[i], i,
+                     positive ? "finite, positive" : "finite");
+  return FALSE;
+}
+
+gboolean vitgate__weights_read(const Safetensors *file, const char *name, float *values,
+                               GError **error)
+{
+  const Tensor *tensor = vitgate__safetensors_find(file, name);
+  const gsize n = vitgate__tensor_n_elements(tensor);
+  vitgate__tensor_to_float(values, tensor);
+  if (tensor->type != TENSOR_I8)
+    return check_values(file, name, values, n, FALSE, error);
+
+  g_autofree char *scale_name = g_strconcat(name, "_scale", NULL);
+  const gsize rows = tensor->shape[0], columns = rows ? n / rows : 0;
+  g_autofree float *scales = g_new(float, rows);
+  vitgate__tensor_to_float(scales, vitgate__safetensors_find(file, scale_name));
+  if (!check_values(file, scale_name, scales, rows, TRUE, error))
+    return FALSE;
+  for (gsize i = 0; i < n; i++)
+    values[i] *= scales[i / columns];
+  return TRUE;
+}

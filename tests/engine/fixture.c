@@ -1,0 +1,90 @@
+#include "fixture.h"
+
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+static char *folder;
+
+static void remove_tree(const char *path)
+{
+  g_autoptr(GDir) dir =
+      g_file_test(path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open(path, 0, NULL);
+  for (const char *name; dir && (name = g_dir_read_name(dir));) {
+    g_autofree char *child = g_build_filename(path, name, NULL);
+    remove_tree(child);
+  }
+  g_remove(path);
+}
+
+int fixture_run(const char *name, TCase *first, ...)
+{
+  Suite *suite = suite_create(name);
+  va_list cases;
+  va_start(cases, first);
+  for (TCase *next = first; next; next = va_arg(cases, TCase *))
+    suite_add_tcase(suite, next);
+  va_end(cases);
+  folder = g_dir_make_tmp("vitgate-test-XXXXXX", NULL);
+  if (!folder)
+    return EXIT_FAILURE;
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_ENV);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  remove_tree(folder);
+  g_clear_pointer(&folder, g_free);
+  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+char *fixture_path(const char *name)
+{
+  return g_build_filename(folder, name, NULL);
+}
+
+char *fixture_write(const char *name, gconstpointer data, gsize n_bytes)
+{
+  char *path = fixture_path(name);
+  ck_assert(g_file_set_contents(path, data, (gssize)n_bytes, NULL));
+  return path;
+}
+
+char *fixture_golden(const char *prefix, const char *name)
+{
+  const char *goldens = g_getenv("VITGATE_GOLDENS");
+  ck_assert_msg(goldens != NULL, "VITGATE_GOLDENS is not set");
+  g_autofree char *file = g_strdup_printf("%s-%s.safetensors", prefix, name);
+  return g_build_filename(goldens, file, NULL);
+}
+
+Safetensors *fixture_open_golden(const char *prefix, const char *name)
+{
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = fixture_golden(prefix, name);
+  Safetensors *file = vitgate__safetensors_open(path, &error);
+  assert_success(file, error);
+  return file;
+}
+
+VitgateModel *fixture_model(const char *name)
+{
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = fixture_golden("model", name);
+  VitgateModel *model = vitgate_model_open(path, &error);
+  assert_success(model, error);
+  return model;
+}
+
+guint32 fixture_random(guint32 *state)
+{
+  *state ^= *state << 13;
+  *state ^= *state >> 17;
+  *state ^= *state << 5;
+  return *state;
+}
+
+float fixture_uniform(guint32 *state, float low, float high)
+{
+  return low + (high - low) * ((float)(fixture_random(state) >> 8) / 0x1p24f);
+}

@@ -1,0 +1,57 @@
+/* fixture.h: what the engine's test programs share.
+ *
+ * Environment, set by meson: VITGATE_GOLDENS is the path of tests/reference/goldens. */
+#pragma once
+
+#include <check.h>
+#include <string.h>
+
+#include "safetensors.h"
+#include "vitgate.h"
+
+/* Runs the cases, a NULL at their end, and removes the folder that they wrote to.
+ * Returns: the exit status of main() */
+int fixture_run(const char *name, TCase *first, ...) G_GNUC_NULL_TERMINATED;
+
+/* Returns: (transfer full): the path of @name in the program's own folder */
+char *fixture_path(const char *name);
+
+/* Returns: (transfer full): fixture_path(), where @n_bytes are written to */
+char *fixture_write(const char *name, gconstpointer data, gsize n_bytes);
+
+/* Returns: (transfer full): the path of the golden file @prefix-@name */
+char *fixture_golden(const char *prefix, const char *name);
+
+/* Returns: (transfer full): that file, opened */
+Safetensors *fixture_open_golden(const char *prefix, const char *name);
+
+/* Returns: (transfer full): the golden model @name */
+VitgateModel *fixture_model(const char *name);
+
+/* The next of a fixed row of random numbers; *@state starts as anything but 0. */
+guint32 fixture_random(guint32 *state);
+
+/* The same, evenly between @low and @high. */
+float fixture_uniform(guint32 *state, float low, float high);
+
+/* ck_assert_msg() for inner loops: libcheck's own writes every success to a file. */
+#define assert_each(condition, ...)                                                                \
+  do {                                                                                             \
+    if (!(condition))                                                                              \
+      ck_abort_msg(__VA_ARGS__);                                                                   \
+  } while (0)
+
+/* @error is set to @expected and its message holds @part; clears it. */
+#define assert_error(error, expected, part)                                                        \
+  do {                                                                                             \
+    ck_assert_msg((error) != NULL, "no error, expected %d with \"%s\"", expected, part);           \
+    ck_assert_msg(g_error_matches(error, VITGATE_ERROR, expected), "error %d (%s), expected %d",   \
+                  (error)->code, (error)->message, expected);                                      \
+    ck_assert_msg(strstr((error)->message, part) != NULL, "\"%s\" is not in \"%s\"", part,         \
+                  (error)->message);                                                               \
+    g_clear_error(&(error));                                                                       \
+  } while (0)
+
+/* What was asked for came, and no error. */
+#define assert_success(value, error)                                                               \
+  ck_assert_msg((value) && !(error), "failed: %s", (error) ? (error)->message : "without an error")

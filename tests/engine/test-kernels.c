@@ -1,0 +1,467 @@
+/* Every float32 kernel of every instruction set that this machine has, against plain C in double
+ * precision, at odd sizes, on arrays that end where memory ends. */
+#include <float.h>
+#include <math.h>
+
+#include "fixture.h"
+#include "guarded.h"
+#include "kernels.h"
+
+/* Half the distance from 1 to the next float: what one rounding may lose, relatively. */
+#define ROUNDING 0x1p-24
+
+/* kernels.h promises both. */
+#define EXP_TOLERANCE 2e-7
+#define PHI_TOLERANCE 2e-7
+
+/* Values below 10 are added up, squared and divided by their deviation: a few roundings of 10. */
+#define LAYER_NORM_TOLERANCE 1e-5
+
+/* What exp() gives where its result would be 0: kernels-float32.c stops at exp(-87). */
+#define EXP_SMALLEST 1.7e-38
+
+static const guint sizes[] = { 1, 2, 3, 5, 6, 7, 11, 12, 13, 15, 16, 17, 31, 33, 48 };
+
+/* Lengths that reach each path of loops over 4, 8 and 16 lanes, and those of real networks. */
+static const guint lengths[] = { 1,  2,  3,  4,  5,  7,  8,  9,  15, 16,  17,  19,  23,
+                                 24, 31, 32, 33, 37, 47, 48, 63, 65, 100, 192, 197, 768 };
+
+#define LONGEST 1000
+
+static Guarded *outs, *as, *bs, *biases;
+
+static void set_up(void)
+{
+  outs = guarded_new(1 << 16);
+  as = guarded_new(1 << 16);
+  bs = guarded_new(1 << 16);
+  biases = guarded_new(1 << 16);
+}
+
+static void tear_down(void)
+{
+  guarded_free(outs);
+  guarded_free(as);
+  guarded_free(bs);
+  guarded_free(biases);
+}
+
+static float *place(Guarded *guarded, gsize n, GuardedPlace where)
+{
+  return guarded_place(guarded, n * sizeof(float), where);
+}
+
+static void fill(float *values, gsize n, float low, float high, guint32 *random)
+{
+  for (gsize i = 0; i < n; i++)
+    values[i] = fixture_uniform(random, low, high);
+}
+
+#define FOR_ALL_KERNELS(k)                                                                         \
+  for (const Kernels *const *table_ = vitgate__kernels_all(), *k; (k = *table_); table_++)
+
+/* ---- Products ---- */
+
+typedef struct {
+  guint m, n, k;
+  gboolean accumulate, with_bias, transposed;
+  guint gap; /* floats between the rows of a matrix */
+  GuardedPlace where;
+} Product;
+
+/* b[k][n], or its transpose [n][k], and the same packed. */
+typedef struct {
+  float values[48 * 48];
+  float *packed;
+} Matrix;
+
+static void pack_matrix(const Kernels *kernels, Matrix *b, const Product *p, guint32 *random)
+{
+  const guint rows = p->transposed ? p->n : p->k, columns = p->transposed ? p->k : p->n;
+  const gsize stride = columns + p->gap;
+  fill(b->values, (gsize)p->n * p->k, -1, 1, random);
+  float *source = place(as, (rows - 1) * stride + columns, p->where);
+  for (guint row = 0; row < rows; row++)
+    for (guint column = 0; column < columns; column++)
+      source[row * stride + column] =
+          b->values[p->transposed ? column * p->n + row : row * p->n + column];
+  b->packed = place(bs, vitgate__packed_size(p->n, p->k), p->where);
+  if (p->transposed)
+    kernels->pack_transposed(b->packed, source, stride, p->n, p->k);
+  else
+    kernels->pack(b->packed, source, stride, p->n, p->k);
+  assert_each(guarded_intact(bs), "%s packs %ux%u beside the array", kernels->name, p->k, p->n);
+}
+
+/* Checks one row of out against sums whose error is bounded by their length: each product and
+ * each addition is rounded once, relative to what was added up so far. */
+static void check_row(const Kernels *kernels, const Product *p, const float *out,
+                      const float *before, const float *a, const Matrix *b, const float *bias)
+{
+  for (guint j = 0; j < p->n; j++) {
+    double sum = (p->accumulate ? before[j] : 0.0) + (bias ? bias[j] : 0.0);
+    double magnitude = (p->accumulate ? fabs(before[j]) : 0.0) + (bias ? fabs(bias[j]) : 0.0);
+    for (guint i = 0; i < p->k; i++) {
+      sum += (double)a[i] * b->values[i * p->n + j];
+      magnitude += fabs((double)a[i] * b->values[i * p->n + j]);
+    }
+    assert_each(fabs(out[j] - sum) <= (p->k + 2) * ROUNDING * magnitude,
+                "%s: %ux%ux%u, column %u: %.9g, expected %.9g", kernels->name, p->m, p->n, p->k, j,
+                out[j], sum);
+  }
+  for (guint j = p->n; j < p->n + p->gap; j++)
+    assert_each(out[j] == before[j], "%s writes between the rows", kernels->name);
+}
+
+static void check_product(const Kernels *kernels, const Product *p, guint32 *random)
+{
+  static Matrix b;
+  static float before[48 * 64 + 64];
+  pack_matrix(kernels, &b, p, random);
+  const gsize out_stride = p->n + p->gap, a_stride = p->k + p->gap;
+  const gsize n_out = (p->m - 1) * out_stride + p->n, n_a = (p->m - 1) * a_stride + p->k;
+  float *a = place(as, n_a, p->where), *out = place(outs, n_out, p->where);
+  float *bias = p->with_bias ? place(biases, p->n, p->where) : NULL;
+  fill(a, n_a, -1, 1, random);
+  fill(before, n_out, -1, 1, random);
+  memcpy(out, before, n_out * sizeof *out);
+  if (bias)
+    fill(bias, p->n, -1, 1, random);
+  kernels->gemm(out, out_stride, a, a_stride, b.packed, bias, p->accumulate, p->m, p->n, p->k);
+  Product row = *p;
+  for (guint i = 0; i < p->m; i++) {
+    row.gap = i + 1 < p->m ? p->gap : 0;
+    check_row(kernels, &row, out + i * out_stride, before + i * out_stride, a + i * a_stride, &b,
+              bias);
+  }
+  assert_each(guarded_intact(outs), "%s writes beside the product", kernels->name);
+}
+
+START_TEST(products_of_all_sizes_are_right)
+{
+  guint32 random = 1;
+  guint variant = 0;
+  FOR_ALL_KERNELS(kernels)
+  for (guint m = 0; m < G_N_ELEMENTS(sizes); m++)
+    for (guint n = 0; n < G_N_ELEMENTS(sizes); n++)
+      for (guint k = 0; k < G_N_ELEMENTS(sizes); k++)
+        for (guint i = 0; i < 4; i++) {
+          /* Five and three share no factor with four: all combinations come up. */
+          Product p = { sizes[m],    sizes[n],
+                        sizes[k],    i & 1,
+                        i >> 1 & 1,  ++variant % 2,
+                        variant % 5, variant / 2 % 3 ? GUARDED_END : GUARDED_START };
+          check_product(kernels, &p, &random);
+        }
+}
+END_TEST
+
+/* The layout that kernels.h tells, written down plainly. */
+static gsize expected_panels(float *packed, const float *b, guint n, guint k, guint lanes)
+{
+  gsize size = 0;
+  for (guint first = 0; first < n; first += 2 * lanes) {
+    const guint width = n - first > lanes ? 2 * lanes : lanes;
+    for (guint i = 0; i < k; i++)
+      for (guint j = first; j < first + width; j++)
+        packed[size++] = j < n ? b[i * n + j] : 0.0f;
+  }
+  return size;
+}
+
+START_TEST(packed_matrices_have_the_documented_layout)
+{
+  static Matrix b;
+  static float expected[64 * 48];
+  guint32 random = 2;
+  FOR_ALL_KERNELS(kernels)
+  for (guint n = 0; n < G_N_ELEMENTS(sizes); n++)
+    for (guint k = 0; k < G_N_ELEMENTS(sizes); k++)
+      for (guint transposed = 0; transposed < 2; transposed++) {
+        Product p = { 1, sizes[n], sizes[k], FALSE, FALSE, transposed, k % 4, GUARDED_END };
+        pack_matrix(kernels, &b, &p, &random);
+        gsize size = expected_panels(expected, b.values, p.n, p.k, kernels->lanes);
+        ck_assert_uint_le(size, vitgate__packed_size(p.n, p.k));
+        assert_each(!memcmp(b.packed, expected, size * sizeof(float)),
+                    "%s: [%u][%u]%s is packed another way", kernels->name, p.k, p.n,
+                    transposed ? " transposed" : "");
+      }
+}
+END_TEST
+
+/* ---- LayerNorm ---- */
+
+static void check_layer_norm(const Kernels *kernels, guint n, float eps, float center,
+                             GuardedPlace where, guint32 *random)
+{
+  static float scale[LONGEST];
+  float *x = place(as, n, where), *out = place(outs, n, where), *shift = place(biases, n, where);
+  fill(x, n, center - 3, center + 3, random);
+  fill(scale, n, -2, 2, random);
+  fill(shift, n, -1, 1, random);
+  float *scales = place(bs, n, where);
+  memcpy(scales, scale, n * sizeof *scale);
+  kernels->layer_norm(out, x, scales, shift, eps, n);
+  double mean = 0, variance = 0;
+  for (guint i = 0; i < n; i++)
+    mean += x[i] / (double)n;
+  for (guint i = 0; i < n; i++)
+    variance += (x[i] - mean) * (x[i] - mean) / n;
+  for (guint i = 0; i < n; i++) {
+    double expected = (x[i] - mean) / sqrt(variance + eps) * scale[i] + shift[i];
+    assert_each(fabs(out[i] - expected) <= LAYER_NORM_TOLERANCE,
+                "%s: LayerNorm of %u, element %u: %.9g, expected %.9g", kernels->name, n, i, out[i],
+                expected);
+  }
+  assert_each(guarded_intact(outs), "%s: LayerNorm writes beside the row", kernels->name);
+}
+
+START_TEST(layer_norm_centers_and_scales_a_row)
+{
+  guint32 random = 3;
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < G_N_ELEMENTS(lengths); i++)
+    for (guint where = GUARDED_END; where <= GUARDED_START; where++) {
+      /* An eps beside which the variance is small, too: it must be the one given. A row of
+       * two may have any variance; an eps of 1e-6 would magnify the roundings. */
+      check_layer_norm(kernels, lengths[i], 1.0f, 0, where, &random);
+      if (lengths[i] > 8)
+        check_layer_norm(kernels, lengths[i], 1e-6f, 4, where, &random);
+    }
+}
+END_TEST
+
+START_TEST(layer_norm_of_equal_values_is_the_shift)
+{
+  float x[LONGEST], scale[LONGEST], shift[LONGEST], out[LONGEST];
+  guint32 random = 4;
+  fill(scale, LONGEST, -2, 2, &random);
+  fill(shift, LONGEST, -1, 1, &random);
+  for (guint i = 0; i < LONGEST; i++)
+    x[i] = 0.5f; /* whose sums are exact */
+  FOR_ALL_KERNELS(kernels)
+  for (guint n = 1; n <= LONGEST; n++) {
+    kernels->layer_norm(out, x, scale, shift, 1e-12f, n);
+    assert_each(!memcmp(out, shift, n * sizeof *out), "%s: %u equal values", kernels->name, n);
+  }
+}
+END_TEST
+
+/* ---- GELU ---- */
+
+static double phi(double x)
+{
+  return 0.5 * erfc(-x * M_SQRT1_2);
+}
+
+static void check_gelu(const Kernels *kernels, float x, float found)
+{
+  const double expected = x * phi(x);
+  /* Phi's own error, one rounding of it and one of the product. */
+  assert_each(fabs(found - expected) <=
+                  fabs((double)x) * PHI_TOLERANCE + 2 * ROUNDING * fabs(expected) + FLT_TRUE_MIN,
+              "%s: gelu(%.9g) = %.9g, expected %.9g", kernels->name, x, found, expected);
+}
+
+START_TEST(gelu_is_right_everywhere)
+{
+  enum { N = 1 << 12, STEPS = 64 };
+  float *x = place(as, N, GUARDED_END), values[N];
+  FOR_ALL_KERNELS(kernels)
+  for (guint step = 0; step < STEPS; step++) {
+    for (guint i = 0; i < N; i++)
+      values[i] = ((float)(step * N + i) / (STEPS * N) - 0.5f) * 16.0f;
+    memcpy(x, values, sizeof values);
+    kernels->gelu(x, N);
+    for (guint i = 0; i < N; i++)
+      check_gelu(kernels, values[i], x[i]);
+  }
+}
+END_TEST
+
+START_TEST(gelu_of_extreme_values_is_finite)
+{
+  static const float extremes[] = { 0.0f,  -0.0f,  FLT_TRUE_MIN, -FLT_MIN, 1e-20f, -1e-20f, 5.4999f,
+                                    -5.5f, 5.5f,   -5.5001f,     88.0f,    -88.0f, 1e6f,    -1e6f,
+                                    1e30f, -1e30f, FLT_MAX,      -FLT_MAX, 3.0f };
+  float x[G_N_ELEMENTS(extremes)];
+  FOR_ALL_KERNELS(kernels)
+  {
+    memcpy(x, extremes, sizeof x);
+    kernels->gelu(x, G_N_ELEMENTS(x));
+    for (guint i = 0; i < G_N_ELEMENTS(x); i++)
+      check_gelu(kernels, extremes[i], x[i]);
+  }
+}
+END_TEST
+
+START_TEST(gelu_takes_rows_of_any_length)
+{
+  guint32 random = 5;
+  float before[LONGEST];
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < G_N_ELEMENTS(lengths); i++)
+    for (guint where = GUARDED_END; where <= GUARDED_START; where++) {
+      const guint n = lengths[i];
+      float *x = place(outs, n, where);
+      fill(x, n, -6, 6, &random);
+      memcpy(before, x, n * sizeof *x);
+      kernels->gelu(x, n);
+      for (guint j = 0; j < n; j++)
+        check_gelu(kernels, before[j], x[j]);
+      assert_each(guarded_intact(outs), "%s: gelu writes beside the row", kernels->name);
+    }
+}
+END_TEST
+
+/* ---- Softmax ---- */
+
+/* @before: the row that became @found. The factor is applied to the distance from the largest
+ * value, both rounded: so it is here, and what is left to compare is exp() and the sum. */
+static void check_softmax(const Kernels *kernels, const float *found, const float *before,
+                          float factor, guint n)
+{
+  float largest = before[0];
+  double sum = 0;
+  for (guint i = 1; i < n; i++)
+    largest = MAX(largest, before[i]);
+  for (guint i = 0; i < n; i++)
+    sum += exp((before[i] - largest) * factor);
+  /* exp() above and below the line, the additions, the inverse and the product with it. */
+  const double tolerance = 2 * EXP_TOLERANCE + (n + 3) * ROUNDING;
+  for (guint i = 0; i < n; i++) {
+    double expected = exp((before[i] - largest) * factor) / sum;
+    assert_each(fabs(found[i] - expected) <= tolerance * expected + EXP_SMALLEST,
+                "%s: softmax of %u, element %u: %.9g, expected %.9g", kernels->name, n, i, found[i],
+                expected);
+  }
+}
+
+START_TEST(softmax_takes_rows_of_any_length)
+{
+  static const float factors[] = { 1.0f, 0.125f, 0.25f, 0.288675135f };
+  guint32 random = 6;
+  float before[LONGEST];
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < G_N_ELEMENTS(lengths); i++)
+    for (guint f = 0; f < G_N_ELEMENTS(factors); f++) {
+      const guint n = lengths[i];
+      float *x = place(outs, n, (i + f) % 2 ? GUARDED_START : GUARDED_END);
+      fill(x, n, -20, 20, &random);
+      memcpy(before, x, n * sizeof *x);
+      kernels->softmax(x, factors[f], n);
+      check_softmax(kernels, x, before, factors[f], n);
+      assert_each(guarded_intact(outs), "%s: softmax writes beside the row", kernels->name);
+    }
+}
+END_TEST
+
+START_TEST(exp_is_within_its_documented_error)
+{
+  enum { N = 87 << 11 };
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i <= N; i++) {
+    const float t = (float)i / (1 << 11);
+    float x[2] = { 0, -t };
+    kernels->softmax(x, 1.0f, 2);
+    /* Both were multiplied by the same inverse and rounded. */
+    double ratio = (double)x[1] / x[0], expected = exp(-(double)t);
+    assert_each(fabs(ratio - expected) <= (EXP_TOLERANCE + 2 * ROUNDING) * expected,
+                "%s: exp(-%.9g) = %.9g, expected %.9g", kernels->name, t, ratio, expected);
+  }
+}
+END_TEST
+
+START_TEST(softmax_of_one_value_is_one)
+{
+  static const float values[] = { 0, 1, -1, 1e30f, -1e30f, FLT_MAX, -FLT_MAX };
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < G_N_ELEMENTS(values); i++) {
+    float x = values[i];
+    kernels->softmax(&x, 0.125f, 1);
+    assert_each(x == 1.0f, "%s: softmax of %g alone is %.9g", kernels->name, values[i], x);
+  }
+}
+END_TEST
+
+START_TEST(softmax_of_equal_values_is_even)
+{
+  static const float values[] = { 0, -5, 1e30f, -FLT_MAX };
+  float x[LONGEST], before[LONGEST];
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < G_N_ELEMENTS(values); i++)
+    for (guint n = 1; n <= 70; n++) {
+      for (guint j = 0; j < n; j++)
+        x[j] = before[j] = values[i];
+      kernels->softmax(x, 1.0f, n);
+      check_softmax(kernels, x, before, 1.0f, n);
+      for (guint j = 1; j < n; j++)
+        assert_each(x[j] == x[0], "%s: equal values differ at %u of %u", kernels->name, j, n);
+    }
+}
+END_TEST
+
+START_TEST(softmax_of_distant_values_picks_the_largest)
+{
+  FOR_ALL_KERNELS(kernels)
+  for (guint n = 2; n <= 70; n++)
+    for (guint largest = 0; largest < n; largest++) {
+      float x[70];
+      for (guint i = 0; i < n; i++)
+        x[i] = i == largest ? FLT_MAX : i % 2 ? -FLT_MAX : -1e30f;
+      kernels->softmax(x, 0.125f, n);
+      for (guint i = 0; i < n; i++)
+        assert_each(i == largest ? x[i] == 1.0f : x[i] >= 0 && x[i] <= EXP_SMALLEST,
+                    "%s: element %u of %u is %g, the largest is %u", kernels->name, i, n, x[i],
+                    largest);
+    }
+}
+END_TEST
+
+/* ---- Which table ---- */
+
+static guint count_tables(void)
+{
+  guint n = 0;
+  FOR_ALL_KERNELS(kernels)
+  n++;
+  return n;
+}
+
+START_TEST(the_best_table_is_used)
+{
+  ck_assert_ptr_eq(vitgate__kernels(), vitgate__kernels_all()[0]);
+  ck_assert_ptr_eq(vitgate__kernels(), vitgate__kernels());
+  ck_assert_str_eq(vitgate__kernels_all()[count_tables() - 1]->name, "portable");
+}
+END_TEST
+
+START_TEST(a_mask_hides_instruction_sets)
+{
+  /* Before the first question in this process. */
+  g_setenv("VITGATE_CPU_MASK", "avx512,avx2", TRUE);
+  ck_assert_uint_eq(count_tables(), 1);
+  ck_assert_str_eq(vitgate__kernels()->name, "portable");
+}
+END_TEST
+
+int main(void)
+{
+  TCase *kernels = tcase_create("kernels"), *tables = tcase_create("tables");
+  tcase_add_checked_fixture(kernels, set_up, tear_down);
+  tcase_add_test(kernels, products_of_all_sizes_are_right);
+  tcase_add_test(kernels, packed_matrices_have_the_documented_layout);
+  tcase_add_test(kernels, layer_norm_centers_and_scales_a_row);
+  tcase_add_test(kernels, layer_norm_of_equal_values_is_the_shift);
+  tcase_add_test(kernels, gelu_is_right_everywhere);
+  tcase_add_test(kernels, gelu_of_extreme_values_is_finite);
+  tcase_add_test(kernels, gelu_takes_rows_of_any_length);
+  tcase_add_test(kernels, softmax_takes_rows_of_any_length);
+  tcase_add_test(kernels, exp_is_within_its_documented_error);
+  tcase_add_test(kernels, softmax_of_one_value_is_one);
+  tcase_add_test(kernels, softmax_of_equal_values_is_even);
+  tcase_add_test(kernels, softmax_of_distant_values_picks_the_largest);
+  tcase_add_test(tables, the_best_table_is_used);
+  tcase_add_test(tables, a_mask_hides_instruction_sets);
+  return fixture_run("kernels", kernels, tables, NULL);
+}

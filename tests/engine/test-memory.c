@@ -1,0 +1,214 @@
+/* What a session does with memory: nothing per frame, and an error where there is too little.
+ *
+ * The allocators of the C library are replaced here, and address space is limited: neither goes
+ * with a sanitizer, which has allocators of its own. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "fixture.h"
+#include "frame.h"
+
+#define EXIT_SKIPPED 77 /* as meson understands it */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+#if !SANITIZED && defined(__GLIBC__)
+#define CAN_COUNT 1
+
+static atomic_uint n_allocations;
+static atomic_bool counting;
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+static void count(void)
+{
+  if (atomic_load(&counting))
+    atomic_fetch_add(&n_allocations, 1);
+}
+
+__attribute__((visibility("default"))) void *malloc(size_t size)
+{
+  count();
+  return __libc_malloc(size);
+}
+
+__attribute__((visibility("default"))) void *calloc(size_t n, size_t size)
+{
+  count();
+  return __libc_calloc(n, size);
+}
+
+__attribute__((visibility("default"))) void *realloc(void *memory, size_t size)
+{
+  count();
+  return __libc_realloc(memory, size);
+}
+
+__attribute__((visibility("default"))) void *memalign(size_t alignment, size_t size)
+{
+  count();
+  return __libc_memalign(alignment, size);
+}
+
+__attribute__((visibility("default"))) void *aligned_alloc(size_t alignment, size_t size)
+{
+  count();
+  return __libc_memalign(alignment, size);
+}
+
+__attribute__((visibility("default"))) int posix_memalign(void **memory, size_t alignment,
+                                                          size_t size)
+{
+  count();
+  *memory = __libc_memalign(alignment, size);
+  return *memory ? 0 : ENOMEM;
+}
+
+/* ---- Frames ---- */
+
+static VitgateSession *new_session(VitgateModel *model, guint threads, guint max_batch)
+{
+  g_autoptr(GError) error = NULL;
+  const VitgateSessionOptions options = { .threads = threads, .max_batch = max_batch };
+  VitgateSession *session = vitgate_session_new(model, &options, &error);
+  assert_success(session, error);
+  return session;
+}
+
+START_TEST(the_count_counts)
+{
+  atomic_store(&counting, TRUE);
+  char *volatile memory = malloc(10);
+  free(memory);
+  g_autofree char *text = g_strdup_printf("%d", _i);
+  atomic_store(&counting, FALSE);
+  ck_assert_uint_ge(atomic_load(&n_allocations), 2);
+}
+END_TEST
+
+/* One frame of every format to make tables; then none of the same size allocates. */
+START_TEST(frames_allocate_nothing)
+{
+  static const guint threads[] = { 1, 3 };
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  for (guint t = 0; t < G_N_ELEMENTS(threads); t++) {
+    g_autoptr(VitgateSession) session = new_session(model, threads[t], 2);
+    g_autoptr(Frame) frame = frame_new(_i, 321, 243, 11);
+    frame_fill_random(frame, 1, 0);
+    VitgateImage images[2] = { frame->image, frame->image };
+    guint best[5];
+    float scores[5];
+    ck_assert_ptr_nonnull(vitgate_session_classify(session, images, 2, NULL));
+    atomic_store(&n_allocations, 0);
+    atomic_store(&counting, TRUE);
+    guint n_failed = 0;
+    for (guint i = 0; i < 10; i++) {
+      images[0].full_range = i % 2;
+      images[0].matrix = i % 3;
+      const VitgateResult *result = vitgate_session_classify(session, images, i % 2 + 1, NULL);
+      n_failed += !result || vitgate_result_top_k(result, 5, 0, best, scores) != 5;
+    }
+    atomic_store(&counting, FALSE);
+    ck_assert_uint_eq(n_failed, 0);
+    ck_assert_uint_eq(atomic_load(&n_allocations), 0);
+  }
+}
+END_TEST
+
+START_TEST(a_forward_pass_allocates_nothing)
+{
+  static const char *const models[] = { "small", "odd", "distilled", "cut", "f16", "timm" };
+  g_autoptr(VitgateModel) model = fixture_model(models[_i]);
+  const guint size = vitgate_model_get_info(model)->image_size;
+  g_autoptr(VitgateSession) session = new_session(model, 2, 3);
+  g_autofree float *tensors = g_new0(float, (gsize)3 * 3 * size * size);
+  atomic_store(&counting, TRUE);
+  for (guint i = 0; i < 10; i++)
+    vitgate_session_forward(session, tensors, i % 3 + 1, NULL); /* not even the first */
+  atomic_store(&counting, FALSE);
+  ck_assert_uint_eq(atomic_load(&n_allocations), 0);
+}
+END_TEST
+
+/* ---- Too little ---- */
+
+/* Leaves @more bytes of address space. */
+static void limit_memory(gsize more)
+{
+  g_autofree char *statm = NULL;
+  ck_assert(g_file_get_contents("/proc/self/statm", &statm, NULL, NULL));
+  const rlim_t used = (rlim_t)g_ascii_strtoull(statm, NULL, 10) * 4096;
+  const struct rlimit limit = { used + more, RLIM_INFINITY };
+  ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+START_TEST(a_session_that_memory_cannot_hold_is_refused)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  limit_memory(8 << 20); /* a thousand images take 12 MiB */
+  const VitgateSessionOptions large = { .max_batch = VITGATE_MAX_BATCH }, small = { 0 };
+  ck_assert_ptr_null(vitgate_session_new(model, &large, &error));
+  assert_error(error, VITGATE_ERROR_MEMORY, "1024 images");
+  g_autoptr(VitgateSession) session = vitgate_session_new(model, &small, &error);
+  assert_success(session, error);
+}
+END_TEST
+
+START_TEST(threads_that_cannot_be_started_are_an_error)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  limit_memory(64 << 20); /* a thread's stack takes 8 MiB of it */
+  const VitgateSessionOptions options = { .threads = VITGATE_MAX_THREADS };
+  ck_assert_ptr_null(vitgate_session_new(model, &options, &error));
+  assert_error(error, VITGATE_ERROR_MEMORY, "64 threads");
+}
+END_TEST
+
+START_TEST(a_frame_that_memory_cannot_hold_is_refused)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  g_autoptr(VitgateSession) session = new_session(model, 1, 1);
+  g_autoptr(Frame) wide = frame_new(VITGATE_PIXELS_RGBX, 32767, 40, 0);
+  g_autoptr(Frame) good = frame_new(VITGATE_PIXELS_RGBX, 40, 40, 0);
+  limit_memory(1 << 20); /* sixteen such rows as floats take 8 MiB */
+  ck_assert_ptr_null(vitgate_session_classify(session, &wide->image, 1, &error));
+  assert_error(error, VITGATE_ERROR_MEMORY, "RGBx image of 32767x40");
+  assert_success(vitgate_session_classify(session, &good->image, 1, &error), error);
+}
+END_TEST
+
+static TCase *new_case(void)
+{
+  TCase *memory = tcase_create("memory");
+  tcase_add_test(memory, the_count_counts);
+  tcase_add_loop_test(memory, frames_allocate_nothing, 0, VITGATE_PIXELS_N_FORMATS);
+  tcase_add_loop_test(memory, a_forward_pass_allocates_nothing, 0, 6);
+  tcase_add_test(memory, a_session_that_memory_cannot_hold_is_refused);
+  tcase_add_test(memory, threads_that_cannot_be_started_are_an_error);
+  tcase_add_test(memory, a_frame_that_memory_cannot_hold_is_refused);
+  return memory;
+}
+#endif
+
+int main(void)
+{
+#ifdef CAN_COUNT
+  return fixture_run("memory", new_case(), NULL);
+#else
+  printf("skipped: a sanitizer, or another C library, has its own allocators\n");
+  return EXIT_SKIPPED;
+#endif
+}

@@ -1,0 +1,344 @@
+/* Sessions: what they take and refuse, beside each other, and the order of their results. */
+#include <float.h>
+#include <math.h>
+#include <pthread.h>
+
+#include "fixture.h"
+#include "frame.h"
+
+#define N_CLASSES 10 /* of the model "small" */
+
+static VitgateSession *new_session(VitgateModel *model, guint threads, guint max_batch)
+{
+  g_autoptr(GError) error = NULL;
+  const VitgateSessionOptions options = { .threads = threads, .max_batch = max_batch };
+  VitgateSession *session = vitgate_session_new(model, &options, &error);
+  assert_success(session, error);
+  return session;
+}
+
+static Frame *new_frame(guint seed)
+{
+  Frame *frame = frame_new(VITGATE_PIXELS_NV12, 64 + seed, 48, 0);
+  frame_fill_random(frame, seed + 1, 0);
+  return frame;
+}
+
+static const VitgateResult *classify(VitgateSession *session, const VitgateImage *images, guint n)
+{
+  g_autoptr(GError) error = NULL;
+  const VitgateResult *results = vitgate_session_classify(session, images, n, &error);
+  assert_success(results, error);
+  return results;
+}
+
+/* ---- Options and arguments ---- */
+
+START_TEST(options_out_of_range_are_refused)
+{
+  static const struct {
+    VitgateSessionOptions options;
+    const char *part;
+  } cases[] = {
+    { { .threads = VITGATE_MAX_THREADS + 1 }, "threads is 65, expected at most 64" },
+    { { .threads = G_MAXUINT }, "threads is 4294967295" },
+    { { .max_batch = VITGATE_MAX_BATCH + 1 }, "max_batch is 1025, expected at most 1024" },
+    { { .max_batch = G_MAXUINT }, "max_batch is 4294967295" },
+  };
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(GError) error = NULL;
+    ck_assert_ptr_null(vitgate_session_new(model, &cases[i].options, &error));
+    assert_error(error, VITGATE_ERROR_ARGUMENT, cases[i].part);
+  }
+}
+END_TEST
+
+START_TEST(the_largest_options_are_taken)
+{
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  g_autoptr(Frame) frame = new_frame(0);
+  g_autoptr(VitgateSession) one = new_session(model, 1, 1);
+  const float expected = classify(one, &frame->image, 1)->probabilities[0];
+  g_autoptr(VitgateSession) many = new_session(model, VITGATE_MAX_THREADS, 1);
+  ck_assert_float_eq_tol(classify(many, &frame->image, 1)->probabilities[0], expected, 1e-5);
+
+  g_autoptr(VitgateSession) batch = new_session(model, 1, VITGATE_MAX_BATCH);
+  g_autofree VitgateImage *images = g_new(VitgateImage, VITGATE_MAX_BATCH);
+  for (guint i = 0; i < VITGATE_MAX_BATCH; i++)
+    images[i] = frame->image;
+  const VitgateResult *results = classify(batch, images, VITGATE_MAX_BATCH);
+  for (guint i = 0; i < VITGATE_MAX_BATCH; i++)
+    assert_each(results[i].probabilities[0] == expected, "image %u of the batch", i);
+}
+END_TEST
+
+START_TEST(a_session_without_options_takes_one_image)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  VitgateSession *session = vitgate_session_new(model, NULL, &error);
+  assert_success(session, error);
+  g_autoptr(Frame) frame = new_frame(0);
+  const VitgateImage two[] = { frame->image, frame->image };
+  classify(session, two, 1);
+  ck_assert_ptr_null(vitgate_session_classify(session, two, 2, &error));
+  assert_error(error, VITGATE_ERROR_ARGUMENT, "2 images, expected 1 to max_batch (1)");
+  vitgate_session_free(&session);
+  ck_assert_ptr_null(session);
+  vitgate_session_free(&session);
+}
+END_TEST
+
+START_TEST(batches_out_of_range_are_refused)
+{
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  g_autoptr(VitgateSession) session = new_session(model, 1, 3);
+  g_autoptr(Frame) frame = new_frame(0);
+  const guint sizes[] = { 0, 4, G_MAXUINT };
+  for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+    g_autoptr(GError) error = NULL;
+    ck_assert_ptr_null(vitgate_session_classify(session, &frame->image, sizes[i], &error));
+    assert_error(error, VITGATE_ERROR_ARGUMENT, "expected 1 to max_batch (3)");
+    ck_assert_ptr_null(vitgate_session_forward(session, NULL, sizes[i], &error));
+    assert_error(error, VITGATE_ERROR_ARGUMENT, "expected 1 to max_batch (3)");
+    ck_assert_ptr_null(vitgate_session_forward(session, NULL, sizes[i], NULL));
+  }
+}
+END_TEST
+
+START_TEST(an_error_leaves_the_session_as_it_was)
+{
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  g_autoptr(VitgateSession) session = new_session(model, 2, 3);
+  g_autoptr(Frame) good = new_frame(0);
+  g_autoptr(GError) error = NULL;
+  float before[N_CLASSES], tensor[3 * 32 * 32];
+  memcpy(before, classify(session, &good->image, 1)->logits, sizeof before);
+
+  VitgateImage images[3] = { good->image, good->image, good->image };
+  images[1].strides[1] = 5;
+  ck_assert_ptr_null(vitgate_session_classify(session, images, 3, &error));
+  assert_error(error, VITGATE_ERROR_IMAGE, "image 2 of 3: plane 1 of a NV12 image");
+  ck_assert_ptr_null(vitgate_session_classify(session, images, 3, NULL));
+  images[0].width = 0;
+  ck_assert_ptr_null(vitgate_session_classify(session, images, 1, &error));
+  assert_error(error, VITGATE_ERROR_IMAGE, "NV12 image of 0x48 pixels");
+  ck_assert(!vitgate_session_preprocess(session, images, tensor, &error));
+  assert_error(error, VITGATE_ERROR_IMAGE, "NV12 image of 0x48 pixels");
+
+  ck_assert_mem_eq(classify(session, &good->image, 1)->logits, before, sizeof before);
+}
+END_TEST
+
+START_TEST(classifying_is_its_two_halves)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  g_autoptr(VitgateSession) session = new_session(model, 1, 2);
+  g_autoptr(Frame) first = new_frame(0), second = new_frame(5);
+  const VitgateImage images[] = { first->image, second->image };
+  float whole[2][N_CLASSES], tensors[2][3 * 32 * 32];
+  const VitgateResult *results = classify(session, images, 2);
+  for (guint i = 0; i < 2; i++) {
+    memcpy(whole[i], results[i].logits, sizeof whole[i]);
+    ck_assert_int_gt(results[i].preprocess_ns, 0);
+    ck_assert(vitgate_session_preprocess(session, &images[i], tensors[i], &error));
+  }
+  results = vitgate_session_forward(session, tensors[0], 2, &error);
+  assert_success(results, error);
+  for (guint i = 0; i < 2; i++)
+    ck_assert_mem_eq(results[i].logits, whole[i], sizeof whole[i]);
+  ck_assert(memcmp(whole[0], whole[1], sizeof whole[0]));
+}
+END_TEST
+
+/* ---- Sessions beside each other ---- */
+
+#define N_STREAMS 4
+#define N_FRAMES  12
+
+typedef struct {
+  VitgateSession *session;
+  Frame *const *frames; /* [N_FRAMES] */
+  guint first;          /* streams are at different frames at one time */
+  float logits[N_FRAMES][N_CLASSES];
+  gboolean failed;
+} Stream;
+
+static void *run_stream(void *data)
+{
+  Stream *stream = data;
+  for (guint i = 0; i < N_FRAMES; i++) {
+    const guint f = (stream->first + i) % N_FRAMES;
+    const VitgateResult *result =
+        vitgate_session_classify(stream->session, &stream->frames[f]->image, 1, NULL);
+    if (!result)
+      stream->failed = TRUE;
+    else
+      memcpy(stream->logits[f], result->logits, sizeof stream->logits[f]);
+  }
+  return NULL;
+}
+
+START_TEST(sessions_of_one_model_run_beside_each_other)
+{
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  Frame *frames[N_FRAMES];
+  Stream streams[N_STREAMS], alone = { new_session(model, 1, 1), frames };
+  pthread_t threads[N_STREAMS];
+  for (guint i = 0; i < N_FRAMES; i++)
+    frames[i] = new_frame(i % 3);
+  run_stream(&alone);
+  for (guint i = 0; i < N_STREAMS; i++) {
+    streams[i] = (Stream){ new_session(model, i % 3 + 1, 1), frames, i };
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, run_stream, &streams[i]), 0);
+  }
+  for (guint i = 0; i < N_STREAMS; i++)
+    pthread_join(threads[i], NULL);
+  for (guint i = 0; i < N_STREAMS; i++) {
+    ck_assert(!streams[i].failed);
+    for (guint f = 0; f < N_FRAMES; f++)
+      for (guint c = 0; c < N_CLASSES; c++)
+        /* Threads of one session may add in another order. */
+        assert_each(fabsf(streams[i].logits[f][c] - alone.logits[f][c]) <= 1e-5f,
+                    "stream %u, frame %u, class %u: %.7g, alone %.7g", i, f, c,
+                    streams[i].logits[f][c], alone.logits[f][c]);
+    vitgate_session_free(&streams[i].session);
+  }
+  vitgate_session_free(&alone.session);
+  for (guint i = 0; i < N_FRAMES; i++)
+    frame_free(frames[i]);
+}
+END_TEST
+
+/* A pipeline may push from another thread than the one that made the session. */
+START_TEST(a_session_may_change_its_thread)
+{
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  Frame *frames[N_FRAMES];
+  for (guint i = 0; i < N_FRAMES; i++)
+    frames[i] = new_frame(i);
+  Stream here = { new_session(model, 2, 1), frames };
+  Stream there = { here.session, frames };
+  pthread_t thread;
+  run_stream(&here);
+  ck_assert_int_eq(pthread_create(&thread, NULL, run_stream, &there), 0);
+  pthread_join(thread, NULL);
+  ck_assert(!here.failed && !there.failed);
+  ck_assert_mem_eq(here.logits, there.logits, sizeof here.logits);
+  vitgate_session_free(&here.session);
+  for (guint i = 0; i < N_FRAMES; i++)
+    frame_free(frames[i]);
+}
+END_TEST
+
+/* ---- The best classes ---- */
+
+static guint top_k(const float *probabilities, guint n_classes, guint k, float threshold,
+                   guint *indices, float *scores)
+{
+  const VitgateResult result = { .n_classes = n_classes, .probabilities = probabilities };
+  return vitgate_result_top_k(&result, k, threshold, indices, scores);
+}
+
+static const float mixed[] = { 0.1f, 0.3f, 0.05f, 0.3f, 0.2f, 0.05f };
+
+START_TEST(the_best_classes_come_first_and_equal_ones_by_index)
+{
+  static const guint expected[] = { 1, 3, 4, 0, 2, 5 };
+  for (guint k = 0; k <= 6; k++) {
+    guint indices[7] = { 0 };
+    float scores[7] = { 0 };
+    indices[k] = 4711;
+    scores[k] = 4711;
+    ck_assert_uint_eq(top_k(mixed, 6, k, 0, indices, scores), k);
+    ck_assert_mem_eq(indices, expected, k * sizeof *indices);
+    for (guint i = 0; i < k; i++)
+      ck_assert(scores[i] == mixed[expected[i]]);
+    ck_assert_uint_eq(indices[k], 4711);
+    ck_assert(scores[k] == 4711);
+  }
+}
+END_TEST
+
+START_TEST(there_are_no_more_than_all_classes)
+{
+  guint indices[100];
+  float scores[100];
+  ck_assert_uint_eq(top_k(mixed, 6, 100, 0, indices, scores), 6);
+  ck_assert_uint_eq(top_k(mixed, 6, G_MAXUINT, 0, indices, scores), 6);
+  ck_assert_uint_eq(indices[5], 5);
+  ck_assert_uint_eq(top_k(mixed, 6, 3, 0, indices, NULL), 3);
+  ck_assert_uint_eq(top_k(mixed, 6, 0, 0, NULL, NULL), 0);
+}
+END_TEST
+
+START_TEST(classes_below_the_threshold_are_left_out)
+{
+  guint indices[6];
+  ck_assert_uint_eq(top_k(mixed, 6, 6, 0.1f, indices, NULL), 4); /* not below: at it */
+  ck_assert_uint_eq(top_k(mixed, 6, 6, 0.25f, indices, NULL), 2);
+  ck_assert_uint_eq(indices[1], 3);
+  ck_assert_uint_eq(top_k(mixed, 6, 1, 0.25f, indices, NULL), 1);
+  ck_assert_uint_eq(indices[0], 1);
+  ck_assert_uint_eq(top_k(mixed, 6, 6, 1.0f, indices, NULL), 0);
+  ck_assert_uint_eq(top_k(mixed, 6, 6, -1.0f, indices, NULL), 6);
+}
+END_TEST
+
+START_TEST(what_is_no_number_is_no_class)
+{
+  static const float broken[] = { NAN, 0.5f, NAN, 0.25f };
+  static const guint expected[] = { 1, 3 };
+  guint indices[4];
+  ck_assert_uint_eq(top_k(broken, 4, 4, 0, indices, NULL), 2);
+  ck_assert_mem_eq(indices, expected, sizeof expected);
+  ck_assert_uint_eq(top_k(broken, 4, 4, NAN, indices, NULL), 0);
+}
+END_TEST
+
+/* Against a full sort, in which equal values keep their order. */
+START_TEST(any_row_is_ordered_as_a_sort_does)
+{
+  enum { N = 60 };
+  guint32 random = 5;
+  for (guint round = 0; round < 500; round++) {
+    float row[N];
+    guint sorted[N], indices[N];
+    for (guint i = 0; i < N; i++) {
+      row[i] = (float)(fixture_random(&random) % 20) / 20.0f;
+      sorted[i] = i;
+      for (guint j = i; j > 0 && row[sorted[j - 1]] < row[sorted[j]]; j--) {
+        guint swap = sorted[j];
+        sorted[j] = sorted[j - 1];
+        sorted[j - 1] = swap;
+      }
+    }
+    const guint k = round % (N + 1);
+    assert_each(top_k(row, N, k, 0, indices, NULL) == k &&
+                    !memcmp(indices, sorted, k * sizeof *indices),
+                "the best %u of row %u", k, round);
+  }
+}
+END_TEST
+
+int main(void)
+{
+  TCase *arguments = tcase_create("arguments"), *beside = tcase_create("beside"),
+        *best = tcase_create("best");
+  tcase_add_test(arguments, options_out_of_range_are_refused);
+  tcase_add_test(arguments, the_largest_options_are_taken);
+  tcase_add_test(arguments, a_session_without_options_takes_one_image);
+  tcase_add_test(arguments, batches_out_of_range_are_refused);
+  tcase_add_test(arguments, an_error_leaves_the_session_as_it_was);
+  tcase_add_test(arguments, classifying_is_its_two_halves);
+  tcase_add_test(beside, sessions_of_one_model_run_beside_each_other);
+  tcase_add_test(beside, a_session_may_change_its_thread);
+  tcase_add_test(best, the_best_classes_come_first_and_equal_ones_by_index);
+  tcase_add_test(best, there_are_no_more_than_all_classes);
+  tcase_add_test(best, classes_below_the_threshold_are_left_out);
+  tcase_add_test(best, what_is_no_number_is_no_class);
+  tcase_add_test(best, any_row_is_ordered_as_a_sort_does);
+  return fixture_run("session", arguments, beside, best, NULL);
+}
