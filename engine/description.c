@@ -271,19 +271,22 @@ static Description *description_parse(const char *path, JsonObject *object, GErr
   return g_steal_pointer(&d);
 }
 
-Description *vitgate__description_read(const Safetensors *file, guint heads, GError **error)
+Description *vitgate__description_read_text(const Safetensors *file, GError **error)
 {
   const char *path = vitgate__safetensors_get_path(file);
   const char *text = vitgate__safetensors_get_metadata(file, "vitgate");
-  g_autoptr(Description) d = NULL;
-  if (text) {
-    g_autofree char *what = g_strdup_printf("%s: metadata 'vitgate'", path);
-    g_autoptr(JsonNode) node =
-        vitgate__json_parse_object(text, strlen(text), what, VITGATE_ERROR_METADATA, error);
-    d = node ? description_parse(path, json_node_get_object(node), error) : NULL;
-  } else {
-    d = vitgate__description_infer(file, heads, error);
-  }
+  g_autofree char *what = g_strdup_printf("%s: metadata 'vitgate'", path);
+  g_autoptr(JsonNode) node =
+      text ? vitgate__json_parse_object(text, strlen(text), what, VITGATE_ERROR_METADATA, error)
+           : NULL;
+  return node ? description_parse(path, json_node_get_object(node), error) : NULL;
+}
+
+Description *vitgate__description_read(const Safetensors *file, guint heads, GError **error)
+{
+  g_autoptr(Description) d = vitgate__safetensors_get_metadata(file, "vitgate")
+                                 ? vitgate__description_read_text(file, error)
+                                 : vitgate__description_infer(file, heads, error);
   return d && vitgate__weights_check(d, file, error) ? g_steal_pointer(&d) : NULL;
 }
 

@@ -65,7 +65,10 @@ typedef struct {
  * _LABELS */
 Description *vitgate__description_read(const Safetensors *file, guint heads, GError **error);
 
-/* The second half of the former for a file without metadata. */
+/* The first half of it alone: the metadata, whatever tensors stand beside it. */
+Description *vitgate__description_read_text(const Safetensors *file, GError **error);
+
+/* The same for a file without metadata. */
 Description *vitgate__description_infer(const Safetensors *file, guint heads, GError **error);
 
 void vitgate__description_free(Description **description);

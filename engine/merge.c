@@ -107,16 +107,21 @@ double vitgate__merge_gmacs(guint n_patch_tokens, guint width)
 void vitgate__merge_apply(MergeScratch *s, float *tokens, float *size, const guint *into,
                           guint n_tokens, guint n_prefix, guint dim)
 {
-  /* Of the tokens with one new place, the keeper is the odd one; an even one only if alone. */
+  /* Of the tokens with one new place, the odd one is the keeper; an even one only if alone. */
   guint remaining = 0;
+  for (guint i = 0; i < n_tokens; i++)
+    s->keepers[i] = G_MAXUINT;
+  for (guint i = 0; i < n_tokens; i++)
+    if (i < n_prefix || (i - n_prefix) % 2)
+      s->keepers[into[i]] = i;
   for (guint i = 0; i < n_tokens; i++) {
-    const gboolean odd = i >= n_prefix && (i - n_prefix) % 2;
-    if (into[i] >= remaining || odd)
+    if (s->keepers[into[i]] == G_MAXUINT)
       s->keepers[into[i]] = i;
     remaining = MAX(remaining, into[i] + 1);
+  }
+  for (guint i = 0; i < n_tokens; i++)
     for (guint j = 0; j < dim; j++)
       tokens[(gsize)i * dim + j] *= size[i];
-  }
   for (guint i = 0; i < n_tokens; i++) {
     const guint keeper = s->keepers[into[i]];
     if (keeper == i)

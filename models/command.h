@@ -11,10 +11,11 @@
 GQuark command_error_quark(void);
 
 typedef enum {
-  COMMAND_ERROR_USAGE,    /* options or arguments that cannot be */
-  COMMAND_ERROR_DATA,     /* photographs or their labels cannot be used */
-  COMMAND_ERROR_IO,       /* a file cannot be read or written */
-  COMMAND_ERROR_TRAINING, /* a run cannot go on, or cannot reach what is asked */
+  COMMAND_ERROR_USAGE,       /* options or arguments that cannot be */
+  COMMAND_ERROR_DATA,        /* photographs or their labels cannot be used */
+  COMMAND_ERROR_IO,          /* a file cannot be read or written */
+  COMMAND_ERROR_INTERRUPTED, /* a signal ended a run that can go on */
+  COMMAND_ERROR_TRAINING,    /* a run cannot go on, or cannot reach what is asked */
 } CommandError;
 
 typedef struct {
@@ -30,6 +31,7 @@ int command_import(int argc, char **argv, GError **error);
 int command_inspect(int argc, char **argv, GError **error);
 int command_classify(int argc, char **argv, GError **error);
 int command_eval(int argc, char **argv, GError **error);
+int command_compress(int argc, char **argv, GError **error);
 int command_bench(int argc, char **argv, GError **error);
 
 /* The options and the help of one sub-command. */

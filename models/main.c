@@ -12,6 +12,7 @@ static const Command commands[] = {
   { "inspect", "show what a model file holds", command_inspect },
   { "classify", "label images", command_classify },
   { "eval", "measure accuracy and compute on photographs", command_eval },
+  { "compress", "make a compressed, gated model of a dense one", command_compress },
   { "bench", "measure speed on this machine", command_bench },
 };
 

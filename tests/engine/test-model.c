@@ -182,8 +182,16 @@ START_TEST(a_file_is_loaded_once_by_any_path)
     g_autoptr(VitgateModel) other = open_model(others[i]);
     ck_assert_ptr_eq(model, other);
   }
-  g_autofree char *copy = write_small("d");
-  g_autoptr(VitgateModel) other = open_model(copy);
+}
+END_TEST
+
+START_TEST(a_copy_is_another_file)
+{
+  const struct timespec then[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
+  g_autofree char *path = write_small("model"), *copy = write_small("copy");
+  ck_assert_int_eq(utimensat(AT_FDCWD, path, then, 0), 0);
+  ck_assert_int_eq(utimensat(AT_FDCWD, copy, then, 0), 0);
+  g_autoptr(VitgateModel) model = open_model(path), other = open_model(copy);
   ck_assert_ptr_ne(model, other);
 }
 END_TEST
@@ -354,6 +362,7 @@ int main(void)
   tcase_add_test(info, a_distillation_token_is_noticed_without_description);
   tcase_add_test(info, a_description_survives_writing);
   tcase_add_test(sharing, a_file_is_loaded_once_by_any_path);
+  tcase_add_test(sharing, a_copy_is_another_file);
   tcase_add_test(sharing, references_are_counted);
   tcase_add_test(sharing, a_session_keeps_its_model);
   tcase_add_test(sharing, a_file_that_took_its_place_is_another_model);

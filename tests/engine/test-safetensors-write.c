@@ -139,6 +139,13 @@ START_TEST(the_same_contents_are_the_same_bytes)
   g_autofree char *one = read_file(first, &n_first), *other = read_file(second, &n_second);
   ck_assert_uint_eq(n_first, n_second);
   ck_assert_mem_eq(one, other, n_first);
+  /* Not in the order of a hash table, which is another elsewhere. */
+  static const char *const keys[] = { "\"empty\"", "\"format\"", "\"vitgate\"" };
+  const char *place = one + 8;
+  for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+    place = g_strstr_len(place, one + n_first - place, keys[i]);
+    ck_assert_msg(place != NULL, "%s is not in its alphabetic place", keys[i]);
+  }
 }
 END_TEST
 

@@ -1,0 +1,206 @@
+/* vitgate compress: a compressed, gated student from a dense teacher. */
+#include <string.h>
+
+#include "command.h"
+#include "compressor.h"
+#include "output-file.h"
+
+typedef struct {
+  char *teacher, *classes, *out, *resume, *granularity, *sub_groups, *time_limit, *precision;
+  char **data, **weights;
+  double target, static_target, parameters_target, rate, labels;
+  gboolean no_gates, no_merging, search, static_only, no_train;
+  gint64 steps, seed;
+  int batch, threads;
+} Options;
+
+static void clear_options(Options *o)
+{
+  char *strings[] = { o->teacher,     o->classes,    o->out,        o->resume,
+                      o->granularity, o->sub_groups, o->time_limit, o->precision };
+  for (guint i = 0; i < G_N_ELEMENTS(strings); i++)
+    g_free(strings[i]);
+  g_strfreev(o->data);
+  g_strfreev(o->weights);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
+
+static gboolean fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static gboolean fail(GError **error, const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_set_error_literal(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, text);
+  return FALSE;
+}
+
+/* "90m", "2h", "30s" or seconds */
+static gboolean parse_duration(const char *text, double *seconds, GError **error)
+{
+  char *end;
+  *seconds = g_ascii_strtod(text, &end);
+  const double unit = !strcmp(end, "h") ? 3600 : !strcmp(end, "m") ? 60 : 1;
+  if (end == text || (*end && strcmp(end, "h") && strcmp(end, "m") && strcmp(end, "s")) ||
+      !(*seconds > 0 && *seconds < 1e6))
+    return fail(error, "--time-limit is \"%s\", expected such as 90m, 2h or 600s", text);
+  *seconds *= unit;
+  return TRUE;
+}
+
+/* The scheme of decisions in training follows from whose decision a gate takes in use. */
+static gboolean parse_groups(const Options *o, CompressOptions *compress, GError **error)
+{
+  const char *granularity = o->granularity ? o->granularity : "sample";
+  g_autofree char *own = NULL;
+  if (!strcmp(granularity, "sample"))
+    own = g_strdup("sample");
+  else if (!strcmp(granularity, "batch"))
+    own = g_strdup("recursive");
+  else if (g_str_has_prefix(granularity, "group:"))
+    own = g_strconcat("even:", granularity + strlen("group:"), NULL);
+  const char *text = o->sub_groups ? o->sub_groups : own;
+  if (!own || !groups_parse(own, &compress->sub_groups, &compress->group_size))
+    return fail(error, "--granularity is \"%s\", expected sample, batch or group:K", granularity);
+  return groups_parse(text, &compress->sub_groups, &compress->group_size) ||
+         fail(error, "--sub-groups is \"%s\", expected sample, none, even:K, random or recursive",
+              text);
+}
+
+/* FOLDER=NUMBER of each --folder-weight; the names stay the options'. */
+static gboolean parse_weights(const Options *o, GArray *weights, GError **error)
+{
+  for (guint i = 0; o->weights && o->weights[i]; i++) {
+    char *equal = strrchr(o->weights[i], '='), *end = NULL;
+    FolderWeight weight = { o->weights[i], equal ? g_ascii_strtod(equal + 1, &end) : -1 };
+    if (!equal || end == equal + 1 || *end || !(weight.weight >= 0 && weight.weight <= 1e6))
+      return fail(error, "--folder-weight is \"%s\", expected such as imagenet20=3", o->weights[i]);
+    *equal = '\0';
+    g_array_append_val(weights, weight);
+  }
+  return TRUE;
+}
+
+static gboolean check_ratio(const char *name, double value, double least, GError **error)
+{
+  return (value >= least && value <= 1) ||
+         fail(error, "%s is %g, expected a ratio above 0 and up to 1", name, value);
+}
+
+static gboolean check(const Options *o, GError **error)
+{
+  if (!o->teacher || !o->out || !o->data || !*o->data)
+    return fail(error, "%s is missing (see %s --help)",
+                !o->teacher ? "--teacher"
+                : !o->out   ? "--output"
+                            : "--data",
+                g_get_prgname());
+  if (strcmp(o->precision, "float32") && strcmp(o->precision, "int8"))
+    return fail(error, "--precision is \"%s\", expected float32 or int8", o->precision);
+  return check_ratio("--target", o->target, 1e-3, error) &&
+         check_ratio("--static-target", o->static_target, 0, error) &&
+         check_ratio("--params-target", o->parameters_target, 0, error) &&
+         command_check_range("--batch-size", o->batch, 2, 1024, error) &&
+         command_check_range("--threads", o->threads, 1, 64, error);
+}
+
+static int run(const Options *o, GError **error)
+{
+  g_autoptr(GArray) weights = g_array_new(FALSE, FALSE, sizeof(FolderWeight));
+  CompressOptions compress_options = {
+    .teacher = o->teacher,
+    .data = (const char *const *)o->data,
+    .classes = o->classes,
+    .out = o->out,
+    .resume = o->resume,
+    .target = o->target,
+    .static_target = o->static_target,
+    .parameters_target = o->parameters_target,
+    .gates = !o->no_gates,
+    .merging = !o->no_merging && !o->static_only,
+    .search = o->search,
+    .static_only = o->static_only,
+    .train = !o->no_train,
+    .steps = (guint64)o->steps,
+    .batch = (guint)o->batch,
+    .threads = (guint)o->threads,
+    .seed = (guint64)o->seed,
+    .rate = o->rate,
+    .labels = o->labels,
+    .precision = o->precision,
+  };
+  if (!check(o, error) || !parse_groups(o, &compress_options, error) ||
+      (o->time_limit && !parse_duration(o->time_limit, &compress_options.time_limit, error)) ||
+      !parse_weights(o, weights, error) || !output_file_check(o->out, error))
+    return 1;
+  if (!o->steps && !o->time_limit && !o->no_train) {
+    fail(error, "--steps or --time-limit is missing (or --no-train)");
+    return 1;
+  }
+  compress_options.folder_weights = (const FolderWeight *)(gpointer)weights->data;
+  compress_options.n_folder_weights = weights->len;
+  return compress(&compress_options, error) ? 0 : 1;
+}
+
+int command_compress(int argc, char **argv, GError **error)
+{
+  g_auto(Options) o = { .target = 0.6, .rate = 3e-4, .labels = 0.3, .batch = 64, .threads = 2 };
+  const GOptionEntry entries[] = {
+    { "teacher", 0, 0, G_OPTION_ARG_FILENAME, &o.teacher, "The dense model", "MODEL" },
+    { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &o.data,
+      "Photographs: an archive or a folder; may be repeated", "TAR|DIR" },
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "The model file to write", "OUT" },
+    { "target", 0, 0, G_OPTION_ARG_DOUBLE, &o.target,
+      "Mean compute ratio: multiply-adds over the teacher's (default 0.6)", "R" },
+    { "static-target", 0, 0, G_OPTION_ARG_DOUBLE, &o.static_target,
+      "Compute ratio that the cut leaves (default: half way to the target)", "R" },
+    { "params-target", 0, 0, G_OPTION_ARG_DOUBLE, &o.parameters_target,
+      "Parameters at most, over the teacher's", "R" },
+    { "classes", 0, 0, G_OPTION_ARG_FILENAME, &o.classes,
+      "Keep only these classes: one id or label a line", "FILE" },
+    { "search", 0, 0, G_OPTION_ARG_NONE, &o.search,
+      "Learn the structure jointly with the gates before the cut", NULL },
+    { "no-gates", 0, 0, G_OPTION_ARG_NONE, &o.no_gates, "No gates", NULL },
+    { "no-merging", 0, 0, G_OPTION_ARG_NONE, &o.no_merging, "No token merging", NULL },
+    { "static-only", 0, 0, G_OPTION_ARG_NONE, &o.static_only, "Neither gates nor merging", NULL },
+    { "no-train", 0, 0, G_OPTION_ARG_NONE, &o.no_train, "Cut and compensate only", NULL },
+    { "granularity", 0, 0, G_OPTION_ARG_STRING, &o.granularity,
+      "Whose decision a gate takes: sample (default), group:K or batch", "G" },
+    { "sub-groups", 0, 0, G_OPTION_ARG_STRING, &o.sub_groups,
+      "Who decides together in training: sample, none, even:K, random or recursive", "S" },
+    { "steps", 0, 0, G_OPTION_ARG_INT64, &o.steps, "Steps of training", "N" },
+    { "time-limit", 0, 0, G_OPTION_ARG_STRING, &o.time_limit, "As many steps as fit: 90m, 2h, 600s",
+      "T" },
+    { "batch-size", 'b', 0, G_OPTION_ARG_INT, &o.batch, "Images of a step (default 64)", "N" },
+    { "threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "Threads (default 2)", "T" },
+    { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &o.rate, "At its peak (default 3e-4)", "R" },
+    { "labels", 0, 0, G_OPTION_ARG_DOUBLE, &o.labels,
+      "Weight of labels beside the teacher (default 0.3)", "W" },
+    { "folder-weight", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o.weights,
+      "Draw photographs of a top folder more or less often; may be repeated", "FOLDER=W" },
+    { "seed", 0, 0, G_OPTION_ARG_INT64, &o.seed, "Of all that is random (default 0)", "S" },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &o.precision,
+      "Of the file: int8 (default) or float32", "P" },
+    { "resume", 0, 0, G_OPTION_ARG_FILENAME, &o.resume,
+      "Folder of checkpoint and log (default OUT.training); a run found there goes on", "DIR" },
+    G_OPTION_ENTRY_NULL,
+  };
+  const CommandSyntax syntax = {
+    entries, "", "Makes a compressed, gated model of a dense one.",
+    "Units are ranked and cut with closed-form compensation; gates and token merging adapt the\n"
+    "rest to each image; distillation from the teacher trains what remains; the dial is\n"
+    "calibrated on photographs held out from the data. Stopped by Ctrl-C, SIGTERM or worse, the\n"
+    "same command with --resume goes on from the last checkpoint.\n"
+  };
+  g_auto(GStrv) arguments = NULL;
+  if (!command_parse(&syntax, argc, argv, &arguments, error))
+    return 1;
+  if (*arguments) {
+    fail(error, "'%s' belongs to no option (see %s --help)", *arguments, g_get_prgname());
+    return 1;
+  }
+  if (!o.precision)
+    o.precision = g_strdup("int8");
+  return run(&o, error);
+}

@@ -1,0 +1,82 @@
+#include "class-subset.h"
+
+#include <string.h>
+
+#include "command.h"
+
+static gboolean names_class(const char *line, const char *label, const char *id)
+{
+  const gsize n = strlen(line);
+  if (!strcmp(line, label) || (id && !strcmp(line, id)))
+    return TRUE;
+  return g_str_has_prefix(label, line) && label[n] == ',';
+}
+
+static int find_class(const char *line, const Description *d)
+{
+  for (guint i = 0; d->labels && i < d->n_classes; i++)
+    if (names_class(line, d->labels[i], d->label_ids ? d->label_ids[i] : NULL))
+      return (int)i;
+  return -1;
+}
+
+guint *class_subset_read(const char *path, const Description *teacher, guint *n, GError **error)
+{
+  g_autofree char *text = NULL;
+  g_autoptr(GError) read_error = NULL;
+  if (!g_file_get_contents(path, &text, NULL, &read_error)) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: %s", path, read_error->message);
+    return NULL;
+  }
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  g_autoptr(GArray) classes = g_array_new(FALSE, FALSE, sizeof(guint));
+  for (guint i = 0; lines[i]; i++) {
+    char *tab = strchr(lines[i], '\t');
+    if (tab)
+      *tab = '\0';
+    if (!*g_strstrip(lines[i]))
+      continue;
+    const int found = find_class(lines[i], teacher);
+    const guint class = (guint)found;
+    gboolean twice = FALSE;
+    for (guint j = 0; j < classes->len; j++)
+      twice = twice || g_array_index(classes, guint, j) == class;
+    if (found < 0 || twice) {
+      g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: line %u: '%s' %s", path, i + 1,
+                  lines[i], twice ? "is listed twice" : "is no class of the teacher");
+      return NULL;
+    }
+    g_array_append_val(classes, class);
+  }
+  if (classes->len < 2) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: %u classes, expected at least 2",
+                path, classes->len);
+    return NULL;
+  }
+  *n = classes->len;
+  return (guint *)(gpointer)g_array_free(g_steal_pointer(&classes), FALSE);
+}
+
+static char **pick_strings(char **strings, const guint *classes, guint n)
+{
+  if (!strings)
+    return NULL;
+  char **picked = g_new0(char *, n + 1);
+  for (guint i = 0; i < n; i++)
+    picked[i] = g_strdup(strings[classes ? classes[i] : i]);
+  return picked;
+}
+
+Description *class_subset_describe(const Description *teacher, const guint *classes, guint n)
+{
+  Description *d = g_memdup2(teacher, sizeof *d);
+  d->n_classes = classes ? n : teacher->n_classes;
+  d->name = g_strdup(teacher->name);
+  d->blocks = g_memdup2(teacher->blocks, teacher->depth * sizeof *d->blocks);
+  d->labels = pick_strings(teacher->labels, classes, d->n_classes);
+  d->label_ids = pick_strings(teacher->label_ids, classes, d->n_classes);
+  d->calibration = NULL;
+  d->n_calibration = 0;
+  d->provenance = NULL;
+  return d;
+}

@@ -1,0 +1,38 @@
+/* The whole way from a dense teacher to a compressed, gated student: structure search, cut with
+ * compensation, training, calibration of the dial, the model file. A run can be interrupted at any
+ * step and goes on from its checkpoint to the same result. */
+#pragma once
+
+#include "collection.h"
+#include "groups.h"
+#include "sampler.h"
+#include "vitgate.h"
+
+typedef struct {
+  const char *teacher;      /* path of the model */
+  const char *const *data;  /* NULL terminated: folders and archives */
+  const char *classes;      /* (nullable): file with the labels or ids that the student knows */
+  const char *out;          /* path */
+  const char *resume;       /* (nullable): folder of the checkpoint; default OUT.training */
+  double target;            /* mean compute ratio */
+  double static_target;     /* compute ratio of the cut network, all modules open; 0: by target */
+  double parameters_target; /* of the teacher's; 0: whatever the compute target leaves */
+  gboolean gates, merging, search;
+  gboolean static_only; /* neither gates nor merging */
+  gboolean train;
+  SubGroups sub_groups;
+  guint group_size;
+  guint64 steps;     /* of training; 0: by time_limit */
+  double time_limit; /* seconds; 0: by steps */
+  guint batch, threads;
+  guint64 seed;
+  double rate;                        /* of learning */
+  double labels;                      /* weight of labels in the loss */
+  const char *precision;              /* of the file: "float32" or "int8" */
+  const FolderWeight *folder_weights; /* (nullable) [n_folder_weights] */
+  guint n_folder_weights;
+} CompressOptions;
+
+/* Returns: FALSE with COMMAND_ERROR_* or VITGATE_ERROR_*; with COMMAND_ERROR_INTERRUPTED where a
+ * signal ended it behind a checkpoint */
+gboolean compress(const CompressOptions *options, GError **error);

@@ -1,0 +1,172 @@
+#include "loss.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "functions.h"
+#include "mask.h"
+
+/* What no gate controls: patch embedding and heads. */
+static double fixed_gmacs(const Description *d)
+{
+  double blocks = 0;
+  const guint tokens = vitgate__description_n_tokens(d);
+  for (guint b = 0; b < d->depth; b++)
+    blocks += vitgate__attention_gmacs(d, d->blocks[b].heads, tokens) +
+              vitgate__mlp_gmacs(d, d->blocks[b].neurons, tokens);
+  return vitgate__description_gmacs(d) - blocks;
+}
+
+double loss_compute_ratio(const Pass *pass, const LossWeights *weights)
+{
+  const Description *d = pass->network->description;
+  const Decisions *decisions = &pass->decisions;
+  double sum = fixed_gmacs(d) * pass->n_images;
+  for (guint module = 0; module < 2 * d->depth; module++)
+    for (guint i = 0; i < pass->n_images; i++) {
+      const gsize at = (gsize)module * pass->capacity + i;
+      sum += decisions->open[at] * decisions->macs[at];
+    }
+  return sum / pass->n_images / weights->dense_gmacs;
+}
+
+double loss_open_ratio(const Pass *pass, double dense_gmacs)
+{
+  const Description *d = pass->network->description;
+  double sum = fixed_gmacs(d) * pass->n_images;
+  for (guint module = 0; module < 2 * d->depth; module++)
+    for (guint i = 0; i < pass->n_images; i++)
+      sum += pass->decisions.macs[(gsize)module * pass->capacity + i];
+  return sum / pass->n_images / dense_gmacs;
+}
+
+/* out[n] = log softmax(x / temperature) */
+static void log_softmax(double *out, const real *x, double temperature, guint n)
+{
+  double most = -INFINITY, sum = 0;
+  for (guint i = 0; i < n; i++)
+    most = MAX(most, x[i] / temperature);
+  for (guint i = 0; i < n; i++)
+    sum += exp(x[i] / temperature - most);
+  for (guint i = 0; i < n; i++)
+    out[i] = x[i] / temperature - most - log(sum);
+}
+
+static guint best_of(const real *x, guint n)
+{
+  guint best = 0;
+  for (guint i = 1; i < n; i++)
+    if (x[i] > x[best])
+      best = i;
+  return best;
+}
+
+/* T^2 KL(teacher || student) at temperature T */
+static void distil(real *dlogits, const real *logits, const real *teacher, double *work,
+                   const LossWeights *weights, double each, guint n, LossSums *sums)
+{
+  const double t = weights->temperature;
+  double *ours = work, *theirs = work + n, divergence = 0;
+  log_softmax(ours, logits, t, n);
+  log_softmax(theirs, teacher, t, n);
+  for (guint c = 0; c < n; c++) {
+    const double p = exp(theirs[c]);
+    divergence += p * (theirs[c] - ours[c]);
+    dlogits[c] += (real)(weights->distillation * t * each * (exp(ours[c]) - p));
+  }
+  sums->distillation += t * t * divergence;
+}
+
+static void follow_label(real *dlogits, const real *logits, guint label, double *work,
+                         const LossWeights *weights, double each, guint n, LossSums *sums)
+{
+  const double rest = weights->smoothing / n;
+  log_softmax(work, logits, 1, n);
+  for (guint c = 0; c < n; c++) {
+    const double p = rest + (c == label ? 1 - weights->smoothing : 0);
+    sums->labels -= p * work[c];
+    dlogits[c] += (real)(weights->labels * each * (exp(work[c]) - p));
+  }
+  sums->labelled++;
+  sums->right += best_of(logits, n) == label;
+}
+
+/* Mean squared difference between a token and the mean of the teacher's tokens it stands for. */
+static void match_tokens(Share *share, guint i, const real *teacher, double weight, LossSums *sums)
+{
+  const Network *network = share->pass->network;
+  const Description *d = network->description;
+  const guint tokens = vitgate__description_n_tokens(d), dim = d->dim;
+  const Activations *last = &share->blocks[d->depth];
+  const guint remaining = last->rows[i + 1] - last->rows[i];
+  for (guint t = 0; t < tokens; t++)
+    share->into[t] = t;
+  for (guint b = 0; b < d->depth; b++)
+    for (guint t = 0; t < tokens; t++)
+      share->into[t] = share->blocks[b].into[share->blocks[b].rows[i] + share->into[t]];
+  real *mean = share->dz; /* free before the way back */
+  memset(mean, 0, (gsize)remaining * dim * sizeof *mean);
+  for (guint t = 0; t < tokens; t++)
+    functions()->add_scaled(mean + (gsize)share->into[t] * dim,
+                            1 / last->size[last->rows[i] + share->into[t]],
+                            teacher + (gsize)t * dim, dim);
+  const real *ours = share->final + (gsize)last->rows[i] * dim;
+  real *dfinal = share->dfinal + (gsize)last->rows[i] * dim;
+  const double scale = 1.0 / ((double)remaining * dim);
+  for (gsize k = 0; k < (gsize)remaining * dim; k++) {
+    const double difference = ours[k] - mean[k];
+    sums->tokens += scale * difference * difference;
+    dfinal[k] += (real)(2 * weight * scale * difference);
+  }
+}
+
+/* gamma (ratio - target)^2 by the decisions and by the structure's alphas */
+static void weigh_compute(Share *share, const LossWeights *weights, double ratio)
+{
+  Pass *pass = share->pass;
+  const Network *network = pass->network;
+  const double slope = 2 * weights->compute * (ratio - weights->target);
+  for (guint module = 0; module < 2 * network->description->depth; module++) {
+    const TrainBlock *block = &network->blocks[module / 2];
+    const Choice *choice = module % 2 ? &block->neurons_choice : &block->heads_choice;
+    double spent = 0;
+    for (guint i = share->first; i < share->first + share->n; i++) {
+      const gsize at = (gsize)module * pass->capacity + i;
+      const double part = pass->decisions.macs[at] / weights->dense_gmacs / pass->n_images;
+      pass->decisions.dopen[at] += (real)(slope * part);
+      spent += part * pass->decisions.open[at];
+    }
+    if (choice->n)
+      mask_scale_backward(share, choice, slope * spent / mask_scale(network, choice));
+  }
+}
+
+LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets *targets,
+                    double ratio)
+{
+  const Pass *pass = share->pass;
+  const Description *d = pass->network->description;
+  const guint n = d->n_classes, tokens = vitgate__description_n_tokens(d);
+  const double each = 1.0 / pass->n_images;
+  LossSums sums = { 0 };
+  g_autofree double *work = g_new(double, 2 * n);
+  memset(share->dlogits, 0, (gsize)share->n * n * sizeof *share->dlogits);
+  memset(share->dfinal, 0,
+         (gsize)share->blocks[d->depth].rows[share->n] * d->dim * sizeof *share->dfinal);
+  for (guint i = 0; i < share->n; i++) {
+    const guint image = share->first + i;
+    const real *logits = share->logits + (gsize)i * n;
+    real *dlogits = share->dlogits + (gsize)i * n;
+    const real *teacher = targets->teacher_logits + (gsize)image * n;
+    distil(dlogits, logits, teacher, work, weights, each, n, &sums);
+    sums.agreement += best_of(logits, n) == best_of(teacher, n);
+    if (targets->labels && targets->labels[image] >= 0)
+      follow_label(dlogits, logits, (guint)targets->labels[image], work, weights, each, n, &sums);
+    if (targets->teacher_tokens && weights->tokens > 0)
+      match_tokens(share, i, targets->teacher_tokens + (gsize)image * tokens * d->dim,
+                   weights->tokens * each, &sums);
+  }
+  if (weights->compute > 0)
+    weigh_compute(share, weights, ratio);
+  return sums;
+}

@@ -1,0 +1,41 @@
+/* What training minimises, and its gradient at the outputs of a pass. */
+#pragma once
+
+#include "pass.h"
+
+/* Weights of the parts; 0: left out. */
+typedef struct {
+  double distillation; /* Kullback-Leibler divergence from the teacher's to the student's classes */
+  double temperature;  /* of both, in the former */
+  double tokens;       /* mean squared difference of the final tokens */
+  double labels;       /* cross entropy with labels */
+  double smoothing;    /* of the labels */
+  double compute;      /* (compute ratio - target)^2: gamma */
+  double target;       /* compute ratio */
+  double dense_gmacs;
+} LossWeights;
+
+/* Of one batch. */
+typedef struct {
+  const real *teacher_logits; /* [n_images][n_classes] */
+  const real *teacher_tokens; /* (nullable) [n_images][n_tokens][dim], normalised */
+  const int *labels;          /* (nullable) [n_images]; -1: none */
+} LossTargets;
+
+/* Sums over a share's images; divided by the batch's size they are means. */
+typedef struct {
+  double distillation, tokens, labels, agreement; /* agreement: images with the teacher's class */
+  guint labelled, right;
+} LossSums;
+
+/* Sets the share's dlogits and dfinal, and adds the compute term to dopen and to the gradient of
+ * the structure's alphas; @ratio: the batch's, from loss_compute_ratio().
+ * Returns: the sums over the share's images */
+LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets *targets,
+                    double ratio);
+
+/* Returns: the mean multiply-adds of an image of the batch over the dense teacher's */
+double loss_compute_ratio(const Pass *pass, const LossWeights *weights);
+
+/* The same ratio if every gate were open. */
+double loss_open_ratio(const Pass *pass, double dense_gmacs);

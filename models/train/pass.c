@@ -1,0 +1,336 @@
+#include "pass.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "functions.h"
+
+/* ---- Memory ---- */
+
+/* Arrays to carve out of one block: what points to them, and how many values each has. */
+typedef struct {
+  real **array;
+  gsize n;
+} Part;
+
+static void want(GArray *parts, real **array, gsize n)
+{
+  Part part = { array, (n + 15) / 16 * 16 };
+  g_array_append_val(parts, part);
+}
+
+static real *carve(const GArray *parts)
+{
+  gsize total = 0;
+  for (guint i = 0; i < parts->len; i++)
+    total += g_array_index(parts, Part, i).n;
+  real *memory = aligned_alloc(64, total * sizeof *memory), *next = memory;
+  if (!memory)
+    g_error("no memory for %" G_GSIZE_FORMAT " activations", total);
+  for (guint i = 0; i < parts->len; i++) {
+    *g_array_index(parts, Part, i).array = next;
+    next += g_array_index(parts, Part, i).n;
+  }
+  return memory;
+}
+
+static void want_block(GArray *parts, Activations *a, const Network *network, guint b, guint images,
+                       gsize rows)
+{
+  const Description *d = network->description;
+  want(parts, &a->x, rows * d->dim);
+  want(parts, &a->size, rows);
+  want(parts, &a->log_size, rows);
+  if (b == d->depth)
+    return;
+  const TrainBlock *block = &network->blocks[b];
+  const gsize width = (gsize)block->heads * d->head_dim, neurons = block->neurons;
+  want(parts, &a->y, rows * d->dim);
+  want(parts, &a->z, rows * d->dim);
+  if (width) {
+    want(parts, &a->mean1, rows);
+    want(parts, &a->inverse1, rows);
+    want(parts, &a->h1, rows * d->dim);
+    want(parts, &a->qkv, rows * 3 * width);
+    want(parts, &a->heads, rows * width);
+    want(parts, &a->f, rows * d->dim);
+  }
+  if (neurons) {
+    want(parts, &a->mean2, rows);
+    want(parts, &a->inverse2, rows);
+    want(parts, &a->h2, rows * d->dim);
+    want(parts, &a->p, rows * neurons);
+    want(parts, &a->g, rows * neurons);
+    want(parts, &a->m, rows * d->dim);
+  }
+  for (guint g = 0; g < 2; g++) {
+    want(parts, &a->gates[g].in, (gsize)images * 2 * d->dim);
+    want(parts, &a->gates[g].norm, (gsize)images * 2 * d->dim);
+    want(parts, &a->gates[g].mean, images);
+    want(parts, &a->gates[g].inverse, images);
+    want(parts, &a->gates[g].hidden, (gsize)images * GATE_HIDDEN);
+    want(parts, &a->gates[g].active, (gsize)images * GATE_HIDDEN);
+    want(parts, &a->gates[g].raw, images);
+  }
+}
+
+static void share_init(Share *share, Pass *pass, guint images, gboolean bf16)
+{
+  const Network *network = pass->network;
+  const Description *d = network->description;
+  const guint tokens = vitgate__description_n_tokens(d);
+  const gsize rows = (gsize)images * tokens;
+  gsize width = 0, neurons = 0;
+  for (guint b = 0; b < d->depth; b++) {
+    width = MAX(width, (gsize)network->blocks[b].heads * d->head_dim);
+    neurons = MAX(neurons, network->blocks[b].neurons);
+  }
+  share->pass = pass;
+  share->scratch = product_scratch_new(bf16);
+  share->merge = vitgate__merge_scratch_new(tokens, d->head_dim);
+  share->into = g_new0(guint, tokens);
+  share->blocks = g_new0(Activations, d->depth + 1);
+  g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(Part));
+  for (guint b = 0; b <= d->depth; b++) {
+    Activations *a = &share->blocks[b];
+    a->rows = g_new0(guint, images + 1);
+    a->merged = g_new0(guint, images + 1);
+    a->into = g_new0(guint, rows);
+    want_block(parts, a, network, b, images, rows);
+  }
+  want(parts, &share->patches,
+       (gsize)images * vitgate__description_n_patches(d) * 3 * d->patch_size * d->patch_size);
+  want(parts, &share->final_mean, rows);
+  want(parts, &share->final_inverse, rows);
+  want(parts, &share->final, rows * d->dim);
+  want(parts, &share->logits, (gsize)images * d->n_classes);
+  want(parts, &share->tokens[0], (gsize)images * d->dim);
+  want(parts, &share->tokens[1], (gsize)images * d->dim);
+  want(parts, &share->dtokens, (gsize)images * d->dim);
+  want(parts, &share->dlogits, (gsize)images * d->n_classes);
+  want(parts, &share->dfinal, rows * d->dim);
+  want(parts, &share->dx, rows * d->dim);
+  want(parts, &share->dz, rows * d->dim);
+  want(parts, &share->dh, rows * d->dim);
+  want(parts, &share->dqkv, rows * 3 * width);
+  want(parts, &share->dheads, rows * width);
+  want(parts, &share->dp, rows * neurons);
+  want(parts, &share->scores, (gsize)tokens * tokens);
+  want(parts, &share->dscores, (gsize)tokens * tokens);
+  want(parts, &share->dfeatures, (gsize)4 * d->dim);
+  want(parts, &share->heads_mask, width);
+  want(parts, &share->neurons_mask, neurons);
+  want(parts, &share->dmask, MAX(width, neurons));
+  want(parts, &share->gradient, network->n_values);
+  share->memory = carve(parts);
+}
+
+static void share_clear(Share *share, guint depth)
+{
+  for (guint b = 0; b <= depth; b++) {
+    g_free(share->blocks[b].rows);
+    g_free(share->blocks[b].merged);
+    g_free(share->blocks[b].into);
+  }
+  g_free(share->blocks);
+  g_free(share->into);
+  free(share->memory);
+  product_scratch_free(&share->scratch);
+  vitgate__merge_scratch_free(&share->merge);
+}
+
+Pass *pass_new(const Network *network, Team *team, guint max_images, gboolean bf16)
+{
+  Pass *pass = g_new0(Pass, 1);
+  const guint n = vitgate__team_size(team), depth = network->description->depth;
+  pass->network = network;
+  pass->team = team;
+  pass->capacity = max_images;
+  pass->shares = g_new0(Share, n);
+  for (guint i = 0; i < n; i++)
+    share_init(&pass->shares[i], pass, (max_images + n - 1) / n, bf16);
+  for (guint way = 0; way < 2; way++) {
+    pass->packed[way] = g_new0(void *, N_WEIGHTS(depth));
+    for (guint w = 0; w < N_WEIGHTS(depth); w++) {
+      gsize size = pass_packed_size(pass, pass->shares[0].scratch, w, way);
+      pass->packed[way][w] = size ? aligned_alloc(64, (size + 63) / 64 * 64) : NULL;
+    }
+  }
+  const gsize decisions = (gsize)2 * depth * max_images;
+  real **arrays[] = { &pass->decisions.logit, &pass->decisions.soft, &pass->decisions.open,
+                      &pass->decisions.dopen, &pass->decisions.macs };
+  for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
+    *arrays[i] = g_new0(real, decisions);
+  pass->decisions.temperature = 1;
+  return pass;
+}
+
+void pass_free(Pass **pass)
+{
+  Pass *p = g_steal_pointer(pass);
+  if (!p)
+    return;
+  const guint depth = p->network->description->depth;
+  for (guint i = 0; i < vitgate__team_size(p->team); i++)
+    share_clear(&p->shares[i], depth);
+  for (guint way = 0; way < 2; way++) {
+    for (guint w = 0; w < N_WEIGHTS(depth); w++)
+      free(p->packed[way][w]);
+    g_free(p->packed[way]);
+  }
+  real *arrays[] = { p->decisions.logit, p->decisions.soft, p->decisions.open, p->decisions.dopen,
+                     p->decisions.macs };
+  for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
+    g_free(arrays[i]);
+  g_free(p->shares);
+  g_free(p);
+}
+
+/* ---- Forward ---- */
+
+void pass_pack(Share *share)
+{
+  const guint n = vitgate__team_size(share->pass->team);
+  const guint member = (guint)(share - share->pass->shares);
+  for (guint w = member; w < N_WEIGHTS(share->pass->network->description->depth); w += n)
+    pass_pack_weight(share->pass, share->scratch, w);
+  vitgate__team_barrier(share->pass->team);
+}
+
+/* The pixels of every patch, in the order of the convolution's weights. */
+static void gather_patches(real *patches, const real *tensor, const Description *d)
+{
+  const guint size = d->image_size, patch = d->patch_size, side = size / patch;
+  for (guint p = 0; p < side * side; p++) {
+    const real *corner = tensor + (gsize)(p / side * patch) * size + p % side * patch;
+    for (guint c = 0; c < 3; c++)
+      for (guint y = 0; y < patch; y++, patches += patch)
+        memcpy(patches, corner + ((gsize)c * size + y) * size, patch * sizeof *patches);
+  }
+}
+
+static void embed(Share *share)
+{
+  const Network *network = share->pass->network;
+  const Description *d = network->description;
+  const guint n_patches = vitgate__description_n_patches(d), prefix = network->n_prefix;
+  const guint tokens = n_patches + prefix, values = 3 * d->patch_size * d->patch_size;
+  Activations *a = &share->blocks[0];
+  for (guint i = 0; i < share->n; i++) {
+    real *x = a->x + (gsize)i * tokens * d->dim;
+    real *patches = share->patches + (gsize)i * n_patches * values;
+    gather_patches(
+        patches,
+        share->pass->tensors + (gsize)(share->first + i) * 3 * d->image_size * d->image_size, d);
+    memcpy(x, network_at(network, network->pos_embed), (gsize)tokens * d->dim * sizeof *x);
+    functions()->add_scaled(x, 1, network_at(network, network->cls_token), d->dim);
+    if (d->distilled)
+      functions()->add_scaled(x + d->dim, 1, network_at(network, network->dist_token), d->dim);
+    pass_linear(share, PATCH_OF(d->depth), x + (gsize)prefix * d->dim, patches, TRUE, n_patches);
+    a->rows[i + 1] = (i + 1) * tokens;
+  }
+  for (guint row = 0; row < share->n * tokens; row++) {
+    a->size[row] = 1;
+    a->log_size[row] = 0;
+  }
+}
+
+/* logits from the class token, or the mean over the class and distillation tokens */
+static void classify(Share *share)
+{
+  const Network *network = share->pass->network;
+  const Description *d = network->description;
+  Activations *a = &share->blocks[d->depth];
+  functions()->layer_norm(share->final, share->final_mean, share->final_inverse, a->x,
+                          network_at(network, network->norm_scale),
+                          network_at(network, network->norm_shift), (real)d->layer_norm_eps,
+                          a->rows[share->n], d->dim);
+  for (guint t = 0; t < network->n_prefix; t++) {
+    for (guint i = 0; i < share->n; i++)
+      memcpy(share->tokens[t] + (gsize)i * d->dim, share->final + (gsize)(a->rows[i] + t) * d->dim,
+             d->dim * sizeof(real));
+    pass_linear(share, t ? HEAD_DIST_OF(d->depth) : HEAD_OF(d->depth), share->logits,
+                share->tokens[t], t, share->n);
+  }
+  if (d->distilled)
+    for (gsize i = 0; i < (gsize)share->n * d->n_classes; i++)
+      share->logits[i] /= 2;
+}
+
+void pass_forward(Share *share)
+{
+  Pass *pass = share->pass;
+  const guint n = vitgate__team_size(pass->team), member = (guint)(share - pass->shares);
+  share->first = pass->n_images * member / n;
+  share->n = pass->n_images * (member + 1) / n - share->first;
+  embed(share);
+  for (guint b = 0; b < pass->network->description->depth; b++) {
+    pass_gate(share, b, FALSE);
+    pass_attention(share, b);
+    pass_gate(share, b, TRUE);
+    pass_mlp(share, b);
+  }
+  classify(share);
+  vitgate__team_barrier(pass->team);
+}
+
+const real *pass_get_logits(const Pass *pass, guint image)
+{
+  const Share *share = pass->shares;
+  while (image >= share->first + share->n)
+    share++;
+  return share->logits + (gsize)(image - share->first) * pass->network->description->n_classes;
+}
+
+/* ---- Back ---- */
+
+static void classify_backward(Share *share)
+{
+  const Network *network = share->pass->network;
+  const Description *d = network->description;
+  const Activations *a = &share->blocks[d->depth];
+  if (d->distilled)
+    for (gsize i = 0; i < (gsize)share->n * d->n_classes; i++)
+      share->dlogits[i] /= 2;
+  for (guint t = 0; t < network->n_prefix; t++) {
+    pass_linear_backward(share, t ? HEAD_DIST_OF(d->depth) : HEAD_OF(d->depth), share->dtokens,
+                         share->dlogits, share->tokens[t], FALSE, share->n);
+    for (guint i = 0; i < share->n; i++)
+      functions()->add_scaled(share->dfinal + (gsize)(a->rows[i] + t) * d->dim, 1,
+                              share->dtokens + (gsize)i * d->dim, d->dim);
+  }
+  memset(share->dx, 0, (gsize)a->rows[share->n] * d->dim * sizeof *share->dx);
+  functions()->layer_norm_backward(share->dx, share->gradient + network->norm_scale,
+                                   share->gradient + network->norm_shift, share->dfinal, a->x,
+                                   network_at(network, network->norm_scale), share->final_mean,
+                                   share->final_inverse, a->rows[share->n], d->dim);
+}
+
+static void embed_backward(Share *share)
+{
+  const Network *network = share->pass->network;
+  const Description *d = network->description;
+  const guint n_patches = vitgate__description_n_patches(d), prefix = network->n_prefix;
+  const guint tokens = n_patches + prefix, values = 3 * d->patch_size * d->patch_size;
+  for (guint i = 0; i < share->n; i++) {
+    const real *dx = share->dx + (gsize)i * tokens * d->dim;
+    functions()->add_scaled(share->gradient + network->pos_embed, 1, dx, (gsize)tokens * d->dim);
+    functions()->add_scaled(share->gradient + network->cls_token, 1, dx, d->dim);
+    if (d->distilled)
+      functions()->add_scaled(share->gradient + network->dist_token, 1, dx + d->dim, d->dim);
+    pass_linear_backward(share, PATCH_OF(d->depth), NULL, dx + (gsize)prefix * d->dim,
+                         share->patches + (gsize)i * n_patches * values, FALSE, n_patches);
+  }
+}
+
+void pass_backward(Share *share)
+{
+  classify_backward(share);
+  for (guint b = share->pass->network->description->depth; b-- > 0;) {
+    pass_mlp_backward(share, b);
+    pass_gate_backward(share, b, TRUE);
+    pass_attention_backward(share, b);
+    pass_gate_backward(share, b, FALSE);
+  }
+  embed_backward(share);
+}

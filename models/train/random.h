@@ -1,0 +1,50 @@
+/* Random numbers that depend on nothing but a seed, a purpose and a number such as a draw's: the
+ * same in any order, on any thread and after a resumption. The generator is SplitMix64 (Steele,
+ * Lea, Flood 2014). */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+  guint64 state;
+} Random;
+
+/* A bijection that leaves no trace of a pattern in its inputs. */
+static inline guint64 random_mix(guint64 x)
+{
+  x = (x ^ (x >> 30)) * G_GUINT64_CONSTANT(0xbf58476d1ce4e5b9);
+  x = (x ^ (x >> 27)) * G_GUINT64_CONSTANT(0x94d049bb133111eb);
+  return x ^ (x >> 31);
+}
+
+/* Returns: a key for what is number @number among the uses for @purpose */
+static inline guint64 random_key(guint64 seed, guint64 purpose, guint64 number)
+{
+  return random_mix(random_mix(random_mix(seed) + purpose) + number);
+}
+
+static inline guint64 random_next(Random *random)
+{
+  random->state += G_GUINT64_CONSTANT(0x9e3779b97f4a7c15);
+  return random_mix(random->state);
+}
+
+/* Returns: 0 to below 1 */
+static inline double random_unit(Random *random)
+{
+  return (double)(random_next(random) >> 11) * 0x1p-53;
+}
+
+static inline double random_between(Random *random, double low, double high)
+{
+  return low + random_unit(random) * (high - low);
+}
+
+/* Returns: 0 to below @n */
+static inline guint random_below(Random *random, guint n)
+{
+  return (guint)(((random_next(random) >> 32) * n) >> 32);
+}
+
+/* Returns: where @i goes in the permutation of 0 … @n - 1 that @key stands for; @i below @n */
+guint random_permute(guint64 key, guint n, guint i);

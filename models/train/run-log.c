@@ -1,0 +1,131 @@
+#include "run-log.h"
+
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "error.h"
+
+#define STEPS_A_LINE 20
+
+struct _RunLog {
+  FILE *file;
+  gboolean terminal;
+  guint batch;
+  gint64 since;   /* of the lines' first step */
+  guint n;        /* steps since */
+  StepReport sum; /* of them */
+};
+
+RunLog *run_log_new(const char *path, guint batch, GError **error)
+{
+  FILE *file = fopen(path, "a");
+  if (!file) {
+    vitgate__set_error(error, VITGATE_ERROR_IO, "%s: cannot be written", path);
+    return NULL;
+  }
+  RunLog *log = g_new0(RunLog, 1);
+  log->file = file;
+  log->batch = batch;
+  log->terminal = isatty(STDERR_FILENO);
+  log->since = g_get_monotonic_time();
+  return log;
+}
+
+void run_log_free(RunLog **log)
+{
+  RunLog *l = g_steal_pointer(log);
+  if (!l)
+    return;
+  if (l->terminal && l->n)
+    fputc('\n', stderr);
+  fclose(l->file);
+  g_free(l);
+}
+
+static void write_line(RunLog *log, JsonObject *object)
+{
+  g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), object);
+  g_autofree char *text = json_to_string(node, FALSE);
+  fprintf(log->file, "%s\n", text);
+  fflush(log->file);
+}
+
+void run_log_note(RunLog *log, const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_autoptr(JsonObject) object = json_object_new();
+  json_object_set_string_member(object, "note", text);
+  write_line(log, object);
+  fprintf(stderr, "%s%s\n", log->terminal ? "\r\033[K" : "", text);
+}
+
+static void add_report(StepReport *sum, const StepReport *report)
+{
+  sum->loss += report->loss;
+  sum->distillation += report->distillation;
+  sum->tokens += report->tokens;
+  sum->labels += report->labels;
+  sum->agreement += report->agreement;
+  sum->ratio += report->ratio;
+  sum->norm += report->norm;
+  sum->open += report->open;
+  sum->target = report->target;
+  sum->rate = report->rate;
+}
+
+static void log_means(RunLog *log, guint64 step, guint64 steps, double speed, double threshold)
+{
+  const StepReport *s = &log->sum;
+  const double n = log->n;
+  const struct {
+    const char *name;
+    double value;
+  } fields[] = {
+    { "images_per_second", speed },
+    { "loss", s->loss / n },
+    { "distillation", s->distillation / n },
+    { "tokens", s->tokens / n },
+    { "labels", s->labels / n },
+    { "agreement", s->agreement / n },
+    { "compute", s->ratio / n },
+    { "target", s->target },
+    { "gates_open", s->open / n },
+    { "merge_threshold", threshold },
+    { "gradient_norm", s->norm / n },
+    { "rate", s->rate },
+  };
+  g_autoptr(JsonObject) object = json_object_new();
+  json_object_set_int_member(object, "step", (gint64)step);
+  json_object_set_int_member(object, "steps", (gint64)steps);
+  for (guint i = 0; i < G_N_ELEMENTS(fields); i++)
+    json_object_set_double_member(object, fields[i].name, fields[i].value);
+  write_line(log, object);
+}
+
+void run_log_step(RunLog *log, guint64 step, guint64 steps, const StepReport *report,
+                  double threshold)
+{
+  add_report(&log->sum, report);
+  log->n++;
+  if (log->n < STEPS_A_LINE && step != steps)
+    return;
+  const gint64 now = g_get_monotonic_time();
+  const double seconds = (double)(now - log->since) / G_USEC_PER_SEC, n = log->n;
+  const double speed = n * log->batch / seconds;
+  const guint left = (guint)((double)(steps - step) * seconds / n);
+  log_means(log, step, steps, speed, threshold);
+  fprintf(stderr,
+          "%sstep %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT ", %.1f images/s, loss %.4f, "
+          "agreement %.1f %%, compute %.3f (target %.3f), gates open %.0f %%, %u:%02u:%02u left%s",
+          log->terminal ? "\r\033[K" : "", step, steps, speed, log->sum.loss / n,
+          100 * log->sum.agreement / n, log->sum.ratio / n, log->sum.target,
+          100 * log->sum.open / n, left / 3600, left / 60 % 60, left % 60,
+          log->terminal ? "" : "\n");
+  log->sum = (StepReport){ 0 };
+  log->n = 0;
+  log->since = now;
+}

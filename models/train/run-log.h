@@ -1,0 +1,18 @@
+/* What people and programs see of a long run: a line on the terminal, JSON lines in a file. */
+#pragma once
+
+#include "trainer.h"
+
+typedef struct _RunLog RunLog;
+
+/* @path: JSON lines are added to it; @batch: images of a step
+ * Returns: (transfer full): or NULL with VITGATE_ERROR_IO */
+RunLog *run_log_new(const char *path, guint batch, GError **error);
+void run_log_free(RunLog **log);
+
+/* A plain line for both. */
+void run_log_note(RunLog *log, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Every so often, and behind the last step. */
+void run_log_step(RunLog *log, guint64 step, guint64 steps, const StepReport *report,
+                  double merge_threshold);

@@ -1,0 +1,240 @@
+/* The trainer's gradients against finite differences, in double precision, at small odd sizes. The
+ * trainer's sources are built a second time for this program, with real numbers of type double. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "loss.h"
+#include "network.h"
+#include "pass.h"
+
+/* Central differences of a smooth function at a step of 1e-5 are good to about 1e-9 relative to
+ * the function; a gradient below the absolute bound is lost in that. */
+#define STEP     1e-5
+#define RELATIVE 1e-5
+#define ABSOLUTE 1e-8
+
+enum { N_IMAGES = 5, N_MEMBERS = 2 };
+
+typedef struct {
+  Description description;
+  BlockShape blocks[4];
+  Network *network;
+  Team *team;
+  Pass *pass;
+  real *tensors, *teacher_logits, *teacher_tokens, *noise;
+  int labels[N_IMAGES];
+  guint group[N_IMAGES];
+  LossWeights weights;
+} Setup;
+
+typedef struct {
+  gboolean gates, groups, choices, distilled;
+  double merge_threshold;
+} Variant;
+
+static real *random_values(GRand *random, gsize n, double scale)
+{
+  real *values = g_new(real, n);
+  for (gsize i = 0; i < n; i++)
+    values[i] = g_rand_double_range(random, -1, 1) * scale;
+  return values;
+}
+
+static Setup *setup_new(const Variant *variant)
+{
+  Setup *s = g_new0(Setup, 1);
+  GRand *random = g_rand_new_with_seed(7);
+  const BlockShape shapes[4] = {
+    { .heads = 3, .neurons = 32 }, { .heads = 1, .neurons = 48 }, { .neurons = 16 }, { .heads = 2 }
+  };
+  memcpy(s->blocks, shapes, sizeof shapes);
+  s->description = (Description){
+    .image_size = 12,
+    .patch_size = 3,
+    .dim = 10,
+    .head_dim = 6,
+    .depth = 4,
+    .blocks = s->blocks,
+    .n_classes = 7,
+    .layer_norm_eps = 1e-6,
+    .distilled = variant->distilled,
+    .dense_gmacs = 1e-4,
+  };
+  if (variant->gates)
+    description_add_gates(&s->description);
+  s->network = network_new(&s->description, variant->choices);
+  for (guint i = 0; i < s->network->parameters->len; i++) {
+    const Parameter *p = &g_array_index(s->network->parameters, Parameter, i);
+    const gboolean norm = g_str_has_suffix(p->name, "weight") && p->n_dims == 1;
+    for (gsize j = 0; j < p->n; j++)
+      s->network->values[p->offset + j] += (norm ? 1 : 0) + g_rand_double_range(random, -0.4, 0.4);
+  }
+  for (guint b = 0; b < 4; b++)
+    s->network->blocks[b].merge_threshold = variant->merge_threshold;
+  s->team = vitgate__team_new(N_MEMBERS);
+  s->pass = pass_new(s->network, s->team, N_IMAGES, FALSE);
+  const guint tokens = vitgate__description_n_tokens(&s->description);
+  s->tensors = random_values(random, N_IMAGES * 3 * 12 * 12, 1);
+  s->teacher_logits = random_values(random, N_IMAGES * 7, 2);
+  s->teacher_tokens = random_values(random, (gsize)N_IMAGES * tokens * 10, 1);
+  s->noise = random_values(random, 2 * 4 * N_IMAGES, 2);
+  for (guint i = 0; i < N_IMAGES; i++) {
+    s->labels[i] = i % 2 ? (int)i : -1;
+    s->group[i] = i / 2;
+  }
+  s->pass->n_images = N_IMAGES;
+  s->pass->tensors = s->tensors;
+  s->pass->decisions.sampling = TRUE;
+  s->pass->decisions.relaxed = TRUE; /* finite differences see the soft decision */
+  s->pass->decisions.temperature = 0.8;
+  s->pass->decisions.noise = s->noise;
+  s->pass->decisions.group = variant->groups ? s->group : NULL;
+  s->weights = (LossWeights){ .distillation = 0.7,
+                              .temperature = 2,
+                              .tokens = 0.3,
+                              .labels = 0.5,
+                              .smoothing = 0.1,
+                              .compute = 3,
+                              .target = 0.5,
+                              .dense_gmacs = s->description.dense_gmacs };
+  g_rand_free(random);
+  return s;
+}
+
+static void setup_free(Setup *s)
+{
+  pass_free(&s->pass);
+  vitgate__team_free(&s->team);
+  network_free(&s->network);
+  g_free(s->tensors);
+  g_free(s->teacher_logits);
+  g_free(s->teacher_tokens);
+  g_free(s->noise);
+  g_free(s);
+}
+
+static void run_forward(gpointer data, guint member)
+{
+  Setup *s = data;
+  pass_pack(&s->pass->shares[member]);
+  pass_forward(&s->pass->shares[member]);
+}
+
+static void run_backward(gpointer data, guint member)
+{
+  pass_backward(&((Setup *)data)->pass->shares[member]);
+}
+
+/* Returns: the loss; leaves dlogits, dfinal, dopen set. */
+static double loss(Setup *s)
+{
+  vitgate__team_run(s->team, run_forward, s);
+  const LossTargets targets = { s->teacher_logits, s->teacher_tokens, s->labels };
+  const double ratio = loss_compute_ratio(s->pass, &s->weights);
+  double sum = s->weights.compute * pow(ratio - s->weights.target, 2);
+  for (guint m = 0; m < N_MEMBERS; m++) {
+    LossSums sums = loss_share(&s->pass->shares[m], &s->weights, &targets, ratio);
+    sum += (s->weights.distillation * sums.distillation + s->weights.tokens * sums.tokens +
+            s->weights.labels * sums.labels) /
+           N_IMAGES;
+  }
+  return sum;
+}
+
+static void check_gradients(const Variant *variant)
+{
+  Setup *s = setup_new(variant);
+  const gsize n = s->network->n_values;
+  loss(s);
+  for (guint m = 0; m < N_MEMBERS; m++)
+    memset(s->pass->shares[m].gradient, 0, n * sizeof(real));
+  loss(s);
+  for (guint m = 0; m < N_MEMBERS; m++)
+    memset(s->pass->shares[m].gradient, 0, n * sizeof(real));
+  loss(s);
+  vitgate__team_run(s->team, run_backward, s);
+  g_autofree real *gradient = g_new0(real, n);
+  for (guint m = 0; m < N_MEMBERS; m++)
+    for (gsize i = 0; i < n; i++)
+      gradient[i] += s->pass->shares[m].gradient[i];
+  for (guint i = 0; i < s->network->parameters->len; i++) {
+    const Parameter *p = &g_array_index(s->network->parameters, Parameter, i);
+    for (gsize j = 0; j < p->n; j += MAX(1, p->n / 5)) {
+      real *value = s->network->values + p->offset + j, before = *value;
+      *value = before + STEP;
+      const double above = loss(s);
+      *value = before - STEP;
+      const double below = loss(s);
+      *value = before;
+      const double expected = (above - below) / (2 * STEP), found = gradient[p->offset + j];
+      ck_assert_msg(fabs(found - expected) <= ABSOLUTE + RELATIVE * fabs(expected),
+                    "%s[%zu]: gradient %.10g, finite difference %.10g", p->name, (size_t)j, found,
+                    expected);
+    }
+  }
+  setup_free(s);
+}
+
+START_TEST(test_plain_network)
+{
+  check_gradients(&(Variant){ .merge_threshold = 2 });
+}
+END_TEST
+
+START_TEST(test_distillation_token)
+{
+  check_gradients(&(Variant){ .merge_threshold = 2, .distilled = TRUE });
+}
+END_TEST
+
+START_TEST(test_gates_by_image)
+{
+  check_gradients(&(Variant){ .merge_threshold = 2, .gates = TRUE });
+}
+END_TEST
+
+START_TEST(test_gates_by_group)
+{
+  check_gradients(&(Variant){ .merge_threshold = 2, .gates = TRUE, .groups = TRUE });
+}
+END_TEST
+
+START_TEST(test_structure_choices)
+{
+  check_gradients(&(Variant){ .merge_threshold = 2, .choices = TRUE });
+}
+END_TEST
+
+START_TEST(test_merged_tokens)
+{
+  check_gradients(&(Variant){ .merge_threshold = 0.5 });
+}
+END_TEST
+
+START_TEST(test_everything_at_once)
+{
+  check_gradients(&(Variant){
+      .merge_threshold = 0.6, .gates = TRUE, .groups = TRUE, .choices = TRUE, .distilled = TRUE });
+}
+END_TEST
+
+int main(void)
+{
+  Suite *suite = suite_create("gradient");
+  TCase *tcase = tcase_create("finite differences");
+  tcase_set_timeout(tcase, 120);
+  tcase_add_test(tcase, test_plain_network);
+  tcase_add_test(tcase, test_distillation_token);
+  tcase_add_test(tcase, test_gates_by_image);
+  tcase_add_test(tcase, test_gates_by_group);
+  tcase_add_test(tcase, test_structure_choices);
+  tcase_add_test(tcase, test_merged_tokens);
+  tcase_add_test(tcase, test_everything_at_once);
+  suite_add_tcase(suite, tcase);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_ENV);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
