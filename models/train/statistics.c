@@ -364,6 +364,19 @@ static void keep_images(Calibration *c, gsize *room)
   c->n_images = n;
 }
 
+/* Of the last @n images. */
+static gboolean check_finite(const Calibration *c, guint n, GError **error)
+{
+  const gsize n_classes = c->network->description->n_classes;
+  for (gsize i = (c->n_images - n) * n_classes; i < c->n_images * n_classes; i++)
+    if (!isfinite(c->logits[i])) {
+      vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
+                         "what the network gives on the calibration images is not finite");
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean take_images(Calibration *c, const CalibrationOptions *options,
                             Sensitivity *sensitivity, ImageSource source, gpointer data,
                             GError **error)
@@ -386,6 +399,8 @@ static gboolean take_images(Calibration *c, const CalibrationOptions *options,
     c->pass->decisions.bias = 2 * GATE_BOUND; /* all gates open */
     vitgate__team_run(c->team, run_forward, c);
     keep_images(c, &room);
+    if (!check_finite(c, n, error))
+      return FALSE;
     if (c->n_images <= SENSITIVITY_IMAGES)
       sensitivity_add(sensitivity, c->pass, c->n_images - n);
   }

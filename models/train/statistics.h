@@ -48,7 +48,8 @@ typedef struct {
 /* Takes images until the source or max_images ends, and learns from the first of them how the
  * outputs of the network depend on those of its modules.
  * @network: without choices; its gates stay open; must outlive the calibration
- * Returns: (transfer full): or NULL with VITGATE_ERROR_ARGUMENT (no image) or the source's error */
+ * Returns: (transfer full): or NULL with VITGATE_ERROR_ARGUMENT (no image, or the network's
+ * output is not finite) or the source's error */
 Calibration *calibration_new(Network *network, Team *team, const CalibrationOptions *options,
                              ImageSource source, gpointer data, GError **error);
 void calibration_free(Calibration **calibration);

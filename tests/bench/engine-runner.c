@@ -44,8 +44,10 @@ static gboolean run(char **arguments, GError **error)
     return FALSE;
   const VitgateModelInfo *info = vitgate_model_get_info(model);
   if (length != sizeof(float) * batch * 3 * info->image_size * info->image_size) {
-    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s: %" G_GSIZE_FORMAT " bytes do not "
-                "hold %u images for this model", arguments[2], length, batch);
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                "%s: %" G_GSIZE_FORMAT " bytes do not "
+                "hold %u images for this model",
+                arguments[2], length, batch);
     return FALSE;
   }
   VitgateSessionOptions options = { .threads = atoi(arguments[3]), .max_batch = batch };

@@ -1,11 +1,11 @@
 /* Any bytes as a safetensors file: it opens, and all that it tells is true, or it does not.
  *
  * test-safetensors calls this for a fixed row of mutations. With clang it is a libFuzzer target
- * (the kernels, which it does not need, are written for GCC):
+ * (the kernels, written for GCC, come from a build folder):
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iengine \
  *     tests/engine/fuzz-safetensors.c engine/safetensors.c engine/json.c engine/error.c \
- *     engine/description.c engine/architecture.c \
+ *     engine/description.c engine/architecture.c engine/weights.c build/engine/lib*.a \
  *     $(pkg-config --cflags --libs gio-2.0 json-glib-1.0) -lm -o fuzz-safetensors
  *   ./fuzz-safetensors -max_len=4096 CORPUS tests/reference/goldens */
 #include <math.h>

@@ -96,6 +96,18 @@ START_TEST(matrices_of_integers_need_their_scales)
 }
 END_TEST
 
+START_TEST(integers_and_scales_that_overflow_are_refused)
+{
+  g_autoptr(ModelFile) file = model_file_read("small");
+  Tensor *weight = model_file_put(file, "head.weight", TENSOR_I8, 2, (const guint64[]){ 10, 48 });
+  ((gint8 *)weight->data)[48 + 5] = -127;
+  Tensor *scale = model_file_put(file, "head.weight_scale", TENSOR_F32, 1, (const guint64[]){ 10 });
+  for (guint i = 0; i < 10; i++)
+    ((float *)scale->data)[i] = 3e38f;
+  refuse(file, VITGATE_ERROR_TENSOR, "tensor 'head.weight' holds -inf at element 53");
+}
+END_TEST
+
 START_TEST(weights_that_are_no_number_are_refused)
 {
   static const float values[] = { NAN, INFINITY, -INFINITY };
@@ -448,6 +460,7 @@ int main(void)
   tcase_add_test(tensors, weights_of_unsigned_integers_are_not_supported);
   tcase_add_test(tensors, vectors_of_integers_are_not_supported);
   tcase_add_test(tensors, matrices_of_integers_need_their_scales);
+  tcase_add_test(tensors, integers_and_scales_that_overflow_are_refused);
   tcase_add_test(tensors, weights_that_are_no_number_are_refused);
   tcase_add_test(tensors, short_weights_that_are_no_number_are_refused);
   tcase_add_loop_test(description, a_wrong_field_is_named, 0, G_N_ELEMENTS(fields));
