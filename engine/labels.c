@@ -22,6 +22,10 @@ char **vitgate_labels_read(const char *path, guint n_classes, char ***ids, GErro
   g_autofree char *text = NULL;
   g_autoptr(GError) read_error = NULL;
   gsize length;
+  if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+    vitgate__set_error(error, VITGATE_ERROR_IO, "%s: is no regular file, expected labels", path);
+    return NULL;
+  }
   if (!g_file_get_contents(path, &text, &length, &read_error)) {
     gboolean absent = g_error_matches(read_error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
     vitgate__set_error(error, absent ? VITGATE_ERROR_NOT_FOUND : VITGATE_ERROR_IO,
@@ -33,7 +37,8 @@ char **vitgate_labels_read(const char *path, guint n_classes, char ***ids, GErro
     vitgate__set_error(error, VITGATE_ERROR_LABELS, "%s: labels are not UTF-8 text", path);
     return NULL;
   }
-  g_autoptr(GPtrArray) lines = split_lines(text);
+  const gsize mark = g_str_has_prefix(text, "\xef\xbb\xbf") ? 3 : 0; /* of byte order */
+  g_autoptr(GPtrArray) lines = split_lines(text + mark);
   if (!lines->len || (n_classes && lines->len != n_classes)) {
     vitgate__set_error(error, VITGATE_ERROR_LABELS, "%s: %u labels, expected %u", path, lines->len,
                        MAX(n_classes, 1));

@@ -10,7 +10,7 @@ typedef struct {
   dev_t device;
   ino_t inode;
   off_t size;
-  struct timespec changed;
+  struct timespec written, changed; /* changed also where a writer set the former back */
 } FileIdentity;
 
 struct _VitgateModel {
@@ -28,10 +28,15 @@ struct _VitgateModel {
 static GMutex registry_lock;
 static GSList *registry;
 
+static gboolean same_time(const struct timespec *a, const struct timespec *b)
+{
+  return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
 static gboolean same_file(const FileIdentity *a, const FileIdentity *b)
 {
   return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-         a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+         same_time(&a->written, &b->written) && same_time(&a->changed, &b->changed);
 }
 
 static void free_model(VitgateModel *model)
@@ -128,7 +133,8 @@ VitgateModel *vitgate_model_open(const char *path, GError **error)
   FileIdentity identity = { 0 };
   /* A file that cannot be asked for its identity cannot be opened; load() says why. */
   if (!stat(path, &status))
-    identity = (FileIdentity){ status.st_dev, status.st_ino, status.st_size, status.st_mtim };
+    identity = (FileIdentity){ status.st_dev, status.st_ino, status.st_size, status.st_mtim,
+                               status.st_ctim };
 
   g_mutex_lock(&registry_lock);
   VitgateModel *model = NULL;

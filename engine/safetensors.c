@@ -9,7 +9,7 @@
 #include "json.h"
 
 /* A header larger than this is no model's: a thousand layers need a few megabytes. */
-#define MAX_HEADER (16u << 20)
+#define MAX_HEADER (4u << 20)
 
 const TensorTypeInfo vitgate__tensor_types[] = {
   [TENSOR_F32] = { "F32", 4 }, [TENSOR_F16] = { "F16", 2 }, [TENSOR_BF16] = { "BF16", 2 },

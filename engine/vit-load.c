@@ -26,7 +26,7 @@ static void read_tensor(Loader *loader, float *values, const char *prefix, const
     loader->failed = !vitgate__weights_read(loader->file, full, values, loader->error);
 }
 
-static float *load_vector(Loader *loader, const char *prefix, const char *name, guint n)
+static float *load_vector(Loader *loader, const char *prefix, const char *name, gsize n)
 {
   float *values = loader->next;
   loader->next += round_up(n);
@@ -95,8 +95,8 @@ static float *load_embedding(Loader *loader, const Vit *vit)
 {
   static const char *const tokens[] = { "cls_token", "dist_token" };
   guint dim = vit->description->dim;
-  float *rows =
-      load_vector(loader, "pos_embed", NULL, vitgate__description_n_tokens(vit->description) * dim);
+  float *rows = load_vector(loader, "pos_embed", NULL,
+                            (gsize)vitgate__description_n_tokens(vit->description) * dim);
   for (guint t = 0; t < vit->n_prefix; t++) {
     read_tensor(loader, loader->scratch, tokens[t], NULL);
     for (guint i = 0; i < dim; i++)

@@ -121,5 +121,5 @@ gboolean vitgate__weights_read(const Safetensors *file, const char *name, float 
     return FALSE;
   for (gsize i = 0; i < n; i++)
     values[i] *= scales[i / columns];
-  return TRUE;
+  return check_values(file, name, values, n, FALSE, error);
 }

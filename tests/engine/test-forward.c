@@ -240,6 +240,23 @@ START_TEST(costs_are_those_of_the_tensors)
 }
 END_TEST
 
+/* No golden model has gates or a dial: what is there runs, on all tokens. */
+START_TEST(modules_that_exist_run)
+{
+  Case c = open_case(_i);
+  g_autoptr(VitgateSession) session = new_session(&c, 1, N_IMAGES);
+  const VitgateResult *results = forward(session, c.inputs, N_IMAGES);
+  for (guint i = 0; i < N_IMAGES; i++) {
+    ck_assert_uint_eq(results[i].n_tokens, c.info->n_tokens);
+    for (guint b = 0; b < c.info->depth; b++) {
+      ck_assert_uint_eq(results[i].modules[2 * b], c.info->blocks[b].heads > 0);
+      ck_assert_uint_eq(results[i].modules[2 * b + 1], c.info->blocks[b].neurons > 0);
+    }
+  }
+  close_case(&c);
+}
+END_TEST
+
 START_TEST(a_cut_model_costs_less_than_its_teacher)
 {
   g_autoptr(VitgateModel) cut = fixture_model("cut"), small = fixture_model("small");
@@ -274,6 +291,7 @@ int main(void)
   tcase_add_loop_test(forward, a_repeated_call_gives_the_same_bits, 0, n);
   tcase_add_loop_test(forward, probabilities_are_the_softmax_of_the_logits, 0, n);
   tcase_add_loop_test(forward, costs_are_those_of_the_tensors, 0, n);
+  tcase_add_loop_test(forward, modules_that_exist_run, 0, n);
   tcase_add_test(forward, a_cut_model_costs_less_than_its_teacher);
   tcase_add_test(forward, times_are_told);
   return fixture_run("forward", forward, NULL);

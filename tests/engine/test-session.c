@@ -44,6 +44,9 @@ START_TEST(options_out_of_range_are_refused)
     { { .threads = G_MAXUINT }, "threads is 4294967295" },
     { { .max_batch = VITGATE_MAX_BATCH + 1 }, "max_batch is 1025, expected at most 1024" },
     { { .max_batch = G_MAXUINT }, "max_batch is 4294967295" },
+    { { .granularity = VITGATE_GRANULARITY_BATCH + 1 }, "granularity is 3, expected at most 2" },
+    { { .granularity = (VitgateGranularity)-1 }, "granularity is 4294967295" },
+    { { .group_size = VITGATE_MAX_BATCH + 1 }, "group_size is 1025, expected at most 1024" },
   };
   g_autoptr(VitgateModel) model = fixture_model("small");
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
