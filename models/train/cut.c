@@ -4,16 +4,6 @@
 
 #include "mask.h"
 
-static real *find_values(const Network *network, guint block, const char *name,
-                         const Parameter **parameter)
-{
-  g_autofree char *full = g_strdup_printf("blocks.%u.%s", block, name);
-  const Parameter *found = network_find(network, full);
-  if (parameter)
-    *parameter = found;
-  return found ? network_at(network, found->offset) : NULL;
-}
-
 static void copy_common(Network *to, const Network *from)
 {
   for (guint i = 0; i < to->parameters->len; i++) {
@@ -99,8 +89,7 @@ static void pick_neurons(Network *to, const Network *from, guint b, const Rankin
 void order_units(Network *network, Ranking *const *rankings)
 {
   const Description *d = network->description;
-  Network *before = network_copy_plain(network);
-  /* The masks of a search belong to places, not to units. */
+  Network *before = network_new(d, FALSE);
   copy_common(before, network);
   for (guint module = 0; module < 2 * d->depth; module++) {
     if (!rankings[module])
@@ -162,11 +151,12 @@ Network *cut_network(const Network *network, Ranking *const *rankings, const Blo
     const guint n = module % 2 ? shapes[b].neurons : shapes[b].heads;
     if (!rankings[module])
       continue;
+    const TrainBlock *block = &network->blocks[b];
     if (n)
       (module % 2 ? pick_neurons : pick_heads)(cut, network, b, rankings[module]);
     else
       give_constant(cut, module,
-                    find_values(network, b, module % 2 ? "mlp.fc2.bias" : "attn.proj.bias", NULL));
+                    network_at(network, module % 2 ? block->fc2_bias : block->proj_bias));
   }
   return cut;
 }

@@ -9,7 +9,8 @@
 Network *network_copy_plain(const Network *network);
 
 /* Puts every module's units in the order of their importance. What the network computes stays the
- * same. @rankings count on in the new order. */
+ * same, but for the masks of a search, which belong to places. @rankings count on in the new order.
+ */
 void order_units(Network *network, Ranking *const *rankings);
 
 /* A network of those units alone that are the most important of their module. A module without any
