@@ -60,6 +60,12 @@ const Kernels *vitgate__kernels(void);
 /* Every table that this machine can run, best first, NULL terminated: for tests. */
 const Kernels *const *vitgate__kernels_all(void);
 
+/* Every array that is carved out of a larger one starts on a cache line: of 16 floats. */
+static inline gsize vitgate__round_up(gsize n)
+{
+  return (n + 15) / 16 * 16;
+}
+
 /* Floats that a packed [k][n] matrix takes, whatever the table: a multiple of 16 columns. */
 static inline gsize vitgate__packed_size(guint n, guint k)
 {

@@ -2,15 +2,9 @@
 
 #include <string.h>
 
-/* Every array starts on a cache line. */
-static gsize round_up(gsize n)
-{
-  return (n + 15) / 16 * 16;
-}
-
 gsize vitgate__linear_size(guint n_out, guint n_in)
 {
-  return round_up(vitgate__packed_size(n_out, n_in)) + round_up(n_out);
+  return vitgate__round_up(vitgate__packed_size(n_out, n_in)) + vitgate__round_up(n_out);
 }
 
 float *vitgate__linear_init(Linear *linear, float *memory, const float *weight, const float *bias,
@@ -19,10 +13,10 @@ float *vitgate__linear_init(Linear *linear, float *memory, const float *weight, 
   linear->n_out = n_out;
   linear->n_in = n_in;
   linear->packed = memory;
-  linear->bias = memory + round_up(vitgate__packed_size(n_out, n_in));
+  linear->bias = memory + vitgate__round_up(vitgate__packed_size(n_out, n_in));
   vitgate__kernels()->pack_transposed(linear->packed, weight, n_in, n_out, n_in);
   memcpy(linear->bias, bias, n_out * sizeof *bias);
-  return linear->bias + round_up(n_out);
+  return linear->bias + vitgate__round_up(n_out);
 }
 
 void vitgate__linear(const Linear *linear, float *out, gsize out_stride, const float *in,

@@ -13,19 +13,14 @@ struct _MergeScratch {
   guint *keepers; /* [tokens] */
 };
 
-static gsize round_up(gsize n)
-{
-  return (n + 15) / 16 * 16;
-}
-
 MergeScratch *vitgate__merge_scratch_new(guint max_tokens, guint width)
 {
   MergeScratch *scratch = g_new0(MergeScratch, 1);
   const guint half = (max_tokens + 1) / 2;
-  const gsize keys = round_up((gsize)max_tokens * width),
+  const gsize keys = vitgate__round_up((gsize)max_tokens * width),
               packed = vitgate__packed_size(half, width);
   if (posix_memalign((void **)&scratch->keys, 64,
-                     (keys + packed + round_up((gsize)half * half)) * sizeof(float))) {
+                     (keys + packed + vitgate__round_up((gsize)half * half)) * sizeof(float))) {
     g_free(scratch);
     return NULL;
   }

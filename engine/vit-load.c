@@ -13,11 +13,6 @@ typedef struct {
   gboolean failed;
 } Loader;
 
-static gsize round_up(gsize n)
-{
-  return (n + 15) / 16 * 16;
-}
-
 /* Reads tensor "@prefix.@name" (or "@prefix"), unless something failed before. */
 static void read_tensor(Loader *loader, float *values, const char *prefix, const char *name)
 {
@@ -29,7 +24,7 @@ static void read_tensor(Loader *loader, float *values, const char *prefix, const
 static float *load_vector(Loader *loader, const char *prefix, const char *name, gsize n)
 {
   float *values = loader->next;
-  loader->next += round_up(n);
+  loader->next += vitgate__round_up(n);
   read_tensor(loader, values, prefix, name);
   return values;
 }
@@ -116,8 +111,9 @@ static void measure(const Description *d, gsize *total, gsize *largest)
     for (guint j = 1; j < spec->n_dims; j++)
       columns *= spec->shape[j];
     gboolean matrix = spec->n_dims == 2 || spec->n_dims == 4;
-    *total += matrix ? round_up(vitgate__packed_size((guint)spec->shape[0], (guint)columns))
-                     : round_up(spec->shape[0] * columns);
+    *total += matrix
+                  ? vitgate__round_up(vitgate__packed_size((guint)spec->shape[0], (guint)columns))
+                  : vitgate__round_up(spec->shape[0] * columns);
     *largest = MAX(*largest, spec->shape[0] * (columns + 1));
   }
 }

@@ -7,11 +7,6 @@
 
 /* ---- Memory ---- */
 
-static gsize round_up(gsize n)
-{
-  return (n + 15) / 16 * 16;
-}
-
 static guint most_heads(const Description *d)
 {
   guint most = 0;
@@ -33,7 +28,7 @@ static gsize carve(const Part *parts, guint n, float *memory)
   for (guint i = 0; i < n; i++) {
     if (memory)
       *parts[i].array = memory + offset;
-    offset += round_up(parts[i].size);
+    offset += vitgate__round_up(parts[i].size);
   }
   return offset;
 }
