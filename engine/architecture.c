@@ -241,6 +241,9 @@ Description *vitgate__description_infer(const Safetensors *file, guint heads, GE
   d->image_size = (guint)side * d->patch_size;
   d->n_classes = (guint)head->shape[0];
   d->layer_norm_eps = 1e-6;
+  d->precision = patch->type == TENSOR_F16    ? "float16"
+                 : patch->type == TENSOR_BF16 ? "bfloat16"
+                                              : "float32";
   d->head_dim = infer_head_dim(file, d->dim, heads, error);
   if (!d->head_dim)
     return NULL;

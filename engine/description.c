@@ -242,7 +242,7 @@ static gboolean read_dimensions(const Reader *reader, Description *d)
                                                     G_STRINGIFY(DESCRIPTION_VERSION))) &&
          read_word(reader, "family", families, &word) &&
          read_word(reader, "pooling", poolings, &word) &&
-         read_word(reader, "precision", precisions, &word) &&
+         read_word(reader, "precision", precisions, &word) && (d->precision = precisions[word]) &&
          read_uint(reader, "image_size", 1, DESCRIPTION_MAX_IMAGE, &d->image_size) &&
          read_uint(reader, "patch_size", 1, d->image_size, &d->patch_size) &&
          (d->image_size % d->patch_size == 0 ||
@@ -358,7 +358,7 @@ char *vitgate__description_to_json(const Description *d)
   json_object_set_boolean_member(object, "distilled", d->distilled);
   json_object_set_string_member(object, "pooling", "class-token");
   json_object_set_double_member(object, "layer_norm_eps", d->layer_norm_eps);
-  json_object_set_string_member(object, "precision", "float32");
+  json_object_set_string_member(object, "precision", d->precision ? d->precision : "float32");
   json_object_set_array_member(object, "blocks", block_array(d));
 
   JsonObject *preprocessing = json_object_new();

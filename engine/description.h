@@ -48,6 +48,7 @@ typedef struct {
   gboolean distilled; /* a distillation token and head follow the class token's */
   guint n_classes;
   double layer_norm_eps;
+  const char *precision; /* as the file stores its matrices: "float32" … "int8"; NULL: float32 */
   Preprocessing preprocessing;
   char **labels;      /* (nullable) [n_classes] */
   char **label_ids;   /* (nullable) [n_classes] */

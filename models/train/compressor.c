@@ -1,7 +1,6 @@
 #include "compressor.h"
 
 #include <errno.h>
-#include <glib/gstdio.h>
 #include <math.h>
 #include <signal.h>
 #include <string.h>
@@ -9,10 +8,8 @@
 #include "checkpoint.h"
 #include "class-subset.h"
 #include "command.h"
-#include "compensation.h"
 #include "cut.h"
 #include "dial-table.h"
-#include "importance.h"
 #include "mask.h"
 #include "model-writer.h"
 #include "model.h"

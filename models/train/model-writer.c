@@ -95,7 +95,9 @@ gboolean network_write(const Network *network, const char *precision, const char
     else
       add_floats(tensors, owned, p, network->values + p->offset);
   }
-  g_autofree char *text = vitgate__description_to_json(network->description);
+  Description description = *network->description;
+  description.precision = precision;
+  g_autofree char *text = vitgate__description_to_json(&description);
   g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
   g_hash_table_insert(metadata, "vitgate", text);
   g_hash_table_insert(metadata, "format", "pt"); /* Python's loaders ask for it */

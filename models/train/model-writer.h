@@ -3,7 +3,7 @@
 
 #include "network.h"
 
-/* Writes the values under the network's description, which says nothing of the precision yet.
+/* Writes the values under the network's description.
  * @precision: "float32" or "int8": matrices as integers of 8 bits with a scale for each row, chosen
  *             so that its largest value is 127
  * Returns: FALSE with VITGATE_ERROR_IO */
