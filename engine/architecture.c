@@ -19,10 +19,25 @@ guint vitgate__description_n_tokens(const Description *d)
 
 /* ---- Costs ---- */
 
-double vitgate__attention_gmacs(const Description *d, guint heads, guint n_tokens)
+guint vitgate__description_tail(const Description *d)
 {
-  double t = n_tokens, width = (double)heads * d->head_dim;
-  return 1e-9 * (t * d->dim * 3 * width + 2 * t * t * width + t * width * d->dim);
+  for (guint b = d->depth; b > 0; b--)
+    if (d->blocks[b - 1].heads)
+      return b - 1;
+  return d->depth;
+}
+
+guint vitgate__description_tokens_behind(const Description *d, guint block)
+{
+  const guint prefix = d->distilled ? 2 : 1;
+  return block < vitgate__description_tail(d) ? vitgate__description_n_tokens(d) : prefix;
+}
+
+/* Queries and the projection of what they find; keys and values. */
+double vitgate__attention_gmacs(const Description *d, guint heads, guint n_tokens, guint n_queries)
+{
+  double t = n_tokens, q = n_queries, width = (double)heads * d->head_dim;
+  return 1e-9 * (q * d->dim * 2 * width + 2 * q * t * width + t * d->dim * 2 * width);
 }
 
 double vitgate__mlp_gmacs(const Description *d, guint neurons, guint n_tokens)
@@ -30,17 +45,29 @@ double vitgate__mlp_gmacs(const Description *d, guint neurons, guint n_tokens)
   return 1e-9 * 2 * n_tokens * d->dim * neurons;
 }
 
-double vitgate__description_gmacs(const Description *d)
+static double sum_gmacs(const Description *d, gboolean all_tokens)
 {
-  guint tokens = vitgate__description_n_tokens(d);
+  const guint tokens = vitgate__description_n_tokens(d);
   double patch = 3.0 * d->patch_size * d->patch_size;
   double sum = 1e-9 * (vitgate__description_n_patches(d) * patch * d->dim +
                        (d->distilled ? 2.0 : 1.0) * d->dim * d->n_classes);
-  for (guint i = 0; i < d->depth; i++)
-    sum += vitgate__attention_gmacs(d, d->blocks[i].heads, tokens) +
-           vitgate__mlp_gmacs(d, d->blocks[i].neurons, tokens) +
+  for (guint i = 0; i < d->depth; i++) {
+    const guint behind = all_tokens ? tokens : vitgate__description_tokens_behind(d, i);
+    sum += vitgate__attention_gmacs(d, d->blocks[i].heads, tokens, behind) +
+           vitgate__mlp_gmacs(d, d->blocks[i].neurons, behind) +
            (!!d->blocks[i].attention_gate + !!d->blocks[i].mlp_gate) * vitgate__gate_gmacs(d->dim);
+  }
   return sum;
+}
+
+double vitgate__description_gmacs(const Description *d)
+{
+  return sum_gmacs(d, FALSE);
+}
+
+double vitgate__description_published_gmacs(const Description *d)
+{
+  return sum_gmacs(d, TRUE);
 }
 
 guint64 vitgate__attention_parameters(const Description *d, guint heads)
@@ -263,7 +290,7 @@ Description *vitgate__description_infer(const Safetensors *file, guint heads, GE
   if (g_str_has_suffix(base, ".safetensors"))
     base[strlen(base) - strlen(".safetensors")] = '\0';
   d->name = g_strdup(name ? name : base);
-  d->dense_gmacs = vitgate__description_gmacs(d);
+  d->dense_gmacs = vitgate__description_published_gmacs(d);
   d->dense_parameters = vitgate__description_parameters(d);
   return g_steal_pointer(&d);
 }

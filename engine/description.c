@@ -6,6 +6,14 @@
 #include "json.h"
 #include "weights.h"
 
+void vitgate__description_clear_calibration(Description *d)
+{
+  for (guint i = 0; i < d->n_calibration; i++)
+    g_free(d->calibration[i].thresholds);
+  g_clear_pointer(&d->calibration, g_free);
+  d->n_calibration = 0;
+}
+
 void vitgate__description_free(Description **description)
 {
   Description *d = g_steal_pointer(description);
@@ -15,9 +23,7 @@ void vitgate__description_free(Description **description)
   g_free(d->blocks);
   g_strfreev(d->labels);
   g_strfreev(d->label_ids);
-  for (guint i = 0; i < d->n_calibration; i++)
-    g_free(d->calibration[i].thresholds);
-  g_free(d->calibration);
+  vitgate__description_clear_calibration(d);
   g_clear_pointer(&d->provenance, json_object_unref);
   g_free(d);
 }

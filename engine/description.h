@@ -74,18 +74,33 @@ Description *vitgate__description_infer(const Safetensors *file, guint heads, GE
 
 void vitgate__description_free(Description **description);
 
+/* Takes the table of the dial away. */
+void vitgate__description_clear_calibration(Description *description);
+
 /* Returns: (transfer full): the JSON text for the metadata key "vitgate" */
 char *vitgate__description_to_json(const Description *description);
 
 guint vitgate__description_n_patches(const Description *description);
 guint vitgate__description_n_tokens(const Description *description);
 
-/* Multiply-adds for one image of one block's modules, in 1e9, with all tokens present. */
-double vitgate__attention_gmacs(const Description *description, guint heads, guint n_tokens);
+/* The last block with attention; depth: there is none. Nothing reads patch tokens behind it, so
+ * only the class (and distillation) tokens go on from there. */
+guint vitgate__description_tail(const Description *description);
+
+/* Tokens that go on behind the attention of a block, where none merge. */
+guint vitgate__description_tokens_behind(const Description *description, guint block);
+
+/* Multiply-adds for one image of one block's modules, in 1e9.
+ * @n_queries: tokens that the attention is computed for */
+double vitgate__attention_gmacs(const Description *description, guint heads, guint n_tokens,
+                                guint n_queries);
 double vitgate__mlp_gmacs(const Description *description, guint neurons, guint n_tokens);
 
 /* The whole network for one image, all modules running, in 1e9. */
 double vitgate__description_gmacs(const Description *description);
+
+/* The same as it is counted in publications: with all tokens up to the end. */
+double vitgate__description_published_gmacs(const Description *description);
 guint64 vitgate__attention_parameters(const Description *description, guint heads);
 guint64 vitgate__mlp_parameters(const Description *description, guint neurons);
 guint64 vitgate__description_parameters(const Description *description);

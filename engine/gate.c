@@ -22,7 +22,7 @@ float vitgate__gate_logit(const Gate *gate, float *work, const float *tokens, co
     for (guint j = 0; j < dim; j++)
       features[dim + j] += size[i] * token[j];
   }
-  for (guint j = 0; j < dim; j++)
+  for (guint j = 0; patches > 0.0f && j < dim; j++)
     features[dim + j] /= patches;
   vitgate__kernels()->layer_norm(normed, features, gate->norm_scale, gate->norm_shift, eps,
                                  2 * dim);

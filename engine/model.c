@@ -55,6 +55,7 @@ static void describe_blocks(VitgateModel *model)
   model->blocks = g_new0(VitgateBlockInfo, d->depth + 1);
   for (guint i = 0; i < d->depth; i++) {
     guint heads = d->blocks[i].heads, neurons = d->blocks[i].neurons;
+    guint behind = vitgate__description_tokens_behind(d, i);
     model->blocks[i] = (VitgateBlockInfo){
       .heads = heads,
       .neurons = neurons,
@@ -62,8 +63,8 @@ static void describe_blocks(VitgateModel *model)
       .mlp_gate = d->blocks[i].mlp_gate,
       .attention_parameters = vitgate__attention_parameters(d, heads),
       .mlp_parameters = vitgate__mlp_parameters(d, neurons),
-      .attention_gmacs = vitgate__attention_gmacs(d, heads, tokens),
-      .mlp_gmacs = vitgate__mlp_gmacs(d, neurons, tokens),
+      .attention_gmacs = vitgate__attention_gmacs(d, heads, tokens, behind),
+      .mlp_gmacs = vitgate__mlp_gmacs(d, neurons, behind),
     };
   }
 }

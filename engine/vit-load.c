@@ -47,6 +47,18 @@ static Linear load_linear(Loader *loader, const char *name, guint n_out, guint n
   return linear;
 }
 
+/* The tail's queries are computed for other rows than its keys and values. */
+static void load_tail(Loader *loader, Block *block, const char *name, guint width, guint dim)
+{
+  float *bias = loader->scratch + (gsize)3 * width * dim;
+  read_tensor(loader, loader->scratch, name, "weight");
+  read_tensor(loader, bias, name, "bias");
+  loader->next = vitgate__linear_init(&block->q, loader->next, loader->scratch, bias, width, dim);
+  loader->next =
+      vitgate__linear_init(&block->qkv, loader->next, loader->scratch + (gsize)width * dim,
+                           bias + width, 2 * width, dim);
+}
+
 static Gate load_gate(Loader *loader, const char *name, guint dim)
 {
   char part[72];
@@ -70,7 +82,10 @@ static Block load_block(Loader *loader, const Description *d, guint i)
 #define NAME(part) (g_snprintf(name, sizeof name, "blocks.%u." part, i), name)
   if (width) {
     block.norm1 = load_norm(loader, NAME("norm1"), d->dim);
-    block.qkv = load_linear(loader, NAME("attn.qkv"), 3 * width, d->dim);
+    if (i == vitgate__description_tail(d))
+      load_tail(loader, &block, NAME("attn.qkv"), width, d->dim);
+    else
+      block.qkv = load_linear(loader, NAME("attn.qkv"), 3 * width, d->dim);
     block.proj = load_linear(loader, NAME("attn.proj"), d->dim, width);
   }
   if (neurons) {
@@ -116,6 +131,7 @@ static void measure(const Description *d, gsize *total, gsize *largest)
                   : vitgate__round_up(spec->shape[0] * columns);
     *largest = MAX(*largest, spec->shape[0] * (columns + 1));
   }
+  *total += vitgate__round_up(16 * d->dim) + 16; /* the tail's queries begin a panel of their own */
 }
 
 static void load_all(Loader *loader, Vit *vit)
@@ -141,6 +157,7 @@ Vit *vitgate__vit_load(const Description *d, const Safetensors *file, GError **e
   Vit *vit = g_new0(Vit, 1);
   vit->description = d;
   vit->n_prefix = d->distilled ? 2 : 1;
+  vit->tail = vitgate__description_tail(d);
   g_autofree float *scratch = g_try_new(float, largest);
   if (!scratch || posix_memalign((void **)&vit->memory, 64, MAX(total, 1) * sizeof(float))) {
     vit->memory = NULL;

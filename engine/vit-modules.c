@@ -29,8 +29,8 @@ static void attend(const Job *job, float *out, gsize out_stride, const float *q,
                 tokens);
 }
 
-/* The heads' outputs take the place of their queries. */
-static void attend_all(const Job *job, guint heads)
+/* The heads' outputs take the place of their queries, those of the rows from @first to @last. */
+static void attend_all(const Job *job, guint heads, guint first, guint last)
 {
   const Kernels *kernels = vitgate__kernels();
   const guint tokens = job->image->n_tokens, n = job->vit->description->head_dim;
@@ -39,8 +39,8 @@ static void attend_all(const Job *job, guint heads)
     float *head = job->qkv + h * n;
     kernels->pack_transposed(job->scratch->keys, head + width, stride, tokens, n);
     kernels->pack(job->scratch->values, head + 2 * width, stride, n, tokens);
-    for (guint row = job->first, rows; row < job->last; row += rows) {
-      rows = MIN(ATTENTION_ROWS, job->last - row);
+    for (guint row = first, rows; row < last; row += rows) {
+      rows = MIN(ATTENTION_ROWS, last - row);
       float *q = head + (gsize)row * stride;
       attend(job, q, stride, q, stride, rows);
     }
@@ -86,12 +86,36 @@ void vitgate__vit_attention(Job *job, guint b)
                     d->dim, FALSE, rows);
   }
   wait_for_others(job);
-  attend_all(job, heads);
+  attend_all(job, heads, job->first, job->last);
   vitgate__linear(&block->proj, job->image->x + (gsize)job->first * d->dim, d->dim,
                   job->qkv + (gsize)job->first * 3 * width, 3 * width, TRUE,
                   job->last - job->first);
   wait_for_others(job);
   merge_tokens(job, b);
+}
+
+/* Keys and values are shared out; what little is left the leading member does. */
+void vitgate__vit_attend_tail(const Job *job)
+{
+  const Vit *vit = job->vit;
+  const Description *d = vit->description;
+  const Block *block = &vit->blocks[vit->tail];
+  const guint heads = d->blocks[vit->tail].heads, width = heads * d->head_dim;
+  wait_for_others(job);
+  for (guint row = job->first, rows; row < job->last; row += rows) {
+    rows = MIN(CHUNK, job->last - row);
+    float *qkv = job->qkv + (gsize)row * 3 * width;
+    vitgate__vit_normalize(job, &block->norm1, row, rows);
+    vitgate__linear(&block->qkv, qkv + width, 3 * width, job->scratch->norm, d->dim, FALSE, rows);
+    if (row < vit->n_prefix)
+      vitgate__linear(&block->q, qkv, 3 * width, job->scratch->norm, d->dim, FALSE,
+                      MIN(rows, vit->n_prefix - row));
+  }
+  wait_for_others(job);
+  if (!job->leads)
+    return;
+  attend_all(job, heads, 0, vit->n_prefix);
+  vitgate__linear(&block->proj, job->image->x, d->dim, job->qkv, 3 * width, TRUE, vit->n_prefix);
 }
 
 void vitgate__vit_mlp(const Job *job, guint b)

@@ -72,6 +72,8 @@ static inline void share_rows(Job *job)
 /* norm[rows][dim] = LayerNorm(x[first ...]) */
 void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows);
 
-/* x += proj(attention(norm1(x))), then tokens merge; x += fc2(gelu(fc1(norm2(x)))) */
+/* x += proj(attention(norm1(x))), then tokens merge; in the tail of the class tokens alone.
+ * x += fc2(gelu(fc1(norm2(x)))) */
 void vitgate__vit_attention(Job *job, guint block);
+void vitgate__vit_attend_tail(const Job *job);
 void vitgate__vit_mlp(const Job *job, guint block);

@@ -141,6 +141,7 @@ static void start_image(ImageState *image, const Vit *vit)
   image->n_tokens = vitgate__description_n_tokens(d);
   image->merged = FALSE;
   image->outcome.gmacs = fixed_gmacs(vit);
+  image->outcome.n_tokens = image->n_tokens;
   memset(image->outcome.ran, 0, 2 * d->depth);
   for (guint i = 0; i < image->n_tokens; i++)
     image->size[i] = 1.0f;
@@ -250,6 +251,34 @@ static gboolean is_open(const Call *call, guint i)
   return sum / (float)(last - first) + call->settings->dial->gate_bias > 0.0f;
 }
 
+static void count_module(const Job *job, guint b, gboolean mlp)
+{
+  const Description *d = job->vit->description;
+  const BlockShape *shape = &d->blocks[b];
+  const guint tokens = job->image->n_tokens;
+  const guint queries = b == job->vit->tail ? job->vit->n_prefix : tokens;
+  VitOutcome *outcome = &job->image->outcome;
+  outcome->ran[2 * b + mlp] = 1;
+  outcome->gmacs += mlp ? vitgate__mlp_gmacs(d, shape->neurons, tokens)
+                        : vitgate__attention_gmacs(d, shape->heads, tokens, queries);
+}
+
+/* Behind the tail patch tokens are of no use, whether its attention ran or not. */
+static void drop_patches(const Call *call, guint member)
+{
+  Job job;
+  for (guint i = 0; i < call->n_images; i++) {
+    if (!take_job(call, member, i, &job))
+      continue;
+    wait_for_others(&job);
+    if (job.leads) {
+      job.image->outcome.n_tokens = job.image->n_tokens;
+      job.image->n_tokens = call->vit->n_prefix;
+    }
+    wait_for_others(&job);
+  }
+}
+
 static void run_module(const Call *call, guint member, guint b, gboolean mlp)
 {
   const Description *d = call->vit->description;
@@ -265,14 +294,12 @@ static void run_module(const Call *call, guint member, guint b, gboolean mlp)
   for (guint i = 0; i < call->n_images; i++) {
     if (!take_job(call, member, i, &job) || (gate && !is_open(call, i)))
       continue;
-    if (job.leads) {
-      const guint tokens = job.image->n_tokens;
-      job.image->outcome.ran[2 * b + mlp] = 1;
-      job.image->outcome.gmacs += mlp ? vitgate__mlp_gmacs(d, d->blocks[b].neurons, tokens)
-                                      : vitgate__attention_gmacs(d, d->blocks[b].heads, tokens);
-    }
+    if (job.leads)
+      count_module(&job, b, mlp);
     if (mlp)
       vitgate__vit_mlp(&job, b);
+    else if (b == call->vit->tail)
+      vitgate__vit_attend_tail(&job);
     else
       vitgate__vit_attention(&job, b);
   }
@@ -291,6 +318,8 @@ static void forward_member(gpointer data, guint member)
       embed(&job, call->tensors + i * pixels);
   for (guint b = 0; b < d->depth; b++) {
     run_module(call, member, b, FALSE);
+    if (b == call->vit->tail)
+      drop_patches(call, member);
     run_module(call, member, b, TRUE);
   }
   for (guint i = 0; i < call->n_images; i++)
@@ -306,10 +335,8 @@ const VitOutcome *vitgate__vit_forward(const Vit *vit, VitWork *work, Team *team
   for (guint i = 0; i < n_images; i++)
     start_image(&work->images[i], vit);
   vitgate__team_run(team, forward_member, &call);
-  for (guint i = 0; i < n_images; i++) {
+  for (guint i = 0; i < n_images; i++)
     work->outcomes[i] = work->images[i].outcome;
-    work->outcomes[i].n_tokens = work->images[i].n_tokens;
-  }
   return work->outcomes;
 }
 
@@ -317,7 +344,7 @@ void vitgate__vit_get_tokens(const Vit *vit, const VitWork *work, guint image, f
 {
   const Description *d = vit->description;
   const ImageState *state = &work->images[image];
-  for (guint i = 0; i < state->n_tokens; i++)
+  for (guint i = 0; i < vit->n_prefix; i++)
     vitgate__kernels()->layer_norm(tokens + (gsize)i * d->dim, state->x + (gsize)i * d->dim,
                                    vit->norm.scale, vit->norm.shift, (float)d->layer_norm_eps,
                                    d->dim);

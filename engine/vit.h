@@ -13,7 +13,9 @@ typedef struct {
 /* A module or gate that the description leaves out has zeroed fields. */
 typedef struct {
   LayerNorm norm1, norm2;
-  Linear qkv, proj, fc1, fc2;
+  Linear qkv; /* of the tail: keys and values alone */
+  Linear q;   /* of the tail */
+  Linear proj, fc1, fc2;
   Gate attention_gate, mlp_gate;
 } Block;
 
@@ -21,6 +23,7 @@ typedef struct {
 typedef struct {
   const Description *description;
   guint n_prefix;   /* class token, distillation token */
+  guint tail;       /* the last block with attention: patch tokens end there */
   float *embedding; /* [n_tokens][dim]: position embeddings, plus the token on prefix rows */
   Linear patch;     /* [3 * patch * patch] to [dim] */
   Block *blocks;    /* [depth] */
@@ -44,7 +47,7 @@ typedef struct {
 /* What one image took. */
 typedef struct {
   double gmacs;
-  guint n_tokens; /* left behind the last block */
+  guint n_tokens; /* that merging left, up to the tail */
   guint8 *ran;    /* [2 * depth] whether each block's attention and MLP ran */
 } VitOutcome;
 
@@ -64,6 +67,6 @@ const VitOutcome *vitgate__vit_forward(const Vit *vit, VitWork *work, Team *team
                                        const VitSettings *settings, float *logits,
                                        const float *tensors, guint n_images);
 
-/* The tokens that the last call left of an image, behind the final norm.
- * @tokens: (out caller-allocates): [n_tokens][dim] */
+/* The class (and distillation) token of an image of the last call, behind the final norm.
+ * @tokens: (out caller-allocates): [n_prefix][dim] */
 void vitgate__vit_get_tokens(const Vit *vit, const VitWork *work, guint image, float *tokens);

@@ -66,7 +66,8 @@ typedef struct {
   guint neurons;                     /* hidden neurons of the MLP; 0: the block has no MLP module */
   gboolean attention_gate, mlp_gate; /* a gate decides for each image whether the module runs */
   guint64 attention_parameters, mlp_parameters;
-  double attention_gmacs, mlp_gmacs; /* for one image when the module runs and no token merged */
+  double attention_gmacs, mlp_gmacs; /* for one image when the module runs and no token merged;
+                                        from the last attention on for the class token alone */
 } VitgateBlockInfo;
 
 /* What a model is. All of it belongs to the model and lives as long as the model does. */
@@ -86,7 +87,8 @@ typedef struct {
   gboolean has_labels;             /* the labels came from the file */
   guint64 n_parameters;            /* scalars that the network learned */
   double gmacs;                    /* 1e9 multiply-adds for one image, all modules running */
-  double dense_gmacs;              /* the same for the dense teacher of this model */
+  double dense_gmacs;              /* of the dense teacher, as published: all tokens up to the
+                                      end */
   double default_compute;          /* the dial: mean compute ratio that a session starts with */
   double min_compute, max_compute; /* the ratios that it reaches; equal: there is no dial */
   guint resize;                    /* pixels of the shorter side before the centre crop */
@@ -196,7 +198,7 @@ typedef struct {
   double compute_ratio;       /* gmacs / dense_gmacs of the model */
   const guint8 *modules;      /* [2 * depth]: 1 where block 0's attention, its MLP, block 1's
                                  attention and so on ran */
-  guint n_tokens;             /* left behind the last block */
+  guint n_tokens;             /* that token merging left of the model's */
   gint64 preprocess_ns;       /* time spent on pixels: this image's */
   gint64 forward_ns;          /* time spent in the network: the call's, divided by its images */
 } VitgateResult;

@@ -174,16 +174,31 @@ typedef struct {
   guint64 parameters, attention_parameters[16], mlp_parameters[16];
 } Count;
 
+/* The last block that has attention. */
+static guint find_tail(const Tensor *tensors, guint n)
+{
+  guint tail = 0;
+  for (guint i = 0; i < n; i++)
+    if (g_str_has_suffix(tensors[i].name, "attn.proj.weight"))
+      tail = MAX(tail, (guint)atoi(tensors[i].name + strlen("blocks.")));
+  return tail;
+}
+
 /* Adds what the tensor of block @block costs; tokens pass every matrix, and each other in
- * attention, whose width is what its last matrix takes in. */
-static void count_block(Count *count, const Tensor *tensor, guint block, double tokens)
+ * attention, whose width is what its last matrix takes in. From the tail's queries on there are
+ * only the special tokens. */
+static void count_block(Count *count, const Tensor *tensor, guint block, double tokens,
+                        double special, guint tail)
 {
   const gboolean attention = strstr(tensor->name, ".attn.") || strstr(tensor->name, ".norm1.");
+  const double behind = block < tail ? tokens : special;
   double macs = 0;
-  if (tensor->n_dims == 2)
-    macs = tokens * (double)tensor->shape[0] * (double)tensor->shape[1];
+  if (tensor->n_dims == 2 && g_str_has_suffix(tensor->name, "attn.qkv.weight"))
+    macs = (2 * tokens + behind) / 3 * (double)tensor->shape[0] * (double)tensor->shape[1];
+  else if (tensor->n_dims == 2)
+    macs = behind * (double)tensor->shape[0] * (double)tensor->shape[1];
   if (g_str_has_suffix(tensor->name, "attn.proj.weight"))
-    macs += 2 * tokens * tokens * (double)tensor->shape[1];
+    macs += 2 * behind * tokens * (double)tensor->shape[1];
   (attention ? count->attention_macs : count->mlp_macs)[block] += macs;
   (attention ? count->attention_parameters : count->mlp_parameters)[block] +=
       vitgate__tensor_n_elements(tensor);
@@ -198,12 +213,14 @@ static Count count_file(const char *name)
   const double special = vitgate__safetensors_find(file, "dist_token") ? 2 : 1;
   guint n;
   const Tensor *tensors = vitgate__safetensors_list(file, &n);
+  const guint tail = find_tail(tensors, n);
   for (guint i = 0; i < n; i++) {
     const Tensor *tensor = &tensors[i];
     const double elements = (double)vitgate__tensor_n_elements(tensor);
     count.parameters += vitgate__tensor_n_elements(tensor);
     if (g_str_has_prefix(tensor->name, "blocks."))
-      count_block(&count, tensor, (guint)atoi(tensor->name + strlen("blocks.")), tokens);
+      count_block(&count, tensor, (guint)atoi(tensor->name + strlen("blocks.")), tokens, special,
+                  tail);
     else if (tensor->n_dims == 4)
       count.macs += (tokens - special) * elements;
     else if (tensor->n_dims == 2)
@@ -263,7 +280,7 @@ START_TEST(a_cut_model_costs_less_than_its_teacher)
   const VitgateModelInfo *info = vitgate_model_get_info(cut);
   ck_assert_double_lt(info->gmacs, 0.5 * info->dense_gmacs);
   info = vitgate_model_get_info(small);
-  ck_assert_double_eq_tol(info->gmacs, info->dense_gmacs, info->gmacs * COUNT_TOLERANCE);
+  ck_assert_double_lt(info->gmacs, info->dense_gmacs); /* which has all tokens up to the end */
 }
 END_TEST
 
