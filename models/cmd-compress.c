@@ -7,7 +7,7 @@
 
 typedef struct {
   char *teacher, *classes, *out, *resume, *granularity, *sub_groups, *time_limit, *precision;
-  char **data, **weights;
+  char **data, **folders, **weights;
   double target, static_target, parameters_target, rate, labels;
   gboolean no_gates, no_merging, search, static_only, no_train;
   gint64 steps, seed;
@@ -21,6 +21,7 @@ static void clear_options(Options *o)
   for (guint i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
   g_strfreev(o->data);
+  g_strfreev(o->folders);
   g_strfreev(o->weights);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
@@ -111,6 +112,7 @@ static int run(const Options *o, GError **error)
   CompressOptions compress_options = {
     .teacher = o->teacher,
     .data = (const char *const *)o->data,
+    .folders = (const char *const *)o->folders,
     .classes = o->classes,
     .out = o->out,
     .resume = o->resume,
@@ -177,6 +179,8 @@ int command_compress(int argc, char **argv, GError **error)
     { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &o.rate, "At its peak (default 3e-4)", "R" },
     { "labels", 0, 0, G_OPTION_ARG_DOUBLE, &o.labels,
       "Weight of labels beside the teacher (default 0.3)", "W" },
+    { "folder", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o.folders,
+      "Only photographs of this top folder; may be repeated", "FOLDER" },
     { "folder-weight", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o.weights,
       "Draw photographs of a top folder more or less often; may be repeated", "FOLDER=W" },
     { "seed", 0, 0, G_OPTION_ARG_INT64, &o.seed, "Of all that is random (default 0)", "S" },

@@ -60,8 +60,9 @@ static double cost_of(const Allocation *a, guint module, guint count)
 {
   const Description *d = &a->description;
   const guint tokens = vitgate__description_n_tokens(d);
-  const double gmacs = module % 2 ? vitgate__mlp_gmacs(d, count, tokens)
-                                  : vitgate__attention_gmacs(d, count, tokens);
+  const guint behind = vitgate__description_tokens_behind(d, module / 2);
+  const double gmacs = module % 2 ? vitgate__mlp_gmacs(d, count, behind)
+                                  : vitgate__attention_gmacs(d, count, tokens, behind);
   const double parameters = (double)(module % 2 ? vitgate__mlp_parameters(d, count)
                                                 : vitgate__attention_parameters(d, count));
   return a->price_compute * gmacs / d->dense_gmacs +

@@ -10,6 +10,7 @@
 #include "command.h"
 #include "cut.h"
 #include "dial-table.h"
+#include "dial.h"
 #include "mask.h"
 #include "model-writer.h"
 #include "model.h"
@@ -25,12 +26,13 @@
 #define ANNEAL_SHARE       0.4  /* of a stage: the target falls until then */
 #define CHECKPOINT_SECONDS 120
 #define TIMED_STEPS        8    /* to find out how many fit into a time limit */
-#define MERGE_GAIN         0.05 /* threshold moved by step for an error of one in the ratio */
+#define MERGE_GAIN         0.02 /* of the dial, by step, for an error of one in the ratio */
+#define PATH_IMAGES        128  /* for the way that merging takes before training */
 
 typedef struct {
   const CompressOptions *options;
   VitgateModel *model;
-  Description *teacher_description;
+  Description *dense; /* the teacher with the student's classes */
   guint *classes;
   guint n_classes;
   Collection *collection;
@@ -43,7 +45,7 @@ typedef struct {
   Trainer *trainer;
   guint64 steps; /* of both stages together; 0: not known yet */
   guint64 draw;
-  double merge_threshold;
+  double merge_offset; /* added to the compute ratio that the dial is asked for */
 } Run;
 
 static volatile sig_atomic_t stop_asked;
@@ -55,49 +57,17 @@ static void ask_stop(int signal)
 
 /* ---- Beginning ---- */
 
-static gboolean open_teacher(Run *run, GError **error)
+/* The teacher's weights, of the student's classes. */
+static Network *load_dense(const Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
-  run->model = vitgate_model_open(o->teacher, error);
-  if (!run->model)
-    return FALSE;
   const Description *d = vitgate__model_get_description(run->model);
-  run->teacher_description = class_subset_describe(d, NULL, 0);
-  if (!o->classes)
-    return TRUE;
-  run->classes = class_subset_read(o->classes, d, &run->n_classes, error);
-  return run->classes != NULL;
-}
-
-/* What the data's labels are looked up in: the student's classes. */
-static gboolean open_data(Run *run, GError **error)
-{
-  const CollectionOptions options = { .paths = run->options->data,
-                                      .held_out = HELD_OUT,
-                                      .memory = COLLECTION_MEMORY };
-  g_autoptr(Description) student =
-      class_subset_describe(run->teacher_description, run->classes, run->n_classes);
-  VitgateModelInfo info = *vitgate_model_get_info(run->model);
-  info.n_classes = student->n_classes;
-  info.labels = (const char *const *)student->labels;
-  info.label_ids = (const char *const *)student->label_ids;
-  info.has_labels = student->labels != NULL;
-  if (!student->labels)
-    info.labels = vitgate_model_get_info(run->model)->labels;
-  run->collection = collection_open(&options, &info, error);
-  return run->collection != NULL;
-}
-
-/* The teacher's weights as a network of the student's classes. */
-static Network *load_student(const Run *run, const Description *student, GError **error)
-{
   g_autoptr(Safetensors) file = vitgate__safetensors_open(run->options->teacher, error);
-  Network *whole = file ? network_new(run->teacher_description, FALSE) : NULL;
+  Network *whole = file ? network_new(d, FALSE) : NULL;
   if (!whole || !network_load(whole, file, error)) {
     network_free(&whole);
     return NULL;
   }
-  Network *network = network_new(student, FALSE);
+  Network *network = network_new(run->dense, FALSE);
   for (guint i = 0; i < network->parameters->len; i++) {
     const Parameter *p = &g_array_index(network->parameters, Parameter, i);
     const Parameter *from = network_find(whole, p->name);
@@ -111,6 +81,40 @@ static Network *load_student(const Run *run, const Description *student, GError 
   }
   network_free(&whole);
   return network;
+}
+
+static gboolean open_teacher(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  run->model = vitgate_model_open(o->teacher, error);
+  if (!run->model)
+    return FALSE;
+  const Description *d = vitgate__model_get_description(run->model);
+  if (o->classes && !(run->classes = class_subset_read(o->classes, d, &run->n_classes, error)))
+    return FALSE;
+  run->dense = class_subset_describe(d, run->classes, run->n_classes);
+  Network *network = load_dense(run, error);
+  run->teacher = network ? teacher_new(network, o->batch, o->threads) : NULL;
+  return network != NULL;
+}
+
+/* What the data's labels are looked up in: the student's classes. */
+static gboolean open_data(Run *run, GError **error)
+{
+  const CollectionOptions options = { .paths = run->options->data,
+                                      .folders = run->options->folders,
+                                      .held_out = HELD_OUT,
+                                      .memory = COLLECTION_MEMORY };
+  const Description *student = run->dense;
+  VitgateModelInfo info = *vitgate_model_get_info(run->model);
+  info.n_classes = student->n_classes;
+  info.labels = (const char *const *)student->labels;
+  info.label_ids = (const char *const *)student->label_ids;
+  info.has_labels = student->labels != NULL;
+  if (!student->labels)
+    info.labels = vitgate_model_get_info(run->model)->labels;
+  run->collection = collection_open(&options, &info, error);
+  return run->collection != NULL;
 }
 
 /* ---- Static compression ---- */
@@ -140,7 +144,7 @@ static void replace_network(Run *run, Network *network, Description *description
 static void describe_shapes(Run *run, const BlockShape *shapes)
 {
   g_autoptr(GString) text = g_string_new("structure:");
-  for (guint b = 0; b < run->teacher_description->depth; b++)
+  for (guint b = 0; b < run->dense->depth; b++)
     g_string_append_printf(text, " %u/%u", shapes[b].heads, shapes[b].neurons);
   run_log_note(run->log, "%s (heads/neurons by block)", text->str);
 }
@@ -212,6 +216,7 @@ static void make_trainer(Run *run)
               .compute = has_gates(run->description) || run->network->searches ? 100 : 0,
               .target = o->target,
               .dense_gmacs = run->description->dense_gmacs },
+    .first_target = vitgate__description_gmacs(run->description) / run->description->dense_gmacs,
     .anneal = ANNEAL_SHARE,
     .temperature = { 1, 0.5 },
     .sub_groups = o->sub_groups,
@@ -229,17 +234,39 @@ static double merge_target(const Run *run, double progress)
   return from + (to - from) * MIN(1, progress / ANNEAL_SHARE);
 }
 
-/* Moves the threshold towards the compute that is wanted of merging, by what the last step took. */
+static void set_merging(Run *run, double progress)
+{
+  Dial dial;
+  vitgate__dial_set(&dial, run->description, merge_target(run, progress) + run->merge_offset);
+  for (guint b = 0; b < run->description->depth; b++)
+    run->network->blocks[b].merge_threshold =
+        dial.thresholds[b] < MERGE_NEVER ? dial.thresholds[b] : 2;
+}
+
+/* Turns the dial towards the compute that is wanted of merging, by what the last step took. */
 static void steer_merging(Run *run, double progress)
 {
-  if (!run->options->merging || run->network->searches)
+  if (!run->description->n_calibration || run->network->searches)
     return;
   const Pass *pass = trainer_get_pass(run->trainer);
   const double ratio = loss_open_ratio(pass, run->description->dense_gmacs);
-  run->merge_threshold -= MERGE_GAIN * (ratio - merge_target(run, progress));
-  run->merge_threshold = CLAMP(run->merge_threshold, 0.5, 1);
-  for (guint b = 0; b < run->description->depth; b++)
-    run->network->blocks[b].merge_threshold = run->merge_threshold < 1 ? run->merge_threshold : 2;
+  run->merge_offset =
+      CLAMP(run->merge_offset - MERGE_GAIN * (ratio - merge_target(run, progress)), -0.3, 0.3);
+  set_merging(run, progress);
+}
+
+/* The way that merging takes as its share of the saving grows. */
+static gboolean find_merging(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  if (!o->merging || !o->train)
+    return TRUE;
+  const DialTableOptions how = { .collection = run->collection,
+                                 .max_images = PATH_IMAGES,
+                                 .priced_images = PATH_IMAGES,
+                                 .batch = o->batch,
+                                 .least = merge_target(run, 1) - 0.1 };
+  return dial_table_make(run->trainer, run->teacher, &how, o->target, run->description, error);
 }
 
 static gboolean save(Run *run, GError **error)
@@ -247,7 +274,7 @@ static gboolean save(Run *run, GError **error)
   g_autoptr(JsonObject) state = json_object_new();
   json_object_set_int_member(state, "steps", (gint64)run->steps);
   json_object_set_int_member(state, "draw", (gint64)run->draw);
-  json_object_set_double_member(state, "merge_threshold", run->merge_threshold);
+  json_object_set_double_member(state, "merge_offset", run->merge_offset);
   return checkpoint_write(run->checkpoint, trainer_get_optimizer(run->trainer), state, error);
 }
 
@@ -256,13 +283,11 @@ static gboolean one_step(Run *run, Samples *samples, StepReport *report, GError 
   const Batch *batch = samples_next(samples, error);
   if (!batch)
     return FALSE;
-  gboolean fine = teacher_run(run->teacher, batch->tensors, batch->n, error);
-  if (fine) {
-    const LossTargets targets = { .teacher_logits = teacher_get_logits(run->teacher),
-                                  .teacher_tokens = teacher_get_tokens(run->teacher),
-                                  .labels = batch->labels };
-    fine = trainer_step(run->trainer, batch->tensors, &targets, report, error);
-  }
+  teacher_run(run->teacher, batch->tensors, batch->n);
+  const LossTargets targets = { .teacher_logits = teacher_get_logits(run->teacher),
+                                .teacher_tokens = teacher_get_tokens(run->teacher),
+                                .labels = batch->labels };
+  const gboolean fine = trainer_step(run->trainer, batch->tensors, &targets, report, error);
   run->draw = batch->next_draw;
   samples_release(&batch);
   return fine;
@@ -308,7 +333,7 @@ static gboolean train(Run *run, GError **error)
     const guint64 steps = trainer_get_steps(run->trainer);
     steer_merging(run, (double)step / (double)steps);
     if (run->steps)
-      run_log_step(run->log, step, steps, &report, run->merge_threshold);
+      run_log_step(run->log, step, steps, &report);
     const gint64 now = g_get_monotonic_time();
     const gboolean due = now - saved > CHECKPOINT_SECONDS * G_USEC_PER_SEC;
     if ((due || stop_asked) && run->steps) {
@@ -397,13 +422,10 @@ static gboolean start_training(Run *run, Network *network, GError **error)
 
 static gboolean start(Run *run, GError **error)
 {
-  g_autoptr(Description) student =
-      class_subset_describe(run->teacher_description, run->classes, run->n_classes);
-  Network *network = load_student(run, student, error);
+  Network *network = load_dense(run, error);
   if (!network)
     return FALSE;
   run->steps = run->options->steps;
-  run->merge_threshold = 1;
   return run->options->search && run->options->train ? start_search(run, network, error)
                                                      : start_training(run, network, error);
 }
@@ -419,12 +441,12 @@ static gboolean resume(Run *run, GError **error)
   replace_network(run, network_new(d, search), d);
   run->steps = (guint64)json_object_get_int_member_with_default(state, "steps", 0);
   run->draw = (guint64)json_object_get_int_member_with_default(state, "draw", 0);
-  run->merge_threshold = json_object_get_double_member_with_default(state, "merge_threshold", 1);
+  run->merge_offset = json_object_get_double_member_with_default(state, "merge_offset", 0);
   make_trainer(run);
-  for (guint b = 0; b < d->depth; b++)
-    run->network->blocks[b].merge_threshold = run->merge_threshold < 1 ? run->merge_threshold : 2;
   if (!checkpoint_read(file, trainer_get_optimizer(run->trainer), error))
     return FALSE;
+  if (!search)
+    set_merging(run, (double)trainer_get_step(run->trainer) / (double)run->steps);
   run_log_note(run->log, "resumed behind step %" G_GUINT64_FORMAT " of the %s",
                trainer_get_step(run->trainer), search ? "search" : "training");
   return TRUE;
@@ -440,7 +462,12 @@ static gboolean finish(Run *run, GError **error)
   if (!strcmp(o->precision, "int8"))
     network_round_to_int8(run->network);
   if (!o->static_only) {
-    const DialTableOptions how = { run->collection, DIAL_IMAGES, o->batch };
+    const DialTableOptions how = { .collection = run->collection,
+                                   .max_images = DIAL_IMAGES,
+                                   .priced_images = PATH_IMAGES,
+                                   .batch = o->batch,
+                                   .gates = TRUE,
+                                   .least = 0.6 * o->target };
     run_log_note(run->log, "calibrating the dial on up to %d photographs held out", DIAL_IMAGES);
     if (!dial_table_make(run->trainer, run->teacher, &how, o->target, run->description, error))
       return FALSE;
@@ -471,7 +498,8 @@ static gboolean run_stages(Run *run, GError **error)
       return FALSE;
     make_trainer(run);
   }
-  return train(run, error) && finish(run, error);
+  const gboolean fresh = !run->description->n_calibration;
+  return (!fresh || find_merging(run, error)) && train(run, error) && finish(run, error);
 }
 
 static void clear(Run *run)
@@ -479,7 +507,7 @@ static void clear(Run *run)
   trainer_free(&run->trainer);
   network_free(&run->network);
   vitgate__description_free(&run->description);
-  vitgate__description_free(&run->teacher_description);
+  vitgate__description_free(&run->dense);
   teacher_free(&run->teacher);
   collection_close(&run->collection);
   vitgate_model_unref(&run->model);
@@ -511,10 +539,7 @@ gboolean compress(const CompressOptions *options, GError **error)
   sigaction(SIGINT, &stop, &before[0]);
   sigaction(SIGTERM, &stop, &before[1]);
   gboolean fine = open_teacher(&run, error) && open_data(&run, error) && open_folder(&run, error);
-  if (fine)
-    run.teacher =
-        teacher_new(run.model, options->batch, options->threads, run.classes, run.n_classes, error);
-  fine = fine && run.teacher && run_stages(&run, error);
+  fine = fine && run_stages(&run, error);
   sigaction(SIGINT, &before[0], NULL);
   sigaction(SIGTERM, &before[1], NULL);
   clear(&run);

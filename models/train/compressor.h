@@ -9,14 +9,15 @@
 #include "vitgate.h"
 
 typedef struct {
-  const char *teacher;      /* path of the model */
-  const char *const *data;  /* NULL terminated: folders and archives */
-  const char *classes;      /* (nullable): file with the labels or ids that the student knows */
-  const char *out;          /* path */
-  const char *resume;       /* (nullable): folder of the checkpoint; default OUT.training */
-  double target;            /* mean compute ratio */
-  double static_target;     /* compute ratio of the cut network, all modules open; 0: by target */
-  double parameters_target; /* of the teacher's; 0: whatever the compute target leaves */
+  const char *teacher;        /* path of the model */
+  const char *const *data;    /* NULL terminated: folders and archives */
+  const char *const *folders; /* (nullable): NULL terminated: only these top folders */
+  const char *classes;        /* (nullable): file with the labels or ids that the student knows */
+  const char *out;            /* path */
+  const char *resume;         /* (nullable): folder of the checkpoint; default OUT.training */
+  double target;              /* mean compute ratio */
+  double static_target;       /* compute ratio of the cut network, all modules open; 0: by target */
+  double parameters_target;   /* of the teacher's; 0: whatever the compute target leaves */
   gboolean gates, merging, search;
   gboolean static_only; /* neither gates nor merging */
   gboolean train;

@@ -3,18 +3,31 @@
 #include <math.h>
 #include <string.h>
 
-static const double thresholds[] = { 1, 0.96, 0.94, 0.92, 0.9, 0.88, 0.86, 0.84, 0.82, 0.8, 0.78 };
-static const double biases[] = { 6, 2, 1, 0.5, 0, -0.5, -1, -1.5, -2, -3 };
+/* Notches of the walk. */
+static const double thresholds[] = { 1,    0.97, 0.95, 0.93, 0.91, 0.89, 0.87,
+                                     0.85, 0.83, 0.81, 0.78, 0.75, 0.71, 0.66 };
+static const double biases[] = {
+  6, 4, 3, 2, 1.5, 1, 0.6, 0.3, 0, -0.3, -0.6, -1, -1.5, -2, -3, -4
+};
+
+/* Points of the table are this far apart, at least. */
+#define SPACING 0.012
 
 /* What a setting comes to. */
 typedef struct {
   double ratio, divergence, agreement;
 } Outcome;
 
+/* Which notch every block's merging and the gates stand at. The last of the moves is the gates'. */
+typedef struct {
+  guint notches[DESCRIPTION_MAX_DEPTH + 1];
+} Setting;
+
 typedef struct {
   Trainer *trainer;
   const Description *description;
-  guint n, batch;
+  gboolean gates;
+  guint n, n_priced, batch;
   float *tensors; /* [n][3][image_size][image_size] */
   float *teacher; /* [n][n_classes] logits */
 } Bench;
@@ -46,8 +59,7 @@ static gboolean fill_bench(Bench *bench, Teacher *teacher, const DialTableOption
     const guint n = MIN(batch->n, options->max_images - bench->n);
     memcpy(bench->tensors + bench->n * pixels, batch->tensors, n * pixels * sizeof(float));
     samples_release(&batch);
-    if (!teacher_run(teacher, bench->tensors + bench->n * pixels, n, error))
-      return FALSE;
+    teacher_run(teacher, bench->tensors + bench->n * pixels, n);
     memcpy(bench->teacher + (gsize)bench->n * d->n_classes, teacher_get_logits(teacher),
            (gsize)n * d->n_classes * sizeof(float));
     bench->n += n;
@@ -87,18 +99,26 @@ static double divergence(const float *teacher, const float *student, guint n)
   return total;
 }
 
-static Outcome measure(const Bench *bench, double threshold, double bias)
+static double bias_of(const Bench *bench, const Setting *setting)
+{
+  return bench->gates ? biases[setting->notches[bench->description->depth]] : 0;
+}
+
+/* Over the first @n_images. */
+static Outcome measure(const Bench *bench, const Setting *setting, guint n_images)
 {
   const Description *d = bench->description;
   const gsize pixels = (gsize)3 * d->image_size * d->image_size;
   const LossWeights weights = { .dense_gmacs = d->dense_gmacs };
   Pass *pass = trainer_get_pass(bench->trainer);
   Outcome outcome = { 0 };
-  for (guint b = 0; b < d->depth; b++)
+  for (guint b = 0; b < d->depth; b++) {
+    const double threshold = thresholds[setting->notches[b]];
     pass->network->blocks[b].merge_threshold = threshold < 1 ? threshold : 2;
-  for (guint first = 0, n; first < bench->n; first += n) {
-    n = MIN(bench->batch, bench->n - first);
-    trainer_evaluate(bench->trainer, bench->tensors + first * pixels, n, bias);
+  }
+  for (guint first = 0, n; first < n_images; first += n) {
+    n = MIN(bench->batch, n_images - first);
+    trainer_evaluate(bench->trainer, bench->tensors + first * pixels, n, bias_of(bench, setting));
     outcome.ratio += n * loss_compute_ratio(pass, &weights);
     for (guint i = 0; i < n; i++) {
       const float *teacher = bench->teacher + (gsize)(first + i) * d->n_classes;
@@ -107,74 +127,106 @@ static Outcome measure(const Bench *bench, double threshold, double bias)
       outcome.agreement += best_of(teacher, d->n_classes) == best_of(student, d->n_classes);
     }
   }
-  outcome.ratio /= bench->n;
-  outcome.divergence /= bench->n;
-  outcome.agreement /= bench->n;
+  outcome.ratio /= n_images;
+  outcome.divergence /= n_images;
+  outcome.agreement /= n_images;
   return outcome;
 }
 
-static void add_point(GArray *points, const Description *d, const Outcome *outcome,
-                      double threshold, double bias)
+static void add_point(GArray *points, const Bench *bench, const Setting *setting)
 {
-  CalibrationPoint point = { outcome->ratio, outcome->agreement, bias,
+  const Description *d = bench->description;
+  const Outcome outcome = measure(bench, setting, bench->n);
+  CalibrationPoint point = { outcome.ratio, outcome.agreement, bias_of(bench, setting),
                              g_new(double, d->depth + 1) };
   for (guint b = 0; b < d->depth; b++)
-    point.thresholds[b] = threshold;
+    point.thresholds[b] = thresholds[setting->notches[b]];
+  if (points->len && outcome.ratio >= g_array_index(points, CalibrationPoint, 0).compute) {
+    g_free(point.thresholds);
+    return;
+  }
   g_array_prepend_val(points, point);
 }
 
-/* Divergence gained for the compute saved; a step that saves nothing is no step. */
+/* Divergence gained for the compute saved; a step that saves nothing is none. */
 static double price(const Outcome *from, const Outcome *to)
 {
   const double saved = from->ratio - to->ratio;
-  return saved > 1e-4 ? (to->divergence - from->divergence) / saved : INFINITY;
+  return saved > 1e-5 ? (to->divergence - from->divergence) / saved : G_MAXDOUBLE;
+}
+
+static gboolean can_move(const Bench *bench, const Setting *setting, guint move)
+{
+  const Description *d = bench->description;
+  if (move == d->depth)
+    return bench->gates && setting->notches[move] + 1 < G_N_ELEMENTS(biases);
+  return move < vitgate__description_tail(d) && d->blocks[move].heads &&
+         setting->notches[move] + 1 < G_N_ELEMENTS(thresholds);
+}
+
+/* The move of one notch with the least price. Prices change little from step to step: only those
+ * that seem best are found anew.
+ * @prices: (inout): [depth + 1], of each move when it was last looked at
+ * Returns: FALSE where none is left */
+static gboolean take_best(const Bench *bench, Setting *setting, Outcome *here, double *prices)
+{
+  const guint n_moves = bench->description->depth + 1;
+  gboolean fresh[DESCRIPTION_MAX_DEPTH + 1] = { FALSE };
+  for (;;) {
+    guint best = n_moves;
+    for (guint move = 0; move < n_moves; move++)
+      if (can_move(bench, setting, move) && (best == n_moves || prices[move] < prices[best]))
+        best = move;
+    if (best == n_moves)
+      return FALSE;
+    setting->notches[best]++;
+    if (fresh[best] && prices[best] < G_MAXDOUBLE) {
+      *here = measure(bench, setting, bench->n_priced);
+      return TRUE;
+    }
+    if (fresh[best]) /* nothing that is left saves anything: go on all the same */
+      return TRUE;
+    const Outcome there = measure(bench, setting, bench->n_priced);
+    setting->notches[best]--;
+    prices[best] = price(here, &there);
+    fresh[best] = TRUE;
+  }
 }
 
 /* Returns: points from the cheapest to the dearest */
-static GArray *walk(const Bench *bench)
+static GArray *walk(const Bench *bench, double least)
 {
-  const Description *d = bench->description;
   GArray *points = g_array_new(FALSE, FALSE, sizeof(CalibrationPoint));
-  const guint n_biases = has_gates(d) ? G_N_ELEMENTS(biases) : 1;
-  guint t = 0, b = 0;
-  Outcome here = measure(bench, thresholds[0], biases[0]);
-  const double no_bias = n_biases > 1 ? biases[0] : 0;
-  add_point(points, d, &here, thresholds[0], no_bias);
-  while (t + 1 < G_N_ELEMENTS(thresholds) || b + 1 < n_biases) {
-    Outcome merge = { 0 }, close = { 0 };
-    double merge_price = INFINITY, close_price = INFINITY;
-    if (t + 1 < G_N_ELEMENTS(thresholds)) {
-      merge = measure(bench, thresholds[t + 1], biases[b]);
-      merge_price = price(&here, &merge);
+  double prices[DESCRIPTION_MAX_DEPTH + 1] = { 0 };
+  Setting setting = { 0 };
+  Outcome here = measure(bench, &setting, bench->n_priced);
+  double last = here.ratio;
+  add_point(points, bench, &setting);
+  while (last > least && points->len < DESCRIPTION_MAX_CALIBRATION &&
+         take_best(bench, &setting, &here, prices))
+    if (here.ratio < last - SPACING) {
+      last = here.ratio;
+      add_point(points, bench, &setting);
     }
-    if (b + 1 < n_biases) {
-      close = measure(bench, thresholds[t], biases[b + 1]);
-      close_price = price(&here, &close);
-    }
-    const gboolean merges =
-        b + 1 >= n_biases || (t + 1 < G_N_ELEMENTS(thresholds) && merge_price <= close_price);
-    t += merges;
-    b += !merges;
-    const Outcome next = merges ? merge : close;
-    if (next.ratio > here.ratio - 1e-4)
-      continue;
-    here = next;
-    add_point(points, d, &here, thresholds[t], n_biases > 1 ? biases[b] : 0);
-  }
   return points;
 }
 
 gboolean dial_table_make(Trainer *trainer, Teacher *teacher, const DialTableOptions *options,
                          double target, Description *description, GError **error)
 {
-  Bench bench = { .trainer = trainer, .description = description, .batch = options->batch };
+  Bench bench = { .trainer = trainer,
+                  .description = description,
+                  .gates = options->gates && has_gates(description),
+                  .batch = options->batch };
   gboolean fine = fill_bench(&bench, teacher, options, error);
   if (fine) {
-    GArray *points = walk(&bench);
+    bench.n_priced = MIN(bench.n, options->priced_images);
+    GArray *points = walk(&bench, options->least);
     for (guint i = 1; i < points->len; i++) {
       CalibrationPoint *point = &g_array_index(points, CalibrationPoint, i);
       point->agreement = MAX(point->agreement, point[-1].agreement);
     }
+    vitgate__description_clear_calibration(description);
     const CalibrationPoint *first = &g_array_index(points, CalibrationPoint, 0);
     description->default_compute = CLAMP(target, first->compute, first[points->len - 1].compute);
     description->n_calibration = points->len;

@@ -11,9 +11,11 @@ static double fixed_gmacs(const Description *d)
 {
   double blocks = 0;
   const guint tokens = vitgate__description_n_tokens(d);
-  for (guint b = 0; b < d->depth; b++)
-    blocks += vitgate__attention_gmacs(d, d->blocks[b].heads, tokens) +
-              vitgate__mlp_gmacs(d, d->blocks[b].neurons, tokens);
+  for (guint b = 0; b < d->depth; b++) {
+    const guint behind = vitgate__description_tokens_behind(d, b);
+    blocks += vitgate__attention_gmacs(d, d->blocks[b].heads, tokens, behind) +
+              vitgate__mlp_gmacs(d, d->blocks[b].neurons, behind);
+  }
   return vitgate__description_gmacs(d) - blocks;
 }
 
@@ -91,32 +93,33 @@ static void follow_label(real *dlogits, const real *logits, guint label, double 
   sums->right += best_of(logits, n) == label;
 }
 
-/* Mean squared difference between a token and the mean of the teacher's tokens it stands for. */
+/* Mean squared difference between the tokens that enter the tail and the means of the teacher's
+ * that they stand for, over the mean square of the teacher's. */
 static void match_tokens(Share *share, guint i, const real *teacher, double weight, LossSums *sums)
 {
   const Network *network = share->pass->network;
   const Description *d = network->description;
-  const guint tokens = vitgate__description_n_tokens(d), dim = d->dim;
-  const Activations *last = &share->blocks[d->depth];
-  const guint remaining = last->rows[i + 1] - last->rows[i];
+  const guint tokens = vitgate__description_n_tokens(d), dim = d->dim, tail = share->pass->tail;
+  const Activations *entry = &share->blocks[tail];
+  const guint first = entry->rows[i], remaining = entry->rows[i + 1] - first;
   for (guint t = 0; t < tokens; t++)
     share->into[t] = t;
-  for (guint b = 0; b < d->depth; b++)
+  for (guint b = 0; b < tail; b++)
     for (guint t = 0; t < tokens; t++)
       share->into[t] = share->blocks[b].into[share->blocks[b].rows[i] + share->into[t]];
   real *mean = share->dz; /* free before the way back */
   memset(mean, 0, (gsize)remaining * dim * sizeof *mean);
   for (guint t = 0; t < tokens; t++)
     functions()->add_scaled(mean + (gsize)share->into[t] * dim,
-                            1 / last->size[last->rows[i] + share->into[t]],
-                            teacher + (gsize)t * dim, dim);
-  const real *ours = share->final + (gsize)last->rows[i] * dim;
-  real *dfinal = share->dfinal + (gsize)last->rows[i] * dim;
-  const double scale = 1.0 / ((double)remaining * dim);
-  for (gsize k = 0; k < (gsize)remaining * dim; k++) {
+                            1 / entry->size[first + share->into[t]], teacher + (gsize)t * dim, dim);
+  const real *ours = entry->x + (gsize)first * dim;
+  real *dentry = share->dentry + (gsize)first * dim;
+  const gsize n = (gsize)remaining * dim;
+  const double scale = 1 / MAX(functions()->dot(mean, mean, n), 1e-12);
+  for (gsize k = 0; k < n; k++) {
     const double difference = ours[k] - mean[k];
     sums->tokens += scale * difference * difference;
-    dfinal[k] += (real)(2 * weight * scale * difference);
+    dentry[k] += (real)(2 * weight * scale * difference);
   }
 }
 
@@ -151,8 +154,8 @@ LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets 
   LossSums sums = { 0 };
   g_autofree double *work = g_new(double, 2 * n);
   memset(share->dlogits, 0, (gsize)share->n * n * sizeof *share->dlogits);
-  memset(share->dfinal, 0,
-         (gsize)share->blocks[d->depth].rows[share->n] * d->dim * sizeof *share->dfinal);
+  memset(share->dentry, 0,
+         (gsize)share->blocks[pass->tail].rows[share->n] * d->dim * sizeof *share->dentry);
   for (guint i = 0; i < share->n; i++) {
     const guint image = share->first + i;
     const real *logits = share->logits + (gsize)i * n;

@@ -18,7 +18,7 @@ typedef struct {
 /* Of one batch. */
 typedef struct {
   const real *teacher_logits; /* [n_images][n_classes] */
-  const real *teacher_tokens; /* (nullable) [n_images][n_tokens][dim], normalised */
+  const real *teacher_tokens; /* (nullable) [n_images][n_tokens][dim] that enter the tail */
   const int *labels;          /* (nullable) [n_images]; -1: none */
 } LossTargets;
 
@@ -28,7 +28,7 @@ typedef struct {
   guint labelled, right;
 } LossSums;
 
-/* Sets the share's dlogits and dfinal, and adds the compute term to dopen and to the gradient of
+/* Sets the share's dlogits and dentry, and adds the compute term to dopen and to the gradient of
  * the structure's alphas; @ratio: the batch's, from loss_compute_ratio().
  * Returns: the sums over the share's images */
 LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets *targets,

@@ -50,8 +50,11 @@ static double module_macs(const Share *share, guint b, gboolean mlp, guint i)
   module_input(share, b, mlp, &rows, &tokens, &size);
   const guint t = rows[i + 1] - rows[i];
   const Choice *choice = mlp ? &block->neurons_choice : &block->heads_choice;
-  const double all = mlp ? vitgate__mlp_gmacs(network->description, block->neurons, t)
-                         : vitgate__attention_gmacs(network->description, block->heads, t);
+  double all = mlp ? vitgate__mlp_gmacs(network->description, block->neurons, t)
+                   : vitgate__attention_gmacs(network->description, block->heads, t,
+                                              b == share->pass->tail ? network->n_prefix : t);
+  if (!mlp && b < share->pass->tail && block->heads && block->merge_threshold <= 1)
+    all += vitgate__merge_gmacs(t - network->n_prefix, network->description->head_dim);
   return all * (choice->n ? mask_scale(network, choice) : 1);
 }
 

@@ -94,6 +94,7 @@ static void share_init(Share *share, Pass *pass, guint images, gboolean bf16)
   for (guint b = 0; b <= d->depth; b++) {
     Activations *a = &share->blocks[b];
     a->rows = g_new0(guint, images + 1);
+    a->queries = g_new0(guint, images + 1);
     a->merged = g_new0(guint, images + 1);
     a->into = g_new0(guint, rows);
     want_block(parts, a, network, b, images, rows);
@@ -108,6 +109,7 @@ static void share_init(Share *share, Pass *pass, guint images, gboolean bf16)
   want(parts, &share->tokens[1], (gsize)images * d->dim);
   want(parts, &share->dtokens, (gsize)images * d->dim);
   want(parts, &share->dlogits, (gsize)images * d->n_classes);
+  want(parts, &share->dentry, rows * d->dim);
   want(parts, &share->dfinal, rows * d->dim);
   want(parts, &share->dx, rows * d->dim);
   want(parts, &share->dz, rows * d->dim);
@@ -129,6 +131,7 @@ static void share_clear(Share *share, guint depth)
 {
   for (guint b = 0; b <= depth; b++) {
     g_free(share->blocks[b].rows);
+    g_free(share->blocks[b].queries);
     g_free(share->blocks[b].merged);
     g_free(share->blocks[b].into);
   }
@@ -146,6 +149,7 @@ Pass *pass_new(const Network *network, Team *team, guint max_images, gboolean bf
   pass->network = network;
   pass->team = team;
   pass->capacity = max_images;
+  pass->tail = vitgate__description_tail(network->description);
   pass->shares = g_new0(Share, n);
   for (guint i = 0; i < n; i++)
     share_init(&pass->shares[i], pass, (max_images + n - 1) / n, bf16);
@@ -292,6 +296,7 @@ static void classify_backward(Share *share)
   if (d->distilled)
     for (gsize i = 0; i < (gsize)share->n * d->n_classes; i++)
       share->dlogits[i] /= 2;
+  memset(share->dfinal, 0, (gsize)a->rows[share->n] * d->dim * sizeof *share->dfinal);
   for (guint t = 0; t < network->n_prefix; t++) {
     pass_linear_backward(share, t ? HEAD_DIST_OF(d->depth) : HEAD_OF(d->depth), share->dtokens,
                          share->dlogits, share->tokens[t], FALSE, share->n);
@@ -325,12 +330,19 @@ static void embed_backward(Share *share)
 
 void pass_backward(Share *share)
 {
+  const Description *d = share->pass->network->description;
   classify_backward(share);
-  for (guint b = share->pass->network->description->depth; b-- > 0;) {
+  if (share->pass->tail == d->depth)
+    functions()->add_scaled(share->dx, 1, share->dentry,
+                            (gsize)share->blocks[d->depth].rows[share->n] * d->dim);
+  for (guint b = d->depth; b-- > 0;) {
     pass_mlp_backward(share, b);
     pass_gate_backward(share, b, TRUE);
     pass_attention_backward(share, b);
     pass_gate_backward(share, b, FALSE);
+    if (b == share->pass->tail)
+      functions()->add_scaled(share->dx, 1, share->dentry,
+                              (gsize)share->blocks[b].rows[share->n] * d->dim);
   }
   embed_backward(share);
 }

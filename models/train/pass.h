@@ -38,8 +38,10 @@ typedef struct {
 
 /* Activations of one block. */
 typedef struct {
-  guint *rows;   /* [n + 1] first row of each image before merging */
-  guint *merged; /* [n + 1] the same behind it */
+  guint *rows;    /* [n + 1] first row of each image before merging */
+  guint *queries; /* [n + 1] the same of those that the attention is computed for: in the tail the
+                     class (and distillation) token's */
+  guint *merged;  /* [n + 1] the same behind merging */
   guint *into;   /* [rows] where a row goes when merged */
   real *size;    /* [rows] patches that a token stands for, behind merging: from the block before */
   real *log_size;
@@ -63,8 +65,9 @@ typedef struct {
   real *final_mean, *final_inverse, *final; /* normalised tokens */
   real *tokens[2], *dtokens;                /* [n][dim]: class and distillation tokens of final */
   real *logits;                             /* [n][n_classes] */
-  real *dlogits, *dfinal;                   /* set by the loss */
-  real *dx, *dz, *dh, *dqkv, *dheads, *dp, *scores, *dscores,
+  real *dlogits; /* set by the loss */
+  real *dentry;  /* set by the loss: of the tokens that enter the tail */
+  real *dfinal, *dx, *dz, *dh, *dqkv, *dheads, *dp, *scores, *dscores,
       *dfeatures;                          /* scratch of the way back */
   real *heads_mask, *neurons_mask, *dmask; /* of the block at hand, while structure is searched */
   real *gradient;                          /* [n_values], added to */
@@ -78,6 +81,7 @@ struct _Pass {
   const Network *network;
   Team *team;
   guint n_images, capacity;
+  guint tail; /* behind this block's attention patch tokens end; depth: they never do */
   const real *tensors; /* [n_images][3][image_size][image_size] */
   Decisions decisions;
   Share *shares;    /* [team size] */
@@ -94,7 +98,7 @@ void pass_free(Pass **pass);
 void pass_pack(Share *share);
 
 /* Both run on every member of the team; share: its own. pass_backward() starts from the share's
- * dlogits and dfinal, and from decisions.dopen. */
+ * dlogits and dentry, and from decisions.dopen. */
 void pass_forward(Share *share);
 void pass_backward(Share *share);
 

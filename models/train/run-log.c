@@ -77,7 +77,7 @@ static void add_report(StepReport *sum, const StepReport *report)
   sum->rate = report->rate;
 }
 
-static void log_means(RunLog *log, guint64 step, guint64 steps, double speed, double threshold)
+static void log_means(RunLog *log, guint64 step, guint64 steps, double speed)
 {
   const StepReport *s = &log->sum;
   const double n = log->n;
@@ -94,7 +94,6 @@ static void log_means(RunLog *log, guint64 step, guint64 steps, double speed, do
     { "compute", s->ratio / n },
     { "target", s->target },
     { "gates_open", s->open / n },
-    { "merge_threshold", threshold },
     { "gradient_norm", s->norm / n },
     { "rate", s->rate },
   };
@@ -106,8 +105,7 @@ static void log_means(RunLog *log, guint64 step, guint64 steps, double speed, do
   write_line(log, object);
 }
 
-void run_log_step(RunLog *log, guint64 step, guint64 steps, const StepReport *report,
-                  double threshold)
+void run_log_step(RunLog *log, guint64 step, guint64 steps, const StepReport *report)
 {
   add_report(&log->sum, report);
   log->n++;
@@ -117,7 +115,7 @@ void run_log_step(RunLog *log, guint64 step, guint64 steps, const StepReport *re
   const double seconds = (double)(now - log->since) / G_USEC_PER_SEC, n = log->n;
   const double speed = n * log->batch / seconds;
   const guint left = (guint)((double)(steps - step) * seconds / n);
-  log_means(log, step, steps, speed, threshold);
+  log_means(log, step, steps, speed);
   fprintf(stderr,
           "%sstep %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT ", %.1f images/s, loss %.4f, "
           "agreement %.1f %%, compute %.3f (target %.3f), gates open %.0f %%, %u:%02u:%02u left%s",

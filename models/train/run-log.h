@@ -14,5 +14,4 @@ void run_log_free(RunLog **log);
 void run_log_note(RunLog *log, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Every so often, and behind the last step. */
-void run_log_step(RunLog *log, guint64 step, guint64 steps, const StepReport *report,
-                  double merge_threshold);
+void run_log_step(RunLog *log, guint64 step, guint64 steps, const StepReport *report);

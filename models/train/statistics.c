@@ -137,7 +137,7 @@ static void run_module(Share *share, guint module, const real *tokens)
   Activations *a = &share->blocks[module / 2];
   const guint n_tokens = vitgate__description_n_tokens(share->pass->network->description);
   for (guint i = 0; i <= share->n; i++)
-    a->rows[i] = a->merged[i] = i * n_tokens;
+    a->rows[i] = a->queries[i] = a->merged[i] = i * n_tokens;
   for (guint row = 0; row < share->n * n_tokens; row++) {
     a->size[row] = 1;
     a->log_size[row] = 0;
@@ -415,6 +415,7 @@ Calibration *calibration_new(Network *network, Team *team, const CalibrationOpti
   c->team = team;
   c->n_tokens = vitgate__description_n_tokens(d);
   c->pass = pass_new(network, team, IMAGES_AT_ONCE * vitgate__team_size(team), options->bf16);
+  c->pass->tail = network->description->depth; /* the error of every token is looked at */
   Sensitivity *sensitivity = sensitivity_new(c->pass);
   vitgate__team_run(team, pack_weights, c);
   if (take_images(c, options, sensitivity, source, data, error)) {

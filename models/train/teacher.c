@@ -1,34 +1,33 @@
 #include "teacher.h"
 
+#include <math.h>
 #include <string.h>
 
-#include "model.h"
+#include "pass.h"
+
+/* Images that go through the network together: few, for the sake of the caches. */
+#define CHUNK 8
 
 struct _Teacher {
-  VitgateSession *session;
-  const VitgateModelInfo *info;
-  guint *classes;
-  guint n_classes;
+  Network *network;
+  Team *team;
+  Pass *pass;
+  gboolean packed;
   float *logits, *tokens;
+  const float *tensors;
+  guint n;
 };
 
-Teacher *teacher_new(VitgateModel *model, guint max_batch, guint threads, const guint *classes,
-                     guint n_classes, GError **error)
+Teacher *teacher_new(Network *network, guint max_batch, guint threads)
 {
-  const VitgateSessionOptions options = { .threads = threads, .max_batch = max_batch };
+  const Description *d = network->description;
   Teacher *teacher = g_new0(Teacher, 1);
-  teacher->session = vitgate_session_new(model, &options, error);
-  if (!teacher->session) {
-    g_free(teacher);
-    return NULL;
-  }
-  teacher->info = vitgate_model_get_info(model);
-  teacher->n_classes = classes ? n_classes : teacher->info->n_classes;
-  teacher->classes = g_new(guint, teacher->n_classes);
-  for (guint i = 0; i < teacher->n_classes; i++)
-    teacher->classes[i] = classes ? classes[i] : i;
-  teacher->logits = g_new(float, (gsize)max_batch * teacher->n_classes);
-  teacher->tokens = g_new(float, (gsize)max_batch * teacher->info->n_tokens * teacher->info->dim);
+  teacher->network = network;
+  teacher->team = vitgate__team_new(threads);
+  teacher->pass = pass_new(network, teacher->team, CHUNK * threads, product_has_bf16());
+  teacher->pass->decisions.bias = INFINITY;
+  teacher->logits = g_new(float, (gsize)max_batch * d->n_classes);
+  teacher->tokens = g_new(float, (gsize)max_batch *vitgate__description_n_tokens(d) * d->dim);
   return teacher;
 }
 
@@ -37,25 +36,46 @@ void teacher_free(Teacher **teacher)
   Teacher *t = g_steal_pointer(teacher);
   if (!t)
     return;
-  vitgate_session_free(&t->session);
-  g_free(t->classes);
+  pass_free(&t->pass);
+  vitgate__team_free(&t->team);
+  network_free(&t->network);
   g_free(t->logits);
   g_free(t->tokens);
   g_free(t);
 }
 
-gboolean teacher_run(Teacher *teacher, const float *tensors, guint n, GError **error)
+static void run_member(gpointer data, guint member)
 {
-  const VitgateResult *results = vitgate_session_forward(teacher->session, tensors, n, error);
-  if (!results)
-    return FALSE;
-  const gsize size = (gsize)teacher->info->n_tokens * teacher->info->dim;
-  for (guint i = 0; i < n; i++) {
-    for (guint c = 0; c < teacher->n_classes; c++)
-      teacher->logits[(gsize)i * teacher->n_classes + c] = results[i].logits[teacher->classes[c]];
-    vitgate__session_get_tokens(teacher->session, i, teacher->tokens + i * size);
+  Teacher *teacher = data;
+  const Description *d = teacher->network->description;
+  const gsize pixels = (gsize)3 * d->image_size * d->image_size;
+  const gsize tokens = (gsize)vitgate__description_n_tokens(d) * d->dim;
+  Pass *pass = teacher->pass;
+  Share *share = &pass->shares[member];
+  if (!teacher->packed)
+    pass_pack(share);
+  for (guint first = 0; first < teacher->n; first += pass->capacity) {
+    if (member == 0) {
+      pass->tensors = teacher->tensors + first * pixels;
+      pass->n_images = MIN(pass->capacity, teacher->n - first);
+    }
+    vitgate__team_barrier(teacher->team);
+    pass_forward(share);
+    const gsize at = first + share->first;
+    memcpy(teacher->logits + at * d->n_classes, share->logits,
+           (gsize)share->n * d->n_classes * sizeof(float));
+    memcpy(teacher->tokens + at * tokens, share->blocks[pass->tail].x,
+           share->n * tokens * sizeof(float));
+    vitgate__team_barrier(teacher->team);
   }
-  return TRUE;
+}
+
+void teacher_run(Teacher *teacher, const float *tensors, guint n)
+{
+  teacher->tensors = tensors;
+  teacher->n = n;
+  vitgate__team_run(teacher->team, run_member, teacher);
+  teacher->packed = TRUE;
 }
 
 const float *teacher_get_logits(const Teacher *teacher)

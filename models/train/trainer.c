@@ -109,7 +109,7 @@ static void prepare(Trainer *trainer, const real *tensors)
   trainer->factor = optimizer_schedule(progress, o->warm_up);
   trainer->weights = o->loss;
   const double annealed = o->anneal > 0 ? MIN(1, progress / o->anneal) : 1;
-  trainer->weights.target = 1 + (o->loss.target - 1) * annealed;
+  trainer->weights.target = o->first_target + (o->loss.target - o->first_target) * annealed;
   trainer->pass->n_images = o->batch;
   trainer->pass->tensors = tensors;
   decisions->sampling = TRUE;

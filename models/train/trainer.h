@@ -16,7 +16,8 @@ typedef struct {
   double warm_up; /* share of the run */
   OptimizerOptions optimizer;
   LossWeights loss;      /* its target is that of the end */
-  double anneal;         /* share of the run in which the target falls from 1 */
+  double first_target;   /* compute ratio */
+  double anneal;         /* share of the run in which the target falls from there */
   double temperature[2]; /* of the gates' noise, first and last */
   SubGroups sub_groups;
   guint group_size; /* for SUB_GROUPS_EVEN */
