@@ -6,10 +6,12 @@
 #include "classes.h"
 #include "command.h"
 #include "decode.h"
+#include "gate-usage.h"
+#include "granularity.h"
 #include "loader.h"
+#include "model.h"
 #include "progress.h"
 #include "report.h"
-#include "vitgate.h"
 
 #define MAX_UNMATCHED_NOTES 5
 
@@ -18,14 +20,18 @@ typedef struct {
   Accuracy overall;
   Accuracy *folders; /* [dataset folders] */
   double gmacs_sum, gmacs_min, gmacs_max;
+  guint64 tokens;   /* left behind the last block, of all images */
+  guint64 *ran;     /* [2 * depth] images for which each module ran */
   gint64 engine_us; /* spent in the engine: pre-processing and network */
 } Counts;
 
 typedef struct {
   const char *path; /* of the model */
-  guint threads, batch_size;
+  VitgateSessionOptions options;
+  double compute;         /* asked for; 0: the model's default */
   gboolean among_present; /* show the column in the table */
   const VitgateModelInfo *info;
+  const char *stored; /* precision of the model file */
   VitgateSession *session;
   const Dataset *dataset;
   const Classes *classes;
@@ -78,6 +84,9 @@ static void count_result(Evaluation *eval, guint index, const VitgateResult *res
   counts->gmacs_sum += result->gmacs;
   counts->gmacs_min = MIN(counts->gmacs_min, result->gmacs);
   counts->gmacs_max = MAX(counts->gmacs_max, result->gmacs);
+  counts->tokens += result->n_tokens;
+  for (guint m = 0; m < 2 * eval->info->depth; m++)
+    counts->ran[m] += result->modules[m];
 }
 
 static gboolean classify_batch(Evaluation *eval, GPtrArray *batch, GError **error)
@@ -121,7 +130,7 @@ static gboolean evaluate(Evaluation *eval, GError **error)
       note_skipped(eval, sample);
       sample_free(sample);
     }
-    if (batch->len == eval->batch_size)
+    if (batch->len == eval->options.max_batch)
       fine = classify_batch(eval, batch, error);
     progress_update(&eval->progress, (guint)(eval->counts.images + eval->counts.skipped));
   }
@@ -141,6 +150,36 @@ static double mean_gmacs(const Counts *counts)
   return CLAMP(counts->gmacs_sum / (double)counts->images, counts->gmacs_min, counts->gmacs_max);
 }
 
+static double mean_tokens(const Counts *counts)
+{
+  return (double)counts->tokens / (double)counts->images;
+}
+
+/* Returns: (transfer full): as gate-usage.h tells */
+static double *find_usage(const Evaluation *eval)
+{
+  const guint n = 2 * eval->info->depth;
+  double *usage = g_new(double, n + 1);
+  for (guint m = 0; m < n; m++)
+    usage[m] = gate_usage_has_module(eval->info, m)
+                   ? (double)eval->counts.ran[m] / (double)eval->counts.images
+                   : NAN;
+  return usage;
+}
+
+static gboolean has_dial(const VitgateModelInfo *info)
+{
+  return info->min_compute < info->max_compute;
+}
+
+/* What the dial is set to: what was asked for, or the nearest that there is. */
+static double dial_compute(const Evaluation *eval)
+{
+  const VitgateModelInfo *info = eval->info;
+  return eval->compute > 0 ? CLAMP(eval->compute, info->min_compute, info->max_compute)
+                           : info->default_compute;
+}
+
 static double images_per_second(const Counts *counts)
 {
   return (double)counts->images * G_USEC_PER_SEC / (double)MAX(counts->engine_us, 1);
@@ -155,12 +194,41 @@ static void report_accuracy(JsonBuilder *json, const Accuracy *accuracy)
   report_number(json, "top1_among_present", accuracy_percent(accuracy->among_present, accuracy));
 }
 
+/* Opens an object with the images' multiply-adds over @unit, for the caller to end. */
+static void report_spread(JsonBuilder *json, const char *name, const Counts *counts, double unit)
+{
+  report_begin(json, name);
+  report_number(json, "mean", mean_gmacs(counts) / unit);
+  report_number(json, "min", counts->gmacs_min / unit);
+  report_number(json, "max", counts->gmacs_max / unit);
+}
+
+static void report_compute(JsonBuilder *json, const Evaluation *eval)
+{
+  const VitgateModelInfo *info = eval->info;
+  report_spread(json, "gmacs", &eval->counts, 1);
+  report_number(json, "dense", info->dense_gmacs);
+  json_builder_end_object(json);
+  report_spread(json, "compute_ratio", &eval->counts, info->dense_gmacs);
+  json_builder_end_object(json);
+  report_begin(json, "tokens");
+  report_number(json, "mean", mean_tokens(&eval->counts));
+  report_count(json, "all", info->n_tokens);
+  json_builder_end_object(json);
+  g_autofree double *usage = find_usage(eval);
+  gate_usage_report(json, usage, info);
+}
+
 static void print_json(const Evaluation *eval)
 {
   const Counts *counts = &eval->counts;
+  g_autofree char *granularity = granularity_to_text(&eval->options);
   g_autoptr(JsonBuilder) json = json_builder_new();
   json_builder_begin_object(json);
-  report_setting(json, eval->info, eval->path, eval->threads, eval->batch_size);
+  report_setting(json, eval->info, eval->path, eval->options.threads, eval->options.max_batch);
+  report_string(json, "stored_precision", eval->stored);
+  report_string(json, "granularity", granularity);
+  report_number(json, "compute", has_dial(eval->info) ? dial_compute(eval) : NAN);
   report_count(json, "images", counts->images);
   report_count(json, "skipped", counts->skipped);
   report_begin(json, "overall");
@@ -174,12 +242,7 @@ static void print_json(const Evaluation *eval)
     json_builder_end_object(json);
   }
   json_builder_end_object(json);
-  report_begin(json, "gmacs");
-  report_number(json, "mean", mean_gmacs(counts));
-  report_number(json, "min", counts->gmacs_min);
-  report_number(json, "max", counts->gmacs_max);
-  report_number(json, "dense", eval->info->dense_gmacs);
-  json_builder_end_object(json);
+  report_compute(json, eval);
   report_count(json, "parameters", eval->info->n_parameters);
   report_number(json, "images_per_second", images_per_second(counts));
   json_builder_end_object(json);
@@ -201,6 +264,41 @@ static void print_row(const Evaluation *eval, const char *name, const Accuracy *
   g_print("\n");
 }
 
+static void print_usage(const Evaluation *eval)
+{
+  g_autofree double *usage = find_usage(eval);
+  g_print("\nshare of images for which a module ran\n%8s %10s %8s\n", "block", "attention", "mlp");
+  for (guint i = 0; i < eval->info->depth; i++) {
+    g_autofree char *attention = gate_usage_to_text(usage, eval->info, 2 * i),
+                    *mlp = gate_usage_to_text(usage, eval->info, 2 * i + 1);
+    g_print("%8u %10s %8s\n", i, attention, mlp);
+  }
+}
+
+static void print_compute(const Evaluation *eval)
+{
+  const Counts *counts = &eval->counts;
+  const VitgateModelInfo *info = eval->info;
+  const double dense = info->dense_gmacs;
+  const guint threads = eval->options.threads;
+  g_autofree char *name = command_clean_text(info->name);
+  g_autofree char *granularity = granularity_to_text(&eval->options);
+  g_print("\n%s, stored as %s, products in %s, %u thread%s, batches of %u: %.1f images/s in the "
+          "engine\n",
+          name, eval->stored, REPORT_PRODUCTS, threads, threads == 1 ? "" : "s",
+          eval->options.max_batch, images_per_second(counts));
+  if (gate_usage_has_gates(info))
+    g_print("gates: granularity %s\n", granularity);
+  if (has_dial(info))
+    g_print("dial: compute %.3f of %.3f to %.3f\n", dial_compute(eval), info->min_compute,
+            info->max_compute);
+  g_print("GMACs: mean %.3f, min %.3f, max %.3f, dense %.3f; %" G_GUINT64_FORMAT " parameters\n",
+          mean_gmacs(counts), counts->gmacs_min, counts->gmacs_max, dense, info->n_parameters);
+  g_print("compute ratio: mean %.3f, min %.3f, max %.3f\n", mean_gmacs(counts) / dense,
+          counts->gmacs_min / dense, counts->gmacs_max / dense);
+  g_print("tokens left: mean %.1f of %u\n", mean_tokens(counts), info->n_tokens);
+}
+
 static void print_table(const Evaluation *eval)
 {
   const Counts *counts = &eval->counts;
@@ -209,15 +307,11 @@ static void print_table(const Evaluation *eval)
   for (guint i = 0; i < eval->dataset->folders->len; i++)
     print_row(eval, g_ptr_array_index(eval->dataset->folders, i), &counts->folders[i]);
   print_row(eval, "all", &counts->overall);
-  g_autofree char *name = command_clean_text(eval->info->name);
-  g_print("\n%s, float32, %u thread%s, batches of %u: %.1f images/s in the engine\n", name,
-          eval->threads, eval->threads == 1 ? "" : "s", eval->batch_size,
-          images_per_second(counts));
-  g_print("GMACs: mean %.3f, min %.3f, max %.3f, dense %.3f; %" G_GUINT64_FORMAT " parameters\n",
-          mean_gmacs(counts), counts->gmacs_min, counts->gmacs_max, eval->info->dense_gmacs,
-          eval->info->n_parameters);
+  print_compute(eval);
   if (counts->skipped)
     g_print("%" G_GUINT64_FORMAT " skipped\n", counts->skipped);
+  if (gate_usage_has_gates(eval->info))
+    print_usage(eval);
 }
 
 /* What a user should know about labels that do not lead to a class. */
@@ -237,6 +331,24 @@ static void note_labels(const Dataset *dataset, const Classes *classes)
     command_note("and %u further folders", n - MAX_UNMATCHED_NOTES);
 }
 
+/* What a user should know about settings that do not have the effect that their names promise. */
+static void note_settings(const Evaluation *eval)
+{
+  const VitgateModelInfo *info = eval->info;
+  const VitgateSessionOptions *options = &eval->options;
+  if (eval->compute > 0 && !has_dial(info))
+    command_note("the model has no dial: --compute %g changes nothing", eval->compute);
+  else if (eval->compute > 0 && dial_compute(eval) != eval->compute)
+    command_note("the model's dial reaches from %.3f to %.3f: --compute %g is taken for %.3f",
+                 info->min_compute, info->max_compute, eval->compute, dial_compute(eval));
+  if (options->granularity != VITGATE_GRANULARITY_SAMPLE && !gate_usage_has_gates(info))
+    command_note("the model has no gates: --granularity changes nothing");
+  else if (options->granularity == VITGATE_GRANULARITY_GROUP &&
+           options->group_size > options->max_batch)
+    command_note("groups of %u do not fit into batches of %u: each batch decides as one",
+                 options->group_size, options->max_batch);
+}
+
 static int run(Evaluation *eval, const char *data, gboolean as_json, GError **error)
 {
   g_autoptr(VitgateModel) model = vitgate_model_open(eval->path, error);
@@ -244,19 +356,24 @@ static int run(Evaluation *eval, const char *data, gboolean as_json, GError **er
   if (!dataset)
     return 1;
   eval->info = vitgate_model_get_info(model);
+  eval->stored = vitgate__model_get_description(model)->precision;
   eval->dataset = dataset;
   g_autoptr(Classes) classes = classes_resolve(dataset, eval->info, error);
-  VitgateSessionOptions options = { .threads = eval->threads, .max_batch = eval->batch_size };
-  g_autoptr(VitgateSession) session = classes ? vitgate_session_new(model, &options, error) : NULL;
+  g_autoptr(VitgateSession) session =
+      classes ? vitgate_session_new(model, &eval->options, error) : NULL;
   if (!session)
     return 1;
+  if (eval->compute > 0)
+    vitgate_session_set_compute(session, eval->compute);
   eval->classes = classes;
   eval->session = session;
+  note_settings(eval);
   note_labels(dataset, classes);
 
   g_autofree Accuracy *folders = g_new0(Accuracy, dataset->folders->len);
+  g_autofree guint64 *ran = g_new0(guint64, 2 * eval->info->depth + 1);
   eval->present = find_present(dataset, classes, eval->info->n_classes);
-  eval->counts = (Counts){ .folders = folders, .gmacs_min = DBL_MAX };
+  eval->counts = (Counts){ .folders = folders, .gmacs_min = DBL_MAX, .ran = ran };
   gboolean fine = evaluate(eval, error);
   if (fine && as_json)
     print_json(eval);
@@ -266,16 +383,32 @@ static int run(Evaluation *eval, const char *data, gboolean as_json, GError **er
   return fine ? 0 : 1;
 }
 
+/* @text: (nullable): 0 stands for it */
+static gboolean parse_compute(const char *text, double *compute, GError **error)
+{
+  char *end = NULL;
+  *compute = text ? g_ascii_strtod(text, &end) : 0;
+  if (!text || (end != text && !*end && *compute > 0 && *compute <= 1))
+    return TRUE;
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+              "--compute is \"%s\", expected a ratio above 0 and up to 1", text);
+  return FALSE;
+}
+
 int command_eval(int argc, char **argv, GError **error)
 {
   gboolean as_json = FALSE, among_present = FALSE;
   int batch_size = 1, threads = 1;
-  g_autofree char *data = NULL;
+  g_autofree char *data = NULL, *granularity = NULL, *compute = NULL;
   const GOptionEntry entries[] = {
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "Photographs: an archive or a folder",
       "TAR|DIR" },
     { "batch-size", 'b', 0, G_OPTION_ARG_INT, &batch_size, "Images per call (default 1)", "N" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads of the network (default 1)", "T" },
+    { "compute", 'c', 0, G_OPTION_ARG_STRING, &compute,
+      "Turn the dial to this mean compute ratio (default: the model's)", "R" },
+    { "granularity", 'g', 0, G_OPTION_ARG_STRING, &granularity,
+      "Whose decision a gate takes: sample (default), group:K or batch", "G" },
     { "among-classes-present", 0, 0, G_OPTION_ARG_NONE, &among_present,
       "Show Top-1 among the classes that occur, too", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print one JSON object", NULL },
@@ -288,6 +421,9 @@ int command_eval(int argc, char **argv, GError **error)
     "be read are named, counted and left out.\n\n"
     "Top-1 among the classes present takes the best of only those classes that occur in the\n"
     "folder at hand; the JSON object always has it.\n\n"
+    "Groups and batches are neighbours in the order of the photographs' names; the last of\n"
+    "each may be smaller. GMACs are 1e9 multiply-adds for an image, the compute ratio is that\n"
+    "over the dense teacher's.\n\n"
     "Images per second count the time in the engine, pre-processing and network. Photographs\n"
     "are read and decoded meanwhile by one thread more, which is not among --threads.\n"
   };
@@ -295,14 +431,16 @@ int command_eval(int argc, char **argv, GError **error)
   if (!path || !command_check_range("--batch-size", batch_size, 1, VITGATE_MAX_BATCH, error) ||
       !command_check_range("--threads", threads, 1, VITGATE_MAX_THREADS, error))
     return 1;
+  Evaluation eval = { .path = path, .among_present = among_present };
+  eval.options.threads = (guint)threads;
+  eval.options.max_batch = (guint)batch_size;
+  if (!parse_compute(compute, &eval.compute, error) ||
+      !granularity_parse(granularity ? granularity : "sample", &eval.options, error))
+    return 1;
   if (!data) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--data is missing (see %s --help)",
                 g_get_prgname());
     return 1;
   }
-  Evaluation eval = { .path = path,
-                      .threads = (guint)threads,
-                      .batch_size = (guint)batch_size,
-                      .among_present = among_present };
   return run(&eval, data, as_json, error);
 }

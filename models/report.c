@@ -19,19 +19,39 @@ void report_count(JsonBuilder *builder, const char *name, guint64 value)
   json_builder_add_int_value(builder, (gint64)value);
 }
 
-void report_number(JsonBuilder *builder, const char *name, double value)
+void report_boolean(JsonBuilder *builder, const char *name, gboolean value)
 {
   json_builder_set_member_name(builder, name);
+  json_builder_add_boolean_value(builder, value);
+}
+
+void report_null(JsonBuilder *builder, const char *name)
+{
+  json_builder_set_member_name(builder, name);
+  json_builder_add_null_value(builder);
+}
+
+static void add_number(JsonBuilder *builder, double value)
+{
   if (isfinite(value))
     json_builder_add_double_value(builder, value);
   else
     json_builder_add_null_value(builder);
 }
 
-void report_boolean(JsonBuilder *builder, const char *name, gboolean value)
+void report_number(JsonBuilder *builder, const char *name, double value)
 {
   json_builder_set_member_name(builder, name);
-  json_builder_add_boolean_value(builder, value);
+  add_number(builder, value);
+}
+
+void report_numbers(JsonBuilder *builder, const char *name, const double *values, guint n)
+{
+  json_builder_set_member_name(builder, name);
+  json_builder_begin_array(builder);
+  for (guint i = 0; i < n; i++)
+    add_number(builder, values[i]);
+  json_builder_end_array(builder);
 }
 
 void report_begin(JsonBuilder *builder, const char *name)
@@ -56,7 +76,7 @@ void report_setting(JsonBuilder *builder, const VitgateModelInfo *model, const c
 {
   report_string(builder, "model", model->name);
   report_string(builder, "file", path);
-  report_string(builder, "precision", "float32");
+  report_string(builder, "precision", REPORT_PRODUCTS);
   report_count(builder, "threads", threads);
   report_count(builder, "batch_size", batch_size);
 }

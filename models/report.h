@@ -5,6 +5,9 @@
 
 #include "vitgate.h"
 
+/* What products run in, however the weights are stored. */
+#define REPORT_PRODUCTS "float32"
+
 /* One member of the object that is open. Numbers that are not finite and NULL strings become null;
  * strings are made valid UTF-8. */
 void report_string(JsonBuilder *builder, const char *name, const char *value);
@@ -12,12 +15,18 @@ void report_count(JsonBuilder *builder, const char *name, guint64 value);
 void report_number(JsonBuilder *builder, const char *name, double value);
 void report_boolean(JsonBuilder *builder, const char *name, gboolean value);
 
+void report_null(JsonBuilder *builder, const char *name);
+
+/* @values: [n] */
+void report_numbers(JsonBuilder *builder, const char *name, const double *values, guint n);
+
 /* Opens an object as the member @name of the one that is open. */
 void report_begin(JsonBuilder *builder, const char *name);
 
 /* Prints what was built, indented, and a newline. */
 void report_print(JsonBuilder *builder);
 
-/* What eval and bench both begin with: "model", "file", "precision", "threads", "batch_size". */
+/* What eval, bench and classify begin with: "model", "file", "precision" (of products), "threads",
+ * "batch_size". */
 void report_setting(JsonBuilder *builder, const VitgateModelInfo *model, const char *path,
                     guint threads, guint batch_size);

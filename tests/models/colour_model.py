@@ -46,11 +46,18 @@ PARAMETERS = (
     + 2 * DIM
     + (DIM + 1) * N_CLASSES
 )
-BLOCK_MACS = (
-    TOKENS * DIM * 3 * DIM + 2 * TOKENS * TOKENS * DIM + TOKENS * DIM * DIM
-    + 2 * TOKENS * DIM * NEURONS
-)
-MACS = (TOKENS - 1) * 3 * PATCH * PATCH * DIM + BLOCK_MACS + DIM * N_CLASSES
+OTHER_MACS = (TOKENS - 1) * 3 * PATCH * PATCH * DIM + DIM * N_CLASSES
+
+
+def block_macs(queries):
+    """Keys and values of all tokens; the rest of as many as are asked for"""
+    attention = TOKENS * DIM * 2 * DIM + 2 * queries * TOKENS * DIM + queries * DIM * 2 * DIM
+    return attention + 2 * queries * DIM * NEURONS
+
+
+BLOCK_MACS = block_macs(1)  # the last block works for the class token alone
+MACS = OTHER_MACS + BLOCK_MACS
+DENSE_MACS = OTHER_MACS + block_macs(TOKENS)
 
 
 def zeros(n):

@@ -1,0 +1,198 @@
+"""What `vitgate eval` tells of a model with gates and a dial.
+
+Usage: test_eval_gates.py [unittest's arguments]; $VITGATE is the command.
+"""
+
+import json
+import os
+import unittest
+
+import colour_model
+import gated_model
+from test_command import CommandTest
+
+# GMACs are sums of a dozen doubles.
+TOLERANCE = 1e-12
+
+# In the order of their names; no colour has half of any group that the tests make.
+PICTURES = [(1, 0, 0), (1, 0, 1), (0, 1, 0), (1, 1, 0), (1, 1, 1), (0, 0, 1), (0, 0, 0)]
+# [2 * depth]: the colour that opens the module's gate; "always" without one, None if it was cut
+MODULES = ["always", gated_model.RED, gated_model.GREEN, None, None, gated_model.BLUE,
+           "always", "always"]
+
+
+def decide(colour, batch_size, group_size):
+    """For each picture whether a gate for @colour opens, by the majority of its group"""
+    decisions = []
+    for start in range(0, len(PICTURES), batch_size):
+        batch = PICTURES[start : start + batch_size]
+        for first in range(0, len(batch), group_size):
+            group = batch[first : first + group_size]
+            votes = sum(1 if picture[colour] else -1 for picture in group)
+            assert votes, "a tie is decided by rounding"
+            decisions += [votes > 0] * len(group)
+    return decisions
+
+
+def expected_decisions(batch_size, group_size):
+    """[2 * depth]: for each picture whether the module runs; None if it was cut"""
+    return [
+        None if module is None
+        else [True] * len(PICTURES) if module == "always"
+        else decide(module, batch_size, group_size)
+        for module in MODULES
+    ]
+
+
+class EvalGatesTest(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.model = self.path("gated.safetensors")
+        gated_model.write_model(self.model)
+        corners = [corner for _, *corner in colour_model.COLOURS]
+        os.makedirs(self.path("data", "set"))
+        with open(self.path("data", "labels.tsv"), "w", encoding="utf-8") as labels:
+            labels.write("file\tclass_index\twnid\n")
+            for index, corner in enumerate(PICTURES):
+                file = f"set/{index}.png"
+                colour_model.write_picture(self.path("data", file), corner)
+                label = corners.index(list(corner))
+                labels.write(f"{file}\t{label}\t{colour_model.IDS[label]}\n")
+
+    def evaluate(self, *arguments, notes=0, model=None):
+        return json.loads(self.succeed(
+            "eval", "--json", "--data", self.path("data"), *arguments, model or self.model,
+            notes=notes,
+        ))
+
+    def inspect(self):
+        return json.loads(self.succeed("inspect", "--json", self.model))
+
+    def assert_usage(self, found, decisions):
+        self.assertEqual(len(found["gate_usage"]), len(decisions))
+        for share, runs in zip(found["gate_usage"], decisions):
+            if runs is None:
+                self.assertIsNone(share)
+            else:
+                self.assertAlmostEqual(share, sum(runs) / len(runs))
+
+    def test_each_image_decides_for_itself(self):
+        for batch_size in (1, 3, 64):
+            with self.subTest(batch_size):
+                found = self.evaluate("--batch-size", str(batch_size))
+                self.assertEqual(found["granularity"], "sample")
+                self.assert_usage(found, expected_decisions(batch_size, 1))
+                self.assertEqual(found["overall"]["top1"], 100)
+
+    def test_images_decide_together(self):
+        for granularity, batch_size, group_size in (
+            ("batch", 1, 1), ("batch", 3, 3), ("batch", 7, 7), ("batch", 1024, 1024),
+            ("group:1", 7, 1), ("group:3", 7, 3), ("group:3", 3, 3), ("group:3", 4, 3),
+        ):
+            with self.subTest(f"{granularity} {batch_size}"):
+                found = self.evaluate("--granularity", granularity, "--batch-size", str(batch_size))
+                self.assertEqual(found["granularity"], granularity)
+                self.assert_usage(found, expected_decisions(batch_size, group_size))
+                self.assertEqual(found["overall"]["top1"], 100)
+
+    def test_gmacs_are_those_of_the_modules_that_ran(self):
+        blocks = self.inspect()["blocks"]
+        costs = [1e-3 * block[name] for block in blocks
+                 for name in ("attention_mmacs", "mlp_mmacs")]
+        fixed = self.inspect()["gmacs"]["model"] - sum(costs)
+        for arguments, decisions in (
+            ([], expected_decisions(1, 1)),
+            (["-g", "group:3", "-b", "7"], expected_decisions(7, 3)),
+        ):
+            with self.subTest(arguments):
+                found = self.evaluate(*arguments)
+                each = [
+                    fixed + sum(c for c, runs in zip(costs, decisions) if runs and runs[i])
+                    for i in range(len(PICTURES))
+                ]
+                mean = sum(each) / len(each)
+                dense = found["gmacs"]["dense"]
+                for name, value in (("mean", mean), ("min", min(each)), ("max", max(each))):
+                    self.assertAlmostEqual(found["gmacs"][name], value, delta=TOLERANCE)
+                    self.assertAlmostEqual(found["compute_ratio"][name], value / dense)
+                from_usage = fixed + sum(
+                    c * share for c, share in zip(costs, found["gate_usage"]) if share
+                )
+                self.assertAlmostEqual(from_usage, mean, delta=TOLERANCE)
+
+    def test_the_dial_closes_gates_and_merges_tokens(self):
+        found = self.evaluate("--compute", "0.2")
+        self.assertEqual(found["compute"], 0.2)
+        self.assertEqual(found["gate_usage"], [1, 0, 0, None, None, 0, 1, 1])
+        self.assertEqual(
+            found["tokens"], {"mean": gated_model.MERGED_TOKENS, "all": colour_model.TOKENS}
+        )
+        self.assertEqual(found["overall"]["top1"], 100)
+
+    def test_the_dial_opens_gates(self):
+        found = self.evaluate("-c", "0.9")
+        self.assertEqual(found["gate_usage"], [1, 1, 1, None, None, 1, 1, 1])
+        self.assertEqual(found["tokens"]["mean"], colour_model.TOKENS)
+        self.assertAlmostEqual(found["gmacs"]["mean"], self.inspect()["gmacs"]["model"])
+
+    def test_the_default_of_the_dial(self):
+        found = self.evaluate()
+        self.assertEqual(found["compute"], 0.6)
+        self.assertEqual(found, {**self.evaluate("--compute", "0.6"),
+                                 "images_per_second": found["images_per_second"]})
+
+    def test_beyond_the_dial_the_nearest_is_taken_and_told(self):
+        for asked, taken in (("0.1", 0.2), ("1", 0.9)):
+            with self.subTest(asked):
+                result = self.run_command(
+                    "eval", "--json", "--data", self.path("data"), "-c", asked, self.model
+                )
+                self.assertEqual(result.returncode, 0)
+                self.assertRegex(result.stderr, r"^vitgate eval: .* 0\.200 to 0\.900.*\n$")
+                self.assertEqual(json.loads(result.stdout)["compute"], taken)
+
+    def test_a_model_without_a_dial_is_told(self):
+        gated_model.write_model(self.model, calibration=None, default_compute=None)
+        found = self.evaluate("--compute", "0.5", notes=1)
+        self.assertIsNone(found["compute"])
+        self.assert_usage(found, expected_decisions(1, 1))
+
+    def test_a_model_without_gates_is_told(self):
+        dense = self.complete_model()
+        found = self.evaluate("--granularity", "batch", model=dense, notes=1)
+        self.assertEqual(found["gate_usage"], [1, 1])
+
+    def test_groups_beyond_the_batch_are_told(self):
+        found = self.evaluate("-g", "group:4", "-b", "3", notes=1)
+        self.assert_usage(found, expected_decisions(3, 3))
+
+    def test_text(self):
+        text = self.succeed("eval", "--data", self.path("data"), self.model)
+        self.assertRegex(text, r"(?m)^gates: granularity sample$")
+        self.assertRegex(text, r"(?m)^dial: compute 0\.600 of 0\.200 to 0\.900$")
+        self.assertRegex(text, r"(?m)^compute ratio: mean 0\.\d+, min 0\.\d+, max 0\.\d+$")
+        self.assertRegex(text, r"(?m)^tokens left: mean 17\.0 of 17$")
+        self.assertIn("stored as float32, products in float32", text)
+        for line in (r"0 +always +57\.1 %", r"1 +42\.9 % +cut", r"2 +cut +42\.9 %",
+                     r"3 +always +always"):
+            self.assertRegex(text, rf"(?m)^ +{line}$")
+
+    def test_text_without_gates_and_dial(self):
+        text = self.succeed("eval", "--data", self.path("data"), self.complete_model())
+        for part in ("gates", "dial", "share of images"):
+            self.assertNotIn(part, text)
+
+    def test_bad_arguments(self):
+        for option, values in (
+            ("--granularity", ("", "image", "group", "group:", "group:0", "group:-1", "group:1025",
+                               "group:2x", "batch:2", "sample ")),
+            ("--compute", ("", "0", "-0.5", "1.01", "nan", "inf", "half", "0.5x")),
+        ):
+            for value in values:
+                with self.subTest(f"{option} {value}"):
+                    self.fail_with(f'{option} is "{value}"', "eval", "--data", self.path("data"),
+                                   f"{option}={value}", self.model)
+
+
+if __name__ == "__main__":
+    unittest.main()

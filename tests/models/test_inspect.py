@@ -1,0 +1,270 @@
+"""What `vitgate inspect` tells of gates, dial and precision, and the picture that it draws.
+
+Usage: test_inspect.py [unittest's arguments]; $VITGATE is the command.
+"""
+
+import json
+import os
+import unittest
+import xml.etree.ElementTree
+
+import gated_model
+from test_command import CommandTest
+
+SVG = "{http://www.w3.org/2000/svg}"
+USAGE = [1, 0.25, 0.5, None, None, 0.75, 1, 1]
+DEPTH = len(gated_model.BLOCKS)
+
+
+def calibration_with_usage(*shares):
+    """The calibration's points, with one share each for every gate; None: it does not tell"""
+    points = []
+    for point, share in zip(gated_model.CALIBRATION, shares):
+        usage = [1, share, share, None, None, share, 1, 1]
+        points.append(point if share is None else {**point, "gate_usage": usage})
+    return points
+
+
+class InspectGatesTest(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.model = self.path("gated.safetensors")
+        gated_model.write_model(self.model)
+
+    def inspect(self, *arguments):
+        return json.loads(self.succeed("inspect", "--json", *arguments, self.model))
+
+    def draw(self, *arguments):
+        """Returns the picture's text and its root"""
+        picture = self.path("picture.svg")
+        self.succeed("inspect", "--svg", picture, *arguments, self.model)
+        with open(picture, encoding="utf-8") as file:
+            text = file.read()
+        return text, xml.etree.ElementTree.fromstring(text)
+
+    def write_usage(self, content, name="usage.json"):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(content if isinstance(content, str) else json.dumps(content))
+        return self.path(name)
+
+
+class GatesTest(InspectGatesTest):
+    def test_gates_and_modules_of_each_block(self):
+        for block, (heads, neurons, attention_gate, mlp_gate) in zip(
+            self.inspect()["blocks"], gated_model.BLOCKS
+        ):
+            self.assertEqual((block["heads"], block["neurons"]), (heads, neurons))
+            self.assertEqual(block["attention_gate"], attention_gate is not None)
+            self.assertEqual(block["mlp_gate"], mlp_gate is not None)
+
+    def test_what_the_dense_teacher_had(self):
+        dense = self.inspect()["dense"]
+        self.assertEqual(dense["heads"], gated_model.DENSE_HEADS)
+        self.assertEqual(dense["neurons"], gated_model.DENSE_NEURONS)
+        self.assertEqual(dense["parameters"], 100000)
+
+    def test_gates_cost_what_they_compute(self):
+        found = self.inspect()
+        gated = found["gmacs"]["model"]
+        bare = [(heads, neurons, None, None) for heads, neurons, *_ in gated_model.BLOCKS]
+        gated_model.write_model(self.model, bare)
+        self.assertAlmostEqual(
+            gated - self.inspect()["gmacs"]["model"], 3e-9 * gated_model.GATE_MACS, 12
+        )
+
+    def test_table(self):
+        text = self.succeed("inspect", self.model)
+        for line in (r"0 +4 +8 .* always +gate", r"1 +2 +0 .* gate +cut", r"2 +0 +6 .* cut +gate",
+                     r"3 +1 +8 .* always +always", r"dense +4 +8 +100000 .*"):
+            self.assertRegex(text, rf"(?m)^ +{line}$")
+        self.assertIn("--usage", text)
+
+    def test_a_model_without_gates(self):
+        gated_model.write_model(self.model, gated_model.DENSE_BLOCKS)
+        text = self.succeed("inspect", self.model)
+        self.assertRegex(text, r"(?m)^gates: none$")
+        self.assertNotIn("always", text)
+
+    def test_precision(self):
+        gated_model.write_model(self.model, precision="int8")
+        found = self.inspect()
+        self.assertEqual(found["precision"], "float32")
+        self.assertEqual(found["stored_precision"], "int8")
+        text = self.succeed("inspect", self.model)
+        self.assertIn("precision: stored as int8, products in float32", text)
+
+
+class DialTest(InspectGatesTest):
+    def test_points(self):
+        dial = self.inspect()["dial"]
+        self.assertEqual(
+            (dial["min_compute"], dial["default_compute"], dial["max_compute"]), (0.2, 0.6, 0.9)
+        )
+        dense = self.inspect()["gmacs"]["dense"]
+        for found, point in zip(dial["calibration"], gated_model.CALIBRATION):
+            self.assertAlmostEqual(found.pop("gmacs"), point["compute"] * dense)
+            self.assertIsNone(found.pop("gate_usage"))
+            self.assertEqual(found, point)
+
+    def test_table(self):
+        text = self.succeed("inspect", self.model)
+        self.assertIn("dial: compute 0.200 to 0.900, default 0.600", text)
+        for line in (r"0\.200 +0\.\d{3} +50\.0 % +-100\.000   0\.500 never never never",
+                     r"0\.600 +0\.\d{3} +75\.0 % +0\.000   never",
+                     r"0\.900 +0\.\d{3} +100\.0 % +100\.000   never"):
+            self.assertRegex(text, rf"(?m)^ +{line}$")
+
+    def test_a_model_without_a_dial(self):
+        gated_model.write_model(self.model, calibration=None, default_compute=None)
+        self.assertIsNone(self.inspect()["dial"])
+        self.assertRegex(self.succeed("inspect", self.model), r"(?m)^dial: none$")
+
+
+class UsageTest(InspectGatesTest):
+    def test_unknown(self):
+        found = self.inspect()
+        self.assertIsNone(found["gate_usage"])
+        self.assertIsNone(found["gate_usage_source"])
+
+    def test_from_the_calibration_at_the_default_dial(self):
+        gated_model.write_model(
+            self.model, calibration=calibration_with_usage(0, 0.5, 1), default_compute=0.75
+        )
+        found = self.inspect()
+        for share, expected in zip(found["gate_usage"], [1, 0.75, 0.75, None, None, 0.75, 1, 1]):
+            if expected is None:
+                self.assertIsNone(share)
+            else:
+                self.assertAlmostEqual(share, expected)
+        self.assertIn("0.750", found["gate_usage_source"])
+        self.assertEqual(found["dial"]["calibration"][1]["gate_usage"][1], 0.5)
+
+    def test_a_point_that_does_not_tell_is_not_guessed(self):
+        gated_model.write_model(
+            self.model, calibration=calibration_with_usage(0, 0.5, None), default_compute=0.75
+        )
+        self.assertIsNone(self.inspect()["gate_usage"])
+
+    def test_from_the_provenance(self):
+        gated_model.write_model(self.model, provenance={"gate_usage": USAGE})
+        found = self.inspect()
+        self.assertEqual(found["gate_usage"], USAGE)
+        self.assertEqual(found["gate_usage_source"], "provenance")
+        self.assertRegex(self.succeed("inspect", self.model), r"(?m)^ +0 .* always +25\.0 %$")
+
+    def test_a_provenance_that_does_not_fit_counts_as_none(self):
+        for usage in (USAGE[:-1], "often", [0.5] * 2 * DEPTH, [2, *USAGE[1:]], ["1", *USAGE[1:]]):
+            with self.subTest(usage):
+                gated_model.write_model(self.model, provenance={"gate_usage": usage})
+                self.assertIsNone(self.inspect()["gate_usage"])
+
+    def test_from_eval(self):
+        self.write_colours("data")
+        usage = self.write_usage(self.succeed(
+            "eval", "--json", "--data", self.path("data"), self.model, notes=1
+        ))
+        found = self.inspect("--usage", usage)
+        self.assertEqual(found["gate_usage"], [1, 0.5, 0.5, None, None, 0.5, 1, 1])
+        self.assertEqual(found["gate_usage_source"], "usage.json")
+
+    def test_bad_files(self):
+        for part, path in (
+            ("absent", self.path("absent")),
+            (self.folder, self.folder),
+            ("not valid JSON", self.write_usage("{", "a")),
+            ("not a JSON object", self.write_usage("[]", "b")),
+            ("gate_usage", self.write_usage({}, "c")),
+            ("gate_usage", self.write_usage({"gate_usage": None}, "d")),
+            ("8 shares", self.write_usage({"gate_usage": USAGE[1:]}, "e")),
+            ("gate_usage", self.write_usage({"gate_usage": [0.5] * 2 * DEPTH}, "f")),
+            ("gate_usage", self.write_usage({"gate_usage": [None] * 2 * DEPTH}, "g")),
+            ("gate_usage", self.write_usage({"gate_usage": [-0.1, *USAGE[1:]]}, "h")),
+        ):
+            with self.subTest(path):
+                self.fail_with(part, "inspect", "--usage", path, self.model)
+
+
+class PictureTest(InspectGatesTest):
+    def words(self, root):
+        return root.find(SVG + "desc").text.splitlines()[1:]
+
+    def test_is_a_picture(self):
+        _, root = self.draw()
+        self.assertEqual(root.tag, SVG + "svg")
+        width, height = (float(root.get(name).removesuffix("px")) for name in ("width", "height"))
+        self.assertGreater(width, 400)
+        self.assertGreater(height, 200)
+        self.assertEqual(root.find(SVG + "title").text, "gated_model")
+        self.assertGreater(len(list(root.iter(SVG + "path"))), DEPTH)
+
+    def test_says_what_it_shows(self):
+        _, root = self.draw()
+        self.assertEqual(self.words(root), [
+            "Block 0: attention with 4 of 4 heads; MLP with 8 of 8 neurons, behind a gate.",
+            "Block 1: attention with 2 of 4 heads, behind a gate; MLP cut away.",
+            "Block 2: attention cut away; MLP with 6 of 8 neurons, behind a gate.",
+            "Block 3: attention with 1 of 4 heads; MLP with 8 of 8 neurons.",
+        ])
+
+    def test_says_how_often_gates_open(self):
+        _, root = self.draw("--usage", self.write_usage({"gate_usage": USAGE}))
+        self.assertIn("run for 25.0 % of images", self.words(root)[0])
+        self.assertIn("run for 50.0 % of images; MLP cut away", self.words(root)[1])
+
+    def test_modules_that_were_cut_away_are_drawn_as_such(self):
+        # Only they have dashed outlines, and one in the legend.
+        cut, _ = self.draw()
+        gated_model.write_model(self.model, gated_model.DENSE_BLOCKS)
+        whole, _ = self.draw()
+        self.assertEqual(cut.count("stroke-dasharray"), whole.count("stroke-dasharray") + 2)
+
+    def test_usage_changes_the_picture(self):
+        unknown, _ = self.draw()
+        known, _ = self.draw("--usage", self.write_usage({"gate_usage": USAGE}))
+        self.assertNotEqual(unknown, known)
+
+    def test_names_of_all_kinds(self):
+        for name in ('<b>&amp;"\'', "", "Ünïcödé 模型 " * 20, "\x1b[31m\n\x01\x7f", "\uffff\ufffe",
+                     "]]>"):
+            with self.subTest(repr(name)):
+                gated_model.write_model(self.model, name=name)
+                _, root = self.draw()
+                self.assertIsNotNone(root.find(SVG + "title"))
+
+    def test_structures_of_all_kinds(self):
+        for blocks in ([], [(0, 0, None, None)], [(1, 1, None, None)] * 40,
+                       [(40, 300, gated_model.RED, gated_model.RED)]):
+            with self.subTest(str(blocks)[:40]):
+                gated_model.write_model(
+                    self.model, blocks, calibration=None, default_compute=None
+                )
+                _, root = self.draw()
+                self.assertEqual(len(self.words(root)), len(blocks))
+
+    def test_comes_beside_the_report(self):
+        picture = self.path("picture.svg")
+        found = self.inspect("--svg", picture)
+        self.assertEqual(found["depth"], DEPTH)
+        self.assertTrue(os.path.exists(picture))
+
+    def test_replaces_a_file_and_leaves_nothing_else(self):
+        picture = self.write_usage("before", "picture.svg")
+        before = set(os.listdir(self.folder))
+        self.draw()
+        self.assertEqual(set(os.listdir(self.folder)), before)
+        xml.etree.ElementTree.parse(picture)
+
+    def test_places_that_cannot_be_written(self):
+        for place in (self.path("absent", "x.svg"), self.folder, "/dev/null", "/proc/x.svg"):
+            with self.subTest(place):
+                text = self.fail_with(place, "inspect", "--svg", place, self.model)
+                self.assertEqual(text, "")
+
+    def test_no_picture_of_a_bad_model(self):
+        picture = self.path("picture.svg")
+        self.fail_with("absent", "inspect", "--svg", picture, self.path("absent"))
+        self.assertFalse(os.path.exists(picture))
+
+
+if __name__ == "__main__":
+    unittest.main()
