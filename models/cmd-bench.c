@@ -6,6 +6,7 @@
 #include "decode.h"
 #include "loader.h"
 #include "report.h"
+#include "train-bench.h"
 #include "vitgate.h"
 
 /* The yardstick: a product large enough for its rate to be the machine's. */
@@ -288,38 +289,88 @@ static int run(Bench *bench, const char *data, gboolean as_json, GError **error)
   return 0;
 }
 
+typedef struct {
+  gboolean train, as_json;
+  int batch_size, threads; /* NOT_GIVEN: the default */
+  double seconds;
+  char *data, *precision;
+} Options;
+
+static void clear_options(Options *o)
+{
+  g_free(o->data);
+  g_free(o->precision);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
+
+#define NOT_GIVEN G_MININT
+
+/* Fills in the defaults. */
+static gboolean check(Options *o, GError **error)
+{
+  if (o->batch_size == NOT_GIVEN)
+    o->batch_size = o->train ? 32 : 1;
+  if (o->threads == NOT_GIVEN)
+    o->threads = o->train ? 2 : 1;
+  if (o->seconds == NOT_GIVEN)
+    o->seconds = o->train ? 20 : 5;
+  if (!command_check_range("--batch-size", o->batch_size, 1, VITGATE_MAX_BATCH, error) ||
+      !command_check_range("--threads", o->threads, 1, VITGATE_MAX_THREADS, error))
+    return FALSE;
+  if (!(o->seconds > 0 && o->seconds <= 3600)) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                "--seconds must be above 0 and at most 3600, not %g", o->seconds);
+    return FALSE;
+  }
+  if (o->train ? !!o->data : !!o->precision) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                o->train ? "--data does not go with --train: its images are random"
+                         : "--precision needs --train");
+    return FALSE;
+  }
+  return TRUE;
+}
+
 int command_bench(int argc, char **argv, GError **error)
 {
-  gboolean as_json = FALSE;
-  int batch_size = 1, threads = 1;
-  double seconds = 5;
-  g_autofree char *data = NULL;
+  g_auto(Options) o = { .batch_size = NOT_GIVEN, .threads = NOT_GIVEN, .seconds = NOT_GIVEN };
   const GOptionEntry entries[] = {
-    { "batch-size", 'b', 0, G_OPTION_ARG_INT, &batch_size, "Images per call (default 1)", "N" },
-    { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads (default 1)", "T" },
-    { "seconds", 's', 0, G_OPTION_ARG_DOUBLE, &seconds, "Time for the network (default 5)", "S" },
-    { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data,
+    { "train", 0, 0, G_OPTION_ARG_NONE, &o.train, "Measure training instead", NULL },
+    { "batch-size", 'b', 0, G_OPTION_ARG_INT, &o.batch_size,
+      "Images per call or step (default 1; 32 with --train)", "N" },
+    { "threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "Threads (default 1; 2 with --train)", "T" },
+    { "seconds", 's', 0, G_OPTION_ARG_DOUBLE, &o.seconds,
+      "Time for the network (default 5), or for the steps of each precision (default 20)", "S" },
+    { "data", 'd', 0, G_OPTION_ARG_FILENAME, &o.data,
       "Take photographs from an archive or a folder (default: a drawn frame)", "TAR|DIR" },
-    { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print one JSON object", NULL },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &o.precision,
+      "With --train: products in float32 or bf16 (default: both, if the CPU has bf16)", "P" },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &o.as_json, "Print one JSON object", NULL },
     G_OPTION_ENTRY_NULL,
   };
   const CommandSyntax syntax = {
     entries, "MODEL", "Measures speed on this machine.",
     "Pre-processing and network count, reading and decoding of images do not. In the same run\n"
     "and in turns, OpenBLAS multiplies matrices of 2048 x 2048 on as many threads: the share\n"
-    "of its rate that the network reaches says how well the machine is used.\n"
+    "of its rate that the network reaches says how well the machine is used.\n\n"
+    "With --train: whole steps of training (forward, backward, optimizer) on random images,\n"
+    "distilled from fixed random targets, so that a teacher's own run does not count.\n"
   };
   g_autofree char *path = command_parse_one(&syntax, argc, argv, "model file", error);
-  if (!path || !command_check_range("--batch-size", batch_size, 1, VITGATE_MAX_BATCH, error) ||
-      !command_check_range("--threads", threads, 1, VITGATE_MAX_THREADS, error))
+  if (!path || !check(&o, error))
     return 1;
-  if (!(seconds > 0 && seconds <= 3600)) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                "--seconds must be above 0 and at most 3600, not %g", seconds);
-    return 1;
+  if (o.train) {
+    const TrainBenchOptions options = { .path = path,
+                                        .threads = (guint)o.threads,
+                                        .batch_size = (guint)o.batch_size,
+                                        .seconds = o.seconds,
+                                        .precision = o.precision,
+                                        .as_json = o.as_json };
+    return train_bench(&options, error) ? 0 : 1;
   }
-  g_auto(Bench) bench = {
-    .path = path, .threads = (guint)threads, .batch_size = (guint)batch_size, .seconds = seconds
-  };
-  return run(&bench, data, as_json, error);
+  g_auto(Bench) bench = { .path = path,
+                          .threads = (guint)o.threads,
+                          .batch_size = (guint)o.batch_size,
+                          .seconds = o.seconds };
+  return run(&bench, o.data, o.as_json, error);
 }

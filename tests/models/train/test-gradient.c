@@ -3,10 +3,9 @@
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "loss.h"
-#include "network.h"
-#include "pass.h"
+#include "passes.h"
 
 /* Central differences of a smooth function at a step of 1e-5 are good to about 1e-9 relative to
  * the function; a gradient below the absolute bound is lost in that. */
@@ -114,50 +113,18 @@ static void setup_free(Setup *s)
   g_free(s);
 }
 
-static void run_forward(gpointer data, guint member)
-{
-  Setup *s = data;
-  pass_pack(&s->pass->shares[member]);
-  pass_forward(&s->pass->shares[member]);
-}
-
-static void run_backward(gpointer data, guint member)
-{
-  pass_backward(&((Setup *)data)->pass->shares[member]);
-}
-
-/* Returns: the loss; leaves dlogits, dfinal, dopen set. */
 static double loss(Setup *s)
 {
-  vitgate__team_run(s->team, run_forward, s);
   const LossTargets targets = { s->teacher_logits, s->teacher_tokens, s->labels };
-  const double ratio = loss_compute_ratio(s->pass, &s->weights);
-  double sum = s->weights.compute * pow(ratio - s->weights.target, 2);
-  for (guint m = 0; m < N_MEMBERS; m++) {
-    LossSums sums = loss_share(&s->pass->shares[m], &s->weights, &targets, ratio);
-    sum += (s->weights.distillation * sums.distillation + s->weights.tokens * sums.tokens +
-            s->weights.labels * sums.labels) /
-           N_IMAGES;
-  }
-  return sum;
+  LossSums sums;
+  return passes_loss(s->pass, &s->weights, &targets, &sums);
 }
 
 static void check_gradients(const Variant *variant)
 {
   Setup *s = setup_new(variant);
-  const gsize n = s->network->n_values;
   loss(s);
-  for (guint m = 0; m < N_MEMBERS; m++)
-    memset(s->pass->shares[m].gradient, 0, n * sizeof(real));
-  loss(s);
-  for (guint m = 0; m < N_MEMBERS; m++)
-    memset(s->pass->shares[m].gradient, 0, n * sizeof(real));
-  loss(s);
-  vitgate__team_run(s->team, run_backward, s);
-  g_autofree real *gradient = g_new0(real, n);
-  for (guint m = 0; m < N_MEMBERS; m++)
-    for (gsize i = 0; i < n; i++)
-      gradient[i] += s->pass->shares[m].gradient[i];
+  g_autofree real *gradient = passes_gradient(s->pass);
   for (guint i = 0; i < s->network->parameters->len; i++) {
     const Parameter *p = &g_array_index(s->network->parameters, Parameter, i);
     for (gsize j = 0; j < p->n; j += MAX(1, p->n / 5)) {

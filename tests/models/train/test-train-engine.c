@@ -1,0 +1,290 @@
+/* The trainer's forward pass against the engine's, on model files. With a model file as its
+ * argument the program compares them on that one; exit status 77 where there is no such file. */
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "fixtures.h"
+#include "model-writer.h"
+#include "model.h"
+#include "passes.h"
+
+/* float32 on both sides, sums in another order: logits and normalised tokens are of the order of
+ * one to ten. */
+#define TOLERANCE 1e-4
+/* The trainer keeps what a module takes in float32. */
+#define GMACS_TOLERANCE 1e-6
+
+enum { N_IMAGES = 5, N_MEMBERS = 2, MAX_DEPTH = 8 };
+
+/* An argument that cannot be given to a test case. */
+static const char *given_model;
+
+typedef struct {
+  VitgateModel *model;
+  const Description *description;
+  VitgateSession *session;
+  const VitgateResult *results; /* [N_IMAGES] */
+  Network *network;
+  Team *team;
+  Pass *pass;
+  float *tensors;
+} Both;
+
+/* Opens the file on both sides and runs both on the same random images, with decisions by the
+ * file's dial. */
+static void both_run(Both *both, const char *path)
+{
+  g_autoptr(GError) error = NULL;
+  memset(both, 0, sizeof *both);
+  both->model = vitgate_model_open(path, &error);
+  ck_assert_msg(both->model != NULL, "%s", error ? error->message : "");
+  const Description *d = both->description = vitgate__model_get_description(both->model);
+  const gsize n = (gsize)N_IMAGES * 3 * d->image_size * d->image_size;
+  g_autoptr(GRand) random = g_rand_new_with_seed(5);
+  both->tensors = g_new(float, n);
+  for (gsize i = 0; i < n; i++)
+    both->tensors[i] = (float)g_rand_double_range(random, -2, 2);
+
+  const VitgateSessionOptions options = { .threads = N_MEMBERS, .max_batch = N_IMAGES };
+  both->session = vitgate_session_new(both->model, &options, &error);
+  ck_assert(both->session != NULL);
+  both->results = vitgate_session_forward(both->session, both->tensors, N_IMAGES, &error);
+  ck_assert(both->results != NULL);
+
+  g_autoptr(Safetensors) file = vitgate__safetensors_open(path, &error);
+  ck_assert(file != NULL);
+  both->network = network_new(d, FALSE);
+  ck_assert(network_load(both->network, file, &error));
+  Dial dial;
+  vitgate__dial_set(&dial, d, vitgate_model_get_info(both->model)->default_compute);
+  for (guint b = 0; b < d->depth; b++)
+    if (dial.thresholds[b] < MERGE_NEVER)
+      both->network->blocks[b].merge_threshold = dial.thresholds[b];
+  both->team = vitgate__team_new(N_MEMBERS);
+  both->pass = pass_new(both->network, both->team, N_IMAGES, FALSE);
+  both->pass->n_images = N_IMAGES;
+  both->pass->tensors = both->tensors;
+  both->pass->decisions.bias = dial.gate_bias;
+  passes_forward(both->pass);
+}
+
+static void both_clear(Both *both)
+{
+  pass_free(&both->pass);
+  vitgate__team_free(&both->team);
+  network_free(&both->network);
+  vitgate_session_free(&both->session);
+  vitgate_model_unref(&both->model);
+  g_free(both->tensors);
+}
+
+static void check_alike(const char *what, guint image, const float *a, const float *b, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    if (!(fabs((double)a[i] - (double)b[i]) <= TOLERANCE))
+      ck_abort_msg("image %u, %s %u: %.7g in the engine, %.7g in training", image, what, i,
+                   (double)a[i], (double)b[i]);
+}
+
+static const Share *share_of(const Pass *pass, guint image)
+{
+  const Share *share = pass->shares;
+  while (image >= share->first + share->n)
+    share++;
+  return share;
+}
+
+static void check_numbers(const Both *both)
+{
+  const Description *d = both->description;
+  const guint n_prefix = both->network->n_prefix;
+  g_autofree float *tokens = g_new(float, n_prefix * d->dim);
+  for (guint i = 0; i < N_IMAGES; i++) {
+    const Share *share = share_of(both->pass, i);
+    check_alike("logit", i, both->results[i].logits, pass_get_logits(both->pass, i), d->n_classes);
+    vitgate__session_get_tokens(both->session, i, tokens);
+    for (guint t = 0; t < n_prefix; t++)
+      check_alike(t ? "distillation token" : "class token", i, tokens + t * d->dim,
+                  share->tokens[t] + (gsize)(i - share->first) * d->dim, d->dim);
+  }
+}
+
+static gboolean is_module(const Description *d, guint module)
+{
+  return (module % 2 ? d->blocks[module / 2].neurons : d->blocks[module / 2].heads) > 0;
+}
+
+/* @n_tokens: (out) (optional): left by merging, over all images
+ * Returns: how many modules ran, over all images */
+static guint check_decisions(const Both *both, guint *n_tokens)
+{
+  const Description *d = both->description;
+  const guint tail = vitgate__description_tail(d);
+  guint n_ran = 0;
+  for (guint i = 0; i < N_IMAGES; i++) {
+    for (guint m = 0; m < 2 * d->depth; m++) {
+      const gboolean open = both->pass->decisions.open[(gsize)m * both->pass->capacity + i] > 0;
+      ck_assert_msg(both->results[i].modules[m] == (open && is_module(d, m)), "image %u, module %u",
+                    i, m);
+      n_ran += both->results[i].modules[m];
+    }
+    const Share *share = share_of(both->pass, i);
+    const guint *rows = share->blocks[tail].rows + (i - share->first);
+    ck_assert_uint_eq(both->results[i].n_tokens, rows[1] - rows[0]);
+    if (n_tokens)
+      *n_tokens += both->results[i].n_tokens;
+  }
+  return n_ran;
+}
+
+static guint count_modules(const Description *d)
+{
+  guint n = 0;
+  for (guint m = 0; m < 2 * d->depth; m++)
+    n += is_module(d, m);
+  return n;
+}
+
+/* ---- Model files ---- */
+
+typedef struct {
+  guint image_size, patch_size, dim, head_dim, depth, n_classes;
+  gboolean distilled;
+  double eps;
+  BlockShape blocks[MAX_DEPTH]; /* heads, neurons */
+} Shape;
+
+static const Shape shapes[] = {
+  { 21, 7, 30, 10, 5, 11, FALSE, 1e-6, { { 3, 48 }, { 1, 17 }, { 0, 16 }, { 2, 0 }, { 0, 80 } } },
+  { 20, 5, 24, 7, 3, 5, TRUE, 1e-5, { { 2, 33 }, { 0, 0 }, { 5, 16 } } },
+  { 12, 4, 40, 8, 2, 3, TRUE, 1e-6, { { 0, 24 }, { 0, 16 } } }, /* no attention at all */
+};
+enum { N_SHAPES = G_N_ELEMENTS(shapes), N_MERGING = 2 /* the first */ };
+
+/* Writes a model with a gate on every module behind the first block.
+ * @gate_bias: of the gates' last layers; NULL: random
+ * @calibration: (nullable): its only point
+ * Returns: (transfer full): its path, in a folder of its own */
+static char *write_model(const Shape *shape, const float *gate_bias, CalibrationPoint *calibration)
+{
+  BlockShape blocks[MAX_DEPTH];
+  Description d = { .name = "small",
+                    .image_size = shape->image_size,
+                    .patch_size = shape->patch_size,
+                    .dim = shape->dim,
+                    .head_dim = shape->head_dim,
+                    .depth = shape->depth,
+                    .blocks = blocks,
+                    .n_classes = shape->n_classes,
+                    .distilled = shape->distilled,
+                    .layer_norm_eps = shape->eps,
+                    .preprocessing = { .resize = shape->image_size, .std = { 1, 1, 1 } },
+                    .calibration = calibration,
+                    .n_calibration = calibration ? 1 : 0,
+                    .default_compute = 1 };
+  memcpy(blocks, shape->blocks, sizeof blocks);
+  description_add_gates(&d);
+  d.dense_gmacs = vitgate__description_published_gmacs(&d);
+  d.dense_parameters = vitgate__description_parameters(&d);
+  Network *network = network_new(&d, FALSE);
+  passes_fill(network, 9);
+  for (guint m = 0; m < 2 * d.depth; m++) {
+    const TrainBlock *block = &network->blocks[m / 2];
+    const GateOffsets *gate = m % 2 ? &block->mlp_gate : &block->attention_gate;
+    if (gate->present && gate_bias)
+      *network_at(network, gate->fc2_bias) = *gate_bias;
+  }
+  g_autofree char *folder = fixtures_folder();
+  char *path = g_build_filename(folder, "model.safetensors", NULL);
+  g_autoptr(GError) error = NULL;
+  ck_assert_msg(network_write(network, "float32", path, &error), "%s", error ? error->message : "");
+  network_free(&network);
+  return path;
+}
+
+static void remove_model(char *path)
+{
+  fixtures_remove(g_path_get_dirname(path));
+  g_free(path);
+}
+
+START_TEST(test_open_gates)
+{
+  static const float wide_open = 100;
+  char *path = write_model(&shapes[_i], &wide_open, NULL);
+  Both both;
+  both_run(&both, path);
+  ck_assert_uint_eq(check_decisions(&both, NULL), N_IMAGES * count_modules(both.description));
+  check_numbers(&both);
+  both_clear(&both);
+  remove_model(path);
+}
+END_TEST
+
+/* Gates and merging by a dial's bias and threshold; 1: no token merges. */
+static void check_dial(const Shape *shape, double threshold)
+{
+  double thresholds[MAX_DEPTH];
+  CalibrationPoint point = { 1, 1, 0.1, thresholds };
+  for (guint b = 0; b < MAX_DEPTH; b++)
+    thresholds[b] = threshold;
+  char *path = write_model(shape, NULL, &point);
+  Both both;
+  both_run(&both, path);
+  guint n_tokens = 0;
+  const guint n_ran = check_decisions(&both, &n_tokens);
+  const guint all_tokens = N_IMAGES * vitgate__description_n_tokens(both.description);
+  ck_assert_uint_gt(n_ran, 0);
+  ck_assert_uint_lt(n_ran, N_IMAGES * count_modules(both.description));
+  ck_assert_int_eq(n_tokens < all_tokens, threshold < 1);
+  check_numbers(&both);
+  double gmacs = 0;
+  for (guint i = 0; i < N_IMAGES; i++)
+    gmacs += both.results[i].gmacs / N_IMAGES;
+  const LossWeights weights = { .dense_gmacs = 1 };
+  ck_assert_double_eq_tol(loss_compute_ratio(both.pass, &weights), gmacs, GMACS_TOLERANCE * gmacs);
+  both_clear(&both);
+  remove_model(path);
+}
+
+START_TEST(test_gates_decide_alike)
+{
+  check_dial(&shapes[_i], 1);
+}
+END_TEST
+
+START_TEST(test_tokens_merge_alike)
+{
+  check_dial(&shapes[_i], 0.5);
+}
+END_TEST
+
+START_TEST(test_given_model)
+{
+  Both both;
+  both_run(&both, given_model);
+  ck_assert_uint_eq(check_decisions(&both, NULL), N_IMAGES * count_modules(both.description));
+  check_numbers(&both);
+  both_clear(&both);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+  TCase *tcase = tcase_create("trainer and engine");
+  tcase_set_timeout(tcase, 60);
+  if (argc > 1) {
+    given_model = argv[1];
+    if (!g_file_test(given_model, G_FILE_TEST_EXISTS)) {
+      g_print("SKIP: there is no %s\n", given_model);
+      return 77;
+    }
+    tcase_add_test(tcase, test_given_model);
+  } else {
+    tcase_add_loop_test(tcase, test_open_gates, 0, N_SHAPES);
+    tcase_add_loop_test(tcase, test_gates_decide_alike, 0, N_SHAPES);
+    tcase_add_loop_test(tcase, test_tokens_merge_alike, 0, N_MERGING);
+  }
+  return fixtures_run(tcase, "train-engine");
+}
