@@ -8,7 +8,7 @@
 typedef struct {
   char *teacher, *classes, *out, *resume, *granularity, *sub_groups, *time_limit, *precision;
   char **data, **folders, **weights;
-  double target, static_target, parameters_target, rate, labels;
+  double target, static_target, parameters_target, rate, gate_rate, labels;
   gboolean no_gates, no_merging, search, static_only, no_train;
   gint64 steps, seed;
   int batch, threads;
@@ -89,6 +89,12 @@ static gboolean check_ratio(const char *name, double value, double least, GError
          fail(error, "%s is %g, expected a ratio above 0 and up to 1", name, value);
 }
 
+static gboolean check_least(const char *name, double value, gboolean fine, const char *expected,
+                            GError **error)
+{
+  return fine || fail(error, "%s is %g, expected %s", name, value, expected);
+}
+
 static gboolean check(const Options *o, GError **error)
 {
   if (!o->teacher || !o->out || !o->data || !*o->data)
@@ -102,6 +108,10 @@ static gboolean check(const Options *o, GError **error)
   return check_ratio("--target", o->target, 1e-3, error) &&
          check_ratio("--static-target", o->static_target, 0, error) &&
          check_ratio("--params-target", o->parameters_target, 0, error) &&
+         check_least("--steps", (double)o->steps, o->steps >= 0, "1 or more", error) &&
+         check_least("--learning-rate", o->rate, o->rate > 0, "more than 0", error) &&
+         check_least("--gate-rate", o->gate_rate, o->gate_rate > 0, "more than 0", error) &&
+         check_least("--labels", o->labels, o->labels >= 0, "0 or more", error) &&
          command_check_range("--batch-size", o->batch, 2, 1024, error) &&
          command_check_range("--threads", o->threads, 1, 64, error);
 }
@@ -119,7 +129,7 @@ static int run(const Options *o, GError **error)
     .target = o->target,
     .static_target = o->static_target,
     .parameters_target = o->parameters_target,
-    .gates = !o->no_gates,
+    .gates = !o->no_gates && !o->static_only,
     .merging = !o->no_merging && !o->static_only,
     .search = o->search,
     .static_only = o->static_only,
@@ -129,6 +139,7 @@ static int run(const Options *o, GError **error)
     .threads = (guint)o->threads,
     .seed = (guint64)o->seed,
     .rate = o->rate,
+    .gate_rate = o->gate_rate,
     .labels = o->labels,
     .precision = o->precision,
   };
@@ -147,7 +158,9 @@ static int run(const Options *o, GError **error)
 
 int command_compress(int argc, char **argv, GError **error)
 {
-  g_auto(Options) o = { .target = 0.6, .rate = 3e-4, .labels = 0.3, .batch = 64, .threads = 2 };
+  g_auto(Options) o = {
+    .target = 0.6, .rate = 3e-4, .gate_rate = 2e-3, .labels = 0.3, .batch = 64, .threads = 2
+  };
   const GOptionEntry entries[] = {
     { "teacher", 0, 0, G_OPTION_ARG_FILENAME, &o.teacher, "The dense model", "MODEL" },
     { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &o.data,
@@ -177,6 +190,8 @@ int command_compress(int argc, char **argv, GError **error)
     { "batch-size", 'b', 0, G_OPTION_ARG_INT, &o.batch, "Images of a step (default 64)", "N" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "Threads (default 2)", "T" },
     { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &o.rate, "At its peak (default 3e-4)", "R" },
+    { "gate-rate", 0, 0, G_OPTION_ARG_DOUBLE, &o.gate_rate,
+      "The same of gates and structure choices (default 2e-3)", "R" },
     { "labels", 0, 0, G_OPTION_ARG_DOUBLE, &o.labels,
       "Weight of labels beside the teacher (default 0.3)", "W" },
     { "folder", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o.folders,

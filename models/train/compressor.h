@@ -28,6 +28,7 @@ typedef struct {
   guint batch, threads;
   guint64 seed;
   double rate;                        /* of learning */
+  double gate_rate;                   /* the same of gates and structure choices */
   double labels;                      /* weight of labels in the loss */
   const char *precision;              /* of the file: "float32" or "int8" */
   const FolderWeight *folder_weights; /* (nullable) [n_folder_weights] */

@@ -2,24 +2,21 @@
  * photographs that the network was not trained on. */
 #pragma once
 
-#include "samples.h"
-#include "teacher.h"
-#include "trainer.h"
+#include "held-out.h"
 
 typedef struct {
-  const Collection *collection; /* its held-out part is measured on */
-  guint max_images;             /* for the table's figures */
-  guint priced_images;          /* of these, for the choice between settings */
-  guint batch;                  /* at most the trainer's */
-  gboolean gates;               /* whether their bias is part of the dial */
-  double least;                 /* compute ratio where the table may end */
+  const HeldOut *held_out;
+  guint images;        /* of these, for the table's figures */
+  guint priced_images; /* of these, for the choice between settings */
+  guint batch;         /* at most the trainer's */
+  gboolean gates;      /* the network has gates, and their bias is part of the dial */
+  double least;        /* compute ratio where the table may end */
 } DialTableOptions;
 
 /* Walks from the dense end down: each step lowers the merge threshold of one block or the gates'
  * bias, whichever costs least divergence from the teacher for the compute it saves. Compute and
  * agreement rise from point to point.
  * @description: (inout): gets the table, in place of the one it may have, and default_compute:
- * @target, or the nearest that there is
- * Returns: FALSE with the samples' error */
-gboolean dial_table_make(Trainer *trainer, Teacher *teacher, const DialTableOptions *options,
-                         double target, Description *description, GError **error);
+ * @target, or the nearest that there is */
+void dial_table_make(Trainer *trainer, const DialTableOptions *options, double target,
+                     Description *description);

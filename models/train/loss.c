@@ -54,13 +54,29 @@ static void log_softmax(double *out, const real *x, double temperature, guint n)
     out[i] = x[i] / temperature - most - log(sum);
 }
 
-static guint best_of(const real *x, guint n)
+guint loss_best(const real *x, guint n)
 {
   guint best = 0;
   for (guint i = 1; i < n; i++)
     if (x[i] > x[best])
       best = i;
   return best;
+}
+
+double loss_divergence(const real *p, const real *q, guint n)
+{
+  double most_p = -INFINITY, most_q = -INFINITY, sum_p = 0, sum_q = 0, sum = 0;
+  for (guint i = 0; i < n; i++) {
+    most_p = MAX(most_p, p[i]);
+    most_q = MAX(most_q, q[i]);
+  }
+  for (guint i = 0; i < n; i++) {
+    const double share = exp(p[i] - most_p);
+    sum_p += share;
+    sum_q += exp(q[i] - most_q);
+    sum += share * ((p[i] - most_p) - (q[i] - most_q));
+  }
+  return sum / sum_p - log(sum_p) + log(sum_q);
 }
 
 /* T^2 KL(teacher || student) at temperature T */
@@ -90,7 +106,7 @@ static void follow_label(real *dlogits, const real *logits, guint label, double 
     dlogits[c] += (real)(weights->labels * each * (exp(work[c]) - p));
   }
   sums->labelled++;
-  sums->right += best_of(logits, n) == label;
+  sums->right += loss_best(logits, n) == label;
 }
 
 /* Mean squared difference between the tokens that enter the tail and the means of the teacher's
@@ -162,7 +178,7 @@ LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets 
     real *dlogits = share->dlogits + (gsize)i * n;
     const real *teacher = targets->teacher_logits + (gsize)image * n;
     distil(dlogits, logits, teacher, work, weights, each, n, &sums);
-    sums.agreement += best_of(logits, n) == best_of(teacher, n);
+    sums.agreement += loss_best(logits, n) == loss_best(teacher, n);
     if (targets->labels && targets->labels[image] >= 0)
       follow_label(dlogits, logits, (guint)targets->labels[image], work, weights, each, n, &sums);
     if (targets->teacher_tokens && weights->tokens > 0)

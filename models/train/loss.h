@@ -34,6 +34,12 @@ typedef struct {
 LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets *targets,
                     double ratio);
 
+/* Kullback-Leibler divergence of softmax(q[n]) from softmax(p[n]) */
+double loss_divergence(const real *p, const real *q, guint n);
+
+/* Returns: the place of the largest of x[n], the first of them */
+guint loss_best(const real *x, guint n);
+
 /* Returns: the mean multiply-adds of an image of the batch over the dense teacher's */
 double loss_compute_ratio(const Pass *pass, const LossWeights *weights);
 

@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_CANDIDATES 64
-
 static void weigh(const Network *network, const Choice *choice, double weights[MAX_CANDIDATES])
 {
   const real *alphas = network_at(network, choice->alphas);

@@ -117,6 +117,7 @@ static void locate(Network *network)
 static void add_choice(Network *network, Choice *choice, guint block, const char *units, guint most,
                        guint step)
 {
+  step = MAX(step, most / (MAX_CANDIDATES - 1) + 1);
   choice->n = most / step + 1;
   choice->counts = g_new(guint, choice->n);
   for (guint i = 0; i < choice->n; i++)

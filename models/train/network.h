@@ -23,10 +23,12 @@ typedef struct {
   gsize norm_scale, norm_shift, fc1_weight, fc1_bias, fc2_weight, fc2_bias;
 } GateOffsets;
 
+#define MAX_CANDIDATES 64
+
 /* Candidate counts of a module's units (heads, neurons), from which the search chooses: the
  * softmax over their alphas weights nested masks. Units stand in order of importance. */
 typedef struct {
-  guint n;       /* candidates; 0: no search */
+  guint n;       /* candidates, at most MAX_CANDIDATES; 0: no search */
   guint *counts; /* [n] ascending; 0: without the module */
   gsize alphas;  /* offset of [n] */
 } Choice;

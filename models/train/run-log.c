@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "gate-sums.h"
 
 #define STEPS_A_LINE 20
 
@@ -15,6 +16,7 @@ struct _RunLog {
   gint64 since;   /* of the lines' first step */
   guint n;        /* steps since */
   StepReport sum; /* of them */
+  GateSum *gates; /* (nullable) [2 * depth] */
 };
 
 RunLog *run_log_new(const char *path, guint batch, GError **error)
@@ -40,6 +42,7 @@ void run_log_free(RunLog **log)
   if (l->terminal && l->n)
     fputc('\n', stderr);
   fclose(l->file);
+  g_free(l->gates);
   g_free(l);
 }
 
@@ -77,7 +80,7 @@ static void add_report(StepReport *sum, const StepReport *report)
   sum->rate = report->rate;
 }
 
-static void log_means(RunLog *log, guint64 step, guint64 steps, double speed)
+static void log_means(RunLog *log, const Trainer *trainer, const Description *d, double speed)
 {
   const StepReport *s = &log->sum;
   const double n = log->n;
@@ -98,16 +101,24 @@ static void log_means(RunLog *log, guint64 step, guint64 steps, double speed)
     { "rate", s->rate },
   };
   g_autoptr(JsonObject) object = json_object_new();
-  json_object_set_int_member(object, "step", (gint64)step);
-  json_object_set_int_member(object, "steps", (gint64)steps);
+  json_object_set_int_member(object, "step", (gint64)trainer_get_step(trainer));
+  json_object_set_int_member(object, "steps", (gint64)trainer_get_steps(trainer));
   for (guint i = 0; i < G_N_ELEMENTS(fields); i++)
     json_object_set_double_member(object, fields[i].name, fields[i].value);
+  json_object_set_array_member(object, "module_usage", gate_sums_usage(log->gates, d));
+  json_object_set_array_member(object, "gate_spread", gate_sums_spreads(log->gates, d));
   write_line(log, object);
 }
 
-void run_log_step(RunLog *log, guint64 step, guint64 steps, const StepReport *report)
+void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)
 {
+  const guint64 step = trainer_get_step(trainer), steps = trainer_get_steps(trainer);
+  const Pass *pass = trainer_get_pass(trainer);
+  const Description *d = pass->network->description;
+  if (!log->gates)
+    log->gates = g_new0(GateSum, 2 * d->depth + 1);
   add_report(&log->sum, report);
+  gate_sums_add(log->gates, pass);
   log->n++;
   if (log->n < STEPS_A_LINE && step != steps)
     return;
@@ -115,7 +126,7 @@ void run_log_step(RunLog *log, guint64 step, guint64 steps, const StepReport *re
   const double seconds = (double)(now - log->since) / G_USEC_PER_SEC, n = log->n;
   const double speed = n * log->batch / seconds;
   const guint left = (guint)((double)(steps - step) * seconds / n);
-  log_means(log, step, steps, speed);
+  log_means(log, trainer, d, speed);
   fprintf(stderr,
           "%sstep %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT ", %.1f images/s, loss %.4f, "
           "agreement %.1f %%, compute %.3f (target %.3f), gates open %.0f %%, %u:%02u:%02u left%s",
@@ -126,4 +137,5 @@ void run_log_step(RunLog *log, guint64 step, guint64 steps, const StepReport *re
   log->sum = (StepReport){ 0 };
   log->n = 0;
   log->since = now;
+  g_clear_pointer(&log->gates, g_free);
 }

@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "functions.h"
+#include "loss.h"
 #include "sensitivity.h"
 
 /* Images of a member's batch. */
@@ -115,23 +116,6 @@ static real *exit_of(Share *share, guint module)
   return is_mlp(module) ? share->blocks[module / 2 + 1].x : share->blocks[module / 2].z;
 }
 
-/* Kullback-Leibler divergence of softmax(q[n]) from softmax(p[n]) */
-static double divergence(const real *p, const real *q, guint n)
-{
-  double most_p = -INFINITY, most_q = -INFINITY, sum_p = 0, sum_q = 0, sum = 0;
-  for (guint i = 0; i < n; i++) {
-    most_p = MAX(most_p, p[i]);
-    most_q = MAX(most_q, q[i]);
-  }
-  for (guint i = 0; i < n; i++) {
-    const double share = exp(p[i] - most_p);
-    sum_p += share;
-    sum_q += exp(q[i] - most_q);
-    sum += share * ((p[i] - most_p) - (q[i] - most_q));
-  }
-  return sum / sum_p - log(sum_p) + log(sum_q);
-}
-
 static void run_module(Share *share, guint module, const real *tokens)
 {
   Activations *a = &share->blocks[module / 2];
@@ -228,7 +212,7 @@ static double finish_forward(const Walk *walk, Share *share)
     real *logits = share->logits + (gsize)i * n;
     for (guint k = 0; network->n_prefix == 2 && k < n; k++)
       logits[k] /= 2;
-    sum += divergence(c->logits + (gsize)(walk->first + share->first + i) * n, logits, n);
+    sum += loss_divergence(c->logits + (gsize)(walk->first + share->first + i) * n, logits, n);
   }
   return sum;
 }

@@ -9,6 +9,7 @@
 #define CHUNK 8
 
 struct _Teacher {
+  Description *description;
   Network *network;
   Team *team;
   Pass *pass;
@@ -18,10 +19,10 @@ struct _Teacher {
   guint n;
 };
 
-Teacher *teacher_new(Network *network, guint max_batch, guint threads)
+Teacher *teacher_new(Network *network, Description *d, guint max_batch, guint threads)
 {
-  const Description *d = network->description;
   Teacher *teacher = g_new0(Teacher, 1);
+  teacher->description = d;
   teacher->network = network;
   teacher->team = vitgate__team_new(threads);
   teacher->pass = pass_new(network, teacher->team, CHUNK * threads, product_has_bf16());
@@ -39,9 +40,15 @@ void teacher_free(Teacher **teacher)
   pass_free(&t->pass);
   vitgate__team_free(&t->team);
   network_free(&t->network);
+  vitgate__description_free(&t->description);
   g_free(t->logits);
   g_free(t->tokens);
   g_free(t);
+}
+
+const Description *teacher_get_description(const Teacher *teacher)
+{
+  return teacher->description;
 }
 
 static void run_member(gpointer data, guint member)

@@ -6,9 +6,12 @@
 typedef struct _Teacher Teacher;
 
 /* @network: (transfer full): of the student's classes
+ * @description: (transfer full): the network's
  * Returns: (transfer full) */
-Teacher *teacher_new(Network *network, guint max_batch, guint threads);
+Teacher *teacher_new(Network *network, Description *description, guint max_batch, guint threads);
 void teacher_free(Teacher **teacher);
+
+const Description *teacher_get_description(const Teacher *teacher);
 
 /* Runs the teacher on a batch; what it gave stays until the next.
  * @tensors: [n][3][image_size][image_size] */

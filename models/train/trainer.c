@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "dial.h"
 
 struct _Trainer {
   TrainerOptions options;
@@ -224,6 +225,17 @@ gboolean trainer_step(Trainer *trainer, const real *tensors, const LossTargets *
               trainer->optimizer->step + 1, what, report->distillation, report->tokens,
               report->labels, report->ratio);
   return FALSE;
+}
+
+void trainer_average(Trainer *trainer)
+{
+  memcpy(trainer->network->values, trainer->optimizer->average,
+         trainer->network->n_values * sizeof(real));
+}
+
+void trainer_set_merging(Trainer *trainer, guint block, double threshold)
+{
+  trainer->network->blocks[block].merge_threshold = threshold < MERGE_NEVER ? threshold : 2;
 }
 
 static void evaluate_member(gpointer data, guint member)

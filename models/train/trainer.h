@@ -55,6 +55,12 @@ void trainer_set_steps(Trainer *trainer, guint64 steps);
 gboolean trainer_step(Trainer *trainer, const real *tensors, const LossTargets *targets,
                       StepReport *report, GError **error);
 
+/* Gives the network the running mean of its values. */
+void trainer_average(Trainer *trainer);
+
+/* From which cosine of keys on a block's tokens merge; 1 or more: never. */
+void trainer_set_merging(Trainer *trainer, guint block, double threshold);
+
 /* Runs the network on a batch without training: decisions by @bias without noise, each image for
  * itself. Afterwards the pass holds logits and decisions. */
 void trainer_evaluate(Trainer *trainer, const real *tensors, guint n_images, double bias);

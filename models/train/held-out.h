@@ -1,0 +1,29 @@
+/* Photographs that a network is not trained on, in memory, and what the teacher says of them. */
+#pragma once
+
+#include "samples.h"
+#include "teacher.h"
+#include "trainer.h"
+
+typedef struct {
+  guint n, n_classes;
+  gsize pixels;   /* of an image */
+  float *tensors; /* [n][pixels] */
+  float *logits;  /* [n][n_classes] the teacher's */
+} HeldOut;
+
+/* Reads up to @max_images of the collection's held-out part, spread over it evenly.
+ * @batch: images at a time; at most the teacher's
+ * Returns: (transfer full): or NULL with the samples' error */
+HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_images, guint batch,
+                      GError **error);
+void held_out_free(HeldOut **held_out);
+
+/* Called after each batch: @pass holds the network's logits and decisions of the images from
+ * @first on. */
+typedef void (*HeldOutVisit)(gpointer data, const Pass *pass, guint first);
+
+/* Runs a network on the first @n images: decisions by @bias, each image for itself.
+ * @batch: images at a time; at most the trainer's */
+void held_out_run(const HeldOut *held_out, Trainer *trainer, double bias, guint n, guint batch,
+                  HeldOutVisit visit, gpointer data);

@@ -1,0 +1,278 @@
+/* The steps of a run: batches, teacher, student, merging on its way, checkpoints. */
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include "checkpoint.h"
+#include "command.h"
+#include "dial-table.h"
+#include "dial.h"
+#include "run.h"
+
+#define CHECKPOINT_SECONDS 120
+#define TIMED_STEPS        8    /* to find out how many fit into a time limit */
+#define MERGE_GAIN         0.02 /* of the dial, by step, for an error of one in the ratio */
+#define PATH_IMAGES        128  /* that merging's way is found on */
+#define GAMMA              100  /* weight of the compute term (the paper's) */
+
+volatile sig_atomic_t run_stop_asked;
+
+double run_whole_ratio(const Run *run)
+{
+  const Description *d = run->student.description;
+  return vitgate__description_gmacs(d) / d->dense_gmacs;
+}
+
+static guint64 stage_steps(const Run *run)
+{
+  return run->student.network->searches ? MAX(1, (guint64)(SEARCH_SHARE * (double)run->steps))
+                                        : run->steps;
+}
+
+void run_make_trainer(Run *run)
+{
+  const CompressOptions *o = run->options;
+  const Network *network = run->student.network;
+  const TrainerOptions options = {
+    .batch = o->batch,
+    .threads = o->threads,
+    .bf16 = product_has_bf16(),
+    .seed = o->seed,
+    .steps = stage_steps(run),
+    .warm_up = 0.03,
+    .optimizer = { .rate = o->rate,
+                   .steering_rate = o->gate_rate,
+                   .decay = 0.01,
+                   .beta1 = 0.9,
+                   .beta2 = 0.999,
+                   .eps = 1e-8,
+                   .clip = 1,
+                   .average_keep = 0.998 },
+    .loss = { .distillation = 1,
+              .temperature = 1,
+              .tokens = 1,
+              .labels = o->labels,
+              .smoothing = 0.1,
+              .compute = student_has_gates(&run->student) || network->searches ? GAMMA : 0,
+              .target = o->target,
+              .dense_gmacs = run->student.description->dense_gmacs },
+    .first_target = run_whole_ratio(run),
+    .anneal = ANNEAL_SHARE,
+    .temperature = { 1, 0.5 },
+    .sub_groups = o->sub_groups,
+    .group_size = o->group_size,
+  };
+  trainer_free(&run->trainer);
+  run->trainer = trainer_new(run->student.network, &options);
+}
+
+/* ---- Merging ---- */
+
+/* The compute ratio that merging alone is to leave, with all gates open, at this step. */
+static double merge_target(const Run *run, double progress)
+{
+  const double from = run_whole_ratio(run), target = run->options->target;
+  const double to = student_has_gates(&run->student) ? sqrt(from * target) : target;
+  return from + (to - from) * MIN(1, progress / ANNEAL_SHARE);
+}
+
+static double progress_of(const Run *run)
+{
+  return (double)trainer_get_step(run->trainer) / (double)MAX(1, trainer_get_steps(run->trainer));
+}
+
+static void set_merging(const Run *run)
+{
+  Dial dial;
+  vitgate__dial_set(&dial, run->student.description,
+                    merge_target(run, progress_of(run)) + run->merge_offset);
+  for (guint b = 0; b < run->student.description->depth; b++)
+    trainer_set_merging(run->trainer, b, dial.thresholds[b]);
+}
+
+static gboolean merges(const Run *run)
+{
+  return run->student.description->n_calibration && !run->student.network->searches;
+}
+
+/* Turns the dial towards the compute that is wanted of merging, by what the last step took. */
+static void steer_merging(Run *run)
+{
+  const double ratio =
+      loss_open_ratio(trainer_get_pass(run->trainer), run->student.description->dense_gmacs);
+  const double error = ratio - merge_target(run, progress_of(run));
+  run->merge_offset = CLAMP(run->merge_offset - MERGE_GAIN * error, -0.3, 0.3);
+  set_merging(run);
+}
+
+void run_find_merging(Run *run)
+{
+  const CompressOptions *o = run->options;
+  const DialTableOptions how = { .held_out = run->held_out,
+                                 .images = MIN(run->held_out->n, PATH_IMAGES),
+                                 .priced_images = MIN(run->held_out->n, PATH_IMAGES),
+                                 .batch = o->batch,
+                                 .least = merge_target(run, 1) - 0.1 };
+  run_log_note(run->log, "finding the way of merging on %u photographs held out", how.images);
+  dial_table_make(run->trainer, &how, o->target, run->student.description);
+}
+
+/* ---- Checkpoints ---- */
+
+/* What must be the same for a run to go on to the same result. */
+static JsonObject *describe_options(const CompressOptions *o)
+{
+  JsonObject *object = json_object_new();
+  json_object_set_string_member(object, "teacher", o->teacher);
+  json_object_set_double_member(object, "target", o->target);
+  json_object_set_int_member(object, "batch-size", o->batch);
+  json_object_set_int_member(object, "seed", (gint64)o->seed);
+  json_object_set_double_member(object, "learning-rate", o->rate);
+  json_object_set_double_member(object, "gate-rate", o->gate_rate);
+  json_object_set_double_member(object, "labels", o->labels);
+  json_object_set_int_member(object, "sub-groups", o->sub_groups);
+  json_object_set_int_member(object, "group-size", o->group_size);
+  return object;
+}
+
+static gboolean check_options(const Run *run, JsonObject *state, GError **error)
+{
+  g_autoptr(JsonObject) now = describe_options(run->options);
+  JsonNode *node = json_object_get_member(state, "options");
+  if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+    return TRUE;
+  g_autoptr(GList) names = json_object_get_members(now);
+  for (GList *name = names; name; name = name->next) {
+    JsonNode *was = json_object_get_member(json_node_get_object(node), name->data);
+    JsonNode *is = json_object_get_member(now, name->data);
+    g_autofree char *before = was ? json_to_string(was, FALSE) : g_strdup("nothing");
+    g_autofree char *asked = json_to_string(is, FALSE);
+    if (strcmp(before, asked)) {
+      g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                  "%s: the run was begun with %s %s, not %s", run->checkpoint,
+                  (const char *)name->data, before, asked);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static gboolean save(const Run *run, GError **error)
+{
+  g_autoptr(JsonObject) state = json_object_new();
+  json_object_set_object_member(state, "options", describe_options(run->options));
+  json_object_set_int_member(state, "steps", (gint64)run->steps);
+  json_object_set_int_member(state, "draw", (gint64)run->draw);
+  json_object_set_double_member(state, "merge_offset", run->merge_offset);
+  return checkpoint_write(run->checkpoint, trainer_get_optimizer(run->trainer), state, error);
+}
+
+gboolean run_resume(Run *run, GError **error)
+{
+  g_autoptr(Safetensors) file = NULL;
+  g_autoptr(JsonObject) state = NULL;
+  Description *d = checkpoint_open(run->checkpoint, &file, &state, error);
+  if (!d || !check_options(run, state, error)) {
+    vitgate__description_free(&d);
+    return FALSE;
+  }
+  const gboolean search = json_object_get_boolean_member_with_default(state, "search", FALSE);
+  student_take(&run->student, network_new(d, search), d);
+  run->steps = (guint64)json_object_get_int_member_with_default(state, "steps", 0);
+  run->draw = (guint64)json_object_get_int_member_with_default(state, "draw", 0);
+  run->merge_offset = json_object_get_double_member_with_default(state, "merge_offset", 0);
+  run_make_trainer(run);
+  if (!checkpoint_read(file, trainer_get_optimizer(run->trainer), error))
+    return FALSE;
+  run_log_note(run->log, "resumed behind step %" G_GUINT64_FORMAT " of the %s",
+               trainer_get_step(run->trainer), search ? "search" : "training");
+  return TRUE;
+}
+
+/* ---- Steps ---- */
+
+static gboolean one_step(Run *run, Samples *samples, StepReport *report, GError **error)
+{
+  const Batch *batch = samples_next(samples, error);
+  if (!batch)
+    return FALSE;
+  teacher_run(run->teacher, batch->tensors, batch->n);
+  const LossTargets targets = { .teacher_logits = teacher_get_logits(run->teacher),
+                                .teacher_tokens = teacher_get_tokens(run->teacher),
+                                .labels = batch->labels };
+  const gboolean fine = trainer_step(run->trainer, batch->tensors, &targets, report, error);
+  run->draw = batch->next_draw;
+  samples_release(&batch);
+  return fine;
+}
+
+/* How many steps fit into the time that is left, by those that were taken. */
+static void settle_steps(Run *run, gint64 start)
+{
+  const double each = (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC / TIMED_STEPS;
+  run->steps = MAX(TIMED_STEPS, (guint64)(run->options->time_limit * 0.93 / each));
+  trainer_set_steps(run->trainer, stage_steps(run));
+  run_log_note(run->log, "%.2f s a step: %" G_GUINT64_FORMAT " steps fit into the time limit", each,
+               run->steps);
+}
+
+static void name_skipped(const Run *run)
+{
+  g_autoptr(GPtrArray) notes = pixel_cache_take_notes(run->collection->pixels);
+  for (guint i = 0; i < notes->len; i++)
+    run_log_note(run->log, "skipped %s", (const char *)notes->pdata[i]);
+}
+
+static gboolean stop(const Run *run, GError **error)
+{
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_INTERRUPTED,
+              "stopped behind step %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+              "; go on with --resume %s",
+              trainer_get_step(run->trainer), trainer_get_steps(run->trainer), run->folder);
+  return FALSE;
+}
+
+static gboolean train_on(Run *run, Samples *samples, GError **error)
+{
+  gint64 start = g_get_monotonic_time(), saved = start;
+  while (!run->steps || trainer_get_step(run->trainer) < trainer_get_steps(run->trainer)) {
+    StepReport report;
+    if (!one_step(run, samples, &report, error))
+      return FALSE;
+    name_skipped(run);
+    if (!run->steps && trainer_get_step(run->trainer) == TIMED_STEPS)
+      settle_steps(run, start);
+    if (merges(run))
+      steer_merging(run);
+    if (!run->steps)
+      continue;
+    run_log_step(run->log, run->trainer, &report);
+    if (run_stop_asked || g_get_monotonic_time() - saved > CHECKPOINT_SECONDS * G_USEC_PER_SEC) {
+      if (!save(run, error))
+        return FALSE;
+      saved = g_get_monotonic_time();
+    }
+    if (run_stop_asked)
+      return stop(run, error);
+  }
+  return TRUE;
+}
+
+gboolean run_train(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  const Augmentation augmentation = AUGMENTATION_DEFAULT;
+  const SamplesOptions how = { .order = { .part = SAMPLER_TRAINING,
+                                          .weights = o->folder_weights,
+                                          .n_weights = o->n_folder_weights,
+                                          .seed = o->seed },
+                               .augmentation = &augmentation,
+                               .batch_size = o->batch };
+  g_autoptr(Samples) samples = samples_new(run->collection, &how, error);
+  if (!samples)
+    return FALSE;
+  samples_seek(samples, run->draw);
+  if (merges(run))
+    set_merging(run);
+  return save(run, error) && train_on(run, samples, error);
+}

@@ -1,0 +1,51 @@
+/* One run of vitgate compress, as its parts share it. */
+#pragma once
+
+#include <signal.h>
+
+#include "compressor.h"
+#include "held-out.h"
+#include "run-log.h"
+#include "student.h"
+
+/* Shares of the steps. */
+#define SEARCH_SHARE 0.25 /* that the search takes */
+#define ANNEAL_SHARE 0.4  /* of a stage: targets fall until then */
+
+typedef struct {
+  const CompressOptions *options;
+  VitgateModel *model; /* the teacher */
+  guint *classes;      /* (nullable) [n_classes] the student's among the teacher's */
+  guint n_classes;
+  Collection *collection;
+  Teacher *teacher;
+  HeldOut *held_out; /* NULL: nothing is to be calibrated */
+  RunLog *log;
+  char *folder, *checkpoint;
+
+  Student student;
+  Trainer *trainer;
+  guint64 steps;       /* of both stages together; 0: not known yet */
+  guint64 draw;        /* of photographs */
+  double merge_offset; /* added to the compute ratio that the dial is asked for */
+} Run;
+
+/* Set by a signal: end behind the next checkpoint. */
+extern volatile sig_atomic_t run_stop_asked;
+
+/* A trainer for the student at hand, in place of the one before. */
+void run_make_trainer(Run *run);
+
+/* The compute ratio of the student, all modules running and no token merged. */
+double run_whole_ratio(const Run *run);
+
+/* Finds the way that merging takes as its share of the saving grows: the dial of the student
+ * before training. */
+void run_find_merging(Run *run);
+
+/* Trains the student at hand to the end of its stage.
+ * Returns: FALSE with COMMAND_ERROR_* or VITGATE_ERROR_*; _INTERRUPTED behind a checkpoint */
+gboolean run_train(Run *run, GError **error);
+
+/* Takes student, trainer and place in the run from the checkpoint. */
+gboolean run_resume(Run *run, GError **error);

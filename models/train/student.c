@@ -1,0 +1,118 @@
+#include "student.h"
+
+#include <string.h>
+
+#include "class-subset.h"
+#include "cut.h"
+#include "mask.h"
+
+void student_clear(Student *student)
+{
+  network_free(&student->network);
+  vitgate__description_free(&student->description);
+}
+
+void student_take(Student *student, Network *network, Description *description)
+{
+  student_clear(student);
+  *student = (Student){ description, network };
+}
+
+/* The rows of the heads that belong to the classes. */
+static void copy_classes(Network *to, const Network *from, const guint *classes)
+{
+  for (guint i = 0; i < to->parameters->len; i++) {
+    const Parameter *p = &g_array_index(to->parameters, Parameter, i);
+    const Parameter *source = network_find(from, p->name);
+    const gsize row = p->n / p->shape[0];
+    for (guint r = 0; g_str_has_prefix(p->name, "head") && r < p->shape[0]; r++)
+      memcpy(to->values + p->offset + r * row, from->values + source->offset + classes[r] * row,
+             row * sizeof(real));
+  }
+}
+
+gboolean student_load(Student *student, const char *path, const Description *whole,
+                      const guint *classes, guint n_classes, GError **error)
+{
+  g_autoptr(Safetensors) file = vitgate__safetensors_open(path, error);
+  Network *all = file ? network_new(whole, FALSE) : NULL;
+  const gboolean fine = all && network_load(all, file, error);
+  if (fine) {
+    Description *d = class_subset_describe(whole, classes, n_classes);
+    Network *network = network_new(d, FALSE);
+    network_copy_values(network, all);
+    if (classes)
+      copy_classes(network, all, classes);
+    student_take(student, network, d);
+  }
+  network_free(&all);
+  return fine;
+}
+
+/* A new network of that description with the values that fit. */
+static void rebuild(Student *student, Description *d, gboolean search)
+{
+  Network *network = network_new(d, search);
+  network_copy_values(network, student->network);
+  student_take(student, network, d);
+}
+
+void student_search(Student *student, Ranking *const *rankings, gboolean gates)
+{
+  order_units(student->network, rankings);
+  Description *d = class_subset_describe(student->description, NULL, 0);
+  if (gates)
+    description_add_gates(d);
+  rebuild(student, d, TRUE);
+}
+
+void student_chosen(const Student *student, BlockShape *shapes)
+{
+  const Network *network = student->network;
+  for (guint b = 0; b < student->description->depth; b++) {
+    const Choice *heads = &network->blocks[b].heads_choice;
+    const Choice *neurons = &network->blocks[b].neurons_choice;
+    shapes[b].heads = heads->n ? heads->counts[mask_chosen(network, heads)] : 0;
+    shapes[b].neurons = neurons->n ? neurons->counts[mask_chosen(network, neurons)] : 0;
+  }
+}
+
+void student_add_gates(Student *student, const Network *from)
+{
+  Description *d = class_subset_describe(student->description, NULL, 0);
+  description_add_gates(d);
+  rebuild(student, d, FALSE);
+  if (from)
+    network_copy_gates(student->network, from);
+}
+
+gboolean student_has_gates(const Student *student)
+{
+  const Description *d = student->description;
+  for (guint b = 0; b < d->depth; b++)
+    if (d->blocks[b].attention_gate || d->blocks[b].mlp_gate)
+      return TRUE;
+  return FALSE;
+}
+
+void student_settle_gates(Student *student, const GateSum *sums, double least_spread,
+                          GPtrArray *notes)
+{
+  Description *d = class_subset_describe(student->description, NULL, 0);
+  for (guint module = 0; module < 2 * d->depth; module++) {
+    BlockShape *shape = &d->blocks[module / 2];
+    gboolean *gate = module % 2 ? &shape->mlp_gate : &shape->attention_gate;
+    const double spread = gate_sum_spread(&sums[module]);
+    if (!*gate || spread >= least_spread)
+      continue;
+    const gboolean stays = sums[module].open > sums[module].n / 2.0;
+    *gate = FALSE;
+    if (!stays)
+      *(module % 2 ? &shape->neurons : &shape->heads) = 0;
+    g_ptr_array_add(notes, g_strdup_printf("the gate of block %u's %s treats all images alike "
+                                           "(spread %.3f): the module %s",
+                                           module / 2, module % 2 ? "MLP" : "attention", spread,
+                                           stays ? "stays open" : "is cut"));
+  }
+  rebuild(student, d, FALSE);
+}

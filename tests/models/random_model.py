@@ -1,0 +1,130 @@
+"""A small dense vision transformer with random weights, and pictures to train a student on.
+
+The weights are large enough for its classes to depend on the picture.
+"""
+
+import json
+import os
+import random
+import struct
+import zlib
+
+from colour_model import write_safetensors
+
+IMAGE, PATCH, DIM, HEAD_DIM, HEADS, NEURONS, DEPTH = 32, 8, 32, 8, 4, 64, 3
+LABELS = ["pike", "quail", "robin", "stork", "tench"]
+IDS = [f"n0000000{i}" for i in range(len(LABELS))]
+TOKENS = (IMAGE // PATCH) ** 2 + 1
+
+
+def dense_gmacs():
+    width = HEADS * HEAD_DIM
+    block = 4 * TOKENS * DIM * width + 2 * TOKENS * TOKENS * width + 2 * TOKENS * DIM * NEURONS
+    return 1e-9 * ((TOKENS - 1) * 3 * PATCH * PATCH * DIM + DEPTH * block + DIM * len(LABELS))
+
+
+def tensors(seed):
+    rng = random.Random(seed)
+
+    def matrix(*shape, scale=1.0):
+        n = 1
+        for size in shape:
+            n *= size
+        columns = n // shape[0]
+        return list(shape), [rng.gauss(0, scale / columns**0.5) for _ in range(n)]
+
+    def vector(n, value=0.0):
+        return [n], [value + rng.gauss(0, 0.05) for _ in range(n)]
+
+    entries = {
+        "cls_token": ([1, 1, DIM], vector(DIM)[1]),
+        "pos_embed": ([1, TOKENS, DIM], [rng.gauss(0, 0.3) for _ in range(TOKENS * DIM)]),
+        "patch_embed.proj.weight": matrix(DIM, 3, PATCH, PATCH, scale=3),
+        "patch_embed.proj.bias": vector(DIM),
+        "norm.weight": vector(DIM, 1.0),
+        "norm.bias": vector(DIM),
+        "head.weight": matrix(len(LABELS), DIM, scale=3),
+        "head.bias": vector(len(LABELS)),
+    }
+    for b in range(DEPTH):
+        for name, entry in {
+            "norm1.weight": vector(DIM, 1.0),
+            "norm1.bias": vector(DIM),
+            "attn.qkv.weight": matrix(3 * DIM, DIM, scale=1.5),
+            "attn.qkv.bias": vector(3 * DIM),
+            "attn.proj.weight": matrix(DIM, DIM),
+            "attn.proj.bias": vector(DIM),
+            "norm2.weight": vector(DIM, 1.0),
+            "norm2.bias": vector(DIM),
+            "mlp.fc1.weight": matrix(NEURONS, DIM),
+            "mlp.fc1.bias": vector(NEURONS),
+            "mlp.fc2.weight": matrix(DIM, NEURONS),
+            "mlp.fc2.bias": vector(DIM),
+        }.items():
+            entries[f"blocks.{b}.{name}"] = entry
+    return entries
+
+
+def write_teacher(path, seed=1):
+    parameters = sum(len(values) for _, values in tensors(seed).values())
+    description = {
+        "version": 1,
+        "name": "random_model",
+        "family": "vit",
+        "image_size": IMAGE,
+        "patch_size": PATCH,
+        "dim": DIM,
+        "head_dim": HEAD_DIM,
+        "depth": DEPTH,
+        "blocks": [{"heads": HEADS, "neurons": NEURONS}] * DEPTH,
+        "n_classes": len(LABELS),
+        "distilled": False,
+        "pooling": "class-token",
+        "layer_norm_eps": 1e-6,
+        "precision": "float32",
+        "preprocessing": {
+            "resize": IMAGE,
+            "interpolation": "bicubic",
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.25, 0.25, 0.25],
+        },
+        "dense": {"gmacs": dense_gmacs(), "parameters": parameters},
+        "labels": LABELS,
+        "label_ids": IDS,
+    }
+    write_safetensors(path, tensors(seed), {"vitgate": json.dumps(description)})
+
+
+def write_picture(path, rng, side=40):
+    """A PNG of a few coloured boxes"""
+    pixels = [[[rng.randrange(256) for _ in range(3)]] * side for _ in range(1)] * side
+    pixels = [list(row) for row in pixels]
+    for _ in range(6):
+        colour = [rng.randrange(256) for _ in range(3)]
+        left, top = rng.randrange(side - 8), rng.randrange(side - 8)
+        for y in range(top, top + rng.randrange(4, 20)):
+            for x in range(left, left + rng.randrange(4, 20)):
+                if x < side and y < side:
+                    pixels[y][x] = colour
+    rows = b"".join(b"\0" + bytes(v for pixel in row for v in pixel) for row in pixels)
+
+    def chunk(kind, content):
+        checksum = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+    with open(path, "wb") as file:
+        file.write(
+            b"\x89PNG\r\n\x1a\n"
+            + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(rows))
+            + chunk(b"IEND", b"")
+        )
+
+
+def write_pictures(folder, n, seed=1):
+    """n pictures in folders named by the classes' ids"""
+    rng = random.Random(seed)
+    for i in range(n):
+        place = os.path.join(folder, IDS[i % len(IDS)])
+        os.makedirs(place, exist_ok=True)
+        write_picture(os.path.join(place, f"{i:03}.png"), rng)

@@ -1,0 +1,287 @@
+"""vitgate compress as users run it, on a small random teacher and generated pictures.
+
+Usage: test_compress.py [unittest's arguments]; $VITGATE is the command.
+"""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import random_model
+from colour_model import read_safetensors
+
+VITGATE = os.environ.get("VITGATE", "vitgate")
+ENVIRONMENT = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+
+
+class CompressTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = tempfile.mkdtemp(prefix="vitgate-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.shared)
+        cls.teacher = os.path.join(cls.shared, "teacher.safetensors")
+        random_model.write_teacher(cls.teacher)
+        cls.pictures = os.path.join(cls.shared, "pictures")
+        random_model.write_pictures(cls.pictures, 100)
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="vitgate-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.out = self.path("student.safetensors")
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def arguments(self, *more, steps=40, out=None):
+        arguments = [VITGATE, "compress", "--teacher", self.teacher, "--data", self.pictures,
+                     "--target", "0.6", "--batch-size", "8", "-o", out or self.out]
+        return arguments + (["--steps", str(steps)] if steps else []) + list(more)
+
+    def run_command(self, arguments, **options):
+        return subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              encoding="utf-8", timeout=120, check=False, env=ENVIRONMENT,
+                              **options)
+
+    def compress(self, *more, **options):
+        result = self.run_command(self.arguments(*more, **options))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stderr
+
+    def fail_with(self, part, arguments, **options):
+        result = self.run_command(arguments, **options)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn(part, result.stderr.splitlines()[-1])
+        self.assertFalse(os.path.exists(self.out))
+        return result.stderr
+
+    def log(self, out=None):
+        with open((out or self.out) + ".training/log.jsonl", encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+    def inspect(self, model=None):
+        result = self.run_command([VITGATE, "inspect", "--json", model or self.out])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return json.loads(result.stdout)
+
+
+class ResultTest(CompressTest):
+    def test_training_lowers_the_loss(self):
+        self.compress("--static-target", "0.5", "--no-gates", "--no-merging",
+                      "--learning-rate", "2e-3", steps=200)
+        lines = [line for line in self.log() if "loss" in line]
+        self.assertEqual(lines[-1]["step"], 200)
+        self.assertLess(lines[-1]["loss"], 0.7 * lines[0]["loss"])
+
+    def test_the_student_is_smaller_and_has_a_dial(self):
+        self.compress()
+        found = self.inspect()
+        self.assertLess(found["gmacs"]["model"], 0.81 * found["gmacs"]["dense"])
+        dial = found["dial"]
+        self.assertLess(dial["min_compute"], dial["max_compute"])
+        for name in ("compute", "agreement"):
+            values = [point[name] for point in dial["calibration"]]
+            self.assertEqual(values, sorted(values))
+        self.assertEqual(found["stored_precision"], "int8")
+        self.assertEqual(found["provenance"]["teacher"], "teacher.safetensors")
+
+    def test_the_dial_keeps_what_it_promises_on_the_data(self):
+        self.compress("--no-gates")
+        dial = self.inspect()["dial"]
+        for point in dial["calibration"][:: max(1, len(dial["calibration"]) // 3)]:
+            result = self.run_command([VITGATE, "eval", "--json", "--data", self.pictures,
+                                       "--compute", str(point["compute"]), self.out])
+            found = json.loads(result.stdout)
+            # The table is of the few pictures held out, this of all.
+            self.assertAlmostEqual(found["compute_ratio"]["mean"], point["compute"], delta=0.1)
+
+    def test_the_log_tells_what_gates_do(self):
+        self.compress(steps=20)
+        line = [line for line in self.log() if "loss" in line][-1]
+        self.assertEqual(len(line["gate_spread"]), 2 * random_model.DEPTH)
+        self.assertIsNone(line["gate_spread"][0])
+        self.assertGreaterEqual(line["gate_spread"][2], 0)
+        self.assertEqual(line["module_usage"][0], 1)
+
+    def test_only_the_classes_that_are_wanted(self):
+        classes = self.path("classes.txt")
+        with open(classes, "w", encoding="utf-8") as file:
+            file.write("robin\nn00000000\n")
+        self.compress("--classes", classes, steps=5)
+        found = self.inspect()
+        self.assertEqual(found["classes"], 2)
+        _, metadata = read_safetensors(self.out)
+        self.assertEqual(json.loads(metadata["vitgate"])["labels"], ["robin", "pike"])
+
+    def test_the_structure_can_be_searched(self):
+        self.compress("--search", steps=80)
+        self.assertIn("structure", " ".join(line.get("note", "") for line in self.log()))
+        self.assertLessEqual(self.inspect()["gmacs"]["model"], random_model.dense_gmacs())
+
+    def test_a_cut_needs_neither_labels_nor_training(self):
+        plain = self.path("unlabelled")
+        os.mkdir(plain)
+        for i, (place, _, files) in enumerate(os.walk(self.pictures)):
+            for name in files:
+                shutil.copy(os.path.join(place, name), os.path.join(plain, f"{i}-{name}"))
+        self.compress("--static-only", "--no-train", "--data", plain, steps=0)
+        found = self.inspect()
+        self.assertLessEqual(found["gmacs"]["model"], 0.6 * found["gmacs"]["dense"])
+
+    def test_sub_groups_and_granularity_are_taken(self):
+        for more in (["--granularity", "batch"], ["--granularity", "group:4"],
+                     ["--sub-groups", "random"], ["--sub-groups", "none"]):
+            with self.subTest(more):
+                self.compress(*more, steps=3)
+
+
+class ResumeTest(CompressTest):
+    def interrupted(self, name, how, *more):
+        """Ends a run by the signal @how in the midst of it, and takes it up again"""
+        out = self.path(name)
+        arguments = self.arguments("--seed", "5", *more, steps=300, out=out)
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   encoding="utf-8", env=ENVIRONMENT)
+        for line in process.stderr:
+            if line.startswith("step "):
+                break
+        process.send_signal(how)
+        rest = process.communicate(timeout=60)[1]
+        self.assertNotEqual(process.returncode, 0)
+        if how != signal.SIGKILL:
+            self.assertIn("go on with --resume", rest)
+        self.assertFalse(os.path.exists(out))
+        result = self.run_command(arguments + ["--resume", out + ".training"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("resumed behind step", result.stderr)
+        with open(out, "rb") as file:
+            return file.read()
+
+    def test_a_resumed_run_ends_as_an_unbroken_one(self):
+        self.compress("--seed", "5", steps=300)
+        with open(self.out, "rb") as file:
+            unbroken = file.read()
+        for how in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+            with self.subTest(how):
+                self.assertEqual(self.interrupted(how.name, how), unbroken)
+
+    def test_so_does_one_with_a_search(self):
+        self.compress("--seed", "5", "--search", steps=300)
+        with open(self.out, "rb") as file:
+            unbroken = file.read()
+        self.assertEqual(self.interrupted("again", signal.SIGTERM, "--search"), unbroken)
+
+    def test_another_seed_gives_another_student(self):
+        students = []
+        for seed in ("1", "2"):
+            self.compress("--seed", seed, steps=3, out=self.path(seed))
+            with open(self.path(seed), "rb") as file:
+                students.append(file.read())
+        self.assertNotEqual(*students)
+
+    def test_other_options_do_not_go_on_with_a_run(self):
+        self.compress(steps=3)
+        os.remove(self.out)
+        self.fail_with("begun with seed 0, not 7", self.arguments(
+            "--seed", "7", "--resume", self.out + ".training", steps=3))
+
+    def test_a_time_limit_ends_in_time(self):
+        start = time.monotonic()
+        self.compress("--time-limit", "2s", steps=0)
+        self.assertLess(time.monotonic() - start, 60)  # ranking and calibration come on top
+        self.assertTrue(any("fit into the time limit" in line.get("note", "")
+                            for line in self.log()))
+
+
+class BadInputTest(CompressTest):
+    def test_what_is_missing(self):
+        self.fail_with("--teacher", [VITGATE, "compress", "-o", self.out])
+        self.fail_with("--data", [VITGATE, "compress", "--teacher", self.teacher, "-o", self.out])
+        self.fail_with("--steps or --time-limit", self.arguments(steps=0))
+        self.fail_with("absent.safetensors", self.arguments("--teacher", "absent.safetensors"))
+        self.fail_with("absent.tar", [VITGATE, "compress", "--teacher", self.teacher, "--data",
+                                      "absent.tar", "--steps", "1", "-o", self.out])
+
+    def test_values_out_of_range(self):
+        for option, value in (("--target", "0"), ("--target", "1.5"), ("--batch-size", "1"),
+                              ("--time-limit", "soon"), ("--granularity", "some"),
+                              ("--sub-groups", "even:0"), ("--folder-weight", "x"),
+                              ("--precision", "int3"), ("--steps", "-1"),
+                              ("--learning-rate", "0"), ("--labels", "-1"),
+                              ("--threads", "0")):
+            with self.subTest(option + " " + value):
+                self.fail_with(option, self.arguments(option, value))
+
+    def test_a_target_out_of_reach(self):
+        text = self.fail_with("out of reach", self.arguments("--static-target", "0.02"))
+        self.assertRegex(text, r"0\.\d+ of the dense network's multiply-adds remain")
+
+    def test_no_pictures(self):
+        empty = self.path("empty")
+        os.mkdir(empty)
+        arguments = [VITGATE, "compress", "--teacher", self.teacher, "--data", empty, "--steps",
+                     "1", "-o", self.out]
+        self.fail_with("empty", arguments)
+
+    def test_one_picture(self):
+        random_model.write_pictures(self.path("one"), 1)
+        arguments = [VITGATE, "compress", "--teacher", self.teacher, "--data", self.path("one"),
+                     "--steps", "1", "-o", self.out]
+        self.fail_with("held out", arguments)
+
+    def test_labels_out_of_range(self):
+        data = self.path("data")
+        random_model.write_pictures(data, 40)
+        with open(os.path.join(data, "labels.tsv"), "w", encoding="utf-8") as file:
+            file.write("file\tclass_index\twnid\nn00000000/000.png\t17\t\n")
+        arguments = [VITGATE, "compress", "--teacher", self.teacher, "--data", data, "--steps",
+                     "1", "-o", self.out]
+        self.fail_with("17", arguments)
+
+    def test_corrupt_pictures_are_named_and_left_out(self):
+        data = self.path("data")
+        random_model.write_pictures(data, 60)
+        for i in range(0, 60, 5):
+            with open(os.path.join(data, random_model.IDS[0], f"{i:03}.png"), "wb") as file:
+                file.write(b"\x89PNG\r\n\x1a\nnonsense")
+        arguments = [VITGATE, "compress", "--teacher", self.teacher, "--data", data, "--steps",
+                     "10", "--batch-size", "8", "--target", "0.7", "-o", self.out]
+        result = self.run_command(arguments)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stderr, r"skipped .*n00000000/0\d\d\.png")
+
+    def test_a_class_that_the_teacher_lacks(self):
+        classes = self.path("classes.txt")
+        with open(classes, "w", encoding="utf-8") as file:
+            file.write("robin\ngiraffe\n")
+        self.fail_with("giraffe", self.arguments("--classes", classes))
+
+    def test_a_folder_that_is_not_there(self):
+        self.fail_with("n00000009", self.arguments("--folder", "n00000009"))
+
+    def test_where_nothing_can_be_written(self):
+        self.fail_with("absent", self.arguments(out=self.path("absent", "student")))
+
+    def test_a_full_disk_is_noticed_before_the_first_step(self):
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
+
+        text = self.fail_with("checkpoint", self.arguments(), preexec_fn=limit)
+        self.assertNotIn("step ", text)
+
+    def test_a_loss_that_is_not_finite_stops_the_run(self):
+        text = self.fail_with("not finite", self.arguments("--learning-rate", "1e30", steps=100))
+        self.assertRegex(text.splitlines()[-1], r"step \d+: .* is not finite")
+        checkpoint = self.out + ".training/checkpoint.safetensors"
+        entries, _ = read_safetensors(checkpoint)
+        self.assertEqual(set(entries), {"values", "m", "v", "average"})
+
+
+if __name__ == "__main__":
+    unittest.main()
