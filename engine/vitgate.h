@@ -103,6 +103,15 @@ typedef struct {
  * _FORMAT, _UNSUPPORTED, _TENSOR, _METADATA, _LABELS or _MEMORY. Since: 0.1 */
 VITGATE_API VitgateModel *vitgate_model_open(const char *path, GError **error);
 
+/* The file name of the shipped model that is taken where none is named. Since: 0.1 */
+#define VITGATE_DEFAULT_MODEL "deit-tiny-imagenet1k.safetensors"
+
+/* Looks for it in the folder that the environment's VITGATE_MODEL_DIR names, then in the installed
+ * data folder.
+ * Returns: (transfer full): its path, or NULL with @error set to VITGATE_ERROR_NOT_FOUND.
+ * Since: 0.1 */
+VITGATE_API char *vitgate_default_model_find(GError **error);
+
 /* Returns: (transfer full): @model with one more reference. Since: 0.1 */
 VITGATE_API VitgateModel *vitgate_model_ref(VitgateModel *model);
 

@@ -1,20 +1,6 @@
 /* classifier.c: all that one stream's classification needs. */
 #include "classifier.h"
 
-char *gst_vitgate_classifier_find_model(void)
-{
-  const char *folders[] = { g_getenv("VITGATE_MODEL_DIR"), VITGATE_DATA_DIR };
-
-  for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
-    if (!folders[i])
-      continue;
-    g_autofree char *path = g_build_filename(folders[i], GST_VITGATE_DEFAULT_MODEL, NULL);
-    if (g_file_test(path, G_FILE_TEST_EXISTS))
-      return g_steal_pointer(&path);
-  }
-  return NULL;
-}
-
 static gboolean load(GstVitgateClassifier *self, const char *model, const char *labels,
                      guint threads, const char **doing, GError **error)
 {

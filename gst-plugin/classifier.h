@@ -22,12 +22,6 @@ typedef struct {
   float *scores;  /* [info->n_classes] */
 } GstVitgateClassifier;
 
-/* The file that an element takes whose "model" is not set: GST_VITGATE_DEFAULT_MODEL in the
- * folder that the environment variable VITGATE_MODEL_DIR names, else in the installed one.
- * Returns: (transfer full) (nullable): its path, NULL where there is none. */
-char *gst_vitgate_classifier_find_model(void);
-#define GST_VITGATE_DEFAULT_MODEL "deit-tiny-imagenet1k.safetensors"
-
 /* @labels: (nullable): path of a labels file; NULL takes the labels of the model
  * @doing: (out): on failure, what did not work, a static string
  * Returns: (transfer full): NULL with @error set as vitgate_model_open(), vitgate_labels_read()

@@ -178,14 +178,9 @@ static gboolean gst_vitgate_start(GstBaseTransform *trans)
   gst_vitgate_stats_reset(&self->stats);
   GST_OBJECT_UNLOCK(self);
 
-  if (!model)
-    model = gst_vitgate_classifier_find_model();
-  if (!model) {
+  if (!model && !(model = vitgate_default_model_find(&error))) {
     GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS,
-                      ("No model: set the property \"model\" to a model file, since none named %s "
-                       "is in $VITGATE_MODEL_DIR or in %s",
-                       GST_VITGATE_DEFAULT_MODEL, VITGATE_DATA_DIR),
-                      (NULL));
+                      ("Set the property \"model\" to a model file: %s", error->message), (NULL));
     return FALSE;
   }
   GST_INFO_OBJECT(self, "loading %s", model);
@@ -401,7 +396,7 @@ static void install_properties(GObjectClass *class)
   g_object_class_install_property(
       class, PROP_MODEL,
       g_param_spec_string("model", "Model",
-                          "Path of the model file; unset: " GST_VITGATE_DEFAULT_MODEL
+                          "Path of the model file; unset: " VITGATE_DEFAULT_MODEL
                           " in $VITGATE_MODEL_DIR or in the installed data folder",
                           NULL, ready));
   g_object_class_install_property(

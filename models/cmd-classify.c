@@ -1,7 +1,6 @@
 /* vitgate classify: labels images. */
 #include "command.h"
 #include "decode.h"
-#include "default-model.h"
 #include "report.h"
 #include "store.h"
 #include "vitgate.h"
@@ -129,8 +128,10 @@ int command_classify(int argc, char **argv, GError **error)
                 g_get_prgname());
     return 1;
   }
-  if (!path && !(path = default_model_find(error)))
+  if (!path && !(path = vitgate_default_model_find(error))) {
+    g_prefix_error(error, "--model is missing: ");
     return 1;
+  }
 
   g_autoptr(VitgateModel) model = vitgate_model_open(path, error);
   VitgateSessionOptions options = { .threads = (guint)threads };

@@ -9,7 +9,7 @@ typedef struct {
   char *teacher, *classes, *out, *resume, *granularity, *sub_groups, *time_limit, *precision;
   char **data, **folders, **weights;
   double target, static_target, parameters_target, rate, gate_rate, labels;
-  gboolean no_gates, no_merging, search, static_only, no_train;
+  gboolean no_gates, fixed_dial, no_merging, search, static_only, no_train;
   gint64 steps, seed;
   int batch, threads;
 } Options;
@@ -132,6 +132,7 @@ static int run(const Options *o, GError **error)
     .gates = !o->no_gates && !o->static_only,
     .merging = !o->no_merging && !o->static_only,
     .search = o->search,
+    .fixed_dial = o->fixed_dial,
     .static_only = o->static_only,
     .train = !o->no_train,
     .steps = (guint64)o->steps,
@@ -178,6 +179,8 @@ int command_compress(int argc, char **argv, GError **error)
       "Learn the structure jointly with the gates before the cut", NULL },
     { "no-gates", 0, 0, G_OPTION_ARG_NONE, &o.no_gates, "No gates", NULL },
     { "no-merging", 0, 0, G_OPTION_ARG_NONE, &o.no_merging, "No token merging", NULL },
+    { "fixed-dial", 0, 0, G_OPTION_ARG_NONE, &o.fixed_dial,
+      "Train for the target alone, not for all the dial's settings", NULL },
     { "static-only", 0, 0, G_OPTION_ARG_NONE, &o.static_only, "Neither gates nor merging", NULL },
     { "no-train", 0, 0, G_OPTION_ARG_NONE, &o.no_train, "Cut and compensate only", NULL },
     { "granularity", 0, 0, G_OPTION_ARG_STRING, &o.granularity,

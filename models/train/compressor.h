@@ -20,6 +20,7 @@ typedef struct {
   double parameters_target;   /* of the teacher's; 0: whatever the compute target leaves */
   gboolean gates, merging, search;
   gboolean static_only; /* neither gates nor merging */
+  gboolean fixed_dial;  /* training asks for the target alone */
   gboolean train;
   SubGroups sub_groups;
   guint group_size;

@@ -4,8 +4,7 @@
 #include <string.h>
 
 /* Notches of the walk. */
-static const double thresholds[] = { 1,    0.97, 0.95, 0.93, 0.91, 0.89, 0.87,
-                                     0.85, 0.83, 0.81, 0.78, 0.75, 0.71, 0.66 };
+static const double thresholds[] = { 1, 0.96, 0.93, 0.9, 0.87, 0.84, 0.8, 0.76, 0.71, 0.65 };
 static const double biases[] = {
   6, 4, 3, 2, 1.5, 1, 0.6, 0.3, 0, -0.3, -0.6, -1, -1.5, -2, -3, -4
 };

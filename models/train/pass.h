@@ -42,8 +42,8 @@ typedef struct {
   guint *queries; /* [n + 1] the same of those that the attention is computed for: in the tail the
                      class (and distillation) token's */
   guint *merged;  /* [n + 1] the same behind merging */
-  guint *into;   /* [rows] where a row goes when merged */
-  real *size;    /* [rows] patches that a token stands for, behind merging: from the block before */
+  guint *into;    /* [rows] where a row goes when merged */
+  real *size; /* [rows] patches that a token stands for, behind merging: from the block before */
   real *log_size;
   real *x, *mean1, *inverse1, *h1, *qkv, *heads, *f; /* f: the module's output */
   real *y, *z;                                       /* before and behind merging */
@@ -65,8 +65,8 @@ typedef struct {
   real *final_mean, *final_inverse, *final; /* normalised tokens */
   real *tokens[2], *dtokens;                /* [n][dim]: class and distillation tokens of final */
   real *logits;                             /* [n][n_classes] */
-  real *dlogits; /* set by the loss */
-  real *dentry;  /* set by the loss: of the tokens that enter the tail */
+  real *dlogits;                            /* set by the loss */
+  real *dentry;                             /* set by the loss: of the tokens that enter the tail */
   real *dfinal, *dx, *dz, *dh, *dqkv, *dheads, *dp, *scores, *dscores,
       *dfeatures;                          /* scratch of the way back */
   real *heads_mask, *neurons_mask, *dmask; /* of the block at hand, while structure is searched */
@@ -81,7 +81,7 @@ struct _Pass {
   const Network *network;
   Team *team;
   guint n_images, capacity;
-  guint tail; /* behind this block's attention patch tokens end; depth: they never do */
+  guint tail;          /* behind this block's attention patch tokens end; depth: they never do */
   const real *tensors; /* [n_images][3][image_size][image_size] */
   Decisions decisions;
   Share *shares;    /* [team size] */

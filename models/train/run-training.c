@@ -7,13 +7,18 @@
 #include "command.h"
 #include "dial-table.h"
 #include "dial.h"
+#include "random.h"
 #include "run.h"
 
 #define CHECKPOINT_SECONDS 120
 #define TIMED_STEPS        8    /* to find out how many fit into a time limit */
 #define MERGE_GAIN         0.02 /* of the dial, by step, for an error of one in the ratio */
-#define PATH_IMAGES        128  /* that merging's way is found on */
+#define PATH_IMAGES        64   /* that merging's way is found on */
+#define BIAS_RANGE         4    /* of the gates, from the target to the whole student */
 #define GAMMA              100  /* weight of the compute term (the paper's) */
+
+/* What random numbers are for: none of the sampler's and the samples' purposes. */
+#define DIALLING 101
 
 volatile sig_atomic_t run_stop_asked;
 
@@ -54,10 +59,8 @@ void run_make_trainer(Run *run)
               .labels = o->labels,
               .smoothing = 0.1,
               .compute = student_has_gates(&run->student) || network->searches ? GAMMA : 0,
-              .target = o->target,
+              .target = run_whole_ratio(run),
               .dense_gmacs = run->student.description->dense_gmacs },
-    .first_target = run_whole_ratio(run),
-    .anneal = ANNEAL_SHARE,
     .temperature = { 1, 0.5 },
     .sub_groups = o->sub_groups,
     .group_size = o->group_size,
@@ -66,43 +69,49 @@ void run_make_trainer(Run *run)
   run->trainer = trainer_new(run->student.network, &options);
 }
 
-/* ---- Merging ---- */
+/* ---- The dial ---- */
 
-/* The compute ratio that merging alone is to leave, with all gates open, at this step. */
-static double merge_target(const Run *run, double progress)
+/* Training turns the dial as a user will: every other step asks for the target, the others for a
+ * compute ratio anywhere between it and the whole student's. */
+static double asked_ratio(const Run *run)
 {
-  const double from = run_whole_ratio(run), target = run->options->target;
-  const double to = student_has_gates(&run->student) ? sqrt(from * target) : target;
-  return from + (to - from) * MIN(1, progress / ANNEAL_SHARE);
+  const guint64 step = trainer_get_step(run->trainer), steps = trainer_get_steps(run->trainer);
+  const double progress = steps ? (double)step / (double)steps : 0, whole = run_whole_ratio(run);
+  const double least = whole + (run->options->target - whole) * MIN(1, progress / ANNEAL_SHARE);
+  if (run->student.network->searches || run->options->fixed_dial || step % 2 == 0)
+    return least;
+  Random random = { random_key(run->options->seed, DIALLING, step) };
+  return random_between(&random, least, whole);
 }
 
-static double progress_of(const Run *run)
+/* What merging alone is to leave of it, with all gates open. */
+static double merge_share(const Run *run, double ratio)
 {
-  return (double)trainer_get_step(run->trainer) / (double)MAX(1, trainer_get_steps(run->trainer));
+  return student_has_gates(&run->student) ? sqrt(run_whole_ratio(run) * ratio) : ratio;
 }
 
-static void set_merging(const Run *run)
+static void turn_dial(Run *run)
 {
+  const double whole = run_whole_ratio(run), target = run->options->target;
+  run->asked = asked_ratio(run);
+  const double way = whole > target ? CLAMP((run->asked - target) / (whole - target), 0, 1) : 0;
+  trainer_set_dial(run->trainer, way * BIAS_RANGE, run->asked);
+  if (!run->student.description->n_calibration || run->student.network->searches)
+    return;
   Dial dial;
   vitgate__dial_set(&dial, run->student.description,
-                    merge_target(run, progress_of(run)) + run->merge_offset);
+                    merge_share(run, run->asked) + run->merge_offset);
   for (guint b = 0; b < run->student.description->depth; b++)
     trainer_set_merging(run->trainer, b, dial.thresholds[b]);
 }
 
-static gboolean merges(const Run *run)
-{
-  return run->student.description->n_calibration && !run->student.network->searches;
-}
-
-/* Turns the dial towards the compute that is wanted of merging, by what the last step took. */
+/* Corrects the dial by what the last step took with all gates open. */
 static void steer_merging(Run *run)
 {
   const double ratio =
       loss_open_ratio(trainer_get_pass(run->trainer), run->student.description->dense_gmacs);
-  const double error = ratio - merge_target(run, progress_of(run));
+  const double error = ratio - merge_share(run, run->asked);
   run->merge_offset = CLAMP(run->merge_offset - MERGE_GAIN * error, -0.3, 0.3);
-  set_merging(run);
 }
 
 void run_find_merging(Run *run)
@@ -112,7 +121,7 @@ void run_find_merging(Run *run)
                                  .images = MIN(run->held_out->n, PATH_IMAGES),
                                  .priced_images = MIN(run->held_out->n, PATH_IMAGES),
                                  .batch = o->batch,
-                                 .least = merge_target(run, 1) - 0.1 };
+                                 .least = merge_share(run, o->target) - 0.1 };
   run_log_note(run->log, "finding the way of merging on %u photographs held out", how.images);
   dial_table_make(run->trainer, &how, o->target, run->student.description);
 }
@@ -132,6 +141,7 @@ static JsonObject *describe_options(const CompressOptions *o)
   json_object_set_double_member(object, "labels", o->labels);
   json_object_set_int_member(object, "sub-groups", o->sub_groups);
   json_object_set_int_member(object, "group-size", o->group_size);
+  json_object_set_boolean_member(object, "fixed-dial", o->fixed_dial);
   return object;
 }
 
@@ -237,13 +247,13 @@ static gboolean train_on(Run *run, Samples *samples, GError **error)
   gint64 start = g_get_monotonic_time(), saved = start;
   while (!run->steps || trainer_get_step(run->trainer) < trainer_get_steps(run->trainer)) {
     StepReport report;
+    turn_dial(run);
     if (!one_step(run, samples, &report, error))
       return FALSE;
     name_skipped(run);
     if (!run->steps && trainer_get_step(run->trainer) == TIMED_STEPS)
       settle_steps(run, start);
-    if (merges(run))
-      steer_merging(run);
+    steer_merging(run);
     if (!run->steps)
       continue;
     run_log_step(run->log, run->trainer, &report);
@@ -272,7 +282,5 @@ gboolean run_train(Run *run, GError **error)
   if (!samples)
     return FALSE;
   samples_seek(samples, run->draw);
-  if (merges(run))
-    set_merging(run);
   return save(run, error) && train_on(run, samples, error);
 }

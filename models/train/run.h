@@ -27,6 +27,7 @@ typedef struct {
   Trainer *trainer;
   guint64 steps;       /* of both stages together; 0: not known yet */
   guint64 draw;        /* of photographs */
+  double asked;        /* compute ratio, of the step at hand */
   double merge_offset; /* added to the compute ratio that the dial is asked for */
 } Run;
 

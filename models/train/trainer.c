@@ -17,6 +17,7 @@ struct _Trainer {
   guint *group;     /* [batch] */
   LossSums *sums;   /* [threads] */
   double *squares;  /* [threads] */
+  double bias;      /* of the gates, in the steps to come */
 
   /* Of the step at hand: */
   LossWeights weights;
@@ -85,6 +86,12 @@ void trainer_set_steps(Trainer *trainer, guint64 steps)
   trainer->options.steps = steps;
 }
 
+void trainer_set_dial(Trainer *trainer, double bias, double target)
+{
+  trainer->bias = bias;
+  trainer->options.loss.target = target;
+}
+
 /* Everything random of a step follows from the seed and its number, so that a resumed run goes the
  * way of an unbroken one. */
 static void draw_decisions(Trainer *trainer)
@@ -109,12 +116,10 @@ static void prepare(Trainer *trainer, const real *tensors)
   Decisions *decisions = &trainer->pass->decisions;
   trainer->factor = optimizer_schedule(progress, o->warm_up);
   trainer->weights = o->loss;
-  const double annealed = o->anneal > 0 ? MIN(1, progress / o->anneal) : 1;
-  trainer->weights.target = o->first_target + (o->loss.target - o->first_target) * annealed;
   trainer->pass->n_images = o->batch;
   trainer->pass->tensors = tensors;
   decisions->sampling = TRUE;
-  decisions->bias = 0;
+  decisions->bias = trainer->bias;
   decisions->temperature = o->temperature[0] * pow(o->temperature[1] / o->temperature[0], progress);
   decisions->noise = trainer->noise;
   decisions->group = o->sub_groups == SUB_GROUPS_SAMPLE ? NULL : trainer->group;

@@ -15,9 +15,7 @@ typedef struct {
   guint64 steps;  /* of the whole run: schedules go by it */
   double warm_up; /* share of the run */
   OptimizerOptions optimizer;
-  LossWeights loss;      /* its target is that of the end */
-  double first_target;   /* compute ratio */
-  double anneal;         /* share of the run in which the target falls from there */
+  LossWeights loss;      /* its target is that of the first step */
   double temperature[2]; /* of the gates' noise, first and last */
   SubGroups sub_groups;
   guint group_size; /* for SUB_GROUPS_EVEN */
@@ -48,6 +46,10 @@ guint64 trainer_get_step(const Trainer *trainer);
 /* Steps of the whole run, by which schedules go. */
 guint64 trainer_get_steps(const Trainer *trainer);
 void trainer_set_steps(Trainer *trainer, guint64 steps);
+
+/* Turns the dial for the steps to come: added to every gate's logit, and the compute ratio that the
+ * loss asks for. */
+void trainer_set_dial(Trainer *trainer, double bias, double target);
 
 /* Takes one step. @tensors: [batch][3][image_size][image_size]
  * Returns: FALSE with COMMAND_ERROR_TRAINING where the loss or a gradient is not finite: the error

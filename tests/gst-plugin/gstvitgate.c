@@ -46,7 +46,7 @@ GST_START_TEST(test_every_field_is_there)
   fail_unless(gst_structure_get_string(s, "model-name"));
   fail_unless_equals_uint64(fixture_uint64(s, "age"), 0);
   fail_unless(fixture_double(s, "gmacs") > 0);
-  fail_unless_equals_float(fixture_double(s, "compute-ratio"), 1);
+  fail_unless(fixture_double(s, "compute-ratio") > 0 && fixture_double(s, "compute-ratio") <= 1);
   fail_unless(fixture_uint64(s, "inference-time") > 0);
   gst_structure_free(s);
 }
