@@ -5,10 +5,9 @@
 
 #define MAX_INT8 127
 
-/* Only the transformer's own matrices: gates are small, and their decisions delicate. */
 static gboolean is_rounded(const Parameter *p)
 {
-  return p->decay && !p->steers;
+  return p->decay;
 }
 
 static real row_scale(const real *row, gsize n)

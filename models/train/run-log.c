@@ -30,7 +30,6 @@ RunLog *run_log_new(const char *path, guint batch, GError **error)
   log->file = file;
   log->batch = batch;
   log->terminal = isatty(STDERR_FILENO);
-  log->since = g_get_monotonic_time();
   return log;
 }
 
@@ -108,6 +107,11 @@ static void log_means(RunLog *log, const Trainer *trainer, const Description *d,
   json_object_set_array_member(object, "module_usage", gate_sums_usage(log->gates, d));
   json_object_set_array_member(object, "gate_spread", gate_sums_spreads(log->gates, d));
   write_line(log, object);
+}
+
+void run_log_begin(RunLog *log)
+{
+  log->since = g_get_monotonic_time();
 }
 
 void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)

@@ -13,5 +13,8 @@ void run_log_free(RunLog **log);
 /* A plain line for both. */
 void run_log_note(RunLog *log, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* Time is counted from here. */
+void run_log_begin(RunLog *log);
+
 /* Behind each step; every so often, and behind the last, it becomes a line. */
 void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report);

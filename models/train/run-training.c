@@ -245,6 +245,7 @@ static gboolean stop(const Run *run, GError **error)
 static gboolean train_on(Run *run, Samples *samples, GError **error)
 {
   gint64 start = g_get_monotonic_time(), saved = start;
+  run_log_begin(run->log);
   while (!run->steps || trainer_get_step(run->trainer) < trainer_get_steps(run->trainer)) {
     StepReport report;
     turn_dial(run);

@@ -6,6 +6,9 @@
 #include "cut.h"
 #include "mask.h"
 
+/* A module that takes less of the dense network's multiply-adds has no gate. */
+#define LEAST_GATED 0.005
+
 void student_clear(Student *student)
 {
   network_free(&student->network);
@@ -57,12 +60,26 @@ static void rebuild(Student *student, Description *d, gboolean search)
   student_take(student, network, d);
 }
 
+/* Gates every module of every block but the first that costs enough for it to pay. */
+static void add_gates(Description *d)
+{
+  const guint tokens = vitgate__description_n_tokens(d);
+  description_add_gates(d);
+  for (guint b = 0; b < d->depth; b++) {
+    BlockShape *shape = &d->blocks[b];
+    const guint behind = vitgate__description_tokens_behind(d, b);
+    const double least = LEAST_GATED * d->dense_gmacs;
+    shape->attention_gate &= vitgate__attention_gmacs(d, shape->heads, tokens, behind) >= least;
+    shape->mlp_gate &= vitgate__mlp_gmacs(d, shape->neurons, behind) >= least;
+  }
+}
+
 void student_search(Student *student, Ranking *const *rankings, gboolean gates)
 {
   order_units(student->network, rankings);
   Description *d = class_subset_describe(student->description, NULL, 0);
   if (gates)
-    description_add_gates(d);
+    add_gates(d);
   rebuild(student, d, TRUE);
 }
 
@@ -80,7 +97,7 @@ void student_chosen(const Student *student, BlockShape *shapes)
 void student_add_gates(Student *student, const Network *from)
 {
   Description *d = class_subset_describe(student->description, NULL, 0);
-  description_add_gates(d);
+  add_gates(d);
   rebuild(student, d, FALSE);
   if (from)
     network_copy_gates(student->network, from);

@@ -31,7 +31,8 @@ void student_search(Student *student, Ranking *const *rankings, gboolean gates);
  * @shapes: (out caller-allocates): [depth] */
 void student_chosen(const Student *student, BlockShape *shapes);
 
-/* Gives every module of every block but the first a gate.
+/* Gives every module of every block but the first a gate, unless it costs too little to be worth
+ * one.
  * @from: (nullable): takes over the gates that it has */
 void student_add_gates(Student *student, const Network *from);
 
