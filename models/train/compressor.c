@@ -238,6 +238,16 @@ static void calibrate(Run *run)
   dial_table_make(run->trainer, &how, o->target, run->student.description);
 }
 
+static JsonArray *base_names(const char *const *paths)
+{
+  JsonArray *array = json_array_new();
+  for (; *paths; paths++) {
+    g_autofree char *name = g_path_get_basename(*paths);
+    json_array_add_string_element(array, name);
+  }
+  return array;
+}
+
 static void tell_provenance(const Run *run)
 {
   const CompressOptions *o = run->options;
@@ -245,10 +255,18 @@ static void tell_provenance(const Run *run)
   JsonObject *p = d->provenance = json_object_new();
   g_autofree char *teacher = g_path_get_basename(o->teacher);
   json_object_set_string_member(p, "teacher", teacher);
+  JsonObject *of_teacher = vitgate__model_get_description(run->model)->provenance;
+  if (of_teacher)
+    json_object_set_object_member(p, "of_teacher", json_object_ref(of_teacher));
   json_object_set_string_member(p, "made_by", "vitgate compress " VITGATE_VERSION);
+  json_object_set_array_member(p, "data", base_names(o->data));
+  json_object_set_int_member(p, "photographs", run->collection->items->len);
+  json_object_set_int_member(p, "held_out", run->collection->n_held_out);
   json_object_set_int_member(p, "seed", (gint64)o->seed);
   json_object_set_int_member(p, "steps", (gint64)(o->train ? run->steps : 0));
   json_object_set_int_member(p, "batch", o->batch);
+  json_object_set_double_member(p, "learning_rate", o->rate);
+  json_object_set_double_member(p, "labels", o->labels);
   json_object_set_double_member(p, "target", o->target);
   if (!student_has_gates(&run->student))
     return;
