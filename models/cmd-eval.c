@@ -12,6 +12,7 @@
 #include "model.h"
 #include "progress.h"
 #include "report.h"
+#include "selection.h"
 
 #define MAX_UNMATCHED_NOTES 5
 
@@ -34,6 +35,8 @@ typedef struct {
   const char *stored; /* precision of the model file */
   VitgateSession *session;
   const Dataset *dataset;
+  guint *order; /* [n] photographs of the dataset to look at */
+  guint n;
   const Classes *classes;
   guint8 **present; /* [folders][n_classes] which classes occur there; rows may be shared */
   Counts counts;
@@ -117,8 +120,8 @@ static void note_skipped(Evaluation *eval, const Sample *sample)
 
 static gboolean evaluate(Evaluation *eval, GError **error)
 {
-  guint n = eval->dataset->photographs->len;
-  g_autoptr(Loader) loader = loader_new(eval->dataset, NULL, 0);
+  guint n = eval->n;
+  g_autoptr(Loader) loader = loader_new(eval->dataset, eval->order, n);
   g_autoptr(GPtrArray) batch = g_ptr_array_new_with_free_func((GDestroyNotify)sample_free);
   eval->progress = progress_start(n);
   gboolean fine = TRUE;
@@ -236,6 +239,8 @@ static void print_json(const Evaluation *eval)
   json_builder_end_object(json);
   report_begin(json, "folders");
   for (guint i = 0; i < eval->dataset->folders->len; i++) {
+    if (!counts->folders[i].images)
+      continue;
     g_autofree char *name = g_filename_display_name(g_ptr_array_index(eval->dataset->folders, i));
     report_begin(json, name);
     report_accuracy(json, &counts->folders[i]);
@@ -305,7 +310,8 @@ static void print_table(const Evaluation *eval)
   g_print("%-20s %7s %7s %7s%s\n", "folder", "images", "Top-1", "Top-5",
           eval->among_present ? "   among present" : "");
   for (guint i = 0; i < eval->dataset->folders->len; i++)
-    print_row(eval, g_ptr_array_index(eval->dataset->folders, i), &counts->folders[i]);
+    if (counts->folders[i].images)
+      print_row(eval, g_ptr_array_index(eval->dataset->folders, i), &counts->folders[i]);
   print_row(eval, "all", &counts->overall);
   print_compute(eval);
   if (counts->skipped)
@@ -349,15 +355,36 @@ static void note_settings(const Evaluation *eval)
                  options->group_size, options->max_batch);
 }
 
-static int run(Evaluation *eval, const char *data, gboolean as_json, GError **error)
+/* What to look at. */
+typedef struct {
+  char *data, **folders, *shuffle;
+} Choice;
+
+static gboolean choose(Evaluation *eval, const Choice *choice, GError **error)
+{
+  guint64 seed = 0;
+  if (choice->shuffle &&
+      !g_ascii_string_to_unsigned(choice->shuffle, 10, 0, G_MAXUINT64, &seed, NULL)) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                "--shuffle is \"%s\", expected a whole number as seed", choice->shuffle);
+    return FALSE;
+  }
+  eval->order = selection_new(eval->dataset, (const char *const *)choice->folders,
+                              choice->shuffle != NULL, seed, &eval->n, error);
+  return eval->order != NULL;
+}
+
+static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError **error)
 {
   g_autoptr(VitgateModel) model = vitgate_model_open(eval->path, error);
-  g_autoptr(Dataset) dataset = model ? dataset_open(data, error) : NULL;
+  g_autoptr(Dataset) dataset = model ? dataset_open(choice->data, error) : NULL;
   if (!dataset)
     return 1;
   eval->info = vitgate_model_get_info(model);
   eval->stored = vitgate__model_get_description(model)->precision;
   eval->dataset = dataset;
+  if (!choose(eval, choice, error))
+    return 1;
   g_autoptr(Classes) classes = classes_resolve(dataset, eval->info, error);
   g_autoptr(VitgateSession) session =
       classes ? vitgate_session_new(model, &eval->options, error) : NULL;
@@ -399,10 +426,15 @@ int command_eval(int argc, char **argv, GError **error)
 {
   gboolean as_json = FALSE, among_present = FALSE;
   int batch_size = 1, threads = 1;
-  g_autofree char *data = NULL, *granularity = NULL, *compute = NULL;
+  g_autofree char *data = NULL, *granularity = NULL, *compute = NULL, *shuffle = NULL;
+  g_auto(GStrv) folders = NULL;
   const GOptionEntry entries[] = {
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "Photographs: an archive or a folder",
       "TAR|DIR" },
+    { "folder", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &folders,
+      "Only photographs of this top folder; may be repeated", "FOLDER" },
+    { "shuffle", 0, 0, G_OPTION_ARG_STRING, &shuffle,
+      "In an order that follows from this seed (default: by name)", "SEED" },
     { "batch-size", 'b', 0, G_OPTION_ARG_INT, &batch_size, "Images per call (default 1)", "N" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads of the network (default 1)", "T" },
     { "compute", 'c', 0, G_OPTION_ARG_STRING, &compute,
@@ -421,8 +453,9 @@ int command_eval(int argc, char **argv, GError **error)
     "be read are named, counted and left out.\n\n"
     "Top-1 among the classes present takes the best of only those classes that occur in the\n"
     "folder at hand; the JSON object always has it.\n\n"
-    "Groups and batches are neighbours in the order of the photographs' names; the last of\n"
-    "each may be smaller. GMACs are 1e9 multiply-adds for an image, the compute ratio is that\n"
+    "Groups and batches are neighbours in the order of the photographs' names (--shuffle mixes\n"
+    "them); the last of each may be smaller. GMACs are 1e9 multiply-adds for an image, the compute "
+    "ratio is that\n"
     "over the dense teacher's.\n\n"
     "Images per second count the time in the engine, pre-processing and network. Photographs\n"
     "are read and decoded meanwhile by one thread more, which is not among --threads.\n"
@@ -442,5 +475,8 @@ int command_eval(int argc, char **argv, GError **error)
                 g_get_prgname());
     return 1;
   }
-  return run(&eval, data, as_json, error);
+  const Choice choice = { data, folders, shuffle };
+  const int status = run(&eval, &choice, as_json, error);
+  g_free(eval.order);
+  return status;
 }

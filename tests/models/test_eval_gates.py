@@ -166,6 +166,26 @@ class EvalGatesTest(CommandTest):
         found = self.evaluate("-g", "group:4", "-b", "3", notes=1)
         self.assert_usage(found, expected_decisions(3, 3))
 
+    def test_only_the_folder_that_is_wanted(self):
+        os.makedirs(self.path("data", "other"))
+        colour_model.write_picture(self.path("data", "other", "0.png"), (1, 1, 1))
+        found = self.evaluate("--folder", "set")
+        self.assertEqual(list(found["folders"]), ["set"])
+        self.assertEqual(found["images"], len(PICTURES))
+        self.fail_with("no top folder \"third\"", "eval", "--data", self.path("data"), "--folder",
+                       "third", self.model)
+
+    def test_a_shuffled_order_changes_who_decides_together(self):
+        usages = []
+        for seed in range(6):
+            found = self.evaluate("--batch-size", "2", "--granularity", "batch", "--shuffle",
+                                  str(seed))
+            self.assertEqual(found["images"], len(PICTURES))
+            usages.append(tuple(found["gate_usage"]))
+        self.assertGreater(len(set(usages)), 1)
+        again = self.evaluate("--batch-size", "2", "--granularity", "batch", "--shuffle", "0")
+        self.assertEqual(tuple(again["gate_usage"]), usages[0])
+
     def test_text(self):
         text = self.succeed("eval", "--data", self.path("data"), self.model)
         self.assertRegex(text, r"(?m)^gates: granularity sample$")

@@ -1,0 +1,424 @@
+#include "reference.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "fixture.h"
+
+/* One image on its way. */
+typedef struct {
+  ModelFile *file;
+  const Description *d;
+  ReferenceImage *out;
+  double *x, *size; /* [n_tokens][dim], [n_tokens] */
+  guint n_tokens, n_prefix;
+} State;
+
+static const float *whole(const State *s, const char *name)
+{
+  return model_file_find(s->file, name)->data;
+}
+
+static const float *of_block(const State *s, guint b, const char *part)
+{
+  g_autofree char *name = g_strdup_printf("blocks.%u.%s", b, part);
+  return whole(s, name);
+}
+
+/* ---- Arithmetic ---- */
+
+/* out[rows][n_out] = in[rows][n_in] W^T + b */
+static void linear(State *s, double *out, const double *in, const float *weight, const float *bias,
+                   guint rows, guint n_in, guint n_out)
+{
+  for (guint r = 0; r < rows; r++)
+    for (guint o = 0; o < n_out; o++) {
+      double sum = bias[o];
+      for (guint i = 0; i < n_in; i++)
+        sum += in[r * n_in + i] * weight[o * n_in + i];
+      out[r * n_out + o] = sum;
+    }
+  s->out->macs += (double)rows * n_in * n_out;
+}
+
+static void layer_norm(double *out, const double *x, const float *scale, const float *shift,
+                       double eps, guint n)
+{
+  double mean = 0, variance = 0;
+  for (guint i = 0; i < n; i++)
+    mean += x[i] / n;
+  for (guint i = 0; i < n; i++)
+    variance += (x[i] - mean) * (x[i] - mean) / n;
+  for (guint i = 0; i < n; i++)
+    out[i] = (x[i] - mean) / sqrt(variance + eps) * scale[i] + shift[i];
+}
+
+/* Returns: (transfer full): [rows][dim] */
+static double *normalize(const State *s, const float *scale, const float *shift, guint rows)
+{
+  const guint dim = s->d->dim;
+  double *out = g_new(double, rows *dim);
+  for (guint r = 0; r < rows; r++)
+    layer_norm(out + r * dim, s->x + r * dim, scale, shift, s->d->layer_norm_eps, dim);
+  return out;
+}
+
+static double gelu(double x)
+{
+  return x * 0.5 * erfc(-x * M_SQRT1_2);
+}
+
+static void add(double *x, const double *more, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    x[i] += more[i];
+}
+
+/* ---- Modules ---- */
+
+static void embed(State *s, const float *tensor)
+{
+  const Description *d = s->d;
+  const guint size = d->image_size, patch = d->patch_size, side = size / patch;
+  const guint n = 3 * patch * patch;
+  g_autofree double *pixels = g_new(double, n);
+  for (guint t = s->n_prefix; t < s->n_tokens; t++) {
+    const guint p = t - s->n_prefix, top = p / side * patch, left = p % side * patch;
+    for (guint i = 0; i < n; i++)
+      pixels[i] =
+          tensor[(i / patch / patch * size + top + i / patch % patch) * size + left + i % patch];
+    linear(s, s->x + t * d->dim, pixels, whole(s, "patch_embed.proj.weight"),
+           whole(s, "patch_embed.proj.bias"), 1, n, d->dim);
+  }
+  for (guint i = 0; i < d->dim; i++) {
+    s->x[i] = whole(s, "cls_token")[i];
+    if (d->distilled)
+      s->x[d->dim + i] = whole(s, "dist_token")[i];
+  }
+  for (guint i = 0; i < s->n_tokens * d->dim; i++)
+    s->x[i] += whole(s, "pos_embed")[i];
+  for (guint t = 0; t < s->n_tokens; t++)
+    s->size[t] = 1;
+}
+
+/* Lowers the image's margin to the distance from @a to @b. */
+static void note_margin(State *s, double a, double b)
+{
+  s->out->margin = MIN(s->out->margin, fabs(a - b));
+}
+
+static double cosine(const double *a, const double *b, guint n)
+{
+  double dot = 0, of_a = 0, of_b = 0;
+  for (guint i = 0; i < n; i++) {
+    dot += a[i] * b[i];
+    of_a += a[i] * a[i];
+    of_b += b[i] * b[i];
+  }
+  return dot / sqrt(of_a * of_b);
+}
+
+/* Returns: the token that patch token @t goes into, itself where it stays
+ * @keys: [n_tokens][n] */
+static guint find_target(State *s, const double *keys, guint n, guint t, double threshold)
+{
+  double best = -2, second = -2;
+  guint target = t;
+  for (guint j = s->n_prefix + 1; j < s->n_tokens; j += 2) {
+    const double c = cosine(keys + t * n, keys + j * n, n);
+    second = MAX(second, MIN(c, best));
+    if (c > best) {
+      best = c;
+      target = j;
+    }
+  }
+  note_margin(s, best, threshold);
+  if (best > threshold)
+    note_margin(s, best, second);
+  return best > threshold ? target : t;
+}
+
+static void merge(State *s, const double *keys, guint n, double threshold)
+{
+  const guint dim = s->d->dim, before = s->n_tokens, patches = before - s->n_prefix;
+  g_autofree guint *target = g_new(guint, before);
+  for (guint t = 0; t < before; t++)
+    target[t] =
+        t >= s->n_prefix && (t - s->n_prefix) % 2 == 0 ? find_target(s, keys, n, t, threshold) : t;
+  s->out->macs += (double)(patches - patches / 2) * (patches / 2) * n;
+  for (guint t = 0; t < before; t++)
+    for (guint i = 0; i < dim; i++)
+      s->x[t * dim + i] *= s->size[t];
+  for (guint t = 0; t < before; t++)
+    if (target[t] != t) {
+      add(s->x + target[t] * dim, s->x + t * dim, dim);
+      s->size[target[t]] += s->size[t];
+    }
+  s->n_tokens = 0;
+  for (guint t = 0; t < before; t++)
+    if (target[t] == t) {
+      const guint to = s->n_tokens++;
+      for (guint i = 0; i < dim; i++)
+        s->x[to * dim + i] = s->x[t * dim + i] / s->size[t];
+      s->size[to] = s->size[t];
+    }
+}
+
+/* out[width], a row of heads, of one query */
+static void attend(State *s, double *out, const double *q, const double *k, const double *v,
+                   guint heads)
+{
+  const guint n = s->d->head_dim, width = heads * n;
+  g_autofree double *weights = g_new(double, s->n_tokens);
+  for (guint h = 0; h < heads; h++) {
+    double sum = 0;
+    for (guint t = 0; t < s->n_tokens; t++) {
+      double dot = 0;
+      for (guint i = 0; i < n; i++)
+        dot += q[h * n + i] * k[t * width + h * n + i];
+      sum += weights[t] = exp(dot / sqrt(n) + log(s->size[t]));
+    }
+    for (guint i = 0; i < n; i++) {
+      out[h * n + i] = 0;
+      for (guint t = 0; t < s->n_tokens; t++)
+        out[h * n + i] += weights[t] / sum * v[t * width + h * n + i];
+    }
+  }
+  s->out->macs += 2.0 * width * s->n_tokens;
+}
+
+static void run_attention(State *s, guint b, guint queries, double threshold)
+{
+  const guint heads = s->d->blocks[b].heads, n = s->d->head_dim, width = heads * n;
+  const guint dim = s->d->dim, rows = s->n_tokens;
+  const float *weight = of_block(s, b, "attn.qkv.weight"), *bias = of_block(s, b, "attn.qkv.bias");
+  g_autofree double *x = normalize(s, of_block(s, b, "norm1.weight"), of_block(s, b, "norm1.bias"),
+                                   rows),
+                    *q = g_new(double, queries *width), *k = g_new(double, rows *width),
+                    *v = g_new(double, rows *width), *found = g_new(double, queries *width),
+                    *y = g_new(double, queries *dim), *keys = g_new0(double, rows *n);
+  linear(s, q, x, weight, bias, queries, dim, width);
+  linear(s, k, x, weight + width * dim, bias + width, rows, dim, width);
+  linear(s, v, x, weight + 2 * width * dim, bias + 2 * width, rows, dim, width);
+  for (guint r = 0; r < queries; r++)
+    attend(s, found + r * width, q + r * width, k, v, heads);
+  linear(s, y, found, of_block(s, b, "attn.proj.weight"), of_block(s, b, "attn.proj.bias"), queries,
+         width, dim);
+  add(s->x, y, queries * dim);
+  for (guint r = 0; r < rows; r++)
+    for (guint h = 0; h < heads; h++)
+      add(keys + r * n, k + r * width + h * n, n);
+  if (queries == rows && threshold < 1)
+    merge(s, keys, n, threshold);
+}
+
+static void run_mlp(State *s, guint b)
+{
+  const guint dim = s->d->dim, neurons = s->d->blocks[b].neurons, rows = s->n_tokens;
+  g_autofree double *x = normalize(s, of_block(s, b, "norm2.weight"), of_block(s, b, "norm2.bias"),
+                                   rows),
+                    *hidden = g_new(double, rows *neurons), *y = g_new(double, rows *dim);
+  linear(s, hidden, x, of_block(s, b, "mlp.fc1.weight"), of_block(s, b, "mlp.fc1.bias"), rows, dim,
+         neurons);
+  for (guint i = 0; i < rows * neurons; i++)
+    hidden[i] = gelu(hidden[i]);
+  linear(s, y, hidden, of_block(s, b, "mlp.fc2.weight"), of_block(s, b, "mlp.fc2.bias"), rows,
+         neurons, dim);
+  add(s->x, y, rows * dim);
+}
+
+static void classify(State *s)
+{
+  const guint dim = s->d->dim, n = s->d->n_classes;
+  g_autofree double *x = normalize(s, whole(s, "norm.weight"), whole(s, "norm.bias"), s->n_prefix),
+                    *more = g_new(double, n);
+  linear(s, s->out->logits, x, whole(s, "head.weight"), whole(s, "head.bias"), 1, dim, n);
+  if (!s->d->distilled)
+    return;
+  linear(s, more, x + dim, whole(s, "head_dist.weight"), whole(s, "head_dist.bias"), 1, dim, n);
+  for (guint i = 0; i < n; i++)
+    s->out->logits[i] = (s->out->logits[i] + more[i]) / 2;
+}
+
+/* ---- Gates ---- */
+
+double reference_gate_logit(const Gate *gate, const double *features, guint dim, double eps)
+{
+  g_autofree double *x = g_new(double, 2 * dim);
+  double raw = gate->fc2_bias[0];
+  layer_norm(x, features, gate->norm_scale, gate->norm_shift, eps, 2 * dim);
+  for (guint h = 0; h < 16; h++) {
+    double sum = gate->fc1_bias[h];
+    for (guint i = 0; i < 2 * dim; i++)
+      sum += gate->fc1_weight[h * 2 * dim + i] * x[i];
+    raw += gate->fc2_weight[h] * gelu(sum);
+  }
+  return 6 * tanh(raw / 6);
+}
+
+static Gate find_gate(const State *s, guint b, gboolean mlp)
+{
+  float *found[6];
+  static const char *const parts[] = { "norm.weight", "norm.bias",  "fc1.weight",
+                                       "fc1.bias",    "fc2.weight", "fc2.bias" };
+  for (guint i = 0; i < 6; i++) {
+    g_autofree char *name = g_strdup_printf("%s_gate.%s", mlp ? "mlp" : "attn", parts[i]);
+    found[i] = (float *)of_block(s, b, name);
+  }
+  return (Gate){ found[0], found[1], found[2], found[3], found[4], found[5] };
+}
+
+static void weigh(State *s, guint b, gboolean mlp)
+{
+  const guint dim = s->d->dim;
+  const Gate gate = find_gate(s, b, mlp);
+  g_autofree double *features = g_new0(double, 2 * dim);
+  double patches = 0;
+  for (guint t = s->n_prefix; t < s->n_tokens; t++)
+    patches += s->size[t];
+  memcpy(features, s->x, dim * sizeof *features);
+  for (guint t = s->n_prefix; t < s->n_tokens; t++)
+    for (guint i = 0; i < dim; i++)
+      features[dim + i] += s->x[t * dim + i] * s->size[t] / patches;
+  s->out->gate_logits[2 * b + mlp] =
+      reference_gate_logit(&gate, features, dim, s->d->layer_norm_eps);
+  s->out->macs += 16.0 * 2 * dim + 16;
+}
+
+/* Image @i's group is open where the mean of its members' logits and the bias are above zero. */
+static gboolean decide(State *states, guint n, guint i, guint module,
+                       const ReferenceSettings *settings)
+{
+  double sum = 0;
+  guint members = 0;
+  for (guint j = 0; j < n; j++)
+    if (j / settings->group == i / settings->group) {
+      sum += states[j].out->gate_logits[module];
+      members++;
+    }
+  note_margin(&states[i], sum / members, -settings->gate_bias);
+  return sum / members + settings->gate_bias > 0;
+}
+
+/* ---- The whole ---- */
+
+static void run_module(State *states, guint n, guint b, gboolean mlp, guint tail,
+                       const ReferenceSettings *settings)
+{
+  const BlockShape *shape = &states->d->blocks[b];
+  const gboolean gated = mlp ? shape->mlp_gate : shape->attention_gate;
+  if (!(mlp ? shape->neurons : shape->heads))
+    return;
+  for (guint i = 0; gated && i < n; i++)
+    weigh(&states[i], b, mlp);
+  for (guint i = 0; i < n; i++) {
+    State *s = &states[i];
+    if (gated && !decide(states, n, i, 2 * b + mlp, settings))
+      continue;
+    s->out->modules[2 * b + mlp] = 1;
+    if (mlp)
+      run_mlp(s, b);
+    else
+      run_attention(s, b, b == tail ? s->n_prefix : s->n_tokens, settings->thresholds[b]);
+  }
+}
+
+static void start(State *s, ModelFile *file, const Description *d, ReferenceImage *out,
+                  const float *tensor)
+{
+  const guint prefix = d->distilled ? 2 : 1, side = d->image_size / d->patch_size;
+  *s = (State){ file, d, out, .n_tokens = side * side + prefix, .n_prefix = prefix };
+  s->x = g_new(double, s->n_tokens * d->dim);
+  s->size = g_new(double, s->n_tokens);
+  out->logits = g_new(double, d->n_classes);
+  out->margin = INFINITY;
+  embed(s, tensor);
+}
+
+ReferenceImage *reference_forward(ModelFile *file, const Description *d,
+                                  const ReferenceSettings *settings, const float *tensors, guint n)
+{
+  const gsize image = (gsize)3 * d->image_size * d->image_size;
+  ReferenceImage *images = g_new0(ReferenceImage, n);
+  g_autofree State *states = g_new0(State, n);
+  guint tail = d->depth;
+  for (guint b = 0; b < d->depth; b++)
+    if (d->blocks[b].heads)
+      tail = b;
+  for (guint i = 0; i < n; i++)
+    start(&states[i], file, d, &images[i], tensors + i * image);
+  for (guint b = 0; b < d->depth; b++) {
+    run_module(states, n, b, FALSE, tail, settings);
+    for (guint i = 0; i < n && b <= tail; i++) {
+      images[i].n_tokens = states[i].n_tokens;
+      if (b == tail)
+        states[i].n_tokens = states[i].n_prefix;
+    }
+    run_module(states, n, b, TRUE, tail, settings);
+  }
+  for (guint i = 0; i < n; i++) {
+    classify(&states[i]);
+    g_free(states[i].x);
+    g_free(states[i].size);
+  }
+  return images;
+}
+
+void reference_free(ReferenceImage *images, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    g_free(images[i].logits);
+  g_free(images);
+}
+
+/* ---- Models ---- */
+
+ModelFile *reference_model(const Description *d, guint32 seed)
+{
+  ModelFile *file = model_file_new(d);
+  guint32 random = seed;
+  for (guint t = 0; t < model_file_n_tensors(file); t++) {
+    Tensor *tensor = model_file_tensor(file, t);
+    const gboolean scale = strstr(tensor->name, "norm") && g_str_has_suffix(tensor->name, "weight");
+    const float reach = strstr(tensor->name, "_gate.fc") ? 0.8f : 0.4f;
+    for (gsize i = 0; i < vitgate__tensor_n_elements(tensor); i++)
+      ((float *)tensor->data)[i] = (scale ? 1 : 0) + fixture_uniform(&random, -reach, reach);
+  }
+  return file;
+}
+
+static int compare(gconstpointer a, gconstpointer b)
+{
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* Parts the images in the widest of the three gaps in their midst; not in its middle, where the
+ * mean of the two beside it would be zero. */
+static void balance(ModelFile *file, guint module, const ReferenceImage *images, guint n)
+{
+  g_autofree char *name =
+      g_strdup_printf("blocks.%u.%s_gate.fc2.bias", module / 2, module % 2 ? "mlp" : "attn");
+  g_autofree double *raw = g_new(double, n);
+  for (guint i = 0; i < n; i++)
+    raw[i] = 6 * atanh(images[i].gate_logits[module] / 6);
+  qsort(raw, n, sizeof *raw, compare);
+  guint best = n / 2;
+  for (guint i = n / 2 - 1; i <= n / 2 + 1; i++)
+    if (raw[i] - raw[i - 1] > raw[best] - raw[best - 1])
+      best = i;
+  *(float *)model_file_find(file, name)->data -= (float)(0.4 * raw[best] + 0.6 * raw[best - 1]);
+}
+
+void reference_balance_gates(ModelFile *file, const Description *d, const float *tensors, guint n)
+{
+  const ReferenceSettings settings = { .thresholds = { 1, 1, 1, 1, 1, 1, 1, 1 }, .group = 1 };
+  for (guint module = 0; module < 2 * d->depth; module++) {
+    const BlockShape *shape = &d->blocks[module / 2];
+    if (!(module % 2 ? shape->mlp_gate : shape->attention_gate))
+      continue;
+    ReferenceImage *images = reference_forward(file, d, &settings, tensors, n);
+    balance(file, module, images, n);
+    reference_free(images, n);
+  }
+}

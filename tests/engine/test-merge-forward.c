@@ -1,0 +1,196 @@
+/* Token merging inside the network: proportional attention, sizes from block to block, class tokens
+ * kept apart; against the same in plain double precision. test-merge.c checks the matching alone.
+ */
+#include <math.h>
+
+#include "fixture.h"
+#include "model.h"
+#include "reference.h"
+
+/* As in test-forward.c, for the same reasons. */
+#define LOGIT_TOLERANCE 5e-5
+#define ORDER_TOLERANCE 1e-5
+#define COUNT_TOLERANCE 1e-9
+
+/* Cosines closer than this to a threshold or to each other could fall otherwise in float32. */
+#define LEAST_MARGIN 1e-5
+
+enum { N_IMAGES = 5 };
+
+static BlockShape plain_blocks[] = { { 2, 12 }, { 3, 20 }, { 0, 8 }, { 1, 0 }, { 2, 16 } };
+/* Even and odd numbers of tokens come by; the tail is block 2. */
+static BlockShape gated_blocks[] = {
+  { 1, 10 }, { 2, 16, TRUE, TRUE }, { 3, 8, TRUE }, { 0, 12, FALSE, TRUE }
+};
+
+#define PREPROCESSING                                                                              \
+  .preprocessing = { .resize = 16, .mean = { .5f, .5f, .5f }, .std = { .5f, .5f, .5f } },          \
+  .dense_gmacs = 4e-4, .dense_parameters = 9000
+
+static const Description descriptions[] = {
+  { .name = "plain",
+    .image_size = 15,
+    .patch_size = 3,
+    .dim = 14,
+    .head_dim = 7,
+    .depth = G_N_ELEMENTS(plain_blocks),
+    .blocks = plain_blocks,
+    .n_classes = 6,
+    .layer_norm_eps = 1e-6,
+    PREPROCESSING },
+  { .name = "gated",
+    .image_size = 16,
+    .patch_size = 2,
+    .dim = 12,
+    .head_dim = 5,
+    .depth = G_N_ELEMENTS(gated_blocks),
+    .blocks = gated_blocks,
+    .distilled = TRUE,
+    .n_classes = 5,
+    .layer_norm_eps = 1e-5,
+    PREPROCESSING },
+};
+enum { N_MODELS = G_N_ELEMENTS(descriptions) };
+
+/* The same in every block, or not. The tail has nothing to merge, whatever its threshold. */
+static const double thresholds[][REFERENCE_MAX_DEPTH] = {
+  { 1, 1, 1, 1, 1 },           { 0.9, 0.9, 0.9, 0.9, 0.9 }, { 0.8, 0.8, 0.8, 0.8, 1 },
+  { 0.4, 0.4, 0.4, 0.4, 0.4 }, { -1, -1, -1, -1, -1 },      { 1, 0.5, 0.2, 2, -1 },
+};
+enum { NEVER = 0, N_SETTINGS = G_N_ELEMENTS(thresholds) };
+
+typedef struct {
+  Description d;
+  CalibrationPoint point;
+  double thresholds[REFERENCE_MAX_DEPTH];
+  ModelFile *file;
+  VitgateModel *model;
+  gsize image;
+  float *inputs; /* [N_IMAGES][3][image_size][image_size] */
+} Setup;
+
+/* A test's number stands for a model and its setting. */
+static void setup_init(Setup *s, int number)
+{
+  const guint which = (guint)number % N_MODELS, setting = (guint)number / N_MODELS;
+  g_autoptr(GError) error = NULL;
+  *s = (Setup){ .d = descriptions[which] };
+  memcpy(s->thresholds, thresholds[setting], sizeof s->thresholds);
+  s->point = (CalibrationPoint){ 0.5, 1, 0, s->thresholds };
+  s->d.calibration = &s->point;
+  s->d.n_calibration = 1;
+  s->d.default_compute = 0.5;
+  s->image = (gsize)3 * s->d.image_size * s->d.image_size;
+  s->inputs = g_new(float, N_IMAGES * s->image);
+  guint32 random = 5;
+  for (gsize i = 0; i < N_IMAGES * s->image; i++)
+    s->inputs[i] = fixture_uniform(&random, -2, 2);
+  s->file = reference_model(&s->d, 31 + which);
+  reference_balance_gates(s->file, &s->d, s->inputs, N_IMAGES);
+  g_autofree char *path = model_file_write(s->file, s->d.name);
+  s->model = vitgate_model_open(path, &error);
+  assert_success(s->model, error);
+}
+
+static void setup_clear(Setup *s)
+{
+  vitgate_model_unref(&s->model);
+  model_file_free(s->file);
+  g_free(s->inputs);
+}
+
+static ReferenceImage *run_plainly(const Setup *s)
+{
+  ReferenceSettings settings = { .group = 1 };
+  memcpy(settings.thresholds, s->thresholds, sizeof settings.thresholds);
+  return reference_forward(s->file, &s->d, &settings, s->inputs, N_IMAGES);
+}
+
+static VitgateSession *new_session(const Setup *s, guint threads)
+{
+  g_autoptr(GError) error = NULL;
+  const VitgateSessionOptions options = { .threads = threads, .max_batch = N_IMAGES };
+  VitgateSession *session = vitgate_session_new(s->model, &options, &error);
+  assert_success(session, error);
+  return session;
+}
+
+static const VitgateResult *forward(VitgateSession *session, const float *tensors, guint n)
+{
+  g_autoptr(GError) error = NULL;
+  const VitgateResult *results = vitgate_session_forward(session, tensors, n, &error);
+  assert_success(results, error);
+  return results;
+}
+
+START_TEST(tokens_merge_as_defined)
+{
+  Setup s;
+  setup_init(&s, _i);
+  g_autoptr(VitgateSession) session = new_session(&s, 1);
+  const VitgateResult *found = forward(session, s.inputs, N_IMAGES);
+  ReferenceImage *expected = run_plainly(&s);
+  for (guint i = 0; i < N_IMAGES; i++) {
+    const ReferenceImage *e = &expected[i];
+    ck_assert_double_gt(e->margin, LEAST_MARGIN);
+    ck_assert_uint_eq(found[i].n_tokens, e->n_tokens);
+    ck_assert_mem_eq(found[i].modules, e->modules, 2 * s.d.depth);
+    ck_assert_double_eq_tol(found[i].gmacs * 1e9, e->macs, COUNT_TOLERANCE * e->macs);
+    for (guint c = 0; c < s.d.n_classes; c++)
+      assert_each(fabs(found[i].logits[c] - e->logits[c]) <= LOGIT_TOLERANCE,
+                  "image %u, class %u: %.7g, expected %.7g", i, c, found[i].logits[c],
+                  e->logits[c]);
+  }
+  reference_free(expected, N_IMAGES);
+  setup_clear(&s);
+}
+END_TEST
+
+/* Else the tests here would prove little. */
+START_TEST(these_thresholds_merge_some_tokens)
+{
+  Setup s;
+  setup_init(&s, _i);
+  g_autoptr(VitgateSession) session = new_session(&s, 1);
+  const VitgateResult *found = forward(session, s.inputs, N_IMAGES);
+  const guint all = vitgate_model_get_info(s.model)->n_tokens;
+  guint merged = 0;
+  for (guint i = 0; i < N_IMAGES; i++) {
+    ck_assert_uint_gt(found[i].n_tokens, s.d.distilled ? 2 : 1);
+    merged += all - found[i].n_tokens;
+  }
+  ck_assert_int_eq(merged > 0, _i / N_MODELS != NEVER);
+  setup_clear(&s);
+}
+END_TEST
+
+START_TEST(threads_and_batches_merge_alike)
+{
+  Setup s;
+  setup_init(&s, _i);
+  g_autoptr(VitgateSession) single = new_session(&s, 1);
+  for (guint threads = 1; threads <= 3; threads++) {
+    g_autoptr(VitgateSession) session = new_session(&s, threads);
+    const VitgateResult *found = forward(session, s.inputs, N_IMAGES);
+    for (guint i = 0; i < N_IMAGES; i++) {
+      const VitgateResult *alone = forward(single, s.inputs + i * s.image, 1);
+      ck_assert_uint_eq(found[i].n_tokens, alone->n_tokens);
+      ck_assert_double_eq(found[i].gmacs, alone->gmacs);
+      for (guint c = 0; c < s.d.n_classes; c++)
+        assert_each(fabsf(found[i].logits[c] - alone->logits[c]) <= ORDER_TOLERANCE,
+                    "image %u, class %u: %.7g on %u threads, %.7g alone", i, c, found[i].logits[c],
+                    threads, alone->logits[c]);
+    }
+  }
+  setup_clear(&s);
+}
+END_TEST
+
+int main(void)
+{
+  TCase *merging = tcase_create("merging");
+  tcase_add_loop_test(merging, tokens_merge_as_defined, 0, N_MODELS * N_SETTINGS);
+  tcase_add_loop_test(merging, these_thresholds_merge_some_tokens, 0, N_MODELS * N_SETTINGS);
+  tcase_add_loop_test(merging, threads_and_batches_merge_alike, 0, N_MODELS * N_SETTINGS);
+  return fixture_run("merge-forward", merging, NULL);
+}
