@@ -11,7 +11,7 @@ typedef struct {
   double target, static_target, parameters_target, rate, gate_rate, labels;
   gboolean no_gates, fixed_dial, no_merging, search, static_only, no_train;
   gint64 steps, seed;
-  int batch, threads;
+  int batch, threads, calibration_images;
 } Options;
 
 static void clear_options(Options *o)
@@ -113,6 +113,7 @@ static gboolean check(const Options *o, GError **error)
          check_least("--gate-rate", o->gate_rate, o->gate_rate > 0, "more than 0", error) &&
          check_least("--labels", o->labels, o->labels >= 0, "0 or more", error) &&
          command_check_range("--batch-size", o->batch, 2, 1024, error) &&
+         command_check_range("--calibration-images", o->calibration_images, 1, 1000000, error) &&
          command_check_range("--threads", o->threads, 1, 64, error);
 }
 
@@ -136,6 +137,7 @@ static int run(const Options *o, GError **error)
     .static_only = o->static_only,
     .train = !o->no_train,
     .steps = (guint64)o->steps,
+    .calibration_images = (guint)o->calibration_images,
     .batch = (guint)o->batch,
     .threads = (guint)o->threads,
     .seed = (guint64)o->seed,
@@ -159,9 +161,13 @@ static int run(const Options *o, GError **error)
 
 int command_compress(int argc, char **argv, GError **error)
 {
-  g_auto(Options) o = {
-    .target = 0.6, .rate = 3e-4, .gate_rate = 2e-3, .labels = 0.3, .batch = 64, .threads = 2
-  };
+  g_auto(Options) o = { .target = 0.6,
+                        .rate = 3e-4,
+                        .gate_rate = 2e-3,
+                        .labels = 0.3,
+                        .batch = 64,
+                        .threads = 2,
+                        .calibration_images = 1500 };
   const GOptionEntry entries[] = {
     { "teacher", 0, 0, G_OPTION_ARG_FILENAME, &o.teacher, "The dense model", "MODEL" },
     { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &o.data,
@@ -187,6 +193,8 @@ int command_compress(int argc, char **argv, GError **error)
       "Whose decision a gate takes: sample (default), group:K or batch", "G" },
     { "sub-groups", 0, 0, G_OPTION_ARG_STRING, &o.sub_groups,
       "Who decides together in training: sample, none, even:K, random or recursive", "S" },
+    { "calibration-images", 0, 0, G_OPTION_ARG_INT, &o.calibration_images,
+      "Photographs by which units are ranked, at most (default 1500)", "N" },
     { "steps", 0, 0, G_OPTION_ARG_INT64, &o.steps, "Steps of training", "N" },
     { "time-limit", 0, 0, G_OPTION_ARG_STRING, &o.time_limit, "As many steps as fit: 90m, 2h, 600s",
       "T" },

@@ -29,15 +29,13 @@ static gboolean solve_kept(double *residual, const Moments *m, const guint *kept
                            double ridge)
 {
   g_autofree double *square = g_new(double, (gsize)n_kept *n_kept + 1);
-  double trace = 0;
-  for (guint i = 0; i < m->n; i++)
-    trace += m->square[(gsize)i * (m->n + 1)];
+  const double added = moments_ridge(m, ridge);
   for (guint s = 0; s < n_kept; s++) {
     for (guint t = 0; t < n_kept; t++)
       square[(gsize)s * n_kept + t] = m->square[(gsize)kept[s] * m->n + kept[t]];
-    square[(gsize)s * (n_kept + 1)] += ridge * trace / m->n + 1e-30;
+    square[(gsize)s * (n_kept + 1)] += added;
   }
-  if (!isfinite(trace) || !cholesky_factor(square, n_kept))
+  if (!isfinite(added) || !cholesky_factor(square, n_kept))
     return FALSE;
   cholesky_solve(square, residual, n_kept, m->n_out);
   return TRUE;

@@ -13,13 +13,12 @@
 #include "model.h"
 #include "run.h"
 
-#define CALIBRATION_IMAGES 1500
-#define DIAL_IMAGES        512
-#define PRICED_IMAGES      128
-#define HELD_OUT           0.05
-#define RIDGE              1e-3
-#define LEAST_SPREAD       0.1 /* of the logits of a gate that is worth its place */
-#define DIAL_REACH         0.6 /* of the target: how far down the dial goes */
+#define DIAL_IMAGES   512
+#define PRICED_IMAGES 128
+#define HELD_OUT      0.05
+#define RIDGE         1e-3
+#define LEAST_SPREAD  0.1 /* of the logits of a gate that is worth its place */
+#define DIAL_REACH    0.6 /* of the target: how far down the dial goes */
 
 /* ---- Beginning ---- */
 
@@ -100,8 +99,9 @@ static void describe_shapes(const Run *run)
 static Ranking **rank(const Run *run, Network *network, Team *team, Calibration **calibration,
                       GError **error)
 {
-  const StaticCutOptions how = { CALIBRATION_IMAGES, RIDGE, product_has_bf16() };
-  run_log_note(run->log, "ranking heads and neurons on up to %d photographs", CALIBRATION_IMAGES);
+  const StaticCutOptions how = { run->options->calibration_images, RIDGE, product_has_bf16() };
+  run_log_note(run->log, "ranking heads and neurons on up to %u photographs",
+               run->options->calibration_images);
   return static_cut_rank(network, team, run->collection, &how, calibration, error);
 }
 
@@ -235,7 +235,10 @@ static void calibrate(Run *run)
                                  .gates = student_has_gates(&run->student),
                                  .least = DIAL_REACH * o->target };
   run_log_note(run->log, "calibrating the dial on %u photographs held out", how.images);
-  dial_table_make(run->trainer, &how, o->target, run->student.description);
+  const double divergence =
+      dial_table_make(run->trainer, &how, o->target, run->student.description);
+  run_log_note(run->log, "divergence from the teacher, all modules running, no token merged: %.4f",
+               divergence);
 }
 
 static JsonArray *base_names(const char *const *paths)

@@ -24,8 +24,9 @@ typedef struct {
   gboolean train;
   SubGroups sub_groups;
   guint group_size;
-  guint64 steps;     /* of training; 0: by time_limit */
-  double time_limit; /* seconds; 0: by steps */
+  guint64 steps;            /* of training; 0: by time_limit */
+  double time_limit;        /* seconds; 0: by steps */
+  guint calibration_images; /* most, for the ranking of units */
   guint batch, threads;
   guint64 seed;
   double rate;                        /* of learning */

@@ -146,10 +146,12 @@ static GArray *walk(const Bench *bench)
   return points;
 }
 
-void dial_table_make(Trainer *trainer, const DialTableOptions *options, double target,
-                     Description *description)
+double dial_table_make(Trainer *trainer, const DialTableOptions *options, double target,
+                       Description *description)
 {
   const Bench bench = { trainer, options, description };
+  const Setting whole = { 0 };
+  const Outcome dear = measure(&bench, &whole, options->images);
   GArray *points = walk(&bench);
   for (guint i = 1; i < points->len; i++) {
     CalibrationPoint *point = &g_array_index(points, CalibrationPoint, i);
@@ -160,4 +162,5 @@ void dial_table_make(Trainer *trainer, const DialTableOptions *options, double t
   description->default_compute = CLAMP(target, first->compute, first[points->len - 1].compute);
   description->n_calibration = points->len;
   description->calibration = (CalibrationPoint *)(gpointer)g_array_free(points, FALSE);
+  return dear.divergence;
 }

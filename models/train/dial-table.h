@@ -17,6 +17,7 @@ typedef struct {
  * bias, whichever costs least divergence from the teacher for the compute it saves. Compute and
  * agreement rise from point to point.
  * @description: (inout): gets the table, in place of the one it may have, and default_compute:
- * @target, or the nearest that there is */
-void dial_table_make(Trainer *trainer, const DialTableOptions *options, double target,
-                     Description *description);
+ * @target, or the nearest that there is
+ * Returns: the mean divergence from the teacher at the dear end */
+double dial_table_make(Trainer *trainer, const DialTableOptions *options, double target,
+                       Description *description);

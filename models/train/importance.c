@@ -61,7 +61,7 @@ static void project_weights(double *to, const real *from, const double *metric, 
 static gboolean elimination_init(Elimination *e, const Moments *m, const real *weights,
                                  const double *metric, guint width, double ridge)
 {
-  double trace = 0;
+  const double added = moments_ridge(m, ridge);
   *e = (Elimination){ .n = m->n, .n_out = m->n_out, .width = width, .remaining = m->n / width };
   e->unit = g_new(guint, e->remaining);
   for (guint i = 0; i < e->remaining; i++)
@@ -71,9 +71,7 @@ static gboolean elimination_init(Elimination *e, const Moments *m, const real *w
   project_weights(e->weights, weights, metric, m->n, m->n_out);
   g_autofree double *factor = g_memdup2(m->square, (gsize)m->n * m->n * sizeof *m->square);
   for (guint i = 0; i < m->n; i++)
-    trace += factor[(gsize)i * (m->n + 1)];
-  for (guint i = 0; i < m->n; i++)
-    factor[(gsize)i * (m->n + 1)] += ridge * trace / m->n + 1e-30;
+    factor[(gsize)i * (m->n + 1)] += added;
   if (!cholesky_factor(factor, m->n))
     return FALSE;
   cholesky_invert(e->inverse, factor, m->n);

@@ -123,7 +123,9 @@ void run_find_merging(Run *run)
                                  .batch = o->batch,
                                  .least = merge_share(run, o->target) - 0.1 };
   run_log_note(run->log, "finding the way of merging on %u photographs held out", how.images);
-  dial_table_make(run->trainer, &how, o->target, run->student.description);
+  const double divergence =
+      dial_table_make(run->trainer, &how, o->target, run->student.description);
+  run_log_note(run->log, "divergence from the teacher before training: %.4f", divergence);
 }
 
 /* ---- Checkpoints ---- */

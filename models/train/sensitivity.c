@@ -6,7 +6,7 @@
 #include "functions.h"
 
 struct _Sensitivity {
-  guint depth, dim, n_tokens, n_prefix, n_members;
+  guint depth, tail, dim, n_tokens, n_prefix, n_members;
   guint n_images;
   double **squares; /* [members] -> [2 depth][2]: by kind of token */
   double **metrics; /* [members] -> [2 depth][dim][dim] */
@@ -17,6 +17,7 @@ Sensitivity *sensitivity_new(Pass *pass)
   const Description *d = pass->network->description;
   Sensitivity *s = g_new0(Sensitivity, 1);
   s->depth = d->depth;
+  s->tail = vitgate__description_tail(d);
   s->dim = d->dim;
   s->n_tokens = vitgate__description_n_tokens(d);
   s->n_prefix = pass->network->n_prefix;
@@ -162,8 +163,10 @@ void sensitivity_finish(const Sensitivity *s, double *token_weights, double *met
         metric[i] += s->metrics[member][module * square + i];
     }
     const double all = (weights[0] + weights[1]) / 2 / s->n_images / s->dim;
-    const double patches = MAX(
-        least_patches, weights[0] + weights[1] > 0 ? weights[1] / (weights[0] + weights[1]) : 0);
+    /* Patches end in the tail: a little of them keeps the regressions of few images sound. */
+    const double least = module / 2 < s->tail ? least_patches : 0.1 * least_patches;
+    const double patches =
+        MAX(least, weights[0] + weights[1] > 0 ? weights[1] / (weights[0] + weights[1]) : 0);
     weights[0] = all * (1 - patches) / s->n_prefix;
     weights[1] = all * patches / n_patches;
     normalise(metric, s->dim);

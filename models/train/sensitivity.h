@@ -21,6 +21,7 @@ void sensitivity_add(Sensitivity *sensitivity, Pass *pass, guint first);
  * and its shape over the output's dimensions with a trace of dim.
  * @token_weights: (out caller-allocates): [2 depth][2]: of a prefix token, of a patch
  * @metrics: (out caller-allocates): [2 depth][dim][dim]
- * @least_patches: share of a module's weight that its patches get at least */
+ * @least_patches: share of a module's weight that its patches get at least; a tenth of it in the
+ * tail */
 void sensitivity_finish(const Sensitivity *sensitivity, double *token_weights, double *metrics,
                         double least_patches);

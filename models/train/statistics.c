@@ -8,6 +8,9 @@
 #include "loss.h"
 #include "sensitivity.h"
 
+/* What the moments are uncertain by, over the inputs' mean squares: their sums are of floats. */
+#define ROUNDING 1e-6
+
 /* Images of a member's batch. */
 #define IMAGES_AT_ONCE 8
 
@@ -85,6 +88,16 @@ static void moments_finish(Moments *m, guint n_images)
       *cross = each * (*cross - m->weight * m->mean_out[i] * m->mean_in[j]);
     }
   m->weight *= each;
+}
+
+double moments_ridge(const Moments *m, double ridge)
+{
+  double variances = 0, means = 0;
+  for (guint i = 0; i < m->n; i++) {
+    variances += m->square[(gsize)i * (m->n + 1)];
+    means += m->weight * m->mean_in[i] * m->mean_in[i];
+  }
+  return (ridge * variances + ROUNDING * means) / m->n + 1e-30;
 }
 
 /* ---- Walking ---- */

@@ -39,6 +39,9 @@ typedef struct {
   double *metrics;          /* [2 depth][dim][dim] of a module's output error, trace dim */
 } Calibration;
 
+/* What ridge regression adds to the diagonal: @ridge of the inputs' mean variance. */
+double moments_ridge(const Moments *moments, double ridge);
+
 typedef struct {
   guint max_images;
   double least_patches; /* share of the weight that patches have at least, in every module */
