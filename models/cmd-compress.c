@@ -6,7 +6,8 @@
 #include "output-file.h"
 
 typedef struct {
-  char *teacher, *classes, *out, *resume, *granularity, *sub_groups, *time_limit, *precision;
+  char *teacher, *classes, *out, *resume, *gates, *granularity, *sub_groups, *time_limit,
+      *precision;
   char **data, **folders, **weights;
   double target, static_target, parameters_target, rate, gate_rate, labels;
   gboolean no_gates, fixed_dial, no_merging, search, static_only, no_train;
@@ -16,7 +17,7 @@ typedef struct {
 
 static void clear_options(Options *o)
 {
-  char *strings[] = { o->teacher,     o->classes,    o->out,        o->resume,
+  char *strings[] = { o->teacher,     o->classes,    o->out,        o->resume,   o->gates,
                       o->granularity, o->sub_groups, o->time_limit, o->precision };
   for (guint i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
@@ -67,6 +68,19 @@ static gboolean parse_groups(const Options *o, CompressOptions *compress, GError
   return groups_parse(text, &compress->sub_groups, &compress->group_size) ||
          fail(error, "--sub-groups is \"%s\", expected sample, none, even:K, random or recursive",
               text);
+}
+
+static gboolean parse_gates(const Options *o, CompressOptions *compress, GError **error)
+{
+  static const char *const names[] = { "learned", "constant", "random", NULL };
+  compress->gates = !o->no_gates && !o->static_only;
+  for (guint i = 0; o->gates && names[i]; i++)
+    if (!strcmp(o->gates, names[i])) {
+      compress->gate_control = i;
+      return TRUE;
+    }
+  return !o->gates ||
+         fail(error, "--gates is \"%s\", expected learned, constant or random", o->gates);
 }
 
 /* FOLDER=NUMBER of each --folder-weight; the names stay the options'. */
@@ -130,7 +144,6 @@ static int run(const Options *o, GError **error)
     .target = o->target,
     .static_target = o->static_target,
     .parameters_target = o->parameters_target,
-    .gates = !o->no_gates && !o->static_only,
     .merging = !o->no_merging && !o->static_only,
     .search = o->search,
     .fixed_dial = o->fixed_dial,
@@ -147,6 +160,7 @@ static int run(const Options *o, GError **error)
     .precision = o->precision,
   };
   if (!check(o, error) || !parse_groups(o, &compress_options, error) ||
+      !parse_gates(o, &compress_options, error) ||
       (o->time_limit && !parse_duration(o->time_limit, &compress_options.time_limit, error)) ||
       !parse_weights(o, weights, error) || !output_file_check(o->out, error))
     return 1;
@@ -189,6 +203,8 @@ int command_compress(int argc, char **argv, GError **error)
       "Train for the target alone, not for all the dial's settings", NULL },
     { "static-only", 0, 0, G_OPTION_ARG_NONE, &o.static_only, "Neither gates nor merging", NULL },
     { "no-train", 0, 0, G_OPTION_ARG_NONE, &o.no_train, "Cut and compensate only", NULL },
+    { "gates", 0, 0, G_OPTION_ARG_STRING, &o.gates,
+      "What gates go by: learned (default), or, as controls, constant or random", "G" },
     { "granularity", 0, 0, G_OPTION_ARG_STRING, &o.granularity,
       "Whose decision a gate takes: sample (default), group:K or batch", "G" },
     { "sub-groups", 0, 0, G_OPTION_ARG_STRING, &o.sub_groups,

@@ -178,8 +178,10 @@ static gboolean start_training(Run *run, GError **error)
   run->student = (Student){ 0 };
   const gboolean fine = cut(run, dense.network, NULL, error);
   student_clear(&dense);
-  if (fine && o->gates && o->train)
+  if (fine && o->gates && o->train) {
     student_add_gates(&run->student, NULL);
+    network_control_gates(run->student.network, o->gate_control, TRUE);
+  }
   return fine;
 }
 
@@ -284,7 +286,7 @@ static gboolean finish(Run *run, GError **error)
   const CompressOptions *o = run->options;
   if (o->train)
     trainer_average(run->trainer);
-  if (student_has_gates(&run->student))
+  if (student_has_gates(&run->student) && o->gate_control == GATES_LEARNED)
     settle_gates(run);
   if (!strcmp(o->precision, "int8"))
     network_round_to_int8(run->student.network);

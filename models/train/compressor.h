@@ -5,6 +5,7 @@
 
 #include "collection.h"
 #include "groups.h"
+#include "network.h"
 #include "sampler.h"
 #include "vitgate.h"
 
@@ -19,6 +20,7 @@ typedef struct {
   double static_target;       /* compute ratio of the cut network, all modules open; 0: by target */
   double parameters_target;   /* of the teacher's; 0: whatever the compute target leaves */
   gboolean gates, merging, search;
+  GateControl gate_control;
   gboolean static_only; /* neither gates nor merging */
   gboolean fixed_dial;  /* training asks for the target alone */
   gboolean train;

@@ -6,6 +6,7 @@
 
 /* Open at 92 % (sigmoid of 2.5). */
 #define GATE_INITIAL_LOGIT 2.5
+#define RANDOM_GATE_SCALE  12 /* spreads the logits of images by about one */
 
 /* Every tensor starts on a cache line. */
 static gsize round_up(gsize n)
@@ -165,6 +166,29 @@ static void start_gate(Network *network, const GateOffsets *gate)
   for (guint i = 0; i < GATE_HIDDEN; i++)
     network->values[gate->fc2_weight + i] = (real)(g_rand_double_range(random, -1, 1) * 0.25);
   fill(network, gate->fc2_bias, 1, (real)GATE_INITIAL_LOGIT);
+}
+
+static void control_gate(Network *network, const GateOffsets *gate, GateControl control)
+{
+  if (!gate->present)
+    return;
+  for (guint i = 0; i < GATE_HIDDEN; i++)
+    network->values[gate->fc2_weight + i] *=
+        control == GATES_CONSTANT ? 0 : (real)RANDOM_GATE_SCALE;
+}
+
+void network_control_gates(Network *network, GateControl control, gboolean fresh)
+{
+  if (control == GATES_LEARNED)
+    return;
+  for (guint i = 0; i < network->parameters->len; i++) {
+    Parameter *p = &g_array_index(network->parameters, Parameter, i);
+    p->fixed = strstr(p->name, "_gate.") && !g_str_has_suffix(p->name, ".fc2.bias");
+  }
+  for (guint b = 0; fresh && b < network->description->depth; b++) {
+    control_gate(network, &network->blocks[b].attention_gate, control);
+    control_gate(network, &network->blocks[b].mlp_gate, control);
+  }
 }
 
 /* The search starts from the whole network: the last candidate outweighs the others. */

@@ -14,6 +14,7 @@ typedef struct {
   gsize offset, n;
   gboolean decay;  /* weight decay applies: a matrix */
   gboolean steers; /* of a gate or a structure choice: learns at a rate of its own */
+  gboolean fixed;  /* does not learn */
 } Parameter;
 
 /* LayerNorm of [class token ‖ mean of patch tokens] (2 dim), Linear to GATE_HIDDEN, GELU, Linear
@@ -54,6 +55,13 @@ typedef struct {
   TrainBlock *blocks; /* [depth] */
 } Network;
 
+/* What gates go by; all but the first are controls for experiments. */
+typedef enum {
+  GATES_LEARNED,  /* the image, as training finds best */
+  GATES_CONSTANT, /* nothing: only the bias learns, and all images are treated alike */
+  GATES_RANDOM,   /* the image by a random rule: only the bias learns */
+} GateControl;
+
 /* Gives every module of every block but the first a gate. */
 void description_add_gates(Description *description);
 
@@ -72,6 +80,9 @@ gboolean network_load(Network *network, const Safetensors *file, GError **error)
 /* Copies every parameter that both have under one name with one size; of the gates alone. */
 void network_copy_values(Network *to, const Network *from);
 void network_copy_gates(Network *to, const Network *from);
+
+/* Makes gates that were not trained yet such, and fixes what does not learn. */
+void network_control_gates(Network *network, GateControl control, gboolean fresh);
 
 /* Returns: (nullable): the parameter of that name */
 const Parameter *network_find(const Network *network, const char *name);

@@ -59,6 +59,8 @@ void optimizer_move(Optimizer *optimizer, const real *gradient, double norm, dou
   const double keep = MIN(o->average_keep, t / (t + 10));
   for (guint i = member; i < optimizer->network->parameters->len; i += n) {
     const Parameter *p = &g_array_index(optimizer->network->parameters, Parameter, i);
+    if (p->fixed)
+      continue;
     const double rate = factor * (p->steers ? o->steering_rate : o->rate);
     functions()->adamw(optimizer->network->values + p->offset, optimizer->m + p->offset,
                        optimizer->v + p->offset, optimizer->average + p->offset,

@@ -66,6 +66,7 @@ void run_make_trainer(Run *run)
     .group_size = o->group_size,
   };
   trainer_free(&run->trainer);
+  network_control_gates(run->student.network, o->gate_control, FALSE);
   run->trainer = trainer_new(run->student.network, &options);
 }
 

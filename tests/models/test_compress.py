@@ -135,7 +135,8 @@ class ResultTest(CompressTest):
 
     def test_sub_groups_and_granularity_are_taken(self):
         for more in (["--granularity", "batch"], ["--granularity", "group:4"],
-                     ["--sub-groups", "random"], ["--sub-groups", "none"]):
+                     ["--sub-groups", "random"], ["--sub-groups", "none"],
+                     ["--gates", "constant"], ["--gates", "random"]):
             with self.subTest(more):
                 self.compress(*more, steps=3)
 
@@ -211,7 +212,7 @@ class BadInputTest(CompressTest):
         for option, value in (("--target", "0"), ("--target", "1.5"), ("--batch-size", "1"),
                               ("--time-limit", "soon"), ("--granularity", "some"),
                               ("--sub-groups", "even:0"), ("--folder-weight", "x"),
-                              ("--precision", "int3"), ("--steps", "-1"),
+                              ("--precision", "int3"), ("--steps", "-1"), ("--gates", "some"),
                               ("--learning-rate", "0"), ("--labels", "-1"),
                               ("--threads", "0")):
             with self.subTest(option + " " + value):
