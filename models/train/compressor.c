@@ -38,6 +38,25 @@ static gboolean open_teacher(Run *run, GError **error)
   return TRUE;
 }
 
+/* Linux promises more memory than there is, and ends whoever takes it at its word. */
+static gboolean check_memory(const Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  const double wanted =
+      (double)pass_measure(teacher_get_network(run->teacher), o->batch, o->threads);
+  g_autofree char *text = NULL;
+  const char *line = NULL;
+  if (o->train && g_file_get_contents("/proc/meminfo", &text, NULL, NULL))
+    line = strstr(text, "MemAvailable:");
+  const double there = line ? 1024.0 * g_ascii_strtod(line + strlen("MemAvailable:"), NULL) : 0;
+  if (there <= 0 || wanted < there)
+    return TRUE;
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+              "--batch-size %u takes %.1f GB of memory, and %.1f GB are free", o->batch,
+              1e-9 * wanted, 1e-9 * there);
+  return FALSE;
+}
+
 /* What the data's labels are looked up in: the student's classes. */
 static gboolean open_data(Run *run, GError **error)
 {
@@ -344,8 +363,9 @@ gboolean compress(const CompressOptions *options, GError **error)
   run_stop_asked = 0;
   sigaction(SIGINT, &stop, &before[0]);
   sigaction(SIGTERM, &stop, &before[1]);
-  const gboolean fine = open_teacher(&run, error) && open_data(&run, error) &&
-                        open_folder(&run, error) && run_stages(&run, error);
+  const gboolean fine = open_teacher(&run, error) && check_memory(&run, error) &&
+                        open_data(&run, error) && open_folder(&run, error) &&
+                        run_stages(&run, error);
   sigaction(SIGINT, &before[0], NULL);
   sigaction(SIGTERM, &before[1], NULL);
   clear(&run);

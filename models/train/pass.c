@@ -19,11 +19,17 @@ static void want(GArray *parts, real **array, gsize n)
   g_array_append_val(parts, part);
 }
 
-static real *carve(const GArray *parts)
+static gsize count_values(const GArray *parts)
 {
   gsize total = 0;
   for (guint i = 0; i < parts->len; i++)
     total += g_array_index(parts, Part, i).n;
+  return total;
+}
+
+static real *carve(const GArray *parts)
+{
+  const gsize total = count_values(parts);
   real *memory = aligned_alloc(64, total * sizeof *memory), *next = memory;
   if (!memory)
     g_error("no memory for %" G_GSIZE_FORMAT " activations", total);
@@ -74,9 +80,9 @@ static void want_block(GArray *parts, Activations *a, const Network *network, gu
   }
 }
 
-static void share_init(Share *share, Pass *pass, guint images, gboolean bf16)
+/* All arrays of a share. */
+static GArray *list_parts(Share *share, const Network *network, guint images)
 {
-  const Network *network = pass->network;
   const Description *d = network->description;
   const guint tokens = vitgate__description_n_tokens(d);
   const gsize rows = (gsize)images * tokens;
@@ -85,20 +91,9 @@ static void share_init(Share *share, Pass *pass, guint images, gboolean bf16)
     width = MAX(width, (gsize)network->blocks[b].heads * d->head_dim);
     neurons = MAX(neurons, network->blocks[b].neurons);
   }
-  share->pass = pass;
-  share->scratch = product_scratch_new(bf16);
-  share->merge = vitgate__merge_scratch_new(tokens, d->head_dim);
-  share->into = g_new0(guint, tokens);
-  share->blocks = g_new0(Activations, d->depth + 1);
-  g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(Part));
-  for (guint b = 0; b <= d->depth; b++) {
-    Activations *a = &share->blocks[b];
-    a->rows = g_new0(guint, images + 1);
-    a->queries = g_new0(guint, images + 1);
-    a->merged = g_new0(guint, images + 1);
-    a->into = g_new0(guint, rows);
-    want_block(parts, a, network, b, images, rows);
-  }
+  GArray *parts = g_array_new(FALSE, FALSE, sizeof(Part));
+  for (guint b = 0; b <= d->depth; b++)
+    want_block(parts, &share->blocks[b], network, b, images, rows);
   want(parts, &share->patches,
        (gsize)images * vitgate__description_n_patches(d) * 3 * d->patch_size * d->patch_size);
   want(parts, &share->final_mean, rows);
@@ -124,7 +119,36 @@ static void share_init(Share *share, Pass *pass, guint images, gboolean bf16)
   want(parts, &share->neurons_mask, neurons);
   want(parts, &share->dmask, MAX(width, neurons));
   want(parts, &share->gradient, network->n_values);
+  return parts;
+}
+
+static void share_init(Share *share, Pass *pass, guint images, gboolean bf16)
+{
+  const Description *d = pass->network->description;
+  const guint tokens = vitgate__description_n_tokens(d);
+  share->pass = pass;
+  share->scratch = product_scratch_new(bf16);
+  share->merge = vitgate__merge_scratch_new(tokens, d->head_dim);
+  share->into = g_new0(guint, tokens);
+  share->blocks = g_new0(Activations, d->depth + 1);
+  for (guint b = 0; b <= d->depth; b++) {
+    Activations *a = &share->blocks[b];
+    a->rows = g_new0(guint, images + 1);
+    a->queries = g_new0(guint, images + 1);
+    a->merged = g_new0(guint, images + 1);
+    a->into = g_new0(guint, (gsize)images * tokens);
+  }
+  g_autoptr(GArray) parts = list_parts(share, pass->network, images);
   share->memory = carve(parts);
+}
+
+gsize pass_measure(const Network *network, guint max_images, guint n_members)
+{
+  Share share = { .blocks = g_new0(Activations, network->description->depth + 1) };
+  g_autoptr(GArray) parts = list_parts(&share, network, (max_images + n_members - 1) / n_members);
+  const gsize values = count_values(parts);
+  g_free(share.blocks);
+  return values * n_members * sizeof(real);
 }
 
 static void share_clear(Share *share, guint depth)

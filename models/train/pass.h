@@ -94,6 +94,9 @@ struct _Pass {
 Pass *pass_new(const Network *network, Team *team, guint max_images, gboolean bf16);
 void pass_free(Pass **pass);
 
+/* Returns: bytes that its activations take */
+gsize pass_measure(const Network *network, guint max_images, guint n_members);
+
 /* Packs the weights anew: after every change of the network's values, on every member. */
 void pass_pack(Share *share);
 

@@ -46,6 +46,11 @@ void teacher_free(Teacher **teacher)
   g_free(t);
 }
 
+const Network *teacher_get_network(const Teacher *teacher)
+{
+  return teacher->network;
+}
+
 const Description *teacher_get_description(const Teacher *teacher)
 {
   return teacher->description;

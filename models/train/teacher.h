@@ -11,6 +11,7 @@ typedef struct _Teacher Teacher;
 Teacher *teacher_new(Network *network, Description *description, guint max_batch, guint threads);
 void teacher_free(Teacher **teacher);
 
+const Network *teacher_get_network(const Teacher *teacher);
 const Description *teacher_get_description(const Teacher *teacher);
 
 /* Runs the teacher on a batch; what it gave stays until the next.

@@ -23,7 +23,8 @@ def dense_gmacs():
     return 1e-9 * ((TOKENS - 1) * 3 * PATCH * PATCH * DIM + DEPTH * block + DIM * len(LABELS))
 
 
-def tensors(seed):
+def tensors(seed, image=IMAGE):
+    tokens = (image // PATCH) ** 2 + 1
     rng = random.Random(seed)
 
     def matrix(*shape, scale=1.0):
@@ -38,7 +39,7 @@ def tensors(seed):
 
     entries = {
         "cls_token": ([1, 1, DIM], vector(DIM)[1]),
-        "pos_embed": ([1, TOKENS, DIM], [rng.gauss(0, 0.3) for _ in range(TOKENS * DIM)]),
+        "pos_embed": ([1, tokens, DIM], [rng.gauss(0, 0.3) for _ in range(tokens * DIM)]),
         "patch_embed.proj.weight": matrix(DIM, 3, PATCH, PATCH, scale=3),
         "patch_embed.proj.bias": vector(DIM),
         "norm.weight": vector(DIM, 1.0),
@@ -65,13 +66,13 @@ def tensors(seed):
     return entries
 
 
-def write_teacher(path, seed=1):
-    parameters = sum(len(values) for _, values in tensors(seed).values())
+def write_teacher(path, seed=1, image=IMAGE):
+    parameters = sum(len(values) for _, values in tensors(seed, image).values())
     description = {
         "version": 1,
         "name": "random_model",
         "family": "vit",
-        "image_size": IMAGE,
+        "image_size": image,
         "patch_size": PATCH,
         "dim": DIM,
         "head_dim": HEAD_DIM,
@@ -83,7 +84,7 @@ def write_teacher(path, seed=1):
         "layer_norm_eps": 1e-6,
         "precision": "float32",
         "preprocessing": {
-            "resize": IMAGE,
+            "resize": image,
             "interpolation": "bicubic",
             "mean": [0.5, 0.5, 0.5],
             "std": [0.25, 0.25, 0.25],
@@ -92,7 +93,7 @@ def write_teacher(path, seed=1):
         "labels": LABELS,
         "label_ids": IDS,
     }
-    write_safetensors(path, tensors(seed), {"vitgate": json.dumps(description)})
+    write_safetensors(path, tensors(seed, image), {"vitgate": json.dumps(description)})
 
 
 def write_picture(path, rng, side=40):

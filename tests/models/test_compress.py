@@ -5,6 +5,7 @@ Usage: test_compress.py [unittest's arguments]; $VITGATE is the command.
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -217,6 +218,17 @@ class BadInputTest(CompressTest):
                               ("--threads", "0")):
             with self.subTest(option + " " + value):
                 self.fail_with(option, self.arguments(option, value))
+
+    def test_a_batch_that_does_not_fit_into_memory(self):
+        with open("/proc/meminfo", encoding="ascii") as file:
+            free = int(re.search(r"MemAvailable: *(\d+)", file.read()).group(1)) * 1024
+        # The activations of such an image take some twenty megabytes.
+        if free > 1024 * 20_000_000:
+            self.skipTest("too much memory")
+        wide = self.path("wide.safetensors")
+        random_model.write_teacher(wide, image=512)
+        self.fail_with("--batch-size 1024 takes", self.arguments("--teacher", wide,
+                                                                 "--batch-size", "1024"))
 
     def test_a_target_out_of_reach(self):
         text = self.fail_with("out of reach", self.arguments("--static-target", "0.02"))

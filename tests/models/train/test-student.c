@@ -16,6 +16,9 @@
 /* Of the gates here: those that were bent to one decision have none, the others have more. */
 #define LEAST_SPREAD 0.02
 
+/* A spread is the root of a small difference of squares below 400, in double. */
+#define SPREAD_TOLERANCE 1e-6
+
 enum { DEPTH = 4, SIZE = 12, N_CLASSES = 7, N_IMAGES = 12, N_MODULES = 2 * DEPTH };
 enum { LAST_ATTENTION = N_MODULES - 2 };
 
@@ -261,7 +264,7 @@ START_TEST(test_most_images_and_enough_spread)
     for (guint m = 0; m < N_MODULES; m++)
       sums[m] = make_sum(10, 1, 1);
     sums[3] = make_sum(cases[i].open, cases[i].mean, cases[i].spread);
-    ck_assert_double_eq_tol(gate_sum_spread(&sums[3]), cases[i].spread, 1e-6);
+    ck_assert_double_eq_tol(gate_sum_spread(&sums[3]), cases[i].spread, SPREAD_TOLERANCE);
     g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
     student_settle_gates(&s, sums, 0.1, notes);
     ck_assert_int_eq(has_gate(&s, 3), cases[i].gate);

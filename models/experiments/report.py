@@ -1,0 +1,144 @@
+"""README.md and the plots of models/experiments from the raw results (Debian's python3-matplotlib).
+"""
+
+import glob
+import json
+import os
+import statistics
+
+BATCHES = (1, 2, 8, 32, 64, 128)
+GROUPS = {"none": "none", "even": "even, 8", "random": "random, 1-64", "recursive": "recursive",
+          "sample": "each image alone"}
+
+
+def load(folder):
+    """arm: [result of each seed]"""
+    arms = {}
+    for path in sorted(glob.glob(os.path.join(folder, "results", "*.json"))):
+        with open(path, encoding="utf-8") as file:
+            result = json.load(file)
+        arms.setdefault(result["arm"], []).append(result)
+    return arms
+
+
+def mean(values):
+    return statistics.fmean(values)
+
+
+def batch_cell(results, size):
+    rows = [row for result in results for row in result["batches"] if row["batch"] == size]
+    return mean(row["top1"] for row in rows), mean(row["gmacs"] for row in rows)
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def batch_table(arms):
+    rows = []
+    for arm, name in GROUPS.items():
+        if arm not in arms:
+            continue
+        cells = [batch_cell(arms[arm], size) for size in BATCHES]
+        spread = max(c[0] for c in cells) - min(c[0] for c in cells)
+        rows.append([name, str(len(arms[arm]))] + [f"{t:.1f} ({g:.3f})" for t, g in cells] +
+                    [f"{spread:.1f}"])
+    return table(["sub-groups in training", "seeds"] + [f"B = {b}" for b in BATCHES] +
+                 ["spread"], rows)
+
+
+def arm_rows(arms, names):
+    rows = []
+    for arm, name in names.items():
+        if arm not in arms:
+            continue
+        results = arms[arm]
+        default = [result["default"] for result in results]
+        top1 = [row["top1"] for row in default]
+        rows.append([
+            name, str(len(results)),
+            f"{mean(top1):.1f}" + (f" ({min(top1):.1f} to {max(top1):.1f})" if top1[1:] else ""),
+            f"{mean(row['gmacs'] for row in default):.3f}",
+            f"{min(row['gmacs_min'] for row in default):.3f} to "
+            f"{max(row['gmacs_max'] for row in default):.3f}",
+            f"{mean(result['parameters'] for result in results) / 1e6:.2f} M",
+            f"{mean(result['resident_bytes'] for result in results) / 1e6:.1f} MB",
+        ])
+    return table(["arm", "seeds", "Top-1", "mean GMACs", "least to most", "parameters",
+                  "resident memory"], rows)
+
+
+PARTS = {"static": "static alone", "dynamic": "dynamic alone (gates)",
+         "sample": "unified (static and gates)", "everything": "unified, with token merging"}
+CONTROLS = {"sample": "learned gates", "constant-gates": "gates that see no input",
+            "random-gates": "gates by a random rule", "merging": "token merging alone"}
+CURVE = {"static": "static", "static-0.25": "static", "static-0.50": "static",
+         "everything": "made separately", "everything-0.25": "made separately",
+         "everything-0.50": "made separately"}
+
+
+def plot_batches(arms, path):
+    from matplotlib import pyplot
+    figure, axes = pyplot.subplots(figsize=(6.4, 4))
+    for arm, name in GROUPS.items():
+        if arm in arms:
+            axes.plot(BATCHES, [batch_cell(arms[arm], b)[0] for b in BATCHES], marker="o",
+                      label=name)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(BATCHES, BATCHES)
+    axes.set_xlabel("images that decide together (batch size in use)")
+    axes.set_ylabel("Top-1, %")
+    axes.legend(title="sub-groups in training")
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def plot_curve(arms, path):
+    from matplotlib import pyplot
+    figure, axes = pyplot.subplots(figsize=(6.4, 4))
+    for arm in ("everything", "sample", "merging", "dynamic"):
+        for result in arms.get(arm, [])[:1]:
+            points = sorted(result.get("dial", []), key=lambda row: row["gmacs"])
+            axes.plot([row["gmacs"] for row in points], [row["top1"] for row in points],
+                      marker=".", label=f"one model, its dial: {PARTS.get(arm) or CONTROLS[arm]}")
+    for kind in ("static", "made separately"):
+        rows = sorted((mean(r["default"]["gmacs"] for r in arms[arm]),
+                       mean(r["default"]["top1"] for r in arms[arm]))
+                      for arm, name in CURVE.items() if name == kind and arm in arms)
+        if rows:
+            axes.plot(*zip(*rows), marker="s", linestyle="--", label=f"a model each: {kind}")
+    axes.set_xlabel("mean GMACs of an image")
+    axes.set_ylabel("Top-1, %")
+    axes.legend(fontsize="small")
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def dial_table(arms):
+    rows = []
+    for arm in ("everything", "sample", "merging", "dynamic"):
+        for result in arms.get(arm, [])[:1]:
+            rows.append([PARTS.get(arm) or CONTROLS[arm]] +
+                        [f"{r['top1']:.1f} ({r['gmacs']:.3f})" for r in result.get("dial", [])])
+    width = max((len(row) for row in rows), default=1)
+    return table(["one model"] + [""] * (width - 1), [row + [""] * (width - len(row))
+                                                      for row in rows])
+
+
+def write(folder):
+    arms = load(folder)
+    plot_batches(arms, os.path.join(folder, "results", "batches.svg"))
+    plot_curve(arms, os.path.join(folder, "results", "curve.svg"))
+    with open(os.path.join(folder, "text.md"), encoding="utf-8") as file:
+        text = file.read()
+    for name, part in {
+        "BATCHES": batch_table(arms), "PARTS": arm_rows(arms, PARTS),
+        "CONTROLS": arm_rows(arms, CONTROLS), "CURVE": arm_rows(arms, CURVE),
+        "DIAL": dial_table(arms),
+    }.items():
+        text = text.replace("{" + name + "}", part)
+    with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as file:
+        file.write(text)
