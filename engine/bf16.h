@@ -19,7 +19,8 @@ typedef struct {
   void (*pack)(guint16 *packed, const float *b, gsize b_stride, guint n, guint k);
   void (*pack_transposed)(guint16 *packed, const float *b, gsize b_stride, guint n, guint k);
 
-  /* out[m][n] = (accumulate ? out : 0) + bias + a[m][k] b[k][n]; a: as convert() wrote it */
+  /* out[m][n] = (accumulate ? out : 0) + bias + a[m][k] b[k][n]
+   * a: as convert() wrote it; whole blocks of 32 rows are read, whatever those behind m hold */
   void (*gemm)(float *out, gsize out_stride, const guint16 *a, const guint16 *b, const float *bias,
                gboolean accumulate, guint m, guint n, guint k);
 } Bf16Kernels;

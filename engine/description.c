@@ -281,10 +281,13 @@ Description *vitgate__description_read_text(const Safetensors *file, GError **er
 {
   const char *path = vitgate__safetensors_get_path(file);
   const char *text = vitgate__safetensors_get_metadata(file, "vitgate");
+  if (!text) {
+    vitgate__set_error(error, VITGATE_ERROR_METADATA, "%s: has no metadata 'vitgate'", path);
+    return NULL;
+  }
   g_autofree char *what = g_strdup_printf("%s: metadata 'vitgate'", path);
   g_autoptr(JsonNode) node =
-      text ? vitgate__json_parse_object(text, strlen(text), what, VITGATE_ERROR_METADATA, error)
-           : NULL;
+      vitgate__json_parse_object(text, strlen(text), what, VITGATE_ERROR_METADATA, error);
   return node ? description_parse(path, json_node_get_object(node), error) : NULL;
 }
 

@@ -63,22 +63,25 @@ Description *checkpoint_open(const char *path, Safetensors **file, JsonObject **
 gboolean checkpoint_read(const Safetensors *file, Optimizer *optimizer, GError **error)
 {
   const Network *network = optimizer->network;
+  const char *path = vitgate__safetensors_get_path(file);
+  const Tensor *tensors[G_N_ELEMENTS(kinds)];
   for (guint k = 0; k < G_N_ELEMENTS(kinds); k++) {
-    const Tensor *tensor = vitgate__safetensors_find(file, kinds[k]);
-    if (!tensor || tensor->type != TENSOR_F32 ||
-        vitgate__tensor_n_elements(tensor) != network->n_values) {
+    tensors[k] = vitgate__safetensors_find(file, kinds[k]);
+    if (!tensors[k] || tensors[k]->type != TENSOR_F32 ||
+        vitgate__tensor_n_elements(tensors[k]) != network->n_values) {
       vitgate__set_error(error, VITGATE_ERROR_TENSOR,
                          "%s: tensor '%s' does not fit the network of %" G_GSIZE_FORMAT " values",
-                         vitgate__safetensors_get_path(file), kinds[k], network->n_values);
+                         path, kinds[k], network->n_values);
       return FALSE;
     }
-    memcpy(array_of(optimizer, k), tensor->data, tensor->n_bytes);
   }
   const char *text = vitgate__safetensors_get_metadata(file, "training");
-  g_autoptr(JsonNode) node = vitgate__json_parse_object(
-      text, strlen(text), vitgate__safetensors_get_path(file), VITGATE_ERROR_METADATA, error);
+  g_autoptr(JsonNode) node =
+      vitgate__json_parse_object(text, strlen(text), path, VITGATE_ERROR_METADATA, error);
   if (!node)
     return FALSE;
+  for (guint k = 0; k < G_N_ELEMENTS(kinds); k++)
+    memcpy(array_of(optimizer, k), tensors[k]->data, tensors[k]->n_bytes);
   optimizer->step =
       (guint64)json_object_get_int_member_with_default(json_node_get_object(node), "step", 0);
   return TRUE;

@@ -4,18 +4,20 @@
 
 #include "command.h"
 
-static gboolean names_class(const char *line, const char *label, const char *id)
+static gboolean is_first_name(const char *line, const char *label)
 {
-  const gsize n = strlen(line);
-  if (!strcmp(line, label) || (id && !strcmp(line, id)))
-    return TRUE;
-  return g_str_has_prefix(label, line) && label[n] == ',';
+  return g_str_has_prefix(label, line) && label[strlen(line)] == ',';
 }
 
+/* A whole label or id comes before the first name of another class. */
 static int find_class(const char *line, const Description *d)
 {
+  for (guint i = 0; i < d->n_classes; i++)
+    if ((d->labels && !strcmp(line, d->labels[i])) ||
+        (d->label_ids && !strcmp(line, d->label_ids[i])))
+      return (int)i;
   for (guint i = 0; d->labels && i < d->n_classes; i++)
-    if (names_class(line, d->labels[i], d->label_ids ? d->label_ids[i] : NULL))
+    if (is_first_name(line, d->labels[i]))
       return (int)i;
   return -1;
 }
@@ -28,7 +30,8 @@ guint *class_subset_read(const char *path, const Description *teacher, guint *n,
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: %s", path, read_error->message);
     return NULL;
   }
-  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  const gsize mark = g_str_has_prefix(text, "\xef\xbb\xbf") ? 3 : 0; /* of byte order */
+  g_auto(GStrv) lines = g_strsplit(text + mark, "\n", -1);
   g_autoptr(GArray) classes = g_array_new(FALSE, FALSE, sizeof(guint));
   for (guint i = 0; lines[i]; i++) {
     char *tab = strchr(lines[i], '\t');

@@ -30,19 +30,21 @@ gboolean groups_parse(const char *text, SubGroups *kind, guint *k)
   return TRUE;
 }
 
-/* How many of the @left images the next group takes. A batch that is no power of two is halved
- * upwards, so that its groups still end in 1, 1. */
+/* How many of the @left images the next group takes. What is no even number is halved downwards, so
+ * that groups end in 1, 1 whatever the batch. */
 static guint next_size(guint left, SubGroups kind, guint k, GRand *random)
 {
+  guint size;
   switch (kind) {
   case SUB_GROUPS_NONE:
     return left;
   case SUB_GROUPS_EVEN:
     return MIN(k, left);
   case SUB_GROUPS_RANDOM:
-    return MIN((guint)g_rand_int_range(random, 1, MOST_RANDOM + 1), left);
+    size = (guint)g_rand_int_range(random, 1, MOST_RANDOM + 1); /* MIN() would draw twice */
+    return MIN(size, left);
   case SUB_GROUPS_RECURSIVE:
-    return (left + 1) / 2;
+    return MAX(left / 2, 1);
   case SUB_GROUPS_SAMPLE:
     break;
   }

@@ -112,6 +112,21 @@ gboolean student_has_gates(const Student *student)
   return FALSE;
 }
 
+/* Whether a gate sees patch tokens only as long as this attention is the last one: behind the last
+ * there are none. The only attention is needed by all that is behind it. */
+static gboolean is_needed(const Description *d, guint module)
+{
+  if (module != 2 * vitgate__description_tail(d))
+    return FALSE;
+  for (guint b = module / 2; b-- > 0;) {
+    if (d->blocks[b].mlp_gate)
+      return TRUE;
+    if (d->blocks[b].heads)
+      return FALSE;
+  }
+  return TRUE;
+}
+
 void student_settle_gates(Student *student, const GateSum *sums, double least_spread,
                           GPtrArray *notes)
 {
@@ -120,9 +135,9 @@ void student_settle_gates(Student *student, const GateSum *sums, double least_sp
     BlockShape *shape = &d->blocks[module / 2];
     gboolean *gate = module % 2 ? &shape->mlp_gate : &shape->attention_gate;
     const double spread = gate_sum_spread(&sums[module]);
-    if (!*gate || spread >= least_spread)
-      continue;
     const gboolean stays = sums[module].open > sums[module].n / 2.0;
+    if (!*gate || spread >= least_spread || (!stays && is_needed(d, module)))
+      continue;
     *gate = FALSE;
     if (!stays)
       *(module % 2 ? &shape->neurons : &shape->heads) = 0;

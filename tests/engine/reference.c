@@ -208,7 +208,7 @@ static void run_attention(State *s, guint b, guint queries, double threshold)
   for (guint r = 0; r < rows; r++)
     for (guint h = 0; h < heads; h++)
       add(keys + r * n, k + r * width + h * n, n);
-  if (queries == rows && threshold < 1)
+  if (queries == rows && threshold < 1) /* not in the tail, which has fewer queries */
     merge(s, keys, n, threshold);
 }
 

@@ -24,8 +24,7 @@ typedef struct {
   double margin; /* how far the closest of its decisions was from another one */
 } ReferenceImage;
 
-/* A model of @description whose weights are of a network's order, so that gates differ from image
- * to image. */
+/* A model of @description with weights large enough for gates to tell one image from another. */
 ModelFile *reference_model(const Description *description, guint32 seed);
 
 /* Moves each gate's bias so that it opens for a good half of these images, and so that no image is

@@ -7,6 +7,8 @@
 
 /* Interpolated in double, kept in float32: numbers to 4. */
 #define SETTING_TOLERANCE 1e-6
+/* Interpolated and kept in double: below 1. */
+#define COMPUTE_TOLERANCE 1e-12
 
 /* As in test-forward.c, for the same reasons. */
 #define LOGIT_TOLERANCE 5e-5
@@ -59,7 +61,7 @@ static Description describe(CalibrationPoint *points, guint n_points)
 static void check_between(const Dial *dial, guint low, double t)
 {
   const CalibrationPoint *a = &table[low], *b = t > 0 ? a + 1 : a;
-  ck_assert_double_eq_tol(dial->compute, (1 - t) * a->compute + t * b->compute, 1e-12);
+  ck_assert_double_eq_tol(dial->compute, (1 - t) * a->compute + t * b->compute, COMPUTE_TOLERANCE);
   ck_assert_float_eq_tol(dial->gate_bias, (1 - t) * a->gate_bias + t * b->gate_bias,
                          SETTING_TOLERANCE);
   for (guint i = 0; i < DEPTH; i++)

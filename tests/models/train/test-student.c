@@ -423,8 +423,6 @@ int main(void)
   tcase_add_loop_test(tcase, test_a_student_has_the_rows_of_its_classes, FALSE, TRUE + 1);
   tcase_add_test(tcase, test_without_a_list_it_has_them_all);
   tcase_add_test(tcase, test_a_file_that_cannot_be_loaded_leaves_it_as_it_was);
-  /* It fails until student_settle_gates() leaves such an attention where it is. */
-  if (g_getenv("VITGATE_KNOWN_BUGS"))
-    tcase_add_test(tcase, test_the_last_attention_changes_no_other_gate);
+  tcase_add_test(tcase, test_the_last_attention_changes_no_other_gate);
   return fixtures_run(tcase, "student");
 }
