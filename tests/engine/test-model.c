@@ -124,9 +124,9 @@ START_TEST(costs_are_those_that_are_published)
   static const struct {
     guint dim, heads;
     double gmacs[2];
-  } known[] = {
-    { 192, 3, { 1.254, 1.261 } }, { 384, 6, { 4.599, 4.624 } }, { 768, 12, { 17.564, 17.657 } }
-  };
+  } known[] = { { 192, 3, { 1.254, 1.261 } },
+                { 384, 6, { 4.599, 4.624 } },
+                { 768, 12, { 17.564, 17.657 } } };
   for (guint i = 0; i < 2 * G_N_ELEMENTS(known); i++) {
     const guint dim = known[i / 2].dim;
     BlockShape blocks[12];
