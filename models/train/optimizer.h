@@ -13,6 +13,12 @@ typedef struct {
   double average_keep; /* of the running mean, per step */
 } OptimizerOptions;
 
+#define OPTIMIZER_DEFAULT(rate_, steering_rate_)                                                   \
+  {                                                                                                \
+    .rate = rate_, .steering_rate = steering_rate_, .decay = 0.01, .beta1 = 0.9, .beta2 = 0.999,   \
+    .eps = 1e-8, .clip = 1, .average_keep = 0.998                                                  \
+  }
+
 typedef struct {
   OptimizerOptions options;
   Network *network;
