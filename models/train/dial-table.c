@@ -1,8 +1,5 @@
 #include "dial-table.h"
 
-#include <math.h>
-#include <string.h>
-
 /* Notches of the walk. */
 static const double thresholds[] = { 1, 0.96, 0.93, 0.9, 0.87, 0.84, 0.8, 0.76, 0.71, 0.65 };
 static const double biases[] = {
@@ -68,19 +65,19 @@ static Outcome measure(const Bench *bench, const Setting *setting, guint n_image
   return m.sum;
 }
 
-static void add_point(GArray *points, const Bench *bench, const Setting *setting)
+/* A point that is not cheaper than the one before is none. Returns: what the setting comes to */
+static Outcome add_point(GArray *points, const Bench *bench, const Setting *setting)
 {
   const Description *d = bench->description;
   const Outcome outcome = measure(bench, setting, bench->options->images);
+  if (points->len && outcome.ratio >= g_array_index(points, CalibrationPoint, 0).compute)
+    return outcome;
   CalibrationPoint point = { outcome.ratio, outcome.agreement, bias_of(bench, setting),
                              g_new(double, d->depth + 1) };
   for (guint b = 0; b < d->depth; b++)
     point.thresholds[b] = thresholds[setting->notches[b]];
-  if (points->len && outcome.ratio >= g_array_index(points, CalibrationPoint, 0).compute) {
-    g_free(point.thresholds);
-    return;
-  }
   g_array_prepend_val(points, point);
+  return outcome;
 }
 
 /* Divergence gained for the compute saved; a step that saves nothing is none. */
@@ -106,6 +103,7 @@ static gboolean can_move(const Bench *bench, const Setting *setting, guint move)
 static gboolean take_best(const Bench *bench, Setting *setting, Outcome *here, double *prices)
 {
   const guint n_moves = bench->description->depth + 1;
+  Outcome there[DESCRIPTION_MAX_DEPTH + 1];
   gboolean fresh[DESCRIPTION_MAX_DEPTH + 1] = { FALSE };
   for (;;) {
     guint best = n_moves;
@@ -115,28 +113,29 @@ static gboolean take_best(const Bench *bench, Setting *setting, Outcome *here, d
     if (best == n_moves)
       return FALSE;
     setting->notches[best]++;
-    if (fresh[best] && prices[best] < G_MAXDOUBLE) {
-      *here = measure(bench, setting, bench->options->priced_images);
+    if (fresh[best]) {
+      /* Where nothing that is left saves anything, the walk goes on all the same. */
+      if (prices[best] < G_MAXDOUBLE)
+        *here = there[best];
       return TRUE;
     }
-    if (fresh[best]) /* nothing that is left saves anything: go on all the same */
-      return TRUE;
-    const Outcome there = measure(bench, setting, bench->options->priced_images);
+    there[best] = measure(bench, setting, bench->options->priced_images);
     setting->notches[best]--;
-    prices[best] = price(here, &there);
+    prices[best] = price(here, &there[best]);
     fresh[best] = TRUE;
   }
 }
 
-/* Returns: points from the cheapest to the dearest */
-static GArray *walk(const Bench *bench)
+/* @dear: (out): what the dearest setting comes to
+ * Returns: points from the cheapest to the dearest */
+static GArray *walk(const Bench *bench, Outcome *dear)
 {
   GArray *points = g_array_new(FALSE, FALSE, sizeof(CalibrationPoint));
   double prices[DESCRIPTION_MAX_DEPTH + 1] = { 0 };
   Setting setting = { 0 };
   Outcome here = measure(bench, &setting, bench->options->priced_images);
   double last = here.ratio;
-  add_point(points, bench, &setting);
+  *dear = add_point(points, bench, &setting);
   while (last > bench->options->least && points->len < DESCRIPTION_MAX_CALIBRATION &&
          take_best(bench, &setting, &here, prices))
     if (here.ratio < last - SPACING) {
@@ -150,9 +149,8 @@ double dial_table_make(Trainer *trainer, const DialTableOptions *options, double
                        Description *description)
 {
   const Bench bench = { trainer, options, description };
-  const Setting whole = { 0 };
-  const Outcome dear = measure(&bench, &whole, options->images);
-  GArray *points = walk(&bench);
+  Outcome dear;
+  GArray *points = walk(&bench, &dear);
   for (guint i = 1; i < points->len; i++) {
     CalibrationPoint *point = &g_array_index(points, CalibrationPoint, i);
     point->agreement = MAX(point->agreement, point[-1].agreement);
