@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "compressor.h"
+#include "granularity.h"
 #include "output-file.h"
 
 typedef struct {
@@ -54,20 +55,18 @@ static gboolean parse_duration(const char *text, double *seconds, GError **error
 /* The scheme of decisions in training follows from whose decision a gate takes in use. */
 static gboolean parse_groups(const Options *o, CompressOptions *compress, GError **error)
 {
-  const char *granularity = o->granularity ? o->granularity : "sample";
-  g_autofree char *own = NULL;
-  if (!strcmp(granularity, "sample"))
-    own = g_strdup("sample");
-  else if (!strcmp(granularity, "batch"))
-    own = g_strdup("recursive");
-  else if (g_str_has_prefix(granularity, "group:"))
-    own = g_strconcat("even:", granularity + strlen("group:"), NULL);
-  const char *text = o->sub_groups ? o->sub_groups : own;
-  if (!own || !groups_parse(own, &compress->sub_groups, &compress->group_size))
-    return fail(error, "--granularity is \"%s\", expected sample, batch or group:K", granularity);
-  return groups_parse(text, &compress->sub_groups, &compress->group_size) ||
+  static const SubGroups own[] = { [VITGATE_GRANULARITY_SAMPLE] = SUB_GROUPS_SAMPLE,
+                                   [VITGATE_GRANULARITY_GROUP] = SUB_GROUPS_EVEN,
+                                   [VITGATE_GRANULARITY_BATCH] = SUB_GROUPS_RECURSIVE };
+  VitgateSessionOptions use;
+  if (!granularity_parse(o->granularity ? o->granularity : "sample", &use, error))
+    return FALSE;
+  compress->sub_groups = own[use.granularity];
+  compress->group_size = use.group_size;
+  return !o->sub_groups ||
+         groups_parse(o->sub_groups, &compress->sub_groups, &compress->group_size) ||
          fail(error, "--sub-groups is \"%s\", expected sample, none, even:K, random or recursive",
-              text);
+              o->sub_groups);
 }
 
 static gboolean parse_gates(const Options *o, CompressOptions *compress, GError **error)
