@@ -15,6 +15,9 @@ typedef struct {
  * @sums: (inout): [2 * depth] */
 void gate_sums_add(GateSum *sums, const Pass *pass);
 
+/* Returns: the share of the gates' decisions that were open; 1 without gates */
+double gate_sums_open(const GateSum *sums, const Description *description);
+
 /* Standard deviation of the logit over the images: nil where a gate treats all of them alike. */
 double gate_sum_spread(const GateSum *sum);
 

@@ -74,7 +74,6 @@ static void add_report(StepReport *sum, const StepReport *report)
   sum->agreement += report->agreement;
   sum->ratio += report->ratio;
   sum->norm += report->norm;
-  sum->open += report->open;
   sum->target = report->target;
   sum->rate = report->rate;
 }
@@ -95,7 +94,7 @@ static void log_means(RunLog *log, const Trainer *trainer, const Description *d,
     { "agreement", s->agreement / n },
     { "compute", s->ratio / n },
     { "target", s->target },
-    { "gates_open", s->open / n },
+    { "gates_open", gate_sums_open(log->gates, d) },
     { "gradient_norm", s->norm / n },
     { "rate", s->rate },
   };
@@ -136,7 +135,7 @@ void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)
           "agreement %.1f %%, compute %.3f (target %.3f), gates open %.0f %%, %u:%02u:%02u left%s",
           log->terminal ? "\r\033[K" : "", step, steps, speed, log->sum.loss / n,
           100 * log->sum.agreement / n, log->sum.ratio / n, log->sum.target,
-          100 * log->sum.open / n, left / 3600, left / 60 % 60, left % 60,
+          100 * gate_sums_open(log->gates, d), left / 3600, left / 60 % 60, left % 60,
           log->terminal ? "" : "\n");
   log->sum = (StepReport){ 0 };
   log->n = 0;

@@ -166,21 +166,6 @@ static void step_member(gpointer data, guint member)
                    member, n);
 }
 
-static double share_open(const Pass *pass)
-{
-  const Network *network = pass->network;
-  double open = 0, n = 0;
-  for (guint module = 0; module < 2 * network->description->depth; module++) {
-    const TrainBlock *block = &network->blocks[module / 2];
-    if (!(module % 2 ? &block->mlp_gate : &block->attention_gate)->present)
-      continue;
-    for (guint i = 0; i < pass->n_images; i++)
-      open += pass->decisions.open[(gsize)module * pass->capacity + i];
-    n += pass->n_images;
-  }
-  return n > 0 ? open / n : 1;
-}
-
 static void report_step(const Trainer *trainer, StepReport *report)
 {
   const LossWeights *w = &trainer->weights;
@@ -201,7 +186,6 @@ static void report_step(const Trainer *trainer, StepReport *report)
     .ratio = trainer->ratio,
     .target = w->target,
     .norm = trainer->norm,
-    .open = share_open(trainer->pass),
     .rate = trainer->factor,
   };
   report->loss =

@@ -26,7 +26,6 @@ typedef struct {
   double loss, distillation, tokens, labels, agreement;
   double ratio, target; /* compute */
   double norm;          /* of the gradient */
-  double open;          /* share of the gates' decisions */
   double rate;          /* factor of the schedule */
 } StepReport;
 
