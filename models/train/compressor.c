@@ -166,6 +166,7 @@ static gboolean start_search(Run *run, GError **error)
   vitgate__team_free(&team);
   if (fine) {
     student_search(&run->student, rankings, run->options->gates);
+    network_control_gates(run->student.network, run->options->gate_control, TRUE);
     rankings_free(&rankings, depth);
   }
   return fine;

@@ -124,6 +124,14 @@ void run_find_merging(Run *run)
 
 /* ---- Checkpoints ---- */
 
+static JsonArray *strings_array(const char *const *strings)
+{
+  JsonArray *array = json_array_new();
+  for (; strings && *strings; strings++)
+    json_array_add_string_element(array, *strings);
+  return array;
+}
+
 /* What must be the same for a run to go on to the same result. */
 static JsonObject *describe_options(const CompressOptions *o)
 {
@@ -138,6 +146,20 @@ static JsonObject *describe_options(const CompressOptions *o)
   json_object_set_int_member(object, "sub-groups", o->sub_groups);
   json_object_set_int_member(object, "group-size", o->group_size);
   json_object_set_boolean_member(object, "fixed-dial", o->fixed_dial);
+  json_object_set_boolean_member(object, "gates", o->gates);
+  json_object_set_int_member(object, "gate-control", o->gate_control);
+  json_object_set_boolean_member(object, "merging", o->merging);
+  json_object_set_int_member(object, "calibration-images", o->calibration_images);
+  json_object_set_string_member(object, "precision", o->precision);
+  json_object_set_string_member(object, "classes", o->classes);
+  json_object_set_array_member(object, "data", strings_array(o->data));
+  json_object_set_array_member(object, "folders", strings_array(o->folders));
+  JsonArray *weights = json_array_new();
+  for (guint i = 0; i < o->n_folder_weights; i++) {
+    json_array_add_string_element(weights, o->folder_weights[i].folder);
+    json_array_add_double_element(weights, o->folder_weights[i].weight);
+  }
+  json_object_set_array_member(object, "folder-weights", weights);
   return object;
 }
 
@@ -145,8 +167,11 @@ static gboolean check_options(const Run *run, JsonObject *state, GError **error)
 {
   g_autoptr(JsonObject) now = describe_options(run->options);
   JsonNode *node = json_object_get_member(state, "options");
-  if (!node || !JSON_NODE_HOLDS_OBJECT(node))
-    return TRUE;
+  if (!node || !JSON_NODE_HOLDS_OBJECT(node)) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: does not tell the options of its run", run->checkpoint);
+    return FALSE;
+  }
   g_autoptr(GList) names = json_object_get_members(now);
   for (GList *name = names; name; name = name->next) {
     JsonNode *was = json_object_get_member(json_node_get_object(node), name->data);

@@ -137,7 +137,8 @@ class ResultTest(CompressTest):
     def test_sub_groups_and_granularity_are_taken(self):
         for more in (["--granularity", "batch"], ["--granularity", "group:4"],
                      ["--sub-groups", "random"], ["--sub-groups", "none"],
-                     ["--gates", "constant"], ["--gates", "random"]):
+                     ["--gates", "constant"], ["--gates", "random"],
+                     ["--gates", "constant", "--search"]):
             with self.subTest(more):
                 self.compress(*more, steps=3)
 
@@ -189,8 +190,19 @@ class ResumeTest(CompressTest):
     def test_other_options_do_not_go_on_with_a_run(self):
         self.compress(steps=3)
         os.remove(self.out)
-        self.fail_with("begun with seed 0, not 7", self.arguments(
-            "--seed", "7", "--resume", self.out + ".training", steps=3))
+        classes = self.path("classes.txt")
+        with open(classes, "w", encoding="utf-8") as file:
+            file.write("robin\npike\n")
+        for part, *more in (
+            ("begun with seed 0, not 7", "--seed", "7"),
+            ("begun with classes null, not", "--classes", classes),
+            ("begun with folders [], not", "--folder", random_model.IDS[0]),
+            ("begun with folder-weights [], not", "--folder-weight", random_model.IDS[0] + "=2"),
+            ("begun with gates true, not false", "--no-gates"),
+        ):
+            with self.subTest(part):
+                self.fail_with(part, self.arguments(
+                    *more, "--resume", self.out + ".training", steps=3))
 
     def test_a_time_limit_ends_in_time(self):
         start = time.monotonic()
