@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernels-isa.h"
+#include "polynomials.h"
 
 /* ---- Products ---- */
 
@@ -176,21 +177,10 @@ static void layer_norm(float *out, const float *x, const float *scale, const flo
     out[i] = (x[i] - mean) * factor * scale[i] + shift[i];
 }
 
-/* Phi(x) = 1/2 + x P(x^2)/Q(x^2) up to |x| = 5.5, beyond which Phi is 0 or 1 within 2e-8.
- * Coefficients: tests/engine/fit_kernels.py. */
 static inline vec gelu_vector(vec x)
 {
-  vec c = min_vector(max_vector(x, splat(-5.5f)), splat(5.5f)), u = c * c;
-  vec p = u * 2.274934381e-08f + 6.352106637e-06f;
-  p = p * u + 1.688255398e-04f;
-  p = p * u + 4.677259667e-03f;
-  p = p * u + 3.385264525e-02f;
-  p = p * u + 3.989422346e-01f;
-  vec q = u * 1.197502463e-06f + 7.364740513e-05f;
-  q = q * u + 1.884444104e-03f;
-  q = q * u + 2.864586856e-02f;
-  q = q * u + 2.515219162e-01f;
-  q = q * u + 1.0f;
+  vec c = min_vector(max_vector(x, splat(-PHI_LIMIT)), splat(PHI_LIMIT)), u = c * c;
+  vec p = PHI_P(u), q = PHI_Q(u);
   return x * (c * p / q + 0.5f);
 }
 
@@ -207,19 +197,13 @@ static void gelu(float *x, gsize n)
   }
 }
 
-/* exp(x) for x <= 0: 2^i * exp(r) with x = i ln 2 + r; below 2^-126 it is 2^-126. */
+/* exp(x) for x <= 0; below 2^-126 it is 2^-126. */
 static inline vec exp_vector(vec x)
 {
-  x = max_vector(x, splat(-87.0f));
-  /* Adding 1.5 * 2^23 leaves the nearest integer in the low bits. */
-  vec shifted = x * 1.442695041f + 12582912.0f, i = shifted - 12582912.0f;
-  vec r = x - i * 0.693359375f + i * 2.12194440e-4f;
-  vec p = r * 1.383684574e-03f + 8.374815803e-03f;
-  p = p * r + 4.166822557e-02f;
-  p = p * r + 1.666642017e-01f;
-  p = p * r + 4.999999208e-01f;
-  p = p * r + 1.000000036e+00f;
-  p = p * r + 1.0f;
+  x = max_vector(x, splat(-EXP_LIMIT));
+  vec shifted = x * LOG2_E + EXP_SHIFT, i = shifted - EXP_SHIFT;
+  vec r = x - i * LN2_HIGH + i * LN2_LOW;
+  vec p = EXP_POLYNOMIAL(r);
   ivec power = ((ivec)shifted << 23) + 0x3f800000;
   return p * (vec)power;
 }
@@ -237,9 +221,9 @@ static void softmax(float *x, float factor, guint n)
   for (i = whole; i < n; i++)
     largest = MAX(largest, x[i]);
 
-  /* Lanes beyond the row hold exp(-87), which adds nothing. */
+  /* Lanes beyond the row hold exp(-EXP_LIMIT), which adds nothing. */
   for (i = 0; i < LANES; i++)
-    rest[i] = whole + i < n ? factor * (x[whole + i] - largest) : -87.0f;
+    rest[i] = whole + i < n ? factor * (x[whole + i] - largest) : -EXP_LIMIT;
   vec sums = exp_vector(load(rest));
   store(rest, sums);
   for (i = 0; i < whole; i += LANES) {

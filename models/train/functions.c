@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "polynomials.h"
+
 #ifdef TRAIN_DOUBLE
 
 static inline real exponential(real x)
@@ -19,19 +21,13 @@ static inline real normal_distribution(real x)
 
 #else
 
-/* exp(x) = 2^i exp(r), x = i ln 2 + r, for -87 <= x <= 87; coefficients:
- * tests/engine/fit_kernels.py */
+/* Beyond the limit it is exp(EXP_LIMIT) or exp(-EXP_LIMIT). */
 static inline real exponential(real x)
 {
-  x = x < -87.0f ? -87.0f : x > 87.0f ? 87.0f : x;
-  float shifted = x * 1.442695041f + 12582912.0f, i = shifted - 12582912.0f;
-  float r = x - i * 0.693359375f + i * 2.12194440e-4f;
-  float p = r * 1.383684574e-03f + 8.374815803e-03f;
-  p = p * r + 4.166822557e-02f;
-  p = p * r + 1.666642017e-01f;
-  p = p * r + 4.999999208e-01f;
-  p = p * r + 1.000000036e+00f;
-  p = p * r + 1.0f;
+  x = x < -EXP_LIMIT ? -EXP_LIMIT : x > EXP_LIMIT ? EXP_LIMIT : x;
+  float shifted = x * LOG2_E + EXP_SHIFT, i = shifted - EXP_SHIFT;
+  float r = x - i * LN2_HIGH + i * LN2_LOW;
+  float p = EXP_POLYNOMIAL(r);
   gint32 bits;
   memcpy(&bits, &shifted, sizeof bits);
   bits = (gint32)((guint32)bits << 23) + 0x3f800000;
@@ -40,20 +36,10 @@ static inline real exponential(real x)
   return p * power;
 }
 
-/* Phi(x) = 1/2 + x P(x^2)/Q(x^2); coefficients: tests/engine/fit_kernels.py */
 static inline real normal_distribution(real x)
 {
-  float c = x < -5.5f ? -5.5f : x > 5.5f ? 5.5f : x, u = c * c;
-  float p = u * 2.274934381e-08f + 6.352106637e-06f;
-  p = p * u + 1.688255398e-04f;
-  p = p * u + 4.677259667e-03f;
-  p = p * u + 3.385264525e-02f;
-  p = p * u + 3.989422346e-01f;
-  float q = u * 1.197502463e-06f + 7.364740513e-05f;
-  q = q * u + 1.884444104e-03f;
-  q = q * u + 2.864586856e-02f;
-  q = q * u + 2.515219162e-01f;
-  q = q * u + 1.0f;
+  float c = x < -PHI_LIMIT ? -PHI_LIMIT : x > PHI_LIMIT ? PHI_LIMIT : x, u = c * c;
+  float p = PHI_P(u), q = PHI_Q(u);
   return c * p / q + 0.5f;
 }
 

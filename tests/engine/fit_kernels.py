@@ -1,4 +1,4 @@
-"""Finds the coefficients of the polynomials in engine/kernels-float32.c.
+"""Finds the coefficients of the polynomials in engine/polynomials.h.
 
 Weighted least squares on Chebyshev nodes, reweighted (Lawson) until the largest error is level;
 rational functions by Sanathanan-Koerner iteration. Prints the largest error in double precision.

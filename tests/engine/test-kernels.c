@@ -17,7 +17,7 @@
 /* Values below 10 are added up, squared and divided by their deviation: a few roundings of 10. */
 #define LAYER_NORM_TOLERANCE 1e-5
 
-/* What exp() gives where its result would be 0: kernels-float32.c stops at exp(-87). */
+/* What exp() gives where its result would be 0: polynomials.h stops at exp(-87). */
 #define EXP_SMALLEST 1.7e-38
 
 static const guint sizes[] = { 1, 2, 3, 5, 6, 7, 11, 12, 13, 15, 16, 17, 31, 33, 48 };
