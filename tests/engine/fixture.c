@@ -67,13 +67,40 @@ Safetensors *fixture_open_golden(const char *prefix, const char *name)
   return file;
 }
 
-VitgateModel *fixture_model(const char *name)
+VitgateModel *fixture_open_model(const char *path)
 {
   g_autoptr(GError) error = NULL;
-  g_autofree char *path = fixture_golden("model", name);
   VitgateModel *model = vitgate_model_open(path, &error);
   assert_success(model, error);
   return model;
+}
+
+VitgateModel *fixture_model(const char *name)
+{
+  g_autofree char *path = fixture_golden("model", name);
+  return fixture_open_model(path);
+}
+
+VitgateSession *fixture_session(VitgateModel *model, guint threads, guint max_batch)
+{
+  const VitgateSessionOptions options = { .threads = threads, .max_batch = max_batch };
+  return fixture_session_with(model, &options);
+}
+
+VitgateSession *fixture_session_with(VitgateModel *model, const VitgateSessionOptions *options)
+{
+  g_autoptr(GError) error = NULL;
+  VitgateSession *session = vitgate_session_new(model, options, &error);
+  assert_success(session, error);
+  return session;
+}
+
+const VitgateResult *fixture_forward(VitgateSession *session, const float *tensors, guint n)
+{
+  g_autoptr(GError) error = NULL;
+  const VitgateResult *results = vitgate_session_forward(session, tensors, n, &error);
+  assert_success(results, error);
+  return results;
 }
 
 guint32 fixture_random(guint32 *state)

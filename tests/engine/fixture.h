@@ -25,8 +25,22 @@ char *fixture_golden(const char *prefix, const char *name);
 /* Returns: (transfer full): that file, opened */
 Safetensors *fixture_open_golden(const char *prefix, const char *name);
 
+/* Returns: (transfer full): the model in the file @path */
+VitgateModel *fixture_open_model(const char *path);
+
 /* Returns: (transfer full): the golden model @name */
 VitgateModel *fixture_model(const char *name);
+
+/* Returns: (transfer full): a session of @model, in which each image decides for itself */
+VitgateSession *fixture_session(VitgateModel *model, guint threads, guint max_batch);
+
+/* Returns: (transfer full): a session of @model with these options */
+VitgateSession *fixture_session_with(VitgateModel *model, const VitgateSessionOptions *options);
+
+/* Runs the network.
+ * @tensors: [n][3][image_size][image_size]
+ * Returns: (transfer none): [n], until the session's next call */
+const VitgateResult *fixture_forward(VitgateSession *session, const float *tensors, guint n);
 
 /* The next of a fixed row of random numbers; *@state starts as anything but 0. */
 guint32 fixture_random(guint32 *state);

@@ -175,15 +175,6 @@ typedef struct {
   float *inputs; /* [N_IMAGES][3][image_size][image_size] */
 } Setup;
 
-static VitgateSession *new_session(VitgateModel *model)
-{
-  g_autoptr(GError) error = NULL;
-  const VitgateSessionOptions options = { .max_batch = N_IMAGES };
-  VitgateSession *session = vitgate_session_new(model, &options, &error);
-  assert_success(session, error);
-  return session;
-}
-
 static void setup_init(Setup *s, CalibrationPoint *points, guint n_points)
 {
   g_autoptr(GError) error = NULL;
@@ -198,7 +189,7 @@ static void setup_init(Setup *s, CalibrationPoint *points, guint n_points)
   g_autofree char *path = model_file_write(s->file, "dialled.safetensors");
   s->model = vitgate_model_open(path, &error);
   assert_success(s->model, error);
-  s->session = new_session(s->model);
+  s->session = fixture_session(s->model, 1, N_IMAGES);
 }
 
 static void setup_clear(Setup *s)
@@ -211,10 +202,7 @@ static void setup_clear(Setup *s)
 
 static const VitgateResult *forward(const Setup *s, VitgateSession *session)
 {
-  g_autoptr(GError) error = NULL;
-  const VitgateResult *results = vitgate_session_forward(session, s->inputs, N_IMAGES, &error);
-  assert_success(results, error);
-  return results;
+  return fixture_forward(session, s->inputs, N_IMAGES);
 }
 
 /* The session's next call is as @compute wants it; interpolated here once more, in double. */
@@ -278,7 +266,7 @@ START_TEST(each_session_has_its_own)
 {
   Setup s;
   setup_init(&s, table, N_POINTS);
-  g_autoptr(VitgateSession) other = new_session(s.model);
+  g_autoptr(VitgateSession) other = fixture_session(s.model, 1, N_IMAGES);
   const gsize n_bytes = N_IMAGES * s.d.n_classes * sizeof(float);
   g_autofree float *before = g_memdup2(forward(&s, s.session)->logits, n_bytes);
   vitgate_session_set_compute(other, 0.2);

@@ -59,28 +59,11 @@ static void close_case(Case *c)
   g_free(c->inputs);
 }
 
-static VitgateSession *new_session(const Case *c, guint threads, guint max_batch)
-{
-  g_autoptr(GError) error = NULL;
-  VitgateSessionOptions options = { .threads = threads, .max_batch = max_batch };
-  VitgateSession *session = vitgate_session_new(c->model, &options, &error);
-  assert_success(session, error);
-  return session;
-}
-
-static const VitgateResult *forward(VitgateSession *session, const float *tensors, guint n)
-{
-  g_autoptr(GError) error = NULL;
-  const VitgateResult *results = vitgate_session_forward(session, tensors, n, &error);
-  assert_success(results, error);
-  return results;
-}
-
 START_TEST(logits_agree_with_pytorch)
 {
   Case c = open_case(_i);
-  g_autoptr(VitgateSession) session = new_session(&c, 1, N_IMAGES);
-  const VitgateResult *results = forward(session, c.inputs, N_IMAGES);
+  g_autoptr(VitgateSession) session = fixture_session(c.model, 1, N_IMAGES);
+  const VitgateResult *results = fixture_forward(session, c.inputs, N_IMAGES);
   for (guint i = 0; i < N_IMAGES; i++) {
     ck_assert_uint_eq(results[i].n_classes, c.info->n_classes);
     for (guint j = 0; j < c.info->n_classes; j++) {
@@ -98,11 +81,12 @@ END_TEST
 START_TEST(a_batch_gives_what_its_images_give_alone)
 {
   Case c = open_case(_i);
-  g_autoptr(VitgateSession) single = new_session(&c, 1, 1), batch = new_session(&c, 1, MAX_BATCH);
+  g_autoptr(VitgateSession) single = fixture_session(c.model, 1, 1),
+                            batch = fixture_session(c.model, 1, MAX_BATCH);
   for (guint n = 1; n <= MAX_BATCH; n++) {
-    const VitgateResult *results = forward(batch, c.inputs, n);
+    const VitgateResult *results = fixture_forward(batch, c.inputs, n);
     for (guint i = 0; i < n; i++) {
-      const VitgateResult *alone = forward(single, c.inputs + i * c.image, 1);
+      const VitgateResult *alone = fixture_forward(single, c.inputs + i * c.image, 1);
       ck_assert_mem_eq(results[i].logits, alone->logits, c.info->n_classes * sizeof(float));
       ck_assert_mem_eq(results[i].probabilities, alone->probabilities,
                        c.info->n_classes * sizeof(float));
@@ -116,12 +100,12 @@ START_TEST(any_number_of_threads_gives_the_same)
 {
   static const guint threads[] = { 2, 3, 5 };
   Case c = open_case(_i);
-  g_autoptr(VitgateSession) one = new_session(&c, 1, MAX_BATCH);
+  g_autoptr(VitgateSession) one = fixture_session(c.model, 1, MAX_BATCH);
   for (guint t = 0; t < G_N_ELEMENTS(threads); t++) {
-    g_autoptr(VitgateSession) many = new_session(&c, threads[t], MAX_BATCH);
+    g_autoptr(VitgateSession) many = fixture_session(c.model, threads[t], MAX_BATCH);
     for (guint n = 1; n <= MAX_BATCH; n++) {
-      const VitgateResult *expected = forward(one, c.inputs, n), *found;
-      found = forward(many, c.inputs, n);
+      const VitgateResult *expected = fixture_forward(one, c.inputs, n), *found;
+      found = fixture_forward(many, c.inputs, n);
       for (guint i = 0; i < n; i++)
         for (guint j = 0; j < c.info->n_classes; j++)
           assert_each(fabsf(found[i].logits[j] - expected[i].logits[j]) <= ORDER_TOLERANCE,
@@ -136,11 +120,11 @@ END_TEST
 START_TEST(a_repeated_call_gives_the_same_bits)
 {
   Case c = open_case(_i);
-  g_autoptr(VitgateSession) session = new_session(&c, 2, MAX_BATCH);
+  g_autoptr(VitgateSession) session = fixture_session(c.model, 2, MAX_BATCH);
   const gsize n_bytes = c.info->n_classes * sizeof(float);
-  g_autofree float *first = g_memdup2(forward(session, c.inputs, 1)->logits, n_bytes);
-  forward(session, c.inputs, MAX_BATCH);
-  ck_assert_mem_eq(forward(session, c.inputs, 1)->logits, first, n_bytes);
+  g_autofree float *first = g_memdup2(fixture_forward(session, c.inputs, 1)->logits, n_bytes);
+  fixture_forward(session, c.inputs, MAX_BATCH);
+  ck_assert_mem_eq(fixture_forward(session, c.inputs, 1)->logits, first, n_bytes);
   close_case(&c);
 }
 END_TEST
@@ -148,8 +132,8 @@ END_TEST
 START_TEST(probabilities_are_the_softmax_of_the_logits)
 {
   Case c = open_case(_i);
-  g_autoptr(VitgateSession) session = new_session(&c, 1, N_IMAGES);
-  const VitgateResult *results = forward(session, c.inputs, N_IMAGES);
+  g_autoptr(VitgateSession) session = fixture_session(c.model, 1, N_IMAGES);
+  const VitgateResult *results = fixture_forward(session, c.inputs, N_IMAGES);
   for (guint i = 0; i < N_IMAGES; i++) {
     double exps = 0, sum = 0;
     for (guint j = 0; j < c.info->n_classes; j++)
@@ -248,8 +232,8 @@ START_TEST(costs_are_those_of_the_tensors)
     ck_assert_uint_eq(block->attention_parameters, count.attention_parameters[i]);
     ck_assert_uint_eq(block->mlp_parameters, count.mlp_parameters[i]);
   }
-  g_autoptr(VitgateSession) session = new_session(&c, 1, 1);
-  const VitgateResult *result = forward(session, c.inputs, 1);
+  g_autoptr(VitgateSession) session = fixture_session(c.model, 1, 1);
+  const VitgateResult *result = fixture_forward(session, c.inputs, 1);
   check_gmacs(result->gmacs, count.macs);
   ck_assert_double_eq_tol(result->compute_ratio, result->gmacs / c.info->dense_gmacs,
                           COUNT_TOLERANCE);
@@ -261,8 +245,8 @@ END_TEST
 START_TEST(modules_that_exist_run)
 {
   Case c = open_case(_i);
-  g_autoptr(VitgateSession) session = new_session(&c, 1, N_IMAGES);
-  const VitgateResult *results = forward(session, c.inputs, N_IMAGES);
+  g_autoptr(VitgateSession) session = fixture_session(c.model, 1, N_IMAGES);
+  const VitgateResult *results = fixture_forward(session, c.inputs, N_IMAGES);
   for (guint i = 0; i < N_IMAGES; i++) {
     ck_assert_uint_eq(results[i].n_tokens, c.info->n_tokens);
     for (guint b = 0; b < c.info->depth; b++) {
@@ -287,8 +271,8 @@ END_TEST
 START_TEST(times_are_told)
 {
   Case c = open_case(0);
-  g_autoptr(VitgateSession) session = new_session(&c, 1, MAX_BATCH);
-  const VitgateResult *results = forward(session, c.inputs, MAX_BATCH);
+  g_autoptr(VitgateSession) session = fixture_session(c.model, 1, MAX_BATCH);
+  const VitgateResult *results = fixture_forward(session, c.inputs, MAX_BATCH);
   for (guint i = 0; i < MAX_BATCH; i++) {
     ck_assert_int_gt(results[i].forward_ns, 0);
     ck_assert_int_eq(results[i].forward_ns, results[0].forward_ns);

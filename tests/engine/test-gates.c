@@ -196,7 +196,6 @@ static void setup_clear(Setup *s)
 
 static VitgateSession *new_session(VitgateModel *model, guint threads, guint group)
 {
-  g_autoptr(GError) error = NULL;
   const VitgateSessionOptions options = {
     .threads = threads,
     .max_batch = N_IMAGES,
@@ -205,17 +204,7 @@ static VitgateSession *new_session(VitgateModel *model, guint threads, guint gro
                                       : VITGATE_GRANULARITY_SAMPLE,
     .group_size = group == G_MAXUINT ? 0 : group,
   };
-  VitgateSession *session = vitgate_session_new(model, &options, &error);
-  assert_success(session, error);
-  return session;
-}
-
-static const VitgateResult *forward(VitgateSession *session, const float *tensors, guint n)
-{
-  g_autoptr(GError) error = NULL;
-  const VitgateResult *results = vitgate_session_forward(session, tensors, n, &error);
-  assert_success(results, error);
-  return results;
+  return fixture_session_with(model, &options);
 }
 
 static void check_image(const Setup *s, const VitgateResult *found, const ReferenceImage *expected,
@@ -250,7 +239,7 @@ static void check_decisions(const Setup *s, guint group, guint point)
     for (guint threads = 1; threads <= 3; threads++) {
       g_autoptr(VitgateSession) session = new_session(s->model, threads, group);
       vitgate_session_set_compute(session, computes[point]);
-      const VitgateResult *found = forward(session, s->inputs, n);
+      const VitgateResult *found = fixture_forward(session, s->inputs, n);
       for (guint i = 0; i < n; i++) {
         g_autofree char *what =
             g_strdup_printf("%s, groups of %u, bias %g, %u threads, image %u of %u", s->d.name,
@@ -279,7 +268,7 @@ START_TEST(every_gate_parts_the_images)
   Setup s;
   setup_init(&s, (guint)_i);
   g_autoptr(VitgateSession) session = new_session(s.model, 1, 0);
-  const VitgateResult *found = forward(session, s.inputs, N_IMAGES);
+  const VitgateResult *found = fixture_forward(session, s.inputs, N_IMAGES);
   for (guint m = 0; m < 2 * s.d.depth; m++) {
     const BlockShape *shape = &s.d.blocks[m / 2];
     guint open = 0;
@@ -299,9 +288,9 @@ START_TEST(sampled_images_do_not_care_for_their_batch)
   Setup s;
   setup_init(&s, (guint)_i);
   g_autoptr(VitgateSession) batch = new_session(s.model, 1, 0), single = new_session(s.model, 1, 0);
-  const VitgateResult *found = forward(batch, s.inputs, N_IMAGES);
+  const VitgateResult *found = fixture_forward(batch, s.inputs, N_IMAGES);
   for (guint i = 0; i < N_IMAGES; i++) {
-    const VitgateResult *alone = forward(single, s.inputs + i * s.image, 1);
+    const VitgateResult *alone = fixture_forward(single, s.inputs + i * s.image, 1);
     ck_assert_mem_eq(found[i].logits, alone->logits, s.d.n_classes * sizeof(float));
     ck_assert_mem_eq(found[i].modules, alone->modules, 2 * s.d.depth);
     ck_assert_double_eq(found[i].gmacs, alone->gmacs);
@@ -320,7 +309,8 @@ START_TEST(any_number_of_threads_gives_the_same)
       g_autoptr(VitgateSession) one = new_session(s.model, 1, groups[g]);
       g_autoptr(VitgateSession) many = new_session(s.model, threads, groups[g]);
       for (guint n = 1; n <= N_IMAGES; n++) {
-        const VitgateResult *a = forward(one, s.inputs, n), *b = forward(many, s.inputs, n);
+        const VitgateResult *a = fixture_forward(one, s.inputs, n),
+                            *b = fixture_forward(many, s.inputs, n);
         for (guint i = 0; i < n; i++) {
           ck_assert_mem_eq(a[i].modules, b[i].modules, 2 * s.d.depth);
           ck_assert_double_eq(a[i].gmacs, b[i].gmacs);
@@ -370,8 +360,8 @@ static VitgateModel *open_variant(const Setup *s, guint module, Variant variant)
 static void check_same(const Setup *s, VitgateModel *dearer, VitgateModel *cheaper, guint module)
 {
   g_autoptr(VitgateSession) a = new_session(dearer, 1, 0), b = new_session(cheaper, 1, 0);
-  const VitgateResult *of_a = forward(a, s->inputs, N_IMAGES);
-  const VitgateResult *of_b = forward(b, s->inputs, N_IMAGES);
+  const VitgateResult *of_a = fixture_forward(a, s->inputs, N_IMAGES);
+  const VitgateResult *of_b = fixture_forward(b, s->inputs, N_IMAGES);
   float tokens_a[2 * 16], tokens_b[2 * 16];
   const gsize n_bytes = (s->d.distilled ? 2 : 1) * s->d.dim * sizeof(float);
   const double gate = 1e-9 * (16 * 2 * s->d.dim + 16);
@@ -427,7 +417,7 @@ START_TEST(a_model_tells_what_open_gates_cost)
   g_autoptr(VitgateModel) open = open_variant(&s, 0, OPEN);
   g_autoptr(VitgateSession) session = new_session(open, 1, 0);
   const VitgateModelInfo *info = vitgate_model_get_info(open);
-  ck_assert_double_eq_tol(forward(session, s.inputs, 1)->gmacs, info->gmacs,
+  ck_assert_double_eq_tol(fixture_forward(session, s.inputs, 1)->gmacs, info->gmacs,
                           COUNT_TOLERANCE * info->gmacs);
   setup_clear(&s);
 }

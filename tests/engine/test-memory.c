@@ -76,15 +76,6 @@ __attribute__((visibility("default"))) int posix_memalign(void **memory, size_t 
 
 /* ---- Frames ---- */
 
-static VitgateSession *new_session(VitgateModel *model, guint threads, guint max_batch)
-{
-  g_autoptr(GError) error = NULL;
-  const VitgateSessionOptions options = { .threads = threads, .max_batch = max_batch };
-  VitgateSession *session = vitgate_session_new(model, &options, &error);
-  assert_success(session, error);
-  return session;
-}
-
 START_TEST(the_count_counts)
 {
   atomic_store(&counting, TRUE);
@@ -102,7 +93,7 @@ START_TEST(frames_allocate_nothing)
   static const guint threads[] = { 1, 3 };
   g_autoptr(VitgateModel) model = fixture_model("small");
   for (guint t = 0; t < G_N_ELEMENTS(threads); t++) {
-    g_autoptr(VitgateSession) session = new_session(model, threads[t], 2);
+    g_autoptr(VitgateSession) session = fixture_session(model, threads[t], 2);
     g_autoptr(Frame) frame = frame_new(_i, 321, 243, 11);
     frame_fill_random(frame, 1, 0);
     VitgateImage images[2] = { frame->image, frame->image };
@@ -130,7 +121,7 @@ START_TEST(a_forward_pass_allocates_nothing)
   static const char *const models[] = { "small", "odd", "distilled", "cut", "f16", "timm" };
   g_autoptr(VitgateModel) model = fixture_model(models[_i]);
   const guint size = vitgate_model_get_info(model)->image_size;
-  g_autoptr(VitgateSession) session = new_session(model, 2, 3);
+  g_autoptr(VitgateSession) session = fixture_session(model, 2, 3);
   g_autofree float *tensors = g_new0(float, (gsize)3 * 3 * size * size);
   atomic_store(&counting, TRUE);
   for (guint i = 0; i < 10; i++)
@@ -180,7 +171,7 @@ START_TEST(a_frame_that_memory_cannot_hold_is_refused)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(VitgateModel) model = fixture_model("small");
-  g_autoptr(VitgateSession) session = new_session(model, 1, 1);
+  g_autoptr(VitgateSession) session = fixture_session(model, 1, 1);
   g_autoptr(Frame) wide = frame_new(VITGATE_PIXELS_RGBX, 32767, 40, 0);
   g_autoptr(Frame) good = frame_new(VITGATE_PIXELS_RGBX, 40, 40, 0);
   limit_memory(1 << 20); /* sixteen such rows as floats take 8 MiB */

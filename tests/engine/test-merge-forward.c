@@ -106,29 +106,12 @@ static ReferenceImage *run_plainly(const Setup *s)
   return reference_forward(s->file, &s->d, &settings, s->inputs, N_IMAGES);
 }
 
-static VitgateSession *new_session(const Setup *s, guint threads)
-{
-  g_autoptr(GError) error = NULL;
-  const VitgateSessionOptions options = { .threads = threads, .max_batch = N_IMAGES };
-  VitgateSession *session = vitgate_session_new(s->model, &options, &error);
-  assert_success(session, error);
-  return session;
-}
-
-static const VitgateResult *forward(VitgateSession *session, const float *tensors, guint n)
-{
-  g_autoptr(GError) error = NULL;
-  const VitgateResult *results = vitgate_session_forward(session, tensors, n, &error);
-  assert_success(results, error);
-  return results;
-}
-
 START_TEST(tokens_merge_as_defined)
 {
   Setup s;
   setup_init(&s, _i);
-  g_autoptr(VitgateSession) session = new_session(&s, 1);
-  const VitgateResult *found = forward(session, s.inputs, N_IMAGES);
+  g_autoptr(VitgateSession) session = fixture_session(s.model, 1, N_IMAGES);
+  const VitgateResult *found = fixture_forward(session, s.inputs, N_IMAGES);
   ReferenceImage *expected = run_plainly(&s);
   for (guint i = 0; i < N_IMAGES; i++) {
     const ReferenceImage *e = &expected[i];
@@ -151,8 +134,8 @@ START_TEST(these_thresholds_merge_some_tokens)
 {
   Setup s;
   setup_init(&s, _i);
-  g_autoptr(VitgateSession) session = new_session(&s, 1);
-  const VitgateResult *found = forward(session, s.inputs, N_IMAGES);
+  g_autoptr(VitgateSession) session = fixture_session(s.model, 1, N_IMAGES);
+  const VitgateResult *found = fixture_forward(session, s.inputs, N_IMAGES);
   const guint all = vitgate_model_get_info(s.model)->n_tokens;
   guint merged = 0;
   for (guint i = 0; i < N_IMAGES; i++) {
@@ -168,12 +151,12 @@ START_TEST(threads_and_batches_merge_alike)
 {
   Setup s;
   setup_init(&s, _i);
-  g_autoptr(VitgateSession) single = new_session(&s, 1);
+  g_autoptr(VitgateSession) single = fixture_session(s.model, 1, N_IMAGES);
   for (guint threads = 1; threads <= 3; threads++) {
-    g_autoptr(VitgateSession) session = new_session(&s, threads);
-    const VitgateResult *found = forward(session, s.inputs, N_IMAGES);
+    g_autoptr(VitgateSession) session = fixture_session(s.model, threads, N_IMAGES);
+    const VitgateResult *found = fixture_forward(session, s.inputs, N_IMAGES);
     for (guint i = 0; i < N_IMAGES; i++) {
-      const VitgateResult *alone = forward(single, s.inputs + i * s.image, 1);
+      const VitgateResult *alone = fixture_forward(single, s.inputs + i * s.image, 1);
       ck_assert_uint_eq(found[i].n_tokens, alone->n_tokens);
       ck_assert_double_eq(found[i].gmacs, alone->gmacs);
       for (guint c = 0; c < s.d.n_classes; c++)

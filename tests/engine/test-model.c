@@ -11,14 +11,6 @@
 #include "fixture.h"
 #include "model-file.h"
 
-static VitgateModel *open_model(const char *path)
-{
-  g_autoptr(GError) error = NULL;
-  VitgateModel *model = vitgate_model_open(path, &error);
-  assert_success(model, error);
-  return model;
-}
-
 static char *write_small(const char *name)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
@@ -204,10 +196,10 @@ START_TEST(a_file_is_loaded_once_by_any_path)
   g_autofree char *roundabout = g_build_filename(detour, base, "a", NULL);
   ck_assert_int_eq(symlink(path, symbolic), 0);
   ck_assert_int_eq(link(path, hard), 0);
-  g_autoptr(VitgateModel) model = open_model(path);
+  g_autoptr(VitgateModel) model = fixture_open_model(path);
   const char *const others[] = { path, symbolic, hard, roundabout };
   for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
-    g_autoptr(VitgateModel) other = open_model(others[i]);
+    g_autoptr(VitgateModel) other = fixture_open_model(others[i]);
     ck_assert_ptr_eq(model, other);
   }
 }
@@ -219,7 +211,7 @@ START_TEST(a_copy_is_another_file)
   g_autofree char *path = write_small("model"), *copy = write_small("copy");
   ck_assert_int_eq(utimensat(AT_FDCWD, path, then, 0), 0);
   ck_assert_int_eq(utimensat(AT_FDCWD, copy, then, 0), 0);
-  g_autoptr(VitgateModel) model = open_model(path), other = open_model(copy);
+  g_autoptr(VitgateModel) model = fixture_open_model(path), other = fixture_open_model(copy);
   ck_assert_ptr_ne(model, other);
 }
 END_TEST
@@ -227,14 +219,14 @@ END_TEST
 START_TEST(references_are_counted)
 {
   g_autofree char *path = write_small("model");
-  VitgateModel *first = open_model(path), *second = open_model(path);
+  VitgateModel *first = fixture_open_model(path), *second = fixture_open_model(path);
   VitgateModel *third = vitgate_model_ref(first);
   ck_assert_ptr_eq(first, third);
   vitgate_model_unref(&first);
   ck_assert_ptr_null(first);
   vitgate_model_unref(&second);
   ck_assert_str_eq(vitgate_model_get_info(third)->name, "golden-small");
-  g_autoptr(VitgateModel) again = open_model(path);
+  g_autoptr(VitgateModel) again = fixture_open_model(path);
   ck_assert_ptr_eq(again, third);
   vitgate_model_unref(&third);
   vitgate_model_unref(&third); /* nothing */
@@ -243,22 +235,21 @@ END_TEST
 
 START_TEST(a_session_keeps_its_model)
 {
-  g_autoptr(GError) error = NULL;
   VitgateModel *model = fixture_model("small");
-  g_autoptr(VitgateSession) session = vitgate_session_new(model, NULL, &error);
+  g_autoptr(VitgateSession) session = fixture_session(model, 1, 1);
   vitgate_model_unref(&model);
   g_autofree float *tensor = g_new0(float, 3 * 32 * 32);
-  assert_success(vitgate_session_forward(session, tensor, 1, &error), error);
+  fixture_forward(session, tensor, 1);
 }
 END_TEST
 
 START_TEST(a_file_that_took_its_place_is_another_model)
 {
   g_autofree char *path = write_small("model");
-  g_autoptr(VitgateModel) before = open_model(path);
+  g_autoptr(VitgateModel) before = fixture_open_model(path);
   g_autoptr(ModelFile) file = model_file_read("odd");
   g_free(model_file_write(file, "model"));
-  g_autoptr(VitgateModel) after = open_model(path);
+  g_autoptr(VitgateModel) after = fixture_open_model(path);
   ck_assert_ptr_ne(before, after);
   ck_assert_str_eq(vitgate_model_get_info(before)->name, "golden-small");
   ck_assert_str_eq(vitgate_model_get_info(after)->name, "golden-odd");
@@ -274,7 +265,7 @@ START_TEST(a_file_that_was_written_over_is_another_model)
   model_file_set(file, "name", "\"golden-SMALL\"");
   other = model_file_write(file, "other");
   ck_assert(g_file_get_contents(other, &contents, &n, NULL));
-  g_autoptr(VitgateModel) before = open_model(path);
+  g_autoptr(VitgateModel) before = fixture_open_model(path);
 
   int target = open(path, O_WRONLY);
   ck_assert_int_eq(write(target, contents, n), (gssize)n);
@@ -282,7 +273,7 @@ START_TEST(a_file_that_was_written_over_is_another_model)
   const struct timespec later[2] = { { 2000000000, 0 }, { 2000000000, 0 } };
   ck_assert_int_eq(futimens(target, later), 0);
   close(target);
-  g_autoptr(VitgateModel) after = open_model(path);
+  g_autoptr(VitgateModel) after = fixture_open_model(path);
   ck_assert_ptr_ne(before, after);
   ck_assert_str_eq(vitgate_model_get_info(before)->name, "golden-small");
   ck_assert_str_eq(vitgate_model_get_info(after)->name, "golden-SMALL");
@@ -292,13 +283,13 @@ END_TEST
 START_TEST(a_model_outlives_its_file)
 {
   g_autofree char *path = write_small("model");
-  g_autoptr(VitgateModel) model = open_model(path);
+  g_autoptr(VitgateModel) model = fixture_open_model(path);
   g_autoptr(GError) error = NULL;
   ck_assert_int_eq(truncate(path, 0), 0); /* what is mapped would be gone now */
   ck_assert_int_eq(g_remove(path), 0);
-  g_autoptr(VitgateSession) session = vitgate_session_new(model, NULL, &error);
+  g_autoptr(VitgateSession) session = fixture_session(model, 1, 1);
   g_autofree float *tensor = g_new0(float, 3 * 32 * 32);
-  assert_success(vitgate_session_forward(session, tensor, 1, &error), error);
+  fixture_forward(session, tensor, 1);
   ck_assert_ptr_null(vitgate_model_open(path, &error));
   assert_error(error, VITGATE_ERROR_NOT_FOUND, path);
 }

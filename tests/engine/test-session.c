@@ -8,15 +8,6 @@
 
 #define N_CLASSES 10 /* of the model "small" */
 
-static VitgateSession *new_session(VitgateModel *model, guint threads, guint max_batch)
-{
-  g_autoptr(GError) error = NULL;
-  const VitgateSessionOptions options = { .threads = threads, .max_batch = max_batch };
-  VitgateSession *session = vitgate_session_new(model, &options, &error);
-  assert_success(session, error);
-  return session;
-}
-
 static Frame *new_frame(guint seed)
 {
   Frame *frame = frame_new(VITGATE_PIXELS_NV12, 64 + seed, 48, 0);
@@ -61,12 +52,12 @@ START_TEST(the_largest_options_are_taken)
 {
   g_autoptr(VitgateModel) model = fixture_model("small");
   g_autoptr(Frame) frame = new_frame(0);
-  g_autoptr(VitgateSession) one = new_session(model, 1, 1);
+  g_autoptr(VitgateSession) one = fixture_session(model, 1, 1);
   const float expected = classify(one, &frame->image, 1)->probabilities[0];
-  g_autoptr(VitgateSession) many = new_session(model, VITGATE_MAX_THREADS, 1);
+  g_autoptr(VitgateSession) many = fixture_session(model, VITGATE_MAX_THREADS, 1);
   ck_assert_float_eq_tol(classify(many, &frame->image, 1)->probabilities[0], expected, 1e-5);
 
-  g_autoptr(VitgateSession) batch = new_session(model, 1, VITGATE_MAX_BATCH);
+  g_autoptr(VitgateSession) batch = fixture_session(model, 1, VITGATE_MAX_BATCH);
   g_autofree VitgateImage *images = g_new(VitgateImage, VITGATE_MAX_BATCH);
   for (guint i = 0; i < VITGATE_MAX_BATCH; i++)
     images[i] = frame->image;
@@ -80,8 +71,7 @@ START_TEST(a_session_without_options_takes_one_image)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(VitgateModel) model = fixture_model("small");
-  VitgateSession *session = vitgate_session_new(model, NULL, &error);
-  assert_success(session, error);
+  VitgateSession *session = fixture_session_with(model, NULL);
   g_autoptr(Frame) frame = new_frame(0);
   const VitgateImage two[] = { frame->image, frame->image };
   classify(session, two, 1);
@@ -96,7 +86,7 @@ END_TEST
 START_TEST(batches_out_of_range_are_refused)
 {
   g_autoptr(VitgateModel) model = fixture_model("small");
-  g_autoptr(VitgateSession) session = new_session(model, 1, 3);
+  g_autoptr(VitgateSession) session = fixture_session(model, 1, 3);
   g_autoptr(Frame) frame = new_frame(0);
   const guint sizes[] = { 0, 4, G_MAXUINT };
   for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
@@ -113,7 +103,7 @@ END_TEST
 START_TEST(an_error_leaves_the_session_as_it_was)
 {
   g_autoptr(VitgateModel) model = fixture_model("small");
-  g_autoptr(VitgateSession) session = new_session(model, 2, 3);
+  g_autoptr(VitgateSession) session = fixture_session(model, 2, 3);
   g_autoptr(Frame) good = new_frame(0);
   g_autoptr(GError) error = NULL;
   float before[N_CLASSES], tensor[3 * 32 * 32];
@@ -138,7 +128,7 @@ START_TEST(classifying_is_its_two_halves)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(VitgateModel) model = fixture_model("small");
-  g_autoptr(VitgateSession) session = new_session(model, 1, 2);
+  g_autoptr(VitgateSession) session = fixture_session(model, 1, 2);
   g_autoptr(Frame) first = new_frame(0), second = new_frame(5);
   const VitgateImage images[] = { first->image, second->image };
   float whole[2][N_CLASSES], tensors[2][3 * 32 * 32];
@@ -148,8 +138,7 @@ START_TEST(classifying_is_its_two_halves)
     ck_assert_int_gt(results[i].preprocess_ns, 0);
     ck_assert(vitgate_session_preprocess(session, &images[i], tensors[i], &error));
   }
-  results = vitgate_session_forward(session, tensors[0], 2, &error);
-  assert_success(results, error);
+  results = fixture_forward(session, tensors[0], 2);
   for (guint i = 0; i < 2; i++)
     ck_assert_mem_eq(results[i].logits, whole[i], sizeof whole[i]);
   ck_assert(memcmp(whole[0], whole[1], sizeof whole[0]));
@@ -188,13 +177,13 @@ START_TEST(sessions_of_one_model_run_beside_each_other)
 {
   g_autoptr(VitgateModel) model = fixture_model("small");
   Frame *frames[N_FRAMES];
-  Stream streams[N_STREAMS], alone = { new_session(model, 1, 1), frames };
+  Stream streams[N_STREAMS], alone = { fixture_session(model, 1, 1), frames };
   pthread_t threads[N_STREAMS];
   for (guint i = 0; i < N_FRAMES; i++)
     frames[i] = new_frame(i % 3);
   run_stream(&alone);
   for (guint i = 0; i < N_STREAMS; i++) {
-    streams[i] = (Stream){ new_session(model, i % 3 + 1, 1), frames, i };
+    streams[i] = (Stream){ fixture_session(model, i % 3 + 1, 1), frames, i };
     ck_assert_int_eq(pthread_create(&threads[i], NULL, run_stream, &streams[i]), 0);
   }
   for (guint i = 0; i < N_STREAMS; i++)
@@ -222,7 +211,7 @@ START_TEST(a_session_may_change_its_thread)
   Frame *frames[N_FRAMES];
   for (guint i = 0; i < N_FRAMES; i++)
     frames[i] = new_frame(i);
-  Stream here = { new_session(model, 2, 1), frames };
+  Stream here = { fixture_session(model, 2, 1), frames };
   Stream there = { here.session, frames };
   pthread_t thread;
   run_stream(&here);
