@@ -9,7 +9,7 @@ import unittest
 
 import colour_model
 import gated_model
-from test_command import CommandTest
+from command_case import CommandTest
 
 # GMACs are sums of a dozen doubles.
 TOLERANCE = 1e-12

@@ -1,4 +1,4 @@
-"""What `vitgate inspect` tells of gates, dial and precision, and the picture that it draws.
+"""What `vitgate inspect` tells of a model, its gates and its dial, and the picture that it draws.
 
 Usage: test_inspect.py [unittest's arguments]; $VITGATE is the command.
 """
@@ -8,8 +8,9 @@ import os
 import unittest
 import xml.etree.ElementTree
 
+import colour_model
 import gated_model
-from test_command import CommandTest
+from command_case import CommandTest
 
 SVG = "{http://www.w3.org/2000/svg}"
 USAGE = [1, 0.25, 0.5, None, None, 0.75, 1, 1]
@@ -23,6 +24,36 @@ def calibration_with_usage(*shares):
         usage = [1, share, share, None, None, share, 1, 1]
         points.append(point if share is None else {**point, "gate_usage": usage})
     return points
+
+
+class InspectTest(CommandTest):
+    def test_counts_agree_with_an_independent_count(self):
+        model = self.complete_model()
+        found = json.loads(self.succeed("inspect", "--json", model))
+        self.assertEqual(found["family"], "vit")
+        self.assertEqual(found["parameters"], colour_model.PARAMETERS)
+        self.assertAlmostEqual(found["gmacs"]["dense"], colour_model.DENSE_MACS * 1e-9, 9)
+        self.assertEqual(len(found["blocks"]), 1)
+        block = found["blocks"][0]
+        self.assertEqual(block["heads"], 1)
+        self.assertEqual(block["neurons"], colour_model.NEURONS)
+        self.assertEqual(block["parameters"], colour_model.BLOCK_PARAMETERS)
+        self.assertAlmostEqual(block["mmacs"], colour_model.BLOCK_MACS * 1e-6, 6)
+
+    def test_table(self):
+        text = self.succeed("inspect", self.complete_model())
+        self.assertRegex(text, rf"(?m)^ +0 +1 +8 +{colour_model.BLOCK_PARAMETERS} ")
+        self.assertRegex(text, rf"(?m)^ +total +{colour_model.PARAMETERS} ")
+        self.assertIn("source: weights.safetensors", text)
+
+    def test_weights_without_description(self):
+        found = json.loads(self.succeed("inspect", "--json", self.weights))
+        self.assertIsNone(found["provenance"])
+        self.assertFalse(found["labels"])
+
+    def test_bad_arguments(self):
+        self.fail_with("0 were given", "inspect")
+        self.fail_with("2 were given", "inspect", self.weights, self.weights)
 
 
 class InspectGatesTest(CommandTest):

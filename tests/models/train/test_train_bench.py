@@ -9,7 +9,7 @@ import os
 import unittest
 
 import gated_model
-from test_command import CommandTest
+from command_case import CommandTest
 
 NO_BF16 = {**os.environ, "VITGATE_CPU_MASK": "amx-bf16"}
 
