@@ -118,45 +118,38 @@ START_TEST(a_file_may_hold_little)
 }
 END_TEST
 
-START_TEST(every_half_becomes_its_float)
+/* All numbers of a type with a sign, an exponent and @mantissa_bits. */
+static void check_halves(TensorType type, int mantissa_bits)
 {
+  const int scale = 1 << mantissa_bits, largest = (1 << (15 - mantissa_bits)) - 1;
+  const int offset = largest / 2 + mantissa_bits;
   g_autofree guint16 *halves = g_new(guint16, 65536);
   g_autofree float *values = g_new(float, 65536);
   for (guint i = 0; i < 65536; i++)
     halves[i] = (guint16)i;
-  const Tensor tensor = { .type = TENSOR_F16, .data = halves, .n_bytes = 2 * 65536 };
+  const Tensor tensor = { .type = type, .data = halves, .n_bytes = 2 * 65536 };
   vitgate__tensor_to_float(values, &tensor);
   for (guint i = 0; i < 65536; i++) {
-    const int exponent = i >> 10 & 31, mantissa = i & 1023;
-    double expected = exponent == 31 ? (mantissa ? NAN : INFINITY)
-                      : exponent     ? ldexp(1024 + mantissa, exponent - 25)
-                                     : ldexp(mantissa, -24);
+    const int exponent = i >> mantissa_bits & largest, mantissa = i & (scale - 1);
+    double expected = exponent == largest ? (mantissa ? NAN : INFINITY)
+                      : exponent          ? ldexp(scale + mantissa, exponent - offset)
+                                          : ldexp(mantissa, 1 - offset);
     expected = copysign(expected, i >> 15 ? -1.0 : 1.0);
     assert_each(isnan(expected) ? isnan(values[i])
                                 : values[i] == expected && !signbit(values[i]) == !(i >> 15),
-                "half 0x%04x is %.9g, expected %.9g", i, values[i], expected);
+                "0x%04x is %.9g, expected %.9g", i, values[i], expected);
   }
+}
+
+START_TEST(every_half_becomes_its_float)
+{
+  check_halves(TENSOR_F16, 10);
 }
 END_TEST
 
 START_TEST(every_bfloat_becomes_its_float)
 {
-  g_autofree guint16 *halves = g_new(guint16, 65536);
-  g_autofree float *values = g_new(float, 65536);
-  for (guint i = 0; i < 65536; i++)
-    halves[i] = (guint16)i;
-  const Tensor tensor = { .type = TENSOR_BF16, .data = halves, .n_bytes = 2 * 65536 };
-  vitgate__tensor_to_float(values, &tensor);
-  for (guint i = 0; i < 65536; i++) {
-    const int exponent = i >> 7 & 255, mantissa = i & 127;
-    double expected = exponent == 255 ? (mantissa ? NAN : INFINITY)
-                      : exponent      ? ldexp(128 + mantissa, exponent - 134)
-                                      : ldexp(mantissa, -133);
-    expected = copysign(expected, i >> 15 ? -1.0 : 1.0);
-    assert_each(isnan(expected) ? isnan(values[i])
-                                : values[i] == expected && !signbit(values[i]) == !(i >> 15),
-                "bfloat 0x%04x is %.9g, expected %.9g", i, values[i], expected);
-  }
+  check_halves(TENSOR_BF16, 7);
 }
 END_TEST
 
