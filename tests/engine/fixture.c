@@ -115,3 +115,11 @@ float fixture_uniform(guint32 *state, float low, float high)
 {
   return low + (high - low) * ((float)(fixture_random(state) >> 8) / 0x1p24f);
 }
+
+float *fixture_tensors(guint32 seed, gsize n)
+{
+  float *tensors = g_new(float, n);
+  for (gsize i = 0; i < n; i++)
+    tensors[i] = fixture_uniform(&seed, -2, 2);
+  return tensors;
+}

@@ -9,6 +9,18 @@
 #include "safetensors.h"
 #include "vitgate.h"
 
+/* Of logits, against a reference in double precision. The project promises 1e-3. Float32 here makes
+ * 3e-6; some room above that is for other instruction sets, and still tells an approximate formula
+ * from the right one. */
+#define LOGIT_TOLERANCE 5e-5
+
+/* Of logits of one image on other numbers of threads, which may part the rows otherwise, and so add
+ * in another order: some roundings of logits, which lie below 10. */
+#define ORDER_TOLERANCE 1e-5
+
+/* Of costs, relatively: sums of whole numbers in double, in another order. */
+#define COUNT_TOLERANCE 1e-9
+
 /* Runs the cases, a NULL at their end, and removes the folder that they wrote to.
  * Returns: the exit status of main() */
 int fixture_run(const char *name, TCase *first, ...) G_GNUC_NULL_TERMINATED;
@@ -47,6 +59,9 @@ guint32 fixture_random(guint32 *state);
 
 /* The same, evenly between @low and @high. */
 float fixture_uniform(guint32 *state, float low, float high);
+
+/* Returns: (transfer full): @n such numbers from -2 to 2, for tensors of images */
+float *fixture_tensors(guint32 seed, gsize n);
 
 /* ck_assert_msg() for inner loops: libcheck's own writes every success to a file. */
 #define assert_each(condition, ...)                                                                \

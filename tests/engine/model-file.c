@@ -165,3 +165,9 @@ char *model_file_write(ModelFile *file, const char *name)
   assert_success(written, error);
   return path;
 }
+
+VitgateModel *model_file_open(ModelFile *file, const char *name)
+{
+  g_autofree char *path = model_file_write(file, name);
+  return fixture_open_model(path);
+}

@@ -39,4 +39,7 @@ void model_file_describe(ModelFile *file, const char *text);
 /* Returns: (transfer full): the path of the file, written into the program's own folder */
 char *model_file_write(ModelFile *file, const char *name);
 
+/* Returns: (transfer full): the model that is written there */
+VitgateModel *model_file_open(ModelFile *file, const char *name);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ModelFile, model_file_free)

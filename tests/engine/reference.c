@@ -371,6 +371,33 @@ void reference_free(ReferenceImage *images, guint n)
   g_free(images);
 }
 
+static void check_image(const VitgateResult *found, const ReferenceImage *expected,
+                        const Description *d, double least_margin, const char *what)
+{
+  assert_each(expected->margin > least_margin, "%s: the test's images are too close: %g", what,
+              expected->margin);
+  for (guint m = 0; m < 2 * d->depth; m++)
+    assert_each(found->modules[m] == expected->modules[m], "%s, module %u: %u, expected %u", what,
+                m, found->modules[m], expected->modules[m]);
+  for (guint c = 0; c < d->n_classes; c++)
+    assert_each(fabs(found->logits[c] - expected->logits[c]) <= LOGIT_TOLERANCE,
+                "%s, class %u: %.7g, expected %.7g", what, c, found->logits[c],
+                expected->logits[c]);
+  assert_each(fabs(found->gmacs * 1e9 - expected->macs) <= COUNT_TOLERANCE * expected->macs,
+              "%s: %.12g multiply-adds, counted %.12g", what, found->gmacs * 1e9, expected->macs);
+  ck_assert_double_eq_tol(found->compute_ratio, found->gmacs / d->dense_gmacs, COUNT_TOLERANCE);
+  ck_assert_uint_eq(found->n_tokens, expected->n_tokens);
+}
+
+void reference_check(const VitgateResult *found, const ReferenceImage *expected, guint n,
+                     const Description *d, double least_margin, const char *what)
+{
+  for (guint i = 0; i < n; i++) {
+    g_autofree char *which = g_strdup_printf("%s, image %u of %u", what, i, n);
+    check_image(&found[i], &expected[i], d, least_margin, which);
+  }
+}
+
 /* ---- Models ---- */
 
 ModelFile *reference_model(const Description *d, guint32 seed)

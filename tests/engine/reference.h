@@ -40,5 +40,11 @@ ReferenceImage *reference_forward(ModelFile *file, const Description *descriptio
 
 void reference_free(ReferenceImage *images, guint n_images);
 
+/* The engine's results for @n_images are the reference's, none of whose decisions was closer than
+ * @least_margin: such a one could fall otherwise in float32.
+ * @what: what was run, for messages */
+void reference_check(const VitgateResult *found, const ReferenceImage *expected, guint n_images,
+                     const Description *description, double least_margin, const char *what);
+
 /* @features: [2 * dim] class token, mean of patch tokens */
 double reference_gate_logit(const Gate *gate, const double *features, guint dim, double eps);

@@ -10,11 +10,6 @@
 /* Sums of at most 400 products in float32, below 10. */
 #define GATE_TOLERANCE 2e-5
 
-/* As in test-forward.c, for the same reasons. */
-#define LOGIT_TOLERANCE 5e-5
-#define ORDER_TOLERANCE 1e-5
-#define COUNT_TOLERANCE 1e-9
-
 /* Logits closer than this to a decision could fall otherwise in float32. */
 #define LEAST_MARGIN 1e-3
 
@@ -158,15 +153,6 @@ typedef struct {
   float *inputs; /* [N_IMAGES][3][image_size][image_size] */
 } Setup;
 
-static VitgateModel *open_model(ModelFile *file, const char *name)
-{
-  g_autoptr(GError) error = NULL;
-  g_autofree char *path = model_file_write(file, name);
-  VitgateModel *model = vitgate_model_open(path, &error);
-  assert_success(model, error);
-  return model;
-}
-
 static void setup_init(Setup *s, guint which)
 {
   *s = (Setup){ .d = descriptions[which] };
@@ -178,13 +164,10 @@ static void setup_init(Setup *s, guint which)
   s->d.n_calibration = N_POINTS;
   s->d.default_compute = computes[1];
   s->image = (gsize)3 * s->d.image_size * s->d.image_size;
-  s->inputs = g_new(float, N_IMAGES * s->image);
-  guint32 random = 11;
-  for (gsize i = 0; i < N_IMAGES * s->image; i++)
-    s->inputs[i] = fixture_uniform(&random, -2, 2);
+  s->inputs = fixture_tensors(11, N_IMAGES * s->image);
   s->file = reference_model(&s->d, 21 + which);
   reference_balance_gates(s->file, &s->d, s->inputs, N_IMAGES);
-  s->model = open_model(s->file, s->d.name);
+  s->model = model_file_open(s->file, s->d.name);
 }
 
 static void setup_clear(Setup *s)
@@ -207,24 +190,6 @@ static VitgateSession *new_session(VitgateModel *model, guint threads, guint gro
   return fixture_session_with(model, &options);
 }
 
-static void check_image(const Setup *s, const VitgateResult *found, const ReferenceImage *expected,
-                        const char *what)
-{
-  assert_each(expected->margin > LEAST_MARGIN, "%s: the test's images are too close: %g", what,
-              expected->margin);
-  for (guint m = 0; m < 2 * s->d.depth; m++)
-    assert_each(found->modules[m] == expected->modules[m], "%s, module %u: %u, expected %u", what,
-                m, found->modules[m], expected->modules[m]);
-  for (guint c = 0; c < s->d.n_classes; c++)
-    assert_each(fabs(found->logits[c] - expected->logits[c]) <= LOGIT_TOLERANCE,
-                "%s, class %u: %.7g, expected %.7g", what, c, found->logits[c],
-                expected->logits[c]);
-  assert_each(fabs(found->gmacs * 1e9 - expected->macs) <= COUNT_TOLERANCE * expected->macs,
-              "%s: %.12g multiply-adds, counted %.12g", what, found->gmacs * 1e9, expected->macs);
-  ck_assert_double_eq_tol(found->compute_ratio, found->gmacs / s->d.dense_gmacs, COUNT_TOLERANCE);
-  ck_assert_uint_eq(found->n_tokens, expected->n_tokens);
-}
-
 /* Whose decision a gate takes: 0 is "sample", G_MAXUINT is "batch". No group of more than one
  * image divides the batch of seven, but the one that is it. */
 static const guint groups[] = { 0, 1, 2, 3, 4, 5, 7, 9, G_MAXUINT };
@@ -240,12 +205,9 @@ static void check_decisions(const Setup *s, guint group, guint point)
       g_autoptr(VitgateSession) session = new_session(s->model, threads, group);
       vitgate_session_set_compute(session, computes[point]);
       const VitgateResult *found = fixture_forward(session, s->inputs, n);
-      for (guint i = 0; i < n; i++) {
-        g_autofree char *what =
-            g_strdup_printf("%s, groups of %u, bias %g, %u threads, image %u of %u", s->d.name,
-                            group, biases[point], threads, i, n);
-        check_image(s, &found[i], &expected[i], what);
-      }
+      g_autofree char *what = g_strdup_printf("%s, groups of %u, bias %g, %u threads", s->d.name,
+                                              group, biases[point], threads);
+      reference_check(found, expected, n, &s->d, LEAST_MARGIN, what);
     }
     reference_free(expected, n);
   }
@@ -352,7 +314,7 @@ static VitgateModel *open_variant(const Setup *s, guint module, Variant variant)
       *(float *)tensor->data = variant == SHUT && !strcmp(tensor->name, own) ? -1e4f : 1e4f;
   }
   g_autofree char *name = g_strdup_printf("variant-%s-%u-%u", d.name, module, variant);
-  return open_model(file, name);
+  return model_file_open(file, name);
 }
 
 /* What both compute is the same, to the last bit of logits and tokens; @dearer has one gate more

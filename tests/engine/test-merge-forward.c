@@ -7,11 +7,6 @@
 #include "model.h"
 #include "reference.h"
 
-/* As in test-forward.c, for the same reasons. */
-#define LOGIT_TOLERANCE 5e-5
-#define ORDER_TOLERANCE 1e-5
-#define COUNT_TOLERANCE 1e-9
-
 /* Cosines closer than this to a threshold or to each other could fall otherwise in float32. */
 #define LEAST_MARGIN 1e-5
 
@@ -73,7 +68,6 @@ typedef struct {
 static void setup_init(Setup *s, int number)
 {
   const guint which = (guint)number % N_MODELS, setting = (guint)number / N_MODELS;
-  g_autoptr(GError) error = NULL;
   *s = (Setup){ .d = descriptions[which] };
   memcpy(s->thresholds, thresholds[setting], sizeof s->thresholds);
   s->point = (CalibrationPoint){ 0.5, 1, 0, s->thresholds };
@@ -81,15 +75,10 @@ static void setup_init(Setup *s, int number)
   s->d.n_calibration = 1;
   s->d.default_compute = 0.5;
   s->image = (gsize)3 * s->d.image_size * s->d.image_size;
-  s->inputs = g_new(float, N_IMAGES * s->image);
-  guint32 random = 5;
-  for (gsize i = 0; i < N_IMAGES * s->image; i++)
-    s->inputs[i] = fixture_uniform(&random, -2, 2);
+  s->inputs = fixture_tensors(5, N_IMAGES * s->image);
   s->file = reference_model(&s->d, 31 + which);
   reference_balance_gates(s->file, &s->d, s->inputs, N_IMAGES);
-  g_autofree char *path = model_file_write(s->file, s->d.name);
-  s->model = vitgate_model_open(path, &error);
-  assert_success(s->model, error);
+  s->model = model_file_open(s->file, s->d.name);
 }
 
 static void setup_clear(Setup *s)
@@ -113,17 +102,7 @@ START_TEST(tokens_merge_as_defined)
   g_autoptr(VitgateSession) session = fixture_session(s.model, 1, N_IMAGES);
   const VitgateResult *found = fixture_forward(session, s.inputs, N_IMAGES);
   ReferenceImage *expected = run_plainly(&s);
-  for (guint i = 0; i < N_IMAGES; i++) {
-    const ReferenceImage *e = &expected[i];
-    ck_assert_double_gt(e->margin, LEAST_MARGIN);
-    ck_assert_uint_eq(found[i].n_tokens, e->n_tokens);
-    ck_assert_mem_eq(found[i].modules, e->modules, 2 * s.d.depth);
-    ck_assert_double_eq_tol(found[i].gmacs * 1e9, e->macs, COUNT_TOLERANCE * e->macs);
-    for (guint c = 0; c < s.d.n_classes; c++)
-      assert_each(fabs(found[i].logits[c] - e->logits[c]) <= LOGIT_TOLERANCE,
-                  "image %u, class %u: %.7g, expected %.7g", i, c, found[i].logits[c],
-                  e->logits[c]);
-  }
+  reference_check(found, expected, N_IMAGES, &s.d, LEAST_MARGIN, s.d.name);
   reference_free(expected, N_IMAGES);
   setup_clear(&s);
 }

@@ -192,8 +192,7 @@ START_TEST(sessions_of_one_model_run_beside_each_other)
     ck_assert(!streams[i].failed);
     for (guint f = 0; f < N_FRAMES; f++)
       for (guint c = 0; c < N_CLASSES; c++)
-        /* Threads of one session may add in another order. */
-        assert_each(fabsf(streams[i].logits[f][c] - alone.logits[f][c]) <= 1e-5f,
+        assert_each(fabsf(streams[i].logits[f][c] - alone.logits[f][c]) <= ORDER_TOLERANCE,
                     "stream %u, frame %u, class %u: %.7g, alone %.7g", i, f, c,
                     streams[i].logits[f][c], alone.logits[f][c]);
     vitgate_session_free(&streams[i].session);
