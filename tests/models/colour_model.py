@@ -165,9 +165,9 @@ def write_model(path, **changes):
     )
 
 
-def write_picture(path, corner, width=40, height=36):
-    """A PNG of one colour; corner: (red, green, blue), each 0 or 1"""
-    row = b"\0" + bytes(235 * c + 10 for c in corner) * width
+def write_png(path, width, pixels):
+    """pixels: red, green and blue of each pixel, row by row"""
+    rows = [b"\0" + pixels[start : start + 3 * width] for start in range(0, len(pixels), 3 * width)]
 
     def chunk(kind, content):
         checksum = zlib.crc32(kind + content)
@@ -176,7 +176,12 @@ def write_picture(path, corner, width=40, height=36):
     with open(path, "wb") as file:
         file.write(
             b"\x89PNG\r\n\x1a\n"
-            + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(row * height))
+            + chunk(b"IHDR", struct.pack(">IIBBBBB", width, len(rows), 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(b"".join(rows)))
             + chunk(b"IEND", b"")
         )
+
+
+def write_picture(path, corner, width=40, height=36):
+    """A PNG of one colour; corner: (red, green, blue), each 0 or 1"""
+    write_png(path, width, bytes(235 * c + 10 for c in corner) * width * height)

@@ -6,10 +6,8 @@ The weights are large enough for its classes to depend on the picture.
 import json
 import os
 import random
-import struct
-import zlib
 
-from colour_model import write_safetensors
+from colour_model import write_png, write_safetensors
 
 IMAGE, PATCH, DIM, HEAD_DIM, HEADS, NEURONS, DEPTH = 32, 8, 32, 8, 4, 64, 3
 LABELS = ["pike", "quail", "robin", "stork", "tench"]
@@ -107,19 +105,7 @@ def write_picture(path, rng, side=40):
             for x in range(left, left + rng.randrange(4, 20)):
                 if x < side and y < side:
                     pixels[y][x] = colour
-    rows = b"".join(b"\0" + bytes(v for pixel in row for v in pixel) for row in pixels)
-
-    def chunk(kind, content):
-        checksum = zlib.crc32(kind + content)
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
-
-    with open(path, "wb") as file:
-        file.write(
-            b"\x89PNG\r\n\x1a\n"
-            + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(rows))
-            + chunk(b"IEND", b"")
-        )
+    write_png(path, side, bytes(v for row in pixels for pixel in row for v in pixel))
 
 
 def write_pictures(folder, n, seed=1):
