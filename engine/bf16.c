@@ -3,7 +3,7 @@
 #include "cpu.h"
 
 #ifdef __x86_64__
-extern const Bf16Kernels vitgate__bf16_amx;
+extern const Bf16Kernels vitgate__bf16_amx, vitgate__bf16_avx512;
 #endif
 
 const Bf16Kernels *vitgate__bf16_kernels(void)
@@ -11,6 +11,8 @@ const Bf16Kernels *vitgate__bf16_kernels(void)
 #ifdef __x86_64__
   if (vitgate__cpu_has(CPU_AMX_BF16))
     return &vitgate__bf16_amx;
+  if (vitgate__cpu_has(CPU_AVX512_BF16))
+    return &vitgate__bf16_avx512;
 #endif
   return NULL;
 }

@@ -27,11 +27,10 @@ static gboolean ask_for_tiles(void)
 
 static gboolean has_amx_bf16(void)
 {
-  const guint32 amx_bf16 = 1u << 22, amx_tile = 1u << 24, avx512_bf16 = 1u << 5;
+  const guint32 amx_bf16 = 1u << 22, amx_tile = 1u << 24;
   guint32 a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (~d & (amx_bf16 | amx_tile)))
-    return FALSE;
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx512_bf16) && ask_for_tiles();
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && !(~d & (amx_bf16 | amx_tile)) &&
+         ask_for_tiles();
 }
 
 #endif
@@ -48,8 +47,11 @@ static gpointer read_features(gpointer unused)
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       !masked("avx512")) {
     features |= 1u << CPU_AVX512;
-    if (!masked("amx-bf16") && has_amx_bf16())
-      features |= 1u << CPU_AMX_BF16;
+    if (__builtin_cpu_supports("avx512bf16") && !masked("avx512-bf16")) {
+      features |= 1u << CPU_AVX512_BF16;
+      if (!masked("amx-bf16") && has_amx_bf16())
+        features |= 1u << CPU_AMX_BF16;
+    }
   }
 #endif
   return GUINT_TO_POINTER(features);

@@ -5,9 +5,10 @@
 #include <glib.h>
 
 typedef enum {
-  CPU_AVX2,     /* "avx2": AVX2 and FMA */
-  CPU_AVX512,   /* "avx512": AVX-512 F, BW, DQ and VL */
-  CPU_AMX_BF16, /* "amx-bf16": AMX tiles of bfloat16, and AVX-512 BF16 to make them */
+  CPU_AVX2,        /* "avx2": AVX2 and FMA */
+  CPU_AVX512,      /* "avx512": AVX-512 F, BW, DQ and VL */
+  CPU_AVX512_BF16, /* "avx512-bf16": these, and AVX-512 BF16 */
+  CPU_AMX_BF16,    /* "amx-bf16": these, and AMX tiles of bfloat16 */
 } CpuFeature;
 
 gboolean vitgate__cpu_has(CpuFeature feature);
