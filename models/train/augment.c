@@ -11,7 +11,9 @@ static const double luma_weights[3] = { 0.299, 0.587, 0.114 };
 
 gboolean augmentation_check(const Augmentation *a, GError **error)
 {
-  const double shares[] = { a->mirror, a->brightness, a->contrast, a->saturation, a->grey };
+  const double shares[] = {
+    a->mirror, a->brightness, a->contrast, a->saturation, a->grey, a->mixup
+  };
   gboolean fine = a->area[0] > 0 && a->area[0] <= a->area[1] && a->area[1] <= 1 &&
                   a->aspect[0] > 0 && a->aspect[0] <= a->aspect[1] && isfinite(a->aspect[1]);
   for (guint i = 0; i < G_N_ELEMENTS(shares); i++)
@@ -99,4 +101,21 @@ ImageView variation_view(const Variation *v, const VitgateImage *image)
           factor * ((i == j) * v->saturation + (1 - v->saturation) * luma_weights[j]);
   }
   return view;
+}
+
+void augmentation_blend(const Augmentation *a, Random *random, float *tensors, int *labels, guint n,
+                        gsize length)
+{
+  if (a->mixup <= 0)
+    return;
+  g_autofree float *first = g_memdup2(tensors, length * sizeof *tensors);
+  for (guint i = 0; i < n; i++, tensors += length) {
+    if (random_unit(random) >= a->mixup)
+      continue;
+    const float *next = i + 1 < n ? tensors + length : first;
+    const float share = (float)random_unit(random);
+    for (gsize k = 0; k < length; k++)
+      tensors[k] += share * (next[k] - tensors[k]);
+    labels[i] = -1;
+  }
 }

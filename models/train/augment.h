@@ -13,6 +13,7 @@ typedef struct {
   double contrast;   /* the same */
   double saturation; /* the same */
   double grey;       /* probability that no colour is left */
+  double mixup;      /* probability that an image is blended with its neighbour in the batch */
 } Augmentation;
 
 #define AUGMENTATION_DEFAULT                                                                       \
@@ -39,3 +40,11 @@ Variation augmentation_draw(const Augmentation *augmentation, Random *random, gu
  * their own grey (ITU-R BT.601) by saturation, in that order and without limits between.
  * @image: the photograph, RGB or RGBx */
 ImageView variation_view(const Variation *variation, const VitgateImage *image);
+
+/* Blends images with the next of their batch, the last with the first, in any proportion (Zhang et
+ * al. 2018, the proportions drawn evenly): what a teacher says of them is new, however often the
+ * photographs were seen. A blended image has no label: -1.
+ * @tensors: [n][length]
+ * @labels: [n] */
+void augmentation_blend(const Augmentation *augmentation, Random *random, float *tensors,
+                        int *labels, guint n, gsize length);

@@ -34,7 +34,8 @@ static gboolean open_teacher(Run *run, GError **error)
   Student dense = { 0 };
   if (!student_load(&dense, o->teacher, d, run->classes, run->n_classes, error))
     return FALSE;
-  run->teacher = teacher_new(dense.network, dense.description, o->batch, o->threads);
+  run->teacher =
+      teacher_new(dense.network, dense.description, o->batch, o->threads, o->features > 0);
   return TRUE;
 }
 

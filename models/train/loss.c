@@ -109,33 +109,54 @@ static void follow_label(real *dlogits, const real *logits, guint label, double 
   sums->right += loss_best(logits, n) == label;
 }
 
-/* Mean squared difference between the tokens that enter the tail and the means of the teacher's
- * that they stand for, over the mean square of the teacher's. */
-static void match_tokens(Share *share, guint i, const real *teacher, double weight, LossSums *sums)
+/* Mean squared difference between an image's tokens at a level and the means of the teacher's that
+ * they stand for (share->into), over the mean square of the latter.
+ * Returns: the difference, unweighted */
+static double match_level(Share *share, guint i, guint level, const real *teacher, double weight)
 {
-  const Network *network = share->pass->network;
-  const Description *d = network->description;
-  const guint tokens = vitgate__description_n_tokens(d), dim = d->dim, tail = share->pass->tail;
-  const Activations *entry = &share->blocks[tail];
-  const guint first = entry->rows[i], remaining = entry->rows[i + 1] - first;
-  for (guint t = 0; t < tokens; t++)
-    share->into[t] = t;
-  for (guint b = 0; b < tail; b++)
-    for (guint t = 0; t < tokens; t++)
-      share->into[t] = share->blocks[b].into[share->blocks[b].rows[i] + share->into[t]];
+  const Description *d = share->pass->network->description;
+  const guint tokens = vitgate__description_n_tokens(d), dim = d->dim;
+  const Activations *entry = &share->blocks[pass_level_block(share->pass, level)];
+  const guint first = entry->rows[i];
+  const gsize n = (gsize)(entry->rows[i + 1] - first) * dim;
   real *mean = share->dz; /* free before the way back */
-  memset(mean, 0, (gsize)remaining * dim * sizeof *mean);
+  memset(mean, 0, n * sizeof *mean);
   for (guint t = 0; t < tokens; t++)
     functions()->add_scaled(mean + (gsize)share->into[t] * dim,
                             1 / entry->size[first + share->into[t]], teacher + (gsize)t * dim, dim);
   const real *ours = entry->x + (gsize)first * dim;
-  real *dentry = share->dentry + (gsize)first * dim;
-  const gsize n = (gsize)remaining * dim;
+  real *dentry = share->dentry[level] + (gsize)first * dim;
   const double scale = 1 / MAX(functions()->dot(mean, mean, n), 1e-12);
+  double sum = 0;
   for (gsize k = 0; k < n; k++) {
     const double difference = ours[k] - mean[k];
-    sums->tokens += scale * difference * difference;
+    sum += scale * difference * difference;
     dentry[k] += (real)(2 * weight * scale * difference);
+  }
+  return sum;
+}
+
+/* From the first level's block to the tail; on the way share->into follows the merging. */
+static void match_tokens(Share *share, guint i, const real *teacher, const LossWeights *weights,
+                         double each, LossSums *sums)
+{
+  const Pass *pass = share->pass;
+  const Description *d = pass->network->description;
+  const guint tokens = vitgate__description_n_tokens(d);
+  for (guint t = 0; t < tokens; t++)
+    share->into[t] = t;
+  for (guint b = 0, level = pass->n_levels; level > 0; b++) {
+    if (pass_level_block(pass, level - 1) == b) {
+      level--;
+      const double weight = level ? weights->features / (pass->n_levels - 1) : weights->tokens;
+      const gsize image = (gsize)level * pass->n_images + share->first + i;
+      const double difference =
+          match_level(share, i, level, teacher + image * tokens * d->dim, weight * each);
+      *(level ? &sums->features : &sums->tokens) +=
+          level ? difference / (pass->n_levels - 1) : difference;
+    }
+    for (guint t = 0; level && t < tokens; t++)
+      share->into[t] = share->blocks[b].into[share->blocks[b].rows[i] + share->into[t]];
   }
 }
 
@@ -165,13 +186,15 @@ LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets 
 {
   const Pass *pass = share->pass;
   const Description *d = pass->network->description;
-  const guint n = d->n_classes, tokens = vitgate__description_n_tokens(d);
+  const guint n = d->n_classes;
   const double each = 1.0 / pass->n_images;
   LossSums sums = { 0 };
   g_autofree double *work = g_new(double, 2 * n);
   memset(share->dlogits, 0, (gsize)share->n * n * sizeof *share->dlogits);
-  memset(share->dentry, 0,
-         (gsize)share->blocks[pass->tail].rows[share->n] * d->dim * sizeof *share->dentry);
+  for (guint level = 0; level < pass->n_levels; level++)
+    memset(share->dentry[level], 0,
+           (gsize)share->blocks[pass_level_block(pass, level)].rows[share->n] * d->dim *
+               sizeof(real));
   for (guint i = 0; i < share->n; i++) {
     const guint image = share->first + i;
     const real *logits = share->logits + (gsize)i * n;
@@ -182,8 +205,7 @@ LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets 
     if (targets->labels && targets->labels[image] >= 0)
       follow_label(dlogits, logits, (guint)targets->labels[image], work, weights, each, n, &sums);
     if (targets->teacher_tokens && weights->tokens > 0)
-      match_tokens(share, i, targets->teacher_tokens + (gsize)image * tokens * d->dim,
-                   weights->tokens * each, &sums);
+      match_tokens(share, i, targets->teacher_tokens, weights, each, &sums);
   }
   if (weights->compute > 0)
     weigh_compute(share, weights, ratio);

@@ -8,6 +8,7 @@ typedef struct {
   double distillation; /* Kullback-Leibler divergence from the teacher's to the student's classes */
   double temperature;  /* of both, in the former */
   double tokens;       /* mean squared difference of the final tokens */
+  double features;     /* the same of the other levels' tokens, together */
   double labels;       /* cross entropy with labels */
   double smoothing;    /* of the labels */
   double compute;      /* (compute ratio - target)^2: gamma */
@@ -18,13 +19,15 @@ typedef struct {
 /* Of one batch. */
 typedef struct {
   const real *teacher_logits; /* [n_images][n_classes] */
-  const real *teacher_tokens; /* (nullable) [n_images][n_tokens][dim] that enter the tail */
+  const real *teacher_tokens; /* (nullable) [levels][n_images][n_tokens][dim], see pass.h: without
+                               features only the first level */
   const int *labels;          /* (nullable) [n_images]; -1: none */
 } LossTargets;
 
 /* Sums over a share's images; divided by the batch's size they are means. */
 typedef struct {
-  double distillation, tokens, labels, agreement; /* agreement: images with the teacher's class */
+  double distillation, tokens, features, labels,
+      agreement; /* agreement: images with the teacher's class */
   guint labelled, right;
 } LossSums;
 

@@ -104,7 +104,8 @@ static GArray *list_parts(Share *share, const Network *network, guint images)
   want(parts, &share->tokens[1], (gsize)images * d->dim);
   want(parts, &share->dtokens, (gsize)images * d->dim);
   want(parts, &share->dlogits, (gsize)images * d->n_classes);
-  want(parts, &share->dentry, rows * d->dim);
+  for (guint level = 0; level < pass_count_levels(d); level++)
+    want(parts, &share->dentry[level], rows * d->dim);
   want(parts, &share->dfinal, rows * d->dim);
   want(parts, &share->dx, rows * d->dim);
   want(parts, &share->dz, rows * d->dim);
@@ -120,6 +121,12 @@ static GArray *list_parts(Share *share, const Network *network, guint images)
   want(parts, &share->dmask, MAX(width, neurons));
   want(parts, &share->gradient, network->n_values);
   return parts;
+}
+
+guint pass_count_levels(const Description *d)
+{
+  const guint tail = vitgate__description_tail(d);
+  return tail ? MIN(MAX_LEVELS, 1 + (tail - 1) / LEVEL_BLOCKS) : 1;
 }
 
 static void share_init(Share *share, Pass *pass, guint images, gboolean bf16)
@@ -174,6 +181,7 @@ Pass *pass_new(const Network *network, Team *team, guint max_images, gboolean bf
   pass->team = team;
   pass->capacity = max_images;
   pass->tail = vitgate__description_tail(network->description);
+  pass->n_levels = 1;
   pass->shares = g_new0(Share, n);
   for (guint i = 0; i < n; i++)
     share_init(&pass->shares[i], pass, (max_images + n - 1) / n, bf16);
@@ -352,21 +360,28 @@ static void embed_backward(Share *share)
   }
 }
 
+/* Adds what the loss wants of the tokens that enter a block, if they are compared. */
+static void compare_backward(Share *share, guint block)
+{
+  const Pass *pass = share->pass;
+  for (guint level = 0; level < pass->n_levels; level++)
+    if (pass_level_block(pass, level) == block)
+      functions()->add_scaled(share->dx, 1, share->dentry[level],
+                              (gsize)share->blocks[block].rows[share->n] *
+                                  pass->network->description->dim);
+}
+
 void pass_backward(Share *share)
 {
   const Description *d = share->pass->network->description;
   classify_backward(share);
-  if (share->pass->tail == d->depth)
-    functions()->add_scaled(share->dx, 1, share->dentry,
-                            (gsize)share->blocks[d->depth].rows[share->n] * d->dim);
+  compare_backward(share, d->depth);
   for (guint b = d->depth; b-- > 0;) {
     pass_mlp_backward(share, b);
     pass_gate_backward(share, b, TRUE);
     pass_attention_backward(share, b);
     pass_gate_backward(share, b, FALSE);
-    if (b == share->pass->tail)
-      functions()->add_scaled(share->dx, 1, share->dentry,
-                              (gsize)share->blocks[b].rows[share->n] * d->dim);
+    compare_backward(share, b);
   }
   embed_backward(share);
 }

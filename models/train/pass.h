@@ -54,6 +54,11 @@ typedef struct {
   } gates[2];                         /* of the attention, of the MLP */
 } Activations;
 
+/* Where a student's tokens are compared with its teacher's: as they enter the tail, and, as further
+ * levels, three blocks before, six blocks before, and so on. */
+#define LEVEL_BLOCKS 3
+#define MAX_LEVELS   8
+
 typedef struct _Pass Pass;
 
 /* One member's part of the batch. */
@@ -66,7 +71,7 @@ typedef struct {
   real *tokens[2], *dtokens;                /* [n][dim]: class and distillation tokens of final */
   real *logits;                             /* [n][n_classes] */
   real *dlogits;                            /* set by the loss */
-  real *dentry;                             /* set by the loss: of the tokens that enter the tail */
+  real *dentry[MAX_LEVELS];                 /* set by the loss: of the tokens that enter a level */
   real *dfinal, *dx, *dz, *dh, *dqkv, *dheads, *dp, *scores, *dscores,
       *dfeatures;                          /* scratch of the way back */
   real *heads_mask, *neurons_mask, *dmask; /* of the block at hand, while structure is searched */
@@ -82,6 +87,7 @@ struct _Pass {
   Team *team;
   guint n_images, capacity;
   guint tail;          /* behind this block's attention patch tokens end; depth: they never do */
+  guint n_levels;      /* in use: 1, the tail's entry, unless set to more */
   const real *tensors; /* [n_images][3][image_size][image_size] */
   Decisions decisions;
   Share *shares;    /* [team size] */
@@ -96,6 +102,15 @@ void pass_free(Pass **pass);
 
 /* Returns: bytes that its activations take */
 gsize pass_measure(const Network *network, guint max_images, guint n_members);
+
+/* Returns: levels that a network of these blocks has, at most MAX_LEVELS */
+guint pass_count_levels(const Description *description);
+
+/* Returns: the block that the level's tokens enter */
+static inline guint pass_level_block(const Pass *pass, guint level)
+{
+  return pass->tail - LEVEL_BLOCKS * level;
+}
 
 /* Packs the weights anew: after every change of the network's values, on every member. */
 void pass_pack(Share *share);

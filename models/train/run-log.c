@@ -70,6 +70,7 @@ static void add_report(StepReport *sum, const StepReport *report)
   sum->loss += report->loss;
   sum->distillation += report->distillation;
   sum->tokens += report->tokens;
+  sum->features += report->features;
   sum->labels += report->labels;
   sum->agreement += report->agreement;
   sum->ratio += report->ratio;
@@ -90,6 +91,7 @@ static void log_means(RunLog *log, const Trainer *trainer, const Description *d,
     { "loss", s->loss / n },
     { "distillation", s->distillation / n },
     { "tokens", s->tokens / n },
+    { "features", s->features / n },
     { "labels", s->labels / n },
     { "agreement", s->agreement / n },
     { "compute", s->ratio / n },

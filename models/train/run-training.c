@@ -49,6 +49,7 @@ void run_make_trainer(Run *run)
     .loss = { .distillation = 1,
               .temperature = 1,
               .tokens = 1,
+              .features = o->features,
               .labels = o->labels,
               .smoothing = 0.1,
               .compute = student_has_gates(&run->student) || network->searches ? GAMMA : 0,
@@ -143,6 +144,8 @@ static JsonObject *describe_options(const CompressOptions *o)
   json_object_set_double_member(object, "learning-rate", o->rate);
   json_object_set_double_member(object, "gate-rate", o->gate_rate);
   json_object_set_double_member(object, "labels", o->labels);
+  json_object_set_double_member(object, "features", o->features);
+  json_object_set_double_member(object, "mixup", o->mixup);
   json_object_set_int_member(object, "sub-groups", o->sub_groups);
   json_object_set_int_member(object, "group-size", o->group_size);
   json_object_set_boolean_member(object, "fixed-dial", o->fixed_dial);
@@ -293,7 +296,8 @@ static gboolean train_on(Run *run, Samples *samples, GError **error)
 gboolean run_train(Run *run, GError **error)
 {
   const CompressOptions *o = run->options;
-  const Augmentation augmentation = AUGMENTATION_DEFAULT;
+  Augmentation augmentation = AUGMENTATION_DEFAULT;
+  augmentation.mixup = o->mixup;
   const SamplesOptions how = { .order = { .part = SAMPLER_TRAINING,
                                           .weights = o->folder_weights,
                                           .n_weights = o->n_folder_weights,

@@ -14,8 +14,8 @@
 #define MAX_DEPTH   1024
 #define MAX_THREADS 64
 
-/* The purpose of random numbers, apart from those of the sampler. */
-#define AUGMENTING 100
+/* The purposes of random numbers, apart from those of the sampler. */
+enum { AUGMENTING = 100, BLENDING = 102 };
 
 typedef enum { FREE, FILLING, READY, IN_USE } SlotState;
 
@@ -338,7 +338,13 @@ const Batch *samples_next(Samples *samples, GError **error)
   g_mutex_lock(&samples->lock);
   Slot *slot = take_slot(samples, error);
   g_mutex_unlock(&samples->lock);
-  return slot ? &slot->batch : NULL;
+  if (!slot)
+    return NULL;
+  Random random = { random_key(samples->seed, BLENDING, slot->batch.first_draw) };
+  if (samples->augmented)
+    augmentation_blend(&samples->augmentation, &random, slot->tensors, slot->labels, slot->batch.n,
+                       samples->tensor_length);
+  return &slot->batch;
 }
 
 void samples_release(const Batch **batch)

@@ -19,7 +19,8 @@ struct _Teacher {
   guint n;
 };
 
-Teacher *teacher_new(Network *network, Description *d, guint max_batch, guint threads)
+Teacher *teacher_new(Network *network, Description *d, guint max_batch, guint threads,
+                     gboolean features)
 {
   Teacher *teacher = g_new0(Teacher, 1);
   teacher->description = d;
@@ -27,8 +28,11 @@ Teacher *teacher_new(Network *network, Description *d, guint max_batch, guint th
   teacher->team = vitgate__team_new(threads);
   teacher->pass = pass_new(network, teacher->team, CHUNK * threads, product_has_bf16());
   teacher->pass->decisions.bias = INFINITY;
+  if (features)
+    teacher->pass->n_levels = pass_count_levels(d);
   teacher->logits = g_new(float, (gsize)max_batch * d->n_classes);
-  teacher->tokens = g_new(float, (gsize)max_batch *vitgate__description_n_tokens(d) * d->dim);
+  teacher->tokens = g_new(
+      float, (gsize)teacher->pass->n_levels *max_batch *vitgate__description_n_tokens(d) * d->dim);
   return teacher;
 }
 
@@ -76,8 +80,9 @@ static void run_member(gpointer data, guint member)
     const gsize at = first + share->first;
     memcpy(teacher->logits + at * d->n_classes, share->logits,
            (gsize)share->n * d->n_classes * sizeof(float));
-    memcpy(teacher->tokens + at * tokens, share->blocks[pass->tail].x,
-           share->n * tokens * sizeof(float));
+    for (guint level = 0; level < pass->n_levels; level++)
+      memcpy(teacher->tokens + ((gsize)level * teacher->n + at) * tokens,
+             share->blocks[pass_level_block(pass, level)].x, share->n * tokens * sizeof(float));
     vitgate__team_barrier(teacher->team);
   }
 }

@@ -7,8 +7,10 @@ typedef struct _Teacher Teacher;
 
 /* @network: (transfer full): of the student's classes
  * @description: (transfer full): the network's
+ * @features: keep the tokens of all levels, see pass.h, not only of the first
  * Returns: (transfer full) */
-Teacher *teacher_new(Network *network, Description *description, guint max_batch, guint threads);
+Teacher *teacher_new(Network *network, Description *description, guint max_batch, guint threads,
+                     gboolean features);
 void teacher_free(Teacher **teacher);
 
 const Network *teacher_get_network(const Teacher *teacher);
@@ -18,6 +20,6 @@ const Description *teacher_get_description(const Teacher *teacher);
  * @tensors: [n][3][image_size][image_size] */
 void teacher_run(Teacher *teacher, const float *tensors, guint n);
 
-/* [n][n_classes], and [n][n_tokens][dim] that enter the tail: the last block with attention. */
+/* [n][n_classes], and [levels][n][n_tokens][dim], see pass.h. */
 const float *teacher_get_logits(const Teacher *teacher);
 const float *teacher_get_tokens(const Teacher *teacher);

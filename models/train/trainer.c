@@ -34,6 +34,8 @@ Trainer *trainer_new(Network *network, const TrainerOptions *options)
   trainer->network = network;
   trainer->team = vitgate__team_new(n);
   trainer->pass = pass_new(network, trainer->team, options->batch, options->bf16);
+  if (options->loss.features > 0)
+    trainer->pass->n_levels = pass_count_levels(network->description);
   trainer->optimizer = optimizer_new(network, &options->optimizer);
   trainer->gradients = g_new(real *, n);
   for (guint i = 0; i < n; i++)
@@ -130,7 +132,8 @@ static gboolean sums_are_finite(const Trainer *trainer)
 {
   for (guint i = 0; i < trainer->options.threads; i++) {
     const LossSums *s = &trainer->sums[i];
-    if (!isfinite(s->distillation) || !isfinite(s->tokens) || !isfinite(s->labels))
+    if (!isfinite(s->distillation) || !isfinite(s->tokens) || !isfinite(s->features) ||
+        !isfinite(s->labels))
       return FALSE;
   }
   return isfinite(trainer->ratio);
@@ -173,6 +176,7 @@ static void report_step(const Trainer *trainer, StepReport *report)
   for (guint i = 0; i < trainer->options.threads; i++) {
     sums.distillation += trainer->sums[i].distillation;
     sums.tokens += trainer->sums[i].tokens;
+    sums.features += trainer->sums[i].features;
     sums.labels += trainer->sums[i].labels;
     sums.agreement += trainer->sums[i].agreement;
     sums.labelled += trainer->sums[i].labelled;
@@ -181,6 +185,7 @@ static void report_step(const Trainer *trainer, StepReport *report)
   *report = (StepReport){
     .distillation = sums.distillation / n,
     .tokens = sums.tokens / n,
+    .features = sums.features / n,
     .labels = sums.labelled ? sums.labels / sums.labelled : 0,
     .agreement = sums.agreement / n,
     .ratio = trainer->ratio,
@@ -188,10 +193,10 @@ static void report_step(const Trainer *trainer, StepReport *report)
     .norm = trainer->norm,
     .rate = trainer->factor,
   };
-  report->loss =
-      (w->distillation * sums.distillation + w->tokens * sums.tokens + w->labels * sums.labels) /
-          n +
-      w->compute * (report->ratio - w->target) * (report->ratio - w->target);
+  report->loss = (w->distillation * sums.distillation + w->tokens * sums.tokens +
+                  w->features * sums.features + w->labels * sums.labels) /
+                     n +
+                 w->compute * (report->ratio - w->target) * (report->ratio - w->target);
 }
 
 gboolean trainer_step(Trainer *trainer, const real *tensors, const LossTargets *targets,

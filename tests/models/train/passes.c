@@ -38,13 +38,14 @@ double passes_loss(Pass *pass, const LossWeights *weights, const LossTargets *ta
     const LossSums part = loss_share(share, weights, targets, ratio);
     sums->distillation += part.distillation;
     sums->tokens += part.tokens;
+    sums->features += part.features;
     sums->labels += part.labels;
     sums->agreement += part.agreement;
     sums->labelled += part.labelled;
     sums->right += part.right;
   }
   return (weights->distillation * sums->distillation + weights->tokens * sums->tokens +
-          weights->labels * sums->labels) /
+          weights->features * sums->features + weights->labels * sums->labels) /
              pass->n_images +
          weights->compute * off * off;
 }

@@ -390,10 +390,40 @@ START_TEST(photographs_without_colour_are_drawn_too)
 }
 END_TEST
 
+/* Every image is its neighbours' mean in some proportion, by the values that they had before. */
+START_TEST(blended_images_lie_between_neighbours)
+{
+  enum { N = 50, LENGTH = 3 };
+  Augmentation a = AUGMENTATION_DEFAULT;
+  a.mixup = 0.5;
+  float tensors[N][LENGTH], before[N + 1][LENGTH];
+  int labels[N];
+  Random random = { 8 };
+  for (guint i = 0; i < N; i++) {
+    labels[i] = (int)i;
+    for (guint k = 0; k < LENGTH; k++)
+      before[i][k] = tensors[i][k] = (float)random_unit(&random);
+  }
+  memcpy(before[N], before[0], sizeof before[0]);
+  augmentation_blend(&a, &random, tensors[0], labels, N, LENGTH);
+  guint n_blended = 0;
+  for (guint i = 0; i < N; i++) {
+    const float share = (tensors[i][0] - before[i][0]) / (before[i + 1][0] - before[i][0]);
+    n_blended += labels[i] == -1;
+    ck_assert(labels[i] == -1 ? share > 0 && share < 1 : labels[i] == (int)i && share == 0);
+    for (guint k = 0; k < LENGTH; k++)
+      ck_assert_float_eq_tol(tensors[i][k],
+                             before[i][k] + share * (before[i + 1][k] - before[i][k]), 1e-5);
+  }
+  ck_assert_uint_gt(n_blended, N / 4);
+  ck_assert_uint_lt(n_blended, 3 * N / 4);
+}
+END_TEST
+
 START_TEST(ranges_that_cannot_be_are_refused)
 {
   const Augmentation good = AUGMENTATION_DEFAULT;
-  Augmentation bad[10];
+  Augmentation bad[11];
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++)
     bad[i] = good;
   bad[0].area[0] = 0;
@@ -406,6 +436,7 @@ START_TEST(ranges_that_cannot_be_are_refused)
   bad[7].contrast = 1.1;
   bad[8].grey = NAN;
   bad[9].area[0] = NAN;
+  bad[10].mixup = 2;
   ck_assert(augmentation_check(&good, NULL));
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
     g_autoptr(GError) error = NULL;
@@ -446,6 +477,7 @@ int main(void)
                       G_N_ELEMENTS(extents));
   tcase_add_test(tests, nothing_to_vary_gives_the_whole_square);
   tcase_add_test(tests, photographs_without_colour_are_drawn_too);
+  tcase_add_test(tests, blended_images_lie_between_neighbours);
   tcase_add_test(tests, ranges_that_cannot_be_are_refused);
   tcase_add_loop_test(tests, permutations_reach_every_number_once, 0, 7);
   return fixtures_run(tests, "augment");

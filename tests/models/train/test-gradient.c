@@ -13,11 +13,11 @@
 #define RELATIVE 1e-5
 #define ABSOLUTE 1e-8
 
-enum { N_IMAGES = 5, N_MEMBERS = 2 };
+enum { N_IMAGES = 5, N_MEMBERS = 2, DEPTH = 5 };
 
 typedef struct {
   Description description;
-  BlockShape blocks[4];
+  BlockShape blocks[DEPTH];
   Network *network;
   Team *team;
   Pass *pass;
@@ -44,16 +44,18 @@ static Setup *setup_new(const Variant *variant)
 {
   Setup *s = g_new0(Setup, 1);
   GRand *random = g_rand_new_with_seed(7);
-  const BlockShape shapes[4] = {
-    { .heads = 3, .neurons = 32 }, { .heads = 1, .neurons = 48 }, { .neurons = 16 }, { .heads = 2 }
-  };
+  const BlockShape shapes[DEPTH] = { { .heads = 3, .neurons = 32 },
+                                     { .heads = 1, .neurons = 48 },
+                                     { .neurons = 16 },
+                                     { .heads = 2, .neurons = 16 },
+                                     { .heads = 2 } };
   memcpy(s->blocks, shapes, sizeof shapes);
   s->description = (Description){
     .image_size = 12,
     .patch_size = 3,
     .dim = 10,
     .head_dim = 6,
-    .depth = 4,
+    .depth = DEPTH,
     .blocks = s->blocks,
     .n_classes = 7,
     .layer_norm_eps = 1e-6,
@@ -69,15 +71,17 @@ static Setup *setup_new(const Variant *variant)
     for (gsize j = 0; j < p->n; j++)
       s->network->values[p->offset + j] += (norm ? 1 : 0) + g_rand_double_range(random, -0.4, 0.4);
   }
-  for (guint b = 0; b < 4; b++)
+  for (guint b = 0; b < DEPTH; b++)
     s->network->blocks[b].merge_threshold = variant->merge_threshold;
   s->team = vitgate__team_new(N_MEMBERS);
   s->pass = pass_new(s->network, s->team, N_IMAGES, FALSE);
   const guint tokens = vitgate__description_n_tokens(&s->description);
   s->tensors = random_values(random, N_IMAGES * 3 * 12 * 12, 1);
   s->teacher_logits = random_values(random, N_IMAGES * 7, 2);
-  s->teacher_tokens = random_values(random, (gsize)N_IMAGES * tokens * 10, 1);
-  s->noise = random_values(random, 2 * 4 * N_IMAGES, 2);
+  s->pass->n_levels = pass_count_levels(&s->description);
+  ck_assert_uint_gt(s->pass->n_levels, 1);
+  s->teacher_tokens = random_values(random, (gsize)s->pass->n_levels * N_IMAGES * tokens * 10, 1);
+  s->noise = random_values(random, 2 * DEPTH * N_IMAGES, 2);
   for (guint i = 0; i < N_IMAGES; i++) {
     s->labels[i] = i % 2 ? (int)i : -1;
     s->group[i] = i / 2;
@@ -92,6 +96,7 @@ static Setup *setup_new(const Variant *variant)
   s->weights = (LossWeights){ .distillation = 0.7,
                               .temperature = 2,
                               .tokens = 0.3,
+                              .features = 0.4,
                               .labels = 0.5,
                               .smoothing = 0.1,
                               .compute = 3,

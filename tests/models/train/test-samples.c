@@ -14,6 +14,7 @@
 enum { SIZE = 16, LENGTH = 3 * SIZE * SIZE, N_BATCHES = 9 };
 
 static const Augmentation usual = AUGMENTATION_DEFAULT;
+static const Augmentation blended = { .area = { 0.35, 1 }, .aspect = { 0.75, 1.3 }, .mixup = 0.5 };
 
 static char *root;
 
@@ -96,6 +97,7 @@ static const SamplesOptions kinds[] = {
     .augmentation = &usual,
     .batch_size = 4 },
   { .order.seed = 5, .batch_size = 4 },
+  { .order.seed = 5, .augmentation = &blended, .batch_size = 4 },
 };
 
 /* ---- The same again ---- */
