@@ -1,7 +1,6 @@
 #include "compressor.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "class-subset.h"
@@ -352,24 +351,12 @@ static void clear(Run *run)
   g_free(run->checkpoint);
 }
 
-static void ask_stop(int signal)
-{
-  run_stop_asked = 1;
-}
-
 gboolean compress(const CompressOptions *options, GError **error)
 {
   Run run = { .options = options };
-  /* A second signal ends the process at once. */
-  struct sigaction stop = { .sa_handler = ask_stop, .sa_flags = (int)SA_RESETHAND }, before[2];
-  run_stop_asked = 0;
-  sigaction(SIGINT, &stop, &before[0]);
-  sigaction(SIGTERM, &stop, &before[1]);
   const gboolean fine = open_teacher(&run, error) && check_memory(&run, error) &&
                         open_data(&run, error) && open_folder(&run, error) &&
                         run_stages(&run, error);
-  sigaction(SIGINT, &before[0], NULL);
-  sigaction(SIGTERM, &before[1], NULL);
   clear(&run);
   return fine;
 }

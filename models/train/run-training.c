@@ -20,7 +20,8 @@
 /* What random numbers are for: none of the sampler's and the samples' purposes. */
 #define DIALLING 101
 
-volatile sig_atomic_t run_stop_asked;
+/* Set by a signal. */
+static volatile sig_atomic_t stop_asked;
 
 double run_whole_ratio(const Run *run)
 {
@@ -266,7 +267,7 @@ static gboolean stop(const Run *run, GError **error)
   return FALSE;
 }
 
-static gboolean train_on(Run *run, Samples *samples, GError **error)
+static gboolean take_steps(Run *run, Samples *samples, GError **error)
 {
   gint64 start = g_get_monotonic_time(), saved = start;
   run_log_begin(run->log);
@@ -282,15 +283,20 @@ static gboolean train_on(Run *run, Samples *samples, GError **error)
     if (!run->steps)
       continue;
     run_log_step(run->log, run->trainer, &report);
-    if (run_stop_asked || g_get_monotonic_time() - saved > CHECKPOINT_SECONDS * G_USEC_PER_SEC) {
+    if (stop_asked || g_get_monotonic_time() - saved > CHECKPOINT_SECONDS * G_USEC_PER_SEC) {
       if (!save(run, error))
         return FALSE;
       saved = g_get_monotonic_time();
     }
-    if (run_stop_asked)
+    if (stop_asked)
       return stop(run, error);
   }
   return TRUE;
+}
+
+static void ask_stop(int signal)
+{
+  stop_asked = 1;
 }
 
 gboolean run_train(Run *run, GError **error)
@@ -308,5 +314,13 @@ gboolean run_train(Run *run, GError **error)
   if (!samples)
     return FALSE;
   samples_seek(samples, run->draw);
-  return save(run, error) && train_on(run, samples, error);
+  /* A second signal ends the process at once. */
+  struct sigaction handler = { .sa_handler = ask_stop, .sa_flags = (int)SA_RESETHAND }, before[2];
+  stop_asked = 0;
+  sigaction(SIGINT, &handler, &before[0]);
+  sigaction(SIGTERM, &handler, &before[1]);
+  const gboolean fine = save(run, error) && take_steps(run, samples, error) && save(run, error);
+  sigaction(SIGINT, &before[0], NULL);
+  sigaction(SIGTERM, &before[1], NULL);
+  return fine;
 }

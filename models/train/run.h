@@ -1,8 +1,6 @@
 /* One run of vitgate compress, as its parts share it. */
 #pragma once
 
-#include <signal.h>
-
 #include "compressor.h"
 #include "held-out.h"
 #include "run-log.h"
@@ -31,9 +29,6 @@ typedef struct {
   double merge_offset; /* added to the compute ratio that the dial is asked for */
 } Run;
 
-/* Set by a signal: end behind the next checkpoint. */
-extern volatile sig_atomic_t run_stop_asked;
-
 /* A trainer for the student at hand, in place of the one before. */
 void run_make_trainer(Run *run);
 
@@ -44,7 +39,8 @@ double run_whole_ratio(const Run *run);
  * before training. */
 void run_find_merging(Run *run);
 
-/* Trains the student at hand to the end of its stage.
+/* Trains the student at hand to the end of its stage, between two checkpoints. SIGINT and SIGTERM
+ * end it behind a further one; elsewhere they end the process, and nothing is lost either.
  * Returns: FALSE with COMMAND_ERROR_* or VITGATE_ERROR_*; _INTERRUPTED behind a checkpoint */
 gboolean run_train(Run *run, GError **error);
 

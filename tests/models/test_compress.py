@@ -144,24 +144,25 @@ class ResultTest(CompressTest):
 
 
 class ResumeTest(CompressTest):
-    def interrupted(self, name, how, *more):
-        """Ends a run by the signal @how in the midst of it, and takes it up again"""
+    def interrupted(self, name, how, *more, behind="step "):
+        """Ends a run by the signal @how when a line begins with @behind, and takes it up again"""
         out = self.path(name)
         arguments = self.arguments("--seed", "5", *more, steps=300, out=out)
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    encoding="utf-8", env=ENVIRONMENT)
         for line in process.stderr:
-            if line.startswith("step "):
+            if line.startswith(behind):
                 break
         process.send_signal(how)
         rest = process.communicate(timeout=60)[1]
         self.assertNotEqual(process.returncode, 0)
-        if how != signal.SIGKILL:
+        if how != signal.SIGKILL and behind == "step ":
             self.assertIn("go on with --resume", rest)
         self.assertFalse(os.path.exists(out))
         result = self.run_command(arguments + ["--resume", out + ".training"])
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("resumed behind step", result.stderr)
+        if behind != "structure":
+            self.assertIn("resumed behind step", result.stderr)
         with open(out, "rb") as file:
             return file.read()
 
@@ -172,6 +173,14 @@ class ResumeTest(CompressTest):
         for how in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
             with self.subTest(how):
                 self.assertEqual(self.interrupted(how.name, how), unbroken)
+
+    def test_a_run_that_is_ended_before_or_behind_its_steps_loses_none(self):
+        self.compress("--seed", "5", steps=300)
+        with open(self.out, "rb") as file:
+            unbroken = file.read()
+        for name, behind in (("begun", "structure"), ("trained", "calibrating")):
+            with self.subTest(behind):
+                self.assertEqual(self.interrupted(name, signal.SIGINT, behind=behind), unbroken)
 
     def test_so_does_one_with_a_search(self):
         self.compress("--seed", "5", "--search", steps=300)
