@@ -9,11 +9,6 @@ static const double biases[] = {
 /* Points of the table are this far apart, at least. */
 #define SPACING 0.012
 
-/* What a setting comes to. */
-typedef struct {
-  double ratio, divergence, agreement;
-} Outcome;
-
 /* Which notch every block's merging and the gates stand at. The last of the moves is the gates'. */
 typedef struct {
   guint notches[DESCRIPTION_MAX_DEPTH + 1];
@@ -30,46 +25,20 @@ static double bias_of(const Bench *bench, const Setting *setting)
   return bench->options->gates ? biases[setting->notches[bench->description->depth]] : 0;
 }
 
-typedef struct {
-  const Bench *bench;
-  LossWeights weights;
-  Outcome sum;
-} Measurement;
-
-static void add_batch(gpointer data, const Pass *pass, guint first)
-{
-  Measurement *m = data;
-  const HeldOut *h = m->bench->options->held_out;
-  m->sum.ratio += pass->n_images * loss_compute_ratio(pass, &m->weights);
-  for (guint i = 0; i < pass->n_images; i++) {
-    const float *teacher = h->logits + (gsize)(first + i) * h->n_classes;
-    const float *student = pass_get_logits(pass, i);
-    m->sum.divergence += loss_divergence(teacher, student, h->n_classes);
-    m->sum.agreement += loss_best(teacher, h->n_classes) == loss_best(student, h->n_classes);
-  }
-}
-
 /* Over the first @n_images. */
-static Outcome measure(const Bench *bench, const Setting *setting, guint n_images)
+static HeldOutOutcome measure(const Bench *bench, const Setting *setting, guint n_images)
 {
-  const Description *d = bench->description;
   const DialTableOptions *o = bench->options;
-  Measurement m = { .bench = bench, .weights = { .dense_gmacs = d->dense_gmacs } };
-  for (guint b = 0; b < d->depth; b++)
+  for (guint b = 0; b < bench->description->depth; b++)
     trainer_set_merging(bench->trainer, b, thresholds[setting->notches[b]]);
-  held_out_run(o->held_out, bench->trainer, bias_of(bench, setting), n_images, o->batch, add_batch,
-               &m);
-  m.sum.ratio /= n_images;
-  m.sum.divergence /= n_images;
-  m.sum.agreement /= n_images;
-  return m.sum;
+  return held_out_measure(o->held_out, bench->trainer, bias_of(bench, setting), n_images, o->batch);
 }
 
 /* A point that is not cheaper than the one before is none. Returns: what the setting comes to */
-static Outcome add_point(GArray *points, const Bench *bench, const Setting *setting)
+static HeldOutOutcome add_point(GArray *points, const Bench *bench, const Setting *setting)
 {
   const Description *d = bench->description;
-  const Outcome outcome = measure(bench, setting, bench->options->images);
+  const HeldOutOutcome outcome = measure(bench, setting, bench->options->images);
   if (points->len && outcome.ratio >= g_array_index(points, CalibrationPoint, 0).compute)
     return outcome;
   CalibrationPoint point = { outcome.ratio, outcome.agreement, bias_of(bench, setting),
@@ -81,7 +50,7 @@ static Outcome add_point(GArray *points, const Bench *bench, const Setting *sett
 }
 
 /* Divergence gained for the compute saved; a step that saves nothing is none. */
-static double price(const Outcome *from, const Outcome *to)
+static double price(const HeldOutOutcome *from, const HeldOutOutcome *to)
 {
   const double saved = from->ratio - to->ratio;
   return saved > 1e-5 ? (to->divergence - from->divergence) / saved : G_MAXDOUBLE;
@@ -100,10 +69,11 @@ static gboolean can_move(const Bench *bench, const Setting *setting, guint move)
  * that seem best are found anew.
  * @prices: (inout): [depth + 1], of each move when it was last looked at
  * Returns: FALSE where none is left */
-static gboolean take_best(const Bench *bench, Setting *setting, Outcome *here, double *prices)
+static gboolean take_best(const Bench *bench, Setting *setting, HeldOutOutcome *here,
+                          double *prices)
 {
   const guint n_moves = bench->description->depth + 1;
-  Outcome there[DESCRIPTION_MAX_DEPTH + 1];
+  HeldOutOutcome there[DESCRIPTION_MAX_DEPTH + 1];
   gboolean fresh[DESCRIPTION_MAX_DEPTH + 1] = { FALSE };
   for (;;) {
     guint best = n_moves;
@@ -128,12 +98,12 @@ static gboolean take_best(const Bench *bench, Setting *setting, Outcome *here, d
 
 /* @dear: (out): what the dearest setting comes to
  * Returns: points from the cheapest to the dearest */
-static GArray *walk(const Bench *bench, Outcome *dear)
+static GArray *walk(const Bench *bench, HeldOutOutcome *dear)
 {
   GArray *points = g_array_new(FALSE, FALSE, sizeof(CalibrationPoint));
   double prices[DESCRIPTION_MAX_DEPTH + 1] = { 0 };
   Setting setting = { 0 };
-  Outcome here = measure(bench, &setting, bench->options->priced_images);
+  HeldOutOutcome here = measure(bench, &setting, bench->options->priced_images);
   double last = here.ratio;
   *dear = add_point(points, bench, &setting);
   while (last > bench->options->least && points->len < DESCRIPTION_MAX_CALIBRATION &&
@@ -149,7 +119,7 @@ double dial_table_make(Trainer *trainer, const DialTableOptions *options, double
                        Description *description)
 {
   const Bench bench = { trainer, options, description };
-  Outcome dear;
+  HeldOutOutcome dear;
   GArray *points = walk(&bench, &dear);
   for (guint i = 1; i < points->len; i++) {
     CalibrationPoint *point = &g_array_index(points, CalibrationPoint, i);

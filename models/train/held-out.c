@@ -2,12 +2,38 @@
 
 #include <string.h>
 
+#include "random.h"
+
 static void add_image(HeldOut *h, const Batch *batch, guint i, Teacher *teacher)
 {
   memcpy(h->tensors + h->n * h->pixels, batch->tensors + i * h->pixels, h->pixels * sizeof(float));
   memcpy(h->logits + (gsize)h->n * h->n_classes,
          teacher_get_logits(teacher) + (gsize)i * h->n_classes, h->n_classes * sizeof(float));
+  h->labels[h->n] = batch->labels[i];
   h->n++;
+}
+
+static void swap_bytes(gpointer a, gpointer b, gsize n_bytes)
+{
+  g_autofree guint8 *before = g_memdup2(a, n_bytes);
+  memcpy(a, b, n_bytes);
+  memcpy(b, before, n_bytes);
+}
+
+/* They come in order of their names, and the first few shall stand for all. */
+static void shuffle(HeldOut *h)
+{
+  Random random = { 1 };
+  for (guint i = h->n; i > 1; i--) {
+    const guint other = random_below(&random, i), last = i - 1;
+    if (other == last)
+      continue;
+    swap_bytes(h->tensors + last * h->pixels, h->tensors + other * h->pixels,
+               h->pixels * sizeof(float));
+    swap_bytes(h->logits + (gsize)last * h->n_classes, h->logits + (gsize)other * h->n_classes,
+               h->n_classes * sizeof(float));
+    swap_bytes(&h->labels[last], &h->labels[other], sizeof(int));
+  }
 }
 
 HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_images, guint batch,
@@ -24,6 +50,7 @@ HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_
   h->n_classes = teacher_get_description(teacher)->n_classes;
   h->tensors = g_new(float, most * h->pixels);
   h->logits = g_new(float, (gsize)most * h->n_classes);
+  h->labels = g_new(int, most);
   const Batch *next;
   g_autoptr(GError) failure = NULL;
   for (guint64 seen = 0; h->n < most && (next = samples_next(samples, &failure));) {
@@ -36,6 +63,8 @@ HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_
   if (failure) {
     g_propagate_error(error, g_steal_pointer(&failure));
     held_out_free(&h);
+  } else {
+    shuffle(h);
   }
   return h;
 }
@@ -47,6 +76,7 @@ void held_out_free(HeldOut **held_out)
     return;
   g_free(h->tensors);
   g_free(h->logits);
+  g_free(h->labels);
   g_free(h);
 }
 
@@ -58,4 +88,38 @@ void held_out_run(const HeldOut *h, Trainer *trainer, double bias, guint n, guin
     trainer_evaluate(trainer, h->tensors + first * h->pixels, some, bias);
     visit(data, trainer_get_pass(trainer), first);
   }
+}
+
+typedef struct {
+  const HeldOut *held_out;
+  HeldOutOutcome sum;
+} Measurement;
+
+static void add_batch(gpointer data, const Pass *pass, guint first)
+{
+  Measurement *m = data;
+  const HeldOut *h = m->held_out;
+  const double dense_gmacs = pass->network->description->dense_gmacs;
+  m->sum.ratio += pass->n_images * loss_compute_ratio(pass, dense_gmacs);
+  for (guint i = 0; i < pass->n_images; i++) {
+    const float *teacher = h->logits + (gsize)(first + i) * h->n_classes;
+    const float *student = pass_get_logits(pass, i);
+    const guint best = loss_best(student, h->n_classes);
+    const int label = h->labels[first + i];
+    m->sum.divergence += loss_divergence(teacher, student, h->n_classes);
+    m->sum.agreement += best == loss_best(teacher, h->n_classes);
+    m->sum.labelled += label >= 0;
+    m->sum.right += label >= 0 && best == (guint)label;
+  }
+}
+
+HeldOutOutcome held_out_measure(const HeldOut *held_out, Trainer *trainer, double bias, guint n,
+                                guint batch)
+{
+  Measurement m = { .held_out = held_out };
+  held_out_run(held_out, trainer, bias, n, batch, add_batch, &m);
+  m.sum.ratio /= n;
+  m.sum.divergence /= n;
+  m.sum.agreement /= n;
+  return m.sum;
 }

@@ -10,9 +10,19 @@ typedef struct {
   gsize pixels;   /* of an image */
   float *tensors; /* [n][pixels] */
   float *logits;  /* [n][n_classes] the teacher's */
+  int *labels;    /* [n] classes; -1: none */
 } HeldOut;
 
-/* Reads up to @max_images of the collection's held-out part, spread over it evenly.
+/* What a network makes of held-out photographs; means over them. */
+typedef struct {
+  double ratio;      /* compute, over the dense teacher's */
+  double divergence; /* Kullback-Leibler, from the teacher's classes to the network's */
+  double agreement;  /* share with the teacher's class */
+  guint labelled, right;
+} HeldOutOutcome;
+
+/* Reads up to @max_images of the collection's held-out part, spread over it evenly, in an order
+ * that is mixed and always the same.
  * @batch: images at a time; at most the teacher's
  * Returns: (transfer full): or NULL with the samples' error */
 HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_images, guint batch,
@@ -27,3 +37,7 @@ typedef void (*HeldOutVisit)(gpointer data, const Pass *pass, guint first);
  * @batch: images at a time; at most the trainer's */
 void held_out_run(const HeldOut *held_out, Trainer *trainer, double bias, guint n, guint batch,
                   HeldOutVisit visit, gpointer data);
+
+/* The same, to measure it. */
+HeldOutOutcome held_out_measure(const HeldOut *held_out, Trainer *trainer, double bias, guint n,
+                                guint batch);

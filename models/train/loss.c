@@ -19,7 +19,7 @@ static double fixed_gmacs(const Description *d)
   return vitgate__description_gmacs(d) - blocks;
 }
 
-double loss_compute_ratio(const Pass *pass, const LossWeights *weights)
+double loss_compute_ratio(const Pass *pass, double dense_gmacs)
 {
   const Description *d = pass->network->description;
   const Decisions *decisions = &pass->decisions;
@@ -29,7 +29,7 @@ double loss_compute_ratio(const Pass *pass, const LossWeights *weights)
       const gsize at = (gsize)module * pass->capacity + i;
       sum += decisions->open[at] * decisions->macs[at];
     }
-  return sum / pass->n_images / weights->dense_gmacs;
+  return sum / pass->n_images / dense_gmacs;
 }
 
 double loss_open_ratio(const Pass *pass, double dense_gmacs)

@@ -44,7 +44,7 @@ double loss_divergence(const real *p, const real *q, guint n);
 guint loss_best(const real *x, guint n);
 
 /* Returns: the mean multiply-adds of an image of the batch over the dense teacher's */
-double loss_compute_ratio(const Pass *pass, const LossWeights *weights);
+double loss_compute_ratio(const Pass *pass, double dense_gmacs);
 
 /* The same ratio if every gate were open. */
 double loss_open_ratio(const Pass *pass, double dense_gmacs);

@@ -79,14 +79,27 @@ static void add_report(StepReport *sum, const StepReport *report)
   sum->rate = report->rate;
 }
 
+typedef struct {
+  const char *name;
+  double value;
+} Field;
+
+/* A line of the step that was taken last. Returns: (transfer full) */
+static JsonObject *describe_step(const Trainer *trainer, const Field *fields, guint n)
+{
+  JsonObject *object = json_object_new();
+  json_object_set_int_member(object, "step", (gint64)trainer_get_step(trainer));
+  json_object_set_int_member(object, "steps", (gint64)trainer_get_steps(trainer));
+  for (guint i = 0; i < n; i++)
+    json_object_set_double_member(object, fields[i].name, fields[i].value);
+  return object;
+}
+
 static void log_means(RunLog *log, const Trainer *trainer, const Description *d, double speed)
 {
   const StepReport *s = &log->sum;
   const double n = log->n;
-  const struct {
-    const char *name;
-    double value;
-  } fields[] = {
+  const Field fields[] = {
     { "images_per_second", speed },
     { "loss", s->loss / n },
     { "distillation", s->distillation / n },
@@ -100,11 +113,7 @@ static void log_means(RunLog *log, const Trainer *trainer, const Description *d,
     { "gradient_norm", s->norm / n },
     { "rate", s->rate },
   };
-  g_autoptr(JsonObject) object = json_object_new();
-  json_object_set_int_member(object, "step", (gint64)trainer_get_step(trainer));
-  json_object_set_int_member(object, "steps", (gint64)trainer_get_steps(trainer));
-  for (guint i = 0; i < G_N_ELEMENTS(fields); i++)
-    json_object_set_double_member(object, fields[i].name, fields[i].value);
+  g_autoptr(JsonObject) object = describe_step(trainer, fields, G_N_ELEMENTS(fields));
   json_object_set_array_member(object, "module_usage", gate_sums_usage(log->gates, d));
   json_object_set_array_member(object, "gate_spread", gate_sums_spreads(log->gates, d));
   write_line(log, object);
@@ -143,4 +152,24 @@ void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)
   log->n = 0;
   log->since = now;
   g_clear_pointer(&log->gates, g_free);
+}
+
+void run_log_held_out(RunLog *log, const Trainer *trainer, const HeldOutOutcome *outcome)
+{
+  const double top1 = outcome->labelled ? 100.0 * outcome->right / outcome->labelled : 0;
+  const Field fields[] = {
+    { "held_out_divergence", outcome->divergence },
+    { "held_out_agreement", outcome->agreement },
+    { "held_out_compute", outcome->ratio },
+    { "held_out_top1", top1 },
+  };
+  g_autoptr(JsonObject) object =
+      describe_step(trainer, fields, G_N_ELEMENTS(fields) - (outcome->labelled ? 0 : 1));
+  write_line(log, object);
+  g_autofree char *labelled =
+      outcome->labelled ? g_strdup_printf(", Top-1 %.1f %%", top1) : g_strdup("");
+  fprintf(stderr,
+          "%sheld out: divergence from the teacher %.4f, agreement %.1f %%%s, compute %.3f\n",
+          log->terminal ? "\r\033[K" : "", outcome->divergence, 100 * outcome->agreement, labelled,
+          outcome->ratio);
 }

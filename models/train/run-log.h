@@ -1,7 +1,7 @@
 /* What people and programs see of a long run: a line on the terminal, JSON lines in a file. */
 #pragma once
 
-#include "trainer.h"
+#include "held-out.h"
 
 typedef struct _RunLog RunLog;
 
@@ -18,3 +18,6 @@ void run_log_begin(RunLog *log);
 
 /* Behind each step; every so often, and behind the last, it becomes a line. */
 void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report);
+
+/* What the student so far makes of the photographs held out. */
+void run_log_held_out(RunLog *log, const Trainer *trainer, const HeldOutOutcome *outcome);

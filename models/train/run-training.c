@@ -14,6 +14,7 @@
 #define TIMED_STEPS        8    /* to find out how many fit into a time limit */
 #define MERGE_GAIN         0.02 /* of the dial, by step, for an error of one in the ratio */
 #define PATH_IMAGES        64   /* that merging's way is found on */
+#define WATCH_STEPS        100  /* from one look at the photographs held out to the next */
 #define BIAS_RANGE         4    /* of the gates, from the target to the whole student */
 #define GAMMA              100  /* weight of the compute term (the paper's) */
 
@@ -86,10 +87,10 @@ static double merge_share(const Run *run, double ratio)
   return student_has_gates(&run->student) ? sqrt(run_whole_ratio(run) * ratio) : ratio;
 }
 
-static void turn_dial(Run *run)
+static void turn_dial(Run *run, double ratio)
 {
   const double whole = run_whole_ratio(run), target = run->options->target;
-  run->asked = asked_ratio(run);
+  run->asked = ratio;
   const double way = whole > target ? CLAMP((run->asked - target) / (whole - target), 0, 1) : 0;
   trainer_set_dial(run->trainer, way * BIAS_RANGE, run->asked);
   if (!run->student.description->n_calibration || run->student.network->searches)
@@ -267,13 +268,25 @@ static gboolean stop(const Run *run, GError **error)
   return FALSE;
 }
 
+/* What the running mean of the weights makes of the photographs held out, the dial at the target.
+ */
+static void watch(Run *run)
+{
+  turn_dial(run, run->options->target);
+  trainer_swap_average(run->trainer);
+  const HeldOutOutcome outcome =
+      held_out_measure(run->held_out, run->trainer, 0, run->held_out->n, run->options->batch);
+  trainer_swap_average(run->trainer);
+  run_log_held_out(run->log, run->trainer, &outcome);
+}
+
 static gboolean take_steps(Run *run, Samples *samples, GError **error)
 {
   gint64 start = g_get_monotonic_time(), saved = start;
   run_log_begin(run->log);
   while (!run->steps || trainer_get_step(run->trainer) < trainer_get_steps(run->trainer)) {
     StepReport report;
-    turn_dial(run);
+    turn_dial(run, asked_ratio(run));
     if (!one_step(run, samples, &report, error))
       return FALSE;
     name_skipped(run);
@@ -283,6 +296,8 @@ static gboolean take_steps(Run *run, Samples *samples, GError **error)
     if (!run->steps)
       continue;
     run_log_step(run->log, run->trainer, &report);
+    if (run->held_out && trainer_get_step(run->trainer) % WATCH_STEPS == 0)
+      watch(run);
     if (stop_asked || g_get_monotonic_time() - saved > CHECKPOINT_SECONDS * G_USEC_PER_SEC) {
       if (!save(run, error))
         return FALSE;

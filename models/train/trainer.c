@@ -148,7 +148,7 @@ static void step_member(gpointer data, guint member)
   pass_pack(share);
   pass_forward(share);
   if (member == 0)
-    trainer->ratio = loss_compute_ratio(trainer->pass, &trainer->weights);
+    trainer->ratio = loss_compute_ratio(trainer->pass, trainer->weights.dense_gmacs);
   vitgate__team_barrier(trainer->team);
   trainer->sums[member] = loss_share(share, &trainer->weights, trainer->targets, trainer->ratio);
   vitgate__team_barrier(trainer->team);
@@ -225,6 +225,16 @@ void trainer_average(Trainer *trainer)
 {
   memcpy(trainer->network->values, trainer->optimizer->average,
          trainer->network->n_values * sizeof(real));
+}
+
+void trainer_swap_average(Trainer *trainer)
+{
+  real *values = trainer->network->values, *average = trainer->optimizer->average;
+  for (gsize i = 0; i < trainer->network->n_values; i++) {
+    const real value = values[i];
+    values[i] = average[i];
+    average[i] = value;
+  }
 }
 
 void trainer_set_merging(Trainer *trainer, guint block, double threshold)

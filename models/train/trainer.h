@@ -59,6 +59,9 @@ gboolean trainer_step(Trainer *trainer, const real *tensors, const LossTargets *
 /* Gives the network the running mean of its values. */
 void trainer_average(Trainer *trainer);
 
+/* The same for a while: a second call gives both back what they had. */
+void trainer_swap_average(Trainer *trainer);
+
 /* From which cosine of keys on a block's tokens merge; 1 or more: never. */
 void trainer_set_merging(Trainer *trainer, guint block, double threshold);
 

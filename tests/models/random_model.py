@@ -15,13 +15,13 @@ IDS = [f"n0000000{i}" for i in range(len(LABELS))]
 TOKENS = (IMAGE // PATCH) ** 2 + 1
 
 
-def dense_gmacs():
+def dense_gmacs(depth=DEPTH):
     width = HEADS * HEAD_DIM
     block = 4 * TOKENS * DIM * width + 2 * TOKENS * TOKENS * width + 2 * TOKENS * DIM * NEURONS
-    return 1e-9 * ((TOKENS - 1) * 3 * PATCH * PATCH * DIM + DEPTH * block + DIM * len(LABELS))
+    return 1e-9 * ((TOKENS - 1) * 3 * PATCH * PATCH * DIM + depth * block + DIM * len(LABELS))
 
 
-def tensors(seed, image=IMAGE):
+def tensors(seed, image=IMAGE, depth=DEPTH):
     tokens = (image // PATCH) ** 2 + 1
     rng = random.Random(seed)
 
@@ -45,7 +45,7 @@ def tensors(seed, image=IMAGE):
         "head.weight": matrix(len(LABELS), DIM, scale=3),
         "head.bias": vector(len(LABELS)),
     }
-    for b in range(DEPTH):
+    for b in range(depth):
         for name, entry in {
             "norm1.weight": vector(DIM, 1.0),
             "norm1.bias": vector(DIM),
@@ -64,8 +64,9 @@ def tensors(seed, image=IMAGE):
     return entries
 
 
-def write_teacher(path, seed=1, image=IMAGE):
-    parameters = sum(len(values) for _, values in tensors(seed, image).values())
+def write_teacher(path, seed=1, image=IMAGE, depth=DEPTH):
+    entries = tensors(seed, image, depth)
+    parameters = sum(len(values) for _, values in entries.values())
     description = {
         "version": 1,
         "name": "random_model",
@@ -74,8 +75,8 @@ def write_teacher(path, seed=1, image=IMAGE):
         "patch_size": PATCH,
         "dim": DIM,
         "head_dim": HEAD_DIM,
-        "depth": DEPTH,
-        "blocks": [{"heads": HEADS, "neurons": NEURONS}] * DEPTH,
+        "depth": depth,
+        "blocks": [{"heads": HEADS, "neurons": NEURONS}] * depth,
         "n_classes": len(LABELS),
         "distilled": False,
         "pooling": "class-token",
@@ -87,11 +88,11 @@ def write_teacher(path, seed=1, image=IMAGE):
             "mean": [0.5, 0.5, 0.5],
             "std": [0.25, 0.25, 0.25],
         },
-        "dense": {"gmacs": dense_gmacs(), "parameters": parameters},
+        "dense": {"gmacs": dense_gmacs(depth), "parameters": parameters},
         "labels": LABELS,
         "label_ids": IDS,
     }
-    write_safetensors(path, tensors(seed, image), {"vitgate": json.dumps(description)})
+    write_safetensors(path, entries, {"vitgate": json.dumps(description)})
 
 
 def write_picture(path, rng, side=40):

@@ -78,6 +78,22 @@ class ResultTest(CompressTest):
         lines = [line for line in self.log() if "loss" in line]
         self.assertEqual(lines[-1]["step"], 200)
         self.assertLess(lines[-1]["loss"], 0.7 * lines[0]["loss"])
+        held_out = [line for line in self.log() if "held_out_divergence" in line]
+        self.assertEqual([line["step"] for line in held_out], [100, 200])
+        self.assertLess(held_out[1]["held_out_divergence"], held_out[0]["held_out_divergence"])
+
+    def test_following_the_teacher_between_blocks_brings_the_student_closer(self):
+        deep = self.path("deep.safetensors")
+        random_model.write_teacher(deep, depth=5)
+        features = []
+        for weight in ("0", "1e-6", "1"):
+            self.compress("--teacher", deep, "--features", weight, "--mixup", "0.5",
+                          "--static-only", "--learning-rate", "2e-3", steps=100,
+                          out=self.path(weight))
+            lines = [line for line in self.log(self.path(weight)) if "loss" in line]
+            features.append(lines[-1]["features"])
+        self.assertEqual(features[0], 0)
+        self.assertLess(features[2], 0.9 * features[1])
 
     def test_the_student_is_smaller_and_has_a_dial(self):
         self.compress()

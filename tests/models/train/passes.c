@@ -30,7 +30,8 @@ double passes_loss(Pass *pass, const LossWeights *weights, const LossTargets *ta
                    LossSums *sums)
 {
   passes_forward(pass);
-  const double ratio = loss_compute_ratio(pass, weights), off = ratio - weights->target;
+  const double ratio = loss_compute_ratio(pass, weights->dense_gmacs),
+               off = ratio - weights->target;
   *sums = (LossSums){ 0 };
   for (guint m = 0; m < vitgate__team_size(pass->team); m++) {
     Share *share = &pass->shares[m];

@@ -85,7 +85,8 @@ static void setup_init(Setup *s, gboolean gates)
                            .n_classes = N_CLASSES,
                            .pixels = N_PIXELS,
                            .tensors = g_new(float, N_IMAGES *N_PIXELS),
-                           .logits = g_new(float, N_IMAGES *N_CLASSES) };
+                           .logits = g_new(float, N_IMAGES *N_CLASSES),
+                           .labels = g_new0(int, N_IMAGES) };
   fill_pictures(s->held_out.tensors);
   held_out_run(&s->held_out, s->trainer, 100, N_IMAGES, BATCH, copy_logits, &s->held_out);
   s->options = (DialTableOptions){ .held_out = &s->held_out,
@@ -103,6 +104,7 @@ static void setup_clear(Setup *s)
   vitgate__description_clear_calibration(&s->description);
   g_free(s->held_out.tensors);
   g_free(s->held_out.logits);
+  g_free(s->held_out.labels);
 }
 
 static void make_table(Setup *s, double target)
@@ -257,8 +259,8 @@ static void add_batch(gpointer data, const Pass *pass, guint first)
 {
   Found *found = data;
   const HeldOut *h = &found->setup->held_out;
-  const LossWeights weights = { .dense_gmacs = found->setup->description.dense_gmacs };
-  found->compute += pass->n_images * loss_compute_ratio(pass, &weights);
+  found->compute +=
+      pass->n_images * loss_compute_ratio(pass, found->setup->description.dense_gmacs);
   for (guint i = 0; i < pass->n_images; i++)
     found->agreement +=
         best_of(pass_get_logits(pass, i)) == best_of(h->logits + (first + i) * N_CLASSES);

@@ -188,7 +188,8 @@ static void check_decisions(const Golden *golden, guint run)
 
 static void check_losses(const Golden *golden, guint run, const LossSums *sums, double total)
 {
-  const double n = golden->n_images, ratio = loss_compute_ratio(golden->pass, &golden->weights);
+  const double n = golden->n_images,
+               ratio = loss_compute_ratio(golden->pass, golden->weights.dense_gmacs);
   const float losses[N_LOSSES] = { (float)(sums->distillation / n), (float)(sums->tokens / n),
                                    (float)(sums->labels / n), (float)ratio, (float)total };
   check("losses", compare(golden, "losses", run, losses, N_LOSSES), BF16_OUTPUT_TOLERANCE);
