@@ -24,7 +24,7 @@ typedef struct {
   void (*layer_norm)(float *out, const float *x, const float *scale, const float *shift, float eps,
                      guint n);
 
-  /* x[n] = x * Phi(x), Phi the normal distribution; Phi's largest error is 2e-7 */
+  /* x[n] = x * Phi(x), Phi the normal distribution; Phi's largest error is 2.5e-7 */
   void (*gelu)(float *x, gsize n);
 
   /* x[n] = exp(factor * x) / sum; relative error of exp below 2e-7 */
