@@ -10,7 +10,7 @@ typedef struct {
   char *teacher, *classes, *out, *resume, *gates, *granularity, *sub_groups, *time_limit,
       *precision;
   char **data, **folders, **weights;
-  double target, static_target, parameters_target, rate, gate_rate, labels, features, mixup;
+  double target, static_target, parameters_target, rate, gate_rate, labels, others, features, mixup;
   gboolean no_gates, fixed_dial, no_merging, search, static_only, no_train;
   gint64 steps, seed;
   int batch, threads, calibration_images;
@@ -125,6 +125,7 @@ static gboolean check(const Options *o, GError **error)
          check_least("--learning-rate", o->rate, o->rate > 0, "more than 0", error) &&
          check_least("--gate-rate", o->gate_rate, o->gate_rate > 0, "more than 0", error) &&
          check_least("--labels", o->labels, o->labels >= 0, "0 or more", error) &&
+         check_least("--other-classes", o->others, o->others >= 0, "0 or more", error) &&
          check_least("--features", o->features, o->features >= 0, "0 or more", error) &&
          check_least("--mixup", o->mixup, o->mixup >= 0 && o->mixup <= 1, "0 to 1", error) &&
          command_check_range("--batch-size", o->batch, 2, 1024, error) &&
@@ -158,6 +159,7 @@ static int run(const Options *o, GError **error)
     .rate = o->rate,
     .gate_rate = o->gate_rate,
     .labels = o->labels,
+    .others = o->others,
     .features = o->features,
     .mixup = o->mixup,
     .precision = o->precision,
@@ -224,6 +226,8 @@ int command_compress(int argc, char **argv, GError **error)
       "The same of gates and structure choices (default 2e-3)", "R" },
     { "labels", 0, 0, G_OPTION_ARG_DOUBLE, &o.labels,
       "Weight of labels beside the teacher (default 0.3)", "W" },
+    { "other-classes", 0, 0, G_OPTION_ARG_DOUBLE, &o.others,
+      "Weight of all of the teacher's classes beside --classes (default 0)", "W" },
     { "features", 0, 0, G_OPTION_ARG_DOUBLE, &o.features,
       "Weight of the teacher's tokens between blocks (default 0)", "W" },
     { "mixup", 0, 0, G_OPTION_ARG_DOUBLE, &o.mixup,

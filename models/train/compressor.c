@@ -30,6 +30,8 @@ static gboolean open_teacher(Run *run, GError **error)
   const Description *d = vitgate__model_get_description(run->model);
   if (o->classes && !(run->classes = class_subset_read(o->classes, d, &run->n_classes, error)))
     return FALSE;
+  if (o->classes && o->others > 0 && !(run->wide = wide_head_load(o->teacher, d, error)))
+    return FALSE;
   Student dense = { 0 };
   if (!student_load(&dense, o->teacher, d, run->classes, run->n_classes, error))
     return FALSE;
@@ -342,6 +344,7 @@ static void clear(Run *run)
   trainer_free(&run->trainer);
   student_clear(&run->student);
   teacher_free(&run->teacher);
+  wide_head_free(&run->wide);
   held_out_free(&run->held_out);
   collection_close(&run->collection);
   vitgate_model_unref(&run->model);

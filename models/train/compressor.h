@@ -34,6 +34,7 @@ typedef struct {
   double rate;                        /* of learning */
   double gate_rate;                   /* the same of gates and structure choices */
   double labels;                      /* weight of labels in the loss */
+  double others;                      /* the same of the classes that are not kept */
   double features;                    /* the same of the teacher's tokens between blocks */
   double mixup;                       /* share of blended images */
   const char *precision;              /* of the file: "float32" or "int8" */

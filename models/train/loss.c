@@ -79,20 +79,38 @@ double loss_divergence(const real *p, const real *q, guint n)
   return sum / sum_p - log(sum_p) + log(sum_q);
 }
 
-/* T^2 KL(teacher || student) at temperature T */
-static void distil(real *dlogits, const real *logits, const real *teacher, double *work,
-                   const LossWeights *weights, double each, guint n, LossSums *sums)
+/* Adds the gradient of weight T^2 KL(teacher || student) at temperature T = t to dlogits[n].
+ * @work: [2 n]
+ * Returns: T^2 KL, unweighted */
+static double distil(real *dlogits, const real *logits, const real *teacher, double *work, double t,
+                     double weight, guint n)
 {
-  const double t = weights->temperature;
   double *ours = work, *theirs = work + n, divergence = 0;
   log_softmax(ours, logits, t, n);
   log_softmax(theirs, teacher, t, n);
   for (guint c = 0; c < n; c++) {
     const double p = exp(theirs[c]);
     divergence += p * (theirs[c] - ours[c]);
-    dlogits[c] += (real)(weights->distillation * t * each * (exp(ours[c]) - p));
+    dlogits[c] += (real)(weight * t * (exp(ours[c]) - p));
   }
-  sums->distillation += t * t * divergence;
+  return t * t * divergence;
+}
+
+/* The same over all classes of the teacher, by the class tokens. */
+static double distil_others(Share *share, guint i, const real *teacher_class,
+                            const LossWeights *weights, double each)
+{
+  const WideHead *wide = weights->wide;
+  const gsize at = (gsize)i * wide->dim;
+  g_autofree real *logits = g_new0(real, 3 * (gsize)wide->n);
+  g_autofree double *work = g_new(double, 2 * (gsize)wide->n);
+  real *teacher = logits + wide->n, *dlogits = teacher + wide->n;
+  wide_head_logits(wide, logits, share->tokens[0] + at);
+  wide_head_logits(wide, teacher, teacher_class);
+  const double divergence =
+      distil(dlogits, logits, teacher, work, weights->temperature, weights->others * each, wide->n);
+  wide_head_backward(wide, share->dclass + at, dlogits);
+  return divergence;
 }
 
 static void follow_label(real *dlogits, const real *logits, guint label, double *work,
@@ -191,6 +209,7 @@ LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets 
   LossSums sums = { 0 };
   g_autofree double *work = g_new(double, 2 * n);
   memset(share->dlogits, 0, (gsize)share->n * n * sizeof *share->dlogits);
+  memset(share->dclass, 0, (gsize)share->n * d->dim * sizeof *share->dclass);
   for (guint level = 0; level < pass->n_levels; level++)
     memset(share->dentry[level], 0,
            (gsize)share->blocks[pass_level_block(pass, level)].rows[share->n] * d->dim *
@@ -200,7 +219,11 @@ LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets 
     const real *logits = share->logits + (gsize)i * n;
     real *dlogits = share->dlogits + (gsize)i * n;
     const real *teacher = targets->teacher_logits + (gsize)image * n;
-    distil(dlogits, logits, teacher, work, weights, each, n, &sums);
+    sums.distillation += distil(dlogits, logits, teacher, work, weights->temperature,
+                                weights->distillation * each, n);
+    if (weights->wide && targets->teacher_class && weights->others > 0)
+      sums.others +=
+          distil_others(share, i, targets->teacher_class + (gsize)image * d->dim, weights, each);
     sums.agreement += loss_best(logits, n) == loss_best(teacher, n);
     if (targets->labels && targets->labels[image] >= 0)
       follow_label(dlogits, logits, (guint)targets->labels[image], work, weights, each, n, &sums);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pass.h"
+#include "wide-head.h"
 
 /* Weights of the parts; 0: left out. */
 typedef struct {
@@ -9,11 +10,13 @@ typedef struct {
   double temperature;  /* of both, in the former */
   double tokens;       /* mean squared difference of the final tokens */
   double features;     /* the same of the other levels' tokens, together */
+  double others;       /* divergence over all of the teacher's classes, where the head is given */
   double labels;       /* cross entropy with labels */
   double smoothing;    /* of the labels */
   double compute;      /* (compute ratio - target)^2: gamma */
   double target;       /* compute ratio */
   double dense_gmacs;
+  const WideHead *wide; /* (nullable): the teacher's head with all classes */
 } LossWeights;
 
 /* Of one batch. */
@@ -21,19 +24,20 @@ typedef struct {
   const real *teacher_logits; /* [n_images][n_classes] */
   const real *teacher_tokens; /* (nullable) [levels][n_images][n_tokens][dim], see pass.h: without
                                features only the first level */
+  const real *teacher_class;  /* (nullable) [n_images][dim]: normalised class tokens */
   const int *labels;          /* (nullable) [n_images]; -1: none */
 } LossTargets;
 
 /* Sums over a share's images; divided by the batch's size they are means. */
 typedef struct {
-  double distillation, tokens, features, labels,
-      agreement; /* agreement: images with the teacher's class */
+  double distillation, others, tokens, features, labels;
+  double agreement; /* images with the teacher's class */
   guint labelled, right;
 } LossSums;
 
-/* Sets the share's dlogits and dentry, and adds the compute term to dopen and to the gradient of
- * the structure's alphas; @ratio: the batch's, from loss_compute_ratio().
- * Returns: the sums over the share's images */
+/* Sets the share's dlogits, dclass and dentry, and adds the compute term to dopen and to the
+ * gradient of the structure's alphas; @ratio: the batch's, from loss_compute_ratio(). Returns: the
+ * sums over the share's images */
 LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets *targets,
                     double ratio);
 

@@ -104,6 +104,7 @@ static GArray *list_parts(Share *share, const Network *network, guint images)
   want(parts, &share->tokens[1], (gsize)images * d->dim);
   want(parts, &share->dtokens, (gsize)images * d->dim);
   want(parts, &share->dlogits, (gsize)images * d->n_classes);
+  want(parts, &share->dclass, (gsize)images * d->dim);
   for (guint level = 0; level < pass_count_levels(d); level++)
     want(parts, &share->dentry[level], rows * d->dim);
   want(parts, &share->dfinal, rows * d->dim);
@@ -332,6 +333,8 @@ static void classify_backward(Share *share)
   for (guint t = 0; t < network->n_prefix; t++) {
     pass_linear_backward(share, t ? HEAD_DIST_OF(d->depth) : HEAD_OF(d->depth), share->dtokens,
                          share->dlogits, share->tokens[t], FALSE, share->n);
+    if (t == 0)
+      functions()->add_scaled(share->dtokens, 1, share->dclass, (gsize)share->n * d->dim);
     for (guint i = 0; i < share->n; i++)
       functions()->add_scaled(share->dfinal + (gsize)(a->rows[i] + t) * d->dim, 1,
                               share->dtokens + (gsize)i * d->dim, d->dim);

@@ -71,7 +71,8 @@ typedef struct {
   real *tokens[2], *dtokens;                /* [n][dim]: class and distillation tokens of final */
   real *logits;                             /* [n][n_classes] */
   real *dlogits;                            /* set by the loss */
-  real *dentry[MAX_LEVELS];                 /* set by the loss: of the tokens that enter a level */
+  real *dclass;             /* set by the loss: [n][dim] of tokens[0], beside what dlogits bring */
+  real *dentry[MAX_LEVELS]; /* set by the loss: of the tokens that enter a level */
   real *dfinal, *dx, *dz, *dh, *dqkv, *dheads, *dp, *scores, *dscores,
       *dfeatures;                          /* scratch of the way back */
   real *heads_mask, *neurons_mask, *dmask; /* of the block at hand, while structure is searched */
@@ -116,7 +117,7 @@ static inline guint pass_level_block(const Pass *pass, guint level)
 void pass_pack(Share *share);
 
 /* Both run on every member of the team; share: its own. pass_backward() starts from the share's
- * dlogits and dentry, and from decisions.dopen. */
+ * dlogits, dclass and dentry, and from decisions.dopen. */
 void pass_forward(Share *share);
 void pass_backward(Share *share);
 

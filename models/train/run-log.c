@@ -69,6 +69,7 @@ static void add_report(StepReport *sum, const StepReport *report)
 {
   sum->loss += report->loss;
   sum->distillation += report->distillation;
+  sum->others += report->others;
   sum->tokens += report->tokens;
   sum->features += report->features;
   sum->labels += report->labels;
@@ -103,6 +104,7 @@ static void log_means(RunLog *log, const Trainer *trainer, const Description *d,
     { "images_per_second", speed },
     { "loss", s->loss / n },
     { "distillation", s->distillation / n },
+    { "others", s->others / n },
     { "tokens", s->tokens / n },
     { "features", s->features / n },
     { "labels", s->labels / n },

@@ -52,11 +52,13 @@ void run_make_trainer(Run *run)
               .temperature = 1,
               .tokens = 1,
               .features = o->features,
+              .others = o->others,
               .labels = o->labels,
               .smoothing = 0.1,
               .compute = student_has_gates(&run->student) || network->searches ? GAMMA : 0,
               .target = run_whole_ratio(run),
-              .dense_gmacs = run->student.description->dense_gmacs },
+              .dense_gmacs = run->student.description->dense_gmacs,
+              .wide = run->wide },
     .temperature = { 1, 0.5 },
     .sub_groups = o->sub_groups,
     .group_size = o->group_size,
@@ -146,6 +148,7 @@ static JsonObject *describe_options(const CompressOptions *o)
   json_object_set_double_member(object, "learning-rate", o->rate);
   json_object_set_double_member(object, "gate-rate", o->gate_rate);
   json_object_set_double_member(object, "labels", o->labels);
+  json_object_set_double_member(object, "other-classes", o->others);
   json_object_set_double_member(object, "features", o->features);
   json_object_set_double_member(object, "mixup", o->mixup);
   json_object_set_int_member(object, "sub-groups", o->sub_groups);
@@ -235,6 +238,7 @@ static gboolean one_step(Run *run, Samples *samples, StepReport *report, GError 
   teacher_run(run->teacher, batch->tensors, batch->n);
   const LossTargets targets = { .teacher_logits = teacher_get_logits(run->teacher),
                                 .teacher_tokens = teacher_get_tokens(run->teacher),
+                                .teacher_class = teacher_get_class_tokens(run->teacher),
                                 .labels = batch->labels };
   const gboolean fine = trainer_step(run->trainer, batch->tensors, &targets, report, error);
   run->draw = batch->next_draw;

@@ -17,6 +17,7 @@ typedef struct {
   guint n_classes;
   Collection *collection;
   Teacher *teacher;
+  WideHead *wide;    /* (nullable): the teacher's, where the student keeps not all its classes */
   HeldOut *held_out; /* NULL: nothing is to be calibrated */
   RunLog *log;
   char *folder, *checkpoint;

@@ -14,7 +14,7 @@ struct _Teacher {
   Team *team;
   Pass *pass;
   gboolean packed;
-  float *logits, *tokens;
+  float *logits, *tokens, *class_tokens;
   const float *tensors;
   guint n;
 };
@@ -30,6 +30,7 @@ Teacher *teacher_new(Network *network, Description *d, guint max_batch, guint th
   teacher->pass->decisions.bias = INFINITY;
   if (features)
     teacher->pass->n_levels = pass_count_levels(d);
+  teacher->class_tokens = g_new(float, (gsize)max_batch * d->dim);
   teacher->logits = g_new(float, (gsize)max_batch * d->n_classes);
   teacher->tokens = g_new(
       float, (gsize)teacher->pass->n_levels *max_batch *vitgate__description_n_tokens(d) * d->dim);
@@ -46,6 +47,7 @@ void teacher_free(Teacher **teacher)
   network_free(&t->network);
   vitgate__description_free(&t->description);
   g_free(t->logits);
+  g_free(t->class_tokens);
   g_free(t->tokens);
   g_free(t);
 }
@@ -80,6 +82,8 @@ static void run_member(gpointer data, guint member)
     const gsize at = first + share->first;
     memcpy(teacher->logits + at * d->n_classes, share->logits,
            (gsize)share->n * d->n_classes * sizeof(float));
+    memcpy(teacher->class_tokens + at * d->dim, share->tokens[0],
+           (gsize)share->n * d->dim * sizeof(float));
     for (guint level = 0; level < pass->n_levels; level++)
       memcpy(teacher->tokens + ((gsize)level * teacher->n + at) * tokens,
              share->blocks[pass_level_block(pass, level)].x, share->n * tokens * sizeof(float));
@@ -103,4 +107,9 @@ const float *teacher_get_logits(const Teacher *teacher)
 const float *teacher_get_tokens(const Teacher *teacher)
 {
   return teacher->tokens;
+}
+
+const float *teacher_get_class_tokens(const Teacher *teacher)
+{
+  return teacher->class_tokens;
 }

@@ -23,3 +23,6 @@ void teacher_run(Teacher *teacher, const float *tensors, guint n);
 /* [n][n_classes], and [levels][n][n_tokens][dim], see pass.h. */
 const float *teacher_get_logits(const Teacher *teacher);
 const float *teacher_get_tokens(const Teacher *teacher);
+
+/* [n][dim]: class tokens, normalised for the head. */
+const float *teacher_get_class_tokens(const Teacher *teacher);

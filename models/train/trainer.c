@@ -132,8 +132,8 @@ static gboolean sums_are_finite(const Trainer *trainer)
 {
   for (guint i = 0; i < trainer->options.threads; i++) {
     const LossSums *s = &trainer->sums[i];
-    if (!isfinite(s->distillation) || !isfinite(s->tokens) || !isfinite(s->features) ||
-        !isfinite(s->labels))
+    if (!isfinite(s->distillation) || !isfinite(s->others) || !isfinite(s->tokens) ||
+        !isfinite(s->features) || !isfinite(s->labels))
       return FALSE;
   }
   return isfinite(trainer->ratio);
@@ -175,6 +175,7 @@ static void report_step(const Trainer *trainer, StepReport *report)
   LossSums sums = { 0 };
   for (guint i = 0; i < trainer->options.threads; i++) {
     sums.distillation += trainer->sums[i].distillation;
+    sums.others += trainer->sums[i].others;
     sums.tokens += trainer->sums[i].tokens;
     sums.features += trainer->sums[i].features;
     sums.labels += trainer->sums[i].labels;
@@ -184,6 +185,7 @@ static void report_step(const Trainer *trainer, StepReport *report)
   const double n = trainer->options.batch;
   *report = (StepReport){
     .distillation = sums.distillation / n,
+    .others = sums.others / n,
     .tokens = sums.tokens / n,
     .features = sums.features / n,
     .labels = sums.labelled ? sums.labels / sums.labelled : 0,
@@ -193,8 +195,8 @@ static void report_step(const Trainer *trainer, StepReport *report)
     .norm = trainer->norm,
     .rate = trainer->factor,
   };
-  report->loss = (w->distillation * sums.distillation + w->tokens * sums.tokens +
-                  w->features * sums.features + w->labels * sums.labels) /
+  report->loss = (w->distillation * sums.distillation + w->others * sums.others +
+                  w->tokens * sums.tokens + w->features * sums.features + w->labels * sums.labels) /
                      n +
                  w->compute * (report->ratio - w->target) * (report->ratio - w->target);
 }

@@ -23,7 +23,7 @@ typedef struct {
 
 /* What one step was like; means over the batch. */
 typedef struct {
-  double loss, distillation, tokens, features, labels, agreement;
+  double loss, distillation, others, tokens, features, labels, agreement;
   double ratio, target; /* compute */
   double norm;          /* of the gradient */
   double rate;          /* factor of the schedule */

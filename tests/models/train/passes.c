@@ -38,6 +38,7 @@ double passes_loss(Pass *pass, const LossWeights *weights, const LossTargets *ta
     memset(share->gradient, 0, pass->network->n_values * sizeof *share->gradient);
     const LossSums part = loss_share(share, weights, targets, ratio);
     sums->distillation += part.distillation;
+    sums->others += part.others;
     sums->tokens += part.tokens;
     sums->features += part.features;
     sums->labels += part.labels;
@@ -45,8 +46,9 @@ double passes_loss(Pass *pass, const LossWeights *weights, const LossTargets *ta
     sums->labelled += part.labelled;
     sums->right += part.right;
   }
-  return (weights->distillation * sums->distillation + weights->tokens * sums->tokens +
-          weights->features * sums->features + weights->labels * sums->labels) /
+  return (weights->distillation * sums->distillation + weights->others * sums->others +
+          weights->tokens * sums->tokens + weights->features * sums->features +
+          weights->labels * sums->labels) /
              pass->n_images +
          weights->compute * off * off;
 }

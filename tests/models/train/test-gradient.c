@@ -13,7 +13,7 @@
 #define RELATIVE 1e-5
 #define ABSOLUTE 1e-8
 
-enum { N_IMAGES = 5, N_MEMBERS = 2, DEPTH = 5 };
+enum { N_IMAGES = 5, N_MEMBERS = 2, DEPTH = 5, N_WIDE = 11 };
 
 typedef struct {
   Description description;
@@ -21,7 +21,8 @@ typedef struct {
   Network *network;
   Team *team;
   Pass *pass;
-  real *tensors, *teacher_logits, *teacher_tokens, *noise;
+  real *tensors, *teacher_logits, *teacher_tokens, *teacher_class, *noise;
+  WideHead wide;
   int labels[N_IMAGES];
   guint group[N_IMAGES];
   LossWeights weights;
@@ -81,6 +82,11 @@ static Setup *setup_new(const Variant *variant)
   s->pass->n_levels = pass_count_levels(&s->description);
   ck_assert_uint_gt(s->pass->n_levels, 1);
   s->teacher_tokens = random_values(random, (gsize)s->pass->n_levels * N_IMAGES * tokens * 10, 1);
+  s->teacher_class = random_values(random, N_IMAGES * 10, 1);
+  s->wide = (WideHead){ .n = N_WIDE,
+                        .dim = 10,
+                        .weight = random_values(random, N_WIDE * 10, 1),
+                        .bias = random_values(random, N_WIDE, 1) };
   s->noise = random_values(random, 2 * DEPTH * N_IMAGES, 2);
   for (guint i = 0; i < N_IMAGES; i++) {
     s->labels[i] = i % 2 ? (int)i : -1;
@@ -97,11 +103,13 @@ static Setup *setup_new(const Variant *variant)
                               .temperature = 2,
                               .tokens = 0.3,
                               .features = 0.4,
+                              .others = 0.6,
                               .labels = 0.5,
                               .smoothing = 0.1,
                               .compute = 3,
                               .target = 0.5,
-                              .dense_gmacs = s->description.dense_gmacs };
+                              .dense_gmacs = s->description.dense_gmacs,
+                              .wide = &s->wide };
   g_rand_free(random);
   return s;
 }
@@ -114,13 +122,19 @@ static void setup_free(Setup *s)
   g_free(s->tensors);
   g_free(s->teacher_logits);
   g_free(s->teacher_tokens);
+  g_free(s->teacher_class);
+  g_free(s->wide.weight);
+  g_free(s->wide.bias);
   g_free(s->noise);
   g_free(s);
 }
 
 static double loss(Setup *s)
 {
-  const LossTargets targets = { s->teacher_logits, s->teacher_tokens, s->labels };
+  const LossTargets targets = { .teacher_logits = s->teacher_logits,
+                                .teacher_tokens = s->teacher_tokens,
+                                .teacher_class = s->teacher_class,
+                                .labels = s->labels };
   LossSums sums;
   return passes_loss(s->pass, &s->weights, &targets, &sums);
 }

@@ -241,7 +241,9 @@ static void check_run(const char *name, guint run)
 {
   Golden golden;
   golden_open(&golden, name, run);
-  const LossTargets targets = { golden.teacher_logits, golden.teacher_tokens, golden.labels };
+  const LossTargets targets = { .teacher_logits = golden.teacher_logits,
+                                .teacher_tokens = golden.teacher_tokens,
+                                .labels = golden.labels };
   LossSums sums;
   const double total = passes_loss(golden.pass, &golden.weights, &targets, &sums);
   check_decisions(&golden, run);
