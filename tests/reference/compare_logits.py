@@ -16,10 +16,11 @@ import numpy as np
 import photographs
 import pil
 import safetensors_io
-import vit
 
 try:
     import torch
+
+    import vit
 except ImportError:
     photographs.skip("PyTorch is not installed (python3-torch)")
 
@@ -49,7 +50,7 @@ def main():
     images, classes = [], []
     for _, image, index in photographs.read(arguments.photographs):
         pixels = np.asarray(pil.resize_and_crop(image, 256, 224, "bicubic")) / 255
-        images.append(((pixels - vit.IMAGENET_MEAN) / vit.IMAGENET_STD).transpose(2, 0, 1))
+        images.append(((pixels - pil.IMAGENET_MEAN) / pil.IMAGENET_STD).transpose(2, 0, 1))
         classes.append(index)
     images = np.stack(images).astype("<f4")
     weights = {name: torch.from_numpy(array.astype("f8"))

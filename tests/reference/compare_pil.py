@@ -12,7 +12,6 @@ import numpy as np
 
 import photographs
 import pil
-import vit
 import ycbcr
 
 RESIZE, CROP = 256, 224
@@ -42,7 +41,7 @@ def engine(tool, pixels, size, pixel_format, matrix, video_range):
     if run.returncode:
         sys.exit(f"compare_pil: {tool} ended with status {run.returncode}")
     tensor = np.frombuffer(run.stdout, "<f4").reshape(3, CROP, CROP).transpose(1, 2, 0)
-    return 255 * (tensor * np.array(vit.IMAGENET_STD) + np.array(vit.IMAGENET_MEAN))
+    return 255 * (tensor * np.array(pil.IMAGENET_STD) + np.array(pil.IMAGENET_MEAN))
 
 
 def measure(tool, image, pixel_format, matrix, video_range):

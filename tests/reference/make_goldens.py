@@ -109,7 +109,7 @@ def describe(spec):
         "precision": {None: "float32", "F16": "float16", "BF16": "bfloat16"}[spec.store],
         "preprocessing": {
             "resize": spec.image + 4, "interpolation": spec.interpolation,
-            "mean": vit.IMAGENET_MEAN, "std": vit.IMAGENET_STD},
+            "mean": pil.IMAGENET_MEAN, "std": pil.IMAGENET_STD},
         "dense": {"gmacs": gmacs, "parameters": parameters},
         "provenance": {"made_by": "tests/reference/make_goldens.py", "seed": spec.seed},
     }

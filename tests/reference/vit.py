@@ -7,8 +7,6 @@ module whose tensors are absent is skipped together with its norm.
 import torch
 from torch.nn.functional import conv2d, gelu, layer_norm, linear
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
 
 def attention(x, w, prefix, head_dim):
     """x [N, T, dim] -> [N, T, dim]; the rows of qkv are all heads' q, then k, then v."""
