@@ -10,7 +10,8 @@ typedef struct {
   char *teacher, *classes, *out, *resume, *gates, *granularity, *sub_groups, *time_limit,
       *precision;
   char **data, **folders, **weights;
-  double target, static_target, parameters_target, rate, gate_rate, labels, others, features, mixup;
+  double target, static_target, parameters_target, rate, gate_rate, gate_spread, labels, others,
+      features, mixup;
   gboolean no_gates, fixed_dial, no_merging, search, static_only, no_train;
   gint64 steps, seed;
   int batch, threads, calibration_images;
@@ -124,6 +125,7 @@ static gboolean check(const Options *o, GError **error)
          check_least("--steps", (double)o->steps, o->steps >= 0, "1 or more", error) &&
          check_least("--learning-rate", o->rate, o->rate > 0, "more than 0", error) &&
          check_least("--gate-rate", o->gate_rate, o->gate_rate > 0, "more than 0", error) &&
+         check_least("--gate-spread", o->gate_spread, o->gate_spread >= 0, "0 or more", error) &&
          check_least("--labels", o->labels, o->labels >= 0, "0 or more", error) &&
          check_least("--other-classes", o->others, o->others >= 0, "0 or more", error) &&
          check_least("--features", o->features, o->features >= 0, "0 or more", error) &&
@@ -158,6 +160,7 @@ static int run(const Options *o, GError **error)
     .seed = (guint64)o->seed,
     .rate = o->rate,
     .gate_rate = o->gate_rate,
+    .gate_spread = o->gate_spread,
     .labels = o->labels,
     .others = o->others,
     .features = o->features,
@@ -224,6 +227,8 @@ int command_compress(int argc, char **argv, GError **error)
     { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &o.rate, "At its peak (default 3e-4)", "R" },
     { "gate-rate", 0, 0, G_OPTION_ARG_DOUBLE, &o.gate_rate,
       "The same of gates and structure choices (default 2e-3)", "R" },
+    { "gate-spread", 0, 0, G_OPTION_ARG_DOUBLE, &o.gate_spread,
+      "Weight of the spread over images that gates lack (default 0)", "W" },
     { "labels", 0, 0, G_OPTION_ARG_DOUBLE, &o.labels,
       "Weight of labels beside the teacher (default 0.3)", "W" },
     { "other-classes", 0, 0, G_OPTION_ARG_DOUBLE, &o.others,

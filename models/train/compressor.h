@@ -33,6 +33,7 @@ typedef struct {
   guint64 seed;
   double rate;                        /* of learning */
   double gate_rate;                   /* the same of gates and structure choices */
+  double gate_spread;                 /* weight of the gates' spread over images in the loss */
   double labels;                      /* weight of labels in the loss */
   double others;                      /* the same of the classes that are not kept */
   double features;                    /* the same of the teacher's tokens between blocks */

@@ -199,6 +199,64 @@ static void weigh_compute(Share *share, const LossWeights *weights, double ratio
   }
 }
 
+static gboolean has_gate(const Network *network, guint module)
+{
+  const TrainBlock *block = &network->blocks[module / 2];
+  return (module % 2 ? &block->mlp_gate : &block->attention_gate)->present;
+}
+
+static guint count_gates(const Network *network)
+{
+  guint n = 0;
+  for (guint module = 0; module < 2 * network->description->depth; module++)
+    n += has_gate(network, module);
+  return n;
+}
+
+/* Of a gate's logits over the batch. */
+static void find_spread(const Pass *pass, guint module, double *mean, double *spread)
+{
+  const real *logit = pass->decisions.logit + (gsize)module * pass->capacity;
+  double sum = 0, square = 0;
+  for (guint i = 0; i < pass->n_images; i++)
+    sum += logit[i];
+  *mean = sum / pass->n_images;
+  for (guint i = 0; i < pass->n_images; i++)
+    square += (logit[i] - *mean) * (logit[i] - *mean);
+  *spread = sqrt(square / pass->n_images);
+}
+
+double loss_spread(const Pass *pass)
+{
+  double sum = 0, mean, spread;
+  for (guint module = 0; module < 2 * pass->network->description->depth; module++) {
+    if (!has_gate(pass->network, module))
+      continue;
+    find_spread(pass, module, &mean, &spread);
+    const double lacking = MAX(0, GATE_SPREAD - spread);
+    sum += lacking * lacking;
+  }
+  return sum / MAX(1, count_gates(pass->network));
+}
+
+static void weigh_spread(Share *share, double weight)
+{
+  Pass *pass = share->pass;
+  const guint n_gates = count_gates(pass->network);
+  for (guint module = 0; module < 2 * pass->network->description->depth; module++) {
+    double mean, spread;
+    if (!has_gate(pass->network, module))
+      continue;
+    find_spread(pass, module, &mean, &spread);
+    const double lacking = MAX(0, GATE_SPREAD - spread);
+    const double slope = -2 * weight * lacking / (n_gates * pass->n_images * MAX(spread, 1e-6));
+    for (guint i = share->first; i < share->first + share->n; i++) {
+      const gsize at = (gsize)module * pass->capacity + i;
+      pass->decisions.dlogit[at] += (real)(slope * (pass->decisions.logit[at] - mean));
+    }
+  }
+}
+
 LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets *targets,
                     double ratio)
 {
@@ -232,5 +290,7 @@ LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets 
   }
   if (weights->compute > 0)
     weigh_compute(share, weights, ratio);
+  if (weights->spread > 0)
+    weigh_spread(share, weights->spread);
   return sums;
 }

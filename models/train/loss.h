@@ -4,6 +4,9 @@
 #include "pass.h"
 #include "wide-head.h"
 
+/* The standard deviation over images that a gate's logits shall have: half of the noise's. */
+#define GATE_SPREAD 0.9
+
 /* Weights of the parts; 0: left out. */
 typedef struct {
   double distillation; /* Kullback-Leibler divergence from the teacher's to the student's classes */
@@ -15,6 +18,7 @@ typedef struct {
   double smoothing;    /* of the labels */
   double compute;      /* (compute ratio - target)^2: gamma */
   double target;       /* compute ratio */
+  double spread;       /* (GATE_SPREAD - s)^2, s: each gate's spread over images where less */
   double dense_gmacs;
   const WideHead *wide; /* (nullable): the teacher's head with all classes */
 } LossWeights;
@@ -49,6 +53,10 @@ guint loss_best(const real *x, guint n);
 
 /* Returns: the mean multiply-adds of an image of the batch over the dense teacher's */
 double loss_compute_ratio(const Pass *pass, double dense_gmacs);
+
+/* Returns: what the gates' spread over the batch adds to the loss, unweighted: the mean over gates
+ */
+double loss_spread(const Pass *pass);
 
 /* The same ratio if every gate were open. */
 double loss_open_ratio(const Pass *pass, double dense_gmacs);

@@ -136,7 +136,7 @@ void pass_gate(Share *share, guint b, gboolean mlp)
     if (!gate->present)
       pass->decisions.open[k] = pass->decisions.soft[k] = 1;
     pass->decisions.macs[k] = (real)module_macs(share, b, mlp, i);
-    pass->decisions.dopen[k] = 0;
+    pass->decisions.dopen[k] = pass->decisions.dlogit[k] = 0;
   }
 }
 
@@ -201,6 +201,6 @@ void pass_gate_backward(Share *share, guint b, gboolean mlp)
       }
     const double soft = decisions->soft[at + image];
     const double slope = soft * (1 - soft) / (decisions->sampling ? decisions->temperature : 1);
-    logit_backward(share, b, mlp, i, sum * slope / n);
+    logit_backward(share, b, mlp, i, sum * slope / n + (double)decisions->dlogit[at + image]);
   }
 }

@@ -194,8 +194,8 @@ Pass *pass_new(const Network *network, Team *team, guint max_images, gboolean bf
     }
   }
   const gsize decisions = (gsize)2 * depth * max_images;
-  real **arrays[] = { &pass->decisions.logit, &pass->decisions.soft, &pass->decisions.open,
-                      &pass->decisions.dopen, &pass->decisions.macs };
+  real **arrays[] = { &pass->decisions.logit, &pass->decisions.soft,   &pass->decisions.open,
+                      &pass->decisions.dopen, &pass->decisions.dlogit, &pass->decisions.macs };
   for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
     *arrays[i] = g_new0(real, decisions);
   pass->decisions.temperature = 1;
@@ -215,8 +215,8 @@ void pass_free(Pass **pass)
       free(p->packed[way][w]);
     g_free(p->packed[way]);
   }
-  real *arrays[] = { p->decisions.logit, p->decisions.soft, p->decisions.open, p->decisions.dopen,
-                     p->decisions.macs };
+  real *arrays[] = { p->decisions.logit, p->decisions.soft,   p->decisions.open,
+                     p->decisions.dopen, p->decisions.dlogit, p->decisions.macs };
   for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
     g_free(arrays[i]);
   g_free(p->shares);

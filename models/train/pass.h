@@ -33,6 +33,7 @@ typedef struct {
   real *soft;         /* of its group */
   real *open;         /* the decision, 0 or 1 */
   real *dopen;        /* gradient of the loss */
+  real *dlogit;       /* set by the loss: gradient beside that of the decision */
   real *macs;         /* multiply-adds that the module takes where open, in 1e9 */
 } Decisions;
 

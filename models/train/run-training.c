@@ -57,6 +57,7 @@ void run_make_trainer(Run *run)
               .smoothing = 0.1,
               .compute = student_has_gates(&run->student) || network->searches ? GAMMA : 0,
               .target = run_whole_ratio(run),
+              .spread = o->gate_control == GATES_LEARNED ? o->gate_spread : 0,
               .dense_gmacs = run->student.description->dense_gmacs,
               .wide = run->wide },
     .temperature = { 1, 0.5 },
@@ -147,6 +148,7 @@ static JsonObject *describe_options(const CompressOptions *o)
   json_object_set_int_member(object, "seed", (gint64)o->seed);
   json_object_set_double_member(object, "learning-rate", o->rate);
   json_object_set_double_member(object, "gate-rate", o->gate_rate);
+  json_object_set_double_member(object, "gate-spread", o->gate_spread);
   json_object_set_double_member(object, "labels", o->labels);
   json_object_set_double_member(object, "other-classes", o->others);
   json_object_set_double_member(object, "features", o->features);

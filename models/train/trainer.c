@@ -22,7 +22,7 @@ struct _Trainer {
   /* Of the step at hand: */
   LossWeights weights;
   const LossTargets *targets;
-  double ratio, norm, factor;
+  double ratio, spread, norm, factor;
   gboolean sound; /* loss and gradient are finite */
 };
 
@@ -147,8 +147,10 @@ static void step_member(gpointer data, guint member)
   memset(share->gradient, 0, trainer->network->n_values * sizeof *share->gradient);
   pass_pack(share);
   pass_forward(share);
-  if (member == 0)
+  if (member == 0) {
     trainer->ratio = loss_compute_ratio(trainer->pass, trainer->weights.dense_gmacs);
+    trainer->spread = trainer->weights.spread > 0 ? loss_spread(trainer->pass) : 0;
+  }
   vitgate__team_barrier(trainer->team);
   trainer->sums[member] = loss_share(share, &trainer->weights, trainer->targets, trainer->ratio);
   vitgate__team_barrier(trainer->team);
@@ -198,7 +200,8 @@ static void report_step(const Trainer *trainer, StepReport *report)
   report->loss = (w->distillation * sums.distillation + w->others * sums.others +
                   w->tokens * sums.tokens + w->features * sums.features + w->labels * sums.labels) /
                      n +
-                 w->compute * (report->ratio - w->target) * (report->ratio - w->target);
+                 w->compute * (report->ratio - w->target) * (report->ratio - w->target) +
+                 w->spread * trainer->spread;
 }
 
 gboolean trainer_step(Trainer *trainer, const real *tensors, const LossTargets *targets,

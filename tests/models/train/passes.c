@@ -50,7 +50,8 @@ double passes_loss(Pass *pass, const LossWeights *weights, const LossTargets *ta
           weights->tokens * sums->tokens + weights->features * sums->features +
           weights->labels * sums->labels) /
              pass->n_images +
-         weights->compute * off * off;
+         weights->compute * off * off +
+         (weights->spread > 0 ? weights->spread * loss_spread(pass) : 0);
 }
 
 static void backward_member(gpointer data, guint member)

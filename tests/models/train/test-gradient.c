@@ -108,6 +108,7 @@ static Setup *setup_new(const Variant *variant)
                               .smoothing = 0.1,
                               .compute = 3,
                               .target = 0.5,
+                              .spread = 0.8,
                               .dense_gmacs = s->description.dense_gmacs,
                               .wide = &s->wide };
   g_rand_free(random);
@@ -143,6 +144,7 @@ static void check_gradients(const Variant *variant)
 {
   Setup *s = setup_new(variant);
   loss(s);
+  ck_assert((loss_spread(s->pass) > 0) == variant->gates);
   g_autofree real *gradient = passes_gradient(s->pass);
   for (guint i = 0; i < s->network->parameters->len; i++) {
     const Parameter *p = &g_array_index(s->network->parameters, Parameter, i);
