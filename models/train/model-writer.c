@@ -10,6 +10,12 @@ static gboolean is_rounded(const Parameter *p)
   return p->decay;
 }
 
+/* The position embedding is the largest of the rest. */
+static gboolean is_halved(const Parameter *p)
+{
+  return !strcmp(p->name, "pos_embed");
+}
+
 static real row_scale(const real *row, gsize n)
 {
   real most = 0;
@@ -29,6 +35,8 @@ void network_round_to_int8(Network *network)
   for (guint i = 0; i < network->parameters->len; i++) {
     const Parameter *p = &g_array_index(network->parameters, Parameter, i);
     const gsize rows = p->shape[0], n = rows ? p->n / rows : 0;
+    for (gsize j = 0; is_halved(p) && j < p->n; j++)
+      network->values[p->offset + j] = (real)(_Float16)network->values[p->offset + j];
     if (!is_rounded(p))
       continue;
     g_autofree gint8 *rounded = g_new(gint8, n);
@@ -62,6 +70,16 @@ static void add_floats(GArray *tensors, GPtrArray *owned, const Parameter *p, co
   g_array_append_val(tensors, tensor);
 }
 
+static void add_halves(GArray *tensors, GPtrArray *owned, const Parameter *p, const real *values)
+{
+  _Float16 *data = g_new(_Float16, p->n);
+  for (gsize i = 0; i < p->n; i++)
+    data[i] = (_Float16)values[i];
+  g_ptr_array_add(owned, data);
+  Tensor tensor = make_tensor(p->name, TENSOR_F16, p->shape, p->n_dims, data, p->n);
+  g_array_append_val(tensors, tensor);
+}
+
 static void add_int8(GArray *tensors, GPtrArray *owned, const Parameter *p, const real *values)
 {
   const gsize rows = p->shape[0], n = rows ? p->n / rows : 0;
@@ -91,6 +109,8 @@ gboolean network_write(const Network *network, const char *precision, const char
     const Parameter *p = &g_array_index(network->parameters, Parameter, i);
     if (int8 && is_rounded(p))
       add_int8(tensors, owned, p, network->values + p->offset);
+    else if (int8 && is_halved(p))
+      add_halves(tensors, owned, p, network->values + p->offset);
     else
       add_floats(tensors, owned, p, network->values + p->offset);
   }
