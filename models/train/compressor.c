@@ -120,9 +120,14 @@ static void describe_shapes(const Run *run)
 static Ranking **rank(const Run *run, Network *network, Team *team, Calibration **calibration,
                       GError **error)
 {
-  const StaticCutOptions how = { run->options->calibration_images, RIDGE, product_has_bf16() };
+  const CompressOptions *o = run->options;
+  const StaticCutOptions how = { .max_images = o->calibration_images,
+                                 .ridge = RIDGE,
+                                 .weights = o->folder_weights,
+                                 .n_weights = o->n_folder_weights,
+                                 .bf16 = product_has_bf16() };
   run_log_note(run->log, "ranking heads and neurons on up to %u photographs",
-               run->options->calibration_images);
+               o->calibration_images);
   return static_cut_rank(network, team, run->collection, &how, calibration, error);
 }
 
@@ -322,8 +327,8 @@ static gboolean run_stages(Run *run, GError **error)
 {
   const CompressOptions *o = run->options;
   const gboolean resumed = o->resume && g_file_test(run->checkpoint, G_FILE_TEST_EXISTS);
-  if (!o->static_only &&
-      !(run->held_out = held_out_new(run->collection, run->teacher, DIAL_IMAGES, o->batch, error)))
+  if (!o->static_only && !(run->held_out = held_out_new(run->collection, run->teacher, DIAL_IMAGES,
+                                                        o->batch, o->classes != NULL, error)))
     return FALSE;
   if (!(resumed ? run_resume(run, error) : start(run, error)))
     return FALSE;

@@ -13,6 +13,16 @@ static void add_image(HeldOut *h, const Batch *batch, guint i, Teacher *teacher)
   h->n++;
 }
 
+static guint count_labelled(const Collection *collection)
+{
+  guint n = 0;
+  for (guint i = 0; i < collection->items->len; i++) {
+    const CollectionItem *item = collection_get(collection, i);
+    n += item->held_out && item->label >= 0;
+  }
+  return n;
+}
+
 static void swap_bytes(gpointer a, gpointer b, gsize n_bytes)
 {
   g_autofree guint8 *before = g_memdup2(a, n_bytes);
@@ -37,7 +47,7 @@ static void shuffle(HeldOut *h)
 }
 
 HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_images, guint batch,
-                      GError **error)
+                      gboolean labelled, GError **error)
 {
   const SamplesOptions order = { .order = { .part = SAMPLER_HELD_OUT, .once = TRUE },
                                  .batch_size = batch };
@@ -45,7 +55,9 @@ HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_
   if (!samples)
     return NULL;
   HeldOut *h = g_new0(HeldOut, 1);
-  const guint most = MIN(max_images, collection->n_held_out);
+  const guint n_labelled = labelled ? count_labelled(collection) : 0;
+  const guint n_there = n_labelled ? n_labelled : collection->n_held_out;
+  const guint most = MIN(max_images, n_there);
   h->pixels = (gsize)3 * collection->image_size * collection->image_size;
   h->n_classes = teacher_get_description(teacher)->n_classes;
   h->tensors = g_new(float, most * h->pixels);
@@ -55,9 +67,12 @@ HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_
   g_autoptr(GError) failure = NULL;
   for (guint64 seen = 0; h->n < most && (next = samples_next(samples, &failure));) {
     teacher_run(teacher, next->tensors, next->n);
-    for (guint i = 0; i < next->n; i++, seen++) /* the photographs stand in order of their names */
-      if (seen * most / collection->n_held_out >= h->n && h->n < most)
+    for (guint i = 0; i < next->n; i++) { /* the photographs stand in order of their names */
+      if (n_labelled && next->labels[i] < 0)
+        continue;
+      if (seen++ * most / n_there >= h->n && h->n < most)
         add_image(h, next, i, teacher);
+    }
     samples_release(&next);
   }
   if (failure) {

@@ -23,10 +23,11 @@ typedef struct {
 
 /* Reads up to @max_images of the collection's held-out part, spread over it evenly, in an order
  * that is mixed and always the same.
+ * @labelled: those with labels alone, unless there are none
  * @batch: images at a time; at most the teacher's
  * Returns: (transfer full): or NULL with the samples' error */
 HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_images, guint batch,
-                      GError **error);
+                      gboolean labelled, GError **error);
 void held_out_free(HeldOut **held_out);
 
 /* Called after each batch: @pass holds the network's logits and decisions of the images from

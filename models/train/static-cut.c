@@ -34,7 +34,10 @@ Ranking **static_cut_rank(Network *network, Team *team, const Collection *collec
                           GError **error)
 {
   const guint size = network->description->image_size;
-  const SamplesOptions order = { .order = { .part = SAMPLER_TRAINING, .seed = 1 } };
+  const SamplesOptions order = { .order = { .part = SAMPLER_TRAINING,
+                                            .seed = 1,
+                                            .weights = options->weights,
+                                            .n_weights = options->n_weights } };
   g_autoptr(Samples) samples = samples_new(collection, &order, error);
   if (!samples)
     return NULL;

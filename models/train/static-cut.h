@@ -5,11 +5,14 @@
 #include "collection.h"
 #include "importance.h"
 #include "network.h"
+#include "sampler.h"
 #include "team.h"
 
 typedef struct {
   guint max_images;
   double ridge;
+  const FolderWeight *weights; /* (nullable) [n_weights] */
+  guint n_weights;
   gboolean bf16;
 } StaticCutOptions;
 
