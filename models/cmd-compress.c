@@ -7,7 +7,7 @@
 #include "output-file.h"
 
 typedef struct {
-  char *teacher, *classes, *out, *resume, *gates, *granularity, *sub_groups, *time_limit,
+  char *teacher, *from, *classes, *out, *resume, *gates, *granularity, *sub_groups, *time_limit,
       *precision;
   char **data, **folders, **weights;
   double target, static_target, parameters_target, rate, gate_rate, gate_spread, labels, others,
@@ -19,8 +19,8 @@ typedef struct {
 
 static void clear_options(Options *o)
 {
-  char *strings[] = { o->teacher,     o->classes,    o->out,        o->resume,   o->gates,
-                      o->granularity, o->sub_groups, o->time_limit, o->precision };
+  char *strings[] = { o->teacher, o->from,        o->classes,    o->out,        o->resume,
+                      o->gates,   o->granularity, o->sub_groups, o->time_limit, o->precision };
   for (guint i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
   g_strfreev(o->data);
@@ -140,6 +140,7 @@ static int run(const Options *o, GError **error)
   g_autoptr(GArray) weights = g_array_new(FALSE, FALSE, sizeof(FolderWeight));
   CompressOptions compress_options = {
     .teacher = o->teacher,
+    .from = o->from,
     .data = (const char *const *)o->data,
     .folders = (const char *const *)o->folders,
     .classes = o->classes,
@@ -192,6 +193,8 @@ int command_compress(int argc, char **argv, GError **error)
                         .calibration_images = 1500 };
   const GOptionEntry entries[] = {
     { "teacher", 0, 0, G_OPTION_ARG_FILENAME, &o.teacher, "The dense model", "MODEL" },
+    { "from", 0, 0, G_OPTION_ARG_FILENAME, &o.from,
+      "Begin with this model, of an earlier run without gates, instead of the teacher", "MODEL" },
     { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &o.data,
       "Photographs: an archive or a folder; may be repeated", "TAR|DIR" },
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "The model file to write", "OUT" },

@@ -212,12 +212,50 @@ static gboolean start_training(Run *run, GError **error)
   return fine;
 }
 
+/* Whether a model can be trained to be like the teacher token by token, and class by class. */
+static gboolean is_alike(const Description *a, const Description *teacher)
+{
+  return a->image_size == teacher->image_size && a->patch_size == teacher->patch_size &&
+         a->dim == teacher->dim && a->head_dim == teacher->head_dim && a->depth == teacher->depth &&
+         a->distilled == teacher->distilled && a->n_classes == teacher->n_classes &&
+         (!a->label_ids || !teacher->label_ids ||
+          g_strv_equal((const char *const *)a->label_ids, (const char *const *)teacher->label_ids));
+}
+
+static gboolean has_gates(const Description *d)
+{
+  guint n = 0;
+  for (guint b = 0; b < d->depth; b++)
+    n += d->blocks[b].attention_gate + d->blocks[b].mlp_gate;
+  return n > 0;
+}
+
+static gboolean load_earlier(Run *run, GError **error)
+{
+  const char *path = run->options->from;
+  VitgateModel *model = vitgate_model_open(path, error);
+  if (!model)
+    return FALSE;
+  const Description *d = vitgate__model_get_description(model);
+  const gboolean fits = is_alike(d, teacher_get_description(run->teacher)) && !has_gates(d);
+  if (!fits)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: cannot be gone on with: expected the teacher's image, token and class counts, "
+                "and no gates",
+                path);
+  const gboolean fine = fits && student_load(&run->student, path, d, NULL, 0, error);
+  vitgate_model_unref(&model);
+  return fine;
+}
+
 static gboolean start(Run *run, GError **error)
 {
   const CompressOptions *o = run->options;
   const Description *d = vitgate__model_get_description(run->model);
   run->steps = o->steps;
-  return student_load(&run->student, o->teacher, d, run->classes, run->n_classes, error) &&
+  return (o->from
+              ? load_earlier(run, error)
+              : student_load(&run->student, o->teacher, d, run->classes, run->n_classes, error)) &&
          (o->search && o->train ? start_search(run, error) : start_training(run, error));
 }
 
@@ -287,6 +325,10 @@ static void tell_provenance(const Run *run)
   JsonObject *p = d->provenance = json_object_new();
   g_autofree char *teacher = g_path_get_basename(o->teacher);
   json_object_set_string_member(p, "teacher", teacher);
+  if (o->from) {
+    g_autofree char *from = g_path_get_basename(o->from);
+    json_object_set_string_member(p, "from", from);
+  }
   JsonObject *of_teacher = vitgate__model_get_description(run->model)->provenance;
   if (of_teacher)
     json_object_set_object_member(p, "of_teacher", json_object_ref(of_teacher));

@@ -143,6 +143,7 @@ static JsonObject *describe_options(const CompressOptions *o)
 {
   JsonObject *object = json_object_new();
   json_object_set_string_member(object, "teacher", o->teacher);
+  json_object_set_string_member(object, "from", o->from);
   json_object_set_double_member(object, "target", o->target);
   json_object_set_int_member(object, "batch-size", o->batch);
   json_object_set_int_member(object, "seed", (gint64)o->seed);

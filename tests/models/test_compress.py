@@ -135,6 +135,19 @@ class ResultTest(CompressTest):
         _, metadata = read_safetensors(self.out)
         self.assertEqual(json.loads(metadata["vitgate"])["labels"], ["robin", "pike"])
 
+    def test_one_cut_goes_on_from_another(self):
+        first = self.path("first.safetensors")
+        self.compress("--params-target", "0.8", "--static-only", "--precision", "float32",
+                      "--target", "1", steps=5, out=first)
+        self.compress("--from", first, "--params-target", "0.6")
+        earlier, later = self.inspect(first), self.inspect()
+        self.assertLess(later["parameters"], 0.8 * earlier["parameters"])
+        self.assertEqual(later["gmacs"]["dense"], earlier["gmacs"]["dense"])
+        self.assertEqual(later["provenance"]["from"], "first.safetensors")
+        for before, after in zip(earlier["blocks"], later["blocks"]):
+            self.assertLessEqual(after["heads"], before["heads"])
+            self.assertLessEqual(after["neurons"], before["neurons"])
+
     def test_the_structure_can_be_searched(self):
         self.compress("--search", steps=80)
         self.assertIn("structure", " ".join(line.get("note", "") for line in self.log()))
@@ -310,6 +323,15 @@ class BadInputTest(CompressTest):
         with open(classes, "w", encoding="utf-8") as file:
             file.write("robin\ngiraffe\n")
         self.fail_with("giraffe", self.arguments("--classes", classes))
+
+    def test_a_model_that_cannot_be_gone_on_with(self):
+        classes, gated = self.path("classes.txt"), self.path("gated.safetensors")
+        with open(classes, "w", encoding="utf-8") as file:
+            file.write("robin\npike\n")
+        self.compress("--gates", "random", steps=3, out=gated)
+        self.fail_with("no gates", self.arguments("--from", gated))
+        self.fail_with("class counts", self.arguments("--from", self.teacher, "--classes", classes))
+        self.fail_with("absent", self.arguments("--from", self.path("absent")))
 
     def test_a_folder_that_is_not_there(self):
         self.fail_with("n00000009", self.arguments("--folder", "n00000009"))
