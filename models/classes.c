@@ -112,9 +112,10 @@ static gboolean resolve_labels(Classes *classes, const Dataset *dataset,
                   class, model->n_classes, model->label_ids ? "" : " and no ids to find it by");
       return FALSE;
     }
+    if (class < 0)
+      class = photograph->class_id || photograph->class_index >= 0 ? CLASS_FOREIGN : CLASS_NONE;
     classes->of[i] = class;
     classes->n_labelled += class >= 0;
-    classes->n_foreign += class < 0 && (photograph->class_id || photograph->class_index >= 0);
   }
   return TRUE;
 }

@@ -4,10 +4,15 @@
 #include "dataset.h"
 #include "vitgate.h"
 
+/* What stands for a class where there is none. */
+enum {
+  CLASS_NONE = -1,    /* nothing is known of it */
+  CLASS_FOREIGN = -2, /* the model does not have it */
+};
+
 typedef struct {
-  int *of;                 /* [photographs] class, or -1: none of the model's, or unknown */
+  int *of;                 /* [photographs] class, CLASS_NONE or CLASS_FOREIGN */
   guint n_labelled;        /* photographs with a class */
-  guint n_foreign;         /* photographs whose class the model does not have */
   guint8 *folder_is_class; /* [folders] the top folder itself names a class */
   GPtrArray *unmatched;    /* (element-type filename): folders that name no class, of data where
                               others do */

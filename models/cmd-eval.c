@@ -321,11 +321,15 @@ static void print_table(const Evaluation *eval)
 }
 
 /* What a user should know about labels that do not lead to a class. */
-static void note_labels(const Dataset *dataset, const Classes *classes)
+static void note_labels(const Evaluation *eval)
 {
-  if (classes->n_foreign)
+  const Classes *classes = eval->classes;
+  guint n_foreign = 0;
+  for (guint i = 0; i < eval->n; i++)
+    n_foreign += classes->of[eval->order[i]] == CLASS_FOREIGN;
+  if (n_foreign)
     command_note("%u photographs show no class of the model and do not count for accuracy",
-                 classes->n_foreign);
+                 n_foreign);
   else if (classes->n_labelled == 0)
     command_note("nothing tells the classes of the photographs: no accuracy");
   guint n = classes->unmatched->len;
@@ -395,7 +399,7 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
   eval->classes = classes;
   eval->session = session;
   note_settings(eval);
-  note_labels(dataset, classes);
+  note_labels(eval);
 
   g_autofree Accuracy *folders = g_new0(Accuracy, dataset->folders->len);
   g_autofree guint64 *ran = g_new0(guint64, 2 * eval->info->depth + 1);

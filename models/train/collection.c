@@ -77,7 +77,7 @@ static gboolean add_items(Collection *collection, const CollectionOptions *optio
   g_autofree guint8 *held_out = g_new(guint8, dataset->photographs->len);
   split_mark(dataset, options->held_out, held_out);
   for (guint i = 0; i < dataset->photographs->len; i++) {
-    CollectionItem item = { dataset, i, classes->of[i], held_out[i] };
+    CollectionItem item = { dataset, i, MAX(classes->of[i], CLASS_NONE), held_out[i] };
     if (!is_wanted(options, dataset, &item))
       continue;
     g_array_append_val(collection->items, item);

@@ -124,8 +124,7 @@ START_TEST(classes_the_model_lacks_are_foreign)
   VitgateModelInfo info = model(TRUE);
   g_autoptr(Classes) classes = resolve_listed("tench/x.jpg\t1\tn09999999\n", &info, NULL);
   ck_assert_ptr_nonnull(classes);
-  ck_assert_int_eq(classes->of[0], -1);
-  ck_assert_uint_eq(classes->n_foreign, 1);
+  ck_assert_int_eq(classes->of[0], CLASS_FOREIGN);
 }
 END_TEST
 
@@ -134,8 +133,7 @@ START_TEST(a_list_makes_folder_names_mere_names)
   VitgateModelInfo info = model(TRUE);
   g_autoptr(Classes) classes = resolve_listed("tench/x.jpg\t-1\t-\n", &info, NULL);
   ck_assert_ptr_nonnull(classes);
-  ck_assert_int_eq(classes->of[0], -1);
-  ck_assert_uint_eq(classes->n_foreign, 0);
+  ck_assert_int_eq(classes->of[0], CLASS_NONE);
 }
 END_TEST
 
