@@ -41,12 +41,17 @@ static gpointer read_features(gpointer unused)
 #ifdef __x86_64__
   /* The compiler's run-time asks the system too (XGETBV), not only the CPU. */
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && !masked("avx2"))
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && !masked("avx2")) {
     features |= 1u << CPU_AVX2;
+    if (__builtin_cpu_supports("avxvnni") && !masked("avx-vnni"))
+      features |= 1u << CPU_AVX_VNNI;
+  }
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       !masked("avx512")) {
     features |= 1u << CPU_AVX512;
+    if (__builtin_cpu_supports("avx512vnni") && !masked("avx512-vnni"))
+      features |= 1u << CPU_AVX512_VNNI;
     if (__builtin_cpu_supports("avx512bf16") && !masked("avx512-bf16")) {
       features |= 1u << CPU_AVX512_BF16;
       if (!masked("amx-bf16") && has_amx_bf16())

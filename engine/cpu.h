@@ -6,8 +6,10 @@
 
 typedef enum {
   CPU_AVX2,        /* "avx2": AVX2 and FMA */
+  CPU_AVX_VNNI,    /* "avx-vnni": these, and AVX-VNNI */
   CPU_AVX512,      /* "avx512": AVX-512 F, BW, DQ and VL */
-  CPU_AVX512_BF16, /* "avx512-bf16": these, and AVX-512 BF16 */
+  CPU_AVX512_VNNI, /* "avx512-vnni": these, and AVX-512 VNNI */
+  CPU_AVX512_BF16, /* "avx512-bf16": those of "avx512", and AVX-512 BF16 */
   CPU_AMX_BF16,    /* "amx-bf16": these, and AMX tiles of bfloat16 */
 } CpuFeature;
 
