@@ -14,6 +14,8 @@
 #define POLYNOMIAL_5(x, c0, ...) (POLYNOMIAL_4(x, __VA_ARGS__) * (x) + (c0))
 #define POLYNOMIAL_6(x, c0, ...) (POLYNOMIAL_5(x, __VA_ARGS__) * (x) + (c0))
 
+#define POLYNOMIAL_7(x, c0, ...) (POLYNOMIAL_6(x, __VA_ARGS__) * (x) + (c0))
+
 /* ---- exp(x) = 2^i exp(r), i being the whole number nearest to x / ln 2, r = x - i ln 2 ---- */
 
 /* Up to this |x|, 2^i is a normal float; exp(x) has a relative error of 1.2e-7, fused 9e-8. */
@@ -44,3 +46,13 @@
 #define PHI_Q(u)                                                                                   \
   POLYNOMIAL_5(u, 1.0f, 2.515219162e-01f, 2.864586856e-02f, 1.884444104e-03f, 7.364740513e-05f,    \
                1.197502463e-06f)
+
+/* ---- GELU for what is then quantised to 8 bits: x Phi(x) = max(x, 0) + t P(t), t = |x|; error
+ * 1.2e-4, a hundredth of a step where values reach 3. Half the multiplications, and no division. */
+
+/* Beyond this t, t P(t) stays as it is there: nearly 0. */
+#define COARSE_GELU_LIMIT 3.9f
+
+#define COARSE_GELU_P(t)                                                                           \
+  POLYNOMIAL_7(t, -4.969637776e-01f, 3.727711818e-01f, 7.600684485e-02f, -1.698634867e-01f,        \
+               7.222140215e-02f, -1.390983608e-02f, 1.208225370e-03f, -3.251365008e-05f)

@@ -63,3 +63,14 @@ for n, d in ((4, 4), (5, 4), (5, 5)):
         den = den * u + ulp(c)
     y = x.astype(ulp) * num / den
     print('degrees', n, d, 'largest error of Phi', error, 'in float32', np.abs(y - phi).max())
+
+# coarse GELU: -t Phi(-t) = t * P(t) for 0 <= t <= LIMIT, beyond which it is taken to stay the same
+LIMIT = 3.9
+t = nodes(0, LIMIT)
+tail = np.array([-v * 0.5 * math.erfc(v / math.sqrt(2)) for v in t])
+p, _, error = fit(t, tail, t, 7, 0)
+show('coarse gelu', p)
+beyond = np.linspace(LIMIT, 10, 1000)
+last = LIMIT * np.polyval(p[::-1], LIMIT)
+print('largest error', error, 'beyond the limit',
+      max(abs(last + v * 0.5 * math.erfc(v / math.sqrt(2))) for v in beyond))
