@@ -1,0 +1,26 @@
+/* What the int8 kernels of the instruction set that this file is compiled for have in common. */
+#pragma once
+
+#include "int8.h"
+#include "kernels-isa.h"
+#include "polynomials.h"
+
+/* The values along k that one 32 bit lane multiplies at a time, and how rows hold them. */
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#define GROUP 4
+typedef guint8 Quantity;
+#else
+#define GROUP 2
+typedef gint16 Quantity;
+#endif
+
+#define INT8_TABLE PASTE(int8, ISA)
+
+void KERNEL(quantize)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, guint m, guint k);
+
+/* x Phi(x); of a NaN, NaN: the order of the arguments sees to it. */
+static inline vec coarse_gelu(vec x)
+{
+  const vec t = min_vector((vec)((ivec)x & G_MAXINT32), splat(COARSE_GELU_LIMIT));
+  return t * COARSE_GELU_P(t) + max_vector(zero(), x);
+}
