@@ -1,23 +1,40 @@
-/* Matrix products with a layer's weights. */
+/* Matrix products with a layer's weights, in the precision that the model was opened in. */
 #pragma once
 
 #include "kernels.h"
+#include "vitgate.h"
+
+/* Rows that are converted together, for products of less than float32: a multiple of every
+ * kernel's tile. */
+#define LINEAR_ROWS 48
 
 /* y = x W^T + b, as torch.nn.Linear: weight [n_out][n_in], bias [n_out]. */
 typedef struct {
   guint n_out, n_in;
-  float *packed; /* the weight as vitgate__kernels()->gemm wants it */
+  VitgatePrecision precision; /* not AUTO */
+  gpointer packed;            /* the weight as the precision's kernels want it */
+  float *scales;              /* [n_out] of int8's weights, else NULL */
   float *bias;
 } Linear;
 
-/* Floats that the packed weight and the bias of such a layer take. */
-gsize vitgate__linear_size(guint n_out, guint n_in);
+typedef enum {
+  LINEAR_STORE,
+  LINEAR_ADD,  /* to what is there: a residual connection */
+  LINEAR_GELU, /* x Phi(x) of the product */
+} LinearMode;
+
+/* Floats that packed weight, scales and bias of such a layer take. */
+gsize vitgate__linear_size(VitgatePrecision precision, guint n_out, guint n_in);
+
+/* Floats that the converted input of LINEAR_ROWS rows takes. */
+gsize vitgate__linear_input_size(VitgatePrecision precision, guint n_in);
 
 /* Packs a layer into @memory.
  * Returns: the first float behind it */
-float *vitgate__linear_init(Linear *linear, float *memory, const float *weight, const float *bias,
-                            guint n_out, guint n_in);
+float *vitgate__linear_init(Linear *linear, VitgatePrecision precision, float *memory,
+                            const float *weight, const float *bias, guint n_out, guint n_in);
 
-/* out[rows][n_out] = (accumulate ? out : 0) + in[rows][n_in] W^T + b */
-void vitgate__linear(const Linear *linear, float *out, gsize out_stride, const float *in,
-                     gsize in_stride, gboolean accumulate, guint rows);
+/* out[rows][n_out] = in[rows][n_in] W^T + b, stored, added or made GELU of
+ * @input: scratch, vitgate__linear_input_size() floats */
+void vitgate__linear(const Linear *linear, float *input, float *out, gsize out_stride,
+                     const float *in, gsize in_stride, LinearMode mode, guint rows);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "error.h"
+#include "precision.h"
 
 /* Two paths mean the same file when these agree; a changed file is another. */
 typedef struct {
@@ -103,6 +104,7 @@ static void describe(VitgateModel *model)
     .default_compute = d->n_calibration ? d->default_compute : model_ratio(d),
     .min_compute = d->n_calibration ? d->calibration[0].compute : model_ratio(d),
     .max_compute = d->n_calibration ? d->calibration[d->n_calibration - 1].compute : model_ratio(d),
+    .precision = model->vit->precision,
     .resize = d->preprocessing.resize,
     .bicubic = d->preprocessing.bicubic,
   };
@@ -110,7 +112,7 @@ static void describe(VitgateModel *model)
   memcpy(model->info.std, d->preprocessing.std, sizeof model->info.std);
 }
 
-static VitgateModel *load(const char *path, GError **error)
+static VitgateModel *load(const char *path, VitgatePrecision precision, GError **error)
 {
   g_autoptr(Safetensors) file = vitgate__safetensors_open(path, error);
   if (!file)
@@ -119,7 +121,7 @@ static VitgateModel *load(const char *path, GError **error)
   model->references = 1;
   model->description = vitgate__description_read(file, 0, error);
   if (model->description)
-    model->vit = vitgate__vit_load(model->description, file, error);
+    model->vit = vitgate__vit_load(model->description, file, precision, error);
   if (!model->vit) {
     free_model(model);
     return NULL;
@@ -130,6 +132,13 @@ static VitgateModel *load(const char *path, GError **error)
 
 VitgateModel *vitgate_model_open(const char *path, GError **error)
 {
+  return vitgate_model_open_with(path, VITGATE_PRECISION_AUTO, error);
+}
+
+VitgateModel *vitgate_model_open_with(const char *path, VitgatePrecision precision, GError **error)
+{
+  if (!vitgate__precision_resolve(&precision, error))
+    return NULL;
   struct stat status;
   FileIdentity identity = { 0 };
   /* A file that cannot be asked for its identity cannot be opened; load() says why. */
@@ -141,12 +150,12 @@ VitgateModel *vitgate_model_open(const char *path, GError **error)
   VitgateModel *model = NULL;
   for (GSList *item = registry; item && !model; item = item->next) {
     VitgateModel *known = item->data;
-    if (same_file(&known->identity, &identity)) {
+    if (same_file(&known->identity, &identity) && known->vit->precision == precision) {
       known->references++;
       model = known;
     }
   }
-  if (!model && (model = load(path, error))) {
+  if (!model && (model = load(path, precision, error))) {
     model->identity = identity;
     registry = g_slist_prepend(registry, model);
   }

@@ -7,6 +7,7 @@
 /* Copies tensors out of a file, one after another, into one block of memory. */
 typedef struct {
   const Safetensors *file;
+  VitgatePrecision precision;
   float *next;    /* free memory */
   float *scratch; /* [largest tensor] */
   GError **error;
@@ -43,7 +44,8 @@ static Linear load_linear(Loader *loader, const char *name, guint n_out, guint n
   float *bias = loader->scratch + (gsize)n_out * n_in;
   read_tensor(loader, loader->scratch, name, "weight");
   read_tensor(loader, bias, name, "bias");
-  loader->next = vitgate__linear_init(&linear, loader->next, loader->scratch, bias, n_out, n_in);
+  loader->next = vitgate__linear_init(&linear, loader->precision, loader->next, loader->scratch,
+                                      bias, n_out, n_in);
   return linear;
 }
 
@@ -53,10 +55,11 @@ static void load_tail(Loader *loader, Block *block, const char *name, guint widt
   float *bias = loader->scratch + (gsize)3 * width * dim;
   read_tensor(loader, loader->scratch, name, "weight");
   read_tensor(loader, bias, name, "bias");
-  loader->next = vitgate__linear_init(&block->q, loader->next, loader->scratch, bias, width, dim);
+  loader->next = vitgate__linear_init(&block->q, loader->precision, loader->next, loader->scratch,
+                                      bias, width, dim);
   loader->next =
-      vitgate__linear_init(&block->qkv, loader->next, loader->scratch + (gsize)width * dim,
-                           bias + width, 2 * width, dim);
+      vitgate__linear_init(&block->qkv, loader->precision, loader->next,
+                           loader->scratch + (gsize)width * dim, bias + width, 2 * width, dim);
 }
 
 static Gate load_gate(Loader *loader, const char *name, guint dim)
@@ -116,7 +119,7 @@ static float *load_embedding(Loader *loader, const Vit *vit)
 }
 
 /* Floats for all packed weights, and for the largest layer before it is packed. */
-static void measure(const Description *d, gsize *total, gsize *largest)
+static void measure(const Description *d, VitgatePrecision precision, gsize *total, gsize *largest)
 {
   g_autoptr(GArray) specs = vitgate__description_tensors(d);
   *total = *largest = 0;
@@ -126,12 +129,12 @@ static void measure(const Description *d, gsize *total, gsize *largest)
     for (guint j = 1; j < spec->n_dims; j++)
       columns *= spec->shape[j];
     gboolean matrix = spec->n_dims == 2 || spec->n_dims == 4;
-    *total += matrix
-                  ? vitgate__round_up(vitgate__packed_size((guint)spec->shape[0], (guint)columns))
-                  : vitgate__round_up(spec->shape[0] * columns);
+    *total += matrix ? vitgate__linear_size(precision, (guint)spec->shape[0], (guint)columns)
+                     : vitgate__round_up(spec->shape[0] * columns);
     *largest = MAX(*largest, spec->shape[0] * (columns + 1));
   }
-  *total += vitgate__round_up(16 * d->dim) + 16; /* the tail's queries begin a panel of their own */
+  *total += vitgate__linear_size(precision, 32, d->dim); /* the tail's queries are a layer of their
+                                                            own, and fill a panel */
 }
 
 static void load_all(Loader *loader, Vit *vit)
@@ -150,12 +153,14 @@ static void load_all(Loader *loader, Vit *vit)
     vit->head_dist = load_linear(loader, "head_dist", d->n_classes, d->dim);
 }
 
-Vit *vitgate__vit_load(const Description *d, const Safetensors *file, GError **error)
+Vit *vitgate__vit_load(const Description *d, const Safetensors *file, VitgatePrecision precision,
+                       GError **error)
 {
   gsize total, largest;
-  measure(d, &total, &largest);
+  measure(d, precision, &total, &largest);
   Vit *vit = g_new0(Vit, 1);
   vit->description = d;
+  vit->precision = precision;
   vit->n_prefix = d->distilled ? 2 : 1;
   vit->tail = vitgate__description_tail(d);
   g_autofree float *scratch = g_try_new(float, largest);
@@ -167,7 +172,9 @@ Vit *vitgate__vit_load(const Description *d, const Safetensors *file, GError **e
     vitgate__vit_free(&vit);
     return NULL;
   }
-  Loader loader = { .file = file, .next = vit->memory, .scratch = scratch, .error = error };
+  Loader loader = {
+    .file = file, .precision = precision, .next = vit->memory, .scratch = scratch, .error = error
+  };
   load_all(&loader, vit);
   if (loader.failed)
     vitgate__vit_free(&vit);

@@ -82,14 +82,14 @@ void vitgate__vit_attention(Job *job, guint b)
   for (guint row = job->first, rows; row < job->last; row += rows) {
     rows = MIN(CHUNK, job->last - row);
     vitgate__vit_normalize(job, &block->norm1, row, rows);
-    vitgate__linear(&block->qkv, job->qkv + (gsize)row * 3 * width, 3 * width, job->scratch->norm,
-                    d->dim, FALSE, rows);
+    vitgate__vit_multiply(job, &block->qkv, job->qkv + (gsize)row * 3 * width, 3 * width,
+                          job->scratch->norm, d->dim, LINEAR_STORE, rows);
   }
   wait_for_others(job);
   attend_all(job, heads, job->first, job->last);
-  vitgate__linear(&block->proj, job->image->x + (gsize)job->first * d->dim, d->dim,
-                  job->qkv + (gsize)job->first * 3 * width, 3 * width, TRUE,
-                  job->last - job->first);
+  vitgate__vit_multiply(job, &block->proj, job->image->x + (gsize)job->first * d->dim, d->dim,
+                        job->qkv + (gsize)job->first * 3 * width, 3 * width, LINEAR_ADD,
+                        job->last - job->first);
   wait_for_others(job);
   merge_tokens(job, b);
 }
@@ -106,16 +106,18 @@ void vitgate__vit_attend_tail(const Job *job)
     rows = MIN(CHUNK, job->last - row);
     float *qkv = job->qkv + (gsize)row * 3 * width;
     vitgate__vit_normalize(job, &block->norm1, row, rows);
-    vitgate__linear(&block->qkv, qkv + width, 3 * width, job->scratch->norm, d->dim, FALSE, rows);
+    vitgate__vit_multiply(job, &block->qkv, qkv + width, 3 * width, job->scratch->norm, d->dim,
+                          LINEAR_STORE, rows);
     if (row < vit->n_prefix)
-      vitgate__linear(&block->q, qkv, 3 * width, job->scratch->norm, d->dim, FALSE,
-                      MIN(rows, vit->n_prefix - row));
+      vitgate__vit_multiply(job, &block->q, qkv, 3 * width, job->scratch->norm, d->dim,
+                            LINEAR_STORE, MIN(rows, vit->n_prefix - row));
   }
   wait_for_others(job);
   if (!job->leads)
     return;
   attend_all(job, heads, 0, vit->n_prefix);
-  vitgate__linear(&block->proj, job->image->x, d->dim, job->qkv, 3 * width, TRUE, vit->n_prefix);
+  vitgate__vit_multiply(job, &block->proj, job->image->x, d->dim, job->qkv, 3 * width, LINEAR_ADD,
+                        vit->n_prefix);
 }
 
 void vitgate__vit_mlp(const Job *job, guint b)
@@ -126,10 +128,9 @@ void vitgate__vit_mlp(const Job *job, guint b)
   for (guint row = job->first, rows; row < job->last; row += rows) {
     rows = MIN(CHUNK, job->last - row);
     vitgate__vit_normalize(job, &block->norm2, row, rows);
-    vitgate__linear(&block->fc1, job->scratch->hidden, neurons, job->scratch->norm, d->dim, FALSE,
-                    rows);
-    vitgate__kernels()->gelu(job->scratch->hidden, (gsize)rows * neurons);
-    vitgate__linear(&block->fc2, job->image->x + (gsize)row * d->dim, d->dim, job->scratch->hidden,
-                    neurons, TRUE, rows);
+    vitgate__vit_multiply(job, &block->fc1, job->scratch->hidden, neurons, job->scratch->norm,
+                          d->dim, LINEAR_GELU, rows);
+    vitgate__vit_multiply(job, &block->fc2, job->image->x + (gsize)row * d->dim, d->dim,
+                          job->scratch->hidden, neurons, LINEAR_ADD, rows);
   }
 }

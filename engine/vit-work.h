@@ -5,14 +5,15 @@
 #include "vit.h"
 
 /* Rows that go through a module's products together: their activations stay in the first levels
- * of cache while the weights pass by. A multiple of every kernel's tile. */
-#define CHUNK          48
+ * of cache while the weights pass by. */
+#define CHUNK          LINEAR_ROWS
 #define ATTENTION_ROWS 12
 
 /* What one member needs for itself. */
 typedef struct {
   float *norm;     /* [CHUNK][dim] */
   float *hidden;   /* [CHUNK][most neurons, attention width or values of a patch] */
+  float *input;    /* of a product, converted */
   float *scores;   /* [ATTENTION_ROWS][n_tokens] */
   float *keys;     /* one head's, packed */
   float *values;   /* one head's, packed */
@@ -67,6 +68,14 @@ static inline void share_rows(Job *job)
 {
   job->first = job->image->n_tokens * job->member / job->n;
   job->last = job->image->n_tokens * (job->member + 1) / job->n;
+}
+
+/* vitgate__linear() with this member's scratch. */
+static inline void vitgate__vit_multiply(const Job *job, const Linear *linear, float *out,
+                                         gsize out_stride, const float *in, gsize in_stride,
+                                         LinearMode mode, guint rows)
+{
+  vitgate__linear(linear, job->scratch->input, out, out_stride, in, in_stride, mode, rows);
 }
 
 /* norm[rows][dim] = LayerNorm(x[first ...]) */

@@ -33,8 +33,9 @@ static gsize carve(const Part *parts, guint n, float *memory)
   return offset;
 }
 
-static gsize carve_scratch(Scratch *scratch, float *memory, const Description *d)
+static gsize carve_scratch(Scratch *scratch, float *memory, const Vit *vit)
 {
+  const Description *d = vit->description;
   guint tokens = vitgate__description_n_tokens(d), width = most_heads(d) * d->head_dim;
   guint hidden = MAX(3 * d->patch_size * d->patch_size, width);
   for (guint i = 0; i < d->depth; i++)
@@ -42,6 +43,7 @@ static gsize carve_scratch(Scratch *scratch, float *memory, const Description *d
   const Part parts[] = {
     { &scratch->norm, (gsize)CHUNK * d->dim },
     { &scratch->hidden, (gsize)CHUNK * hidden },
+    { &scratch->input, vitgate__linear_input_size(vit->precision, MAX(d->dim, hidden)) },
     { &scratch->scores, (gsize)ATTENTION_ROWS * tokens },
     { &scratch->keys, vitgate__packed_size(tokens, d->head_dim) },
     { &scratch->values, vitgate__packed_size(d->head_dim, tokens) },
@@ -68,7 +70,7 @@ VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
   const guint tokens = vitgate__description_n_tokens(d);
   Scratch no_scratch;
   ImageState no_image;
-  const gsize each = carve_scratch(&no_scratch, NULL, d), image = carve_image(&no_image, NULL, d);
+  const gsize each = carve_scratch(&no_scratch, NULL, vit), image = carve_image(&no_image, NULL, d);
   VitWork *work = g_new0(VitWork, 1);
   work->n_members = n_members;
   work->scratch = g_new0(Scratch, n_members);
@@ -84,7 +86,7 @@ VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
     work->images[i].outcome.ran = work->ran + (gsize)i * 2 * d->depth;
   }
   for (guint i = 0; complete && i < n_members; i++) {
-    carve_scratch(&work->scratch[i], work->memory + image * max_batch + each * i, d);
+    carve_scratch(&work->scratch[i], work->memory + image * max_batch + each * i, vit);
     work->scratch[i].into = g_new(guint, tokens);
     work->scratch[i].merge = vitgate__merge_scratch_new(tokens, d->head_dim);
     complete = work->scratch[i].merge != NULL;
@@ -158,8 +160,8 @@ static void embed(const Job *job, const float *tensor)
   for (guint row = MAX(job->first, vit->n_prefix), rows; row < job->last; row += rows) {
     rows = MIN(CHUNK, job->last - row);
     gather_patches(job->scratch->hidden, tensor, d, row - vit->n_prefix, rows);
-    vitgate__linear(&vit->patch, x + (gsize)row * d->dim, d->dim, job->scratch->hidden,
-                    vit->patch.n_in, TRUE, rows);
+    vitgate__vit_multiply(job, &vit->patch, x + (gsize)row * d->dim, d->dim, job->scratch->hidden,
+                          vit->patch.n_in, LINEAR_ADD, rows);
   }
 }
 
@@ -172,11 +174,12 @@ static void classify(const Job *job, float *logits)
   if (!job->leads)
     return;
   vitgate__vit_normalize(job, &vit->norm, 0, vit->n_prefix);
-  vitgate__linear(&vit->head, logits, d->n_classes, job->scratch->norm, d->dim, FALSE, 1);
+  vitgate__vit_multiply(job, &vit->head, logits, d->n_classes, job->scratch->norm, d->dim,
+                        LINEAR_STORE, 1);
   if (!d->distilled)
     return;
-  vitgate__linear(&vit->head_dist, logits, d->n_classes, job->scratch->norm + d->dim, d->dim, TRUE,
-                  1);
+  vitgate__vit_multiply(job, &vit->head_dist, logits, d->n_classes, job->scratch->norm + d->dim,
+                        d->dim, LINEAR_ADD, 1);
   for (guint i = 0; i < d->n_classes; i++)
     logits[i] *= 0.5f;
 }

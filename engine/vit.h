@@ -22,6 +22,7 @@ typedef struct {
 /* The weights of one model; immutable once made. */
 typedef struct {
   const Description *description;
+  VitgatePrecision precision;
   guint n_prefix;   /* class token, distillation token */
   guint tail;       /* the last block with attention: patch tokens end there */
   float *embedding; /* [n_tokens][dim]: position embeddings, plus the token on prefix rows */
@@ -33,8 +34,10 @@ typedef struct {
 } Vit;
 
 /* Reads, checks and packs the weights of a file that fits @description, which must outlive it.
+ * @precision: not AUTO
  * Returns: (transfer full): or NULL with VITGATE_ERROR_TENSOR or _MEMORY */
-Vit *vitgate__vit_load(const Description *description, const Safetensors *file, GError **error);
+Vit *vitgate__vit_load(const Description *description, const Safetensors *file,
+                       VitgatePrecision precision, GError **error);
 
 void vitgate__vit_free(Vit **vit);
 

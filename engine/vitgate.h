@@ -57,6 +57,14 @@ typedef enum {
 
 /* ---- Models ------------------------------------------------------------------------------- */
 
+/* What matrix products are computed in; sums, and all that is no product, stay float32. */
+typedef enum {
+  VITGATE_PRECISION_AUTO, /* float32 */
+  VITGATE_PRECISION_FLOAT32,
+  VITGATE_PRECISION_BF16, /* bfloat16: of CPUs with AVX-512 BF16 or AMX */
+  VITGATE_PRECISION_INT8, /* weights rounded to 8 bits by output channel, activations by token */
+} VitgatePrecision;
+
 /* The weights and everything else a model file holds. Reference counted, immutable. */
 typedef struct _VitgateModel VitgateModel;
 
@@ -91,6 +99,7 @@ typedef struct {
                                       end */
   double default_compute;          /* the dial: mean compute ratio that a session starts with */
   double min_compute, max_compute; /* the ratios that it reaches; equal: there is no dial */
+  VitgatePrecision precision;      /* of the products, never AUTO */
   guint resize;                    /* pixels of the shorter side before the centre crop */
   gboolean bicubic;                /* else bilinear; both antialiased */
   float mean[3], std[3];           /* red, green, blue; of values from 0 to 1 */
@@ -102,6 +111,21 @@ typedef struct {
  * Returns: (transfer full): the model, or NULL with @error set to VITGATE_ERROR_NOT_FOUND, _IO,
  * _FORMAT, _UNSUPPORTED, _TENSOR, _METADATA, _LABELS or _MEMORY. Since: 0.1 */
 VITGATE_API VitgateModel *vitgate_model_open(const char *path, GError **error);
+
+/* The same, with weights packed for products of @precision; each precision of a file is a model of
+ * its own.
+ * Returns: as vitgate_model_open(); with @error set to VITGATE_ERROR_UNSUPPORTED where the CPU has
+ * no such products, to _ARGUMENT where there is no such precision. Since: 0.1 */
+VITGATE_API VitgateModel *vitgate_model_open_with(const char *path, VitgatePrecision precision,
+                                                  GError **error);
+
+/* Returns: (transfer none): "auto", "float32", "bf16" or "int8". Since: 0.1 */
+VITGATE_API const char *vitgate_precision_name(VitgatePrecision precision);
+
+/* @precision: (out): what @name says
+ * Returns: FALSE with @error set to VITGATE_ERROR_ARGUMENT where it says none. Since: 0.1 */
+VITGATE_API gboolean vitgate_precision_parse(const char *name, VitgatePrecision *precision,
+                                             GError **error);
 
 /* The file name of the shipped model that is taken where none is named. Since: 0.1 */
 #define VITGATE_DEFAULT_MODEL "deit-tiny-imagenet1k.safetensors"

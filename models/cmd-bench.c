@@ -28,6 +28,7 @@ typedef struct {
   const char *path;
   guint threads, batch_size;
   double seconds;
+  VitgatePrecision precision;
   const VitgateModelInfo *info;
   VitgateSession *session;
   Blas *blas;        /* NULL: no yardstick */
@@ -223,7 +224,8 @@ static void print_json(Bench *bench)
 static void print_text(Bench *bench)
 {
   g_autofree char *name = command_clean_text(bench->info->name);
-  g_print("%s, float32, %u thread%s, batches of %u, %u %s\n", name, bench->threads,
+  g_print("%s, %s, %u thread%s, batches of %u, %u %s\n", name,
+          vitgate_precision_name(bench->info->precision), bench->threads,
           bench->threads == 1 ? "" : "s", bench->batch_size, bench->frames->len,
           bench->synthetic ? "drawn frame of 640 x 480" : "photographs");
   g_print("  ms per image       min %.2f, median %.2f, p95 %.2f\n", quantile(bench->ms, 0),
@@ -257,7 +259,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Bench, clear_bench)
 
 static int run(Bench *bench, const char *data, gboolean as_json, GError **error)
 {
-  g_autoptr(VitgateModel) model = vitgate_model_open(bench->path, error);
+  g_autoptr(VitgateModel) model = vitgate_model_open_with(bench->path, bench->precision, error);
   if (!model)
     return 1;
   bench->info = vitgate_model_get_info(model);
@@ -322,10 +324,9 @@ static gboolean check(Options *o, GError **error)
                 "--seconds must be above 0 and at most 3600, not %g", o->seconds);
     return FALSE;
   }
-  if (o->train ? !!o->data : !!o->precision) {
+  if (o->train && o->data) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                o->train ? "--data does not go with --train: its images are random"
-                         : "--precision needs --train");
+                "--data does not go with --train: its images are random");
     return FALSE;
   }
   return TRUE;
@@ -344,7 +345,8 @@ int command_bench(int argc, char **argv, GError **error)
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &o.data,
       "Take photographs from an archive or a folder (default: a drawn frame)", "TAR|DIR" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &o.precision,
-      "With --train: products in float32 or bf16 (default: both, if the CPU has bf16)", "P" },
+      COMMAND_PRECISION_HELP "; with --train float32 or bf16 (default: both, if the CPU has bf16)",
+      "P" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &o.as_json, "Print one JSON object", NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -372,5 +374,7 @@ int command_bench(int argc, char **argv, GError **error)
                           .threads = (guint)o.threads,
                           .batch_size = (guint)o.batch_size,
                           .seconds = o.seconds };
+  if (!vitgate_precision_parse(o.precision ? o.precision : "auto", &bench.precision, error))
+    return 1;
   return run(&bench, o.data, o.as_json, error);
 }

@@ -28,6 +28,7 @@ typedef struct {
 
 typedef struct {
   const char *path; /* of the model */
+  VitgatePrecision precision;
   VitgateSessionOptions options;
   double compute;         /* asked for; 0: the model's default */
   gboolean among_present; /* show the column in the table */
@@ -290,8 +291,8 @@ static void print_compute(const Evaluation *eval)
   g_autofree char *granularity = granularity_to_text(&eval->options);
   g_print("\n%s, stored as %s, products in %s, %u thread%s, batches of %u: %.1f images/s in the "
           "engine\n",
-          name, eval->stored, REPORT_PRODUCTS, threads, threads == 1 ? "" : "s",
-          eval->options.max_batch, images_per_second(counts));
+          name, eval->stored, vitgate_precision_name(info->precision), threads,
+          threads == 1 ? "" : "s", eval->options.max_batch, images_per_second(counts));
   if (gate_usage_has_gates(info))
     g_print("gates: granularity %s\n", granularity);
   if (has_dial(info))
@@ -380,7 +381,7 @@ static gboolean choose(Evaluation *eval, const Choice *choice, GError **error)
 
 static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError **error)
 {
-  g_autoptr(VitgateModel) model = vitgate_model_open(eval->path, error);
+  g_autoptr(VitgateModel) model = vitgate_model_open_with(eval->path, eval->precision, error);
   g_autoptr(Dataset) dataset = model ? dataset_open(choice->data, error) : NULL;
   if (!dataset)
     return 1;
@@ -430,7 +431,8 @@ int command_eval(int argc, char **argv, GError **error)
 {
   gboolean as_json = FALSE, among_present = FALSE;
   int batch_size = 1, threads = 1;
-  g_autofree char *data = NULL, *granularity = NULL, *compute = NULL, *shuffle = NULL;
+  g_autofree char *data = NULL, *granularity = NULL, *compute = NULL, *shuffle = NULL,
+                  *precision = NULL;
   g_auto(GStrv) folders = NULL;
   const GOptionEntry entries[] = {
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "Photographs: an archive or a folder",
@@ -443,6 +445,7 @@ int command_eval(int argc, char **argv, GError **error)
     { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads of the network (default 1)", "T" },
     { "compute", 'c', 0, G_OPTION_ARG_STRING, &compute,
       "Turn the dial to this mean compute ratio (default: the model's)", "R" },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &precision, COMMAND_PRECISION_HELP, "P" },
     { "granularity", 'g', 0, G_OPTION_ARG_STRING, &granularity,
       "Whose decision a gate takes: sample (default), group:K or batch", "G" },
     { "among-classes-present", 0, 0, G_OPTION_ARG_NONE, &among_present,
@@ -472,6 +475,7 @@ int command_eval(int argc, char **argv, GError **error)
   eval.options.threads = (guint)threads;
   eval.options.max_batch = (guint)batch_size;
   if (!parse_compute(compute, &eval.compute, error) ||
+      !vitgate_precision_parse(precision ? precision : "auto", &eval.precision, error) ||
       !granularity_parse(granularity ? granularity : "sample", &eval.options, error))
     return 1;
   if (!data) {

@@ -125,7 +125,8 @@ static void print_text(const Structure *structure)
           info->gmacs, 100.0 * info->gmacs / info->dense_gmacs, info->dense_gmacs);
   print_gates(structure);
   print_dial(structure);
-  g_print("precision: stored as %s, products in %s\n", description->precision, REPORT_PRODUCTS);
+  g_print("precision: stored as %s, products in %s\n", description->precision,
+          vitgate_precision_name(info->precision));
   g_print("pre-processing: shorter side to %u (%s), crop %u x %u, patches of %u,\n"
           "  mean %.3f %.3f %.3f, std %.3f %.3f %.3f\n",
           info->resize, info->bicubic ? "bicubic" : "bilinear", info->image_size, info->image_size,
@@ -221,7 +222,7 @@ static void print_json(const char *path, const Structure *structure)
   report_string(json, "file", path);
   report_string(json, "family", info->family);
   report_boolean(json, "distilled", description->distilled);
-  report_string(json, "precision", REPORT_PRODUCTS);
+  report_string(json, "precision", vitgate_precision_name(info->precision));
   report_string(json, "stored_precision", description->precision);
   report_count(json, "parameters", info->n_parameters);
   report_begin(json, "gmacs");

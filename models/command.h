@@ -18,6 +18,8 @@ typedef enum {
   COMMAND_ERROR_TRAINING,    /* a run cannot go on, or cannot reach what is asked */
 } CommandError;
 
+#define COMMAND_PRECISION_HELP "Products in float32, bf16 or int8 (default: auto)"
+
 typedef struct {
   const char *name;
   const char *summary; /* one line for the list in --help */

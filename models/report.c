@@ -76,7 +76,7 @@ void report_setting(JsonBuilder *builder, const VitgateModelInfo *model, const c
 {
   report_string(builder, "model", model->name);
   report_string(builder, "file", path);
-  report_string(builder, "precision", REPORT_PRODUCTS);
+  report_string(builder, "precision", vitgate_precision_name(model->precision));
   report_count(builder, "threads", threads);
   report_count(builder, "batch_size", batch_size);
 }

@@ -5,9 +5,6 @@
 
 #include "vitgate.h"
 
-/* What products run in, however the weights are stored. */
-#define REPORT_PRODUCTS "float32"
-
 /* One member of the object that is open. Numbers that are not finite and NULL strings become null;
  * strings are made valid UTF-8. */
 void report_string(JsonBuilder *builder, const char *name, const char *value);

@@ -41,9 +41,9 @@ class EvalTest(CommandTest):
         lines.append(("wrong/b.png", 9, colour_model.IDS[9]))
         self.write_labels_tsv("data", lines)
 
-    def assert_usual(self, found):
+    def assert_usual(self, found, precision="float32"):
         self.assertEqual(found["model"], "colour_model")
-        self.assertEqual(found["precision"], "float32")
+        self.assertEqual(found["precision"], precision)
         self.assertEqual(found["images"], 10)
         self.assertEqual(found["skipped"], 0)
         self.assertAlmostEqual(found["overall"]["top1"], 90)
@@ -68,6 +68,12 @@ class EvalTest(CommandTest):
             with self.subTest(archive):
                 self.pack("data", archive, mode)
                 self.assert_usual(self.evaluate(archive))
+
+    def test_lower_precision_finds_the_same_colours(self):
+        self.write_usual()
+        self.assert_usual(self.evaluate("data", "--precision", "int8"), "int8")
+        self.fail_with('"int4" is unknown', "eval", "--data", self.path("data"), "--precision",
+                       "int4", self.model)
 
     def test_batches_and_threads_change_nothing(self):
         self.write_usual()

@@ -1,0 +1,47 @@
+#include "precision.h"
+
+#include "bf16.h"
+#include "error.h"
+
+static const char *const names[] = {
+  [VITGATE_PRECISION_AUTO] = "auto",
+  [VITGATE_PRECISION_FLOAT32] = "float32",
+  [VITGATE_PRECISION_BF16] = "bf16",
+  [VITGATE_PRECISION_INT8] = "int8",
+};
+
+const char *vitgate_precision_name(VitgatePrecision precision)
+{
+  return (guint)precision < G_N_ELEMENTS(names) ? names[precision] : "unknown";
+}
+
+gboolean vitgate_precision_parse(const char *name, VitgatePrecision *precision, GError **error)
+{
+  for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+    if (!g_strcmp0(name, names[i])) {
+      *precision = (VitgatePrecision)i;
+      return TRUE;
+    }
+  vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
+                     "the precision \"%s\" is unknown, expected auto, float32, bf16 or int8", name);
+  return FALSE;
+}
+
+gboolean vitgate__precision_resolve(VitgatePrecision *precision, GError **error)
+{
+  if ((guint)*precision >= G_N_ELEMENTS(names)) {
+    vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "there is no precision %u",
+                       (guint)*precision);
+    return FALSE;
+  }
+  if (*precision == VITGATE_PRECISION_AUTO)
+    *precision = VITGATE_PRECISION_FLOAT32;
+  if (*precision == VITGATE_PRECISION_BF16 && !vitgate__bf16_kernels()) {
+    vitgate__set_error(
+        error, VITGATE_ERROR_UNSUPPORTED,
+        "this CPU has no products of bf16 (AVX-512 BF16 or AMX), expected float32 or "
+        "int8");
+    return FALSE;
+  }
+  return TRUE;
+}
