@@ -6,6 +6,9 @@
 /* Rows of @a and columns of @b are padded with zeros to whole multiples of this along k. */
 #define BF16_STEP 32
 
+/* Rows of @a that gemm may read at once. */
+#define BF16_ROWS 32
+
 typedef struct {
   const char *name;
 

@@ -5,9 +5,6 @@
 #include "bf16.h"
 #include "int8.h"
 
-/* A bfloat16 product reads whole blocks of so many rows. */
-#define BF16_ROWS 32
-
 static gsize floats_of(gsize n_bytes)
 {
   return vitgate__round_up((n_bytes + sizeof(float) - 1) / sizeof(float));

@@ -12,41 +12,6 @@ void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, 
                                    norm->shift, (float)d->layer_norm_eps, d->dim);
 }
 
-/* out[rows][head_dim] at out_stride = softmax(q k^T / sqrt(head_dim) + log size) v, for one head
- * whose keys and values are packed; q: [rows] at q_stride */
-static void attend(const Job *job, float *out, gsize out_stride, const float *q, gsize q_stride,
-                   guint rows)
-{
-  const Kernels *kernels = vitgate__kernels();
-  const guint tokens = job->image->n_tokens, head_dim = job->vit->description->head_dim;
-  const float factor = 1.0f / sqrtf((float)head_dim);
-  float *scores = job->scratch->scores;
-  kernels->gemm(scores, tokens, q, q_stride, job->scratch->keys,
-                job->image->merged ? job->image->offsets : NULL, FALSE, rows, tokens, head_dim);
-  for (guint i = 0; i < rows; i++)
-    kernels->softmax(scores + (gsize)i * tokens, factor, tokens);
-  kernels->gemm(out, out_stride, scores, tokens, job->scratch->values, NULL, FALSE, rows, head_dim,
-                tokens);
-}
-
-/* The heads' outputs take the place of their queries, those of the rows from @first to @last. */
-static void attend_all(const Job *job, guint heads, guint first, guint last)
-{
-  const Kernels *kernels = vitgate__kernels();
-  const guint tokens = job->image->n_tokens, n = job->vit->description->head_dim;
-  const guint width = heads * n, stride = 3 * width;
-  for (guint h = 0; h < heads; h++) {
-    float *head = job->qkv + h * n;
-    kernels->pack_transposed(job->scratch->keys, head + width, stride, tokens, n);
-    kernels->pack(job->scratch->values, head + 2 * width, stride, n, tokens);
-    for (guint row = first, rows; row < last; row += rows) {
-      rows = MIN(ATTENTION_ROWS, last - row);
-      float *q = head + (gsize)row * stride;
-      attend(job, q, stride, q, stride, rows);
-    }
-  }
-}
-
 /* Merges tokens whose keys agree; the keys are still in qkv. */
 static void merge_tokens(Job *job, guint block)
 {
@@ -86,7 +51,7 @@ void vitgate__vit_attention(Job *job, guint b)
                           job->scratch->norm, d->dim, LINEAR_STORE, rows);
   }
   wait_for_others(job);
-  attend_all(job, heads, job->first, job->last);
+  vitgate__vit_attend(job, heads, job->first, job->last);
   vitgate__vit_multiply(job, &block->proj, job->image->x + (gsize)job->first * d->dim, d->dim,
                         job->qkv + (gsize)job->first * 3 * width, 3 * width, LINEAR_ADD,
                         job->last - job->first);
@@ -115,7 +80,7 @@ void vitgate__vit_attend_tail(const Job *job)
   wait_for_others(job);
   if (!job->leads)
     return;
-  attend_all(job, heads, 0, vit->n_prefix);
+  vitgate__vit_attend(job, heads, 0, vit->n_prefix);
   vitgate__vit_multiply(job, &block->proj, job->image->x, d->dim, job->qkv, 3 * width, LINEAR_ADD,
                         vit->n_prefix);
 }

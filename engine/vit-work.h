@@ -14,9 +14,8 @@ typedef struct {
   float *norm;     /* [CHUNK][dim] */
   float *hidden;   /* [CHUNK][most neurons, attention width or values of a patch] */
   float *input;    /* of a product, converted */
-  float *scores;   /* [ATTENTION_ROWS][n_tokens] */
-  float *keys;     /* one head's, packed */
-  float *values;   /* one head's, packed */
+  float *scores;   /* [ATTENTION_ROWS or BF16_ROWS][n_tokens] */
+  float *attend;   /* of vitgate__vit_attend(): one head's keys and values, packed */
   float *features; /* [4 * dim] of a gate */
   float *qkv;      /* [n_tokens][3 * most heads * head_dim]; member 0's is used by all when they
                       share an image */
@@ -80,6 +79,15 @@ static inline void vitgate__vit_multiply(const Job *job, const Linear *linear, f
 
 /* norm[rows][dim] = LayerNorm(x[first ...]) */
 void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows);
+
+/* The attention of all heads for the rows from @first to @last: their outcomes take the place of
+ * their queries in job->qkv. */
+void vitgate__vit_attend(const Job *job, guint heads, guint first, guint last);
+
+gboolean vitgate__vit_attends_in_bf16(const Vit *vit);
+
+/* Floats of its scratch. */
+gsize vitgate__vit_attend_size(const Vit *vit);
 
 /* x += proj(attention(norm1(x))), then tokens merge; in the tail of the class tokens alone.
  * x += fc2(gelu(fc1(norm2(x)))) */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bf16.h"
 #include "vit-work.h"
 
 /* ---- Memory ---- */
@@ -44,9 +45,9 @@ static gsize carve_scratch(Scratch *scratch, float *memory, const Vit *vit)
     { &scratch->norm, (gsize)CHUNK * d->dim },
     { &scratch->hidden, (gsize)CHUNK * hidden },
     { &scratch->input, vitgate__linear_input_size(vit->precision, MAX(d->dim, hidden)) },
-    { &scratch->scores, (gsize)ATTENTION_ROWS * tokens },
-    { &scratch->keys, vitgate__packed_size(tokens, d->head_dim) },
-    { &scratch->values, vitgate__packed_size(d->head_dim, tokens) },
+    { &scratch->scores,
+      (gsize)(vitgate__vit_attends_in_bf16(vit) ? BF16_ROWS : ATTENTION_ROWS) * tokens },
+    { &scratch->attend, vitgate__vit_attend_size(vit) },
     { &scratch->features, (gsize)4 * d->dim },
     { &scratch->qkv, (gsize)tokens * 3 * width },
   };
