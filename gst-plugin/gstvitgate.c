@@ -44,6 +44,7 @@ enum {
   PROP_THRESHOLD,
   PROP_INFERENCE_INTERVAL,
   PROP_THREADS,
+  PROP_PRECISION,
   PROP_POST_MESSAGES,
   PROP_STATS,
 };
@@ -52,6 +53,7 @@ enum {
 #define DEFAULT_THRESHOLD          0.0f
 #define DEFAULT_INFERENCE_INTERVAL 1
 #define DEFAULT_THREADS            1
+#define DEFAULT_PRECISION          VITGATE_PRECISION_AUTO
 #define DEFAULT_POST_MESSAGES      FALSE
 
 #define SIZE_CAPS "(int) [ 1, " G_STRINGIFY(GST_VITGATE_MAX_SIZE) " ]"
@@ -73,6 +75,24 @@ G_DEFINE_TYPE(GstVitgate, gst_vitgate, GST_TYPE_BASE_TRANSFORM)
 GST_ELEMENT_REGISTER_DEFINE(vitgate, "vitgate", GST_RANK_NONE, GST_TYPE_VITGATE)
 
 /* ---- Properties ---------------------------------------------------------------------------- */
+
+#define GST_TYPE_VITGATE_PRECISION (gst_vitgate_precision_get_type())
+
+static GType gst_vitgate_precision_get_type(void)
+{
+  static const GEnumValue values[] = {
+    { VITGATE_PRECISION_AUTO, "float32", "auto" },
+    { VITGATE_PRECISION_FLOAT32, "float32", "float32" },
+    { VITGATE_PRECISION_BF16, "bfloat16: needs AVX-512 BF16 or AMX", "bf16" },
+    { VITGATE_PRECISION_INT8, "8 bits, sums of 32 bits: the fastest", "int8" },
+    { 0, NULL, NULL },
+  };
+  static gsize type;
+
+  if (g_once_init_enter(&type))
+    g_once_init_leave(&type, g_enum_register_static("GstVitgatePrecision", values));
+  return type;
+}
 
 /* An empty path means none: that is what a launch line can say. */
 static void set_path(char **path, const GValue *value)
@@ -107,6 +127,9 @@ static void gst_vitgate_set_property(GObject *object, guint id, const GValue *va
     break;
   case PROP_THREADS:
     settings->threads = g_value_get_uint(value);
+    break;
+  case PROP_PRECISION:
+    settings->precision = (VitgatePrecision)g_value_get_enum(value);
     break;
   case PROP_POST_MESSAGES:
     settings->post_messages = g_value_get_boolean(value);
@@ -144,6 +167,9 @@ static void gst_vitgate_get_property(GObject *object, guint id, GValue *value, G
   case PROP_THREADS:
     g_value_set_uint(value, settings->threads);
     break;
+  case PROP_PRECISION:
+    g_value_set_enum(value, (gint)settings->precision);
+    break;
   case PROP_POST_MESSAGES:
     g_value_set_boolean(value, settings->post_messages);
     break;
@@ -169,12 +195,12 @@ static gboolean gst_vitgate_start(GstBaseTransform *trans)
   g_autofree char *model = NULL, *labels = NULL;
   g_autoptr(GError) error = NULL;
   const char *doing;
-  guint threads;
+  GstVitgateSettings settings;
 
   GST_OBJECT_LOCK(self);
-  model = g_strdup(self->settings.model);
-  labels = g_strdup(self->settings.labels);
-  threads = self->settings.threads;
+  settings = self->settings;
+  settings.model = model = g_strdup(self->settings.model);
+  settings.labels = labels = g_strdup(self->settings.labels);
   gst_vitgate_stats_reset(&self->stats);
   GST_OBJECT_UNLOCK(self);
 
@@ -183,9 +209,10 @@ static gboolean gst_vitgate_start(GstBaseTransform *trans)
                       ("Set the property \"model\" to a model file: %s", error->message), (NULL));
     return FALSE;
   }
+  settings.model = model;
   GST_INFO_OBJECT(self, "loading %s", model);
   self->unreadable = FALSE;
-  self->classifier = gst_vitgate_classifier_new(model, labels, threads, &doing, &error);
+  self->classifier = gst_vitgate_classifier_new(&settings, &doing, &error);
   if (!self->classifier) {
     gst_vitgate_post_error(GST_ELEMENT(self), doing, error);
     return FALSE;
@@ -425,6 +452,10 @@ static void install_properties(GObjectClass *class)
       g_param_spec_uint("threads", "Threads",
                         "Threads that work on a frame, the streaming thread included", 1,
                         VITGATE_MAX_THREADS, DEFAULT_THREADS, ready));
+  g_object_class_install_property(
+      class, PROP_PRECISION,
+      g_param_spec_enum("precision", "Precision", "What matrix products are computed in",
+                        GST_TYPE_VITGATE_PRECISION, DEFAULT_PRECISION, ready));
   g_object_class_install_property(
       class, PROP_POST_MESSAGES,
       g_param_spec_boolean("post-messages", "Post messages",

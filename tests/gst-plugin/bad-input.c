@@ -67,6 +67,16 @@ GST_START_TEST(test_no_model_at_all)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_precision_that_the_cpu_lacks)
+{
+  GstElement *element = fixture_element();
+
+  g_setenv("VITGATE_CPU_MASK", "avx512-bf16", TRUE); /* the test's process asks after this */
+  gst_util_set_object_arg(G_OBJECT(element), "precision", "bf16");
+  check_start_fails(element, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, "no products of bf16");
+}
+GST_END_TEST;
+
 GST_START_TEST(test_missing_model)
 {
   check_model_fails("/nonexistent/model.safetensors", GST_RESOURCE_ERROR,
@@ -231,6 +241,7 @@ static Suite *bad_input_suite(void)
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, setup, teardown);
   tcase_add_test(tcase, test_no_model_at_all);
+  tcase_add_test(tcase, test_precision_that_the_cpu_lacks);
   tcase_add_test(tcase, test_missing_model);
   tcase_add_test(tcase, test_folder_as_model);
   tcase_add_test(tcase, test_empty_model);

@@ -340,6 +340,26 @@ GST_START_TEST(test_models_without_labels_give_numbers)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_lower_precision_finds_nearly_the_same)
+{
+  GstStructure *whole = classify(1);
+  GstElement *element = fixture_element();
+  GstStructure *rounded;
+  double score, near;
+
+  gst_util_set_object_arg(G_OBJECT(element), "precision", "int8");
+  fixture_free(harness);
+  harness = fixture_harness(element);
+  fixture_set_caps(harness, GST_VIDEO_FORMAT_NV12, 67, 45, &info);
+  rounded = classify(1);
+  score = fixture_double(whole, "score");
+  near = fixture_double(rounded, "score");
+  fail_unless(near != score && ABS(near - score) < 0.1, "%g instead of %g", near, score);
+  gst_structure_free(whole);
+  gst_structure_free(rounded);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_properties_read_back)
 {
   GstElement *element = fixture_element();
@@ -347,12 +367,15 @@ GST_START_TEST(test_properties_read_back)
   guint top_k, interval, threads;
   gfloat threshold;
   gboolean post;
+  gint precision;
 
   g_object_set(element, "model", "a", "labels", "b", "top-k", 3, "threshold", 0.25f,
                "inference-interval", 4, "threads", 2, "post-messages", TRUE, NULL);
+  gst_util_set_object_arg(G_OBJECT(element), "precision", "int8");
   g_object_get(element, "model", &model, "labels", &labels, "top-k", &top_k, "threshold",
                &threshold, "inference-interval", &interval, "threads", &threads, "post-messages",
-               &post, NULL);
+               &post, "precision", &precision, NULL);
+  fail_unless_equals_int(precision, VITGATE_PRECISION_INT8);
   fail_unless_equals_string(model, "a");
   fail_unless_equals_string(labels, "b");
   fail_unless(top_k == 3 && threshold == 0.25f && interval == 4 && threads == 2 && post);
@@ -388,6 +411,7 @@ static Suite *gstvitgate_suite(void)
   tcase_add_test(tcase, test_stats_count_frames);
   tcase_add_test(tcase, test_labels_file_overrides_the_labels_of_the_model);
   tcase_add_test(tcase, test_models_without_labels_give_numbers);
+  tcase_add_test(tcase, test_lower_precision_finds_nearly_the_same);
   tcase_add_test(tcase, test_properties_read_back);
   return suite;
 }
