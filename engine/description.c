@@ -237,6 +237,24 @@ static gboolean read_calibration(const Reader *parent, Description *d)
   return read_number(parent, "default_compute", 2, &d->default_compute);
 }
 
+/* Absent, or lacking one: not known. */
+static gboolean read_agreement(const Reader *parent, Description *d)
+{
+  JsonObject *object = vitgate__json_get_object(parent->object, "precision_agreement");
+  if (!object)
+    return !json_object_has_member(parent->object, "precision_agreement") ||
+           fail(parent, "precision_agreement", "an object");
+  for (guint p = VITGATE_PRECISION_BF16; p < VITGATE_N_PRECISIONS; p++) {
+    const char *name = vitgate_precision_name((VitgatePrecision)p);
+    double *share = &d->agreement[p];
+    if (json_object_has_member(object, name) &&
+        (!vitgate__json_get_number(json_object_get_member(object, name), share) ||
+         !(*share >= 0 && *share <= 1)))
+      return fail(parent, "precision_agreement", "shares from 0 to 1 of bf16 and int8");
+  }
+  return TRUE;
+}
+
 static gboolean read_dimensions(const Reader *reader, Description *d)
 {
   static const char *const families[] = { "vit", NULL },
@@ -269,7 +287,7 @@ static Description *description_parse(const char *path, JsonObject *object, GErr
   d->name = g_strdup(name);
   if ((!name && !fail(&reader, "name", "a string")) || !read_dimensions(&reader, d) ||
       !read_preprocessing(&reader, d) || !read_dense(&reader, d) || !read_calibration(&reader, d) ||
-      !read_strings(&reader, "labels", d->n_classes, &d->labels) ||
+      !read_agreement(&reader, d) || !read_strings(&reader, "labels", d->n_classes, &d->labels) ||
       !read_strings(&reader, "label_ids", d->n_classes, &d->label_ids))
     return NULL;
   JsonObject *provenance = vitgate__json_get_object(object, "provenance");
@@ -352,6 +370,16 @@ static JsonArray *calibration_array(const Description *d)
   return array;
 }
 
+static JsonObject *agreement_object(const Description *d)
+{
+  JsonObject *object = json_object_new();
+  for (guint p = VITGATE_PRECISION_BF16; p < VITGATE_N_PRECISIONS; p++)
+    if (d->agreement[p] > 0)
+      json_object_set_double_member(object, vitgate_precision_name((VitgatePrecision)p),
+                                    d->agreement[p]);
+  return object;
+}
+
 char *vitgate__description_to_json(const Description *d)
 {
   JsonObject *object = json_object_new();
@@ -386,6 +414,8 @@ char *vitgate__description_to_json(const Description *d)
     json_object_set_array_member(object, "calibration", calibration_array(d));
     json_object_set_double_member(object, "default_compute", d->default_compute);
   }
+  if (d->agreement[VITGATE_PRECISION_BF16] > 0 || d->agreement[VITGATE_PRECISION_INT8] > 0)
+    json_object_set_object_member(object, "precision_agreement", agreement_object(d));
   if (d->labels)
     json_object_set_array_member(object, "labels", string_array(d->labels));
   if (d->label_ids)

@@ -57,7 +57,9 @@ typedef struct {
   CalibrationPoint *calibration; /* [n_calibration] ascending by compute; NULL: no dial */
   guint n_calibration;
   double default_compute;
-  JsonObject *provenance; /* (nullable) free form */
+  double agreement[VITGATE_N_PRECISIONS]; /* share of photographs with the label of float32
+                                             products; 0: not known */
+  JsonObject *provenance;                 /* (nullable) free form */
 } Description;
 
 /* Reads the description in @file, or infers it where there is none.

@@ -105,11 +105,18 @@ static void describe(VitgateModel *model)
     .min_compute = d->n_calibration ? d->calibration[0].compute : model_ratio(d),
     .max_compute = d->n_calibration ? d->calibration[d->n_calibration - 1].compute : model_ratio(d),
     .precision = model->vit->precision,
+    .int8_agreement = d->agreement[VITGATE_PRECISION_INT8],
+    .bf16_agreement = d->agreement[VITGATE_PRECISION_BF16],
     .resize = d->preprocessing.resize,
     .bicubic = d->preprocessing.bicubic,
   };
   memcpy(model->info.mean, d->preprocessing.mean, sizeof model->info.mean);
   memcpy(model->info.std, d->preprocessing.std, sizeof model->info.std);
+}
+
+static VitgatePrecision precision_of(const Description *d, VitgatePrecision asked)
+{
+  return asked == VITGATE_PRECISION_AUTO ? vitgate__precision_choose(d) : asked;
 }
 
 static VitgateModel *load(const char *path, VitgatePrecision precision, GError **error)
@@ -121,7 +128,8 @@ static VitgateModel *load(const char *path, VitgatePrecision precision, GError *
   model->references = 1;
   model->description = vitgate__description_read(file, 0, error);
   if (model->description)
-    model->vit = vitgate__vit_load(model->description, file, precision, error);
+    model->vit = vitgate__vit_load(model->description, file,
+                                   precision_of(model->description, precision), error);
   if (!model->vit) {
     free_model(model);
     return NULL;
@@ -137,7 +145,7 @@ VitgateModel *vitgate_model_open(const char *path, GError **error)
 
 VitgateModel *vitgate_model_open_with(const char *path, VitgatePrecision precision, GError **error)
 {
-  if (!vitgate__precision_resolve(&precision, error))
+  if (!vitgate__precision_check(precision, error))
     return NULL;
   struct stat status;
   FileIdentity identity = { 0 };
@@ -150,7 +158,8 @@ VitgateModel *vitgate_model_open_with(const char *path, VitgatePrecision precisi
   VitgateModel *model = NULL;
   for (GSList *item = registry; item && !model; item = item->next) {
     VitgateModel *known = item->data;
-    if (same_file(&known->identity, &identity) && known->vit->precision == precision) {
+    if (same_file(&known->identity, &identity) &&
+        known->vit->precision == precision_of(known->description, precision)) {
       known->references++;
       model = known;
     }

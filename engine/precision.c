@@ -3,6 +3,9 @@
 #include "bf16.h"
 #include "error.h"
 
+/* With float32, for a precision that is taken unasked. */
+#define LEAST_AGREEMENT 0.985
+
 static const char *const names[] = {
   [VITGATE_PRECISION_AUTO] = "auto",
   [VITGATE_PRECISION_FLOAT32] = "float32",
@@ -27,16 +30,13 @@ gboolean vitgate_precision_parse(const char *name, VitgatePrecision *precision, 
   return FALSE;
 }
 
-gboolean vitgate__precision_resolve(VitgatePrecision *precision, GError **error)
+gboolean vitgate__precision_check(VitgatePrecision precision, GError **error)
 {
-  if ((guint)*precision >= G_N_ELEMENTS(names)) {
-    vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "there is no precision %u",
-                       (guint)*precision);
+  if ((guint)precision >= VITGATE_N_PRECISIONS) {
+    vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "there is no precision %u", (guint)precision);
     return FALSE;
   }
-  if (*precision == VITGATE_PRECISION_AUTO)
-    *precision = VITGATE_PRECISION_FLOAT32;
-  if (*precision == VITGATE_PRECISION_BF16 && !vitgate__bf16_kernels()) {
+  if (precision == VITGATE_PRECISION_BF16 && !vitgate__bf16_kernels()) {
     vitgate__set_error(
         error, VITGATE_ERROR_UNSUPPORTED,
         "this CPU has no products of bf16 (AVX-512 BF16 or AMX), expected float32 or "
@@ -44,4 +44,14 @@ gboolean vitgate__precision_resolve(VitgatePrecision *precision, GError **error)
     return FALSE;
   }
   return TRUE;
+}
+
+VitgatePrecision vitgate__precision_choose(const Description *d)
+{
+  /* The fastest first. */
+  static const VitgatePrecision order[] = { VITGATE_PRECISION_INT8, VITGATE_PRECISION_BF16 };
+  for (guint i = 0; i < G_N_ELEMENTS(order); i++)
+    if (d->agreement[order[i]] >= LEAST_AGREEMENT && vitgate__precision_check(order[i], NULL))
+      return order[i];
+  return VITGATE_PRECISION_FLOAT32;
 }

@@ -1,8 +1,10 @@
 /* Which precisions this machine can compute in. */
 #pragma once
 
-#include "vitgate.h"
+#include "description.h"
 
-/* Puts what stands for AUTO in its place.
- * Returns: FALSE with VITGATE_ERROR_UNSUPPORTED or _ARGUMENT */
-gboolean vitgate__precision_resolve(VitgatePrecision *precision, GError **error);
+/* Returns: FALSE with VITGATE_ERROR_UNSUPPORTED or _ARGUMENT; AUTO can always be had */
+gboolean vitgate__precision_check(VitgatePrecision precision, GError **error);
+
+/* Returns: what AUTO stands for, with this model on this machine */
+VitgatePrecision vitgate__precision_choose(const Description *description);

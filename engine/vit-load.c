@@ -128,7 +128,8 @@ static void measure(const Description *d, VitgatePrecision precision, gsize *tot
     gsize columns = 1;
     for (guint j = 1; j < spec->n_dims; j++)
       columns *= spec->shape[j];
-    gboolean matrix = spec->n_dims == 2 || spec->n_dims == 4;
+    /* A gate's are no layers. */
+    gboolean matrix = (spec->n_dims == 2 || spec->n_dims == 4) && !strstr(spec->name, "_gate.");
     *total += matrix ? vitgate__linear_size(precision, (guint)spec->shape[0], (guint)columns)
                      : vitgate__round_up(spec->shape[0] * columns);
     *largest = MAX(*largest, spec->shape[0] * (columns + 1));

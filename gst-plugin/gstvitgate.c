@@ -81,7 +81,7 @@ GST_ELEMENT_REGISTER_DEFINE(vitgate, "vitgate", GST_RANK_NONE, GST_TYPE_VITGATE)
 static GType gst_vitgate_precision_get_type(void)
 {
   static const GEnumValue values[] = {
-    { VITGATE_PRECISION_AUTO, "float32", "auto" },
+    { VITGATE_PRECISION_AUTO, "The fastest that the model file tells to be as good", "auto" },
     { VITGATE_PRECISION_FLOAT32, "float32", "float32" },
     { VITGATE_PRECISION_BF16, "bfloat16: needs AVX-512 BF16 or AMX", "bf16" },
     { VITGATE_PRECISION_INT8, "8 bits, sums of 32 bits: the fastest", "int8" },

@@ -81,5 +81,6 @@ Description *class_subset_describe(const Description *teacher, const guint *clas
   d->calibration = NULL;
   d->n_calibration = 0;
   d->provenance = NULL;
+  memset(d->agreement, 0, sizeof d->agreement);
   return d;
 }

@@ -1,6 +1,7 @@
 #include "compressor.h"
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "class-subset.h"
@@ -10,6 +11,7 @@
 #include "dial.h"
 #include "model-writer.h"
 #include "model.h"
+#include "precision-record.h"
 #include "run.h"
 
 #define DIAL_IMAGES   512
@@ -349,6 +351,22 @@ static void tell_provenance(const Run *run)
   json_object_set_array_member(p, "gate_spread", gate_sums_spreads(sums, d));
 }
 
+/* Tells in the model what it loses by products of less than float32: that takes a file of it. */
+static gboolean compare_precisions(const Run *run, GError **error)
+{
+  g_autofree char *path = g_build_filename(run->folder, "student.safetensors", NULL);
+  const CompressOptions *o = run->options;
+  double *agreement = run->student.description->agreement;
+  const gboolean fine = network_write(run->student.network, o->precision, path, error) &&
+                        precision_record(path, run->held_out, agreement, error);
+  g_unlink(path);
+  for (guint p = VITGATE_PRECISION_BF16; fine && p < VITGATE_N_PRECISIONS; p++)
+    if (agreement[p] > 0)
+      run_log_note(run->log, "products in %s: %.1f %% of the labels of float32",
+                   vitgate_precision_name((VitgatePrecision)p), 100 * agreement[p]);
+  return fine;
+}
+
 /* The running mean of the weights, rounded as the file will hold them, with its dial. */
 static gboolean finish(Run *run, GError **error)
 {
@@ -359,8 +377,11 @@ static gboolean finish(Run *run, GError **error)
     settle_gates(run);
   if (!strcmp(o->precision, "int8"))
     network_round_to_int8(run->student.network);
-  if (run->held_out)
+  if (run->held_out) {
     calibrate(run);
+    if (!compare_precisions(run, error))
+      return FALSE;
+  }
   tell_provenance(run);
   return network_write(run->student.network, o->precision, o->out, error);
 }
