@@ -148,3 +148,25 @@ void student_settle_gates(Student *student, const GateSum *sums, double least_sp
   }
   rebuild(student, d, FALSE);
 }
+
+gboolean student_open_idle_gates(Student *student, const GateSum *sums, GPtrArray *notes)
+{
+  Description *d = class_subset_describe(student->description, NULL, 0);
+  const guint n_before = notes->len;
+  for (guint module = 0; module < 2 * d->depth; module++) {
+    BlockShape *shape = &d->blocks[module / 2];
+    gboolean *gate = module % 2 ? &shape->mlp_gate : &shape->attention_gate;
+    if (!*gate || sums[module].open < sums[module].n)
+      continue;
+    *gate = FALSE;
+    g_ptr_array_add(notes, g_strdup_printf("the gate of block %u's %s never closes, however the "
+                                           "dial is turned: the module stays open",
+                                           module / 2, module % 2 ? "MLP" : "attention"));
+  }
+  const gboolean any = notes->len > n_before;
+  if (any)
+    rebuild(student, d, FALSE);
+  else
+    vitgate__description_free(&d);
+  return any;
+}

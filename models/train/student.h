@@ -45,3 +45,8 @@ gboolean student_has_gates(const Student *student);
  * @notes: (element-type utf8): gets a line for each that goes */
 void student_settle_gates(Student *student, const GateSum *sums, double least_spread,
                           GPtrArray *notes);
+
+/* Removes the gates that were open for every image of @sums.
+ * @notes: (element-type utf8): a line for each is added
+ * Returns: FALSE where there are none; the student is as it was then */
+gboolean student_open_idle_gates(Student *student, const GateSum *sums, GPtrArray *notes);

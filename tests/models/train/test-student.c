@@ -277,6 +277,26 @@ START_TEST(test_most_images_and_enough_spread)
 }
 END_TEST
 
+START_TEST(test_gates_that_never_close_go)
+{
+  Student s = make_student(TRUE);
+  GateSum sums[N_MODULES];
+  for (guint m = 0; m < N_MODULES; m++)
+    sums[m] = make_sum(m % 3 ? 9 : 10, 3, 1);
+  g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+  ck_assert(student_open_idle_gates(&s, sums, notes));
+  guint n_idle = 0;
+  for (guint m = 2; m < N_MODULES; m++) {
+    n_idle += m % 3 == 0;
+    ck_assert_int_eq(has_gate(&s, m), m % 3 != 0);
+    ck_assert_uint_eq(units_of(&s, m), units_before(m));
+  }
+  ck_assert_uint_eq(notes->len, n_idle);
+  ck_assert(!student_open_idle_gates(&s, sums, notes));
+  student_clear(&s);
+}
+END_TEST
+
 /* Sums of modules without a gate say nothing. */
 START_TEST(test_modules_without_gates_are_left_alone)
 {
@@ -417,6 +437,7 @@ int main(void)
   tcase_add_test(tcase, test_the_last_attention_goes_where_no_gate_needs_it);
   tcase_add_test(tcase, test_the_note_names_the_module);
   tcase_add_test(tcase, test_most_images_and_enough_spread);
+  tcase_add_test(tcase, test_gates_that_never_close_go);
   tcase_add_test(tcase, test_modules_without_gates_are_left_alone);
   tcase_add_test(tcase, test_gates_come_where_they_pay);
   tcase_add_test(tcase, test_gates_are_taken_over);
