@@ -11,7 +11,7 @@ import unittest
 import gated_model
 from command_case import CommandTest
 
-NO_BF16 = {**os.environ, "VITGATE_CPU_MASK": "amx-bf16"}
+NO_BF16 = {**os.environ, "VITGATE_CPU_MASK": "avx512-bf16"}
 
 
 class TrainBenchTest(CommandTest):
@@ -64,7 +64,7 @@ class TrainBenchTest(CommandTest):
     def test_bad_arguments(self):
         for part, arguments in (
             ("--precision", ["--train", "--precision", "float8"]),
-            ("--precision", ["--precision", "float32"]),
+            ("float64", ["--precision", "float64"]),
             ("--data", ["--train", "--data", self.folder]),
             ("--batch-size", ["--train", "--batch-size", "0"]),
             ("--threads", ["--train", "--threads", "0"]),
