@@ -1,20 +1,20 @@
 /* classifier.c: all that one stream's classification needs. */
 #include "classifier.h"
 
-static gboolean load(GstVitgateClassifier *self, const GstVitgateSettings *settings,
-                     const char **doing, GError **error)
+static gboolean load(GstVitgateClassifier *self, const char *model, const char *labels,
+                     VitgatePrecision precision, guint threads, const char **doing, GError **error)
 {
-  const VitgateSessionOptions options = { .threads = settings->threads, .max_batch = 1 };
+  const VitgateSessionOptions options = { .threads = threads, .max_batch = 1 };
 
   *doing = "Cannot load the model";
-  self->model = vitgate_model_open_with(settings->model, settings->precision, error);
+  self->model = vitgate_model_open_with(model, precision, error);
   if (!self->model)
     return FALSE;
   self->info = vitgate_model_get_info(self->model);
   self->labels = self->info->labels;
-  if (settings->labels) {
+  if (labels) {
     *doing = "Cannot use the labels";
-    self->own_labels = vitgate_labels_read(settings->labels, self->info->n_classes, NULL, error);
+    self->own_labels = vitgate_labels_read(labels, self->info->n_classes, NULL, error);
     if (!self->own_labels)
       return FALSE;
     self->labels = (const char *const *)self->own_labels;
@@ -24,12 +24,13 @@ static gboolean load(GstVitgateClassifier *self, const GstVitgateSettings *setti
   return self->session != NULL;
 }
 
-GstVitgateClassifier *gst_vitgate_classifier_new(const GstVitgateSettings *settings,
+GstVitgateClassifier *gst_vitgate_classifier_new(const char *model, const char *labels,
+                                                 VitgatePrecision precision, guint threads,
                                                  const char **doing, GError **error)
 {
   GstVitgateClassifier *self = g_new0(GstVitgateClassifier, 1);
 
-  if (!load(self, settings, doing, error)) {
+  if (!load(self, model, labels, precision, threads, doing, error)) {
     gst_vitgate_classifier_free(&self);
     return NULL;
   }

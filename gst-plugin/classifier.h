@@ -8,18 +8,6 @@
 
 G_BEGIN_DECLS
 
-/* What the user sets. */
-typedef struct {
-  char *model;  /* NULL: the default one */
-  char *labels; /* NULL: the model's */
-  guint top_k;
-  float threshold;
-  guint interval; /* frames from one inference to the next */
-  guint threads;
-  VitgatePrecision precision;
-  gboolean post_messages;
-} GstVitgateSettings;
-
 typedef struct {
   VitgateModel *model;
   VitgateSession *session;
@@ -34,11 +22,12 @@ typedef struct {
   float *scores;  /* [info->n_classes] */
 } GstVitgateClassifier;
 
-/* @settings: its model is not NULL; not needed after the call
+/* @labels: (nullable): path of a labels file; NULL takes the labels of the model
  * @doing: (out): on failure, what did not work, a static string
  * Returns: (transfer full): NULL with @error set as vitgate_model_open_with(),
  * vitgate_labels_read() and vitgate_session_new() do. */
-GstVitgateClassifier *gst_vitgate_classifier_new(const GstVitgateSettings *settings,
+GstVitgateClassifier *gst_vitgate_classifier_new(const char *model, const char *labels,
+                                                 VitgatePrecision precision, guint threads,
                                                  const char **doing, GError **error);
 
 /* Frees *@classifier and sets it to NULL; it may be NULL. */

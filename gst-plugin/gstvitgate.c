@@ -195,12 +195,14 @@ static gboolean gst_vitgate_start(GstBaseTransform *trans)
   g_autofree char *model = NULL, *labels = NULL;
   g_autoptr(GError) error = NULL;
   const char *doing;
-  GstVitgateSettings settings;
+  VitgatePrecision precision;
+  guint threads;
 
   GST_OBJECT_LOCK(self);
-  settings = self->settings;
-  settings.model = model = g_strdup(self->settings.model);
-  settings.labels = labels = g_strdup(self->settings.labels);
+  model = g_strdup(self->settings.model);
+  labels = g_strdup(self->settings.labels);
+  precision = self->settings.precision;
+  threads = self->settings.threads;
   gst_vitgate_stats_reset(&self->stats);
   GST_OBJECT_UNLOCK(self);
 
@@ -209,10 +211,9 @@ static gboolean gst_vitgate_start(GstBaseTransform *trans)
                       ("Set the property \"model\" to a model file: %s", error->message), (NULL));
     return FALSE;
   }
-  settings.model = model;
   GST_INFO_OBJECT(self, "loading %s", model);
   self->unreadable = FALSE;
-  self->classifier = gst_vitgate_classifier_new(&settings, &doing, &error);
+  self->classifier = gst_vitgate_classifier_new(model, labels, precision, threads, &doing, &error);
   if (!self->classifier) {
     gst_vitgate_post_error(GST_ELEMENT(self), doing, error);
     return FALSE;
