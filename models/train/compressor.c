@@ -224,14 +224,6 @@ static gboolean is_alike(const Description *a, const Description *teacher)
           g_strv_equal((const char *const *)a->label_ids, (const char *const *)teacher->label_ids));
 }
 
-static gboolean has_gates(const Description *d)
-{
-  guint n = 0;
-  for (guint b = 0; b < d->depth; b++)
-    n += d->blocks[b].attention_gate + d->blocks[b].mlp_gate;
-  return n > 0;
-}
-
 static gboolean load_earlier(Run *run, GError **error)
 {
   const char *path = run->options->from;
@@ -239,7 +231,8 @@ static gboolean load_earlier(Run *run, GError **error)
   if (!model)
     return FALSE;
   const Description *d = vitgate__model_get_description(model);
-  const gboolean fits = is_alike(d, teacher_get_description(run->teacher)) && !has_gates(d);
+  const gboolean fits =
+      is_alike(d, teacher_get_description(run->teacher)) && !description_has_gates(d);
   if (!fits)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
                 "%s: cannot be gone on with: expected the teacher's image, token and class counts, "
@@ -283,14 +276,24 @@ static GateSum *watch_gates(const Run *run, double compute)
   return sums;
 }
 
+static gboolean has_learned_gates(const Run *run)
+{
+  return student_has_gates(&run->student) && run->options->gate_control == GATES_LEARNED;
+}
+
+static void log_notes(const Run *run, const GPtrArray *notes)
+{
+  for (guint i = 0; i < notes->len; i++)
+    run_log_note(run->log, "%s", (const char *)notes->pdata[i]);
+}
+
 static void settle_gates(Run *run)
 {
   g_autofree GateSum *sums = watch_gates(run, run->options->target);
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
   trainer_free(&run->trainer); /* before the network that it trained */
   student_settle_gates(&run->student, sums, LEAST_SPREAD, notes);
-  for (guint i = 0; i < notes->len; i++)
-    run_log_note(run->log, "%s", (const char *)notes->pdata[i]);
+  log_notes(run, notes);
   run_make_trainer(run);
 }
 
@@ -317,8 +320,7 @@ static gboolean open_idle_gates(Run *run)
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
   trainer_free(&run->trainer); /* before the network that it trained */
   const gboolean any = student_open_idle_gates(&run->student, sums, notes);
-  for (guint i = 0; i < notes->len; i++)
-    run_log_note(run->log, "%s", (const char *)notes->pdata[i]);
+  log_notes(run, notes);
   run_make_trainer(run);
   return any;
 }
@@ -386,14 +388,13 @@ static gboolean finish(Run *run, GError **error)
   const CompressOptions *o = run->options;
   if (o->train)
     trainer_average(run->trainer);
-  if (student_has_gates(&run->student) && o->gate_control == GATES_LEARNED)
+  if (has_learned_gates(run))
     settle_gates(run);
   if (!strcmp(o->precision, "int8"))
     network_round_to_int8(run->student.network);
   if (run->held_out) {
     calibrate(run);
-    if (student_has_gates(&run->student) && o->gate_control == GATES_LEARNED &&
-        open_idle_gates(run))
+    if (has_learned_gates(run) && open_idle_gates(run))
       calibrate(run);
     if (!compare_precisions(run, error))
       return FALSE;

@@ -201,8 +201,7 @@ static void weigh_compute(Share *share, const LossWeights *weights, double ratio
 
 static gboolean has_gate(const Network *network, guint module)
 {
-  const TrainBlock *block = &network->blocks[module / 2];
-  return (module % 2 ? &block->mlp_gate : &block->attention_gate)->present;
+  return network_gate(network, module / 2, module % 2)->present;
 }
 
 static guint count_gates(const Network *network)

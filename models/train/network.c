@@ -206,6 +206,14 @@ void description_add_gates(Description *description)
   }
 }
 
+gboolean description_has_gates(const Description *d)
+{
+  for (guint b = 0; b < d->depth; b++)
+    if (d->blocks[b].attention_gate || d->blocks[b].mlp_gate)
+      return TRUE;
+  return FALSE;
+}
+
 Network *network_new(const Description *description, gboolean search)
 {
   Network *network = g_new0(Network, 1);

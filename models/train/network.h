@@ -64,6 +64,7 @@ typedef enum {
 
 /* Gives every module of every block but the first a gate. */
 void description_add_gates(Description *description);
+gboolean description_has_gates(const Description *description);
 
 /* @description: must outlive the network
  * @search: with choices of structure
@@ -86,6 +87,12 @@ void network_control_gates(Network *network, GateControl control, gboolean fresh
 
 /* Returns: (nullable): the parameter of that name */
 const Parameter *network_find(const Network *network, const char *name);
+
+/* Returns: the gate of a block's attention or of its MLP, which may not be present */
+static inline const GateOffsets *network_gate(const Network *network, guint block, gboolean mlp)
+{
+  return mlp ? &network->blocks[block].mlp_gate : &network->blocks[block].attention_gate;
+}
 
 static inline real *network_at(const Network *network, gsize offset)
 {

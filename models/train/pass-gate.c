@@ -8,11 +8,6 @@
 #include "mask.h"
 #include "pass.h"
 
-static const GateOffsets *gate_of(const Network *network, guint b, gboolean mlp)
-{
-  return mlp ? &network->blocks[b].mlp_gate : &network->blocks[b].attention_gate;
-}
-
 /* The rows that a module works on: first row of each image, the tokens, their sizes. */
 static void module_input(const Share *share, guint b, gboolean mlp, const guint **rows,
                          const real **tokens, const real **size)
@@ -61,7 +56,7 @@ static double module_macs(const Share *share, guint b, gboolean mlp, guint i)
 static void compute_logits(Share *share, guint b, gboolean mlp)
 {
   const Network *network = share->pass->network;
-  const GateOffsets *gate = gate_of(network, b, mlp);
+  const GateOffsets *gate = network_gate(network, b, mlp);
   const guint width = 2 * network->description->dim, n = share->n;
   Activations *a = &share->blocks[b];
   gather_features(share, b, mlp);
@@ -123,7 +118,7 @@ static void decide(Share *share, guint b, gboolean mlp)
 void pass_gate(Share *share, guint b, gboolean mlp)
 {
   Pass *pass = share->pass;
-  const GateOffsets *gate = gate_of(pass->network, b, mlp);
+  const GateOffsets *gate = network_gate(pass->network, b, mlp);
   const gsize at = (gsize)(2 * b + mlp) * pass->capacity;
   if (gate->present) {
     compute_logits(share, b, mlp);
@@ -144,7 +139,7 @@ void pass_gate(Share *share, guint b, gboolean mlp)
 static void logit_backward(Share *share, guint b, gboolean mlp, guint i, double dlogit)
 {
   const Network *network = share->pass->network;
-  const GateOffsets *gate = gate_of(network, b, mlp);
+  const GateOffsets *gate = network_gate(network, b, mlp);
   const guint dim = network->description->dim, width = 2 * dim;
   const Activations *a = &share->blocks[b];
   const Functions *f = functions();
@@ -186,7 +181,7 @@ void pass_gate_backward(Share *share, guint b, gboolean mlp)
   Pass *pass = share->pass;
   const Decisions *decisions = &pass->decisions;
   const gsize at = (gsize)(2 * b + mlp) * pass->capacity;
-  if (!gate_of(pass->network, b, mlp)->present)
+  if (!network_gate(pass->network, b, mlp)->present)
     return;
   if (decisions->group)
     vitgate__team_barrier(pass->team);

@@ -105,11 +105,7 @@ void student_add_gates(Student *student, const Network *from)
 
 gboolean student_has_gates(const Student *student)
 {
-  const Description *d = student->description;
-  for (guint b = 0; b < d->depth; b++)
-    if (d->blocks[b].attention_gate || d->blocks[b].mlp_gate)
-      return TRUE;
-  return FALSE;
+  return description_has_gates(student->description);
 }
 
 /* Whether a gate sees patch tokens only as long as this attention is the last one: behind the last
