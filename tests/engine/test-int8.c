@@ -1,12 +1,11 @@
-/* The int8 kernels of every instruction set that this machine has, against plain C, at odd sizes,
- * on arrays that end where memory ends. With --bench, their speed instead. */
+/* Products by the int8 kernels of every instruction set that this machine has, against plain C, at
+ * odd sizes, on arrays that end where memory ends. With --bench, their speed instead. */
 #include <float.h>
 #include <math.h>
 
 #include "bench-int8.h"
-#include "fixture.h"
 #include "guarded.h"
-#include "int8.h"
+#include "int8-values.h"
 
 /* Half the distance from 1 to the next float: what one rounding may lose, relatively. */
 #define ROUNDING 0x1p-24
@@ -43,182 +42,6 @@ static void tear_down(void)
   guarded_free(others);
   guarded_free(params);
 }
-
-static void fill(float *values, gsize n, float low, float high, guint32 *random)
-{
-  for (gsize i = 0; i < n; i++)
-    values[i] = fixture_uniform(random, low, high);
-}
-
-#define FOR_ALL_KERNELS(k)                                                                         \
-  for (const Int8Kernels *const *table_ = vitgate__int8_kernels_all(), *k; (k = *table_); table_++)
-
-/* Quantised values are bytes in some tables and words in others. */
-static gint value_at(const Int8Kernels *kernels, gconstpointer q, gsize i)
-{
-  return kernels->value_size == 1 ? ((const guint8 *)q)[i] : ((const gint16 *)q)[i];
-}
-
-static void set_value(const Int8Kernels *kernels, gpointer q, gsize i, guint8 value)
-{
-  if (kernels->value_size == 1)
-    ((guint8 *)q)[i] = value;
-  else
-    ((gint16 *)q)[i] = value;
-}
-
-/* ---- Quantisation ---- */
-
-/* As int8.h tells it; every table must make the very same. */
-static Int8Row quantize_plainly(guint8 *q, const float *x, guint k)
-{
-  float lowest = 0, highest = 0;
-  for (guint i = 0; i < k; i++) {
-    lowest = MIN(lowest, x[i]);
-    highest = MAX(highest, x[i]);
-  }
-  const float scale = highest / 255 - lowest / 255, inverse = scale < FLT_MIN ? 0 : 1 / scale;
-  const volatile float smallest = lowest * inverse; /* volatile: rounded before it is used */
-  const gint32 zero = -(gint32)rintf(smallest);
-  for (guint i = 0; i < k; i++) {
-    const volatile float scaled = x[i] * inverse;
-    q[i] = (guint8)CLAMP((gint32)rintf(scaled) + zero, 0, 255);
-  }
-  return (Int8Row){ scale < FLT_MIN ? 0 : scale, zero };
-}
-
-/* x[m][k] with @gap floats between its rows, and NaN in them. */
-static void check_quantize(const Int8Kernels *kernels, const float *x, guint m, guint k, guint gap,
-                           GuardedPlace where)
-{
-  const gsize stride = k + gap, n = (m - 1) * stride + k, padded = vitgate__int8_padded(kernels, k),
-              size = m * vitgate__int8_row_size(kernels, k);
-  float *source = guarded_place(sources, n * sizeof *source, where);
-  for (gsize i = 0; i < n; i++)
-    source[i] = i % stride < k ? x[i / stride * k + i % stride] : NAN;
-  gpointer q = guarded_place(lefts, size, where);
-  Int8Row *rows = guarded_place(params, m * sizeof *rows, where);
-  guint8 *expected = g_newa(guint8, k);
-  memset(q, 0xaa, size);
-  kernels->quantize(q, rows, source, stride, m, k);
-  for (guint i = 0; i < m; i++) {
-    const Int8Row row = quantize_plainly(expected, x + (gsize)i * k, k);
-    assert_each(rows[i].scale == row.scale && rows[i].zero == row.zero,
-                "%s: %ux%u, row %u: scale %.9g, zero %d; expected %.9g, %d", kernels->name, m, k, i,
-                rows[i].scale, rows[i].zero, row.scale, row.zero);
-    for (gsize j = 0; j < padded; j++) {
-      const gint found = value_at(kernels, q, i * padded + j),
-                 wanted = j < k ? expected[j] : row.zero;
-      assert_each(found == wanted, "%s: %ux%u, row %u, column %u: %d, expected %d", kernels->name,
-                  m, k, i, (guint)j, found, wanted);
-    }
-  }
-  assert_each(guarded_intact(lefts) && guarded_intact(params),
-              "%s: %ux%u: quantises beside the rows", kernels->name, m, k);
-}
-
-START_TEST(rows_of_all_lengths_are_quantised)
-{
-  static float x[8 * LARGEST];
-  guint32 random = 1;
-  FOR_ALL_KERNELS(kernels)
-  for (guint k = 1; k <= LARGEST; k++)
-    for (guint m = 1; m < 8; m += 3) {
-      const float middle = fixture_uniform(&random, -3, 3);
-      fill(x, (gsize)m * k, middle - 2, middle + 2, &random);
-      check_quantize(kernels, x, m, k, k % (MOST_GAP + 1), k / 2 % 2);
-    }
-}
-END_TEST
-
-START_TEST(ties_are_quantised_to_even)
-{
-  float x[512];
-  FOR_ALL_KERNELS(kernels)
-  for (guint offset = 0; offset < 256; offset++) {
-    /* From -offset to 255 - offset by halves: the scale is 1. */
-    for (guint i = 0; i < G_N_ELEMENTS(x); i++)
-      x[i] = MIN((float)i / 2, 255.0f) - (float)offset;
-    check_quantize(kernels, x, 1, G_N_ELEMENTS(x), 0, GUARDED_END);
-  }
-}
-END_TEST
-
-START_TEST(extreme_rows_are_quantised)
-{
-  static const float rows[][4] = {
-    { 0, 0, 0, 0 },
-    { -0.0f, 0, -0.0f, 0 },
-    { FLT_MAX, -FLT_MAX, 1, 0 },
-    { FLT_MAX, FLT_MAX, FLT_MAX, FLT_MAX },
-    { -FLT_MAX, -FLT_MAX, -1, -FLT_MAX },
-    { FLT_TRUE_MIN, -FLT_TRUE_MIN, 0, FLT_MIN },
-    { 255 * FLT_MIN, 0, FLT_MIN, 100 * FLT_MIN },
-    { 254 * FLT_MIN, 0, FLT_MIN, 100 * FLT_MIN },
-    { -255 * FLT_MIN, -FLT_MIN, FLT_TRUE_MIN, 3 * FLT_MIN },
-    { 1, 1, 1, 1 },
-    { -1, -1, -1, -1 },
-    { 1e-30f, -1e30f, 0, 1 },
-  };
-  FOR_ALL_KERNELS(kernels)
-  for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
-    for (guint k = 1; k <= 4; k++)
-      check_quantize(kernels, rows[i], 1, k, 0, GUARDED_END);
-}
-END_TEST
-
-/* Half a step, and what the roundings of scale and quotient add; where both ends of the range are
- * rounded outwards, the upper one gives way. */
-START_TEST(quantised_values_are_near)
-{
-  static float x[768];
-  guint8 q[768 * sizeof(gint16)];
-  guint32 random = 2;
-  FOR_ALL_KERNELS(kernels)
-  for (guint i = 0; i < 100; i++) {
-    Int8Row row;
-    fill(x, G_N_ELEMENTS(x), fixture_uniform(&random, -4, 0), fixture_uniform(&random, 0, 4),
-         &random);
-    kernels->quantize(q, &row, x, G_N_ELEMENTS(x), 1, G_N_ELEMENTS(x));
-    for (guint j = 0; j < G_N_ELEMENTS(x); j++) {
-      const gint value = value_at(kernels, q, j);
-      const float found = row.scale * (float)(value - row.zero);
-      assert_each(fabsf(found - x[j]) <= row.scale * (value == 255 ? 1.001f : 0.501f),
-                  "%s: %.9g became %.9g by steps of %.9g", kernels->name, x[j], found, row.scale);
-    }
-  }
-}
-END_TEST
-
-START_TEST(weights_are_quantised_by_rows)
-{
-  enum { N = 5, K = 19, STRIDE = 21 };
-  float *w = guarded_place(sources, ((N - 1) * STRIDE + K) * sizeof *w, GUARDED_END);
-  gint8 *q = guarded_place(lefts, N * K, GUARDED_END);
-  float *scales = guarded_place(others, N * sizeof *scales, GUARDED_END);
-  guint32 random = 3;
-  fill(w, (N - 1) * STRIDE + K, -1, 1, &random);
-  w[0] = -4;                            /* the largest magnitude of its row */
-  memset(w + STRIDE, 0, K * sizeof *w); /* a row of zeros */
-  w[2 * STRIDE + 3] = NAN;              /* no numbers */
-  w[3 * STRIDE + K - 1] = INFINITY;
-  vitgate__int8_quantize_weights(q, scales, w, STRIDE, N, K);
-  ck_assert_int_eq(q[0], -127);
-  ck_assert(scales[0] == 4.0f / 127 && scales[1] == 0);
-  ck_assert(isnan(scales[2]) && isnan(scales[3]));
-  for (guint j = 0; j < N; j++)
-    for (guint i = 0; i < K; i++) {
-      const gint8 value = q[j * K + i];
-      if (j == 0 || j == 4)
-        assert_each(fabsf((float)value * scales[j] - w[j * STRIDE + i]) <= 0.501f * scales[j],
-                    "row %u, column %u: %.9g became %d by steps of %.9g", j, i, w[j * STRIDE + i],
-                    value, scales[j]);
-      else
-        assert_each(value == 0, "row %u, column %u is %d", j, i, value);
-    }
-  ck_assert(guarded_intact(lefts) && guarded_intact(others));
-}
-END_TEST
 
 /* ---- Products ---- */
 
@@ -601,11 +424,6 @@ int main(int argc, char **argv)
   }
   TCase *kernels = tcase_create("kernels"), *tables = tcase_create("tables");
   tcase_add_checked_fixture(kernels, set_up, tear_down);
-  tcase_add_test(kernels, rows_of_all_lengths_are_quantised);
-  tcase_add_test(kernels, ties_are_quantised_to_even);
-  tcase_add_test(kernels, extreme_rows_are_quantised);
-  tcase_add_test(kernels, quantised_values_are_near);
-  tcase_add_test(kernels, weights_are_quantised_by_rows);
   tcase_add_test(kernels, products_of_all_sizes_are_right);
   tcase_add_test(kernels, all_variants_of_larger_products_are_right);
   tcase_add_test(kernels, gelu_is_right_everywhere);

@@ -1,0 +1,191 @@
+/* Quantisation of activations and weights to 8 bits, by the kernels of every instruction set that
+ * this machine has, against plain C, at odd sizes, on arrays that end where memory ends. */
+#include <float.h>
+#include <math.h>
+
+#include "guarded.h"
+#include "int8-values.h"
+
+#define LARGEST  200
+#define MOST_GAP 5
+
+static Guarded *sources, *lefts, *others, *params;
+
+static void set_up(void)
+{
+  sources = guarded_new(1 << 18);
+  lefts = guarded_new(1 << 18);
+  others = guarded_new(1 << 12);
+  params = guarded_new(1 << 12);
+}
+
+static void tear_down(void)
+{
+  guarded_free(sources);
+  guarded_free(lefts);
+  guarded_free(others);
+  guarded_free(params);
+}
+
+/* As int8.h tells it; every table must make the very same. */
+static Int8Row quantize_plainly(guint8 *q, const float *x, guint k)
+{
+  float lowest = 0, highest = 0;
+  for (guint i = 0; i < k; i++) {
+    lowest = MIN(lowest, x[i]);
+    highest = MAX(highest, x[i]);
+  }
+  const float scale = highest / 255 - lowest / 255, inverse = scale < FLT_MIN ? 0 : 1 / scale;
+  const volatile float smallest = lowest * inverse; /* volatile: rounded before it is used */
+  const gint32 zero = -(gint32)rintf(smallest);
+  for (guint i = 0; i < k; i++) {
+    const volatile float scaled = x[i] * inverse;
+    q[i] = (guint8)CLAMP((gint32)rintf(scaled) + zero, 0, 255);
+  }
+  return (Int8Row){ scale < FLT_MIN ? 0 : scale, zero };
+}
+
+/* x[m][k] with @gap floats between its rows, and NaN in them. */
+static void check_quantize(const Int8Kernels *kernels, const float *x, guint m, guint k, guint gap,
+                           GuardedPlace where)
+{
+  const gsize stride = k + gap, n = (m - 1) * stride + k, padded = vitgate__int8_padded(kernels, k),
+              size = m * vitgate__int8_row_size(kernels, k);
+  float *source = guarded_place(sources, n * sizeof *source, where);
+  for (gsize i = 0; i < n; i++)
+    source[i] = i % stride < k ? x[i / stride * k + i % stride] : NAN;
+  gpointer q = guarded_place(lefts, size, where);
+  Int8Row *rows = guarded_place(params, m * sizeof *rows, where);
+  guint8 *expected = g_newa(guint8, k);
+  memset(q, 0xaa, size);
+  kernels->quantize(q, rows, source, stride, m, k);
+  for (guint i = 0; i < m; i++) {
+    const Int8Row row = quantize_plainly(expected, x + (gsize)i * k, k);
+    assert_each(rows[i].scale == row.scale && rows[i].zero == row.zero,
+                "%s: %ux%u, row %u: scale %.9g, zero %d; expected %.9g, %d", kernels->name, m, k, i,
+                rows[i].scale, rows[i].zero, row.scale, row.zero);
+    for (gsize j = 0; j < padded; j++) {
+      const gint found = value_at(kernels, q, i * padded + j),
+                 wanted = j < k ? expected[j] : row.zero;
+      assert_each(found == wanted, "%s: %ux%u, row %u, column %u: %d, expected %d", kernels->name,
+                  m, k, i, (guint)j, found, wanted);
+    }
+  }
+  assert_each(guarded_intact(lefts) && guarded_intact(params),
+              "%s: %ux%u: quantises beside the rows", kernels->name, m, k);
+}
+
+START_TEST(rows_of_all_lengths_are_quantised)
+{
+  static float x[8 * LARGEST];
+  guint32 random = 1;
+  FOR_ALL_KERNELS(kernels)
+  for (guint k = 1; k <= LARGEST; k++)
+    for (guint m = 1; m < 8; m += 3) {
+      const float middle = fixture_uniform(&random, -3, 3);
+      fill(x, (gsize)m * k, middle - 2, middle + 2, &random);
+      check_quantize(kernels, x, m, k, k % (MOST_GAP + 1), k / 2 % 2);
+    }
+}
+END_TEST
+
+START_TEST(ties_are_quantised_to_even)
+{
+  float x[512];
+  FOR_ALL_KERNELS(kernels)
+  for (guint offset = 0; offset < 256; offset++) {
+    /* From -offset to 255 - offset by halves: the scale is 1. */
+    for (guint i = 0; i < G_N_ELEMENTS(x); i++)
+      x[i] = MIN((float)i / 2, 255.0f) - (float)offset;
+    check_quantize(kernels, x, 1, G_N_ELEMENTS(x), 0, GUARDED_END);
+  }
+}
+END_TEST
+
+START_TEST(extreme_rows_are_quantised)
+{
+  static const float rows[][4] = {
+    { 0, 0, 0, 0 },
+    { -0.0f, 0, -0.0f, 0 },
+    { FLT_MAX, -FLT_MAX, 1, 0 },
+    { FLT_MAX, FLT_MAX, FLT_MAX, FLT_MAX },
+    { -FLT_MAX, -FLT_MAX, -1, -FLT_MAX },
+    { FLT_TRUE_MIN, -FLT_TRUE_MIN, 0, FLT_MIN },
+    { 255 * FLT_MIN, 0, FLT_MIN, 100 * FLT_MIN },
+    { 254 * FLT_MIN, 0, FLT_MIN, 100 * FLT_MIN },
+    { -255 * FLT_MIN, -FLT_MIN, FLT_TRUE_MIN, 3 * FLT_MIN },
+    { 1, 1, 1, 1 },
+    { -1, -1, -1, -1 },
+    { 1e-30f, -1e30f, 0, 1 },
+  };
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+    for (guint k = 1; k <= 4; k++)
+      check_quantize(kernels, rows[i], 1, k, 0, GUARDED_END);
+}
+END_TEST
+
+/* Half a step, and what the roundings of scale and quotient add; where both ends of the range are
+ * rounded outwards, the upper one gives way. */
+START_TEST(quantised_values_are_near)
+{
+  static float x[768];
+  guint8 q[768 * sizeof(gint16)];
+  guint32 random = 2;
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < 100; i++) {
+    Int8Row row;
+    fill(x, G_N_ELEMENTS(x), fixture_uniform(&random, -4, 0), fixture_uniform(&random, 0, 4),
+         &random);
+    kernels->quantize(q, &row, x, G_N_ELEMENTS(x), 1, G_N_ELEMENTS(x));
+    for (guint j = 0; j < G_N_ELEMENTS(x); j++) {
+      const gint value = value_at(kernels, q, j);
+      const float found = row.scale * (float)(value - row.zero);
+      assert_each(fabsf(found - x[j]) <= row.scale * (value == 255 ? 1.001f : 0.501f),
+                  "%s: %.9g became %.9g by steps of %.9g", kernels->name, x[j], found, row.scale);
+    }
+  }
+}
+END_TEST
+
+START_TEST(weights_are_quantised_by_rows)
+{
+  enum { N = 5, K = 19, STRIDE = 21 };
+  float *w = guarded_place(sources, ((N - 1) * STRIDE + K) * sizeof *w, GUARDED_END);
+  gint8 *q = guarded_place(lefts, N * K, GUARDED_END);
+  float *scales = guarded_place(others, N * sizeof *scales, GUARDED_END);
+  guint32 random = 3;
+  fill(w, (N - 1) * STRIDE + K, -1, 1, &random);
+  w[0] = -4;                            /* the largest magnitude of its row */
+  memset(w + STRIDE, 0, K * sizeof *w); /* a row of zeros */
+  w[2 * STRIDE + 3] = NAN;              /* no numbers */
+  w[3 * STRIDE + K - 1] = INFINITY;
+  vitgate__int8_quantize_weights(q, scales, w, STRIDE, N, K);
+  ck_assert_int_eq(q[0], -127);
+  ck_assert(scales[0] == 4.0f / 127 && scales[1] == 0);
+  ck_assert(isnan(scales[2]) && isnan(scales[3]));
+  for (guint j = 0; j < N; j++)
+    for (guint i = 0; i < K; i++) {
+      const gint8 value = q[j * K + i];
+      if (j == 0 || j == 4)
+        assert_each(fabsf((float)value * scales[j] - w[j * STRIDE + i]) <= 0.501f * scales[j],
+                    "row %u, column %u: %.9g became %d by steps of %.9g", j, i, w[j * STRIDE + i],
+                    value, scales[j]);
+      else
+        assert_each(value == 0, "row %u, column %u is %d", j, i, value);
+    }
+  ck_assert(guarded_intact(lefts) && guarded_intact(others));
+}
+END_TEST
+
+int main(void)
+{
+  TCase *quantize = tcase_create("quantize");
+  tcase_add_checked_fixture(quantize, set_up, tear_down);
+  tcase_add_test(quantize, rows_of_all_lengths_are_quantised);
+  tcase_add_test(quantize, ties_are_quantised_to_even);
+  tcase_add_test(quantize, extreme_rows_are_quantised);
+  tcase_add_test(quantize, quantised_values_are_near);
+  tcase_add_test(quantize, weights_are_quantised_by_rows);
+  return fixture_run("int8-quantize", quantize, NULL);
+}
