@@ -16,3 +16,8 @@ const Bf16Kernels *vitgate__bf16_kernels(void)
 #endif
   return NULL;
 }
+
+gboolean vitgate__bf16_is_fast(void)
+{
+  return vitgate__cpu_has(CPU_FAST_BF16);
+}

@@ -31,6 +31,9 @@ typedef struct {
 /* Returns: (nullable): the kernels for this machine; NULL where it has none */
 const Bf16Kernels *vitgate__bf16_kernels(void);
 
+/* Returns: whether they take less time than those of float32 */
+gboolean vitgate__bf16_is_fast(void);
+
 static inline gsize vitgate__bf16_row_size(guint k)
 {
   return (gsize)(k + BF16_STEP - 1) / BF16_STEP * BF16_STEP;

@@ -54,8 +54,12 @@ static gpointer read_features(gpointer unused)
       features |= 1u << CPU_AVX512_VNNI;
     if (__builtin_cpu_supports("avx512bf16") && !masked("avx512-bf16")) {
       features |= 1u << CPU_AVX512_BF16;
-      if (!masked("amx-bf16") && has_amx_bf16())
+      const gboolean tiles = !masked("amx-bf16") && has_amx_bf16();
+      if (tiles)
         features |= 1u << CPU_AMX_BF16;
+      /* Intel's CPUs take four cycles for the instruction of AVX-512 BF16, AMD's one. */
+      if (!masked("fast-bf16") && (tiles || __builtin_cpu_is("amd")))
+        features |= 1u << CPU_FAST_BF16;
     }
   }
 #endif

@@ -11,6 +11,7 @@ typedef enum {
   CPU_AVX512_VNNI, /* "avx512-vnni": these, and AVX-512 VNNI */
   CPU_AVX512_BF16, /* "avx512-bf16": those of "avx512", and AVX-512 BF16 */
   CPU_AMX_BF16,    /* "amx-bf16": these, and AMX tiles of bfloat16 */
+  CPU_FAST_BF16,   /* "fast-bf16": products of bfloat16 take less time than those of float32 */
 } CpuFeature;
 
 gboolean vitgate__cpu_has(CpuFeature feature);

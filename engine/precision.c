@@ -50,8 +50,10 @@ VitgatePrecision vitgate__precision_choose(const Description *d)
 {
   /* The fastest first. */
   static const VitgatePrecision order[] = { VITGATE_PRECISION_INT8, VITGATE_PRECISION_BF16 };
-  for (guint i = 0; i < G_N_ELEMENTS(order); i++)
-    if (d->agreement[order[i]] >= LEAST_AGREEMENT && vitgate__precision_check(order[i], NULL))
+  for (guint i = 0; i < G_N_ELEMENTS(order); i++) {
+    const gboolean fast = order[i] != VITGATE_PRECISION_BF16 || vitgate__bf16_is_fast();
+    if (fast && d->agreement[order[i]] >= LEAST_AGREEMENT)
       return order[i];
+  }
   return VITGATE_PRECISION_FLOAT32;
 }

@@ -15,6 +15,11 @@ gboolean product_has_bf16(void)
   return FALSE;
 }
 
+gboolean product_prefers_bf16(void)
+{
+  return FALSE;
+}
+
 ProductScratch *product_scratch_new(gboolean bf16)
 {
   return g_new0(ProductScratch, 1);
@@ -65,6 +70,11 @@ struct _ProductScratch {
 gboolean product_has_bf16(void)
 {
   return vitgate__bf16_kernels() != NULL;
+}
+
+gboolean product_prefers_bf16(void)
+{
+  return vitgate__bf16_is_fast();
 }
 
 ProductScratch *product_scratch_new(gboolean bf16)

@@ -18,6 +18,9 @@ typedef struct _ProductScratch ProductScratch;
 /* Whether this machine multiplies bfloat16 matrices. */
 gboolean product_has_bf16(void);
 
+/* Whether it does so faster than those of float32. */
+gboolean product_prefers_bf16(void);
+
 /* @bf16: round operands to bfloat16; needs product_has_bf16() */
 ProductScratch *product_scratch_new(gboolean bf16);
 void product_scratch_free(ProductScratch **scratch);

@@ -43,7 +43,7 @@ void run_make_trainer(Run *run)
   const TrainerOptions options = {
     .batch = o->batch,
     .threads = o->threads,
-    .bf16 = product_has_bf16(),
+    .bf16 = product_prefers_bf16(),
     .seed = o->seed,
     .steps = stage_steps(run),
     .warm_up = 0.03,

@@ -26,7 +26,7 @@ Teacher *teacher_new(Network *network, Description *d, guint max_batch, guint th
   teacher->description = d;
   teacher->network = network;
   teacher->team = vitgate__team_new(threads);
-  teacher->pass = pass_new(network, teacher->team, CHUNK * threads, product_has_bf16());
+  teacher->pass = pass_new(network, teacher->team, CHUNK * threads, product_prefers_bf16());
   teacher->pass->decisions.bias = INFINITY;
   if (features)
     teacher->pass->n_levels = pass_count_levels(d);
