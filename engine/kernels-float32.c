@@ -95,17 +95,41 @@ static void gemm_edge(float *out, gsize out_stride, const float *a, gsize a_stri
   }
 }
 
+/* A block of a stays in the second cache while all panels of b pass by, and a panel's part in the
+ * first. */
+#define BLOCK_ROWS  (16 * TILE_ROWS)
+#define BLOCK_DEPTH 512
+
+/* A block of all columns, by the inner indices from @first to @first + @some of @k. */
+static void gemm_block(float *out, gsize out_stride, const float *a, gsize a_stride, const float *b,
+                       const float *bias, gboolean accumulate, guint m, guint n, guint k,
+                       guint first, guint some)
+{
+  a += first;
+  for (; n >= PANEL; n -= PANEL, out += PANEL, b += (gsize)k * PANEL) {
+    gemm_panel(out, out_stride, a, a_stride, b + (gsize)first * PANEL, bias, accumulate, m, some,
+               2);
+    bias = bias ? bias + PANEL : NULL;
+  }
+  b += (gsize)first * (n > LANES ? PANEL : LANES);
+  if (n == LANES)
+    gemm_panel(out, out_stride, a, a_stride, b, bias, accumulate, m, some, 1);
+  else if (n)
+    gemm_edge(out, out_stride, a, a_stride, b, bias, accumulate, m, n, some);
+}
+
 static void gemm(float *out, gsize out_stride, const float *a, gsize a_stride, const float *b,
                  const float *bias, gboolean accumulate, guint m, guint n, guint k)
 {
-  for (; n >= PANEL; n -= PANEL, out += PANEL, b += (gsize)k * PANEL) {
-    gemm_panel(out, out_stride, a, a_stride, b, bias, accumulate, m, k, 2);
-    bias = bias ? bias + PANEL : NULL;
-  }
-  if (n == LANES)
-    gemm_panel(out, out_stride, a, a_stride, b, bias, accumulate, m, k, 1);
-  else if (n)
-    gemm_edge(out, out_stride, a, a_stride, b, bias, accumulate, m, n, k);
+  guint first = 0;
+  do {
+    const guint some = MIN(BLOCK_DEPTH, k - first);
+    for (guint i = 0; i < m; i += BLOCK_ROWS)
+      gemm_block(out + i * out_stride, out_stride, a + i * a_stride, a_stride, b,
+                 first ? NULL : bias, accumulate || first, MIN(BLOCK_ROWS, m - i), n, k, first,
+                 some);
+    first += some;
+  } while (first < k);
 }
 
 static void pack(float *packed, const float *b, gsize b_stride, guint n, guint k)

@@ -32,9 +32,9 @@ static Guarded *outs, *as, *bs, *biases;
 
 static void set_up(void)
 {
-  outs = guarded_new(1 << 16);
-  as = guarded_new(1 << 16);
-  bs = guarded_new(1 << 16);
+  outs = guarded_new(1 << 18);
+  as = guarded_new(1 << 20);
+  bs = guarded_new(1 << 20);
   biases = guarded_new(1 << 16);
 }
 
@@ -71,7 +71,7 @@ typedef struct {
 
 /* b[k][n], or its transpose [n][k], and the same packed. */
 typedef struct {
-  float values[48 * 48];
+  float values[50 * 1100];
   float *packed;
 } Matrix;
 
@@ -116,7 +116,7 @@ static void check_row(const Kernels *kernels, const Product *p, const float *out
 static void check_product(const Kernels *kernels, const Product *p, guint32 *random)
 {
   static Matrix b;
-  static float before[48 * 64 + 64];
+  static float before[400 * 53];
   pack_matrix(kernels, &b, p, random);
   const gsize out_stride = p->n + p->gap, a_stride = p->k + p->gap;
   const gsize n_out = (p->m - 1) * out_stride + p->n, n_a = (p->m - 1) * a_stride + p->k;
@@ -153,6 +153,23 @@ START_TEST(products_of_all_sizes_are_right)
                         variant % 5, variant / 2 % 3 ? GUARDED_END : GUARDED_START };
           check_product(kernels, &p, &random);
         }
+}
+END_TEST
+
+START_TEST(products_beyond_the_caches_are_right)
+{
+  /* Blocks end within them, along m and along k; the last panels are of every kind. */
+  static const guint large[][3] = {
+    { 200, 50, 1100 }, { 193, 16, 513 }, { 400, 3, 512 }, { 1, 33, 1024 }
+  };
+  guint32 random = 3;
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < G_N_ELEMENTS(large); i++)
+    for (guint variant = 0; variant < 4; variant++) {
+      const Product p = { large[i][0], large[i][1],      large[i][2], variant & 1,
+                          variant < 2, variant % 3 == 0, variant,     GUARDED_END };
+      check_product(kernels, &p, &random);
+    }
 }
 END_TEST
 
@@ -450,6 +467,7 @@ int main(void)
   TCase *kernels = tcase_create("kernels"), *tables = tcase_create("tables");
   tcase_add_checked_fixture(kernels, set_up, tear_down);
   tcase_add_test(kernels, products_of_all_sizes_are_right);
+  tcase_add_test(kernels, products_beyond_the_caches_are_right);
   tcase_add_test(kernels, packed_matrices_have_the_documented_layout);
   tcase_add_test(kernels, layer_norm_centers_and_scales_a_row);
   tcase_add_test(kernels, layer_norm_of_equal_values_is_the_shift);
