@@ -152,6 +152,12 @@ static gboolean check_reach(Allocation *a, GError **error)
   return FALSE;
 }
 
+gboolean budget_allows(const Budget *budget, const Description *description)
+{
+  const Allocation a = { .description = *description, .budget = budget };
+  return within(&a);
+}
+
 gboolean allocate_units(const Description *description, Ranking *const *rankings,
                         const Budget *budget, BlockShape *shapes, GError **error)
 {

@@ -127,10 +127,15 @@ static Ranking **rank(const Run *run, Network *network, Team *team, Calibration 
                                  .ridge = RIDGE,
                                  .weights = o->folder_weights,
                                  .n_weights = o->n_folder_weights,
-                                 .bf16 = product_has_bf16() };
+                                 .bf16 = product_prefers_bf16() };
   run_log_note(run->log, "ranking heads and neurons on up to %u photographs",
                o->calibration_images);
   return static_cut_rank(network, team, run->collection, &how, calibration, error);
+}
+
+static Budget budget_of(const CompressOptions *o)
+{
+  return (Budget){ .compute = static_target(o), .parameters = o->parameters_target };
 }
 
 /* Cuts @network to the shapes that the search chose, or, without them, to those that the budget
@@ -139,7 +144,7 @@ static gboolean cut(Run *run, Network *network, const BlockShape *chosen, GError
 {
   const CompressOptions *o = run->options;
   const guint depth = network->description->depth;
-  const Budget budget = { .compute = static_target(o), .parameters = o->parameters_target };
+  const Budget budget = budget_of(o);
   g_autofree BlockShape *shapes = g_new0(BlockShape, depth + 1);
   Team *team = vitgate__team_new(o->threads);
   Calibration *calibration = NULL;
@@ -158,7 +163,6 @@ static gboolean cut(Run *run, Network *network, const BlockShape *chosen, GError
   if (!result)
     return FALSE;
   student_take(&run->student, result, description);
-  describe_shapes(run);
   return TRUE;
 }
 
@@ -193,9 +197,24 @@ static gboolean end_search(Run *run, GError **error)
   trainer_free(&run->trainer);
   const gboolean fine = cut(run, plain, shapes, error);
   network_free(&plain);
+  if (fine)
+    describe_shapes(run);
   if (fine && run->options->gates)
     student_add_gates(&run->student, searched.network);
   student_clear(&searched);
+  return fine;
+}
+
+/* Cuts the student where it is over the budget. */
+static gboolean cut_student(Run *run, GError **error)
+{
+  const Budget budget = budget_of(run->options);
+  if (budget_allows(&budget, run->student.description))
+    return TRUE;
+  Student whole = run->student;
+  run->student = (Student){ 0 };
+  const gboolean fine = cut(run, whole.network, NULL, error);
+  student_clear(&whole);
   return fine;
 }
 
@@ -203,15 +222,14 @@ static gboolean end_search(Run *run, GError **error)
 static gboolean start_training(Run *run, GError **error)
 {
   const CompressOptions *o = run->options;
-  Student dense = run->student;
-  run->student = (Student){ 0 };
-  const gboolean fine = cut(run, dense.network, NULL, error);
-  student_clear(&dense);
-  if (fine && o->gates && o->train) {
+  if (!cut_student(run, error))
+    return FALSE;
+  describe_shapes(run);
+  if (o->gates && o->train) {
     student_add_gates(&run->student, NULL);
     network_control_gates(run->student.network, o->gate_control, TRUE);
   }
-  return fine;
+  return TRUE;
 }
 
 /* Whether a model can be trained to be like the teacher token by token, and class by class. */

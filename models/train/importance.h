@@ -38,6 +38,9 @@ typedef struct {
   gboolean whole_attention; /* leave all heads */
 } Budget;
 
+/* Whether the network costs no more than that as it is. */
+gboolean budget_allows(const Budget *budget, const Description *description);
+
 /* Takes units away, 16 neurons or one head at a time or several at once, where the error grows
  * least for what they cost, until the budget is met; what then still fits is given back.
  * @shapes: (out caller-allocates): [depth]
