@@ -1,8 +1,8 @@
 /* Attention of one image, head by head: softmax(q k^T / sqrt(head_dim) + log size) v. A head's keys
  * and values are packed once; its queries pass by in blocks whose scores stay in the first cache.
  *
- * Where the model is of less than float32 and the CPU has products of bfloat16, queries, keys,
- * values and the softmax' outcome are rounded to it; sums and the softmax itself are float32. */
+ * In a model of bf16, and one of int8 where the CPU gains by it, queries, keys, values and the
+ * softmax' outcome are rounded to bfloat16; sums and the softmax itself are float32. */
 #include <math.h>
 
 #include "bf16.h"
@@ -16,7 +16,8 @@ typedef struct {
 
 gboolean vitgate__vit_attends_in_bf16(const Vit *vit)
 {
-  return vit->precision != VITGATE_PRECISION_FLOAT32 && vitgate__bf16_kernels();
+  return vit->precision == VITGATE_PRECISION_BF16 ||
+         (vit->precision == VITGATE_PRECISION_INT8 && vitgate__bf16_is_fast());
 }
 
 gsize vitgate__vit_attend_size(const Vit *vit)

@@ -73,9 +73,8 @@ PARTS = {"static": "static alone", "dynamic": "dynamic alone (gates)",
          "sample": "unified (static and gates)", "everything": "unified, with token merging"}
 CONTROLS = {"sample": "learned gates", "constant-gates": "gates that see no input",
             "random-gates": "gates by a random rule", "merging": "token merging alone"}
-CURVE = {"static": "static", "static-0.25": "static", "static-0.50": "static",
-         "everything": "made separately", "everything-0.25": "made separately",
-         "everything-0.50": "made separately"}
+CURVE = {"everything-0.25": "made for 0.25 of the teacher's GMACs",
+         "everything": "made for 0.35", "everything-0.50": "made for 0.50"}
 
 
 def plot_batches(arms, path):
@@ -103,12 +102,10 @@ def plot_curve(arms, path):
             points = sorted(result.get("dial", []), key=lambda row: row["gmacs"])
             axes.plot([row["gmacs"] for row in points], [row["top1"] for row in points],
                       marker=".", label=f"one model, its dial: {PARTS.get(arm) or CONTROLS[arm]}")
-    for kind in ("static", "made separately"):
-        rows = sorted((mean(r["default"]["gmacs"] for r in arms[arm]),
-                       mean(r["default"]["top1"] for r in arms[arm]))
-                      for arm, name in CURVE.items() if name == kind and arm in arms)
-        if rows:
-            axes.plot(*zip(*rows), marker="s", linestyle="--", label=f"a model each: {kind}")
+    separate = [(mean(r["default"]["gmacs"] for r in arms[arm]),
+                 mean(r["default"]["top1"] for r in arms[arm])) for arm in CURVE if arm in arms]
+    if separate:
+        axes.plot(*zip(*separate), marker="s", linestyle="--", label="a model for each")
     axes.set_xlabel("mean GMACs of an image")
     axes.set_ylabel("Top-1, %")
     axes.legend(fontsize="small")
