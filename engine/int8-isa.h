@@ -17,6 +17,22 @@ typedef gint16 Quantity;
 #define INT8_TABLE PASTE(int8, ISA)
 
 void KERNEL(quantize)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, guint m, guint k);
+void KERNEL(quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
+                           guint k);
+void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
+                              guint k);
+
+/* Nearest, ties to even; |x| below 2^22, or else any number. */
+static inline ivec to_integers(vec x)
+{
+#if defined(ISA_AVX512)
+  return (ivec)_mm512_cvtps_epi32(x);
+#elif defined(ISA_AVX2)
+  return (ivec)_mm256_cvtps_epi32(x);
+#else
+  return ((ivec)(x + EXP_SHIFT) << 10) >> 10;
+#endif
+}
 
 /* x Phi(x); of a NaN, NaN: the order of the arguments sees to it. */
 static inline vec coarse_gelu(vec x)

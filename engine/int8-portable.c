@@ -21,6 +21,18 @@ static void pack(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint
   }
 }
 
+static void pack_transposed(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k)
+{
+  gint32 *sums = packed;
+  gint8 *weights = (gint8 *)(sums + n);
+  memset(sums, 0, n * sizeof *sums);
+  for (guint i = 0; i < k; i++, w += w_stride)
+    for (guint j = 0; j < n; j++) {
+      sums[j] += w[j];
+      weights[(gsize)j * k + i] = w[j];
+    }
+}
+
 /* sums[ROWS][COLUMNS] = q[ROWS][k] * w[COLUMNS][k] */
 static void multiply(gint32 sums[ROWS][COLUMNS], const Quantity *const q[ROWS],
                      const gint8 *const w[COLUMNS], guint k)
@@ -92,6 +104,9 @@ const Int8Kernels vitgate__int8_portable = {
   .step = GROUP,
   .value_size = sizeof(Quantity),
   .quantize = KERNEL(quantize),
+  .quantize_rows = KERNEL(quantize_rows),
+  .quantize_columns = KERNEL(quantize_columns),
   .pack = pack,
+  .pack_transposed = pack_transposed,
   .gemm = gemm,
 };

@@ -1,24 +1,10 @@
-/* Quantises rows of activations. Written once with GCC's vector types and compiled once per
+/* Quantises activations. Written once with GCC's vector types and compiled once per
  * instruction set, without fused multiply-adds: every set must round alike. */
 #include <float.h>
 
 #include "int8-isa.h"
 
 #define BLOCK (4 * LANES)
-
-/* ---- Vectors of whole numbers ---- */
-
-/* Nearest, ties to even; |x| below 2^22, or else any number. */
-static inline ivec to_integers(vec x)
-{
-#if defined(ISA_AVX512)
-  return (ivec)_mm512_cvtps_epi32(x);
-#elif defined(ISA_AVX2)
-  return (ivec)_mm256_cvtps_epi32(x);
-#else
-  return ((ivec)(x + EXP_SHIFT) << 10) >> 10;
-#endif
-}
 
 /* q[BLOCK] = the values of v plus zero, kept within 0 ... 255 */
 static inline void store_block(Quantity *q, const ivec v[4], gint32 zero)

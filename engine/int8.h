@@ -36,9 +36,19 @@ typedef struct {
    * has the scale NaN and any q, and so makes a row of NaN. */
   void (*quantize)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, guint m, guint k);
 
+  /* q[n][k] * scales[n] = w[n][k], nearly: each row's largest magnitude becomes 127. A row whose
+   * scale would be below FLT_MIN has the scale 0 and zeros; one that holds what is not finite, the
+   * scale NaN and zeros. */
+  void (*quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n, guint k);
+
+  /* The same by columns: q[k][n] * scales[n] = w[k][n] */
+  void (*quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
+                           guint k);
+
   /* Arranges w[n][k], the layout of torch.nn.Linear, for gemm: vitgate__int8_packed_size() bytes,
-   * which no other table can read. */
+   * which no other table can read. Or, transposed, w[k][n]. */
   void (*pack)(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k);
+  void (*pack_transposed)(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k);
 
   /* out[m][n] = sum over k of rows[m].scale * (q[m][k] - rows[m].zero) * scales[n] * w[n][k] +
    * bias[n], stored, added or made GELU of
@@ -54,11 +64,6 @@ const Int8Kernels *vitgate__int8_kernels(void);
 
 /* Every table that this machine can run, best first, NULL terminated: for tests. */
 const Int8Kernels *const *vitgate__int8_kernels_all(void);
-
-/* q[n][k] * scales[n] = w[n][k], nearly: each row's largest magnitude becomes 127. A row of zeros
- * has the scale 0; one that holds what is not finite, the scale NaN and zeros. */
-void vitgate__int8_quantize_weights(gint8 *q, float *scales, const float *w, gsize w_stride,
-                                    guint n, guint k);
 
 static inline gsize vitgate__int8_padded(const Int8Kernels *kernels, guint k)
 {

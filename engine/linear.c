@@ -62,7 +62,7 @@ float *vitgate__linear_init(Linear *linear, VitgatePrecision precision, float *m
   if (precision == VITGATE_PRECISION_INT8) {
     g_autofree gint8 *rounded = g_new(gint8, (gsize)n_out * n_in);
     linear->scales = scales;
-    vitgate__int8_quantize_weights(rounded, scales, weight, n_in, n_out, n_in);
+    vitgate__int8_kernels()->quantize_rows(rounded, scales, weight, n_in, n_out, n_in);
     vitgate__int8_kernels()->pack(linear->packed, rounded, n_in, n_out, n_in);
   } else if (precision == VITGATE_PRECISION_BF16) {
     vitgate__bf16_kernels()->pack_transposed(linear->packed, weight, n_in, n_out, n_in);

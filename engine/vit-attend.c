@@ -1,11 +1,13 @@
 /* Attention of one image, head by head: softmax(q k^T / sqrt(head_dim) + log size) v. A head's keys
  * and values are packed once; its queries pass by in blocks whose scores stay in the first cache.
  *
- * In a model of bf16, and one of int8 where the CPU gains by it, queries, keys, values and the
- * softmax' outcome are rounded to bfloat16; sums and the softmax itself are float32. */
+ * Operands are rounded to the model's precision: in a model of int8 queries, and the shares that
+ * the softmax deals out, row by row, keys token by token, and values channel by channel. Sums are
+ * exact or float32, and the softmax is float32. */
 #include <math.h>
 
 #include "bf16.h"
+#include "int8.h"
 #include "vit-work.h"
 
 /* One head of the rows at hand: queries and, in their place, the outcome. */
@@ -14,22 +16,63 @@ typedef struct {
   gsize stride;
 } Head;
 
-gboolean vitgate__vit_attends_in_bf16(const Vit *vit)
+/* ---- Memory ---- */
+
+/* A head, and a block of rows, on their way into products of int8. */
+typedef struct {
+  gpointer keys, values; /* packed */
+  gpointer bytes;        /* keys or values before */
+  float *key_scales;     /* [n_tokens] */
+  float *value_scales;   /* [head_dim] */
+  gpointer left;         /* queries or shares */
+  Int8Row *rows;         /* [CHUNK] of them */
+} Int8Parts;
+
+static gpointer take(guint8 *memory, gsize *used, gsize n_bytes)
 {
-  return vit->precision == VITGATE_PRECISION_BF16 ||
-         (vit->precision == VITGATE_PRECISION_INT8 && vitgate__bf16_is_fast());
+  guint8 *part = memory ? memory + *used : NULL;
+  *used += (n_bytes + 63) / 64 * 64;
+  return part;
+}
+
+/* Returns: the bytes that they take */
+static gsize carve_int8(Int8Parts *parts, guint8 *memory, guint tokens, guint n)
+{
+  const Int8Kernels *kernels = vitgate__int8_kernels();
+  gsize used = 0;
+  parts->keys = take(memory, &used, vitgate__int8_packed_size(kernels, tokens, n));
+  parts->values = take(memory, &used, vitgate__int8_packed_size(kernels, n, tokens));
+  parts->bytes = take(memory, &used, (gsize)tokens * n);
+  parts->key_scales = take(memory, &used, tokens * sizeof(float));
+  parts->value_scales = take(memory, &used, n * sizeof(float));
+  parts->left = take(memory, &used, CHUNK * vitgate__int8_row_size(kernels, MAX(tokens, n)));
+  parts->rows = take(memory, &used, CHUNK * sizeof(Int8Row));
+  return used;
 }
 
 gsize vitgate__vit_attend_size(const Vit *vit)
 {
   const guint tokens = vitgate__description_n_tokens(vit->description);
   const guint n = vit->description->head_dim;
-  if (!vitgate__vit_attends_in_bf16(vit))
+  Int8Parts parts;
+  gsize bytes = 0;
+  switch (vit->precision) {
+  case VITGATE_PRECISION_INT8:
+    bytes = carve_int8(&parts, NULL, tokens, n);
+    break;
+  case VITGATE_PRECISION_BF16:
+    bytes = sizeof(guint16) *
+            (vitgate__bf16_packed_size(tokens, n) + vitgate__bf16_packed_size(n, tokens) +
+             BF16_ROWS * (vitgate__bf16_row_size(n) + vitgate__bf16_row_size(tokens)));
+    break;
+  case VITGATE_PRECISION_FLOAT32:
+  case VITGATE_PRECISION_AUTO:
     return vitgate__round_up(vitgate__packed_size(tokens, n)) + vitgate__packed_size(n, tokens);
-  const gsize values = vitgate__bf16_packed_size(tokens, n) + vitgate__bf16_packed_size(n, tokens) +
-                       BF16_ROWS * (vitgate__bf16_row_size(n) + vitgate__bf16_row_size(tokens));
-  return (values * sizeof(guint16) + sizeof(float) - 1) / sizeof(float);
+  }
+  return (bytes + sizeof(float) - 1) / sizeof(float);
 }
+
+/* ---- Heads ---- */
 
 static void soften(const Job *job, float *scores, guint rows)
 {
@@ -83,13 +126,41 @@ static void attend_bf16(const Job *job, const Head *head, guint first, guint las
   }
 }
 
+static void attend_int8(const Job *job, const Head *head, guint first, guint last)
+{
+  const Int8Kernels *kernels = vitgate__int8_kernels();
+  const guint tokens = job->image->n_tokens, n = job->vit->description->head_dim;
+  float *scores = job->scratch->scores;
+  Int8Parts p;
+  carve_int8(&p, (guint8 *)job->scratch->attend, tokens, n);
+  kernels->quantize_rows(p.bytes, p.key_scales, head->k, head->stride, tokens, n);
+  kernels->pack(p.keys, p.bytes, n, tokens, n);
+  kernels->quantize_columns(p.bytes, p.value_scales, head->v, head->stride, n, tokens);
+  kernels->pack_transposed(p.values, p.bytes, n, n, tokens);
+  for (guint row = first, rows; row < last; row += rows) {
+    rows = MIN(CHUNK, last - row);
+    float *q = head->q + row * head->stride;
+    kernels->quantize(p.left, p.rows, q, head->stride, rows, n);
+    kernels->gemm(scores, tokens, p.left, p.rows, p.keys, p.key_scales, offsets_of(job), INT8_STORE,
+                  rows, tokens, n);
+    soften(job, scores, rows);
+    kernels->quantize(p.left, p.rows, scores, tokens, rows, tokens);
+    kernels->gemm(q, head->stride, p.left, p.rows, p.values, p.value_scales, NULL, INT8_STORE, rows,
+                  n, tokens);
+  }
+}
+
 void vitgate__vit_attend(const Job *job, guint heads, guint first, guint last)
 {
+  static void (*const attend[])(const Job *, const Head *, guint, guint) = {
+    [VITGATE_PRECISION_FLOAT32] = attend_float32,
+    [VITGATE_PRECISION_BF16] = attend_bf16,
+    [VITGATE_PRECISION_INT8] = attend_int8,
+  };
   const guint n = job->vit->description->head_dim, width = heads * n;
-  const gboolean bf16 = vitgate__vit_attends_in_bf16(job->vit);
   for (guint h = 0; h < heads; h++) {
     float *q = job->qkv + h * n;
     const Head head = { q, q + width, q + 2 * width, 3 * (gsize)width };
-    (bf16 ? attend_bf16 : attend_float32)(job, &head, first, last);
+    attend[job->vit->precision](job, &head, first, last);
   }
 }

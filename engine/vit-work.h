@@ -14,7 +14,7 @@ typedef struct {
   float *norm;     /* [CHUNK][dim] */
   float *hidden;   /* [CHUNK][most neurons, attention width or values of a patch] */
   float *input;    /* of a product, converted */
-  float *scores;   /* [ATTENTION_ROWS or BF16_ROWS][n_tokens] */
+  float *scores;   /* [CHUNK][n_tokens] of which attention takes some rows */
   float *attend;   /* of vitgate__vit_attend(): one head's keys and values, packed */
   float *features; /* [4 * dim] of a gate */
   float *qkv;      /* [n_tokens][3 * most heads * head_dim]; member 0's is used by all when they
@@ -83,8 +83,6 @@ void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, 
 /* The attention of all heads for the rows from @first to @last: their outcomes take the place of
  * their queries in job->qkv. */
 void vitgate__vit_attend(const Job *job, guint heads, guint first, guint last);
-
-gboolean vitgate__vit_attends_in_bf16(const Vit *vit);
 
 /* Floats of its scratch. */
 gsize vitgate__vit_attend_size(const Vit *vit);

@@ -21,6 +21,7 @@ typedef struct {
   Accuracy overall;
   Accuracy *folders; /* [dataset folders] */
   double gmacs_sum, gmacs_min, gmacs_max;
+  guint64 agreed;   /* images that the reference gives the same label */
   guint64 tokens;   /* left behind the last block, of all images */
   guint64 *ran;     /* [2 * depth] images for which each module ran */
   gint64 engine_us; /* spent in the engine: pre-processing and network */
@@ -35,6 +36,7 @@ typedef struct {
   const VitgateModelInfo *info;
   const char *stored; /* precision of the model file */
   VitgateSession *session;
+  VitgateSession *reference; /* (nullable): labels are compared with its own */
   const Dataset *dataset;
   guint *order; /* [n] photographs of the dataset to look at */
   guint n;
@@ -93,6 +95,25 @@ static void count_result(Evaluation *eval, guint index, const VitgateResult *res
     counts->ran[m] += result->modules[m];
 }
 
+static guint top_label(const VitgateResult *result)
+{
+  guint label = 0;
+  vitgate_result_top_k(result, 1, 0, &label, NULL);
+  return label;
+}
+
+/* Counts the images of a batch that both sessions give one label. */
+static gboolean compare_labels(Evaluation *eval, const VitgateResult *results,
+                               const VitgateImage *images, guint n, GError **error)
+{
+  if (!eval->reference)
+    return TRUE;
+  const VitgateResult *expected = vitgate_session_classify(eval->reference, images, n, error);
+  for (guint i = 0; expected && i < n; i++)
+    eval->counts.agreed += top_label(&results[i]) == top_label(&expected[i]);
+  return expected != NULL;
+}
+
 static gboolean classify_batch(Evaluation *eval, GPtrArray *batch, GError **error)
 {
   if (batch->len == 0)
@@ -103,7 +124,7 @@ static gboolean classify_batch(Evaluation *eval, GPtrArray *batch, GError **erro
   gint64 start = g_get_monotonic_time();
   const VitgateResult *results = vitgate_session_classify(eval->session, images, batch->len, error);
   eval->counts.engine_us += g_get_monotonic_time() - start;
-  if (!results)
+  if (!results || !compare_labels(eval, results, images, batch->len, error))
     return FALSE;
   for (guint i = 0; i < batch->len; i++)
     count_result(eval, ((Sample *)batch->pdata[i])->index, &results[i]);
@@ -184,6 +205,12 @@ static double dial_compute(const Evaluation *eval)
                            : info->default_compute;
 }
 
+/* In per cent; NaN without a reference */
+static double agreement(const Evaluation *eval)
+{
+  return eval->reference ? 100.0 * (double)eval->counts.agreed / (double)eval->counts.images : NAN;
+}
+
 static double images_per_second(const Counts *counts)
 {
   return (double)counts->images * G_USEC_PER_SEC / (double)MAX(counts->engine_us, 1);
@@ -249,6 +276,7 @@ static void print_json(const Evaluation *eval)
   }
   json_builder_end_object(json);
   report_compute(json, eval);
+  report_number(json, "agreement", agreement(eval));
   report_count(json, "parameters", eval->info->n_parameters);
   report_number(json, "images_per_second", images_per_second(counts));
   json_builder_end_object(json);
@@ -303,6 +331,8 @@ static void print_compute(const Evaluation *eval)
   g_print("compute ratio: mean %.3f, min %.3f, max %.3f\n", mean_gmacs(counts) / dense,
           counts->gmacs_min / dense, counts->gmacs_max / dense);
   g_print("tokens left: mean %.1f of %u\n", mean_tokens(counts), info->n_tokens);
+  if (eval->reference)
+    g_print("the reference's label: %.1f %% of images\n", agreement(eval));
 }
 
 static void print_table(const Evaluation *eval)
@@ -360,9 +390,9 @@ static void note_settings(const Evaluation *eval)
                  options->group_size, options->max_batch);
 }
 
-/* What to look at. */
+/* What to look at, and to compare with. */
 typedef struct {
-  char *data, **folders, *shuffle;
+  char *data, **folders, *shuffle, *reference;
 } Choice;
 
 static gboolean choose(Evaluation *eval, const Choice *choice, GError **error)
@@ -379,6 +409,26 @@ static gboolean choose(Evaluation *eval, const Choice *choice, GError **error)
   return eval->order != NULL;
 }
 
+/* The reference in float32: what other precisions, or students, are to agree with. */
+static gboolean open_reference(Evaluation *eval, const char *path, GError **error)
+{
+  g_autoptr(VitgateModel) model =
+      path ? vitgate_model_open_with(path, VITGATE_PRECISION_FLOAT32, error) : NULL;
+  if (!model)
+    return !path;
+  const guint n = vitgate_model_get_info(model)->n_classes;
+  if (n != eval->info->n_classes) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: %u classes, expected %u as in %s, to compare labels", path, n,
+                eval->info->n_classes, eval->path);
+    return FALSE;
+  }
+  const VitgateSessionOptions options = { .threads = eval->options.threads,
+                                          .max_batch = eval->options.max_batch };
+  eval->reference = vitgate_session_new(model, &options, error);
+  return eval->reference != NULL;
+}
+
 static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError **error)
 {
   g_autoptr(VitgateModel) model = vitgate_model_open_with(eval->path, eval->precision, error);
@@ -393,7 +443,7 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
   g_autoptr(Classes) classes = classes_resolve(dataset, eval->info, error);
   g_autoptr(VitgateSession) session =
       classes ? vitgate_session_new(model, &eval->options, error) : NULL;
-  if (!session)
+  if (!session || !open_reference(eval, choice->reference, error))
     return 1;
   if (eval->compute > 0)
     vitgate_session_set_compute(session, eval->compute);
@@ -412,6 +462,7 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
   else if (fine)
     print_table(eval);
   free_present(eval->present, dataset->folders->len);
+  vitgate_session_free(&eval->reference);
   return fine ? 0 : 1;
 }
 
@@ -432,7 +483,7 @@ int command_eval(int argc, char **argv, GError **error)
   gboolean as_json = FALSE, among_present = FALSE;
   int batch_size = 1, threads = 1;
   g_autofree char *data = NULL, *granularity = NULL, *compute = NULL, *shuffle = NULL,
-                  *precision = NULL;
+                  *precision = NULL, *reference = NULL;
   g_auto(GStrv) folders = NULL;
   const GOptionEntry entries[] = {
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "Photographs: an archive or a folder",
@@ -446,6 +497,8 @@ int command_eval(int argc, char **argv, GError **error)
     { "compute", 'c', 0, G_OPTION_ARG_STRING, &compute,
       "Turn the dial to this mean compute ratio (default: the model's)", "R" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision, COMMAND_PRECISION_HELP, "P" },
+    { "reference", 0, 0, G_OPTION_ARG_FILENAME, &reference,
+      "Count how often this model, in float32, gives the same label", "MODEL" },
     { "granularity", 'g', 0, G_OPTION_ARG_STRING, &granularity,
       "Whose decision a gate takes: sample (default), group:K or batch", "G" },
     { "among-classes-present", 0, 0, G_OPTION_ARG_NONE, &among_present,
@@ -483,7 +536,7 @@ int command_eval(int argc, char **argv, GError **error)
                 g_get_prgname());
     return 1;
   }
-  const Choice choice = { data, folders, shuffle };
+  const Choice choice = { data, folders, shuffle, reference };
   const int status = run(&eval, &choice, as_json, error);
   g_free(eval.order);
   return status;

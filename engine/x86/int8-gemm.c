@@ -200,29 +200,72 @@ static void gemm(float *out, gsize out_stride, gconstpointer q, const Int8Row *r
     multiply_edge(t, m, n);
 }
 
-/* One column of a panel: its sum at @sum, the groups of its weights @stride bytes apart. */
-static void pack_column(guint8 *sum, guint8 *groups, gsize stride, const gint8 *w, guint k)
+/* ---- Packing ---- */
+
+/* One where a group holds weights, in every place of a group. */
+#define ONES (GROUP == 4 ? 0x01010101 : 0x00010001)
+
+static guint panel_width(guint n)
 {
-  gint32 total = 0;
-  for (guint i = 0; i < k; i++) {
-    groups[i / GROUP * stride + i % GROUP] = (guint8)w[i];
-    total += w[i];
+  return n > LANES ? PANEL : LANES;
+}
+
+/* Adds up the columns of a panel whose groups are in place. Returns: the panel behind it */
+static guint8 *finish_panel(guint8 *panel, guint width, gsize groups)
+{
+  const guint8 *first = panel + width * sizeof(gint32);
+  for (guint c = 0; c < width; c += LANES) {
+    ivec sums = { 0 };
+    for (gsize g = 0; g < groups; g++)
+      sums = add_products(sums, ONES, load_weights(first + (g * width + c) * GROUP));
+    memcpy(panel + c * sizeof(gint32), &sums, sizeof sums);
   }
-  memcpy(sum, &total, sizeof total);
+  return panel + width * (sizeof(gint32) + groups * GROUP);
 }
 
 static void pack(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k)
 {
+  const guint whole = k / GROUP;
   const gsize groups = ((gsize)k + GROUP - 1) / GROUP;
   guint8 *panel = packed;
   for (guint j = 0; j < n; j += PANEL) {
-    const guint width = n - j > LANES ? PANEL : LANES, filled = MIN(n - j, width);
-    const gsize size = width * (sizeof(gint32) + groups * GROUP);
-    memset(panel, 0, size);
-    for (guint c = 0; c < filled; c++)
-      pack_column(panel + c * sizeof(gint32), panel + width * sizeof(gint32) + c * GROUP,
-                  width * GROUP, w + (j + c) * w_stride, k);
-    panel += size;
+    const guint width = panel_width(n - j), filled = MIN(n - j, width);
+    guint8 *const first = panel + width * sizeof(gint32);
+    memset(first, 0, filled < width || whole < groups ? width * groups * GROUP : 0);
+    for (guint c = 0; c < filled; c++, w += w_stride) {
+      for (guint g = 0; g < whole; g++)
+        memcpy(first + (g * width + c) * GROUP, w + g * GROUP, GROUP);
+      for (guint i = whole * GROUP; i < k; i++)
+        first[(whole * width + c) * GROUP + i % GROUP] = (guint8)w[i];
+    }
+    panel = finish_panel(panel, width, groups);
+  }
+}
+
+/* out[n][GROUP] = the transpose of @some rows of w[..][n], and zeros */
+static void pack_group(guint8 *out, const gint8 *w, gsize w_stride, guint n, guint some)
+{
+  static const gint8 none[PANEL];
+  const gint8 *rows[GROUP];
+  for (guint i = 0; i < GROUP; i++)
+    rows[i] = i < some ? w + i * w_stride : none;
+  for (guint c = 0; c < n; c++)
+    for (guint i = 0; i < GROUP; i++)
+      out[c * GROUP + i] = (guint8)rows[i][c];
+}
+
+static void pack_transposed(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k)
+{
+  const gsize groups = ((gsize)k + GROUP - 1) / GROUP;
+  guint8 *panel = packed;
+  for (guint j = 0; j < n; j += PANEL) {
+    const guint width = panel_width(n - j), filled = MIN(n - j, width);
+    guint8 *out = panel + width * sizeof(gint32);
+    for (guint i = 0; i < k; i += GROUP, out += width * GROUP) {
+      pack_group(out, w + i * w_stride + j, w_stride, filled, MIN(GROUP, k - i));
+      memset(out + filled * GROUP, 0, (width - filled) * GROUP);
+    }
+    panel = finish_panel(panel, width, groups);
   }
 }
 
@@ -231,6 +274,9 @@ const Int8Kernels INT8_TABLE = {
   .step = GROUP,
   .value_size = sizeof(Quantity),
   .quantize = KERNEL(quantize),
+  .quantize_rows = KERNEL(quantize_rows),
+  .quantize_columns = KERNEL(quantize_columns),
   .pack = pack,
+  .pack_transposed = pack_transposed,
   .gemm = gemm,
 };

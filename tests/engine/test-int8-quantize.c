@@ -148,33 +148,86 @@ START_TEST(quantised_values_are_near)
 }
 END_TEST
 
-START_TEST(weights_are_quantised_by_rows)
+/* As int8.h tells it; every table must make the very same. @step: between the values of w[k] */
+static float quantize_weights_plainly(gint8 *q, const float *w, gsize step, guint k)
 {
-  enum { N = 5, K = 19, STRIDE = 21 };
-  float *w = guarded_place(sources, ((N - 1) * STRIDE + K) * sizeof *w, GUARDED_END);
-  gint8 *q = guarded_place(lefts, N * K, GUARDED_END);
-  float *scales = guarded_place(others, N * sizeof *scales, GUARDED_END);
-  guint32 random = 3;
-  fill(w, (N - 1) * STRIDE + K, -1, 1, &random);
-  w[0] = -4;                            /* the largest magnitude of its row */
-  memset(w + STRIDE, 0, K * sizeof *w); /* a row of zeros */
-  w[2 * STRIDE + 3] = NAN;              /* no numbers */
-  w[3 * STRIDE + K - 1] = INFINITY;
-  vitgate__int8_quantize_weights(q, scales, w, STRIDE, N, K);
-  ck_assert_int_eq(q[0], -127);
-  ck_assert(scales[0] == 4.0f / 127 && scales[1] == 0);
-  ck_assert(isnan(scales[2]) && isnan(scales[3]));
-  for (guint j = 0; j < N; j++)
-    for (guint i = 0; i < K; i++) {
-      const gint8 value = q[j * K + i];
-      if (j == 0 || j == 4)
-        assert_each(fabsf((float)value * scales[j] - w[j * STRIDE + i]) <= 0.501f * scales[j],
-                    "row %u, column %u: %.9g became %d by steps of %.9g", j, i, w[j * STRIDE + i],
-                    value, scales[j]);
-      else
-        assert_each(value == 0, "row %u, column %u is %d", j, i, value);
+  float largest = 0;
+  gboolean finite = TRUE;
+  for (guint i = 0; i < k; i++) {
+    largest = MAX(largest, fabsf(w[i * step]));
+    finite = finite && isfinite(w[i * step]);
+  }
+  const float scale = largest / 127;
+  const float inverse = !finite || scale < FLT_MIN ? 0 : 1 / scale;
+  for (guint i = 0; i < k; i++) {
+    const volatile float scaled = inverse > 0 ? w[i * step] * inverse : 0;
+    q[i] = (gint8)rintf(scaled);
+  }
+  return !finite ? NAN : inverse > 0 ? scale : 0;
+}
+
+static gboolean same_scale(float a, float b)
+{
+  return a == b || (isnan(a) && isnan(b));
+}
+
+/* w: [n][k], or by columns [k][n], with @gap floats between its rows */
+static void check_weights(const Int8Kernels *kernels, const float *w, guint n, guint k,
+                          gboolean columns, guint gap, GuardedPlace where)
+{
+  const guint height = columns ? k : n, width = columns ? n : k;
+  const gsize stride = width + gap, size = (height - 1) * stride + width;
+  float *source = guarded_place(sources, size * sizeof *source, where);
+  for (gsize i = 0; i < size; i++)
+    source[i] = i % stride < width ? w[i / stride * width + i % stride] : NAN;
+  gint8 *q = guarded_place(lefts, (gsize)n * k, where), *expected = g_newa(gint8, k);
+  float *scales = guarded_place(others, n * sizeof *scales, where);
+  (columns ? kernels->quantize_columns : kernels->quantize_rows)(q, scales, source, stride, n, k);
+  for (guint j = 0; j < n; j++) {
+    const float *first = w + (columns ? j : (gsize)j * k);
+    const float scale = quantize_weights_plainly(expected, first, columns ? n : 1, k);
+    assert_each(same_scale(scales[j], scale), "%s: %ux%u, %s %u: scale %.9g, expected %.9g",
+                kernels->name, n, k, columns ? "column" : "row", j, scales[j], scale);
+    for (guint i = 0; i < k; i++) {
+      const gint found = q[columns ? (gsize)i * n + j : (gsize)j * k + i];
+      assert_each(found == expected[i], "%s: %ux%u, %s %u, value %u: %d, expected %d",
+                  kernels->name, n, k, columns ? "column" : "row", j, i, found, expected[i]);
     }
-  ck_assert(guarded_intact(lefts) && guarded_intact(others));
+  }
+  assert_each(guarded_intact(lefts) && guarded_intact(others),
+              "%s: %ux%u: quantises beside the weights", kernels->name, n, k);
+}
+
+START_TEST(weights_of_all_sizes_are_quantised)
+{
+  static float w[80 * 80];
+  guint32 random = 3;
+  const gboolean columns = _i;
+  FOR_ALL_KERNELS(kernels)
+  for (guint n = 1; n <= 80; n += 1 + n / 5)
+    for (guint k = 1; k <= 80; k++) {
+      fill(w, (gsize)n * k, -3, 3, &random);
+      check_weights(kernels, w, n, k, columns, k % (MOST_GAP + 1), k / 2 % 2);
+    }
+}
+END_TEST
+
+START_TEST(extreme_weights_are_quantised)
+{
+  enum { N = 20 };
+  static const float extremes[] = { 0,       -0.0f, FLT_TRUE_MIN, 126 * FLT_MIN, 128 * FLT_MIN,
+                                    FLT_MAX, -4,    INFINITY,     -INFINITY,     NAN };
+  static float w[N * N];
+  guint32 random = 4;
+  const gboolean columns = _i;
+  FOR_ALL_KERNELS(kernels)
+  for (guint e = 0; e < G_N_ELEMENTS(extremes); e++) {
+    const float others_are = fabsf(extremes[e]) < 1 ? 0 : 1;
+    fill(w, N * N, -others_are, others_are, &random);
+    for (guint i = 0; i < N; i += 3)
+      w[i * N + (i * 7 + e) % N] = extremes[e];
+    check_weights(kernels, w, N, N, columns, 0, GUARDED_END);
+  }
 }
 END_TEST
 
@@ -186,6 +239,7 @@ int main(void)
   tcase_add_test(quantize, ties_are_quantised_to_even);
   tcase_add_test(quantize, extreme_rows_are_quantised);
   tcase_add_test(quantize, quantised_values_are_near);
-  tcase_add_test(quantize, weights_are_quantised_by_rows);
+  tcase_add_loop_test(quantize, weights_of_all_sizes_are_quantised, FALSE, TRUE + 1);
+  tcase_add_loop_test(quantize, extreme_weights_are_quantised, FALSE, TRUE + 1);
   return fixture_run("int8-quantize", quantize, NULL);
 }

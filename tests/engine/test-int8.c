@@ -48,7 +48,7 @@ static void tear_down(void)
 typedef struct {
   guint m, n, k;
   Int8Mode mode;
-  gboolean with_bias;
+  gboolean with_bias, transposed;
   guint gap; /* between rows of the product, and of the weights */
   GuardedPlace where;
 } Product;
@@ -93,12 +93,15 @@ static gpointer place_left(const Int8Kernels *kernels, const Product *p, const g
 
 static gpointer pack_right(const Int8Kernels *kernels, const Product *p, const gint8 *w)
 {
-  const gsize stride = p->k + p->gap, n = (p->n - 1) * stride + p->k;
+  const guint height = p->transposed ? p->k : p->n, width = p->transposed ? p->n : p->k;
+  const gsize stride = width + p->gap, n = (height - 1) * stride + width;
   gint8 *source = guarded_place(sources, n, p->where);
-  for (gsize i = 0; i < n; i++)
-    source[i] = i % stride < p->k ? w[i / stride * p->k + i % stride] : 99;
+  memset(source, 99, n);
+  for (guint j = 0; j < p->n; j++)
+    for (guint i = 0; i < p->k; i++)
+      source[p->transposed ? i * stride + j : j * stride + i] = w[(gsize)j * p->k + i];
   gpointer packed = guarded_place(rights, vitgate__int8_packed_size(kernels, p->n, p->k), p->where);
-  kernels->pack(packed, source, stride, p->n, p->k);
+  (p->transposed ? kernels->pack_transposed : kernels->pack)(packed, source, stride, p->n, p->k);
   assert_each(guarded_intact(rights), "%s packs %ux%u beside the array", kernels->name, p->n, p->k);
   return packed;
 }
@@ -178,11 +181,17 @@ static void check_product(const Int8Kernels *kernels, const Product *p, guint32 
       check_value(kernels, p, &f, i, j, out[i * (p->n + p->gap) + j]);
 }
 
-/* Twelve combinations of mode, bias and place; five shares no factor with them. */
+/* 24 combinations of mode, bias, place and layout; five shares no factor with them. */
 static Product make_product(guint m, guint n, guint k, guint variant)
 {
-  return (
-      Product){ m, n, k, variant % 3, variant / 3 % 2, variant % (MOST_GAP + 1), variant / 6 % 2 };
+  return (Product){ .m = m,
+                    .n = n,
+                    .k = k,
+                    .mode = variant % 3,
+                    .with_bias = variant / 3 % 2,
+                    .transposed = variant / 12 % 2,
+                    .gap = variant % (MOST_GAP + 1),
+                    .where = variant / 6 % 2 };
 }
 
 START_TEST(products_of_all_sizes_are_right)
@@ -207,7 +216,7 @@ START_TEST(all_variants_of_larger_products_are_right)
     const guint m = 1 + fixture_random(&random) % LARGEST,
                 n = 1 + fixture_random(&random) % LARGEST,
                 k = 1 + fixture_random(&random) % LARGEST;
-    const Product p = i < 12 ? make_product(48, 96, 192, i) : make_product(m, n, k, i);
+    const Product p = i < 24 ? make_product(48, 96, 192, i) : make_product(m, n, k, i);
     check_product(kernels, &p, &random);
   }
 }
