@@ -17,6 +17,8 @@ typedef gint16 Quantity;
 #define INT8_TABLE PASTE(int8, ISA)
 
 void KERNEL(quantize)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, guint m, guint k);
+void KERNEL(soften)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, float factor,
+                    guint m, guint k);
 void KERNEL(quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
                            guint k);
 void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
@@ -32,6 +34,16 @@ static inline ivec to_integers(vec x)
 #else
   return ((ivec)(x + EXP_SHIFT) << 10) >> 10;
 #endif
+}
+
+/* Some lanes of memory, and zeros. */
+static inline vec load_some(const float *p, guint n)
+{
+  float lanes[LANES] = { 0 };
+  if (n >= LANES)
+    return load(p);
+  memcpy(lanes, p, n * sizeof *p);
+  return load(lanes);
 }
 
 /* x Phi(x); of a NaN, NaN: the order of the arguments sees to it. */

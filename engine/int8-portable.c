@@ -104,6 +104,7 @@ const Int8Kernels vitgate__int8_portable = {
   .step = GROUP,
   .value_size = sizeof(Quantity),
   .quantize = KERNEL(quantize),
+  .soften = KERNEL(soften),
   .quantize_rows = KERNEL(quantize_rows),
   .quantize_columns = KERNEL(quantize_columns),
   .pack = pack,

@@ -7,16 +7,6 @@
 
 typedef gint8 narrow __attribute__((vector_size(LANES)));
 
-/* Some lanes of memory, and zeros. */
-static inline vec load_some(const float *p, guint n)
-{
-  float lanes[LANES] = { 0 };
-  if (n >= LANES)
-    return load(p);
-  memcpy(lanes, p, n * sizeof *p);
-  return load(lanes);
-}
-
 static inline void store_some(gint8 *q, ivec v, guint n)
 {
 #if defined(ISA_AVX512)

@@ -56,3 +56,11 @@
 #define COARSE_GELU_P(t)                                                                           \
   POLYNOMIAL_7(t, -4.969637776e-01f, 3.727711818e-01f, 7.600684485e-02f, -1.698634867e-01f,        \
                7.222140215e-02f, -1.390983608e-02f, 1.208225370e-03f, -3.251365008e-05f)
+
+/* ---- 2^x for what is then quantised to 8 bits: 2^i 2^f, |f| <= 1/2; relative error 7.6e-5 ---- */
+
+/* Beyond this -x, nothing is left in 8 bits. */
+#define COARSE_EXP2_LIMIT 30.0f
+
+#define COARSE_EXP2_POLYNOMIAL(f)                                                                  \
+  POLYNOMIAL_3(f, 9.999280735e-01f, 6.932609857e-01f, 2.426111221e-01f, 5.517166802e-02f)

@@ -74,12 +74,16 @@ gsize vitgate__vit_attend_size(const Vit *vit)
 
 /* ---- Heads ---- */
 
+static float score_factor(const Job *job)
+{
+  return 1.0f / sqrtf((float)job->vit->description->head_dim);
+}
+
 static void soften(const Job *job, float *scores, guint rows)
 {
   const guint tokens = job->image->n_tokens;
-  const float factor = 1.0f / sqrtf((float)job->vit->description->head_dim);
   for (guint i = 0; i < rows; i++)
-    vitgate__kernels()->softmax(scores + (gsize)i * tokens, factor, tokens);
+    vitgate__kernels()->softmax(scores + (gsize)i * tokens, score_factor(job), tokens);
 }
 
 static const float *offsets_of(const Job *job)
@@ -143,8 +147,7 @@ static void attend_int8(const Job *job, const Head *head, guint first, guint las
     kernels->quantize(p.left, p.rows, q, head->stride, rows, n);
     kernels->gemm(scores, tokens, p.left, p.rows, p.keys, p.key_scales, offsets_of(job), INT8_STORE,
                   rows, tokens, n);
-    soften(job, scores, rows);
-    kernels->quantize(p.left, p.rows, scores, tokens, rows, tokens);
+    kernels->soften(p.left, p.rows, scores, tokens, score_factor(job), rows, tokens);
     kernels->gemm(q, head->stride, p.left, p.rows, p.values, p.value_scales, NULL, INT8_STORE, rows,
                   n, tokens);
   }

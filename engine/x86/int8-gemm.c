@@ -274,6 +274,7 @@ const Int8Kernels INT8_TABLE = {
   .step = GROUP,
   .value_size = sizeof(Quantity),
   .quantize = KERNEL(quantize),
+  .soften = KERNEL(soften),
   .quantize_rows = KERNEL(quantize_rows),
   .quantize_columns = KERNEL(quantize_columns),
   .pack = pack,

@@ -74,3 +74,9 @@ beyond = np.linspace(LIMIT, 10, 1000)
 last = LIMIT * np.polyval(p[::-1], LIMIT)
 print('largest error', error, 'beyond the limit',
       max(abs(last + v * 0.5 * math.erfc(v / math.sqrt(2))) for v in beyond))
+
+# 2^f on [-1/2, 1/2], relative error
+f = nodes(-0.5, 0.5)
+p, _, _ = fit(f, np.ones_like(f), np.exp2(-f), 3, 0)
+show('coarse exp2', p)
+print('largest relative error', np.abs(np.polyval(p[::-1], f) * np.exp2(-f) - 1).max())
