@@ -36,14 +36,19 @@ static inline ivec to_integers(vec x)
 #endif
 }
 
-/* Some lanes of memory, and zeros. */
-static inline vec load_some(const float *p, guint n)
+/* n lanes of memory, up to all, and those of @others. */
+static inline vec load_some(const float *p, guint n, vec others)
 {
-  float lanes[LANES] = { 0 };
+#if defined(ISA_AVX512)
+  return _mm512_mask_loadu_ps(others, n < LANES ? (1u << n) - 1 : 0xffff, p);
+#else
   if (n >= LANES)
     return load(p);
+  float lanes[LANES];
+  store(lanes, others);
   memcpy(lanes, p, n * sizeof *p);
   return load(lanes);
+#endif
 }
 
 /* x Phi(x); of a NaN, NaN: the order of the arguments sees to it. */

@@ -4,6 +4,16 @@
 
 #include "int8-isa.h"
 
+/* Rows that go side by side, so that the steps overlap each of which waits for the one before in
+ * its row. */
+#define ROWS 4
+
+/* A row on its way. What rounding takes from one value is given to the next of its lane: shares too
+ * small for a step count together, and what all of them add up to stays right. */
+typedef struct {
+  vec factor, offset, sums, left_over; /* a share is 2^(factor * x + offset) over the sum of all */
+} Softening;
+
 /* 2^x for x <= 0 */
 static inline vec coarse_exp2(vec x)
 {
@@ -11,15 +21,6 @@ static inline vec coarse_exp2(vec x)
   const vec shifted = x + EXP_SHIFT, f = x - (shifted - EXP_SHIFT);
   const vec p = COARSE_EXP2_POLYNOMIAL(f);
   return (vec)((ivec)p + ((ivec)shifted << 23));
-}
-
-/* Steps of e and of what was left over, which is then what this leaves. */
-static inline ivec round_on(vec e, vec *left_over)
-{
-  const vec wanted = e * 255.0f + *left_over;
-  const ivec steps = to_integers(wanted);
-  *left_over = wanted - __builtin_convertvector(steps, vec);
-  return steps;
 }
 
 /* v: from 0 to 255 */
@@ -43,42 +44,47 @@ static inline void store_quantities(Quantity *q, ivec v)
 
 static inline float find_largest(const float *x, guint n)
 {
-  guint i = 0;
-  float largest = -INFINITY;
-  if (n >= LANES) {
-    vec most = load(x);
-    for (i = LANES; i + LANES <= n; i += LANES)
-      most = max_vector(most, load(x + i));
-    largest = max_lanes(most);
-  }
-  for (; i < n; i++)
-    largest = MAX(largest, x[i]);
-  return largest;
+  vec most = load_some(x, n, splat(-INFINITY));
+  for (guint i = LANES; i < n; i += LANES)
+    most = max_vector(most, load_some(x + i, n - i, most));
+  return max_lanes(most);
 }
 
-/* What rounding takes from one value is given to the next of its lane: shares too small for a step
- * count together, and what all of them add up to stays right.
- * q: of @padded values. Returns: the row's scale */
-static inline float soften_row(Quantity *q, const float *x, float factor, guint k, guint padded)
+/* A vector of scores becomes the steps that stand for them. @inside: which of them there are */
+static inline ivec soften_vector(Softening *s, vec x, ivec inside)
 {
-  const float largest = find_largest(x, k);
-  const guint whole = k - k % LANES;
-  vec sums = zero(), left_over = zero();
-  for (guint i = 0; i < whole; i += LANES) {
-    const vec e = coarse_exp2((load(x + i) - largest) * factor);
-    sums += e;
-    store_quantities(q + i, round_on(e, &left_over));
-  }
-  if (whole < padded) {
+  const vec e = (vec)((ivec)coarse_exp2(x * s->factor + s->offset) & inside);
+  const vec wanted = e * 255.0f + s->left_over;
+  const ivec steps = to_integers(wanted);
+  s->left_over = wanted - __builtin_convertvector(steps, vec);
+  s->sums += e;
+  return steps & inside;
+}
+
+/* @n rows, a constant at every call; q: [n][padded] */
+static inline __attribute__((always_inline)) void soften_rows(Quantity *q, Int8Row *rows,
+                                                              const float *x, gsize x_stride,
+                                                              float factor, guint k, guint padded,
+                                                              const guint n)
+{
+  const ivec all = zero() == zero();
+  Softening s[ROWS];
+  guint i = 0;
+  for (guint r = 0; r < n; r++)
+    s[r] = (Softening){ .factor = splat(factor),
+                        .offset = splat(-factor * find_largest(x + r * x_stride, k)) };
+  for (; i + LANES <= k; i += LANES)
+#pragma GCC unroll 4
+    for (guint r = 0; r < n; r++)
+      store_quantities(q + r * padded + i, soften_vector(&s[r], load(x + r * x_stride + i), all));
+  for (guint r = 0; i < padded && r < n; r++) {
     Quantity rest[LANES];
-    const vec e = coarse_exp2((load_some(x + whole, k - whole) - largest) * factor);
-    const ivec inside = lane_numbers() < (gint32)(k - whole);
-    const vec some = (vec)((ivec)e & inside);
-    sums += some;
-    store_quantities(rest, round_on(some, &left_over) & inside);
-    memcpy(q + whole, rest, (padded - whole) * sizeof *q);
+    const vec some = load_some(x + r * x_stride + i, k - i, zero());
+    store_quantities(rest, soften_vector(&s[r], some, lane_numbers() < (gint32)(k - i)));
+    memcpy(q + r * padded + i, rest, (padded - i) * sizeof *q);
   }
-  return 1 / (255 * add_lanes(sums));
+  for (guint r = 0; r < n; r++)
+    rows[r] = (Int8Row){ .scale = 1 / (255 * add_lanes(s[r].sums)) };
 }
 
 void KERNEL(soften)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, float factor,
@@ -86,6 +92,9 @@ void KERNEL(soften)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, f
 {
   const guint padded = (k + GROUP - 1) / GROUP * GROUP;
   Quantity *out = q;
-  for (guint i = 0; i < m; i++, out += padded, x += x_stride)
-    rows[i] = (Int8Row){ .scale = soften_row(out, x, factor * LOG2_E, k, padded) };
+  factor *= LOG2_E;
+  for (; m >= ROWS; m -= ROWS, rows += ROWS, out += ROWS * padded, x += ROWS * x_stride)
+    soften_rows(out, rows, x, x_stride, factor, k, padded, ROWS);
+  for (; m; m--, rows++, out += padded, x += x_stride)
+    soften_rows(out, rows, x, x_stride, factor, k, padded, 1);
 }

@@ -17,36 +17,55 @@ static inline void store_some(gint8 *q, ivec v, guint n)
   memcpy(q, &bytes, MIN(n, LANES));
 }
 
-/* Magnitudes, and what makes a NaN of them where a value is not finite. */
-typedef struct {
-  vec largest, odd;
-} Magnitude;
-
-static inline Magnitude enlarge(Magnitude m, vec x)
+/* The larger magnitudes, as whole numbers: in their order, NaN comes last, behind infinity. */
+static inline ivec enlarge(ivec largest, vec x)
 {
-  return (Magnitude){ max_vector((vec)((ivec)x & G_MAXINT32), m.largest), m.odd + x * 0.0f };
+  const ivec magnitude = (ivec)x & G_MAXINT32;
+#if defined(ISA_AVX512)
+  return (ivec)_mm512_max_epi32((__m512i)magnitude, (__m512i)largest);
+#elif defined(ISA_AVX2)
+  return (ivec)_mm256_max_epi32((__m256i)magnitude, (__m256i)largest);
+#else
+  return (ivec)select_vector(magnitude > largest, (vec)magnitude, (vec)largest);
+#endif
 }
 
-/* Below FLT_MIN the inverse would be infinite. Scale 0 and NaN have the inverse 0. */
-static inline float invert(float *scale)
+/* Of the largest magnitude. Returns: what weights are multiplied by; 0 where the scale is 0 or NaN
+ */
+static inline float find_scale(float *scale, gint32 largest)
 {
-  const float inverse = *scale >= FLT_MIN ? 1 / *scale : 0;
-  *scale = *scale < FLT_MIN ? 0 : *scale;
-  return inverse;
+  float magnitude;
+  memcpy(&magnitude, &largest, sizeof magnitude);
+  *scale = magnitude / 127 + magnitude * 0;
+  if (*scale >= FLT_MIN)
+    return 1 / *scale;
+  *scale = *scale < FLT_MIN ? 0 : *scale; /* its inverse would be infinite */
+  return 0;
+}
+
+static inline gint32 largest_lane(ivec v)
+{
+#if LANES >= 16
+  v = enlarge(v, swap_lanes((vec)v, 8));
+#endif
+#if LANES >= 8
+  v = enlarge(v, swap_lanes((vec)v, 4));
+#endif
+  v = enlarge(v, swap_lanes((vec)v, 2));
+  return enlarge(v, swap_lanes((vec)v, 1))[0];
 }
 
 void KERNEL(quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
                            guint k)
 {
   for (guint j = 0; j < n; j++, w += w_stride, q += k) {
-    Magnitude m = { zero(), zero() };
+    ivec largest = { 0 };
     for (guint i = 0; i < k; i += LANES)
-      m = enlarge(m, load_some(w + i, k - i));
-    scales[j] = max_lanes(m.largest) / 127 + add_lanes(m.odd);
-    const float inverse = invert(&scales[j]);
+      largest = enlarge(largest, load_some(w + i, k - i, zero()));
+    const float inverse = find_scale(&scales[j], largest_lane(largest));
     const ivec open = lane_numbers() * 0 - (inverse > 0);
     for (guint i = 0; i < k; i += LANES)
-      store_some(q + i, to_integers(load_some(w + i, k - i) * inverse) & open, k - i);
+      store_some(q + i, to_integers(load_some(w + i, k - i, zero()) * inverse) & open, k - i);
   }
 }
 
@@ -55,18 +74,16 @@ void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_s
 {
   for (guint j = 0; j < n; j += LANES) {
     const guint some = MIN(LANES, n - j);
-    Magnitude m = { zero(), zero() };
+    ivec largest = { 0 };
     for (guint i = 0; i < k; i++)
-      m = enlarge(m, load_some(w + i * w_stride + j, some));
-    float inverses[LANES], found[LANES];
-    store(found, m.largest / 127.0f + m.odd);
-    for (guint lane = 0; lane < LANES; lane++)
-      inverses[lane] = invert(&found[lane]);
-    memcpy(scales + j, found, some * sizeof *scales);
+      largest = enlarge(largest, load_some(w + i * w_stride + j, some, zero()));
+    float inverses[LANES] = { 0 };
+    for (guint lane = 0; lane < some; lane++)
+      inverses[lane] = find_scale(&scales[j + lane], largest[lane]);
     const vec inverse = load(inverses);
     const ivec open = inverse > 0;
     for (guint i = 0; i < k; i++)
       store_some(q + (gsize)i * n + j,
-                 to_integers(load_some(w + i * w_stride + j, some) * inverse) & open, some);
+                 to_integers(load_some(w + i * w_stride + j, some, zero()) * inverse) & open, some);
   }
 }

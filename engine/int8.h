@@ -9,8 +9,8 @@
 
 #include <glib.h>
 
-/* No sum of so many products overflows. */
-#define INT8_MOST_K 65536
+/* No sum of so many products overflows, nor half of the bits of one of so many weights. */
+#define INT8_MOST_K 32768
 
 typedef struct {
   float scale;

@@ -5,7 +5,9 @@
  * stays in registers while it walks k, each in a variable of its own, because GCC 12 spills arrays.
  *
  * Packed weights: panels of two vectors' columns (one, for a last panel that fills no more); in
- * each, a sum of every column's weights, then [k / GROUP][columns][GROUP] bytes. */
+ * each, what a zero point takes from the sums, then [k / GROUP][columns][GROUP] bytes. The former
+ * is a pair of words (low, high) for each column, the sum of its weights being
+ * -(low + ZERO_STEP * high): so that it too is a multiply-add of one instruction. */
 #include "int8-isa.h"
 
 #if defined(__AVX512VNNI__)
@@ -17,6 +19,10 @@
 #endif
 
 #define PANEL (2 * LANES)
+
+/* Times the largest zero point, 255, it is a word. */
+#define ZERO_BITS 7
+#define ZERO_STEP (1 << ZERO_BITS)
 
 #if TILE_ROWS == 12
 #define FOR_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
@@ -54,6 +60,24 @@ static inline ivec add_products(ivec sums, Group group, ivec weights)
 #endif
 }
 
+/* Two words of a row by two of each column. */
+static inline ivec add_pairs(ivec sums, gint32 pair, ivec words)
+{
+#if defined(__AVX512VNNI__)
+  return (ivec)_mm512_dpwssd_epi32((__m512i)sums, _mm512_set1_epi32(pair), (__m512i)words);
+#elif defined(__AVXVNNI__)
+  return (ivec)_mm256_dpwssd_avx_epi32((__m256i)sums, _mm256_set1_epi32(pair), (__m256i)words);
+#else
+  return sums + (ivec)_mm256_madd_epi16(_mm256_set1_epi32(pair), (__m256i)words);
+#endif
+}
+
+/* What a column's pair for it gives is -zero times the sum of its weights. */
+static inline gint32 zero_pair(gint32 zero)
+{
+  return zero * (1 + (ZERO_STEP << 16));
+}
+
 /* Some rows of the product by one panel's columns. */
 typedef struct {
   float *out;
@@ -80,11 +104,11 @@ static inline void apply_gelu(float *out, gsize out_stride, guint rows, const gu
 static inline __attribute__((always_inline)) void multiply_tile(const Block *t, const guint rows,
                                                                 const guint columns)
 {
-  const ivec sums0 = load_integers(t->panel),
-             sums1 = columns > 1 ? load_integers(t->panel + sizeof(ivec)) : (ivec){ 0 };
+  const ivec none = { 0 }, zeros0 = load_integers(t->panel),
+             zeros1 = columns > 1 ? load_integers(t->panel + sizeof(ivec)) : none;
 #define DECLARE(r)                                                                                 \
-  ivec acc##r##_0 = rows > r ? sums0 * -t->rows[r].zero : sums0,                                   \
-       acc##r##_1 = rows > r ? sums1 * -t->rows[r].zero : sums1;
+  const gint32 pair##r = rows > r ? zero_pair(t->rows[r].zero) : 0;                                \
+  ivec acc##r##_0 = add_pairs(none, pair##r, zeros0), acc##r##_1 = add_pairs(none, pair##r, zeros1);
   FOR_ROWS(DECLARE);
   /* Four pointers reach twelve rows; told nothing of their relation, GCC keeps to them. */
   const gsize stride = t->groups;
@@ -210,7 +234,8 @@ static guint panel_width(guint n)
   return n > LANES ? PANEL : LANES;
 }
 
-/* Adds up the columns of a panel whose groups are in place. Returns: the panel behind it */
+/* Adds up the columns of a panel whose groups are in place; the low word of each is from
+ * -ZERO_STEP / 2 to ZERO_STEP / 2 - 1. Returns: the panel behind it */
 static guint8 *finish_panel(guint8 *panel, guint width, gsize groups)
 {
   const guint8 *first = panel + width * sizeof(gint32);
@@ -218,7 +243,9 @@ static guint8 *finish_panel(guint8 *panel, guint width, gsize groups)
     ivec sums = { 0 };
     for (gsize g = 0; g < groups; g++)
       sums = add_products(sums, ONES, load_weights(first + (g * width + c) * GROUP));
-    memcpy(panel + c * sizeof(gint32), &sums, sizeof sums);
+    const ivec high = (ZERO_STEP / 2 - sums) >> ZERO_BITS, low = -sums - high * ZERO_STEP;
+    const ivec pairs = high << 16 | (low & G_MAXUINT16);
+    memcpy(panel + c * sizeof(gint32), &pairs, sizeof pairs);
   }
   return panel + width * (sizeof(gint32) + groups * GROUP);
 }

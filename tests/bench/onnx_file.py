@@ -1,4 +1,6 @@
-"""Writes our model file as ONNX, for the peers: the graph that exporters write, float32."""
+"""Writes our model file as ONNX, for the peers: the graph that exporters write, in float32, or as
+dynamic quantisation makes of it: products with weights in int8, by channel, of activations that are
+quantised as they come, once for all products that read them."""
 
 import json
 import os
@@ -18,7 +20,7 @@ class Graph:
     """Collects nodes and constants; every method returns the name of its result."""
 
     def __init__(self):
-        self.nodes, self.constants = [], {}
+        self.nodes, self.constants, self.quantised = [], {}, {}
 
     def constant(self, name, array):
         self.constants[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
@@ -28,6 +30,12 @@ class Graph:
         names = [f"{kind.lower()}_{len(self.nodes)}_{i}" for i in range(outputs)]
         self.nodes.append(helper.make_node(kind, inputs, names, **attributes))
         return names[0] if outputs == 1 else names
+
+    def quantise(self, x):
+        """Returns (uint8 tensor, scale, zero point)."""
+        if x not in self.quantised:
+            self.quantised[x] = self.node("DynamicQuantizeLinear", x, outputs=3)
+        return self.quantised[x]
 
     def ints(self, *values):
         return self.constant("ints_" + "_".join(map(str, values)), np.array(values, "<i8"))
@@ -50,7 +58,13 @@ def read_model(path):
     return weights, 64, depth, 1e-6, size
 
 
-def build(path, batch):
+def quantise_weight(weight):
+    """[n_out, n_in] becomes int8 and a scale for each output."""
+    scale = np.maximum(np.abs(weight).max(1), 1e-30) / 127
+    return np.rint(weight / scale[:, None]).astype("i1"), scale.astype("<f4")
+
+
+def build(path, batch, precision="float32"):
     """Returns an onnx.ModelProto with input "image" [batch, 3, S, S] and output "logits"."""
     w, head_dim, depth, eps, size = read_model(path)
     g = Graph()
@@ -60,9 +74,17 @@ def build(path, batch):
     def weight(name):
         return g.constant(name, w[name])
 
+    def multiply(x, name):
+        if precision == "float32":
+            return g.node("MatMul", x, g.constant(name, w[name].T))
+        weights, scales = quantise_weight(w[name])
+        values, scale, zero = g.quantise(x)
+        sums = g.node("MatMulInteger", values, g.constant(name, weights.T), zero)
+        scale = g.node("Mul", scale, g.constant(name + ".scale", scales))
+        return g.node("Mul", g.node("Cast", sums, to=TensorProto.FLOAT), scale)
+
     def linear(x, name):
-        product = g.node("MatMul", x, g.constant(name + ".weight", w[name + ".weight"].T))
-        return g.node("Add", product, weight(name + ".bias"))
+        return g.node("Add", multiply(x, name + ".weight"), weight(name + ".bias"))
 
     def norm(x, name):
         return g.node("LayerNormalization", x, weight(name + ".weight"), weight(name + ".bias"),
