@@ -173,29 +173,40 @@ static void pack_transposed(float *packed, const float *b, gsize b_stride, guint
 
 /* ---- Elementwise ---- */
 
+/* The sum of (x - from)^power over n values; power: 1 or 2. Four sums hide the additions' latency.
+ */
+static inline __attribute__((always_inline)) float add_powers(const float *x, float from,
+                                                              const guint power, guint n)
+{
+  vec sums[4] = { zero(), zero(), zero(), zero() };
+  float rest = 0.0f;
+  guint i = 0;
+#define ADD(place, lane)                                                                           \
+  do {                                                                                             \
+    const vec d = load(x + i + (lane)*LANES) - from;                                               \
+    sums[place] += power == 1 ? d : d * d;                                                         \
+  } while (0)
+  for (; i + 4 * LANES <= n; i += 4 * LANES) {
+    ADD(0, 0);
+    ADD(1, 1);
+    ADD(2, 2);
+    ADD(3, 3);
+  }
+  for (; i + LANES <= n; i += LANES)
+    ADD(0, 0);
+#undef ADD
+  for (; i < n; i++)
+    rest += power == 1 ? x[i] - from : (x[i] - from) * (x[i] - from);
+  return rest + add_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
 static void layer_norm(float *out, const float *x, const float *scale, const float *shift,
                        float eps, guint n)
 {
-  vec sums = zero();
-  float sum = 0.0f;
-  guint i = 0, whole = n - n % LANES;
-  for (; i < whole; i += LANES)
-    sums += load(x + i);
-  for (; i < n; i++)
-    sum += x[i];
-  const float mean = (sum + add_lanes(sums)) / (float)n;
-
-  vec squares = zero();
-  float square = 0.0f;
-  for (i = 0; i < whole; i += LANES) {
-    vec d = load(x + i) - mean;
-    squares += d * d;
-  }
-  for (; i < n; i++)
-    square += (x[i] - mean) * (x[i] - mean);
-  const float factor = 1.0f / sqrtf((square + add_lanes(squares)) / (float)n + eps);
-
-  for (i = 0; i < whole; i += LANES)
+  const float mean = add_powers(x, 0.0f, 1, n) / (float)n;
+  const float factor = 1.0f / sqrtf(add_powers(x, mean, 2, n) / (float)n + eps);
+  guint i = 0;
+  for (; i + LANES <= n; i += LANES)
     store(out + i, (load(x + i) - mean) * factor * load(scale + i) + load(shift + i));
   for (; i < n; i++)
     out[i] = (x[i] - mean) * factor * scale[i] + shift[i];

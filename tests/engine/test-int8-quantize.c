@@ -148,6 +148,86 @@ START_TEST(quantised_values_are_near)
 }
 END_TEST
 
+/* ---- Softmax ---- */
+
+/* int8.h promises it of each term, before it is rounded; a step is 1 / 255 of the largest term. */
+#define TERM_TOLERANCE 1.2e-4
+
+/* Lanes of the widest vector; each leaves half a step over. */
+#define MOST_LANES 16
+
+static void check_softened_row(const Int8Kernels *kernels, gconstpointer q, Int8Row row,
+                               const float *x, float factor, guint k)
+{
+  double largest = -INFINITY, sum = 0, all = 0;
+  guint steps = 0;
+  for (guint j = 0; j < k; j++)
+    largest = MAX(largest, (double)factor * x[j]);
+  for (guint j = 0; j < k; j++) {
+    const double term = 255 * exp((double)factor * x[j] - largest);
+    const gint found = value_at(kernels, q, j);
+    assert_each(fabs(found - term) <= 1 + TERM_TOLERANCE * 255, "%s: %u scores, %u: %d, term %.4g",
+                kernels->name, k, j, found, term);
+    all += term;
+    steps += (guint)found;
+    sum += term / 255;
+  }
+  assert_each(fabs(steps - all) <= MOST_LANES / 2 + TERM_TOLERANCE * all,
+              "%s: %u scores: %u steps in all, terms %.5g", kernels->name, k, steps, all);
+  assert_each(row.zero == 0 && fabs(row.scale * 255 * sum - 1) <= TERM_TOLERANCE,
+              "%s: %u scores: scale %.9g, zero %d", kernels->name, k, row.scale, row.zero);
+  for (gsize j = k; j < vitgate__int8_padded(kernels, k); j++)
+    assert_each(value_at(kernels, q, j) == 0, "%s: %u scores: padding", kernels->name, k);
+}
+
+/* x[m][k] with @gap floats between its rows, and NaN in them. */
+static void check_soften(const Int8Kernels *kernels, const float *x, float factor, guint m, guint k,
+                         guint gap, GuardedPlace where)
+{
+  const gsize stride = k + gap, n = (m - 1) * stride + k;
+  const gsize row_size = vitgate__int8_row_size(kernels, k);
+  float *source = guarded_place(sources, n * sizeof *source, where);
+  for (gsize i = 0; i < n; i++)
+    source[i] = i % stride < k ? x[i / stride * k + i % stride] : NAN;
+  guint8 *q = guarded_place(lefts, m * row_size, where);
+  Int8Row *rows = guarded_place(params, m * sizeof *rows, where);
+  memset(q, 0xaa, m * row_size);
+  kernels->soften(q, rows, source, stride, factor, m, k);
+  for (guint i = 0; i < m; i++)
+    check_softened_row(kernels, q + i * row_size, rows[i], x + (gsize)i * k, factor, k);
+  assert_each(guarded_intact(lefts) && guarded_intact(params), "%s: %ux%u: softens beside the rows",
+              kernels->name, m, k);
+}
+
+START_TEST(rows_of_all_lengths_are_softened)
+{
+  static float x[8 * LARGEST];
+  guint32 random = 5;
+  FOR_ALL_KERNELS(kernels)
+  for (guint k = 1; k <= LARGEST; k++)
+    for (guint m = 1; m < 8; m += 3) {
+      const float spread = fixture_uniform(&random, 0, 60);
+      fill(x, (gsize)m * k, -spread, spread, &random);
+      check_soften(kernels, x, 0.125f, m, k, k % (MOST_GAP + 1), k / 2 % 2);
+    }
+}
+END_TEST
+
+/* One score far above the others; all of them alike; many small shares beside a large one. */
+START_TEST(shares_of_all_sizes_are_softened)
+{
+  float x[197];
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < 60; i++) {
+    for (guint j = 0; j < G_N_ELEMENTS(x); j++)
+      x[j] = j == 3 * i ? (float)i : 0;
+    check_soften(kernels, x, i % 2 ? 1 : 0.125f, 1, G_N_ELEMENTS(x), 0, GUARDED_END);
+  }
+}
+END_TEST
+
+/* ---- Weights ---- */
+
 /* As int8.h tells it; every table must make the very same. @step: between the values of w[k] */
 static float quantize_weights_plainly(gint8 *q, const float *w, gsize step, guint k)
 {
@@ -239,6 +319,8 @@ int main(void)
   tcase_add_test(quantize, ties_are_quantised_to_even);
   tcase_add_test(quantize, extreme_rows_are_quantised);
   tcase_add_test(quantize, quantised_values_are_near);
+  tcase_add_test(quantize, rows_of_all_lengths_are_softened);
+  tcase_add_test(quantize, shares_of_all_sizes_are_softened);
   tcase_add_loop_test(quantize, weights_of_all_sizes_are_quantised, FALSE, TRUE + 1);
   tcase_add_loop_test(quantize, extreme_weights_are_quantised, FALSE, TRUE + 1);
   return fixture_run("int8-quantize", quantize, NULL);
