@@ -84,6 +84,9 @@ gboolean vitgate__json_get_count(JsonNode *node, guint64 *value)
   if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64 ||
       json_node_get_int(node) < 0)
     return FALSE;
+  /* What json-glib 1.10 makes of anything larger. */
+  if (json_node_get_int(node) == G_MAXINT64)
+    return FALSE;
   *value = (guint64)json_node_get_int(node);
   return TRUE;
 }

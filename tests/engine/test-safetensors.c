@@ -272,7 +272,7 @@ static const struct {
   { "{}", "4 bytes at the end belong to no tensor", 4 },
   { PLACE("[0,8]"), "'t' lies at bytes 0 to 8 of 4 bytes", 4 },
   { PLACE("[4,12]"), "'t' lies at bytes 4 to 12 of 8 bytes", 8 },
-  { PLACE("[9223372036854775799,9223372036854775807]"), "'t' lies at bytes 9223372036854775799",
+  { PLACE("[9223372036854775798,9223372036854775806]"), "'t' lies at bytes 9223372036854775798",
     8 },
   { PLACE("[8,0]"), "'t' lies at bytes 8 to 0", 8 },
   { PLACE("[-8,0]"), "'t' has no valid data_offsets", 8 },
