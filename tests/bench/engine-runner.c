@@ -1,84 +1,104 @@
 /* Runs a model file with libvitgate; speaks the lines described in README.md.
- * usage: engine-runner MODEL INPUT.f32 THREADS BATCH */
+ * usage: engine-runner MODEL INPUT.f32 THREADS BATCH [PRECISION] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vitgate.h"
 
-static gboolean answer_logits(VitgateSession *session, const float *input, guint batch,
-                              GError **error)
+typedef struct {
+  VitgateSession *session;
+  const float *images; /* [n_batches][batch][3][size][size] */
+  gsize batch_size;    /* floats of a batch */
+  guint batch, n_batches, next;
+} Runner;
+
+static gboolean answer_logits(Runner *r, GError **error)
 {
-  const VitgateResult *results = vitgate_session_forward(session, input, batch, error);
-  if (!results)
-    return FALSE;
+  const char *separator = "";
   printf("{\"logits\": [");
-  for (guint image = 0; image < batch; image++)
-    for (guint i = 0; i < results[image].n_classes; i++)
-      printf("%s%.9g", image + i ? ", " : "", results[image].logits[i]);
+  for (guint b = 0; b < r->n_batches; b++) {
+    const VitgateResult *results =
+        vitgate_session_forward(r->session, r->images + b * r->batch_size, r->batch, error);
+    if (!results)
+      return FALSE;
+    for (guint image = 0; image < r->batch; image++)
+      for (guint i = 0; i < results[image].n_classes; i++, separator = ", ")
+        printf("%s%.9g", separator, results[image].logits[i]);
+  }
   printf("]}\n");
   return TRUE;
 }
 
-static gboolean answer_time(VitgateSession *session, const float *input, guint batch, int count,
-                            GError **error)
+static gboolean answer_time(Runner *r, int count, GError **error)
 {
   printf("{\"ms\": [");
-  for (int i = 0; i < count; i++) {
-    gint64 start = g_get_monotonic_time();
-    if (!vitgate_session_forward(session, input, batch, error))
+  for (int i = 0; i < count; i++, r->next = (r->next + 1) % r->n_batches) {
+    const gint64 start = g_get_monotonic_time();
+    if (!vitgate_session_forward(r->session, r->images + r->next * r->batch_size, r->batch, error))
       return FALSE;
-    printf("%s%.3f", i ? ", " : "", (g_get_monotonic_time() - start) / 1e3);
+    printf("%s%.3f", i ? ", " : "", (double)(g_get_monotonic_time() - start) / 1e3);
   }
   printf("]}\n");
   return TRUE;
 }
 
-static gboolean run(char **arguments, GError **error)
+static gboolean answer(Runner *r, GError **error)
 {
-  guint batch = atoi(arguments[4]);
-  g_autofree char *input = NULL;
-  gsize length;
-  g_autoptr(VitgateModel) model = vitgate_model_open(arguments[1], error);
-  if (!model || !g_file_get_contents(arguments[2], &input, &length, error))
-    return FALSE;
-  const VitgateModelInfo *info = vitgate_model_get_info(model);
-  if (length != sizeof(float) * batch * 3 * info->image_size * info->image_size) {
-    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                "%s: %" G_GSIZE_FORMAT " bytes do not "
-                "hold %u images for this model",
-                arguments[2], length, batch);
-    return FALSE;
-  }
-  VitgateSessionOptions options = { .threads = atoi(arguments[3]), .max_batch = batch };
-  g_autoptr(VitgateSession) session = vitgate_session_new(model, &options, error);
-  if (!session)
-    return FALSE;
-
-  printf("{\"ready\": \"vitgate " VITGATE_VERSION "\"}\n");
-  fflush(stdout);
   char line[64];
   while (fgets(line, sizeof line, stdin)) {
     int count;
-    if (g_str_has_prefix(line, "logits") &&
-        !answer_logits(session, (const float *)input, batch, error))
+    if (g_str_has_prefix(line, "logits") && !answer_logits(r, error))
       return FALSE;
-    if (sscanf(line, "time %d", &count) == 1 &&
-        !answer_time(session, (const float *)input, batch, count, error))
+    if (sscanf(line, "time %d", &count) == 1 && !answer_time(r, count, error))
       return FALSE;
     fflush(stdout);
   }
   return TRUE;
 }
 
+static gboolean run(int argc, char **argv, GError **error)
+{
+  VitgatePrecision precision;
+  g_autofree char *input = NULL;
+  gsize length;
+  if (!vitgate_precision_parse(argc > 5 ? argv[5] : "auto", &precision, error))
+    return FALSE;
+  g_autoptr(VitgateModel) model = vitgate_model_open_with(argv[1], precision, error);
+  if (!model || !g_file_get_contents(argv[2], &input, &length, error))
+    return FALSE;
+  const VitgateModelInfo *info = vitgate_model_get_info(model);
+  const VitgateSessionOptions options = { .threads = (guint)atoi(argv[3]),
+                                          .max_batch = (guint)atoi(argv[4]) };
+  g_autoptr(VitgateSession) session = vitgate_session_new(model, &options, error);
+  if (!session)
+    return FALSE;
+  Runner runner = { .session = session,
+                    .images = (const float *)(gpointer)input,
+                    .batch = options.max_batch,
+                    .batch_size =
+                        (gsize)3 * options.max_batch * info->image_size * info->image_size };
+  runner.n_batches = (guint)(length / sizeof(float) / runner.batch_size);
+  if (!runner.n_batches) {
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                "%s: %" G_GSIZE_FORMAT " bytes hold no batch of %u images for this model", argv[2],
+                length, runner.batch);
+    return FALSE;
+  }
+  printf("{\"ready\": \"vitgate " VITGATE_VERSION "\", \"precision\": \"%s\"}\n",
+         vitgate_precision_name(info->precision));
+  fflush(stdout);
+  return answer(&runner, error);
+}
+
 int main(int argc, char **argv)
 {
   g_autoptr(GError) error = NULL;
-  if (argc != 5) {
-    fprintf(stderr, "usage: engine-runner MODEL INPUT.f32 THREADS BATCH\n");
+  if (argc < 5 || argc > 6) {
+    fprintf(stderr, "usage: engine-runner MODEL INPUT.f32 THREADS BATCH [PRECISION]\n");
     return 2;
   }
-  if (!run(argv, &error)) {
+  if (!run(argc, argv, &error)) {
     fprintf(stderr, "engine-runner: %s\n", error->message);
     return 1;
   }
