@@ -243,18 +243,26 @@ static inline vec exp_vector(vec x)
   return p * (vec)power;
 }
 
-static void softmax(float *x, float factor, guint n)
+static float largest_of(const float *x, guint n)
 {
-  guint i, whole = n - n % LANES;
-  float rest[LANES], largest = x[0];
-  if (whole) {
+  guint i = 0;
+  float largest = x[0];
+  if (n >= LANES) {
     vec most = load(x);
-    for (i = LANES; i < whole; i += LANES)
+    for (i = LANES; i + LANES <= n; i += LANES)
       most = max_vector(most, load(x + i));
     largest = max_lanes(most);
   }
-  for (i = whole; i < n; i++)
+  for (; i < n; i++)
     largest = MAX(largest, x[i]);
+  return largest;
+}
+
+static void softmax(float *x, float factor, guint n)
+{
+  guint i, whole = n - n % LANES;
+  float rest[LANES];
+  const float largest = largest_of(x, n);
 
   /* Lanes beyond the row hold exp(-EXP_LIMIT), which adds nothing. */
   for (i = 0; i < LANES; i++)
@@ -273,6 +281,21 @@ static void softmax(float *x, float factor, guint n)
     x[i] = rest[i - whole] * inverse;
 }
 
+static guint find_largest(const float *x, guint n)
+{
+  const float largest = largest_of(x, n);
+  vec place = __builtin_convertvector(lane_numbers(), vec), first = splat((float)n);
+  guint i = 0;
+  for (; i + LANES <= n; i += LANES, place += (float)LANES)
+    first = min_vector(select_vector(load(x + i) == largest, place, first), first);
+  const float found = -max_lanes(-first);
+  if (found < (float)n)
+    return (guint)found;
+  while (i + 1 < n && x[i] != largest)
+    i++;
+  return MIN(i, n - 1);
+}
+
 const Kernels KERNELS = {
   .name = G_STRINGIFY(ISA),
   .lanes = LANES,
@@ -282,6 +305,7 @@ const Kernels KERNELS = {
   .layer_norm = layer_norm,
   .gelu = gelu,
   .softmax = softmax,
+  .find_largest = find_largest,
   .interleave_rows = KERNEL(interleave_rows),
   .resample_columns = KERNEL(resample_columns),
   .resample_rows = KERNEL(resample_rows),

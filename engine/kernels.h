@@ -30,6 +30,10 @@ typedef struct {
   /* x[n] = exp(factor * x) / sum; relative error of exp below 2e-7 */
   void (*softmax)(float *x, float factor, guint n);
 
+  /* Returns: the first place of the largest of x[n], n from 1 to 2^24; some place where one is NaN
+   */
+  guint (*find_largest)(const float *x, guint n);
+
   /* Sixteen rows of bytes, side by side: out[n][IMAGE_LINES] = in[row][n] as floats; rows beyond
    * n_rows are zero */
   void (*interleave_rows)(float *out, const guint8 *in, gsize in_stride, guint n_rows, guint n);

@@ -75,10 +75,7 @@ guint vitgate__merge_match(MergeScratch *s, guint *into, const float *keys, gsiz
     into[i] = i;
   for (guint e = 0; e < n_even && n_odd; e++) {
     const float *row = s->cosines + (gsize)e * n_odd;
-    guint best = 0;
-    for (guint o = 1; o < n_odd; o++)
-      if (row[o] > row[best])
-        best = o;
+    const guint best = kernels->find_largest(row, n_odd);
     if (row[best] > threshold)
       into[n_prefix + 2 * e] = n_prefix + 2 * best + 1;
   }

@@ -437,6 +437,28 @@ END_TEST
 
 /* ---- Which table ---- */
 
+/* ---- Largest ---- */
+
+START_TEST(the_first_of_the_largest_is_found)
+{
+  guint32 random = 9;
+  FOR_ALL_KERNELS(kernels)
+  for (guint n = 1; n <= 100; n++)
+    for (guint place = 0; place < n; place++) {
+      float *x = guarded_place(as, n * sizeof *x, n % 2 ? GUARDED_END : GUARDED_START);
+      fill(x, n, -3, -1, &random);
+      x[place] = -1;
+      x[n - 1] = -1; /* as large */
+      const guint found = kernels->find_largest(x, n);
+      assert_each(found == place, "%s: the largest of %u is at %u, found at %u", kernels->name, n,
+                  place, found);
+      for (guint i = 0; i < n; i += 1 + place % 3)
+        x[i] = NAN;
+      ck_assert_uint_lt(kernels->find_largest(x, n), n);
+    }
+}
+END_TEST
+
 static guint count_tables(void)
 {
   guint n = 0;
@@ -479,6 +501,7 @@ int main(void)
   tcase_add_test(kernels, softmax_of_one_value_is_one);
   tcase_add_test(kernels, softmax_of_equal_values_is_even);
   tcase_add_test(kernels, softmax_of_distant_values_picks_the_largest);
+  tcase_add_test(kernels, the_first_of_the_largest_is_found);
   tcase_add_test(tables, the_best_table_is_used);
   tcase_add_test(tables, a_mask_hides_instruction_sets);
   return fixture_run("kernels", kernels, tables, NULL);
