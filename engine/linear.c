@@ -108,7 +108,7 @@ void vitgate__linear(const Linear *linear, float *input, float *out, gsize out_s
                      const float *in, gsize in_stride, LinearMode mode, guint rows)
 {
   for (guint row = 0, some; row < rows; row += some) {
-    some = MIN(LINEAR_ROWS, rows - row);
+    some = vitgate__linear_rows(rows - row);
     (linear->precision == VITGATE_PRECISION_INT8 ? multiply_int8 : multiply_floats)(
         linear, input, out + row * out_stride, out_stride, in + row * in_stride, in_stride, mode,
         some);

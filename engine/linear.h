@@ -6,7 +6,14 @@
 
 /* Rows that are converted together, for products of less than float32: a multiple of every
  * kernel's tile. */
-#define LINEAR_ROWS 48
+#define LINEAR_ROWS 72
+
+/* Returns: how many of the rows that are left go together: as many as in every other turn */
+static inline guint vitgate__linear_rows(guint left)
+{
+  const guint turns = (left + LINEAR_ROWS - 1) / LINEAR_ROWS;
+  return turns ? (left + turns - 1) / turns : 0;
+}
 
 /* y = x W^T + b, as torch.nn.Linear: weight [n_out][n_in], bias [n_out]. */
 typedef struct {

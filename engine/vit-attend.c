@@ -5,6 +5,7 @@
  * the softmax deals out, row by row, keys token by token, and values channel by channel. Sums are
  * exact or float32, and the softmax is float32. */
 #include <math.h>
+#include <string.h>
 
 #include "bf16.h"
 #include "int8.h"
@@ -21,8 +22,8 @@ typedef struct {
 /* A head, and a block of rows, on their way into products of int8. */
 typedef struct {
   gpointer keys, values; /* packed */
-  gpointer bytes;        /* keys or values before */
-  float *key_scales;     /* [n_tokens] */
+  gint8 *bytes;          /* keys or values before */
+  float *key_scales;     /* [n_tokens, rounded up] */
   float *value_scales;   /* [head_dim] */
   gpointer left;         /* queries or shares */
   Int8Row *rows;         /* [CHUNK] of them */
@@ -39,11 +40,12 @@ static gpointer take(guint8 *memory, gsize *used, gsize n_bytes)
 static gsize carve_int8(Int8Parts *parts, guint8 *memory, guint tokens, guint n)
 {
   const Int8Kernels *kernels = vitgate__int8_kernels();
+  const gsize rounded = vitgate__round_up(tokens);
   gsize used = 0;
   parts->keys = take(memory, &used, vitgate__int8_packed_size(kernels, tokens, n));
   parts->values = take(memory, &used, vitgate__int8_packed_size(kernels, n, tokens));
-  parts->bytes = take(memory, &used, (gsize)tokens * n);
-  parts->key_scales = take(memory, &used, tokens * sizeof(float));
+  parts->bytes = take(memory, &used, rounded * n);
+  parts->key_scales = take(memory, &used, rounded * sizeof(float));
   parts->value_scales = take(memory, &used, n * sizeof(float));
   parts->left = take(memory, &used, CHUNK * vitgate__int8_row_size(kernels, MAX(tokens, n)));
   parts->rows = take(memory, &used, CHUNK * sizeof(Int8Row));
@@ -130,24 +132,28 @@ static void attend_bf16(const Job *job, const Head *head, guint first, guint las
   }
 }
 
+/* Keys of zeros fill the last vector, for the products' sake; softmax leaves their scores out. */
 static void attend_int8(const Job *job, const Head *head, guint first, guint last)
 {
   const Int8Kernels *kernels = vitgate__int8_kernels();
   const guint tokens = job->image->n_tokens, n = job->vit->description->head_dim;
+  const guint columns = (guint)vitgate__round_up(tokens);
   float *scores = job->scratch->scores;
   Int8Parts p;
   carve_int8(&p, (guint8 *)job->scratch->attend, tokens, n);
   kernels->quantize_rows(p.bytes, p.key_scales, head->k, head->stride, tokens, n);
-  kernels->pack(p.keys, p.bytes, n, tokens, n);
+  memset(p.bytes + (gsize)tokens * n, 0, (gsize)(columns - tokens) * n);
+  memset(p.key_scales + tokens, 0, (columns - tokens) * sizeof *p.key_scales);
+  kernels->pack(p.keys, p.bytes, n, columns, n);
   kernels->quantize_columns(p.bytes, p.value_scales, head->v, head->stride, n, tokens);
   kernels->pack_transposed(p.values, p.bytes, n, n, tokens);
   for (guint row = first, rows; row < last; row += rows) {
-    rows = MIN(CHUNK, last - row);
+    rows = vitgate__linear_rows(last - row);
     float *q = head->q + row * head->stride;
     kernels->quantize(p.left, p.rows, q, head->stride, rows, n);
-    kernels->gemm(scores, tokens, p.left, p.rows, p.keys, p.key_scales, offsets_of(job), INT8_STORE,
-                  rows, tokens, n);
-    kernels->soften(p.left, p.rows, scores, tokens, score_factor(job), rows, tokens);
+    kernels->gemm(scores, columns, p.left, p.rows, p.keys, p.key_scales, offsets_of(job),
+                  INT8_STORE, rows, columns, n);
+    kernels->soften(p.left, p.rows, scores, columns, score_factor(job), rows, tokens);
     kernels->gemm(q, head->stride, p.left, p.rows, p.values, p.value_scales, NULL, INT8_STORE, rows,
                   n, tokens);
   }

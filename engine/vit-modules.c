@@ -45,7 +45,7 @@ void vitgate__vit_attention(Job *job, guint b)
   const guint heads = d->blocks[b].heads, width = heads * d->head_dim;
   wait_for_others(job); /* the qkv they share may hold an image of member 0's own until here */
   for (guint row = job->first, rows; row < job->last; row += rows) {
-    rows = MIN(CHUNK, job->last - row);
+    rows = vitgate__linear_rows(job->last - row);
     vitgate__vit_normalize(job, &block->norm1, row, rows);
     vitgate__vit_multiply(job, &block->qkv, job->qkv + (gsize)row * 3 * width, 3 * width,
                           job->scratch->norm, d->dim, LINEAR_STORE, rows);
@@ -68,7 +68,7 @@ void vitgate__vit_attend_tail(const Job *job)
   const guint heads = d->blocks[vit->tail].heads, width = heads * d->head_dim;
   wait_for_others(job);
   for (guint row = job->first, rows; row < job->last; row += rows) {
-    rows = MIN(CHUNK, job->last - row);
+    rows = vitgate__linear_rows(job->last - row);
     float *qkv = job->qkv + (gsize)row * 3 * width;
     vitgate__vit_normalize(job, &block->norm1, row, rows);
     vitgate__vit_multiply(job, &block->qkv, qkv + width, 3 * width, job->scratch->norm, d->dim,
@@ -91,7 +91,7 @@ void vitgate__vit_mlp(const Job *job, guint b)
   const Block *block = &job->vit->blocks[b];
   const guint neurons = d->blocks[b].neurons;
   for (guint row = job->first, rows; row < job->last; row += rows) {
-    rows = MIN(CHUNK, job->last - row);
+    rows = vitgate__linear_rows(job->last - row);
     vitgate__vit_normalize(job, &block->norm2, row, rows);
     vitgate__vit_multiply(job, &block->fc1, job->scratch->hidden, neurons, job->scratch->norm,
                           d->dim, LINEAR_GELU, rows);

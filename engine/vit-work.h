@@ -14,7 +14,7 @@ typedef struct {
   float *norm;     /* [CHUNK][dim] */
   float *hidden;   /* [CHUNK][most neurons, attention width or values of a patch] */
   float *input;    /* of a product, converted */
-  float *scores;   /* [CHUNK][n_tokens] of which attention takes some rows */
+  float *scores;   /* [CHUNK][n_tokens, rounded up] or less */
   float *attend;   /* of vitgate__vit_attend(): one head's keys and values, packed */
   float *features; /* [4 * dim] of a gate */
   float *qkv;      /* [n_tokens][3 * most heads * head_dim]; member 0's is used by all when they
@@ -27,7 +27,7 @@ typedef struct {
 typedef struct {
   float *x;        /* [n_tokens][dim] */
   float *size;     /* [n_tokens] patches that a token stands for */
-  float *offsets;  /* [n_tokens] log size, as scores before scaling want it */
+  float *offsets;  /* [n_tokens, rounded up] log size, as scores before scaling want it */
   gboolean merged; /* sizes differ from one */
   guint n_tokens;
   float logit; /* of the gate at hand */

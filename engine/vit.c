@@ -45,7 +45,7 @@ static gsize carve_scratch(Scratch *scratch, float *memory, const Vit *vit)
     { &scratch->norm, (gsize)CHUNK * d->dim },
     { &scratch->hidden, (gsize)CHUNK * hidden },
     { &scratch->input, vitgate__linear_input_size(vit->precision, MAX(d->dim, hidden)) },
-    { &scratch->scores, (gsize)CHUNK * tokens },
+    { &scratch->scores, CHUNK * vitgate__round_up(tokens) },
     { &scratch->attend, vitgate__vit_attend_size(vit) },
     { &scratch->features, (gsize)4 * d->dim },
     { &scratch->qkv, (gsize)tokens * 3 * width },
@@ -158,7 +158,7 @@ static void embed(const Job *job, const float *tensor)
   memcpy(x + (gsize)job->first * d->dim, vit->embedding + (gsize)job->first * d->dim,
          (gsize)(job->last - job->first) * d->dim * sizeof *x);
   for (guint row = MAX(job->first, vit->n_prefix), rows; row < job->last; row += rows) {
-    rows = MIN(CHUNK, job->last - row);
+    rows = vitgate__linear_rows(job->last - row);
     gather_patches(job->scratch->hidden, tensor, d, row - vit->n_prefix, rows);
     vitgate__vit_multiply(job, &vit->patch, x + (gsize)row * d->dim, d->dim, job->scratch->hidden,
                           vit->patch.n_in, LINEAR_ADD, rows);
