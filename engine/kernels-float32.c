@@ -296,6 +296,32 @@ static guint find_largest(const float *x, guint n)
   return MIN(i, n - 1);
 }
 
+static void unit_sum(float *out, const float *x, guint parts, guint n)
+{
+  vec squares = zero();
+  float square = 0.0f;
+  guint i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    vec sum = load(x + i);
+    for (guint p = 1; p < parts; p++)
+      sum += load(x + (gsize)p * n + i);
+    store(out + i, sum);
+    squares += sum * sum;
+  }
+  for (; i < n; i++) {
+    out[i] = x[i];
+    for (guint p = 1; p < parts; p++)
+      out[i] += x[(gsize)p * n + i];
+    square += out[i] * out[i];
+  }
+  const float length = sqrtf(square + add_lanes(squares));
+  const float factor = length < 1e-6f ? 0.0f : 1.0f / length;
+  for (i = 0; i + LANES <= n; i += LANES)
+    store(out + i, load(out + i) * factor);
+  for (; i < n; i++)
+    out[i] *= factor;
+}
+
 const Kernels KERNELS = {
   .name = G_STRINGIFY(ISA),
   .lanes = LANES,
@@ -306,6 +332,7 @@ const Kernels KERNELS = {
   .gelu = gelu,
   .softmax = softmax,
   .find_largest = find_largest,
+  .unit_sum = unit_sum,
   .interleave_rows = KERNEL(interleave_rows),
   .resample_columns = KERNEL(resample_columns),
   .resample_rows = KERNEL(resample_rows),

@@ -34,6 +34,10 @@ typedef struct {
    */
   guint (*find_largest)(const float *x, guint n);
 
+  /* out[n] = the sum of x[parts][n] over parts, divided by its length; zeros where that is below
+   * 1e-6 */
+  void (*unit_sum)(float *out, const float *x, guint parts, guint n);
+
   /* Sixteen rows of bytes, side by side: out[n][IMAGE_LINES] = in[row][n] as floats; rows beyond
    * n_rows are zero */
   void (*interleave_rows)(float *out, const guint8 *in, gsize in_stride, guint n_rows, guint n);

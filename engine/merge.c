@@ -1,6 +1,5 @@
 #include "merge.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,22 +39,6 @@ void vitgate__merge_scratch_free(MergeScratch **scratch)
   g_free(s);
 }
 
-/* out[width] = the sum of a token's heads' keys, at length one */
-static void unit_key(float *out, const float *key, guint n_heads, guint width)
-{
-  float square = 1e-12f;
-  for (guint j = 0; j < width; j++) {
-    float sum = 0.0f;
-    for (guint h = 0; h < n_heads; h++)
-      sum += key[h * width + j];
-    out[j] = sum;
-    square += sum * sum;
-  }
-  const float factor = 1.0f / sqrtf(square);
-  for (guint j = 0; j < width; j++)
-    out[j] *= factor;
-}
-
 guint vitgate__merge_match(MergeScratch *s, guint *into, const float *keys, gsize key_stride,
                            guint n_heads, guint width, guint n_tokens, guint n_prefix,
                            float threshold)
@@ -63,8 +46,8 @@ guint vitgate__merge_match(MergeScratch *s, guint *into, const float *keys, gsiz
   const guint n = n_tokens - n_prefix, n_odd = n / 2, n_even = n - n_odd;
   const Kernels *kernels = vitgate__kernels();
   for (guint i = 0; i < n; i++)
-    unit_key(s->keys + (gsize)(i % 2 ? n_even + i / 2 : i / 2) * width,
-             keys + (n_prefix + i) * key_stride, n_heads, width);
+    kernels->unit_sum(s->keys + (gsize)(i % 2 ? n_even + i / 2 : i / 2) * width,
+                      keys + (n_prefix + i) * key_stride, n_heads, width);
   if (n_odd) {
     kernels->pack_transposed(s->packed, s->keys + (gsize)n_even * width, width, n_odd, width);
     kernels->gemm(s->cosines, n_odd, s->keys, width, s->packed, NULL, FALSE, n_even, n_odd, width);

@@ -459,6 +459,47 @@ START_TEST(the_first_of_the_largest_is_found)
 }
 END_TEST
 
+/* ---- Sums of unit length ---- */
+
+/* Of a handful of additions and a root, relative to a length of 1. */
+#define UNIT_TOLERANCE 1e-6
+
+static void check_unit_sum(const Kernels *kernels, const float *x, guint parts, guint n,
+                           GuardedPlace where)
+{
+  float *source = place(as, (gsize)parts * n, where), *out = place(outs, n, where);
+  double sums[LONGEST], square = 0;
+  memcpy(source, x, (gsize)parts * n * sizeof *x);
+  kernels->unit_sum(out, source, parts, n);
+  for (guint i = 0; i < n; i++) {
+    sums[i] = 0;
+    for (guint p = 0; p < parts; p++)
+      sums[i] += (double)x[(gsize)p * n + i];
+    square += sums[i] * sums[i];
+  }
+  for (guint i = 0; i < n; i++) {
+    const double expected = square < 1e-12 ? 0 : sums[i] / sqrt(square);
+    assert_each(fabs(out[i] - expected) <= UNIT_TOLERANCE, "%s: %u of %u: %.9g, expected %.9g",
+                kernels->name, i, n, out[i], expected);
+  }
+  assert_each(guarded_intact(outs), "%s writes beside the sum", kernels->name);
+}
+
+START_TEST(sums_have_unit_length)
+{
+  static float x[4 * 200];
+  guint32 random = 10;
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < G_N_ELEMENTS(lengths) && lengths[i] <= 200; i++)
+    for (guint parts = 1; parts <= 4; parts++) {
+      fill(x, parts * lengths[i], -2, 2, &random);
+      check_unit_sum(kernels, x, parts, lengths[i], parts % 2 ? GUARDED_END : GUARDED_START);
+      memset(x, 0, sizeof x);
+      check_unit_sum(kernels, x, parts, lengths[i], GUARDED_END);
+    }
+}
+END_TEST
+
 static guint count_tables(void)
 {
   guint n = 0;
@@ -502,6 +543,7 @@ int main(void)
   tcase_add_test(kernels, softmax_of_equal_values_is_even);
   tcase_add_test(kernels, softmax_of_distant_values_picks_the_largest);
   tcase_add_test(kernels, the_first_of_the_largest_is_found);
+  tcase_add_test(kernels, sums_have_unit_length);
   tcase_add_test(tables, the_best_table_is_used);
   tcase_add_test(tables, a_mask_hides_instruction_sets);
   return fixture_run("kernels", kernels, tables, NULL);
