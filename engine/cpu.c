@@ -1,9 +1,12 @@
 #include "cpu.h"
 
-#ifdef __x86_64__
+#if defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 static gboolean masked(const char *name)
@@ -38,7 +41,7 @@ static gboolean has_amx_bf16(void)
 static gpointer read_features(gpointer unused)
 {
   guint features = 0;
-#ifdef __x86_64__
+#if defined(__x86_64__)
   /* The compiler's run-time asks the system too (XGETBV), not only the CPU. */
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && !masked("avx2")) {
@@ -62,6 +65,9 @@ static gpointer read_features(gpointer unused)
         features |= 1u << CPU_FAST_BF16;
     }
   }
+#elif defined(__aarch64__) && defined(__linux__)
+  if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP && !masked("dotprod"))
+    features |= 1u << CPU_DOTPROD;
 #endif
   return GUINT_TO_POINTER(features);
 }

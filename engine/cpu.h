@@ -12,6 +12,7 @@ typedef enum {
   CPU_AVX512_BF16, /* "avx512-bf16": those of "avx512", and AVX-512 BF16 */
   CPU_AMX_BF16,    /* "amx-bf16": these, and AMX tiles of bfloat16 */
   CPU_FAST_BF16,   /* "fast-bf16": products of bfloat16 take less time than those of float32 */
+  CPU_DOTPROD,     /* "dotprod": the dot products of bytes of ARMv8.2 */
 } CpuFeature;
 
 gboolean vitgate__cpu_has(CpuFeature feature);

@@ -6,7 +6,7 @@
 #include "polynomials.h"
 
 /* The values along k that one 32 bit lane multiplies at a time, and how rows hold them. */
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD)
 #define GROUP 4
 typedef guint8 Quantity;
 #else
@@ -23,6 +23,18 @@ void KERNEL(quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stri
                            guint k);
 void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
                               guint k);
+
+/* v: from 0 to 255 */
+static inline void store_integers(Quantity *q, ivec v)
+{
+  const shorts words = __builtin_convertvector(v, shorts);
+#if GROUP == 4
+  const bytes narrow = __builtin_convertvector(words, bytes);
+  memcpy(q, &narrow, sizeof narrow);
+#else
+  memcpy(q, &words, sizeof words);
+#endif
+}
 
 /* Nearest, ties to even; |x| below 2^22, or else any number. */
 static inline ivec to_integers(vec x)

@@ -38,8 +38,7 @@ static inline void store_block(Quantity *q, const ivec v[4], gint32 zero)
     ivec w = v[i] + zero;
     w &= w > 0;
     w = (w & (w < 256)) | (255 & (w > 255));
-    const shorts words = __builtin_convertvector(w, shorts);
-    memcpy(q + i * LANES, &words, sizeof words);
+    store_integers(q + i * LANES, w);
   }
 #endif
 }

@@ -37,8 +37,7 @@ static inline void store_quantities(Quantity *q, ivec v)
   _mm_storeu_si128((__m128i *)q, words);
 #endif
 #else
-  const shorts words = __builtin_convertvector(v, shorts);
-  memcpy(q, &words, sizeof words);
+  store_integers(q, v);
 #endif
 }
 
