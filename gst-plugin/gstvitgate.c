@@ -189,6 +189,17 @@ static void gst_vitgate_get_property(GObject *object, guint id, GValue *value, G
 
 /* ---- Start and stop ------------------------------------------------------------------------ */
 
+/* Says what "auto" came to: a model may allow less than this CPU can do, or the other way round. */
+static void tell_precision(GstVitgate *self, VitgatePrecision asked)
+{
+  const char *used = vitgate_precision_name(self->classifier->info->precision);
+
+  GST_INFO_OBJECT(self, "products in %s, asked for: %s", used, vitgate_precision_name(asked));
+  GST_OBJECT_LOCK(self);
+  self->stats.precision = used;
+  GST_OBJECT_UNLOCK(self);
+}
+
 static gboolean gst_vitgate_start(GstBaseTransform *trans)
 {
   GstVitgate *self = GST_VITGATE(trans);
@@ -218,6 +229,7 @@ static gboolean gst_vitgate_start(GstBaseTransform *trans)
     gst_vitgate_post_error(GST_ELEMENT(self), doing, error);
     return FALSE;
   }
+  tell_precision(self, precision);
   return TRUE;
 }
 
@@ -465,11 +477,12 @@ static void install_properties(GObjectClass *class)
                            DEFAULT_POST_MESSAGES, playing));
   g_object_class_install_property(
       class, PROP_STATS,
-      g_param_spec_boxed("stats", "Statistics",
-                         "Since the element started: frames, inferred, gmacs; over the last 512 "
-                         "inferences: mean-time, p95-time and worst-time in the element, "
-                         "mean-engine-time of these in the engine (ns), mean-gmacs",
-                         GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+      g_param_spec_boxed(
+          "stats", "Statistics",
+          "Since the element started: precision, frames, inferred, gmacs; over the last 512 "
+          "inferences: mean-time, p95-time and worst-time in the element, "
+          "mean-engine-time of these in the engine (ns), mean-gmacs",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
 static void gst_vitgate_finalize(GObject *object)

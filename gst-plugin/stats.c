@@ -90,6 +90,8 @@ GstStructure *gst_vitgate_stats_to_structure(const GstVitgateStats *stats)
     gmacs += stats->spent[i];
   }
   s = gst_structure_new_empty("application/x-vitgate-stats");
+  if (stats->precision)
+    structure_set_string(s, "precision", stats->precision);
   structure_set_uint64(s, "frames", stats->frames);
   structure_set_uint64(s, "inferred", stats->inferred);
   structure_set_double(s, "gmacs", stats->gmacs);

@@ -15,6 +15,8 @@ typedef struct {
   guint64 inferred; /* of these */
   double gmacs;     /* spent, all together */
 
+  const char *precision; /* products are computed in it; static; NULL: not known yet */
+
   /* A ring of the last inferences; times in nanoseconds. */
   GstClockTime processing[GST_VITGATE_STATS_WINDOW];
   GstClockTime engine[GST_VITGATE_STATS_WINDOW];
