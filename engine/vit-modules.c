@@ -78,9 +78,9 @@ void vitgate__vit_attend_tail(const Job *job)
                             LINEAR_STORE, MIN(rows, vit->n_prefix - row));
   }
   wait_for_others(job);
+  vitgate__vit_attend(job, heads, 0, job->leads ? vit->n_prefix : 0);
   if (!job->leads)
     return;
-  vitgate__vit_attend(job, heads, 0, vit->n_prefix);
   vitgate__vit_multiply(job, &block->proj, job->image->x, d->dim, job->qkv, 3 * width, LINEAR_ADD,
                         vit->n_prefix);
 }

@@ -15,9 +15,10 @@ typedef struct {
   float *hidden;   /* [CHUNK][most neurons, attention width or values of a patch] */
   float *input;    /* of a product, converted */
   float *scores;   /* [CHUNK][n_tokens, rounded up] or less */
-  float *attend;   /* of vitgate__vit_attend(): one head's keys and values, packed */
+  float *attend;   /* of vitgate__vit_attend() */
   float *features; /* [4 * dim] of a gate */
-  float *qkv;      /* [n_tokens][3 * most heads * head_dim]; member 0's is used by all when they
+  float *qkv;      /* [n_tokens][3 * most heads * head_dim] */
+  float *heads;    /* their keys and values, packed; both of these are member 0's where members
                       share an image */
   guint *into;     /* [n_tokens] */
   MergeScratch *merge;
@@ -49,7 +50,7 @@ typedef struct {
   const Dial *dial;
   const Scratch *scratch; /* this member's */
   ImageState *image;
-  float *qkv;
+  float *qkv, *heads;
   Team *team;        /* to wait for; NULL: this member works alone */
   guint member, n;   /* which part of the rows is this member's */
   guint first, last; /* these rows */
@@ -81,11 +82,12 @@ static inline void vitgate__vit_multiply(const Job *job, const Linear *linear, f
 void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows);
 
 /* The attention of all heads for the rows from @first to @last: their outcomes take the place of
- * their queries in job->qkv. */
+ * their queries in job->qkv. All members that share the image call it, each with its own rows. */
 void vitgate__vit_attend(const Job *job, guint heads, guint first, guint last);
 
-/* Floats of its scratch. */
+/* Floats of a member's scratch for it, and of the packed heads. */
 gsize vitgate__vit_attend_size(const Vit *vit);
+gsize vitgate__vit_heads_size(const Vit *vit, guint heads);
 
 /* x += proj(attention(norm1(x))), then tokens merge; in the tail of the class tokens alone.
  * x += fc2(gelu(fc1(norm2(x)))) */

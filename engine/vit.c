@@ -49,6 +49,7 @@ static gsize carve_scratch(Scratch *scratch, float *memory, const Vit *vit)
     { &scratch->attend, vitgate__vit_attend_size(vit) },
     { &scratch->features, (gsize)4 * d->dim },
     { &scratch->qkv, (gsize)tokens * 3 * width },
+    { &scratch->heads, vitgate__vit_heads_size(vit, most_heads(d)) },
   };
   return carve(parts, G_N_ELEMENTS(parts), memory);
 }
@@ -212,6 +213,7 @@ static gboolean take_job(const Call *call, guint member, guint i, Job *job)
     .scratch = &scratch[member],
     .image = &call->work->images[i],
     .qkv = scratch[shared ? 0 : member].qkv,
+    .heads = scratch[shared ? 0 : member].heads,
     .team = shared && n > 1 ? call->team : NULL,
     .member = shared ? member : 0,
     .n = shared ? n : 1,
