@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -41,8 +40,7 @@ class Contestant:
     model: str = ""        # a model of vitgate; "": the dense one
     process: object = None
     version: str = ""
-    rounds: list = field(default_factory=list)  # [round] median ms per image
-    runs: list = field(default_factory=list)    # [run] ms per image
+    rounds: list = field(default_factory=list)  # [round][batch] ms per image
 
     def ask(self, command=None):
         if command:
@@ -149,7 +147,6 @@ def measure(arguments, folder, threads, batch):
         for i in range(arguments.rounds):
             for contestant in contestants if i % 2 else reversed(contestants):
                 time.sleep(PAUSE)
-                ms = [x / batch for x in contestant.ask(f"time {runs}")["ms"]]
-                contestant.rounds.append(statistics.fmean(ms))
-                contestant.runs += ms
+                contestant.rounds.append(
+                    [x / batch for x in contestant.ask(f"time {runs}")["ms"]])
     return contestants
