@@ -4,8 +4,7 @@
 #include "kernels.h"
 #include "vitgate.h"
 
-/* Rows that are converted together, for products of less than float32: a multiple of every
- * kernel's tile. */
+/* Most rows that are converted together, for products of less than float32. */
 #define LINEAR_ROWS 72
 
 /* Returns: how many of the rows that are left go together: as many as in every other turn */

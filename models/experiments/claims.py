@@ -24,7 +24,7 @@ DATA = os.environ.get("DATA", os.path.join(ROOT, "..", "shared", "data"))
 WORK = os.environ.get("WORK", os.path.join(ROOT, "build", "experiments"))
 RESULTS = os.path.join(HERE, "results")
 
-STEPS = 300  # of 64 images: a quarter of an hour on two cores
+STEPS = 300  # of 64 images
 BATCHES = (1, 2, 8, 32, 64, 128)
 SHUFFLES = (1, 2, 3)
 DIAL = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
