@@ -13,7 +13,7 @@
 /* Bounds on what a file may claim: far above every published model, far below an overflow. */
 #define DESCRIPTION_MAX_DEPTH       128
 #define DESCRIPTION_MAX_DIM         16384
-#define DESCRIPTION_MAX_NEURONS     65536
+#define DESCRIPTION_MAX_NEURONS     32768 /* as many as products of int8 can add up: int8.h */
 #define DESCRIPTION_MAX_CLASSES     1000000
 #define DESCRIPTION_MAX_IMAGE       4096
 #define DESCRIPTION_MAX_CALIBRATION 64

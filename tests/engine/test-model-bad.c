@@ -214,7 +214,7 @@ static const struct {
   { "blocks", "[{\"neurons\": 64}, {}, {}]", M, "'heads' is absent" },
   { "blocks", "[{\"heads\": 1025, \"neurons\": 64}, {}, {}]", M, "'heads' is 1025" },
   { "blocks", "[{\"heads\": -1, \"neurons\": 64}, {}, {}]", M, "'heads' is -1" },
-  { "blocks", "[{\"heads\": 3, \"neurons\": 65537}, {}, {}]", M, "'neurons' is 65537" },
+  { "blocks", "[{\"heads\": 3, \"neurons\": 32769}, {}, {}]", M, "'neurons' is 32769" },
   { "preprocessing", NULL, M, "'preprocessing' is absent" },
   { "preprocessing", "[]", M, "'preprocessing' is []" },
   { "preprocessing.resize", NULL, M, "'resize' is absent" },
