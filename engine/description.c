@@ -237,20 +237,21 @@ static gboolean read_calibration(const Reader *parent, Description *d)
   return read_number(parent, "default_compute", 2, &d->default_compute);
 }
 
-/* Absent, or lacking one: not known. */
+/* Absent, or lacking one: not known. A model that tells nothing of float32 is its own teacher. */
 static gboolean read_agreement(const Reader *parent, Description *d)
 {
   JsonObject *object = vitgate__json_get_object(parent->object, "precision_agreement");
   if (!object)
     return !json_object_has_member(parent->object, "precision_agreement") ||
            fail(parent, "precision_agreement", "an object");
-  for (guint p = VITGATE_PRECISION_BF16; p < VITGATE_N_PRECISIONS; p++) {
+  d->agreement[VITGATE_PRECISION_FLOAT32] = 1;
+  for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++) {
     const char *name = vitgate_precision_name((VitgatePrecision)p);
     double *share = &d->agreement[p];
     if (json_object_has_member(object, name) &&
         (!vitgate__json_get_number(json_object_get_member(object, name), share) ||
          !(*share >= 0 && *share <= 1)))
-      return fail(parent, "precision_agreement", "shares from 0 to 1 of bf16 and int8");
+      return fail(parent, "precision_agreement", "shares from 0 to 1 of float32, bf16 and int8");
   }
   return TRUE;
 }
@@ -373,7 +374,7 @@ static JsonArray *calibration_array(const Description *d)
 static JsonObject *agreement_object(const Description *d)
 {
   JsonObject *object = json_object_new();
-  for (guint p = VITGATE_PRECISION_BF16; p < VITGATE_N_PRECISIONS; p++)
+  for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++)
     if (d->agreement[p] > 0)
       json_object_set_double_member(object, vitgate_precision_name((VitgatePrecision)p),
                                     d->agreement[p]);

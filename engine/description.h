@@ -57,8 +57,8 @@ typedef struct {
   CalibrationPoint *calibration; /* [n_calibration] ascending by compute; NULL: no dial */
   guint n_calibration;
   double default_compute;
-  double agreement[VITGATE_N_PRECISIONS]; /* share of photographs with the label of float32
-                                             products; 0: not known */
+  double agreement[VITGATE_N_PRECISIONS]; /* share of photographs with the teacher's class, by
+                                             products of each precision; 0: not known */
   JsonObject *provenance;                 /* (nullable) free form */
 } Description;
 

@@ -105,11 +105,10 @@ static void describe(VitgateModel *model)
     .min_compute = d->n_calibration ? d->calibration[0].compute : model_ratio(d),
     .max_compute = d->n_calibration ? d->calibration[d->n_calibration - 1].compute : model_ratio(d),
     .precision = model->vit->precision,
-    .int8_agreement = d->agreement[VITGATE_PRECISION_INT8],
-    .bf16_agreement = d->agreement[VITGATE_PRECISION_BF16],
     .resize = d->preprocessing.resize,
     .bicubic = d->preprocessing.bicubic,
   };
+  memcpy(model->info.precision_agreement, d->agreement, sizeof d->agreement);
   memcpy(model->info.mean, d->preprocessing.mean, sizeof model->info.mean);
   memcpy(model->info.std, d->preprocessing.std, sizeof model->info.std);
 }

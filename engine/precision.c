@@ -3,8 +3,8 @@
 #include "bf16.h"
 #include "error.h"
 
-/* With float32, for a precision that is taken unasked. */
-#define LEAST_AGREEMENT 0.985
+/* Of agreement with the teacher, that a precision may cost which is taken unasked. */
+#define MOST_LOST 0.015
 
 static const char *const names[] = {
   [VITGATE_PRECISION_AUTO] = "auto",
@@ -50,9 +50,10 @@ VitgatePrecision vitgate__precision_choose(const Description *d)
 {
   /* The fastest first. */
   static const VitgatePrecision order[] = { VITGATE_PRECISION_INT8, VITGATE_PRECISION_BF16 };
+  const double *agreement = d->agreement, whole = agreement[VITGATE_PRECISION_FLOAT32];
   for (guint i = 0; i < G_N_ELEMENTS(order); i++) {
     const gboolean fast = order[i] != VITGATE_PRECISION_BF16 || vitgate__bf16_is_fast();
-    if (fast && d->agreement[order[i]] >= LEAST_AGREEMENT)
+    if (fast && agreement[order[i]] > 0 && agreement[order[i]] >= whole - MOST_LOST)
       return order[i];
   }
   return VITGATE_PRECISION_FLOAT32;

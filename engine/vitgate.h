@@ -59,8 +59,9 @@ typedef enum {
 
 /* What matrix products are computed in; sums, and all that is no product, stay float32. */
 typedef enum {
-  VITGATE_PRECISION_AUTO, /* the fastest that the model file tells to agree with float32, on at
-                             least 98.5 % of photographs; float32 where it tells nothing */
+  VITGATE_PRECISION_AUTO, /* the fastest that the model file tells to agree with the teacher on at
+                             most 1.5 % fewer photographs than float32, which it is where the file
+                             tells nothing */
   VITGATE_PRECISION_FLOAT32,
   VITGATE_PRECISION_BF16, /* bfloat16: of CPUs with AVX-512 BF16 or AMX */
   VITGATE_PRECISION_INT8, /* weights rounded to 8 bits by output channel, activations by token */
@@ -102,11 +103,11 @@ typedef struct {
   double default_compute;          /* the dial: mean compute ratio that a session starts with */
   double min_compute, max_compute; /* the ratios that it reaches; equal: there is no dial */
   VitgatePrecision precision;      /* of the products, never AUTO */
-  double int8_agreement, bf16_agreement; /* share of photographs that were found to have the label
-                                            of float32 products; 0: not known */
-  guint resize;                          /* pixels of the shorter side before the centre crop */
-  gboolean bicubic;                      /* else bilinear; both antialiased */
-  float mean[3], std[3];                 /* red, green, blue; of values from 0 to 1 */
+  double precision_agreement[VITGATE_N_PRECISIONS]; /* share of photographs with the teacher's
+                                                       class, by products of each; 0: not known */
+  guint resize;          /* pixels of the shorter side before the centre crop */
+  gboolean bicubic;      /* else bilinear; both antialiased */
+  float mean[3], std[3]; /* red, green, blue; of values from 0 to 1 */
 } VitgateModelInfo;
 
 /* Opens a model file (safetensors; engine/FORMAT.md tells what is in one). A file is loaded

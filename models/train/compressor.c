@@ -13,10 +13,10 @@
 #include "model.h"
 #include "precision-record.h"
 #include "run.h"
+#include "split.h"
 
 #define DIAL_IMAGES   512
 #define PRICED_IMAGES 128
-#define HELD_OUT      0.05
 #define RIDGE         1e-3
 #define LEAST_SPREAD  0.1 /* of the logits of a gate that is worth its place */
 #define DIAL_REACH    0.6 /* of the target: how far down the dial goes */
@@ -66,7 +66,7 @@ static gboolean open_data(Run *run, GError **error)
 {
   const CompressOptions *o = run->options;
   const CollectionOptions options = {
-    .paths = o->data, .folders = o->folders, .held_out = HELD_OUT, .memory = COLLECTION_MEMORY
+    .paths = o->data, .folders = o->folders, .held_out = SPLIT_HELD_OUT, .memory = COLLECTION_MEMORY
   };
   const Description *student = teacher_get_description(run->teacher);
   VitgateModelInfo info = *vitgate_model_get_info(run->model);
@@ -389,13 +389,17 @@ static gboolean compare_precisions(const Run *run, GError **error)
 {
   g_autofree char *path = g_build_filename(run->folder, "student.safetensors", NULL);
   const CompressOptions *o = run->options;
+  const HeldOut *h = run->held_out;
   double *agreement = run->student.description->agreement;
+  g_autofree guint *labels = g_new(guint, h->n);
+  for (guint i = 0; i < h->n; i++)
+    labels[i] = loss_best(h->logits + (gsize)i * h->n_classes, h->n_classes);
   const gboolean fine = network_write(run->student.network, o->precision, path, error) &&
-                        precision_record(path, run->held_out, agreement, error);
+                        precision_record(path, h, labels, agreement, error);
   g_unlink(path);
-  for (guint p = VITGATE_PRECISION_BF16; fine && p < VITGATE_N_PRECISIONS; p++)
+  for (guint p = VITGATE_PRECISION_FLOAT32; fine && p < VITGATE_N_PRECISIONS; p++)
     if (agreement[p] > 0)
-      run_log_note(run->log, "products in %s: %.1f %% of the labels of float32",
+      run_log_note(run->log, "products in %s: %.1f %% of the teacher's classes",
                    vitgate_precision_name((VitgatePrecision)p), 100 * agreement[p]);
   return fine;
 }

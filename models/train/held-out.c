@@ -7,20 +7,26 @@
 static void add_image(HeldOut *h, const Batch *batch, guint i, Teacher *teacher)
 {
   memcpy(h->tensors + h->n * h->pixels, batch->tensors + i * h->pixels, h->pixels * sizeof(float));
-  memcpy(h->logits + (gsize)h->n * h->n_classes,
-         teacher_get_logits(teacher) + (gsize)i * h->n_classes, h->n_classes * sizeof(float));
+  if (teacher)
+    memcpy(h->logits + (gsize)h->n * h->n_classes,
+           teacher_get_logits(teacher) + (gsize)i * h->n_classes, h->n_classes * sizeof(float));
   h->labels[h->n] = batch->labels[i];
   h->n++;
 }
 
-static guint count_labelled(const Collection *collection)
+/* @part: those of a class that the model has, where there are any, or all */
+static guint count(const Collection *collection, SamplerPart part, gboolean *labelled)
 {
-  guint n = 0;
+  guint n = 0, n_labelled = 0;
   for (guint i = 0; i < collection->items->len; i++) {
     const CollectionItem *item = collection_get(collection, i);
-    n += item->held_out && item->label >= 0;
+    if (item->held_out != (part == SAMPLER_HELD_OUT))
+      continue;
+    n++;
+    n_labelled += item->label >= 0;
   }
-  return n;
+  *labelled = *labelled && n_labelled;
+  return *labelled ? n_labelled : n;
 }
 
 static void swap_bytes(gpointer a, gpointer b, gsize n_bytes)
@@ -49,26 +55,26 @@ static void shuffle(HeldOut *h)
 HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_images, guint batch,
                       gboolean labelled, GError **error)
 {
-  const SamplesOptions order = { .order = { .part = SAMPLER_HELD_OUT, .once = TRUE },
-                                 .batch_size = batch };
+  const SamplerPart part = collection->n_held_out ? SAMPLER_HELD_OUT : SAMPLER_TRAINING;
+  const SamplesOptions order = { .order = { .part = part, .once = TRUE }, .batch_size = batch };
   g_autoptr(Samples) samples = samples_new(collection, &order, error);
   if (!samples)
     return NULL;
   HeldOut *h = g_new0(HeldOut, 1);
-  const guint n_labelled = labelled ? count_labelled(collection) : 0;
-  const guint n_there = n_labelled ? n_labelled : collection->n_held_out;
+  const guint n_there = count(collection, part, &labelled);
   const guint most = MIN(max_images, n_there);
   h->pixels = (gsize)3 * collection->image_size * collection->image_size;
-  h->n_classes = teacher_get_description(teacher)->n_classes;
+  h->n_classes = teacher ? teacher_get_description(teacher)->n_classes : 0;
   h->tensors = g_new(float, most * h->pixels);
   h->logits = g_new(float, (gsize)most * h->n_classes);
   h->labels = g_new(int, most);
   const Batch *next;
   g_autoptr(GError) failure = NULL;
   for (guint64 seen = 0; h->n < most && (next = samples_next(samples, &failure));) {
-    teacher_run(teacher, next->tensors, next->n);
+    if (teacher)
+      teacher_run(teacher, next->tensors, next->n);
     for (guint i = 0; i < next->n; i++) { /* the photographs stand in order of their names */
-      if (n_labelled && next->labels[i] < 0)
+      if (labelled && next->labels[i] < 0)
         continue;
       if (seen++ * most / n_there >= h->n && h->n < most)
         add_image(h, next, i, teacher);

@@ -9,7 +9,7 @@ typedef struct {
   guint n, n_classes;
   gsize pixels;   /* of an image */
   float *tensors; /* [n][pixels] */
-  float *logits;  /* [n][n_classes] the teacher's */
+  float *logits;  /* (nullable) [n][n_classes] the teacher's */
   int *labels;    /* [n] classes; -1: none */
 } HeldOut;
 
@@ -21,8 +21,9 @@ typedef struct {
   guint labelled, right;
 } HeldOutOutcome;
 
-/* Reads up to @max_images of the collection's held-out part, spread over it evenly, in an order
- * that is mixed and always the same.
+/* Reads up to @max_images of the collection's held-out part, or of all of it where nothing is held
+ * out, spread over it evenly, in an order that is mixed and always the same.
+ * @teacher: (nullable): NULL: there will be no logits
  * @labelled: those with labels alone, unless there are none
  * @batch: images at a time; at most the teacher's
  * Returns: (transfer full): or NULL with the samples' error */

@@ -1,9 +1,13 @@
 #include "precision-record.h"
 
-/* @labels: (out caller-allocates): [held_out->n]
- * Returns: FALSE with VITGATE_ERROR_* */
-static gboolean find_labels(const char *path, VitgatePrecision precision, const HeldOut *h,
-                            guint *labels, GError **error)
+#include "command.h"
+#include "split.h"
+
+#define PHOTOGRAPHS 512
+#define BATCH       32
+
+gboolean precision_find_labels(const char *path, VitgatePrecision precision, const HeldOut *h,
+                               guint *labels, GError **error)
 {
   g_autoptr(VitgateModel) model = vitgate_model_open_with(path, precision, error);
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, NULL, error) : NULL;
@@ -17,15 +21,14 @@ static gboolean find_labels(const char *path, VitgatePrecision precision, const 
   return session != NULL;
 }
 
-gboolean precision_record(const char *path, const HeldOut *h, double *agreement, GError **error)
+gboolean precision_record(const char *path, const HeldOut *h, const guint *labels,
+                          double *agreement, GError **error)
 {
-  g_autofree guint *labels = g_new(guint, h->n), *found = g_new(guint, h->n);
-  if (!find_labels(path, VITGATE_PRECISION_FLOAT32, h, labels, error))
-    return FALSE;
-  for (guint p = VITGATE_PRECISION_BF16; p < VITGATE_N_PRECISIONS; p++) {
+  g_autofree guint *found = g_new(guint, h->n);
+  for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++) {
     g_autoptr(GError) failure = NULL;
     guint n_same = 0;
-    if (!find_labels(path, (VitgatePrecision)p, h, found, &failure)) {
+    if (!precision_find_labels(path, (VitgatePrecision)p, h, found, &failure)) {
       if (g_error_matches(failure, VITGATE_ERROR, VITGATE_ERROR_UNSUPPORTED))
         continue;
       g_propagate_error(error, g_steal_pointer(&failure));
@@ -36,4 +39,41 @@ gboolean precision_record(const char *path, const HeldOut *h, double *agreement,
     agreement[p] = (double)n_same / h->n;
   }
   return TRUE;
+}
+
+static HeldOut *read_photographs(const VitgateModelInfo *info, const char *const *data,
+                                 gboolean held_out, GError **error)
+{
+  const CollectionOptions options = { .paths = data, .held_out = held_out ? SPLIT_HELD_OUT : 0 };
+  g_autoptr(Collection) collection = collection_open(&options, info, error);
+  return collection ? held_out_new(collection, NULL, PHOTOGRAPHS, BATCH, FALSE, error) : NULL;
+}
+
+guint precision_record_data(const char *path, const char *reference, const char *const *data,
+                            gboolean held_out, double *agreement, GError **error)
+{
+  const char *teacher = reference ? reference : path;
+  g_autoptr(VitgateModel) model = vitgate_model_open_with(path, VITGATE_PRECISION_FLOAT32, error);
+  g_autoptr(VitgateModel) other =
+      model ? vitgate_model_open_with(teacher, VITGATE_PRECISION_FLOAT32, error) : NULL;
+  if (!other)
+    return 0;
+  const VitgateModelInfo *info = vitgate_model_get_info(model);
+  const guint n_classes = vitgate_model_get_info(other)->n_classes;
+  if (n_classes != info->n_classes) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: the reference has %u classes, the model %u", teacher, n_classes,
+                info->n_classes);
+    return 0;
+  }
+  HeldOut *photographs = read_photographs(info, data, held_out, error);
+  if (!photographs)
+    return 0;
+  guint n = photographs->n;
+  g_autofree guint *labels = g_new(guint, n);
+  if (!precision_find_labels(teacher, VITGATE_PRECISION_FLOAT32, photographs, labels, error) ||
+      !precision_record(path, photographs, labels, agreement, error))
+    n = 0;
+  held_out_free(&photographs);
+  return n;
 }

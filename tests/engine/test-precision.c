@@ -4,6 +4,7 @@
 
 #include "bf16.h"
 #include "fixture.h"
+#include "model-file.h"
 
 enum { N_IMAGES = 3 };
 
@@ -111,6 +112,29 @@ START_TEST(each_precision_of_a_file_is_a_model_of_its_own)
 }
 END_TEST
 
+/* What a file tells of its precisions, and what is taken unasked. */
+static const struct {
+  const char *agreement;
+  VitgatePrecision taken;
+} records[] = {
+  { NULL, VITGATE_PRECISION_FLOAT32 },
+  { "{}", VITGATE_PRECISION_FLOAT32 },
+  { "{\"int8\": 0.986}", VITGATE_PRECISION_INT8 },
+  { "{\"int8\": 0.984}", VITGATE_PRECISION_FLOAT32 },
+  { "{\"float32\": 0.85, \"int8\": 0.836}", VITGATE_PRECISION_INT8 },
+  { "{\"float32\": 0.85, \"int8\": 0.834}", VITGATE_PRECISION_FLOAT32 },
+  { "{\"float32\": 0.01}", VITGATE_PRECISION_FLOAT32 },
+};
+
+START_TEST(the_file_tells_what_is_taken_unasked)
+{
+  g_autoptr(ModelFile) file = model_file_read("small");
+  model_file_set(file, "precision_agreement", records[_i].agreement);
+  g_autoptr(VitgateModel) model = model_file_open(file, "small");
+  ck_assert_int_eq(vitgate_model_get_info(model)->precision, records[_i].taken);
+}
+END_TEST
+
 START_TEST(precisions_have_names)
 {
   VitgatePrecision found;
@@ -153,6 +177,7 @@ int main(void)
   tcase_add_loop_test(tests, logits_are_near_those_of_float32, 0, n);
   tcase_add_loop_test(tests, batches_and_threads_do_not_matter, 0, n);
   tcase_add_test(tests, each_precision_of_a_file_is_a_model_of_its_own);
+  tcase_add_loop_test(tests, the_file_tells_what_is_taken_unasked, 0, G_N_ELEMENTS(records));
   tcase_add_test(tests, precisions_have_names);
   tcase_add_test(tests, a_precision_that_there_is_not);
   tcase_add_test(tests, a_precision_that_the_cpu_lacks);

@@ -174,6 +174,29 @@ class ImportTest(CommandTest):
         block = json.loads(self.succeed("inspect", "--json", model))["blocks"][0]
         self.assertEqual(block["heads"], 4)
 
+    def test_tells_what_each_precision_loses_on_photographs(self):
+        model = self.complete_model()
+        self.write_colours("data")
+        out = self.path("out")
+        for arguments in ([], ["--reference", model]):
+            with self.subTest(arguments):
+                text = self.succeed("import", model, "--data", self.path("data"), *arguments, "-o", out)
+                self.assertIn("products in int8: 100.0 %", text)
+                found = json.loads(self.succeed("inspect", "--json", out))
+                self.assertEqual(found["precision_agreement"]["float32"], 1)
+                self.assertEqual(found["precision_agreement"]["int8"], 1)
+                self.assertEqual(found["precision"], "int8")
+        self.assertNotIn("out.measured", os.listdir(self.folder))
+
+    def test_a_reference_of_other_classes(self):
+        other = self.path("other.safetensors")
+        colour_model.write_model(other, head__weight=([3, 64], [0.0] * 192), head__bias=([3], [0.0] * 3))
+        self.write_colours("data")
+        out = self.path("out")
+        self.fail_with("3 classes", "import", self.weights, "--data", self.path("data"),
+                       "--reference", other, "-o", out)
+        self.assertFalse(os.path.exists(out))
+
     def test_bad_arguments(self):
         out = self.path("out")
         few = self.path("few.txt")
@@ -195,6 +218,8 @@ class ImportTest(CommandTest):
             ("--resize", ["-o", out, self.weights, "--resize", "-1"]),
             ("--resize", ["-o", out, self.weights, "--resize", "many"]),
             ("--heads", ["-o", out, self.weights, "--heads", "-1"]),
+            ("--reference goes with --data", ["-o", out, self.weights, "--reference", few]),
+            ("absent", ["-o", out, self.weights, "--data", self.path("absent")]),
             ("heads", ["-o", out, self.weights, "--heads", "7"]),
         ):
             with self.subTest(" ".join(arguments)):
