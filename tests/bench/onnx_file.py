@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../reference"))
+import pil  # noqa: E402
 import safetensors_io  # noqa: E402
 
 OPSET = 17
@@ -64,9 +65,19 @@ def quantise_weight(weight):
     return np.rint(weight / scale[:, None]).astype("i1"), scale.astype("<f4")
 
 
-def build(path, batch, precision="float32"):
-    """Returns an onnx.ModelProto with input "image" [batch, 3, S, S] and output "logits"."""
+def take_pixels(w):
+    """Makes the first layer take values from 0 to 255 instead of normalised ones."""
+    weight, mean, std = w["patch_embed.proj.weight"], pil.IMAGENET_MEAN, pil.IMAGENET_STD
+    w["patch_embed.proj.bias"] -= np.einsum("ncij,c->n", weight, np.divide(mean, std)).astype("<f4")
+    w["patch_embed.proj.weight"] = (weight / (255 * np.reshape(std, (3, 1, 1)))).astype("<f4")
+
+
+def build(path, batch, precision="float32", pixels=False):
+    """Returns an onnx.ModelProto with input "image" [batch, 3, S, S] and output "logits".
+    pixels: the image has values from 0 to 255, else normalised ones."""
     w, head_dim, depth, eps, size = read_model(path)
+    if pixels:
+        take_pixels(w)
     g = Graph()
     dim, _, patch, _ = w["patch_embed.proj.weight"].shape
     tokens = w["pos_embed"].shape[1]

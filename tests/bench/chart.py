@@ -1,0 +1,43 @@
+"""Draws what tests/bench/peers found as one SVG: the engine beside ONNX Runtime, pipelines beside
+onnxinference."""
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+OURS, THEIRS = "#2a6f97", "#b0b0b0"
+
+
+def label(row):
+    return f"{row['name']}, {row['precision']}"
+
+
+def draw_bars(axes, rows, values, title, form):
+    colours = [OURS if row["name"].startswith("vitgate") else THEIRS for row in rows]
+    bars = axes.barh([label(row) for row in rows], values, color=colours)
+    axes.bar_label(bars, [form.format(value) for value in values], padding=3, fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw(found, path):
+    engine = [row for row in found["engine"] if (row["threads"], row["batch_size"]) == (1, 1)]
+    pipelines = found.get("pipelines") or []
+    plots = [(engine, [row["ms_per_image"]["mean"] for row in engine],
+              "ms for an image: 1 thread, batch 1 (less is better)", "{:.1f}")]
+    if pipelines:
+        plots.append((pipelines, [row["frames_per_second"] for row in pipelines],
+                      f"frames/s of a pipeline, {found['cpus']} cores (more is better)", "{:.0f}"))
+        plots.append((pipelines, [row["peak_bytes"] / 1e6 for row in pipelines],
+                      "peak memory of a pipeline, MB (less is better)", "{:.0f}"))
+    figure, axes = plt.subplots(len(plots), 1, figsize=(8, 1 + 0.3 * sum(len(p[0]) for p in plots)),
+                                height_ratios=[len(p[0]) for p in plots], squeeze=False,
+                                layout="constrained")
+    for each, plot in zip(axes[:, 0], plots):
+        draw_bars(each, *plot)
+    figure.suptitle(f"{found['cpu']}, {found['date']}", fontsize=8)
+    figure.savefig(path, metadata={"Date": None})

@@ -1,0 +1,45 @@
+"""The half of the benchmark of peers that times whole pipelines: it needs GStreamer's onnxinference,
+so it runs in a Debian 13 (tests/debian13), on files that are laid there."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import contestants
+import onnx_file
+
+CHROOT = os.environ.get("DEBIAN13") or os.path.join(os.path.dirname(contestants.CACHE), "vitgate",
+                                                    "debian13")
+CLIP = os.path.join(contestants.photographs.DATA, "video", "car-detection.mp4")
+# As onnxinference of GStreamer 1.26 wants its models: told what the output is.
+OUTPUT_KIND = ("logits", "classification-generic-out")
+
+
+def write_files(folder, model):
+    os.makedirs(folder, exist_ok=True)
+    shutil.copy(CLIP, os.path.join(folder, "clip.mp4"))
+    shutil.copy(model, os.path.join(folder, "dense.safetensors"))
+    for precision in ("float32", "int8"):
+        graph = onnx_file.build(model, 1, precision, pixels=True)
+        graph.metadata_props.add(key=OUTPUT_KIND[0], value=OUTPUT_KIND[1])
+        onnx_file.onnx.save(graph, os.path.join(folder, f"{precision}.onnx"))
+
+
+def measure(model, rounds):
+    """Returns one object a contestant, or None, having said why."""
+    if not os.path.exists(CLIP):
+        print(f"no pipelines: there is no {CLIP}")
+        return None
+    debian13 = os.path.join(contestants.ROOT, "tests/debian13")
+    prepared = subprocess.run([debian13, "true"], stderr=subprocess.PIPE, text=True, check=False)
+    if prepared.returncode:
+        print("no pipelines:", prepared.stderr.strip())
+        return None
+    write_files(os.path.join(CHROOT, "vitgate", "bench-files"), model)
+    done = subprocess.run([debian13, "tests/bench/pipelines.py", "bench-files", str(rounds)],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        print("no pipelines:", done.stderr.strip()[-500:])
+        return None
+    return json.loads(done.stdout)
