@@ -104,12 +104,14 @@ int command_classify(int argc, char **argv, GError **error)
 {
   gboolean as_json = FALSE;
   int top_k = 5, threads = 1;
-  g_autofree char *path = NULL;
+  g_autofree char *path = NULL, *precision_name = NULL;
+  VitgatePrecision precision;
   const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &path, "Model file (default: the shipped model)",
       "MODEL" },
     { "top-k", 'k', 0, G_OPTION_ARG_INT, &top_k, "Labels per image (default 5)", "K" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads of the network (default 1)", "T" },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, COMMAND_PRECISION_HELP, "P" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print one JSON object", NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -121,7 +123,8 @@ int command_classify(int argc, char **argv, GError **error)
   g_auto(GStrv) files = NULL;
   if (!command_parse(&syntax, argc, argv, &files, error) ||
       !command_check_range("--top-k", top_k, 1, MAX_TOP_K, error) ||
-      !command_check_range("--threads", threads, 1, VITGATE_MAX_THREADS, error))
+      !command_check_range("--threads", threads, 1, VITGATE_MAX_THREADS, error) ||
+      !vitgate_precision_parse(precision_name ? precision_name : "auto", &precision, error))
     return 1;
   if (!files[0]) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "no image given (see %s --help)",
@@ -133,7 +136,7 @@ int command_classify(int argc, char **argv, GError **error)
     return 1;
   }
 
-  g_autoptr(VitgateModel) model = vitgate_model_open(path, error);
+  g_autoptr(VitgateModel) model = vitgate_model_open_with(path, precision, error);
   VitgateSessionOptions options = { .threads = (guint)threads };
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, &options, error) : NULL;
   if (!session)

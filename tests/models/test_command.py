@@ -269,6 +269,17 @@ class ClassifyTest(CommandTest):
         self.assertEqual(lines[0], self.files[0])
         self.assertRegex(lines[1], r"^ +\d+\.\d %  black$")
 
+    def test_precision(self):
+        for name in ("float32", "int8"):
+            text = self.succeed("classify", "--json", "-m", self.model, "--precision", name,
+                                *self.files)
+            found = json.loads(text)
+            self.assertEqual(found["precision"], name)
+            self.assertEqual([image["classes"][0]["index"] for image in found["images"]],
+                             list(range(len(self.files))))
+        self.fail_with("\"int4\"", "classify", "-m", self.model, "--precision", "int4",
+                       self.files[0])
+
     def test_all_classes_sum_to_one(self):
         text = self.succeed("classify", "--json", "-m", self.model, "-k", "1000", self.files[0])
         scores = [entry["score"] for entry in json.loads(text)["images"][0]["classes"]]
