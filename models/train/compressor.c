@@ -323,6 +323,7 @@ static void calibrate(Run *run)
                                  .priced_images = MIN(run->held_out->n, PRICED_IMAGES),
                                  .batch = o->batch,
                                  .gates = student_has_gates(&run->student),
+                                 .merging = o->merging,
                                  .least = DIAL_REACH * o->target };
   run_log_note(run->log, "calibrating the dial on %u photographs held out", how.images);
   const double divergence =

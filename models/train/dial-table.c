@@ -61,7 +61,7 @@ static gboolean can_move(const Bench *bench, const Setting *setting, guint move)
   const Description *d = bench->description;
   if (move == d->depth)
     return bench->options->gates && setting->notches[move] + 1 < G_N_ELEMENTS(biases);
-  return move < vitgate__description_tail(d) && d->blocks[move].heads &&
+  return bench->options->merging && move < vitgate__description_tail(d) && d->blocks[move].heads &&
          setting->notches[move] + 1 < G_N_ELEMENTS(thresholds);
 }
 

@@ -10,6 +10,7 @@ typedef struct {
   guint priced_images; /* of these, for the choice between settings */
   guint batch;         /* at most the trainer's */
   gboolean gates;      /* the network has gates, and their bias is part of the dial */
+  gboolean merging;    /* so are the thresholds of merging; else no token merges */
   double least;        /* compute ratio where the table may end */
 } DialTableOptions;
 

@@ -121,6 +121,7 @@ void run_find_merging(Run *run)
                                  .images = MIN(run->held_out->n, PATH_IMAGES),
                                  .priced_images = MIN(run->held_out->n, PATH_IMAGES),
                                  .batch = o->batch,
+                                 .merging = TRUE,
                                  .least = merge_share(run, o->target) - 0.1 };
   run_log_note(run->log, "finding the way of merging on %u photographs held out", how.images);
   const double divergence =

@@ -94,6 +94,7 @@ static void setup_init(Setup *s, gboolean gates)
                                    .priced_images = N_IMAGES,
                                    .batch = BATCH,
                                    .gates = gates,
+                                   .merging = TRUE,
                                    .least = 0.3 };
 }
 
@@ -192,6 +193,21 @@ START_TEST(test_no_notch_goes_back)
     for (guint b = 0; b < DEPTH; b++)
       ck_assert_double_ge(point->thresholds[b], point[-1].thresholds[b]);
   }
+  setup_clear(&s);
+}
+END_TEST
+
+START_TEST(test_gates_alone_where_nothing_may_merge)
+{
+  Setup s;
+  setup_init(&s, TRUE);
+  s.options.merging = FALSE;
+  make_table(&s, 0.5);
+  ck_assert_uint_ge(s.description.n_calibration, 3);
+  for (guint p = 0; p < s.description.n_calibration; p++)
+    for (guint b = 0; b < DEPTH; b++)
+      ck_assert_double_eq(s.description.calibration[p].thresholds[b], 1);
+  ck_assert_double_lt(s.description.calibration[0].gate_bias, last_of(&s.description)->gate_bias);
   setup_clear(&s);
 }
 END_TEST
@@ -386,6 +402,7 @@ int main(void)
   tcase_add_loop_test(tcase, test_settings_are_in_range, FALSE, TRUE + 1);
   tcase_add_loop_test(tcase, test_the_dense_end_runs_everything, FALSE, TRUE + 1);
   tcase_add_loop_test(tcase, test_no_notch_goes_back, FALSE, TRUE + 1);
+  tcase_add_test(tcase, test_gates_alone_where_nothing_may_merge);
   tcase_add_test(tcase, test_the_default_is_the_target_or_the_nearest_end);
   tcase_add_test(tcase, test_it_ends_where_it_may);
   tcase_add_loop_test(tcase, test_twice_is_the_same, FALSE, TRUE + 1);
