@@ -30,31 +30,15 @@
  */
 #include "gstvitgate.h"
 
+#include "analysis.h"
 #include "errors.h"
-#include "results.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_vitgate_debug);
 #define GST_CAT_DEFAULT gst_vitgate_debug
 
 enum {
-  PROP_0,
-  PROP_MODEL,
-  PROP_LABELS,
-  PROP_TOP_K,
-  PROP_THRESHOLD,
-  PROP_INFERENCE_INTERVAL,
-  PROP_THREADS,
-  PROP_PRECISION,
-  PROP_POST_MESSAGES,
-  PROP_STATS,
+  PROP_STATS = GST_VITGATE_N_SETTINGS,
 };
-
-#define DEFAULT_TOP_K              5
-#define DEFAULT_THRESHOLD          0.0f
-#define DEFAULT_INFERENCE_INTERVAL 1
-#define DEFAULT_THREADS            1
-#define DEFAULT_PRECISION          VITGATE_PRECISION_AUTO
-#define DEFAULT_POST_MESSAGES      FALSE
 
 #define SIZE_CAPS "(int) [ 1, " G_STRINGIFY(GST_VITGATE_MAX_SIZE) " ]"
 #define FRAME_CAPS                                                                                 \
@@ -76,115 +60,36 @@ GST_ELEMENT_REGISTER_DEFINE(vitgate, "vitgate", GST_RANK_NONE, GST_TYPE_VITGATE)
 
 /* ---- Properties ---------------------------------------------------------------------------- */
 
-#define GST_TYPE_VITGATE_PRECISION (gst_vitgate_precision_get_type())
-
-static GType gst_vitgate_precision_get_type(void)
-{
-  static const GEnumValue values[] = {
-    { VITGATE_PRECISION_AUTO, "The fastest that the model file tells to be as good", "auto" },
-    { VITGATE_PRECISION_FLOAT32, "float32", "float32" },
-    { VITGATE_PRECISION_BF16, "bfloat16: needs AVX-512 BF16 or AMX", "bf16" },
-    { VITGATE_PRECISION_INT8, "8 bits, sums of 32 bits: the fastest", "int8" },
-    { 0, NULL, NULL },
-  };
-  static gsize type;
-
-  if (g_once_init_enter(&type))
-    g_once_init_leave(&type, g_enum_register_static("GstVitgatePrecision", values));
-  return type;
-}
-
-/* An empty path means none: that is what a launch line can say. */
-static void set_path(char **path, const GValue *value)
-{
-  const char *new_path = g_value_get_string(value);
-
-  g_free(*path);
-  *path = new_path && *new_path ? g_strdup(new_path) : NULL;
-}
-
 static void gst_vitgate_set_property(GObject *object, guint id, const GValue *value,
                                      GParamSpec *spec)
 {
-  GstVitgateSettings *settings = &GST_VITGATE(object)->settings;
+  gboolean known;
 
   GST_OBJECT_LOCK(object);
-  switch (id) {
-  case PROP_MODEL:
-    set_path(&settings->model, value);
-    break;
-  case PROP_LABELS:
-    set_path(&settings->labels, value);
-    break;
-  case PROP_TOP_K:
-    settings->top_k = g_value_get_uint(value);
-    break;
-  case PROP_THRESHOLD:
-    settings->threshold = g_value_get_float(value);
-    break;
-  case PROP_INFERENCE_INTERVAL:
-    settings->interval = g_value_get_uint(value);
-    break;
-  case PROP_THREADS:
-    settings->threads = g_value_get_uint(value);
-    break;
-  case PROP_PRECISION:
-    settings->precision = (VitgatePrecision)g_value_get_enum(value);
-    break;
-  case PROP_POST_MESSAGES:
-    settings->post_messages = g_value_get_boolean(value);
-    break;
-  default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-    break;
-  }
+  known = gst_vitgate_settings_set(&GST_VITGATE(object)->settings, id, value);
   GST_OBJECT_UNLOCK(object);
+  if (!known)
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
 static void gst_vitgate_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
 {
   GstVitgate *self = GST_VITGATE(object);
-  const GstVitgateSettings *settings = &self->settings;
   GstVitgateStats stats;
+  gboolean known = TRUE;
 
   GST_OBJECT_LOCK(object);
-  switch (id) {
-  case PROP_MODEL:
-    g_value_set_string(value, settings->model);
-    break;
-  case PROP_LABELS:
-    g_value_set_string(value, settings->labels);
-    break;
-  case PROP_TOP_K:
-    g_value_set_uint(value, settings->top_k);
-    break;
-  case PROP_THRESHOLD:
-    g_value_set_float(value, settings->threshold);
-    break;
-  case PROP_INFERENCE_INTERVAL:
-    g_value_set_uint(value, settings->interval);
-    break;
-  case PROP_THREADS:
-    g_value_set_uint(value, settings->threads);
-    break;
-  case PROP_PRECISION:
-    g_value_set_enum(value, (gint)settings->precision);
-    break;
-  case PROP_POST_MESSAGES:
-    g_value_set_boolean(value, settings->post_messages);
-    break;
-  case PROP_STATS:
+  if (id == PROP_STATS)
     stats = self->stats;
-    break;
-  default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-    break;
-  }
+  else
+    known = gst_vitgate_settings_get(&self->settings, id, value);
   GST_OBJECT_UNLOCK(object);
 
   /* Sorting can wait until no frame waits for the lock. */
   if (id == PROP_STATS)
     g_value_take_boxed(value, gst_vitgate_stats_to_structure(&stats));
+  else if (!known)
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
 /* ---- Start and stop ------------------------------------------------------------------------ */
@@ -265,123 +170,9 @@ static void gst_vitgate_before_transform(GstBaseTransform *trans, GstBuffer *buf
     gst_object_sync_values(GST_OBJECT(trans), time);
 }
 
-static gboolean wants_inference(const GstVitgate *self, GstBuffer *buffer, guint interval)
-{
-  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) || gst_buffer_get_size(buffer) == 0)
-    return FALSE;
-  return !self->classifier->result || self->classifier->age >= interval;
-}
-
-/* A frame that cannot be read is passed on all the same: an analyser costs no frame. One warning
- * speaks for a whole run of them. */
-static void warn_unreadable(GstVitgate *self, GstBuffer *buffer, const char *reason)
-{
-  if (self->unreadable)
-    return;
-  self->unreadable = TRUE;
-  GST_ELEMENT_WARNING(self, STREAM, FAILED, ("Cannot read a frame: %s", reason),
-                      ("%" GST_PTR_FORMAT, buffer));
-}
-
-/* @fresh: (out): whether the classifier's result is now that of @buffer */
-static GstFlowReturn infer(GstVitgate *self, GstBuffer *buffer, gboolean *fresh)
-{
-  g_autoptr(GError) error = NULL;
-  GstVitgateFrame frame;
-  const char *reason;
-
-  *fresh = FALSE;
-  if (!gst_vitgate_frame_map(&frame, &self->layout, buffer, &reason)) {
-    warn_unreadable(self, buffer, reason);
-    return GST_FLOW_OK;
-  }
-  self->unreadable = FALSE;
-  *fresh = gst_vitgate_classifier_infer(self->classifier, &frame.image, &error);
-  gst_vitgate_frame_unmap(&frame);
-  if (!*fresh) {
-    gst_vitgate_post_error(GST_ELEMENT(self), "Cannot classify a frame", error);
-    return GST_FLOW_ERROR;
-  }
-  return GST_FLOW_OK;
-}
-
-static void post_result(GstVitgate *self, GstBuffer *buffer, const GstVitgateFrameResult *result)
-{
-  const GstSegment *segment = &GST_BASE_TRANSFORM(self)->segment;
-  GstVitgateFrameTimes times = {
-    .timestamp = GST_BUFFER_PTS(buffer),
-    .duration = GST_BUFFER_DURATION(buffer),
-    .stream_time = GST_CLOCK_TIME_NONE,
-    .running_time = GST_CLOCK_TIME_NONE,
-  };
-
-  if (segment->format == GST_FORMAT_TIME) {
-    times.stream_time = gst_segment_to_stream_time(segment, GST_FORMAT_TIME, times.timestamp);
-    times.running_time = gst_segment_to_running_time(segment, GST_FORMAT_TIME, times.timestamp);
-  }
-  gst_element_post_message(GST_ELEMENT(self),
-                           gst_vitgate_results_message(GST_OBJECT(self), result, &times));
-}
-
-/* Attaches what the classifier knows, fresh or old, in the form that the user asked for. */
-static void publish(GstVitgate *self, GstBuffer *buffer, guint top_k, float threshold,
-                    gboolean post)
-{
-  GstVitgateClassifier *classifier = self->classifier;
-  const GstVitgateFrameResult result = {
-    .model = classifier->info,
-    .result = classifier->result,
-    .labels = classifier->labels,
-    .indices = classifier->indices,
-    .scores = classifier->scores,
-    .n = gst_vitgate_classifier_top_k(classifier, top_k, threshold),
-    .age = classifier->age,
-  };
-
-  gst_vitgate_results_attach(buffer, &result, self->layout.image.width, self->layout.image.height);
-  if (post)
-    post_result(self, buffer, &result);
-}
-
-static void count(GstVitgate *self, gboolean fresh, GstClockTime processing)
-{
-  const VitgateResult *result = self->classifier->result;
-  gboolean new_latency = FALSE;
-
-  GST_OBJECT_LOCK(self);
-  if (fresh)
-    new_latency = gst_vitgate_stats_add_inference(
-        &self->stats, processing, result->preprocess_ns + result->forward_ns, result->gmacs);
-  else
-    gst_vitgate_stats_add_frame(&self->stats);
-  GST_OBJECT_UNLOCK(self);
-
-  if (new_latency)
-    gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
-}
-
 static GstFlowReturn gst_vitgate_transform_ip(GstBaseTransform *trans, GstBuffer *buffer)
 {
-  GstVitgate *self = GST_VITGATE(trans);
-  const GstClockTime start = gst_util_get_timestamp();
-  GstVitgateSettings settings;
-  gboolean fresh = FALSE;
-
-  GST_OBJECT_LOCK(self);
-  settings = self->settings;
-  GST_OBJECT_UNLOCK(self);
-
-  if (self->classifier->result)
-    self->classifier->age++;
-  if (wants_inference(self, buffer, settings.interval)) {
-    const GstFlowReturn flow = infer(self, buffer, &fresh);
-    if (flow != GST_FLOW_OK)
-      return flow;
-  }
-  if (self->classifier->result)
-    publish(self, buffer, settings.top_k, settings.threshold, fresh && settings.post_messages);
-  count(self, fresh, gst_util_get_timestamp() - start);
-  return GST_FLOW_OK;
+  return gst_vitgate_analyse(GST_VITGATE(trans), buffer);
 }
 
 /* ---- Events and queries -------------------------------------------------------------------- */
@@ -426,71 +217,9 @@ static gboolean gst_vitgate_query(GstBaseTransform *trans, GstPadDirection direc
 
 /* ---- Class --------------------------------------------------------------------------------- */
 
-static void install_properties(GObjectClass *class)
-{
-  const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
-  const GParamFlags playing =
-      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
-  const GParamFlags controllable = playing | GST_PARAM_CONTROLLABLE;
-
-  g_object_class_install_property(
-      class, PROP_MODEL,
-      g_param_spec_string("model", "Model",
-                          "Path of the model file; unset: " VITGATE_DEFAULT_MODEL
-                          " in $VITGATE_MODEL_DIR or in the installed data folder",
-                          NULL, ready));
-  g_object_class_install_property(
-      class, PROP_LABELS,
-      g_param_spec_string("labels", "Labels",
-                          "Path of a text file with one class label a line, in the order of the "
-                          "classes; unset: the labels that the model file holds",
-                          NULL, ready));
-  g_object_class_install_property(class, PROP_TOP_K,
-                                  g_param_spec_uint("top-k", "Top k",
-                                                    "Most classes that a frame carries, best first",
-                                                    1, G_MAXINT, DEFAULT_TOP_K, controllable));
-  g_object_class_install_property(
-      class, PROP_THRESHOLD,
-      g_param_spec_float("threshold", "Threshold",
-                         "Least probability of a class that a frame carries", 0.0f, 1.0f,
-                         DEFAULT_THRESHOLD, controllable));
-  g_object_class_install_property(
-      class, PROP_INFERENCE_INTERVAL,
-      g_param_spec_uint("inference-interval", "Inference interval",
-                        "Frames from one inference to the next; those between carry the last "
-                        "result with its age (1 = every frame is inferred)",
-                        1, G_MAXINT, DEFAULT_INFERENCE_INTERVAL, controllable));
-  g_object_class_install_property(
-      class, PROP_THREADS,
-      g_param_spec_uint("threads", "Threads",
-                        "Threads that work on a frame, the streaming thread included", 1,
-                        VITGATE_MAX_THREADS, DEFAULT_THREADS, ready));
-  g_object_class_install_property(
-      class, PROP_PRECISION,
-      g_param_spec_enum("precision", "Precision", "What matrix products are computed in",
-                        GST_TYPE_VITGATE_PRECISION, DEFAULT_PRECISION, ready));
-  g_object_class_install_property(
-      class, PROP_POST_MESSAGES,
-      g_param_spec_boolean("post-messages", "Post messages",
-                           "Post an element message with the result of every inference; the "
-                           "application must then read its bus",
-                           DEFAULT_POST_MESSAGES, playing));
-  g_object_class_install_property(
-      class, PROP_STATS,
-      g_param_spec_boxed(
-          "stats", "Statistics",
-          "Since the element started: precision, frames, inferred, gmacs; over the last 512 "
-          "inferences: mean-time, p95-time and worst-time in the element, "
-          "mean-engine-time of these in the engine (ns), mean-gmacs",
-          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-}
-
 static void gst_vitgate_finalize(GObject *object)
 {
-  GstVitgate *self = GST_VITGATE(object);
-
-  g_free(self->settings.model);
-  g_free(self->settings.labels);
+  gst_vitgate_settings_clear(&GST_VITGATE(object)->settings);
   G_OBJECT_CLASS(gst_vitgate_parent_class)->finalize(object);
 }
 
@@ -505,7 +234,15 @@ static void gst_vitgate_class_init(GstVitgateClass *class)
   object_class->set_property = gst_vitgate_set_property;
   object_class->get_property = gst_vitgate_get_property;
   object_class->finalize = gst_vitgate_finalize;
-  install_properties(object_class);
+  gst_vitgate_settings_install(object_class);
+  g_object_class_install_property(
+      object_class, PROP_STATS,
+      g_param_spec_boxed(
+          "stats", "Statistics",
+          "Since the element started: precision, frames, inferred, gmacs; over the last 512 "
+          "inferences: mean-time, p95-time and worst-time in the element, "
+          "mean-engine-time of these in the engine (ns), mean-gmacs",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 
   gst_element_class_set_static_metadata(
       element_class, "Vision transformer frame classifier", "Filter/Analyzer/Video",
@@ -526,11 +263,5 @@ static void gst_vitgate_class_init(GstVitgateClass *class)
 
 static void gst_vitgate_init(GstVitgate *self)
 {
-  self->settings = (GstVitgateSettings){
-    .top_k = DEFAULT_TOP_K,
-    .threshold = DEFAULT_THRESHOLD,
-    .interval = DEFAULT_INFERENCE_INTERVAL,
-    .threads = DEFAULT_THREADS,
-    .post_messages = DEFAULT_POST_MESSAGES,
-  };
+  gst_vitgate_settings_init(&self->settings);
 }

@@ -5,24 +5,13 @@
 
 #include "classifier.h"
 #include "frame.h"
+#include "settings.h"
 #include "stats.h"
 
 G_BEGIN_DECLS
 
 #define GST_TYPE_VITGATE (gst_vitgate_get_type())
 G_DECLARE_FINAL_TYPE(GstVitgate, gst_vitgate, GST, VITGATE, GstBaseTransform)
-
-/* What the user sets. */
-typedef struct {
-  char *model;  /* NULL: the default one */
-  char *labels; /* NULL: the model's */
-  guint top_k;
-  float threshold;
-  guint interval; /* frames from one inference to the next */
-  guint threads;
-  VitgatePrecision precision;
-  gboolean post_messages;
-} GstVitgateSettings;
 
 struct _GstVitgate {
   GstBaseTransform parent;
