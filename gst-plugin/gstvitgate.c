@@ -33,7 +33,7 @@
 #include "analysis.h"
 #include "errors.h"
 
-GST_DEBUG_CATEGORY_STATIC(gst_vitgate_debug);
+GST_DEBUG_CATEGORY(gst_vitgate_debug);
 #define GST_CAT_DEFAULT gst_vitgate_debug
 
 enum {
@@ -63,13 +63,27 @@ GST_ELEMENT_REGISTER_DEFINE(vitgate, "vitgate", GST_RANK_NONE, GST_TYPE_VITGATE)
 static void gst_vitgate_set_property(GObject *object, guint id, const GValue *value,
                                      GParamSpec *spec)
 {
+  GstVitgate *self = GST_VITGATE(object);
   gboolean known;
 
   GST_OBJECT_LOCK(object);
-  known = gst_vitgate_settings_set(&GST_VITGATE(object)->settings, id, value);
+  known = gst_vitgate_settings_set(&self->settings, id, value);
+  if (gst_vitgate_settings_need_load(spec->name))
+    self->loader.changed = TRUE;
   GST_OBJECT_UNLOCK(object);
   if (!known)
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+}
+
+/* Comes after g_object_set() has set all it was given: what belongs together is loaded together. */
+static void gst_vitgate_notify(GObject *object, GParamSpec *spec)
+{
+  GstVitgate *self = GST_VITGATE(object);
+
+  if (gst_vitgate_settings_need_load(spec->name))
+    gst_vitgate_loader_run(self);
+  if (G_OBJECT_CLASS(gst_vitgate_parent_class)->notify)
+    G_OBJECT_CLASS(gst_vitgate_parent_class)->notify(object, spec);
 }
 
 static void gst_vitgate_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
@@ -80,67 +94,49 @@ static void gst_vitgate_get_property(GObject *object, guint id, GValue *value, G
 
   GST_OBJECT_LOCK(object);
   if (id == PROP_STATS)
-    stats = self->stats;
+    gst_vitgate_stats_copy(&stats, &self->stats);
   else
     known = gst_vitgate_settings_get(&self->settings, id, value);
   GST_OBJECT_UNLOCK(object);
 
   /* Sorting can wait until no frame waits for the lock. */
-  if (id == PROP_STATS)
+  if (id == PROP_STATS) {
     g_value_take_boxed(value, gst_vitgate_stats_to_structure(&stats));
-  else if (!known)
+    gst_vitgate_stats_reset(&stats);
+  } else if (!known) {
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  }
 }
 
 /* ---- Start and stop ------------------------------------------------------------------------ */
 
-/* Says what "auto" came to: a model may allow less than this CPU can do, or the other way round. */
-static void tell_precision(GstVitgate *self, VitgatePrecision asked)
-{
-  const char *used = vitgate_precision_name(self->classifier->info->precision);
-
-  GST_INFO_OBJECT(self, "products in %s, asked for: %s", used, vitgate_precision_name(asked));
-  GST_OBJECT_LOCK(self);
-  self->stats.precision = used;
-  GST_OBJECT_UNLOCK(self);
-}
-
 static gboolean gst_vitgate_start(GstBaseTransform *trans)
 {
   GstVitgate *self = GST_VITGATE(trans);
-  g_autofree char *model = NULL, *labels = NULL;
-  g_autoptr(GError) error = NULL;
-  const char *doing;
-  VitgatePrecision precision;
-  guint threads;
+  const GstVitgateClassifier *classifier = self->classifier = gst_vitgate_loader_open(self);
+
+  if (!classifier)
+    return FALSE;
+  gst_vitgate_controller_reset(&self->controller);
+  self->unreadable = FALSE;
 
   GST_OBJECT_LOCK(self);
-  model = g_strdup(self->settings.model);
-  labels = g_strdup(self->settings.labels);
-  precision = self->settings.precision;
-  threads = self->settings.threads;
   gst_vitgate_stats_reset(&self->stats);
+  gst_vitgate_stats_set_model(&self->stats, classifier->path, classifier->info->name,
+                              vitgate_precision_name(classifier->info->precision));
+  self->latency = 0;
+  self->upstream_latency = GST_CLOCK_TIME_NONE;
+  self->late_frame = GST_CLOCK_TIME_NONE;
   GST_OBJECT_UNLOCK(self);
-
-  if (!model && !(model = vitgate_default_model_find(&error))) {
-    GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS,
-                      ("Set the property \"model\" to a model file: %s", error->message), (NULL));
-    return FALSE;
-  }
-  GST_INFO_OBJECT(self, "loading %s", model);
-  self->unreadable = FALSE;
-  self->classifier = gst_vitgate_classifier_new(model, labels, precision, threads, &doing, &error);
-  if (!self->classifier) {
-    gst_vitgate_post_error(GST_ELEMENT(self), doing, error);
-    return FALSE;
-  }
-  tell_precision(self, precision);
   return TRUE;
 }
 
 static gboolean gst_vitgate_stop(GstBaseTransform *trans)
 {
-  gst_vitgate_classifier_free(&GST_VITGATE(trans)->classifier);
+  GstVitgate *self = GST_VITGATE(trans);
+
+  gst_vitgate_loader_close(self);
+  gst_vitgate_classifier_free(&self->classifier);
   return TRUE;
 }
 
@@ -172,25 +168,62 @@ static void gst_vitgate_before_transform(GstBaseTransform *trans, GstBuffer *buf
 
 static GstFlowReturn gst_vitgate_transform_ip(GstBaseTransform *trans, GstBuffer *buffer)
 {
-  return gst_vitgate_analyse(GST_VITGATE(trans), buffer);
+  GstVitgate *self = GST_VITGATE(trans);
+  GstVitgateAnalysis analysis;
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  gst_vitgate_analysis_begin(self, &analysis, buffer);
+  gst_vitgate_analysis_decide(self, &analysis);
+  if (analysis.state == GST_VITGATE_STATE_FRESH)
+    flow = gst_vitgate_analysis_look(self, &analysis);
+  if (flow == GST_FLOW_OK && analysis.state == GST_VITGATE_STATE_FRESH)
+    flow = gst_vitgate_analysis_infer(self, &analysis);
+  if (flow != GST_FLOW_OK)
+    return flow;
+  gst_vitgate_analysis_publish(self, &analysis);
+  gst_vitgate_analysis_end(self, &analysis);
+  return GST_FLOW_OK;
 }
 
 /* ---- Events and queries -------------------------------------------------------------------- */
 
 static gboolean gst_vitgate_sink_event(GstBaseTransform *trans, GstEvent *event)
 {
+  GstVitgate *self = GST_VITGATE(trans);
   const GstEventType type = GST_EVENT_TYPE(event);
 
-  if (type == GST_EVENT_FLUSH_STOP || type == GST_EVENT_STREAM_START)
-    gst_vitgate_classifier_forget(GST_VITGATE(trans)->classifier);
+  if (type == GST_EVENT_FLUSH_STOP || type == GST_EVENT_STREAM_START) {
+    gst_vitgate_classifier_forget(self->classifier);
+    gst_vitgate_controller_flush(&self->controller);
+    GST_OBJECT_LOCK(self);
+    self->late_frame = GST_CLOCK_TIME_NONE;
+    GST_OBJECT_UNLOCK(self);
+  }
   return GST_BASE_TRANSFORM_CLASS(gst_vitgate_parent_class)->sink_event(trans, event);
+}
+
+/* Remembers for the next frame that a sink got one too late. */
+static void note_qos(GstVitgate *self, GstEvent *event)
+{
+  GstQOSType type;
+  GstClockTimeDiff diff;
+  GstClockTime running_time;
+
+  gst_event_parse_qos(event, &type, NULL, &diff, &running_time);
+  if (type == GST_QOS_TYPE_THROTTLE || diff <= 0)
+    return;
+  GST_OBJECT_LOCK(self);
+  self->late_frame = running_time;
+  GST_OBJECT_UNLOCK(self);
 }
 
 /* The base class would skip frames on QoS; it never learns of it. */
 static gboolean gst_vitgate_src_event(GstBaseTransform *trans, GstEvent *event)
 {
-  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS)
+  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) {
+    note_qos(GST_VITGATE(trans), event);
     return gst_pad_push_event(GST_BASE_TRANSFORM_SINK_PAD(trans), event);
+  }
   return GST_BASE_TRANSFORM_CLASS(gst_vitgate_parent_class)->src_event(trans, event);
 }
 
@@ -206,10 +239,11 @@ static gboolean gst_vitgate_query(GstBaseTransform *trans, GstPadDirection direc
   if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY || direction != GST_PAD_SRC)
     return TRUE;
 
-  GST_OBJECT_LOCK(self);
-  latency = self->stats.latency;
-  GST_OBJECT_UNLOCK(self);
   gst_query_parse_latency(query, &live, &min, &max);
+  GST_OBJECT_LOCK(self);
+  latency = self->latency;
+  self->upstream_latency = live ? min : GST_CLOCK_TIME_NONE;
+  GST_OBJECT_UNLOCK(self);
   gst_query_set_latency(query, live, min + latency,
                         GST_CLOCK_TIME_IS_VALID(max) ? max + latency : max);
   return TRUE;
@@ -219,7 +253,11 @@ static gboolean gst_vitgate_query(GstBaseTransform *trans, GstPadDirection direc
 
 static void gst_vitgate_finalize(GObject *object)
 {
-  gst_vitgate_settings_clear(&GST_VITGATE(object)->settings);
+  GstVitgate *self = GST_VITGATE(object);
+
+  gst_vitgate_settings_clear(&self->settings);
+  gst_vitgate_stats_reset(&self->stats);
+  gst_vitgate_loader_clear(self);
   G_OBJECT_CLASS(gst_vitgate_parent_class)->finalize(object);
 }
 
@@ -233,14 +271,17 @@ static void gst_vitgate_class_init(GstVitgateClass *class)
 
   object_class->set_property = gst_vitgate_set_property;
   object_class->get_property = gst_vitgate_get_property;
+  object_class->notify = gst_vitgate_notify;
   object_class->finalize = gst_vitgate_finalize;
   gst_vitgate_settings_install(object_class);
   g_object_class_install_property(
       object_class, PROP_STATS,
       g_param_spec_boxed(
           "stats", "Statistics",
-          "Since the element started: precision, frames, inferred, gmacs; over the last 512 "
-          "inferences: mean-time, p95-time and worst-time in the element, "
+          "In use: model (path), model-name, precision, compute (the dial of the last inference); "
+          "since the element started: frames, inferred, reused (unchanged scenes), skipped (for "
+          "want of time), gmacs; over the last 512 inferences: mean-time, p95-time and worst-time "
+          "in the element, "
           "mean-engine-time of these in the engine (ns), mean-gmacs",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 
@@ -264,4 +305,5 @@ static void gst_vitgate_class_init(GstVitgateClass *class)
 static void gst_vitgate_init(GstVitgate *self)
 {
   gst_vitgate_settings_init(&self->settings);
+  gst_vitgate_loader_init(self);
 }

@@ -4,7 +4,9 @@
 #include <gst/base/gstbasetransform.h>
 
 #include "classifier.h"
+#include "controller.h"
 #include "frame.h"
+#include "loader.h"
 #include "settings.h"
 #include "stats.h"
 
@@ -13,15 +15,23 @@ G_BEGIN_DECLS
 #define GST_TYPE_VITGATE (gst_vitgate_get_type())
 G_DECLARE_FINAL_TYPE(GstVitgate, gst_vitgate, GST, VITGATE, GstBaseTransform)
 
+GST_DEBUG_CATEGORY_EXTERN(gst_vitgate_debug);
+
 struct _GstVitgate {
   GstBaseTransform parent;
 
   /* Under the object lock. */
   GstVitgateSettings settings;
   GstVitgateStats stats;
+  GstVitgateLoader loader;
+  GstClockTime latency;          /* told to the pipeline */
+  GstClockTime upstream_latency; /* of a live pipeline; NONE: it is not, or not known yet */
+  GstClockTime late_frame;       /* running time of the last one a sink got too late; NONE: none
+                                    since the last frame */
 
   /* Of the streaming thread, from start() to stop(). */
   GstVitgateClassifier *classifier;
+  GstVitgateController controller;
   GstVitgateFrameLayout layout;
   gboolean unreadable; /* the last frame was, and a warning told so */
 };

@@ -48,6 +48,28 @@ static void set_classes(GstStructure *s, const GstVitgateFrameResult *r)
   gst_structure_take_value(s, "scores", &scores);
 }
 
+static const char *state_name(GstVitgateState state)
+{
+  static const char *names[] = {
+    [GST_VITGATE_STATE_FRESH] = "fresh",         [GST_VITGATE_STATE_INTERVAL] = "interval",
+    [GST_VITGATE_STATE_UNCHANGED] = "unchanged", [GST_VITGATE_STATE_LATE] = "late",
+    [GST_VITGATE_STATE_EMPTY] = "empty",
+  };
+
+  return names[state];
+}
+
+/* Which modules ran, a character each. */
+static void set_modules(GstStructure *s, const GstVitgateFrameResult *r)
+{
+  const guint n = 2 * r->model->depth;
+  g_autofree char *modules = g_malloc0(n + 1);
+
+  for (guint i = 0; i < n; i++)
+    modules[i] = r->result->modules[i] ? '1' : '0';
+  structure_set_string(s, "modules", modules);
+}
+
 static void set_result(GstStructure *s, const GstVitgateFrameResult *r)
 {
   if (r->n > 0) {
@@ -59,9 +81,15 @@ static void set_result(GstStructure *s, const GstVitgateFrameResult *r)
   set_classes(s, r);
   structure_set_uint(s, "class-count", r->result->n_classes);
   structure_set_string(s, "model-name", r->model->name);
+  structure_set_string(s, "state", state_name(r->state));
   structure_set_uint64(s, "age", r->age);
+  if (GST_CLOCK_TIME_IS_VALID(r->age_time))
+    structure_set_uint64(s, "age-time", r->age_time);
+  structure_set_double(s, "compute", r->compute);
   structure_set_double(s, "gmacs", r->result->gmacs);
   structure_set_double(s, "compute-ratio", r->result->compute_ratio);
+  set_modules(s, r);
+  structure_set_uint(s, "tokens", r->result->n_tokens);
   structure_set_uint64(s, "inference-time", r->result->preprocess_ns + r->result->forward_ns);
 }
 

@@ -21,15 +21,27 @@ G_BEGIN_DECLS
 /* Name of the structure of element messages. */
 #define GST_VITGATE_MESSAGE "vitgate"
 
+/* Why a frame carries the result that it carries. */
+typedef enum {
+  GST_VITGATE_STATE_FRESH,     /* its own */
+  GST_VITGATE_STATE_INTERVAL,  /* it lies between two inferences */
+  GST_VITGATE_STATE_UNCHANGED, /* the scene has hardly changed since */
+  GST_VITGATE_STATE_LATE,      /* there was no time for an inference */
+  GST_VITGATE_STATE_EMPTY,     /* it holds nothing to infer */
+} GstVitgateState;
+
 /* A result in the words of one frame; all of it belongs to the classifier. */
 typedef struct {
   const VitgateModelInfo *model;
   const VitgateResult *result;
+  double compute;            /* the dial that was asked of the inference */
   const char *const *labels; /* [model->n_classes] */
   const guint *indices;      /* [n] best first */
   const float *scores;       /* [n] */
   guint n;                   /* classes that passed top-k and threshold */
   guint64 age;               /* frames since the inference; 0: this frame was inferred */
+  GstClockTime age_time;     /* stream time since; GST_CLOCK_TIME_NONE: unknown */
+  GstVitgateState state;
 } GstVitgateFrameResult;
 
 /* When a frame is shown; GST_CLOCK_TIME_NONE where unknown. */

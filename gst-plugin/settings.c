@@ -6,6 +6,11 @@
 #define DEFAULT_INFERENCE_INTERVAL 1
 #define DEFAULT_THREADS            1
 #define DEFAULT_PRECISION          VITGATE_PRECISION_AUTO
+#define DEFAULT_COMPUTE            (-1.0)
+#define DEFAULT_MIN_COMPUTE        0.0
+#define DEFAULT_LATENCY_BUDGET     0
+#define DEFAULT_REUSE_THRESHOLD    0.0
+#define DEFAULT_MAX_AGE            (10 * GST_SECOND)
 #define DEFAULT_POST_MESSAGES      FALSE
 
 #define READY        (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
@@ -30,21 +35,24 @@ static GType gst_vitgate_precision_get_type(void)
   return type;
 }
 
-/* What is loaded before frames can flow. */
+/* What is loaded; while frames flow it is loaded aside. */
 static void install_model(GObjectClass *class)
 {
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_MODEL,
-      g_param_spec_string("model", "Model",
-                          "Path of the model file; unset: " VITGATE_DEFAULT_MODEL
-                          " in $VITGATE_MODEL_DIR or in the installed data folder",
-                          NULL, READY));
+      g_param_spec_string(
+          "model", "Model",
+          "Path of the model file; unset: " VITGATE_DEFAULT_MODEL
+          " in $VITGATE_MODEL_DIR or in the installed data folder. While playing the "
+          "new one is loaded aside and takes over between two frames; one that "
+          "cannot be used leaves the old one in place, with a warning",
+          NULL, PLAYING));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_LABELS,
       g_param_spec_string("labels", "Labels",
                           "Path of a text file with one class label a line, in the order of the "
                           "classes; unset: the labels that the model file holds",
-                          NULL, READY));
+                          NULL, PLAYING));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_THREADS,
       g_param_spec_uint("threads", "Threads",
@@ -53,7 +61,7 @@ static void install_model(GObjectClass *class)
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_PRECISION,
       g_param_spec_enum("precision", "Precision", "What matrix products are computed in",
-                        GST_TYPE_VITGATE_PRECISION, DEFAULT_PRECISION, READY));
+                        GST_TYPE_VITGATE_PRECISION, DEFAULT_PRECISION, PLAYING));
 }
 
 /* What frames and messages tell. */
@@ -76,6 +84,31 @@ static void install_results(GObjectClass *class)
                            DEFAULT_POST_MESSAGES, PLAYING));
 }
 
+/* How much is computed for a frame. */
+static void install_compute(GObjectClass *class)
+{
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_COMPUTE,
+      g_param_spec_double("compute", "Compute",
+                          "The dial: mean compute ratio asked for, of multiply-adds over those of "
+                          "the dense teacher; taken for the nearest that the model reaches, so 0 "
+                          "is its least and 1 its most (-1 = the model's own default)",
+                          -1.0, 1.0, DEFAULT_COMPUTE, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_MIN_COMPUTE,
+      g_param_spec_double("min-compute", "Least compute",
+                          "Where the dial may go down to for the sake of latency-budget (0 = the "
+                          "model's least)",
+                          0.0, 1.0, DEFAULT_MIN_COMPUTE, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_LATENCY_BUDGET,
+      g_param_spec_uint64("latency-budget", "Latency budget",
+                          "Nanoseconds that a frame may take: the dial goes down from compute to "
+                          "min-compute to hold them, and when that is not enough frames pass "
+                          "without an inference (0 = as long as it takes)",
+                          0, G_MAXINT64, DEFAULT_LATENCY_BUDGET, CONTROLLABLE));
+}
+
 /* Which frames are inferred. */
 static void install_inference(GObjectClass *class)
 {
@@ -85,12 +118,28 @@ static void install_inference(GObjectClass *class)
                         "Frames from one inference to the next; those between carry the last "
                         "result with its age (1 = every frame is inferred)",
                         1, G_MAXINT, DEFAULT_INFERENCE_INTERVAL, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_REUSE_THRESHOLD,
+      g_param_spec_double(
+          "reuse-threshold", "Reuse threshold",
+          "The last result is reused while no cell of the picture, cut into 16 x 16 "
+          "as the network sees it, has changed its mean of red, green or blue by "
+          "more than this share of full scale since the last inference; a few "
+          "hundredths are above a sensor's noise (0 = nothing is reused)",
+          0.0, 1.0, DEFAULT_REUSE_THRESHOLD, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_MAX_AGE,
+      g_param_spec_uint64("max-age", "Greatest age",
+                          "Nanoseconds of stream time for which an unchanged scene's result may be "
+                          "reused (0 = for ever)",
+                          0, G_MAXINT64, DEFAULT_MAX_AGE, CONTROLLABLE));
 }
 
 void gst_vitgate_settings_install(GObjectClass *class)
 {
   install_model(class);
   install_results(class);
+  install_compute(class);
   install_inference(class);
 }
 
@@ -102,6 +151,11 @@ void gst_vitgate_settings_init(GstVitgateSettings *settings)
     .interval = DEFAULT_INFERENCE_INTERVAL,
     .threads = DEFAULT_THREADS,
     .precision = DEFAULT_PRECISION,
+    .compute = DEFAULT_COMPUTE,
+    .min_compute = DEFAULT_MIN_COMPUTE,
+    .budget = DEFAULT_LATENCY_BUDGET,
+    .reuse_threshold = DEFAULT_REUSE_THRESHOLD,
+    .max_age = DEFAULT_MAX_AGE,
     .post_messages = DEFAULT_POST_MESSAGES,
   };
 }
@@ -145,6 +199,21 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
   case GST_VITGATE_SETTING_PRECISION:
     settings->precision = (VitgatePrecision)g_value_get_enum(value);
     return TRUE;
+  case GST_VITGATE_SETTING_COMPUTE:
+    settings->compute = g_value_get_double(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_MIN_COMPUTE:
+    settings->min_compute = g_value_get_double(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_LATENCY_BUDGET:
+    settings->budget = g_value_get_uint64(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_REUSE_THRESHOLD:
+    settings->reuse_threshold = g_value_get_double(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_MAX_AGE:
+    settings->max_age = g_value_get_uint64(value);
+    return TRUE;
   case GST_VITGATE_SETTING_POST_MESSAGES:
     settings->post_messages = g_value_get_boolean(value);
     return TRUE;
@@ -177,10 +246,32 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
   case GST_VITGATE_SETTING_PRECISION:
     g_value_set_enum(value, (gint)settings->precision);
     return TRUE;
+  case GST_VITGATE_SETTING_COMPUTE:
+    g_value_set_double(value, settings->compute);
+    return TRUE;
+  case GST_VITGATE_SETTING_MIN_COMPUTE:
+    g_value_set_double(value, settings->min_compute);
+    return TRUE;
+  case GST_VITGATE_SETTING_LATENCY_BUDGET:
+    g_value_set_uint64(value, settings->budget);
+    return TRUE;
+  case GST_VITGATE_SETTING_REUSE_THRESHOLD:
+    g_value_set_double(value, settings->reuse_threshold);
+    return TRUE;
+  case GST_VITGATE_SETTING_MAX_AGE:
+    g_value_set_uint64(value, settings->max_age);
+    return TRUE;
   case GST_VITGATE_SETTING_POST_MESSAGES:
     g_value_set_boolean(value, settings->post_messages);
     return TRUE;
   default:
     return FALSE;
   }
+}
+
+gboolean gst_vitgate_settings_need_load(const char *name)
+{
+  static const char *loaded[] = { "model", "labels", "precision", NULL };
+
+  return g_strv_contains(loaded, name);
 }

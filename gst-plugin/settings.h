@@ -2,8 +2,7 @@
  * locked: the element's object lock guards them. */
 #pragma once
 
-#include <gst/gst.h>
-#include <vitgate.h>
+#include "classifier.h"
 
 G_BEGIN_DECLS
 
@@ -15,6 +14,11 @@ typedef struct {
   guint interval; /* frames from one inference to the next */
   guint threads;
   VitgatePrecision precision;
+  double compute;         /* below 0: the model's default */
+  double min_compute;     /* least that time may bring it down to */
+  GstClockTime budget;    /* 0: none */
+  double reuse_threshold; /* 0: nothing is reused */
+  GstClockTime max_age;   /* 0: any */
   gboolean post_messages;
 } GstVitgateSettings;
 
@@ -27,6 +31,11 @@ enum {
   GST_VITGATE_SETTING_INFERENCE_INTERVAL,
   GST_VITGATE_SETTING_THREADS,
   GST_VITGATE_SETTING_PRECISION,
+  GST_VITGATE_SETTING_COMPUTE,
+  GST_VITGATE_SETTING_MIN_COMPUTE,
+  GST_VITGATE_SETTING_LATENCY_BUDGET,
+  GST_VITGATE_SETTING_REUSE_THRESHOLD,
+  GST_VITGATE_SETTING_MAX_AGE,
   GST_VITGATE_SETTING_POST_MESSAGES,
   GST_VITGATE_N_SETTINGS,
 };
@@ -42,5 +51,8 @@ void gst_vitgate_settings_clear(GstVitgateSettings *settings);
 /* Returns: FALSE where no setting has the number @id. */
 gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const GValue *value);
 gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, GValue *value);
+
+/* Returns: whether the property @name needs a load to take effect. */
+gboolean gst_vitgate_settings_need_load(const char *name);
 
 G_END_DECLS

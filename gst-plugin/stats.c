@@ -8,7 +8,26 @@
 
 void gst_vitgate_stats_reset(GstVitgateStats *stats)
 {
+  g_free(stats->model);
+  g_free(stats->model_name);
   memset(stats, 0, sizeof *stats);
+}
+
+void gst_vitgate_stats_copy(GstVitgateStats *to, const GstVitgateStats *from)
+{
+  *to = *from;
+  to->model = g_strdup(from->model);
+  to->model_name = g_strdup(from->model_name);
+}
+
+void gst_vitgate_stats_set_model(GstVitgateStats *stats, const char *path, const char *name,
+                                 const char *precision)
+{
+  g_free(stats->model);
+  g_free(stats->model_name);
+  stats->model = g_strdup(path);
+  stats->model_name = g_strdup(name);
+  stats->precision = precision;
 }
 
 void gst_vitgate_stats_add_frame(GstVitgateStats *stats)
@@ -90,10 +109,16 @@ GstStructure *gst_vitgate_stats_to_structure(const GstVitgateStats *stats)
     gmacs += stats->spent[i];
   }
   s = gst_structure_new_empty("application/x-vitgate-stats");
-  if (stats->precision)
+  if (stats->precision) {
+    structure_set_string(s, "model", stats->model);
+    structure_set_string(s, "model-name", stats->model_name);
     structure_set_string(s, "precision", stats->precision);
+  }
+  structure_set_double(s, "compute", stats->compute);
   structure_set_uint64(s, "frames", stats->frames);
   structure_set_uint64(s, "inferred", stats->inferred);
+  structure_set_uint64(s, "reused", stats->reused);
+  structure_set_uint64(s, "skipped", stats->skipped);
   structure_set_double(s, "gmacs", stats->gmacs);
   structure_set_uint64(s, "mean-time", n ? processing / n : 0);
   structure_set_uint64(s, "p95-time", p95(stats->processing, n));

@@ -1,23 +1,36 @@
-/* faults.c: the engine fails while frames flow. Its vitgate_session_classify() is replaced by one
- * that fails when told to: the program's own symbols come before those of a library. */
+/* faults.c: the engine fails while frames flow. Both halves of a classification are replaced by
+ * ones that fail when told to: the program's own symbols come before those of a library. */
 #include <dlfcn.h>
 
 #include "fixture.h"
 
-static int fault = -1; /* a VitgateError; -1: none */
+static int pixel_fault = -1, network_fault = -1; /* a VitgateError; -1: none */
 
-const VitgateResult *vitgate_session_classify(VitgateSession *session, const VitgateImage *images,
-                                              guint n_images, GError **error)
+static gboolean fails(int fault, GError **error)
 {
-  typeof(vitgate_session_classify) *real = dlsym(RTLD_NEXT, "vitgate_session_classify");
-
   if (fault < 0)
-    return real(session, images, n_images, error);
+    return FALSE;
   g_set_error(error, VITGATE_ERROR, fault, "a fault of the test's making");
-  return NULL;
+  return TRUE;
 }
 
-static void check_fault(int code, GQuark domain, int bus_code)
+gboolean vitgate_session_preprocess(VitgateSession *session, const VitgateImage *image,
+                                    float *tensor, GError **error)
+{
+  typeof(vitgate_session_preprocess) *real = dlsym(RTLD_NEXT, "vitgate_session_preprocess");
+
+  return !fails(pixel_fault, error) && real(session, image, tensor, error);
+}
+
+const VitgateResult *vitgate_session_forward(VitgateSession *session, const float *tensors,
+                                             guint n_images, GError **error)
+{
+  typeof(vitgate_session_forward) *real = dlsym(RTLD_NEXT, "vitgate_session_forward");
+
+  return fails(network_fault, error) ? NULL : real(session, tensors, n_images, error);
+}
+
+static void check_fault(int *fault, int code, GQuark domain, int bus_code)
 {
   GstHarness *harness = fixture_harness(fixture_element());
   g_autoptr(GError) error = NULL;
@@ -26,9 +39,9 @@ static void check_fault(int code, GQuark domain, int bus_code)
 
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, 32, 32, &info);
   gst_structure_free(fixture_classify(harness, &info, 1));
-  fault = code;
+  *fault = code;
   fail_unless_equals_int(gst_harness_push(harness, fixture_frame(&info, 2)), GST_FLOW_ERROR);
-  fault = -1;
+  *fault = -1;
   message = fixture_message(harness->element, GST_MESSAGE_ERROR);
   fail_unless(message);
   gst_message_parse_error(message, &error, NULL);
@@ -40,13 +53,14 @@ static void check_fault(int code, GQuark domain, int bus_code)
 
 GST_START_TEST(test_no_memory_is_one_error)
 {
-  check_fault(VITGATE_ERROR_MEMORY, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT);
+  check_fault(&network_fault, VITGATE_ERROR_MEMORY, GST_RESOURCE_ERROR,
+              GST_RESOURCE_ERROR_NO_SPACE_LEFT);
 }
 GST_END_TEST;
 
 GST_START_TEST(test_a_refused_image_is_one_error)
 {
-  check_fault(VITGATE_ERROR_IMAGE, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT);
+  check_fault(&pixel_fault, VITGATE_ERROR_IMAGE, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT);
 }
 GST_END_TEST;
 
