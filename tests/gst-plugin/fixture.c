@@ -3,13 +3,18 @@
 
 #include <glib/gstdio.h>
 
-const char *fixture_model(void)
+const char *fixture_path(const char *variable)
 {
-  const char *path = g_getenv("VITGATE_TEST_MODEL");
+  const char *path = g_getenv(variable);
 
   fail_unless(path && g_file_test(path, G_FILE_TEST_IS_REGULAR),
-              "VITGATE_TEST_MODEL names no file: run the tests through meson");
+              "%s names no file: run the tests through meson", variable);
   return path;
+}
+
+const char *fixture_model(void)
+{
+  return fixture_path("VITGATE_TEST_MODEL");
 }
 
 GstElement *fixture_element(void)
@@ -72,6 +77,15 @@ GstBuffer *fixture_frame(const GstVideoInfo *info, guint seed)
   return frame;
 }
 
+GstBuffer *fixture_grey(const GstVideoInfo *info, guint8 level, GstClockTime time)
+{
+  GstBuffer *frame = gst_buffer_new_allocate(NULL, GST_VIDEO_INFO_SIZE(info), NULL);
+
+  gst_buffer_memset(frame, 0, level, -1);
+  GST_BUFFER_PTS(frame) = time;
+  return frame;
+}
+
 GstBuffer *fixture_process(GstHarness *harness, GstBuffer *frame)
 {
   GstBuffer *out;
@@ -113,6 +127,14 @@ double fixture_double(const GstStructure *s, const char *field)
   return value;
 }
 
+const char *fixture_string(const GstStructure *s, const char *field)
+{
+  const char *value = gst_structure_get_string(s, field);
+
+  fail_unless(value, "no string field %s", field);
+  return value;
+}
+
 static const GValue *array_item(const GstStructure *s, const char *field, guint i)
 {
   const GValue *array = gst_structure_get_value(s, field);
@@ -137,9 +159,9 @@ const char *fixture_label(const GstStructure *s, guint i)
   return g_value_get_string(array_item(s, "labels", i));
 }
 
-GstStructure *fixture_classify(GstHarness *harness, const GstVideoInfo *info, guint seed)
+GstStructure *fixture_analyse(GstHarness *harness, GstBuffer *frame)
 {
-  GstBuffer *out = fixture_process(harness, fixture_frame(info, seed));
+  GstBuffer *out = fixture_process(harness, frame);
   const GstStructure *result = fixture_result(out);
   GstStructure *copy;
 
@@ -147,6 +169,19 @@ GstStructure *fixture_classify(GstHarness *harness, const GstVideoInfo *info, gu
   copy = gst_structure_copy(result);
   gst_buffer_unref(out);
   return copy;
+}
+
+GstStructure *fixture_classify(GstHarness *harness, const GstVideoInfo *info, guint seed)
+{
+  return fixture_analyse(harness, fixture_frame(info, seed));
+}
+
+GstStructure *fixture_stats(GstElement *element)
+{
+  GstStructure *stats;
+
+  g_object_get(element, "stats", &stats, NULL);
+  return stats;
 }
 
 GstMessage *fixture_message(GstElement *element, GstMessageType types)
