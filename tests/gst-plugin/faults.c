@@ -1,7 +1,5 @@
 /* faults.c: the engine fails while frames flow. Both halves of a classification are replaced by
  * ones that fail when told to: the program's own symbols come before those of a library. */
-#include <dlfcn.h>
-
 #include "fixture.h"
 
 static int pixel_fault = -1, network_fault = -1; /* a VitgateError; -1: none */
@@ -17,7 +15,7 @@ static gboolean fails(int fault, GError **error)
 gboolean vitgate_session_preprocess(VitgateSession *session, const VitgateImage *image,
                                     float *tensor, GError **error)
 {
-  typeof(vitgate_session_preprocess) *real = dlsym(RTLD_NEXT, "vitgate_session_preprocess");
+  typeof(vitgate_session_preprocess) *real = fixture_engine("vitgate_session_preprocess");
 
   return !fails(pixel_fault, error) && real(session, image, tensor, error);
 }
@@ -25,7 +23,7 @@ gboolean vitgate_session_preprocess(VitgateSession *session, const VitgateImage 
 const VitgateResult *vitgate_session_forward(VitgateSession *session, const float *tensors,
                                              guint n_images, GError **error)
 {
-  typeof(vitgate_session_forward) *real = dlsym(RTLD_NEXT, "vitgate_session_forward");
+  typeof(vitgate_session_forward) *real = fixture_engine("vitgate_session_forward");
 
   return fails(network_fault, error) ? NULL : real(session, tensors, n_images, error);
 }

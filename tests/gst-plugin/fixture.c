@@ -1,6 +1,7 @@
 /* fixture.c: a vitgate element between two test pads, frames to push and results to read. */
 #include "fixture.h"
 
+#include <dlfcn.h>
 #include <glib/gstdio.h>
 
 const char *fixture_path(const char *variable)
@@ -15,6 +16,17 @@ const char *fixture_path(const char *variable)
 const char *fixture_model(void)
 {
   return fixture_path("VITGATE_TEST_MODEL");
+}
+
+gpointer fixture_engine(const char *name)
+{
+  /* The plugin has loaded it. RTLD_NEXT would not find what only a plugin needs. */
+  gpointer library = dlopen("libvitgate.so.0", RTLD_LAZY | RTLD_NOLOAD);
+  gpointer function = library ? dlsym(library, name) : NULL;
+
+  fail_unless(function, "no %s in the engine", name);
+  dlclose(library);
+  return function;
 }
 
 GstElement *fixture_element(void)

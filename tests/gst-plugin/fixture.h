@@ -16,6 +16,9 @@ const char *fixture_model(void);
 /* Path of the file that the environment's @variable names; fails the test where there is none. */
 const char *fixture_path(const char *variable);
 
+/* The engine's own function @name, for a test program that has put one in its place. */
+gpointer fixture_engine(const char *name);
+
 /* A vitgate element with the test model and a bus of its own. */
 GstElement *fixture_element(void);
 
