@@ -6,8 +6,8 @@
  *
  * vitgate looks at every frame, or at every #GstVitgate:inference-interval th, and attaches the
  * classes it sees, best first. Frames pass unchanged, byte for byte, in the format the camera or
- * the decoder gives; none is dropped, reordered or converted. A frame between two inferences
- * carries the last result with its age in frames.
+ * the decoder gives; none is dropped, reordered or converted. A frame that was not inferred
+ * carries the last result with its age in frames and in time, and says why.
  *
  * Results are read from the frame's #GstCustomMeta "VitgateMeta", from the parameters of a
  * #GstVideoRegionOfInterestMeta, from a GstAnalyticsClsMtd (GStreamer 1.24 and later), or from
@@ -20,13 +20,42 @@
  * if there is one; so does one that does not hold what its caps say, with an element warning.
  * After a flush, a new stream or new caps the last result counts no more and the next frame is
  * inferred. The element answers LATENCY queries with the longest time that one of the last 512
- * inferences took, and asks for a new latency when that changes by a quarter.
+ * inferences took, but not more than the budget, and asks for a new latency when that changes by a
+ * quarter.
+ *
+ * ## How much is computed
+ * #GstVitgate:compute is the dial, from the least that the model can do to all of it; it may be
+ * turned, or controlled, while playing.
+ *
+ * With #GstVitgate:latency-budget the element turns the dial itself: down at once when one in
+ * twenty inferences takes longer, when frames come late to a sink (QoS events) or when they reach a
+ * live stream's vitgate later than the budget allows; slowly up again when there is room. Where
+ * the least, or #GstVitgate:min-compute, is too slow, and as long as a live stream is behind by
+ * more than the budget, frames pass at once with the last result (its state is "late"), and an
+ * inference is tried from time to time. So the lag of a live stream is bounded by the budget and
+ * one inference, whatever the load. A delay that does not shrink when frames pass at once comes
+ * from elsewhere and is not held against the stream. A QOS message tells when any of this begins or
+ * ends.
+ *
+ * With #GstVitgate:reuse-threshold a frame whose picture has hardly changed since the last
+ * inference keeps that result ("unchanged") until #GstVitgate:max-age has passed.
+ *
+ * ## Changes while playing
+ * #GstVitgate:model, #GstVitgate:labels and #GstVitgate:precision may be set while frames flow:
+ * what they ask for is loaded in a thread of its own and takes over between two frames. What
+ * cannot be used leaves the old in place, with a warning message; set again before a load is done,
+ * the last one wins. Properties set in one g_object_set() are loaded together. Properties tell
+ * what was asked for, #GstVitgate:stats what is in use.
  *
  * ## Example launch line
  * |[
  * gst-launch-1.0 -m filesrc location=cars.mp4 ! decodebin ! \
  *   vitgate model=deit-tiny.safetensors top-k=3 post-messages=true ! fakesink
  * ]| Prints the three best classes of every frame as bus messages.
+ * |[
+ * gst-launch-1.0 -m v4l2src ! videoconvert ! vitgate latency-budget=30000000 \
+ *   reuse-threshold=0.03 ! autovideosink
+ * ]| Spends at most 30 ms on a frame of a camera, and next to nothing on a still scene.
  */
 #include "gstvitgate.h"
 
