@@ -10,19 +10,19 @@
 #define AIM 0.9
 
 /* Upward moves from end to end of the dial. */
-#define STEPS 8
+#define STEPS 4
 
 /* Half a minute of camera video. */
 #define MOST_PATIENCE 16
 
-/* One late frame may be chance. */
+/* One late frame or one queue may be chance. */
 #define MOST_LACKS 1
 
 /* While inferences are skipped, trying one should cost a twentieth of the time, within bounds
  * between which a result is worth having. */
 #define TRY_SHARE    20
 #define SOONEST_TRY  GST_SECOND
-#define LATEST_TRY   (10 * GST_SECOND)
+#define LATEST_TRY   (5 * GST_SECOND)
 #define ENOUGH_TRIES 3
 
 /* Draining should take at least 1 / DRAIN_PROGRESS of the budget from the lateness within so many
@@ -146,10 +146,8 @@ static void consider_more(GstVitgateController *self, GstClockTime taken)
 
 static void wait_for_next_try(GstVitgateController *self, GstClockTime now, GstClockTime taken)
 {
-  const GstClockTime pause = MAX(TRY_SHARE * taken, SOONEST_TRY) * self->patience;
-
   self->good_tries = 0;
-  self->next_try = now + MIN(pause, LATEST_TRY);
+  self->next_try = now + CLAMP(TRY_SHARE * taken, SOONEST_TRY, LATEST_TRY);
 }
 
 static void note_try(GstVitgateController *self, GstClockTime now, GstClockTime taken)
@@ -189,13 +187,17 @@ void gst_vitgate_controller_note(GstVitgateController *self, GstClockTime now, G
   }
 }
 
+static void note_lack(GstVitgateController *self)
+{
+  if (++self->lacks > MOST_LACKS && !at_least(self))
+    lower(self, 1);
+}
+
 void gst_vitgate_controller_lack(GstVitgateController *self, GstClockTime running_time)
 {
   /* Frames from before the last move tell nothing of the dial as it is now. */
-  if (!GST_CLOCK_TIME_IS_VALID(self->moved) || running_time < self->moved)
-    return;
-  if (++self->lacks > MOST_LACKS && !at_least(self))
-    lower(self, 1);
+  if (GST_CLOCK_TIME_IS_VALID(self->moved) && running_time >= self->moved)
+    note_lack(self);
 }
 
 /* ---- Lateness ------------------------------------------------------------------------------ */
@@ -205,8 +207,7 @@ static void start_draining(GstVitgateController *self, GstClockTimeDiff late)
   self->draining = TRUE;
   self->least_late = late;
   self->stuck = 0;
-  if (self->strategy != GST_VITGATE_STRATEGY_SKIP)
-    lower(self, 1);
+  note_lack(self);
 }
 
 /* Returns: whether the frame should pass so that a queue can drain. */

@@ -5,14 +5,15 @@
  * What an inference takes. The 95th percentile over the last GST_VITGATE_CONTROLLER_WINDOW
  * inferences since the dial last moved is kept within the budget; of fewer than 40, all but one
  * must hold. Beyond it the dial goes down at once, in proportion. Where there is clearly room for
- * more it goes up an eighth of its way after a whole window; a move that does not last makes the
+ * more it goes up a quarter of its way after a whole window; a move that does not last makes the
  * next one up to there wait twice as long. Where the dial's least is too slow inferences stop, and
  * single ones try from time to time whether the machine has come back.
  *
  * Lateness of a live stream: how much later than it should a frame reaches us. More than the
  * budget means that a queue has built up: frames pass without an inference until half the budget
- * is left of it, and the dial goes down. Lateness that does not shrink by that is none of our
- * making and counts no more. */
+ * is left of it. Twice within a window means that inferences are too slow for the stream, and the
+ * dial goes down. Lateness that does not shrink when frames pass at once is none of our making and
+ * counts no more. */
 #pragma once
 
 #include <gst/gst.h>
@@ -42,7 +43,7 @@ typedef struct {
   GstClockTime times[GST_VITGATE_CONTROLLER_WINDOW]; /* a ring */
   guint64 n_times;                                   /* inferences since the dial last moved */
   GstClockTime moved; /* running time of the first frame since then; NONE: not yet there */
-  guint lacks;        /* late frames that a sink told of since then */
+  guint lacks;        /* late frames that a sink told of, and queues, since then */
 
   gboolean on_trial; /* the last move was upward and has not lasted a window yet */
   double failed;     /* where the dial was when such a move did not last; 0: none */
