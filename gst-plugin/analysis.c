@@ -38,15 +38,6 @@ static GstClockTimeDiff lateness(GstVitgate *self, GstClockTime running_time, Gs
   return GST_CLOCK_DIFF(due, now);
 }
 
-static void begin_with_model(GstVitgate *self)
-{
-  const GstVitgateClassifier *classifier = self->classifier;
-
-  gst_vitgate_controller_restart(&self->controller);
-  gst_vitgate_stats_set_model(&self->stats, classifier->path, classifier->info->name,
-                              vitgate_precision_name(classifier->info->precision));
-}
-
 void gst_vitgate_analysis_begin(GstVitgate *self, GstVitgateAnalysis *a, GstBuffer *buffer)
 {
   GstClockTime upstream_latency, late_frame;
@@ -57,8 +48,10 @@ void gst_vitgate_analysis_begin(GstVitgate *self, GstVitgateAnalysis *a, GstBuff
     .start = gst_util_get_timestamp(),
   };
   GST_OBJECT_LOCK(self);
-  if (gst_vitgate_loader_swap(self))
-    begin_with_model(self);
+  if (gst_vitgate_loader_swap(self)) {
+    gst_vitgate_controller_restart(&self->controller);
+    gst_vitgate_stats_set_model(&self->stats, self->classifier);
+  }
   a->settings = self->settings;
   a->settings.model = a->settings.labels = NULL;
   upstream_latency = self->upstream_latency;

@@ -1,8 +1,7 @@
 /* controller.c: keeps a stream within its time. */
 #include "controller.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "times.h"
 
 #define WINDOW GST_VITGATE_CONTROLLER_WINDOW
 
@@ -100,31 +99,18 @@ static void lower(GstVitgateController *self, double factor)
   move(self, MAX(self->limits.least, MIN(self->dial * factor, self->dial - step(self))));
 }
 
-static int compare_times(const void *a, const void *b)
-{
-  const GstClockTime left = *(const GstClockTime *)a, right = *(const GstClockTime *)b;
-
-  return (left > right) - (left < right);
-}
-
-/* The least that all but a twentieth of the window, and all but one in any case, do not exceed. */
+/* All but one must hold in any case: it may be chance. */
 static GstClockTime p95(const GstVitgateController *self)
 {
-  GstClockTime sorted[WINDOW];
-  const guint n = MIN(self->n_times, WINDOW), beyond = MAX(1, n / 20);
+  const guint n = MIN(self->n_times, WINDOW);
 
-  if (n <= beyond)
-    return 0;
-  memcpy(sorted, self->times, n * sizeof *sorted);
-  qsort(sorted, n, sizeof *sorted, compare_times);
-  return sorted[n - 1 - beyond];
+  return gst_vitgate_times_limit(self->times, n, MAX(1, n / 20));
 }
 
 /* After a whole window that held. */
 static void consider_more(GstVitgateController *self, GstClockTime taken)
 {
   const double next = MIN(self->limits.most, self->dial + step(self));
-  const gboolean known_to_fail = self->failed > 0 && next >= self->failed;
 
   end_trial(self, TRUE);
   if (self->lacks > 0) { /* not all that well */
@@ -132,8 +118,9 @@ static void consider_more(GstVitgateController *self, GstClockTime taken)
     self->n_times = 0;
     return;
   }
-  if (self->strategy == GST_VITGATE_STRATEGY_FULL ||
-      self->n_times < WINDOW * (known_to_fail ? self->patience : 1))
+  if (self->strategy == GST_VITGATE_STRATEGY_FULL)
+    return;
+  if (self->failed > 0 && next >= self->failed && self->n_times < WINDOW * self->patience)
     return;
   /* More than it will take, as part of the time has nothing to do with the dial. */
   if (taken * next > AIM * self->limits.budget * self->dial)
@@ -243,10 +230,10 @@ static void take_limits(GstVitgateController *self, const GstVitgateControllerLi
   if (limits->budget == 0 || self->strategy == GST_VITGATE_STRATEGY_FULL) {
     if (self->dial != limits->most || self->strategy != GST_VITGATE_STRATEGY_FULL)
       move(self, limits->most);
+  } else if (self->strategy == GST_VITGATE_STRATEGY_SKIP) {
+    self->dial = limits->least;
   } else if (self->dial < limits->least || self->dial > limits->most) {
-    self->dial = CLAMP(self->dial, limits->least, limits->most);
-    if (self->strategy != GST_VITGATE_STRATEGY_SKIP)
-      move(self, self->dial);
+    move(self, CLAMP(self->dial, limits->least, limits->most));
   }
 }
 

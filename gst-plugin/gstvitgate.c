@@ -142,17 +142,16 @@ static void gst_vitgate_get_property(GObject *object, guint id, GValue *value, G
 static gboolean gst_vitgate_start(GstBaseTransform *trans)
 {
   GstVitgate *self = GST_VITGATE(trans);
-  const GstVitgateClassifier *classifier = self->classifier = gst_vitgate_loader_open(self);
 
-  if (!classifier)
+  self->classifier = gst_vitgate_loader_open(self);
+  if (!self->classifier)
     return FALSE;
   gst_vitgate_controller_reset(&self->controller);
   self->unreadable = FALSE;
 
   GST_OBJECT_LOCK(self);
   gst_vitgate_stats_reset(&self->stats);
-  gst_vitgate_stats_set_model(&self->stats, classifier->path, classifier->info->name,
-                              vitgate_precision_name(classifier->info->precision));
+  gst_vitgate_stats_set_model(&self->stats, self->classifier);
   self->latency = 0;
   self->upstream_latency = GST_CLOCK_TIME_NONE;
   self->late_frame = GST_CLOCK_TIME_NONE;

@@ -2,7 +2,7 @@
  * guards it. */
 #pragma once
 
-#include <gst/gst.h>
+#include "classifier.h"
 
 G_BEGIN_DECLS
 
@@ -37,9 +37,8 @@ void gst_vitgate_stats_reset(GstVitgateStats *stats);
 /* Makes *@to, which holds nothing, a copy of @from. */
 void gst_vitgate_stats_copy(GstVitgateStats *to, const GstVitgateStats *from);
 
-/* Notes the model that is in use from now on. */
-void gst_vitgate_stats_set_model(GstVitgateStats *stats, const char *path, const char *name,
-                                 const char *precision);
+/* Notes what is in use from now on. */
+void gst_vitgate_stats_set_model(GstVitgateStats *stats, const GstVitgateClassifier *classifier);
 
 /* Notes a frame that took no inference. */
 void gst_vitgate_stats_add_frame(GstVitgateStats *stats);

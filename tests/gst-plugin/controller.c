@@ -200,6 +200,18 @@ GST_START_TEST(test_what_cannot_be_held_is_skipped)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_a_lower_least_is_tried)
+{
+  m.limits.least = 0.8;
+  m.load = 3; /* 60 ms at 0.8, 24 ms at 0.2 */
+  frames(100);
+  fail_unless_equals_int(m.controller.strategy, GST_VITGATE_STRATEGY_SKIP);
+  m.limits.least = 0.2;
+  frames(6 * GST_SECOND / INTERVAL);
+  fail_unless_equals_int(m.controller.strategy, GST_VITGATE_STRATEGY_REDUCED);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_inference_is_found_again)
 {
   frames(100);
@@ -400,6 +412,7 @@ static Suite *controller_suite(void)
   tcase_add_test(tcase, test_a_changing_machine_is_followed);
   tcase_add_test(tcase, test_limits_may_move);
   tcase_add_test(tcase, test_what_cannot_be_held_is_skipped);
+  tcase_add_test(tcase, test_a_lower_least_is_tried);
   tcase_add_test(tcase, test_inference_is_found_again);
   tcase_add_test(tcase, test_a_model_without_a_dial_is_skipped_and_found_again);
   tcase_add_test(tcase, test_news_are_rare);
