@@ -84,7 +84,7 @@ static GstVitgateControllerLimits controller_limits(const GstVitgate *self,
   };
 }
 
-static gboolean has_time(GstVitgate *self, const GstVitgateAnalysis *a)
+gboolean gst_vitgate_analysis_has_time(GstVitgate *self, const GstVitgateAnalysis *a)
 {
   const GstVitgateControllerLimits limits = controller_limits(self, &a->settings);
 
@@ -100,8 +100,8 @@ void gst_vitgate_analysis_decide(GstVitgate *self, GstVitgateAnalysis *a)
     a->state = GST_VITGATE_STATE_EMPTY;
   else if (classifier->result && classifier->age < a->settings.interval)
     a->state = GST_VITGATE_STATE_INTERVAL;
-  else if (!has_time(self, a) && classifier->result) /* any result is better than none */
-    a->state = GST_VITGATE_STATE_LATE;
+  else if (!gst_vitgate_analysis_has_time(self, a) && classifier->result)
+    a->state = GST_VITGATE_STATE_LATE; /* without any result yet, one is better late than never */
   else
     a->state = GST_VITGATE_STATE_FRESH;
 }
@@ -122,7 +122,7 @@ static gboolean is_unchanged(GstVitgate *self, const GstVitgateAnalysis *a)
     return FALSE;
   if (a->settings.max_age == 0)
     return TRUE;
-  age = gst_vitgate_classifier_age_time(classifier, a->times.stream_time);
+  age = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time);
   return GST_CLOCK_TIME_IS_VALID(age) && age < a->settings.max_age;
 }
 
@@ -139,7 +139,20 @@ static void warn_unreadable(GstVitgate *self, GstBuffer *buffer, const char *rea
                       ("%" GST_PTR_FORMAT, buffer));
 }
 
-static GstFlowReturn fail(GstVitgate *self, const GError *error)
+gboolean gst_vitgate_analysis_map(GstVitgate *self, GstVitgateAnalysis *a, GstVitgateFrame *frame)
+{
+  const char *reason;
+
+  if (gst_vitgate_frame_map(frame, &self->layout, a->buffer, &reason)) {
+    self->unreadable = FALSE;
+    return TRUE;
+  }
+  warn_unreadable(self, a->buffer, reason);
+  a->state = GST_VITGATE_STATE_EMPTY;
+  return FALSE;
+}
+
+GstFlowReturn gst_vitgate_analysis_fail(GstVitgate *self, const GError *error)
 {
   gst_vitgate_post_error(GST_ELEMENT(self), "Cannot classify a frame", error);
   return GST_FLOW_ERROR;
@@ -149,19 +162,14 @@ GstFlowReturn gst_vitgate_analysis_look(GstVitgate *self, GstVitgateAnalysis *a)
 {
   g_autoptr(GError) error = NULL;
   GstVitgateFrame frame;
-  const char *reason;
   gboolean seen;
 
-  if (!gst_vitgate_frame_map(&frame, &self->layout, a->buffer, &reason)) {
-    warn_unreadable(self, a->buffer, reason);
-    a->state = GST_VITGATE_STATE_EMPTY;
+  if (!gst_vitgate_analysis_map(self, a, &frame))
     return GST_FLOW_OK;
-  }
-  self->unreadable = FALSE;
   seen = gst_vitgate_classifier_look(self->classifier, &frame.image, &error);
   gst_vitgate_frame_unmap(&frame);
   if (!seen)
-    return fail(self, error);
+    return gst_vitgate_analysis_fail(self, error);
   if (is_unchanged(self, a))
     a->state = GST_VITGATE_STATE_UNCHANGED;
   return GST_FLOW_OK;
@@ -170,12 +178,16 @@ GstFlowReturn gst_vitgate_analysis_look(GstVitgate *self, GstVitgateAnalysis *a)
 GstFlowReturn gst_vitgate_analysis_infer(GstVitgate *self, GstVitgateAnalysis *a)
 {
   g_autoptr(GError) error = NULL;
+  const VitgateResult *result;
 
-  if (!gst_vitgate_classifier_infer(self->classifier, self->controller.dial, a->times.stream_time,
-                                    &error))
-    return fail(self, error);
+  a->compute = self->controller.dial;
+  if (!gst_vitgate_classifier_infer(self->classifier, a->compute, a->times.stream_time, &error))
+    return gst_vitgate_analysis_fail(self, error);
+  result = self->classifier->result;
   if (a->settings.reuse_threshold > 0)
     gst_vitgate_scene_keep(&self->classifier->scene);
+  a->engine = result->preprocess_ns + result->forward_ns;
+  a->gmacs = result->gmacs;
   return GST_FLOW_OK;
 }
 
@@ -195,9 +207,10 @@ void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
     .labels = classifier->labels,
     .indices = classifier->indices,
     .scores = classifier->scores,
-    .n = gst_vitgate_classifier_top_k(classifier, a->settings.top_k, a->settings.threshold),
+    .n = gst_vitgate_classifier_top_k(classifier, classifier->result, a->settings.top_k,
+                                      a->settings.threshold),
     .age = classifier->age,
-    .age_time = gst_vitgate_classifier_age_time(classifier, a->times.stream_time),
+    .age_time = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time),
     .state = a->state,
   };
   gst_vitgate_results_attach(a->buffer, &result, self->layout.image.width,
@@ -224,21 +237,17 @@ static void post_strategy(GstVitgate *self, const GstVitgateAnalysis *a, gboolea
   gst_element_post_message(GST_ELEMENT(self), message);
 }
 
-static void count(GstVitgateStats *stats, const GstVitgateClassifier *classifier,
-                  GstVitgateState state, GstClockTime processing)
+static void count(GstVitgateStats *stats, const GstVitgateAnalysis *a, GstClockTime processing)
 {
-  const VitgateResult *result = classifier->result;
-
-  if (state == GST_VITGATE_STATE_FRESH) {
-    gst_vitgate_stats_add_inference(stats, processing, result->preprocess_ns + result->forward_ns,
-                                    result->gmacs);
-    stats->compute = classifier->compute;
+  if (a->state == GST_VITGATE_STATE_FRESH) {
+    gst_vitgate_stats_add_inference(stats, processing, a->engine, a->gmacs);
+    stats->compute = a->compute;
     return;
   }
   gst_vitgate_stats_add_frame(stats);
-  if (state == GST_VITGATE_STATE_UNCHANGED)
+  if (a->state == GST_VITGATE_STATE_UNCHANGED)
     stats->reused++;
-  else if (state == GST_VITGATE_STATE_LATE)
+  else if (a->state == GST_VITGATE_STATE_LATE)
     stats->skipped++;
 }
 
@@ -262,7 +271,7 @@ void gst_vitgate_analysis_end(GstVitgate *self, const GstVitgateAnalysis *a)
     gst_vitgate_controller_note(&self->controller, now, processing);
 
   GST_OBJECT_LOCK(self);
-  count(&self->stats, self->classifier, a->state, processing);
+  count(&self->stats, a, processing);
   new_latency = update_latency(self, a->settings.budget);
   live = GST_CLOCK_TIME_IS_VALID(self->upstream_latency);
   inferred = self->stats.inferred;

@@ -14,6 +14,11 @@ typedef struct {
   GstClockTime start;        /* when it came, by gst_util_get_timestamp() */
   GstClockTimeDiff lateness; /* against the clock of a live pipeline; 0: unknown, or nothing asks */
   GstVitgateState state;     /* the last step's finding */
+
+  /* Of what was inferred. */
+  double compute;      /* the dial that was asked for */
+  double gmacs;        /* that it took */
+  GstClockTime engine; /* nanoseconds that it took */
 } GstVitgateAnalysis;
 
 /* Takes the settings of this moment, and the model that has become ready. */
@@ -38,5 +43,19 @@ void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *an
 
 /* Counts, and tells the controller and the pipeline how long it took. */
 void gst_vitgate_analysis_end(GstVitgate *self, const GstVitgateAnalysis *analysis);
+
+/* ---- Parts of it, for frames whose regions are classified ----------------------------------- */
+
+/* Returns: whether there is time for an inference, with the dial at @self->controller.dial. */
+gboolean gst_vitgate_analysis_has_time(GstVitgate *self, const GstVitgateAnalysis *analysis);
+
+/* Maps the pixels.
+ * Returns: FALSE where they cannot be read: the state is EMPTY then, with a warning posted. */
+gboolean gst_vitgate_analysis_map(GstVitgate *self, GstVitgateAnalysis *analysis,
+                                  GstVitgateFrame *frame);
+
+/* Posts an error of the engine.
+ * Returns: GST_FLOW_ERROR. */
+GstFlowReturn gst_vitgate_analysis_fail(GstVitgate *self, const GError *error);
 
 G_END_DECLS

@@ -4,7 +4,8 @@
 static gboolean load(GstVitgateClassifier *self, const GstVitgateClassifierOptions *options,
                      const char **doing, GError **error)
 {
-  const VitgateSessionOptions session = { .threads = options->threads, .max_batch = 1 };
+  const guint batch = options->regions ? GST_VITGATE_REGION_BATCH : 1;
+  const VitgateSessionOptions session = { .threads = options->threads, .max_batch = batch };
 
   *doing = "Cannot load the model";
   self->model = vitgate_model_open_with(options->model, options->precision, error);
@@ -36,6 +37,8 @@ GstVitgateClassifier *gst_vitgate_classifier_new(const GstVitgateClassifierOptio
   self->path = g_strdup(options->model);
   self->tensor = g_new(float, 3 * (gsize)self->info->image_size * self->info->image_size);
   gst_vitgate_scene_init(&self->scene, self->info->image_size, self->info->std);
+  if (options->regions)
+    self->regions = gst_vitgate_region_classifier_new();
   self->indices = g_new(guint, self->info->n_classes);
   self->scores = g_new(float, self->info->n_classes);
   return self;
@@ -51,6 +54,7 @@ void gst_vitgate_classifier_free(GstVitgateClassifier **classifier)
   vitgate_session_free(&self->session);
   vitgate_model_unref(&self->model);
   gst_vitgate_scene_clear(&self->scene);
+  gst_vitgate_region_classifier_free(&self->regions);
   g_strfreev(self->own_labels);
   g_free(self->path);
   g_free(self->tensor);
@@ -88,22 +92,24 @@ gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *self, double compute
   return TRUE;
 }
 
-GstClockTime gst_vitgate_classifier_age_time(const GstVitgateClassifier *self,
-                                             GstClockTime stream_time)
+GstClockTime gst_vitgate_age_time(GstClockTime inferred_at, GstClockTime stream_time)
 {
-  if (!GST_CLOCK_TIME_IS_VALID(stream_time) || !GST_CLOCK_TIME_IS_VALID(self->inferred_at))
+  if (!GST_CLOCK_TIME_IS_VALID(stream_time) || !GST_CLOCK_TIME_IS_VALID(inferred_at))
     return GST_CLOCK_TIME_NONE;
-  return ABS(GST_CLOCK_DIFF(self->inferred_at, stream_time)); /* backwards, too */
+  return ABS(GST_CLOCK_DIFF(inferred_at, stream_time)); /* backwards, too */
 }
 
 void gst_vitgate_classifier_forget(GstVitgateClassifier *self)
 {
   self->result = NULL;
   self->age = 0;
+  if (self->regions)
+    gst_vitgate_region_classifier_forget(self->regions);
 }
 
-guint gst_vitgate_classifier_top_k(GstVitgateClassifier *self, guint k, float threshold)
+guint gst_vitgate_classifier_top_k(GstVitgateClassifier *self, const VitgateResult *result, guint k,
+                                   float threshold)
 {
-  return vitgate_result_top_k(self->result, MIN(k, self->info->n_classes), threshold, self->indices,
+  return vitgate_result_top_k(result, MIN(k, self->info->n_classes), threshold, self->indices,
                               self->scores);
 }

@@ -6,6 +6,7 @@
 #include <gst/gst.h>
 #include <vitgate.h>
 
+#include "region-classifier.h"
 #include "scene.h"
 
 G_BEGIN_DECLS
@@ -16,6 +17,7 @@ typedef struct {
   char *labels; /* NULL: the labels of the model */
   VitgatePrecision precision;
   guint threads;
+  gboolean regions; /* of frames are to be classified, not frames */
 } GstVitgateClassifierOptions;
 
 typedef struct {
@@ -35,6 +37,8 @@ typedef struct {
   guint64 age;                 /* frames since @result was inferred */
   GstClockTime inferred_at;    /* stream time of the frame it was inferred from; NONE: unknown */
   VitgateResult last;          /* @result, with the time for its pixels */
+
+  GstVitgateRegionClassifier *regions; /* NULL: whole frames are classified */
 
   guint *indices; /* [info->n_classes], for gst_vitgate_classifier_top_k() */
   float *scores;  /* [info->n_classes] */
@@ -61,16 +65,17 @@ gboolean gst_vitgate_classifier_look(GstVitgateClassifier *classifier, const Vit
 gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *classifier, double compute,
                                       GstClockTime stream_time, GError **error);
 
-/* Nanoseconds of stream time from the frame that the last result was inferred from to one at
+/* Nanoseconds of stream time from a frame at @inferred_at that a result was inferred from to one at
  * @stream_time; GST_CLOCK_TIME_NONE where unknown. */
-GstClockTime gst_vitgate_classifier_age_time(const GstVitgateClassifier *classifier,
-                                             GstClockTime stream_time);
+GstClockTime gst_vitgate_age_time(GstClockTime inferred_at, GstClockTime stream_time);
 
-/* Forgets the last result: what comes next has nothing to do with what was seen. */
+/* Forgets the last results: what comes next has nothing to do with what was seen. */
 void gst_vitgate_classifier_forget(GstVitgateClassifier *classifier);
 
-/* Puts the best classes of the last result into @classifier->indices and @classifier->scores.
+/* Puts the best classes of @result, the last one or a region's, into @classifier->indices and
+ * @classifier->scores.
  * Returns: how many, 0 to @k; those below @threshold are left out. */
-guint gst_vitgate_classifier_top_k(GstVitgateClassifier *classifier, guint k, float threshold);
+guint gst_vitgate_classifier_top_k(GstVitgateClassifier *classifier, const VitgateResult *result,
+                                   guint k, float threshold);
 
 G_END_DECLS

@@ -40,12 +40,36 @@
  * With #GstVitgate:reuse-threshold a frame whose picture has hardly changed since the last
  * inference keeps that result ("unchanged") until #GstVitgate:max-age has passed.
  *
+ * ## Regions
+ * With #GstVitgate:inference-region=roi-list not the frame is classified but what a detector
+ * upstream found in it: every #GstVideoRegionOfInterestMeta and GstAnalyticsODMtd, those of a frame
+ * as batches of up to 16. #GstVitgate:object-class, #GstVitgate:min-region-size and
+ * #GstVitgate:max-regions choose among them. Results are attached to the regions themselves, and
+ * listed in VitgateMeta. What vitgate itself attached to a frame is no region.
+ *
+ * An object is seen whole and in its proportions: the model looks at the square around it that has
+ * its longer side, moved into the frame; only an object that is longer than the frame is high (or
+ * wide) is squeezed. Places are those of the frame that is shown (of a crop meta's rectangle).
+ *
+ * A region reaching beyond the frame is clipped. One that is empty or lies outside, and more than
+ * max-regions, are left alone; an element warning tells of each run of frames with such.
+ *
+ * Where a tracker gave a region an id (a GstAnalyticsTrackingMtd that its detection is related to,
+ * a parameter "object_id" of its region of interest, or the id of the latter), its result is
+ * carried from frame to frame: #GstVitgate:reclassify-interval tells how often it is looked at
+ * again, and on frames without an inference, for #GstVitgate:inference-interval or for want of
+ * time, it has its last result with its age. A region without an id, or a new one, has none on such
+ * frames. An id that has not been seen for 30 frames is forgotten.
+ *
+ * #GstVitgate:latency-budget is that of all regions of a frame together.
+ * #GstVitgate:reuse-threshold is about whole frames only.
+ *
  * ## Changes while playing
- * #GstVitgate:model, #GstVitgate:labels and #GstVitgate:precision may be set while frames flow:
- * what they ask for is loaded in a thread of its own and takes over between two frames. What
- * cannot be used leaves the old in place, with a warning message; set again before a load is done,
- * the last one wins. Properties set in one g_object_set() are loaded together. Properties tell
- * what was asked for, #GstVitgate:stats what is in use.
+ * #GstVitgate:model, #GstVitgate:labels, #GstVitgate:precision and #GstVitgate:inference-region may
+ * be set while frames flow: what they ask for is loaded in a thread of its own and takes over
+ * between two frames. What cannot be used leaves the old in place, with a warning message; set
+ * again before a load is done, the last one wins. Properties set in one g_object_set() are loaded
+ * together. Properties tell what was asked for, #GstVitgate:stats what is in use.
  *
  * ## Example launch line
  * |[
@@ -56,11 +80,17 @@
  * gst-launch-1.0 -m v4l2src ! videoconvert ! vitgate latency-budget=30000000 \
  *   reuse-threshold=0.03 ! autovideosink
  * ]| Spends at most 30 ms on a frame of a camera, and next to nothing on a still scene.
+ * |[
+ * gst-launch-1.0 -m filesrc location=street.mp4 ! decodebin ! \
+ *   gvadetect model=yolo11s.xml ! gvatrack ! vitgate inference-region=roi-list object-class=car \
+ *   reclassify-interval=10 post-messages=true ! fakesink
+ * ]| Tells what kind of car each car is, and looks again every ten frames.
  */
 #include "gstvitgate.h"
 
 #include "analysis.h"
 #include "errors.h"
+#include "region-analysis.h"
 
 GST_DEBUG_CATEGORY(gst_vitgate_debug);
 #define GST_CAT_DEFAULT gst_vitgate_debug
@@ -147,7 +177,7 @@ static gboolean gst_vitgate_start(GstBaseTransform *trans)
   if (!self->classifier)
     return FALSE;
   gst_vitgate_controller_reset(&self->controller);
-  self->unreadable = FALSE;
+  self->unreadable = self->bad_regions = self->too_many_regions = FALSE;
 
   GST_OBJECT_LOCK(self);
   gst_vitgate_stats_reset(&self->stats);
@@ -194,23 +224,44 @@ static void gst_vitgate_before_transform(GstBaseTransform *trans, GstBuffer *buf
     gst_object_sync_values(GST_OBJECT(trans), time);
 }
 
+static GstFlowReturn analyse_frame(GstVitgate *self, GstVitgateAnalysis *analysis)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  gst_vitgate_analysis_decide(self, analysis);
+  if (analysis->state == GST_VITGATE_STATE_FRESH)
+    flow = gst_vitgate_analysis_look(self, analysis);
+  if (flow == GST_FLOW_OK && analysis->state == GST_VITGATE_STATE_FRESH)
+    flow = gst_vitgate_analysis_infer(self, analysis);
+  if (flow == GST_FLOW_OK)
+    gst_vitgate_analysis_publish(self, analysis);
+  return flow;
+}
+
+static GstFlowReturn analyse_regions(GstVitgate *self, GstVitgateAnalysis *analysis)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  gst_vitgate_region_analysis_decide(self, analysis);
+  if (analysis->state == GST_VITGATE_STATE_FRESH)
+    flow = gst_vitgate_region_analysis_infer(self, analysis);
+  if (flow == GST_FLOW_OK)
+    gst_vitgate_region_analysis_publish(self, analysis);
+  return flow;
+}
+
 static GstFlowReturn gst_vitgate_transform_ip(GstBaseTransform *trans, GstBuffer *buffer)
 {
   GstVitgate *self = GST_VITGATE(trans);
   GstVitgateAnalysis analysis;
-  GstFlowReturn flow = GST_FLOW_OK;
+  GstFlowReturn flow;
 
   gst_vitgate_analysis_begin(self, &analysis, buffer);
-  gst_vitgate_analysis_decide(self, &analysis);
-  if (analysis.state == GST_VITGATE_STATE_FRESH)
-    flow = gst_vitgate_analysis_look(self, &analysis);
-  if (flow == GST_FLOW_OK && analysis.state == GST_VITGATE_STATE_FRESH)
-    flow = gst_vitgate_analysis_infer(self, &analysis);
-  if (flow != GST_FLOW_OK)
-    return flow;
-  gst_vitgate_analysis_publish(self, &analysis);
-  gst_vitgate_analysis_end(self, &analysis);
-  return GST_FLOW_OK;
+  flow =
+      self->classifier->regions ? analyse_regions(self, &analysis) : analyse_frame(self, &analysis);
+  if (flow == GST_FLOW_OK)
+    gst_vitgate_analysis_end(self, &analysis);
+  return flow;
 }
 
 /* ---- Events and queries -------------------------------------------------------------------- */

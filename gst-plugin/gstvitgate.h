@@ -33,7 +33,9 @@ struct _GstVitgate {
   GstVitgateClassifier *classifier;
   GstVitgateController controller;
   GstVitgateFrameLayout layout;
-  gboolean unreadable; /* the last frame was, and a warning told so */
+  gboolean unreadable;       /* the last frame was, and a warning told so */
+  gboolean bad_regions;      /* the last frame that had regions had some, and a warning told so */
+  gboolean too_many_regions; /* the same */
 };
 
 GST_ELEMENT_REGISTER_DECLARE(vitgate);

@@ -27,6 +27,7 @@ static GstVitgateClassifierOptions take_options(GstVitgate *self)
     .labels = g_strdup(settings->labels),
     .precision = settings->precision,
     .threads = settings->threads,
+    .regions = settings->regions.inference_region == GST_VITGATE_INFERENCE_REGION_ROI_LIST,
   };
 }
 

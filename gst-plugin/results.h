@@ -30,7 +30,10 @@ typedef enum {
   GST_VITGATE_STATE_EMPTY,     /* it holds nothing to infer */
 } GstVitgateState;
 
-/* A result in the words of one frame; all of it belongs to the classifier. */
+/* Returns: (transfer none): as VitgateMeta tells it: "fresh", "interval" ... */
+const char *gst_vitgate_state_name(GstVitgateState state);
+
+/* A result in the words of one frame, or of a region of it; all of it belongs to the classifier. */
 typedef struct {
   const VitgateModelInfo *model;
   const VitgateResult *result;
@@ -61,5 +64,23 @@ void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *
  * GST_VITGATE_MESSAGE. */
 GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrameResult *result,
                                         const GstVitgateFrameTimes *times);
+
+/* ---- Parts of it, for the results of regions ----------------------------------------------- */
+
+/* Sets all fields of @result in @s. */
+void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *result);
+
+/* Returns: (transfer full): the best class, of which there must be one, as a parameter of a
+ * GstVideoRegionOfInterestMeta. */
+GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *result);
+
+/* Returns: (transfer full): the structure of an element message, with no fields but @times. */
+GstStructure *gst_vitgate_results_new_message(const GstVitgateFrameTimes *times);
+
+#ifdef HAVE_GST_ANALYTICS
+/* Attaches the top classes, of which there must be one, as a GstAnalyticsClsMtd.
+ * Returns: its number in the buffer's GstAnalyticsRelationMeta. */
+guint gst_vitgate_results_attach_classes(GstBuffer *buffer, const GstVitgateFrameResult *result);
+#endif
 
 G_END_DECLS

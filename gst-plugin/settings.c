@@ -141,6 +141,7 @@ void gst_vitgate_settings_install(GObjectClass *class)
   install_results(class);
   install_compute(class);
   install_inference(class);
+  gst_vitgate_region_settings_install(class);
 }
 
 void gst_vitgate_settings_init(GstVitgateSettings *settings)
@@ -158,6 +159,7 @@ void gst_vitgate_settings_init(GstVitgateSettings *settings)
     .max_age = DEFAULT_MAX_AGE,
     .post_messages = DEFAULT_POST_MESSAGES,
   };
+  gst_vitgate_region_settings_init(&settings->regions);
 }
 
 void gst_vitgate_settings_clear(GstVitgateSettings *settings)
@@ -218,7 +220,7 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
     settings->post_messages = g_value_get_boolean(value);
     return TRUE;
   default:
-    return FALSE;
+    return gst_vitgate_region_settings_set(&settings->regions, id, value);
   }
 }
 
@@ -265,13 +267,13 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
     g_value_set_boolean(value, settings->post_messages);
     return TRUE;
   default:
-    return FALSE;
+    return gst_vitgate_region_settings_get(&settings->regions, id, value);
   }
 }
 
 gboolean gst_vitgate_settings_need_load(const char *name)
 {
-  static const char *loaded[] = { "model", "labels", "precision", NULL };
+  static const char *loaded[] = { "model", "labels", "precision", "inference-region", NULL };
 
   return g_strv_contains(loaded, name);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "classifier.h"
+#include "region-settings.h"
 
 G_BEGIN_DECLS
 
@@ -20,6 +21,7 @@ typedef struct {
   double reuse_threshold; /* 0: nothing is reused */
   GstClockTime max_age;   /* 0: any */
   gboolean post_messages;
+  GstVitgateRegionSettings regions;
 } GstVitgateSettings;
 
 /* Numbers of the properties; an element's other ones follow GST_VITGATE_N_SETTINGS. */
@@ -37,6 +39,11 @@ enum {
   GST_VITGATE_SETTING_REUSE_THRESHOLD,
   GST_VITGATE_SETTING_MAX_AGE,
   GST_VITGATE_SETTING_POST_MESSAGES,
+  GST_VITGATE_SETTING_INFERENCE_REGION,
+  GST_VITGATE_SETTING_OBJECT_CLASS,
+  GST_VITGATE_SETTING_MIN_REGION_SIZE,
+  GST_VITGATE_SETTING_MAX_REGIONS,
+  GST_VITGATE_SETTING_RECLASSIFY_INTERVAL,
   GST_VITGATE_N_SETTINGS,
 };
 
