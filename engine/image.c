@@ -358,8 +358,13 @@ static void shorten_and_color(ImageConverter *converter, float *tensor, const Fo
 gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const VitgateImage *image,
                                 GError **error)
 {
-  const ImageView centre_crop = { 0 };
-  if (!check_image(image, error) || !plan(converter, image, &centre_crop, error))
+  const VitgateRectangle *part = &image->part;
+  const ImageView view = {
+    .x = part->x, .y = part->y, .width = part->width, .height = part->height
+  };
+  const gboolean centre_crop = part->width == 0 && part->height == 0;
+  if (!check_image(image, error) || !(centre_crop || check_view(image, &view, error)) ||
+      !plan(converter, image, &view, error))
     return FALSE;
   const Format *format = &formats[image->format];
   float matrix[3][3], offset[3];

@@ -193,6 +193,11 @@ typedef enum {
   VITGATE_CHROMA_TOP_LEFT, /* on the upper left luma sample: BT.2020 */
 } VitgateChromaSite;
 
+/* Pixels of an image, counted from its upper left corner. */
+typedef struct {
+  guint x, y, width, height;
+} VitgateRectangle;
+
 /* Pixels to classify. They stay the caller's and are only read, during the call. */
 typedef struct {
   VitgatePixelFormat format;
@@ -202,6 +207,7 @@ typedef struct {
   guint width, height;           /* pixels, 1 to 32767 */
   const guint8 *planes[3];       /* in the order of the format */
   gsize strides[3];              /* bytes from one row to the next */
+  VitgateRectangle part;         /* to look at; empty: the centre crop of the whole */
 } VitgateImage;
 
 /* ---- Sessions ----------------------------------------------------------------------------- */
@@ -260,8 +266,9 @@ VITGATE_API void vitgate_session_free(VitgateSession **session);
 
 /* Classifies @n_images images, 1 to max_batch. Each is resized (antialiased) to the model's
  * resize on its shorter side, cropped at its centre to image_size and normalised; an image of
- * exactly image_size x image_size is taken as it is. Allocates only when an image's format or
- * size differs from the one before it.
+ * exactly image_size x image_size is taken as it is. Where an image names a part of itself, that
+ * part, stretched to a square, fills the network's input, and resampling reads across its edges.
+ * Allocates only when an image's format, size or part differs from the one before it.
  * Returns: (transfer none): [n_images] results, or NULL with @error set to VITGATE_ERROR_IMAGE,
  * _ARGUMENT or _MEMORY; the session stays usable. Since: 0.1 */
 VITGATE_API const VitgateResult *vitgate_session_classify(VitgateSession *session,

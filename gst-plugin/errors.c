@@ -5,6 +5,11 @@
 
 void gst_vitgate_error_place(const GError *error, GQuark *domain, gint *code)
 {
+  if (error->domain == GST_RESOURCE_ERROR) {
+    *domain = error->domain;
+    *code = error->code;
+    return;
+  }
   *domain = GST_LIBRARY_ERROR;
   *code = GST_LIBRARY_ERROR_FAILED;
   if (error->domain != VITGATE_ERROR)
@@ -40,14 +45,24 @@ void gst_vitgate_error_place(const GError *error, GQuark *domain, gint *code)
   }
 }
 
-void gst_vitgate_post_error(GstElement *element, const char *doing, const GError *error)
+static void post(GstElement *element, GstMessageType type, const char *doing, const GError *error)
 {
   GQuark domain;
   gint code;
 
   gst_vitgate_error_place(error, &domain, &code);
-  gst_element_message_full(element, GST_MESSAGE_ERROR, domain, code,
+  gst_element_message_full(element, type, domain, code,
                            g_strdup_printf("%s: %s", doing, error->message),
                            g_strdup_printf("%s %d", g_quark_to_string(error->domain), error->code),
                            __FILE__, G_STRFUNC, __LINE__);
+}
+
+void gst_vitgate_post_error(GstElement *element, const char *doing, const GError *error)
+{
+  post(element, GST_MESSAGE_ERROR, doing, error);
+}
+
+void gst_vitgate_post_warning(GstElement *element, const char *doing, const GError *error)
+{
+  post(element, GST_MESSAGE_WARNING, doing, error);
 }

@@ -237,3 +237,12 @@ void gst_vitgate_frame_unmap(GstVitgateFrame *frame)
 {
   gst_video_frame_unmap(&frame->frame);
 }
+
+void gst_vitgate_frame_get_size(const GstVitgateFrameLayout *layout, GstBuffer *buffer,
+                                guint *width, guint *height)
+{
+  const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(buffer);
+
+  *width = crop ? MIN(layout->image.width, crop->width) : layout->image.width;
+  *height = crop ? MIN(layout->image.height, crop->height) : layout->image.height;
+}

@@ -41,4 +41,9 @@ gboolean gst_vitgate_frame_map(GstVitgateFrame *frame, const GstVitgateFrameLayo
 
 void gst_vitgate_frame_unmap(GstVitgateFrame *frame);
 
+/* Columns and rows that a frame of @layout in @buffer shows; no more than it will have once it is
+ * mapped. */
+void gst_vitgate_frame_get_size(const GstVitgateFrameLayout *layout, GstBuffer *buffer,
+                                guint *width, guint *height);
+
 G_END_DECLS

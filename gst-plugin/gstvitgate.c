@@ -6,8 +6,8 @@
  *
  * vitgate looks at every frame, or at every #GstVitgate:inference-interval th, and attaches the
  * classes it sees, best first. Frames pass unchanged, byte for byte, in the format the camera or
- * the decoder gives; none is dropped, reordered or converted. A frame between two inferences
- * carries the last result with its age in frames.
+ * the decoder gives; none is dropped, reordered or converted. A frame that was not inferred
+ * carries the last result with its age in frames and in time, and says why.
  *
  * Results are read from the frame's #GstCustomMeta "VitgateMeta", from the parameters of a
  * #GstVideoRegionOfInterestMeta, from a GstAnalyticsClsMtd (GStreamer 1.24 and later), or from
@@ -20,41 +20,84 @@
  * if there is one; so does one that does not hold what its caps say, with an element warning.
  * After a flush, a new stream or new caps the last result counts no more and the next frame is
  * inferred. The element answers LATENCY queries with the longest time that one of the last 512
- * inferences took, and asks for a new latency when that changes by a quarter.
+ * inferences took, but not more than the budget, and asks for a new latency when that changes by a
+ * quarter.
+ *
+ * ## How much is computed
+ * #GstVitgate:compute is the dial, from the least that the model can do to all of it; it may be
+ * turned, or controlled, while playing.
+ *
+ * With #GstVitgate:latency-budget the element turns the dial itself: down at once when one in
+ * twenty inferences takes longer, when frames come late to a sink (QoS events) or when they reach a
+ * live stream's vitgate later than the budget allows; slowly up again when there is room. Where
+ * the least, or #GstVitgate:min-compute, is too slow, and as long as a live stream is behind by
+ * more than the budget, frames pass at once with the last result (its state is "late"), and an
+ * inference is tried from time to time. So the lag of a live stream is bounded by the budget and
+ * one inference, whatever the load. A delay that does not shrink when frames pass at once comes
+ * from elsewhere and is not held against the stream. A QOS message tells when any of this begins or
+ * ends.
+ *
+ * With #GstVitgate:reuse-threshold a frame whose picture has hardly changed since the last
+ * inference keeps that result ("unchanged") until #GstVitgate:max-age has passed.
+ *
+ * ## Regions
+ * With #GstVitgate:inference-region=roi-list not the frame is classified but what a detector
+ * upstream found in it: every #GstVideoRegionOfInterestMeta and GstAnalyticsODMtd, those of a frame
+ * as batches of up to 16. #GstVitgate:object-class, #GstVitgate:min-region-size and
+ * #GstVitgate:max-regions choose among them. Results are attached to the regions themselves, and
+ * listed in VitgateMeta. What vitgate itself attached to a frame is no region.
+ *
+ * An object is seen whole and in its proportions: the model looks at the square around it that has
+ * its longer side, moved into the frame; only an object that is longer than the frame is high (or
+ * wide) is squeezed. Places are those of the frame that is shown (of a crop meta's rectangle).
+ *
+ * A region reaching beyond the frame is clipped. One that is empty or lies outside, and more than
+ * max-regions, are left alone; an element warning tells of each run of frames with such.
+ *
+ * Where a tracker gave a region an id (a GstAnalyticsTrackingMtd that its detection is related to,
+ * a parameter "object_id" of its region of interest, or the id of the latter), its result is
+ * carried from frame to frame: #GstVitgate:reclassify-interval tells how often it is looked at
+ * again, and on frames without an inference, for #GstVitgate:inference-interval or for want of
+ * time, it has its last result with its age. A region without an id, or a new one, has none on such
+ * frames. An id that has not been seen for 30 frames is forgotten.
+ *
+ * #GstVitgate:latency-budget is that of all regions of a frame together.
+ * #GstVitgate:reuse-threshold is about whole frames only.
+ *
+ * ## Changes while playing
+ * #GstVitgate:model, #GstVitgate:labels, #GstVitgate:precision and #GstVitgate:inference-region may
+ * be set while frames flow: what they ask for is loaded in a thread of its own and takes over
+ * between two frames. What cannot be used leaves the old in place, with a warning message; set
+ * again before a load is done, the last one wins. Properties set in one g_object_set() are loaded
+ * together. Properties tell what was asked for, #GstVitgate:stats what is in use.
  *
  * ## Example launch line
  * |[
  * gst-launch-1.0 -m filesrc location=cars.mp4 ! decodebin ! \
  *   vitgate model=deit-tiny.safetensors top-k=3 post-messages=true ! fakesink
  * ]| Prints the three best classes of every frame as bus messages.
+ * |[
+ * gst-launch-1.0 -m v4l2src ! videoconvert ! vitgate latency-budget=30000000 \
+ *   reuse-threshold=0.03 ! autovideosink
+ * ]| Spends at most 30 ms on a frame of a camera, and next to nothing on a still scene.
+ * |[
+ * gst-launch-1.0 -m filesrc location=street.mp4 ! decodebin ! \
+ *   gvadetect model=yolo11s.xml ! gvatrack ! vitgate inference-region=roi-list object-class=car \
+ *   reclassify-interval=10 post-messages=true ! fakesink
+ * ]| Tells what kind of car each car is, and looks again every ten frames.
  */
 #include "gstvitgate.h"
 
+#include "analysis.h"
 #include "errors.h"
-#include "results.h"
+#include "region-analysis.h"
 
-GST_DEBUG_CATEGORY_STATIC(gst_vitgate_debug);
+GST_DEBUG_CATEGORY(gst_vitgate_debug);
 #define GST_CAT_DEFAULT gst_vitgate_debug
 
 enum {
-  PROP_0,
-  PROP_MODEL,
-  PROP_LABELS,
-  PROP_TOP_K,
-  PROP_THRESHOLD,
-  PROP_INFERENCE_INTERVAL,
-  PROP_THREADS,
-  PROP_PRECISION,
-  PROP_POST_MESSAGES,
-  PROP_STATS,
+  PROP_STATS = GST_VITGATE_N_SETTINGS,
 };
-
-#define DEFAULT_TOP_K              5
-#define DEFAULT_THRESHOLD          0.0f
-#define DEFAULT_INFERENCE_INTERVAL 1
-#define DEFAULT_THREADS            1
-#define DEFAULT_PRECISION          VITGATE_PRECISION_AUTO
-#define DEFAULT_POST_MESSAGES      FALSE
 
 #define SIZE_CAPS "(int) [ 1, " G_STRINGIFY(GST_VITGATE_MAX_SIZE) " ]"
 #define FRAME_CAPS                                                                                 \
@@ -76,166 +119,82 @@ GST_ELEMENT_REGISTER_DEFINE(vitgate, "vitgate", GST_RANK_NONE, GST_TYPE_VITGATE)
 
 /* ---- Properties ---------------------------------------------------------------------------- */
 
-#define GST_TYPE_VITGATE_PRECISION (gst_vitgate_precision_get_type())
-
-static GType gst_vitgate_precision_get_type(void)
-{
-  static const GEnumValue values[] = {
-    { VITGATE_PRECISION_AUTO, "The fastest that the model file tells to be as good", "auto" },
-    { VITGATE_PRECISION_FLOAT32, "float32", "float32" },
-    { VITGATE_PRECISION_BF16, "bfloat16: needs AVX-512 BF16 or AMX", "bf16" },
-    { VITGATE_PRECISION_INT8, "8 bits, sums of 32 bits: the fastest", "int8" },
-    { 0, NULL, NULL },
-  };
-  static gsize type;
-
-  if (g_once_init_enter(&type))
-    g_once_init_leave(&type, g_enum_register_static("GstVitgatePrecision", values));
-  return type;
-}
-
-/* An empty path means none: that is what a launch line can say. */
-static void set_path(char **path, const GValue *value)
-{
-  const char *new_path = g_value_get_string(value);
-
-  g_free(*path);
-  *path = new_path && *new_path ? g_strdup(new_path) : NULL;
-}
-
 static void gst_vitgate_set_property(GObject *object, guint id, const GValue *value,
                                      GParamSpec *spec)
 {
-  GstVitgateSettings *settings = &GST_VITGATE(object)->settings;
+  GstVitgate *self = GST_VITGATE(object);
+  gboolean known;
 
   GST_OBJECT_LOCK(object);
-  switch (id) {
-  case PROP_MODEL:
-    set_path(&settings->model, value);
-    break;
-  case PROP_LABELS:
-    set_path(&settings->labels, value);
-    break;
-  case PROP_TOP_K:
-    settings->top_k = g_value_get_uint(value);
-    break;
-  case PROP_THRESHOLD:
-    settings->threshold = g_value_get_float(value);
-    break;
-  case PROP_INFERENCE_INTERVAL:
-    settings->interval = g_value_get_uint(value);
-    break;
-  case PROP_THREADS:
-    settings->threads = g_value_get_uint(value);
-    break;
-  case PROP_PRECISION:
-    settings->precision = (VitgatePrecision)g_value_get_enum(value);
-    break;
-  case PROP_POST_MESSAGES:
-    settings->post_messages = g_value_get_boolean(value);
-    break;
-  default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-    break;
-  }
+  known = gst_vitgate_settings_set(&self->settings, id, value);
+  if (gst_vitgate_settings_need_load(spec->name))
+    self->loader.changed = TRUE;
   GST_OBJECT_UNLOCK(object);
+  if (!known)
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+}
+
+/* Comes after g_object_set() has set all it was given: what belongs together is loaded together. */
+static void gst_vitgate_notify(GObject *object, GParamSpec *spec)
+{
+  GstVitgate *self = GST_VITGATE(object);
+
+  if (gst_vitgate_settings_need_load(spec->name))
+    gst_vitgate_loader_run(self);
+  if (G_OBJECT_CLASS(gst_vitgate_parent_class)->notify)
+    G_OBJECT_CLASS(gst_vitgate_parent_class)->notify(object, spec);
 }
 
 static void gst_vitgate_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
 {
   GstVitgate *self = GST_VITGATE(object);
-  const GstVitgateSettings *settings = &self->settings;
   GstVitgateStats stats;
+  gboolean known = TRUE;
 
   GST_OBJECT_LOCK(object);
-  switch (id) {
-  case PROP_MODEL:
-    g_value_set_string(value, settings->model);
-    break;
-  case PROP_LABELS:
-    g_value_set_string(value, settings->labels);
-    break;
-  case PROP_TOP_K:
-    g_value_set_uint(value, settings->top_k);
-    break;
-  case PROP_THRESHOLD:
-    g_value_set_float(value, settings->threshold);
-    break;
-  case PROP_INFERENCE_INTERVAL:
-    g_value_set_uint(value, settings->interval);
-    break;
-  case PROP_THREADS:
-    g_value_set_uint(value, settings->threads);
-    break;
-  case PROP_PRECISION:
-    g_value_set_enum(value, (gint)settings->precision);
-    break;
-  case PROP_POST_MESSAGES:
-    g_value_set_boolean(value, settings->post_messages);
-    break;
-  case PROP_STATS:
-    stats = self->stats;
-    break;
-  default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-    break;
-  }
+  if (id == PROP_STATS)
+    gst_vitgate_stats_copy(&stats, &self->stats);
+  else
+    known = gst_vitgate_settings_get(&self->settings, id, value);
   GST_OBJECT_UNLOCK(object);
 
   /* Sorting can wait until no frame waits for the lock. */
-  if (id == PROP_STATS)
+  if (id == PROP_STATS) {
     g_value_take_boxed(value, gst_vitgate_stats_to_structure(&stats));
+    gst_vitgate_stats_reset(&stats);
+  } else if (!known) {
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  }
 }
 
 /* ---- Start and stop ------------------------------------------------------------------------ */
 
-/* Says what "auto" came to: a model may allow less than this CPU can do, or the other way round. */
-static void tell_precision(GstVitgate *self, VitgatePrecision asked)
-{
-  const char *used = vitgate_precision_name(self->classifier->info->precision);
-
-  GST_INFO_OBJECT(self, "products in %s, asked for: %s", used, vitgate_precision_name(asked));
-  GST_OBJECT_LOCK(self);
-  self->stats.precision = used;
-  GST_OBJECT_UNLOCK(self);
-}
-
 static gboolean gst_vitgate_start(GstBaseTransform *trans)
 {
   GstVitgate *self = GST_VITGATE(trans);
-  g_autofree char *model = NULL, *labels = NULL;
-  g_autoptr(GError) error = NULL;
-  const char *doing;
-  VitgatePrecision precision;
-  guint threads;
+
+  self->classifier = gst_vitgate_loader_open(self);
+  if (!self->classifier)
+    return FALSE;
+  gst_vitgate_controller_reset(&self->controller);
+  self->unreadable = self->bad_regions = self->too_many_regions = FALSE;
 
   GST_OBJECT_LOCK(self);
-  model = g_strdup(self->settings.model);
-  labels = g_strdup(self->settings.labels);
-  precision = self->settings.precision;
-  threads = self->settings.threads;
   gst_vitgate_stats_reset(&self->stats);
+  gst_vitgate_stats_set_model(&self->stats, self->classifier);
+  self->latency = 0;
+  self->upstream_latency = GST_CLOCK_TIME_NONE;
+  self->late_frame = GST_CLOCK_TIME_NONE;
   GST_OBJECT_UNLOCK(self);
-
-  if (!model && !(model = vitgate_default_model_find(&error))) {
-    GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS,
-                      ("Set the property \"model\" to a model file: %s", error->message), (NULL));
-    return FALSE;
-  }
-  GST_INFO_OBJECT(self, "loading %s", model);
-  self->unreadable = FALSE;
-  self->classifier = gst_vitgate_classifier_new(model, labels, precision, threads, &doing, &error);
-  if (!self->classifier) {
-    gst_vitgate_post_error(GST_ELEMENT(self), doing, error);
-    return FALSE;
-  }
-  tell_precision(self, precision);
   return TRUE;
 }
 
 static gboolean gst_vitgate_stop(GstBaseTransform *trans)
 {
-  gst_vitgate_classifier_free(&GST_VITGATE(trans)->classifier);
+  GstVitgate *self = GST_VITGATE(trans);
+
+  gst_vitgate_loader_close(self);
+  gst_vitgate_classifier_free(&self->classifier);
   return TRUE;
 }
 
@@ -265,141 +224,85 @@ static void gst_vitgate_before_transform(GstBaseTransform *trans, GstBuffer *buf
     gst_object_sync_values(GST_OBJECT(trans), time);
 }
 
-static gboolean wants_inference(const GstVitgate *self, GstBuffer *buffer, guint interval)
+static GstFlowReturn analyse_frame(GstVitgate *self, GstVitgateAnalysis *analysis)
 {
-  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) || gst_buffer_get_size(buffer) == 0)
-    return FALSE;
-  return !self->classifier->result || self->classifier->age >= interval;
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  gst_vitgate_analysis_decide(self, analysis);
+  if (analysis->state == GST_VITGATE_STATE_FRESH)
+    flow = gst_vitgate_analysis_look(self, analysis);
+  if (flow == GST_FLOW_OK && analysis->state == GST_VITGATE_STATE_FRESH)
+    flow = gst_vitgate_analysis_infer(self, analysis);
+  if (flow == GST_FLOW_OK)
+    gst_vitgate_analysis_publish(self, analysis);
+  return flow;
 }
 
-/* A frame that cannot be read is passed on all the same: an analyser costs no frame. One warning
- * speaks for a whole run of them. */
-static void warn_unreadable(GstVitgate *self, GstBuffer *buffer, const char *reason)
+static GstFlowReturn analyse_regions(GstVitgate *self, GstVitgateAnalysis *analysis)
 {
-  if (self->unreadable)
-    return;
-  self->unreadable = TRUE;
-  GST_ELEMENT_WARNING(self, STREAM, FAILED, ("Cannot read a frame: %s", reason),
-                      ("%" GST_PTR_FORMAT, buffer));
-}
+  GstFlowReturn flow = GST_FLOW_OK;
 
-/* @fresh: (out): whether the classifier's result is now that of @buffer */
-static GstFlowReturn infer(GstVitgate *self, GstBuffer *buffer, gboolean *fresh)
-{
-  g_autoptr(GError) error = NULL;
-  GstVitgateFrame frame;
-  const char *reason;
-
-  *fresh = FALSE;
-  if (!gst_vitgate_frame_map(&frame, &self->layout, buffer, &reason)) {
-    warn_unreadable(self, buffer, reason);
-    return GST_FLOW_OK;
-  }
-  self->unreadable = FALSE;
-  *fresh = gst_vitgate_classifier_infer(self->classifier, &frame.image, &error);
-  gst_vitgate_frame_unmap(&frame);
-  if (!*fresh) {
-    gst_vitgate_post_error(GST_ELEMENT(self), "Cannot classify a frame", error);
-    return GST_FLOW_ERROR;
-  }
-  return GST_FLOW_OK;
-}
-
-static void post_result(GstVitgate *self, GstBuffer *buffer, const GstVitgateFrameResult *result)
-{
-  const GstSegment *segment = &GST_BASE_TRANSFORM(self)->segment;
-  GstVitgateFrameTimes times = {
-    .timestamp = GST_BUFFER_PTS(buffer),
-    .duration = GST_BUFFER_DURATION(buffer),
-    .stream_time = GST_CLOCK_TIME_NONE,
-    .running_time = GST_CLOCK_TIME_NONE,
-  };
-
-  if (segment->format == GST_FORMAT_TIME) {
-    times.stream_time = gst_segment_to_stream_time(segment, GST_FORMAT_TIME, times.timestamp);
-    times.running_time = gst_segment_to_running_time(segment, GST_FORMAT_TIME, times.timestamp);
-  }
-  gst_element_post_message(GST_ELEMENT(self),
-                           gst_vitgate_results_message(GST_OBJECT(self), result, &times));
-}
-
-/* Attaches what the classifier knows, fresh or old, in the form that the user asked for. */
-static void publish(GstVitgate *self, GstBuffer *buffer, guint top_k, float threshold,
-                    gboolean post)
-{
-  GstVitgateClassifier *classifier = self->classifier;
-  const GstVitgateFrameResult result = {
-    .model = classifier->info,
-    .result = classifier->result,
-    .labels = classifier->labels,
-    .indices = classifier->indices,
-    .scores = classifier->scores,
-    .n = gst_vitgate_classifier_top_k(classifier, top_k, threshold),
-    .age = classifier->age,
-  };
-
-  gst_vitgate_results_attach(buffer, &result, self->layout.image.width, self->layout.image.height);
-  if (post)
-    post_result(self, buffer, &result);
-}
-
-static void count(GstVitgate *self, gboolean fresh, GstClockTime processing)
-{
-  const VitgateResult *result = self->classifier->result;
-  gboolean new_latency = FALSE;
-
-  GST_OBJECT_LOCK(self);
-  if (fresh)
-    new_latency = gst_vitgate_stats_add_inference(
-        &self->stats, processing, result->preprocess_ns + result->forward_ns, result->gmacs);
-  else
-    gst_vitgate_stats_add_frame(&self->stats);
-  GST_OBJECT_UNLOCK(self);
-
-  if (new_latency)
-    gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
+  gst_vitgate_region_analysis_decide(self, analysis);
+  if (analysis->state == GST_VITGATE_STATE_FRESH)
+    flow = gst_vitgate_region_analysis_infer(self, analysis);
+  if (flow == GST_FLOW_OK)
+    gst_vitgate_region_analysis_publish(self, analysis);
+  return flow;
 }
 
 static GstFlowReturn gst_vitgate_transform_ip(GstBaseTransform *trans, GstBuffer *buffer)
 {
   GstVitgate *self = GST_VITGATE(trans);
-  const GstClockTime start = gst_util_get_timestamp();
-  GstVitgateSettings settings;
-  gboolean fresh = FALSE;
+  GstVitgateAnalysis analysis;
+  GstFlowReturn flow;
 
-  GST_OBJECT_LOCK(self);
-  settings = self->settings;
-  GST_OBJECT_UNLOCK(self);
-
-  if (self->classifier->result)
-    self->classifier->age++;
-  if (wants_inference(self, buffer, settings.interval)) {
-    const GstFlowReturn flow = infer(self, buffer, &fresh);
-    if (flow != GST_FLOW_OK)
-      return flow;
-  }
-  if (self->classifier->result)
-    publish(self, buffer, settings.top_k, settings.threshold, fresh && settings.post_messages);
-  count(self, fresh, gst_util_get_timestamp() - start);
-  return GST_FLOW_OK;
+  gst_vitgate_analysis_begin(self, &analysis, buffer);
+  flow =
+      self->classifier->regions ? analyse_regions(self, &analysis) : analyse_frame(self, &analysis);
+  if (flow == GST_FLOW_OK)
+    gst_vitgate_analysis_end(self, &analysis);
+  return flow;
 }
 
 /* ---- Events and queries -------------------------------------------------------------------- */
 
 static gboolean gst_vitgate_sink_event(GstBaseTransform *trans, GstEvent *event)
 {
+  GstVitgate *self = GST_VITGATE(trans);
   const GstEventType type = GST_EVENT_TYPE(event);
 
-  if (type == GST_EVENT_FLUSH_STOP || type == GST_EVENT_STREAM_START)
-    gst_vitgate_classifier_forget(GST_VITGATE(trans)->classifier);
+  if (type == GST_EVENT_FLUSH_STOP || type == GST_EVENT_STREAM_START) {
+    gst_vitgate_classifier_forget(self->classifier);
+    gst_vitgate_controller_flush(&self->controller);
+    GST_OBJECT_LOCK(self);
+    self->late_frame = GST_CLOCK_TIME_NONE;
+    GST_OBJECT_UNLOCK(self);
+  }
   return GST_BASE_TRANSFORM_CLASS(gst_vitgate_parent_class)->sink_event(trans, event);
+}
+
+/* Remembers for the next frame that a sink got one too late. */
+static void note_qos(GstVitgate *self, GstEvent *event)
+{
+  GstQOSType type;
+  GstClockTimeDiff diff;
+  GstClockTime running_time;
+
+  gst_event_parse_qos(event, &type, NULL, &diff, &running_time);
+  if (type == GST_QOS_TYPE_THROTTLE || diff <= 0)
+    return;
+  GST_OBJECT_LOCK(self);
+  self->late_frame = running_time;
+  GST_OBJECT_UNLOCK(self);
 }
 
 /* The base class would skip frames on QoS; it never learns of it. */
 static gboolean gst_vitgate_src_event(GstBaseTransform *trans, GstEvent *event)
 {
-  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS)
+  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) {
+    note_qos(GST_VITGATE(trans), event);
     return gst_pad_push_event(GST_BASE_TRANSFORM_SINK_PAD(trans), event);
+  }
   return GST_BASE_TRANSFORM_CLASS(gst_vitgate_parent_class)->src_event(trans, event);
 }
 
@@ -415,10 +318,11 @@ static gboolean gst_vitgate_query(GstBaseTransform *trans, GstPadDirection direc
   if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY || direction != GST_PAD_SRC)
     return TRUE;
 
-  GST_OBJECT_LOCK(self);
-  latency = self->stats.latency;
-  GST_OBJECT_UNLOCK(self);
   gst_query_parse_latency(query, &live, &min, &max);
+  GST_OBJECT_LOCK(self);
+  latency = self->latency;
+  self->upstream_latency = live ? min : GST_CLOCK_TIME_NONE;
+  GST_OBJECT_UNLOCK(self);
   gst_query_set_latency(query, live, min + latency,
                         GST_CLOCK_TIME_IS_VALID(max) ? max + latency : max);
   return TRUE;
@@ -426,71 +330,13 @@ static gboolean gst_vitgate_query(GstBaseTransform *trans, GstPadDirection direc
 
 /* ---- Class --------------------------------------------------------------------------------- */
 
-static void install_properties(GObjectClass *class)
-{
-  const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
-  const GParamFlags playing =
-      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
-  const GParamFlags controllable = playing | GST_PARAM_CONTROLLABLE;
-
-  g_object_class_install_property(
-      class, PROP_MODEL,
-      g_param_spec_string("model", "Model",
-                          "Path of the model file; unset: " VITGATE_DEFAULT_MODEL
-                          " in $VITGATE_MODEL_DIR or in the installed data folder",
-                          NULL, ready));
-  g_object_class_install_property(
-      class, PROP_LABELS,
-      g_param_spec_string("labels", "Labels",
-                          "Path of a text file with one class label a line, in the order of the "
-                          "classes; unset: the labels that the model file holds",
-                          NULL, ready));
-  g_object_class_install_property(class, PROP_TOP_K,
-                                  g_param_spec_uint("top-k", "Top k",
-                                                    "Most classes that a frame carries, best first",
-                                                    1, G_MAXINT, DEFAULT_TOP_K, controllable));
-  g_object_class_install_property(
-      class, PROP_THRESHOLD,
-      g_param_spec_float("threshold", "Threshold",
-                         "Least probability of a class that a frame carries", 0.0f, 1.0f,
-                         DEFAULT_THRESHOLD, controllable));
-  g_object_class_install_property(
-      class, PROP_INFERENCE_INTERVAL,
-      g_param_spec_uint("inference-interval", "Inference interval",
-                        "Frames from one inference to the next; those between carry the last "
-                        "result with its age (1 = every frame is inferred)",
-                        1, G_MAXINT, DEFAULT_INFERENCE_INTERVAL, controllable));
-  g_object_class_install_property(
-      class, PROP_THREADS,
-      g_param_spec_uint("threads", "Threads",
-                        "Threads that work on a frame, the streaming thread included", 1,
-                        VITGATE_MAX_THREADS, DEFAULT_THREADS, ready));
-  g_object_class_install_property(
-      class, PROP_PRECISION,
-      g_param_spec_enum("precision", "Precision", "What matrix products are computed in",
-                        GST_TYPE_VITGATE_PRECISION, DEFAULT_PRECISION, ready));
-  g_object_class_install_property(
-      class, PROP_POST_MESSAGES,
-      g_param_spec_boolean("post-messages", "Post messages",
-                           "Post an element message with the result of every inference; the "
-                           "application must then read its bus",
-                           DEFAULT_POST_MESSAGES, playing));
-  g_object_class_install_property(
-      class, PROP_STATS,
-      g_param_spec_boxed(
-          "stats", "Statistics",
-          "Since the element started: precision, frames, inferred, gmacs; over the last 512 "
-          "inferences: mean-time, p95-time and worst-time in the element, "
-          "mean-engine-time of these in the engine (ns), mean-gmacs",
-          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-}
-
 static void gst_vitgate_finalize(GObject *object)
 {
   GstVitgate *self = GST_VITGATE(object);
 
-  g_free(self->settings.model);
-  g_free(self->settings.labels);
+  gst_vitgate_settings_clear(&self->settings);
+  gst_vitgate_stats_reset(&self->stats);
+  gst_vitgate_loader_clear(self);
   G_OBJECT_CLASS(gst_vitgate_parent_class)->finalize(object);
 }
 
@@ -504,8 +350,19 @@ static void gst_vitgate_class_init(GstVitgateClass *class)
 
   object_class->set_property = gst_vitgate_set_property;
   object_class->get_property = gst_vitgate_get_property;
+  object_class->notify = gst_vitgate_notify;
   object_class->finalize = gst_vitgate_finalize;
-  install_properties(object_class);
+  gst_vitgate_settings_install(object_class);
+  g_object_class_install_property(
+      object_class, PROP_STATS,
+      g_param_spec_boxed(
+          "stats", "Statistics",
+          "In use: model (path), model-name, precision, compute (the dial of the last inference); "
+          "since the element started: frames, inferred, reused (unchanged scenes), skipped (for "
+          "want of time), gmacs; over the last 512 inferences: mean-time, p95-time and worst-time "
+          "in the element, "
+          "mean-engine-time of these in the engine (ns), mean-gmacs",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 
   gst_element_class_set_static_metadata(
       element_class, "Vision transformer frame classifier", "Filter/Analyzer/Video",
@@ -526,11 +383,6 @@ static void gst_vitgate_class_init(GstVitgateClass *class)
 
 static void gst_vitgate_init(GstVitgate *self)
 {
-  self->settings = (GstVitgateSettings){
-    .top_k = DEFAULT_TOP_K,
-    .threshold = DEFAULT_THRESHOLD,
-    .interval = DEFAULT_INFERENCE_INTERVAL,
-    .threads = DEFAULT_THREADS,
-    .post_messages = DEFAULT_POST_MESSAGES,
-  };
+  gst_vitgate_settings_init(&self->settings);
+  gst_vitgate_loader_init(self);
 }

@@ -4,7 +4,10 @@
 #include <gst/base/gstbasetransform.h>
 
 #include "classifier.h"
+#include "controller.h"
 #include "frame.h"
+#include "loader.h"
+#include "settings.h"
 #include "stats.h"
 
 G_BEGIN_DECLS
@@ -12,17 +15,7 @@ G_BEGIN_DECLS
 #define GST_TYPE_VITGATE (gst_vitgate_get_type())
 G_DECLARE_FINAL_TYPE(GstVitgate, gst_vitgate, GST, VITGATE, GstBaseTransform)
 
-/* What the user sets. */
-typedef struct {
-  char *model;  /* NULL: the default one */
-  char *labels; /* NULL: the model's */
-  guint top_k;
-  float threshold;
-  guint interval; /* frames from one inference to the next */
-  guint threads;
-  VitgatePrecision precision;
-  gboolean post_messages;
-} GstVitgateSettings;
+GST_DEBUG_CATEGORY_EXTERN(gst_vitgate_debug);
 
 struct _GstVitgate {
   GstBaseTransform parent;
@@ -30,11 +23,19 @@ struct _GstVitgate {
   /* Under the object lock. */
   GstVitgateSettings settings;
   GstVitgateStats stats;
+  GstVitgateLoader loader;
+  GstClockTime latency;          /* told to the pipeline */
+  GstClockTime upstream_latency; /* of a live pipeline; NONE: it is not, or not known yet */
+  GstClockTime late_frame;       /* running time of the last one a sink got too late; NONE: none
+                                    since the last frame */
 
   /* Of the streaming thread, from start() to stop(). */
   GstVitgateClassifier *classifier;
+  GstVitgateController controller;
   GstVitgateFrameLayout layout;
-  gboolean unreadable; /* the last frame was, and a warning told so */
+  gboolean unreadable;       /* the last frame was, and a warning told so */
+  gboolean bad_regions;      /* the last frame that had regions had some, and a warning told so */
+  gboolean too_many_regions; /* the same */
 };
 
 GST_ELEMENT_REGISTER_DECLARE(vitgate);

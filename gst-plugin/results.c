@@ -5,12 +5,12 @@
 #include <gst/analytics/analytics.h>
 #endif
 
+#include "regions.h"
 #include "structure.h"
 
 /* What DL Streamer calls the output it classified by; a transformer's last layer has no other
  * name in any of the files we read. */
 #define LAYER_NAME "logits"
-#define ROI_TYPE   "full-frame"
 
 void gst_vitgate_results_register(void)
 {
@@ -48,7 +48,29 @@ static void set_classes(GstStructure *s, const GstVitgateFrameResult *r)
   gst_structure_take_value(s, "scores", &scores);
 }
 
-static void set_result(GstStructure *s, const GstVitgateFrameResult *r)
+const char *gst_vitgate_state_name(GstVitgateState state)
+{
+  static const char *names[] = {
+    [GST_VITGATE_STATE_FRESH] = "fresh",         [GST_VITGATE_STATE_INTERVAL] = "interval",
+    [GST_VITGATE_STATE_UNCHANGED] = "unchanged", [GST_VITGATE_STATE_LATE] = "late",
+    [GST_VITGATE_STATE_EMPTY] = "empty",
+  };
+
+  return names[state];
+}
+
+/* Which modules ran, a character each. */
+static void set_modules(GstStructure *s, const GstVitgateFrameResult *r)
+{
+  const guint n = 2 * r->model->depth;
+  g_autofree char *modules = g_malloc0(n + 1);
+
+  for (guint i = 0; i < n; i++)
+    modules[i] = r->result->modules[i] ? '1' : '0';
+  structure_set_string(s, "modules", modules);
+}
+
+void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *r)
 {
   if (r->n > 0) {
     structure_set_string(s, "label", r->labels[r->indices[0]]);
@@ -59,9 +81,15 @@ static void set_result(GstStructure *s, const GstVitgateFrameResult *r)
   set_classes(s, r);
   structure_set_uint(s, "class-count", r->result->n_classes);
   structure_set_string(s, "model-name", r->model->name);
+  structure_set_string(s, "state", gst_vitgate_state_name(r->state));
   structure_set_uint64(s, "age", r->age);
+  if (GST_CLOCK_TIME_IS_VALID(r->age_time))
+    structure_set_uint64(s, "age-time", r->age_time);
+  structure_set_double(s, "compute", r->compute);
   structure_set_double(s, "gmacs", r->result->gmacs);
   structure_set_double(s, "compute-ratio", r->result->compute_ratio);
+  set_modules(s, r);
+  structure_set_uint(s, "tokens", r->result->n_tokens);
   structure_set_uint64(s, "inference-time", r->result->preprocess_ns + r->result->forward_ns);
 }
 
@@ -69,13 +97,11 @@ static void attach_custom(GstBuffer *buffer, const GstVitgateFrameResult *r)
 {
   GstCustomMeta *meta = gst_buffer_add_custom_meta(buffer, GST_VITGATE_META);
 
-  set_result(gst_custom_meta_get_structure(meta), r);
+  gst_vitgate_results_set(gst_custom_meta_get_structure(meta), r);
 }
 
-static void attach_roi(GstBuffer *buffer, const GstVitgateFrameResult *r, guint width, guint height)
+GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *r)
 {
-  GstVideoRegionOfInterestMeta *roi =
-      gst_buffer_add_video_region_of_interest_meta(buffer, ROI_TYPE, 0, 0, width, height);
   GstStructure *s = gst_structure_new_empty("classification_layer_name:" LAYER_NAME);
 
   /* The types are those of DL Streamer's readers, which ask for exactly these. */
@@ -86,11 +112,19 @@ static void attach_roi(GstBuffer *buffer, const GstVitgateFrameResult *r, guint 
   structure_set_string(s, "layer_name", LAYER_NAME);
   structure_set_int(s, "tensor_id", 0);
   structure_set_string(s, "type", "classification_result");
-  gst_video_region_of_interest_meta_add_param(roi, s);
+  return s;
+}
+
+static void attach_roi(GstBuffer *buffer, const GstVitgateFrameResult *r, guint width, guint height)
+{
+  GstVideoRegionOfInterestMeta *roi = gst_buffer_add_video_region_of_interest_meta(
+      buffer, GST_VITGATE_FULL_FRAME, 0, 0, width, height);
+
+  gst_video_region_of_interest_meta_add_param(roi, gst_vitgate_results_new_parameter(r));
 }
 
 #ifdef HAVE_GST_ANALYTICS
-static void attach_analytics(GstBuffer *buffer, const GstVitgateFrameResult *r)
+guint gst_vitgate_results_attach_classes(GstBuffer *buffer, const GstVitgateFrameResult *r)
 {
   GstAnalyticsRelationMeta *relations = gst_buffer_add_analytics_relation_meta(buffer);
   GstAnalyticsClsMtd classification;
@@ -100,6 +134,7 @@ static void attach_analytics(GstBuffer *buffer, const GstVitgateFrameResult *r)
   for (guint i = 0; i < r->n; i++)
     labels[i] = g_quark_from_string(r->labels[r->indices[i]]);
   gst_analytics_relation_meta_add_cls_mtd(relations, r->n, scores, labels, &classification);
+  return classification.id;
 }
 #endif
 
@@ -111,12 +146,11 @@ void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *
     return;
   attach_roi(buffer, result, width, height);
 #ifdef HAVE_GST_ANALYTICS
-  attach_analytics(buffer, result);
+  gst_vitgate_results_attach_classes(buffer, result);
 #endif
 }
 
-GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrameResult *result,
-                                        const GstVitgateFrameTimes *times)
+GstStructure *gst_vitgate_results_new_message(const GstVitgateFrameTimes *times)
 {
   GstStructure *s = gst_structure_new_empty(GST_VITGATE_MESSAGE);
 
@@ -124,6 +158,14 @@ GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrame
   structure_set_uint64(s, "duration", times->duration);
   structure_set_uint64(s, "stream-time", times->stream_time);
   structure_set_uint64(s, "running-time", times->running_time);
-  set_result(s, result);
+  return s;
+}
+
+GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrameResult *result,
+                                        const GstVitgateFrameTimes *times)
+{
+  GstStructure *s = gst_vitgate_results_new_message(times);
+
+  gst_vitgate_results_set(s, result);
   return gst_message_new_element(source, s);
 }

@@ -21,15 +21,30 @@ G_BEGIN_DECLS
 /* Name of the structure of element messages. */
 #define GST_VITGATE_MESSAGE "vitgate"
 
-/* A result in the words of one frame; all of it belongs to the classifier. */
+/* Why a frame carries the result that it carries. */
+typedef enum {
+  GST_VITGATE_STATE_FRESH,     /* its own */
+  GST_VITGATE_STATE_INTERVAL,  /* it lies between two inferences */
+  GST_VITGATE_STATE_UNCHANGED, /* the scene has hardly changed since */
+  GST_VITGATE_STATE_LATE,      /* there was no time for an inference */
+  GST_VITGATE_STATE_EMPTY,     /* it holds nothing to infer */
+} GstVitgateState;
+
+/* Returns: (transfer none): as VitgateMeta tells it: "fresh", "interval" ... */
+const char *gst_vitgate_state_name(GstVitgateState state);
+
+/* A result in the words of one frame, or of a region of it; all of it belongs to the classifier. */
 typedef struct {
   const VitgateModelInfo *model;
   const VitgateResult *result;
+  double compute;            /* the dial that was asked of the inference */
   const char *const *labels; /* [model->n_classes] */
   const guint *indices;      /* [n] best first */
   const float *scores;       /* [n] */
   guint n;                   /* classes that passed top-k and threshold */
   guint64 age;               /* frames since the inference; 0: this frame was inferred */
+  GstClockTime age_time;     /* stream time since; GST_CLOCK_TIME_NONE: unknown */
+  GstVitgateState state;
 } GstVitgateFrameResult;
 
 /* When a frame is shown; GST_CLOCK_TIME_NONE where unknown. */
@@ -49,5 +64,23 @@ void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *
  * GST_VITGATE_MESSAGE. */
 GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrameResult *result,
                                         const GstVitgateFrameTimes *times);
+
+/* ---- Parts of it, for the results of regions ----------------------------------------------- */
+
+/* Sets all fields of @result in @s. */
+void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *result);
+
+/* Returns: (transfer full): the best class, of which there must be one, as a parameter of a
+ * GstVideoRegionOfInterestMeta. */
+GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *result);
+
+/* Returns: (transfer full): the structure of an element message, with no fields but @times. */
+GstStructure *gst_vitgate_results_new_message(const GstVitgateFrameTimes *times);
+
+#ifdef HAVE_GST_ANALYTICS
+/* Attaches the top classes, of which there must be one, as a GstAnalyticsClsMtd.
+ * Returns: its number in the buffer's GstAnalyticsRelationMeta. */
+guint gst_vitgate_results_attach_classes(GstBuffer *buffer, const GstVitgateFrameResult *result);
+#endif
 
 G_END_DECLS

@@ -1,14 +1,32 @@
 /* stats.c: what an element did and how long it took. */
 #include "stats.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "structure.h"
+#include "times.h"
 
 void gst_vitgate_stats_reset(GstVitgateStats *stats)
 {
+  g_free(stats->model);
+  g_free(stats->model_name);
   memset(stats, 0, sizeof *stats);
+}
+
+void gst_vitgate_stats_copy(GstVitgateStats *to, const GstVitgateStats *from)
+{
+  *to = *from;
+  to->model = g_strdup(from->model);
+  to->model_name = g_strdup(from->model_name);
+}
+
+void gst_vitgate_stats_set_model(GstVitgateStats *stats, const GstVitgateClassifier *classifier)
+{
+  g_free(stats->model);
+  g_free(stats->model_name);
+  stats->model = g_strdup(classifier->path);
+  stats->model_name = g_strdup(classifier->info->name);
+  stats->precision = vitgate_precision_name(classifier->info->precision);
 }
 
 void gst_vitgate_stats_add_frame(GstVitgateStats *stats)
@@ -58,25 +76,6 @@ gboolean gst_vitgate_stats_add_inference(GstVitgateStats *stats, GstClockTime pr
   return update_latency(stats);
 }
 
-static int compare_times(const void *a, const void *b)
-{
-  const GstClockTime left = *(const GstClockTime *)a, right = *(const GstClockTime *)b;
-
-  return (left > right) - (left < right);
-}
-
-/* The smallest time that at least 95 of 100 do not exceed. */
-static GstClockTime p95(const GstClockTime *times, guint n)
-{
-  GstClockTime sorted[GST_VITGATE_STATS_WINDOW];
-
-  if (n == 0)
-    return 0;
-  memcpy(sorted, times, n * sizeof *times);
-  qsort(sorted, n, sizeof *sorted, compare_times);
-  return sorted[(n * 95 + 99) / 100 - 1];
-}
-
 GstStructure *gst_vitgate_stats_to_structure(const GstVitgateStats *stats)
 {
   const guint n = in_window(stats);
@@ -90,13 +89,19 @@ GstStructure *gst_vitgate_stats_to_structure(const GstVitgateStats *stats)
     gmacs += stats->spent[i];
   }
   s = gst_structure_new_empty("application/x-vitgate-stats");
-  if (stats->precision)
+  if (stats->precision) {
+    structure_set_string(s, "model", stats->model);
+    structure_set_string(s, "model-name", stats->model_name);
     structure_set_string(s, "precision", stats->precision);
+  }
+  structure_set_double(s, "compute", stats->compute);
   structure_set_uint64(s, "frames", stats->frames);
   structure_set_uint64(s, "inferred", stats->inferred);
+  structure_set_uint64(s, "reused", stats->reused);
+  structure_set_uint64(s, "skipped", stats->skipped);
   structure_set_double(s, "gmacs", stats->gmacs);
   structure_set_uint64(s, "mean-time", n ? processing / n : 0);
-  structure_set_uint64(s, "p95-time", p95(stats->processing, n));
+  structure_set_uint64(s, "p95-time", gst_vitgate_times_limit(stats->processing, n, n / 20));
   structure_set_uint64(s, "worst-time", worst_processing(stats));
   structure_set_uint64(s, "mean-engine-time", n ? engine / n : 0);
   structure_set_double(s, "mean-gmacs", n ? gmacs / n : 0.0);

@@ -2,7 +2,7 @@
  * guards it. */
 #pragma once
 
-#include <gst/gst.h>
+#include "classifier.h"
 
 G_BEGIN_DECLS
 
@@ -13,9 +13,15 @@ G_BEGIN_DECLS
 typedef struct {
   guint64 frames;   /* seen */
   guint64 inferred; /* of these */
+  guint64 reused;   /* of these: the scene had hardly changed */
+  guint64 skipped;  /* of these: there was no time */
   double gmacs;     /* spent, all together */
 
-  const char *precision; /* products are computed in it; static; NULL: not known yet */
+  /* In use; NULL: not known yet. */
+  char *model; /* path */
+  char *model_name;
+  const char *precision; /* static */
+  double compute;        /* the dial of the last inference */
 
   /* A ring of the last inferences; times in nanoseconds. */
   GstClockTime processing[GST_VITGATE_STATS_WINDOW];
@@ -25,7 +31,14 @@ typedef struct {
   GstClockTime latency; /* the one last reported */
 } GstVitgateStats;
 
+/* All back to nothing; to be called before the end, too. */
 void gst_vitgate_stats_reset(GstVitgateStats *stats);
+
+/* Makes *@to, which holds nothing, a copy of @from. */
+void gst_vitgate_stats_copy(GstVitgateStats *to, const GstVitgateStats *from);
+
+/* Notes what is in use from now on. */
+void gst_vitgate_stats_set_model(GstVitgateStats *stats, const GstVitgateClassifier *classifier);
 
 /* Notes a frame that took no inference. */
 void gst_vitgate_stats_add_frame(GstVitgateStats *stats);

@@ -200,6 +200,75 @@ START_TEST(frames_of_another_kind_leave_no_trace)
 }
 END_TEST
 
+/* ---- Parts ---- */
+
+START_TEST(a_part_of_the_right_size_is_taken_pixel_by_pixel)
+{
+  g_autoptr(Frame) frame = frame_new(VITGATE_PIXELS_RGB, 61, 47, 0);
+  frame_fill_random(frame, 3, 0);
+  frame->image.part = (VitgateRectangle){ 29, 5, SIZE, SIZE };
+  g_autofree float *steps = frame_convert(&frame->image, SIZE, 36, TRUE);
+  for (guint y = 0; y < SIZE; y++)
+    for (guint x = 0; x < SIZE; x++)
+      for (guint c = 0; c < 3; c++) {
+        const float found = steps[(c * SIZE + y) * SIZE + x];
+        const guint8 expected = *frame_sample(frame, c, 29 + x, 5 + y);
+        assert_each(fabsf(found - expected) <= EXACT_TOLERANCE, "%u, %u is %g, not %u", x, y, found,
+                    expected);
+      }
+}
+END_TEST
+
+/* @frame without its first @left columns and @top rows, whole chroma samples each. */
+static Frame *cut_off(Frame *frame, guint left, guint top)
+{
+  const FrameFormat *format = &frame_formats[frame->image.format];
+  Frame *rest =
+      frame_new(frame->image.format, frame->image.width - left, frame->image.height - top, 0);
+  for (guint c = 0; c < frame_n_components(rest); c++) {
+    const guint column = left / (c ? format->sub_x : 1), row = top / (c ? format->sub_y : 1);
+    for (guint y = 0; y < frame_rows(rest, c); y++)
+      for (guint x = 0; x < frame_columns(rest, c); x++)
+        *frame_sample(rest, c, x, y) = *frame_sample(frame, c, column + x, row + y);
+  }
+  return rest;
+}
+
+START_TEST(a_part_depends_on_the_pixels_around_it_only)
+{
+  static const VitgateRectangle parts[] = { { 20, 16, 33, 33 }, { 19, 15, 40, 9 } };
+  g_autoptr(Frame) frame = frame_new(_i, 83, 71, 0);
+  frame_fill_random(frame, 5, 0);
+  g_autoptr(Frame) rest = cut_off(frame, 8, 4);
+  for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
+    frame->image.part = rest->image.part = parts[i];
+    rest->image.part.x -= 8;
+    rest->image.part.y -= 4;
+    g_autofree float *expected = frame_convert(&frame->image, SIZE, 36, TRUE);
+    g_autofree float *found = frame_convert(&rest->image, SIZE, 36, TRUE);
+    assert_each(!memcmp(expected, found, tensor_bytes(SIZE)), "%s, part %u", frame_formats[_i].name,
+                i);
+  }
+}
+END_TEST
+
+START_TEST(parts_leave_no_trace_in_a_converter)
+{
+  static const VitgateRectangle parts[] = { { 3, 1, 20, 20 }, { 0 }, { 3, 2, 20, 20 }, { 0 } };
+  g_autoptr(Frame) frame = frame_new(VITGATE_PIXELS_NV12, 57, 43, 0);
+  frame_fill_random(frame, 2, 0);
+  ImageConverter *converter = vitgate__image_converter_new(SIZE, &frame_preprocessing);
+  g_autofree float *tensor = g_new(float, 3 * SIZE * SIZE);
+  for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
+    frame->image.part = parts[i];
+    g_autofree float *fresh = frame_tensor(&frame->image, SIZE, &frame_preprocessing);
+    ck_assert(vitgate__image_convert(converter, tensor, &frame->image, NULL));
+    assert_each(!memcmp(tensor, fresh, tensor_bytes(SIZE)), "part %u", i);
+  }
+  vitgate__image_converter_free(&converter);
+}
+END_TEST
+
 /* ---- Large frames ---- */
 
 /* A gray frame of @side x @side pixels from a band of 16 equal rows, mapped over and over: one
@@ -297,6 +366,13 @@ static const struct {
   { "11 bytes a row, expected at least 12",
     { .format = VITGATE_PIXELS_YUY2, .width = 5, .height = 1, .strides = { 11 } } },
   { "0 bytes a row", { .format = VITGATE_PIXELS_UYVY, .width = 1, .height = 1 } },
+#define GRAY_5X4 .format = VITGATE_PIXELS_GRAY8, .width = 5, .height = 4, .strides = { 5 }
+  { "a part of 5x4 pixels at 1, 0, expected one within an image of 5x4",
+    { GRAY_5X4, .part = { 1, 0, 5, 4 } } },
+  { "a part of 1x1 pixels at 0, 4", { GRAY_5X4, .part = { 0, 4, 1, 1 } } },
+  { "a part of 0x1 pixels", { GRAY_5X4, .part = { 0, 0, 0, 1 } } },
+  { "a part of 1x0 pixels", { GRAY_5X4, .part = { 0, 0, 1, 0 } } },
+  { "a part of 2x2 pixels", { GRAY_5X4, .part = { G_MAXUINT, G_MAXUINT, 2, 2 } } },
 };
 
 START_TEST(an_image_that_cannot_be_is_refused)
@@ -330,6 +406,10 @@ int main(void)
   tcase_add_loop_test(pixels, bytes_between_rows_do_not_matter, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_loop_test(pixels, nothing_is_read_beyond_the_planes, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_test(pixels, frames_of_another_kind_leave_no_trace);
+  tcase_add_test(pixels, a_part_of_the_right_size_is_taken_pixel_by_pixel);
+  tcase_add_loop_test(pixels, a_part_depends_on_the_pixels_around_it_only, 0,
+                      VITGATE_PIXELS_N_FORMATS);
+  tcase_add_test(pixels, parts_leave_no_trace_in_a_converter);
   tcase_add_test(large, a_frame_of_16384_pixels_a_side_is_resized);
   tcase_add_loop_test(large, the_longest_rows_and_columns_are_resized, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_loop_test(bad, an_image_that_cannot_be_is_refused, 0, G_N_ELEMENTS(bad_images));

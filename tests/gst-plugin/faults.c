@@ -1,34 +1,64 @@
-/* faults.c: the engine fails while frames flow. Its vitgate_session_classify() is replaced by one
- * that fails when told to: the program's own symbols come before those of a library. */
-#include <dlfcn.h>
+/* faults.c: the engine fails while frames flow. A classification and both halves of one are
+ * replaced by some that fail when told to: the program's own symbols come before those of a
+ * library. */
+#include "regions-fixture.h"
 
-#include "fixture.h"
+static int pixel_fault = -1, network_fault = -1; /* a VitgateError; -1: none */
 
-static int fault = -1; /* a VitgateError; -1: none */
+static gboolean fails(int fault, GError **error)
+{
+  if (fault < 0)
+    return FALSE;
+  g_set_error(error, VITGATE_ERROR, fault, "a fault of the test's making");
+  return TRUE;
+}
+
+gboolean vitgate_session_preprocess(VitgateSession *session, const VitgateImage *image,
+                                    float *tensor, GError **error)
+{
+  typeof(vitgate_session_preprocess) *real = fixture_engine("vitgate_session_preprocess");
+
+  return !fails(pixel_fault, error) && real(session, image, tensor, error);
+}
+
+const VitgateResult *vitgate_session_forward(VitgateSession *session, const float *tensors,
+                                             guint n_images, GError **error)
+{
+  typeof(vitgate_session_forward) *real = fixture_engine("vitgate_session_forward");
+
+  return fails(network_fault, error) ? NULL : real(session, tensors, n_images, error);
+}
 
 const VitgateResult *vitgate_session_classify(VitgateSession *session, const VitgateImage *images,
                                               guint n_images, GError **error)
 {
-  typeof(vitgate_session_classify) *real = dlsym(RTLD_NEXT, "vitgate_session_classify");
+  typeof(vitgate_session_classify) *real = fixture_engine("vitgate_session_classify");
 
-  if (fault < 0)
-    return real(session, images, n_images, error);
-  g_set_error(error, VITGATE_ERROR, fault, "a fault of the test's making");
-  return NULL;
+  return fails(network_fault, error) ? NULL : real(session, images, n_images, error);
 }
 
-static void check_fault(int code, GQuark domain, int bus_code)
+/* A frame with a region: both kinds of elements find something to classify. */
+static GstBuffer *frame_of(const GstVideoInfo *info, guint seed)
 {
-  GstHarness *harness = fixture_harness(fixture_element());
+  GstBuffer *frame = fixture_frame(info, seed);
+
+  regions_attach(frame, "car", 2, 3, 20, 20);
+  return frame;
+}
+
+/* @element: (transfer full) */
+static void check_fault(GstElement *element, int *fault, int code, GQuark domain, int bus_code)
+{
+  GstHarness *harness = fixture_harness(element);
   g_autoptr(GError) error = NULL;
   GstMessage *message;
   GstVideoInfo info;
 
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, 32, 32, &info);
-  gst_structure_free(fixture_classify(harness, &info, 1));
-  fault = code;
-  fail_unless_equals_int(gst_harness_push(harness, fixture_frame(&info, 2)), GST_FLOW_ERROR);
-  fault = -1;
+  gst_structure_free(fixture_analyse(harness, frame_of(&info, 1)));
+  *fault = code;
+  fail_unless_equals_int(gst_harness_push(harness, frame_of(&info, 2)), GST_FLOW_ERROR);
+  *fault = -1;
   message = fixture_message(harness->element, GST_MESSAGE_ERROR);
   fail_unless(message);
   gst_message_parse_error(message, &error, NULL);
@@ -40,13 +70,22 @@ static void check_fault(int code, GQuark domain, int bus_code)
 
 GST_START_TEST(test_no_memory_is_one_error)
 {
-  check_fault(VITGATE_ERROR_MEMORY, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT);
+  check_fault(fixture_element(), &network_fault, VITGATE_ERROR_MEMORY, GST_RESOURCE_ERROR,
+              GST_RESOURCE_ERROR_NO_SPACE_LEFT);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_no_memory_for_regions_is_one_error)
+{
+  check_fault(regions_element(), &network_fault, VITGATE_ERROR_MEMORY, GST_RESOURCE_ERROR,
+              GST_RESOURCE_ERROR_NO_SPACE_LEFT);
 }
 GST_END_TEST;
 
 GST_START_TEST(test_a_refused_image_is_one_error)
 {
-  check_fault(VITGATE_ERROR_IMAGE, GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT);
+  check_fault(fixture_element(), &pixel_fault, VITGATE_ERROR_IMAGE, GST_STREAM_ERROR,
+              GST_STREAM_ERROR_FORMAT);
 }
 GST_END_TEST;
 
@@ -57,6 +96,7 @@ static Suite *faults_suite(void)
 
   suite_add_tcase(suite, tcase);
   tcase_add_test(tcase, test_no_memory_is_one_error);
+  tcase_add_test(tcase, test_no_memory_for_regions_is_one_error);
   tcase_add_test(tcase, test_a_refused_image_is_one_error);
   return suite;
 }

@@ -1,15 +1,32 @@
 /* fixture.c: a vitgate element between two test pads, frames to push and results to read. */
 #include "fixture.h"
 
+#include <dlfcn.h>
 #include <glib/gstdio.h>
+
+const char *fixture_path(const char *variable)
+{
+  const char *path = g_getenv(variable);
+
+  fail_unless(path && g_file_test(path, G_FILE_TEST_IS_REGULAR),
+              "%s names no file: run the tests through meson", variable);
+  return path;
+}
 
 const char *fixture_model(void)
 {
-  const char *path = g_getenv("VITGATE_TEST_MODEL");
+  return fixture_path("VITGATE_TEST_MODEL");
+}
 
-  fail_unless(path && g_file_test(path, G_FILE_TEST_IS_REGULAR),
-              "VITGATE_TEST_MODEL names no file: run the tests through meson");
-  return path;
+gpointer fixture_engine(const char *name)
+{
+  /* The plugin has loaded it. RTLD_NEXT would not find what only a plugin needs. */
+  gpointer library = dlopen("libvitgate.so.0", RTLD_LAZY | RTLD_NOLOAD);
+  gpointer function = library ? dlsym(library, name) : NULL;
+
+  fail_unless(function, "no %s in the engine", name);
+  dlclose(library);
+  return function;
 }
 
 GstElement *fixture_element(void)
@@ -72,6 +89,15 @@ GstBuffer *fixture_frame(const GstVideoInfo *info, guint seed)
   return frame;
 }
 
+GstBuffer *fixture_grey(const GstVideoInfo *info, guint8 level, GstClockTime time)
+{
+  GstBuffer *frame = gst_buffer_new_allocate(NULL, GST_VIDEO_INFO_SIZE(info), NULL);
+
+  gst_buffer_memset(frame, 0, level, -1);
+  GST_BUFFER_PTS(frame) = time;
+  return frame;
+}
+
 GstBuffer *fixture_process(GstHarness *harness, GstBuffer *frame)
 {
   GstBuffer *out;
@@ -113,6 +139,14 @@ double fixture_double(const GstStructure *s, const char *field)
   return value;
 }
 
+const char *fixture_string(const GstStructure *s, const char *field)
+{
+  const char *value = gst_structure_get_string(s, field);
+
+  fail_unless(value, "no string field %s", field);
+  return value;
+}
+
 static const GValue *array_item(const GstStructure *s, const char *field, guint i)
 {
   const GValue *array = gst_structure_get_value(s, field);
@@ -137,9 +171,9 @@ const char *fixture_label(const GstStructure *s, guint i)
   return g_value_get_string(array_item(s, "labels", i));
 }
 
-GstStructure *fixture_classify(GstHarness *harness, const GstVideoInfo *info, guint seed)
+GstStructure *fixture_analyse(GstHarness *harness, GstBuffer *frame)
 {
-  GstBuffer *out = fixture_process(harness, fixture_frame(info, seed));
+  GstBuffer *out = fixture_process(harness, frame);
   const GstStructure *result = fixture_result(out);
   GstStructure *copy;
 
@@ -147,6 +181,19 @@ GstStructure *fixture_classify(GstHarness *harness, const GstVideoInfo *info, gu
   copy = gst_structure_copy(result);
   gst_buffer_unref(out);
   return copy;
+}
+
+GstStructure *fixture_classify(GstHarness *harness, const GstVideoInfo *info, guint seed)
+{
+  return fixture_analyse(harness, fixture_frame(info, seed));
+}
+
+GstStructure *fixture_stats(GstElement *element)
+{
+  GstStructure *stats;
+
+  g_object_get(element, "stats", &stats, NULL);
+  return stats;
 }
 
 GstMessage *fixture_message(GstElement *element, GstMessageType types)

@@ -1,7 +1,8 @@
 /* fixture.h: a vitgate element between two test pads, frames to push and results to read.
  *
  * Environment, set by meson: VITGATE_TEST_MODEL is the path of a small random model that takes
- * part in all tests; GST_PLUGIN_PATH leads to the plugin just built. */
+ * part in all tests, VITGATE_TEST_GATED_MODEL that of tests/models/gated_model.py, with a dial from
+ * 0.2 to 0.9 and 0.6 by default; GST_PLUGIN_PATH leads to the plugin just built. */
 #pragma once
 
 #include <gst/check/gstcheck.h>
@@ -11,6 +12,12 @@
 
 /* Path of the test model; fails the test where there is none. */
 const char *fixture_model(void);
+
+/* Path of the file that the environment's @variable names; fails the test where there is none. */
+const char *fixture_path(const char *variable);
+
+/* The engine's own function @name, for a test program that has put one in its place. */
+gpointer fixture_engine(const char *name);
 
 /* A vitgate element with the test model and a bus of its own. */
 GstElement *fixture_element(void);
@@ -28,6 +35,9 @@ void fixture_set_caps(GstHarness *harness, GstVideoFormat format, guint width, g
 /* A frame with a picture of its own for every @seed, tightly packed as @info says. */
 GstBuffer *fixture_frame(const GstVideoInfo *info, guint seed);
 
+/* A frame all of whose bytes are @level, shown at @time. */
+GstBuffer *fixture_grey(const GstVideoInfo *info, guint8 level, GstClockTime time);
+
 /* Pushes @frame (transfer full), pulls what comes out and checks that all went well. */
 GstBuffer *fixture_process(GstHarness *harness, GstBuffer *frame);
 
@@ -38,12 +48,19 @@ const GstStructure *fixture_result(GstBuffer *frame);
 guint fixture_uint(const GstStructure *s, const char *field);
 guint64 fixture_uint64(const GstStructure *s, const char *field);
 double fixture_double(const GstStructure *s, const char *field);
+const char *fixture_string(const GstStructure *s, const char *field);
 double fixture_score(const GstStructure *s, guint i);
 guint fixture_index(const GstStructure *s, guint i);
 const char *fixture_label(const GstStructure *s, guint i);
 
+/* Pushes @frame (transfer full) and returns the result on what comes out (transfer full). */
+GstStructure *fixture_analyse(GstHarness *harness, GstBuffer *frame);
+
 /* Pushes frame @seed and returns the result on what comes out (transfer full). */
 GstStructure *fixture_classify(GstHarness *harness, const GstVideoInfo *info, guint seed);
+
+/* The "stats" of @element (transfer full). */
+GstStructure *fixture_stats(GstElement *element);
 
 /* The next message of @types on the element's bus, NULL: there is none. Does not wait. */
 GstMessage *fixture_message(GstElement *element, GstMessageType types);

@@ -54,9 +54,14 @@ def read_result(buffer):
         "scores": items(s, "scores"),
         "class-count": s.get_uint("class-count")[1],
         "model-name": s.get_string("model-name"),
+        "state": s.get_string("state"),
         "age": s.get_uint64("age")[1],
+        "age-time": s.get_uint64("age-time")[1],
+        "compute": s.get_double("compute")[1],
         "gmacs": s.get_double("gmacs")[1],
         "compute-ratio": s.get_double("compute-ratio")[1],
+        "modules": s.get_string("modules"),
+        "tokens": s.get_uint("tokens")[1],
         "inference-time": s.get_uint64("inference-time")[1],
     }
 
@@ -135,8 +140,13 @@ class Metadata(unittest.TestCase):
             self.assertEqual(len(result["scores"]), 3)
             self.assertGreater(result["class-count"], 3)
             self.assertTrue(result["model-name"])
+            self.assertEqual(result["state"], "fresh")
             self.assertEqual(result["age"], 0)
+            self.assertEqual(result["age-time"], 0)
+            self.assertGreater(result["compute"], 0)
             self.assertGreater(result["gmacs"], 0)
+            self.assertEqual(result["modules"], "111111")
+            self.assertEqual(result["tokens"], 17)
             self.assertGreater(result["inference-time"], 0)
 
     def test_copies_keep_the_meta(self):
@@ -257,6 +267,19 @@ class Pipelines(unittest.TestCase):
         self.assertEqual(message.type, Gst.MessageType.EOS)
         self.assertEqual([result["age"] for result in results[-225:]],
                          [i % 7 for i in range(225)])
+
+    def test_an_overloaded_branch_loses_no_frame(self):
+        # A nanosecond is never enough.
+        run = Run(f"{SOURCE.format('NV12')} ! tee name=tee ! queue ! fakesink name=display "
+                  f"tee. ! queue ! vitgate name=vitgate model={MODEL} latency-budget=1 ! "
+                  "fakesink name=out")
+        self.assertEqual(len(run.results["display"]), 12)
+        results = run.results["out"]
+        self.assertEqual(len(results), 12)
+        self.assertEqual(results[-1]["state"], "late")
+        self.assertAlmostEqual(results[-1]["age-time"], results[-1]["age"] * Gst.SECOND / 30, delta=1)
+        self.assertEqual(run.stats.get_uint64("skipped")[1],
+                         sum(result["state"] == "late" for result in results))
 
     def test_a_bad_model_is_one_error(self):
         pipeline = Gst.parse_launch(f"{SOURCE.format('NV12')} ! vitgate model=/none ! fakesink")

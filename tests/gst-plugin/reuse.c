@@ -1,0 +1,306 @@
+/* reuse.c: scenes that have hardly changed keep their result. */
+#include <math.h>
+
+#include "fixture.h"
+#include "scene.h"
+
+#define SIDE      224
+#define THRESHOLD 0.03
+
+static const float std[3] = { 0.229f, 0.224f, 0.225f };
+
+/* ---- The measure ---- */
+
+static GstVitgateScene scene;
+static float *tensor; /* [3][SIDE][SIDE] */
+static GRand *chance;
+
+static void setup_scene(void)
+{
+  gst_vitgate_scene_init(&scene, SIDE, std);
+  tensor = g_new(float, 3 * SIDE * SIDE);
+  chance = g_rand_new_with_seed(1);
+}
+
+static void teardown_scene(void)
+{
+  gst_vitgate_scene_clear(&scene);
+  g_clear_pointer(&tensor, g_free);
+  g_rand_free(chance);
+}
+
+/* About @level of full scale everywhere, each pixel off by up to @noise. */
+static void fill(double level, double noise)
+{
+  for (guint i = 0; i < 3 * SIDE * SIDE; i++)
+    tensor[i] = (level + g_rand_double_range(chance, -1, 1) * noise) / std[i / (SIDE * SIDE)];
+}
+
+static double change(void)
+{
+  return gst_vitgate_scene_look(&scene, tensor);
+}
+
+static void keep_grey(void)
+{
+  fill(0.5, 0);
+  change();
+  gst_vitgate_scene_keep(&scene);
+}
+
+GST_START_TEST(test_the_first_picture_is_a_change)
+{
+  fill(0.5, 0);
+  fail_unless_equals_float(change(), 1);
+  gst_vitgate_scene_keep(&scene);
+  fail_unless_equals_float(change(), 0);
+  gst_vitgate_scene_forget(&scene);
+  fail_unless_equals_float(change(), 1);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_change_is_told_in_shares_of_full_scale)
+{
+  keep_grey();
+  fill(0.6, 0);
+  fail_unless(fabs(change() - 0.1) < 1e-5);
+  fill(0.3, 0);
+  fail_unless(fabs(change() - 0.2) < 1e-5);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_noise_is_no_change)
+{
+  fill(0.5, 0.1); /* of each pixel: more than a sensor's at night */
+  change();
+  gst_vitgate_scene_keep(&scene);
+  for (guint i = 0; i < 50; i++) {
+    fill(0.5, 0.1);
+    fail_unless(change() < THRESHOLD);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST(test_a_small_object_is_a_change)
+{
+  keep_grey();
+  for (guint y = 100; y < 110; y++)
+    for (guint x = 60; x < 70; x++)
+      tensor[y * SIDE + x] += 0.4 / std[0]; /* a reddish spot of 10 x 10 pixels */
+  fail_unless(change() > THRESHOLD);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_every_pixel_counts)
+{
+  keep_grey();
+  for (guint i = 0; i < 3 * SIDE * SIDE; i += 997) {
+    const float before = tensor[i];
+
+    tensor[i] += 200; /* no pixel can, but its cell must tell */
+    fail_unless(change() > THRESHOLD, "number %u", i);
+    tensor[i] = before;
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST(test_sizes_that_do_not_divide)
+{
+  static const guint sizes[] = { 1, 2, 15, 17, 31, 223 };
+
+  for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+    GstVitgateScene odd;
+    const guint n = 3 * sizes[i] * sizes[i];
+
+    gst_vitgate_scene_init(&odd, sizes[i], std);
+    fill(0.5, 0);
+    gst_vitgate_scene_look(&odd, tensor);
+    gst_vitgate_scene_keep(&odd);
+    fail_unless_equals_float(gst_vitgate_scene_look(&odd, tensor), 0);
+    tensor[n - 1] += 200;
+    fail_unless(gst_vitgate_scene_look(&odd, tensor) > THRESHOLD);
+    gst_vitgate_scene_clear(&odd);
+  }
+}
+GST_END_TEST;
+
+/* ---- The element ---- */
+
+static GstHarness *harness;
+static GstVideoInfo info;
+static guint n_frames;
+
+static void setup(void)
+{
+  harness = fixture_harness(fixture_element());
+  g_object_set(harness->element, "reuse-threshold", THRESHOLD, NULL);
+  fixture_set_caps(harness, GST_VIDEO_FORMAT_GRAY8, 320, 240, &info);
+  n_frames = 0;
+}
+
+static void teardown(void)
+{
+  fixture_free(harness);
+}
+
+/* The state of the next frame, 40 ms after the last one. */
+static char *state_of(GstBuffer *frame)
+{
+  GstStructure *s;
+  char *state;
+
+  GST_BUFFER_PTS(frame) = n_frames++ * 40 * GST_MSECOND;
+  s = fixture_analyse(harness, frame);
+  state = g_strdup(fixture_string(s, "state"));
+  gst_structure_free(s);
+  return state;
+}
+
+static void check_state(GstBuffer *frame, const char *expected)
+{
+  g_autofree char *state = state_of(frame);
+
+  fail_unless(g_str_equal(state, expected), "frame %u is %s, not %s", n_frames - 1, state,
+              expected);
+}
+
+/* A picture as a sensor sees it: each pixel off by up to @noise of 255. */
+static GstBuffer *noisy(guint8 level, guint noise, guint seed)
+{
+  GstBuffer *frame = fixture_grey(&info, level, 0);
+  g_autoptr(GRand) random = g_rand_new_with_seed(seed);
+  GstMapInfo map;
+
+  fail_unless(gst_buffer_map(frame, &map, GST_MAP_READWRITE));
+  for (gsize i = 0; i < map.size; i++)
+    map.data[i] += g_rand_int_range(random, -(gint)noise, noise + 1);
+  gst_buffer_unmap(frame, &map);
+  return frame;
+}
+
+GST_START_TEST(test_an_unchanged_scene_keeps_its_result)
+{
+  GstStructure *s, *stats;
+
+  check_state(fixture_frame(&info, 1), "fresh");
+  check_state(fixture_frame(&info, 1), "unchanged");
+  s = fixture_analyse(harness, fixture_frame(&info, 1));
+  fail_unless_equals_uint64(fixture_uint64(s, "age"), 2);
+  gst_structure_free(s);
+  check_state(fixture_frame(&info, 2), "fresh");
+  stats = fixture_stats(harness->element);
+  fail_unless_equals_uint64(fixture_uint64(stats, "inferred"), 2);
+  fail_unless_equals_uint64(fixture_uint64(stats, "reused"), 2);
+  gst_structure_free(stats);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_by_default_nothing_is_reused)
+{
+  g_object_set(harness->element, "reuse-threshold", 0.0, NULL);
+  for (guint i = 0; i < 3; i++)
+    check_state(fixture_frame(&info, 1), "fresh");
+  g_object_set(harness->element, "reuse-threshold", THRESHOLD, NULL);
+  check_state(fixture_frame(&info, 1), "fresh"); /* there is nothing to compare with yet */
+  check_state(fixture_frame(&info, 1), "unchanged");
+}
+GST_END_TEST;
+
+GST_START_TEST(test_noise_changes_nothing)
+{
+  check_state(noisy(100, 20, 0), "fresh");
+  for (guint i = 1; i < 30; i++)
+    check_state(noisy(100, 20, i), "unchanged");
+}
+GST_END_TEST;
+
+GST_START_TEST(test_slow_drift_is_seen)
+{
+  guint n_fresh = 0;
+
+  /* As a sun sets: a level of 255 every second frame, unseen from one frame to the next. */
+  for (guint i = 0; i < 200; i++) {
+    g_autofree char *state = state_of(noisy(200 - i / 2, 10, i));
+
+    n_fresh += g_str_equal(state, "fresh");
+  }
+  /* The threshold is 7.65 levels of full range, and all cells drift alike: noise makes some of
+   * them get there a little sooner. */
+  fail_unless(n_fresh >= 11 && n_fresh <= 30, "%u inferences in a drift of 100 levels", n_fresh);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_max_age_forces_a_new_look)
+{
+  g_object_set(harness->element, "max-age", 200 * GST_MSECOND, NULL);
+  for (guint i = 0; i < 15; i++)
+    check_state(fixture_frame(&info, 1), i % 5 ? "unchanged" : "fresh");
+  g_object_set(harness->element, "max-age", (guint64)0, NULL);
+  check_state(fixture_frame(&info, 1), "unchanged");
+  n_frames += 25 * 3600;
+  check_state(fixture_frame(&info, 1), "unchanged");
+}
+GST_END_TEST;
+
+GST_START_TEST(test_frames_without_time_are_looked_at)
+{
+  GstStructure *s;
+
+  gst_structure_free(fixture_analyse(harness, fixture_grey(&info, 9, GST_CLOCK_TIME_NONE)));
+  s = fixture_analyse(harness, fixture_grey(&info, 9, GST_CLOCK_TIME_NONE));
+  fail_unless_equals_string(fixture_string(s, "state"), "fresh");
+  gst_structure_free(s);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_the_interval_comes_first)
+{
+  g_object_set(harness->element, "inference-interval", 2, NULL);
+  check_state(fixture_frame(&info, 1), "fresh");
+  check_state(fixture_frame(&info, 2), "interval");
+  check_state(fixture_frame(&info, 1), "unchanged");
+  check_state(fixture_frame(&info, 2), "fresh");
+}
+GST_END_TEST;
+
+GST_START_TEST(test_a_flush_ends_reuse)
+{
+  GstSegment segment;
+
+  check_state(fixture_frame(&info, 1), "fresh");
+  fail_unless(gst_harness_push_event(harness, gst_event_new_flush_start()));
+  fail_unless(gst_harness_push_event(harness, gst_event_new_flush_stop(TRUE)));
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  fail_unless(gst_harness_push_event(harness, gst_event_new_segment(&segment)));
+  check_state(fixture_frame(&info, 1), "fresh");
+}
+GST_END_TEST;
+
+static Suite *reuse_suite(void)
+{
+  Suite *suite = suite_create("reuse");
+  TCase *measure = tcase_create("measure"), *element = tcase_create("element");
+
+  suite_add_tcase(suite, measure);
+  tcase_add_checked_fixture(measure, setup_scene, teardown_scene);
+  tcase_add_test(measure, test_the_first_picture_is_a_change);
+  tcase_add_test(measure, test_change_is_told_in_shares_of_full_scale);
+  tcase_add_test(measure, test_noise_is_no_change);
+  tcase_add_test(measure, test_a_small_object_is_a_change);
+  tcase_add_test(measure, test_every_pixel_counts);
+  tcase_add_test(measure, test_sizes_that_do_not_divide);
+
+  suite_add_tcase(suite, element);
+  tcase_add_checked_fixture(element, setup, teardown);
+  tcase_add_test(element, test_an_unchanged_scene_keeps_its_result);
+  tcase_add_test(element, test_by_default_nothing_is_reused);
+  tcase_add_test(element, test_noise_changes_nothing);
+  tcase_add_test(element, test_slow_drift_is_seen);
+  tcase_add_test(element, test_max_age_forces_a_new_look);
+  tcase_add_test(element, test_frames_without_time_are_looked_at);
+  tcase_add_test(element, test_the_interval_comes_first);
+  tcase_add_test(element, test_a_flush_ends_reuse);
+  return suite;
+}
+
+GST_CHECK_MAIN(reuse);
