@@ -115,6 +115,14 @@ void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *
 #endif
 }
 
+const GstStructure *gst_vitgate_results_next(GstBuffer *buffer, gpointer *state)
+{
+  const GstMetaInfo *info = gst_meta_get_info(GST_VITGATE_META);
+  GstMeta *meta = gst_buffer_iterate_meta_filtered(buffer, state, info->api);
+
+  return meta ? gst_custom_meta_get_structure((GstCustomMeta *)meta) : NULL;
+}
+
 GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrameResult *result,
                                         const GstVitgateFrameTimes *times)
 {

@@ -45,6 +45,11 @@ void gst_vitgate_results_register(void);
 void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *result, guint width,
                                 guint height);
 
+/* The results that @buffer carries, in the order in which they were attached.
+ * @state: where to go on from; NULL at first
+ * Returns: (transfer none) (nullable): the structure of the next one; NULL: there is no more */
+const GstStructure *gst_vitgate_results_next(GstBuffer *buffer, gpointer *state);
+
 /* Returns: (transfer full): an element message from @source with @result, its structure named
  * GST_VITGATE_MESSAGE. */
 GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrameResult *result,
