@@ -32,8 +32,8 @@
 
 #include <gst/video/video.h>
 
-#include "jsonline.h"
-#include "toplabels.h"
+#include "json-line.h"
+#include "top-labels.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_vitgate_json_debug);
 #define GST_CAT_DEFAULT gst_vitgate_json_debug

@@ -28,7 +28,7 @@
  */
 #include "gstvitgateoverlay.h"
 
-#include "overlaycaps.h"
+#include "overlay-caps.h"
 #include "results.h"
 #include "structure.h"
 
@@ -189,9 +189,9 @@ static void gst_vitgate_overlay_get_property(GObject *object, guint id, GValue *
 
 /* ---- Start, stop and caps ------------------------------------------------------------------ */
 
-static void forget_scene(GstVitgateOverlay *self)
+static void forget_drawing(GstVitgateOverlay *self)
 {
-  g_clear_pointer(&self->scene, g_array_unref);
+  g_clear_pointer(&self->drawing, g_array_unref);
   g_clear_pointer(&self->attachment, gst_video_overlay_composition_unref);
 }
 
@@ -213,7 +213,7 @@ static gboolean gst_vitgate_overlay_stop(GstBaseTransform *trans)
 {
   GstVitgateOverlay *self = GST_VITGATE_OVERLAY(trans);
 
-  forget_scene(self);
+  forget_drawing(self);
   gst_vitgate_painter_free(&self->painter);
   return TRUE;
 }
@@ -247,7 +247,7 @@ static gboolean gst_vitgate_overlay_set_caps(GstBaseTransform *trans, GstCaps *i
 {
   GstVitgateOverlay *self = GST_VITGATE_OVERLAY(trans);
 
-  forget_scene(self);
+  forget_drawing(self);
   self->painter_serial = 0; /* letters may have another size now */
   self->attach = gst_vitgate_overlay_caps_attach(out);
   GST_INFO_OBJECT(self, "%s", self->attach ? "the sink draws" : "blending");
@@ -275,10 +275,10 @@ static gint font_size(const GstVitgateOverlaySettings *settings, gint width, gin
 }
 
 /* Tells the painter what the user has changed. The style is that of a frame of the caps' size. */
-static GstVitgateSceneStyle update_style(GstVitgateOverlay *self)
+static GstVitgateDrawingStyle update_style(GstVitgateOverlay *self)
 {
   const GstVitgateOverlaySettings *settings = &self->settings;
-  GstVitgateSceneStyle style = {
+  GstVitgateDrawingStyle style = {
     .painter = self->painter,
     .width = GST_VIDEO_INFO_WIDTH(&self->info),
     .height = GST_VIDEO_INFO_HEIGHT(&self->info),
@@ -297,20 +297,20 @@ static GstVitgateSceneStyle update_style(GstVitgateOverlay *self)
   return style;
 }
 
-/* Sets the scene for @buffer; the attachment is kept as long as it shows the same. */
-static void update_scene(GstVitgateOverlay *self, GstBuffer *buffer, double rate)
+/* Sets the drawing for @buffer; the attachment is kept as long as it shows the same. */
+static void update_drawing(GstVitgateOverlay *self, GstBuffer *buffer, double rate)
 {
-  GstVitgateSceneStyle style = update_style(self);
-  GArray *scene;
+  GstVitgateDrawingStyle style = update_style(self);
+  GArray *drawing;
 
   style.rate = rate;
-  scene = gst_vitgate_scene_new(&style, buffer);
-  if (self->scene && gst_vitgate_scene_equal(scene, self->scene)) {
-    g_array_unref(scene);
+  drawing = gst_vitgate_drawing_new(&style, buffer);
+  if (self->drawing && gst_vitgate_drawing_equal(drawing, self->drawing)) {
+    g_array_unref(drawing);
     return;
   }
-  forget_scene(self);
-  self->scene = scene;
+  forget_drawing(self);
+  self->drawing = drawing;
 }
 
 /* A frame that cannot be drawn on is passed on all the same. One warning speaks for a whole run of
@@ -326,7 +326,7 @@ static void warn_unwritable(GstVitgateOverlay *self, GstBuffer *buffer)
 }
 
 /* Decoders may leave columns and rows around the picture. */
-static void blend_scene(GstVitgateOverlay *self, GstBuffer *buffer)
+static void blend_drawing(GstVitgateOverlay *self, GstBuffer *buffer)
 {
   const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(buffer);
   GstVideoFrame frame;
@@ -336,8 +336,8 @@ static void blend_scene(GstVitgateOverlay *self, GstBuffer *buffer)
     return;
   }
   self->unwritable = FALSE;
-  for (guint i = 0; i < self->scene->len; i++) {
-    GstVitgatePlacement placement = g_array_index(self->scene, GstVitgatePlacement, i);
+  for (guint i = 0; i < self->drawing->len; i++) {
+    GstVitgatePlacement placement = g_array_index(self->drawing, GstVitgatePlacement, i);
 
     placement.x += crop ? crop->x : 0;
     placement.y += crop ? crop->y : 0;
@@ -346,10 +346,10 @@ static void blend_scene(GstVitgateOverlay *self, GstBuffer *buffer)
   gst_video_frame_unmap(&frame);
 }
 
-static void add_scene(GstVideoOverlayComposition *composition, const GArray *scene)
+static void add_drawing(GstVideoOverlayComposition *composition, const GArray *drawing)
 {
-  for (guint i = 0; i < scene->len; i++) {
-    const GstVitgatePlacement *placement = &g_array_index(scene, GstVitgatePlacement, i);
+  for (guint i = 0; i < drawing->len; i++) {
+    const GstVitgatePlacement *placement = &g_array_index(drawing, GstVitgatePlacement, i);
     GstVideoOverlayRectangle *rectangle = gst_video_overlay_rectangle_new_raw(
         placement->pixels, placement->x, placement->y, placement->width, placement->height,
         GST_VIDEO_OVERLAY_FORMAT_FLAG_PREMULTIPLIED_ALPHA);
@@ -359,22 +359,22 @@ static void add_scene(GstVideoOverlayComposition *composition, const GArray *sce
   }
 }
 
-/* Sinks look for one meta: where upstream has attached one already, it gets our scene as well. */
-static void attach_scene(GstVitgateOverlay *self, GstBuffer *buffer)
+/* Sinks look for one meta: where upstream has attached one already, it gets our drawing as well. */
+static void attach_drawing(GstVitgateOverlay *self, GstBuffer *buffer)
 {
   GstVideoOverlayCompositionMeta *meta = gst_buffer_get_video_overlay_composition_meta(buffer);
 
   if (meta) {
     GstVideoOverlayComposition *both = gst_video_overlay_composition_copy(meta->overlay);
 
-    add_scene(both, self->scene);
+    add_drawing(both, self->drawing);
     gst_video_overlay_composition_unref(meta->overlay);
     meta->overlay = both;
     return;
   }
   if (!self->attachment) {
     self->attachment = gst_video_overlay_composition_new(NULL);
-    add_scene(self->attachment, self->scene);
+    add_drawing(self->attachment, self->drawing);
   }
   gst_buffer_add_video_overlay_composition_meta(buffer, self->attachment);
 }
@@ -387,13 +387,13 @@ static GstFlowReturn gst_vitgate_overlay_transform_ip(GstBaseTransform *trans, G
   gboolean draws = gst_buffer_get_size(buffer) > 0 && gst_vitgate_results_next(buffer, &state);
 
   if (draws) {
-    update_scene(self, buffer, rate);
-    draws = self->scene->len > 0;
+    update_drawing(self, buffer, rate);
+    draws = self->drawing->len > 0;
   }
   if (draws && self->attach)
-    attach_scene(self, buffer);
+    attach_drawing(self, buffer);
   else if (draws)
-    blend_scene(self, buffer);
+    blend_drawing(self, buffer);
 
   GST_OBJECT_LOCK(self);
   self->frames++;

@@ -3,9 +3,9 @@
 
 #include <gst/base/gstbasetransform.h>
 
-#include "framerate.h"
+#include "drawing.h"
+#include "frame-rate.h"
 #include "painter.h"
-#include "scene.h"
 
 G_BEGIN_DECLS
 
@@ -39,8 +39,8 @@ struct _GstVitgateOverlay {
   GstVitgatePainter *painter;
   guint64 painter_serial; /* of the settings that the painter knows; 0: none */
   GstVitgateFrameRate rate;
-  GArray *scene;                          /* the last one; NULL: none */
-  GstVideoOverlayComposition *attachment; /* of the last scene; NULL: not made yet */
+  GArray *drawing;                        /* the last one; NULL: none */
+  GstVideoOverlayComposition *attachment; /* of the last drawing; NULL: not made yet */
 };
 
 GST_ELEMENT_REGISTER_DECLARE(vitgateoverlay);

@@ -1,9 +1,9 @@
-/* jsonline.h: what a frame carries as a line of JSON. JSON.md documents it for those who read it.
+/* json-line.h: what a frame carries as a line of JSON. JSON.md documents it for those who read it.
  */
 #pragma once
 
 #include "results.h"
-#include "wallclock.h"
+#include "wall-clock.h"
 
 G_BEGIN_DECLS
 

@@ -1,5 +1,5 @@
-/* toplabels.c: the best label of everything that a frame carries, to tell whether it changed. */
-#include "toplabels.h"
+/* top-labels.c: the best label of everything that a frame carries, to tell whether it changed. */
+#include "top-labels.h"
 
 #include "results.h"
 

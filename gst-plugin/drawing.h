@@ -1,4 +1,4 @@
-/* scene.h: what an overlay shows of a frame's results, and where. */
+/* drawing.h: what an overlay shows of a frame's results, and where. */
 #pragma once
 
 #include "blend.h"
@@ -15,7 +15,7 @@ typedef enum {
 } GstVitgateCorner;
 
 /* Regions that are drawn of one frame at the most: more are no picture any longer. */
-#define GST_VITGATE_SCENE_MAX_REGIONS 256
+#define GST_VITGATE_DRAWING_MAX_REGIONS 256
 
 typedef struct {
   GstVitgatePainter *painter;
@@ -24,14 +24,14 @@ typedef struct {
   guint32 region;     /* color of a region's edge */
   gint width, height; /* of the frame */
   double rate;        /* frames per second; 0: unknown */
-} GstVitgateSceneStyle;
+} GstVitgateDrawingStyle;
 
 /* Places all that is to be seen of the results that @buffer carries.
  * Returns: (transfer full): GstVitgatePlacement, in the order in which they are to be drawn; empty
  * where @buffer carries no results. */
-GArray *gst_vitgate_scene_new(const GstVitgateSceneStyle *style, GstBuffer *buffer);
+GArray *gst_vitgate_drawing_new(const GstVitgateDrawingStyle *style, GstBuffer *buffer);
 
-/* Whether two scenes look the same. */
-gboolean gst_vitgate_scene_equal(const GArray *a, const GArray *b);
+/* Whether two drawings look the same. */
+gboolean gst_vitgate_drawing_equal(const GArray *a, const GArray *b);
 
 G_END_DECLS

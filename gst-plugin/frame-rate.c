@@ -1,5 +1,5 @@
-/* framerate.c: frames per second as they pass, worked out anew each second. */
-#include "framerate.h"
+/* frame-rate.c: frames per second as they pass, worked out anew each second. */
+#include "frame-rate.h"
 
 double gst_vitgate_frame_rate_count(GstVitgateFrameRate *rate, GstClockTime now)
 {

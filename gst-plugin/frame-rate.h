@@ -1,4 +1,4 @@
-/* framerate.h: frames per second as they pass, worked out anew each second. */
+/* frame-rate.h: frames per second as they pass, worked out anew each second. */
 #pragma once
 
 #include <gst/gst.h>

@@ -1,4 +1,4 @@
-/* toplabels.h: the best label of everything that a frame carries, to tell whether it changed. */
+/* top-labels.h: the best label of everything that a frame carries, to tell whether it changed. */
 #pragma once
 
 #include <gst/gst.h>

@@ -1,4 +1,4 @@
-/* wallclock.h: when a frame was taken, by the clock on the wall. */
+/* wall-clock.h: when a frame was taken, by the clock on the wall. */
 #pragma once
 
 #include <gst/gst.h>

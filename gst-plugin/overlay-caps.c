@@ -1,5 +1,5 @@
-/* overlaycaps.c: between which caps an overlay stands. */
-#include "overlaycaps.h"
+/* overlay-caps.c: between which caps an overlay stands. */
+#include "overlay-caps.h"
 
 #define FEATURE GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION
 

@@ -1,5 +1,5 @@
-/* scene.c: what an overlay shows of a frame's results, and where. */
-#include "scene.h"
+/* drawing.c: what an overlay shows of a frame's results, and where. */
+#include "drawing.h"
 
 #include <math.h>
 
@@ -20,21 +20,21 @@ static void clear_placement(gpointer data)
   gst_buffer_unref(((GstVitgatePlacement *)data)->pixels);
 }
 
-static void place(GArray *scene, const GstVitgatePiece *piece, gint x, gint y)
+static void place(GArray *drawing, const GstVitgatePiece *piece, gint x, gint y)
 {
   const GstVitgatePlacement placement = { gst_buffer_ref(piece->pixels), x, y, piece->width,
                                           piece->height };
 
-  g_array_append_val(scene, placement);
+  g_array_append_val(drawing, placement);
 }
 
 /* Between the frame's border and the stack; small frames have no room to spare. */
-static gint margin(const GstVitgateSceneStyle *style)
+static gint margin(const GstVitgateDrawingStyle *style)
 {
   return MIN(style->painter->size / 2, MIN(style->width, style->height) / 16) & ~1;
 }
 
-static gint line_width(const GstVitgateSceneStyle *style)
+static gint line_width(const GstVitgateDrawingStyle *style)
 {
   return MIN(style->width - 2 * margin(style), MAX_LINE * style->painter->size);
 }
@@ -96,14 +96,14 @@ static char *status_line(const GstStructure *s, double rate)
 
 /* ---- The stack in the corner --------------------------------------------------------------- */
 
-static void stack_text(const GstVitgateSceneStyle *style, GPtrArray *stack, const char *text)
+static void stack_text(const GstVitgateDrawingStyle *style, GPtrArray *stack, const char *text)
 {
   const GstVitgatePiece *piece = gst_vitgate_painter_text(style->painter, text, line_width(style));
 
   g_ptr_array_add(stack, (gpointer)piece);
 }
 
-static void stack_compute(const GstVitgateSceneStyle *style, GPtrArray *stack, double ratio)
+static void stack_compute(const GstVitgateDrawingStyle *style, GPtrArray *stack, double ratio)
 {
   g_autofree char *text = g_strdup_printf("compute %u %%", percent(ratio));
   const GstVitgatePiece *piece =
@@ -142,7 +142,8 @@ static gboolean compute_ratio(const GstStructure *s, double *ratio)
   return n > 0;
 }
 
-static void stack_result(const GstVitgateSceneStyle *style, GPtrArray *stack, const GstStructure *s)
+static void stack_result(const GstVitgateDrawingStyle *style, GPtrArray *stack,
+                         const GstStructure *s)
 {
   double ratio;
 
@@ -167,7 +168,7 @@ static guint count_results(GstBuffer *buffer)
 }
 
 /* Pieces of all results of @buffer, from top to bottom. */
-static GPtrArray *build_stack(const GstVitgateSceneStyle *style, GstBuffer *buffer)
+static GPtrArray *build_stack(const GstVitgateDrawingStyle *style, GstBuffer *buffer)
 {
   const guint n = count_results(buffer);
   GPtrArray *stack = g_ptr_array_new();
@@ -188,7 +189,7 @@ static GPtrArray *build_stack(const GstVitgateSceneStyle *style, GstBuffer *buff
 }
 
 /* What does not fit into the frame is left out. */
-static void place_stack(const GstVitgateSceneStyle *style, GArray *scene, GPtrArray *stack)
+static void place_stack(const GstVitgateDrawingStyle *style, GArray *drawing, GPtrArray *stack)
 {
   const gboolean right =
       style->corner == GST_VITGATE_TOP_RIGHT || style->corner == GST_VITGATE_BOTTOM_RIGHT;
@@ -207,7 +208,7 @@ static void place_stack(const GstVitgateSceneStyle *style, GArray *scene, GPtrAr
   for (guint i = 0; i < n; i++) {
     const GstVitgatePiece *piece = stack->pdata[i];
 
-    place(scene, piece,
+    place(drawing, piece,
           right ? MAX((style->width - margin(style) - piece->width) & ~1, 0) : margin(style), y);
     y += piece->height;
   }
@@ -216,7 +217,7 @@ static void place_stack(const GstVitgateSceneStyle *style, GArray *scene, GPtrAr
 /* ---- Regions ------------------------------------------------------------------------------- */
 
 /* Returns: FALSE where nothing of the region is within the frame. */
-static gboolean region_area(const GstVitgateSceneStyle *style, const GstStructure *s, Area *area)
+static gboolean region_area(const GstVitgateDrawingStyle *style, const GstStructure *s, Area *area)
 {
   guint x, y, width, height;
 
@@ -233,7 +234,7 @@ static gboolean region_area(const GstVitgateSceneStyle *style, const GstStructur
 }
 
 /* The border of @area, @thick pixels to its inside. */
-static void place_edges(const GstVitgateSceneStyle *style, GArray *scene, Area area, gint thick,
+static void place_edges(const GstVitgateDrawingStyle *style, GArray *drawing, Area area, gint thick,
                         guint32 color)
 {
   const gint side = area.height - 2 * thick;
@@ -241,15 +242,15 @@ static void place_edges(const GstVitgateSceneStyle *style, GArray *scene, Area a
 
   if (area.width <= 2 * thick || side <= 0) {
     piece = gst_vitgate_painter_area(style->painter, area.width, area.height, color);
-    place(scene, piece, area.x, area.y);
+    place(drawing, piece, area.x, area.y);
     return;
   }
   piece = gst_vitgate_painter_area(style->painter, area.width, thick, color);
-  place(scene, piece, area.x, area.y);
-  place(scene, piece, area.x, area.y + area.height - thick);
+  place(drawing, piece, area.x, area.y);
+  place(drawing, piece, area.x, area.y + area.height - thick);
   piece = gst_vitgate_painter_area(style->painter, thick, side, color);
-  place(scene, piece, area.x, area.y + thick);
-  place(scene, piece, area.x + area.width - thick, area.y + thick);
+  place(drawing, piece, area.x, area.y + thick);
+  place(drawing, piece, area.x + area.width - thick, area.y + thick);
 }
 
 /* "#7  87 %  cat · 3 frames old"; NULL where the region has neither a label nor a type. */
@@ -277,16 +278,17 @@ static char *region_line(const GstStructure *s)
 }
 
 /* The tag stands on the region; where there is no room, it hangs into it. */
-static void place_tag(const GstVitgateSceneStyle *style, GArray *scene, const Area *area,
+static void place_tag(const GstVitgateDrawingStyle *style, GArray *drawing, const Area *area,
                       const char *text)
 {
   const GstVitgatePiece *piece = gst_vitgate_painter_text(style->painter, text, line_width(style));
   const gint x = MIN(area->x, MAX((style->width - piece->width) & ~1, 0));
 
-  place(scene, piece, x, area->y >= piece->height ? area->y - piece->height : area->y);
+  place(drawing, piece, x, area->y >= piece->height ? area->y - piece->height : area->y);
 }
 
-static void place_region(const GstVitgateSceneStyle *style, GArray *scene, const GstStructure *s)
+static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing,
+                         const GstStructure *s)
 {
   const gint thick = MAX(style->painter->size / 16, 1) * 2;
   g_autofree char *line = NULL;
@@ -294,18 +296,18 @@ static void place_region(const GstVitgateSceneStyle *style, GArray *scene, const
 
   if (!region_area(style, s, &area))
     return;
-  place_edges(style, scene, area, thick, EDGE_GROUND);
+  place_edges(style, drawing, area, thick, EDGE_GROUND);
   inner = (Area){ area.x + thick / 2, area.y + thick / 2, area.width - thick, area.height - thick };
   if (inner.width > 0 && inner.height > 0)
-    place_edges(style, scene, inner, MAX(thick / 2, 1), style->region);
+    place_edges(style, drawing, inner, MAX(thick / 2, 1), style->region);
   line = region_line(s);
   if (line)
-    place_tag(style, scene, &area, line);
+    place_tag(style, drawing, &area, line);
 }
 
-static void place_regions(const GstVitgateSceneStyle *style, GArray *scene, GstBuffer *buffer)
+static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, GstBuffer *buffer)
 {
-  guint left = GST_VITGATE_SCENE_MAX_REGIONS;
+  guint left = GST_VITGATE_DRAWING_MAX_REGIONS;
   const GstStructure *s;
   gpointer state = NULL;
 
@@ -315,28 +317,28 @@ static void place_regions(const GstVitgateSceneStyle *style, GArray *scene, GstB
     for (guint i = 0; regions && i < gst_value_array_get_size(regions) && left > 0; i++, left--) {
       const GValue *item = gst_value_array_get_value(regions, i);
       if (GST_VALUE_HOLDS_STRUCTURE(item))
-        place_region(style, scene, gst_value_get_structure(item));
+        place_region(style, drawing, gst_value_get_structure(item));
     }
   }
 }
 
-/* ---- The scene ----------------------------------------------------------------------------- */
+/* ---- The drawing ----------------------------------------------------------------------------- */
 
-GArray *gst_vitgate_scene_new(const GstVitgateSceneStyle *style, GstBuffer *buffer)
+GArray *gst_vitgate_drawing_new(const GstVitgateDrawingStyle *style, GstBuffer *buffer)
 {
-  GArray *scene = g_array_new(FALSE, FALSE, sizeof(GstVitgatePlacement));
+  GArray *drawing = g_array_new(FALSE, FALSE, sizeof(GstVitgatePlacement));
   GPtrArray *stack;
 
-  g_array_set_clear_func(scene, clear_placement);
+  g_array_set_clear_func(drawing, clear_placement);
   gst_vitgate_painter_begin(style->painter);
-  place_regions(style, scene, buffer);
+  place_regions(style, drawing, buffer);
   stack = build_stack(style, buffer);
-  place_stack(style, scene, stack);
+  place_stack(style, drawing, stack);
   g_ptr_array_unref(stack);
-  return scene;
+  return drawing;
 }
 
-gboolean gst_vitgate_scene_equal(const GArray *a, const GArray *b)
+gboolean gst_vitgate_drawing_equal(const GArray *a, const GArray *b)
 {
   if (a->len != b->len)
     return FALSE;

@@ -1,4 +1,4 @@
-/* overlaycaps.h: between which caps an overlay stands: it blends into frames that the CPU can
+/* overlay-caps.h: between which caps an overlay stands: it blends into frames that the CPU can
  * reach, or leaves the drawing to a sink that can, in whatever memory the frames are. */
 #pragma once
 

@@ -1,5 +1,5 @@
-/* wallclock.c: when a frame was taken, by the clock on the wall. */
-#include "wallclock.h"
+/* wall-clock.c: when a frame was taken, by the clock on the wall. */
+#include "wall-clock.h"
 
 /* NTP counts from 1900: 70 years with 17 leap days. */
 #define NTP_TO_UNIX ((70 * 365 + 17) * G_GUINT64_CONSTANT(86400) * GST_SECOND)

@@ -1,5 +1,5 @@
-/* jsonline.c: what a frame carries as a line of JSON. */
-#include "jsonline.h"
+/* json-line.c: what a frame carries as a line of JSON. */
+#include "json-line.h"
 
 #include <json-glib/json-glib.h>
 #include <math.h>
