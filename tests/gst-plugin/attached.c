@@ -1,7 +1,18 @@
 /* attached.c: results as vitgate attaches them, made up by the test. */
 #include "attached.h"
 
-#include <gst/check/gstcheck.h>
+#include "fixture.h"
+
+GstHarness *attached_harness(const char *name)
+{
+  GstElement *element = gst_element_factory_make(name, NULL);
+  GstBus *bus = gst_bus_new();
+
+  fail_unless(element, "there is no element %s", name);
+  gst_element_set_bus(element, bus);
+  gst_object_unref(bus);
+  return fixture_harness(element);
+}
 
 GstStructure *attached_result(GstBuffer *frame)
 {

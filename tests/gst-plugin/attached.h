@@ -1,7 +1,10 @@
 /* attached.h: results as vitgate attaches them, made up by the test. */
 #pragma once
 
-#include <gst/gst.h>
+#include <gst/check/gstharness.h>
+
+/* Plays a new @element of the plugin in a harness, with a bus of its own. */
+GstHarness *attached_harness(const char *element);
 
 /* A class as it stands in a result. */
 typedef struct {
