@@ -185,23 +185,6 @@ static gboolean is_live(GstVitgateJson *self)
   return self->live;
 }
 
-static GstVitgateFrameTimes frame_times(GstVitgateJson *self, GstBuffer *buffer)
-{
-  const GstSegment *segment = &GST_BASE_TRANSFORM(self)->segment;
-  GstVitgateFrameTimes times = {
-    .timestamp = GST_BUFFER_PTS(buffer),
-    .duration = GST_BUFFER_DURATION(buffer),
-    .stream_time = GST_CLOCK_TIME_NONE,
-    .running_time = GST_CLOCK_TIME_NONE,
-  };
-
-  if (segment->format == GST_FORMAT_TIME) {
-    times.stream_time = gst_segment_to_stream_time(segment, GST_FORMAT_TIME, times.timestamp);
-    times.running_time = gst_segment_to_running_time(segment, GST_FORMAT_TIME, times.timestamp);
-  }
-  return times;
-}
-
 /* Returns: (transfer full): the property, else the id that the stream came with, else our name. */
 static char *find_stream_id(GstVitgateJson *self)
 {
@@ -223,7 +206,7 @@ static char *write_line(GstVitgateJson *self, GstBuffer *buffer, gsize *length)
     .number = self->frames,
     .width = self->width,
     .height = self->height,
-    .times = frame_times(self, buffer),
+    .times = gst_vitgate_frame_times(&GST_BASE_TRANSFORM(self)->segment, buffer),
     .wall_clock = gst_vitgate_wall_clock_of_buffer(buffer),
   };
 

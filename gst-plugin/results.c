@@ -12,6 +12,22 @@
 #define LAYER_NAME "logits"
 #define ROI_TYPE   "full-frame"
 
+GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffer *buffer)
+{
+  GstVitgateFrameTimes times = {
+    .timestamp = GST_BUFFER_PTS(buffer),
+    .duration = GST_BUFFER_DURATION(buffer),
+    .stream_time = GST_CLOCK_TIME_NONE,
+    .running_time = GST_CLOCK_TIME_NONE,
+  };
+
+  if (segment->format == GST_FORMAT_TIME) {
+    times.stream_time = gst_segment_to_stream_time(segment, GST_FORMAT_TIME, times.timestamp);
+    times.running_time = gst_segment_to_running_time(segment, GST_FORMAT_TIME, times.timestamp);
+  }
+  return times;
+}
+
 void gst_vitgate_results_register(void)
 {
   /* No tags and no transform function: base classes keep such a meta on every copy. */

@@ -37,6 +37,9 @@ typedef struct {
   GstClockTime timestamp, duration, stream_time, running_time;
 } GstVitgateFrameTimes;
 
+/* When @buffer is shown, in a stream that plays @segment. */
+GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffer *buffer);
+
 /* Makes GST_VITGATE_META known to GStreamer; once per process, before any is attached. */
 void gst_vitgate_results_register(void);
 
