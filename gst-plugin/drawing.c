@@ -145,9 +145,11 @@ static gboolean compute_ratio(const GstStructure *s, double *ratio)
 static void stack_result(const GstVitgateDrawingStyle *style, GPtrArray *stack,
                          const GstStructure *s)
 {
+  /* More lines than these are never within the frame. */
+  const guint most = (guint)(style->height / style->painter->size) + 1;
   double ratio;
 
-  for (guint i = 0; i < style->top_k; i++) {
+  for (guint i = 0; i < MIN(style->top_k, most); i++) {
     g_autofree char *line = result_line(s, i);
     if (!line)
       break;
