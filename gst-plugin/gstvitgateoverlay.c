@@ -49,7 +49,7 @@ enum {
 };
 
 #define DEFAULT_POSITION     GST_VITGATE_TOP_LEFT
-#define DEFAULT_TEXT_SIZE    0.05
+#define DEFAULT_TEXT_SIZE    0.04
 #define DEFAULT_FONT_DESC    "Sans Bold"
 #define DEFAULT_TOP_K        3
 #define DEFAULT_TEXT_COLOR   0xffffffffu
