@@ -7,23 +7,6 @@
 
 /* ---- Before -------------------------------------------------------------------------------- */
 
-static GstVitgateFrameTimes frame_times(GstVitgate *self, GstBuffer *buffer)
-{
-  const GstSegment *segment = &GST_BASE_TRANSFORM(self)->segment;
-  GstVitgateFrameTimes times = {
-    .timestamp = GST_BUFFER_PTS(buffer),
-    .duration = GST_BUFFER_DURATION(buffer),
-    .stream_time = GST_CLOCK_TIME_NONE,
-    .running_time = GST_CLOCK_TIME_NONE,
-  };
-
-  if (segment->format == GST_FORMAT_TIME) {
-    times.stream_time = gst_segment_to_stream_time(segment, GST_FORMAT_TIME, times.timestamp);
-    times.running_time = gst_segment_to_running_time(segment, GST_FORMAT_TIME, times.timestamp);
-  }
-  return times;
-}
-
 /* How much later a frame came than it should have in a live pipeline. */
 static GstClockTimeDiff lateness(GstVitgate *self, GstClockTime running_time, GstClockTime latency)
 {
@@ -44,7 +27,7 @@ void gst_vitgate_analysis_begin(GstVitgate *self, GstVitgateAnalysis *a, GstBuff
 
   *a = (GstVitgateAnalysis){
     .buffer = buffer,
-    .times = frame_times(self, buffer),
+    .times = gst_vitgate_frame_times(&GST_BASE_TRANSFORM(self)->segment, buffer),
     .start = gst_util_get_timestamp(),
   };
   GST_OBJECT_LOCK(self);

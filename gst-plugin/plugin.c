@@ -2,6 +2,8 @@
 #include <gst/gst.h>
 
 #include "gstvitgate.h"
+#include "gstvitgatejson.h"
+#include "gstvitgateoverlay.h"
 #include "results.h"
 
 #define PACKAGE "vitgate"
@@ -9,7 +11,8 @@
 static gboolean plugin_init(GstPlugin *plugin)
 {
   gst_vitgate_results_register();
-  return GST_ELEMENT_REGISTER(vitgate, plugin);
+  return GST_ELEMENT_REGISTER(vitgate, plugin) && GST_ELEMENT_REGISTER(vitgatejson, plugin) &&
+         GST_ELEMENT_REGISTER(vitgateoverlay, plugin);
 }
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, vitgate,

@@ -12,6 +12,22 @@
  * name in any of the files we read. */
 #define LAYER_NAME "logits"
 
+GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffer *buffer)
+{
+  GstVitgateFrameTimes times = {
+    .timestamp = GST_BUFFER_PTS(buffer),
+    .duration = GST_BUFFER_DURATION(buffer),
+    .stream_time = GST_CLOCK_TIME_NONE,
+    .running_time = GST_CLOCK_TIME_NONE,
+  };
+
+  if (segment->format == GST_FORMAT_TIME) {
+    times.stream_time = gst_segment_to_stream_time(segment, GST_FORMAT_TIME, times.timestamp);
+    times.running_time = gst_segment_to_running_time(segment, GST_FORMAT_TIME, times.timestamp);
+  }
+  return times;
+}
+
 void gst_vitgate_results_register(void)
 {
   /* No tags and no transform function: base classes keep such a meta on every copy. */
@@ -148,6 +164,14 @@ void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *
 #ifdef HAVE_GST_ANALYTICS
   gst_vitgate_results_attach_classes(buffer, result);
 #endif
+}
+
+const GstStructure *gst_vitgate_results_next(GstBuffer *buffer, gpointer *state)
+{
+  const GstMetaInfo *info = gst_meta_get_info(GST_VITGATE_META);
+  GstMeta *meta = gst_buffer_iterate_meta_filtered(buffer, state, info->api);
+
+  return meta ? gst_custom_meta_get_structure((GstCustomMeta *)meta) : NULL;
 }
 
 GstStructure *gst_vitgate_results_new_message(const GstVitgateFrameTimes *times)

@@ -52,6 +52,9 @@ typedef struct {
   GstClockTime timestamp, duration, stream_time, running_time;
 } GstVitgateFrameTimes;
 
+/* When @buffer is shown, in a stream that plays @segment. */
+GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffer *buffer);
+
 /* Makes GST_VITGATE_META known to GStreamer; once per process, before any is attached. */
 void gst_vitgate_results_register(void);
 
@@ -59,6 +62,11 @@ void gst_vitgate_results_register(void);
  * @width, @height: of the visible frame in pixels */
 void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *result, guint width,
                                 guint height);
+
+/* The results that @buffer carries, in the order in which they were attached.
+ * @state: where to go on from; NULL at first
+ * Returns: (transfer none) (nullable): the structure of the next one; NULL: there is no more */
+const GstStructure *gst_vitgate_results_next(GstBuffer *buffer, gpointer *state);
 
 /* Returns: (transfer full): an element message from @source with @result, its structure named
  * GST_VITGATE_MESSAGE. */

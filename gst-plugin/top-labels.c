@@ -1,0 +1,54 @@
+/* top-labels.c: the best label of everything that a frame carries, to tell whether it changed. */
+#include "top-labels.h"
+
+#include "results.h"
+
+/* @prefix says whose label it is; nothing that a label holds can be taken for it. */
+static char *describe(const char *prefix, const GstStructure *s)
+{
+  const char *label = gst_structure_get_string(s, "label");
+
+  return label ? g_strconcat(prefix, "=", label, NULL) : g_strdup(prefix);
+}
+
+static void add_regions(GPtrArray *labels, guint result, const GstStructure *s)
+{
+  const GValue *regions = gst_structure_get_value(s, "regions");
+
+  if (!regions || !GST_VALUE_HOLDS_ARRAY(regions))
+    return;
+  for (guint i = 0; i < gst_value_array_get_size(regions); i++) {
+    const GValue *item = gst_value_array_get_value(regions, i);
+    char prefix[32];
+    gint id = -1;
+
+    if (!GST_VALUE_HOLDS_STRUCTURE(item))
+      continue;
+    gst_structure_get_int(gst_value_get_structure(item), "id", &id);
+    g_snprintf(prefix, sizeof prefix, "%u.%d", result, id);
+    g_ptr_array_add(labels, describe(prefix, gst_value_get_structure(item)));
+  }
+}
+
+static gint compare_strings(gconstpointer a, gconstpointer b)
+{
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GStrv gst_vitgate_top_labels(GstBuffer *buffer)
+{
+  GPtrArray *labels = g_ptr_array_new();
+  const GstStructure *s;
+  gpointer state = NULL;
+
+  for (guint result = 0; (s = gst_vitgate_results_next(buffer, &state)); result++) {
+    char prefix[16];
+
+    g_snprintf(prefix, sizeof prefix, "%u", result);
+    g_ptr_array_add(labels, describe(prefix, s));
+    add_regions(labels, result, s);
+  }
+  g_ptr_array_sort(labels, compare_strings);
+  g_ptr_array_add(labels, NULL);
+  return (GStrv)g_ptr_array_free(labels, FALSE);
+}
