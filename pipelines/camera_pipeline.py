@@ -1,0 +1,131 @@
+"""What the pipelines on cameras here have in common: a source for a camera, a loop that plays, and
+words for what goes wrong."""
+
+import os
+import re
+import signal
+import sys
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstPbutils", "1.0")
+from gi.repository import GLib, Gst, GstPbutils  # noqa: E402
+
+WAIT = 200  # ms that RTSP is held back, so that packets that come late find their place
+USER, PASSWORD = "VITGATE_CAMERA_USER", "VITGATE_CAMERA_PASSWORD"
+
+
+class CameraPipeline:
+    """A pipeline on one camera, an RTSP URL or a video device; ValueError for any other place.
+
+    line: as for gst-launch-1.0, with {camera} for the source. RTSP goes by TCP, since a camera that
+    is gone is missed at once then; rtspu:// takes UDP. Its user and password may come from the
+    environment instead of the URL.
+    """
+
+    def __init__(self, place, line):
+        self.place, self.kinds, self.missing = place, [], []
+        self.name = re.sub(r"//[^/]*@", "//", place)  # without a password
+        self.over_rtsp = re.match(r"rtsp[stu]?://[^/]", place) is not None
+        if not self.over_rtsp and not place.startswith("/dev/"):
+            raise ValueError(f"{self.name}: neither an RTSP URL (rtsp://HOST/…) nor a video device "
+                             "(/dev/video0 …)")
+        source = "rtspsrc" if self.over_rtsp else "v4l2src"
+        self.pipeline = Gst.parse_launch(line.replace("{camera}", f"{source} name=camera"))
+        self.set_up(self.pipeline.get_by_name("camera"))
+        self.bus = self.pipeline.get_bus()
+        self.bus.add_signal_watch()
+        self.bus.connect("message::latency", lambda *_: self.pipeline.recalculate_latency())
+        self.bus.connect("message::element", self.on_element)
+
+    def set_up(self, camera):
+        if not self.over_rtsp:
+            camera.props.device = self.place
+            return
+        camera.props.location = self.place
+        camera.props.latency = WAIT
+        if not self.place.startswith("rtspu"):
+            Gst.util_set_object_arg(camera, "protocols", "tcp+tls")
+        for field, variable in ("user-id", USER), ("user-pw", PASSWORD):
+            if variable in os.environ and "@" not in self.place:
+                camera.set_property(field, os.environ[variable])
+        camera.connect("select-stream", self.on_stream)
+
+    def on_stream(self, camera, number, caps):
+        """Pictures only: nobody here listens."""
+        kind = caps.get_structure(0).get_string("media")
+        self.kinds.append(kind)
+        return kind == "video"
+
+    def on_element(self, bus, message):
+        if GstPbutils.is_missing_plugin_message(message):
+            self.missing.append(GstPbutils.missing_plugin_message_get_description(message))
+
+    def describe(self, message):
+        """What an error message says, with the name of what is at fault."""
+        error, element = message.parse_error()[0], message.src
+        while element.get_parent() not in (self.pipeline, None):
+            element = element.get_parent()
+        if not element.get_name().startswith(("camera", "decodebin")):
+            return f"{element.get_name()}: {error.message}"
+        if self.missing:
+            return f"{self.name}: GStreamer has no {', '.join(self.missing)} here"
+        if self.kinds and "video" not in self.kinds:
+            return f"{self.name}: the camera has no video, only {', '.join(self.kinds)}"
+        if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_AUTHORIZED):
+            return (f"{self.name}: the camera refuses this user and password (in the URL, or "
+                    f"${USER} and ${PASSWORD})")
+        if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.OPEN_READ_WRITE):
+            return f"{self.name}: cannot connect (is this its address, and is it on?)"
+        return f"{self.name}: {error.message}"
+
+
+def say(line):
+    """Prints a line; once nobody reads any more, ends as by SIGTERM."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        signal.raise_signal(signal.SIGTERM)
+
+
+def play(program, pipelines, at_end=lambda: None):
+    """Plays CameraPipelines until each has ended or failed, or SIGINT or SIGTERM comes; one that
+    fails leaves the others alone. at_end is called before they stop. Returns the exit status."""
+    loop, playing, failures = GLib.MainLoop(), set(pipelines), []
+
+    def end(pipeline, reason):
+        print(f"{program}: {reason}", file=sys.stderr, flush=True)
+        pipeline.pipeline.set_state(Gst.State.NULL)
+        playing.discard(pipeline)
+        if not playing:
+            loop.quit()
+
+    def on_error(bus, message, pipeline):
+        if pipeline in playing:
+            failures.append(pipeline)
+            end(pipeline, pipeline.describe(message))
+
+    def on_eos(bus, message, pipeline):
+        end(pipeline, f"{pipeline.name}: the stream has ended")
+
+    for number in signal.SIGINT, signal.SIGTERM:
+        GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, loop.quit)
+    for pipeline in pipelines:
+        pipeline.bus.connect("message::error", on_error, pipeline)
+        pipeline.bus.connect("message::eos", on_eos, pipeline)
+        pipeline.pipeline.set_state(Gst.State.PLAYING)
+    loop.run()
+    at_end()
+    for pipeline in pipelines:
+        pipeline.pipeline.set_state(Gst.State.NULL)
+    return 1 if failures else 0
+
+
+def run(program, main):
+    """Ends with main's exit status, or with one line that tells what it was given wrong."""
+    try:
+        sys.exit(main())
+    except (GLib.Error, ValueError) as error:
+        sys.exit(f"{program}: {getattr(error, 'message', error)}")

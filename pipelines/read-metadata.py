@@ -1,0 +1,37 @@
+#!/usr/bin/python3
+"""Prints what VitgateMeta tells of each frame of a clip; all it takes is python3-gi.
+
+usage: read-metadata.py CLIP [MODEL]
+"""
+import signal, sys
+import gi
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+
+PIPELINE = "filesrc name=clip ! decodebin ! videoconvert ! vitgate name=vitgate ! fakesink name=end"
+
+def read(pad, info):
+    buffer = info.get_buffer()
+    result = buffer.get_custom_meta("VitgateMeta").get_structure()
+    label, score = result.get_string("label"), result.get_double("score")[1]
+    age, ratio = result.get_uint64("age")[1], result.get_double("compute-ratio")[1]
+    seconds = buffer.pts / Gst.SECOND
+    print(f"{seconds:8.3f} s  {score:4.0%}  {label}  (age {age}, compute {ratio:.2f})")
+    return Gst.PadProbeReturn.OK
+
+def main(clip, model=None):
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # ends quietly under "| head"
+    Gst.init(None)
+    pipeline = Gst.parse_launch(PIPELINE)
+    pipeline.get_by_name("clip").props.location = clip
+    pipeline.get_by_name("vitgate").props.model = model
+    pipeline.get_by_name("end").get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, read)
+    pipeline.set_state(Gst.State.PLAYING)
+    message = pipeline.get_bus().timed_pop_filtered(
+        Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR)
+    pipeline.set_state(Gst.State.NULL)
+    if message.type == Gst.MessageType.ERROR:
+        sys.exit(f"read-metadata.py: {clip}: {message.parse_error()[0].message}")
+
+if __name__ == "__main__":
+    main(*sys.argv[1:]) if len(sys.argv) in (2, 3) else sys.exit(__doc__.strip())

@@ -1,0 +1,144 @@
+"""The programs that show one camera, two, and a clip's metadata. Environment: see cameras.py."""
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from cameras import DEFAULT_CODEC, LIMIT, MODEL, PIPELINES, Server, make_clip, run_program
+
+WATCH = "--model", MODEL, "--sink", "fakesink num-buffers=20"
+
+
+class Camera(unittest.TestCase):
+    def check_error(self, reason, camera, *options, **environment):
+        run = run_program("camera", *(options or WATCH), camera, **environment)
+        self.assertGreater(run.returncode, 0)
+        self.assertRegex(run.stderr, f"^camera: {reason}.*\n$")
+
+    def test_it_plays(self):
+        with Server() as server:
+            run = run_program("camera", *WATCH, server.url)
+        self.assertEqual(run.returncode, 0, run.stderr)
+
+    def test_user_and_password(self):
+        with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="secret") as server:
+            by_url = server.url.replace("//", "//eve:secret@")
+            self.assertEqual(run_program("camera", *WATCH, by_url).returncode, 0)
+            known = {"VITGATE_CAMERA_USER": "eve", "VITGATE_CAMERA_PASSWORD": "secret"}
+            self.assertEqual(run_program("camera", *WATCH, server.url, **known).returncode, 0)
+            # No message tells a password.
+            self.check_error(f"{server.url}: the camera refuses",
+                             server.url.replace("//", "//eve:wrong@"))
+
+    def test_no_camera(self):
+        with Server() as server:
+            url = server.url
+            self.check_error(f"{url}x: Not found", url + "x")
+        self.check_error(f"{url}: cannot connect", url)
+        self.check_error("/dev/video99: ", "/dev/video99")
+        self.check_error("/dev/null: ", "/dev/null")
+        for place in "http://localhost/", "rtsp://", "street.mp4":
+            self.check_error(f"{place}: neither", place)
+
+    def test_a_camera_without_video(self):
+        with Server() as server:
+            server.tell("no-video")
+            self.check_error(f"{server.url}: the camera has no video, only audio", server.url)
+
+    def test_an_unknown_codec_is_named(self):
+        names = {"h264": "H.264", "mjpeg": "JPEG"}
+        ranks = ",".join(f"{name}:NONE" for name in (
+            "avdec_h264", "openh264dec", "jpegdec", "avdec_mjpeg", "vah264dec", "v4l2slh264dec"))
+        with Server() as server:
+            self.check_error(f"{server.url}: GStreamer has no .*{names[DEFAULT_CODEC]}.* decoder",
+                             server.url, GST_PLUGIN_FEATURE_RANK=ranks)
+
+    def test_no_display(self):
+        for name in "DISPLAY", "WAYLAND_DISPLAY":
+            os.environ.pop(name, None)
+        self.check_error("there is no display", "rtsp://localhost/", "--model", MODEL)
+
+    def test_no_model_is_the_models_fault(self):
+        with Server() as server:
+            self.check_error("vitgate: .*/none", server.url, "--model", "/none", "--sink",
+                             "fakesink")
+
+    def test_an_end_of_the_camera_is_told(self):
+        with Server() as server, subprocess.Popen(
+                [f"{PIPELINES}/camera", "--model", MODEL, "--sink", "filesink location=/dev/stdout "
+                 "buffer-mode=unbuffered", server.url], stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE) as camera:
+            self.assertTrue(camera.stdout.read(1000))
+            server.tell("drop")
+            camera.stdout.read()
+            self.assertIn(b"the stream has ended", camera.stderr.read())
+            self.assertEqual(camera.wait(LIMIT), 0)
+
+
+class TwoCameras(unittest.TestCase):
+    def start(self, *cameras):
+        return subprocess.Popen(
+            [f"{PIPELINES}/two-cameras-one-model", "--model", MODEL, *cameras],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def test_labels_of_both_are_printed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            make_clip(f"{folder}/black.mkv", black=10)
+            make_clip(f"{folder}/white.mkv", white=10)
+            with Server("--clip", f"{folder}/black.mkv") as black, \
+                    Server("--clip", f"{folder}/white.mkv") as white, \
+                    self.start(black.url, white.url) as program:
+                labels = {}
+                for line in program.stdout:
+                    found = re.fullmatch(r"camera (\d)  +\d+%  (.*)\n", line)
+                    if found:
+                        labels[found[1]] = found[2]
+                    if len(labels) == 2:
+                        break
+                program.send_signal(signal.SIGTERM)
+                self.assertEqual(program.wait(LIMIT), 0)
+        self.assertNotEqual(labels["1"], labels["2"])
+
+    def test_the_model_is_loaded_once(self):
+        """Of a model of some MB, and with none of the sanitizers' memory."""
+        model = f"{PIPELINES}/../models/deit-tiny-domain20.safetensors"
+        run = run_program("two-cameras-one-model", "--model", model, "rtsp://127.0.0.1:1/",
+                          "rtsp://127.0.0.1:1/")
+        self.assertEqual(run.stderr.count("cannot connect"), 2)
+        first, second = (float(megabytes) for megabytes in re.findall(
+            r"^camera \d: ([\d.]+) MB", run.stdout, re.MULTILINE))
+        if "LD_PRELOAD" in os.environ:
+            self.skipTest("the sanitizer's memory counts as well")
+        self.assertGreater(first, 2.5)
+        self.assertLess(second, first / 2)
+
+    def test_a_lost_camera_leaves_the_other(self):
+        with Server() as server, self.start("rtsp://127.0.0.1:1/", server.url) as program:
+            self.assertIn("cannot connect", program.stderr.readline())
+            for line in program.stdout:
+                if line.startswith("camera 2  "):
+                    break
+            program.send_signal(signal.SIGINT)
+            self.assertEqual(program.wait(LIMIT), 1)
+
+
+class ReadMetadata(unittest.TestCase):
+    def test_a_line_for_each_frame(self):
+        with tempfile.TemporaryDirectory() as folder:
+            make_clip(f"{folder}/clip.mkv", black=5, white=5)
+            run = run_program("read-metadata.py", f"{folder}/clip.mkv", MODEL)
+        lines = run.stdout.splitlines()
+        self.assertEqual(len(lines), 10)
+        self.assertRegex(lines[5], r"^ +0\.200 s +\d+%  class \d+  \(age 0, compute 0\.\d+\)$")
+
+    def test_no_clip(self):
+        run = run_program("read-metadata.py", "/none")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("/none", run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,154 @@
+"""record-on-label with a camera whose label comes and goes. Environment: see cameras.py."""
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from cameras import LIMIT, MODEL, PIPELINES, Gst, Server, make_clip, run_program
+from test_camera_server import need_codec
+
+BLACK, WHITE = 40, 10  # frames
+BEFORE = 0.5  # seconds
+KEYFRAMES = 1  # seconds from one to the next
+FRAME = 0.04
+
+
+def label_of(clip, frame):
+    lines = run_program("read-metadata.py", clip, MODEL).stdout.splitlines()
+    return re.search(r"%  (.*)  \(age", lines[frame])[1]
+
+
+def read_clip(path):
+    """(seconds, whether it is a white one) of each frame."""
+    frames = []
+
+    def on_frame(sink, buffer, pad):
+        found, memory = buffer.map(Gst.MapFlags.READ)
+        frames.append((buffer.pts / Gst.SECOND, memory.data[0] > 128))
+        buffer.unmap(memory)
+
+    pipeline = Gst.parse_launch("filesrc name=file ! decodebin ! videoconvert "
+                                "! video/x-raw,format=GRAY8 "
+                                "! fakesink name=sink signal-handoffs=true")
+    pipeline.get_by_name("file").props.location = path
+    pipeline.get_by_name("sink").connect("handoff", on_frame)
+    pipeline.set_state(Gst.State.PLAYING)
+    message = pipeline.get_bus().timed_pop_filtered(
+        LIMIT * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR)
+    pipeline.set_state(Gst.State.NULL)
+    assert message and message.type == Gst.MessageType.EOS
+    return frames
+
+
+class RecordOnLabel(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.clip = f"{cls.folder.name}/clip.mkv"
+        make_clip(cls.clip, black=BLACK, white=WHITE)
+        cls.label = label_of(cls.clip, BLACK)
+        assert cls.label != label_of(cls.clip, 0)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def start(self, folder, server, **options):
+        return subprocess.Popen(
+            [f"{PIPELINES}/record-on-label", "--model", MODEL, "--before", str(BEFORE), "--after",
+             "0.5", "--folder", folder, server.url, self.label.upper()],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+    def expect(self, program, word):
+        """The path of the clip that the next line is about."""
+        line = program.stdout.readline()
+        self.assertRegex(line, rf"^{word} /.*/\d{{4}}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{{3}}\.mkv  "
+                         rf".*{self.label}$")
+        return line.split(" ")[1]
+
+    def check_clip(self, path):
+        """From black, for the seconds before, to white and back to black for the seconds after."""
+        frames = read_clip(path)
+        white = [i for i, frame in enumerate(frames) if frame[1]]
+        self.assertEqual(frames[0][0], 0)
+        before = frames[white[0]][0]
+        self.assertGreaterEqual(before, BEFORE - FRAME)
+        self.assertLessEqual(before, BEFORE + KEYFRAMES + 2 * FRAME)
+        after = frames[-1][0] - frames[white[-1]][0]
+        self.assertGreaterEqual(after, 0.5 - FRAME)
+
+    def check_codec(self, codec):
+        need_codec(codec)
+        with tempfile.TemporaryDirectory() as folder, \
+                Server("--codec", codec, "--clip", self.clip) as server, \
+                self.start(folder, server) as program:
+            # The first may begin in the middle of white frames.
+            for word in "recording", "recorded", "recording":
+                self.expect(program, word)
+            path = self.expect(program, "recorded")
+            program.send_signal(signal.SIGTERM)
+            self.assertEqual(program.wait(LIMIT), 0)
+            self.check_clip(path)
+
+    def test_h264(self):
+        self.check_codec("h264")
+
+    def test_h265(self):
+        self.check_codec("h265")
+
+    def test_mjpeg(self):
+        self.check_codec("mjpeg")
+
+    def test_a_clip_is_whole_when_the_camera_dies(self):
+        with tempfile.TemporaryDirectory() as folder, Server("--clip", self.clip) as server, \
+                self.start(folder, server) as program:
+            self.expect(program, "recording")
+            server.tell("die")
+            path = self.expect(program, "recorded")
+            self.assertIn("the stream has ended", program.stderr.readline())
+            self.assertEqual(program.wait(LIMIT), 0)
+            self.assertTrue(read_clip(path))
+
+    def test_another_size_is_another_clip(self):
+        white = f"{self.folder.name}/white.mkv"
+        make_clip(white, white=10)
+        with tempfile.TemporaryDirectory() as folder, Server("--clip", white) as server, \
+                self.start(folder, server) as program:
+            self.expect(program, "recording")
+            server.tell("size 320x240")
+            self.assertTrue(read_clip(self.expect(program, "recorded")))
+            self.expect(program, "recording")
+            program.send_signal(signal.SIGTERM)
+            path = self.expect(program, "recorded")
+            self.assertEqual(program.wait(LIMIT), 0)
+            self.assertTrue(read_clip(path))
+
+    def test_a_full_disk_is_told_and_survived(self):
+        """A limit for files stands for the disk's: the clip so far stays."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+
+        # Frames of JPEG, of which a few are more than that.
+        with tempfile.TemporaryDirectory() as folder, \
+                Server("--codec", "mjpeg", "--clip", self.clip) as server, \
+                self.start(folder, server, preexec_fn=limit) as program:
+            for _ in range(2):
+                self.assertRegex(program.stderr.readline(), r"^record-on-label: .*\.mkv: .*writ")
+            for name in os.listdir(folder):
+                self.assertGreater(os.path.getsize(os.path.join(folder, name)), 1000)
+            program.send_signal(signal.SIGTERM)
+            self.assertEqual(program.wait(LIMIT), 0)
+
+    def test_impossible_options(self):
+        for option, value in ("--before", "soon"), ("--threshold", "2"), ("--folder", "/none"):
+            run = run_program("record-on-label", option, value, "rtsp://localhost/", "*")
+            self.assertEqual(run.returncode, 2)
+            self.assertIn(value, run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
