@@ -1,0 +1,135 @@
+#include "status.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include <json-glib/json-glib.h>
+
+guint64 status_memory(void)
+{
+  g_autofree char *text = NULL;
+  unsigned long pages = 0;
+  if (!g_file_get_contents("/proc/self/statm", &text, NULL, NULL) ||
+      sscanf(text, "%*u %lu", &pages) != 1)
+    return 0;
+  return (guint64)pages * (guint64)sysconf(_SC_PAGESIZE);
+}
+
+/* ---- For people ---------------------------------------------------------------------------- */
+
+static void append_camera(GString *line, const StatusCamera *entry)
+{
+  const CameraStatus *camera = &entry->camera;
+  g_string_append_printf(line, "%s %s", entry->name, camera_state_name(camera->state));
+  if (camera->state == CAMERA_PLAYING) {
+    g_string_append_printf(line, " %.1f/s", entry->frame_rate);
+    if (camera->label)
+      g_string_append_printf(line, " %s %.0f%%", camera->label, camera->score * 100);
+  } else if (camera->state == CAMERA_WAITING) {
+    g_string_append_printf(line, ": %s", camera->error);
+  }
+  g_string_append(line, " | ");
+}
+
+char *status_line(const Status *status)
+{
+  const OutputsStatus *outputs = &status->outputs;
+  GString *line = g_string_new(NULL);
+  for (guint i = 0; i < status->cameras->len; i++)
+    append_camera(line, &g_array_index(status->cameras, StatusCamera, i));
+  if (outputs->has_log && outputs->log.waiting)
+    g_string_append_printf(line, "log: %u lines wait | ", outputs->log.waiting);
+  if (outputs->has_mqtt)
+    g_string_append_printf(line, "MQTT %s, %" G_GUINT64_FORMAT " wait | ",
+                           outputs->mqtt.connected ? "connected" : "away",
+                           outputs->mqtt.spool.queued);
+  g_string_append_printf(line, "%" G_GUINT64_FORMAT " MB", status->memory / 1000000);
+  return g_string_free(line, FALSE);
+}
+
+/* ---- For programs -------------------------------------------------------------------------- */
+
+static void add_string(JsonBuilder *builder, const char *member, const char *value)
+{
+  json_builder_set_member_name(builder, member);
+  if (value)
+    json_builder_add_string_value(builder, value);
+  else
+    json_builder_add_null_value(builder);
+}
+
+static void add_count(JsonBuilder *builder, const char *member, guint64 value)
+{
+  json_builder_set_member_name(builder, member);
+  json_builder_add_int_value(builder, (gint64)value);
+}
+
+static void add_double(JsonBuilder *builder, const char *member, double value)
+{
+  json_builder_set_member_name(builder, member);
+  json_builder_add_double_value(builder, value);
+}
+
+static void add_camera(JsonBuilder *builder, const StatusCamera *entry)
+{
+  const CameraStatus *camera = &entry->camera;
+  json_builder_begin_object(builder);
+  add_string(builder, "name", entry->name);
+  add_string(builder, "state", camera_state_name(camera->state));
+  add_count(builder, "frames", camera->frames);
+  add_double(builder, "frames_per_second", entry->frame_rate);
+  add_count(builder, "skipped", camera->skipped);
+  add_string(builder, "label", camera->label);
+  add_double(builder, "score", camera->score);
+  add_count(builder, "reconnects", camera->connects ? camera->connects - 1 : 0);
+  add_string(builder, "last_error", camera->error);
+  json_builder_end_object(builder);
+}
+
+static void add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
+{
+  if (outputs->has_log) {
+    json_builder_set_member_name(builder, "log");
+    json_builder_begin_object(builder);
+    add_count(builder, "lines", outputs->log.lines);
+    add_count(builder, "waiting", outputs->log.waiting);
+    add_count(builder, "dropped", outputs->log.dropped);
+    json_builder_end_object(builder);
+  }
+  if (outputs->has_mqtt) {
+    json_builder_set_member_name(builder, "mqtt");
+    json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "connected");
+    json_builder_add_boolean_value(builder, outputs->mqtt.connected);
+    add_count(builder, "queued", outputs->mqtt.spool.queued);
+    add_count(builder, "queued_bytes", outputs->mqtt.spool.bytes);
+    add_count(builder, "dropped", outputs->mqtt.spool.dropped);
+    add_string(builder, "last_error", outputs->mqtt.error);
+    json_builder_end_object(builder);
+  }
+}
+
+char *status_json(const Status *status)
+{
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  json_builder_set_member_name(builder, "cameras");
+  json_builder_begin_array(builder);
+  for (guint i = 0; i < status->cameras->len; i++)
+    add_camera(builder, &g_array_index(status->cameras, StatusCamera, i));
+  json_builder_end_array(builder);
+  add_outputs(builder, &status->outputs);
+  add_count(builder, "memory", status->memory);
+  json_builder_end_object(builder);
+  g_autoptr(JsonNode) root = json_builder_get_root(builder);
+  return json_to_string(root, FALSE);
+}
+
+void status_clear(Status *status)
+{
+  for (guint i = 0; i < status->cameras->len; i++)
+    camera_status_clear(&g_array_index(status->cameras, StatusCamera, i).camera);
+  g_array_unref(status->cameras);
+  if (status->outputs.has_mqtt)
+    mqtt_status_clear(&status->outputs.mqtt);
+}

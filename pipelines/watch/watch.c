@@ -1,0 +1,274 @@
+#include "watch.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <glib-unix.h>
+
+#include "camera.h"
+#include "config.h"
+#include "note.h"
+#include "outputs.h"
+#include "service.h"
+#include "status.h"
+
+/* A camera, and what it had done when the status was last shown. */
+typedef struct {
+  Camera *camera;
+  guint64 frames;
+  gint64 time;
+  gboolean over;
+} Entry;
+
+typedef struct {
+  const WatchOptions *options;
+  GMainLoop *loop;
+  Config *config;
+  Outputs *outputs;
+  GPtrArray *entries; /* of Entry, in the key file's order */
+  guint sync_timer;
+  gboolean hanging; /* a camera does not stop: what it may use stays */
+} Watch;
+
+/* ---- Cameras ------------------------------------------------------------------------------- */
+
+static gboolean end_if_all_are_over(gpointer user_data)
+{
+  Watch *self = user_data;
+  gboolean over = TRUE;
+  for (guint i = 0; i < self->entries->len; i++) {
+    Entry *entry = self->entries->pdata[i];
+    CameraStatus status;
+    camera_get_status(entry->camera, &status);
+    over = over && status.state == CAMERA_ENDED;
+    camera_status_clear(&status);
+  }
+  if (over)
+    g_main_loop_quit(self->loop);
+  return G_SOURCE_REMOVE;
+}
+
+/* From a camera's thread. */
+static void on_camera_end(gpointer user_data)
+{
+  g_idle_add(end_if_all_are_over, user_data);
+}
+
+static Entry *start_camera(Watch *self, Config *config, const CameraConfig *camera)
+{
+  Entry *entry = g_new0(Entry, 1);
+  entry->camera = camera_new(config, camera, self->outputs, on_camera_end, self);
+  entry->time = g_get_monotonic_time();
+  return entry;
+}
+
+/* All are asked before the first is waited for. */
+static void stop_cameras(Watch *self, GPtrArray *entries)
+{
+  for (guint i = 0; i < entries->len; i++)
+    camera_stop(((Entry *)entries->pdata[i])->camera);
+  for (guint i = 0; i < entries->len; i++) {
+    Entry *entry = entries->pdata[i];
+    const char *name = camera_get_config(entry->camera)->name;
+    if (!camera_free(&entry->camera)) {
+      note("camera %s: does not stop", name);
+      self->hanging = TRUE;
+    }
+    g_free(entry);
+  }
+  g_ptr_array_set_size(entries, 0);
+}
+
+static const CameraConfig *find_config(const Config *config, const char *name)
+{
+  for (guint i = 0; i < config->cameras->len; i++) {
+    const CameraConfig *camera = config->cameras->pdata[i];
+    if (!strcmp(camera->name, name))
+      return camera;
+  }
+  return NULL;
+}
+
+static Entry *find_entry(GPtrArray *entries, const char *name)
+{
+  for (guint i = 0; i < entries->len; i++) {
+    Entry *entry = entries->pdata[i];
+    if (!strcmp(camera_get_config(entry->camera)->name, name))
+      return entry;
+  }
+  return NULL;
+}
+
+/* Those that go, or whose keys are others, stop before the first new one starts: a device has one
+ * user, and many a camera one client. */
+static void change_cameras(Watch *self, Config *config)
+{
+  g_autoptr(GPtrArray) kept = g_ptr_array_new(), leaving = g_ptr_array_new();
+  for (guint i = 0; i < self->entries->len; i++) {
+    Entry *entry = self->entries->pdata[i];
+    const CameraConfig *old = camera_get_config(entry->camera);
+    const CameraConfig *camera = find_config(config, old->name);
+    gboolean same = camera && !strcmp(camera->fingerprint, old->fingerprint);
+    g_ptr_array_add(same ? kept : leaving, entry);
+  }
+  guint n_kept = kept->len, n_stopped = leaving->len;
+  stop_cameras(self, leaving);
+
+  g_ptr_array_set_size(self->entries, 0);
+  for (guint i = 0; i < config->cameras->len; i++) {
+    const CameraConfig *camera = config->cameras->pdata[i];
+    Entry *entry = find_entry(kept, camera->name);
+    g_ptr_array_add(self->entries, entry ? entry : start_camera(self, config, camera));
+  }
+  note("%s: read again: cameras kept: %u, stopped: %u, started: %u", config->path, n_kept,
+       n_stopped, config->cameras->len - n_kept);
+}
+
+/* ---- Status -------------------------------------------------------------------------------- */
+
+static void gather_camera(Entry *entry, StatusCamera *status)
+{
+  gint64 now = g_get_monotonic_time();
+  status->name = camera_get_config(entry->camera)->name;
+  camera_get_status(entry->camera, &status->camera);
+  status->frame_rate = now > entry->time ? (double)(status->camera.frames - entry->frames) *
+                                               G_USEC_PER_SEC / (double)(now - entry->time)
+                                         : 0;
+  entry->frames = status->camera.frames;
+  entry->time = now;
+}
+
+static void gather(Watch *self, Status *status)
+{
+  status->cameras = g_array_new(FALSE, TRUE, sizeof(StatusCamera));
+  g_array_set_size(status->cameras, self->entries->len);
+  for (guint i = 0; i < self->entries->len; i++)
+    gather_camera(self->entries->pdata[i], &g_array_index(status->cameras, StatusCamera, i));
+  outputs_get_status(self->outputs, &status->outputs);
+  status->memory = status_memory();
+}
+
+static gboolean show_status(gpointer user_data)
+{
+  Watch *self = user_data;
+  if (!self->options->json && !note_has_terminal())
+    return G_SOURCE_REMOVE;
+  Status status;
+  gather(self, &status);
+  g_autofree char *text = self->options->json ? status_json(&status) : status_line(&status);
+  if (self->options->json) {
+    puts(text);
+    fflush(stdout);
+  } else {
+    note_show_status(text);
+  }
+  status_clear(&status);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean feed_watchdog(gpointer user_data)
+{
+  service_notify("WATCHDOG=1");
+  return G_SOURCE_CONTINUE;
+}
+
+/* ---- The key file again -------------------------------------------------------------------- */
+
+static gboolean sync_outputs(gpointer user_data)
+{
+  Watch *self = user_data;
+  outputs_sync(self->outputs);
+  return G_SOURCE_CONTINUE;
+}
+
+static void set_sync_timer(Watch *self)
+{
+  if (self->sync_timer)
+    g_source_remove(self->sync_timer);
+  /* Where each line is synced, what waits for room on the disk is tried again all the same. */
+  double interval = self->config->sync_interval > 0 ? self->config->sync_interval : 1;
+  self->sync_timer = g_timeout_add((guint)MAX(interval * 1000, 10), sync_outputs, self);
+}
+
+static gboolean reload(gpointer user_data)
+{
+  Watch *self = user_data;
+  g_autoptr(GError) error = NULL;
+  g_autofree char *state =
+      g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
+  service_notify(state);
+  Config *config = config_load(self->options->path, &error);
+  if (config && outputs_change(self->outputs, config, &error)) {
+    change_cameras(self, config);
+    Config *old = self->config;
+    self->config = config_ref(config);
+    config_unref(old);
+    set_sync_timer(self);
+    end_if_all_are_over(self);
+  } else {
+    note("the old configuration stays in force: %s", error->message);
+  }
+  if (config)
+    config_unref(config);
+  service_notify("READY=1");
+  return G_SOURCE_CONTINUE;
+}
+
+/* ---- From start to end --------------------------------------------------------------------- */
+
+static gboolean stop(gpointer user_data)
+{
+  Watch *self = user_data;
+  g_main_loop_quit(self->loop);
+  return G_SOURCE_CONTINUE;
+}
+
+static void prepare_loop(Watch *self)
+{
+  guint watchdog = service_watchdog_interval();
+  g_unix_signal_add(SIGTERM, stop, self);
+  g_unix_signal_add(SIGINT, stop, self);
+  g_unix_signal_add(SIGHUP, reload, self);
+  if (watchdog)
+    g_timeout_add(watchdog, feed_watchdog, NULL);
+  g_timeout_add((guint)(self->options->interval * 1000), show_status, self);
+  set_sync_timer(self);
+}
+
+static void run_cameras(Watch *self)
+{
+  prepare_loop(self);
+  for (guint i = 0; i < self->config->cameras->len; i++)
+    g_ptr_array_add(self->entries,
+                    start_camera(self, self->config, self->config->cameras->pdata[i]));
+  service_notify("READY=1");
+  g_main_loop_run(self->loop);
+
+  service_notify("STOPPING=1");
+  show_status(self);
+  note_show_status("");
+  stop_cameras(self, self->entries);
+}
+
+gboolean watch_run(const WatchOptions *options, GError **error)
+{
+  Watch self = { .options = options };
+  self.config = config_load(options->path, error);
+  self.outputs = self.config ? outputs_new(self.config, error) : NULL;
+  if (self.outputs) {
+    self.loop = g_main_loop_new(NULL, FALSE);
+    self.entries = g_ptr_array_new();
+    run_cameras(&self);
+    g_ptr_array_unref(self.entries);
+    g_main_loop_unref(self.loop);
+  }
+
+  gboolean good = self.outputs != NULL;
+  if (self.hanging)
+    outputs_sync(self.outputs);
+  else
+    outputs_free(&self.outputs);
+  g_clear_pointer(&self.config, config_unref);
+  return good;
+}
