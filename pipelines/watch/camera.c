@@ -216,7 +216,8 @@ static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
   self->status.retry_after = wait;
   g_mutex_unlock(&self->lock);
   if (news)
-    note("camera %s: %s; next attempt in %.1f s", self->config->name, reason, wait);
+    note("camera %s, %s: %s; next attempt in %.1f s", self->config->name, self->config->url, reason,
+         wait);
 
   g_mutex_lock(&self->lock);
   while (!self->stopping && g_cond_wait_until(&self->changed, &self->lock, end))

@@ -130,6 +130,8 @@ static gboolean check_writable(const KeySource *source, const char *group, const
     g_free(at);
     at = parent;
   }
+  if (strcmp(at, path) && !g_file_test(at, G_FILE_TEST_IS_DIR))
+    return key_fail(source, group, key, error, "%s: %s is not a folder", path, at);
   return access(at, W_OK) == 0 ||
          key_fail(source, group, key, error, "%s: %s cannot be written to", path, at);
 }

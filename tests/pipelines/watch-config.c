@@ -1,0 +1,235 @@
+/* The key file of vitgate-watch: what is read, and what is refused with which words. */
+#include "../../pipelines/watch/config.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include <glib/gstdio.h>
+
+#include "../models/fixtures.h"
+
+static char *folder, *path;
+
+static void set_up(void)
+{
+  folder = fixtures_folder();
+  path = g_build_filename(folder, "watch.conf", NULL);
+}
+
+static void tear_down(void)
+{
+  g_free(path);
+  fixtures_remove(folder);
+}
+
+static Config *load(const char *text, GError **error)
+{
+  fixtures_write(folder, "watch.conf", text, -1);
+  return config_load(path, error);
+}
+
+static const CameraConfig *camera(const Config *config, guint i)
+{
+  return config->cameras->pdata[i];
+}
+
+START_TEST(reads_every_group)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Config) config = load("[watch]\nsync-interval = 0.5\n"
+                                  "[log]\nfile=lines.jsonl\nsize=64K\nfiles=3\nframes=changes\n"
+                                  "[mqtt]\nhost=broker\ntls=true\nspool=/tmp/spool\n"
+                                  "[camera front door]\nurl=rtsp://door/stream\nlabels=cat; dog ;\n"
+                                  "transport=udp\nlatency-budget=0.04\n",
+                                  &error);
+  ck_assert_msg(config != NULL, "%s", error ? error->message : "");
+  g_autofree char *log = g_build_filename(folder, "lines.jsonl", NULL);
+  ck_assert_double_eq(config->sync_interval, 0.5);
+  ck_assert_str_eq(config->log.file, log);
+  ck_assert_uint_eq(config->log.size, 65536);
+  ck_assert_int_eq(config->log.frames, FRAME_LINES_CHANGES);
+  ck_assert_uint_eq(config->mqtt.port, 8883);
+  ck_assert_str_eq(config->mqtt.topic, "vitgate");
+  ck_assert_uint_eq(config->cameras->len, 1);
+  ck_assert_str_eq(camera(config, 0)->name, "front door");
+  ck_assert_str_eq(camera(config, 0)->labels[0], "cat");
+  ck_assert_str_eq(camera(config, 0)->labels[1], "dog");
+  ck_assert_ptr_null(camera(config, 0)->labels[2]);
+  ck_assert_int_eq(camera(config, 0)->transport, TRANSPORT_UDP);
+  ck_assert_double_eq(camera(config, 0)->latency_budget, 0.04);
+}
+END_TEST
+
+START_TEST(defaults_hold_for_every_camera_that_says_nothing_else)
+{
+  g_autoptr(Config) config = load("[defaults]\nthreshold=0.3\nlabels=cat\n"
+                                  "[camera a]\nurl=rtsp://a/\n"
+                                  "[camera b]\nurl=rtsp://b/\nthreshold=0.7\n",
+                                  NULL);
+  ck_assert_ptr_nonnull(config);
+  ck_assert_double_eq(camera(config, 0)->threshold, 0.3);
+  ck_assert_double_eq(camera(config, 1)->threshold, 0.7);
+  ck_assert_str_eq(camera(config, 1)->labels[0], "cat");
+}
+END_TEST
+
+START_TEST(fingerprints_differ_where_keys_do)
+{
+  g_autoptr(Config) old = load("[camera a]\nurl=rtsp://a/\n[camera b]\nurl=rtsp://b/\n", NULL);
+  g_autoptr(Config) new = load("# a comment\n[camera b]\nthreshold=0.4\nurl=rtsp://b/\n"
+                               "[camera a]\nurl = rtsp://a/\n[log]\nfile=x\n",
+                               NULL);
+  ck_assert_str_eq(camera(old, 0)->fingerprint, camera(new, 1)->fingerprint);
+  ck_assert_str_ne(camera(old, 1)->fingerprint, camera(new, 0)->fingerprint);
+  ck_assert(!config_log_equal(&old->log, &new->log));
+  ck_assert(config_mqtt_equal(&old->mqtt, &new->mqtt));
+}
+END_TEST
+
+#define CAMERA "[camera a]\nurl=rtsp://a/\n"
+#define MQTT   "[mqtt]\nhost=h\nspool=s\n"
+
+static const struct {
+  const char *text, *message;
+} bad_files[] = {
+  { "", "watch.conf: no cameras" },
+  { "[watch]\n", "watch.conf: no cameras" },
+  { "url=rtsp://a/\n", "watch.conf: " },
+  { "[camera a\n", "watch.conf: " },
+  { "[camera a]\nnonsense\n", "watch.conf: " },
+  { "[camera a]\nurl=\xff\n", "is not text in UTF-8" },
+  { "[camera ]\nurl=rtsp://a/\n", "[camera ]: the camera has no name" },
+  { "[camera a/b]\nurl=rtsp://a/\n", "[camera a/b]: a camera's name holds none of" },
+  { CAMERA CAMERA, "[camera a]: line 3: this group is there already" },
+  { "[camera a]\nurl=rtsp://a/\nurl=rtsp://b/\n", "[camera a] url: line 3: this key" },
+  { "[cameras]\n" CAMERA, "[cameras]: there is no such group" },
+  { CAMERA "uri=x\n", "[camera a] uri: there is no such key here; there are url, " },
+  { "[defaults]\ntreshold=1\n" CAMERA, "[defaults] treshold: there is no such key" },
+  { "[watch]\nsync-interval=often\n" CAMERA, "[watch] sync-interval: \"often\" is not seconds" },
+  { "[watch]\nsync-interval=-1\n" CAMERA, "[watch] sync-interval: -1 is not from 0 to 3600" },
+  { "[watch]\nsync-interval=nan\n" CAMERA, "\"nan\" is not seconds" },
+  { "[log]\n" CAMERA, "[log] file: is missing" },
+  { "[log]\nfile=\n" CAMERA, "[log] file: is empty" },
+  { "[log]\nfile=watch.conf/x/y\n" CAMERA, "watch.conf is not a folder" },
+  { "[log]\nfile=x\nsize=1\n" CAMERA, "[log] size: 1 is not from 4096 to" },
+  { "[log]\nfile=x\nsize=1T\n" CAMERA, "[log] size: \"1T\" is not a size" },
+  { "[log]\nfile=x\nsize=99999999999G\n" CAMERA, "[log] size: \"99999999999G\" is not a size" },
+  { "[log]\nfile=x\nfiles=0\n" CAMERA, "[log] files: 0 is not from 1 to 1000" },
+  { "[log]\nfile=x\nfiles=1.5\n" CAMERA, "[log] files: \"1.5\" is not a whole number" },
+  { "[log]\nfile=x\nframes=some\n" CAMERA, "\"some\" is none of none, changes, all" },
+  { "[mqtt]\nspool=s\n" CAMERA, "[mqtt] host: is missing" },
+  { "[mqtt]\nhost=h\n" CAMERA, "[mqtt] spool: is missing" },
+  { MQTT "port=70000\n" CAMERA, "[mqtt] port: 70000 is not from 1 to 65535" },
+  { MQTT "topic=a/#\n" CAMERA, "[mqtt] topic: \"a/#\" holds a wildcard" },
+  { MQTT "tls=yes\n" CAMERA, "[mqtt] tls: \"yes\" is neither true nor false" },
+  { MQTT "ca-file=/none\n" CAMERA, "[mqtt] ca-file: is given, but tls is not true" },
+  { MQTT "tls=true\nca-file=/none\n" CAMERA, "[mqtt] ca-file: /none cannot be read" },
+  { MQTT "credentials-env=NO_SUCH_VARIABLE\n" CAMERA,
+    "[mqtt] credentials-env: $NO_SUCH_VARIABLE: is not set" },
+  { "[camera a]\n", "[camera a] url: is missing" },
+  { "[camera a]\nurl=door\n", "[camera a] url: \"door\" is not a URL" },
+  { "[camera a]\nurl=ftp://a/\n", "[camera a] url: \"ftp://a/\" begins with none of rtsp," },
+  { "[camera a]\nurl=rtsp:///x\n", "[camera a] url: \"rtsp:///x\" names no host" },
+  { "[camera a]\nurl=rtsp://h:99999/x\n", "[camera a] url: \"rtsp://h:99999/x\" is not a URL" },
+  { "[camera a]\nurl=file://host/x\n", "[camera a] url: \"file://host/x\" is not file:///PATH" },
+  { "[camera a]\nurl=rtsp://eve:secret@h/x\n", "[camera a] url: names and passwords belong" },
+  { CAMERA "transport=tpc\n", "[camera a] transport: \"tpc\" is none of auto, tcp, udp" },
+  { CAMERA "repeat=true\n", "[camera a] repeat: only a file:/// can be repeated" },
+  { CAMERA "real-time=true\n", "[camera a] real-time: is for a file:/// alone" },
+  { CAMERA "retry-least=10\nretry-most=5\n", "[camera a] retry-least: 10 is more than retry-most" },
+  { CAMERA "threshold=1.5\n", "[camera a] threshold: 1.5 is not from 0 to 1" },
+  { CAMERA "threshold=0.4\nkeep-threshold=0.5\n", "[camera a] keep-threshold: 0.5 is more than" },
+  { CAMERA "compute=0.2\nmin-compute=0.5\n", "[camera a] min-compute: 0.5 is more than compute" },
+  { CAMERA "labels=;\n", "[camera a] labels: is empty" },
+  { CAMERA "model=/none\n", "[camera a] model: /none cannot be read: No such file" },
+  { CAMERA "model=.\n", "[camera a] model: " },
+  { CAMERA "precision=int4\n", "\"int4\" is none of auto, float32, bf16, int8" },
+  { CAMERA "threads=0\n", "[camera a] threads: 0 is not from 1" },
+  { CAMERA "credentials-env=NO_SUCH_VARIABLE\n", "$NO_SUCH_VARIABLE: is not set" },
+  { CAMERA "credentials-file=/none\n", "[camera a] credentials-file: /none: No such file" },
+  { CAMERA "credentials-file=/none\ncredentials-env=X\n", "credentials-env is given as well" },
+  { "[camera a]\nurl=file:///x\ncredentials-env=PATH\n", "[camera a] url: takes no credentials" },
+};
+
+START_TEST(refuses_what_is_wrong)
+{
+  g_autoptr(GError) error = NULL;
+  /* Whoever tests that has a PATH with a colon, which will do as credentials. */
+  g_setenv("PATH", "/bin:/usr/bin", TRUE);
+  Config *config = load(bad_files[_i].text, &error);
+  ck_assert_ptr_null(config);
+  assert_error(error, bad_files[_i].message);
+  assert_error(error, "watch.conf: ");
+}
+END_TEST
+
+START_TEST(refuses_a_file_that_is_not_there)
+{
+  g_autoptr(GError) error = NULL;
+  ck_assert_ptr_null(config_load(path, &error));
+  assert_error(error, "watch.conf");
+}
+END_TEST
+
+START_TEST(refuses_zero_bytes)
+{
+  g_autoptr(GError) error = NULL;
+  const char text[] = CAMERA "\0\n";
+  fixtures_write(folder, "watch.conf", text, sizeof text - 1);
+  ck_assert_ptr_null(config_load(path, &error));
+  assert_error(error, "is not text");
+}
+END_TEST
+
+static Config *load_with_credentials(const char *content, int mode, GError **error)
+{
+  g_autofree char *file = g_build_filename(folder, "door.secret", NULL);
+  fixtures_write(folder, "door.secret", content, -1);
+  ck_assert_int_eq(g_chmod(file, mode), 0);
+  return load(CAMERA "credentials-file=door.secret\n", error);
+}
+
+START_TEST(takes_credentials_that_nobody_else_can_read)
+{
+  g_autoptr(Config) config = load_with_credentials("eve:a:b\n", 0600, NULL);
+  ck_assert_ptr_nonnull(config);
+}
+END_TEST
+
+START_TEST(refuses_credentials_that_others_can_read)
+{
+  static const int modes[] = { 0640, 0604, 0620, 0602, 0644 };
+  g_autoptr(GError) error = NULL;
+  ck_assert_ptr_null(load_with_credentials("eve:a b\n", modes[_i], &error));
+  assert_error(error, "[camera a] credentials-file: ");
+  assert_error(error, "door.secret: others can read or change it (mode 06");
+}
+END_TEST
+
+START_TEST(refuses_credentials_without_a_name_and_tells_none)
+{
+  static const char *const contents[] = { "", "secret\n", ":secret\n", "secret\xff:\n" };
+  g_autoptr(GError) error = NULL;
+  ck_assert_ptr_null(load_with_credentials(contents[_i], 0600, &error));
+  assert_error(error, "door.secret: ");
+  ck_assert_ptr_null(strstr(error->message, "secret:"
+                                            "secret"));
+  ck_assert_ptr_null(strstr(error->message, "\xff"));
+}
+END_TEST
+
+int main(void)
+{
+  TCase *tests = tcase_create("key file");
+  tcase_add_checked_fixture(tests, set_up, tear_down);
+  tcase_add_test(tests, reads_every_group);
+  tcase_add_test(tests, defaults_hold_for_every_camera_that_says_nothing_else);
+  tcase_add_test(tests, fingerprints_differ_where_keys_do);
+  tcase_add_loop_test(tests, refuses_what_is_wrong, 0, G_N_ELEMENTS(bad_files));
+  tcase_add_test(tests, refuses_a_file_that_is_not_there);
+  tcase_add_test(tests, refuses_zero_bytes);
+  tcase_add_test(tests, takes_credentials_that_nobody_else_can_read);
+  tcase_add_loop_test(tests, refuses_credentials_that_others_can_read, 0, 5);
+  tcase_add_loop_test(tests, refuses_credentials_without_a_name_and_tells_none, 0, 4);
+  return fixtures_run(tests, "key file");
+}

@@ -1,0 +1,269 @@
+/* The log of vitgate-watch: whole lines, rotated, through full disks and torn ends. */
+#include "../../pipelines/watch/log-file.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib/gstdio.h>
+
+#include "../models/fixtures.h"
+
+#define BEGIN "{\"line\": "
+
+static char *folder, *path;
+
+static void set_up(void)
+{
+  folder = fixtures_folder();
+  path = g_build_filename(folder, "log", NULL);
+}
+
+static void tear_down(void)
+{
+  g_free(path);
+  fixtures_remove(folder);
+}
+
+static LogFile *open_log(guint64 size, guint files)
+{
+  const LogFileOptions options = { .path = path, .size = size, .files = files };
+  g_autoptr(GError) error = NULL;
+  LogFile *log = log_file_new(&options, &error);
+  ck_assert_msg(log != NULL, "%s", error ? error->message : "");
+  return log;
+}
+
+/* Line @number, 20 bytes with its newline. */
+static void write_line(LogFile *log, guint number)
+{
+  char line[32];
+  g_snprintf(line, sizeof line, BEGIN "%09u}\n", number);
+  log_file_write(log, line, strlen(line));
+}
+
+static char *contents(const char *suffix)
+{
+  g_autofree char *name = g_strconcat(path, suffix, NULL);
+  char *text = NULL;
+  return g_file_get_contents(name, &text, NULL, NULL) ? text : NULL;
+}
+
+/* Appends the numbers of all lines of a file; each must be whole. */
+static void collect(const char *suffix, GArray *numbers)
+{
+  g_autofree char *text = contents(suffix);
+  for (const char *at = text; at && *at;) {
+    char *end = NULL;
+    guint number = g_str_has_prefix(at, BEGIN) ? (guint)strtoul(at + strlen(BEGIN), &end, 10) : 0;
+    ck_assert_msg(end && !strncmp(end, "}\n", 2), "a torn line: %.30s", at);
+    g_array_append_val(numbers, number);
+    at = end + 2;
+  }
+}
+
+static void assert_consecutive(const GArray *numbers, guint first, guint last)
+{
+  ck_assert_uint_eq(numbers->len, last - first + 1);
+  for (guint i = 0; i < numbers->len; i++)
+    ck_assert_uint_eq(g_array_index(numbers, guint, i), first + i);
+}
+
+static void limit_file_size(rlim_t size)
+{
+  const struct rlimit limit = { .rlim_cur = size, .rlim_max = RLIM_INFINITY };
+  signal(SIGXFSZ, SIG_IGN);
+  ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+START_TEST(rotated_files_together_hold_the_newest_lines)
+{
+  LogFile *log = open_log(100, 3);
+  for (guint i = 0; i < 23; i++)
+    write_line(log, i);
+  log_file_free(&log);
+
+  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+  collect(".2", numbers);
+  ck_assert_uint_eq(numbers->len, 5);
+  collect(".1", numbers);
+  collect("", numbers);
+  assert_consecutive(numbers, 10, 22);
+  ck_assert_ptr_null(contents(".3"));
+  ck_assert_ptr_null(contents(".new"));
+}
+END_TEST
+
+START_TEST(one_file_alone_is_begun_anew)
+{
+  LogFile *log = open_log(100, 1);
+  for (guint i = 0; i < 7; i++)
+    write_line(log, i);
+  log_file_free(&log);
+  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+  collect("", numbers);
+  assert_consecutive(numbers, 5, 6);
+  ck_assert_ptr_null(contents(".1"));
+}
+END_TEST
+
+START_TEST(lines_longer_than_a_file_have_one_of_their_own)
+{
+  LogFile *log = open_log(10, 3);
+  for (guint i = 0; i < 3; i++)
+    write_line(log, i);
+  log_file_free(&log);
+  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+  collect(".2", numbers);
+  collect(".1", numbers);
+  collect("", numbers);
+  assert_consecutive(numbers, 0, 2);
+}
+END_TEST
+
+START_TEST(goes_on_behind_what_is_there)
+{
+  LogFile *log = open_log(1000, 3);
+  write_line(log, 0);
+  log_file_free(&log);
+  log = open_log(1000, 3);
+  write_line(log, 1);
+  log_file_free(&log);
+  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+  collect("", numbers);
+  assert_consecutive(numbers, 0, 1);
+}
+END_TEST
+
+START_TEST(a_torn_last_line_is_cut_off)
+{
+  /* Longer than what is looked at at once. */
+  g_autofree char *torn = g_strnfill(10000, 'x');
+  g_autofree char *text = g_strconcat(_i ? "{\"line\": 000000000}\n" : "", torn, NULL);
+  fixtures_write(folder, "log", text, -1);
+  LogFile *log = open_log(1000, 3);
+  write_line(log, 1);
+  log_file_free(&log);
+  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+  collect("", numbers);
+  assert_consecutive(numbers, _i ? 0 : 1, 1);
+}
+END_TEST
+
+START_TEST(lines_wait_while_the_disk_is_full)
+{
+  LogFileStatus status;
+  LogFile *log = open_log(1000000, 3);
+  write_line(log, 0);
+  limit_file_size(50); /* in the middle of a line */
+  for (guint i = 1; i < 10; i++)
+    write_line(log, i);
+  g_autoptr(GArray) before = g_array_new(FALSE, FALSE, sizeof(guint));
+  collect("", before);
+  assert_consecutive(before, 0, 1);
+  log_file_get_status(log, &status);
+  ck_assert_uint_eq(status.lines, 2);
+  ck_assert_uint_eq(status.waiting, 8);
+
+  limit_file_size(RLIM_INFINITY);
+  log_file_sync(log);
+  write_line(log, 10);
+  log_file_get_status(log, &status);
+  ck_assert_uint_eq(status.waiting, 0);
+  ck_assert_uint_eq(status.dropped, 0);
+  log_file_free(&log);
+  g_autoptr(GArray) after = g_array_new(FALSE, FALSE, sizeof(guint));
+  collect("", after);
+  assert_consecutive(after, 0, 10);
+}
+END_TEST
+
+START_TEST(what_waits_has_a_limit_and_is_counted)
+{
+  const guint n = 300000; /* 6 MB */
+  LogFileStatus status;
+  LogFile *log = open_log(100000000, 3);
+  limit_file_size(0);
+  for (guint i = 0; i < n; i++)
+    write_line(log, i);
+  log_file_get_status(log, &status);
+  ck_assert_uint_gt(status.dropped, 0);
+  ck_assert_uint_eq(status.dropped + status.waiting, n);
+
+  limit_file_size(RLIM_INFINITY);
+  log_file_free(&log);
+  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+  collect("", numbers);
+  assert_consecutive(numbers, (guint)status.dropped, n - 1);
+}
+END_TEST
+
+START_TEST(grows_on_where_it_cannot_be_rotated)
+{
+  /* A folder that is not empty stands where the next file would go. */
+  fixtures_write(folder, "log.new/x", "", 0);
+  LogFile *log = open_log(100, 3);
+  for (guint i = 0; i < 12; i++)
+    write_line(log, i);
+  log_file_free(&log);
+  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+  collect("", numbers);
+  assert_consecutive(numbers, 0, 11);
+}
+END_TEST
+
+START_TEST(names_the_file_that_cannot_be_opened)
+{
+  g_autoptr(GError) error = NULL;
+  const LogFileOptions options = { .path = folder, .size = 100, .files = 1 };
+  ck_assert_ptr_null(log_file_new(&options, &error));
+  assert_error(error, folder);
+}
+END_TEST
+
+static gpointer write_many(gpointer data)
+{
+  for (guint i = 0; i < 2000; i++)
+    write_line(data, i);
+  return NULL;
+}
+
+START_TEST(lines_of_several_threads_stay_whole)
+{
+  GThread *threads[4];
+  LogFile *log = open_log(10000, 1000);
+  for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+    threads[i] = g_thread_new("writer", write_many, log);
+  for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+    g_thread_join(threads[i]);
+  log_file_free(&log);
+
+  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+  collect("", numbers);
+  for (guint i = 1; i < 16; i++) {
+    g_autofree char *suffix = g_strdup_printf(".%u", i);
+    collect(suffix, numbers);
+  }
+  ck_assert_uint_eq(numbers->len, 4 * 2000);
+}
+END_TEST
+
+int main(void)
+{
+  TCase *tests = tcase_create("log");
+  tcase_add_checked_fixture(tests, set_up, tear_down);
+  tcase_add_test(tests, rotated_files_together_hold_the_newest_lines);
+  tcase_add_test(tests, one_file_alone_is_begun_anew);
+  tcase_add_test(tests, lines_longer_than_a_file_have_one_of_their_own);
+  tcase_add_test(tests, goes_on_behind_what_is_there);
+  tcase_add_loop_test(tests, a_torn_last_line_is_cut_off, 0, 2);
+  tcase_add_test(tests, lines_wait_while_the_disk_is_full);
+  tcase_add_test(tests, what_waits_has_a_limit_and_is_counted);
+  tcase_add_test(tests, grows_on_where_it_cannot_be_rotated);
+  tcase_add_test(tests, names_the_file_that_cannot_be_opened);
+  tcase_add_test(tests, lines_of_several_threads_stay_whole);
+  return fixtures_run(tests, "log");
+}

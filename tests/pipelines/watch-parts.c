@@ -1,0 +1,321 @@
+/* The small parts of vitgate-watch: backoff, sightings, lines, the service manager. */
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <json-glib/json-glib.h>
+
+#include "../../pipelines/watch/backoff.h"
+#include "../../pipelines/watch/events.h"
+#include "../../pipelines/watch/frame-line.h"
+#include "../../pipelines/watch/service.h"
+#include "../../pipelines/watch/sightings.h"
+#include "../models/fixtures.h"
+
+#define SECOND G_GUINT64_CONSTANT(1000000000)
+
+/* ---- Backoff ------------------------------------------------------------------------------- */
+
+START_TEST(waits_double_up_to_the_limit)
+{
+  static const double expected[] = { 1, 2, 4, 8, 10, 10 };
+  Backoff backoff;
+  backoff_init(&backoff, 1, 10);
+  for (guint i = 0; i < G_N_ELEMENTS(expected); i++)
+    ck_assert_double_eq(backoff_step(&backoff, 1), expected[i]);
+}
+END_TEST
+
+START_TEST(chance_takes_up_to_half_of_a_wait)
+{
+  Backoff backoff;
+  backoff_init(&backoff, 4, 100);
+  ck_assert_double_eq(backoff_step(&backoff, 0), 2);
+  ck_assert_double_eq(backoff_step(&backoff, 0.5), 6);
+}
+END_TEST
+
+START_TEST(what_is_hopeless_waits_longest)
+{
+  Backoff backoff;
+  backoff_init(&backoff, 1, 60);
+  backoff_slow_down(&backoff);
+  ck_assert_double_eq(backoff_step(&backoff, 1), 60);
+}
+END_TEST
+
+START_TEST(only_what_lasted_starts_anew)
+{
+  Backoff backoff;
+  backoff_init(&backoff, 1, 60);
+  backoff_step(&backoff, 1);
+  backoff_step(&backoff, 1);
+  backoff_succeeded(&backoff, 3.9);
+  ck_assert_double_eq(backoff_step(&backoff, 1), 4);
+  backoff_succeeded(&backoff, 8);
+  ck_assert_double_eq(backoff_step(&backoff, 1), 1);
+}
+END_TEST
+
+/* ---- Sightings ----------------------------------------------------------------------------- */
+
+static GString *told;
+
+static void on_sighting(const Sighting *sighting, gpointer user_data)
+{
+  g_string_append_printf(told, "%s%s %.2f;", sighting->appeared ? "+" : "-", sighting->label,
+                         sighting->score);
+}
+
+static Sightings *make_sightings(const char *label)
+{
+  static const SightingOptions options = {
+    .threshold = 0.5,
+    .keep_threshold = 0.4,
+    .appear_after = SECOND,
+    .vanish_after = 2 * SECOND,
+  };
+  char *labels[] = { (char *)label, NULL };
+  told = g_string_new(NULL);
+  return sightings_new(labels, &options, on_sighting, NULL);
+}
+
+static void see(Sightings *sightings, double second, const char *label, double score)
+{
+  SeenClass seen = { .label = (char *)label, .score = score };
+  sightings_see(sightings, (guint64)(second * (double)SECOND), &seen, label ? 1 : 0);
+}
+
+static void finish(Sightings *sightings, const char *expected)
+{
+  sightings_free(&sightings);
+  ck_assert_str_eq(told->str, expected);
+  g_string_free(told, TRUE);
+}
+
+START_TEST(a_label_appears_once_it_has_stayed)
+{
+  Sightings *sightings = make_sightings("cat");
+  see(sightings, 0, "cat", 0.9);
+  see(sightings, 0.9, "cat", 0.8);
+  ck_assert_str_eq(told->str, "");
+  see(sightings, 1, "cat", 0.7);
+  see(sightings, 5, "cat", 0.7);
+  finish(sightings, "+cat 0.70;");
+}
+END_TEST
+
+START_TEST(a_flash_is_no_sighting)
+{
+  Sightings *sightings = make_sightings("cat");
+  see(sightings, 0, "cat", 0.9);
+  see(sightings, 0.5, "dog", 0.9);
+  see(sightings, 1.2, "cat", 0.9);
+  see(sightings, 2, "cat", 0.9);
+  see(sightings, 2.1, NULL, 0);
+  finish(sightings, "");
+}
+END_TEST
+
+START_TEST(a_label_vanishes_once_it_stays_away)
+{
+  Sightings *sightings = make_sightings("cat");
+  see(sightings, 0, "cat", 0.6);
+  see(sightings, 1, "cat", 0.9);
+  see(sightings, 2, NULL, 0);
+  see(sightings, 2.9, "cat", 0.5);
+  see(sightings, 4, NULL, 0);
+  ck_assert_str_eq(told->str, "+cat 0.90;");
+  see(sightings, 4.9, NULL, 0);
+  finish(sightings, "+cat 0.90;-cat 0.90;");
+}
+END_TEST
+
+START_TEST(to_stay_takes_less_than_to_appear)
+{
+  Sightings *sightings = make_sightings("cat");
+  see(sightings, 0, "cat", 0.45);
+  see(sightings, 2, "cat", 0.5);
+  see(sightings, 3, "cat", 0.45);
+  see(sightings, 10, "cat", 0.45);
+  finish(sightings, "+cat 0.45;");
+}
+END_TEST
+
+START_TEST(what_was_there_vanishes_with_the_camera)
+{
+  Sightings *sightings = make_sightings("cat");
+  see(sightings, 0, "cat", 0.5);
+  see(sightings, 1, "cat", 0.5);
+  sightings_end(sightings);
+  sightings_end(sightings);
+  see(sightings, 0, "cat", 0.5);
+  sightings_end(sightings);
+  finish(sightings, "+cat 0.50;-cat 0.50;");
+}
+END_TEST
+
+START_TEST(time_that_goes_back_makes_no_sighting)
+{
+  Sightings *sightings = make_sightings("cat");
+  see(sightings, 100, "cat", 0.5);
+  see(sightings, 5, "cat", 0.5);
+  ck_assert_str_eq(told->str, "");
+  see(sightings, 6, "cat", 0.5);
+  finish(sightings, "+cat 0.50;");
+}
+END_TEST
+
+START_TEST(any_of_a_class_names_will_do)
+{
+  static const char *const labels[] = { "Station Wagon", "beach wagon, station wagon, wagon",
+                                        "wagon", "WAGON", "beach wagon" };
+  Sightings *sightings = make_sightings(labels[_i]);
+  see(sightings, 0, "beach wagon, station wagon, wagon", 0.5);
+  see(sightings, 1, "beach wagon, station wagon, wagon", 0.5);
+  sightings_free(&sightings);
+  ck_assert_str_ne(told->str, "");
+  g_string_free(told, TRUE);
+}
+END_TEST
+
+START_TEST(part_of_a_name_will_not_do)
+{
+  Sightings *sightings = make_sightings("station");
+  see(sightings, 0, "beach wagon, station wagon, wagon", 0.5);
+  see(sightings, 1, "beach wagon, station wagon, wagon", 0.5);
+  finish(sightings, "");
+}
+END_TEST
+
+/* ---- Lines --------------------------------------------------------------------------------- */
+
+START_TEST(a_line_tells_all_classes)
+{
+  static const char text[] =
+      "{\"version\":1,\"results\":[{\"label\":\"cat\",\"score\":0.5,\"classes\":["
+      "{\"label\":\"cat\",\"score\":0.5},{\"label\":\"dog\",\"score\":0.25}]},"
+      "{\"regions\":[{\"classes\":[{\"label\":\"cow\",\"score\":1}]}]}]}\n";
+  FrameLine line;
+  ck_assert(frame_line_parse(&line, text, strlen(text)));
+  ck_assert_str_eq(line.label, "cat");
+  ck_assert_double_eq(line.score, 0.5);
+  ck_assert_uint_eq(line.seen->len, 3);
+  ck_assert_str_eq(g_array_index(line.seen, SeenClass, 1).label, "dog");
+  ck_assert_str_eq(g_array_index(line.seen, SeenClass, 2).label, "cow");
+  ck_assert_double_eq(g_array_index(line.seen, SeenClass, 2).score, 1);
+  frame_line_clear(&line);
+}
+END_TEST
+
+START_TEST(a_line_without_results_is_a_frame_all_the_same)
+{
+  static const char *const texts[] = { "{}", "{\"results\":[]}", "{\"results\":[{}]}",
+                                       "{\"results\":[1]}",
+                                       "{\"results\":[{\"classes\":[1,{}]}]}" };
+  FrameLine line;
+  ck_assert(frame_line_parse(&line, texts[_i], strlen(texts[_i])));
+  ck_assert_ptr_null(line.label);
+  ck_assert_uint_eq(line.seen->len, 0);
+  frame_line_clear(&line);
+}
+END_TEST
+
+START_TEST(what_is_no_object_is_no_line)
+{
+  static const char *const texts[] = { "", "[1]", "{", "1" };
+  FrameLine line;
+  ck_assert(!frame_line_parse(&line, texts[_i], strlen(texts[_i])));
+}
+END_TEST
+
+START_TEST(events_are_one_line_each)
+{
+  const Sighting sighting = { .label = "a \"cat\"\n", .score = 0.5, .since = 5, .until = 7 };
+  g_autofree char *line = event_sighting("door", &sighting, TRUE);
+  ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
+  g_autoptr(JsonNode) root = json_from_string(line, NULL);
+  JsonObject *event = json_node_get_object(root);
+  ck_assert_str_eq(json_object_get_string_member(event, "event"), "vanished");
+  ck_assert_str_eq(json_object_get_string_member(event, "stream_id"), "door");
+  ck_assert_str_eq(json_object_get_string_member(event, "label"), sighting.label);
+  ck_assert_str_eq(json_object_get_string_member(event, "reason"), "camera lost");
+  ck_assert_int_eq(json_object_get_int_member(event, "running_time"), 7);
+}
+END_TEST
+
+/* ---- The service manager ------------------------------------------------------------------- */
+
+START_TEST(the_service_manager_hears)
+{
+  g_autofree char *folder = fixtures_folder();
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  g_autofree char *path =
+      _i ? g_strdup_printf("@vitgate-test-%d", getpid()) : g_build_filename(folder, "s", NULL);
+  strcpy(address.sun_path, path);
+  if (_i)
+    address.sun_path[0] = '\0';
+  int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+  ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, size), 0);
+
+  g_setenv("NOTIFY_SOCKET", path, TRUE);
+  service_notify("READY=1");
+  char heard[32] = "";
+  ck_assert_int_eq(recv(fd, heard, sizeof heard - 1, 0), 7);
+  ck_assert_str_eq(heard, "READY=1");
+  close(fd);
+  fixtures_remove(g_steal_pointer(&folder));
+}
+END_TEST
+
+START_TEST(without_a_service_manager_nothing_happens)
+{
+  static const char *const sockets[] = { NULL, "", "x", "relative", "/none/at/all" };
+  if (sockets[_i])
+    g_setenv("NOTIFY_SOCKET", sockets[_i], TRUE);
+  else
+    g_unsetenv("NOTIFY_SOCKET");
+  service_notify("READY=1");
+}
+END_TEST
+
+START_TEST(the_watchdog_is_ours_alone)
+{
+  g_unsetenv("WATCHDOG_PID");
+  g_setenv("WATCHDOG_USEC", "3000000", TRUE);
+  ck_assert_uint_eq(service_watchdog_interval(), 1500);
+  g_setenv("WATCHDOG_PID", "1", TRUE);
+  ck_assert_uint_eq(service_watchdog_interval(), 0);
+  g_unsetenv("WATCHDOG_PID");
+  g_setenv("WATCHDOG_USEC", "soon", TRUE);
+  ck_assert_uint_eq(service_watchdog_interval(), 0);
+}
+END_TEST
+
+int main(void)
+{
+  TCase *tests = tcase_create("parts");
+  tcase_add_test(tests, waits_double_up_to_the_limit);
+  tcase_add_test(tests, chance_takes_up_to_half_of_a_wait);
+  tcase_add_test(tests, what_is_hopeless_waits_longest);
+  tcase_add_test(tests, only_what_lasted_starts_anew);
+  tcase_add_test(tests, a_label_appears_once_it_has_stayed);
+  tcase_add_test(tests, a_flash_is_no_sighting);
+  tcase_add_test(tests, a_label_vanishes_once_it_stays_away);
+  tcase_add_test(tests, to_stay_takes_less_than_to_appear);
+  tcase_add_test(tests, what_was_there_vanishes_with_the_camera);
+  tcase_add_test(tests, time_that_goes_back_makes_no_sighting);
+  tcase_add_loop_test(tests, any_of_a_class_names_will_do, 0, 5);
+  tcase_add_test(tests, part_of_a_name_will_not_do);
+  tcase_add_test(tests, a_line_tells_all_classes);
+  tcase_add_loop_test(tests, a_line_without_results_is_a_frame_all_the_same, 0, 5);
+  tcase_add_loop_test(tests, what_is_no_object_is_no_line, 0, 4);
+  tcase_add_test(tests, events_are_one_line_each);
+  tcase_add_loop_test(tests, the_service_manager_hears, 0, 2);
+  tcase_add_loop_test(tests, without_a_service_manager_nothing_happens, 0, 5);
+  tcase_add_test(tests, the_watchdog_is_ours_alone);
+  return fixtures_run(tests, "parts");
+}
