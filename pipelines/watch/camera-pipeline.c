@@ -12,6 +12,8 @@
   " ! videoconvert ! vitgate name=vitgate ! vitgatejson name=json "                                \
   "! appsink name=lines max-buffers=8 enable-last-sample=false wait-on-eos=false"
 
+#define NO_VIDEO "it sends no video"
+
 struct _CameraPipeline {
   GstElement *pipeline, *decoder;
   CameraLineFunc func;
@@ -20,7 +22,8 @@ struct _CameraPipeline {
 
   GMutex lock;
   gboolean linked;     /* there is video, and it is decoded */
-  gboolean has_video;  /* there is video, decoded or not */
+  guint n_offered;     /* streams that an RTSP camera has */
+  gboolean has_video;  /* one of them is video */
   char *unknown_codec; /* of the video, or NULL */
   guint64 skipped;
 };
@@ -37,13 +40,6 @@ static const char *video_name(const GstCaps *caps)
   if (g_strcmp0(gst_structure_get_string(s, "media"), "video") == 0)
     return gst_structure_get_string(s, "encoding-name");
   return NULL;
-}
-
-static void post_no_video(CameraPipeline *self)
-{
-  gst_element_message_full(self->pipeline, GST_MESSAGE_ERROR, GST_STREAM_ERROR,
-                           GST_STREAM_ERROR_WRONG_TYPE, g_strdup("it sends no video"), NULL,
-                           __FILE__, G_STRFUNC, __LINE__);
 }
 
 /* ---- The decoder --------------------------------------------------------------------------- */
@@ -69,7 +65,9 @@ static void on_no_more_decoded_pads(GstElement *decoder, gpointer user_data)
   gboolean none = !self->linked && !self->unknown_codec;
   g_mutex_unlock(&self->lock);
   if (none)
-    post_no_video(self);
+    gst_element_message_full(self->pipeline, GST_MESSAGE_ERROR, GST_STREAM_ERROR,
+                             GST_STREAM_ERROR_WRONG_TYPE, g_strdup(NO_VIDEO), NULL, __FILE__,
+                             G_STRFUNC, __LINE__);
 }
 
 /* Sound and subtitles are not decoded for nobody. */
@@ -103,6 +101,7 @@ static gboolean on_select_stream(GstElement *source, guint number, GstCaps *caps
   const char *media = gst_structure_get_string(gst_caps_get_structure(caps, 0), "media");
   g_mutex_lock(&self->lock);
   gboolean wanted = g_strcmp0(media, "video") == 0 && !self->has_video;
+  self->n_offered++;
   self->has_video = self->has_video || wanted;
   g_mutex_unlock(&self->lock);
   return wanted;
@@ -114,16 +113,6 @@ static void on_source_pad(GstElement *source, GstPad *pad, gpointer user_data)
   g_autoptr(GstPad) sink = gst_element_get_static_pad(self->decoder, "sink");
   if (!gst_pad_is_linked(sink))
     gst_pad_link(pad, sink);
-}
-
-static void on_no_more_source_pads(GstElement *source, gpointer user_data)
-{
-  CameraPipeline *self = user_data;
-  g_mutex_lock(&self->lock);
-  gboolean has_video = self->has_video;
-  g_mutex_unlock(&self->lock);
-  if (!has_video)
-    post_no_video(self);
 }
 
 static void set_up_rtsp(CameraPipeline *self, GstElement *source, const CameraConfig *config,
@@ -145,7 +134,6 @@ static void set_up_rtsp(CameraPipeline *self, GstElement *source, const CameraCo
     g_object_set(source, "user-id", user, "user-pw", password, NULL);
   g_signal_connect(source, "select-stream", G_CALLBACK(on_select_stream), self);
   g_signal_connect(source, "pad-added", G_CALLBACK(on_source_pad), self);
-  g_signal_connect(source, "no-more-pads", G_CALLBACK(on_no_more_source_pads), self);
 }
 
 static gboolean add_source(CameraPipeline *self, const CameraConfig *config, const char *user,
@@ -314,12 +302,14 @@ char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolea
   if (g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED))
     return g_strdup(self->has_credentials ? "it refuses the credentials"
                                           : "it asks for credentials, and none are given");
-  if (g_error_matches(error, GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE))
-    return g_strdup(error->message);
 
   g_mutex_lock(&self->lock);
+  gboolean no_video = (self->n_offered > 0 && !self->has_video) ||
+                      (!self->linked && g_strcmp0(error->message, NO_VIDEO) == 0);
   g_autofree char *codec = self->linked ? NULL : g_strdup(self->unknown_codec);
   g_mutex_unlock(&self->lock);
+  if (no_video)
+    return g_strdup(NO_VIDEO);
   if (codec)
     return g_strdup_printf("GStreamer has no decoder for its video, %s, here", codec);
   *hopeless = error->domain == GST_LIBRARY_ERROR;

@@ -1,0 +1,200 @@
+"""vitgate-watch with cameras that come, go, stall and change. Environment: see watch_case.py;
+VITGATE_TEST_RECONNECTS is how often a camera is lost and found (default: 5).
+"""
+
+import os
+import unittest
+
+from cameras import DEFAULT_CODEC, LIMIT, Gst, Server
+from watch_case import Watch, WatchTest
+
+RECONNECTS = int(os.environ.get("VITGATE_TEST_RECONNECTS", "5"))
+
+
+def port_of(server):
+    return server.url.split(":")[2].split("/")[0]
+
+
+class Streams(WatchTest):
+    def check_transport(self, transport):
+        with Server() as server:
+            path = self.configure({"door": {"url": server.url, "transport": transport}})
+            with Watch(path) as watch:
+                watch.more_frames("door", 20)
+        self.assertEqual(self.events(), ["connected", "ended"])
+        frames = self.frames("door")
+        self.assertGreaterEqual(len(frames), 20)
+        self.assertTrue(all(frame["results"][0]["label"] for frame in frames))
+        times = [frame["timestamp"] for frame in frames]
+        self.assertEqual(times, sorted(times))
+
+    def test_tcp(self):
+        self.check_transport("tcp")
+
+    def test_udp(self):
+        self.check_transport("udp")
+
+    def test_another_size_in_mid_stream_is_no_interruption(self):
+        with Server() as server:
+            with Watch(self.configure({"door": {"url": server.url}})) as watch:
+                watch.more_frames("door", 5)
+                server.tell("size 320x240")
+                watch.more_frames("door", 40)
+        self.assertEqual(self.events(), ["connected", "ended"])
+        sizes = {(frame["width"], frame["height"]) for frame in self.frames()}
+        self.assertEqual(sizes, {(160, 120), (320, 240)})
+
+    def test_another_codec_is_found_by_connecting_again(self):
+        other = "mjpeg" if DEFAULT_CODEC == "h264" else "h264"
+        with Server() as server:
+            with Watch(self.configure({"door": {"url": server.url}})) as watch:
+                watch.more_frames("door", 5)
+                if server.tell(f"codec {other}") != f"done codec {other}":
+                    self.skipTest(f"no encoder for {other}")
+                watch.camera_where("door", lambda camera: camera["reconnects"] == 1)
+                watch.more_frames("door", 5)
+        self.assertEqual(self.events(), ["connected", "lost", "connected", "ended"])
+
+    def test_a_stalled_camera_is_found_out(self):
+        with Server() as server:
+            path = self.configure({"door": {"url": server.url}}, **{
+                "stall-timeout": 0.7, "connect-timeout": 2})
+            with Watch(path) as watch:
+                watch.more_frames("door", 5)
+                server.tell("stall")
+                watch.note(r"camera door, rtsp:\S*: no frame for 0.7 s; next attempt in")
+                watch.note("camera door, .*: no frame within 2 s")
+                server.tell("resume")
+                watch.more_frames("door", 5)
+        self.assertIn("lost", self.events())
+
+
+class BadCameras(WatchTest):
+    """Each beside a good one, which must not notice."""
+
+    def check(self, keys, note, *, recovered=None, url=None, **environment):
+        """@url: of the bad camera; @recovered: called to mend it"""
+        with Server() as good:
+            path = self.configure({"bad": {"url": url, **keys}, "good": {"url": good.url}})
+            with Watch(path, **environment) as watch:
+                found = watch.note("camera bad, .*: " + note)
+                watch.more_frames("good", 10)
+                if recovered:
+                    recovered()
+                    watch.more_frames("bad", 5)
+        self.assertEqual(self.events("good"), ["connected", "ended"])
+        return found
+
+    def test_nobody_there(self):
+        self.check({}, "Could not .*connect", url="rtsp://127.0.0.1:1/none")
+
+    def test_no_such_path(self):
+        with Server() as server:
+            self.check({}, ".*[Nn]ot [Ff]ound", url=server.url + "s")
+
+    def test_refused_credentials(self):
+        self.write("secret", "eve:wrong\n", 0o600)
+        with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
+            note = self.check({"credentials-file": "secret", "retry-most": 60},
+                              "it refuses the credentials", url=server.url)
+        # Slowly, from the first time on: from half of the longest wait to the whole.
+        self.assertGreaterEqual(float(note.split("next attempt in ")[1].split()[0]), 30)
+        self.assertNotIn("wrong", note)
+
+    def test_credentials_that_become_right(self):
+        self.write("secret", "eve:wrong\n", 0o600)
+        with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
+            self.check({"credentials-file": "secret"}, "it refuses the credentials",
+                       url=server.url, recovered=lambda: self.write("secret", "eve:a b\n", 0o600))
+
+    def test_credentials_from_the_environment(self):
+        with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
+            path = self.configure({"door": {"url": server.url, "credentials-env": "DOOR"}})
+            with Watch(path, DOOR="eve:a b") as watch:
+                watch.more_frames("door", 3)
+
+    def test_missing_credentials(self):
+        with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
+            self.check({}, "it asks for credentials, and none are given", url=server.url)
+
+    def test_no_video(self):
+        with Server() as server:
+            server.tell("no-video")
+            self.check({}, "it sends no video", url=server.url,
+                       recovered=lambda: server.tell(f"codec {DEFAULT_CODEC}"))
+
+    def test_no_decoder(self):
+        decoders = Gst.ElementFactory.list_get_elements(
+            Gst.ELEMENT_FACTORY_TYPE_DECODER | Gst.ELEMENT_FACTORY_TYPE_MEDIA_VIDEO, 0)
+        hidden = [d.get_name() for d in decoders if d.can_sink_any_caps(
+            Gst.Caps.from_string("video/x-h264"))]
+        if DEFAULT_CODEC != "h264":
+            self.skipTest("no encoder for H.264")
+        with Server() as server, Server("--codec", "mjpeg") as good:
+            path = self.configure({"bad": {"url": server.url}, "good": {"url": good.url}})
+            ranks = ",".join(f"{name}:NONE" for name in hidden)
+            with Watch(path, GST_PLUGIN_FEATURE_RANK=ranks) as watch:
+                watch.note("camera bad, .*: GStreamer has no decoder for its video, video/x-h264")
+                watch.more_frames("good", 10)
+
+    def test_a_model_that_is_none(self):
+        model = self.write("model.safetensors", "nonsense")
+        with Server() as server:
+            self.check({"model": model}, ".*model.safetensors", url=server.url)
+
+    def test_a_file_that_is_none(self):
+        self.check({}, ".*", url="file://" + self.write("clip.mp4", "nonsense" * 1000))
+
+    def test_a_file_that_is_not_there(self):
+        self.check({}, ".*No such file", url="file:///none.mp4")
+
+    def test_a_file_without_video(self):
+        path = self.path("sound.mkv")
+        pipeline = Gst.parse_launch("audiotestsrc num-buffers=10 ! matroskamux ! filesink name=f")
+        pipeline.get_by_name("f").props.location = path
+        pipeline.set_state(Gst.State.PLAYING)
+        pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS)
+        pipeline.set_state(Gst.State.NULL)
+        self.check({}, "it sends no video", url="file://" + path)
+
+
+class Reconnects(WatchTest):
+    def counts(self, watch):
+        folder = f"/proc/{watch.process.pid}"
+        return [len(os.listdir(f"{folder}/{name}")) for name in ("task", "fd")]
+
+    def test_a_camera_that_is_lost_again_and_again(self):
+        """Dropped, or killed and started anew, in turn; nothing piles up."""
+        server = Server()
+        port = port_of(server)
+        lost = 0
+        try:
+            with Watch(self.configure({"door": {"url": server.url}})) as watch:
+                first = watch.more_frames("door", 3)
+                before = self.counts(watch)
+                for lost in range(1, RECONNECTS + 1):
+                    if lost % 2:
+                        server.tell("drop")
+                    else:
+                        server.process.kill()
+                        server.process.wait(LIMIT)
+                        server.__exit__()
+                        server = Server("--port", port)
+                    watch.camera_where("door", lambda camera: camera["reconnects"] >= lost)
+                    watch.more_frames("door", 3)
+                after = self.counts(watch)
+                last = watch.status_where(lambda status: True)
+        finally:
+            server.__exit__()
+        print(f"{lost} reconnects; threads and files {before} to {after}, "
+              f"memory {last['memory'] / 1e6:.1f} MB, {last['cameras'][0]['frames']} frames")
+        self.assertGreater(last["cameras"][0]["frames"], first["frames"])
+        for old, new in zip(before, after):
+            self.assertLessEqual(new, old + 4)
+        events = self.events()
+        self.assertEqual(events, ["connected", "lost"] * ((len(events) - 2) // 2)
+                         + ["connected", "ended"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,181 @@
+"""What the tests of vitgate-watch share: the program with its status, lines and notes as they come,
+and clips.
+
+Environment: see cameras.py; VITGATE_WATCH is the program.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import unittest
+
+from cameras import LIMIT, MODEL, Gst
+
+WATCH = os.environ["VITGATE_WATCH"]
+# Soon enough for a test, and the same thing happens later.
+QUICK = {"model": MODEL, "retry-least": 0.05, "retry-most": 0.3, "latency": 0.05}
+
+
+def make_clip(path, frames=20, size=(160, 120)):
+    pipeline = Gst.parse_launch(
+        f"videotestsrc num-buffers={frames} pattern=ball ! video/x-raw,width={size[0]},"
+        f"height={size[1]},framerate=25/1 ! jpegenc ! matroskamux ! filesink name=file")
+    pipeline.get_by_name("file").props.location = path
+    pipeline.set_state(Gst.State.PLAYING)
+    pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE,
+                                          Gst.MessageType.EOS | Gst.MessageType.ERROR)
+    pipeline.set_state(Gst.State.NULL)
+
+
+class Reader:
+    """Lines of a pipe, all of them, to wait for."""
+
+    def __init__(self, pipe):
+        self.pipe, self.lines, self.changed = pipe, [], threading.Condition()
+        self.over = False
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self):
+        for line in self.pipe:
+            with self.changed:
+                self.lines.append(line.rstrip("\n"))
+                self.changed.notify_all()
+        with self.changed:
+            self.over = True
+            self.changed.notify_all()
+
+    def wait_for(self, wanted, since=0):
+        """The first line from number @since on that is wanted(), once it comes."""
+        with self.changed:
+            def find():
+                nonlocal since
+                for since in range(since, len(self.lines)):
+                    if wanted(self.lines[since]):
+                        return self.lines[since]
+                since = len(self.lines)
+                return self.over and "over"
+
+            found = self.changed.wait_for(find, LIMIT)
+            if not found or found == "over":
+                raise AssertionError("not told: " + "\n".join(self.lines[-20:]))
+            return found
+
+
+class Watch:
+    """vitgate-watch, until the end of a with-block, which stops it with SIGTERM."""
+
+    def __init__(self, path, command=(), **environment):
+        self.process = subprocess.Popen(
+            [*command, WATCH, "--json", "--interval", "0.05", path], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+        self.status, self.notes = Reader(self.process.stdout), Reader(self.process.stderr)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *exception):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        status = self.wait()
+        if kind is None:
+            assert status == 0, (status, self.notes.lines[-20:])
+
+    def wait(self):
+        """Until it ends; returns its exit status."""
+        try:
+            status = self.process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        for reader in self.status, self.notes:
+            reader.thread.join(LIMIT)
+            reader.pipe.close()
+        return status
+
+    def kill(self):
+        self.process.kill()
+        self.wait()
+
+    def reload(self):
+        """Returns the note that says how it went."""
+        since = len(self.notes.lines)
+        self.process.send_signal(signal.SIGHUP)
+        return self.notes.wait_for(
+            lambda note: "read again" in note or "stays in force" in note, since)
+
+    def note(self, pattern, since=0):
+        return self.notes.wait_for(re.compile(pattern).search, since)
+
+    def status_where(self, wanted):
+        """The next status that is wanted()."""
+        line = self.status.wait_for(lambda line: wanted(json.loads(line)),
+                                    len(self.status.lines))
+        return json.loads(line)
+
+    def camera_where(self, name, wanted):
+        def of(status):
+            return next((c for c in status["cameras"] if c["name"] == name), None)
+
+        return of(self.status_where(lambda status: of(status) and wanted(of(status))))
+
+    def more_frames(self, name, count=3):
+        """Until @count more frames of a camera were seen."""
+        now = self.camera_where(name, lambda camera: True)["frames"]
+        return self.camera_where(name, lambda camera: camera["frames"] >= now + count)
+
+
+class WatchTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="vitgate-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.log = self.path("log.jsonl")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text, mode=0o644):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(self.path(name), mode)
+        return self.path(name)
+
+    def configure(self, cameras, mqtt=None, log=True, **defaults):
+        """Writes watch.conf; @cameras: keys by name. Returns its path."""
+        groups = {"watch": {"sync-interval": 0.2}, "defaults": {**QUICK, **defaults}}
+        if log:
+            groups["log"] = {"file": self.log}
+        if mqtt:
+            groups["mqtt"] = mqtt
+        for name, keys in cameras.items():
+            groups[f"camera {name}"] = keys
+        text = ""
+        for group, keys in groups.items():
+            text += f"[{group}]\n" + "".join(f"{k}={v}\n" for k, v in keys.items())
+        return self.write("watch.conf", text)
+
+    def clip(self, **options):
+        """The URL of a new clip."""
+        path = self.path("clip.mkv")
+        make_clip(path, **options)
+        return "file://" + path
+
+    def read_log(self, path=None):
+        """All lines; each must be whole."""
+        with open(path or self.log, encoding="utf-8") as file:
+            text = file.read()
+        self.assertTrue(text.endswith("\n") or not text)
+        return [json.loads(line) for line in text.splitlines()]
+
+    def events(self, name=None):
+        return [line["event"] for line in self.read_log()
+                if "event" in line and name in (None, line["stream_id"])]
+
+    def frames(self, name=None):
+        return [line for line in self.read_log()
+                if "frame" in line and name in (None, line["stream_id"])]
