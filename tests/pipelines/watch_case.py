@@ -145,11 +145,11 @@ class WatchTest(unittest.TestCase):
         os.chmod(self.path(name), mode)
         return self.path(name)
 
-    def configure(self, cameras, mqtt=None, log=True, **defaults):
-        """Writes watch.conf; @cameras: keys by name. Returns its path."""
+    def configure(self, cameras, mqtt=None, log=(), **defaults):
+        """Writes watch.conf; @cameras: keys by name; @log: more keys, or None. Returns its path."""
         groups = {"watch": {"sync-interval": 0.2}, "defaults": {**QUICK, **defaults}}
-        if log:
-            groups["log"] = {"file": self.log}
+        if log is not None:
+            groups["log"] = {"file": self.log, **dict(log)}
         if mqtt:
             groups["mqtt"] = mqtt
         for name, keys in cameras.items():

@@ -1,0 +1,224 @@
+"""vitgate-watch and a real MQTT broker that comes and goes. Environment: see watch_case.py."""
+
+import collections
+import json
+import os
+import shutil
+import socket
+import subprocess
+import unittest
+
+from cameras import LIMIT, plain_environment, skip_all
+from watch_case import Reader, Watch, WatchTest
+
+# Debian keeps the broker where only root's shell looks.
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+for program in "mosquitto", "mosquitto_sub", "mosquitto_passwd":
+    if not shutil.which(program, path=PATH):
+        skip_all(f"no {program} (packages mosquitto and mosquitto-clients)")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(*command):
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            env={**plain_environment(), "PATH": PATH})
+
+
+class Broker:
+    """mosquitto, until the end of a with-block; it remembers its subscribers while it is off."""
+
+    def __init__(self, test, *lines, port=None):
+        self.port = port or free_port()
+        self.config = test.write("mosquitto.conf", "\n".join([
+            f"listener {self.port} 127.0.0.1", "persistence true", "max_queued_messages 0",
+            f"persistence_location {test.folder}/", "log_dest stderr",
+            # As root it would become another user, who may not look into our folder.
+            *(["user root"] if os.geteuid() == 0 else []),
+            *(lines or ["allow_anonymous true"])]) + "\n")
+        self.process = None
+
+    def __enter__(self):
+        self.process = start("mosquitto", "-c", self.config)
+        self.log = Reader(self.process.stdout)
+        self.log.wait_for(lambda line: "running" in line)
+        return self
+
+    def __exit__(self, *exception):
+        self.process.terminate()
+        self.process.wait(LIMIT)
+        self.log.thread.join(LIMIT)
+        self.process.stdout.close()
+
+
+class Subscriber:
+    """mosquitto_sub with a session that lasts, so that nothing is missed between two brokers."""
+
+    def __init__(self, broker, topic="#", *options):
+        self.process = start("stdbuf", "-oL", "mosquitto_sub", "-p", str(broker.port), "-t", topic,
+                             "-v", "-q", "1", "-c", "-i", "subscriber", "-d", *options)
+        self.output = Reader(self.process.stdout)
+        self.output.wait_for(lambda line: line.startswith("Subscribed"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.terminate()
+        self.process.wait(LIMIT)
+        self.output.thread.join(LIMIT)
+        self.process.stdout.close()
+
+    def wait_for(self, part):
+        return self.output.wait_for(lambda line: part in line and line.startswith("vitgate/"))
+
+    def messages(self):
+        """(topic, object) of each message; one that came twice where it came first."""
+        found = []
+        for line in self.output.lines:
+            topic, _, text = line.partition(" ")
+            if topic.startswith("vitgate/"):
+                message = topic, json.loads(text)
+                if message not in found[-100:]:
+                    found.append(message)
+        return found
+
+
+class MqttTest(WatchTest):
+    def mqtt(self, broker, **keys):
+        return {"host": "127.0.0.1", "port": broker.port, "spool": self.path("spool"),
+                "frames": "all", "retry-least": 0.05, "retry-most": 0.3, **keys}
+
+    def endless(self, **keys):
+        """A camera that never ends, and can be told apart frame by frame."""
+        return {"url": self.clip(frames=500), "real-time": "true", "repeat": "true", **keys}
+
+
+class Delivery(MqttTest):
+    def test_frames_and_events_go_to_their_topics(self):
+        with Broker(self) as broker, Subscriber(broker) as subscriber:
+            path = self.configure({"yard": {"url": self.clip(frames=30), "labels": "class 2",
+                                            "threshold": 0, "top-k": 10}}, self.mqtt(broker))
+            with Watch(path) as watch:
+                watch.wait()
+            subscriber.wait_for('"ended"')
+            messages = subscriber.messages()
+        topics = collections.Counter(topic for topic, _ in messages)
+        self.assertEqual(topics, {"vitgate/yard/frame": 30, "vitgate/yard/event": 4})
+        self.assertEqual([m for _, m in messages], self.read_log())
+        self.assertEqual(self.events(), ["connected", "appeared", "vanished", "ended"])
+
+    def check_order(self, subscriber):
+        """All lines of the log have come, in its order."""
+        self.assertEqual([message for _, message in subscriber.messages()], self.read_log())
+
+    def test_what_happens_while_the_broker_is_away_is_delivered_in_order(self):
+        broker = Broker(self)
+        with broker, Subscriber(broker) as subscriber:
+            with Watch(self.configure({"yard": self.endless()}, self.mqtt(broker))) as watch:
+                watch.note("MQTT broker .*: connected")
+                subscriber.wait_for('"frame":10,')
+                for _ in range(2):
+                    broker.__exit__()
+                    queued = watch.status_where(lambda s: not s["mqtt"]["connected"]
+                                                and s["mqtt"]["queued"] > 20)
+                    self.assertGreater(queued["cameras"][0]["frames_per_second"], 0)
+                    broker.__enter__()
+                    watch.status_where(lambda s: s["mqtt"]["connected"]
+                                       and s["mqtt"]["queued"] < 5)
+            subscriber.wait_for('"ended"')
+            self.check_order(subscriber)
+
+    def test_messages_survive_the_program(self):
+        broker = Broker(self)
+        with broker, Subscriber(broker) as subscriber:
+            broker.__exit__()
+            path = self.configure({"yard": self.endless()}, self.mqtt(broker))
+            with Watch(path) as watch:
+                watch.more_frames("yard", 20)
+            watch = Watch(path)
+            watch.more_frames("yard", 20)
+            watch.kill()
+            broker.__enter__()
+            with Watch(path) as watch:
+                watch.status_where(lambda s: s["mqtt"]["connected"] and s["mqtt"]["queued"] < 5
+                                   and s["cameras"][0]["frames"] > 5)
+            while len(subscriber.messages()) < len(self.read_log()):
+                subscriber.output.wait_for(lambda line: True, len(subscriber.output.lines))
+            self.check_order(subscriber)
+
+    def test_beyond_the_limit_the_oldest_are_dropped(self):
+        broker = Broker(self)
+        path = self.configure({"yard": {"url": self.clip(frames=300)}},
+                              self.mqtt(broker, **{"spool-size": "32K"}))
+        with Watch(path) as watch:
+            watch.note("the queue has reached its limit: the oldest messages are dropped")
+            watch.wait()
+        status = json.loads(watch.status.lines[-1])["mqtt"]
+        self.assertLessEqual(status["queued_bytes"], 32768)
+        self.assertEqual(status["queued"] + status["dropped"], 302)
+        self.assertEqual(len(self.frames()), 300)
+
+        self.configure({"yard": {"url": "rtsp://127.0.0.1:1/none"}}, self.mqtt(broker))
+        with broker, Subscriber(broker) as subscriber, Watch(path):
+            subscriber.wait_for('"ended"')
+            messages = [message for _, message in subscriber.messages()]
+        self.assertEqual(messages, self.read_log()[-len(messages):])
+
+
+class Brokers(MqttTest):
+    """A broker that does not take us disturbs no camera."""
+
+    def check(self, broker, note, **keys):
+        path = self.configure({"yard": self.endless()}, self.mqtt(broker, **keys))
+        with Watch(path) as watch:
+            watch.note(note)
+            watch.more_frames("yard", 20)
+
+    def test_nobody_there(self):
+        self.check(Broker(self), "MQTT broker 127.0.0.1:.*: Connection refused; messages wait on")
+
+    def test_no_such_host(self):
+        self.check(Broker(self), "MQTT broker no.such.host.invalid:.*; messages wait on disk",
+                   host="no.such.host.invalid")
+
+    def test_one_that_never_answers(self):
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            deaf.listen()
+            self.check(Broker(self, port=deaf.getsockname()[1]), "it does not answer")
+
+    def test_no_broker_at_all(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            broker = Broker(self, port=other.getsockname()[1])
+            path = self.configure({"yard": self.endless()}, self.mqtt(broker))
+            with Watch(path) as watch:
+                client, _ = other.accept()
+                client.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+                client.close()
+                watch.note("MQTT broker .*; messages wait on disk")
+                watch.more_frames("yard", 20)
+
+    def test_credentials(self):
+        passwords = self.path("passwords")
+        subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "eve", "a b"], check=True,
+                       env={**plain_environment(), "PATH": PATH}, timeout=LIMIT)
+        self.write("secret", "eve:wrong\n", 0o600)
+        with Broker(self, "allow_anonymous false", f"password_file {passwords}") as broker:
+            path = self.configure({"yard": self.endless()},
+                                  self.mqtt(broker, **{"credentials-file": "secret"}))
+            with Watch(path) as watch:
+                watch.note("MQTT broker .*: it refuses us: .*not authori")
+                watch.more_frames("yard", 5)
+                self.write("secret", "eve:a b\n", 0o600)
+                watch.status_where(lambda s: s["mqtt"]["connected"] and s["mqtt"]["queued"] < 5)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,242 @@
+"""vitgate-watch as a program: its key file, signals, service manager and disks. Environment: see
+watch_case.py."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import unittest
+
+from cameras import LIMIT
+from watch_case import WATCH, Watch, WatchTest
+
+EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                       "../../pipelines/watch/vitgate-watch.conf")
+
+
+def run(*arguments):
+    return subprocess.run([WATCH, *arguments], capture_output=True, text=True, timeout=LIMIT,
+                          check=False)
+
+
+class CommandLine(WatchTest):
+    def test_a_right_key_file(self):
+        result = run("--check", self.configure({"a": {"url": "rtsp://a/"}}))
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertIn("watch.conf: right; cameras: 1", result.stdout)
+
+    def check_wrong(self, text, message):
+        for arguments in ["--check"], []:
+            result = run(*arguments, self.write("watch.conf", text))
+            self.assertEqual(result.returncode, 1)
+            self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+            self.assertRegex(result.stderr, message)
+
+    def test_wrong_key_files(self):
+        self.check_wrong("[camera a]\nurl=rtsp://a/\ncolour=red\n",
+                         r"^vitgate-watch: .*watch.conf: \[camera a\] colour: there is no such key")
+        self.check_wrong("[camera a]\nurl=rtsp://a/\n[log]\nfile=watch.conf/x\n",
+                         r"watch.conf: \[log\] file: .* is not a folder")
+        self.check_wrong("", "no cameras")
+
+    def test_a_disk_that_cannot_be_written(self):
+        os.mkdir(self.log)
+        result = run(self.configure({"a": {"url": "rtsp://a/"}}))
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, "^vitgate-watch: .*log.jsonl: Is a directory")
+
+    def test_the_example_is_right_and_explains_every_key(self):
+        with open(EXAMPLE, encoding="utf-8") as file:
+            text = file.read()
+        for line in text.splitlines():
+            self.assertRegex(line, r"^($|#|\[|[a-z-]+=)")
+        # What is only explained is given here, but what names files or contradicts.
+        lines = [line[1:] if line.startswith("#") and line[1:2].isalpha() and "=" in line.split()[0]
+                 and "credentials" not in line and "ca-file" not in line and "model" not in line
+                 else line for line in text.splitlines()]
+        self.write("secret", "eve:a b\n", 0o600)
+        path = self.write("all.conf", "\n".join(lines).replace("/var/lib", self.folder))
+        result = run("--check", path)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        unknown = run("--check", self.write("x.conf", "[camera a]\nurl=rtsp://a/\nx=y\n")).stderr
+        for group in "[watch]\nx=y\n", "[log]\nx=y\n", "[mqtt]\nx=y\n":
+            unknown += run("--check", self.write("x.conf", group)).stderr
+        for part in unknown.split("there are ")[1:]:
+            for key in part.splitlines()[0].split(", "):
+                self.assertRegex(text, rf"(?m)^#?{key}=")
+
+    def test_wrong_command_lines(self):
+        for arguments in [], ["a", "b"], ["--none"], ["--interval", "0", "x"]:
+            result = run(*arguments)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertIn("(see vitgate-watch --help)", result.stderr)
+        self.assertIn("SIGHUP", run("--help").stdout)
+        self.assertRegex(run("--version").stdout, r"^vitgate-watch \d")
+
+
+class Clips(WatchTest):
+    def test_all_lines_of_a_clip_and_then_the_end(self):
+        with Watch(self.configure({"clip": {"url": self.clip(frames=60)}})) as watch:
+            self.assertEqual(watch.wait(), 0)
+        self.assertEqual([frame["frame"] for frame in self.frames()], list(range(60)))
+        self.assertEqual(self.events(), ["connected", "ended"])
+        status = json.loads(watch.status.lines[-1])
+        self.assertEqual(status["cameras"][0]["state"], "ended")
+        self.assertEqual(status["cameras"][0]["frames"], 60)
+        self.assertEqual(status["cameras"][0]["skipped"], 0)
+        self.assertEqual(status["log"], {"lines": 62, "waiting": 0, "dropped": 0})
+        self.assertGreater(status["memory"], 1e6)
+
+    def test_labels_of_interest_are_events(self):
+        keys = {"labels": "CLASS 2; no such label", "threshold": 0, "top-k": 10, "appear-after": 1,
+                "url": self.clip(frames=60)}
+        with Watch(self.configure({"clip": keys})) as watch:
+            watch.wait()
+        events = [line for line in self.read_log() if "label" in line]
+        self.assertEqual([event["event"] for event in events], ["appeared", "vanished"])
+        self.assertEqual({event["label"] for event in events}, {"CLASS 2"})
+        self.assertEqual(events[0]["running_time"], 0)
+        self.assertAlmostEqual(events[1]["seconds"], 59 / 25, 3)
+        # It is told with the frame that makes the second full.
+        before = self.read_log()[:self.read_log().index(events[0])]
+        self.assertEqual(len([line for line in before if "frame" in line]), 26)
+
+    def test_only_changes(self):
+        path = self.configure({"clip": {"url": self.clip(frames=60)}}, log={"frames": "changes"})
+        with Watch(path) as watch:
+            watch.wait()
+        labels = [frame["results"][0]["label"] for frame in self.frames()]
+        self.assertLess(len(labels), 60)
+        self.assertTrue(all(a != b for a, b in zip(labels, labels[1:])), labels)
+
+    def test_a_clip_again_and_again(self):
+        keys = {"url": self.clip(frames=10), "repeat": "true"}
+        with Watch(self.configure({"clip": keys})) as watch:
+            watch.camera_where("clip", lambda camera: camera["frames"] > 35)
+        self.assertEqual(self.events()[:5], ["connected", "ended", "connected", "ended", "connected"])
+
+
+class Signals(WatchTest):
+    def endless(self, **keys):
+        return {"url": self.clip(frames=100), "real-time": "true", "repeat": "true", **keys}
+
+    def test_sigterm_loses_nothing(self):
+        with Watch(self.configure({"clip": self.endless()})) as watch:
+            watch.more_frames("clip", 10)
+        status = json.loads(watch.status.lines[-1])
+        self.assertGreaterEqual(len(self.frames()), status["cameras"][0]["frames"])
+        self.assertEqual(self.events()[-1], "ended")
+
+    def test_reload(self):
+        cameras = {name: self.endless() for name in ("kept", "changed", "gone")}
+        with Watch(self.configure(cameras)) as watch:
+            for name in cameras:
+                watch.more_frames(name)
+            del cameras["gone"]
+            cameras["changed"]["top-k"] = 2
+            cameras["new"] = self.endless()
+            self.configure(cameras)
+            self.assertRegex(watch.reload(), "cameras kept: 1, stopped: 2, started: 2")
+            for name in cameras:
+                watch.more_frames(name)
+            names = [c["name"] for c in watch.status_where(lambda status: True)["cameras"]]
+        self.assertEqual(names, ["kept", "changed", "new"])
+        events = [(line["stream_id"], line["event"]) for line in self.read_log()
+                  if "event" in line]
+        self.assertEqual(events.count(("kept", "ended")), events.count(("kept", "connected")))
+        self.assertEqual(self.events("gone").count("connected"),
+                         self.events("gone").count("ended"))
+        sizes = [len(frame["results"][0]["classes"]) for frame in self.frames("changed")]
+        self.assertEqual(sizes[-1], 2)
+        self.assertEqual(sizes, sorted(sizes, reverse=True))
+        # The one that was kept has counted on without a gap.
+        numbers = [frame["frame"] for frame in self.frames("kept")]
+        self.assertEqual(numbers, [i % 100 for i in range(len(numbers))])
+
+    def test_reload_of_a_wrong_file_changes_nothing(self):
+        with Watch(self.configure({"clip": self.endless()})) as watch:
+            watch.more_frames("clip")
+            good = self.configure({"clip": self.endless(threshold=7)})
+            self.assertRegex(watch.reload(), r"the old configuration stays in force: .*watch.conf: "
+                                             r"\[camera clip\] threshold: 7 is not from 0 to 1")
+            os.unlink(good)
+            self.assertRegex(watch.reload(), "stays in force: .*No such file")
+            self.configure({"clip": self.endless()}, log=None,
+                           mqtt={"host": "localhost", "spool": "watch.conf/x"})
+            self.assertRegex(watch.reload(), "stays in force: .* is not a folder")
+            watch.more_frames("clip")
+
+    def test_reload_opens_a_log_that_was_moved_away(self):
+        with Watch(self.configure({"clip": self.endless()})) as watch:
+            watch.more_frames("clip", 5)
+            os.rename(self.log, self.path("moved"))
+            watch.reload()
+            watch.more_frames("clip", 5)
+        numbers = [line["frame"] for line in self.read_log(self.path("moved")) + self.read_log()
+                   if "frame" in line]
+        self.assertEqual(numbers, [i % 100 for i in range(len(numbers))])
+
+
+class ServiceManager(WatchTest):
+    def test_it_hears_of_start_reload_and_stop(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(self.path("notify"))
+            manager.settimeout(LIMIT)
+
+            def hear():
+                while True:
+                    said = manager.recv(1000).decode().splitlines()[0]
+                    if said != "WATCHDOG=1":
+                        return said
+
+            keys = {"url": self.clip(frames=100), "real-time": "true", "repeat": "true"}
+            with Watch(self.configure({"clip": keys}), NOTIFY_SOCKET=self.path("notify"),
+                       WATCHDOG_USEC="200000") as watch:
+                self.assertEqual(hear(), "READY=1")
+                self.assertEqual(manager.recv(1000), b"WATCHDOG=1")
+                watch.process.send_signal(signal.SIGHUP)
+                self.assertEqual([hear(), hear()], ["RELOADING=1", "READY=1"])
+                watch.process.send_signal(signal.SIGTERM)
+                self.assertEqual(hear(), "STOPPING=1")
+
+
+class FullDisk(WatchTest):
+    MOUNT = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+             'mount -t tmpfs -o size=256k,nr_inodes=100 tmpfs "$0" && exec "$@"']
+
+    def test_nothing_is_lost_and_it_goes_on_when_there_is_room(self):
+        folder = self.path("disk")
+        os.mkdir(folder)
+        mount = [*self.MOUNT, folder]
+        if subprocess.run([*mount, "true"], capture_output=True, check=False).returncode:
+            self.skipTest("no file system can be mounted here, not even in a namespace of its own")
+        self.log = os.path.join(folder, "log.jsonl")
+        spool = os.path.join(folder, "spool")
+        path = self.configure(
+            {"clip": {"url": self.clip(frames=1000), "real-time": "true"}},
+            mqtt={"host": "127.0.0.1", "port": 1, "spool": spool, "frames": "all"})
+        with Watch(path, mount) as watch:
+            watch.note("connected")
+            inside = f"/proc/{watch.process.pid}/root{folder}"
+            with open(f"{inside}/filler", "wb", buffering=0) as filler:
+                with self.assertRaises(OSError):
+                    while True:
+                        filler.write(bytes(4096))
+            watch.note("log.jsonl: No space left on device; lines wait in memory")
+            watch.note("spool: No space left on device; messages wait in memory")
+            watch.status_where(lambda status: status["log"]["waiting"] > 10)
+            for line in self.read_log(f"{inside}/log.jsonl"):
+                self.assertTrue(line)
+            os.unlink(f"{inside}/filler")
+            watch.note("log.jsonl: can be written again; 0 lines were lost")
+            watch.note("spool: can be written again")
+            # Soon it is full again, for good.
+            numbers = [line["frame"] for line in self.read_log(f"{inside}/log.jsonl")
+                       if "frame" in line]
+            self.assertGreater(len(numbers), 10)
+            self.assertEqual(numbers, list(range(len(numbers))))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
