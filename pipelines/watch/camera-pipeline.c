@@ -189,6 +189,11 @@ static GstFlowReturn on_sample(GstAppSink *sink, gpointer user_data)
   return GST_FLOW_OK;
 }
 
+static guint64 nanoseconds(double seconds)
+{
+  return (guint64)(seconds * (double)GST_SECOND);
+}
+
 static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
 {
   GstBin *bin = GST_BIN(self->pipeline);
@@ -206,8 +211,10 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
   if (config->least_compute >= 0)
     g_object_set(vitgate, "min-compute", config->least_compute, NULL);
   if (config->latency_budget > 0)
-    g_object_set(vitgate, "latency-budget", (guint64)(config->latency_budget * (double)GST_SECOND),
-                 NULL);
+    g_object_set(vitgate, "latency-budget", nanoseconds(config->latency_budget), NULL);
+  if (config->reuse_threshold > 0)
+    g_object_set(vitgate, "reuse-threshold", config->reuse_threshold, "max-age",
+                 nanoseconds(config->max_age), NULL);
   g_object_set(json, "stream-id", config->name, NULL);
   g_object_set(lines, "sync", config->real_time, NULL);
   if (!is_file(config))

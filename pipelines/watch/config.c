@@ -78,6 +78,8 @@ static const Key camera_keys[] = {
   { "compute", KEY_RATIO, OFFSET(compute), 0, 1 },
   { "min-compute", KEY_RATIO, OFFSET(least_compute), 0, 1 },
   { "latency-budget", KEY_SECONDS, OFFSET(latency_budget), 0, 60 },
+  { "reuse-threshold", KEY_RATIO, OFFSET(reuse_threshold), 0, 1 },
+  { "max-age", KEY_SECONDS, OFFSET(max_age), 0, DAY },
   { "labels", KEY_LIST, OFFSET(labels) },
   { "threshold", KEY_RATIO, OFFSET(threshold), 0, 1 },
   { "keep-threshold", KEY_RATIO, OFFSET(keep_threshold), 0, 1 },

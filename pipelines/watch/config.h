@@ -51,6 +51,7 @@ typedef struct {
   guint threads, top_k, interval;
   double compute, least_compute; /* negative: the element's own */
   double latency_budget;         /* 0: none */
+  double reuse_threshold, max_age;
 
   char **labels; /* (nullable): those of interest */
   double threshold, keep_threshold;

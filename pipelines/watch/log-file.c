@@ -161,6 +161,22 @@ void log_file_get_status(LogFile *self, LogFileStatus *status)
   g_mutex_unlock(&self->lock);
 }
 
+gboolean log_file_change(LogFile *self, const LogFileOptions *options, GError **error)
+{
+  LineFile file;
+  g_mutex_lock(&self->lock);
+  gboolean opened = line_file_open(&file, self->path, NULL, error);
+  if (opened) {
+    line_file_sync(self->file.fd);
+    line_file_close(&self->file);
+    self->file = file;
+    self->size = options->size;
+    self->files = options->files;
+  }
+  g_mutex_unlock(&self->lock);
+  return opened;
+}
+
 LogFile *log_file_new(const LogFileOptions *options, GError **error)
 {
   LineFile file;

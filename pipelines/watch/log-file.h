@@ -27,6 +27,11 @@ typedef struct _LogFile LogFile;
 /* Returns: (transfer full): or NULL with an error of G_IO_ERROR that names the file */
 LogFile *log_file_new(const LogFileOptions *options, GError **error);
 
+/* Takes over size and number, and opens the path anew, should the file have been moved away.
+ * @options: with the same path
+ * Returns: FALSE with an error of G_IO_ERROR that names the file; then nothing has changed */
+gboolean log_file_change(LogFile *self, const LogFileOptions *options, GError **error);
+
 /* @line: ends with a newline */
 void log_file_write(LogFile *self, const char *line, gsize length);
 

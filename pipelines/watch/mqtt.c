@@ -43,7 +43,7 @@ struct _Mqtt {
 
   GMutex lock;
   GCond ended;
-  gboolean stopping, over, connected;
+  gboolean stopping, delivering, over, connected;
   char *error;
 };
 
@@ -80,6 +80,14 @@ static gboolean is_stopping(Mqtt *self)
   gboolean stopping = self->stopping;
   g_mutex_unlock(&self->lock);
   return stopping;
+}
+
+static gboolean is_delivering(Mqtt *self)
+{
+  g_mutex_lock(&self->lock);
+  gboolean delivering = self->delivering;
+  g_mutex_unlock(&self->lock);
+  return delivering;
 }
 
 static const char *describe(int code)
@@ -194,7 +202,7 @@ static const char *serve(Mqtt *self)
     if (!is_stopping(self))
       continue;
     parting = parting ? parting : now + PARTING_TIME;
-    if (!self->connected || now > parting || has_delivered_all(self))
+    if (!self->connected || !is_delivering(self) || now > parting || has_delivered_all(self))
       return NULL;
   }
 }
@@ -248,7 +256,8 @@ static void connect_and_serve(Mqtt *self)
 
   /* What was sent and not confirmed is sent again, in its order. */
   g_queue_clear_full(&self->sent, g_free);
-  spool_rewind(self->spool);
+  if (!is_stopping(self))
+    spool_rewind(self->spool);
 }
 
 /* ---- The thread ---------------------------------------------------------------------------- */
@@ -290,18 +299,12 @@ void mqtt_publish(Mqtt *self, const char *topic, const char *payload, gsize leng
   wake_up(self);
 }
 
-void mqtt_sync(Mqtt *self)
-{
-  spool_sync(self->spool);
-}
-
 void mqtt_get_status(Mqtt *self, MqttStatus *status)
 {
   g_mutex_lock(&self->lock);
   status->connected = self->connected;
   status->error = g_strdup(self->error);
   g_mutex_unlock(&self->lock);
-  spool_get_status(self->spool, &status->spool);
 }
 
 void mqtt_status_clear(MqttStatus *status)
@@ -309,14 +312,11 @@ void mqtt_status_clear(MqttStatus *status)
   g_clear_pointer(&status->error, g_free);
 }
 
-Mqtt *mqtt_new(const MqttConfig *config, GError **error)
+Mqtt *mqtt_new(const MqttConfig *config, Spool *spool)
 {
-  Spool *spool = spool_open(config->spool, config->spool_size, error);
-  if (!spool)
-    return NULL;
-
   Mqtt *self = g_new0(Mqtt, 1);
-  self->spool = spool;
+  self->spool = spool_ref(spool);
+  spool_rewind(spool);
   self->host = g_strdup(config->host);
   self->port = (int)config->port;
   self->tls = config->tls;
@@ -333,19 +333,17 @@ Mqtt *mqtt_new(const MqttConfig *config, GError **error)
   return self;
 }
 
-/* Returns: FALSE where the thread hangs: asking for a name's address can take long */
-static gboolean stop_thread(Mqtt *self)
+void mqtt_stop(Mqtt *self, gboolean deliver)
 {
   const gint64 end = g_get_monotonic_time() + JOIN_TIME;
   g_mutex_lock(&self->lock);
   self->stopping = TRUE;
+  self->delivering = deliver;
   g_cond_broadcast(&self->ended);
   wake_up(self);
   while (!self->over && g_cond_wait_until(&self->ended, &self->lock, end))
     ;
-  gboolean over = self->over;
   g_mutex_unlock(&self->lock);
-  return over;
 }
 
 void mqtt_free(Mqtt **mqtt)
@@ -354,14 +352,16 @@ void mqtt_free(Mqtt **mqtt)
   *mqtt = NULL;
   if (!self)
     return;
-  if (!stop_thread(self)) {
-    /* Nothing that it may still use is freed. */
-    spool_sync(self->spool);
+  g_mutex_lock(&self->lock);
+  gboolean over = self->over;
+  g_mutex_unlock(&self->lock);
+  if (!over) {
+    /* Asking for a name's address can take long; what the thread may still use is not freed. */
     note("MQTT broker %s: cannot be reached, and does not stop trying", self->host);
     return;
   }
   g_thread_join(self->thread);
-  spool_close(&self->spool);
+  spool_unref(&self->spool);
   close(self->wake);
   g_mutex_clear(&self->lock);
   g_cond_clear(&self->ended);

@@ -11,25 +11,25 @@
 
 typedef struct {
   gboolean connected;
-  SpoolStatus spool;
   char *error; /* (nullable): why it is not connected, or the last time was not */
 } MqttStatus;
 
 typedef struct _Mqtt Mqtt;
 
-/* Opens the spool and starts to connect.
- * Returns: (transfer full): or NULL with an error of G_IO_ERROR that names the spool's folder */
-Mqtt *mqtt_new(const MqttConfig *config, GError **error);
+/* Starts to connect. A spool has one that reads it at a time.
+ * Returns: (transfer full) */
+Mqtt *mqtt_new(const MqttConfig *config, Spool *spool);
 
 /* From any thread. @payload: @length bytes without newlines */
 void mqtt_publish(Mqtt *self, const char *topic, const char *payload, gsize length);
-
-/* Brings to the disk what waits. */
-void mqtt_sync(Mqtt *self);
 
 /* @status: takes mqtt_status_clear() */
 void mqtt_get_status(Mqtt *self, MqttStatus *status);
 void mqtt_status_clear(MqttStatus *status);
 
-/* Delivers for two seconds more where the broker is there; the rest stays on disk. */
+/* Takes nothing out of the spool any more. mqtt_publish() still puts in.
+ * @deliver: goes on for up to two seconds while there are messages and the broker takes them */
+void mqtt_stop(Mqtt *self, gboolean deliver);
+
+/* After mqtt_stop(). */
 void mqtt_free(Mqtt **self);

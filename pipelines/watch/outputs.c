@@ -1,81 +1,104 @@
 #include "outputs.h"
 
+#include "spool.h"
+
 struct _Outputs {
   GRWLock lock; /* for writing while outputs are exchanged */
   Config *config;
   LogFile *log; /* or NULL */
-  Mqtt *mqtt;   /* or NULL */
+  Spool *spool; /* or NULL, and with it: */
+  Mqtt *mqtt;
 };
 
-static gboolean open_log(const Config *config, LogFile **log, GError **error)
+static LogFileOptions log_options(const Config *config)
 {
-  const LogFileOptions options = {
+  return (LogFileOptions){
     .path = config->log.file,
     .size = config->log.size,
     .files = config->log.files,
   };
-  *log = options.path ? log_file_new(&options, error) : NULL;
-  return *log || !options.path;
 }
 
-static gboolean open_mqtt(const Config *config, Mqtt **mqtt, GError **error)
+/* What a new configuration opens that the old one has not: all of it, or nothing. */
+static gboolean open_new(const Config *config, gboolean new_log, gboolean new_spool, LogFile **log,
+                         Spool **spool, GError **error)
 {
-  *mqtt = config->mqtt.host ? mqtt_new(&config->mqtt, error) : NULL;
-  return *mqtt || !config->mqtt.host;
+  const LogFileOptions options = log_options(config);
+  if (new_log && options.path && !(*log = log_file_new(&options, error)))
+    return FALSE;
+  if (new_spool && config->mqtt.host &&
+      !(*spool = spool_open(config->mqtt.spool, config->mqtt.spool_size, error))) {
+    log_file_free(log);
+    return FALSE;
+  }
+  return TRUE;
 }
 
 Outputs *outputs_new(const Config *config, GError **error)
 {
+  LogFile *log = NULL;
+  Spool *spool = NULL;
+  if (!open_new(config, TRUE, TRUE, &log, &spool, error))
+    return NULL;
   Outputs *self = g_new0(Outputs, 1);
   g_rw_lock_init(&self->lock);
   self->config = config_ref((Config *)config);
-  if (!open_log(config, &self->log, error) || !open_mqtt(config, &self->mqtt, error))
-    outputs_free(&self);
+  self->log = log;
+  self->spool = spool;
+  self->mqtt = spool ? mqtt_new(&config->mqtt, spool) : NULL;
   return self;
 }
 
-static gboolean same_spool(const MqttConfig *a, const MqttConfig *b)
+/* Two cannot read one spool. While the old one is stopped and the new one not yet there, messages
+ * go into the spool all the same. */
+static void change_mqtt(Outputs *self, const Config *config, Spool *fresh, gboolean same_spool)
 {
-  return a->host && b->host && g_strcmp0(a->spool, b->spool) == 0;
-}
+  gboolean same = config_mqtt_equal(&self->config->mqtt, &config->mqtt);
+  if (same && same_spool)
+    return;
+  Spool *spool = same_spool ? spool_ref(self->spool) : fresh;
+  if (self->mqtt)
+    mqtt_stop(self->mqtt, FALSE);
+  if (same_spool)
+    spool_set_limit(spool, config->mqtt.spool_size);
+  Mqtt *mqtt = spool ? mqtt_new(&config->mqtt, spool) : NULL;
 
-/* Two cannot have one spool: the old one is closed first, and comes back where the new one fails.
- */
-static gboolean change_mqtt(Outputs *self, const Config *config, GError **error)
-{
-  Mqtt *old = self->mqtt, *fresh = NULL;
-  if (config_mqtt_equal(&self->config->mqtt, &config->mqtt))
-    return TRUE;
-  gboolean first_close = same_spool(&self->config->mqtt, &config->mqtt);
-  if (first_close)
-    mqtt_free(&old);
-  gboolean opened = open_mqtt(config, &fresh, error);
-  if (!opened && first_close)
-    open_mqtt(self->config, &fresh, NULL);
-  else if (!opened)
-    return FALSE;
-  mqtt_free(&old);
-  self->mqtt = fresh;
-  return opened;
+  g_rw_lock_writer_lock(&self->lock);
+  Mqtt *old_mqtt = self->mqtt;
+  Spool *old_spool = self->spool;
+  self->mqtt = mqtt;
+  self->spool = spool;
+  g_rw_lock_writer_unlock(&self->lock);
+  mqtt_free(&old_mqtt);
+  spool_unref(&old_spool);
 }
 
 gboolean outputs_change(Outputs *self, const Config *config, GError **error)
 {
-  LogFile *log;
-  if (!open_log(config, &log, error))
+  const Config *old = self->config;
+  const LogFileOptions options = log_options(config);
+  LogFile *log = NULL;
+  Spool *spool = NULL;
+  gboolean same_log = options.path && g_strcmp0(old->log.file, options.path) == 0;
+  gboolean same_spool =
+      self->spool && config->mqtt.host && g_strcmp0(old->mqtt.spool, config->mqtt.spool) == 0;
+  if (!open_new(config, !same_log, !same_spool, &log, &spool, error))
     return FALSE;
-  g_rw_lock_writer_lock(&self->lock);
-  gboolean changed = change_mqtt(self, config, error);
-  if (changed) {
-    LogFile *old = self->log;
-    self->log = log;
-    log = old;
-    config_unref(self->config);
-    self->config = config_ref((Config *)config);
+  if (same_log && !log_file_change(self->log, &options, error)) {
+    spool_unref(&spool);
+    return FALSE;
   }
+
+  change_mqtt(self, config, spool, same_spool);
+  g_rw_lock_writer_lock(&self->lock);
+  Config *old_config = self->config;
+  LogFile *old_log = same_log ? NULL : self->log;
+  self->config = config_ref((Config *)config);
+  self->log = same_log ? self->log : log;
   g_rw_lock_writer_unlock(&self->lock);
-  log_file_free(&log);
-  return changed;
+  log_file_free(&old_log);
+  config_unref(old_config);
+  return TRUE;
 }
 
 static gboolean wanted(FrameLines lines, gboolean changed)
@@ -123,8 +146,8 @@ void outputs_sync(Outputs *self)
   g_rw_lock_reader_lock(&self->lock);
   if (self->log)
     log_file_sync(self->log);
-  if (self->mqtt)
-    mqtt_sync(self->mqtt);
+  if (self->spool)
+    spool_sync(self->spool);
   g_rw_lock_reader_unlock(&self->lock);
 }
 
@@ -134,8 +157,10 @@ void outputs_get_status(Outputs *self, OutputsStatus *status)
   *status = (OutputsStatus){ .has_log = self->log != NULL, .has_mqtt = self->mqtt != NULL };
   if (self->log)
     log_file_get_status(self->log, &status->log);
-  if (self->mqtt)
+  if (self->mqtt) {
     mqtt_get_status(self->mqtt, &status->mqtt);
+    spool_get_status(self->spool, &status->spool);
+  }
   g_rw_lock_reader_unlock(&self->lock);
 }
 
@@ -145,7 +170,10 @@ void outputs_free(Outputs **outputs)
   *outputs = NULL;
   if (!self)
     return;
+  if (self->mqtt)
+    mqtt_stop(self->mqtt, TRUE);
   mqtt_free(&self->mqtt);
+  spool_unref(&self->spool);
   log_file_free(&self->log);
   config_unref(self->config);
   g_rw_lock_clear(&self->lock);

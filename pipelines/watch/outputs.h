@@ -9,6 +9,7 @@ typedef struct {
   gboolean has_log, has_mqtt;
   LogFileStatus log;
   MqttStatus mqtt;
+  SpoolStatus spool;
 } OutputsStatus;
 
 typedef struct _Outputs Outputs;
@@ -16,8 +17,8 @@ typedef struct _Outputs Outputs;
 /* Returns: (transfer full): or NULL with an error that names the file or folder */
 Outputs *outputs_new(const Config *config, GError **error);
 
-/* Takes over a new configuration; an output whose keys are the same goes on, the log in a file of
- * its name, should that have been moved away.
+/* Takes over a new configuration. What is the same goes on; the log in a file of its name, should
+ * that have been moved away.
  * Returns: FALSE with an error where a new output cannot be opened; then nothing has changed */
 gboolean outputs_change(Outputs *self, const Config *config, GError **error);
 

@@ -20,6 +20,7 @@
 #define ACKED_LENGTH      21
 
 struct _Spool {
+  gatomicrefcount references;
   GMutex lock;
   char *folder;
   int acked_fd; /* locked, too: the folder is ours */
@@ -371,6 +372,7 @@ static gboolean open_segments(Spool *self, GError **error)
 Spool *spool_open(const char *folder, guint64 limit, GError **error)
 {
   Spool *self = g_new0(Spool, 1);
+  g_atomic_ref_count_init(&self->references);
   g_mutex_init(&self->lock);
   self->folder = g_strdup(folder);
   self->acked_fd = -1;
@@ -383,15 +385,29 @@ Spool *spool_open(const char *folder, guint64 limit, GError **error)
     line_file_fail(error, folder);
   else if (open_acked(self, error) && open_segments(self, error))
     return self;
-  spool_close(&self);
+  spool_unref(&self);
   return NULL;
 }
 
-void spool_close(Spool **spool)
+Spool *spool_ref(Spool *self)
+{
+  g_atomic_ref_count_inc(&self->references);
+  return self;
+}
+
+void spool_set_limit(Spool *self, guint64 limit)
+{
+  g_mutex_lock(&self->lock);
+  self->limit = limit;
+  make_room(self, 0);
+  g_mutex_unlock(&self->lock);
+}
+
+void spool_unref(Spool **spool)
 {
   Spool *self = *spool;
   *spool = NULL;
-  if (!self)
+  if (!self || !g_atomic_ref_count_dec(&self->references))
     return;
   spool_sync(self);
   if (self->waiting.length > 0)

@@ -28,6 +28,13 @@ typedef struct _Spool Spool;
  * Returns: (transfer full): or NULL with an error of G_IO_ERROR that names the folder */
 Spool *spool_open(const char *folder, guint64 limit, GError **error);
 
+Spool *spool_ref(Spool *self);
+
+/* The last one closes it: what waits in memory is written where there is room. */
+void spool_unref(Spool **self);
+
+void spool_set_limit(Spool *self, guint64 limit);
+
 /* @topic: without tabs and newlines
  * @payload: @length bytes without newlines */
 void spool_append(Spool *self, const char *topic, const char *payload, gsize length);
@@ -46,5 +53,3 @@ void spool_rewind(Spool *self);
 void spool_sync(Spool *self);
 
 void spool_get_status(Spool *self, SpoolStatus *status);
-
-void spool_close(Spool **self);

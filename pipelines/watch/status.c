@@ -20,7 +20,7 @@ guint64 status_memory(void)
 static void append_camera(GString *line, const StatusCamera *entry)
 {
   const CameraStatus *camera = &entry->camera;
-  g_string_append_printf(line, "%s %s", entry->name, camera_state_name(camera->state));
+  g_string_append_printf(line, " | %s %s", entry->name, camera_state_name(camera->state));
   if (camera->state == CAMERA_PLAYING) {
     g_string_append_printf(line, " %.1f/s", entry->frame_rate);
     if (camera->label)
@@ -28,22 +28,21 @@ static void append_camera(GString *line, const StatusCamera *entry)
   } else if (camera->state == CAMERA_WAITING) {
     g_string_append_printf(line, ": %s", camera->error);
   }
-  g_string_append(line, " | ");
 }
 
+/* A narrow terminal shows the begin: what is short, and there once. */
 char *status_line(const Status *status)
 {
   const OutputsStatus *outputs = &status->outputs;
   GString *line = g_string_new(NULL);
+  g_string_append_printf(line, "%" G_GUINT64_FORMAT " MB", status->memory / 1000000);
+  if (outputs->has_mqtt)
+    g_string_append_printf(line, " | MQTT %s, %" G_GUINT64_FORMAT " wait",
+                           outputs->mqtt.connected ? "connected" : "away", outputs->spool.queued);
+  if (outputs->has_log && outputs->log.waiting)
+    g_string_append_printf(line, " | log: %u lines wait", outputs->log.waiting);
   for (guint i = 0; i < status->cameras->len; i++)
     append_camera(line, &g_array_index(status->cameras, StatusCamera, i));
-  if (outputs->has_log && outputs->log.waiting)
-    g_string_append_printf(line, "log: %u lines wait | ", outputs->log.waiting);
-  if (outputs->has_mqtt)
-    g_string_append_printf(line, "MQTT %s, %" G_GUINT64_FORMAT " wait | ",
-                           outputs->mqtt.connected ? "connected" : "away",
-                           outputs->mqtt.spool.queued);
-  g_string_append_printf(line, "%" G_GUINT64_FORMAT " MB", status->memory / 1000000);
   return g_string_free(line, FALSE);
 }
 
@@ -101,9 +100,9 @@ static void add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
     json_builder_begin_object(builder);
     json_builder_set_member_name(builder, "connected");
     json_builder_add_boolean_value(builder, outputs->mqtt.connected);
-    add_count(builder, "queued", outputs->mqtt.spool.queued);
-    add_count(builder, "queued_bytes", outputs->mqtt.spool.bytes);
-    add_count(builder, "dropped", outputs->mqtt.spool.dropped);
+    add_count(builder, "queued", outputs->spool.queued);
+    add_count(builder, "queued_bytes", outputs->spool.bytes);
+    add_count(builder, "dropped", outputs->spool.dropped);
     add_string(builder, "last_error", outputs->mqtt.error);
     json_builder_end_object(builder);
   }

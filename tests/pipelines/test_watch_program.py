@@ -3,12 +3,13 @@ watch_case.py."""
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import unittest
 
-from cameras import LIMIT
+from cameras import LIMIT, Gst
 from watch_case import WATCH, Watch, WatchTest
 
 EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -117,6 +118,18 @@ class Clips(WatchTest):
         self.assertEqual(self.events()[:5], ["connected", "ended", "connected", "ended", "connected"])
 
 
+    def test_the_dial_and_the_budget_reach_the_element(self):
+        vitgate = Gst.ElementFactory.make("vitgate")
+        if not vitgate or not vitgate.find_property("latency-budget"):
+            self.skipTest("this vitgate has no latency-budget")
+        keys = {"url": self.clip(frames=5), "compute": 0.25, "min-compute": 0.125,
+                "latency-budget": 10, "reuse-threshold": 0.01, "max-age": 5}
+        with Watch(self.configure({"clip": keys})) as watch:
+            watch.wait()
+        for frame in self.frames():
+            self.assertEqual(frame["results"][0]["compute"]["dial"], 0.25)
+
+
 class Signals(WatchTest):
     def endless(self, **keys):
         return {"url": self.clip(frames=100), "real-time": "true", "repeat": "true", **keys}
@@ -176,6 +189,65 @@ class Signals(WatchTest):
         numbers = [line["frame"] for line in self.read_log(self.path("moved")) + self.read_log()
                    if "frame" in line]
         self.assertEqual(numbers, [i % 100 for i in range(len(numbers))])
+
+
+    def test_reload_of_outputs(self):
+        """Another log, another broker for the same spool, another spool, none."""
+        cameras = {"clip": self.endless()}
+        mqtt = {"host": "127.0.0.1", "port": 1, "spool": self.path("spool"), "frames": "all"}
+        with Watch(self.configure(cameras, mqtt)) as watch:
+            watch.more_frames("clip", 5)
+            self.configure(cameras, {**mqtt, "port": 2, "spool-size": "1M"})
+            watch.reload()
+            watch.note("MQTT broker 127.0.0.1:2: ")
+            watch.more_frames("clip", 5)
+            first_log, self.log = self.log, self.path("other.jsonl")
+            self.configure(cameras, {**mqtt, "spool": self.path("other")})
+            watch.reload()
+            watch.more_frames("clip", 5)
+            self.configure(cameras)
+            watch.reload()
+            watch.status_where(lambda status: "mqtt" not in status)
+            watch.more_frames("clip", 5)
+        numbers = [line["frame"] for line in self.read_log(first_log) + self.read_log()
+                   if "frame" in line]
+        self.assertEqual(numbers, [i % 100 for i in range(len(numbers))])
+        spooled = []
+        for folder in "spool", "other":
+            for segment in sorted(os.listdir(self.path(folder))):
+                with open(os.path.join(self.path(folder), segment), encoding="utf-8") as file:
+                    spooled += [json.loads(line.split("\t")[1])["frame"] for line in file
+                                if line.startswith("vitgate/clip/frame\t")]
+        self.assertEqual(spooled, numbers[:len(spooled)])
+        self.assertGreaterEqual(len(spooled), 15)
+
+
+class Terminal(WatchTest):
+    def test_a_status_line_stays_below_the_notes(self):
+        path = self.configure({"good": {"url": self.clip(frames=100), "real-time": "true"},
+                               "bad": {"url": "file:///none"}}, {"host": "127.0.0.1", "port": 1,
+                                                                 "spool": self.path("spool")})
+        terminal, other_end = os.openpty()
+        with subprocess.Popen([WATCH, "--interval", "0.05", path], stderr=other_end,
+                              stdout=subprocess.DEVNULL) as process:
+            os.close(other_end)
+            shown = ""
+            while not re.search(r"\r\x1b\[K\d+ MB \| MQTT away, \d+ wait \| "
+                                r"good playing \d+\.\d/s class \d \d+% \| bad (waiting|conn)",
+                                shown):
+                shown += os.read(terminal, 1000).decode()
+                self.assertLess(len(shown), 100000)
+            process.terminate()
+            try:
+                while text := os.read(terminal, 1000).decode():
+                    shown += text
+            except OSError:  # the other end is closed
+                pass
+            self.assertEqual(process.wait(LIMIT), 0)
+        os.close(terminal)
+        self.assertTrue(shown.endswith("\r\x1b[K") or shown.endswith("\n"), shown[-200:])
+        for line in shown.replace("\r\n", "\n").split("\n"):
+            self.assertRegex(line.split("\x1b[K")[-1], r"^($|vitgate-watch: |\d+ MB \| )")
 
 
 class ServiceManager(WatchTest):

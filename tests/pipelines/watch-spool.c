@@ -117,7 +117,7 @@ START_TEST(messages_come_out_in_order)
   ck_assert_uint_eq(queued(spool), 0);
   append_range(spool, 500, 510);
   drain(spool, 500, 510);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -128,7 +128,7 @@ START_TEST(what_is_delivered_leaves_the_disk)
   ck_assert_uint_gt(count_segments(), 3);
   drain(spool, 0, 499);
   ck_assert_uint_le(count_segments(), 1);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -145,7 +145,7 @@ START_TEST(what_was_not_acknowledged_comes_again_after_a_rewind)
   spool_rewind(spool);
   ck_assert_uint_eq(queued(spool), 197);
   drain(spool, 3, 199);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -158,18 +158,18 @@ START_TEST(messages_survive_a_restart)
     ck_assert(read_message(spool, i, &name));
     spool_acknowledge(spool, name);
   }
-  spool_close(&spool);
+  spool_unref(&spool);
 
   spool = open_spool(LIMIT);
   ck_assert_uint_eq(queued(spool), 180);
   append_range(spool, 300, 320);
   drain(spool, 120, 320);
-  spool_close(&spool);
+  spool_unref(&spool);
   spool = open_spool(LIMIT);
   ck_assert_uint_eq(queued(spool), 0);
   append(spool, 321);
   drain(spool, 321, 321);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -192,7 +192,7 @@ START_TEST(messages_survive_being_killed)
 
   Spool *spool = open_spool(LIMIT);
   drain(spool, 0, 99);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -201,13 +201,13 @@ START_TEST(a_torn_last_message_is_cut_off)
   g_autofree char *segment = first_segment();
   Spool *spool = open_spool(LIMIT);
   append_range(spool, 0, 2);
-  spool_close(&spool);
+  spool_unref(&spool);
   ck_assert_int_eq(truncate(segment, 3 * 24 - 5), 0);
 
   spool = open_spool(LIMIT);
   append_range(spool, 2, 3);
   drain(spool, 0, 3);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -225,7 +225,7 @@ START_TEST(damaged_lines_are_passed_over_and_counted)
   drain(spool, 0, 2);
   ck_assert_uint_eq(dropped(spool), 4);
   ck_assert_uint_eq(queued(spool), 0);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -241,7 +241,7 @@ START_TEST(damaged_lines_wait_for_what_is_before_them)
   ck_assert(!read_message(spool, 1, &name));
   spool_acknowledge(spool, first);
   drain(spool, 1, 1);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -251,11 +251,11 @@ START_TEST(a_lost_number_means_delivering_again)
   Spool *spool = open_spool(LIMIT);
   append_range(spool, 0, 9);
   drain(spool, 0, 9);
-  spool_close(&spool);
+  spool_unref(&spool);
   ck_assert(g_file_set_contents(acked, _i ? "garbage garbage garbage" : "", -1, NULL));
   spool = open_spool(LIMIT);
   drain(spool, 0, 9);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -278,7 +278,20 @@ START_TEST(beyond_the_limit_the_oldest_are_dropped_and_counted)
   spool_acknowledge(spool, name);
   oldest = (guint)dropped(spool);
   drain(spool, oldest, 10999);
-  spool_close(&spool);
+  spool_unref(&spool);
+}
+END_TEST
+
+START_TEST(a_smaller_limit_holds_at_once)
+{
+  SpoolStatus status;
+  Spool *spool = open_spool(4 * LIMIT);
+  append_range(spool, 0, 1999);
+  spool_set_limit(spool, LIMIT);
+  spool_get_status(spool, &status);
+  ck_assert_uint_le(status.bytes, LIMIT);
+  drain(spool, (guint)status.dropped, 1999);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -291,7 +304,7 @@ START_TEST(a_message_larger_than_the_limit_is_dropped_alone)
   append(spool, 1);
   ck_assert_uint_eq(dropped(spool), 1);
   drain(spool, 0, 1);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -306,12 +319,12 @@ START_TEST(a_full_disk_costs_nothing)
     drain(spool, 0, 20); /* from memory, the disk being full */
   limit_file_size(RLIM_INFINITY);
   append_range(spool, 21, 30);
-  spool_close(&spool);
+  spool_unref(&spool);
 
   spool = open_spool(LIMIT);
   drain(spool, _i == 0 ? 21 : 0, 30);
   ck_assert_uint_eq(dropped(spool), 0);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -328,7 +341,7 @@ START_TEST(memory_has_a_limit_while_the_disk_is_full)
   limit_file_size(RLIM_INFINITY);
   spool_sync(spool);
   drain(spool, 0, (guint)kept - 1);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -346,7 +359,7 @@ START_TEST(a_deleted_segment_costs_its_messages_alone)
   ck_assert_uint_lt(first, 100);
   spool_rewind(spool);
   drain(spool, first, 299);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -356,7 +369,7 @@ START_TEST(a_spool_has_one_user)
   Spool *spool = open_spool(LIMIT);
   ck_assert_ptr_null(spool_open(folder, LIMIT, &error));
   assert_error(error, "is used by another process");
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -396,7 +409,7 @@ START_TEST(writers_and_a_reader_at_once)
   for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
     g_thread_join(threads[i]);
   ck_assert_uint_eq(queued(spool), 0);
-  spool_close(&spool);
+  spool_unref(&spool);
 }
 END_TEST
 
@@ -414,6 +427,7 @@ int main(void)
   tcase_add_test(tests, damaged_lines_wait_for_what_is_before_them);
   tcase_add_loop_test(tests, a_lost_number_means_delivering_again, 0, 2);
   tcase_add_test(tests, beyond_the_limit_the_oldest_are_dropped_and_counted);
+  tcase_add_test(tests, a_smaller_limit_holds_at_once);
   tcase_add_test(tests, a_message_larger_than_the_limit_is_dropped_alone);
   tcase_add_loop_test(tests, a_full_disk_costs_nothing, 0, 2);
   tcase_add_test(tests, memory_has_a_limit_while_the_disk_is_full);
