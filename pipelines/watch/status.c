@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include <json-glib/json-glib.h>
+#include "members.h"
 
 guint64 status_memory(void)
 {
@@ -48,40 +48,19 @@ char *status_line(const Status *status)
 
 /* ---- For programs -------------------------------------------------------------------------- */
 
-static void add_string(JsonBuilder *builder, const char *member, const char *value)
-{
-  json_builder_set_member_name(builder, member);
-  if (value)
-    json_builder_add_string_value(builder, value);
-  else
-    json_builder_add_null_value(builder);
-}
-
-static void add_count(JsonBuilder *builder, const char *member, guint64 value)
-{
-  json_builder_set_member_name(builder, member);
-  json_builder_add_int_value(builder, (gint64)value);
-}
-
-static void add_double(JsonBuilder *builder, const char *member, double value)
-{
-  json_builder_set_member_name(builder, member);
-  json_builder_add_double_value(builder, value);
-}
-
 static void add_camera(JsonBuilder *builder, const StatusCamera *entry)
 {
   const CameraStatus *camera = &entry->camera;
   json_builder_begin_object(builder);
-  add_string(builder, "name", entry->name);
-  add_string(builder, "state", camera_state_name(camera->state));
-  add_count(builder, "frames", camera->frames);
-  add_double(builder, "frames_per_second", entry->frame_rate);
-  add_count(builder, "skipped", camera->skipped);
-  add_string(builder, "label", camera->label);
-  add_double(builder, "score", camera->score);
-  add_count(builder, "reconnects", camera->connects ? camera->connects - 1 : 0);
-  add_string(builder, "last_error", camera->error);
+  member_add_string(builder, "name", entry->name);
+  member_add_string(builder, "state", camera_state_name(camera->state));
+  member_add_count(builder, "frames", camera->frames);
+  member_add_double(builder, "frames_per_second", entry->frame_rate);
+  member_add_count(builder, "skipped", camera->skipped);
+  member_add_string(builder, "label", camera->label);
+  member_add_double(builder, "score", camera->score);
+  member_add_count(builder, "reconnects", camera->connects ? camera->connects - 1 : 0);
+  member_add_string(builder, "last_error", camera->error);
   json_builder_end_object(builder);
 }
 
@@ -90,9 +69,9 @@ static void add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
   if (outputs->has_log) {
     json_builder_set_member_name(builder, "log");
     json_builder_begin_object(builder);
-    add_count(builder, "lines", outputs->log.lines);
-    add_count(builder, "waiting", outputs->log.waiting);
-    add_count(builder, "dropped", outputs->log.dropped);
+    member_add_count(builder, "lines", outputs->log.lines);
+    member_add_count(builder, "waiting", outputs->log.waiting);
+    member_add_count(builder, "dropped", outputs->log.dropped);
     json_builder_end_object(builder);
   }
   if (outputs->has_mqtt) {
@@ -100,10 +79,10 @@ static void add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
     json_builder_begin_object(builder);
     json_builder_set_member_name(builder, "connected");
     json_builder_add_boolean_value(builder, outputs->mqtt.connected);
-    add_count(builder, "queued", outputs->spool.queued);
-    add_count(builder, "queued_bytes", outputs->spool.bytes);
-    add_count(builder, "dropped", outputs->spool.dropped);
-    add_string(builder, "last_error", outputs->mqtt.error);
+    member_add_count(builder, "queued", outputs->spool.queued);
+    member_add_count(builder, "queued_bytes", outputs->spool.bytes);
+    member_add_count(builder, "dropped", outputs->spool.dropped);
+    member_add_string(builder, "last_error", outputs->mqtt.error);
     json_builder_end_object(builder);
   }
 }
@@ -118,10 +97,9 @@ char *status_json(const Status *status)
     add_camera(builder, &g_array_index(status->cameras, StatusCamera, i));
   json_builder_end_array(builder);
   add_outputs(builder, &status->outputs);
-  add_count(builder, "memory", status->memory);
+  member_add_count(builder, "memory", status->memory);
   json_builder_end_object(builder);
-  g_autoptr(JsonNode) root = json_builder_get_root(builder);
-  return json_to_string(root, FALSE);
+  return member_to_line(builder);
 }
 
 void status_clear(Status *status)

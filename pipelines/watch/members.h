@@ -1,0 +1,12 @@
+/* Members of JSON objects, one call each. */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+/* @value: (nullable) */
+void member_add_string(JsonBuilder *builder, const char *member, const char *value);
+void member_add_count(JsonBuilder *builder, const char *member, guint64 value);
+void member_add_double(JsonBuilder *builder, const char *member, double value);
+
+/* Returns: (transfer full): what was built, as one line without newline */
+char *member_to_line(JsonBuilder *builder);
