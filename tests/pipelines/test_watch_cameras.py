@@ -63,7 +63,8 @@ class Streams(WatchTest):
                 watch.more_frames("door", 5)
                 server.tell("stall")
                 watch.note(r"camera door, rtsp:\S*: no frame for 0.7 s; next attempt in")
-                watch.note("camera door, .*: no frame within 2 s")
+                # Connecting anew fails, too: who gives up first depends on the camera.
+                watch.note("camera door, .*: (no frame within 2 s|Could not receive|Could not read)")
                 server.tell("resume")
                 watch.more_frames("door", 5)
         self.assertIn("lost", self.events())
