@@ -387,18 +387,8 @@ void config_unref(Config *self)
   g_free(self);
 }
 
-static gboolean equal(const Key *keys, const void *a, const void *b)
-{
-  g_autofree char *one = keys_fingerprint(keys, a), *other = keys_fingerprint(keys, b);
-  return !strcmp(one, other);
-}
-
-gboolean config_log_equal(const LogConfig *a, const LogConfig *b)
-{
-  return equal(log_keys, a, b);
-}
-
 gboolean config_mqtt_equal(const MqttConfig *a, const MqttConfig *b)
 {
-  return equal(mqtt_keys, a, b);
+  g_autofree char *one = keys_fingerprint(mqtt_keys, a), *other = keys_fingerprint(mqtt_keys, b);
+  return !strcmp(one, other);
 }

@@ -77,8 +77,7 @@ Config *config_load(const char *path, GError **error);
 Config *config_ref(Config *self);
 void config_unref(Config *self);
 
-/* Returns: whether @a and @b ask for the same log, or the same broker */
-gboolean config_log_equal(const LogConfig *a, const LogConfig *b);
+/* Returns: whether all keys of @a and @b are the same */
 gboolean config_mqtt_equal(const MqttConfig *a, const MqttConfig *b);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_unref)

@@ -87,9 +87,7 @@ static gboolean run(const char *path, GError **error)
   signal(SIGXFSZ, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
   mosquitto_lib_init();
-  gboolean good = watch_run(&options, error);
-  mosquitto_lib_cleanup();
-  return good;
+  return watch_run(&options, error);
 }
 
 int main(int argc, char **argv)

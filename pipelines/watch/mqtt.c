@@ -110,6 +110,15 @@ static void on_connect(struct mosquitto *client, void *data, int code)
 }
 
 /* Confirmations may come in any order; the spool takes them in its own. */
+static void release_confirmed(Mqtt *self)
+{
+  Sent *first;
+  while ((first = g_queue_peek_head(&self->sent)) && first->confirmed) {
+    spool_acknowledge(self->spool, first->number);
+    g_free(g_queue_pop_head(&self->sent));
+  }
+}
+
 static void on_publish(struct mosquitto *client, void *data, int id)
 {
   Mqtt *self = data;
@@ -120,11 +129,7 @@ static void on_publish(struct mosquitto *client, void *data, int id)
       break;
     }
   }
-  Sent *first;
-  while ((first = g_queue_peek_head(&self->sent)) && first->confirmed) {
-    spool_acknowledge(self->spool, first->number);
-    g_free(g_queue_pop_head(&self->sent));
-  }
+  release_confirmed(self);
 }
 
 /* ---- One connection ------------------------------------------------------------------------ */
@@ -155,6 +160,7 @@ static int send_messages(Mqtt *self)
     if (code == MOSQ_ERR_SUCCESS)
       remember_sent(self, id, number, impossible);
   }
+  release_confirmed(self);
   return code;
 }
 
@@ -226,8 +232,9 @@ static gboolean set_up_client(Mqtt *self, GError **error)
   if (code == MOSQ_ERR_SUCCESS && self->tls)
     code = mosquitto_tls_set(self->client, self->ca_file, self->ca_file ? NULL : "/etc/ssl/certs",
                              NULL, NULL, NULL);
+  /* The asynchronous call would try the first of a name's addresses alone. */
   if (code == MOSQ_ERR_SUCCESS)
-    code = mosquitto_connect_async(self->client, self->host, self->port, KEEP_ALIVE);
+    code = mosquitto_connect(self->client, self->host, self->port, KEEP_ALIVE);
   if (code == MOSQ_ERR_SUCCESS)
     return TRUE;
   g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, describe(code));
@@ -241,6 +248,10 @@ static void connect_and_serve(Mqtt *self)
 
   self->refused = FALSE;
   const char *reason = set_up_client(self, &error) ? serve(self) : error->message;
+  if (self->connected)
+    backoff_succeeded(&self->backoff, (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
+  if (self->refused)
+    backoff_slow_down(&self->backoff);
   if (reason)
     set_trouble(self, reason);
   if (self->client) {
@@ -249,11 +260,6 @@ static void connect_and_serve(Mqtt *self)
     mosquitto_destroy(self->client);
     self->client = NULL;
   }
-  if (self->refused)
-    backoff_slow_down(&self->backoff);
-  else
-    backoff_succeeded(&self->backoff, (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
-
   /* What was sent and not confirmed is sent again, in its order. */
   g_queue_clear_full(&self->sent, g_free);
   if (!is_stopping(self))
@@ -356,7 +362,8 @@ void mqtt_free(Mqtt **mqtt)
   gboolean over = self->over;
   g_mutex_unlock(&self->lock);
   if (!over) {
-    /* Asking for a name's address can take long; what the thread may still use is not freed. */
+    /* Asking for a name's address, or for a connection, can take minutes; what the thread may
+     * still use is not freed. */
     note("MQTT broker %s: cannot be reached, and does not stop trying", self->host);
     return;
   }
