@@ -266,10 +266,11 @@ GstElement *camera_pipeline_get_element(CameraPipeline *self)
   return self->pipeline;
 }
 
-guint64 camera_pipeline_get_skipped(CameraPipeline *self)
+guint64 camera_pipeline_take_skipped(CameraPipeline *self)
 {
   g_mutex_lock(&self->lock);
   guint64 skipped = self->skipped;
+  self->skipped = 0;
   g_mutex_unlock(&self->lock);
   return skipped;
 }

@@ -29,8 +29,9 @@ GstElement *camera_pipeline_get_element(CameraPipeline *self);
  * Returns: (transfer full): one line */
 char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolean *hopeless);
 
-/* Returns: frames that were passed over, because inference took longer than the camera */
-guint64 camera_pipeline_get_skipped(CameraPipeline *self);
+/* Returns: frames that were passed over since the last call, because inference took longer than the
+ * camera */
+guint64 camera_pipeline_take_skipped(CameraPipeline *self);
 
 /* Stops the pipeline. */
 void camera_pipeline_free(CameraPipeline **self);

@@ -25,7 +25,7 @@ struct _Camera {
 
   /* Of the thread, and of the streaming thread while a pipeline plays. */
   Sightings *sightings;
-  gboolean lost;    /* sightings end because the camera does */
+  gboolean lost;    /* what vanishes now does so with the camera */
   char *last_label; /* of the connection's last frame */
   gboolean first;   /* the connection's next frame is its first */
   Backoff backoff;
@@ -136,6 +136,14 @@ static char *find_stall(Camera *self, gint64 start)
   return NULL;
 }
 
+static void count_skipped(Camera *self, CameraPipeline *pipeline)
+{
+  guint64 skipped = camera_pipeline_take_skipped(pipeline);
+  g_mutex_lock(&self->lock);
+  self->status.skipped += skipped;
+  g_mutex_unlock(&self->lock);
+}
+
 /* Returns: (transfer full): why the connection is over; NULL where we are to stop */
 static char *watch_over(Camera *self, CameraPipeline *pipeline, gboolean *ended, gboolean *hopeless)
 {
@@ -152,6 +160,7 @@ static char *watch_over(Camera *self, CameraPipeline *pipeline, gboolean *ended,
     } else {
       reason = find_stall(self, start);
     }
+    count_skipped(self, pipeline);
   }
   return reason;
 }
@@ -184,9 +193,6 @@ static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
   set_bus(self, gst_element_get_bus(element));
   gst_element_set_state(element, GST_STATE_PLAYING);
   char *reason = watch_over(self, pipeline, ended, hopeless);
-  g_mutex_lock(&self->lock);
-  self->status.skipped += camera_pipeline_get_skipped(pipeline);
-  g_mutex_unlock(&self->lock);
   camera_pipeline_free(&pipeline);
   set_bus(self, NULL);
   return reason;
@@ -195,8 +201,9 @@ static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
 /* What the camera showed is not there any more, as far as we know. */
 static void end_connection(Camera *self, const char *event, const char *reason)
 {
-  self->lost = *event == 'l';
+  self->lost = strcmp(event, "lost") == 0;
   sightings_end(self->sightings);
+  self->lost = FALSE;
   g_clear_pointer(&self->last_label, g_free);
   put_event(self, event_camera(self->config->name, event, reason));
 }

@@ -55,6 +55,21 @@ class Streams(WatchTest):
                 watch.more_frames("door", 5)
         self.assertEqual(self.events(), ["connected", "lost", "connected", "ended"])
 
+    def test_what_is_seen_vanishes_with_the_camera(self):
+        with Server() as server:
+            path = self.configure({"door": {"url": server.url, "labels": "class 2", "threshold": 0,
+                                            "top-k": 10, "appear-after": 0}})
+            with Watch(path) as watch:
+                watch.more_frames("door")
+                server.tell("drop")
+                watch.camera_where("door", lambda camera: camera["reconnects"] == 1)
+                watch.more_frames("door")
+        self.assertEqual(self.events(), ["connected", "appeared", "vanished", "lost",
+                                         "connected", "appeared", "vanished", "ended"])
+        reasons = [line.get("reason") for line in self.read_log()
+                   if line.get("event") == "vanished"]
+        self.assertEqual(reasons, ["camera lost", None])
+
     def test_a_stalled_camera_is_found_out(self):
         with Server() as server:
             path = self.configure({"door": {"url": server.url}}, **{
