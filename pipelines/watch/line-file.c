@@ -64,20 +64,21 @@ gboolean line_file_open(LineFile *self, const char *path, guint64 *cut, GError *
   return FALSE;
 }
 
-static gboolean write_all(int fd, const char *bytes, gsize length)
+/* Returns: how many bytes were written; where not all, errno tells why */
+static gsize write_all(int fd, const char *bytes, gsize length)
 {
-  while (length > 0) {
-    ssize_t n = write(fd, bytes, length);
+  gsize written = 0;
+  while (written < length) {
+    ssize_t n = write(fd, bytes + written, length - written);
     if (n < 0 && errno == EINTR)
       continue;
     if (n <= 0) {
       errno = n < 0 ? errno : ENOSPC;
-      return FALSE;
+      break;
     }
-    bytes += n;
-    length -= (gsize)n;
+    written += (gsize)n;
   }
-  return TRUE;
+  return written;
 }
 
 gboolean line_file_append(LineFile *self, const char *line, gsize length, GError **error)
@@ -85,12 +86,13 @@ gboolean line_file_append(LineFile *self, const char *line, gsize length, GError
   if (self->torn && ftruncate(self->fd, (off_t)self->size) < 0)
     return line_file_fail(error, NULL);
   self->torn = FALSE;
-  if (write_all(self->fd, line, length)) {
+  gsize written = write_all(self->fd, line, length);
+  if (written == length) {
     self->size += length;
     return TRUE;
   }
   line_file_fail(error, NULL);
-  self->torn = ftruncate(self->fd, (off_t)self->size) < 0;
+  self->torn = written > 0 && ftruncate(self->fd, (off_t)self->size) < 0;
   return FALSE;
 }
 

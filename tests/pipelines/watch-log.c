@@ -183,7 +183,7 @@ END_TEST
 
 START_TEST(what_waits_has_a_limit_and_is_counted)
 {
-  const guint n = 300000; /* 6 MB */
+  const guint n = 230000; /* 4.6 MB */
   LogFileStatus status;
   LogFile *log = open_log(100000000, 3);
   limit_file_size(0);
