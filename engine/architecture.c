@@ -72,8 +72,8 @@ double vitgate__description_published_gmacs(const Description *d)
 
 guint64 vitgate__attention_parameters(const Description *d, guint heads)
 {
-  guint64 width = (guint64)heads * d->head_dim;
-  return heads ? 2 * d->dim + 3 * width * (d->dim + 1) + (width + 1) * d->dim : 0;
+  guint64 width = (guint64)heads * d->head_dim, bias = !d->qkv_unbiased;
+  return heads ? 2 * d->dim + 3 * width * (d->dim + bias) + (width + 1) * d->dim : 0;
 }
 
 guint64 vitgate__mlp_parameters(const Description *d, guint neurons)
@@ -105,12 +105,18 @@ static void add_spec(GArray *specs, const char *name, guint64 rows, guint64 colu
   g_array_append_val(specs, spec);
 }
 
-/* A learned affine map: NAME.weight and NAME.bias. columns 0: a LayerNorm's scale and shift */
-static void add_affine(GArray *specs, const char *name, guint64 rows, guint64 columns)
+static void add_weight(GArray *specs, const char *name, guint64 rows, guint64 columns)
 {
   char full[64];
   g_snprintf(full, sizeof full, "%s.weight", name);
   add_spec(specs, full, rows, columns);
+}
+
+/* A learned affine map: NAME.weight and NAME.bias. columns 0: a LayerNorm's scale and shift */
+static void add_affine(GArray *specs, const char *name, guint64 rows, guint64 columns)
+{
+  char full[64];
+  add_weight(specs, name, rows, columns);
   g_snprintf(full, sizeof full, "%s.bias", name);
   add_spec(specs, full, rows, 0);
 }
@@ -143,7 +149,11 @@ static void add_block(GArray *specs, const Description *d, guint i)
   char name[48];
   for (guint p = 0; p < G_N_ELEMENTS(parts); p++) {
     g_snprintf(name, sizeof name, "blocks.%u.%s", i, parts[p].name);
-    if (parts[p].present)
+    if (!parts[p].present)
+      continue;
+    if (d->qkv_unbiased && !strcmp(parts[p].name, "attn.qkv"))
+      add_weight(specs, name, parts[p].rows, parts[p].columns);
+    else
       add_affine(specs, name, parts[p].rows, parts[p].columns);
   }
   if (d->blocks[i].attention_gate)
@@ -213,6 +223,18 @@ static BlockShape infer_block(const Safetensors *file, guint i, guint head_dim)
   };
 }
 
+/* Whether the first attention there is has no bias: then none may have one. */
+static gboolean infer_unbiased(const Safetensors *file, guint depth)
+{
+  for (guint i = 0; i < depth; i++) {
+    g_autofree char *weight = g_strdup_printf("blocks.%u.attn.qkv.weight", i),
+                    *bias = g_strdup_printf("blocks.%u.attn.qkv.bias", i);
+    if (vitgate__safetensors_find(file, weight))
+      return !vitgate__safetensors_find(file, bias);
+  }
+  return FALSE;
+}
+
 static gboolean has_block(const Safetensors *file, guint i)
 {
   g_autofree char *prefix = g_strdup_printf("blocks.%u.", i);
@@ -277,6 +299,7 @@ Description *vitgate__description_infer(const Safetensors *file, guint heads, GE
   d->blocks = g_new0(BlockShape, DESCRIPTION_MAX_DEPTH);
   for (; d->depth < DESCRIPTION_MAX_DEPTH && has_block(file, d->depth); d->depth++)
     d->blocks[d->depth] = infer_block(file, d->depth, d->head_dim);
+  d->qkv_unbiased = infer_unbiased(file, d->depth);
 
   /* DeiT's evaluation: the crop is 0.875 of the resized image; ImageNet's statistics. */
   d->preprocessing = (Preprocessing){

@@ -256,6 +256,16 @@ static gboolean read_agreement(const Reader *parent, Description *d)
   return TRUE;
 }
 
+/* Absent: there is one, as in every ViT. */
+static gboolean read_qkv_bias(const Reader *reader, Description *d)
+{
+  gboolean biased = TRUE;
+  if (json_object_has_member(reader->object, "qkv_bias") && !read_bool(reader, "qkv_bias", &biased))
+    return FALSE;
+  d->qkv_unbiased = !biased;
+  return TRUE;
+}
+
 static gboolean read_dimensions(const Reader *reader, Description *d)
 {
   static const char *const families[] = { "vit", NULL },
@@ -276,7 +286,7 @@ static gboolean read_dimensions(const Reader *reader, Description *d)
          read_uint(reader, "head_dim", 1, DESCRIPTION_MAX_DIM, &d->head_dim) &&
          read_uint(reader, "depth", 0, DESCRIPTION_MAX_DEPTH, &d->depth) &&
          read_uint(reader, "n_classes", 1, DESCRIPTION_MAX_CLASSES, &d->n_classes) &&
-         read_bool(reader, "distilled", &d->distilled) &&
+         read_bool(reader, "distilled", &d->distilled) && read_qkv_bias(reader, d) &&
          read_number(reader, "layer_norm_eps", 1, &d->layer_norm_eps) && read_blocks(reader, d);
 }
 
@@ -394,6 +404,8 @@ char *vitgate__description_to_json(const Description *d)
   json_object_set_int_member(object, "depth", d->depth);
   json_object_set_int_member(object, "n_classes", d->n_classes);
   json_object_set_boolean_member(object, "distilled", d->distilled);
+  if (d->qkv_unbiased)
+    json_object_set_boolean_member(object, "qkv_bias", FALSE);
   json_object_set_string_member(object, "pooling", "class-token");
   json_object_set_double_member(object, "layer_norm_eps", d->layer_norm_eps);
   json_object_set_string_member(object, "precision", d->precision ? d->precision : "float32");

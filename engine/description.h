@@ -44,8 +44,9 @@ typedef struct {
   guint image_size, patch_size;
   guint dim, head_dim;
   guint depth;
-  BlockShape *blocks; /* [depth] */
-  gboolean distilled; /* a distillation token and head follow the class token's */
+  BlockShape *blocks;    /* [depth] */
+  gboolean distilled;    /* a distillation token and head follow the class token's */
+  gboolean qkv_unbiased; /* queries, keys and values are products without a bias */
   guint n_classes;
   double layer_norm_eps;
   const char *precision; /* as the file stores its matrices: "float32" … "int8"; NULL: float32 */

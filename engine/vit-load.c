@@ -38,23 +38,39 @@ static LayerNorm load_norm(Loader *loader, const char *name, guint n)
   };
 }
 
-static Linear load_linear(Loader *loader, const char *name, guint n_out, guint n_in)
+/* Reads weights, and behind them their bias, into the scratch memory.
+ * Returns: the bias */
+static float *read_affine(Loader *loader, const char *name, gboolean biased, guint n_out,
+                          guint n_in)
 {
-  Linear linear = { 0 };
   float *bias = loader->scratch + (gsize)n_out * n_in;
   read_tensor(loader, loader->scratch, name, "weight");
-  read_tensor(loader, bias, name, "bias");
+  if (biased)
+    read_tensor(loader, bias, name, "bias");
+  else
+    memset(bias, 0, n_out * sizeof *bias);
+  return bias;
+}
+
+static Linear load_layer(Loader *loader, const char *name, gboolean biased, guint n_out, guint n_in)
+{
+  Linear linear = { 0 };
+  float *bias = read_affine(loader, name, biased, n_out, n_in);
   loader->next = vitgate__linear_init(&linear, loader->precision, loader->next, loader->scratch,
                                       bias, n_out, n_in);
   return linear;
 }
 
-/* The tail's queries are computed for other rows than its keys and values. */
-static void load_tail(Loader *loader, Block *block, const char *name, guint width, guint dim)
+static Linear load_linear(Loader *loader, const char *name, guint n_out, guint n_in)
 {
-  float *bias = loader->scratch + (gsize)3 * width * dim;
-  read_tensor(loader, loader->scratch, name, "weight");
-  read_tensor(loader, bias, name, "bias");
+  return load_layer(loader, name, TRUE, n_out, n_in);
+}
+
+/* The tail's queries are computed for other rows than its keys and values. */
+static void load_tail(Loader *loader, Block *block, const char *name, gboolean biased, guint width,
+                      guint dim)
+{
+  float *bias = read_affine(loader, name, biased, 3 * width, dim);
   loader->next = vitgate__linear_init(&block->q, loader->precision, loader->next, loader->scratch,
                                       bias, width, dim);
   loader->next =
@@ -86,9 +102,9 @@ static Block load_block(Loader *loader, const Description *d, guint i)
   if (width) {
     block.norm1 = load_norm(loader, NAME("norm1"), d->dim);
     if (i == vitgate__description_tail(d))
-      load_tail(loader, &block, NAME("attn.qkv"), width, d->dim);
+      load_tail(loader, &block, NAME("attn.qkv"), !d->qkv_unbiased, width, d->dim);
     else
-      block.qkv = load_linear(loader, NAME("attn.qkv"), 3 * width, d->dim);
+      block.qkv = load_layer(loader, NAME("attn.qkv"), !d->qkv_unbiased, 3 * width, d->dim);
     block.proj = load_linear(loader, NAME("attn.proj"), d->dim, width);
   }
   if (neurons) {

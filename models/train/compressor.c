@@ -237,7 +237,8 @@ static gboolean is_alike(const Description *a, const Description *teacher)
 {
   return a->image_size == teacher->image_size && a->patch_size == teacher->patch_size &&
          a->dim == teacher->dim && a->head_dim == teacher->head_dim && a->depth == teacher->depth &&
-         a->distilled == teacher->distilled && a->n_classes == teacher->n_classes &&
+         a->distilled == teacher->distilled && a->qkv_unbiased == teacher->qkv_unbiased &&
+         a->n_classes == teacher->n_classes &&
          (!a->label_ids || !teacher->label_ids ||
           g_strv_equal((const char *const *)a->label_ids, (const char *const *)teacher->label_ids));
 }

@@ -107,6 +107,8 @@ gboolean network_write(const Network *network, const char *precision, const char
   g_autoptr(GPtrArray) owned = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < network->parameters->len; i++) {
     const Parameter *p = &g_array_index(network->parameters, Parameter, i);
+    if (p->implied)
+      continue;
     if (int8 && is_rounded(p))
       add_int8(tensors, owned, p, network->values + p->offset);
     else if (int8 && is_halved(p))

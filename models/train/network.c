@@ -115,6 +115,21 @@ static void locate(Network *network)
     locate_block(network, i);
 }
 
+/* A bias of zeros that does not learn, where queries, keys and values have none. */
+static void add_implied_biases(Network *network)
+{
+  const Description *d = network->description;
+  for (guint b = 0; d->qkv_unbiased && b < d->depth; b++) {
+    TensorSpec spec = { .n_dims = 1, .shape = { 3 * d->blocks[b].heads * d->head_dim } };
+    if (!d->blocks[b].heads)
+      continue;
+    g_snprintf(spec.name, sizeof spec.name, "blocks.%u.attn.qkv.bias", b);
+    add(network, &spec);
+    Parameter *p = &g_array_index(network->parameters, Parameter, network->parameters->len - 1);
+    p->fixed = p->implied = TRUE;
+  }
+}
+
 static void add_choice(Network *network, Choice *choice, guint block, const char *units, guint most,
                        guint step)
 {
@@ -183,7 +198,7 @@ void network_control_gates(Network *network, GateControl control, gboolean fresh
     return;
   for (guint i = 0; i < network->parameters->len; i++) {
     Parameter *p = &g_array_index(network->parameters, Parameter, i);
-    p->fixed = strstr(p->name, "_gate.") && !g_str_has_suffix(p->name, ".fc2.bias");
+    p->fixed = p->implied || (strstr(p->name, "_gate.") && !g_str_has_suffix(p->name, ".fc2.bias"));
   }
   for (guint b = 0; fresh && b < network->description->depth; b++) {
     control_gate(network, &network->blocks[b].attention_gate, control);
@@ -224,6 +239,7 @@ Network *network_new(const Description *description, gboolean search)
   g_autoptr(GArray) specs = vitgate__description_tensors(description);
   for (guint i = 0; i < specs->len; i++)
     add(network, &g_array_index(specs, TensorSpec, i));
+  add_implied_biases(network);
   locate(network);
   network->searches = search;
   if (search)

@@ -12,9 +12,10 @@ typedef struct {
   guint n_dims;
   guint64 shape[4];
   gsize offset, n;
-  gboolean decay;  /* weight decay applies: a matrix */
-  gboolean steers; /* of a gate or a structure choice: learns at a rate of its own */
-  gboolean fixed;  /* does not learn */
+  gboolean decay;   /* weight decay applies: a matrix */
+  gboolean steers;  /* of a gate or a structure choice: learns at a rate of its own */
+  gboolean fixed;   /* does not learn */
+  gboolean implied; /* zeros that the file leaves out */
 } Parameter;
 
 /* LayerNorm of [class token ‖ mean of patch tokens] (2 dim), Linear to GATE_HIDDEN, GELU, Linear

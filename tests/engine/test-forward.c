@@ -11,7 +11,8 @@
 #define MAX_BATCH 5
 #define N_IMAGES  3 /* in a golden file */
 
-static const char *const models[] = { "small", "odd", "distilled", "cut", "f16", "bf16", "timm" };
+static const char *const models[] = { "small", "odd",  "distilled", "cut",
+                                      "f16",   "bf16", "timm",      "unbiased" };
 
 /* One golden model and its inputs, repeated to fill the largest batch. */
 typedef struct {

@@ -22,8 +22,8 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "goldens")
 N_IMAGES = 3
 
 Spec = namedtuple("Spec", "name seed image patch dim head_dim blocks classes "
-                          "distilled eps store described labels interpolation dense_blocks",
-                  defaults=(False, 1e-6, None, True, True, "bicubic", None))
+                          "distilled eps store described labels interpolation dense_blocks qkv_bias",
+                  defaults=(False, 1e-6, None, True, True, "bicubic", None, True))
 
 # blocks: (heads, neurons) of each; 0: no such module.
 MODELS = [
@@ -36,6 +36,7 @@ MODELS = [
     Spec("f16", 5, 24, 8, 32, 16, [(2, 64)] * 2, 5, store="F16"),
     Spec("bf16", 6, 24, 8, 32, 16, [(2, 64)] * 2, 5, store="BF16"),
     Spec("timm", 7, 24, 8, 64, 64, [(1, 48)] * 2, 9, described=False),
+    Spec("unbiased", 8, 24, 8, 40, 20, [(2, 64)] * 2, 6, eps=1e-5, qkv_bias=False),
 ]
 
 
@@ -68,6 +69,8 @@ def make_weights(spec):
         if heads:
             norm(w, f"blocks.{i}.norm1")
             linear(w, f"blocks.{i}.attn.qkv", 3 * width, spec.dim, 1.4)
+            if not spec.qkv_bias:
+                del w[f"blocks.{i}.attn.qkv.bias"]
             linear(w, f"blocks.{i}.attn.proj", spec.dim, width, 1.2)
         if neurons:
             norm(w, f"blocks.{i}.norm2")
@@ -92,7 +95,7 @@ def count(spec, blocks):
         width = heads * spec.head_dim
         macs += tokens * width * (4 * dim + 2 * tokens) + tokens * 2 * dim * neurons
         if heads:
-            parameters += 2 * dim + 3 * width * (dim + 1) + dim * (width + 1)
+            parameters += 2 * dim + 3 * width * (dim + spec.qkv_bias) + dim * (width + 1)
         if neurons:
             parameters += 2 * dim + neurons * (dim + 1) + dim * (neurons + 1)
     return macs / 1e9, parameters
@@ -113,6 +116,8 @@ def describe(spec):
         "dense": {"gmacs": gmacs, "parameters": parameters},
         "provenance": {"made_by": "tests/reference/make_goldens.py", "seed": spec.seed},
     }
+    if not spec.qkv_bias:
+        description["qkv_bias"] = False
     if spec.labels:
         description["labels"] = [f"class {i}" for i in range(spec.classes)]
         description["label_ids"] = [f"n{i:08d}" for i in range(spec.classes)]

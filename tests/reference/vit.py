@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d, gelu, layer_norm, linear
 def attention(x, w, prefix, head_dim):
     """x [N, T, dim] -> [N, T, dim]; the rows of qkv are all heads' q, then k, then v."""
     n, t, _ = x.shape
-    qkv = linear(x, w[prefix + "qkv.weight"], w[prefix + "qkv.bias"])
+    qkv = linear(x, w[prefix + "qkv.weight"], w.get(prefix + "qkv.bias"))
     q, k, v = qkv.reshape(n, t, 3, -1, head_dim).permute(2, 0, 3, 1, 4)
     scores = (q @ k.transpose(-2, -1)) * head_dim ** -0.5
     y = (scores.softmax(-1) @ v).transpose(1, 2).reshape(n, t, -1)

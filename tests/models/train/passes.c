@@ -8,7 +8,7 @@ void passes_fill(Network *network, guint32 seed)
   for (guint i = 0; i < network->parameters->len; i++) {
     const Parameter *p = &g_array_index(network->parameters, Parameter, i);
     const gboolean norm = g_str_has_suffix(p->name, "weight") && p->n_dims == 1;
-    for (gsize j = 0; j < p->n; j++)
+    for (gsize j = 0; !p->implied && j < p->n; j++)
       network->values[p->offset + j] =
           (norm ? 1 : 0) + (real)g_rand_double_range(random, -0.4, 0.4);
   }

@@ -153,12 +153,14 @@ typedef struct {
   gboolean distilled;
   double eps;
   BlockShape blocks[MAX_DEPTH]; /* heads, neurons */
+  gboolean qkv_unbiased;
 } Shape;
 
 static const Shape shapes[] = {
   { 21, 7, 30, 10, 5, 11, FALSE, 1e-6, { { 3, 48 }, { 1, 17 }, { 0, 16 }, { 2, 0 }, { 0, 80 } } },
   { 20, 5, 24, 7, 3, 5, TRUE, 1e-5, { { 2, 33 }, { 0, 0 }, { 5, 16 } } },
   { 12, 4, 40, 8, 2, 3, TRUE, 1e-6, { { 0, 24 }, { 0, 16 } } }, /* no attention at all */
+  { 12, 4, 24, 6, 2, 4, FALSE, 1e-6, { { 2, 16 }, { 3, 32 } }, TRUE },
 };
 enum { N_SHAPES = G_N_ELEMENTS(shapes), N_MERGING = 2 /* the first */ };
 
@@ -178,6 +180,7 @@ static char *write_model(const Shape *shape, const float *gate_bias, Calibration
                     .blocks = blocks,
                     .n_classes = shape->n_classes,
                     .distilled = shape->distilled,
+                    .qkv_unbiased = shape->qkv_unbiased,
                     .layer_norm_eps = shape->eps,
                     .preprocessing = { .resize = shape->image_size, .std = { 1, 1, 1 } },
                     .calibration = calibration,
