@@ -261,7 +261,7 @@ static guint infer_head_dim(const Safetensors *file, guint dim, guint heads, GEr
   return 0;
 }
 
-Description *vitgate__description_infer(const Safetensors *file, guint heads, GError **error)
+Description *vitgate__description_infer(const Safetensors *file, const Hints *hints, GError **error)
 {
   const char *path = vitgate__safetensors_get_path(file);
   const Tensor *patch = find_shaped(file, "patch_embed.proj.weight", 4, error);
@@ -289,11 +289,11 @@ Description *vitgate__description_infer(const Safetensors *file, guint heads, GE
   d->patch_size = (guint)patch->shape[3];
   d->image_size = (guint)side * d->patch_size;
   d->n_classes = (guint)head->shape[0];
-  d->layer_norm_eps = 1e-6;
+  d->layer_norm_eps = hints->layer_norm_eps > 0 ? hints->layer_norm_eps : 1e-6;
   d->precision = patch->type == TENSOR_F16    ? "float16"
                  : patch->type == TENSOR_BF16 ? "bfloat16"
                                               : "float32";
-  d->head_dim = infer_head_dim(file, d->dim, heads, error);
+  d->head_dim = infer_head_dim(file, d->dim, hints->heads, error);
   if (!d->head_dim)
     return NULL;
   d->blocks = g_new0(BlockShape, DESCRIPTION_MAX_DEPTH);

@@ -320,11 +320,13 @@ Description *vitgate__description_read_text(const Safetensors *file, GError **er
   return node ? description_parse(path, json_node_get_object(node), error) : NULL;
 }
 
-Description *vitgate__description_read(const Safetensors *file, guint heads, GError **error)
+Description *vitgate__description_read(const Safetensors *file, const Hints *hints, GError **error)
 {
-  g_autoptr(Description) d = vitgate__safetensors_get_metadata(file, "vitgate")
-                                 ? vitgate__description_read_text(file, error)
-                                 : vitgate__description_infer(file, heads, error);
+  const Hints nothing = { 0 };
+  g_autoptr(Description) d =
+      vitgate__safetensors_get_metadata(file, "vitgate")
+          ? vitgate__description_read_text(file, error)
+          : vitgate__description_infer(file, hints ? hints : &nothing, error);
   return d && vitgate__weights_check(d, file, error) ? g_steal_pointer(&d) : NULL;
 }
 

@@ -63,17 +63,24 @@ typedef struct {
   JsonObject *provenance;                 /* (nullable) free form */
 } Description;
 
+/* What is known from elsewhere of weights without a description; 0: nothing. */
+typedef struct {
+  guint heads; /* per block; else dim / 64 */
+  double layer_norm_eps;
+} Hints;
+
 /* Reads the description in @file, or infers it where there is none.
- * @heads: heads per block for a file that does not tell; 0: dim / 64
+ * @hints: (nullable)
  * Returns: (transfer full): or NULL with VITGATE_ERROR_UNSUPPORTED, _METADATA, _TENSOR or
  * _LABELS */
-Description *vitgate__description_read(const Safetensors *file, guint heads, GError **error);
+Description *vitgate__description_read(const Safetensors *file, const Hints *hints, GError **error);
 
 /* The first half of it alone: the metadata, whatever tensors stand beside it. */
 Description *vitgate__description_read_text(const Safetensors *file, GError **error);
 
 /* The same for a file without metadata. */
-Description *vitgate__description_infer(const Safetensors *file, guint heads, GError **error);
+Description *vitgate__description_infer(const Safetensors *file, const Hints *hints,
+                                        GError **error);
 
 void vitgate__description_free(Description **description);
 

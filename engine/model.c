@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "precision.h"
+#include "source.h"
 
 /* Two paths mean the same file when these agree; a changed file is another. */
 typedef struct {
@@ -120,14 +121,14 @@ static VitgatePrecision precision_of(const Description *d, VitgatePrecision aske
 
 static VitgateModel *load(const char *path, VitgatePrecision precision, GError **error)
 {
-  g_autoptr(Safetensors) file = vitgate__safetensors_open(path, error);
-  if (!file)
+  g_autoptr(Source) source = vitgate__source_open(path, error);
+  if (!source)
     return NULL;
   VitgateModel *model = g_new0(VitgateModel, 1);
   model->references = 1;
-  model->description = vitgate__description_read(file, 0, error);
+  model->description = vitgate__source_describe(source, 0, error);
   if (model->description)
-    model->vit = vitgate__vit_load(model->description, file,
+    model->vit = vitgate__vit_load(model->description, source->file,
                                    precision_of(model->description, precision), error);
   if (!model->vit) {
     free_model(model);

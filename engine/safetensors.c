@@ -22,6 +22,8 @@ struct _Safetensors {
   JsonNode *header;  /* owns the tensors' names */
   GArray *tensors;   /* Tensor, in the order of their data */
   GHashTable *index; /* name → position in tensors, plus one */
+  GStringChunk *names;
+  GPtrArray *memory;
 };
 
 static gboolean read_type(const Safetensors *file, JsonObject *entry, Tensor *tensor,
@@ -201,6 +203,8 @@ Safetensors *vitgate__safetensors_open(const char *path, GError **error)
   file->path = g_strdup(path);
   file->tensors = g_array_new(FALSE, FALSE, sizeof(Tensor));
   file->index = g_hash_table_new(g_str_hash, g_str_equal);
+  file->names = g_string_chunk_new(4096);
+  file->memory = g_ptr_array_new_with_free_func(g_free);
   if (!map_file(file, error))
     return NULL;
 
@@ -242,6 +246,8 @@ void vitgate__safetensors_close(Safetensors **file)
   Safetensors *f = g_steal_pointer(file);
   if (!f)
     return;
+  g_ptr_array_unref(f->memory);
+  g_string_chunk_free(f->names);
   g_hash_table_unref(f->index);
   g_array_unref(f->tensors);
   g_clear_pointer(&f->header, json_node_unref);
@@ -265,6 +271,35 @@ const Tensor *vitgate__safetensors_list(const Safetensors *file, guint *n_tensor
 {
   *n_tensors = file->tensors->len;
   return (const Tensor *)(gpointer)file->tensors->data;
+}
+
+gpointer vitgate__safetensors_allocate(Safetensors *file, gsize n_bytes)
+{
+  gpointer memory = g_try_malloc(MAX(n_bytes, 1));
+  if (memory)
+    g_ptr_array_add(file->memory, memory);
+  return memory;
+}
+
+const char *vitgate__safetensors_intern(Safetensors *file, const char *name)
+{
+  return g_string_chunk_insert_const(file->names, name);
+}
+
+gboolean vitgate__safetensors_replace(Safetensors *file, const GArray *tensors, GError **error)
+{
+  g_hash_table_remove_all(file->index);
+  g_array_set_size(file->tensors, 0);
+  g_array_append_vals(file->tensors, tensors->data, tensors->len);
+  for (guint i = 0; i < tensors->len; i++) {
+    const char *name = g_array_index(tensors, Tensor, i).name;
+    if (!g_hash_table_insert(file->index, (char *)name, GUINT_TO_POINTER(i + 1))) {
+      vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: two tensors stand for '%s'", file->path,
+                         name);
+      return FALSE;
+    }
+  }
+  return TRUE;
 }
 
 const char *vitgate__safetensors_get_metadata(const Safetensors *file, const char *key)

@@ -44,6 +44,16 @@ const Tensor *vitgate__safetensors_find(const Safetensors *file, const char *nam
  * @n_tensors: (out) */
 const Tensor *vitgate__safetensors_list(const Safetensors *file, guint *n_tensors);
 
+/* Memory and names that live as long as the file does.
+ * Returns: (transfer none): NULL where memory is lacking */
+gpointer vitgate__safetensors_allocate(Safetensors *file, gsize n_bytes);
+const char *vitgate__safetensors_intern(Safetensors *file, const char *name);
+
+/* Makes these the tensors of @file; every Tensor of before ends here.
+ * @tensors: (element-type Tensor): whose names and data live as long as the file
+ * Returns: FALSE with VITGATE_ERROR_FORMAT where two have one name */
+gboolean vitgate__safetensors_replace(Safetensors *file, const GArray *tensors, GError **error);
+
 /* Returns: (nullable): the string under @key in the header's __metadata__ */
 const char *vitgate__safetensors_get_metadata(const Safetensors *file, const char *key);
 

@@ -5,6 +5,8 @@
 
 #include "error.h"
 
+#define MAX_NAMED 8 /* unknown tensors in a message */
+
 static gboolean same_shape(const Tensor *tensor, const guint64 *shape, guint n_dims)
 {
   return tensor->n_dims == n_dims && !memcmp(tensor->shape, shape, n_dims * sizeof *shape);
@@ -77,16 +79,22 @@ gboolean vitgate__weights_check(const Description *d, const Safetensors *file, G
     if (!check_spec(file, &g_array_index(specs, TensorSpec, i), known, error))
       return FALSE;
   /* An unknown tensor means a network that computes something else. */
-  guint n_tensors;
+  guint n_tensors, n_unknown = 0;
   const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
+  g_autoptr(GString) unknown = g_string_new(NULL);
   for (guint i = 0; i < n_tensors; i++)
-    if (!g_hash_table_contains(known, tensors[i].name)) {
-      vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
-                         "%s: tensor '%s' is not part of a ViT or DeiT as supported here",
-                         vitgate__safetensors_get_path(file), tensors[i].name);
-      return FALSE;
-    }
-  return TRUE;
+    if (!g_hash_table_contains(known, tensors[i].name) && n_unknown++ < MAX_NAMED)
+      g_string_append_printf(unknown, "%s'%s'", n_unknown > 1 ? ", " : "", tensors[i].name);
+  if (!n_unknown)
+    return TRUE;
+  if (n_unknown > MAX_NAMED)
+    g_string_append_printf(unknown, " and %u more", n_unknown - MAX_NAMED);
+  vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                     "%s: tensor%s %s %s not part of a ViT or "
+                     "DeiT as supported here",
+                     vitgate__safetensors_get_path(file), n_unknown > 1 ? "s" : "", unknown->str,
+                     n_unknown > 1 ? "are" : "is");
+  return FALSE;
 }
 
 static gboolean check_values(const Safetensors *file, const char *name, const float *values,

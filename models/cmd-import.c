@@ -6,7 +6,7 @@
 #include "description.h"
 #include "output-file.h"
 #include "precision-record.h"
-#include "safetensors.h"
+#include "source.h"
 #include "weights.h"
 
 typedef struct {
@@ -187,20 +187,41 @@ static void print_summary(const Description *description, const char *out)
           preprocessing->std[0], preprocessing->std[1], preprocessing->std[2], file);
 }
 
+/* What the file held, and what of it was of no use. */
+static void print_found(const Source *source)
+{
+  const Dialect *dialect = &source->dialect;
+  guint n;
+  vitgate__safetensors_list(source->file, &n);
+  g_autofree char *prefix = command_clean_text(dialect->prefix);
+  g_print("Found %u tensors under %s%s%s.\n", n, dialect->names, *prefix ? ", all behind " : "",
+          prefix);
+  if (!dialect->left_out->len)
+    return;
+  g_print("Left out, for a classifier has no use for them:");
+  for (guint i = 0; i < dialect->left_out->len; i++) {
+    g_autofree char *name = command_clean_text(g_ptr_array_index(dialect->left_out, i));
+    g_print("%s %s", i ? "," : "", name);
+  }
+  g_print(".\n");
+}
+
 static int run(const char *in, const ImportOptions *options, GError **error)
 {
   if (!output_file_check(options->out, error))
     return 1;
-  g_autoptr(Safetensors) file = vitgate__safetensors_open(in, error);
+  g_autoptr(Source) source = vitgate__source_open(in, error);
   g_autoptr(Description) description =
-      file ? vitgate__description_read(file, (guint)options->heads, error) : NULL;
+      source ? vitgate__source_describe(source, (guint)options->heads, error) : NULL;
   if (!description || !override(description, options, error))
     return 1;
+  const Safetensors *file = source->file;
   add_provenance(description, file);
   if (options->data && !compare_precisions(file, description, options, error))
     return 1;
   if (!write_model(options->out, file, description, error))
     return 1;
+  print_found(source);
   print_summary(description, options->out);
   return 0;
 }

@@ -4,6 +4,7 @@
 #include "gate-usage.h"
 #include "output-file.h"
 #include "report.h"
+#include "source.h"
 #include "structure-svg.h"
 
 /* One line of the table; the gates' columns are there in a model with gates only. */
@@ -299,11 +300,12 @@ int command_inspect(int argc, char **argv, GError **error)
   g_autofree char *path = command_parse_one(&syntax, argc, argv, "model file", error);
   /* The model is opened whole, so that what is shown is also what runs. */
   g_autoptr(VitgateModel) model = path ? vitgate_model_open(path, error) : NULL;
-  g_autoptr(Safetensors) file = model ? vitgate__safetensors_open(path, error) : NULL;
-  g_autoptr(Description) description = file ? vitgate__description_read(file, 0, error) : NULL;
+  g_autoptr(Source) source = model ? vitgate__source_open(path, error) : NULL;
+  g_autoptr(Description) description = source ? vitgate__source_describe(source, 0, error) : NULL;
   g_autoptr(Structure) structure =
-      description ? structure_new(vitgate_model_get_info(model), description, file, usage, error)
-                  : NULL;
+      description
+          ? structure_new(vitgate_model_get_info(model), description, source->file, usage, error)
+          : NULL;
   if (!structure || (picture && !write_picture(structure, picture, error)))
     return 1;
   if (as_json)

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "model.h"
 #include "report.h"
+#include "source.h"
 #include "trainer.h"
 
 /* Precisions take turns, so that what else the machine does meets all of them. A turn's trainer is
@@ -43,12 +44,12 @@ static gboolean prepare(TrainBench *bench, GError **error)
 {
   const TrainBenchOptions *o = bench->options;
   bench->model = vitgate_model_open(o->path, error);
-  g_autoptr(Safetensors) file = bench->model ? vitgate__safetensors_open(o->path, error) : NULL;
-  if (!file)
+  g_autoptr(Source) source = bench->model ? vitgate__source_open(o->path, error) : NULL;
+  if (!source)
     return FALSE;
   const Description *d = vitgate__model_get_description(bench->model);
   bench->network = network_new(d, FALSE);
-  if (!network_load(bench->network, file, error))
+  if (!network_load(bench->network, source->file, error))
     return FALSE;
   g_autoptr(GRand) random = g_rand_new_with_seed(1);
   const gsize n = o->batch_size, pixels = (gsize)3 * d->image_size * d->image_size;

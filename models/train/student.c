@@ -5,6 +5,7 @@
 #include "class-subset.h"
 #include "cut.h"
 #include "mask.h"
+#include "source.h"
 
 /* A module that takes less of the dense network's multiply-adds has no gate. */
 #define LEAST_GATED 0.005
@@ -37,9 +38,9 @@ static void copy_classes(Network *to, const Network *from, const guint *classes)
 gboolean student_load(Student *student, const char *path, const Description *whole,
                       const guint *classes, guint n_classes, GError **error)
 {
-  g_autoptr(Safetensors) file = vitgate__safetensors_open(path, error);
-  Network *all = file ? network_new(whole, FALSE) : NULL;
-  const gboolean fine = all && network_load(all, file, error);
+  g_autoptr(Source) source = vitgate__source_open(path, error);
+  Network *all = source ? network_new(whole, FALSE) : NULL;
+  const gboolean fine = all && network_load(all, source->file, error);
   if (fine) {
     Description *d = class_subset_describe(whole, classes, n_classes);
     Network *network = network_new(d, FALSE);

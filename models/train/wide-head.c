@@ -1,13 +1,14 @@
 #include "wide-head.h"
 
 #include "functions.h"
+#include "source.h"
 
 WideHead *wide_head_load(const char *path, const Description *d, GError **error)
 {
-  g_autoptr(Safetensors) file = vitgate__safetensors_open(path, error);
-  Network *network = file ? network_new(d, FALSE) : NULL;
+  g_autoptr(Source) source = vitgate__source_open(path, error);
+  Network *network = source ? network_new(d, FALSE) : NULL;
   WideHead *head = NULL;
-  if (network && network_load(network, file, error)) {
+  if (network && network_load(network, source->file, error)) {
     head = g_new0(WideHead, 1);
     head->n = d->n_classes;
     head->dim = d->dim;

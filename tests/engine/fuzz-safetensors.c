@@ -47,7 +47,7 @@ static void use_file(const Safetensors *file)
   for (guint i = 0; i < n; i++)
     use_tensor(file, &tensors[i]);
   g_autoptr(GError) error = NULL;
-  g_autoptr(Description) description = vitgate__description_read(file, 0, &error);
+  g_autoptr(Description) description = vitgate__description_read(file, NULL, &error);
   require(!description == !!error);
   if (description)
     require(vitgate__description_gmacs(description) > 0 &&

@@ -258,7 +258,7 @@ static const struct {
   { "blocks",
     "[{\"heads\": 3, \"neurons\": 64}, {\"heads\": 0, \"neurons\": 64}, {\"heads\": 3, "
     "\"neurons\": 64}]",
-    U, "tensor 'blocks.1." },
+    U, "'blocks.1." },
 };
 
 START_TEST(a_wrong_field_is_named)

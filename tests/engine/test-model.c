@@ -145,7 +145,7 @@ START_TEST(a_distillation_token_is_noticed_without_description)
   g_autofree char *path = model_file_write(file, "distilled.safetensors");
   g_autoptr(GError) error = NULL;
   g_autoptr(Safetensors) tensors = vitgate__safetensors_open(path, &error);
-  g_autoptr(Description) d = vitgate__description_infer(tensors, 2, &error);
+  g_autoptr(Description) d = vitgate__description_infer(tensors, &(Hints){ .heads = 2 }, &error);
   assert_success(d, error);
   ck_assert(d->distilled);
   ck_assert_uint_eq(vitgate__description_n_tokens(d), 27);
@@ -162,14 +162,14 @@ START_TEST(a_description_survives_writing)
   for (guint i = 0; i < G_N_ELEMENTS(models); i++) {
     g_autoptr(GError) error = NULL;
     g_autoptr(Safetensors) file = fixture_open_golden("model", models[i]);
-    g_autoptr(Description) d = vitgate__description_read(file, 0, &error);
+    g_autoptr(Description) d = vitgate__description_read(file, NULL, &error);
     assert_success(d, error);
     g_autofree char *once = vitgate__description_to_json(d);
     g_autoptr(ModelFile) copy = model_file_read(models[i]);
     model_file_describe(copy, once);
     g_autofree char *path = model_file_write(copy, "copy");
     g_autoptr(Safetensors) written = vitgate__safetensors_open(path, &error);
-    g_autoptr(Description) again = vitgate__description_read(written, 0, &error);
+    g_autoptr(Description) again = vitgate__description_read(written, NULL, &error);
     assert_success(again, error);
     g_autofree char *twice = vitgate__description_to_json(again);
     ck_assert_str_eq(once, twice);

@@ -144,7 +144,7 @@ class ImportTest(CommandTest):
 
     def test_says_what_was_found(self):
         text = self.succeed("import", self.weights, "-o", self.path("out"))
-        self.assertEqual(len(text.splitlines()), 1)
+        self.assertEqual(len(text.splitlines()), 2)
         for part in ("colour_model", "1 blocks", "32 x 32", "10 classes"):
             self.assertIn(part, text)
 

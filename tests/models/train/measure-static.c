@@ -12,6 +12,7 @@
 #include "decode.h"
 #include "loader.h"
 #include "model-writer.h"
+#include "source.h"
 #include "vitgate.h"
 
 /* Of each folder so many at most are held out, and calibration begins behind them. */
@@ -252,8 +253,8 @@ static gboolean run(const Options *options, const char *path, GError **error)
 {
   g_autoptr(Dataset) dataset = dataset_open(options->data, error);
   g_autoptr(VitgateModel) model = dataset ? vitgate_model_open(path, error) : NULL;
-  g_autoptr(Safetensors) file = model ? vitgate__safetensors_open(path, error) : NULL;
-  g_autoptr(Description) description = file ? vitgate__description_read(file, 0, error) : NULL;
+  g_autoptr(Source) source = model ? vitgate__source_open(path, error) : NULL;
+  g_autoptr(Description) description = source ? vitgate__source_describe(source, 0, error) : NULL;
   if (!description)
     return FALSE;
   g_autoptr(GArray) first =
@@ -262,7 +263,7 @@ static gboolean run(const Options *options, const char *path, GError **error)
       choose(dataset, options->folders, MAX_HELD_OUT, G_MAXUINT, (guint)options->n_images);
   Images held_out = load(model, dataset, first), calibrating = load(model, dataset, others);
   Network *network = network_new(description, FALSE);
-  const gboolean done = network_load(network, file, error) &&
+  const gboolean done = network_load(network, source->file, error) &&
                         cut_and_compare(options, dataset, &calibrating, &held_out, network, error);
   network_free(&network);
   clear_images(&held_out);

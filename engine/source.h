@@ -1,0 +1,28 @@
+/* Weights to make a model of, as their authors published them. */
+#pragma once
+
+#include "description.h"
+#include "names.h"
+
+typedef struct {
+  Safetensors *file; /* under timm's names */
+  Dialect dialect;
+} Source;
+
+/* Opens a model file, or weights under any names that names.h knows.
+ * Returns: (transfer full): or NULL with VITGATE_ERROR_NOT_FOUND, _IO, _FORMAT, _UNSUPPORTED,
+ * _TENSOR or _MEMORY */
+Source *vitgate__source_open(const char *path, GError **error);
+
+/* Nulls *@source, which may be NULL. */
+void vitgate__source_close(Source **source);
+
+/* vitgate__description_read() with what is known besides.
+ * @heads: heads per block, for weights that do not tell; 0: not known */
+Description *vitgate__source_describe(const Source *source, guint heads, GError **error);
+
+static inline void vitgate__source_cleanup(Source *source)
+{
+  vitgate__source_close(&source);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Source, vitgate__source_cleanup)
