@@ -18,7 +18,8 @@ const TensorTypeInfo vitgate__tensor_types[] = {
 
 struct _Safetensors {
   char *path;
-  GMappedFile *mapping;
+  GMappedFile *mapping; /* NULL: the file is a join of @parts */
+  GPtrArray *parts;
   JsonNode *header;  /* owns the tensors' names */
   GArray *tensors;   /* Tensor, in the order of their data */
   GHashTable *index; /* name → position in tensors, plus one */
@@ -197,14 +198,20 @@ static gboolean map_file(Safetensors *file, GError **error)
   return FALSE;
 }
 
-Safetensors *vitgate__safetensors_open(const char *path, GError **error)
+static Safetensors *new_file(const char *path)
 {
-  g_autoptr(Safetensors) file = g_new0(Safetensors, 1);
+  Safetensors *file = g_new0(Safetensors, 1);
   file->path = g_strdup(path);
   file->tensors = g_array_new(FALSE, FALSE, sizeof(Tensor));
   file->index = g_hash_table_new(g_str_hash, g_str_equal);
   file->names = g_string_chunk_new(4096);
   file->memory = g_ptr_array_new_with_free_func(g_free);
+  return file;
+}
+
+Safetensors *vitgate__safetensors_open(const char *path, GError **error)
+{
+  g_autoptr(Safetensors) file = new_file(path);
   if (!map_file(file, error))
     return NULL;
 
@@ -241,6 +248,14 @@ Safetensors *vitgate__safetensors_open(const char *path, GError **error)
   return g_steal_pointer(&file);
 }
 
+Safetensors *vitgate__safetensors_join(const char *path, GPtrArray *parts, const GArray *tensors,
+                                       GError **error)
+{
+  g_autoptr(Safetensors) file = new_file(path);
+  file->parts = parts;
+  return vitgate__safetensors_replace(file, tensors, error) ? g_steal_pointer(&file) : NULL;
+}
+
 void vitgate__safetensors_close(Safetensors **file)
 {
   Safetensors *f = g_steal_pointer(file);
@@ -252,6 +267,7 @@ void vitgate__safetensors_close(Safetensors **file)
   g_array_unref(f->tensors);
   g_clear_pointer(&f->header, json_node_unref);
   g_clear_pointer(&f->mapping, g_mapped_file_unref);
+  g_clear_pointer(&f->parts, g_ptr_array_unref);
   g_free(f->path);
   g_free(f);
 }
@@ -305,14 +321,18 @@ gboolean vitgate__safetensors_replace(Safetensors *file, const GArray *tensors, 
 const char *vitgate__safetensors_get_metadata(const Safetensors *file, const char *key)
 {
   JsonObject *metadata =
-      vitgate__json_get_object(json_node_get_object(file->header), "__metadata__");
+      file->header ? vitgate__json_get_object(json_node_get_object(file->header), "__metadata__")
+                   : NULL;
   return metadata ? vitgate__json_get_string(metadata, key) : NULL;
 }
 
 void vitgate__safetensors_forget_pages(const Safetensors *file)
 {
-  madvise(g_mapped_file_get_contents(file->mapping), g_mapped_file_get_length(file->mapping),
-          MADV_DONTNEED);
+  for (guint i = 0; file->parts && i < file->parts->len; i++)
+    vitgate__safetensors_forget_pages(g_ptr_array_index(file->parts, i));
+  if (file->mapping)
+    madvise(g_mapped_file_get_contents(file->mapping), g_mapped_file_get_length(file->mapping),
+            MADV_DONTNEED);
 }
 
 gsize vitgate__tensor_n_elements(const Tensor *tensor)

@@ -32,6 +32,13 @@ typedef struct _Safetensors Safetensors;
  * Returns: (transfer full): or NULL with VITGATE_ERROR_NOT_FOUND, _IO, _FORMAT or _UNSUPPORTED */
 Safetensors *vitgate__safetensors_open(const char *path, GError **error);
 
+/* One file of several.
+ * @parts: (transfer full) (element-type Safetensors): with a function that closes them
+ * @tensors: (element-type Tensor): theirs
+ * Returns: (transfer full): or NULL with VITGATE_ERROR_FORMAT where two have one name */
+Safetensors *vitgate__safetensors_join(const char *path, GPtrArray *parts, const GArray *tensors,
+                                       GError **error);
+
 /* Unmaps the file; every Tensor of it ends here. Nulls *@file, which may be NULL. */
 void vitgate__safetensors_close(Safetensors **file);
 

@@ -1,17 +1,23 @@
 /* Weights to make a model of, as their authors published them. */
 #pragma once
 
-#include "description.h"
+#include "config.h"
 #include "names.h"
 
 typedef struct {
   Safetensors *file; /* under timm's names */
   Dialect dialect;
+  Config config; /* of what stands beside them; empty for a file that vitgate wrote */
 } Source;
 
-/* Opens a model file, or weights under any names that names.h knows.
+/* The weights in a folder as it is downloaded from a hub.
+ * Returns: (transfer full): their path, or @path where it is no folder; or NULL with
+ * VITGATE_ERROR_NOT_FOUND */
+char *vitgate__source_find(const char *path, GError **error);
+
+/* Opens a model file, an index of shards, or weights under any names that names.h knows.
  * Returns: (transfer full): or NULL with VITGATE_ERROR_NOT_FOUND, _IO, _FORMAT, _UNSUPPORTED,
- * _TENSOR or _MEMORY */
+ * _TENSOR, _METADATA or _MEMORY */
 Source *vitgate__source_open(const char *path, GError **error);
 
 /* Nulls *@source, which may be NULL. */

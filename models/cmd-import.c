@@ -210,7 +210,8 @@ static int run(const char *in, const ImportOptions *options, GError **error)
 {
   if (!output_file_check(options->out, error))
     return 1;
-  g_autoptr(Source) source = vitgate__source_open(in, error);
+  g_autofree char *weights = vitgate__source_find(in, error);
+  g_autoptr(Source) source = weights ? vitgate__source_open(weights, error) : NULL;
   g_autoptr(Description) description =
       source ? vitgate__source_describe(source, (guint)options->heads, error) : NULL;
   if (!description || !override(description, options, error))
@@ -254,10 +255,11 @@ int command_import(int argc, char **argv, GError **error)
   };
   const CommandSyntax syntax = {
     entries, "IN", "Makes a complete model file from published weights.",
-    "IN is a safetensors file of a DeiT or ViT under timm's names, or a model file of\n"
-    "vitgate, whose description can be changed so. Where IN does not tell the\n"
-    "pre-processing, DeiT's is taken: the crop is 0.875 of the resized image, bicubic, with\n"
-    "ImageNet's mean and standard deviation.\n\n"
+    "IN is a safetensors file of a DeiT or ViT as timm, Hugging Face or its authors publish\n"
+    "it, an index of such files, the folder with them as a hub gives it, or a model file of\n"
+    "vitgate, whose description can be changed so. config.json and preprocessor_config.json\n"
+    "beside the weights are read. Where nothing tells the pre-processing, DeiT's is taken: the\n"
+    "crop is 0.875 of the resized image, bicubic, with ImageNet's mean and standard deviation.\n\n"
     "The fast products in int8 or bf16 are taken unasked where OUT tells that they lose little:\n"
     "--data measures that, on up to 512 photographs. Labels are not needed.\n"
   };

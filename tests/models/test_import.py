@@ -86,6 +86,207 @@ class NamesTest(ImportCase):
         self.assertEqual(text, self.succeed("classify", "--model", self.weights, picture))
 
 
+class FolderTest(ImportCase):
+    """A folder as a hub gives it: weights, config.json, preprocessor_config.json"""
+
+    CONFIG = {
+        "model_type": "vit",
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "image_size": 32,
+        "patch_size": 8,
+        "num_channels": 3,
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-5,
+        "qkv_bias": True,
+        "id2label": {str(i): f"name {i}" for i in range(5)},
+    }
+    PIXELS = {
+        "do_resize": True,
+        "size": {"height": 32, "width": 32},
+        "resample": 2,
+        "do_rescale": True,
+        "rescale_factor": 0.00392156862745098,
+        "image_mean": [0.5, 0.4, 0.3],
+        "image_std": [0.2, 0.3, 0.4],
+    }
+
+    def write_folder(self, config=None, pixels=None, entries=None):
+        folder = self.path("vit-tiny")
+        os.makedirs(folder, exist_ok=True)
+        entries = entries or dialects.hugging_face(dialects.timm())
+        self.write(entries, "vit-tiny/model.safetensors")
+        for name, content in (("config", config), ("preprocessor_config", pixels)):
+            path = os.path.join(folder, name + ".json")
+            if os.path.exists(path):
+                os.remove(path)
+            if content is not None:
+                with open(path, "w", encoding="utf-8") as file:
+                    json.dump(content, file)
+        return folder
+
+    def import_folder(self, *files, entries=None, arguments=()):
+        out = self.path("imported.safetensors")
+        self.succeed("import", self.write_folder(*files, entries), *arguments, "-o", out)
+        return json.loads(colour_model.read_safetensors(out)[1]["vitgate"])
+
+    def refuse(self, parts, config=None, pixels=None):
+        folder = self.write_folder(config or self.CONFIG, pixels or self.PIXELS)
+        out = self.path("out.safetensors")
+        for part in parts:
+            self.fail_with(part, "import", folder, "-o", out)
+        self.assertFalse(os.path.exists(out))
+
+    def test_everything_is_taken_from_the_files_beside_the_weights(self):
+        description = self.import_folder(self.CONFIG, self.PIXELS)
+        self.assertEqual(description["name"], "vit-tiny")
+        self.assertEqual(description["head_dim"], 8)
+        self.assertEqual(description["layer_norm_eps"], 1e-5)
+        self.assertEqual(description["labels"], [f"name {i}" for i in range(5)])
+        self.assertEqual(
+            description["preprocessing"],
+            {
+                "resize": 32,
+                "interpolation": "bilinear",
+                "mean": [0.5, 0.4, 0.3],
+                "std": [0.2, 0.3, 0.4],
+            },
+        )
+
+    def test_names_that_say_nothing_are_no_labels(self):
+        config = {**self.CONFIG, "id2label": {str(i): f"LABEL_{i}" for i in range(5)}}
+        self.assertNotIn("labels", self.import_folder(config, self.PIXELS))
+
+    def test_crops_as_different_versions_write_them(self):
+        for resize, pixels in (
+            (36, {"size": 36, "do_center_crop": True, "crop_size": 32}),
+            (36, {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}}),
+            (36, {"size": {"shortest_edge": 32}, "crop_pct": 0.875}),
+            (32, {"size": {"height": 32, "width": 32}, "do_center_crop": False}),
+        ):
+            with self.subTest(str(pixels)):
+                pixels = {**pixels, "resample": 3}
+                preprocessing = self.import_folder(self.CONFIG, pixels)["preprocessing"]
+                self.assertEqual(preprocessing["resize"], resize)
+                self.assertEqual(preprocessing["interpolation"], "bicubic")
+                self.assertEqual(preprocessing["mean"], [0.5, 0.5, 0.5])
+
+    def test_a_folder_of_timm(self):
+        names = [f"n{i}" for i in range(5)]
+        config = {
+            "architecture": "vit_tiny_patch8_32",
+            "num_classes": 5,
+            "num_features": 32,
+            "global_pool": "token",
+            "label_names": names,
+            "label_descriptions": {name: "a " + name for name in names},
+            "pretrained_cfg": {
+                "input_size": [3, 32, 32],
+                "crop_pct": 0.9,
+                "interpolation": "bilinear",
+                "mean": [0.5, 0.5, 0.5],
+                "std": [0.25, 0.25, 0.25],
+                "num_classes": 5,
+            },
+        }
+        description = self.import_folder(
+            config, None, entries=dialects.timm(), arguments=dialects.HEADS_OPTION
+        )
+        self.assertEqual(description["labels"], ["a " + name for name in names])
+        self.assertEqual(description["label_ids"], names)
+        self.assertEqual(description["preprocessing"]["resize"], 35)
+        self.assertEqual(description["preprocessing"]["interpolation"], "bilinear")
+        self.assertEqual(description["preprocessing"]["std"], [0.25, 0.25, 0.25])
+
+    def test_the_engine_reads_what_stands_beside_a_file(self):
+        folder = self.write_folder(self.CONFIG, self.PIXELS)
+        found = json.loads(self.succeed("inspect", "--json", folder + "/model.safetensors"))
+        self.assertEqual(found["blocks"][0]["heads"], 4)
+        self.assertEqual(found["preprocessing"]["resize"], 32)
+
+    def test_a_wrong_field_is_named_with_what_was_expected(self):
+        for field, value, expected in (
+            ("hidden_size", 64, "expected 32"),
+            ("num_hidden_layers", 12, "expected 3"),
+            ("num_attention_heads", 5, "do not divide into 5 heads"),
+            ("intermediate_size", 128, "expected 64"),
+            ("image_size", 224, "expected 32"),
+            ("patch_size", 16, "expected 8"),
+            ("num_channels", 1, "expected 3"),
+            ("hidden_act", "quick_gelu", "expected gelu"),
+            ("qkv_bias", False, "expected true"),
+            ("layer_norm_eps", "small", "expected a number"),
+            ("model_type", "swin", "expected vit or deit"),
+            ("id2label", {"0": "one"}, "expected one for each of 5 classes"),
+        ):
+            with self.subTest(field):
+                parts = [expected] if field == "num_attention_heads" else [field, expected]
+                self.refuse(parts, config={**self.CONFIG, field: value})
+
+    def test_pixels_that_cannot_be_made_are_refused(self):
+        for field, value, expected in (
+            ("resample", 0, "expected 2 (bilinear) or 3 (bicubic)"),
+            ("size", {"height": 32, "width": 48}, "height and width that are equal"),
+            ("size", 48, "expected 32"),
+            ("do_rescale", False, "expected true"),
+            ("image_mean", [0.5], "three numbers"),
+        ):
+            with self.subTest(field):
+                self.refuse([field, expected], pixels={**self.PIXELS, field: value})
+
+    def test_a_config_that_is_no_json_is_refused(self):
+        folder = self.write_folder(self.CONFIG)
+        with open(folder + "/config.json", "w", encoding="utf-8") as file:
+            file.write("{")
+        self.fail_with("config.json", "import", folder, "-o", self.path("out"))
+
+    def test_an_empty_folder_is_told(self):
+        os.mkdir(self.path("empty"))
+        self.fail_with("holds no model.safetensors", "import", self.path("empty"), "-o", "out")
+
+
+class ShardsTest(ImportCase):
+    def write_shards(self, **changes):
+        """Two shards and their index; changes: of the index"""
+        timm = dialects.timm()
+        places = {}
+        folder = self.path("sharded")
+        os.makedirs(folder, exist_ok=True)
+        for i in range(2):
+            name = f"model-0000{i + 1}-of-00002.safetensors"
+            part = dict(list(timm.items())[i::2])
+            self.write(part, "sharded/" + name)
+            places.update(dict.fromkeys(part, name))
+        places.update(changes)
+        with open(folder + "/model.safetensors.index.json", "w", encoding="utf-8") as file:
+            json.dump({"metadata": {"total_size": 1}, "weight_map": places}, file)
+        return timm, folder
+
+    def test_shards_are_one_model(self):
+        timm, folder = self.write_shards()
+        out = self.path("out.safetensors")
+        self.succeed("import", folder, *dialects.HEADS_OPTION, "-o", out)
+        expected, _ = colour_model.read_safetensors(self.write(timm))
+        self.assertEqual(colour_model.read_safetensors(out)[0], expected)
+
+    def test_a_missing_shard_is_named(self):
+        _, folder = self.write_shards()
+        os.remove(folder + "/model-00002-of-00002.safetensors")
+        part = "'model-00002-of-00002.safetensors' is missing"
+        self.fail_with(part, "import", folder, "-o", "out")
+
+    def test_a_shard_elsewhere_is_refused(self):
+        _, folder = self.write_shards(cls_token="../published.safetensors")
+        self.fail_with("'../published.safetensors'", "import", folder, "-o", "out")
+
+    def test_a_tensor_that_is_not_in_its_shard_is_named(self):
+        first = "model-00001-of-00002.safetensors"
+        _, folder = self.write_shards(**{"head.bias": first, "norm.bias": first})
+        self.fail_with("is not in the shard", "import", folder, "-o", "out")
+
+
 class RefusalTest(ImportCase):
     def refuse(self, part, entries):
         out = self.path("out.safetensors")
