@@ -21,7 +21,7 @@ guint vitgate__description_n_tokens(const Description *d)
 
 guint vitgate__description_tail(const Description *d)
 {
-  for (guint b = d->depth; b > 0; b--)
+  for (guint b = d->depth; b > 0 && !d->mean_pooling; b--)
     if (d->blocks[b - 1].heads)
       return b - 1;
   return d->depth;
@@ -177,7 +177,7 @@ GArray *vitgate__description_tensors(const Description *d)
       g_array_append_val(specs, embeddings[i]);
   for (guint i = 0; i < d->depth; i++)
     add_block(specs, d, i);
-  add_affine(specs, "norm", d->dim, 0);
+  add_affine(specs, d->mean_pooling ? "fc_norm" : "norm", d->dim, 0);
   add_affine(specs, "head", d->n_classes, d->dim);
   if (d->distilled)
     add_affine(specs, "head_dist", d->n_classes, d->dim);
@@ -271,6 +271,7 @@ Description *vitgate__description_infer(const Safetensors *file, const Hints *hi
     return NULL;
   g_autoptr(Description) d = g_new0(Description, 1);
   d->distilled = vitgate__safetensors_find(file, "dist_token") != NULL;
+  d->mean_pooling = !d->distilled && vitgate__safetensors_find(file, "fc_norm.weight");
   guint64 n_patches = position->shape[1] - (d->distilled ? 2 : 1), side = 1;
   while (side * side < n_patches && side < 4096)
     side++;

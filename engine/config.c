@@ -99,6 +99,17 @@ static ConfigFields network_fields(const Config *config, GError **error)
   return (ConfigFields){ config->path, json_node_get_object(config->network), error };
 }
 
+gboolean vitgate__config_pools(const Config *config, gboolean *class_token, GError **error)
+{
+  static const char *const pools[] = { "token", "avg", NULL };
+  *class_token = FALSE;
+  if (!config->network)
+    return TRUE;
+  const ConfigFields fields = network_fields(config, error);
+  *class_token = !g_strcmp0(vitgate__json_get_string(fields.object, "global_pool"), "token");
+  return check_word(&fields, "global_pool", pools);
+}
+
 gboolean vitgate__config_hint(const Config *config, Hints *hints, GError **error)
 {
   if (!config->network)
@@ -211,6 +222,16 @@ static gboolean check_image_size(const ConfigFields *fields, const Description *
   return TRUE;
 }
 
+/* timm's mean is of tokens before their norm. */
+static gboolean check_pooling(const ConfigFields *fields, const Description *d)
+{
+  const char *pool = vitgate__json_get_string(fields->object, "global_pool");
+  return !pool || !strcmp(pool, d->mean_pooling ? "avg" : "token") ||
+         vitgate__config_refuse(fields, VITGATE_ERROR_UNSUPPORTED, "global_pool",
+                                d->mean_pooling ? "avg, for there is an fc_norm"
+                                                : "token, for there is no fc_norm");
+}
+
 static gboolean check_qkv_bias(const ConfigFields *fields, const Description *d)
 {
   JsonNode *node = json_object_get_member(fields->object, "qkv_bias");
@@ -234,7 +255,7 @@ static gboolean apply_network(const ConfigFields *fields, Description *d)
       !vitgate__config_check_count(fields, "patch_size", d->patch_size) ||
       !vitgate__config_check_count(fields, "num_classes", d->n_classes) ||
       !vitgate__config_check_count(fields, "num_labels", d->n_classes) ||
-      !check_image_size(fields, d) || !check_qkv_bias(fields, d))
+      !check_pooling(fields, d) || !check_image_size(fields, d) || !check_qkv_bias(fields, d))
     return FALSE;
   for (guint b = 0; b < d->depth; b++)
     if (!vitgate__config_check_count(fields, "intermediate_size", d->blocks[b].neurons))

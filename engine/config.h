@@ -17,6 +17,10 @@ gboolean vitgate__config_read(Config *config, const char *weights, GError **erro
 
 void vitgate__config_clear(Config *config);
 
+/* @class_token: (out): whether the files say that the head sees the class token
+ * Returns: FALSE with VITGATE_ERROR_UNSUPPORTED */
+gboolean vitgate__config_pools(const Config *config, gboolean *class_token, GError **error);
+
 /* Adds what shapes of tensors do not tell.
  * Returns: FALSE with VITGATE_ERROR_METADATA or _UNSUPPORTED */
 gboolean vitgate__config_hint(const Config *config, Hints *hints, GError **error);

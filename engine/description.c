@@ -266,17 +266,27 @@ static gboolean read_qkv_bias(const Reader *reader, Description *d)
   return TRUE;
 }
 
+static gboolean read_pooling(const Reader *reader, Description *d)
+{
+  static const char *const poolings[] = { "class-token", "mean", NULL };
+  guint pooling;
+  if (!read_word(reader, "pooling", poolings, &pooling))
+    return FALSE;
+  d->mean_pooling = pooling == 1;
+  return !d->distilled || !d->mean_pooling ||
+         fail(reader, "pooling", "class-token for a distilled model");
+}
+
 static gboolean read_dimensions(const Reader *reader, Description *d)
 {
-  static const char *const families[] = { "vit", NULL },
-                           *const poolings[] = { "class-token", NULL },
-                           *const precisions[] = { "float32", "float16", "bfloat16", "int8", NULL };
+  static const char *const families[] = { "vit", NULL }, *const precisions[] = {
+    "float32", "float16", "bfloat16", "int8", NULL
+  };
   guint version, word;
   return read_uint(reader, "version", 1, G_MAXUINT, &version) &&
          (version == DESCRIPTION_VERSION || fail_as(reader, VITGATE_ERROR_UNSUPPORTED, "version",
                                                     G_STRINGIFY(DESCRIPTION_VERSION))) &&
          read_word(reader, "family", families, &word) &&
-         read_word(reader, "pooling", poolings, &word) &&
          read_word(reader, "precision", precisions, &word) && (d->precision = precisions[word]) &&
          read_uint(reader, "image_size", 1, DESCRIPTION_MAX_IMAGE, &d->image_size) &&
          read_uint(reader, "patch_size", 1, d->image_size, &d->patch_size) &&
@@ -286,8 +296,9 @@ static gboolean read_dimensions(const Reader *reader, Description *d)
          read_uint(reader, "head_dim", 1, DESCRIPTION_MAX_DIM, &d->head_dim) &&
          read_uint(reader, "depth", 0, DESCRIPTION_MAX_DEPTH, &d->depth) &&
          read_uint(reader, "n_classes", 1, DESCRIPTION_MAX_CLASSES, &d->n_classes) &&
-         read_bool(reader, "distilled", &d->distilled) && read_qkv_bias(reader, d) &&
-         read_number(reader, "layer_norm_eps", 1, &d->layer_norm_eps) && read_blocks(reader, d);
+         read_bool(reader, "distilled", &d->distilled) && read_pooling(reader, d) &&
+         read_qkv_bias(reader, d) && read_number(reader, "layer_norm_eps", 1, &d->layer_norm_eps) &&
+         read_blocks(reader, d);
 }
 
 static Description *description_parse(const char *path, JsonObject *object, GError **error)
@@ -408,7 +419,7 @@ char *vitgate__description_to_json(const Description *d)
   json_object_set_boolean_member(object, "distilled", d->distilled);
   if (d->qkv_unbiased)
     json_object_set_boolean_member(object, "qkv_bias", FALSE);
-  json_object_set_string_member(object, "pooling", "class-token");
+  json_object_set_string_member(object, "pooling", d->mean_pooling ? "mean" : "class-token");
   json_object_set_double_member(object, "layer_norm_eps", d->layer_norm_eps);
   json_object_set_string_member(object, "precision", d->precision ? d->precision : "float32");
   json_object_set_array_member(object, "blocks", block_array(d));

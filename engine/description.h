@@ -46,6 +46,7 @@ typedef struct {
   guint depth;
   BlockShape *blocks;    /* [depth] */
   gboolean distilled;    /* a distillation token and head follow the class token's */
+  gboolean mean_pooling; /* the head sees the mean of all patch tokens, not the class token */
   gboolean qkv_unbiased; /* queries, keys and values are products without a bias */
   guint n_classes;
   double layer_norm_eps;
@@ -93,8 +94,8 @@ char *vitgate__description_to_json(const Description *description);
 guint vitgate__description_n_patches(const Description *description);
 guint vitgate__description_n_tokens(const Description *description);
 
-/* The last block with attention; depth: there is none. Nothing reads patch tokens behind it, so
- * only the class (and distillation) tokens go on from there. */
+/* The last block with attention; depth: there is none, or the head reads patch tokens. Else nothing
+ * reads patch tokens behind it, so only the class (and distillation) tokens go on from there. */
 guint vitgate__description_tail(const Description *description);
 
 /* Tokens that go on behind the attention of a block, where none merge. */

@@ -30,11 +30,16 @@ Source *vitgate__source_open(const char *path, GError **error)
                                                        : vitgate__safetensors_open(path, error);
   if (!source->file)
     return NULL;
-  const gboolean published = !vitgate__safetensors_get_metadata(source->file, "vitgate");
-  if (!vitgate__names_translate(source->file, &source->dialect, error) ||
-      (published && !vitgate__config_read(&source->config, path, error)))
+  if (!vitgate__names_translate(source->file, &source->dialect, error))
     return NULL;
-  return g_steal_pointer(&source);
+  if (vitgate__safetensors_get_metadata(source->file, "vitgate"))
+    return g_steal_pointer(&source);
+  gboolean class_token;
+  return vitgate__config_read(&source->config, path, error) &&
+                 vitgate__config_pools(&source->config, &class_token, error) &&
+                 vitgate__variants_fold(source->file, class_token, &source->variants, error)
+             ? g_steal_pointer(&source)
+             : NULL;
 }
 
 void vitgate__source_close(Source **source)

@@ -3,10 +3,12 @@
 
 #include "config.h"
 #include "names.h"
+#include "variants.h"
 
 typedef struct {
   Safetensors *file; /* under timm's names */
   Dialect dialect;
+  Variants variants;
   Config config; /* of what stands beside them; empty for a file that vitgate wrote */
 } Source;
 

@@ -164,7 +164,7 @@ static void load_all(Loader *loader, Vit *vit)
     vit->blocks[i] = load_block(loader, d, i);
     vitgate__safetensors_forget_pages(loader->file);
   }
-  vit->norm = load_norm(loader, "norm", d->dim);
+  vit->norm = load_norm(loader, d->mean_pooling ? "fc_norm" : "norm", d->dim);
   vit->head = load_linear(loader, "head", d->n_classes, d->dim);
   if (d->distilled)
     vit->head_dist = load_linear(loader, "head_dist", d->n_classes, d->dim);

@@ -166,7 +166,39 @@ static void embed(const Job *job, const float *tensor)
   }
 }
 
-/* logits[n_classes] from the class token, or the mean over the class and distillation tokens */
+/* mean[dim] of the patch tokens, each as often as it stands for patches */
+static void average_patches(const Job *job, float *mean)
+{
+  const guint dim = job->vit->description->dim, prefix = job->vit->n_prefix;
+  const ImageState *image = job->image;
+  float n = 0.0f;
+  memset(mean, 0, dim * sizeof *mean);
+  for (guint t = prefix; t < image->n_tokens; t++) {
+    n += image->size[t];
+    for (guint i = 0; i < dim; i++)
+      mean[i] += image->size[t] * image->x[(gsize)t * dim + i];
+  }
+  for (guint i = 0; i < dim; i++)
+    mean[i] /= n;
+}
+
+/* norm[n_prefix][dim]: what the heads see */
+static void pool(const Job *job)
+{
+  const Vit *vit = job->vit;
+  const Description *d = vit->description;
+  if (!d->mean_pooling) {
+    vitgate__vit_normalize(job, &vit->norm, 0, vit->n_prefix);
+    return;
+  }
+  average_patches(job, job->scratch->features);
+  vitgate__kernels()->layer_norm(job->scratch->norm, job->scratch->features, vit->norm.scale,
+                                 vit->norm.shift, (float)d->layer_norm_eps, d->dim);
+  job->image->outcome.n_tokens = job->image->n_tokens;
+}
+
+/* logits[n_classes] from the class token, the mean over the class and distillation tokens, or the
+ * mean of all patches */
 static void classify(const Job *job, float *logits)
 {
   const Vit *vit = job->vit;
@@ -174,7 +206,7 @@ static void classify(const Job *job, float *logits)
   wait_for_others(job);
   if (!job->leads)
     return;
-  vitgate__vit_normalize(job, &vit->norm, 0, vit->n_prefix);
+  pool(job);
   vitgate__vit_multiply(job, &vit->head, logits, d->n_classes, job->scratch->norm, d->dim,
                         LINEAR_STORE, 1);
   if (!d->distilled)

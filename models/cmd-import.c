@@ -174,12 +174,13 @@ static void print_summary(const Description *description, const char *out)
   g_autofree char *name = command_clean_text(description->name);
   g_autofree char *file = g_filename_display_name(out);
   g_print("%s: a %sViT of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
-          "(%u tokens); %u classes %s labels; %.1f M parameters, %.3f GMACs. Images are resized "
+          "(%u tokens); %u classes %s labels%s; %.1f M parameters, %.3f GMACs. Images are resized "
           "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s.\n",
           name, description->distilled ? "distilled " : "", description->depth, description->dim,
           description->head_dim, description->image_size, description->image_size,
           description->patch_size, vitgate__description_n_tokens(description),
           description->n_classes, description->labels ? "with" : "without",
+          description->mean_pooling ? ", told from the mean of all patches" : "",
           (double)vitgate__description_parameters(description) / 1e6,
           vitgate__description_gmacs(description), preprocessing->resize,
           preprocessing->bicubic ? "bicubic" : "bilinear", description->image_size,
@@ -196,6 +197,11 @@ static void print_found(const Source *source)
   g_autofree char *prefix = command_clean_text(dialect->prefix);
   g_print("Found %u tensors under %s%s%s.\n", n, dialect->names, *prefix ? ", all behind " : "",
           prefix);
+  if (source->variants.n_layer_scales)
+    g_print("LayerScale of %u modules is folded into the layers before it.\n",
+            source->variants.n_layer_scales);
+  if (source->variants.no_class_position)
+    g_print("The class token has no position: it gets one of zeros.\n");
   if (!dialect->left_out->len)
     return;
   g_print("Left out, for a classifier has no use for them:");

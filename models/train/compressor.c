@@ -30,6 +30,8 @@ static gboolean open_teacher(Run *run, GError **error)
   if (!run->model)
     return FALSE;
   const Description *d = vitgate__model_get_description(run->model);
+  if (!network_check(d, o->teacher, error))
+    return FALSE;
   if (o->classes && !(run->classes = class_subset_read(o->classes, d, &run->n_classes, error)))
     return FALSE;
   if (o->classes && o->others > 0 && !(run->wide = wide_head_load(o->teacher, d, error)))

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "command.h"
 #include "weights.h"
 
 /* Open at 92 % (sigmoid of 2.5). */
@@ -226,6 +227,17 @@ gboolean description_has_gates(const Description *d)
   for (guint b = 0; b < d->depth; b++)
     if (d->blocks[b].attention_gate || d->blocks[b].mlp_gate)
       return TRUE;
+  return FALSE;
+}
+
+gboolean network_check(const Description *description, const char *path, GError **error)
+{
+  if (!description->mean_pooling)
+    return TRUE;
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_TRAINING,
+              "%s: its head sees the mean of all patch tokens: such a model runs as it is, but "
+              "only models whose head sees the class token can be compressed or trained",
+              path);
   return FALSE;
 }
 

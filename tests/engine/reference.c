@@ -227,9 +227,29 @@ static void run_mlp(State *s, guint b)
   add(s->x, y, rows * dim);
 }
 
+static void classify_mean(State *s)
+{
+  const guint dim = s->d->dim;
+  g_autofree double *mean = g_new0(double, dim), *x = g_new(double, dim);
+  double patches = 0;
+  for (guint t = s->n_prefix; t < s->n_tokens; t++)
+    patches += s->size[t];
+  for (guint t = s->n_prefix; t < s->n_tokens; t++)
+    for (guint i = 0; i < dim; i++)
+      mean[i] += s->x[t * dim + i] * s->size[t] / patches;
+  layer_norm(x, mean, whole(s, "fc_norm.weight"), whole(s, "fc_norm.bias"), s->d->layer_norm_eps,
+             dim);
+  linear(s, s->out->logits, x, whole(s, "head.weight"), whole(s, "head.bias"), 1, dim,
+         s->d->n_classes);
+}
+
 static void classify(State *s)
 {
   const guint dim = s->d->dim, n = s->d->n_classes;
+  if (s->d->mean_pooling) {
+    classify_mean(s);
+    return;
+  }
   g_autofree double *x = normalize(s, whole(s, "norm.weight"), whole(s, "norm.bias"), s->n_prefix),
                     *more = g_new(double, n);
   linear(s, s->out->logits, x, whole(s, "head.weight"), whole(s, "head.bias"), 1, dim, n);
@@ -342,7 +362,7 @@ ReferenceImage *reference_forward(ModelFile *file, const Description *d,
   ReferenceImage *images = g_new0(ReferenceImage, n);
   g_autofree State *states = g_new0(State, n);
   guint tail = d->depth;
-  for (guint b = 0; b < d->depth; b++)
+  for (guint b = 0; b < d->depth && !d->mean_pooling; b++)
     if (d->blocks[b].heads)
       tail = b;
   for (guint i = 0; i < n; i++)

@@ -44,6 +44,17 @@ static const Description descriptions[] = {
     .n_classes = 5,
     .layer_norm_eps = 1e-5,
     PREPROCESSING },
+  { .name = "mean",
+    .image_size = 15,
+    .patch_size = 3,
+    .dim = 12,
+    .head_dim = 6,
+    .depth = G_N_ELEMENTS(gated_blocks),
+    .blocks = gated_blocks,
+    .mean_pooling = TRUE,
+    .n_classes = 5,
+    .layer_norm_eps = 1e-6,
+    PREPROCESSING },
 };
 enum { N_MODELS = G_N_ELEMENTS(descriptions) };
 

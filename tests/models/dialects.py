@@ -1,6 +1,7 @@
 """The weights of random_model.py under the names that others give them."""
 
 import random
+import struct
 
 import random_model
 from random_model import DIM, HEADS
@@ -22,6 +23,10 @@ def timm(seed=1, distilled=False, **options):
         shape, values = entries[f"head.{part}"]
         entries[f"head_dist.{part}"] = (shape, [rng.gauss(0, 0.5) for _ in values])
     return entries
+
+
+def as_float32(value):
+    return struct.unpack("<f", struct.pack("<f", value))[0]
 
 
 def prefixed(entries, prefix):

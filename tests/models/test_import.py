@@ -86,6 +86,82 @@ class NamesTest(ImportCase):
         self.assertEqual(text, self.succeed("classify", "--model", self.weights, picture))
 
 
+class VariantTest(ImportCase):
+    def scaled(self, names):
+        timm = dialects.timm()
+        for block in range(3):
+            for i, name in enumerate(names):
+                timm[f"blocks.{block}.{name}"] = ([32], [0.5 + i] * 32)
+        return timm
+
+    def test_layer_scale_goes_into_the_layer_before_it(self):
+        for names in (("ls1.gamma", "ls2.gamma"), ("gamma_1", "gamma_2")):
+            with self.subTest(names[0]):
+                entries = self.scaled(names)
+                text, tensors, _ = self.import_model(entries)
+                self.assertIn("LayerScale of 6 modules", text)
+                expected = dialects.timm()
+                for block in range(3):
+                    for part in ("attn.proj.weight", "attn.proj.bias"):
+                        shape, values = expected[f"blocks.{block}.{part}"]
+                        expected[f"blocks.{block}.{part}"] = shape, [0.5 * v for v in values]
+                    for part in ("mlp.fc2.weight", "mlp.fc2.bias"):
+                        shape, values = expected[f"blocks.{block}.{part}"]
+                        # The scale is applied to what float32 has left of the value.
+                        expected[f"blocks.{block}.{part}"] = shape, [
+                            1.5 * dialects.as_float32(v) for v in values
+                        ]
+                path = self.write(expected, "expected.safetensors")
+                self.assertEqual(tensors, colour_model.read_safetensors(path)[0])
+
+    def test_a_scale_that_does_not_fit_is_named(self):
+        entries = self.scaled(("ls1.gamma",))
+        entries["blocks.1.ls1.gamma"] = ([31], [1.0] * 31)
+        part = "'blocks.1.ls1.gamma' is [31]"
+        self.fail_with(part, "import", self.write(entries), *dialects.HEADS_OPTION, "-o", "out")
+
+    def test_the_class_token_gets_a_position_of_zeros(self):
+        timm = dialects.timm()
+        shape, values = timm["pos_embed"]
+        timm["pos_embed"] = ([1, shape[1] - 1, 32], values[32:])
+        text, tensors, _ = self.import_model(timm)
+        self.assertIn("has no position", text)
+        _, shape, content = tensors["pos_embed"]
+        self.assertEqual(shape, [1, 17, 32])
+        self.assertEqual(content[: 4 * 32], bytes(4 * 32))
+
+    def pooled(self):
+        timm = dialects.timm()
+        for part in ("weight", "bias"):
+            timm["fc_norm." + part] = timm.pop("norm." + part)
+        return timm
+
+    def test_fc_norm_means_the_mean_of_all_patches(self):
+        text, _, description = self.import_model(self.pooled())
+        self.assertEqual(description["pooling"], "mean")
+        self.assertIn("mean of all patches", text)
+        model = self.path("imported.safetensors")
+        self.assertIn("17 tokens", self.succeed("inspect", model))
+        self.write_colours("data")
+        arguments = ["--teacher", model, "--data", self.path("data"), "--static-only", "--no-train"]
+        out = self.path("small.safetensors")
+        self.fail_with("mean of all patch tokens", "compress", *arguments, "-o", out)
+
+    def test_fc_norm_of_the_class_token_is_its_norm(self):
+        with open(self.path("config.json"), "w", encoding="utf-8") as file:
+            json.dump({"global_pool": "token"}, file)
+        _, tensors, description = self.import_model(self.pooled())
+        self.assertEqual(description["pooling"], "class-token")
+        self.assertIn("norm.weight", tensors)
+
+    def test_a_mean_of_normalised_tokens_is_refused(self):
+        with open(self.path("config.json"), "w", encoding="utf-8") as file:
+            json.dump({"global_pool": "avg"}, file)
+        entries = self.write(dialects.timm())
+        part = "field 'global_pool' is \"avg\", expected token"
+        self.fail_with(part, "import", entries, *dialects.HEADS_OPTION, "-o", "out")
+
+
 class FolderTest(ImportCase):
     """A folder as a hub gives it: weights, config.json, preprocessor_config.json"""
 

@@ -22,8 +22,10 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "goldens")
 N_IMAGES = 3
 
 Spec = namedtuple("Spec", "name seed image patch dim head_dim blocks classes "
-                          "distilled eps store described labels interpolation dense_blocks qkv_bias",
-                  defaults=(False, 1e-6, None, True, True, "bicubic", None, True))
+                          "distilled eps store described labels interpolation dense_blocks qkv_bias "
+                          "layer_scale class_position mean_pooling",
+                  defaults=(False, 1e-6, None, True, True, "bicubic", None, True,
+                            False, True, False))
 
 # blocks: (heads, neurons) of each; 0: no such module.
 MODELS = [
@@ -37,6 +39,10 @@ MODELS = [
     Spec("bf16", 6, 24, 8, 32, 16, [(2, 64)] * 2, 5, store="BF16"),
     Spec("timm", 7, 24, 8, 64, 64, [(1, 48)] * 2, 9, described=False),
     Spec("unbiased", 8, 24, 8, 40, 20, [(2, 64)] * 2, 6, eps=1e-5, qkv_bias=False),
+    Spec("deit3", 9, 16, 4, 64, 64, [(1, 32)] * 2, 6, store="F16", described=False,
+         layer_scale=True, class_position=False),
+    Spec("mean", 10, 16, 4, 64, 64, [(1, 32)] * 2, 6, store="F16", described=False,
+         layer_scale=True, mean_pooling=True),
 ]
 
 
@@ -59,7 +65,7 @@ def make_weights(spec):
     w = {"cls_token": normal(1, 1, 1, spec.dim)}
     if spec.distilled:
         w["dist_token"] = normal(1, 1, 1, spec.dim)
-    tokens = (spec.image // spec.patch) ** 2 + 1 + spec.distilled
+    tokens = (spec.image // spec.patch) ** 2 + spec.class_position + spec.distilled
     w["pos_embed"] = normal(0.5, 1, tokens, spec.dim)
     linear(w, "patch_embed.proj", spec.dim, 3 * spec.patch ** 2, 1.0)
     w["patch_embed.proj.weight"] = w["patch_embed.proj.weight"].reshape(
@@ -76,7 +82,11 @@ def make_weights(spec):
             norm(w, f"blocks.{i}.norm2")
             linear(w, f"blocks.{i}.mlp.fc1", neurons, spec.dim, 1.4)
             linear(w, f"blocks.{i}.mlp.fc2", spec.dim, neurons, 1.4)
-    norm(w, "norm")
+    if spec.layer_scale:
+        for i in range(len(spec.blocks)):
+            for scale in ("ls1", "ls2"):
+                w[f"blocks.{i}.{scale}.gamma"] = normal(0.7, spec.dim)
+    norm(w, "fc_norm" if spec.mean_pooling else "norm")
     linear(w, "head", spec.classes, spec.dim, 1.6)
     if spec.distilled:
         linear(w, "head_dist", spec.classes, spec.dim, 1.6)

@@ -35,15 +35,22 @@ def forward(w, images, head_dim, depth, eps=1e-6):
     x = conv2d(images, w["patch_embed.proj.weight"], w["patch_embed.proj.bias"], stride=patch)
     x = x.flatten(2).transpose(1, 2)
     special = [w[name].expand(len(x), 1, -1) for name in ("cls_token", "dist_token") if name in w]
-    x = torch.cat(special + [x], 1) + w["pos_embed"]
+    if w["pos_embed"].shape[1] == x.shape[1]:  # the class token has no position
+        x = torch.cat(special + [x + w["pos_embed"]], 1)
+    else:
+        x = torch.cat(special + [x], 1) + w["pos_embed"]
     outputs = []
     for i in range(depth):
         block = f"blocks.{i}."
         if block + "attn.qkv.weight" in w:
-            x = x + attention(norm(x, block + "norm1"), w, block + "attn.", head_dim)
+            y = attention(norm(x, block + "norm1"), w, block + "attn.", head_dim)
+            x = x + y * w.get(block + "ls1.gamma", 1)
         if block + "mlp.fc1.weight" in w:
-            x = x + mlp(norm(x, block + "norm2"), w, block + "mlp.")
+            x = x + mlp(norm(x, block + "norm2"), w, block + "mlp.") * w.get(block + "ls2.gamma", 1)
         outputs.append(x)
+    if "fc_norm.weight" in w:
+        return linear(norm(x[:, len(special):].mean(1), "fc_norm"), w["head.weight"],
+                      w["head.bias"]), outputs
     x = norm(x, "norm")
     logits = linear(x[:, 0], w["head.weight"], w["head.bias"])
     if "head_dist.weight" in w:
