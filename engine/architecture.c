@@ -246,9 +246,14 @@ static gboolean has_block(const Safetensors *file, guint i)
   return FALSE;
 }
 
-/* timm's ViTs have heads of 64 unless told otherwise. */
+/* timm's ViTs have heads of 64 unless told otherwise; from So400m and Huge on, 16 heads. */
 static guint infer_head_dim(const Safetensors *file, guint dim, guint heads, GError **error)
 {
+  /* Their widths divide by 64 all the same. */
+  static const guint of_sixteen_heads[] = { 1152, 1280, 1408, 1664 };
+  for (guint i = 0; !heads && i < G_N_ELEMENTS(of_sixteen_heads); i++)
+    if (dim == of_sixteen_heads[i])
+      heads = 16;
   if (!heads && dim % 64 == 0)
     return 64;
   if (heads && dim % heads == 0)

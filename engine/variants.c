@@ -101,7 +101,7 @@ static gboolean is_square(guint64 n)
   guint64 side = 0;
   while (side * side < n && side < 4096)
     side++;
-  return n && side * side == n;
+  return n > 1 && side * side == n;
 }
 
 /* A square of patches cannot have been counted with a class token, or two tokens. */

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "description.h"
 #include "output-file.h"
+#include "positions.h"
 #include "precision-record.h"
 #include "source.h"
 #include "weights.h"
@@ -12,7 +13,7 @@
 typedef struct {
   char *out, *labels, *name, *interpolation, *mean, *std, *reference;
   char **data;
-  int heads, resize;
+  int heads, resize, image_size;
 } ImportOptions;
 
 static void clear_options(ImportOptions *options)
@@ -220,6 +221,9 @@ static int run(const char *in, const ImportOptions *options, GError **error)
   g_autoptr(Source) source = weights ? vitgate__source_open(weights, error) : NULL;
   g_autoptr(Description) description =
       source ? vitgate__source_describe(source, (guint)options->heads, error) : NULL;
+  if (description && options->image_size &&
+      !vitgate__positions_resize(source->file, description, (guint)options->image_size, error))
+    return 1;
   if (!description || !override(description, options, error))
     return 1;
   const Safetensors *file = source->file;
@@ -246,6 +250,9 @@ int command_import(int argc, char **argv, GError **error)
       "Heads per block, where they are not 64 wide", "N" },
     { "resize", 0, 0, G_OPTION_ARG_INT, &options.resize,
       "Pixels of an image's shorter side before the crop", "N" },
+    { "image-size", 0, 0, G_OPTION_ARG_INT, &options.image_size,
+      "Pixels of the images that the network is to see: position embeddings are interpolated",
+      "N" },
     { "interpolation", 0, 0, G_OPTION_ARG_STRING, &options.interpolation,
       "bicubic or bilinear, both antialiased", "NAME" },
     { "mean", 0, 0, G_OPTION_ARG_STRING, &options.mean, "Mean of the colours, from 0 to 1",
@@ -282,7 +289,9 @@ int command_import(int argc, char **argv, GError **error)
     return 1;
   }
   if ((options.heads && !command_check_range("--heads", options.heads, 1, 1024, error)) ||
-      (options.resize && !command_check_range("--resize", options.resize, 1, 16384, error)))
+      (options.resize && !command_check_range("--resize", options.resize, 1, 16384, error)) ||
+      (options.image_size &&
+       !command_check_range("--image-size", options.image_size, 1, DESCRIPTION_MAX_IMAGE, error)))
     return 1;
   return run(in, &options, error);
 }

@@ -168,7 +168,7 @@ static const struct {
   { "family", "5", M, "'family' is 5, expected vit" },
   { "family", "\"resnet\"", U, "'family' is \"resnet\", expected vit" },
   { "pooling", NULL, M, "'pooling' is absent" },
-  { "pooling", "\"mean\"", U, "'pooling' is \"mean\", expected class-token" },
+  { "pooling", "\"map\"", U, "'pooling' is \"map\", expected class-token or mean" },
   { "precision", NULL, M, "'precision' is absent" },
   { "precision", "\"float8\"", U, "'precision' is \"float8\", expected float32" },
   { "precision_agreement", "1", M, "'precision_agreement' is 1, expected an object" },

@@ -162,6 +162,52 @@ class VariantTest(ImportCase):
         self.fail_with(part, "import", entries, *dialects.HEADS_OPTION, "-o", "out")
 
 
+class SizeTest(ImportCase):
+    def test_another_image_size_changes_positions_alone(self):
+        timm = dialects.timm()
+        text, tensors, description = self.import_model(timm, "--image-size", "48")
+        self.assertIn("48 x 48", text)
+        self.assertEqual(description["image_size"], 48)
+        self.assertEqual(description["preprocessing"]["resize"], 54)
+        expected, _ = colour_model.read_safetensors(self.write(timm))
+        for name, entry in expected.items():
+            if name != "pos_embed":
+                self.assertEqual(tensors[name], entry, name)
+        _, shape, content = tensors["pos_embed"]
+        self.assertEqual(shape, [1, 37, 32])
+        self.assertEqual(content[:128], expected["pos_embed"][2][:128])  # the class token's
+        self.succeed("inspect", self.path("imported.safetensors"))
+
+    def test_the_size_that_it_has_changes_nothing(self):
+        timm = dialects.timm()
+        _, tensors, _ = self.import_model(timm, "--image-size", "32")
+        self.assertEqual(tensors, colour_model.read_safetensors(self.write(timm))[0])
+
+    def test_sizes_that_cannot_be(self):
+        path = self.write(dialects.timm())
+        for size, part in (("50", "a multiple of the patches' 8"), ("-8", "--image-size")):
+            with self.subTest(size):
+                arguments = (*dialects.HEADS_OPTION, "--image-size", size, "-o", "out")
+                self.fail_with(part, "import", path, *arguments)
+
+    def test_a_size_beyond_memory_is_refused_with_the_figure(self):
+        timm = dialects.timm()
+        timm["patch_embed.proj.weight"] = ([32, 3, 1, 1], [0.5] * 96)
+        arguments = (*dialects.HEADS_OPTION, "--image-size", "4096", "-o", "out")
+        text = self.fail_with("16777217 tokens, which take", "import", self.write(timm), *arguments)
+        self.assertEqual(text, "")
+
+    def test_every_usual_patch_size(self):
+        for patch in (8, 14, 16, 32):
+            with self.subTest(patch):
+                timm = dialects.timm()
+                n = 32 * 3 * patch * patch
+                timm["patch_embed.proj.weight"] = ([32, 3, patch, patch], [0.01] * n)
+                _, _, description = self.import_model(timm)
+                self.assertEqual(description["patch_size"], patch)
+                self.assertEqual(description["image_size"], 4 * patch)
+
+
 class FolderTest(ImportCase):
     """A folder as a hub gives it: weights, config.json, preprocessor_config.json"""
 

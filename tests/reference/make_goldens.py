@@ -200,9 +200,31 @@ def make_preprocessing():
     safetensors_io.write(os.path.join(FOLDER, "golden-preprocessing.safetensors"), tensors)
 
 
+# Sides of the square of patches, before and after.
+SIDES = [(4, 7), (7, 4), (6, 6), (14, 24), (14, 5), (3, 12)]
+
+
+def make_positions():
+    """source.SIDE [SIDE * SIDE, dim] and resized.SIDE.NEW, as timm's resample_abs_pos_embed."""
+    random = np.random.RandomState(300)
+    tensors, dim = {}, 6
+    for side, new in SIDES:
+        name = f"source.{side}"
+        if name not in tensors:
+            tensors[name] = random.standard_normal((side * side, dim)).astype("<f4")
+        grid = torch.from_numpy(tensors[name].astype("f8")).reshape(1, side, side, dim)
+        grid = torch.nn.functional.interpolate(
+            grid.permute(0, 3, 1, 2), (new, new), mode="bicubic", antialias=True,
+            align_corners=False)
+        tensors[f"resized.{side}.{new}"] = np.ascontiguousarray(
+            grid[0].permute(1, 2, 0).reshape(new * new, dim).numpy(), "<f4")
+    safetensors_io.write(os.path.join(FOLDER, "golden-positions.safetensors"), tensors)
+
+
 if __name__ == "__main__":
     os.makedirs(FOLDER, exist_ok=True)
     torch.set_num_threads(1)
     for model in MODELS:
         make_model(model)
     make_preprocessing()
+    make_positions()
