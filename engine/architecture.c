@@ -201,8 +201,8 @@ static const Tensor *find_shaped(const Safetensors *file, const char *name, guin
     guint n_tensors;
     const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
     vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
-                       "%s: no tensor '%s': not a ViT or DeiT under timm's names (found %u "
-                       "tensors, the first named '%s')",
+                       "%s: no tensor '%s', which every ViT and DeiT for classification has (found "
+                       "%u tensors, the first named '%s')",
                        path, name, n_tensors, n_tensors ? tensors[0].name : "");
   }
   return NULL;
@@ -271,7 +271,8 @@ Description *vitgate__description_infer(const Safetensors *file, const Hints *hi
   const char *path = vitgate__safetensors_get_path(file);
   const Tensor *patch = find_shaped(file, "patch_embed.proj.weight", 4, error);
   const Tensor *position = patch ? find_shaped(file, "pos_embed", 3, error) : NULL;
-  const Tensor *head = position ? find_shaped(file, "head.weight", 2, error) : NULL;
+  const Tensor *token = position ? find_shaped(file, "cls_token", 3, error) : NULL;
+  const Tensor *head = token ? find_shaped(file, "head.weight", 2, error) : NULL;
   if (!head)
     return NULL;
   g_autoptr(Description) d = g_new0(Description, 1);

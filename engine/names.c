@@ -78,21 +78,27 @@ static char *prefix_of(const char *name, const char *anchor)
 }
 
 /* The mean of weights over training, where it is stored too, is what its authors evaluate. */
-static gboolean is_preferred(const char *prefix, const char *over)
+static gboolean is_mean(const char *prefix)
 {
-  return !over || (strstr(prefix, "_ema") && !strstr(over, "_ema"));
+  return strstr(prefix, "_ema") != NULL;
 }
 
-/* Takes @prefix as what stands before all names, if it is nothing else and better than before. */
-static void consider(Dialect *dialect, char *prefix, gboolean hugging_face, gboolean deit)
+/* Takes what stands before the anchor @name as what stands before all names, if it is nothing else
+ * and better than before. */
+static void consider(Dialect *dialect, const char *name, char *prefix, gboolean hugging_face,
+                     gboolean deit)
 {
-  if (is_wrapping(prefix, strlen(prefix)) && is_preferred(prefix, dialect->prefix)) {
-    g_free(dialect->prefix);
-    dialect->prefix = g_steal_pointer(&prefix);
-    dialect->hugging_face = hugging_face;
-    dialect->deit = deit;
-  }
-  g_free(prefix);
+  g_autofree char *found = prefix;
+  if (!is_wrapping(found, strlen(found)) ||
+      (dialect->prefix && is_mean(dialect->prefix) > is_mean(found)))
+    return;
+  const gboolean alike = dialect->prefix && is_mean(dialect->prefix) == is_mean(found);
+  g_free(dialect->rival);
+  dialect->rival = alike ? g_strdup(name) : NULL;
+  g_free(dialect->prefix);
+  dialect->prefix = g_steal_pointer(&found);
+  dialect->hugging_face = hugging_face;
+  dialect->deit = deit;
 }
 
 static void consider_name(Dialect *dialect, const char *name)
@@ -100,7 +106,7 @@ static void consider_name(Dialect *dialect, const char *name)
   for (guint a = 0; a < G_N_ELEMENTS(timm_anchors); a++) {
     char *prefix = prefix_of(name, timm_anchors[a]);
     if (prefix)
-      consider(dialect, prefix, FALSE, FALSE);
+      consider(dialect, name, prefix, FALSE, FALSE);
   }
   char *prefix = prefix_of(name, hugging_face_anchor);
   if (!prefix)
@@ -108,7 +114,7 @@ static void consider_name(Dialect *dialect, const char *name)
   const gboolean deit = g_str_has_suffix(prefix, "deit.");
   if (deit || g_str_has_suffix(prefix, "vit."))
     prefix[strlen(prefix) - strlen(deit ? "deit." : "vit.")] = '\0';
-  consider(dialect, prefix, TRUE, deit);
+  consider(dialect, name, prefix, TRUE, deit);
 }
 
 static void find_dialect(const Safetensors *file, Dialect *dialect)
@@ -263,17 +269,37 @@ static gboolean join_all(Safetensors *file, GArray *tensors, GError **error)
 
 /* ---- All of it ---- */
 
+static gboolean refuse_family(const Safetensors *file, const Dialect *dialect, GError **error)
+{
+  const char *path = vitgate__safetensors_get_path(file);
+  guint n;
+  const Tensor *tensors = vitgate__safetensors_list(file, &n);
+  if (dialect->rival)
+    vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                       "%s: holds more than one network: '%s' is the patch embedding of another "
+                       "one; save the one that is meant alone",
+                       path, dialect->rival);
+  else
+    vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                       "%s: not a ViT or DeiT that is known here: found %u tensors, the first "
+                       "named '%s'; supported are ViT and DeiT under the names of timm, "
+                       "facebookresearch/deit and Hugging Face",
+                       path, n, n ? tensors[0].name : "");
+  return FALSE;
+}
+
 gboolean vitgate__names_translate(Safetensors *file, Dialect *dialect, GError **error)
 {
   *dialect =
       (Dialect){ .names = "timm's names", .left_out = g_ptr_array_new_with_free_func(g_free) };
   /* Only a file that vitgate did not write has names to be guessed at. */
-  if (!vitgate__safetensors_get_metadata(file, "vitgate"))
-    find_dialect(file, dialect);
-  if (!dialect->prefix) {
+  if (vitgate__safetensors_get_metadata(file, "vitgate")) {
     dialect->prefix = g_strdup("");
     return TRUE;
   }
+  find_dialect(file, dialect);
+  if (!dialect->prefix || dialect->rival)
+    return refuse_family(file, dialect, error);
   guint n;
   const Tensor *tensors = vitgate__safetensors_list(file, &n);
   g_autoptr(GArray) named = g_array_new(FALSE, FALSE, sizeof(Tensor));
@@ -294,5 +320,6 @@ gboolean vitgate__names_translate(Safetensors *file, Dialect *dialect, GError **
 void vitgate__dialect_clear(Dialect *dialect)
 {
   g_clear_pointer(&dialect->prefix, g_free);
+  g_clear_pointer(&dialect->rival, g_free);
   g_clear_pointer(&dialect->left_out, g_ptr_array_unref);
 }

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "error.h"
+#include "foreign.h"
 #include "json.h"
 
 /* A header larger than this is no model's: a thousand layers need a few megabytes. */
@@ -223,8 +224,11 @@ Safetensors *vitgate__safetensors_open(const char *path, GError **error)
     header_size = GUINT64_FROM_LE(header_size);
   }
   if (size < 10 || header_size < 2 || contents[8] != '{') {
+    const char *foreign = size ? vitgate__foreign_describe(contents, size) : NULL;
     vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: %s", path,
-                       size ? "is not a safetensors file" : "is empty");
+                       foreign ? foreign
+                       : size  ? "is not a safetensors file"
+                               : "is empty");
     return NULL;
   }
   if (header_size > MAX_HEADER || header_size > size - 8) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "foreign.h"
 #include "shards.h"
 
 /* Of Hugging Face's configurations, where they tell nothing else. */
@@ -18,8 +19,12 @@ char *vitgate__source_find(const char *path, GError **error)
     if (g_file_test(inside, G_FILE_TEST_EXISTS))
       return g_steal_pointer(&inside);
   }
-  vitgate__set_error(error, VITGATE_ERROR_NOT_FOUND, "%s: holds no %s and no %s", path, names[1],
-                     names[0]);
+  g_autofree char *pickle = g_build_filename(path, "pytorch_model.bin", NULL);
+  if (g_file_test(pickle, G_FILE_TEST_EXISTS))
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: %s", pickle, vitgate__foreign_pickle);
+  else
+    vitgate__set_error(error, VITGATE_ERROR_NOT_FOUND, "%s: holds no %s and no %s", path, names[1],
+                       names[0]);
   return NULL;
 }
 

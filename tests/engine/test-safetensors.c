@@ -201,7 +201,7 @@ START_TEST(foreign_files_are_refused)
   static const char text[] = "{\"model\": \"this is config.json, not the weights\"}";
   refuse_bytes("", 0, "is empty");
   refuse_bytes(png, sizeof png, "is not a safetensors file");
-  refuse_bytes(zip, sizeof zip, "is not a safetensors file");
+  refuse_bytes(zip, sizeof zip, "is pickled by PyTorch");
   refuse_bytes(zeros, sizeof zeros, "is not a safetensors file");
   refuse_bytes(text, strlen(text), "is not a safetensors file");
   refuse_path("/proc/self/exe", VITGATE_ERROR_FORMAT, "is not a safetensors file");

@@ -3,7 +3,9 @@
 
 import json
 import os
+import pickle
 import unittest
+import zipfile
 
 import colour_model
 import dialects
@@ -409,6 +411,37 @@ class ShardsTest(ImportCase):
         self.fail_with("is not in the shard", "import", folder, "-o", "out")
 
 
+class ForeignTest(ImportCase):
+    """Files that are something else than they are taken for"""
+
+    def refuse(self, parts, content, name="weights.pth"):
+        path = self.path(name)
+        with open(path, "wb") as file:
+            file.write(content)
+        for command in (["import", path, "-o", self.path("out")], ["inspect", path]):
+            for part in parts:
+                self.fail_with(part, *command)
+
+    def test_pickles_are_recognised_and_not_opened(self):
+        archive = self.path("archive")
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("archive/data.pkl", pickle.dumps({"a": 1}, protocol=2))
+        with open(archive, "rb") as file:
+            zipped = file.read()
+        for content in (zipped, pickle.dumps({"model": list(range(100))}, protocol=2)):
+            self.refuse(["pickled", "weights_only=True", "save_file"], content)
+
+    def test_a_folder_with_a_pickle_alone_is_told(self):
+        os.mkdir(self.path("hub"))
+        with open(self.path("hub", "pytorch_model.bin"), "wb") as file:
+            file.write(b"PK")
+        self.fail_with("pytorch_model.bin: is pickled", "import", self.path("hub"), "-o", "out")
+
+    def test_a_pointer_of_git_lfs_is_recognised(self):
+        pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 88215936\n"
+        self.refuse(["Git LFS pointer", "git lfs pull"], pointer, "model.safetensors")
+
+
 class RefusalTest(ImportCase):
     def refuse(self, part, entries):
         out = self.path("out.safetensors")
@@ -419,6 +452,31 @@ class RefusalTest(ImportCase):
         entries = dialects.hugging_face(dialects.timm())
         entries["vit.encoder.layer.0.attention.adapter.weight"] = ([2, 2], [0.0] * 4)
         self.refuse("vit.encoder.layer.0.attention.adapter.weight", entries)
+
+    def test_a_network_of_another_family_is_told_with_what_is_supported(self):
+        for prefix in ("swin.", "features.0."):
+            with self.subTest(prefix):
+                entries = dialects.prefixed(dialects.timm(), prefix)
+                self.refuse("not a ViT or DeiT", entries)
+                self.refuse(prefix, entries)
+                self.refuse("supported are", entries)
+
+    def test_two_networks_in_one_file_are_ambiguous(self):
+        timm = dialects.timm()
+        for other in (dialects.prefixed(timm, "module."), dialects.hugging_face(timm)):
+            self.refuse("more than one network", {**timm, **other})
+
+    def test_a_network_without_a_class_token_is_told(self):
+        entries = dialects.timm()
+        del entries["cls_token"]
+        self.refuse("'cls_token'", entries)
+
+    def test_fewer_names_than_classes_are_refused(self):
+        with open(self.labels, "w", encoding="utf-8") as file:
+            file.write("one\ntwo\n")
+        path = self.write(dialects.timm())
+        arguments = (*dialects.HEADS_OPTION, "--labels", self.labels, "-o", "out")
+        self.fail_with("expected 5", "import", path, *arguments)
 
     def test_a_missing_key_is_named(self):
         entries = dialects.hugging_face(dialects.timm())
