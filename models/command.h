@@ -33,6 +33,7 @@ int command_import(int argc, char **argv, GError **error);
 int command_inspect(int argc, char **argv, GError **error);
 int command_classify(int argc, char **argv, GError **error);
 int command_eval(int argc, char **argv, GError **error);
+int command_export(int argc, char **argv, GError **error);
 int command_compress(int argc, char **argv, GError **error);
 int command_bench(int argc, char **argv, GError **error);
 

@@ -13,6 +13,7 @@ static const Command commands[] = {
   { "classify", "label images", command_classify },
   { "eval", "measure accuracy and compute on photographs", command_eval },
   { "compress", "make a compressed, gated model of a dense one", command_compress },
+  { "export", "write a model for other programs: timm's names or ONNX", command_export },
   { "bench", "measure speed on this machine", command_bench },
 };
 

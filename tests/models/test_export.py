@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""vitgate export: what comes in goes out again. tests/reference/compare_onnx.py looks at ONNX."""
+
+import os
+import random
+import unittest
+
+import colour_model
+import dialects
+import gated_model
+from command_case import CommandTest
+
+
+class ExportTest(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.out = self.path("exported.safetensors")
+
+    def import_weights(self, entries):
+        published, model = self.path("published.safetensors"), self.path("imported.safetensors")
+        colour_model.write_safetensors(published, entries)
+        self.succeed("import", published, *dialects.HEADS_OPTION, "-o", model)
+        return published, model
+
+    def test_tensors_come_out_as_they_went_in(self):
+        for distilled in (False, True):
+            with self.subTest(distilled=distilled):
+                published, model = self.import_weights(dialects.timm(distilled=distilled))
+                self.succeed("export", model, "-o", self.out)
+                tensors, metadata = colour_model.read_safetensors(self.out)
+                self.assertEqual(tensors, colour_model.read_safetensors(published)[0])
+                self.assertNotIn("vitgate", metadata)
+
+    def test_names_of_others_come_out_as_timm_s(self):
+        timm = dialects.timm()
+        _, model = self.import_weights(dialects.hugging_face(timm))
+        self.succeed("export", model, "-o", self.out)
+        colour_model.write_safetensors(self.path("timm.safetensors"), timm)
+        expected, _ = colour_model.read_safetensors(self.path("timm.safetensors"))
+        self.assertEqual(colour_model.read_safetensors(self.out)[0], expected)
+
+    def test_a_cut_model_in_int8_comes_out_as_floats_that_label_alike(self):
+        _, teacher = self.import_weights(dialects.timm())
+        data, small = self.path("data"), self.path("small.safetensors")
+        rng = random.Random(1)
+        os.mkdir(data)
+        for i in range(6):
+            dialects.random_model.write_picture(os.path.join(data, f"{i}.png"), rng)
+        arguments = ["--teacher", teacher, "--data", data, "--target", "0.7"]
+        self.run_command("compress", *arguments, "--static-only", "--no-train", "-o", small)
+        result = self.run_command("export", small, "-o", self.out)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        tensors, _ = colour_model.read_safetensors(self.out)
+        self.assertEqual({kind for kind, _, _ in tensors.values()} - {"F32", "F16"}, set())
+        self.assertFalse([name for name in tensors if name.endswith("_scale")])
+
+    def test_a_model_with_gates_is_refused(self):
+        model = self.path("gated.safetensors")
+        gated_model.write_model(model)
+        for arguments in ([], ["--onnx"]):
+            self.fail_with("has a gate", "export", model, *arguments, "-o", self.out)
+        self.assertFalse(os.path.exists(self.out))
+
+    def test_without_an_output_nothing_is_done(self):
+        self.fail_with("--output is missing", "export", self.weights)
+
+
+if __name__ == "__main__":
+    unittest.main()

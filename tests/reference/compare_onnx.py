@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+"""What `vitgate export --onnx` writes: taken by ONNX's own checker, and evaluated node by node with
+numpy against the golden logits. Skipped without python3-onnx.
+
+    compare_onnx.py path/to/vitgate"""
+
+import math
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+import safetensors_io
+
+try:
+    import onnx
+    from onnx import numpy_helper
+except ImportError:
+    print("SKIP: there is no python3-onnx")
+    sys.exit(77)
+
+GOLDENS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "goldens")
+MODELS = ["small", "distilled", "cut", "f16", "timm", "unbiased", "deit3", "mean"]
+TOLERANCE = 1e-4  # of logits; both are sums in float32
+
+erf = np.vectorize(math.erf, otypes=["f4"])
+
+
+def convolve(x, weight, bias, strides):
+    """Of patches beside each other"""
+    n, channels, size, _ = x.shape
+    side, patch = size // strides[0], strides[0]
+    x = x.reshape(n, channels, side, patch, side, patch)
+    return np.einsum("ncyixj,dcij->ndyx", x, weight) + bias[:, None, None]
+
+
+def normalise(x, scale, shift, epsilon):
+    x = x - x.mean(-1, keepdims=True)
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(epsilon)) * scale + shift
+
+
+def soften(x):
+    exps = np.exp(x - x.max(-1, keepdims=True))
+    return exps / exps.sum(-1, keepdims=True)
+
+
+def reshape(x, shape):
+    return x.reshape([x.shape[i] if n == 0 else n for i, n in enumerate(shape)])
+
+
+def cut_out(x, first, last, axis):
+    return np.take(x, range(first[0], min(last[0], x.shape[axis[0]])), axis[0])
+
+
+OPERATORS = {
+    "Add": lambda a, x, y: x + y,
+    "Mul": lambda a, x, y: x * y,
+    "MatMul": lambda a, x, y: x @ y,
+    "Erf": lambda a, x: erf(x),
+    "Identity": lambda a, x: x,
+    "Softmax": lambda a, x: soften(x),
+    "Transpose": lambda a, x: x.transpose(a["perm"]),
+    "Reshape": lambda a, x, shape: reshape(x, shape),
+    "Gather": lambda a, x, i: np.take(x, i, a["axis"]),
+    "Concat": lambda a, *x: np.concatenate(x, a["axis"]),
+    "Conv": lambda a, x, w, b: convolve(x, w, b, a["strides"]),
+    "LayerNormalization": lambda a, x, w, b: normalise(x, w, b, a["epsilon"]),
+    "Slice": lambda a, x, first, last, axis: cut_out(x, first, last, axis),
+    "ReduceMean": lambda a, x: x.mean(tuple(a["axes"]), keepdims=bool(a["keepdims"])),
+}
+
+
+def evaluate(graph, image):
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    values["image"] = image
+    for node in graph.node:
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        values[node.output[0]] = OPERATORS[node.op_type](
+            attributes, *(values[name] for name in node.input))
+    return values["logits"]
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        for name in MODELS:
+            out = os.path.join(folder, name + ".onnx")
+            model = os.path.join(GOLDENS, f"model-{name}.safetensors")
+            subprocess.run([sys.argv[1], "export", "--onnx", model, "-o", out], check=True,
+                           stdout=subprocess.DEVNULL)
+            exported = onnx.load(out)
+            onnx.checker.check_model(exported, full_check=True)
+            golden, _ = safetensors_io.read(os.path.join(GOLDENS, f"golden-{name}.safetensors"))
+            found = evaluate(exported.graph, golden["input"])
+            worst = np.abs(found - golden["logits"]).max()
+            print(f"{name:10} differs from the golden logits by at most {worst:.2g}")
+            if not worst <= TOLERANCE:
+                sys.exit(f"{name}: that is more than {TOLERANCE}")
+
+
+if __name__ == "__main__":
+    main()
