@@ -5,32 +5,14 @@
 #include "error.h"
 #include "json.h"
 
-/* Far above a file that names 22,000 classes. */
-#define MAX_CONFIG (16 << 20)
-
 /* ---- Reading ---- */
 
 /* Returns: FALSE where the file is there but of no use */
 static gboolean read_object(const char *path, JsonNode **node, GError **error)
 {
-  g_autofree char *text = NULL;
-  g_autoptr(GError) read_error = NULL;
-  gsize length;
   if (!g_file_test(path, G_FILE_TEST_EXISTS))
     return TRUE;
-  if (!g_file_test(path, G_FILE_TEST_IS_REGULAR) ||
-      !g_file_get_contents(path, &text, &length, &read_error)) {
-    vitgate__set_error(error, VITGATE_ERROR_IO, "%s: cannot be read: %s", path,
-                       read_error ? read_error->message : "not a regular file");
-    return FALSE;
-  }
-  if (length > MAX_CONFIG) {
-    vitgate__set_error(error, VITGATE_ERROR_METADATA,
-                       "%s: has %" G_GSIZE_FORMAT " bytes, at most %d are allowed", path, length,
-                       MAX_CONFIG);
-    return FALSE;
-  }
-  *node = vitgate__json_parse_object(text, length, path, VITGATE_ERROR_METADATA, error);
+  *node = vitgate__json_read_object(path, VITGATE_ERROR_METADATA, error);
   return *node != NULL;
 }
 

@@ -11,6 +11,10 @@
 JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char *what,
                                      VitgateError code, GError **error);
 
+/* The same of a small file.
+ * Returns: (transfer full): or NULL with VITGATE_ERROR_NOT_FOUND, _IO or @code */
+JsonNode *vitgate__json_read_object(const char *path, VitgateError code, GError **error);
+
 /* Typed members; each returns FALSE, or NULL, where the member is absent or of another type. */
 gboolean vitgate__json_get_count(JsonNode *node, guint64 *value);
 gboolean vitgate__json_get_number(JsonNode *node, double *value);

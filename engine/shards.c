@@ -5,34 +5,12 @@
 #include "error.h"
 #include "json.h"
 
-#define MAX_INDEX  (16 << 20)
 #define MAX_SHARDS 256
 
 /* Shards stand beside their index: a name with a path in it could lead anywhere. */
 static gboolean is_plain_name(const char *name)
 {
   return *name && !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..");
-}
-
-static JsonNode *read_index(const char *path, GError **error)
-{
-  g_autofree char *text = NULL;
-  g_autoptr(GError) read_error = NULL;
-  gsize length;
-  if (!g_file_get_contents(path, &text, &length, &read_error)) {
-    const gboolean absent = g_error_matches(read_error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
-    vitgate__set_error(error, absent ? VITGATE_ERROR_NOT_FOUND : VITGATE_ERROR_IO,
-                       absent ? "%s: no such file" : "%s: cannot be read: %s", path,
-                       read_error->message);
-    return NULL;
-  }
-  if (length > MAX_INDEX) {
-    vitgate__set_error(error, VITGATE_ERROR_FORMAT,
-                       "%s: has %" G_GSIZE_FORMAT " bytes, at most %d are allowed", path, length,
-                       MAX_INDEX);
-    return NULL;
-  }
-  return vitgate__json_parse_object(text, length, path, VITGATE_ERROR_FORMAT, error);
 }
 
 /* Returns: (transfer none): the shard @name, opened when it is first asked for */
@@ -95,7 +73,7 @@ static void close_shard(gpointer shard)
 
 Safetensors *vitgate__shards_open(const char *path, GError **error)
 {
-  g_autoptr(JsonNode) index = read_index(path, error);
+  g_autoptr(JsonNode) index = vitgate__json_read_object(path, VITGATE_ERROR_FORMAT, error);
   if (!index)
     return NULL;
   JsonObject *places = vitgate__json_get_object(json_node_get_object(index), "weight_map");
