@@ -272,7 +272,8 @@ int command_import(int argc, char **argv, GError **error)
     "it, an index of such files, the folder with them as a hub gives it, or a model file of\n"
     "vitgate, whose description can be changed so. config.json and preprocessor_config.json\n"
     "beside the weights are read. Where nothing tells the pre-processing, DeiT's is taken: the\n"
-    "crop is 0.875 of the resized image, bicubic, with ImageNet's mean and standard deviation.\n\n"
+    "crop is 0.875 of the resized image, bicubic, with ImageNet's mean and standard deviation;\n"
+    "under Hugging Face's names of ViT, its processor's: no crop, bilinear, 0.5 and 0.5.\n\n"
     "The fast products in int8 or bf16 are taken unasked where OUT tells that they lose little:\n"
     "--data measures that, on up to 512 photographs. Labels are not needed.\n"
   };
