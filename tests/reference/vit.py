@@ -27,13 +27,17 @@ def forward(w, images, head_dim, depth, eps=1e-6):
     """w: tensors by name; images [N, 3, S, S], normalised.
 
     Returns (logits [N, n_classes], [depth] outputs of the blocks [N, T, dim])."""
+    patch = w["patch_embed.proj.weight"].shape[-1]
+    x = conv2d(images, w["patch_embed.proj.weight"], w["patch_embed.proj.bias"], stride=patch)
+    return forward_patches(w, x.flatten(2).transpose(1, 2), head_dim, depth, eps)
+
+
+def forward_patches(w, x, head_dim, depth, eps):
+    """forward() from the patches' tokens x [N, patches, dim] on."""
 
     def norm(x, name):
         return layer_norm(x, x.shape[-1:], w[name + ".weight"], w[name + ".bias"], eps)
 
-    patch = w["patch_embed.proj.weight"].shape[-1]
-    x = conv2d(images, w["patch_embed.proj.weight"], w["patch_embed.proj.bias"], stride=patch)
-    x = x.flatten(2).transpose(1, 2)
     special = [w[name].expand(len(x), 1, -1) for name in ("cls_token", "dist_token") if name in w]
     if w["pos_embed"].shape[1] == x.shape[1]:  # the class token has no position
         x = torch.cat(special + [x + w["pos_embed"]], 1)
