@@ -1,16 +1,18 @@
-/* Attention of one image, head by head: softmax(q k^T / sqrt(head_dim) + log size) v. Keys and
- * values are packed once, shared out by heads; then queries pass by in blocks whose scores stay in
- * the first cache.
+/* Attention of one image, head by head: softmax(factor (q k^T + offsets)) v. Keys and values are
+ * packed once, shared out by heads; then queries pass by in blocks whose scores stay in the first
+ * cache.
  *
  * Operands are rounded to the model's precision: in a model of int8 queries, and the shares that
  * the softmax deals out, row by row, keys token by token, and values channel by channel. Sums are
  * exact or float32, and the softmax is float32. */
-#include <math.h>
 #include <string.h>
 
+#include "attend.h"
 #include "bf16.h"
 #include "int8.h"
-#include "vit-work.h"
+
+/* Queries that go together in float32. */
+#define ATTENTION_ROWS 12
 
 /* One head of the rows at hand: queries and, in their place, the outcome. */
 typedef struct {
@@ -19,21 +21,10 @@ typedef struct {
   gpointer packed; /* keys and values */
 } Head;
 
-static float score_factor(const Job *job)
+static void soften(const Attention *a, float *scores, guint rows)
 {
-  return 1.0f / sqrtf((float)job->vit->description->head_dim);
-}
-
-static const float *offsets_of(const Job *job)
-{
-  return job->image->merged ? job->image->offsets : NULL;
-}
-
-static void soften(const Job *job, float *scores, guint rows)
-{
-  const guint tokens = job->image->n_tokens;
   for (guint i = 0; i < rows; i++)
-    vitgate__kernels()->softmax(scores + (gsize)i * tokens, score_factor(job), tokens);
+    vitgate__kernels()->softmax(scores + (gsize)i * a->n_tokens, a->factor, a->n_tokens);
 }
 
 static gpointer take(gpointer memory, gsize *used, gsize n_bytes)
@@ -57,28 +48,27 @@ static gsize carve_float32(Float32Head *head, gpointer memory, guint tokens, gui
   return used;
 }
 
-static void pack_float32(const Job *job, const Head *head)
+static void pack_float32(const Attention *a, const Head *head)
 {
-  const guint tokens = job->image->n_tokens, n = job->vit->description->head_dim;
+  const guint tokens = a->n_tokens, n = a->head_dim;
   Float32Head packed;
   carve_float32(&packed, head->packed, tokens, n);
   vitgate__kernels()->pack_transposed(packed.keys, head->k, head->stride, tokens, n);
   vitgate__kernels()->pack(packed.values, head->v, head->stride, n, tokens);
 }
 
-static void attend_float32(const Job *job, const Head *head, guint first, guint last)
+static void attend_float32(const Attention *a, const Head *head, guint first, guint last)
 {
   const Kernels *kernels = vitgate__kernels();
-  const guint tokens = job->image->n_tokens, n = job->vit->description->head_dim;
-  float *scores = job->scratch->scores;
+  const guint tokens = a->n_tokens, n = a->head_dim;
+  float *scores = a->scores;
   Float32Head packed;
   carve_float32(&packed, head->packed, tokens, n);
   for (guint row = first, rows; row < last; row += rows) {
     rows = MIN(ATTENTION_ROWS, last - row);
     float *q = head->q + row * head->stride;
-    kernels->gemm(scores, tokens, q, head->stride, packed.keys, offsets_of(job), FALSE, rows,
-                  tokens, n);
-    soften(job, scores, rows);
+    kernels->gemm(scores, tokens, q, head->stride, packed.keys, a->offsets, FALSE, rows, tokens, n);
+    soften(a, scores, rows);
     kernels->gemm(q, head->stride, scores, tokens, packed.values, NULL, FALSE, rows, n, tokens);
   }
 }
@@ -102,29 +92,29 @@ static gsize bf16_rows_size(guint tokens, guint n)
   return BF16_ROWS * vitgate__bf16_row_size(MAX(tokens, n)) * sizeof(guint16);
 }
 
-static void pack_bf16(const Job *job, const Head *head)
+static void pack_bf16(const Attention *a, const Head *head)
 {
-  const guint tokens = job->image->n_tokens, n = job->vit->description->head_dim;
+  const guint tokens = a->n_tokens, n = a->head_dim;
   Bf16Head packed;
   carve_bf16(&packed, head->packed, tokens, n);
   vitgate__bf16_kernels()->pack_transposed(packed.keys, head->k, head->stride, tokens, n);
   vitgate__bf16_kernels()->pack(packed.values, head->v, head->stride, n, tokens);
 }
 
-static void attend_bf16(const Job *job, const Head *head, guint first, guint last)
+static void attend_bf16(const Attention *a, const Head *head, guint first, guint last)
 {
   const Bf16Kernels *kernels = vitgate__bf16_kernels();
-  const guint tokens = job->image->n_tokens, n = job->vit->description->head_dim;
-  float *scores = job->scratch->scores;
-  guint16 *left = (guint16 *)(gpointer)job->scratch->attend;
+  const guint tokens = a->n_tokens, n = a->head_dim;
+  float *scores = a->scores;
+  guint16 *left = (guint16 *)(gpointer)a->scratch;
   Bf16Head packed;
   carve_bf16(&packed, head->packed, tokens, n);
   for (guint row = first, rows; row < last; row += rows) {
     rows = MIN(BF16_ROWS, last - row);
     float *q = head->q + row * head->stride;
     kernels->convert(left, q, head->stride, rows, n);
-    kernels->gemm(scores, tokens, left, packed.keys, offsets_of(job), FALSE, rows, tokens, n);
-    soften(job, scores, rows);
+    kernels->gemm(scores, tokens, left, packed.keys, a->offsets, FALSE, rows, tokens, n);
+    soften(a, scores, rows);
     kernels->convert(left, scores, tokens, rows, tokens);
     kernels->gemm(q, head->stride, left, packed.values, NULL, FALSE, rows, n, tokens);
   }
@@ -154,7 +144,7 @@ static gsize carve_int8(Int8Head *head, gpointer memory, guint tokens, guint n)
 typedef struct {
   gint8 *bytes;  /* [n_tokens, rounded up][head_dim] */
   gpointer left; /* queries or shares */
-  Int8Row *rows; /* [CHUNK] of them */
+  Int8Row *rows; /* [LINEAR_ROWS] of them */
 } Int8Scratch;
 
 static gsize carve_int8_scratch(Int8Scratch *scratch, gpointer memory, guint tokens, guint n)
@@ -162,21 +152,22 @@ static gsize carve_int8_scratch(Int8Scratch *scratch, gpointer memory, guint tok
   const Int8Kernels *kernels = vitgate__int8_kernels();
   gsize used = 0;
   scratch->bytes = take(memory, &used, vitgate__round_up(tokens) * n);
-  scratch->left = take(memory, &used, CHUNK * vitgate__int8_row_size(kernels, MAX(tokens, n)));
-  scratch->rows = take(memory, &used, CHUNK * sizeof(Int8Row));
+  scratch->left =
+      take(memory, &used, LINEAR_ROWS * vitgate__int8_row_size(kernels, MAX(tokens, n)));
+  scratch->rows = take(memory, &used, LINEAR_ROWS * sizeof(Int8Row));
   return used;
 }
 
 /* Keys of zeros fill the last vector, for the products' sake; softmax leaves their scores out. */
-static void pack_int8(const Job *job, const Head *head)
+static void pack_int8(const Attention *a, const Head *head)
 {
   const Int8Kernels *kernels = vitgate__int8_kernels();
-  const guint tokens = job->image->n_tokens, n = job->vit->description->head_dim;
+  const guint tokens = a->n_tokens, n = a->head_dim;
   const guint columns = (guint)vitgate__round_up(tokens);
   Int8Head packed;
   Int8Scratch scratch;
   carve_int8(&packed, head->packed, tokens, n);
-  carve_int8_scratch(&scratch, job->scratch->attend, tokens, n);
+  carve_int8_scratch(&scratch, a->scratch, tokens, n);
   kernels->quantize_rows(scratch.bytes, packed.key_scales, head->k, head->stride, tokens, n);
   memset(scratch.bytes + (gsize)tokens * n, 0, (gsize)(columns - tokens) * n);
   memset(packed.key_scales + tokens, 0, (columns - tokens) * sizeof(float));
@@ -185,23 +176,23 @@ static void pack_int8(const Job *job, const Head *head)
   kernels->pack_transposed(packed.values, scratch.bytes, n, n, tokens);
 }
 
-static void attend_int8(const Job *job, const Head *head, guint first, guint last)
+static void attend_int8(const Attention *a, const Head *head, guint first, guint last)
 {
   const Int8Kernels *kernels = vitgate__int8_kernels();
-  const guint tokens = job->image->n_tokens, n = job->vit->description->head_dim;
+  const guint tokens = a->n_tokens, n = a->head_dim;
   const guint columns = (guint)vitgate__round_up(tokens);
-  float *scores = job->scratch->scores;
+  float *scores = a->scores;
   Int8Head packed;
   Int8Scratch s;
   carve_int8(&packed, head->packed, tokens, n);
-  carve_int8_scratch(&s, job->scratch->attend, tokens, n);
+  carve_int8_scratch(&s, a->scratch, tokens, n);
   for (guint row = first, rows; row < last; row += rows) {
     rows = vitgate__linear_rows(last - row);
     float *q = head->q + row * head->stride;
     kernels->quantize(s.left, s.rows, q, head->stride, rows, n);
-    kernels->gemm(scores, columns, s.left, s.rows, packed.keys, packed.key_scales, offsets_of(job),
+    kernels->gemm(scores, columns, s.left, s.rows, packed.keys, packed.key_scales, a->offsets,
                   INT8_STORE, rows, columns, n);
-    kernels->soften(s.left, s.rows, scores, columns, score_factor(job), rows, tokens);
+    kernels->soften(s.left, s.rows, scores, columns, a->factor, rows, tokens);
     kernels->gemm(q, head->stride, s.left, s.rows, packed.values, packed.value_scales, NULL,
                   INT8_STORE, rows, n, tokens);
   }
@@ -232,52 +223,56 @@ static gsize head_size(VitgatePrecision precision, guint tokens, guint n)
   return floats_of(carve_float32(&float32, NULL, tokens, n));
 }
 
-gsize vitgate__vit_heads_size(const Vit *vit, guint heads)
+gsize vitgate__attend_heads_size(VitgatePrecision precision, guint heads, guint tokens, guint n)
 {
-  const Description *d = vit->description;
-  return heads * head_size(vit->precision, vitgate__description_n_tokens(d), d->head_dim);
+  return heads * head_size(precision, tokens, n);
 }
 
-gsize vitgate__vit_attend_size(const Vit *vit)
+gsize vitgate__attend_scores_size(VitgatePrecision precision, guint tokens)
 {
-  const guint tokens = vitgate__description_n_tokens(vit->description);
-  const guint n = vit->description->head_dim;
+  const guint rows = precision == VITGATE_PRECISION_INT8   ? LINEAR_ROWS
+                     : precision == VITGATE_PRECISION_BF16 ? BF16_ROWS
+                                                           : ATTENTION_ROWS;
+  return rows * vitgate__round_up(tokens);
+}
+
+gsize vitgate__attend_scratch_size(VitgatePrecision precision, guint tokens, guint n)
+{
   Int8Scratch scratch;
-  if (vit->precision == VITGATE_PRECISION_INT8)
+  if (precision == VITGATE_PRECISION_INT8)
     return floats_of(carve_int8_scratch(&scratch, NULL, tokens, n));
-  return vit->precision == VITGATE_PRECISION_BF16 ? floats_of(bf16_rows_size(tokens, n)) : 0;
+  return precision == VITGATE_PRECISION_BF16 ? floats_of(bf16_rows_size(tokens, n)) : 0;
 }
 
-static Head head_of(const Job *job, guint heads, guint h)
+static Head head_of(const Attention *a, guint h)
 {
-  const guint n = job->vit->description->head_dim, width = heads * n;
-  float *q = job->qkv + h * n;
+  const guint n = a->head_dim, width = a->heads * n;
+  float *q = a->qkv + h * n;
   return (Head){ .q = q,
                  .k = q + width,
                  .v = q + 2 * width,
                  .stride = 3 * (gsize)width,
-                 .packed =
-                     job->heads + h * head_size(job->vit->precision, job->image->n_tokens, n) };
+                 .packed = a->packed + h * head_size(a->precision, a->n_tokens, n) };
 }
 
-void vitgate__vit_attend(const Job *job, guint heads, guint first, guint last)
+void vitgate__attend(const Attention *a, guint first, guint last)
 {
   static const struct {
-    void (*pack)(const Job *, const Head *);
-    void (*attend)(const Job *, const Head *, guint, guint);
+    void (*pack)(const Attention *, const Head *);
+    void (*attend)(const Attention *, const Head *, guint, guint);
   } table[] = {
     [VITGATE_PRECISION_FLOAT32] = { pack_float32, attend_float32 },
     [VITGATE_PRECISION_BF16] = { pack_bf16, attend_bf16 },
     [VITGATE_PRECISION_INT8] = { pack_int8, attend_int8 },
   };
-  const VitgatePrecision precision = job->vit->precision;
-  for (guint h = job->member; h < heads; h += job->n) {
-    const Head head = head_of(job, heads, h);
-    table[precision].pack(job, &head);
+  for (guint h = a->member; h < a->heads; h += a->n) {
+    const Head head = head_of(a, h);
+    table[a->precision].pack(a, &head);
   }
-  wait_for_others(job);
-  for (guint h = 0; h < heads; h++) {
-    const Head head = head_of(job, heads, h);
-    table[precision].attend(job, &head, first, last);
+  if (a->team)
+    vitgate__team_barrier(a->team);
+  for (guint h = 0; h < a->heads; h++) {
+    const Head head = head_of(a, h);
+    table[a->precision].attend(a, &head, first, last);
   }
 }

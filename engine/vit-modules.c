@@ -38,6 +38,29 @@ static void merge_tokens(Job *job, guint block)
   share_rows(job);
 }
 
+/* The attention of all heads for the rows from @first to @last, in place of their queries. All
+ * members that share the image call it, each with its own rows. */
+static void attend(const Job *job, guint heads, guint first, guint last)
+{
+  const guint n = job->vit->description->head_dim;
+  const Attention attention = {
+    .precision = job->vit->precision,
+    .heads = heads,
+    .head_dim = n,
+    .n_tokens = job->image->n_tokens,
+    .factor = 1.0f / sqrtf((float)n),
+    .offsets = job->image->merged ? job->image->offsets : NULL,
+    .qkv = job->qkv,
+    .packed = job->heads,
+    .scores = job->scratch->scores,
+    .scratch = job->scratch->attend,
+    .team = job->team,
+    .member = job->member,
+    .n = job->n,
+  };
+  vitgate__attend(&attention, first, last);
+}
+
 void vitgate__vit_attention(Job *job, guint b)
 {
   const Description *d = job->vit->description;
@@ -51,7 +74,7 @@ void vitgate__vit_attention(Job *job, guint b)
                           job->scratch->norm, d->dim, LINEAR_STORE, rows);
   }
   wait_for_others(job);
-  vitgate__vit_attend(job, heads, job->first, job->last);
+  attend(job, heads, job->first, job->last);
   vitgate__vit_multiply(job, &block->proj, job->image->x + (gsize)job->first * d->dim, d->dim,
                         job->qkv + (gsize)job->first * 3 * width, 3 * width, LINEAR_ADD,
                         job->last - job->first);
@@ -78,7 +101,7 @@ void vitgate__vit_attend_tail(const Job *job)
                             LINEAR_STORE, MIN(rows, vit->n_prefix - row));
   }
   wait_for_others(job);
-  vitgate__vit_attend(job, heads, 0, job->leads ? vit->n_prefix : 0);
+  attend(job, heads, 0, job->leads ? vit->n_prefix : 0);
   if (!job->leads)
     return;
   vitgate__vit_multiply(job, &block->proj, job->image->x, d->dim, job->qkv, 3 * width, LINEAR_ADD,

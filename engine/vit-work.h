@@ -1,21 +1,21 @@
 /* What the parts of the forward pass share: memory, and one member's view of one image. */
 #pragma once
 
+#include "attend.h"
 #include "merge.h"
 #include "vit.h"
 
 /* Rows that go through a module's products together: their activations stay in the first levels
  * of cache while the weights pass by. */
-#define CHUNK          LINEAR_ROWS
-#define ATTENTION_ROWS 12
+#define CHUNK LINEAR_ROWS
 
 /* What one member needs for itself. */
 typedef struct {
   float *norm;     /* [CHUNK][dim] */
   float *hidden;   /* [CHUNK][most neurons, attention width or values of a patch] */
   float *input;    /* of a product, converted */
-  float *scores;   /* [CHUNK][n_tokens, rounded up] or less */
-  float *attend;   /* of vitgate__vit_attend() */
+  float *scores;   /* of vitgate__attend() */
+  float *attend;   /* of the same */
   float *features; /* [4 * dim] of a gate */
   float *qkv;      /* [n_tokens][3 * most heads * head_dim] */
   float *heads;    /* their keys and values, packed; both of these are member 0's where members
@@ -80,14 +80,6 @@ static inline void vitgate__vit_multiply(const Job *job, const Linear *linear, f
 
 /* norm[rows][dim] = LayerNorm(x[first ...]) */
 void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows);
-
-/* The attention of all heads for the rows from @first to @last: their outcomes take the place of
- * their queries in job->qkv. All members that share the image call it, each with its own rows. */
-void vitgate__vit_attend(const Job *job, guint heads, guint first, guint last);
-
-/* Floats of a member's scratch for it, and of the packed heads. */
-gsize vitgate__vit_attend_size(const Vit *vit);
-gsize vitgate__vit_heads_size(const Vit *vit, guint heads);
 
 /* x += proj(attention(norm1(x))), then tokens merge; in the tail of the class tokens alone.
  * x += fc2(gelu(fc1(norm2(x)))) */

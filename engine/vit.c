@@ -45,11 +45,12 @@ static gsize carve_scratch(Scratch *scratch, float *memory, const Vit *vit)
     { &scratch->norm, (gsize)CHUNK * d->dim },
     { &scratch->hidden, (gsize)CHUNK * hidden },
     { &scratch->input, vitgate__linear_input_size(vit->precision, MAX(d->dim, hidden)) },
-    { &scratch->scores, CHUNK * vitgate__round_up(tokens) },
-    { &scratch->attend, vitgate__vit_attend_size(vit) },
+    { &scratch->scores, vitgate__attend_scores_size(vit->precision, tokens) },
+    { &scratch->attend, vitgate__attend_scratch_size(vit->precision, tokens, d->head_dim) },
     { &scratch->features, (gsize)4 * d->dim },
     { &scratch->qkv, (gsize)tokens * 3 * width },
-    { &scratch->heads, vitgate__vit_heads_size(vit, most_heads(d)) },
+    { &scratch->heads,
+      vitgate__attend_heads_size(vit->precision, most_heads(d), tokens, d->head_dim) },
   };
   return carve(parts, G_N_ELEMENTS(parts), memory);
 }
