@@ -1,8 +1,9 @@
-/* The family "vit" (ViT and DeiT, timm's names): which tensors it has, what they cost, and how to
- * tell its dimensions from a file that says nothing about itself. */
+/* ViT, DeiT and T2T-ViT, under timm's names and its own: which tensors they have, what they cost,
+ * and how to tell their dimensions from a file that says nothing about itself. */
+#include "architecture.h"
+
 #include <string.h>
 
-#include "description.h"
 #include "error.h"
 #include "gate.h"
 
@@ -15,6 +16,12 @@ guint vitgate__description_n_patches(const Description *d)
 guint vitgate__description_n_tokens(const Description *d)
 {
   return vitgate__description_n_patches(d) + (d->distilled ? 2 : 1);
+}
+
+guint vitgate__description_patch_values(const Description *d)
+{
+  return d->stem ? vitgate__description_split(d, T2T_STAGES).n_values
+                 : 3 * d->patch_size * d->patch_size;
 }
 
 /* ---- Costs ---- */
@@ -45,12 +52,18 @@ double vitgate__mlp_gmacs(const Description *d, guint neurons, guint n_tokens)
   return 1e-9 * 2 * n_tokens * d->dim * neurons;
 }
 
+double vitgate__description_fixed_gmacs(const Description *d)
+{
+  const double patches = vitgate__description_n_patches(d);
+  return 1e-9 * (patches * vitgate__description_patch_values(d) * d->dim +
+                 (d->distilled ? 2.0 : 1.0) * d->dim * d->n_classes) +
+         (d->stem ? vitgate__stem_gmacs(d) : 0);
+}
+
 static double sum_gmacs(const Description *d, gboolean all_tokens)
 {
   const guint tokens = vitgate__description_n_tokens(d);
-  double patch = 3.0 * d->patch_size * d->patch_size;
-  double sum = 1e-9 * (vitgate__description_n_patches(d) * patch * d->dim +
-                       (d->distilled ? 2.0 : 1.0) * d->dim * d->n_classes);
+  double sum = vitgate__description_fixed_gmacs(d);
   for (guint i = 0; i < d->depth; i++) {
     const guint behind = all_tokens ? tokens : vitgate__description_tokens_behind(d, i);
     sum += vitgate__attention_gmacs(d, d->blocks[i].heads, tokens, behind) +
@@ -98,38 +111,37 @@ guint64 vitgate__description_parameters(const Description *d)
 
 /* ---- Tensors ---- */
 
-static void add_spec(GArray *specs, const char *name, guint64 rows, guint64 columns)
+void vitgate__add_spec(GArray *specs, const char *name, guint64 rows, guint64 columns)
 {
   TensorSpec spec = { .n_dims = columns ? 2 : 1, .shape = { rows, columns } };
   g_strlcpy(spec.name, name, sizeof spec.name);
   g_array_append_val(specs, spec);
 }
 
-static void add_weight(GArray *specs, const char *name, guint64 rows, guint64 columns)
+void vitgate__add_weight(GArray *specs, const char *name, guint64 rows, guint64 columns)
 {
   char full[64];
   g_snprintf(full, sizeof full, "%s.weight", name);
-  add_spec(specs, full, rows, columns);
+  vitgate__add_spec(specs, full, rows, columns);
 }
 
-/* A learned affine map: NAME.weight and NAME.bias. columns 0: a LayerNorm's scale and shift */
-static void add_affine(GArray *specs, const char *name, guint64 rows, guint64 columns)
+void vitgate__add_affine(GArray *specs, const char *name, guint64 rows, guint64 columns)
 {
   char full[64];
-  add_weight(specs, name, rows, columns);
+  vitgate__add_weight(specs, name, rows, columns);
   g_snprintf(full, sizeof full, "%s.bias", name);
-  add_spec(specs, full, rows, 0);
+  vitgate__add_spec(specs, full, rows, 0);
 }
 
 static void add_gate(GArray *specs, const Description *d, guint i, const char *module)
 {
   char name[48];
   g_snprintf(name, sizeof name, "blocks.%u.%s_gate.norm", i, module);
-  add_affine(specs, name, 2 * d->dim, 0);
+  vitgate__add_affine(specs, name, 2 * d->dim, 0);
   g_snprintf(name, sizeof name, "blocks.%u.%s_gate.fc1", i, module);
-  add_affine(specs, name, GATE_HIDDEN, 2 * d->dim);
+  vitgate__add_affine(specs, name, GATE_HIDDEN, 2 * d->dim);
   g_snprintf(name, sizeof name, "blocks.%u.%s_gate.fc2", i, module);
-  add_affine(specs, name, 1, GATE_HIDDEN);
+  vitgate__add_affine(specs, name, 1, GATE_HIDDEN);
 }
 
 static void add_block(GArray *specs, const Description *d, guint i)
@@ -152,9 +164,9 @@ static void add_block(GArray *specs, const Description *d, guint i)
     if (!parts[p].present)
       continue;
     if (d->qkv_unbiased && !strcmp(parts[p].name, "attn.qkv"))
-      add_weight(specs, name, parts[p].rows, parts[p].columns);
+      vitgate__add_weight(specs, name, parts[p].rows, parts[p].columns);
     else
-      add_affine(specs, name, parts[p].rows, parts[p].columns);
+      vitgate__add_affine(specs, name, parts[p].rows, parts[p].columns);
   }
   if (d->blocks[i].attention_gate)
     add_gate(specs, d, i, "attn");
@@ -172,15 +184,17 @@ GArray *vitgate__description_tensors(const Description *d)
     { "patch_embed.proj.weight", 4, { d->dim, 3, d->patch_size, d->patch_size } },
     { "patch_embed.proj.bias", 1, { d->dim } },
   };
-  for (guint i = 0; i < G_N_ELEMENTS(embeddings); i++)
+  if (d->stem)
+    vitgate__stem_add_tensors(specs, d);
+  for (guint i = 0; i < (d->stem ? 3 : G_N_ELEMENTS(embeddings)); i++)
     if (i != 1 || d->distilled)
       g_array_append_val(specs, embeddings[i]);
   for (guint i = 0; i < d->depth; i++)
     add_block(specs, d, i);
-  add_affine(specs, d->mean_pooling ? "fc_norm" : "norm", d->dim, 0);
-  add_affine(specs, "head", d->n_classes, d->dim);
+  vitgate__add_affine(specs, d->mean_pooling ? "fc_norm" : "norm", d->dim, 0);
+  vitgate__add_affine(specs, "head", d->n_classes, d->dim);
   if (d->distilled)
-    add_affine(specs, "head_dist", d->n_classes, d->dim);
+    vitgate__add_affine(specs, "head_dist", d->n_classes, d->dim);
   return specs;
 }
 

@@ -277,16 +277,34 @@ static gboolean read_pooling(const Reader *reader, Description *d)
          fail(reader, "pooling", "class-token for a distilled model");
 }
 
+/* T2T-ViT's stem. */
+static gboolean read_stem(const Reader *parent, Description *d)
+{
+  static const char *const kinds[] = { "performer", "transformer", NULL };
+  Reader reader = { parent->path, vitgate__json_get_object(parent->object, "stem"), parent->error };
+  guint kind;
+  if (!reader.object)
+    return fail(parent, "stem", "an object for a model of family t2t");
+  if (!read_word(&reader, "kind", kinds, &kind) ||
+      !read_uint(&reader, "token_dim", 1, DESCRIPTION_MAX_TOKEN_DIM, &d->token_dim))
+    return FALSE;
+  d->stem = kind == 0 ? STEM_PERFORMER : STEM_TRANSFORMER;
+  return (d->stem == STEM_TRANSFORMER ||
+          read_uint(&reader, "features", 1, DESCRIPTION_MAX_TOKEN_DIM, &d->n_features)) &&
+         (d->patch_size == T2T_PATCH || fail(parent, "patch_size", "16 for family t2t")) &&
+         (!d->distilled || fail(parent, "distilled", "false for family t2t"));
+}
+
 static gboolean read_dimensions(const Reader *reader, Description *d)
 {
-  static const char *const families[] = { "vit", NULL }, *const precisions[] = {
+  static const char *const families[] = { "vit", "t2t", NULL }, *const precisions[] = {
     "float32", "float16", "bfloat16", "int8", NULL
   };
-  guint version, word;
+  guint version, family, word;
   return read_uint(reader, "version", 1, G_MAXUINT, &version) &&
          (version == DESCRIPTION_VERSION || fail_as(reader, VITGATE_ERROR_UNSUPPORTED, "version",
                                                     G_STRINGIFY(DESCRIPTION_VERSION))) &&
-         read_word(reader, "family", families, &word) &&
+         read_word(reader, "family", families, &family) &&
          read_word(reader, "precision", precisions, &word) && (d->precision = precisions[word]) &&
          read_uint(reader, "image_size", 1, DESCRIPTION_MAX_IMAGE, &d->image_size) &&
          read_uint(reader, "patch_size", 1, d->image_size, &d->patch_size) &&
@@ -297,8 +315,8 @@ static gboolean read_dimensions(const Reader *reader, Description *d)
          read_uint(reader, "depth", 0, DESCRIPTION_MAX_DEPTH, &d->depth) &&
          read_uint(reader, "n_classes", 1, DESCRIPTION_MAX_CLASSES, &d->n_classes) &&
          read_bool(reader, "distilled", &d->distilled) && read_pooling(reader, d) &&
-         read_qkv_bias(reader, d) && read_number(reader, "layer_norm_eps", 1, &d->layer_norm_eps) &&
-         read_blocks(reader, d);
+         read_qkv_bias(reader, d) && (family == 0 || read_stem(reader, d)) &&
+         read_number(reader, "layer_norm_eps", 1, &d->layer_norm_eps) && read_blocks(reader, d);
 }
 
 static Description *description_parse(const char *path, JsonObject *object, GError **error)
@@ -404,12 +422,25 @@ static JsonObject *agreement_object(const Description *d)
   return object;
 }
 
+static JsonObject *stem_object(const Description *d)
+{
+  JsonObject *object = json_object_new();
+  json_object_set_string_member(object, "kind",
+                                d->stem == STEM_PERFORMER ? "performer" : "transformer");
+  json_object_set_int_member(object, "token_dim", d->token_dim);
+  if (d->n_features)
+    json_object_set_int_member(object, "features", d->n_features);
+  return object;
+}
+
 char *vitgate__description_to_json(const Description *d)
 {
   JsonObject *object = json_object_new();
   json_object_set_int_member(object, "version", DESCRIPTION_VERSION);
   json_object_set_string_member(object, "name", d->name);
-  json_object_set_string_member(object, "family", "vit");
+  json_object_set_string_member(object, "family", d->stem ? "t2t" : "vit");
+  if (d->stem)
+    json_object_set_object_member(object, "stem", stem_object(d));
   json_object_set_int_member(object, "image_size", d->image_size);
   json_object_set_int_member(object, "patch_size", d->patch_size);
   json_object_set_int_member(object, "dim", d->dim);

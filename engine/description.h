@@ -13,6 +13,7 @@
 /* Bounds on what a file may claim: far above every published model, far below an overflow. */
 #define DESCRIPTION_MAX_DEPTH       128
 #define DESCRIPTION_MAX_DIM         16384
+#define DESCRIPTION_MAX_TOKEN_DIM   1024
 #define DESCRIPTION_MAX_NEURONS     32768 /* as many as products of int8 can add up: int8.h */
 #define DESCRIPTION_MAX_CLASSES     1000000
 #define DESCRIPTION_MAX_IMAGE       4096
@@ -39,8 +40,22 @@ typedef struct {
   float mean[3], std[3];
 } Preprocessing;
 
+/* What comes before the blocks. */
+typedef enum {
+  STEM_PATCHES,     /* a ViT's embedding of patches */
+  STEM_PERFORMER,   /* T2T-ViT's, attention by random features (Choromanski et al. 2021) */
+  STEM_TRANSFORMER, /* T2T-ViT's, attention of one head */
+} StemKind;
+
+/* T2T-ViT's: what a patch covers, and the stages that have attention. */
+#define T2T_PATCH  16
+#define T2T_STAGES 2
+
 typedef struct {
   char *name;
+  StemKind stem;
+  guint token_dim;  /* of T2T-ViT's stem */
+  guint n_features; /* of a performer, else 0 */
   guint image_size, patch_size;
   guint dim, head_dim;
   guint depth;
@@ -94,6 +109,18 @@ char *vitgate__description_to_json(const Description *description);
 guint vitgate__description_n_patches(const Description *description);
 guint vitgate__description_n_tokens(const Description *description);
 
+/* What a soft split of T2T-ViT's stem makes of the image or of the tokens before. */
+typedef struct {
+  guint n_tokens;
+  guint n_values; /* of one of its windows */
+} Split;
+
+/* @stage: T2T_STAGES is the last split, which has no attention */
+Split vitgate__description_split(const Description *description, guint stage);
+
+/* The values of a patch, or of the window that takes its place. */
+guint vitgate__description_patch_values(const Description *description);
+
 /* The last block with attention; depth: there is none, or the head reads patch tokens. Else nothing
  * reads patch tokens behind it, so only the class (and distillation) tokens go on from there. */
 guint vitgate__description_tail(const Description *description);
@@ -106,6 +133,9 @@ guint vitgate__description_tokens_behind(const Description *description, guint b
 double vitgate__attention_gmacs(const Description *description, guint heads, guint n_tokens,
                                 guint n_queries);
 double vitgate__mlp_gmacs(const Description *description, guint neurons, guint n_tokens);
+
+/* What no gate decides about: embedding, its stem included, and heads. */
+double vitgate__description_fixed_gmacs(const Description *description);
 
 /* The whole network for one image, all modules running, in 1e9. */
 double vitgate__description_gmacs(const Description *description);

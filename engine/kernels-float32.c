@@ -232,7 +232,7 @@ static void gelu(float *x, gsize n)
   }
 }
 
-/* exp(x) for x <= 0; below 2^-126 it is 2^-126. */
+/* exp(x) for x up to EXP_LIMIT; below 2^-126 it is 2^-126. */
 static inline vec exp_vector(vec x)
 {
   x = max_vector(x, splat(-EXP_LIMIT));
@@ -279,6 +279,22 @@ static void softmax(float *x, float factor, guint n)
     store(x + i, load(x + i) * inverse);
   for (; i < n; i++)
     x[i] = rest[i - whole] * inverse;
+}
+
+static void positive_features(float *x, const float *v, float factor, guint n_features, guint n)
+{
+  const float half = 0.5f * add_powers(v, 0.0f, 2, n);
+  guint i = 0;
+#define FEATURES(at) (exp_vector(min_vector(load(at) - half, splat(EXP_LIMIT))) * factor)
+  for (; i + LANES <= n_features; i += LANES)
+    store(x + i, FEATURES(x + i));
+  if (i < n_features) {
+    float rest[LANES] = { 0 };
+    memcpy(rest, x + i, (n_features - i) * sizeof *x);
+    store(rest, FEATURES(rest));
+    memcpy(x + i, rest, (n_features - i) * sizeof *x);
+  }
+#undef FEATURES
 }
 
 static guint find_largest(const float *x, guint n)
@@ -331,6 +347,7 @@ const Kernels KERNELS = {
   .layer_norm = layer_norm,
   .gelu = gelu,
   .softmax = softmax,
+  .positive_features = positive_features,
   .find_largest = find_largest,
   .unit_sum = unit_sum,
   .interleave_rows = KERNEL(interleave_rows),

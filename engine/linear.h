@@ -23,6 +23,10 @@ typedef struct {
   float *bias;
 } Linear;
 
+typedef struct {
+  float *scale, *shift; /* [dim] */
+} LayerNorm;
+
 typedef enum {
   LINEAR_STORE,
   LINEAR_ADD,  /* to what is there: a residual connection */

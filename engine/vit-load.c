@@ -2,115 +2,53 @@
 
 #include "error.h"
 #include "vit.h"
-#include "weights.h"
-
-/* Copies tensors out of a file, one after another, into one block of memory. */
-typedef struct {
-  const Safetensors *file;
-  VitgatePrecision precision;
-  float *next;    /* free memory */
-  float *scratch; /* [largest tensor] */
-  GError **error;
-  gboolean failed;
-} Loader;
-
-/* Reads tensor "@prefix.@name" (or "@prefix"), unless something failed before. */
-static void read_tensor(Loader *loader, float *values, const char *prefix, const char *name)
-{
-  g_autofree char *full = name ? g_strdup_printf("%s.%s", prefix, name) : g_strdup(prefix);
-  if (!loader->failed)
-    loader->failed = !vitgate__weights_read(loader->file, full, values, loader->error);
-}
-
-static float *load_vector(Loader *loader, const char *prefix, const char *name, gsize n)
-{
-  float *values = loader->next;
-  loader->next += vitgate__round_up(n);
-  read_tensor(loader, values, prefix, name);
-  return values;
-}
-
-static LayerNorm load_norm(Loader *loader, const char *name, guint n)
-{
-  return (LayerNorm){
-    .scale = load_vector(loader, name, "weight", n),
-    .shift = load_vector(loader, name, "bias", n),
-  };
-}
-
-/* Reads weights, and behind them their bias, into the scratch memory.
- * Returns: the bias */
-static float *read_affine(Loader *loader, const char *name, gboolean biased, guint n_out,
-                          guint n_in)
-{
-  float *bias = loader->scratch + (gsize)n_out * n_in;
-  read_tensor(loader, loader->scratch, name, "weight");
-  if (biased)
-    read_tensor(loader, bias, name, "bias");
-  else
-    memset(bias, 0, n_out * sizeof *bias);
-  return bias;
-}
-
-static Linear load_layer(Loader *loader, const char *name, gboolean biased, guint n_out, guint n_in)
-{
-  Linear linear = { 0 };
-  float *bias = read_affine(loader, name, biased, n_out, n_in);
-  loader->next = vitgate__linear_init(&linear, loader->precision, loader->next, loader->scratch,
-                                      bias, n_out, n_in);
-  return linear;
-}
-
-static Linear load_linear(Loader *loader, const char *name, guint n_out, guint n_in)
-{
-  return load_layer(loader, name, TRUE, n_out, n_in);
-}
+#include "weight-loader.h"
 
 /* The tail's queries are computed for other rows than its keys and values. */
-static void load_tail(Loader *loader, Block *block, const char *name, gboolean biased, guint width,
-                      guint dim)
+static void load_tail(WeightLoader *loader, Block *block, const char *name, gboolean biased,
+                      guint width, guint dim)
 {
-  float *bias = read_affine(loader, name, biased, 3 * width, dim);
-  loader->next = vitgate__linear_init(&block->q, loader->precision, loader->next, loader->scratch,
-                                      bias, width, dim);
-  loader->next =
-      vitgate__linear_init(&block->qkv, loader->precision, loader->next,
-                           loader->scratch + (gsize)width * dim, bias + width, 2 * width, dim);
+  const float *weight = loader->scratch;
+  const float *bias = vitgate__load_affine(loader, name, biased, 3 * width, dim);
+  block->q = vitgate__load_packed(loader, loader->precision, weight, bias, width, dim);
+  block->qkv = vitgate__load_packed(loader, loader->precision, weight + (gsize)width * dim,
+                                    bias + width, 2 * width, dim);
 }
 
-static Gate load_gate(Loader *loader, const char *name, guint dim)
+static Gate load_gate(WeightLoader *loader, const char *name, guint dim)
 {
   char part[72];
 #define PART(suffix) (g_snprintf(part, sizeof part, "%s." suffix, name), part)
   return (Gate){
-    .norm_scale = load_vector(loader, PART("norm"), "weight", 2 * dim),
-    .norm_shift = load_vector(loader, PART("norm"), "bias", 2 * dim),
-    .fc1_weight = load_vector(loader, PART("fc1"), "weight", GATE_HIDDEN * 2 * dim),
-    .fc1_bias = load_vector(loader, PART("fc1"), "bias", GATE_HIDDEN),
-    .fc2_weight = load_vector(loader, PART("fc2"), "weight", GATE_HIDDEN),
-    .fc2_bias = load_vector(loader, PART("fc2"), "bias", 1),
+    .norm_scale = vitgate__load_vector(loader, PART("norm"), "weight", 2 * dim),
+    .norm_shift = vitgate__load_vector(loader, PART("norm"), "bias", 2 * dim),
+    .fc1_weight = vitgate__load_vector(loader, PART("fc1"), "weight", GATE_HIDDEN * 2 * dim),
+    .fc1_bias = vitgate__load_vector(loader, PART("fc1"), "bias", GATE_HIDDEN),
+    .fc2_weight = vitgate__load_vector(loader, PART("fc2"), "weight", GATE_HIDDEN),
+    .fc2_bias = vitgate__load_vector(loader, PART("fc2"), "bias", 1),
   };
 #undef PART
 }
 
-static Block load_block(Loader *loader, const Description *d, guint i)
+static Block load_block(WeightLoader *loader, const Description *d, guint i)
 {
   Block block = { 0 };
   guint width = d->blocks[i].heads * d->head_dim, neurons = d->blocks[i].neurons;
   char name[64];
 #define NAME(part) (g_snprintf(name, sizeof name, "blocks.%u." part, i), name)
   if (width) {
-    block.norm1 = load_norm(loader, NAME("norm1"), d->dim);
+    block.norm1 = vitgate__load_norm(loader, NAME("norm1"), d->dim);
     if (i == vitgate__description_tail(d))
       load_tail(loader, &block, NAME("attn.qkv"), !d->qkv_unbiased, width, d->dim);
     else
-      block.qkv = load_layer(loader, NAME("attn.qkv"), !d->qkv_unbiased, 3 * width, d->dim);
-    block.proj = load_linear(loader, NAME("attn.proj"), d->dim, width);
+      block.qkv =
+          vitgate__load_linear(loader, NAME("attn.qkv"), !d->qkv_unbiased, 3 * width, d->dim);
+    block.proj = vitgate__load_linear(loader, NAME("attn.proj"), TRUE, d->dim, width);
   }
   if (neurons) {
-    block.norm2 = load_norm(loader, NAME("norm2"), d->dim);
-    block.fc1 = load_linear(loader, NAME("mlp.fc1"), neurons, d->dim);
-    block.fc2 = load_linear(loader, NAME("mlp.fc2"), d->dim, neurons);
+    block.norm2 = vitgate__load_norm(loader, NAME("norm2"), d->dim);
+    block.fc1 = vitgate__load_linear(loader, NAME("mlp.fc1"), TRUE, neurons, d->dim);
+    block.fc2 = vitgate__load_linear(loader, NAME("mlp.fc2"), TRUE, d->dim, neurons);
   }
   if (d->blocks[i].attention_gate)
     block.attention_gate = load_gate(loader, NAME("attn_gate"), d->dim);
@@ -120,18 +58,29 @@ static Block load_block(Loader *loader, const Description *d, guint i)
   return block;
 }
 
-static float *load_embedding(Loader *loader, const Vit *vit)
+static float *load_embedding(WeightLoader *loader, const Vit *vit)
 {
   static const char *const tokens[] = { "cls_token", "dist_token" };
   guint dim = vit->description->dim;
-  float *rows = load_vector(loader, "pos_embed", NULL,
-                            (gsize)vitgate__description_n_tokens(vit->description) * dim);
+  float *rows = vitgate__load_vector(loader, "pos_embed", NULL,
+                                     (gsize)vitgate__description_n_tokens(vit->description) * dim);
   for (guint t = 0; t < vit->n_prefix; t++) {
-    read_tensor(loader, loader->scratch, tokens[t], NULL);
+    vitgate__load_values(loader, loader->scratch, tokens[t], NULL);
     for (guint i = 0; i < dim; i++)
       rows[t * dim + i] += loader->scratch[i];
   }
   return rows;
+}
+
+/* What makes tokens of patches, or of the windows that a stem's last split takes for them. */
+static Linear load_patch(WeightLoader *loader, const Description *d)
+{
+  const char *name = d->stem ? "tokens_to_token.project" : "patch_embed.proj";
+  const guint n_values = vitgate__description_patch_values(d);
+  float *bias = vitgate__load_affine(loader, name, TRUE, d->dim, n_values);
+  if (d->stem)
+    vitgate__t2t_reorder(loader->scratch, d->dim, d->token_dim);
+  return vitgate__load_packed(loader, loader->precision, loader->scratch, bias, d->dim, n_values);
 }
 
 /* Floats for all packed weights, and for the largest layer before it is packed. */
@@ -150,24 +99,29 @@ static void measure(const Description *d, VitgatePrecision precision, gsize *tot
                      : vitgate__round_up(spec->shape[0] * columns);
     *largest = MAX(*largest, spec->shape[0] * (columns + 1));
   }
+  if (d->stem) /* a performer's features are float32 */
+    *total +=
+        T2T_STAGES * vitgate__linear_size(VITGATE_PRECISION_FLOAT32, d->n_features, d->token_dim);
   *total += vitgate__linear_size(precision, 32, d->dim); /* the tail's queries are a layer of their
                                                             own, and fill a panel */
 }
 
-static void load_all(Loader *loader, Vit *vit)
+static void load_all(WeightLoader *loader, Vit *vit)
 {
   const Description *d = vit->description;
+  if (d->stem)
+    vitgate__t2t_load(&vit->stem, loader, d);
   vit->embedding = load_embedding(loader, vit);
-  vit->patch = load_linear(loader, "patch_embed.proj", d->dim, 3 * d->patch_size * d->patch_size);
+  vit->patch = load_patch(loader, d);
   vit->blocks = g_new0(Block, d->depth);
   for (guint i = 0; i < d->depth && !loader->failed; i++) {
     vit->blocks[i] = load_block(loader, d, i);
     vitgate__safetensors_forget_pages(loader->file);
   }
-  vit->norm = load_norm(loader, d->mean_pooling ? "fc_norm" : "norm", d->dim);
-  vit->head = load_linear(loader, "head", d->n_classes, d->dim);
+  vit->norm = vitgate__load_norm(loader, d->mean_pooling ? "fc_norm" : "norm", d->dim);
+  vit->head = vitgate__load_linear(loader, "head", TRUE, d->n_classes, d->dim);
   if (d->distilled)
-    vit->head_dist = load_linear(loader, "head_dist", d->n_classes, d->dim);
+    vit->head_dist = vitgate__load_linear(loader, "head_dist", TRUE, d->n_classes, d->dim);
 }
 
 Vit *vitgate__vit_load(const Description *d, const Safetensors *file, VitgatePrecision precision,
@@ -189,7 +143,7 @@ Vit *vitgate__vit_load(const Description *d, const Safetensors *file, VitgatePre
     vitgate__vit_free(&vit);
     return NULL;
   }
-  Loader loader = {
+  WeightLoader loader = {
     .file = file, .precision = precision, .next = vit->memory, .scratch = scratch, .error = error
   };
   load_all(&loader, vit);

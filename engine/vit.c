@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bf16.h"
+#include "arena.h"
 #include "vit-work.h"
 
 /* ---- Memory ---- */
@@ -16,29 +16,11 @@ static guint most_heads(const Description *d)
   return most;
 }
 
-/* Arrays to lay out in one block of memory. */
-typedef struct {
-  float **array;
-  gsize size;
-} Part;
-
-/* Points the arrays into @memory, where it is not NULL. Returns: how many floats they take */
-static gsize carve(const Part *parts, guint n, float *memory)
-{
-  gsize offset = 0;
-  for (guint i = 0; i < n; i++) {
-    if (memory)
-      *parts[i].array = memory + offset;
-    offset += vitgate__round_up(parts[i].size);
-  }
-  return offset;
-}
-
 static gsize carve_scratch(Scratch *scratch, float *memory, const Vit *vit)
 {
   const Description *d = vit->description;
   guint tokens = vitgate__description_n_tokens(d), width = most_heads(d) * d->head_dim;
-  guint hidden = MAX(3 * d->patch_size * d->patch_size, width);
+  guint hidden = MAX(vitgate__description_patch_values(d), width);
   for (guint i = 0; i < d->depth; i++)
     hidden = MAX(hidden, d->blocks[i].neurons);
   const Part parts[] = {
@@ -52,7 +34,7 @@ static gsize carve_scratch(Scratch *scratch, float *memory, const Vit *vit)
     { &scratch->heads,
       vitgate__attend_heads_size(vit->precision, most_heads(d), tokens, d->head_dim) },
   };
-  return carve(parts, G_N_ELEMENTS(parts), memory);
+  return vitgate__carve(parts, G_N_ELEMENTS(parts), memory);
 }
 
 static gsize carve_image(ImageState *image, float *memory, const Description *d)
@@ -63,7 +45,7 @@ static gsize carve_image(ImageState *image, float *memory, const Description *d)
     { &image->size, tokens },
     { &image->offsets, tokens },
   };
-  return carve(parts, G_N_ELEMENTS(parts), memory);
+  return vitgate__carve(parts, G_N_ELEMENTS(parts), memory);
 }
 
 VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
@@ -72,15 +54,18 @@ VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
   const guint tokens = vitgate__description_n_tokens(d);
   Scratch no_scratch;
   ImageState no_image;
+  T2tWork no_stem;
   const gsize each = carve_scratch(&no_scratch, NULL, vit), image = carve_image(&no_image, NULL, d);
+  const gsize stem = d->stem ? vitgate__t2t_carve(&no_stem, NULL, &vit->stem) : 0;
   VitWork *work = g_new0(VitWork, 1);
   work->n_members = n_members;
   work->scratch = g_new0(Scratch, n_members);
+  work->stems = g_new0(T2tWork, n_members);
   work->images = g_new0(ImageState, max_batch);
   work->outcomes = g_new0(VitOutcome, max_batch);
   work->ran = g_new0(guint8, (gsize)max_batch * 2 * d->depth + 1);
-  gboolean complete = !posix_memalign((void **)&work->memory, 64,
-                                      (image * max_batch + each * n_members) * sizeof(float));
+  gboolean complete = !posix_memalign(
+      (void **)&work->memory, 64, (image * max_batch + (each + stem) * n_members) * sizeof(float));
   if (!complete)
     work->memory = NULL;
   for (guint i = 0; complete && i < max_batch; i++) {
@@ -88,7 +73,10 @@ VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
     work->images[i].outcome.ran = work->ran + (gsize)i * 2 * d->depth;
   }
   for (guint i = 0; complete && i < n_members; i++) {
-    carve_scratch(&work->scratch[i], work->memory + image * max_batch + each * i, vit);
+    float *memory = work->memory + image * max_batch + (each + stem) * i;
+    carve_scratch(&work->scratch[i], memory, vit);
+    if (d->stem)
+      vitgate__t2t_carve(&work->stems[i], memory + each, &vit->stem);
     work->scratch[i].into = g_new(guint, tokens);
     work->scratch[i].merge = vitgate__merge_scratch_new(tokens, d->head_dim);
     complete = work->scratch[i].merge != NULL;
@@ -111,6 +99,7 @@ void vitgate__vit_work_free(VitWork **work)
   g_free(w->ran);
   g_free(w->outcomes);
   g_free(w->images);
+  g_free(w->stems);
   g_free(w->scratch);
   g_free(w);
 }
@@ -131,37 +120,34 @@ static void gather_patches(float *patches, const float *tensor, const Descriptio
   }
 }
 
-/* What no gate decides about: patch embedding and heads, in 1e9 multiply-adds. */
-static double fixed_gmacs(const Vit *vit)
-{
-  return 1e-9 * ((double)vitgate__description_n_patches(vit->description) * vit->patch.n_in *
-                     vit->patch.n_out +
-                 (double)vit->n_prefix * vit->head.n_in * vit->head.n_out);
-}
-
 static void start_image(ImageState *image, const Vit *vit)
 {
   const Description *d = vit->description;
   image->n_tokens = vitgate__description_n_tokens(d);
   image->merged = FALSE;
-  image->outcome.gmacs = fixed_gmacs(vit);
+  image->outcome.gmacs = vitgate__description_fixed_gmacs(d);
   image->outcome.n_tokens = image->n_tokens;
   memset(image->outcome.ran, 0, 2 * d->depth);
   for (guint i = 0; i < image->n_tokens; i++)
     image->size[i] = 1.0f;
 }
 
-/* x = position embeddings + [tokens; patches W^T + b] */
+/* x = position embeddings + [tokens; patches W^T + b]; of windows where a stem makes them */
 static void embed(const Job *job, const float *tensor)
 {
   const Vit *vit = job->vit;
   const Description *d = vit->description;
   float *x = job->image->x;
+  if (d->stem)
+    vitgate__t2t_run(&vit->stem, job->stems, job->team, job->member, job->n, tensor);
   memcpy(x + (gsize)job->first * d->dim, vit->embedding + (gsize)job->first * d->dim,
          (gsize)(job->last - job->first) * d->dim * sizeof *x);
   for (guint row = MAX(job->first, vit->n_prefix), rows; row < job->last; row += rows) {
     rows = vitgate__linear_rows(job->last - row);
-    gather_patches(job->scratch->hidden, tensor, d, row - vit->n_prefix, rows);
+    if (d->stem)
+      vitgate__t2t_unfold(&vit->stem, job->stems, job->scratch->hidden, row - vit->n_prefix, rows);
+    else
+      gather_patches(job->scratch->hidden, tensor, d, row - vit->n_prefix, rows);
     vitgate__vit_multiply(job, &vit->patch, x + (gsize)row * d->dim, d->dim, job->scratch->hidden,
                           vit->patch.n_in, LINEAR_ADD, rows);
   }
@@ -247,6 +233,7 @@ static gboolean take_job(const Call *call, guint member, guint i, Job *job)
     .image = &call->work->images[i],
     .qkv = scratch[shared ? 0 : member].qkv,
     .heads = scratch[shared ? 0 : member].heads,
+    .stems = &call->work->stems[shared ? 0 : member],
     .team = shared && n > 1 ? call->team : NULL,
     .member = shared ? member : 0,
     .n = shared ? n : 1,

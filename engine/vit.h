@@ -4,11 +4,8 @@
 #include "dial.h"
 #include "gate.h"
 #include "linear.h"
+#include "t2t.h"
 #include "team.h"
-
-typedef struct {
-  float *scale, *shift; /* [dim] */
-} LayerNorm;
 
 /* A module or gate that the description leaves out has zeroed fields. */
 typedef struct {
@@ -25,8 +22,9 @@ typedef struct {
   VitgatePrecision precision;
   guint n_prefix;   /* class token, distillation token */
   guint tail;       /* the last block with attention: patch tokens end there */
+  T2t stem;         /* where the description has one */
   float *embedding; /* [n_tokens][dim]: position embeddings, plus the token on prefix rows */
-  Linear patch;     /* [3 * patch * patch] to [dim] */
+  Linear patch;     /* [values of a patch] to [dim] */
   Block *blocks;    /* [depth] */
   LayerNorm norm;
   Linear head, head_dist;

@@ -12,8 +12,9 @@
 #define MAX_BATCH 5
 #define N_IMAGES  3 /* in a golden file */
 
-static const char *const models[] = { "small", "odd",  "distilled", "cut",   "f16",
-                                      "bf16",  "timm", "unbiased",  "deit3", "mean" };
+static const char *const models[] = { "small", "odd",  "distilled",     "cut",
+                                      "f16",   "bf16", "timm",          "unbiased",
+                                      "deit3", "mean", "t2t-performer", "t2t-transformer" };
 
 /* One golden model and its inputs, repeated to fill the largest batch. */
 typedef struct {
@@ -154,7 +155,8 @@ static guint find_tail(const Tensor *tensors, guint n)
 {
   guint tail = 0;
   for (guint i = 0; i < n; i++)
-    if (g_str_has_suffix(tensors[i].name, "attn.proj.weight"))
+    if (g_str_has_prefix(tensors[i].name, "blocks.") &&
+        g_str_has_suffix(tensors[i].name, "attn.proj.weight"))
       tail = MAX(tail, (guint)atoi(tensors[i].name + strlen("blocks.")));
   return tail;
 }
@@ -180,6 +182,23 @@ static void count_block(Count *count, const Tensor *tensor, guint block, double 
   count->macs += macs;
 }
 
+/* Of the stem's stages: the first sees sixteen tokens for each patch, the second four. A performer
+ * multiplies keys and queries with its features' directions, keys' features with values and ones,
+ * and queries' with both outcomes. */
+static double count_stem(const Tensor *tensor, double patches)
+{
+  const double elements = (double)vitgate__tensor_n_elements(tensor);
+  const double tokens = strstr(tensor->name, "attention1")   ? 16 * patches
+                        : strstr(tensor->name, "attention2") ? 4 * patches
+                                                             : patches;
+  if (tensor->n_dims != 2)
+    return 0;
+  if (g_str_has_suffix(tensor->name, ".w"))
+    return tokens * (4 * elements + (double)tensor->shape[0]);
+  const gboolean attends = g_str_has_suffix(tensor->name, "attn.proj.weight");
+  return tokens * elements + (attends ? 2 * tokens * tokens * (double)tensor->shape[1] : 0);
+}
+
 static Count count_file(const char *name)
 {
   Count count = { 0 };
@@ -199,6 +218,8 @@ static Count count_file(const char *name)
     if (g_str_has_prefix(tensor->name, "blocks."))
       count_block(&count, tensor, (guint)atoi(tensor->name + strlen("blocks.")), tokens, special,
                   tail);
+    else if (g_str_has_prefix(tensor->name, "tokens_to_token."))
+      count.macs += count_stem(tensor, tokens - special);
     else if (tensor->n_dims == 4)
       count.macs += (tokens - special) * elements;
     else if (tensor->n_dims == 2)

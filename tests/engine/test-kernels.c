@@ -389,6 +389,57 @@ START_TEST(exp_is_within_its_documented_error)
 }
 END_TEST
 
+/* ---- Random features ---- */
+
+/* Of a sum of squares, and of what is subtracted from it; magnified by exp. */
+static double feature_tolerance(double x, double square, guint n)
+{
+  return EXP_TOLERANCE + (fabs(x) + (n + 2) * square) * ROUNDING + 3 * ROUNDING;
+}
+
+START_TEST(features_are_exponentials)
+{
+  guint32 random = 12;
+  float before[LONGEST], v[LONGEST];
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < G_N_ELEMENTS(lengths); i++)
+    for (guint dim = 1; dim <= 70; dim += 23) {
+      const guint n = lengths[i];
+      double square = 0;
+      float *x = place(outs, n, (i + dim) % 2 ? GUARDED_START : GUARDED_END);
+      fill(x, n, -10, 10, &random);
+      fill(v, dim, -1, 1, &random);
+      memcpy(before, x, n * sizeof *x);
+      for (guint j = 0; j < dim; j++)
+        square += 0.5 * v[j] * v[j];
+      kernels->positive_features(x, v, 0.25f, n, dim);
+      for (guint j = 0; j < n; j++) {
+        const double expected = 0.25 * exp(before[j] - square);
+        assert_each(fabs(x[j] - expected) <= feature_tolerance(before[j], square, dim) * expected,
+                    "%s: feature %u of %u: %.9g, expected %.9g", kernels->name, j, n, x[j],
+                    expected);
+      }
+      assert_each(guarded_intact(outs), "%s: features are written beside the row", kernels->name);
+    }
+}
+END_TEST
+
+START_TEST(features_stay_finite)
+{
+  float v[2] = { 0, 0 };
+  FOR_ALL_KERNELS(kernels)
+  for (guint n = 1; n <= 40; n++) {
+    float x[40];
+    for (guint j = 0; j < n; j++)
+      x[j] = j % 2 ? 1e30f : -1e30f;
+    kernels->positive_features(x, v, 0.5f, n, 2);
+    for (guint j = 0; j < n; j++)
+      assert_each(isfinite(x[j]) && x[j] >= 0, "%s: feature %u of %u is %g", kernels->name, j, n,
+                  x[j]);
+  }
+}
+END_TEST
+
 START_TEST(softmax_of_one_value_is_one)
 {
   static const float values[] = { 0, 1, -1, 1e30f, -1e30f, FLT_MAX, -FLT_MAX };
@@ -539,6 +590,8 @@ int main(void)
   tcase_add_test(kernels, gelu_takes_rows_of_any_length);
   tcase_add_test(kernels, softmax_takes_rows_of_any_length);
   tcase_add_test(kernels, exp_is_within_its_documented_error);
+  tcase_add_test(kernels, features_are_exponentials);
+  tcase_add_test(kernels, features_stay_finite);
   tcase_add_test(kernels, softmax_of_one_value_is_one);
   tcase_add_test(kernels, softmax_of_equal_values_is_even);
   tcase_add_test(kernels, softmax_of_distant_values_picks_the_largest);

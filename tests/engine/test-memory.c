@@ -121,7 +121,8 @@ END_TEST
 
 START_TEST(a_forward_pass_allocates_nothing)
 {
-  static const char *const models[] = { "small", "odd", "distilled", "cut", "f16", "timm" };
+  static const char *const models[] = { "small", "odd",  "distilled",     "cut",
+                                        "f16",   "timm", "t2t-performer", "t2t-transformer" };
   g_autoptr(VitgateModel) model = fixture_model(models[_i]);
   const guint size = vitgate_model_get_info(model)->image_size;
   g_autoptr(VitgateSession) session = fixture_session(model, 2, 3);
@@ -202,7 +203,7 @@ static TCase *new_case(void)
   TCase *memory = tcase_create("memory");
   tcase_add_test(memory, the_count_counts);
   tcase_add_loop_test(memory, frames_allocate_nothing, 0, VITGATE_PIXELS_N_FORMATS);
-  tcase_add_loop_test(memory, a_forward_pass_allocates_nothing, 0, 6);
+  tcase_add_loop_test(memory, a_forward_pass_allocates_nothing, 0, 8);
   if (!limits_are_kept()) {
     printf("not tested: what happens without memory: it cannot be limited here\n");
     return memory;

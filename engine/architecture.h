@@ -1,0 +1,25 @@
+/* What the parts of the architecture share. */
+#pragma once
+
+#include "description.h"
+
+/* columns 0: a vector */
+void vitgate__add_spec(GArray *specs, const char *name, guint64 rows, guint64 columns);
+
+/* A linear map: NAME.weight. */
+void vitgate__add_weight(GArray *specs, const char *name, guint64 rows, guint64 columns);
+
+/* A learned affine map: NAME.weight and NAME.bias. columns 0: a LayerNorm's scale and shift */
+void vitgate__add_affine(GArray *specs, const char *name, guint64 rows, guint64 columns);
+
+/* ---- T2T-ViT's stem, without its last split ---- */
+
+/* Multiply-adds for one image, in 1e9. */
+double vitgate__stem_gmacs(const Description *description);
+
+/* And of the last split. */
+void vitgate__stem_add_tensors(GArray *specs, const Description *description);
+
+/* Tells the stem's kind and dimensions, where @file has one.
+ * Returns: FALSE with VITGATE_ERROR_UNSUPPORTED where they are none of a T2T-ViT's */
+gboolean vitgate__stem_infer(Description *description, const Safetensors *file, GError **error);
