@@ -54,3 +54,55 @@ void vitgate__stem_add_tensors(GArray *specs, const Description *d)
 #undef NAME
   vitgate__add_affine(specs, STEM "project", d->dim, 9 * n);
 }
+
+/* ---- Inference from names and shapes ---- */
+
+/* A performer has directions for its features, a transformer has a projection named as a block's.
+ * Returns: FALSE where it is neither */
+static gboolean infer_kind(Description *d, const Safetensors *file, GError **error)
+{
+  const Tensor *directions = vitgate__safetensors_find(file, STEM "attention1.w");
+  if (directions) {
+    directions = vitgate__find_shaped(file, STEM "attention1.w", 2, error);
+    d->stem = STEM_PERFORMER;
+    d->n_features = directions ? (guint)MIN(directions->shape[0], DESCRIPTION_MAX_TOKEN_DIM) : 0;
+    return directions != NULL;
+  }
+  d->stem = STEM_TRANSFORMER;
+  if (vitgate__safetensors_find(file, STEM "attention1.attn.qkv.weight"))
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                     "%s: a T2T-ViT whose stem has neither " STEM
+                     "attention1.w (a performer) nor " STEM
+                     "attention1.attn.qkv.weight (a transformer): no other is supported",
+                     vitgate__safetensors_get_path(file));
+  return FALSE;
+}
+
+gboolean vitgate__stem_infer(Description *d, const Safetensors *file, GError **error)
+{
+  const Tensor *project = vitgate__find_shaped(file, STEM "project.weight", 2, error);
+  const Tensor *position = project ? vitgate__find_shaped(file, "pos_embed", 3, error) : NULL;
+  if (!position || !infer_kind(d, file, error))
+    return FALSE;
+  const guint side = vitgate__infer_side(position, FALSE);
+  const guint64 token_dim = project->shape[1] / 9;
+  if (!side || side > DESCRIPTION_MAX_IMAGE / T2T_PATCH || !project->shape[0] ||
+      project->shape[0] > DESCRIPTION_MAX_DIM || project->shape[1] % 9 || !token_dim ||
+      token_dim > DESCRIPTION_MAX_TOKEN_DIM) {
+    g_autofree char *p = vitgate__tensor_describe_shape(project->shape, 2);
+    g_autofree char *e = vitgate__tensor_describe_shape(position->shape, 3);
+    vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                       "%s: " STEM "project.weight %s and pos_embed %s are not of a T2T-ViT for a "
+                       "square image of at most 4096 pixels a side",
+                       vitgate__safetensors_get_path(file), p, e);
+    return FALSE;
+  }
+  d->token_dim = (guint)token_dim;
+  d->dim = (guint)project->shape[0];
+  d->patch_size = T2T_PATCH;
+  d->image_size = side * T2T_PATCH;
+  d->layer_norm_eps = 1e-5;
+  d->preprocessing.resize = (guint)(d->image_size / 0.9); /* as T2T-ViT is evaluated */
+  return TRUE;
+}

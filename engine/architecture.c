@@ -200,8 +200,8 @@ GArray *vitgate__description_tensors(const Description *d)
 
 /* ---- Inference from names and shapes ---- */
 
-static const Tensor *find_shaped(const Safetensors *file, const char *name, guint n_dims,
-                                 GError **error)
+const Tensor *vitgate__find_shaped(const Safetensors *file, const char *name, guint n_dims,
+                                   GError **error)
 {
   const char *path = vitgate__safetensors_get_path(file);
   const Tensor *tensor = vitgate__safetensors_find(file, name);
@@ -280,40 +280,71 @@ static guint infer_head_dim(const Safetensors *file, guint dim, guint heads, GEr
   return 0;
 }
 
-Description *vitgate__description_infer(const Safetensors *file, const Hints *hints, GError **error)
+guint vitgate__infer_side(const Tensor *position, gboolean distilled)
 {
-  const char *path = vitgate__safetensors_get_path(file);
-  const Tensor *patch = find_shaped(file, "patch_embed.proj.weight", 4, error);
-  const Tensor *position = patch ? find_shaped(file, "pos_embed", 3, error) : NULL;
-  const Tensor *token = position ? find_shaped(file, "cls_token", 3, error) : NULL;
-  const Tensor *head = token ? find_shaped(file, "head.weight", 2, error) : NULL;
-  if (!head)
-    return NULL;
-  g_autoptr(Description) d = g_new0(Description, 1);
-  d->distilled = vitgate__safetensors_find(file, "dist_token") != NULL;
-  d->mean_pooling = !d->distilled && vitgate__safetensors_find(file, "fc_norm.weight");
-  guint64 n_patches = position->shape[1] - (d->distilled ? 2 : 1), side = 1;
+  guint64 n_patches = position->shape[1] - (distilled ? 2 : 1), side = 1;
   while (side * side < n_patches && side < 4096)
     side++;
-  if (!patch->shape[0] || !head->shape[0] || side * side != n_patches ||
-      patch->shape[3] > 4096 / side || !patch->shape[3] || patch->shape[0] > DESCRIPTION_MAX_DIM ||
-      head->shape[0] > DESCRIPTION_MAX_CLASSES) {
+  return side * side == n_patches ? (guint)side : 0;
+}
+
+static gboolean infer_patches(Description *d, const Safetensors *file, GError **error)
+{
+  const Tensor *patch = vitgate__find_shaped(file, "patch_embed.proj.weight", 4, error);
+  const Tensor *position = patch ? vitgate__find_shaped(file, "pos_embed", 3, error) : NULL;
+  if (!position)
+    return FALSE;
+  d->distilled = vitgate__safetensors_find(file, "dist_token") != NULL;
+  d->mean_pooling = !d->distilled && vitgate__safetensors_find(file, "fc_norm.weight");
+  const guint side = vitgate__infer_side(position, d->distilled);
+  if (!side || !patch->shape[0] || patch->shape[0] > DESCRIPTION_MAX_DIM || !patch->shape[3] ||
+      patch->shape[3] > 4096 / side) {
     g_autofree char *p = vitgate__tensor_describe_shape(patch->shape, 4);
     g_autofree char *e = vitgate__tensor_describe_shape(position->shape, 3);
     vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
                        "%s: patch_embed.proj.weight %s and pos_embed %s imply no square image of "
                        "at most 4096 pixels a side",
-                       path, p, e);
-    return NULL;
+                       vitgate__safetensors_get_path(file), p, e);
+    return FALSE;
   }
   d->dim = (guint)patch->shape[0];
   d->patch_size = (guint)patch->shape[3];
-  d->image_size = (guint)side * d->patch_size;
+  d->image_size = side * d->patch_size;
+  d->layer_norm_eps = 1e-6;
+  d->preprocessing.resize = (guint)(d->image_size / 0.875); /* as DeiT is evaluated */
+  return TRUE;
+}
+
+static gboolean infer_classes(Description *d, const Safetensors *file, GError **error)
+{
+  const Tensor *token = vitgate__find_shaped(file, "cls_token", 3, error);
+  const Tensor *head = token ? vitgate__find_shaped(file, "head.weight", 2, error) : NULL;
+  if (!head)
+    return FALSE;
+  if (!head->shape[0] || head->shape[0] > DESCRIPTION_MAX_CLASSES) {
+    vitgate__set_error(
+        error, VITGATE_ERROR_UNSUPPORTED,
+        "%s: tensor 'head.weight' tells of %" G_GUINT64_FORMAT " classes, expected 1 to %d",
+        vitgate__safetensors_get_path(file), head->shape[0], DESCRIPTION_MAX_CLASSES);
+    return FALSE;
+  }
   d->n_classes = (guint)head->shape[0];
-  d->layer_norm_eps = hints->layer_norm_eps > 0 ? hints->layer_norm_eps : 1e-6;
-  d->precision = patch->type == TENSOR_F16    ? "float16"
-                 : patch->type == TENSOR_BF16 ? "bfloat16"
-                                              : "float32";
+  d->precision = head->type == TENSOR_F16    ? "float16"
+                 : head->type == TENSOR_BF16 ? "bfloat16"
+                                             : "float32";
+  return TRUE;
+}
+
+Description *vitgate__description_infer(const Safetensors *file, const Hints *hints, GError **error)
+{
+  const char *path = vitgate__safetensors_get_path(file);
+  g_autoptr(Description) d = g_new0(Description, 1);
+  const gboolean t2t = vitgate__safetensors_find(file, "tokens_to_token.project.weight") != NULL;
+  if (!(t2t ? vitgate__stem_infer : infer_patches)(d, file, error) ||
+      !infer_classes(d, file, error))
+    return NULL;
+  if (hints->layer_norm_eps > 0)
+    d->layer_norm_eps = hints->layer_norm_eps;
   d->head_dim = infer_head_dim(file, d->dim, hints->heads, error);
   if (!d->head_dim)
     return NULL;
@@ -322,11 +353,10 @@ Description *vitgate__description_infer(const Safetensors *file, const Hints *hi
     d->blocks[d->depth] = infer_block(file, d->depth, d->head_dim);
   d->qkv_unbiased = infer_unbiased(file, d->depth);
 
-  /* DeiT's evaluation: the crop is 0.875 of the resized image; ImageNet's statistics. */
   d->preprocessing = (Preprocessing){
-    .resize = (guint)(d->image_size / 0.875),
+    .resize = d->preprocessing.resize,
     .bicubic = TRUE,
-    .mean = { 0.485f, 0.456f, 0.406f },
+    .mean = { 0.485f, 0.456f, 0.406f }, /* ImageNet's */
     .std = { 0.229f, 0.224f, 0.225f },
   };
   const char *name = vitgate__safetensors_get_metadata(file, "model");

@@ -12,6 +12,15 @@ void vitgate__add_weight(GArray *specs, const char *name, guint64 rows, guint64 
 /* A learned affine map: NAME.weight and NAME.bias. columns 0: a LayerNorm's scale and shift */
 void vitgate__add_affine(GArray *specs, const char *name, guint64 rows, guint64 columns);
 
+/* Returns: the tensor of that name with @n_dims dimensions, or NULL with VITGATE_ERROR_TENSOR or
+ * _UNSUPPORTED */
+const Tensor *vitgate__find_shaped(const Safetensors *file, const char *name, guint n_dims,
+                                   GError **error);
+
+/* Returns: how many patches a side of the image has, by the position embeddings [1, n_tokens, dim];
+ * 0: they are for no square of at most 4096 */
+guint vitgate__infer_side(const Tensor *position, gboolean distilled);
+
 /* ---- T2T-ViT's stem, without its last split ---- */
 
 /* Multiply-adds for one image, in 1e9. */
@@ -20,6 +29,6 @@ double vitgate__stem_gmacs(const Description *description);
 /* And of the last split. */
 void vitgate__stem_add_tensors(GArray *specs, const Description *description);
 
-/* Tells the stem's kind and dimensions, where @file has one.
- * Returns: FALSE with VITGATE_ERROR_UNSUPPORTED where they are none of a T2T-ViT's */
+/* Tells the stem's kind, its dimensions and the image's from a file that has one.
+ * Returns: FALSE with VITGATE_ERROR_TENSOR, or _UNSUPPORTED where they are none of a T2T-ViT's */
 gboolean vitgate__stem_infer(Description *description, const Safetensors *file, GError **error);

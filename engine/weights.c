@@ -90,8 +90,8 @@ gboolean vitgate__weights_check(const Description *d, const Safetensors *file, G
   if (n_unknown > MAX_NAMED)
     g_string_append_printf(unknown, " and %u more", n_unknown - MAX_NAMED);
   vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
-                     "%s: tensor%s %s %s not part of a ViT or "
-                     "DeiT as supported here",
+                     "%s: tensor%s %s %s not part of a ViT, "
+                     "DeiT or T2T-ViT as supported here",
                      vitgate__safetensors_get_path(file), n_unknown > 1 ? "s" : "", unknown->str,
                      n_unknown > 1 ? "are" : "is");
   return FALSE;

@@ -354,7 +354,7 @@ START_TEST(shapes_of_no_network_are_refused)
     { "patch_embed.proj.weight", 4, { 64, 1, 8, 8 }, T, "expected [64, 3, 8, 8]" },
     { "patch_embed.proj.weight", 4, { 64, 3, 4, 8 }, T, "expected [64, 3, 8, 8]" },
     { "patch_embed.proj.weight", 2, { 64, 192 }, T, "expected 4 dimensions" },
-    { "head.weight", 2, { 0, 64 }, U, "imply no square image" },
+    { "head.weight", 2, { 0, 64 }, U, "tells of 0 classes" },
     { "head.weight", 1, { 64 }, T, "'head.weight' is [64], expected 2 dimensions" },
     { "blocks.0.attn.qkv.weight", 2, { 100, 64 }, U, "'blocks.0." },
     { "blocks.0.attn.qkv.weight", 2, { 384, 64 }, T, "'blocks.0.attn.qkv.bias'" },
