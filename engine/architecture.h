@@ -21,12 +21,8 @@ const Tensor *vitgate__find_shaped(const Safetensors *file, const char *name, gu
  * 0: they are for no square of at most 4096 */
 guint vitgate__infer_side(const Tensor *position, gboolean distilled);
 
-/* ---- T2T-ViT's stem, without its last split ---- */
+/* ---- T2T-ViT's stem ---- */
 
-/* Multiply-adds for one image, in 1e9. */
-double vitgate__stem_gmacs(const Description *description);
-
-/* And of the last split. */
 void vitgate__stem_add_tensors(GArray *specs, const Description *description);
 
 /* Tells the stem's kind, its dimensions and the image's from a file that has one.

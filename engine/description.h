@@ -134,6 +134,9 @@ double vitgate__attention_gmacs(const Description *description, guint heads, gui
                                 guint n_queries);
 double vitgate__mlp_gmacs(const Description *description, guint neurons, guint n_tokens);
 
+/* Of T2T-ViT's stem up to its last split. */
+double vitgate__stem_gmacs(const Description *description);
+
 /* What no gate decides about: embedding, its stem included, and heads. */
 double vitgate__description_fixed_gmacs(const Description *description);
 

@@ -84,7 +84,7 @@ typedef struct {
 /* What a model is. All of it belongs to the model and lives as long as the model does. */
 typedef struct {
   const char *name;    /* for people and metadata; the file's name where the file tells none */
-  const char *family;  /* "vit" */
+  const char *family;  /* "vit" or "t2t" */
   guint image_size;    /* the network sees image_size x image_size pixels, 3 channels */
   guint patch_size;    /* pixels */
   guint n_tokens;      /* class (and distillation) tokens and patches */

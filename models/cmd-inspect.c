@@ -112,6 +112,35 @@ static void print_provenance(JsonObject *provenance)
   }
 }
 
+static const char *stem_name(const Description *description)
+{
+  return description->stem == STEM_PERFORMER ? "performer" : "transformer";
+}
+
+static void print_stem(const Description *description)
+{
+  if (!description->stem)
+    return;
+  g_print("stem: tokens to tokens, by a %s on tokens of %u", stem_name(description),
+          description->token_dim);
+  if (description->n_features)
+    g_print(" with %u random features", description->n_features);
+  g_print(", %.2f MMACs\n", 1e3 * vitgate__stem_gmacs(description));
+}
+
+static void report_stem(JsonBuilder *json, const Description *description)
+{
+  if (!description->stem)
+    return;
+  report_begin(json, "stem");
+  report_string(json, "kind", stem_name(description));
+  report_count(json, "token_dim", description->token_dim);
+  if (description->n_features)
+    report_count(json, "features", description->n_features);
+  report_number(json, "mmacs", 1e3 * vitgate__stem_gmacs(description));
+  json_builder_end_object(json);
+}
+
 static void print_text(const Structure *structure)
 {
   const VitgateModelInfo *info = structure->model;
@@ -121,6 +150,7 @@ static void print_text(const Structure *structure)
           description->distilled ? ", distilled" : "", info->depth, info->n_tokens, info->dim,
           info->head_dim);
   print_blocks(structure);
+  print_stem(description);
   g_print("compute: %.3f GMACs for one image with every module running, %.1f %% of the dense "
           "%.3f\n",
           info->gmacs, 100.0 * info->gmacs / info->dense_gmacs, info->dense_gmacs);
@@ -226,6 +256,7 @@ static void print_json(const char *path, const Structure *structure)
   report_string(json, "model", info->name);
   report_string(json, "file", path);
   report_string(json, "family", info->family);
+  report_stem(json, description);
   report_boolean(json, "distilled", description->distilled);
   report_string(json, "precision", vitgate_precision_name(info->precision));
   report_string(json, "stored_precision", description->precision);
