@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "architecture.h"
 #include "arena.h"
 #include "attend.h"
 
@@ -14,6 +15,14 @@
 #define MAP_WINDOW   3
 
 /* ---- Weights ---- */
+
+void vitgate__t2t_measure(const Description *d, VitgatePrecision precision, gsize *total,
+                          gsize *largest)
+{
+  g_autoptr(GArray) specs = g_array_new(FALSE, FALSE, sizeof(TensorSpec));
+  vitgate__stem_add_tensors(specs, d);
+  vitgate__load_measure(specs, precision, total, largest);
+}
 
 /* Takes a performer's names for its parts, and a transformer's. */
 static void load_stage(T2tStage *stage, WeightLoader *loader, const Description *d, guint number)

@@ -23,6 +23,10 @@ typedef struct {
   T2tStage stages[T2T_STAGES];
 } T2t;
 
+/* As vitgate__load_measure(), of the stem's attention. */
+void vitgate__t2t_measure(const Description *description, VitgatePrecision precision, gsize *total,
+                          gsize *largest);
+
 /* @t2t: (out caller-allocates) */
 void vitgate__t2t_load(T2t *t2t, WeightLoader *loader, const Description *description);
 

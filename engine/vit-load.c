@@ -87,21 +87,7 @@ static Linear load_patch(WeightLoader *loader, const Description *d)
 static void measure(const Description *d, VitgatePrecision precision, gsize *total, gsize *largest)
 {
   g_autoptr(GArray) specs = vitgate__description_tensors(d);
-  *total = *largest = 0;
-  for (guint i = 0; i < specs->len; i++) {
-    const TensorSpec *spec = &g_array_index(specs, TensorSpec, i);
-    gsize columns = 1;
-    for (guint j = 1; j < spec->n_dims; j++)
-      columns *= spec->shape[j];
-    /* A gate's are no layers. */
-    gboolean matrix = (spec->n_dims == 2 || spec->n_dims == 4) && !strstr(spec->name, "_gate.");
-    *total += matrix ? vitgate__linear_size(precision, (guint)spec->shape[0], (guint)columns)
-                     : vitgate__round_up(spec->shape[0] * columns);
-    *largest = MAX(*largest, spec->shape[0] * (columns + 1));
-  }
-  if (d->stem) /* a performer's features are float32 */
-    *total +=
-        T2T_STAGES * vitgate__linear_size(VITGATE_PRECISION_FLOAT32, d->n_features, d->token_dim);
+  vitgate__load_measure(specs, precision, total, largest);
   *total += vitgate__linear_size(precision, 32, d->dim); /* the tail's queries are a layer of their
                                                             own, and fill a panel */
 }

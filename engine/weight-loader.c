@@ -4,10 +4,32 @@
 
 #include "weights.h"
 
+void vitgate__load_measure(const GArray *specs, VitgatePrecision precision, gsize *total,
+                           gsize *largest)
+{
+  *total = *largest = 0;
+  for (guint i = 0; i < specs->len; i++) {
+    const TensorSpec *spec = &g_array_index(specs, TensorSpec, i);
+    gsize columns = 1;
+    for (guint j = 1; j < spec->n_dims; j++)
+      columns *= spec->shape[j];
+    /* A gate's are no layers. */
+    const gboolean matrix =
+        (spec->n_dims == 2 || spec->n_dims == 4) && !strstr(spec->name, "_gate.");
+    const VitgatePrecision own =
+        g_str_has_suffix(spec->name, ".w") ? VITGATE_PRECISION_FLOAT32 : precision;
+    *total += matrix ? vitgate__linear_size(own, (guint)spec->shape[0], (guint)columns)
+                     : vitgate__round_up(spec->shape[0] * columns);
+    *largest = MAX(*largest, spec->shape[0] * (columns + 1));
+  }
+}
+
 void vitgate__load_values(WeightLoader *loader, float *values, const char *prefix, const char *name)
 {
   g_autofree char *full = name ? g_strdup_printf("%s.%s", prefix, name) : g_strdup(prefix);
-  if (!loader->failed)
+  if (loader->read)
+    loader->read(loader->source, full, values);
+  else if (!loader->failed)
     loader->failed = !vitgate__weights_read(loader->file, full, values, loader->error);
 }
 

@@ -1,18 +1,30 @@
-/* Copies layers out of a model file, one after another, into one block of memory, packed for the
- * kernels. */
+/* Copies layers out of a model file, or from elsewhere, one after another, into one block of
+ * memory, packed for the kernels. */
 #pragma once
 
+#include "description.h"
 #include "linear.h"
-#include "safetensors.h"
+
+/* @values: (out caller-allocates): of the tensor of that name, with the shape that it has to have
+ */
+typedef void (*WeightReader)(gconstpointer source, const char *name, float *values);
 
 typedef struct {
   const Safetensors *file;
+  WeightReader read;    /* where there is no file */
+  gconstpointer source; /* of the reader */
   VitgatePrecision precision;
   float *next;    /* free memory */
   float *scratch; /* [largest layer] */
   GError **error;
   gboolean failed; /* then nothing is read any more */
 } WeightLoader;
+
+/* Tells how many floats layers take when packed, and the largest before it is packed; float32
+ * matrices named ".w" stay so.
+ * @specs: (element-type TensorSpec) */
+void vitgate__load_measure(const GArray *specs, VitgatePrecision precision, gsize *total,
+                           gsize *largest);
 
 /* Reads tensor "@prefix.@name".
  * @name: (nullable): the tensor is "@prefix"

@@ -238,7 +238,9 @@ static gboolean start_training(Run *run, GError **error)
 static gboolean is_alike(const Description *a, const Description *teacher)
 {
   return a->image_size == teacher->image_size && a->patch_size == teacher->patch_size &&
-         a->dim == teacher->dim && a->head_dim == teacher->head_dim && a->depth == teacher->depth &&
+         a->stem == teacher->stem && a->token_dim == teacher->token_dim &&
+         a->n_features == teacher->n_features && a->dim == teacher->dim &&
+         a->head_dim == teacher->head_dim && a->depth == teacher->depth &&
          a->distilled == teacher->distilled && a->qkv_unbiased == teacher->qkv_unbiased &&
          a->n_classes == teacher->n_classes &&
          (!a->label_ids || !teacher->label_ids ||

@@ -24,7 +24,8 @@ static gsize add(Network *network, const TensorSpec *spec)
     p.shape[i] = spec->shape[i];
     p.n *= spec->shape[i];
   }
-  p.decay = spec->n_dims == 2 || spec->n_dims == 4;
+  p.fixed = p.frozen = g_str_has_prefix(spec->name, "tokens_to_token.attention");
+  p.decay = (spec->n_dims == 2 || spec->n_dims == 4) && !g_str_has_suffix(spec->name, ".w");
   g_array_append_val(network->parameters, p);
   network->n_values += round_up(p.n);
   return p.offset;
@@ -94,6 +95,7 @@ static void locate_block(Network *network, guint i)
 
 static void locate(Network *network)
 {
+  const gboolean stem = network->description->stem != STEM_PATCHES;
   const struct {
     const char *name;
     gsize *offset;
@@ -101,8 +103,8 @@ static void locate(Network *network)
     { "cls_token", &network->cls_token },
     { "dist_token", &network->dist_token },
     { "pos_embed", &network->pos_embed },
-    { "patch_embed.proj.weight", &network->patch_weight },
-    { "patch_embed.proj.bias", &network->patch_bias },
+    { stem ? "tokens_to_token.project.weight" : "patch_embed.proj.weight", &network->patch_weight },
+    { stem ? "tokens_to_token.project.bias" : "patch_embed.proj.bias", &network->patch_bias },
     { "norm.weight", &network->norm_scale },
     { "norm.bias", &network->norm_shift },
     { "head.weight", &network->head_weight },
@@ -127,7 +129,7 @@ static void add_implied_biases(Network *network)
     g_snprintf(spec.name, sizeof spec.name, "blocks.%u.attn.qkv.bias", b);
     add(network, &spec);
     Parameter *p = &g_array_index(network->parameters, Parameter, network->parameters->len - 1);
-    p->fixed = p->implied = TRUE;
+    p->fixed = p->frozen = p->implied = TRUE;
   }
 }
 
@@ -199,7 +201,7 @@ void network_control_gates(Network *network, GateControl control, gboolean fresh
     return;
   for (guint i = 0; i < network->parameters->len; i++) {
     Parameter *p = &g_array_index(network->parameters, Parameter, i);
-    p->fixed = p->implied || (strstr(p->name, "_gate.") && !g_str_has_suffix(p->name, ".fc2.bias"));
+    p->fixed = p->frozen || (strstr(p->name, "_gate.") && !g_str_has_suffix(p->name, ".fc2.bias"));
   }
   for (guint b = 0; fresh && b < network->description->depth; b++) {
     control_gate(network, &network->blocks[b].attention_gate, control);

@@ -15,6 +15,7 @@ typedef struct {
   gboolean decay;   /* weight decay applies: a matrix */
   gboolean steers;  /* of a gate or a structure choice: learns at a rate of its own */
   gboolean fixed;   /* does not learn */
+  gboolean frozen;  /* nor ever will: of a stem, or implied */
   gboolean implied; /* zeros that the file leaves out */
 } Parameter;
 

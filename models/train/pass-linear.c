@@ -18,7 +18,7 @@ static Layer find_layer(const Network *network, guint weight)
   if (weight >= PATCH_OF(depth)) {
     if (weight == PATCH_OF(depth))
       return (Layer){ network->patch_weight, network->patch_bias, d->dim,
-                      3 * d->patch_size * d->patch_size };
+                      vitgate__description_patch_values(d) };
     if (weight == HEAD_OF(depth))
       return (Layer){ network->head_weight, network->head_bias, d->n_classes, d->dim };
     return (Layer){ network->head_dist_weight, network->head_dist_bias, d->n_classes, d->dim };

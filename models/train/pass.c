@@ -95,7 +95,7 @@ static GArray *list_parts(Share *share, const Network *network, guint images)
   for (guint b = 0; b <= d->depth; b++)
     want_block(parts, &share->blocks[b], network, b, images, rows);
   want(parts, &share->patches,
-       (gsize)images * vitgate__description_n_patches(d) * 3 * d->patch_size * d->patch_size);
+       (gsize)images * vitgate__description_n_patches(d) * vitgate__description_patch_values(d));
   want(parts, &share->final_mean, rows);
   want(parts, &share->final_inverse, rows);
   want(parts, &share->final, rows * d->dim);
@@ -183,6 +183,7 @@ Pass *pass_new(const Network *network, Team *team, guint max_images, gboolean bf
   pass->capacity = max_images;
   pass->tail = vitgate__description_tail(network->description);
   pass->n_levels = 1;
+  pass->stem = stem_new(network, n);
   pass->shares = g_new0(Share, n);
   for (guint i = 0; i < n; i++)
     share_init(&pass->shares[i], pass, (max_images + n - 1) / n, bf16);
@@ -219,6 +220,7 @@ void pass_free(Pass **pass)
                      p->decisions.dopen, p->decisions.dlogit, p->decisions.macs };
   for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
     g_free(arrays[i]);
+  stem_free(&p->stem);
   g_free(p->shares);
   g_free(p);
 }
@@ -229,6 +231,8 @@ void pass_pack(Share *share)
 {
   const guint n = vitgate__team_size(share->pass->team);
   const guint member = (guint)(share - share->pass->shares);
+  if (share->pass->stem && member == 0)
+    stem_pack(share->pass->stem);
   for (guint w = member; w < N_WEIGHTS(share->pass->network->description->depth); w += n)
     pass_pack_weight(share->pass, share->scratch, w);
   vitgate__team_barrier(share->pass->team);
@@ -251,14 +255,17 @@ static void embed(Share *share)
   const Network *network = share->pass->network;
   const Description *d = network->description;
   const guint n_patches = vitgate__description_n_patches(d), prefix = network->n_prefix;
-  const guint tokens = n_patches + prefix, values = 3 * d->patch_size * d->patch_size;
+  const guint tokens = n_patches + prefix, values = vitgate__description_patch_values(d);
   Activations *a = &share->blocks[0];
   for (guint i = 0; i < share->n; i++) {
     real *x = a->x + (gsize)i * tokens * d->dim;
     real *patches = share->patches + (gsize)i * n_patches * values;
-    gather_patches(
-        patches,
-        share->pass->tensors + (gsize)(share->first + i) * 3 * d->image_size * d->image_size, d);
+    const real *tensor =
+        share->pass->tensors + (gsize)(share->first + i) * 3 * d->image_size * d->image_size;
+    if (share->pass->stem)
+      stem_run(share->pass->stem, (guint)(share - share->pass->shares), patches, tensor);
+    else
+      gather_patches(patches, tensor, d);
     memcpy(x, network_at(network, network->pos_embed), (gsize)tokens * d->dim * sizeof *x);
     functions()->add_scaled(x, 1, network_at(network, network->cls_token), d->dim);
     if (d->distilled)
@@ -351,7 +358,7 @@ static void embed_backward(Share *share)
   const Network *network = share->pass->network;
   const Description *d = network->description;
   const guint n_patches = vitgate__description_n_patches(d), prefix = network->n_prefix;
-  const guint tokens = n_patches + prefix, values = 3 * d->patch_size * d->patch_size;
+  const guint tokens = n_patches + prefix, values = vitgate__description_patch_values(d);
   for (guint i = 0; i < share->n; i++) {
     const real *dx = share->dx + (gsize)i * tokens * d->dim;
     functions()->add_scaled(share->gradient + network->pos_embed, 1, dx, (gsize)tokens * d->dim);

@@ -8,6 +8,7 @@
 #include "merge.h"
 #include "network.h"
 #include "product.h"
+#include "stem.h"
 #include "team.h"
 
 /* Module numbers for arrays over gates: a block's attention and its MLP. */
@@ -67,7 +68,7 @@ typedef struct {
   Pass *pass;
   guint first, n;      /* images */
   Activations *blocks; /* [depth + 1]; of the last only x, rows and size are used */
-  real *patches;       /* [n * patches][3 * patch * patch] */
+  real *patches;       /* [n * patches][values of a patch] */
   real *final_mean, *final_inverse, *final; /* normalised tokens */
   real *tokens[2], *dtokens;                /* [n][dim]: class and distillation tokens of final */
   real *logits;                             /* [n][n_classes] */
@@ -92,6 +93,7 @@ struct _Pass {
   guint n_levels;      /* in use: 1, the tail's entry, unless set to more */
   const real *tensors; /* [n_images][3][image_size][image_size] */
   Decisions decisions;
+  Stem *stem;       /* where the network has one */
   Share *shares;    /* [team size] */
   void **packed[2]; /* weights, packed for products forward and back: [N_WEIGHTS(depth)] */
   double cost;      /* mean multiply-adds of an image, in 1e9, after forward */

@@ -154,15 +154,31 @@ typedef struct {
   double eps;
   BlockShape blocks[MAX_DEPTH]; /* heads, neurons */
   gboolean qkv_unbiased;
+  StemKind stem;
+  guint token_dim, n_features;
 } Shape;
 
 static const Shape shapes[] = {
   { 21, 7, 30, 10, 5, 11, FALSE, 1e-6, { { 3, 48 }, { 1, 17 }, { 0, 16 }, { 2, 0 }, { 0, 80 } } },
   { 20, 5, 24, 7, 3, 5, TRUE, 1e-5, { { 2, 33 }, { 0, 0 }, { 5, 16 } } },
+  { 64,
+    16,
+    24,
+    8,
+    3,
+    5,
+    FALSE,
+    1e-5,
+    { { 3, 32 }, { 2, 48 }, { 3, 16 } },
+    TRUE,
+    STEM_PERFORMER,
+    6,
+    3 },
   { 12, 4, 40, 8, 2, 3, TRUE, 1e-6, { { 0, 24 }, { 0, 16 } } }, /* no attention at all */
   { 12, 4, 24, 6, 2, 4, FALSE, 1e-6, { { 2, 16 }, { 3, 32 } }, TRUE },
+  { 48, 16, 20, 10, 2, 4, FALSE, 1e-5, { { 2, 16 }, { 2, 32 } }, TRUE, STEM_TRANSFORMER, 5 },
 };
-enum { N_SHAPES = G_N_ELEMENTS(shapes), N_MERGING = 2 /* the first */ };
+enum { N_SHAPES = G_N_ELEMENTS(shapes), N_MERGING = 3 /* the first */ };
 
 /* Writes a model with a gate on every module behind the first block.
  * @gate_bias: of the gates' last layers; NULL: random
@@ -181,6 +197,9 @@ static char *write_model(const Shape *shape, const float *gate_bias, Calibration
                     .n_classes = shape->n_classes,
                     .distilled = shape->distilled,
                     .qkv_unbiased = shape->qkv_unbiased,
+                    .stem = shape->stem,
+                    .token_dim = shape->token_dim,
+                    .n_features = shape->n_features,
                     .layer_norm_eps = shape->eps,
                     .preprocessing = { .resize = shape->image_size, .std = { 1, 1, 1 } },
                     .calibration = calibration,
