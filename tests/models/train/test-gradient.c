@@ -29,7 +29,7 @@ typedef struct {
 } Setup;
 
 typedef struct {
-  gboolean gates, groups, choices, distilled;
+  gboolean gates, groups, choices, distilled, stem;
   double merge_threshold;
 } Variant;
 
@@ -52,8 +52,11 @@ static Setup *setup_new(const Variant *variant)
                                      { .heads = 2 } };
   memcpy(s->blocks, shapes, sizeof shapes);
   s->description = (Description){
-    .image_size = 12,
-    .patch_size = 3,
+    .image_size = variant->stem ? 32 : 12,
+    .patch_size = variant->stem ? T2T_PATCH : 3,
+    .stem = variant->stem ? STEM_PERFORMER : STEM_PATCHES,
+    .token_dim = 5,
+    .n_features = 3,
     .dim = 10,
     .head_dim = 6,
     .depth = DEPTH,
@@ -77,7 +80,8 @@ static Setup *setup_new(const Variant *variant)
   s->team = vitgate__team_new(N_MEMBERS);
   s->pass = pass_new(s->network, s->team, N_IMAGES, FALSE);
   const guint tokens = vitgate__description_n_tokens(&s->description);
-  s->tensors = random_values(random, N_IMAGES * 3 * 12 * 12, 1);
+  const gsize pixels = (gsize)3 * s->description.image_size * s->description.image_size;
+  s->tensors = random_values(random, N_IMAGES * pixels, 1);
   s->teacher_logits = random_values(random, N_IMAGES * 7, 2);
   s->pass->n_levels = pass_count_levels(&s->description);
   ck_assert_uint_gt(s->pass->n_levels, 1);
@@ -148,7 +152,7 @@ static void check_gradients(const Variant *variant)
   g_autofree real *gradient = passes_gradient(s->pass);
   for (guint i = 0; i < s->network->parameters->len; i++) {
     const Parameter *p = &g_array_index(s->network->parameters, Parameter, i);
-    for (gsize j = 0; j < p->n; j += MAX(1, p->n / 5)) {
+    for (gsize j = 0; j < p->n && !p->frozen; j += MAX(1, p->n / 5)) {
       real *value = s->network->values + p->offset + j, before = *value;
       *value = before + STEP;
       const double above = loss(s);
@@ -200,6 +204,13 @@ START_TEST(test_merged_tokens)
 }
 END_TEST
 
+/* The stem itself is left as it is. */
+START_TEST(test_network_behind_a_stem)
+{
+  check_gradients(&(Variant){ .merge_threshold = 2, .gates = TRUE, .stem = TRUE });
+}
+END_TEST
+
 START_TEST(test_everything_at_once)
 {
   check_gradients(&(Variant){
@@ -218,6 +229,7 @@ int main(void)
   tcase_add_test(tcase, test_gates_by_group);
   tcase_add_test(tcase, test_structure_choices);
   tcase_add_test(tcase, test_merged_tokens);
+  tcase_add_test(tcase, test_network_behind_a_stem);
   tcase_add_test(tcase, test_everything_at_once);
   suite_add_tcase(suite, tcase);
   SRunner *runner = srunner_create(suite);
