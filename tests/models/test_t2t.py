@@ -7,6 +7,7 @@ import json
 import unittest
 
 import colour_model
+import random_model
 import t2t_model
 from command_case import CommandTest
 
@@ -80,6 +81,46 @@ class SmallTest(CommandTest):
         path = self.path("other.safetensors")
         colour_model.write_safetensors(path, entries, {"format": "pt"})
         self.fail_with("are not of a T2T-ViT for a square image", "inspect", path)
+
+
+class CompressTest(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.weights = self.path("published.safetensors")
+        self.teacher = self.path("teacher.safetensors")
+        self.student = self.path("student.safetensors")
+        shape = t2t_model.SMALL._replace(depth=4, token_dim=4)
+        t2t_model.write_weights(self.weights, shape)
+        self.succeed("import", self.weights, "-o", self.teacher)
+        random_model.write_pictures(self.path("pictures"), 60)
+
+    def compress(self, *arguments):
+        result = self.run_command(
+            "compress", "--teacher", self.teacher, "--data", self.path("pictures"),
+            "--batch-size", "8", "-o", self.student, *arguments,
+        )
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return json.loads(self.succeed("inspect", "--json", self.student))
+
+    def stem_of(self, model):
+        tensors, _ = colour_model.read_safetensors(model)
+        return {n: t for n, t in tensors.items() if n.startswith("tokens_to_token.attention")}
+
+    def test_blocks_are_cut_without_training(self):
+        found = self.compress("--target", "0.7", "--static-only", "--no-train")
+        self.assertEqual(found["family"], "t2t")
+        self.assertEqual(found["stem"]["kind"], "performer")
+        self.assertLess(found["gmacs"]["model"], 0.75 * found["gmacs"]["dense"])
+
+    def test_training_keeps_the_stem_and_makes_a_dial(self):
+        found = self.compress("--target", "0.6", "--steps", "30", "--precision", "float32")
+        self.assertLess(found["dial"]["min_compute"], found["dial"]["max_compute"])
+        self.assertEqual(self.stem_of(self.student), self.stem_of(self.weights))
+        text = self.succeed(
+            "eval", "--json", "--data", self.path("pictures"), "--compute", "0.7", self.student,
+            notes=1,  # the pictures' classes are not known
+        )
+        self.assertEqual(json.loads(text)["images"], 60)
 
 
 if __name__ == "__main__":
