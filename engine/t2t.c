@@ -69,6 +69,13 @@ void vitgate__t2t_load(T2t *t2t, WeightLoader *loader, const Description *d)
 
 /* ---- Memory ---- */
 
+/* A performer's keys are added up in blocks of rows that are the same for any number of members, so
+ * that the sums are, too; a multiple of four shares out evenly. */
+static guint count_blocks(guint n_tokens)
+{
+  return ((n_tokens + LINEAR_ROWS - 1) / LINEAR_ROWS + 3) / 4 * 4;
+}
+
 gsize vitgate__t2t_carve(T2tWork *work, float *memory, const T2t *t2t)
 {
   const Description *d = t2t->description;
@@ -89,7 +96,7 @@ gsize vitgate__t2t_carve(T2tWork *work, float *memory, const T2t *t2t)
     { &work->features, (gsize)LINEAR_ROWS * m },
     { &work->transposed, (gsize)LINEAR_ROWS * m },
     { &work->packed, vitgate__packed_size(n + 1, MAX(LINEAR_ROWS, m)) },
-    { &work->sums, (gsize)m * (n + 1) },
+    { &work->sums, (gsize)count_blocks(tokens) * m * (n + 1) },
     { &work->total, (gsize)m * (n + 1) },
     { &work->input, vitgate__linear_input_size(precision, values) },
     { &work->scores, attends ? vitgate__attend_scores_size(precision, tokens) : 0 },
@@ -173,7 +180,7 @@ typedef struct {
   const T2tWork *own, *shared;
   float *map; /* the stage's outcome; before, its values */
   guint n_tokens, n_values;
-  guint first, last; /* this member's rows */
+  guint first, last; /* this member's rows of a transformer */
   Team *team;
   guint member, n;
 } StageJob;
@@ -243,9 +250,10 @@ static void make_features(const StageJob *job, float *out, const float *x, gsize
     vitgate__kernels()->positive_features(out + (gsize)i * m, x + i * stride, factor, m, n);
 }
 
-/* sums += kp^T [v, 1] over some rows
+/* sums = kp^T [v, 1] over a block of rows
  * @products: [rows][3 * token_dim + 1] keys, queries, values, and ones */
-static void add_keys(const StageJob *job, const float *products, gsize stride, guint rows)
+static void add_keys(const StageJob *job, float *sums, const float *products, gsize stride,
+                     guint rows)
 {
   const T2tWork *own = job->own;
   const guint n = job->d->token_dim, m = job->d->n_features;
@@ -254,19 +262,20 @@ static void add_keys(const StageJob *job, const float *products, gsize stride, g
     for (guint j = 0; j < m; j++)
       own->transposed[j * rows + i] = own->features[i * m + j];
   vitgate__kernels()->pack(own->packed, products + 2 * n, stride, n + 1, rows);
-  vitgate__kernels()->gemm(own->sums, n + 1, own->transposed, rows, own->packed, NULL, TRUE, m,
-                           n + 1, rows);
+  vitgate__kernels()->gemm(sums, n + 1, own->transposed, rows, own->packed, NULL, FALSE, m, n + 1,
+                           rows);
 }
 
-/* Adds up the members' sums, which they keep until all have done so. */
+/* Adds up the sums of all blocks. */
 static void pack_total(const StageJob *job)
 {
   const guint n = job->d->token_dim, m = job->d->n_features;
+  const float *sums = job->shared->sums;
   float *total = job->own->total;
-  memcpy(total, job->shared[0].sums, (gsize)m * (n + 1) * sizeof *total);
-  for (guint i = 1; i < job->n; i++)
-    for (guint j = 0; j < m * (n + 1); j++)
-      total[j] += job->shared[i].sums[j];
+  memset(total, 0, (gsize)m * (n + 1) * sizeof *total);
+  for (guint block = 0; block < count_blocks(job->n_tokens); block++, sums += m * (n + 1))
+    for (guint i = 0; i < m * (n + 1); i++)
+      total[i] += sums[i];
   vitgate__kernels()->pack(job->own->packed, total, n + 1, n + 1, m);
 }
 
@@ -286,24 +295,36 @@ static void find_answers(const StageJob *job, guint row, guint rows)
   multiply(job, &job->stage->proj, job->map + (gsize)row * n, n, answers, n + 1, LINEAR_ADD, rows);
 }
 
-static void run_performer(const StageJob *job, guint number, const float *tensor)
+static guint first_row(const StageJob *job, guint block)
 {
+  return (guint)((guint64)job->n_tokens * block / count_blocks(job->n_tokens));
+}
+
+/* Keys and queries of one block of rows; its values go into the map. */
+static void run_block(const StageJob *job, guint number, const float *tensor, guint block)
+{
+  const guint row = first_row(job, block), rows = first_row(job, block + 1) - row;
   const guint n = job->d->token_dim, m = job->d->n_features, stride = 3 * n + 1;
   float *products = job->own->products;
-  memset(job->own->sums, 0, (gsize)m * (n + 1) * sizeof(float));
-  for (guint row = job->first, rows; row < job->last; row += rows) {
-    rows = vitgate__linear_rows(job->last - row);
-    project(job, tensor, number, products, stride, row, rows);
-    for (guint i = 0; i < rows; i++)
-      products[(gsize)i * stride + 3 * n] = 1.0f;
-    add_keys(job, products, stride, rows);
-    make_features(job, job->shared->queries + (gsize)row * m, products + n, stride, rows);
-    keep_values(job, products + 2 * n, stride, row, rows);
-  }
+  project(job, tensor, number, products, stride, row, rows);
+  for (guint i = 0; i < rows; i++)
+    products[(gsize)i * stride + 3 * n] = 1.0f;
+  add_keys(job, job->shared->sums + (gsize)block * m * (n + 1), products, stride, rows);
+  make_features(job, job->shared->queries + (gsize)row * m, products + n, stride, rows);
+  keep_values(job, products + 2 * n, stride, row, rows);
+}
+
+static void run_performer(const StageJob *job, guint number, const float *tensor)
+{
+  const guint n_blocks = count_blocks(job->n_tokens);
+  const guint first = n_blocks * job->member / job->n;
+  const guint last = n_blocks * (job->member + 1) / job->n;
+  for (guint block = first; block < last; block++)
+    run_block(job, number, tensor, block);
   wait_for_others(job);
   pack_total(job);
-  for (guint row = job->first, rows; row < job->last; row += rows) {
-    rows = vitgate__linear_rows(job->last - row);
+  for (guint block = first; block < last; block++) {
+    const guint row = first_row(job, block), rows = first_row(job, block + 1) - row;
     find_answers(job, row, rows);
     run_mlp(job, row, rows);
   }

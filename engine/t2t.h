@@ -42,8 +42,8 @@ typedef struct {
   float *features;         /* of a performer: [LINEAR_ROWS][n_features] of keys, */
   float *transposed;       /* [n_features][LINEAR_ROWS] the same, */
   float *packed;           /* [LINEAR_ROWS or n_features][token_dim + 1], packed, */
-  float *sums;             /* [n_features][token_dim + 1] over this member's keys */
-  float *total;            /* and over all members' */
+  float *sums;             /* shared: [blocks of rows][n_features][token_dim + 1] over their keys */
+  float *total;            /* and over all keys */
   float *input;            /* of a product, converted */
   float *scores, *attend;  /* of a transformer: of vitgate__attend() */
 } T2tWork;

@@ -8,8 +8,9 @@
 
 enum { N_IMAGES = 3 };
 
-static const char *const models[] = { "small",    "odd",   "distilled", "cut",
-                                      "unbiased", "deit3", "mean" };
+static const char *const models[] = { "small", "odd",           "distilled",
+                                      "cut",   "unbiased",      "deit3",
+                                      "mean",  "t2t-performer", "t2t-transformer" };
 
 /* Of the widest gap between two logits of an image. Roundings to 8 bits of every product's inputs
  * add up over the blocks; these models are random and have no margin that training would leave. */
