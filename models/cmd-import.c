@@ -169,15 +169,28 @@ static gboolean compare_precisions(const Safetensors *file, Description *descrip
   return n > 0;
 }
 
+static const char *network_name(const Description *description)
+{
+  switch (description->stem) {
+  case STEM_PERFORMER:
+    return "T2T-ViT (performer)";
+  case STEM_TRANSFORMER:
+    return "T2T-ViT (transformer)";
+  case STEM_PATCHES:
+    break;
+  }
+  return description->distilled ? "distilled ViT" : "ViT";
+}
+
 static void print_summary(const Description *description, const char *out)
 {
   const Preprocessing *preprocessing = &description->preprocessing;
   g_autofree char *name = command_clean_text(description->name);
   g_autofree char *file = g_filename_display_name(out);
-  g_print("%s: a %sViT of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
+  g_print("%s: a %s of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
           "(%u tokens); %u classes %s labels%s; %.1f M parameters, %.3f GMACs. Images are resized "
           "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s.\n",
-          name, description->distilled ? "distilled " : "", description->depth, description->dim,
+          name, network_name(description), description->depth, description->dim,
           description->head_dim, description->image_size, description->image_size,
           description->patch_size, vitgate__description_n_tokens(description),
           description->n_classes, description->labels ? "with" : "without",

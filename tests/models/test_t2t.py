@@ -44,7 +44,8 @@ class SmallTest(CommandTest):
         published = self.path("published.safetensors")
         t2t_model.write_weights(published, prefix="state_dict_ema.module.")
         model = self.path("model.safetensors")
-        self.succeed("import", published, "-o", model)
+        text = self.succeed("import", published, "-o", model)
+        self.assertIn("a T2T-ViT (performer) of 2 blocks", text)
         tensors, metadata = colour_model.read_safetensors(model)
         self.assertEqual(tensors, colour_model.read_safetensors(self.weights)[0])
         description = json.loads(metadata["vitgate"])
@@ -54,6 +55,16 @@ class SmallTest(CommandTest):
         )
         self.assertEqual(description["layer_norm_eps"], 1e-5)
         self.assertFalse(description["qkv_bias"])
+
+    def test_another_image_size_makes_more_tokens(self):
+        model = self.path("model.safetensors")
+        self.succeed("import", "--image-size", "64", self.weights, "-o", model)
+        found = json.loads(self.succeed("inspect", "--json", model))
+        self.assertEqual(found["tokens"], 17)
+        self.fail_with(
+            "expected a multiple of the patches' 16",
+            "import", "--image-size", "56", self.weights, "-o", self.path("other.safetensors"),
+        )
 
     def test_it_classifies_in_every_precision(self):
         self.write_colours("pictures")
