@@ -214,10 +214,11 @@ const Tensor *vitgate__find_shaped(const Safetensors *file, const char *name, gu
   } else {
     guint n_tensors;
     const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
-    vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
-                       "%s: no tensor '%s', which every ViT and DeiT for classification has (found "
-                       "%u tensors, the first named '%s')",
-                       path, name, n_tensors, n_tensors ? tensors[0].name : "");
+    vitgate__set_error(
+        error, VITGATE_ERROR_UNSUPPORTED,
+        "%s: no tensor '%s', which every ViT, DeiT and T2T-ViT for classification has (found "
+        "%u tensors, the first named '%s')",
+        path, name, n_tensors, n_tensors ? tensors[0].name : "");
   }
   return NULL;
 }

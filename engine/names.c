@@ -280,11 +280,13 @@ static gboolean refuse_family(const Safetensors *file, const Dialect *dialect, G
                        "one; save the one that is meant alone",
                        path, dialect->rival);
   else
-    vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
-                       "%s: not a ViT or DeiT that is known here: found %u tensors, the first "
-                       "named '%s'; supported are ViT and DeiT under the names of timm, "
-                       "facebookresearch/deit and Hugging Face",
-                       path, n, n ? tensors[0].name : "");
+    vitgate__set_error(
+        error, VITGATE_ERROR_UNSUPPORTED,
+        "%s: not a ViT, DeiT or T2T-ViT that is known here: found %u tensors, the first "
+        "named '%s'; supported are ViT and DeiT under the names of timm, "
+        "facebookresearch/deit and Hugging Face, and T2T-ViT under those of its "
+        "published checkpoints",
+        path, n, n ? tensors[0].name : "");
   return FALSE;
 }
 

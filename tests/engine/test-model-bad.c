@@ -324,7 +324,7 @@ START_TEST(a_file_that_is_no_vit_is_not_supported)
   g_autoptr(GError) error = NULL;
   g_autofree char *path = fixture_golden("golden", "preprocessing");
   ck_assert_ptr_null(vitgate_model_open(path, &error));
-  assert_error(error, VITGATE_ERROR_UNSUPPORTED, "not a ViT or DeiT");
+  assert_error(error, VITGATE_ERROR_UNSUPPORTED, "not a ViT, DeiT or T2T-ViT");
 
   static const char empty[] = "\x08\0\0\0\0\0\0\0{}      ";
   g_autofree char *nothing = fixture_write("nothing", empty, sizeof empty - 1);

@@ -457,7 +457,7 @@ class RefusalTest(ImportCase):
         for prefix in ("swin.", "features.0."):
             with self.subTest(prefix):
                 entries = dialects.prefixed(dialects.timm(), prefix)
-                self.refuse("not a ViT or DeiT", entries)
+                self.refuse("not a ViT, DeiT or T2T-ViT", entries)
                 self.refuse(prefix, entries)
                 self.refuse("supported are", entries)
 
