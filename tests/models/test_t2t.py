@@ -75,6 +75,18 @@ class SmallTest(CommandTest):
             )
             self.assertTrue(text)
 
+    def test_it_is_exported_as_it_was_published(self):
+        model, out = self.path("model.safetensors"), self.path("out.safetensors")
+        self.succeed("import", self.weights, "-o", model)
+        self.succeed("export", model, "-o", out)
+        self.assertEqual(
+            colour_model.read_safetensors(out)[0], colour_model.read_safetensors(self.weights)[0]
+        )
+        self.fail_with(
+            "whose stem no ONNX is written of",
+            "export", "--onnx", model, "-o", self.path("model.onnx"),
+        )
+
     def test_it_is_measured(self):
         text = self.succeed("bench", "--json", "--seconds", "0.1", self.weights)
         self.assertTrue(json.loads(text))
