@@ -46,8 +46,9 @@ static void shuffle(HeldOut *h)
       continue;
     swap_bytes(h->tensors + last * h->pixels, h->tensors + other * h->pixels,
                h->pixels * sizeof(float));
-    swap_bytes(h->logits + (gsize)last * h->n_classes, h->logits + (gsize)other * h->n_classes,
-               h->n_classes * sizeof(float));
+    if (h->logits)
+      swap_bytes(h->logits + (gsize)last * h->n_classes, h->logits + (gsize)other * h->n_classes,
+                 h->n_classes * sizeof(float));
     swap_bytes(&h->labels[last], &h->labels[other], sizeof(int));
   }
 }
@@ -66,7 +67,7 @@ HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_
   h->pixels = (gsize)3 * collection->image_size * collection->image_size;
   h->n_classes = teacher ? teacher_get_description(teacher)->n_classes : 0;
   h->tensors = g_new(float, most * h->pixels);
-  h->logits = g_new(float, (gsize)most * h->n_classes);
+  h->logits = teacher ? g_new(float, (gsize)most * h->n_classes) : NULL;
   h->labels = g_new(int, most);
   const Batch *next;
   g_autoptr(GError) failure = NULL;
