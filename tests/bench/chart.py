@@ -10,7 +10,7 @@ OURS, THEIRS = "#2a6f97", "#b0b0b0"
 
 
 def label(row):
-    return f"{row['name']}, {row['precision']}"
+    return ", ".join(filter(None, (row["name"], row["precision"])))
 
 
 def draw_bars(axes, rows, values, title, form):
@@ -30,7 +30,8 @@ def draw(found, path):
     plots = [(engine, [row["ms_per_image"]["mean"] for row in engine],
               "ms for an image: 1 thread, batch 1 (less is better)", "{:.1f}")]
     if pipelines:
-        plots.append((pipelines, [row["frames_per_second"] for row in pipelines],
+        analysed = [row for row in pipelines if row["precision"]]  # not decoding alone
+        plots.append((analysed, [row["frames_per_second"] for row in analysed],
                       f"frames/s of a pipeline, {found['cpus']} cores (more is better)", "{:.0f}"))
         plots.append((pipelines, [row["peak_bytes"] / 1e6 for row in pipelines],
                       "peak memory of a pipeline, MB (less is better)", "{:.0f}"))
