@@ -25,6 +25,7 @@ WORK = os.environ.get("WORK", os.path.join(ROOT, "build", "experiments"))
 RESULTS = os.path.join(HERE, "results")
 
 STEPS = 300  # of 64 images
+PRECISION = "int8"  # of all that is measured: what a model file recommends differs between arms
 BATCHES = (1, 2, 8, 32, 64, 128)
 SHUFFLES = (1, 2, 3)
 DIAL = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
@@ -91,7 +92,8 @@ def train(name, seed):
 def evaluate(model, *arguments):
     """Top-1 and compute on the 500 photographs of val.tar that show the twenty classes"""
     found = json.loads(call("eval", "--json", "--data", os.path.join(DATA, "val.tar"), "--folder",
-                            "ilsvrc20", "--threads", "2", *arguments, model))
+                            "ilsvrc20", "--threads", "2", "--precision", PRECISION, *arguments,
+                            model))
     return {"top1": found["overall"]["top1"], "gmacs": found["gmacs"]["mean"],
             "gmacs_min": found["gmacs"]["min"], "gmacs_max": found["gmacs"]["max"],
             "gate_usage": found["gate_usage"]}
@@ -100,7 +102,8 @@ def evaluate(model, *arguments):
 def resident_bytes(model):
     """The most memory that one process takes to classify one photograph after another"""
     process = subprocess.Popen(
-        [VITGATE, "eval", "--data", os.path.join(DATA, "val.tar"), "--folder", "ilsvrc20", model],
+        [VITGATE, "eval", "--data", os.path.join(DATA, "val.tar"), "--folder", "ilsvrc20",
+         "--precision", PRECISION, model],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
