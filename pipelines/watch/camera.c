@@ -242,7 +242,7 @@ static gboolean connect_once(Camera *self)
   self->first = TRUE;
   g_autofree char *reason = play(self, &ended, &hopeless);
   gboolean connected = !self->first;
-  gboolean over = ended && g_str_has_prefix(self->config->url, "file:");
+  gboolean over = ended && config_is_file(self->config);
   if (connected)
     end_connection(self, reason && !over ? "lost" : "ended", reason);
   if (!reason)
