@@ -158,11 +158,6 @@ static gboolean add_source(CameraPipeline *self, const CameraConfig *config, con
 
 /* ---- The analysis -------------------------------------------------------------------------- */
 
-static gboolean is_file(const CameraConfig *config)
-{
-  return g_str_has_prefix(config->url, "file:");
-}
-
 /* A queue that leaks drops a frame each time. */
 static void on_overrun(GstElement *queue, gpointer user_data)
 {
@@ -217,7 +212,7 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
                  nanoseconds(config->max_age), NULL);
   g_object_set(json, "stream-id", config->name, NULL);
   g_object_set(lines, "sync", config->real_time, NULL);
-  if (!is_file(config))
+  if (!config_is_file(config))
     g_signal_connect(queue, "overrun", G_CALLBACK(on_overrun), self);
   GstAppSinkCallbacks callbacks = { .new_sample = on_sample };
   gst_app_sink_set_callbacks(GST_APP_SINK(lines), &callbacks, self, NULL);
@@ -228,7 +223,7 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
 static gboolean build(CameraPipeline *self, const CameraConfig *config, const char *user,
                       const char *password, GError **error)
 {
-  const char *analysis = is_file(config) ? FILE_QUEUE ANALYSIS : LIVE_QUEUE ANALYSIS;
+  const char *analysis = config_is_file(config) ? FILE_QUEUE ANALYSIS : LIVE_QUEUE ANALYSIS;
   self->pipeline = gst_parse_launch_full(analysis, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
   if (!self->pipeline)
     return FALSE;

@@ -24,8 +24,8 @@ CameraPipeline *camera_pipeline_new(const CameraConfig *config, const char *user
 GstElement *camera_pipeline_get_element(CameraPipeline *self);
 
 /* What an error on the bus means.
- * @hopeless: (out): whether the camera will hardly be better in a moment: refused credentials, no
- * video, an unknown codec
+ * @hopeless: (out): whether a moment will hardly mend it: refused credentials, no video, an unknown
+ * codec, a model that vitgate does not take
  * Returns: (transfer full): one line */
 char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolean *hopeless);
 

@@ -32,7 +32,7 @@ struct _Camera {
 
   GMutex lock;
   GCond changed;
-  gboolean stopping, over;
+  gboolean stopping;
   GstBus *bus;       /* of the pipeline, or NULL */
   gint64 last_frame; /* monotonic time, µs; 0: none of this connection yet */
   CameraStatus status;
@@ -242,7 +242,7 @@ static gboolean connect_once(Camera *self)
   self->first = TRUE;
   g_autofree char *reason = play(self, &ended, &hopeless);
   gboolean connected = !self->first;
-  gboolean over = ended && g_str_has_prefix(self->config->url, "file:");
+  gboolean over = ended && config_is_file(self->config);
   if (connected)
     end_connection(self, reason && !over ? "lost" : "ended", reason);
   if (!reason)
@@ -268,7 +268,6 @@ static gpointer run(gpointer data)
   g_mutex_lock(&self->lock);
   gboolean stopped = self->stopping;
   self->status.state = CAMERA_ENDED;
-  self->over = TRUE;
   g_cond_broadcast(&self->changed);
   g_mutex_unlock(&self->lock);
   if (!stopped)
@@ -336,9 +335,9 @@ gboolean camera_free(Camera **camera)
   const gint64 end = g_get_monotonic_time() + STOP_TIME;
   camera_stop(self);
   g_mutex_lock(&self->lock);
-  while (!self->over && g_cond_wait_until(&self->changed, &self->lock, end))
+  while (self->status.state != CAMERA_ENDED && g_cond_wait_until(&self->changed, &self->lock, end))
     ;
-  gboolean over = self->over;
+  gboolean over = self->status.state == CAMERA_ENDED;
   g_mutex_unlock(&self->lock);
   if (!over)
     return FALSE;

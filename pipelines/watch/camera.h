@@ -9,7 +9,7 @@ typedef enum {
   CAMERA_CONNECTING,
   CAMERA_PLAYING,
   CAMERA_WAITING, /* for the next attempt */
-  CAMERA_ENDED,   /* a file that is over */
+  CAMERA_ENDED,   /* stopped, or a file that is over */
 } CameraState;
 
 const char *camera_state_name(CameraState state);

@@ -81,10 +81,11 @@ static gboolean read_number(const KeySource *source, const char *group, const Ke
 {
   double number;
   gboolean parsed = key->kind == KEY_SIZE ? parse_size(text, &number) : parse_number(text, &number);
-  if (!parsed || (key->kind == KEY_COUNT && number != (double)(gint64)number))
+  gboolean fits = parsed && number >= key->least && number <= key->most;
+  if (!parsed || (fits && key->kind == KEY_COUNT && number != (guint)number))
     return key_fail(source, group, key->name, error, "\"%s\" is not %s", text,
                     kind_expects(key->kind));
-  if (number < key->least || number > key->most)
+  if (!fits)
     return key_fail(source, group, key->name, error, "%s is not from %.10g to %.10g", text,
                     key->least, key->most);
   if (key->kind == KEY_COUNT)

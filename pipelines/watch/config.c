@@ -234,7 +234,7 @@ static gboolean check_readable(const KeySource *source, const char *group, const
 static gboolean check_scheme(const KeySource *source, const char *group, const CameraConfig *camera,
                              GError **error)
 {
-  gboolean file = g_str_has_prefix(camera->url, "file:");
+  gboolean file = config_is_file(camera);
   if (camera->repeat && !file)
     return key_fail(source, group, "repeat", error, "only a file:/// can be repeated");
   if (camera->real_time && !file)
@@ -385,6 +385,11 @@ void config_unref(Config *self)
   g_ptr_array_unref(self->cameras);
   g_free(self->path);
   g_free(self);
+}
+
+gboolean config_is_file(const CameraConfig *camera)
+{
+  return g_str_has_prefix(camera->url, "file:");
 }
 
 gboolean config_mqtt_equal(const MqttConfig *a, const MqttConfig *b)

@@ -77,6 +77,9 @@ Config *config_load(const char *path, GError **error);
 Config *config_ref(Config *self);
 void config_unref(Config *self);
 
+/* Returns: whether the camera is a file, which has an end and waits for whoever reads it */
+gboolean config_is_file(const CameraConfig *camera);
+
 /* Returns: whether all keys of @a and @b are the same */
 gboolean config_mqtt_equal(const MqttConfig *a, const MqttConfig *b);
 

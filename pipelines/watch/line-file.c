@@ -89,6 +89,7 @@ gboolean line_file_append(LineFile *self, const char *line, gsize length, GError
   gsize written = write_all(self->fd, line, length);
   if (written == length) {
     self->size += length;
+    self->unsynced = TRUE;
     return TRUE;
   }
   line_file_fail(error, NULL);
@@ -96,15 +97,36 @@ gboolean line_file_append(LineFile *self, const char *line, gsize length, GError
   return FALSE;
 }
 
-void line_file_sync(int fd)
+static void sync_descriptor(int fd)
 {
   while (fdatasync(fd) < 0 && errno == EINTR)
     ;
+}
+
+void line_file_sync(LineFile *self)
+{
+  sync_descriptor(self->fd);
+  self->unsynced = FALSE;
+}
+
+int line_file_begin_sync(LineFile *self)
+{
+  int copy = self->unsynced ? fcntl(self->fd, F_DUPFD_CLOEXEC, 0) : -1;
+  self->unsynced = self->unsynced && copy < 0;
+  return copy;
+}
+
+void line_file_end_sync(int fd)
+{
+  if (fd < 0)
+    return;
+  sync_descriptor(fd);
+  close(fd);
 }
 
 void line_file_close(LineFile *self)
 {
   if (self->fd >= 0)
     close(self->fd);
-  self->fd = -1;
+  *self = (LineFile){ .fd = -1 };
 }

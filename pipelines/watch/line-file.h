@@ -7,7 +7,8 @@
 typedef struct {
   int fd; /* -1: closed */
   guint64 size;
-  gboolean torn; /* part of a line may stand behind @size */
+  gboolean torn;     /* part of a line may stand behind @size */
+  gboolean unsynced; /* something was appended since the last line_file_sync() */
 } LineFile;
 
 /* Makes the file where there is none.
@@ -20,8 +21,14 @@ gboolean line_file_open(LineFile *self, const char *path, guint64 *cut, GError *
  * last whole line */
 gboolean line_file_append(LineFile *self, const char *line, gsize length, GError **error);
 
-/* Brings what was appended to the disk; of a file or of a copy of its descriptor. */
-void line_file_sync(int fd);
+/* Brings what was appended to the disk. */
+void line_file_sync(LineFile *self);
+
+/* The same in two parts, so that a slow disk holds up none but the caller: the first under the lock
+ * that guards the file, the second outside it.
+ * Returns: what the second takes: a copy of the descriptor, or -1 where there is nothing to do */
+int line_file_begin_sync(LineFile *self);
+void line_file_end_sync(int fd);
 
 void line_file_close(LineFile *self);
 

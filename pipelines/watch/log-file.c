@@ -1,9 +1,7 @@
 #include "log-file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <glib/gstdio.h>
 
@@ -22,7 +20,6 @@ struct _LogFile {
   gsize waiting_bytes;
   guint64 lines, dropped;
   gboolean failing, cannot_rotate; /* told already */
-  gboolean unsynced;
 };
 
 static char *numbered(LogFile *self, guint number)
@@ -58,7 +55,7 @@ static gboolean rotate(LogFile *self, GError **error)
     g_unlink(path);
     return FALSE;
   }
-  line_file_sync(self->file.fd);
+  line_file_sync(&self->file);
   line_file_close(&self->file);
   self->file = fresh;
   return TRUE;
@@ -84,7 +81,6 @@ static gboolean put_line(LogFile *self, const char *line, gsize length, GError *
   if (!line_file_append(&self->file, line, length, error))
     return FALSE;
   self->lines++;
-  self->unsynced = TRUE;
   return TRUE;
 }
 
@@ -135,21 +131,12 @@ void log_file_write(LogFile *self, const char *line, gsize length)
 void log_file_sync(LogFile *self)
 {
   g_autoptr(GError) error = NULL;
-  int fd = -1;
-
   g_mutex_lock(&self->lock);
   put_waiting(self, &error);
   tell(self, error);
-  if (self->unsynced)
-    fd = fcntl(self->file.fd, F_DUPFD_CLOEXEC, 0);
-  self->unsynced = self->unsynced && fd < 0;
+  int fd = line_file_begin_sync(&self->file);
   g_mutex_unlock(&self->lock);
-
-  /* Outside the lock: a slow disk holds up no camera. */
-  if (fd >= 0) {
-    line_file_sync(fd);
-    close(fd);
-  }
+  line_file_end_sync(fd);
 }
 
 void log_file_get_status(LogFile *self, LogFileStatus *status)
@@ -167,7 +154,7 @@ gboolean log_file_change(LogFile *self, const LogFileOptions *options, GError **
   g_mutex_lock(&self->lock);
   gboolean opened = line_file_open(&file, self->path, NULL, error);
   if (opened) {
-    line_file_sync(self->file.fd);
+    line_file_sync(&self->file);
     line_file_close(&self->file);
     self->file = file;
     self->size = options->size;

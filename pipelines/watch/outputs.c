@@ -101,44 +101,49 @@ gboolean outputs_change(Outputs *self, const Config *config, GError **error)
   return TRUE;
 }
 
-static gboolean wanted(FrameLines lines, gboolean changed)
+typedef enum {
+  EVENT,
+  CHANGED_FRAME,
+  SAME_FRAME,
+} LineKind;
+
+static gboolean wanted(FrameLines lines, LineKind kind)
 {
-  return lines == FRAME_LINES_ALL || (lines == FRAME_LINES_CHANGES && changed);
+  return kind == EVENT || lines == FRAME_LINES_ALL ||
+         (lines == FRAME_LINES_CHANGES && kind == CHANGED_FRAME);
 }
 
 /* The broker gets the line without its newline. */
-static void publish(Outputs *self, const char *camera, const char *kind, const char *line,
+static void publish(Outputs *self, const char *camera, LineKind kind, const char *line,
                     gsize length)
 {
-  g_autofree char *topic = g_strdup_printf("%s/%s/%s", self->config->mqtt.topic, camera, kind);
+  g_autofree char *topic = g_strdup_printf("%s/%s/%s", self->config->mqtt.topic, camera,
+                                           kind == EVENT ? "event" : "frame");
   mqtt_publish(self->mqtt, topic, line, length - 1);
+}
+
+static void put(Outputs *self, const char *camera, LineKind kind, const char *line, gsize length)
+{
+  g_rw_lock_reader_lock(&self->lock);
+  if (self->log && wanted(self->config->log.frames, kind))
+    log_file_write(self->log, line, length);
+  if (self->mqtt && wanted(self->config->mqtt.frames, kind))
+    publish(self, camera, kind, line, length);
+  gboolean sync = self->config->sync_interval <= 0;
+  g_rw_lock_reader_unlock(&self->lock);
+  if (sync)
+    outputs_sync(self);
 }
 
 void outputs_frame(Outputs *self, const char *camera, const char *line, gsize length,
                    gboolean changed)
 {
-  g_rw_lock_reader_lock(&self->lock);
-  if (self->log && wanted(self->config->log.frames, changed))
-    log_file_write(self->log, line, length);
-  if (self->mqtt && wanted(self->config->mqtt.frames, changed))
-    publish(self, camera, "frame", line, length);
-  gboolean sync = self->config->sync_interval <= 0;
-  g_rw_lock_reader_unlock(&self->lock);
-  if (sync)
-    outputs_sync(self);
+  put(self, camera, changed ? CHANGED_FRAME : SAME_FRAME, line, length);
 }
 
 void outputs_event(Outputs *self, const char *camera, const char *line, gsize length)
 {
-  g_rw_lock_reader_lock(&self->lock);
-  if (self->log)
-    log_file_write(self->log, line, length);
-  if (self->mqtt)
-    publish(self, camera, "event", line, length);
-  gboolean sync = self->config->sync_interval <= 0;
-  g_rw_lock_reader_unlock(&self->lock);
-  if (sync)
-    outputs_sync(self);
+  put(self, camera, EVENT, line, length);
 }
 
 void outputs_sync(Outputs *self)

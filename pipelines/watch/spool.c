@@ -39,7 +39,6 @@ struct _Spool {
 
   guint64 dropped;
   gboolean failing, overflowing; /* told already */
-  gboolean unsynced;
 };
 
 /* ---- Segments ------------------------------------------------------------------------------ */
@@ -102,7 +101,7 @@ static gboolean start_segment(Spool *self, GError **error)
     return FALSE;
   }
   if (self->segments.length > 0) {
-    line_file_sync(self->file.fd);
+    line_file_sync(&self->file);
     line_file_close(&self->file);
   }
   self->file = file;
@@ -126,7 +125,6 @@ static gboolean put_line(Spool *self, const char *line, gsize length, GError **e
   last->bytes += length;
   self->bytes += length;
   self->end++;
-  self->unsynced = TRUE;
   return TRUE;
 }
 
@@ -301,21 +299,12 @@ void spool_rewind(Spool *self)
 void spool_sync(Spool *self)
 {
   g_autoptr(GError) error = NULL;
-  int fd = -1;
-
   g_mutex_lock(&self->lock);
   put_waiting(self, &error);
   tell(self, error);
-  if (self->unsynced && self->file.fd >= 0)
-    fd = fcntl(self->file.fd, F_DUPFD_CLOEXEC, 0);
-  self->unsynced = FALSE;
+  int fd = line_file_begin_sync(&self->file);
   g_mutex_unlock(&self->lock);
-
-  /* Outside the lock: a slow disk holds up no camera. */
-  if (fd >= 0) {
-    line_file_sync(fd);
-    close(fd);
-  }
+  line_file_end_sync(fd);
 }
 
 void spool_get_status(Spool *self, SpoolStatus *status)

@@ -18,7 +18,6 @@ typedef struct {
   Camera *camera;
   guint64 frames;
   gint64 time;
-  gboolean over;
 } Entry;
 
 typedef struct {
@@ -198,19 +197,16 @@ static gboolean reload(gpointer user_data)
   g_autofree char *state =
       g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
   service_notify(state);
-  Config *config = config_load(self->options->path, &error);
+  g_autoptr(Config) config = config_load(self->options->path, &error);
   if (config && outputs_change(self->outputs, config, &error)) {
     change_cameras(self, config);
-    Config *old = self->config;
-    self->config = config_ref(config);
-    config_unref(old);
+    config_unref(self->config);
+    self->config = g_steal_pointer(&config);
     set_sync_timer(self);
     end_if_all_are_over(self);
   } else {
     note("the old configuration stays in force: %s", error->message);
   }
-  if (config)
-    config_unref(config);
   service_notify("READY=1");
   return G_SOURCE_CONTINUE;
 }

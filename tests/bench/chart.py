@@ -1,12 +1,24 @@
-"""Draws what tests/bench/peers found as one SVG: the engine beside ONNX Runtime, pipelines beside
-onnxinference."""
+"""How charts look here, and the one of what tests/bench/peers found: the engine beside ONNX Runtime,
+pipelines beside onnxinference.
 
-import matplotlib
+To be imported before anything is measured: without matplotlib it ends the program.
+"""
 
+import photographs
+
+try:
+    import matplotlib
+except ImportError:
+    photographs.skip("python3-matplotlib is not installed")
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
 
+plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10})
 OURS, THEIRS = "#2a6f97", "#b0b0b0"
+
+
+def save(figure, path):
+    figure.savefig(path, metadata={"Date": None})
 
 
 def label(row):
@@ -19,9 +31,8 @@ def draw_bars(axes, rows, values, title, form):
     axes.bar_label(bars, [form.format(value) for value in values], padding=3, fontsize=8)
     axes.invert_yaxis()
     axes.margins(x=0.15)
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(title, loc="left")
     axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def draw(found, path):
@@ -41,4 +52,4 @@ def draw(found, path):
     for each, plot in zip(axes[:, 0], plots):
         draw_bars(each, *plot)
     figure.suptitle(f"{found['cpu']}, {found['date']}", fontsize=8)
-    figure.savefig(path, metadata={"Date": None})
+    save(figure, path)

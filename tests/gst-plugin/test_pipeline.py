@@ -1,7 +1,6 @@
 """vitgate in whole pipelines, its results read through introspection only.
 
-Environment: see fixture.h; VITGATE_TEST_DATA is the folder of the real clip and photographs, and
-VITGATE_TEST_SANITIZED names the sanitizer that the plugin needs and Python cannot have.
+Environment: see introspection.py; VITGATE_TEST_DATA is the folder of the real clip and photographs.
 """
 
 import os
@@ -9,25 +8,11 @@ import sys
 import tarfile
 import unittest
 
+from introspection import MODEL, Gst, need_library
 
-def skip_all(reason):
-    print("skipped:", reason)
-    sys.exit(77)
+need_library("GstVideo", "gir1.2-gst-plugins-base-1.0")
+from gi.repository import GstVideo  # noqa: E402
 
-
-if os.environ.get("VITGATE_TEST_SANITIZED"):
-    skip_all(f"Python cannot load a plugin with {os.environ['VITGATE_TEST_SANITIZED']}")
-try:
-    import gi
-
-    gi.require_version("Gst", "1.0")
-    gi.require_version("GstVideo", "1.0")
-    from gi.repository import Gst, GstVideo
-except (ImportError, ValueError) as error:
-    skip_all(f"no GStreamer for Python here (packages python3-gi, gir1.2-gst-plugins-base-1.0): {error}")
-
-Gst.init(None)
-MODEL = os.environ["VITGATE_TEST_MODEL"]
 DATA = os.environ.get("VITGATE_TEST_DATA", "")
 LIMIT = 60 * Gst.SECOND
 

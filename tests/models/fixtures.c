@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 #include <gdk-pixbuf/gdk-pixbuf.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
 
 char *fixtures_folder(void)
@@ -97,6 +98,13 @@ GBytes *fixtures_noise(const char *format, int width, int height)
   gsize n_bytes;
   ck_assert(gdk_pixbuf_save_to_buffer(pixels, &file, &n_bytes, format, NULL, NULL));
   return g_bytes_new_take(file, n_bytes);
+}
+
+void fixtures_limit_file_size(rlim_t size)
+{
+  const struct rlimit limit = { .rlim_cur = size, .rlim_max = RLIM_INFINITY };
+  signal(SIGXFSZ, SIG_IGN);
+  ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 int fixtures_run(TCase *tests, const char *name)

@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <glib.h>
+#include <sys/resource.h>
 
 /* Makes a folder for one test.
  * Returns: (transfer full): its path, for fixtures_remove() */
@@ -26,6 +27,9 @@ GBytes *fixtures_picture(const char *format, int width, int height, gboolean alp
 /* A picture in which no two parts are alike.
  * Returns: (transfer full) */
 GBytes *fixtures_noise(const char *format, int width, int height);
+
+/* Stands for a full disk: files cannot grow beyond @size from now on; RLIM_INFINITY: as before. */
+void fixtures_limit_file_size(rlim_t size);
 
 /* Runs one case and returns the number of failures, as main() does. */
 int fixtures_run(TCase *tests, const char *name);

@@ -1,40 +1,38 @@
 """The RTSP camera for tests, and a plain client with vitgate, for the tests of this folder.
 
-Environment: see tests/gst-plugin/test_pipeline.py.
+Environment: see tests/gst-plugin/introspection.py.
 """
 
 import os
 import queue
 import subprocess
 import sys
+import unittest
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../gst-plugin"))
+from introspection import MODEL, Gst, need_library, skip_all  # noqa: E402
 
-def skip_all(reason):
-    print("skipped:", reason)
-    sys.exit(77)
-
-
-if os.environ.get("VITGATE_TEST_SANITIZED"):
-    skip_all(f"Python cannot load a plugin with {os.environ['VITGATE_TEST_SANITIZED']}")
-try:
-    import gi
-
-    gi.require_version("Gst", "1.0")
-    gi.require_version("GstRtspServer", "1.0")
-    from gi.repository import Gst
-except (ImportError, ValueError) as error:
-    skip_all(f"packages python3-gi and gir1.2-gst-rtsp-server-1.0: {error}")
-
-Gst.init(None)
+need_library("GstRtspServer", "gir1.2-gst-rtsp-server-1.0")
 for element in "rtspsrc", "intervideosrc", "jpegenc", "rtpjpegpay", "decodebin":
     if Gst.ElementFactory.find(element) is None:
         skip_all(f"this machine has no element {element}")
 
-PIPELINES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../pipelines")
-MODEL = os.environ["VITGATE_TEST_MODEL"]
-DEFAULT_CODEC = "h264" if any(
-    map(Gst.ElementFactory.find, ("x264enc", "openh264enc"))) else "mjpeg"
+PIPELINES = os.path.join(HERE, "../../pipelines")
 LIMIT = 60  # seconds, of which a slow machine needs few
+ENCODERS = {"h264": ("x264enc", "openh264enc"), "h265": ("x265enc",), "mjpeg": ("jpegenc",)}
+
+
+def has_encoder(codec):
+    return any(map(Gst.ElementFactory.find, ENCODERS[codec]))
+
+
+def need_codec(codec):
+    if not has_encoder(codec):
+        raise unittest.SkipTest(f"no encoder for {codec} here")
+
+
+DEFAULT_CODEC = "h264" if has_encoder("h264") else "mjpeg"
 
 
 def plain_environment():
@@ -54,18 +52,30 @@ def run_program(name, *arguments, **environment):
     return run
 
 
-def make_clip(path, **colours):
-    """Frames of one colour after the other, 25 a second: how many by the pattern's name."""
-    pipeline = Gst.parse_launch(
-        "concat name=join ! jpegenc ! matroskamux ! filesink name=file "
-        + "".join(f"videotestsrc num-buffers={frames} pattern={colour} ! video/x-raw,width=160,"
-                  "height=120,framerate=25/1 ! join. " for colour, frames in colours.items()))
+def play_file(line, path, on_frame=None):
+    """Plays a pipeline, whose element "file" is given the path, to its end.
+
+    on_frame: handoff of its element "sink"
+    """
+    pipeline = Gst.parse_launch(line)
     pipeline.get_by_name("file").props.location = path
+    if on_frame:
+        sink = pipeline.get_by_name("sink")
+        sink.props.signal_handoffs = True
+        sink.connect("handoff", on_frame)
     pipeline.set_state(Gst.State.PLAYING)
     message = pipeline.get_bus().timed_pop_filtered(
         LIMIT * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR)
     pipeline.set_state(Gst.State.NULL)
     assert message and message.type == Gst.MessageType.EOS
+
+
+def make_clip(path, **patterns):
+    """Frames of one pattern after the other, 25 a second: how many by the pattern's name."""
+    play_file("concat name=join ! jpegenc ! matroskamux ! filesink name=file "
+              + "".join(f"videotestsrc num-buffers={frames} pattern={pattern} ! video/x-raw,"
+                        "width=160,height=120,framerate=25/1 ! join. "
+                        for pattern, frames in patterns.items()), path)
 
 
 class Server:
@@ -80,6 +90,7 @@ class Server:
             env={**plain_environment(), **environment})
         word, self.url = self.process.stdout.readline().split() or ("", "")
         assert word == "ready"
+        self.port = self.url.split(":")[2].split("/")[0]
 
     def __enter__(self):
         return self

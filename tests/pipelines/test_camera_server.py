@@ -5,14 +5,8 @@ import subprocess
 import tempfile
 import unittest
 
-from cameras import DEFAULT_CODEC, PIPELINES, Client, Gst, Server, make_clip, plain_environment
-
-ENCODERS = {"h264": ("x264enc", "openh264enc"), "h265": ("x265enc",), "mjpeg": ("jpegenc",)}
-
-
-def need_codec(codec):
-    if not any(map(Gst.ElementFactory.find, ENCODERS[codec])):
-        raise unittest.SkipTest(f"no encoder for {codec} here")
+from cameras import (DEFAULT_CODEC, ENCODERS, PIPELINES, Client, Gst, Server, make_clip, need_codec,
+                     plain_environment)
 
 
 class Streams(unittest.TestCase):
@@ -165,8 +159,7 @@ class BadOptions(unittest.TestCase):
 
     def test_port_taken(self):
         with Server() as server:
-            port = server.url.split(":")[2].split("/")[0]
-            self.check(f"port {port}", "--port", port)
+            self.check(f"port {server.port}", "--port", server.port)
 
     def test_impossible_values(self):
         for option, value in (("--port", "70000"), ("--fps", "0"), ("--size", "3x3"),

@@ -8,8 +8,8 @@ import subprocess
 import tempfile
 import unittest
 
-from cameras import LIMIT, MODEL, PIPELINES, Gst, Server, make_clip, run_program
-from test_camera_server import need_codec
+from cameras import (LIMIT, MODEL, PIPELINES, Gst, Server, make_clip, need_codec, play_file,
+                     run_program)
 
 BLACK, WHITE = 40, 10  # frames
 BEFORE = 0.5  # seconds
@@ -31,16 +31,8 @@ def read_clip(path):
         frames.append((buffer.pts / Gst.SECOND, memory.data[0] > 128))
         buffer.unmap(memory)
 
-    pipeline = Gst.parse_launch("filesrc name=file ! decodebin ! videoconvert "
-                                "! video/x-raw,format=GRAY8 "
-                                "! fakesink name=sink signal-handoffs=true")
-    pipeline.get_by_name("file").props.location = path
-    pipeline.get_by_name("sink").connect("handoff", on_frame)
-    pipeline.set_state(Gst.State.PLAYING)
-    message = pipeline.get_bus().timed_pop_filtered(
-        LIMIT * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR)
-    pipeline.set_state(Gst.State.NULL)
-    assert message and message.type == Gst.MessageType.EOS
+    play_file("filesrc name=file ! decodebin ! videoconvert ! video/x-raw,format=GRAY8 "
+              "! fakesink name=sink", path, on_frame)
     return frames
 
 

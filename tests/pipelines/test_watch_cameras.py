@@ -5,14 +5,10 @@ VITGATE_TEST_RECONNECTS is how often a camera is lost and found (default: 5).
 import os
 import unittest
 
-from cameras import DEFAULT_CODEC, LIMIT, Gst, Server
+from cameras import DEFAULT_CODEC, LIMIT, Gst, Server, play_file
 from watch_case import Watch, WatchTest
 
 RECONNECTS = int(os.environ.get("VITGATE_TEST_RECONNECTS", "5"))
-
-
-def port_of(server):
-    return server.url.split(":")[2].split("/")[0]
 
 
 class Streams(WatchTest):
@@ -166,11 +162,7 @@ class BadCameras(WatchTest):
 
     def test_a_file_without_video(self):
         path = self.path("sound.mkv")
-        pipeline = Gst.parse_launch("audiotestsrc num-buffers=10 ! matroskamux ! filesink name=f")
-        pipeline.get_by_name("f").props.location = path
-        pipeline.set_state(Gst.State.PLAYING)
-        pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS)
-        pipeline.set_state(Gst.State.NULL)
+        play_file("audiotestsrc num-buffers=10 ! matroskamux ! filesink name=file", path)
         self.check({}, "it sends no video", url="file://" + path)
 
 
@@ -182,7 +174,6 @@ class Reconnects(WatchTest):
     def test_a_camera_that_is_lost_again_and_again(self):
         """Dropped, or killed and started anew, in turn; nothing piles up."""
         server = Server()
-        port = port_of(server)
         lost = 0
         try:
             with Watch(self.configure({"door": {"url": server.url}})) as watch:
@@ -195,7 +186,7 @@ class Reconnects(WatchTest):
                         server.process.kill()
                         server.process.wait(LIMIT)
                         server.__exit__()
-                        server = Server("--port", port)
+                        server = Server("--port", server.port)
                     watch.camera_where("door", lambda camera: camera["reconnects"] >= lost)
                     watch.more_frames("door", 3)
                 after = self.counts(watch)

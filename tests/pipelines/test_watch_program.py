@@ -116,7 +116,6 @@ class Clips(WatchTest):
             watch.camera_where("clip", lambda camera: camera["frames"] > 35)
         self.assertEqual(self.events()[:6], ["connected", "ended"] * 3)
 
-
     def test_the_dial_and_the_budget_reach_the_element(self):
         vitgate = Gst.ElementFactory.make("vitgate")
         if not vitgate or not vitgate.find_property("latency-budget"):
@@ -132,9 +131,6 @@ class Clips(WatchTest):
 
 
 class Signals(WatchTest):
-    def endless(self, **keys):
-        return {"url": self.clip(frames=100), "real-time": "true", "repeat": "true", **keys}
-
     def test_sigterm_loses_nothing(self):
         with Watch(self.configure({"clip": self.endless()})) as watch:
             watch.more_frames("clip", 10)
@@ -190,7 +186,6 @@ class Signals(WatchTest):
         numbers = [line["frame"] for line in self.read_log(self.path("moved")) + self.read_log()
                    if "frame" in line]
         self.assertEqual(numbers, [i % 100 for i in range(len(numbers))])
-
 
     def test_reload_of_outputs(self):
         """Another log, another broker for the same spool, another spool, none."""
@@ -266,8 +261,7 @@ class ServiceManager(WatchTest):
                     if said != "WATCHDOG=1":
                         return said
 
-            keys = {"url": self.clip(frames=100), "real-time": "true", "repeat": "true"}
-            with Watch(self.configure({"clip": keys}), NOTIFY_SOCKET=self.path("notify"),
+            with Watch(self.configure({"clip": self.endless()}), NOTIFY_SOCKET=self.path("notify"),
                        WATCHDOG_USEC="200000") as watch:
                 self.assertEqual(hear(), "READY=1")
                 self.assertEqual(manager.recv(1000), b"WATCHDOG=1")

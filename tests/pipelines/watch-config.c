@@ -114,6 +114,7 @@ static const struct {
   { "[log]\nfile=x\nsize=1T\n" CAMERA, "[log] size: \"1T\" is not a size" },
   { "[log]\nfile=x\nsize=99999999999G\n" CAMERA, "[log] size: \"99999999999G\" is not a size" },
   { "[log]\nfile=x\nfiles=0\n" CAMERA, "[log] files: 0 is not from 1 to 1000" },
+  { "[log]\nfile=x\nfiles=1e300\n" CAMERA, "[log] files: 1e300 is not from 1 to 1000" },
   { "[log]\nfile=x\nfiles=1.5\n" CAMERA, "[log] files: \"1.5\" is not a whole number" },
   { "[log]\nfile=x\nframes=some\n" CAMERA, "\"some\" is none of none, changes, all" },
   { "[mqtt]\nspool=s\n" CAMERA, "[mqtt] host: is missing" },

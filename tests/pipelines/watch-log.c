@@ -1,14 +1,8 @@
 /* The log of vitgate-watch: whole lines, rotated, through full disks and torn ends. */
 #include "../../pipelines/watch/log-file.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <glib/gstdio.h>
 
 #include "../models/fixtures.h"
 
@@ -45,17 +39,24 @@ static void write_line(LogFile *log, guint number)
   log_file_write(log, line, strlen(line));
 }
 
-static char *contents(const char *suffix)
+static void write_lines(LogFile *log, guint first, guint last)
 {
-  g_autofree char *name = g_strconcat(path, suffix, NULL);
-  char *text = NULL;
-  return g_file_get_contents(name, &text, NULL, NULL) ? text : NULL;
+  for (guint i = first; i <= last; i++)
+    write_line(log, i);
 }
 
-/* Appends the numbers of all lines of a file; each must be whole. */
-static void collect(const char *suffix, GArray *numbers)
+static gboolean has_file(const char *suffix)
 {
-  g_autofree char *text = contents(suffix);
+  g_autofree char *name = g_strconcat(path, suffix, NULL);
+  return g_file_test(name, G_FILE_TEST_EXISTS);
+}
+
+/* Appends the numbers of all lines of file @file, 0 being the newest; each must be whole. */
+static void collect(guint file, GArray *numbers)
+{
+  g_autofree char *name = file ? g_strdup_printf("%s.%u", path, file) : g_strdup(path);
+  g_autofree char *text = NULL;
+  g_file_get_contents(name, &text, NULL, NULL);
   for (const char *at = text; at && *at;) {
     char *end = NULL;
     guint number = g_str_has_prefix(at, BEGIN) ? (guint)strtoul(at + strlen(BEGIN), &end, 10) : 0;
@@ -65,62 +66,48 @@ static void collect(const char *suffix, GArray *numbers)
   }
 }
 
-static void assert_consecutive(const GArray *numbers, guint first, guint last)
+/* The newest @n_files files hold line @first to @last. */
+static void assert_lines(guint n_files, guint first, guint last)
 {
+  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+  while (n_files-- > 0)
+    collect(n_files, numbers);
   ck_assert_uint_eq(numbers->len, last - first + 1);
   for (guint i = 0; i < numbers->len; i++)
     ck_assert_uint_eq(g_array_index(numbers, guint, i), first + i);
 }
 
-static void limit_file_size(rlim_t size)
-{
-  const struct rlimit limit = { .rlim_cur = size, .rlim_max = RLIM_INFINITY };
-  signal(SIGXFSZ, SIG_IGN);
-  ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 START_TEST(rotated_files_together_hold_the_newest_lines)
 {
   LogFile *log = open_log(100, 3);
-  for (guint i = 0; i < 23; i++)
-    write_line(log, i);
+  write_lines(log, 0, 22);
   log_file_free(&log);
 
-  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
-  collect(".2", numbers);
-  ck_assert_uint_eq(numbers->len, 5);
-  collect(".1", numbers);
-  collect("", numbers);
-  assert_consecutive(numbers, 10, 22);
-  ck_assert_ptr_null(contents(".3"));
-  ck_assert_ptr_null(contents(".new"));
+  g_autoptr(GArray) oldest = g_array_new(FALSE, FALSE, sizeof(guint));
+  collect(2, oldest);
+  ck_assert_uint_eq(oldest->len, 5);
+  assert_lines(3, 10, 22);
+  ck_assert(!has_file(".3"));
+  ck_assert(!has_file(".new"));
 }
 END_TEST
 
 START_TEST(one_file_alone_is_begun_anew)
 {
   LogFile *log = open_log(100, 1);
-  for (guint i = 0; i < 7; i++)
-    write_line(log, i);
+  write_lines(log, 0, 6);
   log_file_free(&log);
-  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
-  collect("", numbers);
-  assert_consecutive(numbers, 5, 6);
-  ck_assert_ptr_null(contents(".1"));
+  assert_lines(1, 5, 6);
+  ck_assert(!has_file(".1"));
 }
 END_TEST
 
 START_TEST(lines_longer_than_a_file_have_one_of_their_own)
 {
   LogFile *log = open_log(10, 3);
-  for (guint i = 0; i < 3; i++)
-    write_line(log, i);
+  write_lines(log, 0, 2);
   log_file_free(&log);
-  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
-  collect(".2", numbers);
-  collect(".1", numbers);
-  collect("", numbers);
-  assert_consecutive(numbers, 0, 2);
+  assert_lines(3, 0, 2);
 }
 END_TEST
 
@@ -132,9 +119,7 @@ START_TEST(goes_on_behind_what_is_there)
   log = open_log(1000, 3);
   write_line(log, 1);
   log_file_free(&log);
-  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
-  collect("", numbers);
-  assert_consecutive(numbers, 0, 1);
+  assert_lines(1, 0, 1);
 }
 END_TEST
 
@@ -147,9 +132,7 @@ START_TEST(a_torn_last_line_is_cut_off)
   LogFile *log = open_log(1000, 3);
   write_line(log, 1);
   log_file_free(&log);
-  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
-  collect("", numbers);
-  assert_consecutive(numbers, _i ? 0 : 1, 1);
+  assert_lines(1, _i ? 0 : 1, 1);
 }
 END_TEST
 
@@ -158,26 +141,21 @@ START_TEST(lines_wait_while_the_disk_is_full)
   LogFileStatus status;
   LogFile *log = open_log(1000000, 3);
   write_line(log, 0);
-  limit_file_size(50); /* in the middle of a line */
-  for (guint i = 1; i < 10; i++)
-    write_line(log, i);
-  g_autoptr(GArray) before = g_array_new(FALSE, FALSE, sizeof(guint));
-  collect("", before);
-  assert_consecutive(before, 0, 1);
+  fixtures_limit_file_size(50); /* in the middle of a line */
+  write_lines(log, 1, 9);
+  assert_lines(1, 0, 1);
   log_file_get_status(log, &status);
   ck_assert_uint_eq(status.lines, 2);
   ck_assert_uint_eq(status.waiting, 8);
 
-  limit_file_size(RLIM_INFINITY);
+  fixtures_limit_file_size(RLIM_INFINITY);
   log_file_sync(log);
   write_line(log, 10);
   log_file_get_status(log, &status);
   ck_assert_uint_eq(status.waiting, 0);
   ck_assert_uint_eq(status.dropped, 0);
   log_file_free(&log);
-  g_autoptr(GArray) after = g_array_new(FALSE, FALSE, sizeof(guint));
-  collect("", after);
-  assert_consecutive(after, 0, 10);
+  assert_lines(1, 0, 10);
 }
 END_TEST
 
@@ -186,18 +164,15 @@ START_TEST(what_waits_has_a_limit_and_is_counted)
   const guint n = 230000; /* 4.6 MB */
   LogFileStatus status;
   LogFile *log = open_log(100000000, 3);
-  limit_file_size(0);
-  for (guint i = 0; i < n; i++)
-    write_line(log, i);
+  fixtures_limit_file_size(0);
+  write_lines(log, 0, n - 1);
   log_file_get_status(log, &status);
   ck_assert_uint_gt(status.dropped, 0);
   ck_assert_uint_eq(status.dropped + status.waiting, n);
 
-  limit_file_size(RLIM_INFINITY);
+  fixtures_limit_file_size(RLIM_INFINITY);
   log_file_free(&log);
-  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
-  collect("", numbers);
-  assert_consecutive(numbers, (guint)status.dropped, n - 1);
+  assert_lines(1, (guint)status.dropped, n - 1);
 }
 END_TEST
 
@@ -206,12 +181,9 @@ START_TEST(grows_on_where_it_cannot_be_rotated)
   /* A folder that is not empty stands where the next file would go. */
   fixtures_write(folder, "log.new/x", "", 0);
   LogFile *log = open_log(100, 3);
-  for (guint i = 0; i < 12; i++)
-    write_line(log, i);
+  write_lines(log, 0, 11);
   log_file_free(&log);
-  g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
-  collect("", numbers);
-  assert_consecutive(numbers, 0, 11);
+  assert_lines(1, 0, 11);
 }
 END_TEST
 
@@ -226,8 +198,7 @@ END_TEST
 
 static gpointer write_many(gpointer data)
 {
-  for (guint i = 0; i < 2000; i++)
-    write_line(data, i);
+  write_lines(data, 0, 1999);
   return NULL;
 }
 
@@ -242,11 +213,8 @@ START_TEST(lines_of_several_threads_stay_whole)
   log_file_free(&log);
 
   g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
-  collect("", numbers);
-  for (guint i = 1; i < 16; i++) {
-    g_autofree char *suffix = g_strdup_printf(".%u", i);
-    collect(suffix, numbers);
-  }
+  for (guint file = 0; file < 16; file++)
+    collect(file, numbers);
   ck_assert_uint_eq(numbers->len, 4 * 2000);
 }
 END_TEST

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,13 +98,6 @@ static guint count_segments(void)
 static char *first_segment(void)
 {
   return g_build_filename(folder, "00000000000000000000.spool", NULL);
-}
-
-static void limit_file_size(rlim_t size)
-{
-  const struct rlimit limit = { .rlim_cur = size, .rlim_max = RLIM_INFINITY };
-  signal(SIGXFSZ, SIG_IGN);
-  ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 START_TEST(messages_come_out_in_order)
@@ -312,12 +304,12 @@ START_TEST(a_full_disk_costs_nothing)
 {
   Spool *spool = open_spool(LIMIT);
   append_range(spool, 0, 1);
-  limit_file_size(60); /* in the middle of a message */
+  fixtures_limit_file_size(60); /* in the middle of a message */
   append_range(spool, 2, 20);
   ck_assert_uint_eq(queued(spool), 21);
   if (_i == 0)
     drain(spool, 0, 20); /* from memory, the disk being full */
-  limit_file_size(RLIM_INFINITY);
+  fixtures_limit_file_size(RLIM_INFINITY);
   append_range(spool, 21, 30);
   spool_unref(&spool);
 
@@ -333,12 +325,12 @@ START_TEST(memory_has_a_limit_while_the_disk_is_full)
   const guint n = 100000; /* 2.4 MB */
   Spool *spool = open_spool(64 << 20);
   append(spool, 0);
-  limit_file_size(24);
+  fixtures_limit_file_size(24);
   append_range(spool, 1, n - 1);
   guint64 kept = queued(spool);
   ck_assert_uint_lt(kept, n);
   ck_assert_uint_eq(kept + dropped(spool), n);
-  limit_file_size(RLIM_INFINITY);
+  fixtures_limit_file_size(RLIM_INFINITY);
   spool_sync(spool);
   drain(spool, 0, (guint)kept - 1);
   spool_unref(&spool);

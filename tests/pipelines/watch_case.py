@@ -14,22 +14,11 @@ import tempfile
 import threading
 import unittest
 
-from cameras import LIMIT, MODEL, Gst
+from cameras import LIMIT, MODEL, make_clip
 
 WATCH = os.environ["VITGATE_WATCH"]
 # Soon enough for a test, and the same thing happens later.
 QUICK = {"model": MODEL, "retry-least": 0.05, "retry-most": 0.3, "latency": 0.05}
-
-
-def make_clip(path, frames=20, size=(160, 120)):
-    pipeline = Gst.parse_launch(
-        f"videotestsrc num-buffers={frames} pattern=ball ! video/x-raw,width={size[0]},"
-        f"height={size[1]},framerate=25/1 ! jpegenc ! matroskamux ! filesink name=file")
-    pipeline.get_by_name("file").props.location = path
-    pipeline.set_state(Gst.State.PLAYING)
-    pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE,
-                                          Gst.MessageType.EOS | Gst.MessageType.ERROR)
-    pipeline.set_state(Gst.State.NULL)
 
 
 class Reader:
@@ -159,11 +148,15 @@ class WatchTest(unittest.TestCase):
             text += f"[{group}]\n" + "".join(f"{k}={v}\n" for k, v in keys.items())
         return self.write("watch.conf", text)
 
-    def clip(self, **options):
+    def clip(self, frames):
         """The URL of a new clip."""
         path = self.path("clip.mkv")
-        make_clip(path, **options)
+        make_clip(path, ball=frames)
         return "file://" + path
+
+    def endless(self, frames=100, **keys):
+        """A camera that never ends: a new clip, again and again."""
+        return {"url": self.clip(frames), "real-time": "true", "repeat": "true", **keys}
 
     def read_log(self, path=None):
         """All lines; each must be whole."""
