@@ -96,11 +96,10 @@ static gboolean is_unchanged(GstVitgate *self, const GstVitgateAnalysis *a)
   GstClockTime age;
 
   if (a->settings.reuse_threshold <= 0) {
-    gst_vitgate_scene_forget(&classifier->scene);
+    vitgate_scene_forget(classifier->scene);
     return FALSE;
   }
-  if (gst_vitgate_scene_look(&classifier->scene, classifier->tensor) >
-          a->settings.reuse_threshold ||
+  if (vitgate_scene_look(classifier->scene, classifier->tensor) > a->settings.reuse_threshold ||
       !classifier->result)
     return FALSE;
   if (a->settings.max_age == 0)
@@ -168,7 +167,7 @@ GstFlowReturn gst_vitgate_analysis_infer(GstVitgate *self, GstVitgateAnalysis *a
     return gst_vitgate_analysis_fail(self, error);
   result = self->classifier->result;
   if (a->settings.reuse_threshold > 0)
-    gst_vitgate_scene_keep(&self->classifier->scene);
+    vitgate_scene_keep(self->classifier->scene);
   a->engine = result->preprocess_ns + result->forward_ns;
   a->gmacs = result->gmacs;
   return GST_FLOW_OK;
