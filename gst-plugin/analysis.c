@@ -79,7 +79,7 @@ void gst_vitgate_analysis_decide(GstVitgate *self, GstVitgateAnalysis *a)
 {
   const GstVitgateClassifier *classifier = self->classifier;
 
-  if (GST_BUFFER_FLAG_IS_SET(a->buffer, GST_BUFFER_FLAG_GAP) || gst_buffer_get_size(a->buffer) == 0)
+  if (gst_vitgate_frame_is_empty(a->buffer))
     a->state = GST_VITGATE_STATE_EMPTY;
   else if (classifier->result && classifier->age < a->settings.interval)
     a->state = GST_VITGATE_STATE_INTERVAL;
