@@ -244,7 +244,7 @@ static void place_edges(const GstVitgateDrawingStyle *style, GArray *drawing, Ar
   place(drawing, piece, area.x + area.width - thick, area.y + thick);
 }
 
-/* "#7  87 %  cat · 3 frames old"; NULL where the region has neither a label nor a type. */
+/* "#7  87 %  cat · 3 frames old, late"; NULL where the region has neither a label nor a type. */
 static char *region_line(const GstStructure *s)
 {
   const char *label = gst_structure_get_string(s, "label"),
