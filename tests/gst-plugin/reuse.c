@@ -142,13 +142,8 @@ GST_END_TEST;
 
 GST_START_TEST(test_a_flush_ends_reuse)
 {
-  GstSegment segment;
-
   check_state(fixture_frame(&info, 1), "fresh");
-  fail_unless(gst_harness_push_event(harness, gst_event_new_flush_start()));
-  fail_unless(gst_harness_push_event(harness, gst_event_new_flush_stop(TRUE)));
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  fail_unless(gst_harness_push_event(harness, gst_event_new_segment(&segment)));
+  fixture_flush(harness);
   check_state(fixture_frame(&info, 1), "fresh");
 }
 GST_END_TEST;
