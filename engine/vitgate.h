@@ -1,7 +1,8 @@
 /* vitgate.h: classify images with a compressed, gated vision transformer.
  *
  * Threads. A VitgateModel is immutable: any number of threads may use one at the same time. A
- * VitgateSession belongs to one thread at a time; sessions of one model run beside each other.
+ * VitgateSession belongs to one thread at a time, and so does a VitgateScene; sessions of one model
+ * run beside each other.
  * Nothing here prints, exits or aborts on what a file or an image holds: failures come back as a
  * GError of the domain VITGATE_ERROR.
  *
@@ -295,6 +296,34 @@ VITGATE_API const VitgateResult *vitgate_session_forward(VitgateSession *session
 VITGATE_API guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold,
                                        guint *indices, float *scores);
 
+/* ---- Scenes ------------------------------------------------------------------------------- */
+
+/* Tells how much the picture has changed since the last inferred one, as the network sees it. Its
+ * input is cut into 16 x 16 cells. What counts is the mean of each cell and colour: it hardly knows
+ * of a sensor's noise. The change is that of the cell that changed most, so that a small object is
+ * seen. As the comparison is always with the picture last inferred, slow drift adds up until it is
+ * seen. */
+typedef struct _VitgateScene VitgateScene;
+
+/* @info: (transfer none): of the model whose input is to be looked at; it need not outlive the call
+ * Returns: (transfer full): a scene that has no picture to compare with. Since: 0.1 */
+VITGATE_API VitgateScene *vitgate_scene_new(const VitgateModelInfo *info);
+
+/* Frees the scene and sets *@scene to NULL; *@scene may be NULL. Since: 0.1 */
+VITGATE_API void vitgate_scene_free(VitgateScene **scene);
+
+/* Looks at a picture, which takes about 0.1 ms for 224 x 224 pixels.
+ * @tensor: [3][image_size][image_size], as vitgate_session_preprocess() gives it
+ * Returns: the largest change of a cell's mean against the last inferred picture, as a share of
+ * full scale; 1 where there is none to compare with. Since: 0.1 */
+VITGATE_API double vitgate_scene_look(VitgateScene *scene, const float *tensor);
+
+/* The picture last looked at is being inferred: the next ones are compared with it. Since: 0.1 */
+VITGATE_API void vitgate_scene_keep(VitgateScene *scene);
+
+/* The next picture counts as changed. Since: 0.1 */
+VITGATE_API void vitgate_scene_forget(VitgateScene *scene);
+
 static inline void vitgate__model_cleanup(VitgateModel *model)
 {
   vitgate_model_unref(&model);
@@ -303,7 +332,12 @@ static inline void vitgate__session_cleanup(VitgateSession *session)
 {
   vitgate_session_free(&session);
 }
+static inline void vitgate__scene_cleanup(VitgateScene *scene)
+{
+  vitgate_scene_free(&scene);
+}
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VitgateModel, vitgate__model_cleanup)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VitgateSession, vitgate__session_cleanup)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VitgateScene, vitgate__scene_cleanup)
 
 G_END_DECLS

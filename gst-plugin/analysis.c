@@ -79,7 +79,7 @@ void gst_vitgate_analysis_decide(GstVitgate *self, GstVitgateAnalysis *a)
 {
   const GstVitgateClassifier *classifier = self->classifier;
 
-  if (GST_BUFFER_FLAG_IS_SET(a->buffer, GST_BUFFER_FLAG_GAP) || gst_buffer_get_size(a->buffer) == 0)
+  if (gst_vitgate_frame_is_empty(a->buffer))
     a->state = GST_VITGATE_STATE_EMPTY;
   else if (classifier->result && classifier->age < a->settings.interval)
     a->state = GST_VITGATE_STATE_INTERVAL;
@@ -96,11 +96,10 @@ static gboolean is_unchanged(GstVitgate *self, const GstVitgateAnalysis *a)
   GstClockTime age;
 
   if (a->settings.reuse_threshold <= 0) {
-    gst_vitgate_scene_forget(&classifier->scene);
+    vitgate_scene_forget(classifier->scene);
     return FALSE;
   }
-  if (gst_vitgate_scene_look(&classifier->scene, classifier->tensor) >
-          a->settings.reuse_threshold ||
+  if (vitgate_scene_look(classifier->scene, classifier->tensor) > a->settings.reuse_threshold ||
       !classifier->result)
     return FALSE;
   if (a->settings.max_age == 0)
@@ -168,7 +167,7 @@ GstFlowReturn gst_vitgate_analysis_infer(GstVitgate *self, GstVitgateAnalysis *a
     return gst_vitgate_analysis_fail(self, error);
   result = self->classifier->result;
   if (a->settings.reuse_threshold > 0)
-    gst_vitgate_scene_keep(&self->classifier->scene);
+    vitgate_scene_keep(self->classifier->scene);
   a->engine = result->preprocess_ns + result->forward_ns;
   a->gmacs = result->gmacs;
   return GST_FLOW_OK;

@@ -36,7 +36,7 @@ GstVitgateClassifier *gst_vitgate_classifier_new(const GstVitgateClassifierOptio
   }
   self->path = g_strdup(options->model);
   self->tensor = g_new(float, 3 * (gsize)self->info->image_size * self->info->image_size);
-  gst_vitgate_scene_init(&self->scene, self->info->image_size, self->info->std);
+  self->scene = vitgate_scene_new(self->info);
   if (options->regions)
     self->regions = gst_vitgate_region_classifier_new();
   self->indices = g_new(guint, self->info->n_classes);
@@ -53,7 +53,7 @@ void gst_vitgate_classifier_free(GstVitgateClassifier **classifier)
     return;
   vitgate_session_free(&self->session);
   vitgate_model_unref(&self->model);
-  gst_vitgate_scene_clear(&self->scene);
+  vitgate_scene_free(&self->scene);
   gst_vitgate_region_classifier_free(&self->regions);
   g_strfreev(self->own_labels);
   g_free(self->path);

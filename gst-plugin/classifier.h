@@ -7,7 +7,6 @@
 #include <vitgate.h>
 
 #include "region-classifier.h"
-#include "scene.h"
 
 G_BEGIN_DECLS
 
@@ -30,7 +29,7 @@ typedef struct {
 
   float *tensor;        /* the frame last looked at, as the network takes it */
   gint64 preprocess_ns; /* that this took */
-  GstVitgateScene scene;
+  VitgateScene *scene;  /* tells how it differs from the last inferred one */
 
   const VitgateResult *result; /* the last one; NULL: none that still counts */
   double compute;              /* the dial that it was asked with */

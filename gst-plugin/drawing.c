@@ -55,11 +55,11 @@ static char *label_line(double score, const char *label)
 /* Returns: (transfer full) (nullable): label @i of a result, NULL where there is none. */
 static char *result_line(const GstStructure *s, guint i)
 {
-  const GValue *labels = gst_structure_get_value(s, "labels"),
-               *scores = gst_structure_get_value(s, "scores"), *label, *score;
+  const GValue *labels = gst_vitgate_results_get_array(s, "labels"),
+               *scores = gst_vitgate_results_get_array(s, "scores"), *label, *score;
 
-  if (!labels || !scores || !GST_VALUE_HOLDS_ARRAY(labels) || !GST_VALUE_HOLDS_ARRAY(scores) ||
-      i >= gst_value_array_get_size(labels) || i >= gst_value_array_get_size(scores))
+  if (!labels || !scores || i >= gst_value_array_get_size(labels) ||
+      i >= gst_value_array_get_size(scores))
     return NULL;
   label = gst_value_array_get_value(labels, i);
   score = gst_value_array_get_value(scores, i);
@@ -112,28 +112,17 @@ static void stack_compute(const GstVitgateDrawingStyle *style, GPtrArray *stack,
   g_ptr_array_add(stack, (gpointer)piece);
 }
 
-static const GValue *get_regions(const GstStructure *s)
-{
-  const GValue *regions = gst_structure_get_value(s, "regions");
-
-  return regions && GST_VALUE_HOLDS_ARRAY(regions) ? regions : NULL;
-}
-
 /* The compute ratio of a result: its own, or the mean of its regions'. */
 static gboolean compute_ratio(const GstStructure *s, double *ratio)
 {
-  const GValue *regions = get_regions(s);
-  guint n = 0;
-  double sum = 0;
+  const GstStructure *region;
+  guint i = 0, n = 0;
+  double sum = 0, one;
 
   if (gst_structure_get_double(s, "compute-ratio", ratio))
     return TRUE;
-  for (guint i = 0; regions && i < gst_value_array_get_size(regions); i++) {
-    const GValue *item = gst_value_array_get_value(regions, i);
-    double one;
-
-    if (GST_VALUE_HOLDS_STRUCTURE(item) &&
-        gst_structure_get_double(gst_value_get_structure(item), "compute-ratio", &one)) {
+  while ((region = gst_vitgate_results_next_region(s, &i))) {
+    if (gst_structure_get_double(region, "compute-ratio", &one)) {
       sum += one;
       n++;
     }
@@ -255,7 +244,7 @@ static void place_edges(const GstVitgateDrawingStyle *style, GArray *drawing, Ar
   place(drawing, piece, area.x + area.width - thick, area.y + thick);
 }
 
-/* "#7  87 %  cat · 3 frames old"; NULL where the region has neither a label nor a type. */
+/* "#7  87 %  cat · 3 frames old, late"; NULL where the region has neither a label nor a type. */
 static char *region_line(const GstStructure *s)
 {
   const char *label = gst_structure_get_string(s, "label"),
@@ -310,18 +299,12 @@ static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing,
 static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, GstBuffer *buffer)
 {
   guint left = GST_VITGATE_DRAWING_MAX_REGIONS;
-  const GstStructure *s;
+  const GstStructure *s, *region;
   gpointer state = NULL;
 
-  while ((s = gst_vitgate_results_next(buffer, &state))) {
-    const GValue *regions = get_regions(s);
-
-    for (guint i = 0; regions && i < gst_value_array_get_size(regions) && left > 0; i++, left--) {
-      const GValue *item = gst_value_array_get_value(regions, i);
-      if (GST_VALUE_HOLDS_STRUCTURE(item))
-        place_region(style, drawing, gst_value_get_structure(item));
-    }
-  }
+  while ((s = gst_vitgate_results_next(buffer, &state)))
+    for (guint i = 0; left > 0 && (region = gst_vitgate_results_next_region(s, &i)); left--)
+      place_region(style, drawing, region);
 }
 
 /* ---- The drawing ----------------------------------------------------------------------------- */

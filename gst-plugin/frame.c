@@ -70,6 +70,11 @@ static VitgateChromaSite chroma_site(const GstVideoInfo *info, const GstCaps *ca
   return site & GST_VIDEO_CHROMA_SITE_V_COSITED ? VITGATE_CHROMA_TOP_LEFT : VITGATE_CHROMA_LEFT;
 }
 
+gboolean gst_vitgate_frame_is_empty(GstBuffer *buffer)
+{
+  return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) || gst_buffer_get_size(buffer) == 0;
+}
+
 gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstCaps *caps)
 {
   const GstVideoInfo *info = &layout->info;

@@ -28,6 +28,9 @@ typedef struct {
   VitgateImage image;
 } GstVitgateFrame;
 
+/* Whether @buffer has no content: no bytes, or a GAP flag that says so. */
+gboolean gst_vitgate_frame_is_empty(GstBuffer *buffer);
+
 /* Returns: FALSE where @caps are not of a format or size that vitgate takes. */
 gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstCaps *caps);
 

@@ -59,7 +59,7 @@
  * carried from frame to frame: #GstVitgate:reclassify-interval tells how often it is looked at
  * again, and on frames without an inference, for #GstVitgate:inference-interval or for want of
  * time, it has its last result with its age. A region without an id, or a new one, has none on such
- * frames. An id that has not been seen for 30 frames is forgotten.
+ * frames. An id that has been away for more than 30 frames is forgotten.
  *
  * #GstVitgate:latency-budget is that of all regions of a frame together.
  * #GstVitgate:reuse-threshold is about whole frames only.

@@ -30,8 +30,7 @@
  */
 #include "gstvitgatejson.h"
 
-#include <gst/video/video.h>
-
+#include "frame.h"
 #include "json-line.h"
 #include "top-labels.h"
 
@@ -227,7 +226,7 @@ static void warn_without_results(GstVitgateJson *self, GstBuffer *buffer)
     self->has_results = TRUE;
     return;
   }
-  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) || gst_buffer_get_size(buffer) == 0)
+  if (gst_vitgate_frame_is_empty(buffer))
     return;
   self->has_results = TRUE;
   GST_ELEMENT_WARNING(

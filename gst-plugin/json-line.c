@@ -86,13 +86,6 @@ static void write_fields(JsonBuilder *builder, const GstStructure *s, const Fiel
 
 /* ---- Results ------------------------------------------------------------------------------- */
 
-static const GValue *get_array(const GstStructure *s, const char *field)
-{
-  const GValue *array = gst_structure_get_value(s, field);
-
-  return array && GST_VALUE_HOLDS_ARRAY(array) ? array : NULL;
-}
-
 static void write_item(JsonBuilder *builder, const char *member, const GValue *array, guint i)
 {
   if (!array || i >= gst_value_array_get_size(array))
@@ -103,8 +96,9 @@ static void write_item(JsonBuilder *builder, const char *member, const GValue *a
 
 static void write_classes(JsonBuilder *builder, const GstStructure *s)
 {
-  const GValue *labels = get_array(s, "labels"), *indices = get_array(s, "indices"),
-               *scores = get_array(s, "scores");
+  const GValue *labels = gst_vitgate_results_get_array(s, "labels"),
+               *indices = gst_vitgate_results_get_array(s, "indices"),
+               *scores = gst_vitgate_results_get_array(s, "scores");
 
   if (!labels)
     return;
@@ -141,22 +135,18 @@ static void write_result(JsonBuilder *builder, const GstStructure *s)
 
 static void write_regions(JsonBuilder *builder, const GstStructure *s)
 {
-  const GValue *regions = get_array(s, "regions");
+  const GstStructure *region;
+  guint i = 0;
 
-  if (!regions)
+  if (!gst_vitgate_results_get_array(s, "regions"))
     return;
   json_builder_set_member_name(builder, "regions");
   json_builder_begin_array(builder);
-  for (guint i = 0; i < gst_value_array_get_size(regions); i++) {
-    const GValue *item = gst_value_array_get_value(regions, i);
-
-    if (GST_VALUE_HOLDS_STRUCTURE(item)) {
-      const GstStructure *region = gst_value_get_structure(item);
-      json_builder_begin_object(builder);
-      write_fields(builder, region, place_fields, G_N_ELEMENTS(place_fields));
-      write_result(builder, region);
-      json_builder_end_object(builder);
-    }
+  while ((region = gst_vitgate_results_next_region(s, &i))) {
+    json_builder_begin_object(builder);
+    write_fields(builder, region, place_fields, G_N_ELEMENTS(place_fields));
+    write_result(builder, region);
+    json_builder_end_object(builder);
   }
   json_builder_end_array(builder);
 }

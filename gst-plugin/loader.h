@@ -1,5 +1,5 @@
 /* loader.h: makes an element's classifier: as it starts, and anew, aside, when another model,
- * labels or precision are set while frames flow.
+ * labels, precision or inference region are set while frames flow.
  *
  * A thread of its own does the latter, and lives only as long as there is something to load. It
  * also frees the classifier that was replaced: that may wait for another model's load, and frames

@@ -86,7 +86,7 @@ void gst_vitgate_painter_begin(GstVitgatePainter *painter)
   }
 }
 
-static GstVitgatePiece *find(GstVitgatePainter *painter, const char *key)
+static const GstVitgatePiece *find(GstVitgatePainter *painter, const char *key)
 {
   GstVitgatePiece *piece = g_hash_table_lookup(painter->pieces, key);
 
@@ -95,31 +95,49 @@ static GstVitgatePiece *find(GstVitgatePainter *painter, const char *key)
   return piece;
 }
 
-static cairo_t *start_painting(GstVitgatePiece *piece, GstMapInfo *map, gint width, gint height)
-{
-  cairo_surface_t *surface;
+/* A piece at work. */
+typedef struct {
+  GstVitgatePiece *piece;
+  GstMapInfo map;
   cairo_t *cairo;
+} Painting;
+
+static void set_color(cairo_t *cairo, guint32 color)
+{
+  cairo_set_source_rgba(cairo, (color >> 16 & 255) / 255.0, (color >> 8 & 255) / 255.0,
+                        (color & 255) / 255.0, (color >> 24) / 255.0);
+}
+
+/* @ground: color of all that nothing is painted on */
+static void start_painting(Painting *painting, gint width, gint height, guint32 ground)
+{
+  GstVitgatePiece *piece = g_new0(GstVitgatePiece, 1);
+  cairo_surface_t *surface;
 
   piece->width = width;
   piece->height = height;
   piece->pixels = gst_buffer_new_allocate(NULL, piece_bytes(piece), NULL);
   gst_buffer_add_video_meta(piece->pixels, GST_VIDEO_FRAME_FLAG_NONE,
                             GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_RGB, width, height);
-  gst_buffer_map(piece->pixels, map, GST_MAP_WRITE);
-  memset(map->data, 0, map->size);
-  surface =
-      cairo_image_surface_create_for_data(map->data, CAIRO_FORMAT_ARGB32, width, height, width * 4);
-  cairo = cairo_create(surface);
+  gst_buffer_map(piece->pixels, &painting->map, GST_MAP_WRITE);
+  memset(painting->map.data, 0, painting->map.size);
+  surface = cairo_image_surface_create_for_data(painting->map.data, CAIRO_FORMAT_ARGB32, width,
+                                                height, width * 4);
+  painting->piece = piece;
+  painting->cairo = cairo_create(surface);
   cairo_surface_destroy(surface);
-  return cairo;
+  set_color(painting->cairo, ground);
+  cairo_paint(painting->cairo);
 }
 
-/* @key: what *@piece shows */
-static const GstVitgatePiece *finish_painting(GstVitgatePainter *painter, GstVitgatePiece *piece,
-                                              const char *key, cairo_t *cairo, GstMapInfo *map)
+/* @key: what the piece shows */
+static const GstVitgatePiece *finish_painting(GstVitgatePainter *painter, const char *key,
+                                              Painting *painting)
 {
-  cairo_destroy(cairo);
-  gst_buffer_unmap(piece->pixels, map);
+  GstVitgatePiece *piece = painting->piece;
+
+  cairo_destroy(painting->cairo);
+  gst_buffer_unmap(piece->pixels, &painting->map);
   piece->used = painter->round;
   painter->bytes += piece_bytes(piece);
   painter->painted++;
@@ -128,12 +146,6 @@ static const GstVitgatePiece *finish_painting(GstVitgatePainter *painter, GstVit
 }
 
 /* ---- Painting ------------------------------------------------------------------------------ */
-
-static void set_color(cairo_t *cairo, guint32 color)
-{
-  cairo_set_source_rgba(cairo, (color >> 16 & 255) / 255.0, (color >> 8 & 255) / 255.0,
-                        (color & 255) / 255.0, (color >> 24) / 255.0);
-}
 
 /* Even, so that a piece shares no chroma with what is beside it. */
 static gint even(gint value)
@@ -167,70 +179,58 @@ static void paint_text(GstVitgatePainter *painter, cairo_t *cairo, gint left)
   pango_cairo_show_layout(cairo, painter->layout);
 }
 
-static void paint_box(GstVitgatePainter *painter, cairo_t *cairo)
+static void paint_area(cairo_t *cairo, gint x, gint y, double width, gint height, guint32 color)
 {
-  set_color(cairo, painter->colors.box);
-  cairo_paint(cairo);
+  cairo_rectangle(cairo, x, y, width, height);
+  set_color(cairo, color);
+  cairo_fill(cairo);
 }
 
 const GstVitgatePiece *gst_vitgate_painter_text(GstVitgatePainter *painter, const char *text,
                                                 gint max_width)
 {
   g_autofree char *key = g_strdup_printf("text %d %s", max_width, text);
-  GstVitgatePiece *piece = find(painter, key);
+  const GstVitgatePiece *known = find(painter, key);
   gint width, height;
-  GstMapInfo map;
-  cairo_t *cairo;
+  Painting painting;
 
-  if (piece)
-    return piece;
-  piece = g_new0(GstVitgatePiece, 1);
+  if (known)
+    return known;
   lay_out(painter, text, max_width, 0, &width, &height);
-  cairo = start_painting(piece, &map, width, height);
-  paint_box(painter, cairo);
-  paint_text(painter, cairo, padding(painter));
-  return finish_painting(painter, piece, key, cairo, &map);
+  start_painting(&painting, width, height, painter->colors.box);
+  paint_text(painter, painting.cairo, padding(painter));
+  return finish_painting(painter, key, &painting);
 }
 
 const GstVitgatePiece *gst_vitgate_painter_bar(GstVitgatePainter *painter, guint percent,
                                                const char *text, gint max_width)
 {
   g_autofree char *key = g_strdup_printf("bar %u %d %s", percent, max_width, text);
-  GstVitgatePiece *piece = find(painter, key);
+  const GstVitgatePiece *known = find(painter, key);
   const gint left = padding(painter), length = MIN(BAR_LENGTH * painter->size, max_width / 2);
+  const double full = length * MIN(percent, 100u) / 100.0;
   gint width, height;
-  GstMapInfo map;
-  cairo_t *cairo;
+  Painting painting;
 
-  if (piece)
-    return piece;
-  piece = g_new0(GstVitgatePiece, 1);
+  if (known)
+    return known;
   lay_out(painter, text, max_width, length + left, &width, &height);
-  cairo = start_painting(piece, &map, width, height);
-  paint_box(painter, cairo);
-  cairo_rectangle(cairo, left, height / 4, length, height / 2);
-  set_color(cairo, painter->colors.box);
-  cairo_fill(cairo);
-  cairo_rectangle(cairo, left, height / 4, length * MIN(percent, 100u) / 100.0, height / 2);
-  set_color(cairo, painter->colors.bar);
-  cairo_fill(cairo);
-  paint_text(painter, cairo, length + 2 * left);
-  return finish_painting(painter, piece, key, cairo, &map);
+  start_painting(&painting, width, height, painter->colors.box);
+  paint_area(painting.cairo, left, height / 4, length, height / 2, painter->colors.box);
+  paint_area(painting.cairo, left, height / 4, full, height / 2, painter->colors.bar);
+  paint_text(painter, painting.cairo, length + 2 * left);
+  return finish_painting(painter, key, &painting);
 }
 
 const GstVitgatePiece *gst_vitgate_painter_area(GstVitgatePainter *painter, gint width, gint height,
                                                 guint32 color)
 {
   g_autofree char *key = g_strdup_printf("area %d %d %x", width, height, color);
-  GstVitgatePiece *piece = find(painter, key);
-  GstMapInfo map;
-  cairo_t *cairo;
+  const GstVitgatePiece *known = find(painter, key);
+  Painting painting;
 
-  if (piece)
-    return piece;
-  piece = g_new0(GstVitgatePiece, 1);
-  cairo = start_painting(piece, &map, width, height);
-  set_color(cairo, color);
-  cairo_paint(cairo);
-  return finish_painting(painter, piece, key, cairo, &map);
+  if (known)
+    return known;
+  start_painting(&painting, width, height, color);
+  return finish_painting(painter, key, &painting);
 }

@@ -51,8 +51,7 @@ void gst_vitgate_region_analysis_decide(GstVitgate *self, GstVitgateAnalysis *a)
   const GstVitgateRegionClassifier *regions = self->classifier->regions;
 
   read_regions(self, a);
-  if (regions->regions->len == 0 || GST_BUFFER_FLAG_IS_SET(a->buffer, GST_BUFFER_FLAG_GAP) ||
-      gst_buffer_get_size(a->buffer) == 0)
+  if (regions->regions->len == 0 || gst_vitgate_frame_is_empty(a->buffer))
     a->state = GST_VITGATE_STATE_EMPTY;
   else if (is_between_inferences(regions, a->settings.interval) ||
            !gst_vitgate_region_classifier_is_due(regions, a->settings.regions.interval))

@@ -11,7 +11,7 @@
 G_BEGIN_DECLS
 
 /* Attaches @result to @region of @buffer, which must be writable, and appends it to @list, an array
- * for gst_vitgate_region_results_set(). */
+ * for GstVitgateRegionResults. */
 void gst_vitgate_region_results_attach(GstBuffer *buffer, const GstVitgateRegion *region,
                                        const GstVitgateFrameResult *result, GValue *list);
 

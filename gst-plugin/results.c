@@ -174,6 +174,26 @@ const GstStructure *gst_vitgate_results_next(GstBuffer *buffer, gpointer *state)
   return meta ? gst_custom_meta_get_structure((GstCustomMeta *)meta) : NULL;
 }
 
+const GValue *gst_vitgate_results_get_array(const GstStructure *s, const char *field)
+{
+  const GValue *array = gst_structure_get_value(s, field);
+
+  return array && GST_VALUE_HOLDS_ARRAY(array) ? array : NULL;
+}
+
+const GstStructure *gst_vitgate_results_next_region(const GstStructure *result, guint *i)
+{
+  const GValue *regions = gst_vitgate_results_get_array(result, "regions");
+
+  while (regions && *i < gst_value_array_get_size(regions)) {
+    const GValue *item = gst_value_array_get_value(regions, (*i)++);
+
+    if (GST_VALUE_HOLDS_STRUCTURE(item) && gst_value_get_structure(item))
+      return gst_value_get_structure(item);
+  }
+  return NULL;
+}
+
 GstStructure *gst_vitgate_results_new_message(const GstVitgateFrameTimes *times)
 {
   GstStructure *s = gst_structure_new_empty(GST_VITGATE_MESSAGE);

@@ -68,6 +68,16 @@ void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *
  * Returns: (transfer none) (nullable): the structure of the next one; NULL: there is no more */
 const GstStructure *gst_vitgate_results_next(GstBuffer *buffer, gpointer *state);
 
+/* The array @field of @s, a result or a region of one. Anybody may attach a meta of this name, with
+ * fields of any type.
+ * Returns: (transfer none) (nullable): NULL: there is no such array */
+const GValue *gst_vitgate_results_get_array(const GstStructure *s, const char *field);
+
+/* The regions of a result, in their order.
+ * @i: where to go on from; 0 at first
+ * Returns: (transfer none) (nullable): the next one; NULL: there is no more */
+const GstStructure *gst_vitgate_results_next_region(const GstStructure *result, guint *i);
+
 /* Returns: (transfer full): an element message from @source with @result, its structure named
  * GST_VITGATE_MESSAGE. */
 GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrameResult *result,

@@ -6,6 +6,8 @@
 #include "structure.h"
 #include "times.h"
 
+G_STATIC_ASSERT(GST_VITGATE_STATS_WINDOW <= GST_VITGATE_MAX_TIMES);
+
 void gst_vitgate_stats_reset(GstVitgateStats *stats)
 {
   g_free(stats->model);

@@ -13,20 +13,16 @@ static char *describe(const char *prefix, const GstStructure *s)
 
 static void add_regions(GPtrArray *labels, guint result, const GstStructure *s)
 {
-  const GValue *regions = gst_structure_get_value(s, "regions");
+  const GstStructure *region;
+  guint i = 0;
 
-  if (!regions || !GST_VALUE_HOLDS_ARRAY(regions))
-    return;
-  for (guint i = 0; i < gst_value_array_get_size(regions); i++) {
-    const GValue *item = gst_value_array_get_value(regions, i);
+  while ((region = gst_vitgate_results_next_region(s, &i))) {
     char prefix[32];
     gint id = -1;
 
-    if (!GST_VALUE_HOLDS_STRUCTURE(item))
-      continue;
-    gst_structure_get_int(gst_value_get_structure(item), "id", &id);
+    gst_structure_get_int(region, "id", &id);
     g_snprintf(prefix, sizeof prefix, "%u.%d", result, id);
-    g_ptr_array_add(labels, describe(prefix, gst_value_get_structure(item)));
+    g_ptr_array_add(labels, describe(prefix, region));
   }
 }
 

@@ -5,13 +5,7 @@
 
 GstHarness *attached_harness(const char *name)
 {
-  GstElement *element = gst_element_factory_make(name, NULL);
-  GstBus *bus = gst_bus_new();
-
-  fail_unless(element, "there is no element %s", name);
-  gst_element_set_bus(element, bus);
-  gst_object_unref(bus);
-  return fixture_harness(element);
+  return fixture_harness(fixture_make(name));
 }
 
 GstStructure *attached_result(GstBuffer *frame)

@@ -206,15 +206,10 @@ GST_END_TEST;
 
 GST_START_TEST(test_there_is_always_a_result)
 {
-  GstSegment segment;
-
   load = 20;
   count(60, "fresh");
   fail_unless(next_is("late"));
-  gst_harness_push_event(harness, gst_event_new_flush_start());
-  gst_harness_push_event(harness, gst_event_new_flush_stop(TRUE));
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  gst_harness_push_event(harness, gst_event_new_segment(&segment));
+  fixture_flush(harness);
   fail_unless(next_is("fresh"), "the flush took the result, and there is no new one");
   fail_unless(next_is("late"));
 }

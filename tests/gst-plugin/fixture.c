@@ -29,15 +29,22 @@ gpointer fixture_engine(const char *name)
   return function;
 }
 
-GstElement *fixture_element(void)
+GstElement *fixture_make(const char *name)
 {
-  GstElement *element = gst_element_factory_make("vitgate", NULL);
+  GstElement *element = gst_element_factory_make(name, NULL);
   GstBus *bus = gst_bus_new();
 
-  fail_unless(element, "the plugin is not in GST_PLUGIN_PATH or cannot be loaded");
-  g_object_set(element, "model", fixture_model(), NULL);
+  fail_unless(element, "no %s: the plugin is not in GST_PLUGIN_PATH or cannot be loaded", name);
   gst_element_set_bus(element, bus);
   gst_object_unref(bus);
+  return element;
+}
+
+GstElement *fixture_element(void)
+{
+  GstElement *element = fixture_make("vitgate");
+
+  g_object_set(element, "model", fixture_model(), NULL);
   return element;
 }
 
@@ -96,6 +103,16 @@ GstBuffer *fixture_grey(const GstVideoInfo *info, guint8 level, GstClockTime tim
   gst_buffer_memset(frame, 0, level, -1);
   GST_BUFFER_PTS(frame) = time;
   return frame;
+}
+
+void fixture_flush(GstHarness *harness)
+{
+  GstSegment segment;
+
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  fail_unless(gst_harness_push_event(harness, gst_event_new_flush_start()));
+  fail_unless(gst_harness_push_event(harness, gst_event_new_flush_stop(TRUE)));
+  fail_unless(gst_harness_push_event(harness, gst_event_new_segment(&segment)));
 }
 
 GstBuffer *fixture_process(GstHarness *harness, GstBuffer *frame)

@@ -19,6 +19,9 @@ const char *fixture_path(const char *variable);
 /* The engine's own function @name, for a test program that has put one in its place. */
 gpointer fixture_engine(const char *name);
 
+/* A new element @name of the plugin, with a bus of its own. */
+GstElement *fixture_make(const char *name);
+
 /* A vitgate element with the test model and a bus of its own. */
 GstElement *fixture_element(void);
 
@@ -37,6 +40,9 @@ GstBuffer *fixture_frame(const GstVideoInfo *info, guint seed);
 
 /* A frame all of whose bytes are @level, shown at @time. */
 GstBuffer *fixture_grey(const GstVideoInfo *info, guint8 level, GstClockTime time);
+
+/* Flushes @harness; times begin anew. */
+void fixture_flush(GstHarness *harness);
 
 /* Pushes @frame (transfer full), pulls what comes out and checks that all went well. */
 GstBuffer *fixture_process(GstHarness *harness, GstBuffer *frame);

@@ -287,7 +287,7 @@ GST_START_TEST(test_stats_count_frames)
   result = classify(0);
   for (guint i = 1; i < 7; i++)
     gst_structure_free(classify(i));
-  g_object_get(harness->element, "stats", &stats, NULL);
+  stats = fixture_stats(harness->element);
   fail_unless_equals_string(gst_structure_get_string(stats, "precision"), "float32");
   fail_unless_equals_uint64(fixture_uint64(stats, "frames"), 7);
   fail_unless_equals_uint64(fixture_uint64(stats, "inferred"), 3);

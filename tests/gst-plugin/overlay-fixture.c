@@ -32,10 +32,7 @@ void overlay_attach(void)
 
 GstBuffer *overlay_plain_frame(guint8 level)
 {
-  GstBuffer *frame = gst_buffer_new_allocate(NULL, GST_VIDEO_INFO_SIZE(&overlay_info), NULL);
-
-  gst_buffer_memset(frame, 0, level, -1);
-  return frame;
+  return fixture_grey(&overlay_info, level, GST_CLOCK_TIME_NONE);
 }
 
 void overlay_set_result(GstStructure *s, const char *label, double score, guint64 age)
@@ -54,11 +51,9 @@ GstBuffer *overlay_draw(GstBuffer *frame, const char *label, double score, guint
 
 guint64 overlay_stat(const char *field)
 {
-  GstStructure *s;
-  guint64 value;
+  GstStructure *s = fixture_stats(overlay_harness->element);
+  const guint64 value = fixture_uint64(s, field);
 
-  g_object_get(overlay_harness->element, "stats", &s, NULL);
-  value = fixture_uint64(s, field);
   gst_structure_free(s);
   return value;
 }

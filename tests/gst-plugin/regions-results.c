@@ -92,7 +92,7 @@ GST_START_TEST(test_frames_without_regions_say_so)
   fail_unless_equals_int(regions_count(s), 0);
   regions_check_state(s, "empty");
   gst_structure_free(s);
-  g_object_get(regions_harness->element, "stats", &stats, NULL);
+  stats = fixture_stats(regions_harness->element);
   fail_unless_equals_uint64(fixture_uint64(stats, "frames"), 1);
   fail_unless_equals_uint64(fixture_uint64(stats, "inferred"), 0);
   gst_structure_free(stats);

@@ -1,130 +1,7 @@
 /* reuse.c: scenes that have hardly changed keep their result. */
-#include <math.h>
-
 #include "fixture.h"
-#include "scene.h"
 
-#define SIDE      224
 #define THRESHOLD 0.03
-
-static const float std[3] = { 0.229f, 0.224f, 0.225f };
-
-/* ---- The measure ---- */
-
-static GstVitgateScene scene;
-static float *tensor; /* [3][SIDE][SIDE] */
-static GRand *chance;
-
-static void setup_scene(void)
-{
-  gst_vitgate_scene_init(&scene, SIDE, std);
-  tensor = g_new(float, 3 * SIDE * SIDE);
-  chance = g_rand_new_with_seed(1);
-}
-
-static void teardown_scene(void)
-{
-  gst_vitgate_scene_clear(&scene);
-  g_clear_pointer(&tensor, g_free);
-  g_rand_free(chance);
-}
-
-/* About @level of full scale everywhere, each pixel off by up to @noise. */
-static void fill(double level, double noise)
-{
-  for (guint i = 0; i < 3 * SIDE * SIDE; i++)
-    tensor[i] = (level + g_rand_double_range(chance, -1, 1) * noise) / std[i / (SIDE * SIDE)];
-}
-
-static double change(void)
-{
-  return gst_vitgate_scene_look(&scene, tensor);
-}
-
-static void keep_grey(void)
-{
-  fill(0.5, 0);
-  change();
-  gst_vitgate_scene_keep(&scene);
-}
-
-GST_START_TEST(test_the_first_picture_is_a_change)
-{
-  fill(0.5, 0);
-  fail_unless_equals_float(change(), 1);
-  gst_vitgate_scene_keep(&scene);
-  fail_unless_equals_float(change(), 0);
-  gst_vitgate_scene_forget(&scene);
-  fail_unless_equals_float(change(), 1);
-}
-GST_END_TEST;
-
-GST_START_TEST(test_change_is_told_in_shares_of_full_scale)
-{
-  keep_grey();
-  fill(0.6, 0);
-  fail_unless(fabs(change() - 0.1) < 1e-5);
-  fill(0.3, 0);
-  fail_unless(fabs(change() - 0.2) < 1e-5);
-}
-GST_END_TEST;
-
-GST_START_TEST(test_noise_is_no_change)
-{
-  fill(0.5, 0.1); /* of each pixel: more than a sensor's at night */
-  change();
-  gst_vitgate_scene_keep(&scene);
-  for (guint i = 0; i < 50; i++) {
-    fill(0.5, 0.1);
-    fail_unless(change() < THRESHOLD);
-  }
-}
-GST_END_TEST;
-
-GST_START_TEST(test_a_small_object_is_a_change)
-{
-  keep_grey();
-  for (guint y = 100; y < 110; y++)
-    for (guint x = 60; x < 70; x++)
-      tensor[y * SIDE + x] += 0.4 / std[0]; /* a reddish spot of 10 x 10 pixels */
-  fail_unless(change() > THRESHOLD);
-}
-GST_END_TEST;
-
-GST_START_TEST(test_every_pixel_counts)
-{
-  keep_grey();
-  for (guint i = 0; i < 3 * SIDE * SIDE; i += 997) {
-    const float before = tensor[i];
-
-    tensor[i] += 200; /* no pixel can, but its cell must tell */
-    fail_unless(change() > THRESHOLD, "number %u", i);
-    tensor[i] = before;
-  }
-}
-GST_END_TEST;
-
-GST_START_TEST(test_sizes_that_do_not_divide)
-{
-  static const guint sizes[] = { 1, 2, 15, 17, 31, 223 };
-
-  for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
-    GstVitgateScene odd;
-    const guint n = 3 * sizes[i] * sizes[i];
-
-    gst_vitgate_scene_init(&odd, sizes[i], std);
-    fill(0.5, 0);
-    gst_vitgate_scene_look(&odd, tensor);
-    gst_vitgate_scene_keep(&odd);
-    fail_unless_equals_float(gst_vitgate_scene_look(&odd, tensor), 0);
-    tensor[n - 1] += 200;
-    fail_unless(gst_vitgate_scene_look(&odd, tensor) > THRESHOLD);
-    gst_vitgate_scene_clear(&odd);
-  }
-}
-GST_END_TEST;
-
-/* ---- The element ---- */
 
 static GstHarness *harness;
 static GstVideoInfo info;
@@ -265,13 +142,8 @@ GST_END_TEST;
 
 GST_START_TEST(test_a_flush_ends_reuse)
 {
-  GstSegment segment;
-
   check_state(fixture_frame(&info, 1), "fresh");
-  fail_unless(gst_harness_push_event(harness, gst_event_new_flush_start()));
-  fail_unless(gst_harness_push_event(harness, gst_event_new_flush_stop(TRUE)));
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  fail_unless(gst_harness_push_event(harness, gst_event_new_segment(&segment)));
+  fixture_flush(harness);
   check_state(fixture_frame(&info, 1), "fresh");
 }
 GST_END_TEST;
@@ -279,27 +151,18 @@ GST_END_TEST;
 static Suite *reuse_suite(void)
 {
   Suite *suite = suite_create("reuse");
-  TCase *measure = tcase_create("measure"), *element = tcase_create("element");
+  TCase *tcase = tcase_create("reuse");
 
-  suite_add_tcase(suite, measure);
-  tcase_add_checked_fixture(measure, setup_scene, teardown_scene);
-  tcase_add_test(measure, test_the_first_picture_is_a_change);
-  tcase_add_test(measure, test_change_is_told_in_shares_of_full_scale);
-  tcase_add_test(measure, test_noise_is_no_change);
-  tcase_add_test(measure, test_a_small_object_is_a_change);
-  tcase_add_test(measure, test_every_pixel_counts);
-  tcase_add_test(measure, test_sizes_that_do_not_divide);
-
-  suite_add_tcase(suite, element);
-  tcase_add_checked_fixture(element, setup, teardown);
-  tcase_add_test(element, test_an_unchanged_scene_keeps_its_result);
-  tcase_add_test(element, test_by_default_nothing_is_reused);
-  tcase_add_test(element, test_noise_changes_nothing);
-  tcase_add_test(element, test_slow_drift_is_seen);
-  tcase_add_test(element, test_max_age_forces_a_new_look);
-  tcase_add_test(element, test_frames_without_time_are_looked_at);
-  tcase_add_test(element, test_the_interval_comes_first);
-  tcase_add_test(element, test_a_flush_ends_reuse);
+  suite_add_tcase(suite, tcase);
+  tcase_add_checked_fixture(tcase, setup, teardown);
+  tcase_add_test(tcase, test_an_unchanged_scene_keeps_its_result);
+  tcase_add_test(tcase, test_by_default_nothing_is_reused);
+  tcase_add_test(tcase, test_noise_changes_nothing);
+  tcase_add_test(tcase, test_slow_drift_is_seen);
+  tcase_add_test(tcase, test_max_age_forces_a_new_look);
+  tcase_add_test(tcase, test_frames_without_time_are_looked_at);
+  tcase_add_test(tcase, test_the_interval_comes_first);
+  tcase_add_test(tcase, test_a_flush_ends_reuse);
   return suite;
 }
 

@@ -233,16 +233,12 @@ GST_START_TEST(test_a_flush_ends_the_last_result)
 {
   GstHarness *harness = fixture_harness(fixture_element());
   GstVideoInfo info;
-  GstSegment segment;
   GstStructure *s;
 
   g_object_set(harness->element, "inference-interval", 10, NULL);
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, 32, 32, &info);
   gst_structure_free(fixture_classify(harness, &info, 1));
-  fail_unless(gst_harness_push_event(harness, gst_event_new_flush_start()));
-  fail_unless(gst_harness_push_event(harness, gst_event_new_flush_stop(TRUE)));
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  fail_unless(gst_harness_push_event(harness, gst_event_new_segment(&segment)));
+  fixture_flush(harness);
   s = fixture_classify(harness, &info, 2);
   fail_unless_equals_uint64(fixture_uint64(s, "age"), 0);
   gst_structure_free(s);
@@ -287,7 +283,7 @@ GST_START_TEST(test_states_may_cycle)
   for (guint i = 0; i < 5; i++) {
     fixture_set_caps(harness, GST_VIDEO_FORMAT_NV12, 32 + i, 32, &info);
     gst_structure_free(fixture_classify(harness, &info, i));
-    g_object_get(harness->element, "stats", &stats, NULL);
+    stats = fixture_stats(harness->element);
     fail_unless_equals_uint64(fixture_uint64(stats, "frames"), 1);
     gst_structure_free(stats);
     fail_unless_equals_int(gst_element_set_state(harness->element, GST_STATE_NULL),
@@ -336,7 +332,7 @@ GST_START_TEST(test_latency_grows_by_the_time_a_frame_takes)
   message = fixture_message(harness->element, GST_MESSAGE_LATENCY);
   fail_unless(message, "nobody is told of the new latency");
   gst_message_unref(message);
-  g_object_get(harness->element, "stats", &stats, NULL);
+  stats = fixture_stats(harness->element);
   fail_unless_equals_uint64(gst_harness_query_latency(harness),
                             100 * GST_MSECOND + fixture_uint64(stats, "worst-time"));
   gst_structure_free(stats);

@@ -1,38 +1,45 @@
-/* scene.c: how much the picture has changed since the last inferred one. */
-#include "scene.h"
-
 #include <math.h>
 #include <string.h>
 
-#define CELLS GST_VITGATE_SCENE_CELLS
+#include "vitgate.h"
 
-void gst_vitgate_scene_init(GstVitgateScene *scene, guint size, const float std[3])
+/* A side: cells of 14 x 14 pixels where the network sees 224 x 224. */
+#define CELLS 16
+
+struct _VitgateScene {
+  guint size;     /* pixels a side */
+  float scale[3]; /* from normalised values to shares of full scale */
+  /* Means of cells, as shares of full scale and less the mean that normalising took off. */
+  float inferred[3][CELLS][CELLS], seen[3][CELLS][CELLS];
+  gboolean known;  /* inferred holds something */
+  float columns[]; /* [size] sums of a column within a row of cells */
+};
+
+VitgateScene *vitgate_scene_new(const VitgateModelInfo *info)
 {
-  *scene = (GstVitgateScene){
-    .size = size,
-    .scale = { std[0], std[1], std[2] },
-    .columns = g_new(float, size),
-  };
+  VitgateScene *scene = g_malloc0(sizeof *scene + info->image_size * sizeof *scene->columns);
+  scene->size = info->image_size;
+  memcpy(scene->scale, info->std, sizeof scene->scale);
+  return scene;
 }
 
-void gst_vitgate_scene_clear(GstVitgateScene *scene)
+void vitgate_scene_free(VitgateScene **scene)
 {
-  g_clear_pointer(&scene->columns, g_free);
+  g_free(g_steal_pointer(scene));
 }
 
 /* Where cell @i begins: sizes need not be multiples of CELLS, and may be smaller. */
-static guint first(const GstVitgateScene *scene, guint i)
+static guint first(const VitgateScene *scene, guint i)
 {
   return i * scene->size / CELLS;
 }
 
 /* @means: [CELLS], of the cells in @rows rows from @pixels on. Columns first: a sum along a row
  * would be one long chain of additions. */
-static void look_at_row(const GstVitgateScene *scene, float *means, const float *pixels, guint rows,
+static void look_at_row(VitgateScene *scene, float *means, const float *pixels, guint rows,
                         float scale)
 {
   float *columns = scene->columns;
-
   memset(columns, 0, scene->size * sizeof *columns);
   for (guint y = 0; y < rows; y++)
     for (guint x = 0; x < scene->size; x++)
@@ -40,22 +47,19 @@ static void look_at_row(const GstVitgateScene *scene, float *means, const float 
   for (guint i = 0; i < CELLS; i++) {
     const guint from = first(scene, i), to = first(scene, i + 1);
     float sum = 0;
-
     for (guint x = from; x < to; x++)
       sum += columns[x];
     means[i] = to > from && rows > 0 ? sum * scale / ((to - from) * rows) : 0;
   }
 }
 
-double gst_vitgate_scene_look(GstVitgateScene *scene, const float *tensor)
+double vitgate_scene_look(VitgateScene *scene, const float *tensor)
 {
   const gsize plane = (gsize)scene->size * scene->size;
   float most = 0;
-
   for (guint c = 0; c < 3; c++) {
     for (guint i = 0; i < CELLS; i++) {
       const guint from = first(scene, i), rows = first(scene, i + 1) - from;
-
       look_at_row(scene, scene->seen[c][i], tensor + c * plane + (gsize)from * scene->size, rows,
                   scene->scale[c]);
       for (guint j = 0; j < CELLS; j++)
@@ -65,13 +69,13 @@ double gst_vitgate_scene_look(GstVitgateScene *scene, const float *tensor)
   return scene->known ? most : 1;
 }
 
-void gst_vitgate_scene_keep(GstVitgateScene *scene)
+void vitgate_scene_keep(VitgateScene *scene)
 {
   memcpy(scene->inferred, scene->seen, sizeof scene->inferred);
   scene->known = TRUE;
 }
 
-void gst_vitgate_scene_forget(GstVitgateScene *scene)
+void vitgate_scene_forget(VitgateScene *scene)
 {
   scene->known = FALSE;
 }
