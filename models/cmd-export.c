@@ -123,12 +123,7 @@ int command_export(int argc, char **argv, GError **error)
     "are not in it; a module that was cut away whole has no tensors there.\n"
   };
   g_autofree char *in = command_parse_one(&syntax, argc, argv, "model file", error);
-  if (!in)
+  if (!in || !command_check_given("--output", out != NULL, error))
     return 1;
-  if (!out) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--output is missing (see %s --help)",
-                g_get_prgname());
-    return 1;
-  }
   return run(in, out, onnx, error);
 }

@@ -281,23 +281,19 @@ int command_import(int argc, char **argv, GError **error)
   };
   const CommandSyntax syntax = {
     entries, "IN", "Makes a complete model file from published weights.",
-    "IN is a safetensors file of a DeiT or ViT as timm, Hugging Face or its authors publish\n"
-    "it, an index of such files, the folder with them as a hub gives it, or a model file of\n"
-    "vitgate, whose description can be changed so. config.json and preprocessor_config.json\n"
-    "beside the weights are read. Where nothing tells the pre-processing, DeiT's is taken: the\n"
-    "crop is 0.875 of the resized image, bicubic, with ImageNet's mean and standard deviation;\n"
-    "under Hugging Face's names of ViT, its processor's: no crop, bilinear, 0.5 and 0.5.\n\n"
+    "IN is a safetensors file of a DeiT, ViT or T2T-ViT as timm, Hugging Face or its authors\n"
+    "publish it, an index of such files, the folder with them as a hub gives it, or a model\n"
+    "file of vitgate, whose description can be changed so. config.json and\n"
+    "preprocessor_config.json beside the weights are read. Where nothing tells the\n"
+    "pre-processing, DeiT's is taken: the crop is 0.875 (of a T2T-ViT 0.9) of the resized\n"
+    "image, bicubic, with ImageNet's mean and standard deviation; under Hugging Face's names\n"
+    "of ViT, its processor's: no crop, bilinear, 0.5 and 0.5.\n\n"
     "The fast products in int8 or bf16 are taken unasked where OUT tells that they lose little:\n"
     "--data measures that, on up to 512 photographs. Labels are not needed.\n"
   };
   g_autofree char *in = command_parse_one(&syntax, argc, argv, "weights file", error);
-  if (!in)
+  if (!in || !command_check_given("--output", options.out != NULL, error))
     return 1;
-  if (!options.out) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--output is missing (see %s --help)",
-                g_get_prgname());
-    return 1;
-  }
   if (options.reference && !options.data) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--reference goes with --data");
     return 1;
