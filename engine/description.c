@@ -76,11 +76,8 @@ static gboolean read_number(const Reader *reader, const char *field, double most
 
 static gboolean read_bool(const Reader *reader, const char *field, gboolean *value)
 {
-  JsonNode *node = json_object_get_member(reader->object, field);
-  if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_BOOLEAN)
-    return fail(reader, field, "true or false");
-  *value = json_node_get_boolean(node);
-  return TRUE;
+  return vitgate__json_get_boolean(json_object_get_member(reader->object, field), value) ||
+         fail(reader, field, "true or false");
 }
 
 /* A word that is not among @words may be one of a later version's. */
@@ -97,15 +94,8 @@ static gboolean read_word(const Reader *reader, const char *field, const char *c
 
 static gboolean read_rgb(const Reader *reader, const char *field, double least, float rgb[3])
 {
-  JsonArray *array = vitgate__json_get_array(reader->object, field);
-  gboolean valid = array && json_array_get_length(array) == 3;
-  for (guint i = 0; valid && i < 3; i++) {
-    double value;
-    valid = vitgate__json_get_number(json_array_get_element(array, i), &value) && value >= least &&
-            value <= 1e3;
-    rgb[i] = valid ? (float)value : 0.0f;
-  }
-  return valid || fail(reader, field, "three numbers, red, green and blue");
+  return vitgate__json_get_rgb(reader->object, field, least, 1e3, rgb) ||
+         fail(reader, field, "three numbers, red, green and blue");
 }
 
 static gboolean read_strings(const Reader *reader, const char *field, guint n, char ***strings)
@@ -123,10 +113,10 @@ static gboolean read_strings(const Reader *reader, const char *field, guint n, c
   }
   g_auto(GStrv) values = g_new0(char *, n + 1);
   for (guint i = 0; i < n; i++) {
-    JsonNode *node = json_array_get_element(array, i);
-    if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_STRING)
+    const char *text = vitgate__json_get_text(json_array_get_element(array, i));
+    if (!text)
       return fail(reader, field, "an array of strings");
-    values[i] = g_strdup(json_node_get_string(node));
+    values[i] = g_strdup(text);
   }
   *strings = g_steal_pointer(&values);
   return TRUE;
