@@ -191,14 +191,6 @@ static void multiply(const StageJob *job, const Linear *linear, float *out, gsiz
   vitgate__linear(linear, job->own->input, out, out_stride, in, in_stride, mode, rows);
 }
 
-static void normalize(const StageJob *job, float *out, const float *x, const LayerNorm *norm,
-                      guint n, guint rows)
-{
-  for (guint i = 0; i < rows; i++)
-    vitgate__kernels()->layer_norm(out + (gsize)i * n, x + (gsize)i * n, norm->scale, norm->shift,
-                                   (float)job->d->layer_norm_eps, n);
-}
-
 /* products[rows][3 * token_dim] at @stride, of the windows of tokens @row ... */
 static void project(const StageJob *job, const float *tensor, guint number, float *products,
                     gsize stride, guint row, guint rows)
@@ -210,7 +202,7 @@ static void project(const StageJob *job, const float *tensor, guint number, floa
   else
     unfold_map(windows, job->shared->maps[number - 1], d->image_size / (2u << number), d->token_dim,
                row, rows);
-  normalize(job, windows, windows, &job->stage->norm1, job->n_values, rows);
+  vitgate__normalize(&job->stage->norm1, d->layer_norm_eps, windows, windows, job->n_values, rows);
   multiply(job, &job->stage->qkv, products, stride, windows, job->n_values, LINEAR_STORE, rows);
 }
 
@@ -219,7 +211,7 @@ static void run_mlp(const StageJob *job, guint row, guint rows)
 {
   const guint n = job->d->token_dim;
   float *x = job->map + (gsize)row * n;
-  normalize(job, job->own->windows, x, &job->stage->norm2, n, rows);
+  vitgate__normalize(&job->stage->norm2, job->d->layer_norm_eps, job->own->windows, x, n, rows);
   multiply(job, &job->stage->fc1, job->own->products, n, job->own->windows, n, LINEAR_GELU, rows);
   multiply(job, &job->stage->fc2, x, n, job->own->products, n, LINEAR_ADD, rows);
 }
