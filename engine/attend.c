@@ -227,8 +227,7 @@ void vitgate__attend(const Attention *a, guint first, guint last)
     const Head head = head_of(a, h);
     table[a->precision].pack(a, &head);
   }
-  if (a->team)
-    vitgate__team_barrier(a->team);
+  vitgate__team_barrier(a->team);
   for (guint h = 0; h < a->heads; h++) {
     const Head head = head_of(a, h);
     table[a->precision].attend(a, &head, first, last);

@@ -224,12 +224,6 @@ static void keep_values(const StageJob *job, const float *values, gsize stride, 
     memcpy(job->map + (gsize)(row + i) * n, values + i * stride, n * sizeof *values);
 }
 
-static void wait_for_others(const StageJob *job)
-{
-  if (job->team)
-    vitgate__team_barrier(job->team);
-}
-
 /* ---- Performer ---- */
 
 /* out[rows][n_features] = exp(w x - |x|^2 / 2) / sqrt(n_features) */
@@ -313,7 +307,7 @@ static void run_performer(const StageJob *job, guint number, const float *tensor
   const guint last = n_blocks * (job->member + 1) / job->n;
   for (guint block = first; block < last; block++)
     run_block(job, number, tensor, block);
-  wait_for_others(job);
+  vitgate__team_barrier(job->team);
   pack_total(job);
   for (guint block = first; block < last; block++) {
     const guint row = first_row(job, block), rows = first_row(job, block + 1) - row;
@@ -348,7 +342,7 @@ static void run_transformer(const StageJob *job, guint number, const float *tens
     project(job, tensor, number, some, 3 * n, row, rows);
     keep_values(job, some + 2 * n, 3 * n, row, rows);
   }
-  wait_for_others(job);
+  vitgate__team_barrier(job->team);
   vitgate__attend(&attention, job->first, job->last);
   for (guint row = job->first, rows; row < job->last; row += rows) {
     rows = vitgate__linear_rows(job->last - row);
@@ -381,9 +375,9 @@ void vitgate__t2t_run(const T2t *t2t, const T2tWork *works, Team *team, guint me
       .member = member,
       .n = n,
     };
-    wait_for_others(&job); /* the first member may be busy with an image of its own until here */
+    /* The first member may be busy with an image of its own until here. */
+    vitgate__team_barrier(team);
     (d->stem == STEM_PERFORMER ? run_performer : run_transformer)(&job, i, tensor);
   }
-  if (team)
-    vitgate__team_barrier(team);
+  vitgate__team_barrier(team);
 }
