@@ -6,6 +6,19 @@
 #include "json.h"
 #include "weights.h"
 
+static const char *const families[] = { "vit", "t2t", NULL };
+static const char *const stems[] = { "performer", "transformer", NULL }; /* STEM_PERFORMER … */
+
+const char *vitgate__description_family(const Description *d)
+{
+  return families[d->stem != STEM_PATCHES];
+}
+
+const char *vitgate__description_stem(const Description *d)
+{
+  return d->stem ? stems[d->stem - STEM_PERFORMER] : NULL;
+}
+
 void vitgate__description_clear_calibration(Description *d)
 {
   for (guint i = 0; i < d->n_calibration; i++)
@@ -270,15 +283,14 @@ static gboolean read_pooling(const Reader *reader, Description *d)
 /* T2T-ViT's stem. */
 static gboolean read_stem(const Reader *parent, Description *d)
 {
-  static const char *const kinds[] = { "performer", "transformer", NULL };
   Reader reader = { parent->path, vitgate__json_get_object(parent->object, "stem"), parent->error };
   guint kind;
   if (!reader.object)
     return fail(parent, "stem", "an object for a model of family t2t");
-  if (!read_word(&reader, "kind", kinds, &kind) ||
+  if (!read_word(&reader, "kind", stems, &kind) ||
       !read_uint(&reader, "token_dim", 1, DESCRIPTION_MAX_TOKEN_DIM, &d->token_dim))
     return FALSE;
-  d->stem = kind == 0 ? STEM_PERFORMER : STEM_TRANSFORMER;
+  d->stem = STEM_PERFORMER + kind;
   return (d->stem == STEM_TRANSFORMER ||
           read_uint(&reader, "features", 1, DESCRIPTION_MAX_TOKEN_DIM, &d->n_features)) &&
          (d->patch_size == T2T_PATCH || fail(parent, "patch_size", "16 for family t2t")) &&
@@ -287,9 +299,7 @@ static gboolean read_stem(const Reader *parent, Description *d)
 
 static gboolean read_dimensions(const Reader *reader, Description *d)
 {
-  static const char *const families[] = { "vit", "t2t", NULL }, *const precisions[] = {
-    "float32", "float16", "bfloat16", "int8", NULL
-  };
+  static const char *const precisions[] = { "float32", "float16", "bfloat16", "int8", NULL };
   guint version, family, word;
   return read_uint(reader, "version", 1, G_MAXUINT, &version) &&
          (version == DESCRIPTION_VERSION || fail_as(reader, VITGATE_ERROR_UNSUPPORTED, "version",
@@ -415,8 +425,7 @@ static JsonObject *agreement_object(const Description *d)
 static JsonObject *stem_object(const Description *d)
 {
   JsonObject *object = json_object_new();
-  json_object_set_string_member(object, "kind",
-                                d->stem == STEM_PERFORMER ? "performer" : "transformer");
+  json_object_set_string_member(object, "kind", vitgate__description_stem(d));
   json_object_set_int_member(object, "token_dim", d->token_dim);
   if (d->n_features)
     json_object_set_int_member(object, "features", d->n_features);
@@ -428,7 +437,7 @@ char *vitgate__description_to_json(const Description *d)
   JsonObject *object = json_object_new();
   json_object_set_int_member(object, "version", DESCRIPTION_VERSION);
   json_object_set_string_member(object, "name", d->name);
-  json_object_set_string_member(object, "family", d->stem ? "t2t" : "vit");
+  json_object_set_string_member(object, "family", vitgate__description_family(d));
   if (d->stem)
     json_object_set_object_member(object, "stem", stem_object(d));
   json_object_set_int_member(object, "image_size", d->image_size);

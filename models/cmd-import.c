@@ -169,17 +169,11 @@ static gboolean compare_precisions(const Safetensors *file, Description *descrip
   return n > 0;
 }
 
-static const char *network_name(const Description *description)
+static char *network_name(const Description *description)
 {
-  switch (description->stem) {
-  case STEM_PERFORMER:
-    return "T2T-ViT (performer)";
-  case STEM_TRANSFORMER:
-    return "T2T-ViT (transformer)";
-  case STEM_PATCHES:
-    break;
-  }
-  return description->distilled ? "distilled ViT" : "ViT";
+  if (description->stem)
+    return g_strdup_printf("T2T-ViT (%s)", vitgate__description_stem(description));
+  return g_strdup(description->distilled ? "distilled ViT" : "ViT");
 }
 
 static void print_summary(const Description *description, const char *out)
@@ -187,13 +181,14 @@ static void print_summary(const Description *description, const char *out)
   const Preprocessing *preprocessing = &description->preprocessing;
   g_autofree char *name = command_clean_text(description->name);
   g_autofree char *file = g_filename_display_name(out);
+  g_autofree char *network = network_name(description);
   g_print("%s: a %s of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
           "(%u tokens); %u classes %s labels%s; %.1f M parameters, %.3f GMACs. Images are resized "
           "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s.\n",
-          name, network_name(description), description->depth, description->dim,
-          description->head_dim, description->image_size, description->image_size,
-          description->patch_size, vitgate__description_n_tokens(description),
-          description->n_classes, description->labels ? "with" : "without",
+          name, network, description->depth, description->dim, description->head_dim,
+          description->image_size, description->image_size, description->patch_size,
+          vitgate__description_n_tokens(description), description->n_classes,
+          description->labels ? "with" : "without",
           description->mean_pooling ? ", told from the mean of all patches" : "",
           (double)vitgate__description_parameters(description) / 1e6,
           vitgate__description_gmacs(description), preprocessing->resize,
