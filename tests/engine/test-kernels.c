@@ -23,20 +23,18 @@ static const guint lengths[] = { 1,  2,  3,  4,  5,  7,  8,  9,  15, 16,  17,  1
 
 static Guarded *outs, *as, *bs, *biases;
 
+static Guarded **const arrays[] = { &outs, &as, &bs, &biases };
+
 static void set_up(void)
 {
-  outs = guarded_new(1 << 18);
-  as = guarded_new(1 << 20);
-  bs = guarded_new(1 << 20);
-  biases = guarded_new(1 << 16);
+  for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
+    *arrays[i] = guarded_new(1 << 16);
 }
 
 static void tear_down(void)
 {
-  guarded_free(outs);
-  guarded_free(as);
-  guarded_free(bs);
-  guarded_free(biases);
+  for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
+    guarded_free(*arrays[i]);
 }
 
 /* ---- LayerNorm ---- */
