@@ -85,7 +85,7 @@ gboolean vitgate__stem_infer(Description *d, const Safetensors *file, GError **e
   const Tensor *position = project ? vitgate__find_shaped(file, "pos_embed", 3, error) : NULL;
   if (!position || !infer_kind(d, file, error))
     return FALSE;
-  const guint side = vitgate__infer_side(position, FALSE);
+  const guint side = vitgate__side_of(position->shape[1] - 1);
   const guint64 token_dim = project->shape[1] / 9;
   if (!side || side > DESCRIPTION_MAX_IMAGE / T2T_PATCH || !project->shape[0] ||
       project->shape[0] > DESCRIPTION_MAX_DIM || project->shape[1] % 9 || !token_dim ||

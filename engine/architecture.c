@@ -281,9 +281,9 @@ static guint infer_head_dim(const Safetensors *file, guint dim, guint heads, GEr
   return 0;
 }
 
-guint vitgate__infer_side(const Tensor *position, gboolean distilled)
+guint vitgate__side_of(guint64 n_patches)
 {
-  guint64 n_patches = position->shape[1] - (distilled ? 2 : 1), side = 1;
+  guint64 side = 1;
   while (side * side < n_patches && side < 4096)
     side++;
   return side * side == n_patches ? (guint)side : 0;
@@ -297,7 +297,7 @@ static gboolean infer_patches(Description *d, const Safetensors *file, GError **
     return FALSE;
   d->distilled = vitgate__safetensors_find(file, "dist_token") != NULL;
   d->mean_pooling = !d->distilled && vitgate__safetensors_find(file, "fc_norm.weight");
-  const guint side = vitgate__infer_side(position, d->distilled);
+  const guint side = vitgate__side_of(position->shape[1] - (d->distilled ? 2 : 1));
   if (!side || !patch->shape[0] || patch->shape[0] > DESCRIPTION_MAX_DIM || !patch->shape[3] ||
       patch->shape[3] > 4096 / side) {
     g_autofree char *p = vitgate__tensor_describe_shape(patch->shape, 4);

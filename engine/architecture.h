@@ -17,9 +17,8 @@ void vitgate__add_affine(GArray *specs, const char *name, guint64 rows, guint64 
 const Tensor *vitgate__find_shaped(const Safetensors *file, const char *name, guint n_dims,
                                    GError **error);
 
-/* Returns: how many patches a side of the image has, by the position embeddings [1, n_tokens, dim];
- * 0: they are for no square of at most 4096 */
-guint vitgate__infer_side(const Tensor *position, gboolean distilled);
+/* Returns: the side of a square of @n_patches; 0: they make none of at most 4096 */
+guint vitgate__side_of(guint64 n_patches);
 
 /* ---- T2T-ViT's stem ---- */
 

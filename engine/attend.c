@@ -18,7 +18,9 @@
 typedef struct {
   float *q, *k, *v; /* [n_tokens], at stride */
   gsize stride;
-  gpointer packed; /* keys and values */
+  gpointer keys, values; /* packed */
+  float *key_scales;     /* of int8: [n_tokens, rounded up] */
+  float *value_scales;   /* of int8: [head_dim] */
 } Head;
 
 static void soften(const Attention *a, float *scores, guint rows)
@@ -27,6 +29,8 @@ static void soften(const Attention *a, float *scores, guint rows)
     vitgate__kernels()->softmax(scores + (gsize)i * a->n_tokens, a->factor, a->n_tokens);
 }
 
+/* ---- Memory ---- */
+
 static gpointer take(gpointer memory, gsize *used, gsize n_bytes)
 {
   guint8 *part = memory ? (guint8 *)memory + *used : NULL;
@@ -34,27 +38,47 @@ static gpointer take(gpointer memory, gsize *used, gsize n_bytes)
   return part;
 }
 
-/* ---- float32 ---- */
-
-typedef struct {
-  float *keys, *values;
-} Float32Head;
-
-static gsize carve_float32(Float32Head *head, gpointer memory, guint tokens, guint n)
+static gsize floats_of(gsize n_bytes)
 {
-  gsize used = 0;
-  head->keys = take(memory, &used, vitgate__packed_size(tokens, n) * sizeof(float));
-  head->values = take(memory, &used, vitgate__packed_size(n, tokens) * sizeof(float));
-  return used;
+  return vitgate__round_up((n_bytes + sizeof(float) - 1) / sizeof(float));
 }
+
+/* Bytes of the matrix of a product with @n columns, packed. */
+static gsize packed_size(VitgatePrecision precision, guint n, guint k)
+{
+  switch (precision) {
+  case VITGATE_PRECISION_INT8:
+    return vitgate__int8_packed_size(vitgate__int8_kernels(), n, k);
+  case VITGATE_PRECISION_BF16:
+    return vitgate__bf16_packed_size(n, k) * sizeof(guint16);
+  case VITGATE_PRECISION_FLOAT32:
+  case VITGATE_PRECISION_AUTO:
+    break;
+  }
+  return vitgate__packed_size(n, k) * sizeof(float);
+}
+
+/* Points the head's packed keys and values into @memory, where it is not NULL.
+ * Returns: how many floats they take */
+static gsize carve_head(Head *head, gpointer memory, VitgatePrecision precision, guint tokens,
+                        guint n)
+{
+  const gboolean scaled = precision == VITGATE_PRECISION_INT8;
+  gsize used = 0;
+  head->keys = take(memory, &used, packed_size(precision, tokens, n));
+  head->values = take(memory, &used, packed_size(precision, n, tokens));
+  head->key_scales = take(memory, &used, scaled ? vitgate__round_up(tokens) * sizeof(float) : 0);
+  head->value_scales = take(memory, &used, scaled ? n * sizeof(float) : 0);
+  return floats_of(used);
+}
+
+/* ---- float32 ---- */
 
 static void pack_float32(const Attention *a, const Head *head)
 {
-  const guint tokens = a->n_tokens, n = a->head_dim;
-  Float32Head packed;
-  carve_float32(&packed, head->packed, tokens, n);
-  vitgate__kernels()->pack_transposed(packed.keys, head->k, head->stride, tokens, n);
-  vitgate__kernels()->pack(packed.values, head->v, head->stride, n, tokens);
+  const Kernels *kernels = vitgate__kernels();
+  kernels->pack_transposed(head->keys, head->k, head->stride, a->n_tokens, a->head_dim);
+  kernels->pack(head->values, head->v, head->stride, a->head_dim, a->n_tokens);
 }
 
 static void attend_float32(const Attention *a, const Head *head, guint first, guint last)
@@ -62,43 +86,22 @@ static void attend_float32(const Attention *a, const Head *head, guint first, gu
   const Kernels *kernels = vitgate__kernels();
   const guint tokens = a->n_tokens, n = a->head_dim;
   float *scores = a->scores;
-  Float32Head packed;
-  carve_float32(&packed, head->packed, tokens, n);
   for (guint row = first, rows; row < last; row += rows) {
     rows = MIN(ATTENTION_ROWS, last - row);
     float *q = head->q + row * head->stride;
-    kernels->gemm(scores, tokens, q, head->stride, packed.keys, a->offsets, FALSE, rows, tokens, n);
+    kernels->gemm(scores, tokens, q, head->stride, head->keys, a->offsets, FALSE, rows, tokens, n);
     soften(a, scores, rows);
-    kernels->gemm(q, head->stride, scores, tokens, packed.values, NULL, FALSE, rows, n, tokens);
+    kernels->gemm(q, head->stride, scores, tokens, head->values, NULL, FALSE, rows, n, tokens);
   }
 }
 
 /* ---- bfloat16 ---- */
 
-typedef struct {
-  guint16 *keys, *values;
-} Bf16Head;
-
-static gsize carve_bf16(Bf16Head *head, gpointer memory, guint tokens, guint n)
-{
-  gsize used = 0;
-  head->keys = take(memory, &used, vitgate__bf16_packed_size(tokens, n) * sizeof(guint16));
-  head->values = take(memory, &used, vitgate__bf16_packed_size(n, tokens) * sizeof(guint16));
-  return used;
-}
-
-static gsize bf16_rows_size(guint tokens, guint n)
-{
-  return BF16_ROWS * vitgate__bf16_row_size(MAX(tokens, n)) * sizeof(guint16);
-}
-
 static void pack_bf16(const Attention *a, const Head *head)
 {
-  const guint tokens = a->n_tokens, n = a->head_dim;
-  Bf16Head packed;
-  carve_bf16(&packed, head->packed, tokens, n);
-  vitgate__bf16_kernels()->pack_transposed(packed.keys, head->k, head->stride, tokens, n);
-  vitgate__bf16_kernels()->pack(packed.values, head->v, head->stride, n, tokens);
+  const Bf16Kernels *kernels = vitgate__bf16_kernels();
+  kernels->pack_transposed(head->keys, head->k, head->stride, a->n_tokens, a->head_dim);
+  kernels->pack(head->values, head->v, head->stride, a->head_dim, a->n_tokens);
 }
 
 static void attend_bf16(const Attention *a, const Head *head, guint first, guint last)
@@ -107,38 +110,18 @@ static void attend_bf16(const Attention *a, const Head *head, guint first, guint
   const guint tokens = a->n_tokens, n = a->head_dim;
   float *scores = a->scores;
   guint16 *left = (guint16 *)(gpointer)a->scratch;
-  Bf16Head packed;
-  carve_bf16(&packed, head->packed, tokens, n);
   for (guint row = first, rows; row < last; row += rows) {
     rows = MIN(BF16_ROWS, last - row);
     float *q = head->q + row * head->stride;
     kernels->convert(left, q, head->stride, rows, n);
-    kernels->gemm(scores, tokens, left, packed.keys, a->offsets, FALSE, rows, tokens, n);
+    kernels->gemm(scores, tokens, left, head->keys, a->offsets, FALSE, rows, tokens, n);
     soften(a, scores, rows);
     kernels->convert(left, scores, tokens, rows, tokens);
-    kernels->gemm(q, head->stride, left, packed.values, NULL, FALSE, rows, n, tokens);
+    kernels->gemm(q, head->stride, left, head->values, NULL, FALSE, rows, n, tokens);
   }
 }
 
 /* ---- int8 ---- */
-
-typedef struct {
-  gpointer keys, values;
-  float *key_scales;   /* [n_tokens, rounded up] */
-  float *value_scales; /* [head_dim] */
-} Int8Head;
-
-static gsize carve_int8(Int8Head *head, gpointer memory, guint tokens, guint n)
-{
-  const Int8Kernels *kernels = vitgate__int8_kernels();
-  const guint columns = (guint)vitgate__round_up(tokens);
-  gsize used = 0;
-  head->keys = take(memory, &used, vitgate__int8_packed_size(kernels, columns, n));
-  head->values = take(memory, &used, vitgate__int8_packed_size(kernels, n, tokens));
-  head->key_scales = take(memory, &used, columns * sizeof(float));
-  head->value_scales = take(memory, &used, n * sizeof(float));
-  return used;
-}
 
 /* A member's own: keys or values before they are packed, or rows on their way into products. */
 typedef struct {
@@ -147,6 +130,7 @@ typedef struct {
   Int8Row *rows; /* [LINEAR_ROWS] of them */
 } Int8Scratch;
 
+/* Returns: how many floats they take */
 static gsize carve_int8_scratch(Int8Scratch *scratch, gpointer memory, guint tokens, guint n)
 {
   const Int8Kernels *kernels = vitgate__int8_kernels();
@@ -155,7 +139,7 @@ static gsize carve_int8_scratch(Int8Scratch *scratch, gpointer memory, guint tok
   scratch->left =
       take(memory, &used, LINEAR_ROWS * vitgate__int8_row_size(kernels, MAX(tokens, n)));
   scratch->rows = take(memory, &used, LINEAR_ROWS * sizeof(Int8Row));
-  return used;
+  return floats_of(used);
 }
 
 /* Keys of zeros fill the last vector, for the products' sake; softmax leaves their scores out. */
@@ -164,16 +148,14 @@ static void pack_int8(const Attention *a, const Head *head)
   const Int8Kernels *kernels = vitgate__int8_kernels();
   const guint tokens = a->n_tokens, n = a->head_dim;
   const guint columns = (guint)vitgate__round_up(tokens);
-  Int8Head packed;
   Int8Scratch scratch;
-  carve_int8(&packed, head->packed, tokens, n);
   carve_int8_scratch(&scratch, a->scratch, tokens, n);
-  kernels->quantize_rows(scratch.bytes, packed.key_scales, head->k, head->stride, tokens, n);
+  kernels->quantize_rows(scratch.bytes, head->key_scales, head->k, head->stride, tokens, n);
   memset(scratch.bytes + (gsize)tokens * n, 0, (gsize)(columns - tokens) * n);
-  memset(packed.key_scales + tokens, 0, (columns - tokens) * sizeof(float));
-  kernels->pack(packed.keys, scratch.bytes, n, columns, n);
-  kernels->quantize_columns(scratch.bytes, packed.value_scales, head->v, head->stride, n, tokens);
-  kernels->pack_transposed(packed.values, scratch.bytes, n, n, tokens);
+  memset(head->key_scales + tokens, 0, (columns - tokens) * sizeof(float));
+  kernels->pack(head->keys, scratch.bytes, n, columns, n);
+  kernels->quantize_columns(scratch.bytes, head->value_scales, head->v, head->stride, n, tokens);
+  kernels->pack_transposed(head->values, scratch.bytes, n, n, tokens);
 }
 
 static void attend_int8(const Attention *a, const Head *head, guint first, guint last)
@@ -182,50 +164,26 @@ static void attend_int8(const Attention *a, const Head *head, guint first, guint
   const guint tokens = a->n_tokens, n = a->head_dim;
   const guint columns = (guint)vitgate__round_up(tokens);
   float *scores = a->scores;
-  Int8Head packed;
   Int8Scratch s;
-  carve_int8(&packed, head->packed, tokens, n);
   carve_int8_scratch(&s, a->scratch, tokens, n);
   for (guint row = first, rows; row < last; row += rows) {
     rows = vitgate__linear_rows(last - row);
     float *q = head->q + row * head->stride;
     kernels->quantize(s.left, s.rows, q, head->stride, rows, n);
-    kernels->gemm(scores, columns, s.left, s.rows, packed.keys, packed.key_scales, a->offsets,
+    kernels->gemm(scores, columns, s.left, s.rows, head->keys, head->key_scales, a->offsets,
                   INT8_STORE, rows, columns, n);
     kernels->soften(s.left, s.rows, scores, columns, a->factor, rows, tokens);
-    kernels->gemm(q, head->stride, s.left, s.rows, packed.values, packed.value_scales, NULL,
+    kernels->gemm(q, head->stride, s.left, s.rows, head->values, head->value_scales, NULL,
                   INT8_STORE, rows, n, tokens);
   }
 }
 
 /* ---- All heads ---- */
 
-static gsize floats_of(gsize n_bytes)
-{
-  return vitgate__round_up((n_bytes + sizeof(float) - 1) / sizeof(float));
-}
-
-/* Floats of one head's keys and values. */
-static gsize head_size(VitgatePrecision precision, guint tokens, guint n)
-{
-  Float32Head float32;
-  Bf16Head bf16;
-  Int8Head int8;
-  switch (precision) {
-  case VITGATE_PRECISION_INT8:
-    return floats_of(carve_int8(&int8, NULL, tokens, n));
-  case VITGATE_PRECISION_BF16:
-    return floats_of(carve_bf16(&bf16, NULL, tokens, n));
-  case VITGATE_PRECISION_FLOAT32:
-  case VITGATE_PRECISION_AUTO:
-    break;
-  }
-  return floats_of(carve_float32(&float32, NULL, tokens, n));
-}
-
 gsize vitgate__attend_heads_size(VitgatePrecision precision, guint heads, guint tokens, guint n)
 {
-  return heads * head_size(precision, tokens, n);
+  Head head;
+  return heads * carve_head(&head, NULL, precision, tokens, n);
 }
 
 gsize vitgate__attend_scores_size(VitgatePrecision precision, guint tokens)
@@ -240,19 +198,19 @@ gsize vitgate__attend_scratch_size(VitgatePrecision precision, guint tokens, gui
 {
   Int8Scratch scratch;
   if (precision == VITGATE_PRECISION_INT8)
-    return floats_of(carve_int8_scratch(&scratch, NULL, tokens, n));
-  return precision == VITGATE_PRECISION_BF16 ? floats_of(bf16_rows_size(tokens, n)) : 0;
+    return carve_int8_scratch(&scratch, NULL, tokens, n);
+  const gsize rows = BF16_ROWS * vitgate__bf16_row_size(MAX(tokens, n)) * sizeof(guint16);
+  return precision == VITGATE_PRECISION_BF16 ? floats_of(rows) : 0;
 }
 
 static Head head_of(const Attention *a, guint h)
 {
   const guint n = a->head_dim, width = a->heads * n;
   float *q = a->qkv + h * n;
-  return (Head){ .q = q,
-                 .k = q + width,
-                 .v = q + 2 * width,
-                 .stride = 3 * (gsize)width,
-                 .packed = a->packed + h * head_size(a->precision, a->n_tokens, n) };
+  Head head = { .q = q, .k = q + width, .v = q + 2 * width, .stride = 3 * (gsize)width };
+  float *packed = a->packed + vitgate__attend_heads_size(a->precision, h, a->n_tokens, n);
+  carve_head(&head, packed, a->precision, a->n_tokens, n);
+  return head;
 }
 
 void vitgate__attend(const Attention *a, guint first, guint last)
@@ -269,8 +227,7 @@ void vitgate__attend(const Attention *a, guint first, guint last)
     const Head head = head_of(a, h);
     table[a->precision].pack(a, &head);
   }
-  if (a->team)
-    vitgate__team_barrier(a->team);
+  vitgate__team_barrier(a->team);
   for (guint h = 0; h < a->heads; h++) {
     const Head head = head_of(a, h);
     table[a->precision].attend(a, &head, first, last);

@@ -6,18 +6,10 @@
 
 static gboolean apply_rgb(const ConfigFields *fields, const char *field, double least, float rgb[3])
 {
-  if (!vitgate__config_has(fields, field))
-    return TRUE;
-  JsonArray *array = vitgate__json_get_array(fields->object, field);
-  gboolean valid = array && json_array_get_length(array) == 3;
-  for (guint i = 0; valid && i < 3; i++) {
-    double value;
-    valid = vitgate__json_get_number(json_array_get_element(array, i), &value) && value >= least &&
-            value <= 1;
-    rgb[i] = valid ? (float)value : 0.0f;
-  }
-  return valid || vitgate__config_refuse(fields, VITGATE_ERROR_METADATA, field,
-                                         "three numbers up to 1, red, green and blue");
+  return !vitgate__config_has(fields, field) ||
+         vitgate__json_get_rgb(fields->object, field, least, 1, rgb) ||
+         vitgate__config_refuse(fields, VITGATE_ERROR_METADATA, field,
+                                "three numbers up to 1, red, green and blue");
 }
 
 static gboolean set_resize(const ConfigFields *fields, const char *field, double resize,
@@ -82,10 +74,9 @@ gboolean vitgate__config_apply_timm_pixels(const ConfigFields *fields, Descripti
 /* Absent: as its library does without. */
 static gboolean read_flag(const ConfigFields *fields, const char *field, gboolean otherwise)
 {
-  JsonNode *node = json_object_get_member(fields->object, field);
-  return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_BOOLEAN
-             ? json_node_get_boolean(node)
-             : otherwise;
+  gboolean flag = otherwise;
+  vitgate__json_get_boolean(json_object_get_member(fields->object, field), &flag);
+  return flag;
 }
 
 /* A number, or an object with the shorter side, or one with two sides that are alike. */

@@ -52,7 +52,8 @@ gboolean vitgate__config_has(const ConfigFields *fields, const char *field)
   return node && !JSON_NODE_HOLDS_NULL(node);
 }
 
-gboolean vitgate__config_check_count(const ConfigFields *fields, const char *field, guint value)
+/* Returns: whether @field is absent or @value */
+static gboolean check_count(const ConfigFields *fields, const char *field, guint value)
 {
   guint64 found;
   if (!vitgate__config_has(fields, field) ||
@@ -172,11 +173,11 @@ static gboolean apply_label_names(const ConfigFields *fields, Description *d)
                          d->n_classes);
   g_auto(GStrv) ids = g_new0(char *, d->n_classes + 1), labels = g_new0(char *, d->n_classes + 1);
   for (guint i = 0; i < d->n_classes; i++) {
-    JsonNode *node = json_array_get_element(names, i);
-    if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_STRING)
+    const char *id = vitgate__json_get_text(json_array_get_element(names, i));
+    if (!id)
       return vitgate__config_refuse(fields, VITGATE_ERROR_LABELS, "label_names",
                                     "an array of strings");
-    ids[i] = g_strdup(json_node_get_string(node));
+    ids[i] = g_strdup(id);
     const char *text = texts ? vitgate__json_get_string(texts, ids[i]) : NULL;
     labels[i] = g_strdup(text ? text : ids[i]);
   }
@@ -192,7 +193,7 @@ static gboolean check_image_size(const ConfigFields *fields, const Description *
 {
   JsonArray *sides = vitgate__json_get_array(fields->object, "image_size");
   if (!sides)
-    return vitgate__config_check_count(fields, "image_size", d->image_size);
+    return check_count(fields, "image_size", d->image_size);
   for (guint i = 0; i < json_array_get_length(sides); i++) {
     guint64 side;
     if (!vitgate__json_get_count(json_array_get_element(sides, i), &side) ||
@@ -216,10 +217,10 @@ static gboolean check_pooling(const ConfigFields *fields, const Description *d)
 
 static gboolean check_qkv_bias(const ConfigFields *fields, const Description *d)
 {
-  JsonNode *node = json_object_get_member(fields->object, "qkv_bias");
+  gboolean biased;
   return !vitgate__config_has(fields, "qkv_bias") ||
-         (JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_BOOLEAN &&
-          json_node_get_boolean(node) == !d->qkv_unbiased) ||
+         (vitgate__json_get_boolean(json_object_get_member(fields->object, "qkv_bias"), &biased) &&
+          biased == !d->qkv_unbiased) ||
          vitgate__config_refuse(fields, VITGATE_ERROR_METADATA, "qkv_bias",
                                 d->qkv_unbiased ? "false, as the weights have it"
                                                 : "true, as the weights have it");
@@ -230,17 +231,16 @@ static gboolean apply_network(const ConfigFields *fields, Description *d)
 {
   static const char *const types[] = { "vit", "deit", NULL }, *const functions[] = { "gelu", NULL };
   if (!check_word(fields, "model_type", types) || !check_word(fields, "hidden_act", functions) ||
-      !vitgate__config_check_count(fields, "num_channels", 3) ||
-      !vitgate__config_check_count(fields, "hidden_size", d->dim) ||
-      !vitgate__config_check_count(fields, "num_features", d->dim) ||
-      !vitgate__config_check_count(fields, "num_hidden_layers", d->depth) ||
-      !vitgate__config_check_count(fields, "patch_size", d->patch_size) ||
-      !vitgate__config_check_count(fields, "num_classes", d->n_classes) ||
-      !vitgate__config_check_count(fields, "num_labels", d->n_classes) ||
-      !check_pooling(fields, d) || !check_image_size(fields, d) || !check_qkv_bias(fields, d))
+      !check_count(fields, "num_channels", 3) || !check_count(fields, "hidden_size", d->dim) ||
+      !check_count(fields, "num_features", d->dim) ||
+      !check_count(fields, "num_hidden_layers", d->depth) ||
+      !check_count(fields, "patch_size", d->patch_size) ||
+      !check_count(fields, "num_classes", d->n_classes) ||
+      !check_count(fields, "num_labels", d->n_classes) || !check_pooling(fields, d) ||
+      !check_image_size(fields, d) || !check_qkv_bias(fields, d))
     return FALSE;
   for (guint b = 0; b < d->depth; b++)
-    if (!vitgate__config_check_count(fields, "intermediate_size", d->blocks[b].neurons))
+    if (!check_count(fields, "intermediate_size", d->blocks[b].neurons))
       return FALSE;
   return apply_id2label(fields, d) && apply_label_names(fields, d);
 }

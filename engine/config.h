@@ -43,9 +43,6 @@ typedef struct {
 gboolean vitgate__config_refuse(const ConfigFields *fields, VitgateError code, const char *field,
                                 const char *expected);
 
-/* Returns: whether @field is absent or @value */
-gboolean vitgate__config_check_count(const ConfigFields *fields, const char *field, guint value);
-
 gboolean vitgate__config_has(const ConfigFields *fields, const char *field);
 
 /* Pixels, of timm's settings and of preprocessor_config.json; what is absent stays as it is. */

@@ -6,6 +6,19 @@
 #include "json.h"
 #include "weights.h"
 
+static const char *const families[] = { "vit", "t2t", NULL };
+static const char *const stems[] = { "performer", "transformer", NULL }; /* STEM_PERFORMER … */
+
+const char *vitgate__description_family(const Description *d)
+{
+  return families[d->stem != STEM_PATCHES];
+}
+
+const char *vitgate__description_stem(const Description *d)
+{
+  return d->stem ? stems[d->stem - STEM_PERFORMER] : NULL;
+}
+
 void vitgate__description_clear_calibration(Description *d)
 {
   for (guint i = 0; i < d->n_calibration; i++)
@@ -76,11 +89,8 @@ static gboolean read_number(const Reader *reader, const char *field, double most
 
 static gboolean read_bool(const Reader *reader, const char *field, gboolean *value)
 {
-  JsonNode *node = json_object_get_member(reader->object, field);
-  if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_BOOLEAN)
-    return fail(reader, field, "true or false");
-  *value = json_node_get_boolean(node);
-  return TRUE;
+  return vitgate__json_get_boolean(json_object_get_member(reader->object, field), value) ||
+         fail(reader, field, "true or false");
 }
 
 /* A word that is not among @words may be one of a later version's. */
@@ -97,15 +107,8 @@ static gboolean read_word(const Reader *reader, const char *field, const char *c
 
 static gboolean read_rgb(const Reader *reader, const char *field, double least, float rgb[3])
 {
-  JsonArray *array = vitgate__json_get_array(reader->object, field);
-  gboolean valid = array && json_array_get_length(array) == 3;
-  for (guint i = 0; valid && i < 3; i++) {
-    double value;
-    valid = vitgate__json_get_number(json_array_get_element(array, i), &value) && value >= least &&
-            value <= 1e3;
-    rgb[i] = valid ? (float)value : 0.0f;
-  }
-  return valid || fail(reader, field, "three numbers, red, green and blue");
+  return vitgate__json_get_rgb(reader->object, field, least, 1e3, rgb) ||
+         fail(reader, field, "three numbers, red, green and blue");
 }
 
 static gboolean read_strings(const Reader *reader, const char *field, guint n, char ***strings)
@@ -123,10 +126,10 @@ static gboolean read_strings(const Reader *reader, const char *field, guint n, c
   }
   g_auto(GStrv) values = g_new0(char *, n + 1);
   for (guint i = 0; i < n; i++) {
-    JsonNode *node = json_array_get_element(array, i);
-    if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_STRING)
+    const char *text = vitgate__json_get_text(json_array_get_element(array, i));
+    if (!text)
       return fail(reader, field, "an array of strings");
-    values[i] = g_strdup(json_node_get_string(node));
+    values[i] = g_strdup(text);
   }
   *strings = g_steal_pointer(&values);
   return TRUE;
@@ -280,15 +283,14 @@ static gboolean read_pooling(const Reader *reader, Description *d)
 /* T2T-ViT's stem. */
 static gboolean read_stem(const Reader *parent, Description *d)
 {
-  static const char *const kinds[] = { "performer", "transformer", NULL };
   Reader reader = { parent->path, vitgate__json_get_object(parent->object, "stem"), parent->error };
   guint kind;
   if (!reader.object)
     return fail(parent, "stem", "an object for a model of family t2t");
-  if (!read_word(&reader, "kind", kinds, &kind) ||
+  if (!read_word(&reader, "kind", stems, &kind) ||
       !read_uint(&reader, "token_dim", 1, DESCRIPTION_MAX_TOKEN_DIM, &d->token_dim))
     return FALSE;
-  d->stem = kind == 0 ? STEM_PERFORMER : STEM_TRANSFORMER;
+  d->stem = STEM_PERFORMER + kind;
   return (d->stem == STEM_TRANSFORMER ||
           read_uint(&reader, "features", 1, DESCRIPTION_MAX_TOKEN_DIM, &d->n_features)) &&
          (d->patch_size == T2T_PATCH || fail(parent, "patch_size", "16 for family t2t")) &&
@@ -297,9 +299,7 @@ static gboolean read_stem(const Reader *parent, Description *d)
 
 static gboolean read_dimensions(const Reader *reader, Description *d)
 {
-  static const char *const families[] = { "vit", "t2t", NULL }, *const precisions[] = {
-    "float32", "float16", "bfloat16", "int8", NULL
-  };
+  static const char *const precisions[] = { "float32", "float16", "bfloat16", "int8", NULL };
   guint version, family, word;
   return read_uint(reader, "version", 1, G_MAXUINT, &version) &&
          (version == DESCRIPTION_VERSION || fail_as(reader, VITGATE_ERROR_UNSUPPORTED, "version",
@@ -425,8 +425,7 @@ static JsonObject *agreement_object(const Description *d)
 static JsonObject *stem_object(const Description *d)
 {
   JsonObject *object = json_object_new();
-  json_object_set_string_member(object, "kind",
-                                d->stem == STEM_PERFORMER ? "performer" : "transformer");
+  json_object_set_string_member(object, "kind", vitgate__description_stem(d));
   json_object_set_int_member(object, "token_dim", d->token_dim);
   if (d->n_features)
     json_object_set_int_member(object, "features", d->n_features);
@@ -438,7 +437,7 @@ char *vitgate__description_to_json(const Description *d)
   JsonObject *object = json_object_new();
   json_object_set_int_member(object, "version", DESCRIPTION_VERSION);
   json_object_set_string_member(object, "name", d->name);
-  json_object_set_string_member(object, "family", d->stem ? "t2t" : "vit");
+  json_object_set_string_member(object, "family", vitgate__description_family(d));
   if (d->stem)
     json_object_set_object_member(object, "stem", stem_object(d));
   json_object_set_int_member(object, "image_size", d->image_size);

@@ -100,6 +100,12 @@ Description *vitgate__description_infer(const Safetensors *file, const Hints *hi
 
 void vitgate__description_free(Description **description);
 
+/* As the file has it: "vit" or "t2t". */
+const char *vitgate__description_family(const Description *description);
+
+/* As the file has it; NULL: STEM_PATCHES. */
+const char *vitgate__description_stem(const Description *description);
+
 /* Takes the table of the dial away. */
 void vitgate__description_clear_calibration(Description *description);
 

@@ -24,6 +24,21 @@ void KERNEL(quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stri
 void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
                               guint k);
 
+/* The table of a file with pack(), pack_transposed() and gemm(). */
+#define DEFINE_TABLE(title)                                                                        \
+  const Int8Kernels INT8_TABLE = {                                                                 \
+    .name = title,                                                                                 \
+    .step = GROUP,                                                                                 \
+    .value_size = sizeof(Quantity),                                                                \
+    .quantize = KERNEL(quantize),                                                                  \
+    .soften = KERNEL(soften),                                                                      \
+    .quantize_rows = KERNEL(quantize_rows),                                                        \
+    .quantize_columns = KERNEL(quantize_columns),                                                  \
+    .pack = pack,                                                                                  \
+    .pack_transposed = pack_transposed,                                                            \
+    .gemm = gemm,                                                                                  \
+  }
+
 /* v: from 0 to 255 */
 static inline void store_integers(Quantity *q, ivec v)
 {

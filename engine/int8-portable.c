@@ -99,15 +99,4 @@ static void gemm(float *out, gsize out_stride, gconstpointer q, const Int8Row *r
   }
 }
 
-const Int8Kernels vitgate__int8_portable = {
-  .name = "portable",
-  .step = GROUP,
-  .value_size = sizeof(Quantity),
-  .quantize = KERNEL(quantize),
-  .soften = KERNEL(soften),
-  .quantize_rows = KERNEL(quantize_rows),
-  .quantize_columns = KERNEL(quantize_columns),
-  .pack = pack,
-  .pack_transposed = pack_transposed,
-  .gemm = gemm,
-};
+DEFINE_TABLE("portable");

@@ -126,12 +126,24 @@ gboolean vitgate__json_get_number(JsonNode *node, double *value)
   return TRUE;
 }
 
-const char *vitgate__json_get_string(JsonObject *object, const char *name)
+gboolean vitgate__json_get_boolean(JsonNode *node, gboolean *value)
 {
-  JsonNode *node = json_object_get_member(object, name);
+  if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_BOOLEAN)
+    return FALSE;
+  *value = json_node_get_boolean(node);
+  return TRUE;
+}
+
+const char *vitgate__json_get_text(JsonNode *node)
+{
   return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING
              ? json_node_get_string(node)
              : NULL;
+}
+
+const char *vitgate__json_get_string(JsonObject *object, const char *name)
+{
+  return vitgate__json_get_text(json_object_get_member(object, name));
 }
 
 JsonArray *vitgate__json_get_array(JsonObject *object, const char *name)
@@ -144,4 +156,18 @@ JsonObject *vitgate__json_get_object(JsonObject *object, const char *name)
 {
   JsonNode *node = json_object_get_member(object, name);
   return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+gboolean vitgate__json_get_rgb(JsonObject *object, const char *name, double least, double most,
+                               float rgb[3])
+{
+  JsonArray *array = vitgate__json_get_array(object, name);
+  gboolean valid = array && json_array_get_length(array) == 3;
+  for (guint i = 0; valid && i < 3; i++) {
+    double value;
+    valid = vitgate__json_get_number(json_array_get_element(array, i), &value) && value >= least &&
+            value <= most;
+    rgb[i] = valid ? (float)value : 0.0f;
+  }
+  return valid;
 }

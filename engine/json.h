@@ -18,6 +18,13 @@ JsonNode *vitgate__json_read_object(const char *path, VitgateError code, GError 
 /* Typed members; each returns FALSE, or NULL, where the member is absent or of another type. */
 gboolean vitgate__json_get_count(JsonNode *node, guint64 *value);
 gboolean vitgate__json_get_number(JsonNode *node, double *value);
+gboolean vitgate__json_get_boolean(JsonNode *node, gboolean *value);
+const char *vitgate__json_get_text(JsonNode *node);
 const char *vitgate__json_get_string(JsonObject *object, const char *name);
 JsonArray *vitgate__json_get_array(JsonObject *object, const char *name);
 JsonObject *vitgate__json_get_object(JsonObject *object, const char *name);
+
+/* Three numbers from @least to @most: red, green, blue.
+ * @rgb: (out caller-allocates): undefined where it returns FALSE */
+gboolean vitgate__json_get_rgb(JsonObject *object, const char *name, double least, double most,
+                               float rgb[3]);

@@ -27,6 +27,15 @@ typedef struct {
   float *scale, *shift; /* [dim] */
 } LayerNorm;
 
+/* out[rows][dim] = LayerNorm(x[rows][dim]) */
+static inline void vitgate__normalize(const LayerNorm *norm, double eps, float *out, const float *x,
+                                      guint dim, guint rows)
+{
+  const Kernels *kernels = vitgate__kernels();
+  for (gsize i = 0; i < (gsize)rows * dim; i += dim)
+    kernels->layer_norm(out + i, x + i, norm->scale, norm->shift, (float)eps, dim);
+}
+
 typedef enum {
   LINEAR_STORE,
   LINEAR_ADD,  /* to what is there: a residual connection */

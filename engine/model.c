@@ -87,7 +87,7 @@ static void describe(VitgateModel *model)
   }
   model->info = (VitgateModelInfo){
     .name = d->name,
-    .family = d->stem ? "t2t" : "vit",
+    .family = vitgate__description_family(d),
     .image_size = d->image_size,
     .patch_size = d->patch_size,
     .n_tokens = vitgate__description_n_tokens(d),

@@ -196,14 +196,6 @@ static char *new_name(const Dialect *dialect, const char *name)
 
 /* ---- Queries, keys and values ---- */
 
-static Tensor *find_in(GArray *tensors, const char *name)
-{
-  for (guint i = 0; i < tensors->len; i++)
-    if (!strcmp(g_array_index(tensors, Tensor, i).name, name))
-      return &g_array_index(tensors, Tensor, i);
-  return NULL;
-}
-
 static gboolean may_join(const Tensor *a, const Tensor *b)
 {
   return a->type == b->type && a->n_dims == b->n_dims && a->n_dims >= 1 &&
@@ -220,7 +212,7 @@ static gboolean join(Safetensors *file, GArray *tensors, const char *query, GErr
   for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
     g_autofree char *name =
         g_strdup_printf("%.*s%s%s", (int)(place - query), query, parts[i], place + strlen("query"));
-    sources[i] = find_in(tensors, name);
+    sources[i] = vitgate__tensors_find(tensors, name);
     if (!sources[i] || !may_join(sources[0], sources[i])) {
       vitgate__set_error(error, VITGATE_ERROR_TENSOR,
                          "%s: tensor '%s' %s, expected one like the queries'", path, name,
@@ -229,12 +221,9 @@ static gboolean join(Safetensors *file, GArray *tensors, const char *query, GErr
     }
   }
   Tensor joined = *sources[0];
-  guint8 *data = vitgate__safetensors_allocate(file, 3 * joined.n_bytes);
-  if (!data) {
-    vitgate__set_error(error, VITGATE_ERROR_MEMORY, "%s: there is no memory for tensor '%s'", path,
-                       query);
+  guint8 *data = vitgate__safetensors_allocate(file, query, 3 * joined.n_bytes, error);
+  if (!data)
     return FALSE;
-  }
   for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
     memcpy(data + i * joined.n_bytes, sources[i]->data, joined.n_bytes);
   g_autofree char *name =

@@ -106,15 +106,11 @@ static gboolean replace(Safetensors *file, const float *positions, gsize rows, g
   const Tensor *tensors = vitgate__safetensors_list(file, &n);
   g_autoptr(GArray) changed = g_array_new(FALSE, FALSE, sizeof(Tensor));
   g_array_append_vals(changed, tensors, n);
-  for (guint i = 0; i < n; i++) {
-    Tensor *tensor = &g_array_index(changed, Tensor, i);
-    if (strcmp(tensor->name, "pos_embed"))
-      continue;
-    tensor->type = TENSOR_F32;
-    tensor->shape[1] = rows;
-    tensor->data = positions;
-    tensor->n_bytes = rows * dim * sizeof *positions;
-  }
+  Tensor *tensor = vitgate__tensors_find(changed, "pos_embed");
+  tensor->type = TENSOR_F32;
+  tensor->shape[1] = rows;
+  tensor->data = positions;
+  tensor->n_bytes = rows * dim * sizeof *positions;
   return vitgate__safetensors_replace(file, changed, error);
 }
 
@@ -137,15 +133,13 @@ gboolean vitgate__positions_resize(Safetensors *file, Description *d, guint imag
     return FALSE;
   const gsize rows = vitgate__description_n_tokens(&resized);
   g_autofree float *old = g_try_new(float, before * d->dim);
-  float *new = vitgate__safetensors_allocate(file, rows * d->dim * sizeof *new);
+  float *new = vitgate__safetensors_allocate(file, "pos_embed", rows * d->dim * sizeof *new, error);
   if (!old || !new || !vitgate__weights_read(file, "pos_embed", old, error) ||
       !vitgate__positions_interpolate(new + prefix * d->dim, new_side, old + prefix * d->dim, side,
                                       d->dim)) {
     if (error && !*error)
       vitgate__set_error(error, VITGATE_ERROR_MEMORY,
-                         "%s: there is no memory for positions of %u "
-                         "pixels",
-                         path, image_size);
+                         "%s: there is no memory for positions of %u pixels", path, image_size);
     return FALSE;
   }
   memcpy(new, old, prefix * d->dim * sizeof *new);

@@ -293,17 +293,29 @@ const Tensor *vitgate__safetensors_list(const Safetensors *file, guint *n_tensor
   return (const Tensor *)(gpointer)file->tensors->data;
 }
 
-gpointer vitgate__safetensors_allocate(Safetensors *file, gsize n_bytes)
+gpointer vitgate__safetensors_allocate(Safetensors *file, const char *name, gsize n_bytes,
+                                       GError **error)
 {
   gpointer memory = g_try_malloc(MAX(n_bytes, 1));
   if (memory)
     g_ptr_array_add(file->memory, memory);
+  else
+    vitgate__set_error(error, VITGATE_ERROR_MEMORY, "%s: there is no memory for tensor '%s'",
+                       file->path, name);
   return memory;
 }
 
 const char *vitgate__safetensors_intern(Safetensors *file, const char *name)
 {
   return g_string_chunk_insert_const(file->names, name);
+}
+
+Tensor *vitgate__tensors_find(const GArray *tensors, const char *name)
+{
+  for (guint i = 0; i < tensors->len; i++)
+    if (!strcmp(g_array_index(tensors, Tensor, i).name, name))
+      return &g_array_index(tensors, Tensor, i);
+  return NULL;
 }
 
 gboolean vitgate__safetensors_replace(Safetensors *file, const GArray *tensors, GError **error)

@@ -51,10 +51,17 @@ const Tensor *vitgate__safetensors_find(const Safetensors *file, const char *nam
  * @n_tensors: (out) */
 const Tensor *vitgate__safetensors_list(const Safetensors *file, guint *n_tensors);
 
-/* Memory and names that live as long as the file does.
- * Returns: (transfer none): NULL where memory is lacking */
-gpointer vitgate__safetensors_allocate(Safetensors *file, gsize n_bytes);
+/* Memory that lives as long as the file does.
+ * @name: of the tensor that it is for, which names it in the error
+ * Returns: (transfer none): or NULL with VITGATE_ERROR_MEMORY */
+gpointer vitgate__safetensors_allocate(Safetensors *file, const char *name, gsize n_bytes,
+                                       GError **error);
+
+/* Returns: (transfer none): a copy of @name that lives as long as the file does */
 const char *vitgate__safetensors_intern(Safetensors *file, const char *name);
+
+/* Returns: (nullable): the tensor of that name in @tensors (element-type Tensor) */
+Tensor *vitgate__tensors_find(const GArray *tensors, const char *name);
 
 /* Makes these the tensors of @file; every Tensor of before ends here.
  * @tensors: (element-type Tensor): whose names and data live as long as the file

@@ -191,14 +191,6 @@ static void multiply(const StageJob *job, const Linear *linear, float *out, gsiz
   vitgate__linear(linear, job->own->input, out, out_stride, in, in_stride, mode, rows);
 }
 
-static void normalize(const StageJob *job, float *out, const float *x, const LayerNorm *norm,
-                      guint n, guint rows)
-{
-  for (guint i = 0; i < rows; i++)
-    vitgate__kernels()->layer_norm(out + (gsize)i * n, x + (gsize)i * n, norm->scale, norm->shift,
-                                   (float)job->d->layer_norm_eps, n);
-}
-
 /* products[rows][3 * token_dim] at @stride, of the windows of tokens @row ... */
 static void project(const StageJob *job, const float *tensor, guint number, float *products,
                     gsize stride, guint row, guint rows)
@@ -210,7 +202,7 @@ static void project(const StageJob *job, const float *tensor, guint number, floa
   else
     unfold_map(windows, job->shared->maps[number - 1], d->image_size / (2u << number), d->token_dim,
                row, rows);
-  normalize(job, windows, windows, &job->stage->norm1, job->n_values, rows);
+  vitgate__normalize(&job->stage->norm1, d->layer_norm_eps, windows, windows, job->n_values, rows);
   multiply(job, &job->stage->qkv, products, stride, windows, job->n_values, LINEAR_STORE, rows);
 }
 
@@ -219,7 +211,7 @@ static void run_mlp(const StageJob *job, guint row, guint rows)
 {
   const guint n = job->d->token_dim;
   float *x = job->map + (gsize)row * n;
-  normalize(job, job->own->windows, x, &job->stage->norm2, n, rows);
+  vitgate__normalize(&job->stage->norm2, job->d->layer_norm_eps, job->own->windows, x, n, rows);
   multiply(job, &job->stage->fc1, job->own->products, n, job->own->windows, n, LINEAR_GELU, rows);
   multiply(job, &job->stage->fc2, x, n, job->own->products, n, LINEAR_ADD, rows);
 }
@@ -230,12 +222,6 @@ static void keep_values(const StageJob *job, const float *values, gsize stride, 
   const guint n = job->d->token_dim;
   for (guint i = 0; i < rows; i++)
     memcpy(job->map + (gsize)(row + i) * n, values + i * stride, n * sizeof *values);
-}
-
-static void wait_for_others(const StageJob *job)
-{
-  if (job->team)
-    vitgate__team_barrier(job->team);
 }
 
 /* ---- Performer ---- */
@@ -321,7 +307,7 @@ static void run_performer(const StageJob *job, guint number, const float *tensor
   const guint last = n_blocks * (job->member + 1) / job->n;
   for (guint block = first; block < last; block++)
     run_block(job, number, tensor, block);
-  wait_for_others(job);
+  vitgate__team_barrier(job->team);
   pack_total(job);
   for (guint block = first; block < last; block++) {
     const guint row = first_row(job, block), rows = first_row(job, block + 1) - row;
@@ -356,7 +342,7 @@ static void run_transformer(const StageJob *job, guint number, const float *tens
     project(job, tensor, number, some, 3 * n, row, rows);
     keep_values(job, some + 2 * n, 3 * n, row, rows);
   }
-  wait_for_others(job);
+  vitgate__team_barrier(job->team);
   vitgate__attend(&attention, job->first, job->last);
   for (guint row = job->first, rows; row < job->last; row += rows) {
     rows = vitgate__linear_rows(job->last - row);
@@ -389,9 +375,9 @@ void vitgate__t2t_run(const T2t *t2t, const T2tWork *works, Team *team, guint me
       .member = member,
       .n = n,
     };
-    wait_for_others(&job); /* the first member may be busy with an image of its own until here */
+    /* The first member may be busy with an image of its own until here. */
+    vitgate__team_barrier(team);
     (d->stem == STEM_PERFORMER ? run_performer : run_transformer)(&job, i, tensor);
   }
-  if (team)
-    vitgate__team_barrier(team);
+  vitgate__team_barrier(team);
 }

@@ -40,7 +40,7 @@ static inline void relax(void)
 
 void vitgate__team_barrier(Team *team)
 {
-  if (team->n_members == 1)
+  if (!team || team->n_members == 1)
     return;
   guint phase = atomic_load(&team->phase);
   if (atomic_fetch_add(&team->arrived, 1) + 1 == team->n_members) {

@@ -20,5 +20,6 @@ guint vitgate__team_size(const Team *team);
  * done. */
 void vitgate__team_run(Team *team, TeamFunction function, gpointer data);
 
-/* Returns when every member has called it. */
+/* Returns when every member has called it.
+ * @team: (nullable): there is nobody to wait for */
 void vitgate__team_barrier(Team *team);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "architecture.h"
 #include "error.h"
 
 typedef struct {
@@ -11,23 +12,6 @@ typedef struct {
   GError **error;
 } Folding;
 
-static Tensor *find_in(const Folding *f, const char *name)
-{
-  for (guint i = 0; i < f->tensors->len; i++)
-    if (!strcmp(g_array_index(f->tensors, Tensor, i).name, name))
-      return &g_array_index(f->tensors, Tensor, i);
-  return NULL;
-}
-
-static gpointer allocate(const Folding *f, const Tensor *tensor, gsize n_bytes)
-{
-  gpointer memory = vitgate__safetensors_allocate(f->file, n_bytes);
-  if (!memory)
-    vitgate__set_error(f->error, VITGATE_ERROR_MEMORY, "%s: there is no memory for tensor '%s'",
-                       vitgate__safetensors_get_path(f->file), tensor->name);
-  return memory;
-}
-
 /* ---- LayerScale ---- */
 
 /* Multiplies the rows of @tensor. Products of floats are rounded once: as exact as the sum that
@@ -35,7 +19,8 @@ static gpointer allocate(const Folding *f, const Tensor *tensor, gsize n_bytes)
 static gboolean scale_rows(const Folding *f, Tensor *tensor, const float *scales)
 {
   const gsize n = vitgate__tensor_n_elements(tensor), columns = n / tensor->shape[0];
-  float *values = allocate(f, tensor, n * sizeof *values);
+  float *values =
+      vitgate__safetensors_allocate(f->file, tensor->name, n * sizeof *values, f->error);
   if (!values)
     return FALSE;
   vitgate__tensor_to_float(values, tensor);
@@ -56,7 +41,7 @@ static gboolean fold_scale(const Folding *f, const Tensor *gamma, const char *la
   vitgate__tensor_to_float(scales, gamma);
   for (guint p = 0; p < G_N_ELEMENTS(parts); p++) {
     g_autofree char *name = g_strdup_printf("%s.%s", layer, parts[p]);
-    Tensor *tensor = find_in(f, name);
+    Tensor *tensor = vitgate__tensors_find(f->tensors, name);
     if (!tensor || !tensor->n_dims || tensor->shape[0] != n || tensor->type == TENSOR_I8 || !n) {
       g_autofree char *shape = vitgate__tensor_describe_shape(gamma->shape, gamma->n_dims);
       vitgate__set_error(f->error, VITGATE_ERROR_TENSOR,
@@ -96,24 +81,18 @@ static gboolean fold_scales(const Folding *f)
 
 /* ---- Position embeddings ---- */
 
-static gboolean is_square(guint64 n)
-{
-  guint64 side = 0;
-  while (side * side < n && side < 4096)
-    side++;
-  return n > 1 && side * side == n;
-}
-
 /* A square of patches cannot have been counted with a class token, or two tokens. */
 static gboolean add_class_position(const Folding *f)
 {
-  Tensor *position = find_in(f, "pos_embed");
+  Tensor *position = vitgate__tensors_find(f->tensors, "pos_embed");
   if (!position || position->n_dims != 3 || position->shape[0] != 1 || position->n_bytes == 0 ||
-      !is_square(position->shape[1]) || !find_in(f, "cls_token"))
+      position->shape[1] == 1 || !vitgate__side_of(position->shape[1]) ||
+      !vitgate__tensors_find(f->tensors, "cls_token"))
     return TRUE;
-  const guint prefix = find_in(f, "dist_token") ? 2 : 1;
+  const guint prefix = vitgate__tensors_find(f->tensors, "dist_token") ? 2 : 1;
   const gsize zeros = position->n_bytes / position->shape[1] * prefix;
-  guint8 *data = allocate(f, position, position->n_bytes + zeros);
+  guint8 *data =
+      vitgate__safetensors_allocate(f->file, position->name, position->n_bytes + zeros, f->error);
   if (!data)
     return FALSE;
   memset(data, 0, zeros); /* 0.0 in every type of floats */
@@ -133,8 +112,8 @@ static void rename_norm(const Folding *f)
   static const char *const names[][2] = { { "fc_norm.weight", "norm.weight" },
                                           { "fc_norm.bias", "norm.bias" } };
   for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
-    Tensor *norm = find_in(f, names[i][0]);
-    if (norm && !find_in(f, names[i][1]))
+    Tensor *norm = vitgate__tensors_find(f->tensors, names[i][0]);
+    if (norm && !vitgate__tensors_find(f->tensors, names[i][1]))
       norm->name = names[i][1];
   }
 }

@@ -6,10 +6,8 @@
 void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows)
 {
   const Description *d = job->vit->description;
-  for (guint i = 0; i < rows; i++)
-    vitgate__kernels()->layer_norm(job->scratch->norm + (gsize)i * d->dim,
-                                   job->image->x + (gsize)(first + i) * d->dim, norm->scale,
-                                   norm->shift, (float)d->layer_norm_eps, d->dim);
+  vitgate__normalize(norm, d->layer_norm_eps, job->scratch->norm,
+                     job->image->x + (gsize)first * d->dim, d->dim, rows);
 }
 
 /* Merges tokens whose keys agree; the keys are still in qkv. */

@@ -61,8 +61,7 @@ typedef struct {
 
 static inline void wait_for_others(const Job *job)
 {
-  if (job->team)
-    vitgate__team_barrier(job->team);
+  vitgate__team_barrier(job->team);
 }
 
 /* Deals the rows out anew, after their number has changed. */

@@ -179,8 +179,8 @@ static void pool(const Job *job)
     return;
   }
   average_patches(job, job->scratch->features);
-  vitgate__kernels()->layer_norm(job->scratch->norm, job->scratch->features, vit->norm.scale,
-                                 vit->norm.shift, (float)d->layer_norm_eps, d->dim);
+  vitgate__normalize(&vit->norm, d->layer_norm_eps, job->scratch->norm, job->scratch->features,
+                     d->dim, 1);
   job->image->outcome.n_tokens = job->image->n_tokens;
 }
 
@@ -368,9 +368,6 @@ const VitOutcome *vitgate__vit_forward(const Vit *vit, VitWork *work, Team *team
 void vitgate__vit_get_tokens(const Vit *vit, const VitWork *work, guint image, float *tokens)
 {
   const Description *d = vit->description;
-  const ImageState *state = &work->images[image];
-  for (guint i = 0; i < vit->n_prefix; i++)
-    vitgate__kernels()->layer_norm(tokens + (gsize)i * d->dim, state->x + (gsize)i * d->dim,
-                                   vit->norm.scale, vit->norm.shift, (float)d->layer_norm_eps,
-                                   d->dim);
+  vitgate__normalize(&vit->norm, d->layer_norm_eps, tokens, work->images[image].x, d->dim,
+                     vit->n_prefix);
 }

@@ -111,12 +111,10 @@ static gboolean check_least(const char *name, double value, gboolean fine, const
 
 static gboolean check(const Options *o, GError **error)
 {
-  if (!o->teacher || !o->out || !o->data || !*o->data)
-    return fail(error, "%s is missing (see %s --help)",
-                !o->teacher ? "--teacher"
-                : !o->out   ? "--output"
-                            : "--data",
-                g_get_prgname());
+  if (!command_check_given("--teacher", o->teacher != NULL, error) ||
+      !command_check_given("--output", o->out != NULL, error) ||
+      !command_check_given("--data", o->data && *o->data, error))
+    return FALSE;
   if (strcmp(o->precision, "float32") && strcmp(o->precision, "int8"))
     return fail(error, "--precision is \"%s\", expected float32 or int8", o->precision);
   return check_ratio("--target", o->target, 1e-3, error) &&

@@ -529,13 +529,9 @@ int command_eval(int argc, char **argv, GError **error)
   eval.options.max_batch = (guint)batch_size;
   if (!parse_compute(compute, &eval.compute, error) ||
       !vitgate_precision_parse(precision ? precision : "auto", &eval.precision, error) ||
-      !granularity_parse(granularity ? granularity : "sample", &eval.options, error))
+      !granularity_parse(granularity ? granularity : "sample", &eval.options, error) ||
+      !command_check_given("--data", data != NULL, error))
     return 1;
-  if (!data) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--data is missing (see %s --help)",
-                g_get_prgname());
-    return 1;
-  }
   const Choice choice = { data, folders, shuffle, reference };
   const int status = run(&eval, &choice, as_json, error);
   g_free(eval.order);

@@ -27,14 +27,8 @@ static gboolean add_tensor(Safetensors *file, const char *name, GArray *tensors,
   Tensor tensor = *vitgate__safetensors_find(file, name);
   if (tensor.type == TENSOR_I8) {
     const gsize n = vitgate__tensor_n_elements(&tensor);
-    float *values = vitgate__safetensors_allocate(file, n * sizeof *values);
-    if (!values) {
-      g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_MEMORY,
-                  "%s: there is no memory for tensor '%s'", vitgate__safetensors_get_path(file),
-                  name);
-      return FALSE;
-    }
-    if (!vitgate__weights_read(file, name, values, error))
+    float *values = vitgate__safetensors_allocate(file, name, n * sizeof *values, error);
+    if (!values || !vitgate__weights_read(file, name, values, error))
       return FALSE;
     tensor.type = TENSOR_F32;
     tensor.data = values;
@@ -123,12 +117,7 @@ int command_export(int argc, char **argv, GError **error)
     "are not in it; a module that was cut away whole has no tensors there.\n"
   };
   g_autofree char *in = command_parse_one(&syntax, argc, argv, "model file", error);
-  if (!in)
+  if (!in || !command_check_given("--output", out != NULL, error))
     return 1;
-  if (!out) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--output is missing (see %s --help)",
-                g_get_prgname());
-    return 1;
-  }
   return run(in, out, onnx, error);
 }

@@ -169,17 +169,11 @@ static gboolean compare_precisions(const Safetensors *file, Description *descrip
   return n > 0;
 }
 
-static const char *network_name(const Description *description)
+static char *network_name(const Description *description)
 {
-  switch (description->stem) {
-  case STEM_PERFORMER:
-    return "T2T-ViT (performer)";
-  case STEM_TRANSFORMER:
-    return "T2T-ViT (transformer)";
-  case STEM_PATCHES:
-    break;
-  }
-  return description->distilled ? "distilled ViT" : "ViT";
+  if (description->stem)
+    return g_strdup_printf("T2T-ViT (%s)", vitgate__description_stem(description));
+  return g_strdup(description->distilled ? "distilled ViT" : "ViT");
 }
 
 static void print_summary(const Description *description, const char *out)
@@ -187,13 +181,14 @@ static void print_summary(const Description *description, const char *out)
   const Preprocessing *preprocessing = &description->preprocessing;
   g_autofree char *name = command_clean_text(description->name);
   g_autofree char *file = g_filename_display_name(out);
+  g_autofree char *network = network_name(description);
   g_print("%s: a %s of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
           "(%u tokens); %u classes %s labels%s; %.1f M parameters, %.3f GMACs. Images are resized "
           "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s.\n",
-          name, network_name(description), description->depth, description->dim,
-          description->head_dim, description->image_size, description->image_size,
-          description->patch_size, vitgate__description_n_tokens(description),
-          description->n_classes, description->labels ? "with" : "without",
+          name, network, description->depth, description->dim, description->head_dim,
+          description->image_size, description->image_size, description->patch_size,
+          vitgate__description_n_tokens(description), description->n_classes,
+          description->labels ? "with" : "without",
           description->mean_pooling ? ", told from the mean of all patches" : "",
           (double)vitgate__description_parameters(description) / 1e6,
           vitgate__description_gmacs(description), preprocessing->resize,
@@ -281,23 +276,19 @@ int command_import(int argc, char **argv, GError **error)
   };
   const CommandSyntax syntax = {
     entries, "IN", "Makes a complete model file from published weights.",
-    "IN is a safetensors file of a DeiT or ViT as timm, Hugging Face or its authors publish\n"
-    "it, an index of such files, the folder with them as a hub gives it, or a model file of\n"
-    "vitgate, whose description can be changed so. config.json and preprocessor_config.json\n"
-    "beside the weights are read. Where nothing tells the pre-processing, DeiT's is taken: the\n"
-    "crop is 0.875 of the resized image, bicubic, with ImageNet's mean and standard deviation;\n"
-    "under Hugging Face's names of ViT, its processor's: no crop, bilinear, 0.5 and 0.5.\n\n"
+    "IN is a safetensors file of a DeiT, ViT or T2T-ViT as timm, Hugging Face or its authors\n"
+    "publish it, an index of such files, the folder with them as a hub gives it, or a model\n"
+    "file of vitgate, whose description can be changed so. config.json and\n"
+    "preprocessor_config.json beside the weights are read. Where nothing tells the\n"
+    "pre-processing, DeiT's is taken: the crop is 0.875 (of a T2T-ViT 0.9) of the resized\n"
+    "image, bicubic, with ImageNet's mean and standard deviation; under Hugging Face's names\n"
+    "of ViT, its processor's: no crop, bilinear, 0.5 and 0.5.\n\n"
     "The fast products in int8 or bf16 are taken unasked where OUT tells that they lose little:\n"
     "--data measures that, on up to 512 photographs. Labels are not needed.\n"
   };
   g_autofree char *in = command_parse_one(&syntax, argc, argv, "weights file", error);
-  if (!in)
+  if (!in || !command_check_given("--output", options.out != NULL, error))
     return 1;
-  if (!options.out) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--output is missing (see %s --help)",
-                g_get_prgname());
-    return 1;
-  }
   if (options.reference && !options.data) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--reference goes with --data");
     return 1;

@@ -112,16 +112,11 @@ static void print_provenance(JsonObject *provenance)
   }
 }
 
-static const char *stem_name(const Description *description)
-{
-  return description->stem == STEM_PERFORMER ? "performer" : "transformer";
-}
-
 static void print_stem(const Description *description)
 {
   if (!description->stem)
     return;
-  g_print("stem: tokens to tokens, by a %s on tokens of %u", stem_name(description),
+  g_print("stem: tokens to tokens, by a %s on tokens of %u", vitgate__description_stem(description),
           description->token_dim);
   if (description->n_features)
     g_print(" with %u random features", description->n_features);
@@ -133,7 +128,7 @@ static void report_stem(JsonBuilder *json, const Description *description)
   if (!description->stem)
     return;
   report_begin(json, "stem");
-  report_string(json, "kind", stem_name(description));
+  report_string(json, "kind", vitgate__description_stem(description));
   report_count(json, "token_dim", description->token_dim);
   if (description->n_features)
     report_count(json, "features", description->n_features);

@@ -72,6 +72,14 @@ char *command_parse_one(const CommandSyntax *syntax, int argc, char **argv, cons
   return g_strdup(arguments[0]);
 }
 
+gboolean command_check_given(const char *option, gboolean given, GError **error)
+{
+  if (!given)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "%s is missing (see %s --help)", option,
+                g_get_prgname());
+  return given;
+}
+
 gboolean command_check_range(const char *option, int value, int low, int high, GError **error)
 {
   if (value >= low && value <= high)

@@ -57,6 +57,9 @@ gboolean command_parse(const CommandSyntax *syntax, int argc, char **argv, char 
 char *command_parse_one(const CommandSyntax *syntax, int argc, char **argv, const char *what,
                         GError **error);
 
+/* Returns: FALSE with COMMAND_ERROR_USAGE unless the @option that must be there is */
+gboolean command_check_given(const char *option, gboolean given, GError **error);
+
 /* Returns: FALSE with COMMAND_ERROR_USAGE unless @low <= @value <= @high */
 gboolean command_check_range(const char *option, int value, int low, int high, GError **error);
 

@@ -37,6 +37,9 @@ enum { OPSET = 17, IR_VERSION = 8 };
 
 #define MAX_INTS 8
 
+/* Of the weights; protocol buffers end at 2 GiB, and the graph takes some of it. */
+#define MAX_BYTES (G_GUINT64_CONSTANT(2000) << 20)
+
 typedef struct {
   const Safetensors *file;
   const Description *d;
@@ -337,7 +340,7 @@ static GBytes *make_model(GByteArray *graph)
 
 GBytes *onnx_graph_build(const Safetensors *file, const Description *d, GError **error)
 {
-  if (vitgate__description_parameters(d) * sizeof(float) > ONNX_MAX_BYTES) {
+  if (vitgate__description_parameters(d) * sizeof(float) > MAX_BYTES) {
     g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_UNSUPPORTED,
                 "%s: has %" G_GUINT64_FORMAT " parameters, more than one ONNX file holds",
                 vitgate__safetensors_get_path(file), vitgate__description_parameters(d));

@@ -3,32 +3,16 @@
  * SDOT adds up four products of signed bytes in each 32 bit lane, so rows become q - 128 as they
  * are loaded, and zero points with them. Four groups of a row are loaded at once and meet two
  * vectors of columns each. A tile of sums stays in registers while it walks k, each in a variable
- * of its own.
- *
- * Packed weights: panels of PANEL columns; in each, the sum of every column's weights, then
- * [k / GROUP][PANEL][GROUP] bytes, with zeros behind the last column and value. */
+ * of its own. What a panel tells of a column's weights is their sum. */
 #include <arm_neon.h>
 
-#include "int8-isa.h"
-
-#define PANEL       (2 * LANES)
 #define ROWS        8
 #define FOR_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
+#include "int8-panels.h"
+
 /* Rows hold q; products take q - MIDDLE. */
 #define MIDDLE 128
-
-/* Some rows of the product by one panel's columns. */
-typedef struct {
-  float *out;
-  gsize out_stride;
-  const guint8 *q;
-  gsize groups; /* in a row of q, and in a column of the panel */
-  const Int8Row *rows;
-  const gint8 *panel;
-  const float *scales, *bias; /* bias: NULL or [PANEL] */
-  Int8Mode mode;
-} Block;
 
 static inline int8x16_t load_groups(const guint8 *q)
 {
@@ -64,12 +48,13 @@ static inline void store_sums(const Block *t, guint row, int32x4_t sums0, int32x
   store(o + LANES, v1);
 }
 
-/* @rows: up to ROWS, a constant at every call, so that every condition on it folds away. */
-static inline __attribute__((always_inline)) void multiply_tile(const Block *t, const guint rows)
+static inline __attribute__((always_inline)) void multiply_tile(const Block *t, const guint rows,
+                                                                const guint columns)
 {
   const gsize stride = t->groups * GROUP;
-  const guint8 *q = t->q, *const whole = q + t->groups / 4 * 16, *const end = q + stride;
-  const gint8 *b = t->panel + PANEL * sizeof(gint32);
+  const guint8 *q = (const guint8 *)t->q, *const whole = q + t->groups / 4 * 16,
+               *const end = q + stride;
+  const gint8 *b = (const gint8 *)t->panel + PANEL * sizeof(gint32);
   int32x4_t sums0, sums1;
   memcpy(&sums0, t->panel, sizeof sums0);
   memcpy(&sums1, t->panel + sizeof sums0, sizeof sums1);
@@ -115,111 +100,26 @@ static inline __attribute__((always_inline)) void multiply_tile(const Block *t, 
 #undef STORE
 }
 
-/* Tiles of rows differ by one at most. */
-static void multiply_panel(Block t, guint m)
-{
-  for (guint tiles = (m + ROWS - 1) / ROWS; tiles; tiles--) {
-    const guint rows = m / tiles;
-    switch (rows) {
-#define CASE(r)                                                                                    \
-  case r + 1:                                                                                      \
-    multiply_tile(&t, r + 1);                                                                      \
-    break;
-      FOR_ROWS(CASE)
-#undef CASE
-    }
-    m -= rows;
-    t.out += rows * t.out_stride;
-    t.q += rows * t.groups * GROUP;
-    t.rows += rows;
-  }
-}
-
-/* A panel with fewer columns than it has room for, by way of a full one on the stack. */
-static void multiply_edge(Block t, guint m, guint n)
-{
-  float tile[ROWS * PANEL], scales[PANEL] = { 0 }, bias[PANEL] = { 0 };
-  const gboolean add = t.mode == INT8_ADD;
-  float *out = t.out;
-  memcpy(scales, t.scales, n * sizeof *scales);
-  if (t.bias)
-    memcpy(bias, t.bias, n * sizeof *bias);
-  Block full = t;
-  full.out = tile;
-  full.out_stride = PANEL;
-  full.scales = scales;
-  full.bias = bias;
-  full.mode = add ? INT8_STORE : t.mode;
-  for (guint rows; m; m -= rows, full.q += rows * t.groups * GROUP, full.rows += rows) {
-    rows = MIN(m, ROWS);
-    multiply_panel(full, rows);
-    for (guint i = 0; i < rows; i++, out += t.out_stride)
-      for (guint j = 0; j < n; j++)
-        out[j] = (add ? out[j] : 0.0f) + tile[i * PANEL + j];
-  }
-}
-
-static gsize panel_size(guint k)
-{
-  return PANEL * (sizeof(gint32) + ((gsize)k + GROUP - 1) / GROUP * GROUP);
-}
-
-static void gemm(float *out, gsize out_stride, gconstpointer q, const Int8Row *rows,
-                 gconstpointer packed, const float *scales, const float *bias, Int8Mode mode,
-                 guint m, guint n, guint k)
-{
-  Block t = {
-    out, out_stride, q, ((gsize)k + GROUP - 1) / GROUP, rows, packed, scales, bias, mode
-  };
-  for (; n >= PANEL; n -= PANEL) {
-    multiply_panel(t, m);
-    t.out += PANEL;
-    t.panel += panel_size(k);
-    t.scales += PANEL;
-    t.bias = t.bias ? t.bias + PANEL : NULL;
-  }
-  if (n)
-    multiply_edge(t, m, n);
-}
-
 /* ---- Packing ---- */
 
-/* w: value i of column j at w[j * column + i * value] */
-static void pack_weights(gint8 *packed, const gint8 *w, gsize column, gsize value, guint n, guint k)
+/* A panel is never narrower: nothing here has a single vector of columns. */
+static inline guint panel_width(guint n)
 {
-  for (guint j = 0; j < n; j += PANEL, packed += panel_size(k)) {
-    gint8 *groups = packed + PANEL * sizeof(gint32);
-    gint32 sums[PANEL] = { 0 };
-    memset(groups, 0, panel_size(k) - sizeof sums);
-    for (guint c = 0; c < MIN(PANEL, n - j); c++)
-      for (guint i = 0; i < k; i++) {
-        const gint8 weight = w[(j + c) * column + i * value];
-        groups[(i / GROUP * PANEL + c) * GROUP + i % GROUP] = weight;
-        sums[c] += weight;
-      }
-    memcpy(packed, sums, sizeof sums);
+  return PANEL;
+}
+
+static guint8 *finish_panel(guint8 *panel, guint width, gsize groups)
+{
+  const int8x16_t ones = vdupq_n_s8(1);
+  const gint8 *b = (const gint8 *)panel + PANEL * sizeof(gint32);
+  int32x4_t sums0 = vdupq_n_s32(0), sums1 = sums0;
+  for (gsize g = 0; g < groups; g++, b += PANEL * GROUP) {
+    sums0 = vdotq_s32(sums0, vld1q_s8(b), ones);
+    sums1 = vdotq_s32(sums1, vld1q_s8(b + 16), ones);
   }
+  memcpy(panel, &sums0, sizeof sums0);
+  memcpy(panel + sizeof sums0, &sums1, sizeof sums1);
+  return panel + PANEL * (sizeof(gint32) + groups * GROUP);
 }
 
-static void pack(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k)
-{
-  pack_weights(packed, w, w_stride, 1, n, k);
-}
-
-static void pack_transposed(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k)
-{
-  pack_weights(packed, w, 1, w_stride, n, k);
-}
-
-const Int8Kernels INT8_TABLE = {
-  .name = "dotprod",
-  .step = GROUP,
-  .value_size = sizeof(Quantity),
-  .quantize = KERNEL(quantize),
-  .soften = KERNEL(soften),
-  .quantize_rows = KERNEL(quantize_rows),
-  .quantize_columns = KERNEL(quantize_columns),
-  .pack = pack,
-  .pack_transposed = pack_transposed,
-  .gemm = gemm,
-};
+DEFINE_TABLE("dotprod");

@@ -6,8 +6,10 @@
 #define PHOTOGRAPHS 512
 #define BATCH       32
 
-gboolean precision_find_labels(const char *path, VitgatePrecision precision, const HeldOut *h,
-                               guint *labels, GError **error)
+/* @labels: (out caller-allocates): [held_out->n]
+ * Returns: FALSE with VITGATE_ERROR_* */
+static gboolean find_labels(const char *path, VitgatePrecision precision, const HeldOut *h,
+                            guint *labels, GError **error)
 {
   g_autoptr(VitgateModel) model = vitgate_model_open_with(path, precision, error);
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, NULL, error) : NULL;
@@ -28,7 +30,7 @@ gboolean precision_record(const char *path, const HeldOut *h, const guint *label
   for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++) {
     g_autoptr(GError) failure = NULL;
     guint n_same = 0;
-    if (!precision_find_labels(path, (VitgatePrecision)p, h, found, &failure)) {
+    if (!find_labels(path, (VitgatePrecision)p, h, found, &failure)) {
       if (g_error_matches(failure, VITGATE_ERROR, VITGATE_ERROR_UNSUPPORTED))
         continue;
       g_propagate_error(error, g_steal_pointer(&failure));
@@ -71,7 +73,7 @@ guint precision_record_data(const char *path, const char *reference, const char 
     return 0;
   guint n = photographs->n;
   g_autofree guint *labels = g_new(guint, n);
-  if (!precision_find_labels(teacher, VITGATE_PRECISION_FLOAT32, photographs, labels, error) ||
+  if (!find_labels(teacher, VITGATE_PRECISION_FLOAT32, photographs, labels, error) ||
       !precision_record(path, photographs, labels, agreement, error))
     n = 0;
   held_out_free(&photographs);

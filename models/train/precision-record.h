@@ -3,13 +3,8 @@
 
 #include "held-out.h"
 
-/* Finds the classes of the photographs held out, by the model @path at its default dial.
- * @labels: (out caller-allocates): [held_out->n]
- * Returns: FALSE with VITGATE_ERROR_* */
-gboolean precision_find_labels(const char *path, VitgatePrecision precision,
-                               const HeldOut *held_out, guint *labels, GError **error);
-
-/* Runs the model @path on the photographs held out in each precision that this machine has.
+/* Runs the model @path on the photographs held out, at its default dial, in each precision that
+ * this machine has.
  * @labels: [held_out->n] the teacher's classes
  * @agreement: (out caller-allocates): [VITGATE_N_PRECISIONS] shares with the teacher's class; of
  * what was not run it stays as it is

@@ -116,10 +116,15 @@ float fixture_uniform(guint32 *state, float low, float high)
   return low + (high - low) * ((float)(fixture_random(state) >> 8) / 0x1p24f);
 }
 
+void fixture_fill(float *values, gsize n, float low, float high, guint32 *state)
+{
+  for (gsize i = 0; i < n; i++)
+    values[i] = fixture_uniform(state, low, high);
+}
+
 float *fixture_tensors(guint32 seed, gsize n)
 {
   float *tensors = g_new(float, n);
-  for (gsize i = 0; i < n; i++)
-    tensors[i] = fixture_uniform(&seed, -2, 2);
+  fixture_fill(tensors, n, -2, 2, &seed);
   return tensors;
 }

@@ -60,6 +60,9 @@ guint32 fixture_random(guint32 *state);
 /* The same, evenly between @low and @high. */
 float fixture_uniform(guint32 *state, float low, float high);
 
+/* Sets @n values to such numbers. */
+void fixture_fill(float *values, gsize n, float low, float high, guint32 *state);
+
 /* Returns: (transfer full): @n such numbers from -2 to 2, for tensors of images */
 float *fixture_tensors(guint32 seed, gsize n);
 

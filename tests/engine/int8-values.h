@@ -20,9 +20,3 @@ static inline void set_value(const Int8Kernels *kernels, gpointer q, gsize i, gu
   else
     ((gint16 *)q)[i] = value;
 }
-
-static inline void fill(float *values, gsize n, float low, float high, guint32 *random)
-{
-  for (gsize i = 0; i < n; i++)
-    values[i] = fixture_uniform(random, low, high);
-}

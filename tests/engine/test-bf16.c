@@ -40,12 +40,6 @@ static void tear_down(void)
   guarded_free(biases);
 }
 
-static void fill(float *values, gsize n, guint32 *random)
-{
-  for (gsize i = 0; i < n; i++)
-    values[i] = fixture_uniform(random, -1, 1);
-}
-
 /* ---- One value ---- */
 
 static guint32 bits_of(float x)
@@ -126,7 +120,7 @@ START_TEST(matrices_of_all_sizes_are_converted)
 {
   static float values[LARGEST * LARGEST];
   guint32 random = 1;
-  fill(values, G_N_ELEMENTS(values), &random);
+  fixture_fill(values, G_N_ELEMENTS(values), -1, 1, &random);
   for (guint m = 0; m < G_N_ELEMENTS(sizes); m++)
     for (guint k = 0; k < G_N_ELEMENTS(sizes); k++)
       for (guint i = 0; i < 4; i++) {
@@ -243,10 +237,10 @@ static void check_product(const Product *p, guint32 *random)
   static float a[LARGEST * LARGEST], b[LARGEST * LARGEST], bias[LARGEST],
       before[LARGEST * (LARGEST + MOST_GAP)];
   const gsize stride = p->n + p->gap, n_out = (p->m - 1) * stride + p->n;
-  fill(a, (gsize)p->m * p->k, random);
-  fill(b, (gsize)p->k * p->n, random);
-  fill(bias, p->n, random);
-  fill(before, n_out, random);
+  fixture_fill(a, (gsize)p->m * p->k, -1, 1, random);
+  fixture_fill(b, (gsize)p->k * p->n, -1, 1, random);
+  fixture_fill(bias, p->n, -1, 1, random);
+  fixture_fill(before, n_out, -1, 1, random);
   const guint16 *right = pack_right(p, b), *left = convert_left(p, a);
   float *out = guarded_place(outs, n_out * sizeof *out, p->where);
   float *guarded_bias = guarded_place(biases, p->n * sizeof *bias, p->where);

@@ -83,7 +83,7 @@ START_TEST(rows_of_all_lengths_are_quantised)
   for (guint k = 1; k <= LARGEST; k++)
     for (guint m = 1; m < 8; m += 3) {
       const float middle = fixture_uniform(&random, -3, 3);
-      fill(x, (gsize)m * k, middle - 2, middle + 2, &random);
+      fixture_fill(x, (gsize)m * k, middle - 2, middle + 2, &random);
       check_quantize(kernels, x, m, k, k % (MOST_GAP + 1), k / 2 % 2);
     }
 }
@@ -135,8 +135,8 @@ START_TEST(quantised_values_are_near)
   FOR_ALL_KERNELS(kernels)
   for (guint i = 0; i < 100; i++) {
     Int8Row row;
-    fill(x, G_N_ELEMENTS(x), fixture_uniform(&random, -4, 0), fixture_uniform(&random, 0, 4),
-         &random);
+    fixture_fill(x, G_N_ELEMENTS(x), fixture_uniform(&random, -4, 0),
+                 fixture_uniform(&random, 0, 4), &random);
     kernels->quantize(q, &row, x, G_N_ELEMENTS(x), 1, G_N_ELEMENTS(x));
     for (guint j = 0; j < G_N_ELEMENTS(x); j++) {
       const gint value = value_at(kernels, q, j);
@@ -207,7 +207,7 @@ START_TEST(rows_of_all_lengths_are_softened)
   for (guint k = 1; k <= LARGEST; k++)
     for (guint m = 1; m < 8; m += 3) {
       const float spread = fixture_uniform(&random, 0, 60);
-      fill(x, (gsize)m * k, -spread, spread, &random);
+      fixture_fill(x, (gsize)m * k, -spread, spread, &random);
       check_soften(kernels, x, 0.125f, m, k, k % (MOST_GAP + 1), k / 2 % 2);
     }
 }
@@ -286,7 +286,7 @@ START_TEST(weights_of_all_sizes_are_quantised)
   FOR_ALL_KERNELS(kernels)
   for (guint n = 1; n <= 80; n += 1 + n / 5)
     for (guint k = 1; k <= 80; k++) {
-      fill(w, (gsize)n * k, -3, 3, &random);
+      fixture_fill(w, (gsize)n * k, -3, 3, &random);
       check_weights(kernels, w, n, k, columns, k % (MOST_GAP + 1), k / 2 % 2);
     }
 }
@@ -303,7 +303,7 @@ START_TEST(extreme_weights_are_quantised)
   FOR_ALL_KERNELS(kernels)
   for (guint e = 0; e < G_N_ELEMENTS(extremes); e++) {
     const float others_are = fabsf(extremes[e]) < 1 ? 0 : 1;
-    fill(w, N * N, -others_are, others_are, &random);
+    fixture_fill(w, N * N, -others_are, others_are, &random);
     for (guint i = 0; i < N; i += 3)
       w[i * N + (i * 7 + e) % N] = extremes[e];
     check_weights(kernels, w, N, N, columns, 0, GUARDED_END);

@@ -75,9 +75,9 @@ static void make_factors(Factors *f, const Product *p, guint32 *random)
     f->w[i] = (gint8)(random_byte(random) % 255 - 127);
   for (guint i = 0; i < p->m; i++)
     f->rows[i] = (Int8Row){ fixture_uniform(random, 0.5f, 2) / (float)p->k, random_byte(random) };
-  fill(f->scales, p->n, 0, 1.0f / 1024, random);
-  fill(f->bias, p->n, -2, 2, random);
-  fill(f->before, G_N_ELEMENTS(f->before), -2, 2, random);
+  fixture_fill(f->scales, p->n, 0, 1.0f / 1024, random);
+  fixture_fill(f->bias, p->n, -2, 2, random);
+  fixture_fill(f->before, G_N_ELEMENTS(f->before), -2, 2, random);
 }
 
 /* Returns: q as gemm wants it, with bytes of ones in the padding, which must count for nothing */

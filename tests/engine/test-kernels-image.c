@@ -2,9 +2,7 @@
  * precision, at odd sizes, on arrays that end where memory ends. */
 #include <math.h>
 
-#include "fixture.h"
-#include "guarded.h"
-#include "kernels.h"
+#include "float-values.h"
 
 /* How far a sum of up to forty products of a byte with a weight below 1 may be off, in float. */
 #define SUM_TOLERANCE 1e-3
@@ -32,9 +30,6 @@ static void tear_down(void)
   guarded_free(weights_area);
   guarded_free(starts_area);
 }
-
-#define FOR_ALL_KERNELS(k)                                                                         \
-  for (const Kernels *const *table_ = vitgate__kernels_all(), *k; (k = *table_); table_++)
 
 static guint8 *place_bytes(gsize n, GuardedPlace where, guint32 *random)
 {

@@ -118,7 +118,7 @@ START_TEST(a_description_is_written_as_it_was_read)
   g_autofree char *path = model_file_write(file, "again.safetensors");
   g_autoptr(GError) error = NULL;
   Safetensors *written = vitgate__safetensors_open(path, &error);
-  g_autoptr(Description) again = vitgate__description_read(written, 0, &error);
+  g_autoptr(Description) again = vitgate__description_read(written, NULL, &error);
   assert_success(again, error);
   g_autofree char *second = vitgate__description_to_json(again);
   ck_assert_str_eq(first, second);

@@ -6,6 +6,7 @@ Only Python's standard library is needed: the files are written by hand.
 """
 
 import json
+import math
 import struct
 import zlib
 
@@ -116,6 +117,12 @@ def tensors():
     }
 
 
+def pack_header(header):
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text
+
+
 def write_safetensors(path, entries, metadata=None):
     """entries: name: (shape, values), all as float32"""
     header = {"__metadata__": metadata} if metadata else {}
@@ -128,10 +135,25 @@ def write_safetensors(path, entries, metadata=None):
             "data_offsets": [len(data), len(data) + len(content)],
         }
         data += content
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + data)
+        file.write(pack_header(header) + data)
+
+
+def affine_shapes(name, *shape):
+    """name: shape of a layer's tensors"""
+    return {name + ".weight": list(shape), name + ".bias": [shape[0]]}
+
+
+def write_hollow(path, shapes):
+    """shapes: name: shape, of zeros as float16 that take no room on the disk"""
+    header, offset = {}, 0
+    for name, shape in shapes.items():
+        end = offset + 2 * math.prod(shape)
+        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [offset, end]}
+        offset = end
+    with open(path, "wb") as file:
+        file.write(pack_header(header))
+        file.truncate(file.tell() + offset)
 
 
 def read_safetensors(path):

@@ -1,12 +1,11 @@
 """T2T-ViTs under the names of their published checkpoints: shapes of any, random weights of a small
 one."""
 
-import json
+import math
 import random
-import struct
 from collections import namedtuple
 
-from colour_model import write_safetensors
+from colour_model import affine_shapes as affine, write_safetensors
 
 Shape = namedtuple("Shape", "kind dim depth ratio image token_dim classes", defaults=(224, 64, 1000))
 
@@ -21,10 +20,6 @@ PUBLISHED = {
     "t2t_vit_t_14": (Shape("transformer", 384, 14, 3), 21541070, 6.089),
 }
 SMALL = Shape("performer", 64, 2, 2, 48, 8, 5)
-
-
-def affine(name, *shape):
-    return {name + ".weight": list(shape), name + ".bias": [shape[0]]}
 
 
 def stage(shape, number):
@@ -64,27 +59,6 @@ def shapes(shape):
     return entries
 
 
-def count(sizes):
-    n = 1
-    for size in sizes:
-        n *= size
-    return n
-
-
-def write_sparse(path, shape):
-    """Weights of zeros, most of which the disk does not hold"""
-    header, offset = {}, 0
-    for name, sizes in shapes(shape).items():
-        end = offset + 2 * count(sizes)
-        header[name] = {"dtype": "F16", "shape": sizes, "data_offsets": [offset, end]}
-        offset = end
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        file.truncate(8 + len(text) + offset)
-
-
 def tensors(shape=SMALL, seed=1):
     """name: (shape, values), large enough for the classes to depend on the picture"""
     rng = random.Random(seed)
@@ -92,7 +66,7 @@ def tensors(shape=SMALL, seed=1):
     def values(name, sizes):
         scale = name.endswith(".weight") and "norm" in name
         spread = 1.5 / sizes[1] ** 0.5 if len(sizes) == 2 and not name.endswith(".w") else 0.3
-        return [(1 if scale else 0) + rng.gauss(0, spread) for _ in range(count(sizes))]
+        return [(1 if scale else 0) + rng.gauss(0, spread) for _ in range(math.prod(sizes))]
 
     return {name: (sizes, values(name, sizes)) for name, sizes in shapes(shape).items()}
 

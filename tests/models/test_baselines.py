@@ -2,9 +2,9 @@
 """What inspect prints of the published baselines: files of their shapes, all holes."""
 
 import json
-import struct
 import unittest
 
+import colour_model
 from command_case import CommandTest
 
 PATCH, CLASSES, DEPTH, PATCHES = 16, 1000, 12, 196
@@ -21,9 +21,7 @@ BASELINES = {
 
 
 def shapes(dim, distilled):
-    def affine(name, *shape):
-        return {name + ".weight": list(shape), name + ".bias": [shape[0]]}
-
+    affine = colour_model.affine_shapes
     found = {"cls_token": [1, 1, dim], "pos_embed": [1, PATCHES + 1 + distilled, dim]}
     found |= affine("patch_embed.proj", dim, 3, PATCH, PATCH)
     for i in range(DEPTH):
@@ -37,28 +35,12 @@ def shapes(dim, distilled):
     return found
 
 
-def write_hollow(path, entries):
-    """A safetensors file of float32 zeros that takes no room on the disk"""
-    header, offset = {}, 0
-    for name, shape in entries.items():
-        size = 4
-        for n in shape:
-            size *= n
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + size]}
-        offset += size
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        file.truncate(8 + len(text) + offset)
-
-
 class BaselineTest(CommandTest):
     def test_parameters_and_gmacs_are_the_published_ones(self):
         for name, (dim, distilled, parameters, gmacs) in BASELINES.items():
             with self.subTest(name):
                 path = self.path("weights.safetensors")
-                write_hollow(path, shapes(dim, distilled))
+                colour_model.write_hollow(path, shapes(dim, distilled))
                 found = json.loads(self.succeed("inspect", "--json", path))
                 self.assertEqual(found["parameters"], parameters)
                 self.assertEqual(found["dense"]["parameters"], parameters)

@@ -17,7 +17,7 @@ class PublishedTest(CommandTest):
         for name, (shape, parameters, gmacs) in t2t_model.PUBLISHED.items():
             with self.subTest(name):
                 path = self.path(name + ".safetensors")
-                t2t_model.write_sparse(path, shape)
+                colour_model.write_hollow(path, t2t_model.shapes(shape))
                 found = json.loads(self.succeed("inspect", "--json", path))
                 self.assertEqual(found["family"], "t2t")
                 self.assertEqual(found["stem"]["kind"], shape.kind)
@@ -27,7 +27,7 @@ class PublishedTest(CommandTest):
 
     def test_the_stem_is_shown(self):
         path = self.path("t2t_vit_7.safetensors")
-        t2t_model.write_sparse(path, t2t_model.PUBLISHED["t2t_vit_7"][0])
+        colour_model.write_hollow(path, t2t_model.shapes(t2t_model.PUBLISHED["t2t_vit_7"][0]))
         text = self.succeed("inspect", path)
         self.assertIn("family t2t, 7 blocks, 197 tokens of 256, heads of 64", text)
         self.assertIn("by a performer on tokens of 64 with 32 random features", text)
