@@ -34,6 +34,7 @@ int command_inspect(int argc, char **argv, GError **error);
 int command_classify(int argc, char **argv, GError **error);
 int command_eval(int argc, char **argv, GError **error);
 int command_export(int argc, char **argv, GError **error);
+int command_train(int argc, char **argv, GError **error);
 int command_compress(int argc, char **argv, GError **error);
 int command_bench(int argc, char **argv, GError **error);
 
@@ -62,6 +63,13 @@ gboolean command_check_given(const char *option, gboolean given, GError **error)
 
 /* Returns: FALSE with COMMAND_ERROR_USAGE unless @low <= @value <= @high */
 gboolean command_check_range(const char *option, int value, int low, int high, GError **error);
+
+/* Returns: FALSE with COMMAND_ERROR_USAGE unless @fine, which is for @value to be @expected */
+gboolean command_check_value(const char *option, double value, gboolean fine, const char *expected,
+                             GError **error);
+
+/* Returns: FALSE with COMMAND_ERROR_USAGE */
+gboolean command_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Prints "vitgate NAME: message" as exactly one line on stderr. */
 void command_note(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -46,7 +46,7 @@ guint *class_subset_read(const char *path, const Description *teacher, guint *n,
       twice = twice || g_array_index(classes, guint, j) == class;
     if (found < 0 || twice) {
       g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: line %u: '%s' %s", path, i + 1,
-                  lines[i], twice ? "is listed twice" : "is no class of the teacher");
+                  lines[i], twice ? "is listed twice" : "is no class of the model");
       return NULL;
     }
     g_array_append_val(classes, class);
@@ -83,4 +83,11 @@ Description *class_subset_describe(const Description *teacher, const guint *clas
   d->provenance = NULL;
   memset(d->agreement, 0, sizeof d->agreement);
   return d;
+}
+
+gboolean class_subset_equal(const Description *a, const Description *b)
+{
+  return a->n_classes == b->n_classes &&
+         (!a->label_ids || !b->label_ids ||
+          g_strv_equal((const char *const *)a->label_ids, (const char *const *)b->label_ids));
 }

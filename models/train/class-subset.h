@@ -1,4 +1,4 @@
-/* The classes that a student keeps of its teacher's. */
+/* The classes that a student keeps of its teacher's, or of the model that it begins with. */
 #pragma once
 
 #include "description.h"
@@ -11,3 +11,6 @@ guint *class_subset_read(const char *path, const Description *teacher, guint *n,
 
 /* Returns: (transfer full): @teacher with those classes alone; NULL takes all of them */
 Description *class_subset_describe(const Description *teacher, const guint *classes, guint n);
+
+/* Returns: whether both know the same classes, in the same order, as far as their ids tell */
+gboolean class_subset_equal(const Description *a, const Description *b);

@@ -165,13 +165,14 @@ void run_log_held_out(RunLog *log, const Trainer *trainer, const HeldOutOutcome 
     { "held_out_compute", outcome->ratio },
     { "held_out_top1", top1 },
   };
-  g_autoptr(JsonObject) object =
-      describe_step(trainer, fields, G_N_ELEMENTS(fields) - (outcome->labelled ? 0 : 1));
+  const guint first = outcome->taught ? 0 : 2, end = outcome->labelled ? 4 : 3;
+  g_autoptr(JsonObject) object = describe_step(trainer, fields + first, end - first);
   write_line(log, object);
-  g_autofree char *labelled =
-      outcome->labelled ? g_strdup_printf(", Top-1 %.1f %%", top1) : g_strdup("");
-  fprintf(stderr,
-          "%sheld out: divergence from the teacher %.4f, agreement %.1f %%%s, compute %.3f\n",
-          log->terminal ? "\r\033[K" : "", outcome->divergence, 100 * outcome->agreement, labelled,
-          outcome->ratio);
+  fprintf(stderr, "%sheld out: ", log->terminal ? "\r\033[K" : "");
+  if (outcome->taught)
+    fprintf(stderr, "divergence from the teacher %.4f, agreement %.1f %%, ", outcome->divergence,
+            100 * outcome->agreement);
+  if (outcome->labelled)
+    fprintf(stderr, "Top-1 %.1f %%, ", top1);
+  fprintf(stderr, "compute %.3f\n", outcome->ratio);
 }

@@ -53,6 +53,15 @@ gboolean student_load(Student *student, const char *path, const Description *who
   return fine;
 }
 
+gboolean student_is_alike(const Description *a, const Description *teacher)
+{
+  return a->image_size == teacher->image_size && a->patch_size == teacher->patch_size &&
+         a->stem == teacher->stem && a->token_dim == teacher->token_dim &&
+         a->n_features == teacher->n_features && a->dim == teacher->dim &&
+         a->head_dim == teacher->head_dim && a->depth == teacher->depth &&
+         a->distilled == teacher->distilled && a->qkv_unbiased == teacher->qkv_unbiased;
+}
+
 /* A new network of that description with the values that fit. */
 static void rebuild(Student *student, Description *d, gboolean search)
 {

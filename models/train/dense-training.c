@@ -1,0 +1,139 @@
+#include "dense-training.h"
+
+#include <string.h>
+
+#include "class-subset.h"
+#include "command.h"
+#include "fresh.h"
+#include "model-writer.h"
+#include "model.h"
+#include "published.h"
+#include "run.h"
+
+#define WATCHED_IMAGES 512
+
+/* ---- Beginning ---- */
+
+/* Its classes are the teacher's; without one, those of the file. */
+static Description *describe_fresh(const Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  if (run->teacher) {
+    const Description *t = teacher_get_description(run->teacher);
+    Description *d =
+        published_describe(o->variant, o->image_size, t->n_classes, t->labels, t->label_ids, error);
+    if (d)
+      memcpy(&d->preprocessing, &t->preprocessing, sizeof d->preprocessing);
+    return d;
+  }
+  if (!o->classes) {
+    command_fail(error, "--classes is missing: without a teacher it names the classes");
+    return NULL;
+  }
+  g_auto(GStrv) ids = NULL;
+  g_auto(GStrv) labels = vitgate_labels_read(o->classes, 0, &ids, error);
+  return labels ? published_describe(o->variant, o->image_size, g_strv_length(labels), labels, ids,
+                                     error)
+                : NULL;
+}
+
+static gboolean start_fresh(Run *run, GError **error)
+{
+  Description *d = describe_fresh(run, error);
+  if (!d)
+    return FALSE;
+  Network *network = network_new(d, FALSE);
+  network_start_fresh(network, run->options->seed);
+  student_take(&run->student, network, d);
+  return TRUE;
+}
+
+static gboolean start_from_model(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  VitgateModel *model = vitgate_model_open(o->from, error);
+  if (!model)
+    return FALSE;
+  const Description *d = vitgate__model_get_description(model);
+  g_autofree guint *classes = NULL;
+  guint n_classes = 0;
+  gboolean fine = network_check(d, o->from, error);
+  if (fine && description_has_gates(d)) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: has gates, which vitgate compress trains: expected a model without", o->from);
+    fine = FALSE;
+  }
+  if (fine && o->classes)
+    fine = (classes = class_subset_read(o->classes, d, &n_classes, error)) != NULL;
+  fine = fine && student_load(&run->student, o->from, d, classes, n_classes, error);
+  if (run->model)
+    vitgate_model_unref(&model);
+  else
+    run->model = model;
+  return fine;
+}
+
+/* Both see the same tensors, and speak of the same classes. */
+static gboolean check_teacher(const Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  if (!run->teacher)
+    return TRUE;
+  const Description *t = teacher_get_description(run->teacher), *s = run->student.description;
+  const Preprocessing *p = &s->preprocessing, *q = &t->preprocessing;
+  if (t->image_size != s->image_size)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: sees images of %u pixels, expected those of %s: %u", o->teacher, t->image_size,
+                o->variant ? o->variant : o->from, s->image_size);
+  else if (memcmp(p->mean, q->mean, sizeof p->mean) || memcmp(p->std, q->std, sizeof p->std))
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: subtracts another mean from its images, or divides them by another standard "
+                "deviation, than %s",
+                o->teacher, o->from);
+  else if (!class_subset_equal(s, t))
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: knows %u classes, %s %u, and they are not the same: --classes keeps those "
+                "that both know",
+                o->teacher, t->n_classes, o->from, s->n_classes);
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static gboolean start(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  return (!o->teacher || run_open_teacher(run, error)) &&
+         (o->variant ? start_fresh(run, error) : start_from_model(run, error)) &&
+         check_teacher(run, error) && run_check_memory(run, run->student.network, error) &&
+         run_open_data(run, run->student.description, error) && run_open_folder(run, error);
+}
+
+/* ---- Steps ---- */
+
+static gboolean train(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  if (run->collection->n_held_out &&
+      !(run->held_out = held_out_new(run->collection, run->teacher, WATCHED_IMAGES, o->batch,
+                                     o->classes != NULL, error)))
+    return FALSE;
+  run->steps = o->steps;
+  if (!run_can_resume(run))
+    run_make_trainer(run);
+  else if (!run_resume(run, error))
+    return FALSE;
+  if (!run_train(run, error))
+    return FALSE;
+  trainer_average(run->trainer);
+  run_tell_provenance(run, "train");
+  return network_write(run->student.network, "float32", o->out, error);
+}
+
+gboolean train_dense(const CompressOptions *options, GError **error)
+{
+  Run run = { .options = options };
+  const gboolean fine = start(&run, error) && train(&run, error);
+  run_clear(&run);
+  return fine;
+}
