@@ -158,17 +158,36 @@ static void weigh_rows(const Calibration *c, guint module, real *x, guint rows, 
   }
 }
 
-/* sums[n] += the rows of x, each already weighted by its root, weighted by it once more */
-static void add_means(const Calibration *c, guint module, double *sums, const real *x, guint rows,
-                      guint n)
+/* Subtracts from the rows of x, each already weighted by its root, their weighted mean: products of
+ * what is left are rounded by what varies, not by what all have in common.
+ * @sums: [n] += @weight, of all rows, times the mean
+ * Returns: (transfer full): [n] the mean */
+static real *centre(const Calibration *c, guint module, double *sums, double weight, real *x,
+                    guint rows, guint n)
 {
-  g_autofree real *part = g_new0(real, n);
-  for (guint row = 0; row < rows; row++) {
-    const gboolean patch = row % c->n_tokens >= c->network->n_prefix;
-    functions()->add_scaled(part, (real)sqrt(c->token_weights[2 * module + patch]),
-                            x + (gsize)row * n, n);
+  real *mean = g_new0(real, n);
+  for (guint subtract = 0; subtract < 2; subtract++) {
+    for (guint row = 0; row < rows; row++) {
+      const gboolean patch = row % c->n_tokens >= c->network->n_prefix;
+      const real root = (real)sqrt(c->token_weights[2 * module + patch]);
+      real *values = x + (gsize)row * n;
+      functions()->add_scaled(subtract ? values : mean, subtract ? -root : root,
+                              subtract ? mean : values, n);
+    }
+    for (guint j = 0; !subtract && j < n; j++) {
+      mean[j] = (real)(mean[j] / weight);
+      sums[j] += weight * (double)mean[j];
+    }
   }
-  add_floats(sums, part, n);
+  return mean;
+}
+
+/* sums[m][n] += weight a[m]^T b[n] */
+static void add_outer(double *sums, double weight, const real *a, guint m, const real *b, guint n)
+{
+  for (guint i = 0; i < m; i++)
+    for (guint j = 0; j < n; j++)
+      sums[(gsize)i * n + j] += weight * (double)a[i] * (double)b[j];
 }
 
 /* sums[m][n] += a[rows][m]^T b[rows][n] */
@@ -189,16 +208,19 @@ static void measure(const Walk *walk, Share *share, Moments *m, real *wanted)
   Activations *a = &share->blocks[walk->module / 2];
   real *inputs = is_mlp(walk->module) ? a->g : a->heads;
   const double *weights = c->token_weights + 2 * walk->module;
-  m->weight += share->n * (c->network->n_prefix * weights[0] +
-                           (c->n_tokens - c->network->n_prefix) * weights[1]);
+  const double weight = share->n * (c->network->n_prefix * weights[0] +
+                                    (c->n_tokens - c->network->n_prefix) * weights[1]);
+  m->weight += weight;
   weigh_rows(c, walk->module, inputs, rows, m->n);
-  add_means(c, walk->module, m->mean_in, inputs, rows, m->n);
+  g_autofree real *mean = centre(c, walk->module, m->mean_in, weight, inputs, rows, m->n);
   add_products(share, m->square, inputs, m->n, inputs, m->n, rows);
+  add_outer(m->square, weight, mean, m->n, mean, m->n);
   if (!wanted)
     return;
   weigh_rows(c, walk->module, wanted, rows, m->n_out);
-  add_means(c, walk->module, m->mean_out, wanted, rows, m->n_out);
+  g_autofree real *mean_out = centre(c, walk->module, m->mean_out, weight, wanted, rows, m->n_out);
   add_products(share, m->cross, wanted, m->n_out, inputs, m->n, rows);
+  add_outer(m->cross, weight, mean_out, m->n_out, mean, m->n);
 }
 
 /* From behind @module to the classes. Returns: the sum over the images of their divergence */
