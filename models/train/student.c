@@ -53,13 +53,13 @@ gboolean student_load(Student *student, const char *path, const Description *who
   return fine;
 }
 
-gboolean student_is_alike(const Description *a, const Description *teacher)
+gboolean student_is_alike(const Description *student, const Description *teacher)
 {
-  return a->image_size == teacher->image_size && a->patch_size == teacher->patch_size &&
-         a->stem == teacher->stem && a->token_dim == teacher->token_dim &&
-         a->n_features == teacher->n_features && a->dim == teacher->dim &&
-         a->head_dim == teacher->head_dim && a->depth == teacher->depth &&
-         a->distilled == teacher->distilled && a->qkv_unbiased == teacher->qkv_unbiased;
+  return student->image_size == teacher->image_size && student->patch_size == teacher->patch_size &&
+         student->stem == teacher->stem && student->token_dim == teacher->token_dim &&
+         student->n_features == teacher->n_features && student->dim == teacher->dim &&
+         student->head_dim == teacher->head_dim && student->depth == teacher->depth &&
+         student->distilled == teacher->distilled && student->qkv_unbiased == teacher->qkv_unbiased;
 }
 
 /* A new network of that description with the values that fit. */

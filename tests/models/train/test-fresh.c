@@ -106,8 +106,10 @@ static void check_all(const char *name, double expected)
 {
   const Parameter *p;
   const real *values = find(name, &p);
+  gsize others = 0;
   for (gsize i = 0; i < p->n; i++)
-    ck_assert_double_eq(values[i], expected);
+    others += (double)values[i] != expected;
+  ck_assert_msg(!others, "%s: %zu values are not %g", name, others, expected);
 }
 
 START_TEST(test_matrices_and_tokens_spread_by_a_fiftieth)
@@ -145,13 +147,15 @@ START_TEST(test_directions_of_a_performer_are_orthogonal)
   const guint64 rows = p->shape[0], columns = p->shape[1];
   ck_assert_uint_eq(rows, 32);
   ck_assert_uint_eq(columns, 64);
+  double worst = 0;
   for (guint a = 0; a < rows; a++)
     for (guint b = 0; b <= a; b++) {
       double product = 0;
       for (guint j = 0; j < columns; j++)
         product += (double)w[a * columns + j] * w[b * columns + j];
-      ck_assert_double_eq_tol(product, a == b ? (double)rows : 0, ORTHOGONAL_TOLERANCE);
+      worst = MAX(worst, fabs(product - (a == b ? (double)rows : 0)));
     }
+  ck_assert_double_le(worst, ORTHOGONAL_TOLERANCE);
   end();
 }
 END_TEST
@@ -163,8 +167,10 @@ START_TEST(test_positions_of_a_t2t_are_sines_and_cosines)
   const real *positions = find("pos_embed", &p);
   const guint dim = description->dim;
   ck_assert_uint_eq(p->shape[1], 17);
+  guint others = 0;
   for (guint j = 0; j < dim; j++)
-    ck_assert_double_eq(positions[j], j % 2);
+    others += (double)positions[j] != j % 2;
+  ck_assert_uint_eq(others, 0);
   ck_assert_double_eq_tol(positions[3 * dim], sin(3), 1e-6);
   ck_assert_double_eq_tol(positions[3 * dim + 1], cos(3), 1e-6);
   ck_assert_double_eq_tol(positions[3 * dim + 128], sin(3 / 100.0), 1e-6);
@@ -200,6 +206,7 @@ END_TEST
 int main(void)
 {
   TCase *tcase = tcase_create("fresh");
+  tcase_set_timeout(tcase, 60);
   tcase_add_loop_test(tcase, test_variants_are_the_published, 0, G_N_ELEMENTS(known));
   tcase_add_test(tcase, test_other_variants_and_sizes_are_refused);
   tcase_add_test(tcase, test_matrices_and_tokens_spread_by_a_fiftieth);
