@@ -74,10 +74,12 @@ int command_train(int argc, char **argv, GError **error)
   g_autofree GOptionEntry *entries = training_options_entries(&o.training, own);
   const CommandSyntax syntax = {
     entries, "", "Trains a dense model: of fresh weights, or going on from a model.",
-    "Labels, a teacher or both say what is to be learned; without a teacher --classes names the\n"
-    "classes of fresh weights, one a line, or id and label with a tab between. The stem of a\n"
-    "T2T-ViT stays as it begins. Stopped by Ctrl-C, SIGTERM or worse, the same command with\n"
-    "--resume goes on from the last checkpoint.\n"
+    "Labels, a teacher or both say what is to be learned. Without a teacher --classes names the\n"
+    "classes of fresh weights, one a line, or id and label with a tab between. Where it lists\n"
+    "one that the model of --from does not know, all but the head goes on from that model, and\n"
+    "a fresh head learns the classes listed. The stem of a T2T-ViT stays as it begins. Stopped\n"
+    "by Ctrl-C, SIGTERM or worse, the same command with --resume goes on from the last\n"
+    "checkpoint.\n"
   };
   g_auto(GStrv) arguments = NULL;
   if (!command_parse(&syntax, argc, argv, &arguments, error))

@@ -13,6 +13,7 @@ GQuark command_error_quark(void);
 typedef enum {
   COMMAND_ERROR_USAGE,       /* options or arguments that cannot be */
   COMMAND_ERROR_DATA,        /* photographs or their labels cannot be used */
+  COMMAND_ERROR_CLASS,       /* a list names a class that the model does not know */
   COMMAND_ERROR_IO,          /* a file cannot be read or written */
   COMMAND_ERROR_INTERRUPTED, /* a signal ended a run that can go on */
   COMMAND_ERROR_TRAINING,    /* a run cannot go on, or cannot reach what is asked */

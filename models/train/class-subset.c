@@ -45,8 +45,9 @@ guint *class_subset_read(const char *path, const Description *teacher, guint *n,
     for (guint j = 0; j < classes->len; j++)
       twice = twice || g_array_index(classes, guint, j) == class;
     if (found < 0 || twice) {
-      g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: line %u: '%s' %s", path, i + 1,
-                  lines[i], twice ? "is listed twice" : "is no class of the model");
+      g_set_error(error, COMMAND_ERROR, twice ? COMMAND_ERROR_DATA : COMMAND_ERROR_CLASS,
+                  "%s: line %u: '%s' %s", path, i + 1, lines[i],
+                  twice ? "is listed twice" : "is no class of the model");
       return NULL;
     }
     g_array_append_val(classes, class);

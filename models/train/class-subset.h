@@ -5,8 +5,8 @@
 
 /* Reads a file with one class a line, by id or by label (whole, or its first name).
  * @n: (out)
- * Returns: (transfer full): their numbers among the teacher's, or NULL with COMMAND_ERROR_DATA or
- * _IO */
+ * Returns: (transfer full): their numbers among the teacher's, or NULL with COMMAND_ERROR_CLASS,
+ * _DATA or _IO */
 guint *class_subset_read(const char *path, const Description *teacher, guint *n, GError **error);
 
 /* Returns: (transfer full): @teacher with those classes alone; NULL takes all of them */

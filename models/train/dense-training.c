@@ -14,27 +14,36 @@
 
 /* ---- Beginning ---- */
 
-/* Its classes are the teacher's; without one, those of the file. */
-static Description *describe_fresh(const Run *run, GError **error)
+/* What a fresh head tells apart: the teacher's classes; without one, those of the file.
+ * @labels, @ids: (out) (nullable) (transfer full) */
+static gboolean find_classes(const Run *run, guint *n, char ***labels, char ***ids, GError **error)
 {
   const CompressOptions *o = run->options;
   if (run->teacher) {
     const Description *t = teacher_get_description(run->teacher);
-    Description *d =
-        published_describe(o->variant, o->image_size, t->n_classes, t->labels, t->label_ids, error);
-    if (d)
-      memcpy(&d->preprocessing, &t->preprocessing, sizeof d->preprocessing);
-    return d;
+    *n = t->n_classes;
+    *labels = g_strdupv(t->labels);
+    *ids = g_strdupv(t->label_ids);
+    return TRUE;
   }
-  if (!o->classes) {
-    command_fail(error, "--classes is missing: without a teacher it names the classes");
+  if (!o->classes)
+    return command_fail(error, "--classes is missing: without a teacher it names the classes");
+  *labels = vitgate_labels_read(o->classes, 0, ids, error);
+  *n = *labels ? g_strv_length(*labels) : 0;
+  return *labels != NULL;
+}
+
+static Description *describe_fresh(const Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  g_auto(GStrv) labels = NULL, ids = NULL;
+  guint n = 0;
+  if (!find_classes(run, &n, &labels, &ids, error))
     return NULL;
-  }
-  g_auto(GStrv) ids = NULL;
-  g_auto(GStrv) labels = vitgate_labels_read(o->classes, 0, &ids, error);
-  return labels ? published_describe(o->variant, o->image_size, g_strv_length(labels), labels, ids,
-                                     error)
-                : NULL;
+  Description *d = published_describe(o->variant, o->image_size, n, labels, ids, error);
+  if (d && run->teacher)
+    d->preprocessing = teacher_get_description(run->teacher)->preprocessing;
+  return d;
 }
 
 static gboolean start_fresh(Run *run, GError **error)
@@ -43,9 +52,52 @@ static gboolean start_fresh(Run *run, GError **error)
   if (!d)
     return FALSE;
   Network *network = network_new(d, FALSE);
-  network_start_fresh(network, run->options->seed);
+  network_start_fresh(network, "", run->options->seed);
   student_take(&run->student, network, d);
   return TRUE;
+}
+
+/* All but the head of the student is gone on with. */
+static gboolean start_fresh_head(Run *run, GError **error)
+{
+  char **labels = NULL, **ids = NULL;
+  guint n = 0;
+  if (!find_classes(run, &n, &labels, &ids, error))
+    return FALSE;
+  const Description *before = run->student.description;
+  Description *d = class_subset_describe(before, NULL, 0);
+  g_strfreev(d->labels);
+  g_strfreev(d->label_ids);
+  d->n_classes = n;
+  d->labels = labels;
+  d->label_ids = ids;
+  d->dense_gmacs +=
+      vitgate__description_published_gmacs(d) - vitgate__description_published_gmacs(before);
+  d->dense_parameters +=
+      vitgate__description_parameters(d) - vitgate__description_parameters(before);
+  Network *network = network_new(d, FALSE);
+  network_copy_values(network, run->student.network);
+  network_start_fresh(network, "head", run->options->seed);
+  student_take(&run->student, network, d);
+  return TRUE;
+}
+
+/* The model's classes, or those of the file; where it does not know all of these, a fresh head. */
+static gboolean load_model(Run *run, const Description *d, GError **error)
+{
+  const CompressOptions *o = run->options;
+  g_autoptr(GError) wrong = NULL;
+  guint n = 0;
+  g_autofree guint *classes = o->classes ? class_subset_read(o->classes, d, &n, &wrong) : NULL;
+  const gboolean fresh = g_error_matches(wrong, COMMAND_ERROR, COMMAND_ERROR_CLASS);
+  if (wrong && !fresh) {
+    g_propagate_error(error, g_steal_pointer(&wrong));
+    return FALSE;
+  }
+  if (fresh)
+    command_note("the head begins afresh: %s", wrong->message);
+  return student_load(&run->student, o->from, d, classes, n, error) &&
+         (!fresh || start_fresh_head(run, error));
 }
 
 static gboolean start_from_model(Run *run, GError **error)
@@ -55,17 +107,13 @@ static gboolean start_from_model(Run *run, GError **error)
   if (!model)
     return FALSE;
   const Description *d = vitgate__model_get_description(model);
-  g_autofree guint *classes = NULL;
-  guint n_classes = 0;
   gboolean fine = network_check(d, o->from, error);
   if (fine && description_has_gates(d)) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
                 "%s: has gates, which vitgate compress trains: expected a model without", o->from);
     fine = FALSE;
   }
-  if (fine && o->classes)
-    fine = (classes = class_subset_read(o->classes, d, &n_classes, error)) != NULL;
-  fine = fine && student_load(&run->student, o->from, d, classes, n_classes, error);
+  fine = fine && load_model(run, d, error);
   if (run->model)
     vitgate_model_unref(&model);
   else
@@ -92,8 +140,8 @@ static gboolean check_teacher(const Run *run, GError **error)
                 o->teacher, o->from);
   else if (!class_subset_equal(s, t))
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "%s: knows %u classes, %s %u, and they are not the same: --classes keeps those "
-                "that both know",
+                "%s: knows %u classes, %s %u, and they are not the same: --classes names those "
+                "that are to be learned",
                 o->teacher, t->n_classes, o->from, s->n_classes);
   else
     return TRUE;

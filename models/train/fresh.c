@@ -79,12 +79,12 @@ static void begin(real *values, const Parameter *p, const Description *d, Random
       values[i] = weight; /* a norm's */
 }
 
-void network_start_fresh(Network *network, guint64 seed)
+void network_start_fresh(Network *network, const char *prefix, guint64 seed)
 {
   for (guint i = 0; i < network->parameters->len; i++) {
     const Parameter *p = &g_array_index(network->parameters, Parameter, i);
     Random random = { random_key(seed, BEGINNING, i) };
-    if (!p->steers)
+    if (!p->steers && g_str_has_prefix(p->name, prefix))
       begin(network->values + p->offset, p, network->description, &random);
   }
 }

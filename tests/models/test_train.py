@@ -3,6 +3,7 @@
 Usage: test_train.py [unittest's arguments]; $VITGATE is the command.
 """
 
+import array
 import json
 import os
 import random
@@ -110,6 +111,34 @@ class ResultTest(TrainTest):
         self.assertEqual(found["classes"], 3)
         self.assertEqual(found["provenance"]["from"], "first.safetensors")
 
+    def test_unknown_classes_give_a_model_a_fresh_head(self):
+        first = self.path("first.safetensors")
+        self.train(*self.labels_only(), steps=3, out=first)
+        hues = self.path("hues.txt")
+        with open(hues, "w", encoding="utf-8") as file:
+            for name in [*IDS, "n99999999"]:
+                file.write(f"{name}\thue {name}\n")
+        result = self.run_command(
+            *self.arguments("--from", first, "--classes", hues, "--learning-rate", "1e-9", steps=1))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("the head begins afresh: " + hues, result.stderr)
+        self.assertIn("'n99999999' is no class of the model", result.stderr)
+        before, after = self.inspect(first), self.inspect(self.out)
+        self.assertEqual(after["classes"], len(COLOURS) + 1)
+        self.assertEqual(after["parameters"] - before["parameters"], 256 + 1)
+        self.assertEqual(after["dense"]["parameters"], after["parameters"])
+        self.assertAlmostEqual(after["gmacs"]["dense"] - before["gmacs"]["dense"], 256e-9, 12)
+        old, new = (array.array("f", colour_model.read_safetensors(path)[0]["norm.weight"][2])
+                    for path in (first, self.out))
+        self.assertLess(max(abs(a - b) for a, b in zip(old, new)), 1e-6)
+        self.assertGreater(max(abs(a - 1) for a in old), 1e-5)  # it was trained
+
+    def test_progress_says_nothing_of_gates(self):
+        result = self.run_command(*self.arguments(*self.labels_only(), steps=1))
+        self.assertIn("step 1/1", result.stderr)
+        self.assertNotIn("compute", result.stderr)
+        self.assertNotIn("gates", result.stderr)
+
     def test_it_is_a_teacher_for_compress(self):
         self.train(*self.labels_only(), steps=20)
         small = self.path("small.safetensors")
@@ -179,7 +208,7 @@ class BadInputTest(TrainTest):
         self.fail_with("another mean", *self.arguments("--from", other, "--teacher", teacher))
         first = self.path("first.safetensors")
         self.train(*self.labels_only(), steps=1, out=first)
-        self.fail_with("--classes keeps", *self.arguments("--from", first, "--teacher", teacher))
+        self.fail_with("--classes names", *self.arguments("--from", first, "--teacher", teacher))
 
     def test_no_labels_and_no_teacher(self):
         plain = self.path("plain")

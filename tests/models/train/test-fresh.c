@@ -72,7 +72,7 @@ static void begin(const char *variant)
 {
   description = published_describe(variant, 64, 20, NULL, NULL, NULL);
   network = network_new(description, FALSE);
-  network_start_fresh(network, 7);
+  network_start_fresh(network, "", 7);
 }
 
 static void end(void)
@@ -194,9 +194,9 @@ START_TEST(test_the_seed_decides)
 {
   begin("t2t_vit_7");
   Network *other = network_new(description, FALSE);
-  network_start_fresh(other, 7);
+  network_start_fresh(other, "", 7);
   ck_assert_mem_eq(other->values, network->values, network->n_values * sizeof(real));
-  network_start_fresh(other, 8);
+  network_start_fresh(other, "", 8);
   ck_assert_mem_ne(other->values, network->values, network->n_values * sizeof(real));
   network_free(&other);
   end();
