@@ -126,6 +126,8 @@ int command_compress(int argc, char **argv, GError **error)
       "Compute ratio that the cut leaves (default: half way to the target)", "R" },
     { "params-target", 0, 0, G_OPTION_ARG_DOUBLE, &o.parameters_target,
       "Parameters at most, over the teacher's", "R" },
+    { "classes", 0, 0, G_OPTION_ARG_FILENAME, &o.training.classes,
+      "Keep only these classes: one id or label a line", "FILE" },
     { "search", 0, 0, G_OPTION_ARG_NONE, &o.search,
       "Learn the structure jointly with the gates before the cut", NULL },
     { "no-gates", 0, 0, G_OPTION_ARG_NONE, &o.no_gates, "No gates", NULL },

@@ -65,6 +65,8 @@ int command_train(int argc, char **argv, GError **error)
       "Begin with this model, which has no gates", "MODEL" },
     { "teacher", 0, 0, G_OPTION_ARG_FILENAME, &o.training.teacher,
       "A dense model of any architecture whose classes are learned beside the labels", "MODEL" },
+    { "classes", 0, 0, G_OPTION_ARG_FILENAME, &o.training.classes,
+      "The classes to learn, one a line (default: the teacher's, or those of --from)", "FILE" },
     { "learning-rate", 0, 0, G_OPTION_ARG_DOUBLE, &o.training.rate, "At its peak (default 1e-3)",
       "R" },
     { "labels", 0, 0, G_OPTION_ARG_DOUBLE, &o.training.labels,
@@ -74,12 +76,11 @@ int command_train(int argc, char **argv, GError **error)
   g_autofree GOptionEntry *entries = training_options_entries(&o.training, own);
   const CommandSyntax syntax = {
     entries, "", "Trains a dense model: of fresh weights, or going on from a model.",
-    "Labels, a teacher or both say what is to be learned. Without a teacher --classes names the\n"
-    "classes of fresh weights, one a line, or id and label with a tab between. Where it lists\n"
-    "one that the model of --from does not know, all but the head goes on from that model, and\n"
-    "a fresh head learns the classes listed. The stem of a T2T-ViT stays as it begins. Stopped\n"
-    "by Ctrl-C, SIGTERM or worse, the same command with --resume goes on from the last\n"
-    "checkpoint.\n"
+    "Labels, a teacher or both say what is to be learned. A line of --classes is an id, a label,\n"
+    "or an id and a label with a tab between. Where it lists a class that the model of --from\n"
+    "does not know, all but the head goes on from that model, and a fresh head learns the\n"
+    "classes listed. The stem of a T2T-ViT stays as it begins. Stopped by Ctrl-C, SIGTERM or\n"
+    "worse, the same command with --resume goes on from the last checkpoint.\n"
   };
   g_auto(GStrv) arguments = NULL;
   if (!command_parse(&syntax, argc, argv, &arguments, error))

@@ -14,8 +14,6 @@ GOptionEntry *training_options_entries(TrainingOptions *o, const GOptionEntry *o
       "Only photographs of this top folder; may be repeated", "FOLDER" },
     { "folder-weight", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->weights,
       "Draw photographs of a top folder more or less often; may be repeated", "FOLDER=W" },
-    { "classes", 0, 0, G_OPTION_ARG_FILENAME, &o->classes,
-      "Keep only these classes: one id or label a line", "FILE" },
     { "mixup", 0, 0, G_OPTION_ARG_DOUBLE, &o->mixup,
       "Share of images that are blended with another (default 0)", "S" },
     { "steps", 0, 0, G_OPTION_ARG_INT64, &o->steps, "Steps of training", "N" },

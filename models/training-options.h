@@ -17,7 +17,7 @@ typedef struct {
   }
 
 /* @own: terminated by G_OPTION_ENTRY_NULL: the sub-command's own, those that read teacher, from,
- * rate and labels among them
+ * classes, rate and labels among them
  * Returns: (transfer full): these, and those that all have */
 GOptionEntry *training_options_entries(TrainingOptions *options, const GOptionEntry *own);
 

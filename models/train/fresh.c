@@ -37,7 +37,7 @@ static void fill_sinusoid(real *values, guint n_tokens, guint dim)
     }
 }
 
-/* Rows of length sqrt(rows) at right angles, as far as there are: a performer's directions.
+/* Rows of length sqrt(rows) at right angles, at most as many as columns: a performer's directions.
  * Gram-Schmidt. */
 static void fill_orthogonal(real *values, guint rows, guint columns, Random *random)
 {
@@ -46,7 +46,7 @@ static void fill_orthogonal(real *values, guint rows, guint columns, Random *ran
     double *row = w + (gsize)i * columns, square = 0;
     for (guint j = 0; j < columns; j++)
       row[j] = random_normal(random);
-    for (guint earlier = i / columns * columns; earlier < i; earlier++) {
+    for (guint earlier = 0; earlier < i; earlier++) {
       const double *other = w + (gsize)earlier * columns;
       double product = 0;
       for (guint j = 0; j < columns; j++)
