@@ -55,14 +55,6 @@ static gboolean write_timm(Safetensors *file, const Description *d, const char *
 static gboolean write_onnx(const Safetensors *file, const Description *d, const char *out,
                            GError **error)
 {
-  if (d->stem) {
-    g_set_error(
-        error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-        "%s: a T2T-ViT, whose stem no ONNX is written of: ViT and DeiT are exported as ONNX, "
-        "this model as safetensors (without --onnx)",
-        vitgate__safetensors_get_path(file));
-    return FALSE;
-  }
   g_autoptr(GBytes) model = onnx_graph_build(file, d, error);
   g_autoptr(GError) write_error = NULL;
   if (!model)
