@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "command.h"
 #include "weights.h"
 
 /* Open at 92 % (sigmoid of 2.5). */
@@ -96,6 +95,7 @@ static void locate_block(Network *network, guint i)
 static void locate(Network *network)
 {
   const gboolean stem = network->description->stem != STEM_PATCHES;
+  const gboolean mean = network->description->mean_pooling;
   const struct {
     const char *name;
     gsize *offset;
@@ -105,8 +105,8 @@ static void locate(Network *network)
     { "pos_embed", &network->pos_embed },
     { stem ? "tokens_to_token.project.weight" : "patch_embed.proj.weight", &network->patch_weight },
     { stem ? "tokens_to_token.project.bias" : "patch_embed.proj.bias", &network->patch_bias },
-    { "norm.weight", &network->norm_scale },
-    { "norm.bias", &network->norm_shift },
+    { mean ? "fc_norm.weight" : "norm.weight", &network->norm_scale },
+    { mean ? "fc_norm.bias" : "norm.bias", &network->norm_shift },
     { "head.weight", &network->head_weight },
     { "head.bias", &network->head_bias },
     { "head_dist.weight", &network->head_dist_weight },
@@ -229,17 +229,6 @@ gboolean description_has_gates(const Description *d)
   for (guint b = 0; b < d->depth; b++)
     if (d->blocks[b].attention_gate || d->blocks[b].mlp_gate)
       return TRUE;
-  return FALSE;
-}
-
-gboolean network_check(const Description *description, const char *path, GError **error)
-{
-  if (!description->mean_pooling)
-    return TRUE;
-  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_TRAINING,
-              "%s: its head sees the mean of all patch tokens: such a model runs as it is, but "
-              "only models whose head sees the class token can be compressed or trained",
-              path);
   return FALSE;
 }
 

@@ -68,10 +68,6 @@ typedef enum {
 void description_add_gates(Description *description);
 gboolean description_has_gates(const Description *description);
 
-/* Returns: whether models of @description can be trained; else FALSE with COMMAND_ERROR_TRAINING
- * @path: names the model in the error */
-gboolean network_check(const Description *description, const char *path, GError **error);
-
 /* @description: must outlive the network
  * @search: with choices of structure
  * Returns: (transfer full): a network whose gates are open but for strong reasons, with all other
