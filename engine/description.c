@@ -269,6 +269,13 @@ static gboolean read_qkv_bias(const Reader *reader, Description *d)
   return TRUE;
 }
 
+/* Absent: there is none. */
+static gboolean read_layer_scale(const Reader *reader, Description *d)
+{
+  return !json_object_has_member(reader->object, "layer_scale") ||
+         read_bool(reader, "layer_scale", &d->layer_scale);
+}
+
 static gboolean read_pooling(const Reader *reader, Description *d)
 {
   static const char *const poolings[] = { "class-token", "mean", NULL };
@@ -315,7 +322,8 @@ static gboolean read_dimensions(const Reader *reader, Description *d)
          read_uint(reader, "depth", 0, DESCRIPTION_MAX_DEPTH, &d->depth) &&
          read_uint(reader, "n_classes", 1, DESCRIPTION_MAX_CLASSES, &d->n_classes) &&
          read_bool(reader, "distilled", &d->distilled) && read_pooling(reader, d) &&
-         read_qkv_bias(reader, d) && (family == 0 || read_stem(reader, d)) &&
+         read_qkv_bias(reader, d) && read_layer_scale(reader, d) &&
+         (family == 0 || read_stem(reader, d)) &&
          read_number(reader, "layer_norm_eps", 1, &d->layer_norm_eps) && read_blocks(reader, d);
 }
 
@@ -449,6 +457,8 @@ char *vitgate__description_to_json(const Description *d)
   json_object_set_boolean_member(object, "distilled", d->distilled);
   if (d->qkv_unbiased)
     json_object_set_boolean_member(object, "qkv_bias", FALSE);
+  if (d->layer_scale)
+    json_object_set_boolean_member(object, "layer_scale", TRUE);
   json_object_set_string_member(object, "pooling", d->mean_pooling ? "mean" : "class-token");
   json_object_set_double_member(object, "layer_norm_eps", d->layer_norm_eps);
   json_object_set_string_member(object, "precision", d->precision ? d->precision : "float32");

@@ -63,6 +63,7 @@ typedef struct {
   gboolean distilled;    /* a distillation token and head follow the class token's */
   gboolean mean_pooling; /* the head sees the mean of all patch tokens, not the class token */
   gboolean qkv_unbiased; /* queries, keys and values are products without a bias */
+  gboolean layer_scale;  /* what a module adds is scaled, by tensors that go into its last layer */
   guint n_classes;
   double layer_norm_eps;
   const char *precision; /* as the file stores its matrices: "float32" … "int8"; NULL: float32 */

@@ -42,7 +42,7 @@ Source *vitgate__source_open(const char *path, GError **error)
   gboolean class_token;
   return vitgate__config_read(&source->config, path, error) &&
                  vitgate__config_pools(&source->config, &class_token, error) &&
-                 vitgate__variants_fold(source->file, class_token, &source->variants, error)
+                 vitgate__variants_resolve(source->file, class_token, &source->variants, error)
              ? g_steal_pointer(&source)
              : NULL;
 }

@@ -68,7 +68,7 @@ static float *read_weight(OnnxGraph *g, const char *name, const Tensor **tensor)
 {
   *tensor = vitgate__safetensors_find(g->file, name);
   g_autofree float *values = g_new(float, vitgate__tensor_n_elements(*tensor));
-  g->failed = g->failed || !vitgate__weights_read(g->file, name, values, g->error);
+  g->failed = g->failed || !vitgate__weights_read_folded(g->file, name, values, g->error);
   return g->failed ? NULL : g_steal_pointer(&values);
 }
 

@@ -240,8 +240,11 @@ Network *network_new(const Description *description, gboolean search)
   network->parameters = g_array_new(FALSE, TRUE, sizeof(Parameter));
   network->blocks = g_new0(TrainBlock, description->depth + 1);
   g_autoptr(GArray) specs = vitgate__description_tensors(description);
-  for (guint i = 0; i < specs->len; i++)
-    add(network, &g_array_index(specs, TensorSpec, i));
+  for (guint i = 0; i < specs->len; i++) {
+    const TensorSpec *spec = &g_array_index(specs, TensorSpec, i);
+    if (!g_str_has_suffix(spec->name, ".gamma")) /* folded when loaded */
+      add(network, spec);
+  }
   add_implied_biases(network);
   locate(network);
   network->searches = search;
@@ -280,7 +283,7 @@ gboolean network_load(Network *network, const Safetensors *file, GError **error)
     if (!vitgate__safetensors_find(file, p->name))
       continue;
     g_autofree float *values = g_new(float, p->n);
-    if (!vitgate__weights_read(file, p->name, values, error))
+    if (!vitgate__weights_read_folded(file, p->name, values, error))
       return FALSE;
     for (gsize j = 0; j < p->n; j++)
       network->values[p->offset + j] = (real)values[j];

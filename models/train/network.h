@@ -76,8 +76,9 @@ Network *network_new(const Description *description, gboolean search);
 
 void network_free(Network **network);
 
-/* Copies the weights of a file that fits the description; what it does not have stays as it is.
- * Returns: FALSE with VITGATE_ERROR_TENSOR where a weight is not finite */
+/* Copies the weights of a file that fits the description, LayerScale folded into its layers; what
+ * it does not have stays as it is. Returns: FALSE with VITGATE_ERROR_TENSOR where a weight is not
+ * finite */
 gboolean network_load(Network *network, const Safetensors *file, GError **error);
 
 /* Copies every parameter that both have under one name with one size; of the gates alone. */
