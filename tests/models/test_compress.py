@@ -14,8 +14,9 @@ import tempfile
 import time
 import unittest
 
+import dialects
 import random_model
-from colour_model import read_safetensors
+from colour_model import read_safetensors, write_safetensors
 
 VITGATE = os.environ.get("VITGATE", "vitgate")
 ENVIRONMENT = dict(os.environ, OPENBLAS_NUM_THREADS="1")
@@ -163,6 +164,28 @@ class ResultTest(CompressTest):
         found = self.inspect()
         self.assertEqual(found["classes"], 2)
         self.assertEqual(description_of(self.out)["labels"], ["robin", "pike"])
+
+    def test_a_distilled_student_keeps_both_heads(self):
+        published, teacher = self.path("published.safetensors"), self.path("distilled.safetensors")
+        labels, classes = self.path("labels.txt"), self.path("classes.txt")
+        write_safetensors(published, dialects.timm(distilled=True))
+        for path, lines in ((labels, random_model.LABELS), (classes, random_model.LABELS[1:4])):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("\n".join(lines))
+        result = self.run_command([VITGATE, "import", published, "-o", teacher, "--labels", labels,
+                                   *dialects.HEADS_OPTION])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for more in ([], ["--classes", classes]):
+            with self.subTest(more):
+                self.compress("--teacher", teacher, "--precision", "float32", *more, steps=20)
+                tensors, _ = read_safetensors(self.out)
+                self.assertTrue(description_of(self.out)["distilled"])
+                self.assertIn("dist_token", tensors)
+                heads = [tensors[name + ".weight"] for name in ("head", "head_dist")]
+                for _, shape, _ in heads:
+                    self.assertEqual(shape, [3 if more else 5, random_model.DIM])
+                self.assertNotEqual(*heads)
+                self.assertEqual(self.evaluate()["images"], 100)
 
     def test_one_cut_goes_on_from_another(self):
         first = self.path("first.safetensors")
