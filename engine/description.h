@@ -64,6 +64,7 @@ typedef struct {
   gboolean mean_pooling; /* the head sees the mean of all patch tokens, not the class token */
   gboolean qkv_unbiased; /* queries, keys and values are products without a bias */
   gboolean layer_scale;  /* what a module adds is scaled, by tensors that go into its last layer */
+  gboolean no_class_position; /* as published: those of pos_embed are zeros */
   guint n_classes;
   double layer_norm_eps;
   const char *precision; /* as the file stores its matrices: "float32" … "int8"; NULL: float32 */
