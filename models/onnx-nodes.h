@@ -19,10 +19,10 @@ typedef struct {
 const char *onnx_floats(OnnxGraph *graph, const char *name, const guint64 *shape, guint n_dims,
                         const float *values);
 
-/* The tensor "@prefix.@part", or "@prefix". */
+/* The tensor "@prefix.@part", or "@prefix", with LayerScale folded in. */
 const char *onnx_weight(OnnxGraph *graph, const char *prefix, const char *part);
 
-/* The same in another shape, or as a matrix turned around, as MatMul wants it. */
+/* The same in another shape; the same, a matrix, turned around, as MatMul wants it. */
 const char *onnx_weight_as(OnnxGraph *graph, const char *prefix, const char *part,
                            const guint64 *shape, guint n_dims);
 const char *onnx_weight_turned(OnnxGraph *graph, const char *prefix, const char *part);
@@ -59,8 +59,9 @@ const char *onnx_transpose(OnnxGraph *graph, const char *x, const gint64 *order,
 /* A side of @shape may be 0: as it is; one may be -1: what is left. */
 const char *onnx_reshape(OnnxGraph *graph, const char *x, const gint64 *shape, guint n);
 
-/* Sets an end of the graph: GRAPH's input "image" or its output "logits".
- * @shape: [n]; 0: of any size */
+/* The ends of the graph.
+ * @shape: [n] of floats; 0: the batch, of any size
+ * @value: what goes out as @name */
 void onnx_add_input(OnnxGraph *graph, const char *name, const guint64 *shape, guint n);
 void onnx_add_output(OnnxGraph *graph, const char *name, const char *value, const guint64 *shape,
                      guint n);
@@ -77,7 +78,7 @@ const char *onnx_mlp(OnnxGraph *graph, const char *x, const char *fc1, const cha
 const char *onnx_attention(OnnxGraph *graph, const char *qkv, guint heads, guint head_dim,
                            double factor);
 
-/* [batch, channels, side, side] to [batch, tokens, channels], and back. */
+/* [batch, channels, side, side] to [batch, side * side, channels], and back. */
 const char *onnx_tokens_of(OnnxGraph *graph, const char *map, guint channels);
 const char *onnx_map_of(OnnxGraph *graph, const char *tokens, guint channels, guint side);
 
