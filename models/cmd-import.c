@@ -198,7 +198,7 @@ static void print_summary(const Description *description, const char *out)
 }
 
 /* What the file held, and what of it was of no use. */
-static void print_found(const Source *source)
+static void print_found(const Source *source, const Description *description)
 {
   const Dialect *dialect = &source->dialect;
   guint n;
@@ -206,9 +206,8 @@ static void print_found(const Source *source)
   g_autofree char *prefix = command_clean_text(dialect->prefix);
   g_print("Found %u tensors under %s%s%s.\n", n, dialect->names, *prefix ? ", all behind " : "",
           prefix);
-  if (source->variants.n_layer_scales)
-    g_print("LayerScale of %u modules is folded into the layers before it.\n",
-            source->variants.n_layer_scales);
+  if (description->layer_scale)
+    g_print("What modules add is scaled (LayerScale).\n");
   if (source->variants.no_class_position)
     g_print("The class token has no position: it gets one of zeros.\n");
   if (!dialect->left_out->len)
@@ -240,7 +239,7 @@ static int run(const char *in, const ImportOptions *options, GError **error)
     return 1;
   if (!write_model(options->out, file, description, error))
     return 1;
-  print_found(source);
+  print_found(source, description);
   print_summary(description, options->out);
   return 0;
 }

@@ -9,5 +9,6 @@
  * _IO */
 guint *class_subset_read(const char *path, const Description *teacher, guint *n, GError **error);
 
-/* Returns: (transfer full): @teacher with those classes alone; NULL takes all of them */
+/* Returns: (transfer full): @teacher with those classes alone, as a network in training has it;
+ * NULL takes all of them */
 Description *class_subset_describe(const Description *teacher, const guint *classes, guint n);

@@ -30,8 +30,6 @@ static gboolean open_teacher(Run *run, GError **error)
   if (!run->model)
     return FALSE;
   const Description *d = vitgate__model_get_description(run->model);
-  if (!network_check(d, o->teacher, error))
-    return FALSE;
   if (o->classes && !(run->classes = class_subset_read(o->classes, d, &run->n_classes, error)))
     return FALSE;
   if (o->classes && o->others > 0 && !(run->wide = wide_head_load(o->teacher, d, error)))
@@ -241,8 +239,8 @@ static gboolean is_alike(const Description *a, const Description *teacher)
          a->stem == teacher->stem && a->token_dim == teacher->token_dim &&
          a->n_features == teacher->n_features && a->dim == teacher->dim &&
          a->head_dim == teacher->head_dim && a->depth == teacher->depth &&
-         a->distilled == teacher->distilled && a->qkv_unbiased == teacher->qkv_unbiased &&
-         a->n_classes == teacher->n_classes &&
+         a->distilled == teacher->distilled && a->mean_pooling == teacher->mean_pooling &&
+         a->qkv_unbiased == teacher->qkv_unbiased && a->n_classes == teacher->n_classes &&
          (!a->label_ids || !teacher->label_ids ||
           g_strv_equal((const char *const *)a->label_ids, (const char *const *)teacher->label_ids));
 }
