@@ -5,6 +5,7 @@
 #include "compressor.h"
 #include "granularity.h"
 #include "output-file.h"
+#include "storage.h"
 
 typedef struct {
   char *teacher, *from, *classes, *out, *resume, *gates, *granularity, *sub_groups, *time_limit,
@@ -115,8 +116,6 @@ static gboolean check(const Options *o, GError **error)
       !command_check_given("--output", o->out != NULL, error) ||
       !command_check_given("--data", o->data && *o->data, error))
     return FALSE;
-  if (strcmp(o->precision, "float32") && strcmp(o->precision, "int8"))
-    return fail(error, "--precision is \"%s\", expected float32 or int8", o->precision);
   return check_ratio("--target", o->target, 1e-3, error) &&
          check_ratio("--static-target", o->static_target, 0, error) &&
          check_ratio("--params-target", o->parameters_target, 0, error) &&
@@ -164,10 +163,10 @@ static int run(const Options *o, GError **error)
     .others = o->others,
     .features = o->features,
     .mixup = o->mixup,
-    .precision = o->precision,
   };
-  if (!check(o, error) || !parse_groups(o, &compress_options, error) ||
-      !parse_gates(o, &compress_options, error) ||
+  if (!check(o, error) ||
+      !storage_parse(o->precision ? o->precision : "int8", &compress_options.precision, error) ||
+      !parse_groups(o, &compress_options, error) || !parse_gates(o, &compress_options, error) ||
       (o->time_limit && !parse_duration(o->time_limit, &compress_options.time_limit, error)) ||
       !parse_weights(o, weights, error) || !output_file_check(o->out, error))
     return 1;
@@ -244,7 +243,7 @@ int command_compress(int argc, char **argv, GError **error)
       "Draw photographs of a top folder more or less often; may be repeated", "FOLDER=W" },
     { "seed", 0, 0, G_OPTION_ARG_INT64, &o.seed, "Of all that is random (default 0)", "S" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &o.precision,
-      "Of the file: int8 (default) or float32", "P" },
+      "Of the weights in the file: int8 (default), bf16 or float32", "P" },
     { "resume", 0, 0, G_OPTION_ARG_FILENAME, &o.resume,
       "Folder of checkpoint and log (default OUT.training); a run found there goes on", "DIR" },
     G_OPTION_ENTRY_NULL,
@@ -263,7 +262,5 @@ int command_compress(int argc, char **argv, GError **error)
     fail(error, "'%s' belongs to no option (see %s --help)", *arguments, g_get_prgname());
     return 1;
   }
-  if (!o.precision)
-    o.precision = g_strdup("int8");
   return run(&o, error);
 }

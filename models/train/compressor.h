@@ -39,7 +39,7 @@ typedef struct {
   double others;                      /* the same of the classes that are not kept */
   double features;                    /* the same of the teacher's tokens between blocks */
   double mixup;                       /* share of blended images */
-  const char *precision;              /* of the file: "float32" or "int8" */
+  VitgatePrecision precision;         /* of the file, not auto */
   const FolderWeight *folder_weights; /* (nullable) [n_folder_weights] */
   guint n_folder_weights;
 } CompressOptions;
