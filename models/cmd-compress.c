@@ -8,8 +8,8 @@
 #include "storage.h"
 
 typedef struct {
-  char *teacher, *from, *classes, *out, *resume, *gates, *granularity, *sub_groups, *time_limit,
-      *precision;
+  char *teacher, *from, *classes, *out, *name, *resume, *gates, *granularity, *sub_groups,
+      *time_limit, *precision;
   char **data, **folders, **weights;
   double target, static_target, parameters_target, rate, gate_rate, gate_spread, labels, others,
       features, mixup;
@@ -20,8 +20,9 @@ typedef struct {
 
 static void clear_options(Options *o)
 {
-  char *strings[] = { o->teacher, o->from,        o->classes,    o->out,        o->resume,
-                      o->gates,   o->granularity, o->sub_groups, o->time_limit, o->precision };
+  char *strings[] = { o->teacher,    o->from,       o->classes,  o->out,
+                      o->name,       o->resume,     o->gates,    o->granularity,
+                      o->sub_groups, o->time_limit, o->precision };
   for (guint i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
   g_strfreev(o->data);
@@ -132,6 +133,15 @@ static gboolean check(const Options *o, GError **error)
          command_check_range("--threads", o->threads, 1, 64, error);
 }
 
+/* The file's name without its suffix. */
+static char *name_of_file(const char *path)
+{
+  g_autofree char *base = g_path_get_basename(path);
+  if (g_str_has_suffix(base, ".safetensors"))
+    base[strlen(base) - strlen(".safetensors")] = '\0';
+  return g_utf8_make_valid(base, -1);
+}
+
 static int run(const Options *o, GError **error)
 {
   g_autoptr(GArray) weights = g_array_new(FALSE, FALSE, sizeof(FolderWeight));
@@ -174,6 +184,8 @@ static int run(const Options *o, GError **error)
     fail(error, "--steps or --time-limit is missing (or --no-train)");
     return 1;
   }
+  g_autofree char *name = o->name ? g_strdup(o->name) : name_of_file(o->out);
+  compress_options.name = name;
   compress_options.folder_weights = (const FolderWeight *)(gpointer)weights->data;
   compress_options.n_folder_weights = weights->len;
   return compress(&compress_options, error) ? 0 : 1;
@@ -195,6 +207,8 @@ int command_compress(int argc, char **argv, GError **error)
     { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &o.data,
       "Photographs: an archive or a folder; may be repeated", "TAR|DIR" },
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "The model file to write", "OUT" },
+    { "name", 0, 0, G_OPTION_ARG_STRING, &o.name,
+      "Name of the model (default: OUT's, without folder and suffix)", "NAME" },
     { "target", 0, 0, G_OPTION_ARG_DOUBLE, &o.target,
       "Mean compute ratio: multiply-adds over the teacher's (default 0.6)", "R" },
     { "static-target", 0, 0, G_OPTION_ARG_DOUBLE, &o.static_target,

@@ -366,6 +366,7 @@ static void tell_provenance(const Run *run)
   JsonObject *p = d->provenance = json_object_new();
   g_autofree char *teacher = g_path_get_basename(o->teacher);
   json_object_set_string_member(p, "teacher", teacher);
+  json_object_set_string_member(p, "teacher_name", vitgate_model_get_info(run->model)->name);
   if (o->from) {
     g_autofree char *from = g_path_get_basename(o->from);
     json_object_set_string_member(p, "from", from);
@@ -427,6 +428,8 @@ static gboolean finish(Run *run, GError **error)
       return FALSE;
   }
   tell_provenance(run);
+  g_free(run->student.description->name);
+  run->student.description->name = g_strdup(o->name);
   return network_write(run->student.network, o->precision, o->out, error);
 }
 

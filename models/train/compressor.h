@@ -16,6 +16,7 @@ typedef struct {
   const char *const *folders; /* (nullable): NULL terminated: only these top folders */
   const char *classes;        /* (nullable): file with the labels or ids that the student knows */
   const char *out;            /* path */
+  const char *name;           /* of the model */
   const char *resume;         /* (nullable): folder of the checkpoint; default OUT.training */
   double target;              /* mean compute ratio */
   double static_target;       /* compute ratio of the cut network, all modules open; 0: by target */
