@@ -5,10 +5,11 @@
 #include "compressor.h"
 #include "granularity.h"
 #include "output-file.h"
+#include "storage.h"
 
 typedef struct {
-  char *teacher, *from, *classes, *out, *resume, *gates, *granularity, *sub_groups, *time_limit,
-      *precision;
+  char *teacher, *from, *classes, *out, *name, *resume, *gates, *granularity, *sub_groups,
+      *time_limit, *precision;
   char **data, **folders, **weights;
   double target, static_target, parameters_target, rate, gate_rate, gate_spread, labels, others,
       features, mixup;
@@ -19,8 +20,9 @@ typedef struct {
 
 static void clear_options(Options *o)
 {
-  char *strings[] = { o->teacher, o->from,        o->classes,    o->out,        o->resume,
-                      o->gates,   o->granularity, o->sub_groups, o->time_limit, o->precision };
+  char *strings[] = { o->teacher,    o->from,       o->classes,  o->out,
+                      o->name,       o->resume,     o->gates,    o->granularity,
+                      o->sub_groups, o->time_limit, o->precision };
   for (guint i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
   g_strfreev(o->data);
@@ -115,8 +117,6 @@ static gboolean check(const Options *o, GError **error)
       !command_check_given("--output", o->out != NULL, error) ||
       !command_check_given("--data", o->data && *o->data, error))
     return FALSE;
-  if (strcmp(o->precision, "float32") && strcmp(o->precision, "int8"))
-    return fail(error, "--precision is \"%s\", expected float32 or int8", o->precision);
   return check_ratio("--target", o->target, 1e-3, error) &&
          check_ratio("--static-target", o->static_target, 0, error) &&
          check_ratio("--params-target", o->parameters_target, 0, error) &&
@@ -131,6 +131,15 @@ static gboolean check(const Options *o, GError **error)
          command_check_range("--batch-size", o->batch, 2, 1024, error) &&
          command_check_range("--calibration-images", o->calibration_images, 1, 1000000, error) &&
          command_check_range("--threads", o->threads, 1, 64, error);
+}
+
+/* The file's name without its suffix. */
+static char *name_of_file(const char *path)
+{
+  g_autofree char *base = g_path_get_basename(path);
+  if (g_str_has_suffix(base, ".safetensors"))
+    base[strlen(base) - strlen(".safetensors")] = '\0';
+  return g_utf8_make_valid(base, -1);
 }
 
 static int run(const Options *o, GError **error)
@@ -164,10 +173,10 @@ static int run(const Options *o, GError **error)
     .others = o->others,
     .features = o->features,
     .mixup = o->mixup,
-    .precision = o->precision,
   };
-  if (!check(o, error) || !parse_groups(o, &compress_options, error) ||
-      !parse_gates(o, &compress_options, error) ||
+  if (!check(o, error) ||
+      !storage_parse(o->precision ? o->precision : "int8", &compress_options.precision, error) ||
+      !parse_groups(o, &compress_options, error) || !parse_gates(o, &compress_options, error) ||
       (o->time_limit && !parse_duration(o->time_limit, &compress_options.time_limit, error)) ||
       !parse_weights(o, weights, error) || !output_file_check(o->out, error))
     return 1;
@@ -175,6 +184,8 @@ static int run(const Options *o, GError **error)
     fail(error, "--steps or --time-limit is missing (or --no-train)");
     return 1;
   }
+  g_autofree char *name = o->name ? g_strdup(o->name) : name_of_file(o->out);
+  compress_options.name = name;
   compress_options.folder_weights = (const FolderWeight *)(gpointer)weights->data;
   compress_options.n_folder_weights = weights->len;
   return compress(&compress_options, error) ? 0 : 1;
@@ -196,6 +207,8 @@ int command_compress(int argc, char **argv, GError **error)
     { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &o.data,
       "Photographs: an archive or a folder; may be repeated", "TAR|DIR" },
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "The model file to write", "OUT" },
+    { "name", 0, 0, G_OPTION_ARG_STRING, &o.name,
+      "Name of the model (default: OUT's, without folder and suffix)", "NAME" },
     { "target", 0, 0, G_OPTION_ARG_DOUBLE, &o.target,
       "Mean compute ratio: multiply-adds over the teacher's (default 0.6)", "R" },
     { "static-target", 0, 0, G_OPTION_ARG_DOUBLE, &o.static_target,
@@ -244,7 +257,7 @@ int command_compress(int argc, char **argv, GError **error)
       "Draw photographs of a top folder more or less often; may be repeated", "FOLDER=W" },
     { "seed", 0, 0, G_OPTION_ARG_INT64, &o.seed, "Of all that is random (default 0)", "S" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &o.precision,
-      "Of the file: int8 (default) or float32", "P" },
+      "Of the weights in the file: int8 (default), bf16 or float32", "P" },
     { "resume", 0, 0, G_OPTION_ARG_FILENAME, &o.resume,
       "Folder of checkpoint and log (default OUT.training); a run found there goes on", "DIR" },
     G_OPTION_ENTRY_NULL,
@@ -263,7 +276,5 @@ int command_compress(int argc, char **argv, GError **error)
     fail(error, "'%s' belongs to no option (see %s --help)", *arguments, g_get_prgname());
     return 1;
   }
-  if (!o.precision)
-    o.precision = g_strdup("int8");
   return run(&o, error);
 }

@@ -364,6 +364,7 @@ static void tell_provenance(const Run *run)
   JsonObject *p = d->provenance = json_object_new();
   g_autofree char *teacher = g_path_get_basename(o->teacher);
   json_object_set_string_member(p, "teacher", teacher);
+  json_object_set_string_member(p, "teacher_name", vitgate_model_get_info(run->model)->name);
   if (o->from) {
     g_autofree char *from = g_path_get_basename(o->from);
     json_object_set_string_member(p, "from", from);
@@ -416,8 +417,7 @@ static gboolean finish(Run *run, GError **error)
     trainer_average(run->trainer);
   if (has_learned_gates(run))
     settle_gates(run);
-  if (!strcmp(o->precision, "int8"))
-    network_round_to_int8(run->student.network);
+  network_round(run->student.network, o->precision);
   if (run->held_out) {
     calibrate(run);
     if (has_learned_gates(run) && open_idle_gates(run))
@@ -426,6 +426,8 @@ static gboolean finish(Run *run, GError **error)
       return FALSE;
   }
   tell_provenance(run);
+  g_free(run->student.description->name);
+  run->student.description->name = g_strdup(o->name);
   return network_write(run->student.network, o->precision, o->out, error);
 }
 

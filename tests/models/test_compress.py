@@ -121,6 +121,12 @@ class ResultTest(CompressTest):
         self.assertEqual(found["precision"] == "int8",
                          agreement["int8"] >= agreement["float32"] - 0.015)
         self.assertEqual(found["provenance"]["teacher"], "teacher.safetensors")
+        self.assertEqual(found["provenance"]["teacher_name"], "random_model")
+        self.assertEqual(found["model"], "student")
+
+    def test_a_name_of_the_user_s(self):
+        self.compress("--name", "yard camera", "--static-only", "--no-train", steps=0)
+        self.assertEqual(self.inspect()["model"], "yard camera")
 
     def test_the_dial_keeps_what_it_promises_on_the_data(self):
         self.compress("--no-gates")
@@ -228,7 +234,7 @@ class ResumeTest(CompressTest):
     def interrupted(self, name, how, *more, behind="step "):
         """Ends a run by the signal @how when a line begins with @behind, and takes it up again"""
         out = self.path(name)
-        arguments = self.arguments("--seed", "5", *more, steps=300, out=out)
+        arguments = self.arguments("--seed", "5", "--name", "student", *more, steps=300, out=out)
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    encoding="utf-8", env=ENVIRONMENT)
         for line in process.stderr:
@@ -272,7 +278,7 @@ class ResumeTest(CompressTest):
     def test_another_seed_gives_another_student(self):
         students = []
         for seed in ("1", "2"):
-            self.compress("--seed", seed, steps=3, out=self.path(seed))
+            self.compress("--seed", seed, "--name", "student", steps=3, out=self.path(seed))
             with open(self.path(seed), "rb") as file:
                 students.append(file.read())
         self.assertNotEqual(*students)

@@ -231,7 +231,8 @@ static char *write_model(const Shape *shape, const float *gate_bias, Calibration
   g_autofree char *folder = fixtures_folder();
   char *path = g_build_filename(folder, "model.safetensors", NULL);
   g_autoptr(GError) error = NULL;
-  ck_assert_msg(network_write(network, "float32", path, &error), "%s", error ? error->message : "");
+  ck_assert_msg(network_write(network, VITGATE_PRECISION_FLOAT32, path, &error), "%s",
+                error ? error->message : "");
   network_free(&network);
   return path;
 }
