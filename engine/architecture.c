@@ -86,13 +86,14 @@ double vitgate__description_published_gmacs(const Description *d)
 guint64 vitgate__attention_parameters(const Description *d, guint heads)
 {
   guint64 width = (guint64)heads * d->head_dim, bias = !d->qkv_unbiased;
-  return heads ? 2 * d->dim + 3 * width * (d->dim + bias) + (width + 1) * d->dim : 0;
+  return heads ? (2 + d->layer_scale) * d->dim + 3 * width * (d->dim + bias) + (width + 1) * d->dim
+               : 0;
 }
 
 guint64 vitgate__mlp_parameters(const Description *d, guint neurons)
 {
   guint64 n = neurons;
-  return neurons ? 2 * d->dim + n * (d->dim + 1) + (n + 1) * d->dim : 0;
+  return neurons ? (2 + d->layer_scale) * d->dim + n * (d->dim + 1) + (n + 1) * d->dim : 0;
 }
 
 guint64 vitgate__description_parameters(const Description *d)
@@ -144,6 +145,13 @@ static void add_gate(GArray *specs, const Description *d, guint i, const char *m
   vitgate__add_affine(specs, name, 1, GATE_HIDDEN);
 }
 
+static void add_scale(GArray *specs, const Description *d, guint i, const char *scale)
+{
+  char name[48];
+  g_snprintf(name, sizeof name, "blocks.%u.%s.gamma", i, scale);
+  vitgate__add_spec(specs, name, d->dim, 0);
+}
+
 static void add_block(GArray *specs, const Description *d, guint i)
 {
   const struct {
@@ -168,6 +176,10 @@ static void add_block(GArray *specs, const Description *d, guint i)
     else
       vitgate__add_affine(specs, name, parts[p].rows, parts[p].columns);
   }
+  if (d->layer_scale && d->blocks[i].heads)
+    add_scale(specs, d, i, "ls1");
+  if (d->layer_scale && d->blocks[i].neurons)
+    add_scale(specs, d, i, "ls2");
   if (d->blocks[i].attention_gate)
     add_gate(specs, d, i, "attn");
   if (d->blocks[i].mlp_gate)
@@ -246,6 +258,18 @@ static gboolean infer_unbiased(const Safetensors *file, guint depth)
                     *bias = g_strdup_printf("blocks.%u.attn.qkv.bias", i);
     if (vitgate__safetensors_find(file, weight))
       return !vitgate__safetensors_find(file, bias);
+  }
+  return FALSE;
+}
+
+/* Whether any module has a LayerScale: then all must have one. */
+static gboolean infer_layer_scale(const Safetensors *file, guint depth)
+{
+  for (guint i = 0; i < depth; i++) {
+    g_autofree char *attention = g_strdup_printf("blocks.%u.ls1.gamma", i),
+                    *mlp = g_strdup_printf("blocks.%u.ls2.gamma", i);
+    if (vitgate__safetensors_find(file, attention) || vitgate__safetensors_find(file, mlp))
+      return TRUE;
   }
   return FALSE;
 }
@@ -353,6 +377,7 @@ Description *vitgate__description_infer(const Safetensors *file, const Hints *hi
   for (; d->depth < DESCRIPTION_MAX_DEPTH && has_block(file, d->depth); d->depth++)
     d->blocks[d->depth] = infer_block(file, d->depth, d->head_dim);
   d->qkv_unbiased = infer_unbiased(file, d->depth);
+  d->layer_scale = infer_layer_scale(file, d->depth);
 
   d->preprocessing = (Preprocessing){
     .resize = d->preprocessing.resize,

@@ -259,13 +259,22 @@ static gboolean read_agreement(const Reader *parent, Description *d)
   return TRUE;
 }
 
-/* Absent: there is one, as in every ViT. */
-static gboolean read_qkv_bias(const Reader *reader, Description *d)
+/* Booleans that may be absent, and what they are then. */
+static gboolean read_oddities(const Reader *reader, Description *d)
 {
-  gboolean biased = TRUE;
-  if (json_object_has_member(reader->object, "qkv_bias") && !read_bool(reader, "qkv_bias", &biased))
-    return FALSE;
+  gboolean biased = TRUE, class_position = TRUE;
+  const struct {
+    const char *field;
+    gboolean *value;
+  } oddities[] = { { "qkv_bias", &biased },
+                   { "layer_scale", &d->layer_scale },
+                   { "class_position", &class_position } };
+  for (guint i = 0; i < G_N_ELEMENTS(oddities); i++)
+    if (json_object_has_member(reader->object, oddities[i].field) &&
+        !read_bool(reader, oddities[i].field, oddities[i].value))
+      return FALSE;
   d->qkv_unbiased = !biased;
+  d->no_class_position = !class_position;
   return TRUE;
 }
 
@@ -315,7 +324,7 @@ static gboolean read_dimensions(const Reader *reader, Description *d)
          read_uint(reader, "depth", 0, DESCRIPTION_MAX_DEPTH, &d->depth) &&
          read_uint(reader, "n_classes", 1, DESCRIPTION_MAX_CLASSES, &d->n_classes) &&
          read_bool(reader, "distilled", &d->distilled) && read_pooling(reader, d) &&
-         read_qkv_bias(reader, d) && (family == 0 || read_stem(reader, d)) &&
+         read_oddities(reader, d) && (family == 0 || read_stem(reader, d)) &&
          read_number(reader, "layer_norm_eps", 1, &d->layer_norm_eps) && read_blocks(reader, d);
 }
 
@@ -449,6 +458,10 @@ char *vitgate__description_to_json(const Description *d)
   json_object_set_boolean_member(object, "distilled", d->distilled);
   if (d->qkv_unbiased)
     json_object_set_boolean_member(object, "qkv_bias", FALSE);
+  if (d->layer_scale)
+    json_object_set_boolean_member(object, "layer_scale", TRUE);
+  if (d->no_class_position)
+    json_object_set_boolean_member(object, "class_position", FALSE);
   json_object_set_string_member(object, "pooling", d->mean_pooling ? "mean" : "class-token");
   json_object_set_double_member(object, "layer_norm_eps", d->layer_norm_eps);
   json_object_set_string_member(object, "precision", d->precision ? d->precision : "float32");

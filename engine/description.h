@@ -59,10 +59,12 @@ typedef struct {
   guint image_size, patch_size;
   guint dim, head_dim;
   guint depth;
-  BlockShape *blocks;    /* [depth] */
-  gboolean distilled;    /* a distillation token and head follow the class token's */
-  gboolean mean_pooling; /* the head sees the mean of all patch tokens, not the class token */
-  gboolean qkv_unbiased; /* queries, keys and values are products without a bias */
+  BlockShape *blocks;         /* [depth] */
+  gboolean distilled;         /* a distillation token and head follow the class token's */
+  gboolean mean_pooling;      /* the head sees the mean of all patch tokens, not the class token */
+  gboolean qkv_unbiased;      /* queries, keys and values are products without a bias */
+  gboolean layer_scale;       /* a tensor beside each module scales what it adds */
+  gboolean no_class_position; /* none was published: pos_embed has zeros there */
   guint n_classes;
   double layer_norm_eps;
   const char *precision; /* as the file stores its matrices: "float32" … "int8"; NULL: float32 */

@@ -42,7 +42,7 @@ Source *vitgate__source_open(const char *path, GError **error)
   gboolean class_token;
   return vitgate__config_read(&source->config, path, error) &&
                  vitgate__config_pools(&source->config, &class_token, error) &&
-                 vitgate__variants_fold(source->file, class_token, &source->variants, error)
+                 vitgate__variants_resolve(source->file, class_token, &source->variants, error)
              ? g_steal_pointer(&source)
              : NULL;
 }
@@ -95,6 +95,7 @@ Description *vitgate__source_describe(const Source *source, guint heads, GError 
     return NULL;
   if (dialect->hugging_face && !dialect->deit)
     take_processor_defaults(&d->preprocessing, d->image_size);
+  d->no_class_position = source->variants.no_class_position;
   name_by_folder(d, vitgate__safetensors_get_path(source->file));
   return vitgate__config_apply(&source->config, d, error) ? g_steal_pointer(&d) : NULL;
 }

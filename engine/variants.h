@@ -1,12 +1,11 @@
-/* What a published ViT may have beside a plain one, brought to the form in which it is computed:
- * LayerScale goes into the layer before it, position embeddings that leave the class token out get
- * zeros for it, and a norm behind the choice of the class token is the norm before it. */
+/* What a published ViT may have otherwise than a plain one, brought to the same form: position
+ * embeddings that leave the class token out get zeros for it, and a norm behind the choice of the
+ * class token is the norm before it. */
 #pragma once
 
 #include "safetensors.h"
 
 typedef struct {
-  guint n_layer_scales; /* that were folded */
   gboolean no_class_position;
 } Variants;
 
@@ -14,5 +13,5 @@ typedef struct {
  * @class_token: the head sees the class token, even where there is an fc_norm
  * @found: (out caller-allocates)
  * Returns: FALSE with VITGATE_ERROR_TENSOR, _UNSUPPORTED or _MEMORY */
-gboolean vitgate__variants_fold(Safetensors *file, gboolean class_token, Variants *found,
-                                GError **error);
+gboolean vitgate__variants_resolve(Safetensors *file, gboolean class_token, Variants *found,
+                                   GError **error);

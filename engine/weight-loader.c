@@ -30,7 +30,7 @@ void vitgate__load_values(WeightLoader *loader, float *values, const char *prefi
   if (loader->read)
     loader->read(loader->source, full, values);
   else if (!loader->failed)
-    loader->failed = !vitgate__weights_read(loader->file, full, values, loader->error);
+    loader->failed = !vitgate__weights_read_folded(loader->file, full, values, loader->error);
 }
 
 float *vitgate__load_vector(WeightLoader *loader, const char *prefix, const char *name, gsize n)

@@ -131,3 +131,38 @@ gboolean vitgate__weights_read(const Safetensors *file, const char *name, float 
     values[i] *= scales[i / columns];
   return check_values(file, name, values, n, FALSE, error);
 }
+
+/* Returns: (transfer full) (nullable): the name of the LayerScale behind the layer that tensor
+ * @name is of */
+static char *scale_behind(const char *name)
+{
+  static const struct {
+    const char *layer, *scale;
+  } scales[] = { { ".attn.proj.", "ls1.gamma" }, { ".mlp.fc2.", "ls2.gamma" } };
+  for (guint i = 0; i < G_N_ELEMENTS(scales) && g_str_has_prefix(name, "blocks."); i++) {
+    const char *layer = strstr(name, scales[i].layer);
+    if (layer)
+      return g_strdup_printf("%.*s.%s", (int)(layer - name), name, scales[i].scale);
+  }
+  return NULL;
+}
+
+/* Products of floats are rounded once: as exact as the sum that they go into. */
+gboolean vitgate__weights_read_folded(const Safetensors *file, const char *name, float *values,
+                                      GError **error)
+{
+  g_autofree char *scale_name = scale_behind(name);
+  const Tensor *scale = scale_name ? vitgate__safetensors_find(file, scale_name) : NULL;
+  if (!vitgate__weights_read(file, name, values, error))
+    return FALSE;
+  if (!scale)
+    return TRUE;
+  const gsize n = vitgate__tensor_n_elements(vitgate__safetensors_find(file, name));
+  const gsize rows = vitgate__tensor_n_elements(scale), columns = rows ? n / rows : 0;
+  g_autofree float *scales = g_new(float, rows);
+  if (!vitgate__weights_read(file, scale_name, scales, error))
+    return FALSE;
+  for (gsize i = 0; i < n; i++)
+    values[i] *= scales[i / columns];
+  return check_values(file, name, values, n, FALSE, error);
+}

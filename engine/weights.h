@@ -14,3 +14,8 @@ gboolean vitgate__weights_check(const Description *description, const Safetensor
  * Returns: FALSE with VITGATE_ERROR_TENSOR where a value is not finite, or a scale not positive */
 gboolean vitgate__weights_read(const Safetensors *file, const char *name, float *values,
                                GError **error);
+
+/* The same of a layer as it is computed: with the LayerScale behind it, where the file has one,
+ * folded into it. */
+gboolean vitgate__weights_read_folded(const Safetensors *file, const char *name, float *values,
+                                      GError **error);

@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "granularity.h"
+#include "storage.h"
 #include "training-options.h"
 
 typedef struct {
@@ -65,8 +66,6 @@ static gboolean check(const Options *o, GError **error)
   if (!command_check_given("--teacher", o->training.teacher != NULL, error) ||
       !training_options_check(&o->training, error))
     return FALSE;
-  if (strcmp(o->precision, "float32") && strcmp(o->precision, "int8"))
-    return command_fail(error, "--precision is \"%s\", expected float32 or int8", o->precision);
   return check_ratio("--target", o->target, 1e-3, error) &&
          check_ratio("--static-target", o->static_target, 0, error) &&
          check_ratio("--params-target", o->parameters_target, 0, error) &&
@@ -95,10 +94,10 @@ static int run(Options *o, GError **error)
     .gate_spread = o->gate_spread,
     .others = o->others,
     .features = o->features,
-    .precision = o->precision,
   };
-  if (!check(o, error) || !parse_groups(o, &compress_options, error) ||
-      !parse_gates(o, &compress_options, error) ||
+  if (!check(o, error) ||
+      !storage_parse(o->precision ? o->precision : "int8", &compress_options.precision, error) ||
+      !parse_groups(o, &compress_options, error) || !parse_gates(o, &compress_options, error) ||
       !training_options_apply(&o->training, &compress_options, weights, error))
     return 1;
   if (!o->training.steps && !o->training.time_limit && !o->no_train) {
@@ -157,7 +156,7 @@ int command_compress(int argc, char **argv, GError **error)
     { "features", 0, 0, G_OPTION_ARG_DOUBLE, &o.features,
       "Weight of the teacher's tokens between blocks (default 0)", "W" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &o.precision,
-      "Of the file: int8 (default) or float32", "P" },
+      "Of the weights in the file: int8 (default), bf16 or float32", "P" },
     G_OPTION_ENTRY_NULL,
   };
   g_autofree GOptionEntry *entries = training_options_entries(&o.training, own);
@@ -175,7 +174,5 @@ int command_compress(int argc, char **argv, GError **error)
     command_fail(error, "'%s' belongs to no option (see %s --help)", *arguments, g_get_prgname());
     return 1;
   }
-  if (!o.precision)
-    o.precision = g_strdup("int8");
   return run(&o, error);
 }

@@ -38,6 +38,27 @@ static gboolean add_tensor(Safetensors *file, const char *name, GArray *tensors,
   return TRUE;
 }
 
+/* Positions as they were published, without the zeros of tokens before the patches. */
+static gboolean cut_positions(const Safetensors *file, const Description *d, Tensor *positions,
+                              GError **error)
+{
+  const gsize rows = vitgate__description_n_tokens(d) - vitgate__description_n_patches(d);
+  const gsize n_bytes = positions->n_bytes / positions->shape[1] * rows;
+  const guint8 *bytes = positions->data;
+  for (gsize i = 0; i < n_bytes; i++)
+    if (bytes[i]) {
+      g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_TENSOR,
+                  "%s: tensor 'pos_embed' has a position for the class token, expected zeros where "
+                  "class_position is false",
+                  vitgate__safetensors_get_path(file));
+      return FALSE;
+    }
+  positions->data = bytes + n_bytes;
+  positions->n_bytes -= n_bytes;
+  positions->shape[1] -= rows;
+  return TRUE;
+}
+
 static gboolean write_timm(Safetensors *file, const Description *d, const char *out, GError **error)
 {
   g_autoptr(GArray) specs = vitgate__description_tensors(d);
@@ -45,6 +66,9 @@ static gboolean write_timm(Safetensors *file, const Description *d, const char *
   for (guint i = 0; i < specs->len; i++)
     if (!add_tensor(file, g_array_index(specs, TensorSpec, i).name, tensors, error))
       return FALSE;
+  if (d->no_class_position &&
+      !cut_positions(file, d, vitgate__tensors_find(tensors, "pos_embed"), error))
+    return FALSE;
   g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
   g_hash_table_insert(metadata, "format", "pt");
   g_hash_table_insert(metadata, "model", d->name);
@@ -55,14 +79,6 @@ static gboolean write_timm(Safetensors *file, const Description *d, const char *
 static gboolean write_onnx(const Safetensors *file, const Description *d, const char *out,
                            GError **error)
 {
-  if (d->stem) {
-    g_set_error(
-        error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-        "%s: a T2T-ViT, whose stem no ONNX is written of: ViT and DeiT are exported as ONNX, "
-        "this model as safetensors (without --onnx)",
-        vitgate__safetensors_get_path(file));
-    return FALSE;
-  }
   g_autoptr(GBytes) model = onnx_graph_build(file, d, error);
   g_autoptr(GError) write_error = NULL;
   if (!model)

@@ -8,12 +8,14 @@
 #include "positions.h"
 #include "precision-record.h"
 #include "source.h"
+#include "storage.h"
 #include "weights.h"
 
 typedef struct {
   char *out, *labels, *name, *interpolation, *mean, *std, *reference;
   char **data;
   int heads, resize, image_size;
+  VitgatePrecision precision; /* auto: as IN has them */
 } ImportOptions;
 
 static void clear_options(ImportOptions *options)
@@ -108,34 +110,44 @@ static void add_provenance(Description *description, const Safetensors *file)
   json_object_set_string_member(description->provenance, "imported_by", "vitgate " VITGATE_VERSION);
 }
 
-/* Reads every weight once, so that what is not finite is found before anything is written. */
-static gboolean check_weights(const Safetensors *file, const Description *description,
-                              GError **error)
+/* Reads every weight, so that what is not finite is found before anything is written.
+ * @storage: (nullable): gets them */
+static gboolean read_weights(const Safetensors *file, const GArray *specs, Storage *storage,
+                             GError **error)
 {
-  g_autoptr(GArray) specs = vitgate__description_tensors(description);
   for (guint i = 0; i < specs->len; i++) {
-    const char *name = g_array_index(specs, TensorSpec, i).name;
-    gsize n = vitgate__tensor_n_elements(vitgate__safetensors_find(file, name));
+    const TensorSpec *spec = &g_array_index(specs, TensorSpec, i);
+    gsize n = vitgate__tensor_n_elements(vitgate__safetensors_find(file, spec->name));
     g_autofree float *values = g_try_new(float, n);
     if (!values && n) {
       g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_MEMORY,
                   "%s: there is no memory for tensor '%s'", vitgate__safetensors_get_path(file),
-                  name);
+                  spec->name);
       return FALSE;
     }
-    if (!vitgate__weights_read(file, name, values, error))
+    if (!vitgate__weights_read(file, spec->name, values, error))
       return FALSE;
+    if (storage)
+      storage_add(storage, spec->name, spec->shape, spec->n_dims, values);
   }
   return TRUE;
 }
 
+/* @precision: auto: every tensor as @file has it */
 static gboolean write_model(const char *path, const Safetensors *file,
-                            const Description *description, GError **error)
+                            const Description *description, VitgatePrecision precision,
+                            GError **error)
 {
+  g_autoptr(GArray) specs = vitgate__description_tensors(description);
+  g_autoptr(Storage) storage = precision == VITGATE_PRECISION_AUTO ? NULL : storage_new(precision);
   guint n_tensors;
   const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
-  if (!check_weights(file, description, error))
+  if (!read_weights(file, specs, storage, error))
     return FALSE;
+  if (storage) {
+    tensors = (const Tensor *)(gpointer)storage->tensors->data;
+    n_tensors = storage->tensors->len;
+  }
   g_autofree char *text = vitgate__description_to_json(description);
   g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
   g_hash_table_insert(metadata, "vitgate", text);
@@ -150,23 +162,44 @@ static gboolean was_trained(const Description *description)
   return description->provenance && json_object_has_member(description->provenance, "held_out");
 }
 
-/* Tells in the description what products of less than float32 lose: that takes a file of it. */
+/* Tells in the description what products of less than float32 lose: that takes a file of it, and
+ * where its weights are rounded another one of what they were. */
 static gboolean compare_precisions(const Safetensors *file, Description *description,
                                    const ImportOptions *options, GError **error)
 {
   g_autofree char *path = g_strconcat(options->out, ".measured", NULL);
-  if (!write_model(path, file, description, error))
-    return FALSE;
-  const guint n =
-      precision_record_data(path, options->reference, (const char *const *)options->data,
-                            was_trained(description), description->agreement, error);
+  g_autofree char *whole = g_strconcat(options->out, ".reference", NULL);
+  const gboolean rounds = options->precision != VITGATE_PRECISION_AUTO && !options->reference;
+  guint n = 0;
+  if (write_model(path, file, description, options->precision, error) &&
+      (!rounds || write_model(whole, file, description, VITGATE_PRECISION_AUTO, error)))
+    n = precision_record_data(path, rounds ? whole : options->reference,
+                              (const char *const *)options->data, was_trained(description),
+                              description->agreement, error);
   g_unlink(path);
+  if (rounds)
+    g_unlink(whole);
   for (guint p = VITGATE_PRECISION_FLOAT32; n && p < VITGATE_N_PRECISIONS; p++)
     if (description->agreement[p] > 0)
       g_print("products in %s: %.1f %% of %u photographs in the class of %s\n",
               vitgate_precision_name((VitgatePrecision)p), 100 * description->agreement[p], n,
               options->reference ? "the reference" : "float32");
   return n > 0;
+}
+
+/* Tells what the weights will be rounded to. What was measured with others does not hold then. */
+static void set_precision(Description *description, const ImportOptions *options)
+{
+  double *agreement = description->agreement;
+  const char *name = storage_name(options->precision);
+  if (options->precision == VITGATE_PRECISION_AUTO || !strcmp(description->precision, name))
+    return;
+  if (!options->data &&
+      (agreement[VITGATE_PRECISION_BF16] > 0 || agreement[VITGATE_PRECISION_INT8] > 0))
+    command_note("the agreement with the teacher that IN tells is left out: --data measures that "
+                 "of the rounded weights");
+  memset(agreement, 0, sizeof description->agreement);
+  description->precision = name;
 }
 
 static char *network_name(const Description *description)
@@ -184,7 +217,8 @@ static void print_summary(const Description *description, const char *out)
   g_autofree char *network = network_name(description);
   g_print("%s: a %s of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
           "(%u tokens); %u classes %s labels%s; %.1f M parameters, %.3f GMACs. Images are resized "
-          "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s.\n",
+          "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s "
+          "as %s.\n",
           name, network, description->depth, description->dim, description->head_dim,
           description->image_size, description->image_size, description->patch_size,
           vitgate__description_n_tokens(description), description->n_classes,
@@ -194,11 +228,21 @@ static void print_summary(const Description *description, const char *out)
           vitgate__description_gmacs(description), preprocessing->resize,
           preprocessing->bicubic ? "bicubic" : "bilinear", description->image_size,
           preprocessing->mean[0], preprocessing->mean[1], preprocessing->mean[2],
-          preprocessing->std[0], preprocessing->std[1], preprocessing->std[2], file);
+          preprocessing->std[0], preprocessing->std[1], preprocessing->std[2], file,
+          description->precision);
+}
+
+/* Without it a user of --precision wonders about the speed. */
+static void print_products(const Description *description)
+{
+  const double *agreement = description->agreement;
+  if (agreement[VITGATE_PRECISION_BF16] == 0 && agreement[VITGATE_PRECISION_INT8] == 0)
+    g_print("Products are in float32 where none are asked for: what int8 and bf16 lose is not "
+            "known (--data measures it).\n");
 }
 
 /* What the file held, and what of it was of no use. */
-static void print_found(const Source *source)
+static void print_found(const Source *source, const Description *description)
 {
   const Dialect *dialect = &source->dialect;
   guint n;
@@ -206,9 +250,8 @@ static void print_found(const Source *source)
   g_autofree char *prefix = command_clean_text(dialect->prefix);
   g_print("Found %u tensors under %s%s%s.\n", n, dialect->names, *prefix ? ", all behind " : "",
           prefix);
-  if (source->variants.n_layer_scales)
-    g_print("LayerScale of %u modules is folded into the layers before it.\n",
-            source->variants.n_layer_scales);
+  if (description->layer_scale)
+    g_print("What modules add is scaled (LayerScale).\n");
   if (source->variants.no_class_position)
     g_print("The class token has no position: it gets one of zeros.\n");
   if (!dialect->left_out->len)
@@ -236,18 +279,21 @@ static int run(const char *in, const ImportOptions *options, GError **error)
     return 1;
   const Safetensors *file = source->file;
   add_provenance(description, file);
+  set_precision(description, options);
   if (options->data && !compare_precisions(file, description, options, error))
     return 1;
-  if (!write_model(options->out, file, description, error))
+  if (!write_model(options->out, file, description, options->precision, error))
     return 1;
-  print_found(source);
+  print_found(source, description);
   print_summary(description, options->out);
+  print_products(description);
   return 0;
 }
 
 int command_import(int argc, char **argv, GError **error)
 {
   g_auto(ImportOptions) options = { 0 };
+  g_autofree char *precision = NULL;
   const GOptionEntry entries[] = {
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "The model file to write", "OUT" },
     { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels,
@@ -272,6 +318,8 @@ int command_import(int argc, char **argv, GError **error)
     { "reference", 0, 0, G_OPTION_ARG_FILENAME, &options.reference,
       "Whose classes are right: the dense teacher of a compressed model (default: IN in float32)",
       "MODEL" },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &precision,
+      "Of the weights in OUT: float32, bf16 or int8 (default: as in IN)", "P" },
     G_OPTION_ENTRY_NULL,
   };
   const CommandSyntax syntax = {
@@ -293,7 +341,8 @@ int command_import(int argc, char **argv, GError **error)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--reference goes with --data");
     return 1;
   }
-  if ((options.heads && !command_check_range("--heads", options.heads, 1, 1024, error)) ||
+  if ((precision && !storage_parse(precision, &options.precision, error)) ||
+      (options.heads && !command_check_range("--heads", options.heads, 1, 1024, error)) ||
       (options.resize && !command_check_range("--resize", options.resize, 1, 16384, error)) ||
       (options.image_size &&
        !command_check_range("--image-size", options.image_size, 1, DESCRIPTION_MAX_IMAGE, error)))

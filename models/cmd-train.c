@@ -44,7 +44,7 @@ static int run(Options *o, GError **error)
     .static_only = TRUE,
     .fixed_dial = TRUE,
     .train = TRUE,
-    .precision = "float32",
+    .precision = VITGATE_PRECISION_FLOAT32,
   };
   if (!check(o, error) || !training_options_apply(&o->training, &options, weights, error))
     return 1;

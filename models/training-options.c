@@ -23,6 +23,8 @@ GOptionEntry *training_options_entries(TrainingOptions *o, const GOptionEntry *o
     { "threads", 't', 0, G_OPTION_ARG_INT, &o->threads, "Threads (default 2)", "T" },
     { "seed", 0, 0, G_OPTION_ARG_INT64, &o->seed, "Of all that is random (default 0)", "S" },
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &o->out, "The model file to write", "OUT" },
+    { "name", 0, 0, G_OPTION_ARG_STRING, &o->name,
+      "Name of the model (default: OUT's, without folder and suffix)", "NAME" },
     { "resume", 0, 0, G_OPTION_ARG_FILENAME, &o->resume,
       "Folder of checkpoint and log (default OUT.training); a run found there goes on", "DIR" },
     G_OPTION_ENTRY_NULL,
@@ -75,6 +77,15 @@ static gboolean parse_weights(TrainingOptions *o, GArray *weights, GError **erro
   return TRUE;
 }
 
+/* The file's name without its suffix. */
+static char *name_of_file(const char *path)
+{
+  g_autofree char *base = g_path_get_basename(path);
+  if (g_str_has_suffix(base, ".safetensors"))
+    base[strlen(base) - strlen(".safetensors")] = '\0';
+  return g_utf8_make_valid(base, -1);
+}
+
 gboolean training_options_apply(TrainingOptions *o, CompressOptions *run, GArray *weights,
                                 GError **error)
 {
@@ -89,6 +100,9 @@ gboolean training_options_apply(TrainingOptions *o, CompressOptions *run, GArray
   run->folder_weights = (const FolderWeight *)(gpointer)weights->data;
   run->n_folder_weights = weights->len;
   run->out = o->out;
+  if (!o->name)
+    o->name = name_of_file(o->out);
+  run->name = o->name;
   run->resume = o->resume;
   run->rate = o->rate;
   run->labels = o->labels;
@@ -102,7 +116,7 @@ gboolean training_options_apply(TrainingOptions *o, CompressOptions *run, GArray
 
 void training_options_clear(TrainingOptions *o)
 {
-  char *strings[] = { o->teacher, o->from, o->classes, o->out, o->resume, o->time_limit };
+  char *strings[] = { o->teacher, o->from, o->classes, o->out, o->name, o->resume, o->time_limit };
   for (guint i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
   g_strfreev(o->data);

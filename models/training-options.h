@@ -4,7 +4,7 @@
 #include "compressor.h"
 
 typedef struct {
-  char *teacher, *from, *classes, *out, *resume, *time_limit;
+  char *teacher, *from, *classes, *out, *name, *resume, *time_limit;
   char **data, **folders, **weights;
   double rate, labels, mixup;
   gint64 steps, seed;

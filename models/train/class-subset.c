@@ -79,6 +79,8 @@ Description *class_subset_describe(const Description *teacher, const guint *clas
   d->blocks = g_memdup2(teacher->blocks, teacher->depth * sizeof *d->blocks);
   d->labels = pick_strings(teacher->labels, classes, d->n_classes);
   d->label_ids = pick_strings(teacher->label_ids, classes, d->n_classes);
+  d->layer_scale = FALSE;       /* networks in training have it folded, */
+  d->no_class_position = FALSE; /* and learn that position */
   d->calibration = NULL;
   d->n_calibration = 0;
   d->provenance = NULL;

@@ -9,7 +9,8 @@
  * _DATA or _IO */
 guint *class_subset_read(const char *path, const Description *teacher, guint *n, GError **error);
 
-/* Returns: (transfer full): @teacher with those classes alone; NULL takes all of them */
+/* Returns: (transfer full): @teacher with those classes alone, as a network in training has it;
+ * NULL takes all of them */
 Description *class_subset_describe(const Description *teacher, const guint *classes, guint n);
 
 /* Returns: whether both know the same classes, in the same order, as far as their ids tell */

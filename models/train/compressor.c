@@ -307,8 +307,7 @@ static gboolean finish(Run *run, GError **error)
     trainer_average(run->trainer);
   if (has_learned_gates(run))
     settle_gates(run);
-  if (!strcmp(o->precision, "int8"))
-    network_round_to_int8(run->student.network);
+  network_round(run->student.network, o->precision);
   if (run->held_out) {
     calibrate(run);
     if (has_learned_gates(run) && open_idle_gates(run))

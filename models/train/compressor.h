@@ -18,6 +18,7 @@ typedef struct {
   const char *const *folders; /* (nullable): NULL terminated: only these top folders */
   const char *classes;        /* (nullable): file with the labels or ids that the student knows */
   const char *out;            /* path */
+  const char *name;           /* of the model */
   const char *resume;         /* (nullable): folder of the checkpoint; default OUT.training */
   double target;              /* mean compute ratio */
   double static_target;       /* compute ratio of the cut network, all modules open; 0: by target */
@@ -41,7 +42,7 @@ typedef struct {
   double others;                      /* the same of the classes that are not kept */
   double features;                    /* the same of the teacher's tokens between blocks */
   double mixup;                       /* share of blended images */
-  const char *precision;              /* of the file: "float32" or "int8" */
+  VitgatePrecision precision;         /* of the file, not auto */
   const FolderWeight *folder_weights; /* (nullable) [n_folder_weights] */
   guint n_folder_weights;
 } CompressOptions;

@@ -107,13 +107,11 @@ static gboolean start_from_model(Run *run, GError **error)
   if (!model)
     return FALSE;
   const Description *d = vitgate__model_get_description(model);
-  gboolean fine = network_check(d, o->from, error);
-  if (fine && description_has_gates(d)) {
+  const gboolean gated = description_has_gates(d);
+  if (gated)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
                 "%s: has gates, which vitgate compress trains: expected a model without", o->from);
-    fine = FALSE;
-  }
-  fine = fine && load_model(run, d, error);
+  const gboolean fine = !gated && load_model(run, d, error);
   if (run->model)
     vitgate_model_unref(&model);
   else
@@ -175,7 +173,7 @@ static gboolean train(Run *run, GError **error)
     return FALSE;
   trainer_average(run->trainer);
   run_tell_provenance(run, "train");
-  return network_write(run->student.network, "float32", o->out, error);
+  return network_write(run->student.network, o->precision, o->out, error);
 }
 
 gboolean train_dense(const CompressOptions *options, GError **error)

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "command.h"
 #include "weights.h"
 
 /* Open at 92 % (sigmoid of 2.5). */
@@ -96,6 +95,7 @@ static void locate_block(Network *network, guint i)
 static void locate(Network *network)
 {
   const gboolean stem = network->description->stem != STEM_PATCHES;
+  const gboolean mean = network->description->mean_pooling;
   const struct {
     const char *name;
     gsize *offset;
@@ -105,8 +105,8 @@ static void locate(Network *network)
     { "pos_embed", &network->pos_embed },
     { stem ? "tokens_to_token.project.weight" : "patch_embed.proj.weight", &network->patch_weight },
     { stem ? "tokens_to_token.project.bias" : "patch_embed.proj.bias", &network->patch_bias },
-    { "norm.weight", &network->norm_scale },
-    { "norm.bias", &network->norm_shift },
+    { mean ? "fc_norm.weight" : "norm.weight", &network->norm_scale },
+    { mean ? "fc_norm.bias" : "norm.bias", &network->norm_shift },
     { "head.weight", &network->head_weight },
     { "head.bias", &network->head_bias },
     { "head_dist.weight", &network->head_dist_weight },
@@ -232,17 +232,6 @@ gboolean description_has_gates(const Description *d)
   return FALSE;
 }
 
-gboolean network_check(const Description *description, const char *path, GError **error)
-{
-  if (!description->mean_pooling)
-    return TRUE;
-  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_TRAINING,
-              "%s: its head sees the mean of all patch tokens: such a model runs as it is, but "
-              "only models whose head sees the class token can be compressed or trained",
-              path);
-  return FALSE;
-}
-
 Network *network_new(const Description *description, gboolean search)
 {
   Network *network = g_new0(Network, 1);
@@ -251,8 +240,11 @@ Network *network_new(const Description *description, gboolean search)
   network->parameters = g_array_new(FALSE, TRUE, sizeof(Parameter));
   network->blocks = g_new0(TrainBlock, description->depth + 1);
   g_autoptr(GArray) specs = vitgate__description_tensors(description);
-  for (guint i = 0; i < specs->len; i++)
-    add(network, &g_array_index(specs, TensorSpec, i));
+  for (guint i = 0; i < specs->len; i++) {
+    const TensorSpec *spec = &g_array_index(specs, TensorSpec, i);
+    if (!g_str_has_suffix(spec->name, ".gamma")) /* folded when loaded */
+      add(network, spec);
+  }
   add_implied_biases(network);
   locate(network);
   network->searches = search;
@@ -291,7 +283,7 @@ gboolean network_load(Network *network, const Safetensors *file, GError **error)
     if (!vitgate__safetensors_find(file, p->name))
       continue;
     g_autofree float *values = g_new(float, p->n);
-    if (!vitgate__weights_read(file, p->name, values, error))
+    if (!vitgate__weights_read_folded(file, p->name, values, error))
       return FALSE;
     for (gsize j = 0; j < p->n; j++)
       network->values[p->offset + j] = (real)values[j];

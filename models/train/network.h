@@ -68,10 +68,6 @@ typedef enum {
 void description_add_gates(Description *description);
 gboolean description_has_gates(const Description *description);
 
-/* Returns: whether models of @description can be trained; else FALSE with COMMAND_ERROR_TRAINING
- * @path: names the model in the error */
-gboolean network_check(const Description *description, const char *path, GError **error);
-
 /* @description: must outlive the network
  * @search: with choices of structure
  * Returns: (transfer full): a network whose gates are open but for strong reasons, with all other
@@ -80,8 +76,9 @@ Network *network_new(const Description *description, gboolean search);
 
 void network_free(Network **network);
 
-/* Copies the weights of a file that fits the description; what it does not have stays as it is.
- * Returns: FALSE with VITGATE_ERROR_TENSOR where a weight is not finite */
+/* Copies the weights of a file that fits the description, LayerScale folded into its layers; what
+ * it does not have stays as it is. Returns: FALSE with VITGATE_ERROR_TENSOR where a weight is not
+ * finite */
 gboolean network_load(Network *network, const Safetensors *file, GError **error);
 
 /* Copies every parameter that both have under one name with one size; of the gates alone. */

@@ -96,18 +96,19 @@ static GArray *list_parts(Share *share, const Network *network, guint images)
     want_block(parts, &share->blocks[b], network, b, images, rows);
   want(parts, &share->patches,
        (gsize)images * vitgate__description_n_patches(d) * vitgate__description_patch_values(d));
-  want(parts, &share->final_mean, rows);
-  want(parts, &share->final_inverse, rows);
-  want(parts, &share->final, rows * d->dim);
+  for (guint t = 0; t < network->n_prefix; t++) {
+    want(parts, &share->pooled[t].in, (gsize)images * d->dim);
+    want(parts, &share->pooled[t].mean, images);
+    want(parts, &share->pooled[t].inverse, images);
+    want(parts, &share->tokens[t], (gsize)images * d->dim);
+  }
   want(parts, &share->logits, (gsize)images * d->n_classes);
-  want(parts, &share->tokens[0], (gsize)images * d->dim);
-  want(parts, &share->tokens[1], (gsize)images * d->dim);
   want(parts, &share->dtokens, (gsize)images * d->dim);
+  want(parts, &share->dpooled, (gsize)images * d->dim);
   want(parts, &share->dlogits, (gsize)images * d->n_classes);
   want(parts, &share->dclass, (gsize)images * d->dim);
   for (guint level = 0; level < pass_count_levels(d); level++)
     want(parts, &share->dentry[level], rows * d->dim);
-  want(parts, &share->dfinal, rows * d->dim);
   want(parts, &share->dx, rows * d->dim);
   want(parts, &share->dz, rows * d->dim);
   want(parts, &share->dh, rows * d->dim);
@@ -279,28 +280,6 @@ static void embed(Share *share)
   }
 }
 
-/* logits from the class token, or the mean over the class and distillation tokens */
-static void classify(Share *share)
-{
-  const Network *network = share->pass->network;
-  const Description *d = network->description;
-  Activations *a = &share->blocks[d->depth];
-  functions()->layer_norm(share->final, share->final_mean, share->final_inverse, a->x,
-                          network_at(network, network->norm_scale),
-                          network_at(network, network->norm_shift), (real)d->layer_norm_eps,
-                          a->rows[share->n], d->dim);
-  for (guint t = 0; t < network->n_prefix; t++) {
-    for (guint i = 0; i < share->n; i++)
-      memcpy(share->tokens[t] + (gsize)i * d->dim, share->final + (gsize)(a->rows[i] + t) * d->dim,
-             d->dim * sizeof(real));
-    pass_linear(share, t ? HEAD_DIST_OF(d->depth) : HEAD_OF(d->depth), share->logits,
-                share->tokens[t], t, share->n);
-  }
-  if (d->distilled)
-    for (gsize i = 0; i < (gsize)share->n * d->n_classes; i++)
-      share->logits[i] /= 2;
-}
-
 void pass_forward(Share *share)
 {
   Pass *pass = share->pass;
@@ -314,7 +293,7 @@ void pass_forward(Share *share)
     pass_gate(share, b, TRUE);
     pass_mlp(share, b);
   }
-  classify(share);
+  pass_classify(share);
   vitgate__team_barrier(pass->team);
 }
 
@@ -327,31 +306,6 @@ const real *pass_get_logits(const Pass *pass, guint image)
 }
 
 /* ---- Back ---- */
-
-static void classify_backward(Share *share)
-{
-  const Network *network = share->pass->network;
-  const Description *d = network->description;
-  const Activations *a = &share->blocks[d->depth];
-  if (d->distilled)
-    for (gsize i = 0; i < (gsize)share->n * d->n_classes; i++)
-      share->dlogits[i] /= 2;
-  memset(share->dfinal, 0, (gsize)a->rows[share->n] * d->dim * sizeof *share->dfinal);
-  for (guint t = 0; t < network->n_prefix; t++) {
-    pass_linear_backward(share, t ? HEAD_DIST_OF(d->depth) : HEAD_OF(d->depth), share->dtokens,
-                         share->dlogits, share->tokens[t], FALSE, share->n);
-    if (t == 0)
-      functions()->add_scaled(share->dtokens, 1, share->dclass, (gsize)share->n * d->dim);
-    for (guint i = 0; i < share->n; i++)
-      functions()->add_scaled(share->dfinal + (gsize)(a->rows[i] + t) * d->dim, 1,
-                              share->dtokens + (gsize)i * d->dim, d->dim);
-  }
-  memset(share->dx, 0, (gsize)a->rows[share->n] * d->dim * sizeof *share->dx);
-  functions()->layer_norm_backward(share->dx, share->gradient + network->norm_scale,
-                                   share->gradient + network->norm_shift, share->dfinal, a->x,
-                                   network_at(network, network->norm_scale), share->final_mean,
-                                   share->final_inverse, a->rows[share->n], d->dim);
-}
 
 static void embed_backward(Share *share)
 {
@@ -384,7 +338,7 @@ static void compare_backward(Share *share, guint block)
 void pass_backward(Share *share)
 {
   const Description *d = share->pass->network->description;
-  classify_backward(share);
+  pass_classify_backward(share);
   compare_backward(share, d->depth);
   for (guint b = d->depth; b-- > 0;) {
     pass_mlp_backward(share, b);

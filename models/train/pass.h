@@ -69,13 +69,16 @@ typedef struct {
   guint first, n;      /* images */
   Activations *blocks; /* [depth + 1]; of the last only x, rows and size are used */
   real *patches;       /* [n * patches][values of a patch] */
-  real *final_mean, *final_inverse, *final; /* normalised tokens */
-  real *tokens[2], *dtokens;                /* [n][dim]: class and distillation tokens of final */
-  real *logits;                             /* [n][n_classes] */
-  real *dlogits;                            /* set by the loss */
+  struct {
+    real *in, *mean, *inverse; /* [n][dim], [n], [n] */
+  } pooled[2];              /* what the heads see of the last block's tokens, before the norm: the
+                               class token or the mean of all patches; the distillation token */
+  real *tokens[2];          /* [n][dim] the same behind the norm */
+  real *logits;             /* [n][n_classes] */
+  real *dlogits;            /* set by the loss */
   real *dclass;             /* set by the loss: [n][dim] of tokens[0], beside what dlogits bring */
   real *dentry[MAX_LEVELS]; /* set by the loss: of the tokens that enter a level */
-  real *dfinal, *dx, *dz, *dh, *dqkv, *dheads, *dp, *scores, *dscores,
+  real *dtokens, *dpooled, *dx, *dz, *dh, *dqkv, *dheads, *dp, *scores, *dscores,
       *dfeatures;                          /* scratch of the way back */
   real *heads_mask, *neurons_mask, *dmask; /* of the block at hand, while structure is searched */
   real *gradient;                          /* [n_values], added to */
@@ -148,3 +151,5 @@ void pass_mlp(Share *share, guint block);
 void pass_mlp_backward(Share *share, guint block);
 void pass_gate(Share *share, guint block, gboolean mlp);
 void pass_gate_backward(Share *share, guint block, gboolean mlp);
+void pass_classify(Share *share);
+void pass_classify_backward(Share *share);

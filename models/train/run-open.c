@@ -16,8 +16,6 @@ gboolean run_open_teacher(Run *run, GError **error)
   if (!run->model)
     return FALSE;
   const Description *d = vitgate__model_get_description(run->model);
-  if (!network_check(d, o->teacher, error))
-    return FALSE;
   if (o->classes && !(run->classes = class_subset_read(o->classes, d, &run->n_classes, error)))
     return FALSE;
   if (o->classes && o->others > 0 && !(run->wide = wide_head_load(o->teacher, d, error)))
@@ -115,14 +113,17 @@ JsonObject *run_tell_provenance(const Run *run, const char *command)
   const CompressOptions *o = run->options;
   JsonObject *p = run->student.description->provenance = json_object_new();
   g_autofree char *made_by = g_strdup_printf("vitgate %s " VITGATE_VERSION, command);
-  JsonObject *of_teacher =
-      o->teacher ? vitgate__model_get_description(run->model)->provenance : NULL;
+  const Description *teacher = o->teacher ? vitgate__model_get_description(run->model) : NULL;
+  g_free(run->student.description->name);
+  run->student.description->name = g_strdup(o->name);
   set_base_name(p, "teacher", o->teacher);
+  if (teacher)
+    json_object_set_string_member(p, "teacher_name", teacher->name);
   set_base_name(p, "from", o->from);
   if (o->variant)
     json_object_set_string_member(p, "variant", o->variant);
-  if (of_teacher)
-    json_object_set_object_member(p, "of_teacher", json_object_ref(of_teacher));
+  if (teacher && teacher->provenance)
+    json_object_set_object_member(p, "of_teacher", json_object_ref(teacher->provenance));
   json_object_set_string_member(p, "made_by", made_by);
   json_object_set_array_member(p, "data", base_names(o->data));
   json_object_set_int_member(p, "photographs", run->collection->items->len);

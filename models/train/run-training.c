@@ -168,7 +168,7 @@ static JsonObject *describe_options(const CompressOptions *o)
   json_object_set_int_member(object, "gate-control", o->gate_control);
   json_object_set_boolean_member(object, "merging", o->merging);
   json_object_set_int_member(object, "calibration-images", o->calibration_images);
-  json_object_set_string_member(object, "precision", o->precision);
+  json_object_set_string_member(object, "precision", vitgate_precision_name(o->precision));
   json_object_set_string_member(object, "classes", o->classes);
   json_object_set_array_member(object, "data", strings_array(o->data));
   json_object_set_array_member(object, "folders", strings_array(o->folders));

@@ -47,7 +47,7 @@ gboolean run_open_folder(Run *run, GError **error);
 /* Whether the options ask for a checkpoint that is there. */
 gboolean run_can_resume(const Run *run);
 
-/* Writes down in the student where it comes from. @command: its name
+/* Gives the student its name, and writes down in it where it comes from. @command: its name
  * Returns: (transfer none): what was written */
 JsonObject *run_tell_provenance(const Run *run, const char *command);
 

@@ -63,29 +63,6 @@ static void draw_direction(real *dlogits, const real *logits, guint n, guint32 s
     dlogits[i] -= (real)(exp(logits[i] - most) / sum * mean);
 }
 
-/* The gradient of the last block's output, in share->dx. */
-static void classify_backward(Share *share)
-{
-  const Network *network = share->pass->network;
-  const Description *d = network->description;
-  const Activations *a = &share->blocks[d->depth];
-  const gsize values = (gsize)a->rows[share->n] * d->dim;
-  memset(share->dfinal, 0, values * sizeof *share->dfinal);
-  for (guint t = 0; t < network->n_prefix; t++) {
-    pass_linear_backward(share, t ? HEAD_DIST_OF(d->depth) : HEAD_OF(d->depth), share->dtokens,
-                         share->dlogits, share->tokens[t], FALSE, share->n);
-    for (guint i = 0; i < share->n; i++)
-      functions()->add_scaled(share->dfinal + (gsize)(a->rows[i] + t) * d->dim,
-                              (real)1 / network->n_prefix, share->dtokens + (gsize)i * d->dim,
-                              d->dim);
-  }
-  memset(share->dx, 0, values * sizeof *share->dx);
-  functions()->layer_norm_backward(share->dx, share->gradient + network->norm_scale,
-                                   share->gradient + network->norm_shift, share->dfinal, a->x,
-                                   network_at(network, network->norm_scale), share->final_mean,
-                                   share->final_inverse, a->rows[share->n], d->dim);
-}
-
 /* Without merging the gradient behind a module is that of its output. */
 static void record(Sensitivity *s, const Share *share, guint member, guint module)
 {
@@ -121,7 +98,8 @@ static void add_share(gpointer data, guint member)
   for (guint i = 0; i < share->n; i++)
     draw_direction(share->dlogits + (gsize)i * n, share->logits + (gsize)i * n, n,
                    work->first + share->first + i);
-  classify_backward(share);
+  memset(share->dclass, 0, (gsize)share->n * s->dim * sizeof *share->dclass);
+  pass_classify_backward(share);
   for (guint b = s->depth; b-- > 0;) {
     record(s, share, member, MLP_OF(b));
     pass_mlp_backward(share, b);

@@ -136,9 +136,10 @@ static real *exit_of(Share *share, guint module)
   return is_mlp(module) ? share->blocks[module / 2 + 1].x : share->blocks[module / 2].z;
 }
 
-static void run_module(Share *share, guint module, const real *tokens)
+/* All tokens enter the block, none of them merged. */
+static void set_rows(Share *share, guint block)
 {
-  Activations *a = &share->blocks[module / 2];
+  Activations *a = &share->blocks[block];
   const guint n_tokens = vitgate__description_n_tokens(share->pass->network->description);
   for (guint i = 0; i <= share->n; i++)
     a->rows[i] = a->queries[i] = a->merged[i] = i * n_tokens;
@@ -146,6 +147,12 @@ static void run_module(Share *share, guint module, const real *tokens)
     a->size[row] = 1;
     a->log_size[row] = 0;
   }
+}
+
+static void run_module(Share *share, guint module, const real *tokens)
+{
+  const guint n_tokens = vitgate__description_n_tokens(share->pass->network->description);
+  set_rows(share, module / 2);
   if (tokens != entry_of(share, module))
     memcpy(entry_of(share, module), tokens,
            (gsize)share->n * n_tokens * share->pass->network->description->dim * sizeof *tokens);
@@ -215,28 +222,16 @@ static void measure(const Walk *walk, Share *share, Moments *m, real *wanted)
 static double finish_forward(const Walk *walk, Share *share)
 {
   const Calibration *c = walk->calibration;
-  const Network *network = c->network;
-  const Description *d = network->description;
+  const Description *d = c->network->description;
   const guint n = d->n_classes;
   for (guint module = walk->module + 1; module < 2 * d->depth; module++)
     run_module(share, module, entry_of(share, module));
-  const real *last = share->blocks[d->depth].x;
-  for (guint t = 0; t < network->n_prefix; t++) {
-    for (guint i = 0; i < share->n; i++)
-      functions()->layer_norm(
-          share->tokens[t] + (gsize)i * d->dim, share->final_mean, share->final_inverse,
-          last + ((gsize)i * c->n_tokens + t) * d->dim, network_at(network, network->norm_scale),
-          network_at(network, network->norm_shift), (real)d->layer_norm_eps, 1, d->dim);
-    pass_linear(share, t ? HEAD_DIST_OF(d->depth) : HEAD_OF(d->depth), share->logits,
-                share->tokens[t], t, share->n);
-  }
+  set_rows(share, d->depth);
+  pass_classify(share);
   double sum = 0;
-  for (guint i = 0; i < share->n; i++) {
-    real *logits = share->logits + (gsize)i * n;
-    for (guint k = 0; network->n_prefix == 2 && k < n; k++)
-      logits[k] /= 2;
-    sum += loss_divergence(c->logits + (gsize)(walk->first + share->first + i) * n, logits, n);
-  }
+  for (guint i = 0; i < share->n; i++)
+    sum += loss_divergence(c->logits + (gsize)(walk->first + share->first + i) * n,
+                           share->logits + (gsize)i * n, n);
   return sum;
 }
 

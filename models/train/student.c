@@ -59,7 +59,9 @@ gboolean student_is_alike(const Description *student, const Description *teacher
          student->stem == teacher->stem && student->token_dim == teacher->token_dim &&
          student->n_features == teacher->n_features && student->dim == teacher->dim &&
          student->head_dim == teacher->head_dim && student->depth == teacher->depth &&
-         student->distilled == teacher->distilled && student->qkv_unbiased == teacher->qkv_unbiased;
+         student->distilled == teacher->distilled &&
+         student->mean_pooling == teacher->mean_pooling &&
+         student->qkv_unbiased == teacher->qkv_unbiased;
 }
 
 /* A new network of that description with the values that fit. */

@@ -167,7 +167,8 @@ static guint find_tail(const Tensor *tensors, guint n)
 static void count_block(Count *count, const Tensor *tensor, guint block, double tokens,
                         double special, guint tail)
 {
-  const gboolean attention = strstr(tensor->name, ".attn.") || strstr(tensor->name, ".norm1.");
+  const gboolean attention = strstr(tensor->name, ".attn.") || strstr(tensor->name, ".norm1.") ||
+                             strstr(tensor->name, ".ls1.");
   const double behind = block < tail ? tokens : special;
   double macs = 0;
   if (tensor->n_dims == 2 && g_str_has_suffix(tensor->name, "attn.qkv.weight"))

@@ -64,8 +64,11 @@ def tensors(seed, image=IMAGE, depth=DEPTH):
     return entries
 
 
-def write_teacher(path, seed=1, image=IMAGE, depth=DEPTH):
+def write_teacher(path, seed=1, image=IMAGE, depth=DEPTH, pooling="class-token"):
     entries = tensors(seed, image, depth)
+    if pooling == "mean":
+        for part in ("weight", "bias"):
+            entries["fc_norm." + part] = entries.pop("norm." + part)
     parameters = sum(len(values) for _, values in entries.values())
     description = {
         "version": 1,
@@ -79,7 +82,7 @@ def write_teacher(path, seed=1, image=IMAGE, depth=DEPTH):
         "blocks": [{"heads": HEADS, "neurons": NEURONS}] * depth,
         "n_classes": len(LABELS),
         "distilled": False,
-        "pooling": "class-token",
+        "pooling": pooling,
         "layer_norm_eps": 1e-6,
         "precision": "float32",
         "preprocessing": {

@@ -144,8 +144,9 @@ class ImportTest(CommandTest):
 
     def test_says_what_was_found(self):
         text = self.succeed("import", self.weights, "-o", self.path("out"))
-        self.assertEqual(len(text.splitlines()), 2)
-        for part in ("colour_model", "1 blocks", "32 x 32", "10 classes"):
+        self.assertEqual(len(text.splitlines()), 3)
+        for part in ("colour_model", "1 blocks", "32 x 32", "10 classes", "as float32",
+                     "--data measures"):
             self.assertIn(part, text)
 
     def test_what_the_user_tells_goes_first(self):

@@ -14,11 +14,17 @@ import tempfile
 import time
 import unittest
 
+import dialects
 import random_model
-from colour_model import read_safetensors
+from colour_model import read_safetensors, write_safetensors
 
 VITGATE = os.environ.get("VITGATE", "vitgate")
 ENVIRONMENT = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+
+
+def description_of(model):
+    _, metadata = read_safetensors(model)
+    return json.loads(metadata["vitgate"])
 
 
 class CompressTest(unittest.TestCase):
@@ -70,6 +76,12 @@ class CompressTest(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         return json.loads(result.stdout)
 
+    def evaluate(self, *more):
+        result = self.run_command([VITGATE, "eval", "--json", "--data", self.pictures, *more,
+                                   self.out])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return json.loads(result.stdout)
+
 
 class ResultTest(CompressTest):
     def test_training_lowers_the_loss(self):
@@ -109,16 +121,38 @@ class ResultTest(CompressTest):
         self.assertEqual(found["precision"] == "int8",
                          agreement["int8"] >= agreement["float32"] - 0.015)
         self.assertEqual(found["provenance"]["teacher"], "teacher.safetensors")
+        self.assertEqual(found["provenance"]["teacher_name"], "random_model")
+        self.assertEqual(found["model"], "student")
+
+    def test_a_name_of_the_user_s(self):
+        self.compress("--name", "yard camera", "--static-only", "--no-train", steps=0)
+        self.assertEqual(self.inspect()["model"], "yard camera")
 
     def test_the_dial_keeps_what_it_promises_on_the_data(self):
         self.compress("--no-gates")
         dial = self.inspect()["dial"]
         for point in dial["calibration"][:: max(1, len(dial["calibration"]) // 3)]:
-            result = self.run_command([VITGATE, "eval", "--json", "--data", self.pictures,
-                                       "--compute", str(point["compute"]), self.out])
-            found = json.loads(result.stdout)
+            found = self.evaluate("--compute", str(point["compute"]))
             # The table is of the few pictures held out, this of all.
             self.assertAlmostEqual(found["compute_ratio"]["mean"], point["compute"], delta=0.1)
+
+    def test_a_head_that_sees_the_mean_of_all_patches(self):
+        teacher = self.path("pooled.safetensors")
+        random_model.write_teacher(teacher, pooling="mean")
+        self.compress("--teacher", teacher, "--static-target", "0.5", "--no-gates", "--no-merging",
+                      "--learning-rate", "2e-3", steps=200)
+        lines = [line for line in self.log() if "loss" in line]
+        self.assertLess(lines[-1]["loss"], 0.8 * lines[0]["loss"])
+
+        self.compress("--teacher", teacher, steps=60)
+        self.assertEqual(description_of(self.out)["pooling"], "mean")
+        cheapest = self.inspect()["dial"]["calibration"][0]
+        self.assertLess(min(cheapest["merge_thresholds"]), 1)
+        self.assertTrue(any("attention_gate" in block or "mlp_gate" in block
+                            for block in description_of(self.out)["blocks"]))
+        shares = [self.evaluate("--compute", compute)["compute_ratio"]["mean"]
+                  for compute in ("0.4", "0.8")]
+        self.assertLess(shares[0], shares[1])
 
     def test_the_log_tells_what_gates_do(self):
         self.compress(steps=20)
@@ -135,8 +169,29 @@ class ResultTest(CompressTest):
         self.compress("--classes", classes, steps=5)
         found = self.inspect()
         self.assertEqual(found["classes"], 2)
-        _, metadata = read_safetensors(self.out)
-        self.assertEqual(json.loads(metadata["vitgate"])["labels"], ["robin", "pike"])
+        self.assertEqual(description_of(self.out)["labels"], ["robin", "pike"])
+
+    def test_a_distilled_student_keeps_both_heads(self):
+        published, teacher = self.path("published.safetensors"), self.path("distilled.safetensors")
+        labels, classes = self.path("labels.txt"), self.path("classes.txt")
+        write_safetensors(published, dialects.timm(distilled=True))
+        for path, lines in ((labels, random_model.LABELS), (classes, random_model.LABELS[1:4])):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("\n".join(lines))
+        result = self.run_command([VITGATE, "import", published, "-o", teacher, "--labels", labels,
+                                   *dialects.HEADS_OPTION])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for more in ([], ["--classes", classes]):
+            with self.subTest(more):
+                self.compress("--teacher", teacher, "--precision", "float32", *more, steps=20)
+                tensors, _ = read_safetensors(self.out)
+                self.assertTrue(description_of(self.out)["distilled"])
+                self.assertIn("dist_token", tensors)
+                heads = [tensors[name + ".weight"] for name in ("head", "head_dist")]
+                for _, shape, _ in heads:
+                    self.assertEqual(shape, [3 if more else 5, random_model.DIM])
+                self.assertNotEqual(*heads)
+                self.assertEqual(self.evaluate()["images"], 100)
 
     def test_one_cut_goes_on_from_another(self):
         first = self.path("first.safetensors")
@@ -179,7 +234,7 @@ class ResumeTest(CompressTest):
     def interrupted(self, name, how, *more, behind="step "):
         """Ends a run by the signal @how when a line begins with @behind, and takes it up again"""
         out = self.path(name)
-        arguments = self.arguments("--seed", "5", *more, steps=300, out=out)
+        arguments = self.arguments("--seed", "5", "--name", "student", *more, steps=300, out=out)
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    encoding="utf-8", env=ENVIRONMENT)
         for line in process.stderr:
@@ -223,7 +278,7 @@ class ResumeTest(CompressTest):
     def test_another_seed_gives_another_student(self):
         students = []
         for seed in ("1", "2"):
-            self.compress("--seed", seed, steps=3, out=self.path(seed))
+            self.compress("--seed", seed, "--name", "student", steps=3, out=self.path(seed))
             with open(self.path(seed), "rb") as file:
                 students.append(file.read())
         self.assertNotEqual(*students)

@@ -3,6 +3,7 @@
 
 import os
 import random
+import struct
 import unittest
 
 import colour_model
@@ -22,10 +23,25 @@ class ExportTest(CommandTest):
         self.succeed("import", published, *dialects.HEADS_OPTION, "-o", model)
         return published, model
 
+    def deit3(self, distilled=False):
+        """LayerScale, and positions of patches alone"""
+        entries = dialects.timm(distilled=distilled)
+        for block in range(dialects.random_model.DEPTH):
+            for scale in ("ls1", "ls2"):
+                entries[f"blocks.{block}.{scale}.gamma"] = ([32], [0.1 * block + 0.5] * 32)
+        shape, values = entries["pos_embed"]
+        entries["pos_embed"] = ([1, 16, 32], values[(shape[1] - 16) * 32 :])
+        return entries
+
     def test_tensors_come_out_as_they_went_in(self):
-        for distilled in (False, True):
-            with self.subTest(distilled=distilled):
-                published, model = self.import_weights(dialects.timm(distilled=distilled))
+        for name, entries in (
+            ("deit", dialects.timm()),
+            ("distilled", dialects.timm(distilled=True)),
+            ("deit3", self.deit3()),
+            ("deit3 distilled", self.deit3(distilled=True)),
+        ):
+            with self.subTest(name):
+                published, model = self.import_weights(entries)
                 self.succeed("export", model, "-o", self.out)
                 tensors, metadata = colour_model.read_safetensors(self.out)
                 self.assertEqual(tensors, colour_model.read_safetensors(published)[0])
@@ -40,7 +56,7 @@ class ExportTest(CommandTest):
         self.assertEqual(colour_model.read_safetensors(self.out)[0], expected)
 
     def test_a_cut_model_in_int8_comes_out_as_floats_that_label_alike(self):
-        _, teacher = self.import_weights(dialects.timm())
+        _, teacher = self.import_weights(self.deit3())
         data, small = self.path("data"), self.path("small.safetensors")
         rng = random.Random(1)
         os.mkdir(data)
@@ -52,7 +68,20 @@ class ExportTest(CommandTest):
         self.assertEqual(result.returncode, 0, result.stderr)
         tensors, _ = colour_model.read_safetensors(self.out)
         self.assertEqual({kind for kind, _, _ in tensors.values()} - {"F32", "F16"}, set())
-        self.assertFalse([name for name in tensors if name.endswith("_scale")])
+        self.assertFalse([name for name in tensors if name.endswith(("_scale", ".gamma"))])
+        self.assertEqual(tensors["pos_embed"][1], [1, 17, 32])
+
+    def test_a_position_that_should_not_be_there_is_refused(self):
+        _, model = self.import_weights(self.deit3())
+        tensors, metadata = colour_model.read_safetensors(model)
+        entries = {
+            name: (shape, list(struct.unpack(f"<{len(content) // 4}f", content)))
+            for name, (_, shape, content) in tensors.items()
+        }
+        entries["pos_embed"][1][0] = 1.0
+        colour_model.write_safetensors(model, entries, metadata)
+        self.fail_with("'pos_embed' has a position", "export", model, "-o", self.out)
+        self.assertFalse(os.path.exists(self.out))
 
     def test_a_model_with_gates_is_refused(self):
         model = self.path("gated.safetensors")

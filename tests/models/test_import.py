@@ -96,31 +96,41 @@ class VariantTest(ImportCase):
                 timm[f"blocks.{block}.{name}"] = ([32], [0.5 + i] * 32)
         return timm
 
-    def test_layer_scale_goes_into_the_layer_before_it(self):
+    def folded(self):
+        timm = dialects.timm()
+        for block in range(3):
+            for layer, scale in (("attn.proj", 0.5), ("mlp.fc2", 1.5)):
+                for part in ("weight", "bias"):
+                    shape, values = timm[f"blocks.{block}.{layer}.{part}"]
+                    # The scale is applied to what float32 has left of the value.
+                    timm[f"blocks.{block}.{layer}.{part}"] = shape, [
+                        scale * dialects.as_float32(v) for v in values
+                    ]
+        return timm
+
+    def test_layer_scale_stays_beside_the_layers_and_counts_as_folded(self):
+        picture, model = self.path("picture.png"), self.path("imported.safetensors")
+        colour_model.write_picture(picture, (1, 0, 0))
+        self.import_model(self.folded())
+        expected = self.succeed("classify", "--model", model, picture)
+        timm = self.write(self.scaled(("ls1.gamma", "ls2.gamma")), "timm.safetensors")
         for names in (("ls1.gamma", "ls2.gamma"), ("gamma_1", "gamma_2")):
             with self.subTest(names[0]):
-                entries = self.scaled(names)
-                text, tensors, _ = self.import_model(entries)
-                self.assertIn("LayerScale of 6 modules", text)
-                expected = dialects.timm()
-                for block in range(3):
-                    for part in ("attn.proj.weight", "attn.proj.bias"):
-                        shape, values = expected[f"blocks.{block}.{part}"]
-                        expected[f"blocks.{block}.{part}"] = shape, [0.5 * v for v in values]
-                    for part in ("mlp.fc2.weight", "mlp.fc2.bias"):
-                        shape, values = expected[f"blocks.{block}.{part}"]
-                        # The scale is applied to what float32 has left of the value.
-                        expected[f"blocks.{block}.{part}"] = shape, [
-                            1.5 * dialects.as_float32(v) for v in values
-                        ]
-                path = self.write(expected, "expected.safetensors")
-                self.assertEqual(tensors, colour_model.read_safetensors(path)[0])
+                text, tensors, description = self.import_model(self.scaled(names))
+                self.assertIn("LayerScale", text)
+                self.assertTrue(description["layer_scale"])
+                self.assertEqual(tensors, colour_model.read_safetensors(timm)[0])
+                self.assertEqual(self.succeed("classify", "--model", model, picture), expected)
 
-    def test_a_scale_that_does_not_fit_is_named(self):
-        entries = self.scaled(("ls1.gamma",))
+    def test_a_scale_that_does_not_fit_or_is_missing_is_named(self):
+        entries = self.scaled(("ls1.gamma", "ls2.gamma"))
         entries["blocks.1.ls1.gamma"] = ([31], [1.0] * 31)
+        arguments = [*dialects.HEADS_OPTION, "-o", "out"]
         part = "'blocks.1.ls1.gamma' is [31]"
-        self.fail_with(part, "import", self.write(entries), *dialects.HEADS_OPTION, "-o", "out")
+        self.fail_with(part, "import", self.write(entries), *arguments)
+        del entries["blocks.1.ls1.gamma"]
+        part = "'blocks.1.ls1.gamma' is missing"
+        self.fail_with(part, "import", self.write(entries), *arguments)
 
     def test_the_class_token_gets_a_position_of_zeros(self):
         timm = dialects.timm()
@@ -144,10 +154,6 @@ class VariantTest(ImportCase):
         self.assertIn("mean of all patches", text)
         model = self.path("imported.safetensors")
         self.assertIn("17 tokens", self.succeed("inspect", model))
-        self.write_colours("data")
-        arguments = ["--teacher", model, "--data", self.path("data"), "--static-only", "--no-train"]
-        out = self.path("small.safetensors")
-        self.fail_with("mean of all patch tokens", "compress", *arguments, "-o", out)
 
     def test_fc_norm_of_the_class_token_is_its_norm(self):
         with open(self.path("config.json"), "w", encoding="utf-8") as file:

@@ -76,6 +76,7 @@ class ResultTest(TrainTest):
         self.assertGreater(self.top1(self.out), 80)  # by chance 17
         found = self.inspect(self.out)
         self.assertEqual(found["family"], "t2t")
+        self.assertEqual(found["model"], "model")  # as its file
         self.assertEqual(found["classes"], len(COLOURS))
         self.assertEqual(found["provenance"]["variant"], "t2t_vit_7")
         with open(self.out + ".training/log.jsonl", encoding="utf-8") as file:

@@ -22,18 +22,23 @@ except ImportError:
     sys.exit(77)
 
 GOLDENS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "goldens")
-MODELS = ["small", "distilled", "cut", "f16", "timm", "unbiased", "deit3", "mean"]
+MODELS = ["small", "distilled", "cut", "f16", "timm", "unbiased", "deit3", "mean",
+          "t2t-performer", "t2t-transformer"]
 TOLERANCE = 1e-4  # of logits; both are sums in float32
 
 erf = np.vectorize(math.erf, otypes=["f4"])
 
 
-def convolve(x, weight, bias, strides):
-    """Of patches beside each other"""
-    n, channels, size, _ = x.shape
-    side, patch = size // strides[0], strides[0]
-    x = x.reshape(n, channels, side, patch, side, patch)
-    return np.einsum("ncyixj,dcij->ndyx", x, weight) + bias[:, None, None]
+def convolve(x, weight, bias, stride, pad, groups):
+    """Of squares, with the same stride and padding on all sides"""
+    x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], (2, 3))
+    windows = windows[:, :, ::stride, ::stride]
+    n, channels, rows, columns = windows.shape[:4]
+    windows = windows.reshape(n, groups, channels // groups, rows, columns, *weight.shape[2:])
+    weight = weight.reshape(groups, -1, *weight.shape[1:])
+    out = np.einsum("ngcyxij,gdcij->ngdyx", windows, weight)
+    return out.reshape(n, -1, rows, columns) + bias[:, None, None]
 
 
 def normalise(x, scale, shift, epsilon):
@@ -56,7 +61,10 @@ def cut_out(x, first, last, axis):
 
 OPERATORS = {
     "Add": lambda a, x, y: x + y,
+    "Sub": lambda a, x, y: x - y,
     "Mul": lambda a, x, y: x * y,
+    "Div": lambda a, x, y: x / y,
+    "Exp": lambda a, x: np.exp(x),
     "MatMul": lambda a, x, y: x @ y,
     "Erf": lambda a, x: erf(x),
     "Identity": lambda a, x: x,
@@ -65,10 +73,13 @@ OPERATORS = {
     "Reshape": lambda a, x, shape: reshape(x, shape),
     "Gather": lambda a, x, i: np.take(x, i, a["axis"]),
     "Concat": lambda a, *x: np.concatenate(x, a["axis"]),
-    "Conv": lambda a, x, w, b: convolve(x, w, b, a["strides"]),
+    "Conv": lambda a, x, w, b=np.zeros(1, "f4"): convolve(x, w, b, a["strides"][0], a["pads"][0],
+                                                          a["group"]),
     "LayerNormalization": lambda a, x, w, b: normalise(x, w, b, a["epsilon"]),
     "Slice": lambda a, x, first, last, axis: cut_out(x, first, last, axis),
     "ReduceMean": lambda a, x: x.mean(tuple(a["axes"]), keepdims=bool(a["keepdims"])),
+    "ReduceSum": lambda a, x, axes: x.sum(tuple(axes), keepdims=True),
+    "ReduceSumSquare": lambda a, x: (x * x).sum(tuple(a["axes"]), keepdims=bool(a["keepdims"])),
 }
 
 

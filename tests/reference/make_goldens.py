@@ -117,7 +117,8 @@ def describe(spec):
         "version": 1, "name": "golden-" + spec.name, "family": "vit",
         "image_size": spec.image, "patch_size": spec.patch, "dim": spec.dim,
         "head_dim": spec.head_dim, "depth": len(spec.blocks), "distilled": spec.distilled,
-        "pooling": "class-token", "layer_norm_eps": spec.eps, "n_classes": spec.classes,
+        "pooling": "mean" if spec.mean_pooling else "class-token", "layer_norm_eps": spec.eps,
+        "n_classes": spec.classes,
         "blocks": [{"heads": heads, "neurons": neurons} for heads, neurons in spec.blocks],
         "precision": {None: "float32", "F16": "float16", "BF16": "bfloat16"}[spec.store],
         "preprocessing": {

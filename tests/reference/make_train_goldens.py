@@ -50,6 +50,8 @@ CASES = [
                            eps=1e-5, labels=False), True, False, [EACH_ALONE, IN_GROUPS]),
     Case(make_goldens.Spec("merged", 23, 12, 3, 12, 8, [(2, 32), (1, 16), (2, 48)], 6,
                            distilled=True, labels=False), True, True, [EACH_ALONE]),
+    Case(make_goldens.Spec("averaged", 28, 12, 3, 12, 6, [(2, 16), (1, 32), (2, 16)], 5,
+                           mean_pooling=True, labels=False), True, True, [EACH_ALONE]),
 ]
 
 
@@ -130,13 +132,14 @@ class Forward:
     """One batch through the network; what it decided, and how narrowly, stays.
 
     The tail is the last block with attention: only the class (and distillation) token goes on from
-    there."""
+    there, unless the head sees the mean of all patches."""
 
     def __init__(self, case, run, w, images, noise):
         self.case, self.spec, self.w, self.noise = case, case.spec, w, noise
         self.group = torch.tensor(run.group)
         self.n_prefix = 1 + self.spec.distilled
-        self.tail = max(b for b, (heads, _) in enumerate(self.spec.blocks) if heads)
+        self.tail = (len(self.spec.blocks) if self.spec.mean_pooling else
+                     max(b for b, (heads, _) in enumerate(self.spec.blocks) if heads))
         self.n_patches = (self.spec.image // self.spec.patch) ** 2
         self.thresholds, self.margins = [], {"logit": [], "cosine": []}
         self.open, self.remaining = [], []  # by module [N], by block [N]
@@ -145,6 +148,8 @@ class Forward:
         self.embed(images)
         for block in range(len(self.spec.blocks)):
             self.run_block(block)
+        if self.spec.mean_pooling:
+            self.entry = self.x
         self.classify()
 
     def norm(self, x, name):
@@ -166,9 +171,8 @@ class Forward:
         """Returns the decisions [N]; macs: of one image, by its number of tokens"""
         decisions = torch.ones(N_IMAGES, dtype=torch.float64)
         if gate + "fc1.weight" in self.w:
-            features = torch.stack([
-                torch.cat([x[0], size[self.n_prefix:] @ x[self.n_prefix:] / self.n_patches])
-                for x, size in zip(self.x, self.size)])
+            features = torch.stack([torch.cat([self.x[i][0], self.mean_of_patches(i)])
+                                    for i in range(N_IMAGES)])
             decisions, margin = decide(gate_logits(self.w, gate, features, self.spec.eps),
                                        self.group, self.noise[module])
             self.margins["logit"].append(margin)
@@ -223,8 +227,15 @@ class Forward:
         self.thresholds.append(threshold)
         self.remaining.append([len(x) for x in self.x])
 
+    def mean_of_patches(self, i):
+        return self.size[i][self.n_prefix:] @ self.x[i][self.n_prefix:] / self.n_patches
+
     def classify(self):
         w = self.w
+        if self.spec.mean_pooling:
+            means = torch.stack([self.mean_of_patches(i) for i in range(N_IMAGES)])
+            self.logits = linear(self.norm(means, "fc_norm"), w["head.weight"], w["head.bias"])
+            return
         tokens = self.norm(torch.stack(self.x), "norm")
         self.logits = linear(tokens[:, 0], w["head.weight"], w["head.bias"])
         if self.spec.distilled:

@@ -51,12 +51,14 @@ def write(path, tensors, metadata=None, store=None):
             dtype, array = "F16", array.astype("<f2")
         else:
             dtype = {np.dtype(v): k for k, v in DTYPES.items() if k != "BF16"}[array.dtype]
-        chunk = np.ascontiguousarray(array).tobytes()
+        chunk = np.ascontiguousarray(array)
         header[name] = {"dtype": dtype, "shape": list(array.shape),
-                        "data_offsets": [offset, offset + len(chunk)]}
+                        "data_offsets": [offset, offset + chunk.nbytes]}
         chunks.append(chunk)
-        offset += len(chunk)
+        offset += chunk.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + b"".join(chunks))
+        file.write(struct.pack("<Q", len(text)) + text)
+        for chunk in chunks:
+            file.write(chunk.data)

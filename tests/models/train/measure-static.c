@@ -238,7 +238,7 @@ static gboolean cut_and_compare(const Options *options, const Dataset *dataset,
     report(dataset, held_out, teacher, student, description);
   }
   const gboolean done =
-      cut && (!options->out || network_write(cut, "float32", options->out, error));
+      cut && (!options->out || network_write(cut, VITGATE_PRECISION_FLOAT32, options->out, error));
   if (rankings)
     rankings_free(&rankings, d->depth);
   calibration_free(&c);
@@ -297,7 +297,7 @@ int main(int argc, char **argv)
     { "uniform", 0, 0, G_OPTION_ARG_NONE, &o.uniform, "All tokens weigh alike", NULL },
     { "no-metric", 0, 0, G_OPTION_ARG_NONE, &o.no_metric, "All outputs weigh alike", NULL },
     { "no-trials", 0, 0, G_OPTION_ARG_NONE, &o.no_trials, "Trust the predicted errors", NULL },
-    { "float32", 0, 0, G_OPTION_ARG_NONE, &o.float32, "No bfloat16", NULL },
+    { VITGATE_PRECISION_FLOAT32, 0, 0, G_OPTION_ARG_NONE, &o.float32, "No bfloat16", NULL },
     G_OPTION_ENTRY_NULL,
   };
   g_autoptr(GOptionContext) context = g_option_context_new("MODEL");

@@ -354,7 +354,7 @@ START_TEST(test_the_engine_keeps_it)
   make_table(&s, 0.5);
   char *folder = fixtures_folder();
   g_autofree char *path = g_build_filename(folder, "model.safetensors", NULL);
-  ck_assert(network_write(s.network, "float32", path, &error));
+  ck_assert(network_write(s.network, VITGATE_PRECISION_FLOAT32, path, &error));
   g_autoptr(VitgateModel) model = vitgate_model_open(path, &error);
   ck_assert_msg(model != NULL, "%s", error ? error->message : "");
   ck_assert_double_eq(vitgate_model_get_info(model)->default_compute,

@@ -29,7 +29,7 @@ typedef struct {
 } Setup;
 
 typedef struct {
-  gboolean gates, groups, choices, distilled, stem;
+  gboolean gates, groups, choices, distilled, mean_pooling, stem;
   double merge_threshold;
 } Variant;
 
@@ -64,6 +64,7 @@ static Setup *setup_new(const Variant *variant)
     .n_classes = 7,
     .layer_norm_eps = 1e-6,
     .distilled = variant->distilled,
+    .mean_pooling = variant->mean_pooling,
     .dense_gmacs = 1e-4,
   };
   if (variant->gates)
@@ -204,6 +205,22 @@ START_TEST(test_merged_tokens)
 }
 END_TEST
 
+START_TEST(test_mean_of_patches)
+{
+  check_gradients(&(Variant){ .merge_threshold = 2, .mean_pooling = TRUE });
+}
+END_TEST
+
+START_TEST(test_mean_of_merged_patches_behind_gates)
+{
+  check_gradients(&(Variant){ .merge_threshold = 0.5,
+                              .gates = TRUE,
+                              .groups = TRUE,
+                              .choices = TRUE,
+                              .mean_pooling = TRUE });
+}
+END_TEST
+
 /* The stem itself is left as it is. */
 START_TEST(test_network_behind_a_stem)
 {
@@ -229,6 +246,8 @@ int main(void)
   tcase_add_test(tcase, test_gates_by_group);
   tcase_add_test(tcase, test_structure_choices);
   tcase_add_test(tcase, test_merged_tokens);
+  tcase_add_test(tcase, test_mean_of_patches);
+  tcase_add_test(tcase, test_mean_of_merged_patches_behind_gates);
   tcase_add_test(tcase, test_network_behind_a_stem);
   tcase_add_test(tcase, test_everything_at_once);
   suite_add_tcase(suite, tcase);

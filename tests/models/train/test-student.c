@@ -359,7 +359,7 @@ static char *write_teacher(const char *folder, const Description *d, Network **n
   char *path = g_build_filename(folder, "teacher.safetensors", NULL);
   *network = network_new(d, FALSE);
   passes_fill(*network, 9);
-  ck_assert(network_write(*network, "float32", path, &error));
+  ck_assert(network_write(*network, VITGATE_PRECISION_FLOAT32, path, &error));
   return path;
 }
 

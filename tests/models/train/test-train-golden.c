@@ -278,6 +278,12 @@ START_TEST(test_merged_tokens_gates_and_distillation_token)
 }
 END_TEST
 
+START_TEST(test_mean_of_merged_patches)
+{
+  check_run("averaged", ALONE);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
   bf16 = argc > 1 && !strcmp(argv[1], "bf16");
@@ -290,5 +296,6 @@ int main(int argc, char **argv)
   tcase_add_test(tcase, test_gates_by_image);
   tcase_add_test(tcase, test_gates_by_group);
   tcase_add_test(tcase, test_merged_tokens_gates_and_distillation_token);
+  tcase_add_test(tcase, test_mean_of_merged_patches);
   return fixtures_run(tcase, "train-golden");
 }
