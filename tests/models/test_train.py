@@ -163,7 +163,8 @@ class SeedTest(TrainTest):
     def test_a_resumed_run_ends_as_an_unbroken_one(self):
         unbroken = self.train(*self.labels_only(), steps=60)
         out = self.path("again.safetensors")
-        arguments = self.arguments(*self.labels_only(), steps=60, out=out)
+        same = [*self.labels_only(), "--name", "model"]
+        arguments = self.arguments(*same, steps=60, out=out)
         process = subprocess.Popen([VITGATE, *arguments], stderr=subprocess.PIPE, encoding="utf-8")
         for line in process.stderr:
             if line.startswith("step "):
@@ -173,7 +174,7 @@ class SeedTest(TrainTest):
         self.assertEqual(process.returncode, 1)
         self.assertIn("go on with --resume", rest)
         self.assertFalse(os.path.exists(out))
-        resumed = self.train(*self.labels_only(), "--resume", out + ".training", steps=60, out=out)
+        resumed = self.train(*same, "--resume", out + ".training", steps=60, out=out)
         self.assertEqual(resumed, unbroken)
 
 
