@@ -88,3 +88,19 @@ gboolean command_check_range(const char *option, int value, int low, int high, G
               low, high, value);
   return FALSE;
 }
+
+gboolean command_check_value(const char *option, double value, gboolean fine, const char *expected,
+                             GError **error)
+{
+  return fine || command_fail(error, "%s is %g, expected %s", option, value, expected);
+}
+
+gboolean command_fail(GError **error, const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_set_error_literal(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, text);
+  return FALSE;
+}

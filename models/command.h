@@ -13,6 +13,7 @@ GQuark command_error_quark(void);
 typedef enum {
   COMMAND_ERROR_USAGE,       /* options or arguments that cannot be */
   COMMAND_ERROR_DATA,        /* photographs or their labels cannot be used */
+  COMMAND_ERROR_CLASS,       /* a list names a class that the model does not know */
   COMMAND_ERROR_IO,          /* a file cannot be read or written */
   COMMAND_ERROR_INTERRUPTED, /* a signal ended a run that can go on */
   COMMAND_ERROR_TRAINING,    /* a run cannot go on, or cannot reach what is asked */
@@ -34,6 +35,7 @@ int command_inspect(int argc, char **argv, GError **error);
 int command_classify(int argc, char **argv, GError **error);
 int command_eval(int argc, char **argv, GError **error);
 int command_export(int argc, char **argv, GError **error);
+int command_train(int argc, char **argv, GError **error);
 int command_compress(int argc, char **argv, GError **error);
 int command_bench(int argc, char **argv, GError **error);
 
@@ -62,6 +64,13 @@ gboolean command_check_given(const char *option, gboolean given, GError **error)
 
 /* Returns: FALSE with COMMAND_ERROR_USAGE unless @low <= @value <= @high */
 gboolean command_check_range(const char *option, int value, int low, int high, GError **error);
+
+/* Returns: FALSE with COMMAND_ERROR_USAGE unless @fine, which is for @value to be @expected */
+gboolean command_check_value(const char *option, double value, gboolean fine, const char *expected,
+                             GError **error);
+
+/* Returns: FALSE with COMMAND_ERROR_USAGE */
+gboolean command_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Prints "vitgate NAME: message" as exactly one line on stderr. */
 void command_note(const char *format, ...) G_GNUC_PRINTF(1, 2);

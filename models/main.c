@@ -12,6 +12,7 @@ static const Command commands[] = {
   { "inspect", "show what a model file holds", command_inspect },
   { "classify", "label images", command_classify },
   { "eval", "measure accuracy and compute on photographs", command_eval },
+  { "train", "train a dense model, from fresh weights or going on from a model", command_train },
   { "compress", "make a compressed, gated model of a dense one", command_compress },
   { "export", "write a model for other programs: timm's names or ONNX", command_export },
   { "bench", "measure speed on this machine", command_bench },

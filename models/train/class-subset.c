@@ -45,8 +45,9 @@ guint *class_subset_read(const char *path, const Description *teacher, guint *n,
     for (guint j = 0; j < classes->len; j++)
       twice = twice || g_array_index(classes, guint, j) == class;
     if (found < 0 || twice) {
-      g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: line %u: '%s' %s", path, i + 1,
-                  lines[i], twice ? "is listed twice" : "is no class of the teacher");
+      g_set_error(error, COMMAND_ERROR, twice ? COMMAND_ERROR_DATA : COMMAND_ERROR_CLASS,
+                  "%s: line %u: '%s' %s", path, i + 1, lines[i],
+                  twice ? "is listed twice" : "is no class of the model");
       return NULL;
     }
     g_array_append_val(classes, class);
@@ -85,4 +86,11 @@ Description *class_subset_describe(const Description *teacher, const guint *clas
   d->provenance = NULL;
   memset(d->agreement, 0, sizeof d->agreement);
   return d;
+}
+
+gboolean class_subset_equal(const Description *a, const Description *b)
+{
+  return a->n_classes == b->n_classes &&
+         (!a->label_ids || !b->label_ids ||
+          g_strv_equal((const char *const *)a->label_ids, (const char *const *)b->label_ids));
 }

@@ -1,6 +1,5 @@
 #include "compressor.h"
 
-#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -13,7 +12,6 @@
 #include "model.h"
 #include "precision-record.h"
 #include "run.h"
-#include "split.h"
 
 #define DIAL_IMAGES   512
 #define PRICED_IMAGES 128
@@ -23,81 +21,15 @@
 
 /* ---- Beginning ---- */
 
-static gboolean open_teacher(Run *run, GError **error)
+static gboolean check_held_out(const Run *run, GError **error)
 {
   const CompressOptions *o = run->options;
-  run->model = vitgate_model_open(o->teacher, error);
-  if (!run->model)
-    return FALSE;
-  const Description *d = vitgate__model_get_description(run->model);
-  if (o->classes && !(run->classes = class_subset_read(o->classes, d, &run->n_classes, error)))
-    return FALSE;
-  if (o->classes && o->others > 0 && !(run->wide = wide_head_load(o->teacher, d, error)))
-    return FALSE;
-  Student dense = { 0 };
-  if (!student_load(&dense, o->teacher, d, run->classes, run->n_classes, error))
-    return FALSE;
-  run->teacher =
-      teacher_new(dense.network, dense.description, o->batch, o->threads, o->features > 0);
-  return TRUE;
-}
-
-/* Linux promises more memory than there is, and ends whoever takes it at its word. */
-static gboolean check_memory(const Run *run, GError **error)
-{
-  const CompressOptions *o = run->options;
-  const double wanted =
-      (double)pass_measure(teacher_get_network(run->teacher), o->batch, o->threads);
-  g_autofree char *text = NULL;
-  const char *line = NULL;
-  if (o->train && g_file_get_contents("/proc/meminfo", &text, NULL, NULL))
-    line = strstr(text, "MemAvailable:");
-  const double there = line ? 1024.0 * g_ascii_strtod(line + strlen("MemAvailable:"), NULL) : 0;
-  if (there <= 0 || wanted < there)
-    return TRUE;
-  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-              "--batch-size %u takes %.1f GB of memory, and %.1f GB are free", o->batch,
-              1e-9 * wanted, 1e-9 * there);
-  return FALSE;
-}
-
-/* What the data's labels are looked up in: the student's classes. */
-static gboolean open_data(Run *run, GError **error)
-{
-  const CompressOptions *o = run->options;
-  const CollectionOptions options = {
-    .paths = o->data, .folders = o->folders, .held_out = SPLIT_HELD_OUT, .memory = COLLECTION_MEMORY
-  };
-  const Description *student = teacher_get_description(run->teacher);
-  VitgateModelInfo info = *vitgate_model_get_info(run->model);
-  info.n_classes = student->n_classes;
-  info.label_ids = (const char *const *)student->label_ids;
-  if (student->labels)
-    info.labels = (const char *const *)student->labels;
-  run->collection = collection_open(&options, &info, error);
-  if (!run->collection)
-    return FALSE;
   if (o->static_only || run->collection->n_held_out)
     return TRUE;
   g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
               "%s: of %u photographs none can be held out to calibrate the dial: more are needed",
               o->data[0], run->collection->items->len);
   return FALSE;
-}
-
-static gboolean open_folder(Run *run, GError **error)
-{
-  const CompressOptions *o = run->options;
-  run->folder = o->resume ? g_strdup(o->resume) : g_strconcat(o->out, ".training", NULL);
-  run->checkpoint = g_build_filename(run->folder, "checkpoint.safetensors", NULL);
-  if (g_mkdir_with_parents(run->folder, 0777)) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: cannot be made: %s", run->folder,
-                g_strerror(errno));
-    return FALSE;
-  }
-  g_autofree char *path = g_build_filename(run->folder, "log.jsonl", NULL);
-  run->log = run_log_new(path, o->batch, error);
-  return run->log != NULL;
 }
 
 /* ---- Static compression ---- */
@@ -232,19 +164,6 @@ static gboolean start_training(Run *run, GError **error)
   return TRUE;
 }
 
-/* Whether a model can be trained to be like the teacher token by token, and class by class. */
-static gboolean is_alike(const Description *a, const Description *teacher)
-{
-  return a->image_size == teacher->image_size && a->patch_size == teacher->patch_size &&
-         a->stem == teacher->stem && a->token_dim == teacher->token_dim &&
-         a->n_features == teacher->n_features && a->dim == teacher->dim &&
-         a->head_dim == teacher->head_dim && a->depth == teacher->depth &&
-         a->distilled == teacher->distilled && a->mean_pooling == teacher->mean_pooling &&
-         a->qkv_unbiased == teacher->qkv_unbiased && a->n_classes == teacher->n_classes &&
-         (!a->label_ids || !teacher->label_ids ||
-          g_strv_equal((const char *const *)a->label_ids, (const char *const *)teacher->label_ids));
-}
-
 static gboolean load_earlier(Run *run, GError **error)
 {
   const char *path = run->options->from;
@@ -252,8 +171,9 @@ static gboolean load_earlier(Run *run, GError **error)
   if (!model)
     return FALSE;
   const Description *d = vitgate__model_get_description(model);
+  const Description *teacher = teacher_get_description(run->teacher);
   const gboolean fits =
-      is_alike(d, teacher_get_description(run->teacher)) && !description_has_gates(d);
+      student_is_alike(d, teacher) && class_subset_equal(d, teacher) && !description_has_gates(d);
   if (!fits)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
                 "%s: cannot be gone on with: expected the teacher's image, token and class counts, "
@@ -347,41 +267,11 @@ static gboolean open_idle_gates(Run *run)
   return any;
 }
 
-static JsonArray *base_names(const char *const *paths)
-{
-  JsonArray *array = json_array_new();
-  for (; *paths; paths++) {
-    g_autofree char *name = g_path_get_basename(*paths);
-    json_array_add_string_element(array, name);
-  }
-  return array;
-}
-
 static void tell_provenance(const Run *run)
 {
-  const CompressOptions *o = run->options;
   Description *d = run->student.description;
-  JsonObject *p = d->provenance = json_object_new();
-  g_autofree char *teacher = g_path_get_basename(o->teacher);
-  json_object_set_string_member(p, "teacher", teacher);
-  json_object_set_string_member(p, "teacher_name", vitgate_model_get_info(run->model)->name);
-  if (o->from) {
-    g_autofree char *from = g_path_get_basename(o->from);
-    json_object_set_string_member(p, "from", from);
-  }
-  JsonObject *of_teacher = vitgate__model_get_description(run->model)->provenance;
-  if (of_teacher)
-    json_object_set_object_member(p, "of_teacher", json_object_ref(of_teacher));
-  json_object_set_string_member(p, "made_by", "vitgate compress " VITGATE_VERSION);
-  json_object_set_array_member(p, "data", base_names(o->data));
-  json_object_set_int_member(p, "photographs", run->collection->items->len);
-  json_object_set_int_member(p, "held_out", run->collection->n_held_out);
-  json_object_set_int_member(p, "seed", (gint64)o->seed);
-  json_object_set_int_member(p, "steps", (gint64)(o->train ? run->steps : 0));
-  json_object_set_int_member(p, "batch", o->batch);
-  json_object_set_double_member(p, "learning_rate", o->rate);
-  json_object_set_double_member(p, "labels", o->labels);
-  json_object_set_double_member(p, "target", o->target);
+  JsonObject *p = run_tell_provenance(run, "compress");
+  json_object_set_double_member(p, "target", run->options->target);
   if (!student_has_gates(&run->student))
     return;
   g_autofree GateSum *sums = watch_gates(run, d->default_compute);
@@ -426,15 +316,13 @@ static gboolean finish(Run *run, GError **error)
       return FALSE;
   }
   tell_provenance(run);
-  g_free(run->student.description->name);
-  run->student.description->name = g_strdup(o->name);
   return network_write(run->student.network, o->precision, o->out, error);
 }
 
 static gboolean run_stages(Run *run, GError **error)
 {
   const CompressOptions *o = run->options;
-  const gboolean resumed = o->resume && g_file_test(run->checkpoint, G_FILE_TEST_EXISTS);
+  const gboolean resumed = run_can_resume(run);
   if (!o->static_only && !(run->held_out = held_out_new(run->collection, run->teacher, DIAL_IMAGES,
                                                         o->batch, o->classes != NULL, error)))
     return FALSE;
@@ -452,27 +340,14 @@ static gboolean run_stages(Run *run, GError **error)
   return (!o->train || run_train(run, error)) && finish(run, error);
 }
 
-static void clear(Run *run)
-{
-  trainer_free(&run->trainer);
-  student_clear(&run->student);
-  teacher_free(&run->teacher);
-  wide_head_free(&run->wide);
-  held_out_free(&run->held_out);
-  collection_close(&run->collection);
-  vitgate_model_unref(&run->model);
-  run_log_free(&run->log);
-  g_free(run->classes);
-  g_free(run->folder);
-  g_free(run->checkpoint);
-}
-
 gboolean compress(const CompressOptions *options, GError **error)
 {
   Run run = { .options = options };
-  const gboolean fine = open_teacher(&run, error) && check_memory(&run, error) &&
-                        open_data(&run, error) && open_folder(&run, error) &&
-                        run_stages(&run, error);
-  clear(&run);
+  const gboolean fine =
+      run_open_teacher(&run, error) &&
+      (!options->train || run_check_memory(&run, teacher_get_network(run.teacher), error)) &&
+      run_open_data(&run, teacher_get_description(run.teacher), error) &&
+      check_held_out(&run, error) && run_open_folder(&run, error) && run_stages(&run, error);
+  run_clear(&run);
   return fine;
 }

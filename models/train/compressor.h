@@ -12,6 +12,8 @@
 typedef struct {
   const char *teacher;        /* path of the model */
   const char *from;           /* (nullable): path of what to begin with; default: the teacher */
+  const char *variant;        /* (nullable): published network to begin with, see published.h */
+  guint image_size;           /* of the variant; 0: as published */
   const char *const *data;    /* NULL terminated: folders and archives */
   const char *const *folders; /* (nullable): NULL terminated: only these top folders */
   const char *classes;        /* (nullable): file with the labels or ids that the student knows */

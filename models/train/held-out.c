@@ -124,12 +124,14 @@ static void add_batch(gpointer data, const Pass *pass, guint first)
   const double dense_gmacs = pass->network->description->dense_gmacs;
   m->sum.ratio += pass->n_images * loss_compute_ratio(pass, dense_gmacs);
   for (guint i = 0; i < pass->n_images; i++) {
-    const float *teacher = h->logits + (gsize)(first + i) * h->n_classes;
     const float *student = pass_get_logits(pass, i);
-    const guint best = loss_best(student, h->n_classes);
+    const guint best = loss_best(student, pass->network->description->n_classes);
     const int label = h->labels[first + i];
-    m->sum.divergence += loss_divergence(teacher, student, h->n_classes);
-    m->sum.agreement += best == loss_best(teacher, h->n_classes);
+    if (h->logits) {
+      const float *teacher = h->logits + (gsize)(first + i) * h->n_classes;
+      m->sum.divergence += loss_divergence(teacher, student, h->n_classes);
+      m->sum.agreement += best == loss_best(teacher, h->n_classes);
+    }
     m->sum.labelled += label >= 0;
     m->sum.right += label >= 0 && best == (guint)label;
   }
@@ -138,7 +140,7 @@ static void add_batch(gpointer data, const Pass *pass, guint first)
 HeldOutOutcome held_out_measure(const HeldOut *held_out, Trainer *trainer, double bias, guint n,
                                 guint batch)
 {
-  Measurement m = { .held_out = held_out };
+  Measurement m = { .held_out = held_out, .sum = { .taught = held_out->logits != NULL } };
   held_out_run(held_out, trainer, bias, n, batch, add_batch, &m);
   m.sum.ratio /= n;
   m.sum.divergence /= n;

@@ -16,6 +16,7 @@ typedef struct {
 /* What a network makes of held-out photographs; means over them. */
 typedef struct {
   double ratio;      /* compute, over the dense teacher's */
+  gboolean taught;   /* there is a teacher */
   double divergence; /* Kullback-Leibler, from the teacher's classes to the network's */
   double agreement;  /* share with the teacher's class */
   guint labelled, right;

@@ -124,7 +124,6 @@ static void follow_label(real *dlogits, const real *logits, guint label, double 
     dlogits[c] += (real)(weights->labels * each * (exp(work[c]) - p));
   }
   sums->labelled++;
-  sums->right += loss_best(logits, n) == label;
 }
 
 /* Mean squared difference between an image's tokens at a level and the means of the teacher's that
@@ -275,15 +274,18 @@ LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets 
     const guint image = share->first + i;
     const real *logits = share->logits + (gsize)i * n;
     real *dlogits = share->dlogits + (gsize)i * n;
-    const real *teacher = targets->teacher_logits + (gsize)image * n;
-    sums.distillation += distil(dlogits, logits, teacher, work, weights->temperature,
-                                weights->distillation * each, n);
+    const int label = targets->labels ? targets->labels[image] : -1;
+    const real *teacher =
+        targets->teacher_logits ? targets->teacher_logits + (gsize)image * n : NULL;
+    if (teacher)
+      sums.distillation += distil(dlogits, logits, teacher, work, weights->temperature,
+                                  weights->distillation * each, n);
     if (weights->wide && targets->teacher_class && weights->others > 0)
       sums.others +=
           distil_others(share, i, targets->teacher_class + (gsize)image * d->dim, weights, each);
-    sums.agreement += loss_best(logits, n) == loss_best(teacher, n);
-    if (targets->labels && targets->labels[image] >= 0)
-      follow_label(dlogits, logits, (guint)targets->labels[image], work, weights, each, n, &sums);
+    sums.agreement += (int)loss_best(logits, n) == (teacher ? (int)loss_best(teacher, n) : label);
+    if (label >= 0)
+      follow_label(dlogits, logits, (guint)label, work, weights, each, n, &sums);
     if (targets->teacher_tokens && weights->tokens > 0)
       match_tokens(share, i, targets->teacher_tokens, weights, each, &sums);
   }

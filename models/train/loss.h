@@ -25,7 +25,7 @@ typedef struct {
 
 /* Of one batch. */
 typedef struct {
-  const real *teacher_logits; /* [n_images][n_classes] */
+  const real *teacher_logits; /* (nullable) [n_images][n_classes] */
   const real *teacher_tokens; /* (nullable) [levels][n_images][n_tokens][dim], see pass.h: without
                                features only the first level */
   const real *teacher_class;  /* (nullable) [n_images][dim]: normalised class tokens */
@@ -35,8 +35,8 @@ typedef struct {
 /* Sums over a share's images; divided by the batch's size they are means. */
 typedef struct {
   double distillation, others, tokens, features, labels;
-  double agreement; /* images with the teacher's class */
-  guint labelled, right;
+  double agreement; /* images with the teacher's class; without a teacher, with their label's */
+  guint labelled;
 } LossSums;
 
 /* Sets the share's dlogits, dclass and dentry, and adds the compute term to dopen and to the

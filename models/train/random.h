@@ -4,6 +4,7 @@
 #pragma once
 
 #include <glib.h>
+#include <math.h>
 
 typedef struct {
   guint64 state;
@@ -38,6 +39,13 @@ static inline double random_unit(Random *random)
 static inline double random_between(Random *random, double low, double high)
 {
   return low + random_unit(random) * (high - low);
+}
+
+/* Returns: of the normal distribution around 0 with spread 1 (Box and Muller 1958) */
+static inline double random_normal(Random *random)
+{
+  const double length = sqrt(-2 * log(1 - random_unit(random)));
+  return length * cos(2 * G_PI * random_unit(random));
 }
 
 /* Returns: 0 to below @n */

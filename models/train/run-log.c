@@ -121,6 +121,13 @@ static void log_means(RunLog *log, const Trainer *trainer, const Description *d,
   write_line(log, object);
 }
 
+/* Whether the compute of a step depends on its images or on choices. */
+static gboolean is_dynamic(const Network *network)
+{
+  const Description *d = network->description;
+  return network->searches || description_has_gates(d) || d->n_calibration;
+}
+
 void run_log_begin(RunLog *log)
 {
   log->since = g_get_monotonic_time();
@@ -145,10 +152,13 @@ void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)
   log_means(log, trainer, d, speed);
   fprintf(stderr,
           "%sstep %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT ", %.1f images/s, loss %.4f, "
-          "agreement %.1f %%, compute %.3f (target %.3f), gates open %.0f %%, %u:%02u:%02u left%s",
+          "agreement %.1f %%, ",
           log->terminal ? "\r\033[K" : "", step, steps, speed, log->sum.loss / n,
-          100 * log->sum.agreement / n, log->sum.ratio / n, log->sum.target,
-          100 * gate_sums_open(log->gates, d), left / 3600, left / 60 % 60, left % 60,
+          100 * log->sum.agreement / n);
+  if (is_dynamic(pass->network))
+    fprintf(stderr, "compute %.3f (target %.3f), gates open %.0f %%, ", log->sum.ratio / n,
+            log->sum.target, 100 * gate_sums_open(log->gates, d));
+  fprintf(stderr, "%u:%02u:%02u left%s", left / 3600, left / 60 % 60, left % 60,
           log->terminal ? "" : "\n");
   log->sum = (StepReport){ 0 };
   log->n = 0;
@@ -156,7 +166,7 @@ void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)
   g_clear_pointer(&log->gates, g_free);
 }
 
-void run_log_held_out(RunLog *log, const Trainer *trainer, const HeldOutOutcome *outcome)
+void run_log_held_out(RunLog *log, Trainer *trainer, const HeldOutOutcome *outcome)
 {
   const double top1 = outcome->labelled ? 100.0 * outcome->right / outcome->labelled : 0;
   const Field fields[] = {
@@ -165,13 +175,16 @@ void run_log_held_out(RunLog *log, const Trainer *trainer, const HeldOutOutcome 
     { "held_out_compute", outcome->ratio },
     { "held_out_top1", top1 },
   };
-  g_autoptr(JsonObject) object =
-      describe_step(trainer, fields, G_N_ELEMENTS(fields) - (outcome->labelled ? 0 : 1));
+  const guint first = outcome->taught ? 0 : 2, end = outcome->labelled ? 4 : 3;
+  g_autoptr(JsonObject) object = describe_step(trainer, fields + first, end - first);
   write_line(log, object);
-  g_autofree char *labelled =
-      outcome->labelled ? g_strdup_printf(", Top-1 %.1f %%", top1) : g_strdup("");
-  fprintf(stderr,
-          "%sheld out: divergence from the teacher %.4f, agreement %.1f %%%s, compute %.3f\n",
-          log->terminal ? "\r\033[K" : "", outcome->divergence, 100 * outcome->agreement, labelled,
-          outcome->ratio);
+  fprintf(stderr, "%sheld out", log->terminal ? "\r\033[K" : "");
+  if (outcome->taught)
+    fprintf(stderr, ", divergence from the teacher %.4f, agreement %.1f %%", outcome->divergence,
+            100 * outcome->agreement);
+  if (outcome->labelled)
+    fprintf(stderr, ", Top-1 %.1f %%", top1);
+  if (is_dynamic(trainer_get_pass(trainer)->network))
+    fprintf(stderr, ", compute %.3f", outcome->ratio);
+  fputc('\n', stderr);
 }

@@ -20,4 +20,4 @@ void run_log_begin(RunLog *log);
 void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report);
 
 /* What the student so far makes of the photographs held out. */
-void run_log_held_out(RunLog *log, const Trainer *trainer, const HeldOutOutcome *outcome);
+void run_log_held_out(RunLog *log, Trainer *trainer, const HeldOutOutcome *outcome);

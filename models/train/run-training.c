@@ -17,6 +17,8 @@
 #define WATCH_STEPS        100  /* from one look at the photographs held out to the next */
 #define BIAS_RANGE         4    /* of the gates, from the target to the whole student */
 #define GAMMA              100  /* weight of the compute term (the paper's) */
+#define WARM_UP            0.03 /* share of the steps */
+#define FRESH_WARM_UP      0.1  /* of fresh weights */
 
 /* What random numbers are for: none of the sampler's and the samples' purposes. */
 #define DIALLING 101
@@ -40,17 +42,19 @@ void run_make_trainer(Run *run)
 {
   const CompressOptions *o = run->options;
   const Network *network = run->student.network;
+  const gboolean alike = run->teacher && student_is_alike(run->student.description,
+                                                          teacher_get_description(run->teacher));
   const TrainerOptions options = {
     .batch = o->batch,
     .threads = o->threads,
     .bf16 = product_prefers_bf16(),
     .seed = o->seed,
     .steps = stage_steps(run),
-    .warm_up = 0.03,
+    .warm_up = o->variant ? FRESH_WARM_UP : WARM_UP,
     .optimizer = OPTIMIZER_DEFAULT(o->rate, o->gate_rate),
-    .loss = { .distillation = 1,
+    .loss = { .distillation = run->teacher ? 1 : 0,
               .temperature = 1,
-              .tokens = 1,
+              .tokens = alike ? 1 : 0,
               .features = o->features,
               .others = o->others,
               .labels = o->labels,
@@ -145,6 +149,8 @@ static JsonObject *describe_options(const CompressOptions *o)
   JsonObject *object = json_object_new();
   json_object_set_string_member(object, "teacher", o->teacher);
   json_object_set_string_member(object, "from", o->from);
+  json_object_set_string_member(object, "variant", o->variant);
+  json_object_set_int_member(object, "image-size", o->image_size);
   json_object_set_double_member(object, "target", o->target);
   json_object_set_int_member(object, "batch-size", o->batch);
   json_object_set_int_member(object, "seed", (gint64)o->seed);
@@ -239,11 +245,13 @@ static gboolean one_step(Run *run, Samples *samples, StepReport *report, GError 
   const Batch *batch = samples_next(samples, error);
   if (!batch)
     return FALSE;
-  teacher_run(run->teacher, batch->tensors, batch->n);
-  const LossTargets targets = { .teacher_logits = teacher_get_logits(run->teacher),
-                                .teacher_tokens = teacher_get_tokens(run->teacher),
-                                .teacher_class = teacher_get_class_tokens(run->teacher),
-                                .labels = batch->labels };
+  LossTargets targets = { .labels = batch->labels };
+  if (run->teacher) {
+    teacher_run(run->teacher, batch->tensors, batch->n);
+    targets.teacher_logits = teacher_get_logits(run->teacher);
+    targets.teacher_tokens = teacher_get_tokens(run->teacher);
+    targets.teacher_class = teacher_get_class_tokens(run->teacher);
+  }
   const gboolean fine = trainer_step(run->trainer, batch->tensors, &targets, report, error);
   run->draw = batch->next_draw;
   samples_release(&batch);

@@ -1,4 +1,4 @@
-/* One run of vitgate compress, as its parts share it. */
+/* One run of vitgate compress or train, as its parts share it. */
 #pragma once
 
 #include "compressor.h"
@@ -12,13 +12,13 @@
 
 typedef struct {
   const CompressOptions *options;
-  VitgateModel *model; /* the teacher */
+  VitgateModel *model; /* the teacher; without one the model that the run begins with; or NULL */
   guint *classes;      /* (nullable) [n_classes] the student's among the teacher's */
   guint n_classes;
   Collection *collection;
-  Teacher *teacher;
+  Teacher *teacher;  /* NULL: the photographs' labels alone are learned */
   WideHead *wide;    /* (nullable): the teacher's, where the student keeps not all its classes */
-  HeldOut *held_out; /* NULL: nothing is to be calibrated */
+  HeldOut *held_out; /* NULL: nothing is to be calibrated or watched */
   RunLog *log;
   char *folder, *checkpoint;
 
@@ -29,6 +29,31 @@ typedef struct {
   double asked;        /* compute ratio, of the step at hand */
   double merge_offset; /* added to the compute ratio that the dial is asked for */
 } Run;
+
+/* ---- Beginning and end: FALSE with COMMAND_ERROR_* or VITGATE_ERROR_* ---- */
+
+/* Loads the teacher with the classes that are kept. */
+gboolean run_open_teacher(Run *run, GError **error);
+
+/* Finds out whether there is memory to train @network. */
+gboolean run_check_memory(const Run *run, const Network *network, GError **error);
+
+/* Opens the photographs. @student: its classes and pre-processing count */
+gboolean run_open_data(Run *run, const Description *student, GError **error);
+
+/* Makes the folder of checkpoint and log. */
+gboolean run_open_folder(Run *run, GError **error);
+
+/* Whether the options ask for a checkpoint that is there. */
+gboolean run_can_resume(const Run *run);
+
+/* Gives the student its name, and writes down in it where it comes from. @command: its name
+ * Returns: (transfer none): what was written */
+JsonObject *run_tell_provenance(const Run *run, const char *command);
+
+void run_clear(Run *run);
+
+/* ---- Training ---- */
 
 /* A trainer for the student at hand, in place of the one before. */
 void run_make_trainer(Run *run);

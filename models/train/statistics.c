@@ -47,10 +47,17 @@ static Moments *moments_new(guint n, guint n_out, gboolean cross)
   return m;
 }
 
-static void add_floats(double *sums, const real *values, gsize n)
+static void add_scaled(double *sums, double factor, const real *values, gsize n)
 {
   for (gsize i = 0; i < n; i++)
-    sums[i] += (double)values[i];
+    sums[i] += factor * (double)values[i];
+}
+
+/* sums[m][n] += factor a[m]^T b[n] */
+static void add_outer(double *sums, double factor, const real *a, guint m, const real *b, guint n)
+{
+  for (guint i = 0; i < m; i++)
+    add_scaled(sums + (gsize)i * n, factor * (double)a[i], b, n);
 }
 
 static void add_doubles(double *sums, const double *values, gsize n)
@@ -154,28 +161,28 @@ static void run_module(Share *share, guint module, const real *tokens)
   (is_mlp(module) ? pass_mlp : pass_attention)(share, module / 2);
 }
 
-/* Rows of x[rows][n] times the root of their token's weight. */
-static void weigh_rows(const Calibration *c, guint module, real *x, guint rows, guint n)
+static double row_weight(const Calibration *c, guint module, guint row)
 {
-  for (guint row = 0; row < rows; row++) {
-    const gboolean patch = row % c->n_tokens >= c->network->n_prefix;
-    const real root = (real)sqrt(c->token_weights[2 * module + patch]);
-    for (guint j = 0; j < n; j++)
-      x[(gsize)row * n + j] *= root;
-  }
+  return c->token_weights[2 * module + (row % c->n_tokens >= c->network->n_prefix)];
 }
 
-/* sums[n] += the rows of x, each already weighted by its root, weighted by it once more */
-static void add_means(const Calibration *c, guint module, double *sums, const real *x, guint rows,
-                      guint n)
+/* Subtracts from the rows of x[rows][n] their weighted mean, and multiplies what is left by the
+ * root of its weight: its products are rounded by what varies, not by what all rows have in common.
+ * @weight: of all rows
+ * Returns: (transfer full): [n] the mean */
+static real *centre_rows(const Calibration *c, guint module, double weight, real *x, guint rows,
+                         guint n)
 {
-  g_autofree real *part = g_new0(real, n);
+  real *mean = g_new0(real, n);
+  for (guint row = 0; row < rows; row++)
+    functions()->add_scaled(mean, (real)(row_weight(c, module, row) / weight), x + (gsize)row * n,
+                            n);
   for (guint row = 0; row < rows; row++) {
-    const gboolean patch = row % c->n_tokens >= c->network->n_prefix;
-    functions()->add_scaled(part, (real)sqrt(c->token_weights[2 * module + patch]),
-                            x + (gsize)row * n, n);
+    const real root = (real)sqrt(row_weight(c, module, row));
+    for (guint j = 0; j < n; j++)
+      x[(gsize)row * n + j] = root * (x[(gsize)row * n + j] - mean[j]);
   }
-  add_floats(sums, part, n);
+  return mean;
 }
 
 /* sums[m][n] += a[rows][m]^T b[rows][n] */
@@ -185,7 +192,7 @@ static void add_products(const Share *share, double *sums, const real *a, guint 
   g_autofree real *part = g_new(real, (gsize)m * n);
   product(share->scratch, part, n, (Operand){ .data = a, .stride = m, .transposed = TRUE },
           (Operand){ .data = b, .stride = n }, NULL, FALSE, m, n, rows);
-  add_floats(sums, part, (gsize)m * n);
+  add_scaled(sums, 1, part, (gsize)m * n);
 }
 
 /* @wanted: (nullable) [rows][dim], spoilt */
@@ -196,16 +203,19 @@ static void measure(const Walk *walk, Share *share, Moments *m, real *wanted)
   Activations *a = &share->blocks[walk->module / 2];
   real *inputs = is_mlp(walk->module) ? a->g : a->heads;
   const double *weights = c->token_weights + 2 * walk->module;
-  m->weight += share->n * (c->network->n_prefix * weights[0] +
-                           (c->n_tokens - c->network->n_prefix) * weights[1]);
-  weigh_rows(c, walk->module, inputs, rows, m->n);
-  add_means(c, walk->module, m->mean_in, inputs, rows, m->n);
+  const double weight = share->n * (c->network->n_prefix * weights[0] +
+                                    (c->n_tokens - c->network->n_prefix) * weights[1]);
+  m->weight += weight;
+  g_autofree real *mean = centre_rows(c, walk->module, weight, inputs, rows, m->n);
+  add_scaled(m->mean_in, weight, mean, m->n);
   add_products(share, m->square, inputs, m->n, inputs, m->n, rows);
+  add_outer(m->square, weight, mean, m->n, mean, m->n);
   if (!wanted)
     return;
-  weigh_rows(c, walk->module, wanted, rows, m->n_out);
-  add_means(c, walk->module, m->mean_out, wanted, rows, m->n_out);
+  g_autofree real *mean_out = centre_rows(c, walk->module, weight, wanted, rows, m->n_out);
+  add_scaled(m->mean_out, weight, mean_out, m->n_out);
   add_products(share, m->cross, wanted, m->n_out, inputs, m->n, rows);
+  add_outer(m->cross, weight, mean_out, m->n_out, mean, m->n);
 }
 
 /* From behind @module to the classes. Returns: the sum over the images of their divergence */

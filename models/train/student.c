@@ -53,6 +53,17 @@ gboolean student_load(Student *student, const char *path, const Description *who
   return fine;
 }
 
+gboolean student_is_alike(const Description *student, const Description *teacher)
+{
+  return student->image_size == teacher->image_size && student->patch_size == teacher->patch_size &&
+         student->stem == teacher->stem && student->token_dim == teacher->token_dim &&
+         student->n_features == teacher->n_features && student->dim == teacher->dim &&
+         student->head_dim == teacher->head_dim && student->depth == teacher->depth &&
+         student->distilled == teacher->distilled &&
+         student->mean_pooling == teacher->mean_pooling &&
+         student->qkv_unbiased == teacher->qkv_unbiased;
+}
+
 /* A new network of that description with the values that fit. */
 static void rebuild(Student *student, Description *d, gboolean search)
 {

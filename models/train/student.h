@@ -23,6 +23,9 @@ void student_take(Student *student, Network *network, Description *description);
 gboolean student_load(Student *student, const char *path, const Description *whole,
                       const guint *classes, guint n_classes, GError **error);
 
+/* Returns: whether a model can be trained to be like the teacher token by token */
+gboolean student_is_alike(const Description *student, const Description *teacher);
+
 /* Puts the units in order of importance and gives the network choices of structure.
  * @rankings: [2 depth] */
 void student_search(Student *student, Ranking *const *rankings, gboolean gates);

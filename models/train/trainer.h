@@ -1,5 +1,5 @@
-/* Training of a student by its teacher, one step after another. Where the batches come from, and
- * when it ends, is its caller's business. */
+/* Training of a student by its teacher or by labels, one step after another. Where the batches come
+ * from, and when it ends, is its caller's business. */
 #pragma once
 
 #include "groups.h"

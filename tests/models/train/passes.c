@@ -44,7 +44,6 @@ double passes_loss(Pass *pass, const LossWeights *weights, const LossTargets *ta
     sums->labels += part.labels;
     sums->agreement += part.agreement;
     sums->labelled += part.labelled;
-    sums->right += part.right;
   }
   return (weights->distillation * sums->distillation + weights->others * sums->others +
           weights->tokens * sums->tokens + weights->features * sums->features +

@@ -145,21 +145,22 @@ END_TEST
 /* ---- Bad lists ---- */
 
 static const struct {
+  int code;
   const char *text, *part, *more;
 } bad_lists[] = {
-  { "robin\ngiraffe\npike\n", "line 2", "'giraffe' is no class" },
-  { "robin\n\n\npike\nn99999999\n", "line 5", "'n99999999' is no class" },
-  { "robin\nRobin\n", "line 2", "'Robin' is no class" },
-  { "great white\nrobin\n", "line 1", "'great white' is no class" },
-  { "tench,\nrobin\n", "line 1", "'tench,' is no class" },
-  { "Tinca tinca\nrobin\n", "line 1", "'Tinca tinca' is no class" },
-  { "robin, pike\n", "line 1", "'robin, pike' is no class" },
-  { "robin\npike\nrobin\n", "line 3", "'robin' is listed twice" },
-  { "robin\nn01558993\n", "line 2", "'n01558993' is listed twice" },
-  { "tench\ntench, Tinca tinca\n", "line 2", "listed twice" },
-  { "", "0 classes", "at least 2" },
-  { "\n\n  \n", "0 classes", "at least 2" },
-  { "robin\n", "1 classes", "at least 2" },
+  { COMMAND_ERROR_CLASS, "robin\ngiraffe\npike\n", "line 2", "'giraffe' is no class" },
+  { COMMAND_ERROR_CLASS, "robin\n\n\npike\nn99999999\n", "line 5", "'n99999999' is no class" },
+  { COMMAND_ERROR_CLASS, "robin\nRobin\n", "line 2", "'Robin' is no class" },
+  { COMMAND_ERROR_CLASS, "great white\nrobin\n", "line 1", "'great white' is no class" },
+  { COMMAND_ERROR_CLASS, "tench,\nrobin\n", "line 1", "'tench,' is no class" },
+  { COMMAND_ERROR_CLASS, "Tinca tinca\nrobin\n", "line 1", "'Tinca tinca' is no class" },
+  { COMMAND_ERROR_CLASS, "robin, pike\n", "line 1", "'robin, pike' is no class" },
+  { COMMAND_ERROR_DATA, "robin\npike\nrobin\n", "line 3", "'robin' is listed twice" },
+  { COMMAND_ERROR_DATA, "robin\nn01558993\n", "line 2", "'n01558993' is listed twice" },
+  { COMMAND_ERROR_DATA, "tench\ntench, Tinca tinca\n", "line 2", "listed twice" },
+  { COMMAND_ERROR_DATA, "", "0 classes", "at least 2" },
+  { COMMAND_ERROR_DATA, "\n\n  \n", "0 classes", "at least 2" },
+  { COMMAND_ERROR_DATA, "robin\n", "1 classes", "at least 2" },
 };
 
 static void check_refused(const List *list, int code, const char *part)
@@ -178,8 +179,8 @@ START_TEST(test_a_bad_list_is_told_by_its_line)
 {
   List list;
   list_init(&list, bad_lists[_i].text, -1);
-  check_refused(&list, COMMAND_ERROR_DATA, bad_lists[_i].part);
-  check_refused(&list, COMMAND_ERROR_DATA, bad_lists[_i].more);
+  check_refused(&list, bad_lists[_i].code, bad_lists[_i].part);
+  check_refused(&list, bad_lists[_i].code, bad_lists[_i].more);
   list_clear(&list);
 }
 END_TEST
@@ -189,7 +190,7 @@ START_TEST(test_a_teacher_without_names_has_no_class_to_list)
   List list;
   list_init(&list, "robin\npike\n", -1);
   list.teacher.labels = list.teacher.label_ids = NULL;
-  check_refused(&list, COMMAND_ERROR_DATA, "is no class");
+  check_refused(&list, COMMAND_ERROR_CLASS, "is no class");
   list_clear(&list);
 }
 END_TEST
@@ -211,7 +212,7 @@ START_TEST(test_any_bytes_are_read_or_refused)
   static const char bytes[] = "\xff\xfe r\0o\0\x80\xc3(\nrobin\npike\n";
   List list;
   list_init(&list, bytes, sizeof bytes - 1);
-  check_refused(&list, COMMAND_ERROR_DATA, "");
+  check_refused(&list, COMMAND_ERROR_CLASS, "");
   list_clear(&list);
 }
 END_TEST

@@ -12,6 +12,9 @@
 #define SAME_FUNCTION 1e-5
 #define CUT_IS_MASKED 1e-4
 
+/* Weights of a layer and what varies of its inputs are rounded by 2^-9 each. */
+#define BF16_VARIANCE 0.05
+
 enum { N_IMAGES = 40, DEPTH = 4, SIZE = 12 };
 
 typedef struct {
@@ -312,6 +315,37 @@ START_TEST(test_one_image_is_enough)
 }
 END_TEST
 
+/* Neurons of about 3 that vary by a hundredth of it, as in a network that was hardly trained. */
+START_TEST(test_variances_in_bf16_stand_beside_large_means)
+{
+  Setup s;
+  setup_init(&s, FALSE, FALSE, 2);
+  real *weight = network_at(s.network, s.network->blocks[0].fc1_weight);
+  real *bias = network_at(s.network, s.network->blocks[0].fc1_bias);
+  for (guint j = 0; j < 48; j++) {
+    bias[j] = 3;
+    for (guint i = 0; i < 10; i++)
+      weight[j * 10 + i] *= 0.01f;
+  }
+  Moments *moments[2];
+  for (guint bf16 = 0; bf16 < 2; bf16++) {
+    const CalibrationOptions options = { .max_images = 1000, .least_patches = 0.5, .bf16 = bf16 };
+    s.given = 0;
+    calibration_free(&s.calibration);
+    s.calibration = calibration_new(s.network, s.team, &options, give_images, &s, NULL);
+    moments[bf16] = calibration_measure(s.calibration, MLP_OF(0));
+  }
+  for (guint j = 0; j < 48; j++) {
+    const double expected = moments[0]->square[j * 49];
+    ck_assert_double_lt(expected, 1e-3 * moments[0]->weight * 9);
+    ck_assert_double_eq_tol(moments[1]->square[j * 49], expected, BF16_VARIANCE * expected);
+  }
+  moments_free(&moments[0]);
+  moments_free(&moments[1]);
+  setup_clear(&s);
+}
+END_TEST
+
 START_TEST(test_broken_activations_are_an_error)
 {
   Setup s;
@@ -342,6 +376,7 @@ int main(void)
   tcase_add_test(tcase, test_search_masks_fold_into_the_weights);
   tcase_add_test(tcase, test_no_image_is_an_error);
   tcase_add_test(tcase, test_one_image_is_enough);
+  tcase_add_test(tcase, test_variances_in_bf16_stand_beside_large_means);
   tcase_add_test(tcase, test_broken_activations_are_an_error);
   return fixtures_run(tcase, "cut");
 }

@@ -1,0 +1,238 @@
+"""vitgate train as users run it: networks of fresh weights learn to tell colours.
+
+Usage: test_train.py [unittest's arguments]; $VITGATE is the command.
+"""
+
+import array
+import json
+import os
+import random
+import signal
+import subprocess
+import unittest
+
+import colour_model
+from command_case import VITGATE, CommandTest
+
+# A T2T-ViT's stem sees what differs within a window, so black and white are much the same to it.
+COLOURS = [colour for colour in colour_model.COLOURS if colour[0] not in ("black", "white")]
+IDS = [colour_model.IDS[colour_model.LABELS.index(colour[0])] for colour in COLOURS]
+VARIANT = ["--variant", "t2t_vit_7", "--image-size", "32"]
+
+
+class TrainTest(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.classes = self.path("classes.txt")
+        with open(self.classes, "w", encoding="utf-8") as file:
+            for name, (colour, *_) in zip(IDS, COLOURS):
+                file.write(f"{name}\t{colour}\n")
+        self.pictures = self.path("pictures")
+        self.write_shades(self.pictures, 10, seed=1)
+        self.out = self.path("model.safetensors")
+
+    def write_shades(self, folder, n, seed):
+        """n pictures of each colour in small patches, none like another"""
+        rng = random.Random(seed)
+        for name, (_, *corner) in zip(IDS, COLOURS):
+            os.makedirs(os.path.join(folder, name))
+            for i in range(n):
+                rows = [[[rng.randrange(150, 256) if c else rng.randrange(100) for c in corner]
+                         for _ in range(12)] for _ in range(12)]
+                pixels = bytes(v for row in rows for _ in range(3) for pixel in row
+                               for v in pixel * 3)
+                colour_model.write_png(os.path.join(folder, name, f"{i}.png"), 36, pixels)
+
+    def arguments(self, *more, steps=40, out=None):
+        return ["train", "--data", self.pictures, "--batch-size", "8", "--steps", str(steps),
+                "-o", out or self.out, *more]
+
+    def train(self, *more, **options):
+        arguments = self.arguments(*more, **options)
+        result = self.run_command(*arguments)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        with open(options.get("out") or self.out, "rb") as file:
+            return file.read()
+
+    def labels_only(self):
+        return [*VARIANT, "--classes", self.classes]
+
+    def top1(self, model):
+        """Of pictures that were not trained on"""
+        fresh = self.path("fresh")
+        if not os.path.exists(fresh):
+            self.write_shades(fresh, 10, seed=2)
+        found = json.loads(self.succeed("eval", "--json", "--data", fresh, model))
+        self.assertEqual(found["images"], 10 * len(COLOURS))
+        return found["overall"]["top1"]
+
+    def inspect(self, model):
+        return json.loads(self.succeed("inspect", "--json", model))
+
+
+class ResultTest(TrainTest):
+    def test_a_t2t_learns_colours_from_labels(self):
+        self.train(*self.labels_only(), steps=80)
+        self.assertGreater(self.top1(self.out), 80)  # by chance 17
+        found = self.inspect(self.out)
+        self.assertEqual(found["family"], "t2t")
+        self.assertEqual(found["model"], "model")  # as its file
+        self.assertEqual(found["classes"], len(COLOURS))
+        self.assertEqual(found["provenance"]["variant"], "t2t_vit_7")
+        with open(self.out + ".training/log.jsonl", encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        losses = [line["labels"] for line in lines if "labels" in line]
+        self.assertLess(losses[-1], 0.7 * losses[0])
+
+    def test_a_teacher_of_another_architecture_is_enough(self):
+        teacher = self.path("teacher.safetensors")
+        self.train(*self.labels_only(), steps=80, out=teacher)
+        unlabelled = self.path("unlabelled")
+        os.mkdir(unlabelled)
+        for name in IDS:
+            for file in os.listdir(os.path.join(self.pictures, name)):
+                os.rename(os.path.join(self.pictures, name, file),
+                          os.path.join(unlabelled, f"{name}-{file}"))
+        self.pictures = unlabelled
+        self.train("--variant", "deit_tiny_patch16_224", "--image-size", "32", "--teacher", teacher,
+                   "--mixup", "0.3", steps=80)
+        self.assertGreater(self.top1(self.out), 80)
+        found = self.inspect(self.out)
+        self.assertEqual(found["family"], "vit")
+        self.assertEqual(found["provenance"]["teacher"], "teacher.safetensors")
+
+    def test_a_model_is_gone_on_with(self):
+        first = self.path("first.safetensors")
+        self.train(*self.labels_only(), steps=80, out=first)
+        few = self.path("few.txt")
+        with open(few, "w", encoding="utf-8") as file:
+            file.write("red\ngreen\nblue\n")
+        self.train("--from", first, "--classes", few, "--learning-rate", "1e-5", steps=2)
+        found = self.inspect(self.out)
+        self.assertEqual(found["classes"], 3)
+        self.assertEqual(found["provenance"]["from"], "first.safetensors")
+
+    def test_unknown_classes_give_a_model_a_fresh_head(self):
+        first = self.path("first.safetensors")
+        self.train(*self.labels_only(), steps=3, out=first)
+        hues = self.path("hues.txt")
+        with open(hues, "w", encoding="utf-8") as file:
+            for name in [*IDS, "n99999999"]:
+                file.write(f"{name}\thue {name}\n")
+        result = self.run_command(
+            *self.arguments("--from", first, "--classes", hues, "--learning-rate", "1e-9", steps=1))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("the head begins afresh: " + hues, result.stderr)
+        self.assertIn("'n99999999' is no class of the model", result.stderr)
+        before, after = self.inspect(first), self.inspect(self.out)
+        self.assertEqual(after["classes"], len(COLOURS) + 1)
+        self.assertEqual(after["parameters"] - before["parameters"], 256 + 1)
+        self.assertEqual(after["dense"]["parameters"], after["parameters"])
+        self.assertAlmostEqual(after["gmacs"]["dense"] - before["gmacs"]["dense"], 256e-9, 12)
+        old, new = (array.array("f", colour_model.read_safetensors(path)[0]["norm.weight"][2])
+                    for path in (first, self.out))
+        self.assertLess(max(abs(a - b) for a, b in zip(old, new)), 1e-6)
+        self.assertGreater(max(abs(a - 1) for a in old), 1e-5)  # it was trained
+
+    def test_progress_says_nothing_of_gates(self):
+        result = self.run_command(*self.arguments(*self.labels_only(), steps=1))
+        self.assertIn("step 1/1", result.stderr)
+        self.assertNotIn("compute", result.stderr)
+        self.assertNotIn("gates", result.stderr)
+
+    def test_it_is_a_teacher_for_compress(self):
+        self.train(*self.labels_only(), steps=20)
+        small = self.path("small.safetensors")
+        result = self.run_command(
+            "compress", "--teacher", self.out, "--data", self.pictures, "--target", "0.6",
+            "--static-only", "--batch-size", "8", "--steps", "3", "-o", small)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        found = self.inspect(small)
+        self.assertLess(found["gmacs"]["model"], 0.61 * found["gmacs"]["dense"])
+        self.assertEqual(found["provenance"]["of_teacher"]["variant"], "t2t_vit_7")
+
+
+class SeedTest(TrainTest):
+    def test_the_seed_decides(self):
+        once = self.train(*self.labels_only(), "--seed", "3", steps=3)
+        again = self.train(*self.labels_only(), "--seed", "3", steps=3)
+        other = self.train(*self.labels_only(), "--seed", "4", steps=3)
+        self.assertEqual(once, again)
+        self.assertNotEqual(once, other)
+
+    def test_a_resumed_run_ends_as_an_unbroken_one(self):
+        unbroken = self.train(*self.labels_only(), steps=60)
+        out = self.path("again.safetensors")
+        same = [*self.labels_only(), "--name", "model"]
+        arguments = self.arguments(*same, steps=60, out=out)
+        process = subprocess.Popen([VITGATE, *arguments], stderr=subprocess.PIPE, encoding="utf-8")
+        for line in process.stderr:
+            if line.startswith("step "):
+                break
+        process.send_signal(signal.SIGTERM)
+        rest = process.communicate(timeout=60)[1]
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("go on with --resume", rest)
+        self.assertFalse(os.path.exists(out))
+        resumed = self.train(*same, "--resume", out + ".training", steps=60, out=out)
+        self.assertEqual(resumed, unbroken)
+
+
+class BadInputTest(TrainTest):
+    def test_what_is_missing(self):
+        self.fail_with("one of --variant and --from", *self.arguments("--classes", self.classes))
+        self.fail_with("one of --variant and --from", *self.arguments(
+            *self.labels_only(), "--from", self.weights))
+        self.fail_with("--classes is missing", *self.arguments(*VARIANT))
+        self.fail_with("--steps or --time-limit", *self.arguments(*self.labels_only(), steps=0))
+        self.fail_with("--output", "train", *VARIANT)
+        self.fail_with("absent", *self.arguments("--from", self.path("absent")))
+
+    def test_an_unknown_variant_names_those_that_are_known(self):
+        text = "expected one of deit_tiny_patch16_224, "
+        self.fail_with(text, *self.arguments("--variant", "resnet50", "--classes", self.classes))
+
+    def test_image_sizes(self):
+        self.fail_with("a multiple of 16", *self.arguments(
+            "--variant", "t2t_vit_7", "--image-size", "40", "--classes", self.classes))
+        self.fail_with("--image-size goes with --variant", *self.arguments(
+            "--from", self.weights, "--image-size", "32"))
+
+    def test_a_teacher_of_another_image_size(self):
+        teacher = self.complete_model()
+        self.fail_with("sees images of 32 pixels, expected those of t2t_vit_7: 224",
+                       *self.arguments("--variant", "t2t_vit_7", "--teacher", teacher))
+
+    def test_a_teacher_of_other_pixels_or_classes(self):
+        teacher, other = self.complete_model(), self.path("other.safetensors")
+        self.succeed("import", self.weights, "--labels", self.labels, "--mean", "0.1,0.2,0.3",
+                     "-o", other)
+        self.fail_with("another mean", *self.arguments("--from", other, "--teacher", teacher))
+        first = self.path("first.safetensors")
+        self.train(*self.labels_only(), steps=1, out=first)
+        self.fail_with("--classes names", *self.arguments("--from", first, "--teacher", teacher))
+
+    def test_no_labels_and_no_teacher(self):
+        plain = self.path("plain")
+        os.mkdir(plain)
+        colour_model.write_picture(os.path.join(plain, "red.png"), (1, 0, 0))
+        self.pictures = plain
+        self.fail_with("none of the photographs shows a class of the model",
+                       *self.arguments(*self.labels_only()))
+
+    def test_blending_without_a_teacher(self):
+        self.fail_with("--mixup needs --teacher",
+                       *self.arguments(*self.labels_only(), "--mixup", "0.5"))
+
+    def test_a_model_with_gates(self):
+        first, gated = self.path("first.safetensors"), self.path("gated.safetensors")
+        self.train(*self.labels_only(), steps=1, out=first)
+        result = self.run_command(
+            "compress", "--teacher", first, "--data", self.pictures, "--gates", "random",
+            "--target", "0.7", "--batch-size", "8", "--steps", "2", "-o", gated)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.fail_with("has gates", *self.arguments("--from", gated))
+
+
+if __name__ == "__main__":
+    unittest.main()
