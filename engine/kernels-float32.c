@@ -200,16 +200,32 @@ static inline __attribute__((always_inline)) float add_powers(const float *x, fl
   return rest + add_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
-static void layer_norm(float *out, const float *x, const float *scale, const float *shift,
-                       float eps, guint n)
+static inline void normalize_row(float *out, const float *x, const float *scale, const float *shift,
+                                 float mean, float factor, guint n)
 {
-  const float mean = add_powers(x, 0.0f, 1, n) / (float)n;
-  const float factor = 1.0f / sqrtf(add_powers(x, mean, 2, n) / (float)n + eps);
   guint i = 0;
   for (; i + LANES <= n; i += LANES)
     store(out + i, (load(x + i) - mean) * factor * load(scale + i) + load(shift + i));
   for (; i < n; i++)
     out[i] = (x[i] - mean) * factor * scale[i] + shift[i];
+}
+
+/* Rows that go side by side: while one row's sum becomes its mean, the next row is added up. */
+#define NORM_ROWS 8
+
+static void layer_norm(float *out, const float *x, const float *scale, const float *shift,
+                       float eps, guint m, guint n)
+{
+  float means[NORM_ROWS], factors[NORM_ROWS];
+  for (guint rows; m; m -= rows) {
+    rows = MIN(m, NORM_ROWS);
+    for (guint r = 0; r < rows; r++)
+      means[r] = add_powers(x + (gsize)r * n, 0.0f, 1, n) / (float)n;
+    for (guint r = 0; r < rows; r++)
+      factors[r] = 1.0f / sqrtf(add_powers(x + (gsize)r * n, means[r], 2, n) / (float)n + eps);
+    for (guint r = 0; r < rows; r++, out += n, x += n)
+      normalize_row(out, x, scale, shift, means[r], factors[r], n);
+  }
 }
 
 static inline vec gelu_vector(vec x)

@@ -20,9 +20,9 @@ typedef struct {
   void (*pack)(float *packed, const float *b, gsize b_stride, guint n, guint k);
   void (*pack_transposed)(float *packed, const float *b, gsize b_stride, guint n, guint k);
 
-  /* out[n] = (x - mean(x)) / sqrt(var(x) + eps) * scale + shift */
+  /* out[m][n] = (x - mean(x)) / sqrt(var(x) + eps) * scale + shift, row by row of x[m][n] */
   void (*layer_norm)(float *out, const float *x, const float *scale, const float *shift, float eps,
-                     guint n);
+                     guint m, guint n);
 
   /* x[n] = x * Phi(x), Phi the normal distribution; Phi's largest error is 2.5e-7 */
   void (*gelu)(float *x, gsize n);

@@ -39,43 +39,48 @@ static void tear_down(void)
 
 /* ---- LayerNorm ---- */
 
-static void check_layer_norm(const Kernels *kernels, guint n, float eps, float center,
+static void check_layer_norm(const Kernels *kernels, guint m, guint n, float eps, float center,
                              GuardedPlace where, guint32 *random)
 {
   static float scale[LONGEST];
-  float *x = place(as, n, where), *out = place(outs, n, where), *shift = place(biases, n, where);
-  fixture_fill(x, n, center - 3, center + 3, random);
+  const gsize size = (gsize)m * n;
+  float *x = place(as, size, where), *out = place(outs, size, where),
+        *shift = place(biases, n, where), *scales = place(bs, n, where);
+  fixture_fill(x, size, center - 3, center + 3, random);
   fixture_fill(scale, n, -2, 2, random);
   fixture_fill(shift, n, -1, 1, random);
-  float *scales = place(bs, n, where);
   memcpy(scales, scale, n * sizeof *scale);
-  kernels->layer_norm(out, x, scales, shift, eps, n);
-  double mean = 0, variance = 0;
-  for (guint i = 0; i < n; i++)
-    mean += x[i] / (double)n;
-  for (guint i = 0; i < n; i++)
-    variance += (x[i] - mean) * (x[i] - mean) / n;
-  for (guint i = 0; i < n; i++) {
-    double expected = (x[i] - mean) / sqrt(variance + eps) * scale[i] + shift[i];
-    assert_each(fabs(out[i] - expected) <= LAYER_NORM_TOLERANCE,
-                "%s: LayerNorm of %u, element %u: %.9g, expected %.9g", kernels->name, n, i, out[i],
-                expected);
+  kernels->layer_norm(out, x, scales, shift, eps, m, n);
+  for (guint row = 0; row < m; row++, x += n, out += n) {
+    double mean = 0, variance = 0;
+    for (guint i = 0; i < n; i++)
+      mean += x[i] / (double)n;
+    for (guint i = 0; i < n; i++)
+      variance += (x[i] - mean) * (x[i] - mean) / n;
+    for (guint i = 0; i < n; i++) {
+      double expected = (x[i] - mean) / sqrt(variance + eps) * scale[i] + shift[i];
+      assert_each(fabs(out[i] - expected) <= LAYER_NORM_TOLERANCE,
+                  "%s: LayerNorm of %ux%u, row %u, element %u: %.9g, expected %.9g", kernels->name,
+                  m, n, row, i, out[i], expected);
+    }
   }
-  assert_each(guarded_intact(outs), "%s: LayerNorm writes beside the row", kernels->name);
+  assert_each(guarded_intact(outs), "%s: LayerNorm writes beside the rows", kernels->name);
 }
 
-START_TEST(layer_norm_centers_and_scales_a_row)
+START_TEST(layer_norm_centers_and_scales_each_row)
 {
+  static const guint rows[] = { 1, 3, 8, 13 };
   guint32 random = 3;
   FOR_ALL_KERNELS(kernels)
   for (guint i = 0; i < G_N_ELEMENTS(lengths); i++)
-    for (guint where = GUARDED_END; where <= GUARDED_START; where++) {
-      /* An eps beside which the variance is small, too: it must be the one given. A row of
-       * two may have any variance; an eps of 1e-6 would magnify the roundings. */
-      check_layer_norm(kernels, lengths[i], 1.0f, 0, where, &random);
-      if (lengths[i] > 8)
-        check_layer_norm(kernels, lengths[i], 1e-6f, 4, where, &random);
-    }
+    for (guint m = 0; m < G_N_ELEMENTS(rows); m++)
+      for (guint where = GUARDED_END; where <= GUARDED_START; where++) {
+        /* An eps beside which the variance is small, too: it must be the one given. A row of
+         * two may have any variance; an eps of 1e-6 would magnify the roundings. */
+        check_layer_norm(kernels, rows[m], lengths[i], 1.0f, 0, where, &random);
+        if (lengths[i] > 8)
+          check_layer_norm(kernels, rows[m], lengths[i], 1e-6f, 4, where, &random);
+      }
 }
 END_TEST
 
@@ -89,7 +94,7 @@ START_TEST(layer_norm_of_equal_values_is_the_shift)
     x[i] = 0.5f; /* whose sums are exact */
   FOR_ALL_KERNELS(kernels)
   for (guint n = 1; n <= LONGEST; n++) {
-    kernels->layer_norm(out, x, scale, shift, 1e-12f, n);
+    kernels->layer_norm(out, x, scale, shift, 1e-12f, 1, n);
     assert_each(!memcmp(out, shift, n * sizeof *out), "%s: %u equal values", kernels->name, n);
   }
 }
@@ -411,7 +416,7 @@ int main(void)
 {
   TCase *kernels = tcase_create("kernels"), *tables = tcase_create("tables");
   tcase_add_checked_fixture(kernels, set_up, tear_down);
-  tcase_add_test(kernels, layer_norm_centers_and_scales_a_row);
+  tcase_add_test(kernels, layer_norm_centers_and_scales_each_row);
   tcase_add_test(kernels, layer_norm_of_equal_values_is_the_shift);
   tcase_add_test(kernels, gelu_is_right_everywhere);
   tcase_add_test(kernels, gelu_of_extreme_values_is_finite);
