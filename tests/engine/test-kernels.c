@@ -279,30 +279,41 @@ static double feature_tolerance(double x, double square, guint n)
   return EXP_TOLERANCE + (fabs(x) + (n + 2) * square) * ROUNDING + 3 * ROUNDING;
 }
 
+/* v[m][dim] with @gap floats between its rows. */
+static void check_features(const Kernels *kernels, guint m, guint n, guint dim, guint gap,
+                           GuardedPlace where, guint32 *random)
+{
+  const gsize stride = dim + gap, size = (gsize)m * n, v_size = (m - 1) * stride + dim;
+  g_autofree float *before = g_new(float, size);
+  float *x = place(outs, size, where), *v = place(as, v_size, where);
+  fixture_fill(x, size, -10, 10, random);
+  fixture_fill(v, v_size, -1, 1, random);
+  memcpy(before, x, size * sizeof *x);
+  kernels->positive_features(x, v, stride, 0.25f, m, n, dim);
+  for (guint row = 0; row < m; row++, v += stride) {
+    double square = 0;
+    for (guint j = 0; j < dim; j++)
+      square += 0.5 * v[j] * v[j];
+    for (guint j = row * n; j < (row + 1) * n; j++) {
+      const double expected = 0.25 * exp(before[j] - square);
+      assert_each(fabs(x[j] - expected) <= feature_tolerance(before[j], square, dim) * expected,
+                  "%s: row %u, feature %u of %u: %.9g, expected %.9g", kernels->name, row,
+                  j - row * n, n, x[j], expected);
+    }
+  }
+  assert_each(guarded_intact(outs), "%s: features are written beside the rows", kernels->name);
+}
+
 START_TEST(features_are_exponentials)
 {
+  static const guint rows[] = { 1, 8, 11 };
   guint32 random = 12;
-  float before[LONGEST], v[LONGEST];
   FOR_ALL_KERNELS(kernels)
   for (guint i = 0; i < G_N_ELEMENTS(lengths); i++)
-    for (guint dim = 1; dim <= 70; dim += 23) {
-      const guint n = lengths[i];
-      double square = 0;
-      float *x = place(outs, n, (i + dim) % 2 ? GUARDED_START : GUARDED_END);
-      fixture_fill(x, n, -10, 10, &random);
-      fixture_fill(v, dim, -1, 1, &random);
-      memcpy(before, x, n * sizeof *x);
-      for (guint j = 0; j < dim; j++)
-        square += 0.5 * v[j] * v[j];
-      kernels->positive_features(x, v, 0.25f, n, dim);
-      for (guint j = 0; j < n; j++) {
-        const double expected = 0.25 * exp(before[j] - square);
-        assert_each(fabs(x[j] - expected) <= feature_tolerance(before[j], square, dim) * expected,
-                    "%s: feature %u of %u: %.9g, expected %.9g", kernels->name, j, n, x[j],
-                    expected);
-      }
-      assert_each(guarded_intact(outs), "%s: features are written beside the row", kernels->name);
-    }
+    for (guint m = 0; m < G_N_ELEMENTS(rows); m++)
+      for (guint dim = 1; dim <= 70; dim += 23)
+        check_features(kernels, rows[m], lengths[i], dim, i % 3,
+                       (i + dim) % 2 ? GUARDED_START : GUARDED_END, &random);
 }
 END_TEST
 
@@ -314,7 +325,7 @@ START_TEST(features_stay_finite)
     float x[40];
     for (guint j = 0; j < n; j++)
       x[j] = j % 2 ? 1e30f : -1e30f;
-    kernels->positive_features(x, v, 0.5f, n, 2);
+    kernels->positive_features(x, v, 2, 0.5f, 1, n, 2);
     for (guint j = 0; j < n; j++)
       assert_each(isfinite(x[j]) && x[j] >= 0, "%s: feature %u of %u is %g", kernels->name, j, n,
                   x[j]);
