@@ -1,13 +1,14 @@
 /* bfloat16 products by AVX-512 BF16 (Cooper Lake, Zen 4 and later).
  *
  * VDPBF16PS adds the products of sixteen pairs along k to sixteen float32 sums. Two rows of a
- * panel's tiles, a pair along k of its 32 columns, meet up to eight rows of A: sixteen sums, enough
- * to hide the instruction's latency. */
+ * panel's tiles, a pair along k of its 32 columns, meet up to twelve rows of A: each load of B
+ * serves as many sums as registers hold, and they hide the instruction's latency. */
 #include <string.h>
 
 #include "bf16-layout.h"
 
-#define ROWS 8
+#define ROWS        12
+#define FOR_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
 
 static inline __m512 multiply_pairs(__m512 sum, const guint16 *pair, __m512i b)
 {
@@ -24,7 +25,7 @@ multiply_tile(float *out, gsize out_stride, const guint16 *a, gsize k, const gui
 {
   const __mmask16 masks[2] = { lanes_below(0, columns), lanes_below(TILE, columns) };
   __m512 sums[ROWS][2];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (guint i = 0; i < rows; i++)
     for (guint half = 0; half < 2; half++)
       sums[i][half] =
@@ -33,14 +34,14 @@ multiply_tile(float *out, gsize out_stride, const guint16 *a, gsize k, const gui
     for (guint pair = 0; pair < BF16_STEP / 2; pair++) {
       const __m512i left = _mm512_loadu_si512(b + pair * 32);
       const __m512i right = _mm512_loadu_si512(b + (TILE + pair) * 32);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
       for (guint i = 0; i < rows; i++) {
         const guint16 *pairs = a + i * k + step + 2 * pair;
         sums[i][0] = multiply_pairs(sums[i][0], pairs, left);
         sums[i][1] = multiply_pairs(sums[i][1], pairs, right);
       }
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (guint i = 0; i < rows; i++)
     for (guint half = 0; half < 2; half++) {
       float *o = out + i * out_stride + half * TILE;
@@ -62,7 +63,7 @@ static void multiply_panel(float *out, gsize out_stride, const guint16 *a, gsize
   case r:                                                                                          \
     multiply_tile(out, out_stride, a, k, b, bias, accumulate, r, columns);                         \
     break;
-      CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+      FOR_ROWS(CASE)
 #undef CASE
     }
     m -= rows;
