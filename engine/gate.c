@@ -24,7 +24,7 @@ float vitgate__gate_logit(const Gate *gate, float *work, const float *tokens, co
   }
   for (guint j = 0; patches > 0.0f && j < dim; j++)
     features[dim + j] /= patches;
-  vitgate__kernels()->layer_norm(normed, features, gate->norm_scale, gate->norm_shift, eps,
+  vitgate__kernels()->layer_norm(normed, features, gate->norm_scale, gate->norm_shift, eps, 1,
                                  2 * dim);
   for (guint h = 0; h < GATE_HIDDEN; h++) {
     const float *row = gate->fc1_weight + (gsize)h * 2 * dim;

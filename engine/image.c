@@ -1,6 +1,7 @@
 #include "image.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,15 +44,22 @@ static const Format formats[VITGATE_PIXELS_N_FORMATS] = {
 struct _ImageConverter {
   guint size;
   const Preprocessing *preprocessing;
+  Team *team;   /* NULL: the caller works alone */
+  float *lines; /* [members][3][size] */
 
   /* For images like the last one: */
   VitgateImage like; /* its format, size and chroma site; zero before the first */
   ImageView view;    /* what was taken of it; width 0: the centre crop */
   Resampler luma_x, luma_y, chroma_x, chroma_y;
   guint8 *narrow[3];  /* [rows of the component][size]: resampled along x */
-  float *interleaved; /* [bytes of a row][IMAGE_LINES] */
-  float *lines;       /* [3][size] */
+  float *interleaved; /* [members][bytes of a row][IMAGE_LINES] */
+  gsize each;         /* floats of them for each member */
 };
+
+static guint count_members(const ImageConverter *converter)
+{
+  return converter->team ? vitgate__team_size(converter->team) : 1;
+}
 
 ImageConverter *vitgate__image_converter_new(guint size, const Preprocessing *preprocessing)
 {
@@ -73,6 +81,14 @@ static void forget_geometry(ImageConverter *converter)
   g_clear_pointer(&converter->interleaved, free);
   converter->like = (VitgateImage){ 0 };
   converter->view = (ImageView){ 0 };
+}
+
+void vitgate__image_converter_set_team(ImageConverter *converter, Team *team)
+{
+  forget_geometry(converter);
+  converter->team = team;
+  converter->lines =
+      g_renew(float, converter->lines, (gsize)3 * converter->size * count_members(converter));
 }
 
 void vitgate__image_converter_free(ImageConverter **converter)
@@ -229,8 +245,9 @@ static gboolean plan(ImageConverter *converter, const VitgateImage *image, const
     converter->narrow[c] = g_try_malloc((gsize)rows * converter->size);
     complete = converter->narrow[c] != NULL;
   }
+  converter->each = most_bytes * IMAGE_LINES;
   if (complete && !posix_memalign((void **)&converter->interleaved, 64,
-                                  most_bytes * IMAGE_LINES * sizeof(float)))
+                                  converter->each * count_members(converter) * sizeof(float)))
     return TRUE;
   vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory to resample a %s image of %ux%u",
                      format->name, image->width, image->height);
@@ -238,9 +255,26 @@ static gboolean plan(ImageConverter *converter, const VitgateImage *image, const
   return FALSE;
 }
 
-/* Resamples all components of one plane along x, IMAGE_LINES rows at a time. */
-static void narrow_plane(ImageConverter *converter, const VitgateImage *image, guint plane)
+/* One image on its way. Members take strips of its planes, then of its outcome, as they are free:
+ * one who has to wake up first comes later. */
+typedef struct {
+  ImageConverter *converter;
+  const VitgateImage *image;
+  float *tensor;
+  float matrix[3][3], offset[3]; /* from components as stored to R'G'B' */
+  atomic_uint narrowed, colored; /* strips that are taken */
+} Conversion;
+
+static guint count_strips(guint rows)
 {
+  return (rows + IMAGE_LINES - 1) / IMAGE_LINES;
+}
+
+/* Resamples up to IMAGE_LINES rows of all components of one plane along x. */
+static void narrow_strip(const Conversion *conversion, float *interleaved, guint plane, guint strip)
+{
+  const ImageConverter *converter = conversion->converter;
+  const VitgateImage *image = conversion->image;
   const Kernels *kernels = vitgate__kernels();
   const Format *format = &formats[image->format];
   guint own = format->n_components; /* the first component in this plane */
@@ -255,22 +289,41 @@ static void narrow_plane(ImageConverter *converter, const VitgateImage *image, g
     end = MAX(end, component->offset + (gsize)(x->first + x->count - 1) * component->step + 1);
   }
   const Resampler *y = own ? &converter->chroma_y : &converter->luma_y;
-  for (guint row = 0; row < y->count; row += IMAGE_LINES) {
-    const guint rows = MIN(IMAGE_LINES, y->count - row);
-    const guint8 *in = image->planes[plane] + (y->first + row) * image->strides[plane] + begin;
-    kernels->interleave_rows(converter->interleaved, in, image->strides[plane], rows,
-                             (guint)(end - begin));
-    for (guint c = own; c < format->n_components; c++) {
-      const Component *component = &format->components[c];
-      const Resampler *x = c ? &converter->chroma_x : &converter->luma_x;
-      if (component->plane != plane)
-        continue;
-      gsize first = component->offset + (gsize)x->first * component->step - begin;
-      kernels->resample_columns(converter->narrow[c] + (gsize)row * converter->size,
-                                converter->size, converter->interleaved + first * IMAGE_LINES,
-                                component->step, x->starts, x->weights, x->taps, rows,
-                                converter->size);
-    }
+  const guint row = strip * IMAGE_LINES, rows = MIN(IMAGE_LINES, y->count - row);
+  const guint8 *in = image->planes[plane] + (y->first + row) * image->strides[plane] + begin;
+  kernels->interleave_rows(interleaved, in, image->strides[plane], rows, (guint)(end - begin));
+  for (guint c = own; c < format->n_components; c++) {
+    const Component *component = &format->components[c];
+    const Resampler *x = c ? &converter->chroma_x : &converter->luma_x;
+    if (component->plane != plane)
+      continue;
+    gsize first = component->offset + (gsize)x->first * component->step - begin;
+    kernels->resample_columns(converter->narrow[c] + (gsize)row * converter->size, converter->size,
+                              interleaved + first * IMAGE_LINES, component->step, x->starts,
+                              x->weights, x->taps, rows, converter->size);
+  }
+}
+
+/* Rows of a plane that any output pixel needs. */
+static guint plane_rows(const ImageConverter *converter, const Format *format, guint plane)
+{
+  for (guint c = 0; c < format->n_components; c++)
+    if (format->components[c].plane == plane)
+      return c ? converter->chroma_y.count : converter->luma_y.count;
+  return 0;
+}
+
+static void narrow_strips(Conversion *conversion, guint member)
+{
+  const ImageConverter *converter = conversion->converter;
+  const Format *format = &formats[conversion->image->format];
+  float *interleaved = converter->interleaved + member * converter->each;
+  guint taken = atomic_fetch_add(&conversion->narrowed, 1), before = 0;
+  for (guint plane = 0; plane < format->n_planes; plane++) {
+    const guint strips = count_strips(plane_rows(converter, format, plane));
+    for (; taken < before + strips; taken = atomic_fetch_add(&conversion->narrowed, 1))
+      narrow_strip(conversion, interleaved, plane, taken - before);
+    before += strips;
   }
 }
 
@@ -326,33 +379,56 @@ static void add_view_colors(float matrix[3][3], float offset[3], const ImageView
   }
 }
 
-/* Second half of the conversion: the resampled rows along y, then their colours.
- * matrix, offset: from components as stored to R'G'B' */
-static void shorten_and_color(ImageConverter *converter, float *tensor, const Format *format,
-                              const float matrix[3][3], const float offset[3])
+/* Second half of the conversion: resampled rows along y to some lines, then their colours.
+ * lines: [3][size], scratch */
+static void color_strip(const Conversion *conversion, float *lines, guint strip)
 {
+  const ImageConverter *converter = conversion->converter;
   const Kernels *kernels = vitgate__kernels();
   const Preprocessing *p = converter->preprocessing;
-  const gsize size = converter->size;
+  const guint n_components = formats[conversion->image->format].n_components;
+  const gsize size = converter->size, first = (gsize)strip * IMAGE_LINES;
   float scale[3], shift[3];
   for (guint c = 0; c < 3; c++) {
     scale[c] = 1.0f / (255.0f * p->std[c]);
     shift[c] = -p->mean[c] / p->std[c];
   }
-  for (gsize line = 0; line < size; line++) {
-    const float *in[3] = { converter->lines, converter->lines, converter->lines };
+  for (gsize line = first; line < MIN(first + IMAGE_LINES, size); line++) {
+    const float *in[3] = { lines, lines, lines };
     float *out[3];
     for (guint c = 0; c < 3; c++)
-      out[c] = tensor + (c * size + line) * size;
-    for (guint c = 0; c < format->n_components; c++) {
+      out[c] = conversion->tensor + (c * size + line) * size;
+    for (guint c = 0; c < n_components; c++) {
       const Resampler *y = c ? &converter->chroma_y : &converter->luma_y;
-      float *values = converter->lines + c * size;
+      float *values = lines + c * size;
       in[c] = values;
       kernels->resample_rows(values, converter->narrow[c] + y->starts[line] * size, size,
                              y->weights + line * y->taps, y->taps, (guint)size);
     }
-    kernels->convert_colors(out, in, matrix, offset, scale, shift, (guint)size);
+    kernels->convert_colors(out, in, conversion->matrix, conversion->offset, scale, shift,
+                            (guint)size);
   }
+}
+
+static void convert_member(gpointer data, guint member)
+{
+  Conversion *conversion = data;
+  const ImageConverter *converter = conversion->converter;
+  const guint strips = count_strips(converter->size);
+  float *lines = converter->lines + (gsize)member * 3 * converter->size;
+  narrow_strips(conversion, member);
+  vitgate__team_barrier(converter->team);
+  for (guint strip; (strip = atomic_fetch_add(&conversion->colored, 1)) < strips;)
+    color_strip(conversion, lines, strip);
+}
+
+static void convert(Conversion *conversion)
+{
+  Team *team = conversion->converter->team;
+  if (team)
+    vitgate__team_run_first(team, convert_member, conversion);
+  else
+    convert_member(conversion, 0);
 }
 
 gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const VitgateImage *image,
@@ -366,12 +442,9 @@ gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const 
   if (!check_image(image, error) || !(centre_crop || check_view(image, &view, error)) ||
       !plan(converter, image, &view, error))
     return FALSE;
-  const Format *format = &formats[image->format];
-  float matrix[3][3], offset[3];
-  color_matrix(image, matrix, offset);
-  for (guint plane = 0; plane < format->n_planes; plane++)
-    narrow_plane(converter, image, plane);
-  shorten_and_color(converter, tensor, format, matrix, offset);
+  Conversion conversion = { .converter = converter, .image = image, .tensor = tensor };
+  color_matrix(image, conversion.matrix, conversion.offset);
+  convert(&conversion);
   return TRUE;
 }
 
@@ -382,12 +455,9 @@ gboolean vitgate__image_convert_view(ImageConverter *converter, float *tensor,
   if (!check_image(image, error) || !check_view(image, view, error) ||
       !plan(converter, image, view, error))
     return FALSE;
-  const Format *format = &formats[image->format];
-  float matrix[3][3], offset[3];
-  color_matrix(image, matrix, offset);
-  add_view_colors(matrix, offset, view);
-  for (guint plane = 0; plane < format->n_planes; plane++)
-    narrow_plane(converter, image, plane);
-  shorten_and_color(converter, tensor, format, matrix, offset);
+  Conversion conversion = { .converter = converter, .image = image, .tensor = tensor };
+  color_matrix(image, conversion.matrix, conversion.offset);
+  add_view_colors(conversion.matrix, conversion.offset, view);
+  convert(&conversion);
   return TRUE;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "description.h"
+#include "team.h"
 
 typedef struct _ImageConverter ImageConverter;
 
@@ -10,6 +11,10 @@ typedef struct _ImageConverter ImageConverter;
 ImageConverter *vitgate__image_converter_new(guint size, const Preprocessing *preprocessing);
 
 void vitgate__image_converter_free(ImageConverter **converter);
+
+/* Lets the members of @team, which must outlive @converter, share each image from now on. What is
+ * converted is then run on them next: they stay awake for it. */
+void vitgate__image_converter_set_team(ImageConverter *converter, Team *team);
 
 /* @tensor: (out caller-allocates): [3][size][size]
  * Returns: FALSE with VITGATE_ERROR_IMAGE or _MEMORY */

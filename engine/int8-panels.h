@@ -118,21 +118,46 @@ static void gemm(float *out, gsize out_stride, gconstpointer q, const Int8Row *r
 
 /* ---- Packing ---- */
 
+/* A column of a panel of @width, from its group @g on. */
+static void pack_column(guint8 *out, guint width, const gint8 *w, guint g, guint k)
+{
+  for (; (g + 1) * GROUP <= k; g++)
+    memcpy(out + g * width * GROUP, w + g * GROUP, GROUP);
+  for (guint i = g * GROUP; i < k; i++)
+    out[g * width * GROUP + i % GROUP] = (guint8)w[i];
+}
+
+/* LANES columns, whose groups are lanes of vectors where they have the size. */
+static void pack_columns(guint8 *out, guint width, const gint8 *w, gsize w_stride, guint k)
+{
+  guint g = 0;
+#if GROUP == 4
+  for (; (g + LANES) * GROUP <= k; g += LANES) {
+    vec block[LANES];
+    for (guint c = 0; c < LANES; c++)
+      memcpy(&block[c], w + c * w_stride + g * GROUP, sizeof *block);
+    transpose(block);
+    for (guint i = 0; i < LANES; i++)
+      memcpy(out + (g + i) * width * GROUP, &block[i], sizeof *block);
+  }
+#endif
+  for (guint c = 0; c < LANES; c++)
+    pack_column(out + c * GROUP, width, w + c * w_stride, g, k);
+}
+
 static void pack(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k)
 {
-  const guint whole = k / GROUP;
   const gsize groups = ((gsize)k + GROUP - 1) / GROUP;
   guint8 *panel = packed;
   for (guint j = 0; j < n; j += PANEL) {
     const guint width = panel_width(n - j), filled = MIN(n - j, width);
     guint8 *const first = panel + width * sizeof(gint32);
-    memset(first, 0, filled < width || whole < groups ? width * groups * GROUP : 0);
-    for (guint c = 0; c < filled; c++, w += w_stride) {
-      for (guint g = 0; g < whole; g++)
-        memcpy(first + (g * width + c) * GROUP, w + g * GROUP, GROUP);
-      for (guint i = whole * GROUP; i < k; i++)
-        first[(whole * width + c) * GROUP + i % GROUP] = (guint8)w[i];
-    }
+    memset(first, 0, filled < width || k % GROUP ? width * groups * GROUP : 0);
+    guint c = 0;
+    for (; c + LANES <= filled; c += LANES, w += LANES * w_stride)
+      pack_columns(first + c * GROUP, width, w, w_stride, k);
+    for (; c < filled; c++, w += w_stride)
+      pack_column(first + c * GROUP, width, w, 0, k);
     panel = finish_panel(panel, width, groups);
   }
 }

@@ -7,6 +7,7 @@
 
 typedef gint8 narrow __attribute__((vector_size(LANES)));
 
+/* @n: up to LANES of them */
 static inline void store_some(gint8 *q, ivec v, guint n)
 {
 #if defined(ISA_AVX512)
@@ -14,7 +15,10 @@ static inline void store_some(gint8 *q, ivec v, guint n)
 #else
   const narrow bytes = __builtin_convertvector(__builtin_convertvector(v, shorts), narrow);
 #endif
-  memcpy(q, &bytes, MIN(n, LANES));
+  if (n == LANES)
+    memcpy(q, &bytes, sizeof bytes);
+  else
+    memcpy(q, &bytes, n);
 }
 
 /* The larger magnitudes, as whole numbers: in their order, NaN comes last, behind infinity. */
@@ -55,35 +59,82 @@ static inline gint32 largest_lane(ivec v)
   return enlarge(v, swap_lanes((vec)v, 1))[0];
 }
 
+/* What a block of values becomes: zeros where @inverse is. @n: up to LANES of them */
+static inline void quantize_some(gint8 *q, const float *w, vec inverse, guint n)
+{
+  const vec x = n == LANES ? load(w) : load_some(w, n, zero());
+  store_some(q, to_integers(x * inverse) & (inverse > 0), n);
+}
+
+static inline ivec enlarge_some(ivec largest, const float *w, guint n)
+{
+  return enlarge(largest, n == LANES ? load(w) : load_some(w, n, zero()));
+}
+
+/* ---- Rows ---- */
+
+/* While one row's magnitude becomes its scale, the next row's is looked for. */
+#define ROWS 8
+
+static inline float measure_row(float *scale, const float *w, guint k)
+{
+  ivec a = { 0 }, b = { 0 };
+  for (; k >= 2 * LANES; k -= 2 * LANES, w += 2 * LANES) {
+    a = enlarge_some(a, w, LANES);
+    b = enlarge_some(b, w + LANES, LANES);
+  }
+  for (guint some; k; k -= some, w += some) {
+    some = MIN(k, LANES);
+    a = enlarge_some(a, w, some);
+  }
+  return find_scale(scale, largest_lane(enlarge(a, (vec)b)));
+}
+
+static inline void quantize_row(gint8 *q, const float *w, float inverse, guint k)
+{
+  const vec factor = splat(inverse);
+  for (; k >= LANES; k -= LANES, q += LANES, w += LANES)
+    quantize_some(q, w, factor, LANES);
+  if (k)
+    quantize_some(q, w, factor, k);
+}
+
 void KERNEL(quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
                            guint k)
 {
-  for (guint j = 0; j < n; j++, w += w_stride, q += k) {
-    ivec largest = { 0 };
-    for (guint i = 0; i < k; i += LANES)
-      largest = enlarge(largest, load_some(w + i, k - i, zero()));
-    const float inverse = find_scale(&scales[j], largest_lane(largest));
-    const ivec open = lane_numbers() * 0 - (inverse > 0);
-    for (guint i = 0; i < k; i += LANES)
-      store_some(q + i, to_integers(load_some(w + i, k - i, zero()) * inverse) & open, k - i);
+  float inverses[ROWS];
+  for (guint some; n; n -= some, scales += some) {
+    some = MIN(n, ROWS);
+    for (guint j = 0; j < some; j++)
+      inverses[j] = measure_row(&scales[j], w + j * w_stride, k);
+    for (guint j = 0; j < some; j++, w += w_stride, q += k)
+      quantize_row(q, w, inverses[j], k);
   }
+}
+
+/* ---- Columns ---- */
+
+/* @n: up to LANES of columns */
+static inline __attribute__((always_inline)) void
+quantize_some_columns(gint8 *q, gsize q_stride, float *scales, const float *w, gsize w_stride,
+                      guint n, guint k)
+{
+  ivec largest = { 0 };
+  float inverses[LANES] = { 0 };
+  for (guint i = 0; i < k; i++)
+    largest = enlarge_some(largest, w + i * w_stride, n);
+  for (guint lane = 0; lane < n; lane++)
+    inverses[lane] = find_scale(&scales[lane], largest[lane]);
+  for (guint i = 0; i < k; i++)
+    quantize_some(q + i * q_stride, w + i * w_stride, load(inverses), n);
 }
 
 void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
                               guint k)
 {
-  for (guint j = 0; j < n; j += LANES) {
-    const guint some = MIN(LANES, n - j);
-    ivec largest = { 0 };
-    for (guint i = 0; i < k; i++)
-      largest = enlarge(largest, load_some(w + i * w_stride + j, some, zero()));
-    float inverses[LANES] = { 0 };
-    for (guint lane = 0; lane < some; lane++)
-      inverses[lane] = find_scale(&scales[j + lane], largest[lane]);
-    const vec inverse = load(inverses);
-    const ivec open = inverse > 0;
-    for (guint i = 0; i < k; i++)
-      store_some(q + (gsize)i * n + j,
-                 to_integers(load_some(w + i * w_stride + j, some, zero()) * inverse) & open, some);
-  }
+  guint j = 0;
+  for (; j + LANES <= n; j += LANES)
+    quantize_some_columns(q + j, n, scales + j, w + j, w_stride, LANES, k);
+  if (j < n)
+    quantize_some_columns(q + j, n, scales + j, w + j, w_stride, n - j, k);
 }

@@ -200,16 +200,32 @@ static inline __attribute__((always_inline)) float add_powers(const float *x, fl
   return rest + add_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
-static void layer_norm(float *out, const float *x, const float *scale, const float *shift,
-                       float eps, guint n)
+static inline void normalize_row(float *out, const float *x, const float *scale, const float *shift,
+                                 float mean, float factor, guint n)
 {
-  const float mean = add_powers(x, 0.0f, 1, n) / (float)n;
-  const float factor = 1.0f / sqrtf(add_powers(x, mean, 2, n) / (float)n + eps);
   guint i = 0;
   for (; i + LANES <= n; i += LANES)
     store(out + i, (load(x + i) - mean) * factor * load(scale + i) + load(shift + i));
   for (; i < n; i++)
     out[i] = (x[i] - mean) * factor * scale[i] + shift[i];
+}
+
+/* Rows that go side by side: while one row's lanes are added up, the next row is. */
+#define ROWS_ASIDE 8
+
+static void layer_norm(float *out, const float *x, const float *scale, const float *shift,
+                       float eps, guint m, guint n)
+{
+  float means[ROWS_ASIDE], factors[ROWS_ASIDE];
+  for (guint rows; m; m -= rows) {
+    rows = MIN(m, ROWS_ASIDE);
+    for (guint r = 0; r < rows; r++)
+      means[r] = add_powers(x + (gsize)r * n, 0.0f, 1, n) / (float)n;
+    for (guint r = 0; r < rows; r++)
+      factors[r] = 1.0f / sqrtf(add_powers(x + (gsize)r * n, means[r], 2, n) / (float)n + eps);
+    for (guint r = 0; r < rows; r++, out += n, x += n)
+      normalize_row(out, x, scale, shift, means[r], factors[r], n);
+  }
 }
 
 static inline vec gelu_vector(vec x)
@@ -281,20 +297,32 @@ static void softmax(float *x, float factor, guint n)
     x[i] = rest[i - whole] * inverse;
 }
 
-static void positive_features(float *x, const float *v, float factor, guint n_features, guint n)
+static inline void make_features(float *x, float half, float factor, guint n)
 {
-  const float half = 0.5f * add_powers(v, 0.0f, 2, n);
   guint i = 0;
 #define FEATURES(at) (exp_vector(min_vector(load(at) - half, splat(EXP_LIMIT))) * factor)
-  for (; i + LANES <= n_features; i += LANES)
+  for (; i + LANES <= n; i += LANES)
     store(x + i, FEATURES(x + i));
-  if (i < n_features) {
+  if (i < n) {
     float rest[LANES] = { 0 };
-    memcpy(rest, x + i, (n_features - i) * sizeof *x);
+    memcpy(rest, x + i, (n - i) * sizeof *x);
     store(rest, FEATURES(rest));
-    memcpy(x + i, rest, (n_features - i) * sizeof *x);
+    memcpy(x + i, rest, (n - i) * sizeof *x);
   }
 #undef FEATURES
+}
+
+static void positive_features(float *x, const float *v, gsize v_stride, float factor, guint m,
+                              guint n_features, guint n)
+{
+  float halves[ROWS_ASIDE];
+  for (guint rows; m; m -= rows) {
+    rows = MIN(m, ROWS_ASIDE);
+    for (guint r = 0; r < rows; r++, v += v_stride)
+      halves[r] = 0.5f * add_powers(v, 0.0f, 2, n);
+    for (guint r = 0; r < rows; r++, x += n_features)
+      make_features(x, halves[r], factor, n_features);
+  }
 }
 
 static guint find_largest(const float *x, guint n)

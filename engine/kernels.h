@@ -20,9 +20,9 @@ typedef struct {
   void (*pack)(float *packed, const float *b, gsize b_stride, guint n, guint k);
   void (*pack_transposed)(float *packed, const float *b, gsize b_stride, guint n, guint k);
 
-  /* out[n] = (x - mean(x)) / sqrt(var(x) + eps) * scale + shift */
+  /* out[m][n] = (x - mean(x)) / sqrt(var(x) + eps) * scale + shift, row by row of x[m][n] */
   void (*layer_norm)(float *out, const float *x, const float *scale, const float *shift, float eps,
-                     guint n);
+                     guint m, guint n);
 
   /* x[n] = x * Phi(x), Phi the normal distribution; Phi's largest error is 2.5e-7 */
   void (*gelu)(float *x, gsize n);
@@ -30,9 +30,10 @@ typedef struct {
   /* x[n] = exp(factor * x) / sum; relative error of exp below 2e-7 */
   void (*softmax)(float *x, float factor, guint n);
 
-  /* x[n_features] = factor * exp(x - |v|^2 / 2), of v[n]; exp's argument is kept within -87 … 87,
-   * its relative error below 2e-7 */
-  void (*positive_features)(float *x, const float *v, float factor, guint n_features, guint n);
+  /* x[m][n_features] = factor * exp(x - |v|^2 / 2), of v[m][n]; exp's argument is kept within
+   * -87 … 87, its relative error below 2e-7 */
+  void (*positive_features)(float *x, const float *v, gsize v_stride, float factor, guint m,
+                            guint n_features, guint n);
 
   /* Returns: the first place of the largest of x[n], n from 1 to 2^24; some place where one is NaN
    */

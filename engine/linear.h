@@ -31,9 +31,7 @@ typedef struct {
 static inline void vitgate__normalize(const LayerNorm *norm, double eps, float *out, const float *x,
                                       guint dim, guint rows)
 {
-  const Kernels *kernels = vitgate__kernels();
-  for (gsize i = 0; i < (gsize)rows * dim; i += dim)
-    kernels->layer_norm(out + i, x + i, norm->scale, norm->shift, (float)eps, dim);
+  vitgate__kernels()->layer_norm(out, x, norm->scale, norm->shift, (float)eps, rows, dim);
 }
 
 typedef enum {

@@ -10,6 +10,7 @@ struct _MergeScratch {
   float *packed;  /* the odd ones */
   float *cosines; /* [even][odd] */
   guint *keepers; /* [tokens] */
+  float *sizes;   /* [tokens] of those that others come to, else 0 */
 };
 
 MergeScratch *vitgate__merge_scratch_new(guint max_tokens, guint width)
@@ -24,6 +25,7 @@ MergeScratch *vitgate__merge_scratch_new(guint max_tokens, guint width)
     return NULL;
   }
   scratch->keepers = g_new(guint, max_tokens);
+  scratch->sizes = g_new(float, max_tokens);
   scratch->packed = scratch->keys + keys;
   scratch->cosines = scratch->packed + packed;
   return scratch;
@@ -36,6 +38,7 @@ void vitgate__merge_scratch_free(MergeScratch **scratch)
     return;
   free(s->keys);
   g_free(s->keepers);
+  g_free(s->sizes);
   g_free(s);
 }
 
@@ -94,22 +97,34 @@ void vitgate__merge_apply(MergeScratch *s, float *tokens, float *size, const gui
       s->keepers[into[i]] = i;
     remaining = MAX(remaining, into[i] + 1);
   }
-  for (guint i = 0; i < n_tokens; i++)
-    for (guint j = 0; j < dim; j++)
-      tokens[(gsize)i * dim + j] *= size[i];
+  /* Only tokens that others come to are averages; they are sums until all have come. */
+  memset(s->sizes, 0, n_tokens * sizeof *s->sizes);
   for (guint i = 0; i < n_tokens; i++) {
     const guint keeper = s->keepers[into[i]];
+    float *sum = tokens + (gsize)keeper * dim;
+    const float *token = tokens + (gsize)i * dim;
     if (keeper == i)
       continue;
-    size[keeper] += size[i];
+    if (s->sizes[keeper] == 0) {
+      s->sizes[keeper] = size[keeper];
+      for (guint j = 0; j < dim; j++)
+        sum[j] *= size[keeper];
+    }
+    s->sizes[keeper] += size[i];
     for (guint j = 0; j < dim; j++)
-      tokens[(gsize)keeper * dim + j] += tokens[(gsize)i * dim + j];
+      sum[j] += token[j] * size[i];
   }
   /* Keepers stand in order and only move down. */
   for (guint i = 0; i < remaining; i++) {
-    const float *sum = tokens + (gsize)s->keepers[i] * dim, all = size[s->keepers[i]];
-    for (guint j = 0; j < dim; j++)
-      tokens[(gsize)i * dim + j] = sum[j] / all;
-    size[i] = all;
+    const guint keeper = s->keepers[i];
+    const float *token = tokens + (gsize)keeper * dim, all = s->sizes[keeper];
+    if (all > 0) {
+      for (guint j = 0; j < dim; j++)
+        tokens[(gsize)i * dim + j] = token[j] / all;
+      size[i] = all;
+    } else if (i < keeper) {
+      memcpy(tokens + (gsize)i * dim, token, dim * sizeof *token);
+      size[i] = size[keeper];
+    }
   }
 }

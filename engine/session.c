@@ -78,6 +78,8 @@ VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOpt
                        "no memory or threads for a session of %u images on %u threads", batch,
                        threads);
     vitgate_session_free(&session);
+  } else {
+    vitgate__image_converter_set_team(session->converter, session->team);
   }
   return session;
 }
@@ -87,9 +89,9 @@ void vitgate_session_free(VitgateSession **session)
   VitgateSession *s = g_steal_pointer(session);
   if (!s)
     return;
+  vitgate__image_converter_free(&s->converter);
   vitgate__team_free(&s->team);
   vitgate__vit_work_free(&s->work);
-  vitgate__image_converter_free(&s->converter);
   vitgate_model_unref(&s->model);
   g_free(s->tensors);
   g_free(s->logits);

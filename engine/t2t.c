@@ -232,8 +232,7 @@ static void make_features(const StageJob *job, float *out, const float *x, gsize
   const guint n = job->d->token_dim, m = job->d->n_features;
   const float factor = 1.0f / sqrtf((float)m);
   multiply(job, &job->stage->features, out, m, x, stride, LINEAR_STORE, rows);
-  for (guint i = 0; i < rows; i++)
-    vitgate__kernels()->positive_features(out + (gsize)i * m, x + i * stride, factor, m, n);
+  vitgate__kernels()->positive_features(out, x, stride, factor, rows, m, n);
 }
 
 /* sums = kp^T [v, 1] over a block of rows

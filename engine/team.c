@@ -15,8 +15,9 @@ struct _Team {
 
   pthread_mutex_t lock;
   pthread_cond_t changed; /* runs, phase or stop did */
-  guint runs;
+  atomic_uint runs;
   gboolean stop;
+  gboolean more; /* another run follows at once */
   TeamFunction function;
   gpointer data;
 
@@ -38,6 +39,17 @@ static inline void relax(void)
 #endif
 }
 
+/* Returns: whether @value becomes another one while it is worth waiting for awake */
+static gboolean changes(atomic_uint *value, guint before)
+{
+  for (guint i = 0; i < SPINS; i++) {
+    if (atomic_load(value) != before)
+      return TRUE;
+    relax();
+  }
+  return FALSE;
+}
+
 void vitgate__team_barrier(Team *team)
 {
   if (!team || team->n_members == 1)
@@ -51,11 +63,8 @@ void vitgate__team_barrier(Team *team)
     pthread_mutex_unlock(&team->lock);
     return;
   }
-  for (guint i = 0; i < SPINS; i++) {
-    if (atomic_load(&team->phase) != phase)
-      return;
-    relax();
-  }
+  if (changes(&team->phase, phase))
+    return;
   pthread_mutex_lock(&team->lock);
   while (atomic_load(&team->phase) == phase)
     pthread_cond_wait(&team->changed, &team->lock);
@@ -70,15 +79,17 @@ static void *work(void *data)
   guint runs = 0;
   for (;;) {
     pthread_mutex_lock(&team->lock);
-    while (team->runs == runs && !team->stop)
+    while (atomic_load(&team->runs) == runs && !team->stop)
       pthread_cond_wait(&team->changed, &team->lock);
-    runs = team->runs;
-    gboolean stop = team->stop;
+    runs = atomic_load(&team->runs);
+    const gboolean stop = team->stop, more = team->more;
     pthread_mutex_unlock(&team->lock);
     if (stop)
       return NULL;
     team->function(team->data, start.member);
     vitgate__team_barrier(team);
+    if (more)
+      changes(&team->runs, runs);
   }
 }
 
@@ -137,16 +148,27 @@ guint vitgate__team_size(const Team *team)
   return team->n_members;
 }
 
-void vitgate__team_run(Team *team, TeamFunction function, gpointer data)
+static void run(Team *team, TeamFunction function, gpointer data, gboolean more)
 {
   if (team->n_members > 1) {
     pthread_mutex_lock(&team->lock);
     team->function = function;
     team->data = data;
-    team->runs++;
+    team->more = more;
+    atomic_fetch_add(&team->runs, 1);
     pthread_cond_broadcast(&team->changed);
     pthread_mutex_unlock(&team->lock);
   }
   function(data, 0);
   vitgate__team_barrier(team);
+}
+
+void vitgate__team_run(Team *team, TeamFunction function, gpointer data)
+{
+  run(team, function, data, FALSE);
+}
+
+void vitgate__team_run_first(Team *team, TeamFunction function, gpointer data)
+{
+  run(team, function, data, TRUE);
 }

@@ -20,6 +20,9 @@ guint vitgate__team_size(const Team *team);
  * done. */
 void vitgate__team_run(Team *team, TeamFunction function, gpointer data);
 
+/* The same where another run follows at once: for a moment the members stay awake for it. */
+void vitgate__team_run_first(Team *team, TeamFunction function, gpointer data);
+
 /* Returns when every member has called it.
  * @team: (nullable): there is nobody to wait for */
 void vitgate__team_barrier(Team *team);

@@ -28,7 +28,8 @@ static void merge_tokens(Job *job, guint block)
       vitgate__merge_apply(job->scratch->merge, image->x, image->size, job->scratch->into, before,
                            prefix, d->dim);
       for (guint i = 0; i < image->n_tokens; i++)
-        image->offsets[i] = logf(image->size[i]) * sqrtf((float)d->head_dim);
+        image->offsets[i] =
+            image->size[i] > 1 ? logf(image->size[i]) * sqrtf((float)d->head_dim) : 0.0f;
       image->merged = TRUE;
     }
   }

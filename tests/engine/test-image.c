@@ -176,6 +176,27 @@ START_TEST(nothing_is_read_beyond_the_planes)
 }
 END_TEST
 
+START_TEST(members_of_a_team_make_the_same_tensor)
+{
+  Team *team = vitgate__team_new(3);
+  ImageConverter *converter = vitgate__image_converter_new(SIZE, &frame_preprocessing);
+  g_autofree float *tensor = g_new(float, 3 * SIZE * SIZE);
+  vitgate__image_converter_set_team(converter, team);
+  for (guint e = 0; e < G_N_ELEMENTS(extents); e++) {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Frame) frame = frame_new(_i, extents[e].width, extents[e].height, 0);
+    frame_fill_random(frame, e + 1, 0);
+    g_autofree float *alone = frame_tensor(&frame->image, SIZE, &frame_preprocessing);
+    memset(tensor, 0xff, tensor_bytes(SIZE));
+    ck_assert(vitgate__image_convert(converter, tensor, &frame->image, &error));
+    assert_each(!memcmp(tensor, alone, tensor_bytes(SIZE)), "%s of %ux%u", frame_formats[_i].name,
+                extents[e].width, extents[e].height);
+  }
+  vitgate__image_converter_free(&converter);
+  vitgate__team_free(&team);
+}
+END_TEST
+
 START_TEST(frames_of_another_kind_leave_no_trace)
 {
   static const Extent sizes[] = { { 64, 48 }, { 64, 33 }, { 3, 5 },
@@ -405,6 +426,7 @@ int main(void)
   tcase_add_test(pixels, mean_and_deviation_normalise_the_tensor);
   tcase_add_loop_test(pixels, bytes_between_rows_do_not_matter, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_loop_test(pixels, nothing_is_read_beyond_the_planes, 0, VITGATE_PIXELS_N_FORMATS);
+  tcase_add_loop_test(pixels, members_of_a_team_make_the_same_tensor, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_test(pixels, frames_of_another_kind_leave_no_trace);
   tcase_add_test(pixels, a_part_of_the_right_size_is_taken_pixel_by_pixel);
   tcase_add_loop_test(pixels, a_part_depends_on_the_pixels_around_it_only, 0,

@@ -39,43 +39,48 @@ static void tear_down(void)
 
 /* ---- LayerNorm ---- */
 
-static void check_layer_norm(const Kernels *kernels, guint n, float eps, float center,
+static void check_layer_norm(const Kernels *kernels, guint m, guint n, float eps, float center,
                              GuardedPlace where, guint32 *random)
 {
   static float scale[LONGEST];
-  float *x = place(as, n, where), *out = place(outs, n, where), *shift = place(biases, n, where);
-  fixture_fill(x, n, center - 3, center + 3, random);
+  const gsize size = (gsize)m * n;
+  float *x = place(as, size, where), *out = place(outs, size, where),
+        *shift = place(biases, n, where), *scales = place(bs, n, where);
+  fixture_fill(x, size, center - 3, center + 3, random);
   fixture_fill(scale, n, -2, 2, random);
   fixture_fill(shift, n, -1, 1, random);
-  float *scales = place(bs, n, where);
   memcpy(scales, scale, n * sizeof *scale);
-  kernels->layer_norm(out, x, scales, shift, eps, n);
-  double mean = 0, variance = 0;
-  for (guint i = 0; i < n; i++)
-    mean += x[i] / (double)n;
-  for (guint i = 0; i < n; i++)
-    variance += (x[i] - mean) * (x[i] - mean) / n;
-  for (guint i = 0; i < n; i++) {
-    double expected = (x[i] - mean) / sqrt(variance + eps) * scale[i] + shift[i];
-    assert_each(fabs(out[i] - expected) <= LAYER_NORM_TOLERANCE,
-                "%s: LayerNorm of %u, element %u: %.9g, expected %.9g", kernels->name, n, i, out[i],
-                expected);
+  kernels->layer_norm(out, x, scales, shift, eps, m, n);
+  for (guint row = 0; row < m; row++, x += n, out += n) {
+    double mean = 0, variance = 0;
+    for (guint i = 0; i < n; i++)
+      mean += x[i] / (double)n;
+    for (guint i = 0; i < n; i++)
+      variance += (x[i] - mean) * (x[i] - mean) / n;
+    for (guint i = 0; i < n; i++) {
+      double expected = (x[i] - mean) / sqrt(variance + eps) * scale[i] + shift[i];
+      assert_each(fabs(out[i] - expected) <= LAYER_NORM_TOLERANCE,
+                  "%s: LayerNorm of %ux%u, row %u, element %u: %.9g, expected %.9g", kernels->name,
+                  m, n, row, i, out[i], expected);
+    }
   }
-  assert_each(guarded_intact(outs), "%s: LayerNorm writes beside the row", kernels->name);
+  assert_each(guarded_intact(outs), "%s: LayerNorm writes beside the rows", kernels->name);
 }
 
-START_TEST(layer_norm_centers_and_scales_a_row)
+START_TEST(layer_norm_centers_and_scales_each_row)
 {
+  static const guint rows[] = { 1, 3, 8, 13 };
   guint32 random = 3;
   FOR_ALL_KERNELS(kernels)
   for (guint i = 0; i < G_N_ELEMENTS(lengths); i++)
-    for (guint where = GUARDED_END; where <= GUARDED_START; where++) {
-      /* An eps beside which the variance is small, too: it must be the one given. A row of
-       * two may have any variance; an eps of 1e-6 would magnify the roundings. */
-      check_layer_norm(kernels, lengths[i], 1.0f, 0, where, &random);
-      if (lengths[i] > 8)
-        check_layer_norm(kernels, lengths[i], 1e-6f, 4, where, &random);
-    }
+    for (guint m = 0; m < G_N_ELEMENTS(rows); m++)
+      for (guint where = GUARDED_END; where <= GUARDED_START; where++) {
+        /* An eps beside which the variance is small, too: it must be the one given. A row of
+         * two may have any variance; an eps of 1e-6 would magnify the roundings. */
+        check_layer_norm(kernels, rows[m], lengths[i], 1.0f, 0, where, &random);
+        if (lengths[i] > 8)
+          check_layer_norm(kernels, rows[m], lengths[i], 1e-6f, 4, where, &random);
+      }
 }
 END_TEST
 
@@ -89,7 +94,7 @@ START_TEST(layer_norm_of_equal_values_is_the_shift)
     x[i] = 0.5f; /* whose sums are exact */
   FOR_ALL_KERNELS(kernels)
   for (guint n = 1; n <= LONGEST; n++) {
-    kernels->layer_norm(out, x, scale, shift, 1e-12f, n);
+    kernels->layer_norm(out, x, scale, shift, 1e-12f, 1, n);
     assert_each(!memcmp(out, shift, n * sizeof *out), "%s: %u equal values", kernels->name, n);
   }
 }
@@ -274,30 +279,41 @@ static double feature_tolerance(double x, double square, guint n)
   return EXP_TOLERANCE + (fabs(x) + (n + 2) * square) * ROUNDING + 3 * ROUNDING;
 }
 
+/* v[m][dim] with @gap floats between its rows. */
+static void check_features(const Kernels *kernels, guint m, guint n, guint dim, guint gap,
+                           GuardedPlace where, guint32 *random)
+{
+  const gsize stride = dim + gap, size = (gsize)m * n, v_size = (m - 1) * stride + dim;
+  g_autofree float *before = g_new(float, size);
+  float *x = place(outs, size, where), *v = place(as, v_size, where);
+  fixture_fill(x, size, -10, 10, random);
+  fixture_fill(v, v_size, -1, 1, random);
+  memcpy(before, x, size * sizeof *x);
+  kernels->positive_features(x, v, stride, 0.25f, m, n, dim);
+  for (guint row = 0; row < m; row++, v += stride) {
+    double square = 0;
+    for (guint j = 0; j < dim; j++)
+      square += 0.5 * v[j] * v[j];
+    for (guint j = row * n; j < (row + 1) * n; j++) {
+      const double expected = 0.25 * exp(before[j] - square);
+      assert_each(fabs(x[j] - expected) <= feature_tolerance(before[j], square, dim) * expected,
+                  "%s: row %u, feature %u of %u: %.9g, expected %.9g", kernels->name, row,
+                  j - row * n, n, x[j], expected);
+    }
+  }
+  assert_each(guarded_intact(outs), "%s: features are written beside the rows", kernels->name);
+}
+
 START_TEST(features_are_exponentials)
 {
+  static const guint rows[] = { 1, 8, 11 };
   guint32 random = 12;
-  float before[LONGEST], v[LONGEST];
   FOR_ALL_KERNELS(kernels)
   for (guint i = 0; i < G_N_ELEMENTS(lengths); i++)
-    for (guint dim = 1; dim <= 70; dim += 23) {
-      const guint n = lengths[i];
-      double square = 0;
-      float *x = place(outs, n, (i + dim) % 2 ? GUARDED_START : GUARDED_END);
-      fixture_fill(x, n, -10, 10, &random);
-      fixture_fill(v, dim, -1, 1, &random);
-      memcpy(before, x, n * sizeof *x);
-      for (guint j = 0; j < dim; j++)
-        square += 0.5 * v[j] * v[j];
-      kernels->positive_features(x, v, 0.25f, n, dim);
-      for (guint j = 0; j < n; j++) {
-        const double expected = 0.25 * exp(before[j] - square);
-        assert_each(fabs(x[j] - expected) <= feature_tolerance(before[j], square, dim) * expected,
-                    "%s: feature %u of %u: %.9g, expected %.9g", kernels->name, j, n, x[j],
-                    expected);
-      }
-      assert_each(guarded_intact(outs), "%s: features are written beside the row", kernels->name);
-    }
+    for (guint m = 0; m < G_N_ELEMENTS(rows); m++)
+      for (guint dim = 1; dim <= 70; dim += 23)
+        check_features(kernels, rows[m], lengths[i], dim, i % 3,
+                       (i + dim) % 2 ? GUARDED_START : GUARDED_END, &random);
 }
 END_TEST
 
@@ -309,7 +325,7 @@ START_TEST(features_stay_finite)
     float x[40];
     for (guint j = 0; j < n; j++)
       x[j] = j % 2 ? 1e30f : -1e30f;
-    kernels->positive_features(x, v, 0.5f, n, 2);
+    kernels->positive_features(x, v, 2, 0.5f, 1, n, 2);
     for (guint j = 0; j < n; j++)
       assert_each(isfinite(x[j]) && x[j] >= 0, "%s: feature %u of %u is %g", kernels->name, j, n,
                   x[j]);
@@ -411,7 +427,7 @@ int main(void)
 {
   TCase *kernels = tcase_create("kernels"), *tables = tcase_create("tables");
   tcase_add_checked_fixture(kernels, set_up, tear_down);
-  tcase_add_test(kernels, layer_norm_centers_and_scales_a_row);
+  tcase_add_test(kernels, layer_norm_centers_and_scales_each_row);
   tcase_add_test(kernels, layer_norm_of_equal_values_is_the_shift);
   tcase_add_test(kernels, gelu_is_right_everywhere);
   tcase_add_test(kernels, gelu_of_extreme_values_is_finite);
