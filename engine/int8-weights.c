@@ -7,7 +7,6 @@
 
 typedef gint8 narrow __attribute__((vector_size(LANES)));
 
-/* @n: up to LANES of them */
 static inline void store_some(gint8 *q, ivec v, guint n)
 {
 #if defined(ISA_AVX512)
@@ -15,10 +14,7 @@ static inline void store_some(gint8 *q, ivec v, guint n)
 #else
   const narrow bytes = __builtin_convertvector(__builtin_convertvector(v, shorts), narrow);
 #endif
-  if (n == LANES)
-    memcpy(q, &bytes, sizeof bytes);
-  else
-    memcpy(q, &bytes, n);
+  memcpy(q, &bytes, MIN(n, LANES));
 }
 
 /* The larger magnitudes, as whole numbers: in their order, NaN comes last, behind infinity. */
