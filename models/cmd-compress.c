@@ -167,12 +167,5 @@ int command_compress(int argc, char **argv, GError **error)
     "calibrated on photographs held out from the data. Stopped by Ctrl-C, SIGTERM or worse, the\n"
     "same command with --resume goes on from the last checkpoint.\n"
   };
-  g_auto(GStrv) arguments = NULL;
-  if (!command_parse(&syntax, argc, argv, &arguments, error))
-    return 1;
-  if (*arguments) {
-    command_fail(error, "'%s' belongs to no option (see %s --help)", *arguments, g_get_prgname());
-    return 1;
-  }
-  return run(&o, error);
+  return command_parse_none(&syntax, argc, argv, error) ? run(&o, error) : 1;
 }

@@ -82,12 +82,5 @@ int command_train(int argc, char **argv, GError **error)
     "classes listed. The stem of a T2T-ViT stays as it begins. Stopped by Ctrl-C, SIGTERM or\n"
     "worse, the same command with --resume goes on from the last checkpoint.\n"
   };
-  g_auto(GStrv) arguments = NULL;
-  if (!command_parse(&syntax, argc, argv, &arguments, error))
-    return 1;
-  if (*arguments) {
-    command_fail(error, "'%s' belongs to no option (see %s --help)", *arguments, g_get_prgname());
-    return 1;
-  }
-  return run(&o, error);
+  return command_parse_none(&syntax, argc, argv, error) ? run(&o, error) : 1;
 }

@@ -57,6 +57,14 @@ gboolean command_parse(const CommandSyntax *syntax, int argc, char **argv, char 
   return TRUE;
 }
 
+gboolean command_parse_none(const CommandSyntax *syntax, int argc, char **argv, GError **error)
+{
+  g_auto(GStrv) arguments = NULL;
+  return command_parse(syntax, argc, argv, &arguments, error) &&
+         (!*arguments || command_fail(error, "'%s' belongs to no option (see %s --help)",
+                                      *arguments, g_get_prgname()));
+}
+
 char *command_parse_one(const CommandSyntax *syntax, int argc, char **argv, const char *what,
                         GError **error)
 {

@@ -53,6 +53,9 @@ typedef struct {
 gboolean command_parse(const CommandSyntax *syntax, int argc, char **argv, char ***arguments,
                        GError **error);
 
+/* Like command_parse() for a sub-command that takes options alone. */
+gboolean command_parse_none(const CommandSyntax *syntax, int argc, char **argv, GError **error);
+
 /* Like command_parse() for a sub-command that takes exactly one argument.
  * @what: names it in errors: "model file"
  * Returns: (transfer full): the argument, or NULL with COMMAND_ERROR_USAGE */

@@ -34,9 +34,7 @@ gboolean storage_parse(const char *name, VitgatePrecision *precision, GError **e
 {
   if (vitgate_precision_parse(name, precision, NULL) && *precision != VITGATE_PRECISION_AUTO)
     return TRUE;
-  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-              "--precision is \"%s\", expected float32, bf16 or int8", name);
-  return FALSE;
+  return command_fail(error, "--precision is \"%s\", expected float32, bf16 or int8", name);
 }
 
 const char *storage_name(VitgatePrecision precision)
