@@ -7,9 +7,6 @@
 #include "arena.h"
 #include "attend.h"
 
-/* Added to the sum that a performer divides by. */
-#define PERFORMER_EPS 1e-8f
-
 /* Pixels of an image, and tokens of a map, that a window has in a row and in a column. */
 #define IMAGE_WINDOW 7
 #define MAP_WINDOW   3

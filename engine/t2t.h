@@ -8,6 +8,9 @@
 #include "team.h"
 #include "weight-loader.h"
 
+/* Added to the sum that a performer divides by. */
+#define PERFORMER_EPS 1e-8f
+
 /* The attention of one stage, and its MLP. Windows of tokens are wanted by row, column, channel:
  * norm1 and qkv are packed in this order. */
 typedef struct {

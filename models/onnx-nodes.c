@@ -196,6 +196,12 @@ const char *onnx_transpose(OnnxGraph *g, const char *x, const gint64 *order, gui
   return onnx_node(g, "Transpose", (const char *[]){ x, NULL }, &attribute, 1);
 }
 
+const char *onnx_turn(OnnxGraph *g, const char *x)
+{
+  static const gint64 order[] = { 0, 2, 1 };
+  return onnx_transpose(g, x, order, G_N_ELEMENTS(order));
+}
+
 const char *onnx_reshape(OnnxGraph *g, const char *x, const gint64 *shape, guint n)
 {
   return onnx_binary(g, "Reshape", x, onnx_ints(g, shape, n));
@@ -284,18 +290,16 @@ const char *onnx_attention(OnnxGraph *g, const char *qkv, guint heads, guint hea
   return onnx_reshape(g, y, whole, G_N_ELEMENTS(whole));
 }
 
-static const gint64 others_turned[] = { 0, 2, 1 };
-
 const char *onnx_tokens_of(OnnxGraph *g, const char *map, guint channels)
 {
   const gint64 flat[] = { 0, channels, -1 };
-  return onnx_transpose(g, onnx_reshape(g, map, flat, 3), others_turned, 3);
+  return onnx_turn(g, onnx_reshape(g, map, flat, 3));
 }
 
 const char *onnx_map_of(OnnxGraph *g, const char *tokens, guint channels, guint side)
 {
   const gint64 square[] = { 0, channels, side, side };
-  return onnx_reshape(g, onnx_transpose(g, tokens, others_turned, 3), square, 4);
+  return onnx_reshape(g, onnx_turn(g, tokens), square, 4);
 }
 
 const char *onnx_convolution(OnnxGraph *g, const char *x, const char *weight, const char *bias,

@@ -56,6 +56,9 @@ const char *onnx_reduce(OnnxGraph *graph, const char *kind, const char *x, gint6
                         gboolean keep);
 const char *onnx_transpose(OnnxGraph *graph, const char *x, const gint64 *order, guint n);
 
+/* [batch, m, n] to [batch, n, m] */
+const char *onnx_turn(OnnxGraph *graph, const char *x);
+
 /* A side of @shape may be 0: as it is; one may be -1: what is left. */
 const char *onnx_reshape(OnnxGraph *graph, const char *x, const gint64 *shape, guint n);
 

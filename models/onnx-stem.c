@@ -2,8 +2,7 @@
 
 #include <math.h>
 
-/* Added to the sum that a performer divides by. */
-#define PERFORMER_EPS 1e-8
+#include "t2t.h"
 
 /* Of a soft split: squares of @size every @stride, zeros around. */
 typedef struct {
@@ -53,10 +52,9 @@ static const char *features(OnnxGraph *g, const char *x, const char *directions)
 /* qp (kp^T v) / (qp kp^T 1 + eps): as the engine, in time that grows as the tokens. */
 static const char *perform(OnnxGraph *g, const char *kqv, const char *prefix)
 {
-  static const gint64 turned[] = { 0, 2, 1 };
   const gint64 last = -1;
   const char *directions = onnx_weight_turned(g, prefix, "w");
-  const char *keys = onnx_transpose(g, features(g, third_of(g, kqv, 0), directions), turned, 3);
+  const char *keys = onnx_turn(g, features(g, third_of(g, kqv, 0), directions));
   const char *queries = features(g, third_of(g, kqv, 1), directions);
   const char *sum = onnx_binary(g, "ReduceSum", keys, onnx_ints(g, &last, 1));
   const char *weights = onnx_binary(g, "MatMul", queries, sum);
