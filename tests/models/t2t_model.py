@@ -19,6 +19,11 @@ PUBLISHED = {
     "t2t_vit_24": (Shape("performer", 512, 24, 3), 64105934, 13.662),
     "t2t_vit_t_14": (Shape("transformer", 384, 14, 3), 21541070, 6.089),
 }
+ALL = {
+    **{name: shape for name, (shape, *_) in PUBLISHED.items()},
+    "t2t_vit_t_19": Shape("transformer", 448, 19, 3),
+    "t2t_vit_t_24": Shape("transformer", 512, 24, 3),
+}
 SMALL = Shape("performer", 64, 2, 2, 48, 8, 5)
 
 

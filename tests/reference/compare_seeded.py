@@ -36,7 +36,7 @@ def run_engine(runner, model, images, precision):
 def compare(runner, variant, expected, folder):
     """Returns the largest difference of each precision, over the logits' spread"""
     model, images = os.path.join(folder, "model.safetensors"), os.path.join(folder, "images.f32")
-    safetensors_io.write(model, seeded.make_weights(variant), {"format": "pt"})
+    safetensors_io.write(model, seeded.make_weights(seeded.VARIANTS[variant]), {"format": "pt"})
     seeded.make_images(variant).tofile(images)
     return {precision: np.abs(run_engine(runner, model, images, precision) - expected).max()
             / expected.std() for precision in TOLERANCES}

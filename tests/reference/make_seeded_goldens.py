@@ -17,7 +17,7 @@ import vit
 def forward(variant):
     shape = seeded.VARIANTS[variant]
     w = {name: torch.from_numpy(array.astype("f8"))
-         for name, array in seeded.make_weights(variant).items()}
+         for name, array in seeded.make_weights(shape).items()}
     images = torch.from_numpy(seeded.make_images(variant).astype("f8"))
     if isinstance(shape, seeded.ViT):
         return vit.forward(w, images, 64, shape.depth)[0]

@@ -16,13 +16,11 @@ import baselines
 import t2t_model
 
 N_IMAGES = 2
-ViT, T2T = baselines.Shape, t2t_model.Shape
+ViT = baselines.Shape
 
 VARIANTS = {
     **{name: shape for name, (shape, _, _) in baselines.PUBLISHED.items()},
-    **{name: shape for name, (shape, _, _) in t2t_model.PUBLISHED.items()},
-    "t2t_vit_t_19": T2T("transformer", 448, 19, 3),
-    "t2t_vit_t_24": T2T("transformer", 512, 24, 3),
+    **t2t_model.ALL,
     "vit_small_patch32_224": ViT(384, patch=32),
     "vit_small_patch32_384": ViT(384, patch=32, image=384),
     "vit_small_patch14_224": ViT(384, patch=14),
@@ -69,9 +67,8 @@ def find_deviation(name, shape):
     return OTHERS.get(part, 0.25)
 
 
-def make_weights(variant):
+def make_weights(shape):
     """name: array of every tensor"""
-    shape = VARIANTS[variant]
     shapes = (baselines if isinstance(shape, ViT) else t2t_model).shapes(shape)
     weights = {}
     for name, sizes in shapes.items():
