@@ -44,7 +44,8 @@ ARMS = {
     "sample": UNIFIED,
     "static": ["--static-target", "0.35", "--target", "0.35", "--static-only"],
     "dynamic": ["--static-target", "1", "--target", "0.35", "--no-merging"],
-    "constant-gates": UNIFIED + ["--gates", "constant", "--fixed-dial"],
+    # Of such a gate only the bias learns, and one step moves it by no more than the rate.
+    "constant-gates": UNIFIED + ["--gates", "constant", "--gate-rate", "5e-2", "--fixed-dial"],
     "random-gates": UNIFIED + ["--gates", "random"],
     "merging": ["--static-target", "1", "--target", "0.35", "--no-gates"],
     "everything": ["--static-target", "0.55", "--target", "0.35"],
