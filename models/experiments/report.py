@@ -75,6 +75,9 @@ CONTROLS = {"sample": "learned gates", "constant-gates": "gates that see no inpu
             "random-gates": "gates by a random rule", "merging": "token merging alone"}
 CURVE = {"everything-0.25": "made for 0.25 of the teacher's GMACs",
          "everything": "made for 0.35", "everything-0.50": "made for 0.50"}
+DIALS = {"everything-0.50": "unified, with merging, made for 0.50",
+         "everything": "the same, made for 0.35", "everything-0.25": "the same, made for 0.25",
+         "sample": PARTS["sample"], "merging": CONTROLS["merging"], "dynamic": PARTS["dynamic"]}
 
 
 def plot_batches(arms, path):
@@ -97,32 +100,31 @@ def plot_batches(arms, path):
 def plot_curve(arms, path):
     from matplotlib import pyplot
     figure, axes = pyplot.subplots(figsize=(6.4, 4))
-    for arm in ("everything", "sample", "merging", "dynamic"):
+    for arm, name in DIALS.items():
         for result in arms.get(arm, [])[:1]:
-            points = sorted(result.get("dial", []), key=lambda row: row["gmacs"])
+            points = sorted(result["dial"], key=lambda row: row["gmacs"])
             axes.plot([row["gmacs"] for row in points], [row["top1"] for row in points],
-                      marker=".", label=f"one model, its dial: {PARTS.get(arm) or CONTROLS[arm]}")
+                      marker=".", label=name)
     separate = [(mean(r["default"]["gmacs"] for r in arms[arm]),
                  mean(r["default"]["top1"] for r in arms[arm])) for arm in CURVE if arm in arms]
     if separate:
-        axes.plot(*zip(*separate), marker="s", linestyle="--", label="a model for each")
+        axes.plot(*zip(*separate), marker="s", linestyle="--",
+                  label="a model for each ratio: the first three")
     axes.set_xlabel("mean GMACs of an image")
     axes.set_ylabel("Top-1, %")
-    axes.legend(fontsize="small")
+    axes.legend(title="one model, its dial", fontsize="small")
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
 
 
 def dial_table(arms):
-    rows = []
-    for arm in ("everything", "sample", "merging", "dynamic"):
-        for result in arms.get(arm, [])[:1]:
-            rows.append([PARTS.get(arm) or CONTROLS[arm]] +
-                        [f"{r['top1']:.1f} ({r['gmacs']:.3f})" for r in result.get("dial", [])])
-    width = max((len(row) for row in rows), default=1)
-    return table(["one model"] + [""] * (width - 1), [row + [""] * (width - len(row))
-                                                      for row in rows])
+    dials = {name: {row["compute"]: f"{row['top1']:.1f} ({row['gmacs']:.3f})"
+                    for row in arms[arm][0]["dial"]} for arm, name in DIALS.items() if arm in arms}
+    ratios = sorted({ratio for dial in dials.values() for ratio in dial})
+    return table(["one model, its dial at"] + [f"{ratio:.2f}" for ratio in ratios],
+                 [[name] + [dial.get(ratio, "") for ratio in ratios]
+                  for name, dial in dials.items()])
 
 
 def write(folder):
