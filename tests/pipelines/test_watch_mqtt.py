@@ -135,21 +135,25 @@ class Delivery(MqttTest):
 
     def test_messages_survive_the_program(self):
         broker = Broker(self)
+        # Frames of two runs could be equal to the last digit, but for the name of their camera.
+        first, second, third = ({name: self.endless()} for name in ("first", "second", "third"))
         with broker, Subscriber(broker) as subscriber:
             broker.__exit__()
-            path = self.configure({"yard": self.endless()}, self.mqtt(broker))
-            with Watch(path) as watch:
-                watch.more_frames("yard", 20)
-            watch = Watch(path)
-            watch.more_frames("yard", 20)
+            with Watch(self.configure(first, self.mqtt(broker))) as watch:
+                watch.more_frames("first", 20)
+            watch = Watch(self.configure(second, self.mqtt(broker)))
+            watch.more_frames("second", 20)
             watch.kill()
             broker.__enter__()
-            with Watch(path) as watch:
+            with Watch(self.configure(third, self.mqtt(broker))) as watch:
                 watch.status_where(lambda s: s["mqtt"]["connected"] and s["mqtt"]["queued"] < 5
                                    and s["cameras"][0]["frames"] > 5)
-            while len(subscriber.messages()) < len(self.read_log()):
-                subscriber.output.wait_for(lambda line: True, len(subscriber.output.lines))
-            self.check_order(subscriber)
+            log = self.read_log()
+            subscriber.wait_for(log[-1]["wall_clock"])
+        messages = [message for _, message in subscriber.messages()]
+        # What is written when the kill comes may be in the log and not yet in the spool.
+        last = max(i for i, line in enumerate(log) if line["stream_id"] == "second")
+        self.assertIn(messages, (log, log[:last] + log[last + 1:]))
 
     def test_beyond_the_limit_the_oldest_are_dropped(self):
         broker = Broker(self)
