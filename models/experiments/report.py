@@ -101,8 +101,8 @@ def plot_curve(arms, path):
     from matplotlib import pyplot
     figure, axes = pyplot.subplots(figsize=(6.4, 4))
     for arm, name in DIALS.items():
-        for result in arms.get(arm, [])[:1]:
-            points = sorted(result["dial"], key=lambda row: row["gmacs"])
+        if arm in arms:
+            points = sorted(arms[arm][0]["dial"], key=lambda row: row["gmacs"])
             axes.plot([row["gmacs"] for row in points], [row["top1"] for row in points],
                       marker=".", label=name)
     separate = [(mean(r["default"]["gmacs"] for r in arms[arm]),
