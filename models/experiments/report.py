@@ -128,6 +128,8 @@ def dial_table(arms):
 
 
 def write(folder):
+    from matplotlib import rcParams
+    rcParams["svg.hashsalt"] = "claims"  # the same plot, the same file
     arms = load(folder)
     plot_batches(arms, os.path.join(folder, "results", "batches.svg"))
     plot_curve(arms, os.path.join(folder, "results", "curve.svg"))
