@@ -83,7 +83,7 @@ Description *class_subset_describe(const Description *teacher, const guint *clas
   d->no_class_position = FALSE; /* and learn that position */
   d->calibration = NULL;
   d->n_calibration = 0;
-  d->provenance = NULL;
+  d->provenance = teacher->provenance ? json_object_ref(teacher->provenance) : NULL;
   memset(d->agreement, 0, sizeof d->agreement);
   return d;
 }

@@ -111,6 +111,7 @@ static JsonArray *base_names(const char *const *paths)
 JsonObject *run_tell_provenance(const Run *run, const char *command)
 {
   const CompressOptions *o = run->options;
+  g_autoptr(JsonObject) before = g_steal_pointer(&run->student.description->provenance);
   JsonObject *p = run->student.description->provenance = json_object_new();
   g_autofree char *made_by = g_strdup_printf("vitgate %s " VITGATE_VERSION, command);
   const Description *teacher = o->teacher ? vitgate__model_get_description(run->model) : NULL;
@@ -120,6 +121,8 @@ JsonObject *run_tell_provenance(const Run *run, const char *command)
   if (teacher)
     json_object_set_string_member(p, "teacher_name", teacher->name);
   set_base_name(p, "from", o->from);
+  if (o->from && before)
+    json_object_set_object_member(p, "of_from", json_object_ref(before));
   if (o->variant)
     json_object_set_string_member(p, "variant", o->variant);
   if (teacher && teacher->provenance)

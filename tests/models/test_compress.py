@@ -202,6 +202,7 @@ class ResultTest(CompressTest):
         self.assertLess(later["parameters"], 0.8 * earlier["parameters"])
         self.assertEqual(later["gmacs"]["dense"], earlier["gmacs"]["dense"])
         self.assertEqual(later["provenance"]["from"], "first.safetensors")
+        self.assertEqual(later["provenance"]["of_from"], earlier["provenance"])
         for before, after in zip(earlier["blocks"], later["blocks"]):
             self.assertLessEqual(after["heads"], before["heads"])
             self.assertLessEqual(after["neurons"], before["neurons"])

@@ -112,6 +112,7 @@ class ResultTest(TrainTest):
         found = self.inspect(self.out)
         self.assertEqual(found["classes"], 3)
         self.assertEqual(found["provenance"]["from"], "first.safetensors")
+        self.assertEqual(found["provenance"]["of_from"], self.inspect(first)["provenance"])
 
     def test_unknown_classes_give_a_model_a_fresh_head(self):
         first = self.path("first.safetensors")
