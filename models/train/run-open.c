@@ -133,6 +133,8 @@ JsonObject *run_tell_provenance(const Run *run, const char *command)
   json_object_set_int_member(p, "held_out", run->collection->n_held_out);
   json_object_set_int_member(p, "seed", (gint64)o->seed);
   json_object_set_int_member(p, "steps", (gint64)(o->train ? run->steps : 0));
+  if (!o->train)
+    return p;
   json_object_set_int_member(p, "batch", o->batch);
   json_object_set_double_member(p, "learning_rate", o->rate);
   json_object_set_double_member(p, "labels", o->labels);

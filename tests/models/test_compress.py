@@ -221,6 +221,8 @@ class ResultTest(CompressTest):
         self.compress("--static-only", "--no-train", "--data", plain, steps=0)
         found = self.inspect()
         self.assertLessEqual(found["gmacs"]["model"], 0.6 * found["gmacs"]["dense"])
+        self.assertEqual(found["provenance"]["steps"], 0)
+        self.assertNotIn("learning_rate", found["provenance"])
 
     def test_sub_groups_and_granularity_are_taken(self):
         for more in (["--granularity", "batch"], ["--granularity", "group:4"],
