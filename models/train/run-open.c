@@ -111,6 +111,7 @@ static JsonArray *base_names(const char *const *paths)
 JsonObject *run_tell_provenance(const Run *run, const char *command)
 {
   const CompressOptions *o = run->options;
+  /* that of the model which the student began as */
   g_autoptr(JsonObject) before = g_steal_pointer(&run->student.description->provenance);
   JsonObject *p = run->student.description->provenance = json_object_new();
   g_autofree char *made_by = g_strdup_printf("vitgate %s " VITGATE_VERSION, command);
@@ -133,11 +134,11 @@ JsonObject *run_tell_provenance(const Run *run, const char *command)
   json_object_set_int_member(p, "held_out", run->collection->n_held_out);
   json_object_set_int_member(p, "seed", (gint64)o->seed);
   json_object_set_int_member(p, "steps", (gint64)(o->train ? run->steps : 0));
-  if (!o->train)
-    return p;
-  json_object_set_int_member(p, "batch", o->batch);
-  json_object_set_double_member(p, "learning_rate", o->rate);
-  json_object_set_double_member(p, "labels", o->labels);
+  if (o->train) {
+    json_object_set_int_member(p, "batch", o->batch);
+    json_object_set_double_member(p, "learning_rate", o->rate);
+    json_object_set_double_member(p, "labels", o->labels);
+  }
   return p;
 }
 
