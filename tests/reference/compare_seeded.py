@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""The engine against PyTorch at the dimensions of published networks, in every precision: weights
-and images of seeded.py, logits of goldens/seeded.safetensors. Skipped without python3-numpy.
+"""The engine against PyTorch at the dimensions of published networks, in every precision that the
+CPU has: weights and images of seeded.py, logits of goldens/seeded.safetensors. Skipped without
+python3-numpy.
 
 usage: compare_seeded.py ENGINE-RUNNER vit|t2t [VARIANT ...]
 """
