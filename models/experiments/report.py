@@ -35,6 +35,10 @@ def table(head, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
+def by_seed(results, size):
+    return [f"{batch_cell([result], size)[0]:.1f}" for result in results]
+
+
 def batch_table(arms):
     rows = []
     for arm, name in GROUPS.items():
@@ -42,10 +46,12 @@ def batch_table(arms):
             continue
         cells = [batch_cell(arms[arm], size) for size in BATCHES]
         spread = max(c[0] for c in cells) - min(c[0] for c in cells)
-        rows.append([name, str(len(arms[arm]))] + [f"{t:.1f} ({g:.3f})" for t, g in cells] +
-                    [f"{spread:.1f}"])
-    return table(["sub-groups in training", "seeds"] + [f"B = {b}" for b in BATCHES] +
-                 ["spread"], rows)
+        seeds = [f"{first} → {last}" for first, last in
+                 zip(by_seed(arms[arm], BATCHES[0]), by_seed(arms[arm], BATCHES[-1]))]
+        rows.append([name] + [f"{t:.1f} ({g:.3f})" for t, g in cells] +
+                    [f"{spread:.1f}", ", ".join(seeds)])
+    return table(["sub-groups in training"] + [f"B = {b}" for b in BATCHES] +
+                 ["spread", "each seed: B = 1 → 128"], rows)
 
 
 def arm_rows(arms, names):
@@ -97,14 +103,22 @@ def plot_batches(arms, path):
     pyplot.close(figure)
 
 
+def dial_points(results):
+    """{ratio: (Top-1, GMACs)}, of the ratios that all seeds reach"""
+    dials = [{row["compute"]: row for row in result["dial"]} for result in results]
+    return {ratio: (mean(dial[ratio]["top1"] for dial in dials),
+                    mean(dial[ratio]["gmacs"] for dial in dials))
+            for ratio in sorted(set.intersection(*map(set, dials)))}
+
+
 def plot_curve(arms, path):
     from matplotlib import pyplot
     figure, axes = pyplot.subplots(figsize=(6.4, 4))
     for arm, name in DIALS.items():
         if arm in arms:
-            points = sorted(arms[arm][0]["dial"], key=lambda row: row["gmacs"])
-            axes.plot([row["gmacs"] for row in points], [row["top1"] for row in points],
-                      marker=".", label=name)
+            points = dial_points(arms[arm]).values()
+            axes.plot([gmacs for _, gmacs in points], [top1 for top1, _ in points], marker=".",
+                      label=name)
     separate = [(mean(r["default"]["gmacs"] for r in arms[arm]),
                  mean(r["default"]["top1"] for r in arms[arm])) for arm in CURVE if arm in arms]
     if separate:
@@ -119,12 +133,12 @@ def plot_curve(arms, path):
 
 
 def dial_table(arms):
-    dials = {name: {row["compute"]: f"{row['top1']:.1f} ({row['gmacs']:.3f})"
-                    for row in arms[arm][0]["dial"]} for arm, name in DIALS.items() if arm in arms}
+    dials = {arm: dial_points(arms[arm]) for arm in DIALS if arm in arms}
     ratios = sorted({ratio for dial in dials.values() for ratio in dial})
-    return table(["one model, its dial at"] + [f"{ratio:.2f}" for ratio in ratios],
-                 [[name] + [dial.get(ratio, "") for ratio in ratios]
-                  for name, dial in dials.items()])
+    rows = [[DIALS[arm], str(len(arms[arm]))] +
+            ["{:.1f} ({:.3f})".format(*dial[ratio]) if ratio in dial else "" for ratio in ratios]
+            for arm, dial in dials.items()]
+    return table(["one model, its dial at", "seeds"] + [f"{ratio:.2f}" for ratio in ratios], rows)
 
 
 def write(folder):
