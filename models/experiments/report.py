@@ -35,10 +35,6 @@ def table(head, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def by_seed(results, size):
-    return [f"{batch_cell([result], size)[0]:.1f}" for result in results]
-
-
 def batch_table(arms):
     rows = []
     for arm, name in GROUPS.items():
@@ -46,8 +42,8 @@ def batch_table(arms):
             continue
         cells = [batch_cell(arms[arm], size) for size in BATCHES]
         spread = max(c[0] for c in cells) - min(c[0] for c in cells)
-        seeds = [f"{first} → {last}" for first, last in
-                 zip(by_seed(arms[arm], BATCHES[0]), by_seed(arms[arm], BATCHES[-1]))]
+        seeds = [" → ".join(f"{batch_cell([result], size)[0]:.1f}"
+                            for size in (BATCHES[0], BATCHES[-1])) for result in arms[arm]]
         rows.append([name] + [f"{t:.1f} ({g:.3f})" for t, g in cells] +
                     [f"{spread:.1f}", ", ".join(seeds)])
     return table(["sub-groups in training"] + [f"B = {b}" for b in BATCHES] +
