@@ -93,7 +93,7 @@ def plot_batches(arms, path):
     axes.set_xticks(BATCHES, BATCHES)
     axes.set_xlabel("images that decide together (batch size in use)")
     axes.set_ylabel("Top-1, %")
-    axes.legend(title="sub-groups in training")
+    axes.legend(title="sub-groups in training", loc="upper left", bbox_to_anchor=(1, 1))
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
