@@ -124,7 +124,7 @@ int command_compress(int argc, char **argv, GError **error)
     { "static-target", 0, 0, G_OPTION_ARG_DOUBLE, &o.static_target,
       "Compute ratio that the cut leaves (default: half way to the target)", "R" },
     { "params-target", 0, 0, G_OPTION_ARG_DOUBLE, &o.parameters_target,
-      "Parameters at most, over the teacher's", "R" },
+      "Parameters at most, over the teacher's; those of gates come on top", "R" },
     { "classes", 0, 0, G_OPTION_ARG_FILENAME, &o.training.classes,
       "Keep only these classes: one id or label a line", "FILE" },
     { "search", 0, 0, G_OPTION_ARG_NONE, &o.search,

@@ -22,7 +22,7 @@ typedef struct {
   const char *resume;         /* (nullable): folder of the checkpoint; default OUT.training */
   double target;              /* mean compute ratio */
   double static_target;       /* compute ratio of the cut network, all modules open; 0: by target */
-  double parameters_target;   /* of the teacher's; 0: whatever the compute target leaves */
+  double parameters_target;   /* of the teacher's, gates aside; 0: what the compute target leaves */
   gboolean gates, merging, search;
   GateControl gate_control;
   gboolean static_only; /* neither gates nor merging */
