@@ -1,4 +1,4 @@
-#include "error.h"
+#include "base/error.h"
 
 char *vitgate_default_model_find(GError **error)
 {

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "error.h"
+#include "base/error.h"
 
 /* Splits @text into lines in place of copies; drops empty ones at the end. */
 static GPtrArray *split_lines(char *text)

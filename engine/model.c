@@ -3,9 +3,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "error.h"
-#include "precision.h"
-#include "source.h"
+#include "base/error.h"
+#include "file/source.h"
+#include "network/precision.h"
 
 /* Two paths mean the same file when these agree; a changed file is another. */
 typedef struct {

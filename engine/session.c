@@ -1,8 +1,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "error.h"
-#include "image.h"
+#include "base/error.h"
+#include "image/image.h"
 #include "model.h"
 
 struct _VitgateSession {

@@ -1,10 +1,10 @@
 /* plugin.c: registers the elements and the metadata of vitgate with GStreamer. */
 #include <gst/gst.h>
 
-#include "gstvitgate.h"
-#include "gstvitgatejson.h"
-#include "gstvitgateoverlay.h"
-#include "results.h"
+#include "classify/gstvitgate.h"
+#include "common/results.h"
+#include "overlay/gstvitgateoverlay.h"
+#include "json/gstvitgatejson.h"
 
 #define PACKAGE "vitgate"
 

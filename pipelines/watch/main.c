@@ -7,8 +7,8 @@
 #include <gst/gst.h>
 #include <mosquitto.h>
 
-#include "config.h"
-#include "note.h"
+#include "base/note.h"
+#include "config/config.h"
 #include "watch.h"
 
 static const char summary[] =

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "members.h"
+#include "base/members.h"
 
 guint64 status_memory(void)
 {

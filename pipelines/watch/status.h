@@ -3,8 +3,8 @@
 
 #include <glib.h>
 
-#include "camera.h"
-#include "outputs.h"
+#include "camera/camera.h"
+#include "output/outputs.h"
 
 typedef struct {
   const char *name;

@@ -6,10 +6,10 @@
 
 #include <glib-unix.h>
 
-#include "camera.h"
-#include "config.h"
-#include "note.h"
-#include "outputs.h"
+#include "base/note.h"
+#include "camera/camera.h"
+#include "config/config.h"
+#include "output/outputs.h"
 #include "service.h"
 #include "status.h"
 

@@ -51,7 +51,7 @@ class Contestant:
 
 
 def default_field():
-    shipped = os.path.join(ROOT, "models")
+    shipped = os.path.join(ROOT, "models", "shipped")
     return [
         Contestant("vitgate", "float32"),
         Contestant("vitgate", "bf16"),

@@ -6,7 +6,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "safetensors.h"
+#include "file/safetensors.h"
 #include "vitgate.h"
 
 /* Of logits, against a reference in double precision. The project promises 1e-3. Float32 here makes

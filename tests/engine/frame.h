@@ -1,7 +1,7 @@
 /* frame.h: frames of every pixel format, written sample by sample. */
 #pragma once
 
-#include "image.h"
+#include "image/image.h"
 
 /* What a format is, told otherwise than the engine tells it: the bytes of each plane as a pattern
  * of R, G, B or Y, U, V that repeats along the row; x: a byte of no meaning. */

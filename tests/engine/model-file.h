@@ -1,7 +1,7 @@
 /* model-file.h: model files to change before they are written. */
 #pragma once
 
-#include "description.h"
+#include "file/description.h"
 
 typedef struct _ModelFile ModelFile;
 

@@ -2,8 +2,8 @@
  * the multiply-adds of matrices as it does them. */
 #pragma once
 
-#include "gate.h"
 #include "model-file.h"
+#include "network/gate.h"
 
 #define REFERENCE_MAX_DEPTH 8
 

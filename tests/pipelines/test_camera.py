@@ -104,7 +104,7 @@ class TwoCameras(unittest.TestCase):
 
     def test_the_model_is_loaded_once(self):
         """Of a model of some MB, and with none of the sanitizers' memory."""
-        model = f"{PIPELINES}/../models/deit-tiny-domain20.safetensors"
+        model = f"{PIPELINES}/../models/shipped/deit-tiny-domain20.safetensors"
         run = run_program("two-cameras-one-model", "--model", model, "rtsp://127.0.0.1:1/",
                           "rtsp://127.0.0.1:1/")
         self.assertEqual(run.stderr.count("cannot connect"), 2)

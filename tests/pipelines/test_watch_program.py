@@ -121,7 +121,7 @@ class Clips(WatchTest):
         if not vitgate or not vitgate.find_property("latency-budget"):
             self.skipTest("this vitgate has no latency-budget")
         # One with gates, which can do a quarter of the dense model's multiply-adds.
-        model = os.path.join(PIPELINES, "../models/deit-tiny-domain20.safetensors")
+        model = os.path.join(PIPELINES, "../models/shipped/deit-tiny-domain20.safetensors")
         keys = {"url": self.clip(frames=5), "model": model, "compute": 0.25, "min-compute": 0.125,
                 "latency-budget": 10, "reuse-threshold": 0.01, "max-age": 5}
         with Watch(self.configure({"clip": keys})) as watch:

@@ -1,12 +1,12 @@
 /* The key file of vitgate-watch: what is read, and what is refused with which words. */
-#include "../../pipelines/watch/config.h"
+#include "config/config.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
 #include <glib/gstdio.h>
 
-#include "../models/fixtures.h"
+#include "fixtures.h"
 
 static char *folder, *path;
 

@@ -1,10 +1,10 @@
 /* The log of vitgate-watch: whole lines, rotated, through full disks and torn ends. */
-#include "../../pipelines/watch/log-file.h"
+#include "output/log-file.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "../models/fixtures.h"
+#include "fixtures.h"
 
 #define BEGIN "{\"line\": "
 

@@ -7,12 +7,12 @@
 
 #include <json-glib/json-glib.h>
 
-#include "../../pipelines/watch/backoff.h"
-#include "../../pipelines/watch/events.h"
-#include "../../pipelines/watch/frame-line.h"
-#include "../../pipelines/watch/service.h"
-#include "../../pipelines/watch/sightings.h"
-#include "../models/fixtures.h"
+#include "base/backoff.h"
+#include "camera/events.h"
+#include "camera/frame-line.h"
+#include "camera/sightings.h"
+#include "fixtures.h"
+#include "service.h"
 
 #define SECOND G_GUINT64_CONSTANT(1000000000)
 

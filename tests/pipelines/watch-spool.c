@@ -1,5 +1,5 @@
 /* The queue on disk of vitgate-watch: order, restarts, limits, and disks that fail. */
-#include "../../pipelines/watch/spool.h"
+#include "output/spool.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include <glib/gstdio.h>
 
-#include "../models/fixtures.h"
+#include "fixtures.h"
 
 #define LIMIT 16384
 

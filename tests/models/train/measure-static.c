@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compensation.h"
-#include "cut.h"
-#include "decode.h"
-#include "loader.h"
-#include "model-writer.h"
-#include "source.h"
+#include "data/decode.h"
+#include "data/photo-reader.h"
+#include "file/source.h"
+#include "train/cut/compensation.h"
+#include "train/cut/cut.h"
+#include "train/run/model-writer.h"
 #include "vitgate.h"
 
 /* Of each folder so many at most are held out, and calibration begins behind them. */

@@ -1,7 +1,7 @@
 /* What tests do with a network's passes; for either type of real numbers. */
 #pragma once
 
-#include "loss.h"
+#include "train/learn/loss.h"
 
 /* Weights between -0.4 and 0.4, those of norms around 1, over whatever was there. */
 void passes_fill(Network *network, guint32 seed);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fixtures.h"
-#include "importance.h"
+#include "train/cut/importance.h"
 
 /* DeiT-Tiny's shape, and errors that grow differently by module. */
 typedef struct {

@@ -9,9 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "checkpoint.h"
 #include "fixtures.h"
 #include "passes.h"
+#include "train/run/checkpoint.h"
 #include "vitgate.h"
 
 enum { DEPTH = 3, STEP = 123456789 };

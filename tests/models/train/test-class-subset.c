@@ -2,9 +2,9 @@
 #include <check.h>
 #include <string.h>
 
-#include "class-subset.h"
-#include "command.h"
+#include "base/command-error.h"
 #include "fixtures.h"
+#include "train/cut/class-subset.h"
 
 enum { N_CLASSES = 6 };
 

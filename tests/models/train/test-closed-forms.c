@@ -4,9 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "cholesky.h"
-#include "compensation.h"
 #include "fixtures.h"
+#include "train/cut/cholesky.h"
+#include "train/cut/compensation.h"
 
 /* Double precision, well conditioned. */
 #define EXACT 1e-9

@@ -3,10 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "compensation.h"
-#include "cut.h"
 #include "fixtures.h"
 #include "passes.h"
+#include "train/cut/compensation.h"
+#include "train/cut/cut.h"
 
 /* The same float32 sums in another order. */
 #define SAME_FUNCTION 1e-5

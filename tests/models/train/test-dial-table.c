@@ -3,10 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "dial-table.h"
 #include "fixtures.h"
-#include "model-writer.h"
 #include "passes.h"
+#include "train/dial/dial-table.h"
+#include "train/run/model-writer.h"
 #include "vitgate.h"
 
 /* The trainer's own figures, added up over batches again. */

@@ -3,10 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "command.h"
+#include "base/command-error.h"
 #include "fixtures.h"
-#include "fresh.h"
-#include "published.h"
+#include "train/network/fresh.h"
+#include "train/network/published.h"
 
 /* The spread of n values deviates by a share of 1 / sqrt(2 n), their mean by 1 / sqrt(n): five
  * times that never happens. */

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "class-subset.h"
 #include "fixtures.h"
-#include "model-writer.h"
 #include "passes.h"
-#include "student.h"
+#include "train/cut/class-subset.h"
+#include "train/run/model-writer.h"
+#include "train/run/student.h"
 
 /* The same float32 sums in another order. */
 #define SAME_FUNCTION 1e-5

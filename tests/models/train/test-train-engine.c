@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "fixtures.h"
-#include "model-writer.h"
 #include "model.h"
 #include "passes.h"
+#include "train/run/model-writer.h"
 
 /* float32 on both sides, sums in another order: logits and normalised tokens are of the order of
  * one to ten. */

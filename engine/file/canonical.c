@@ -1,0 +1,63 @@
+#include "file/canonical.h"
+
+#include <string.h>
+
+#include "file/architecture.h"
+
+typedef struct {
+  Safetensors *file;
+  GArray *tensors; /* Tensor, as they will be */
+  Variants *found;
+  GError **error;
+} Change;
+
+/* A square of patches cannot have been counted with a class token, or two tokens. */
+static gboolean add_class_position(const Change *c)
+{
+  Tensor *position = vitgate__tensors_find(c->tensors, "pos_embed");
+  if (!position || position->n_dims != 3 || position->shape[0] != 1 || position->n_bytes == 0 ||
+      position->shape[1] == 1 || !vitgate__side_of(position->shape[1]) ||
+      !vitgate__tensors_find(c->tensors, "cls_token"))
+    return TRUE;
+  const guint prefix = vitgate__tensors_find(c->tensors, "dist_token") ? 2 : 1;
+  const gsize zeros = position->n_bytes / position->shape[1] * prefix;
+  guint8 *data =
+      vitgate__safetensors_allocate(c->file, position->name, position->n_bytes + zeros, c->error);
+  if (!data)
+    return FALSE;
+  memset(data, 0, zeros); /* 0.0 in every type of floats */
+  memcpy(data + zeros, position->data, position->n_bytes);
+  position->data = data;
+  position->shape[1] += prefix;
+  position->n_bytes += zeros;
+  c->found->no_class_position = TRUE;
+  return TRUE;
+}
+
+/* A norm of the class token alone is the same before and behind its choice. */
+static void rename_norm(const Change *c)
+{
+  static const char *const names[][2] = { { "fc_norm.weight", "norm.weight" },
+                                          { "fc_norm.bias", "norm.bias" } };
+  for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+    Tensor *norm = vitgate__tensors_find(c->tensors, names[i][0]);
+    if (norm && !vitgate__tensors_find(c->tensors, names[i][1]))
+      norm->name = names[i][1];
+  }
+}
+
+gboolean vitgate__variants_resolve(Safetensors *file, gboolean class_token, Variants *found,
+                                   GError **error)
+{
+  guint n;
+  const Tensor *tensors = vitgate__safetensors_list(file, &n);
+  g_autoptr(GArray) changed = g_array_new(FALSE, FALSE, sizeof(Tensor));
+  g_array_append_vals(changed, tensors, n);
+  *found = (Variants){ 0 };
+  const Change change = { file, changed, found, error };
+  if (!add_class_position(&change))
+    return FALSE;
+  if (class_token)
+    rename_norm(&change);
+  return vitgate__safetensors_replace(file, changed, error);
+}

@@ -1,0 +1,265 @@
+#include "file/config.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "file/json.h"
+
+/* ---- Reading ---- */
+
+/* Returns: FALSE where the file is there but of no use */
+static gboolean read_object(const char *path, JsonNode **node, GError **error)
+{
+  if (!g_file_test(path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  *node = vitgate__json_read_object(path, VITGATE_ERROR_METADATA, error);
+  return *node != NULL;
+}
+
+gboolean vitgate__config_read(Config *config, const char *weights, GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname(weights);
+  *config = (Config){ .path = g_build_filename(folder, "config.json", NULL),
+                      .pixels_path = g_build_filename(folder, "preprocessor_config.json", NULL) };
+  return read_object(config->path, &config->network, error) &&
+         read_object(config->pixels_path, &config->pixels, error);
+}
+
+void vitgate__config_clear(Config *config)
+{
+  g_clear_pointer(&config->path, g_free);
+  g_clear_pointer(&config->pixels_path, g_free);
+  g_clear_pointer(&config->network, json_node_unref);
+  g_clear_pointer(&config->pixels, json_node_unref);
+}
+
+/* ---- Fields ---- */
+
+gboolean vitgate__config_refuse(const ConfigFields *fields, VitgateError code, const char *field,
+                                const char *expected)
+{
+  JsonNode *node = json_object_get_member(fields->object, field);
+  g_autofree char *found = node ? json_to_string(node, FALSE) : g_strdup("absent");
+  vitgate__set_error(fields->error, code, "%s: field '%s' is %.60s, expected %s", fields->path,
+                     field, found, expected);
+  return FALSE;
+}
+
+/* A member that is null tells nothing. */
+gboolean vitgate__config_has(const ConfigFields *fields, const char *field)
+{
+  JsonNode *node = json_object_get_member(fields->object, field);
+  return node && !JSON_NODE_HOLDS_NULL(node);
+}
+
+/* Returns: whether @field is absent or @value */
+static gboolean check_count(const ConfigFields *fields, const char *field, guint value)
+{
+  guint64 found;
+  if (!vitgate__config_has(fields, field) ||
+      (vitgate__json_get_count(json_object_get_member(fields->object, field), &found) &&
+       found == value))
+    return TRUE;
+  g_autofree char *expected = g_strdup_printf("%u, as the weights have it", value);
+  return vitgate__config_refuse(fields, VITGATE_ERROR_METADATA, field, expected);
+}
+
+static gboolean check_word(const ConfigFields *fields, const char *field, const char *const *words)
+{
+  if (!vitgate__config_has(fields, field))
+    return TRUE;
+  const char *found = vitgate__json_get_string(fields->object, field);
+  if (found && g_strv_contains(words, found))
+    return TRUE;
+  g_autofree char *expected = g_strjoinv(" or ", (char **)words);
+  return vitgate__config_refuse(fields, VITGATE_ERROR_UNSUPPORTED, field, expected);
+}
+
+/* ---- What is not in the weights ---- */
+
+static ConfigFields network_fields(const Config *config, GError **error)
+{
+  return (ConfigFields){ config->path, json_node_get_object(config->network), error };
+}
+
+gboolean vitgate__config_pools(const Config *config, gboolean *class_token, GError **error)
+{
+  static const char *const pools[] = { "token", "avg", NULL };
+  *class_token = FALSE;
+  if (!config->network)
+    return TRUE;
+  const ConfigFields fields = network_fields(config, error);
+  *class_token = !g_strcmp0(vitgate__json_get_string(fields.object, "global_pool"), "token");
+  return check_word(&fields, "global_pool", pools);
+}
+
+gboolean vitgate__config_hint(const Config *config, Hints *hints, GError **error)
+{
+  if (!config->network)
+    return TRUE;
+  const ConfigFields fields = network_fields(config, error);
+  guint64 heads;
+  if (vitgate__config_has(&fields, "num_attention_heads")) {
+    if (!vitgate__json_get_count(json_object_get_member(fields.object, "num_attention_heads"),
+                                 &heads) ||
+        !heads || heads > DESCRIPTION_MAX_DIM)
+      return vitgate__config_refuse(&fields, VITGATE_ERROR_METADATA, "num_attention_heads",
+                                    "a whole number from 1 to " G_STRINGIFY(DESCRIPTION_MAX_DIM));
+    if (!hints->heads)
+      hints->heads = (guint)heads;
+  }
+  if (vitgate__config_has(&fields, "layer_norm_eps") &&
+      (!vitgate__json_get_number(json_object_get_member(fields.object, "layer_norm_eps"),
+                                 &hints->layer_norm_eps) ||
+       !(hints->layer_norm_eps > 0 && hints->layer_norm_eps <= 1)))
+    return vitgate__config_refuse(&fields, VITGATE_ERROR_METADATA, "layer_norm_eps",
+                                  "a number above 0 and up to 1");
+  return TRUE;
+}
+
+/* ---- Labels ---- */
+
+/* "LABEL_7" is what is written where there are no names. */
+static gboolean is_nameless(const char *label, guint i)
+{
+  g_autofree char *number = g_strdup_printf("LABEL_%u", i);
+  return !strcmp(label, number);
+}
+
+static gboolean refuse_labels(const ConfigFields *fields, const char *field, guint found,
+                              guint expected)
+{
+  vitgate__set_error(fields->error, VITGATE_ERROR_LABELS,
+                     "%s: field '%s' has %u names, expected one for each of %u classes",
+                     fields->path, field, found, expected);
+  return FALSE;
+}
+
+/* Hugging Face's: { "0": "tench", … } */
+static gboolean apply_id2label(const ConfigFields *fields, Description *d)
+{
+  JsonObject *names = vitgate__json_get_object(fields->object, "id2label");
+  if (!vitgate__config_has(fields, "id2label"))
+    return TRUE;
+  if (!names || json_object_get_size(names) != d->n_classes)
+    return refuse_labels(fields, "id2label", names ? json_object_get_size(names) : 0, d->n_classes);
+  g_auto(GStrv) labels = g_new0(char *, d->n_classes + 1);
+  guint n_nameless = 0;
+  for (guint i = 0; i < d->n_classes; i++) {
+    g_autofree char *id = g_strdup_printf("%u", i);
+    const char *label = vitgate__json_get_string(names, id);
+    if (!label) {
+      vitgate__set_error(fields->error, VITGATE_ERROR_LABELS,
+                         "%s: field 'id2label' has no name for class %u", fields->path, i);
+      return FALSE;
+    }
+    labels[i] = g_strdup(label);
+    n_nameless += is_nameless(label, i);
+  }
+  if (n_nameless < d->n_classes)
+    d->labels = g_steal_pointer(&labels);
+  return TRUE;
+}
+
+/* timm's: label_names are ids where label_descriptions tell what each of them is. */
+static gboolean apply_label_names(const ConfigFields *fields, Description *d)
+{
+  JsonArray *names = vitgate__json_get_array(fields->object, "label_names");
+  JsonObject *texts = vitgate__json_get_object(fields->object, "label_descriptions");
+  if (!vitgate__config_has(fields, "label_names"))
+    return TRUE;
+  if (!names || json_array_get_length(names) != d->n_classes)
+    return refuse_labels(fields, "label_names", names ? json_array_get_length(names) : 0,
+                         d->n_classes);
+  g_auto(GStrv) ids = g_new0(char *, d->n_classes + 1), labels = g_new0(char *, d->n_classes + 1);
+  for (guint i = 0; i < d->n_classes; i++) {
+    const char *id = vitgate__json_get_text(json_array_get_element(names, i));
+    if (!id)
+      return vitgate__config_refuse(fields, VITGATE_ERROR_LABELS, "label_names",
+                                    "an array of strings");
+    ids[i] = g_strdup(id);
+    const char *text = texts ? vitgate__json_get_string(texts, ids[i]) : NULL;
+    labels[i] = g_strdup(text ? text : ids[i]);
+  }
+  d->labels = g_steal_pointer(&labels);
+  if (texts)
+    d->label_ids = g_steal_pointer(&ids);
+  return TRUE;
+}
+
+/* ---- All of it ---- */
+
+static gboolean check_image_size(const ConfigFields *fields, const Description *d)
+{
+  JsonArray *sides = vitgate__json_get_array(fields->object, "image_size");
+  if (!sides)
+    return check_count(fields, "image_size", d->image_size);
+  for (guint i = 0; i < json_array_get_length(sides); i++) {
+    guint64 side;
+    if (!vitgate__json_get_count(json_array_get_element(sides, i), &side) ||
+        side != d->image_size) {
+      g_autofree char *expected = g_strdup_printf("%u, as the weights have it", d->image_size);
+      return vitgate__config_refuse(fields, VITGATE_ERROR_METADATA, "image_size", expected);
+    }
+  }
+  return TRUE;
+}
+
+/* timm's mean is of tokens before their norm. */
+static gboolean check_pooling(const ConfigFields *fields, const Description *d)
+{
+  const char *pool = vitgate__json_get_string(fields->object, "global_pool");
+  return !pool || !strcmp(pool, d->mean_pooling ? "avg" : "token") ||
+         vitgate__config_refuse(fields, VITGATE_ERROR_UNSUPPORTED, "global_pool",
+                                d->mean_pooling ? "avg, for there is an fc_norm"
+                                                : "token, for there is no fc_norm");
+}
+
+static gboolean check_qkv_bias(const ConfigFields *fields, const Description *d)
+{
+  gboolean biased;
+  return !vitgate__config_has(fields, "qkv_bias") ||
+         (vitgate__json_get_boolean(json_object_get_member(fields->object, "qkv_bias"), &biased) &&
+          biased == !d->qkv_unbiased) ||
+         vitgate__config_refuse(fields, VITGATE_ERROR_METADATA, "qkv_bias",
+                                d->qkv_unbiased ? "false, as the weights have it"
+                                                : "true, as the weights have it");
+}
+
+/* Both dialects at once: no field of one means something else in the other. */
+static gboolean apply_network(const ConfigFields *fields, Description *d)
+{
+  static const char *const types[] = { "vit", "deit", NULL }, *const functions[] = { "gelu", NULL };
+  if (!check_word(fields, "model_type", types) || !check_word(fields, "hidden_act", functions) ||
+      !check_count(fields, "num_channels", 3) || !check_count(fields, "hidden_size", d->dim) ||
+      !check_count(fields, "num_features", d->dim) ||
+      !check_count(fields, "num_hidden_layers", d->depth) ||
+      !check_count(fields, "patch_size", d->patch_size) ||
+      !check_count(fields, "num_classes", d->n_classes) ||
+      !check_count(fields, "num_labels", d->n_classes) || !check_pooling(fields, d) ||
+      !check_image_size(fields, d) || !check_qkv_bias(fields, d))
+    return FALSE;
+  for (guint b = 0; b < d->depth; b++)
+    if (!check_count(fields, "intermediate_size", d->blocks[b].neurons))
+      return FALSE;
+  return apply_id2label(fields, d) && apply_label_names(fields, d);
+}
+
+gboolean vitgate__config_apply(const Config *config, Description *d, GError **error)
+{
+  if (config->network) {
+    const ConfigFields fields = network_fields(config, error);
+    ConfigFields timm = fields;
+    /* timm wrote these into the file itself, before it gave them an object of their own. */
+    if (vitgate__config_has(&fields, "pretrained_cfg"))
+      timm.object = vitgate__json_get_object(fields.object, "pretrained_cfg");
+    if (!timm.object)
+      return vitgate__config_refuse(&fields, VITGATE_ERROR_METADATA, "pretrained_cfg", "an object");
+    if (!apply_network(&fields, d) || !vitgate__config_apply_timm_pixels(&timm, d))
+      return FALSE;
+  }
+  if (!config->pixels)
+    return TRUE;
+  const ConfigFields pixels = { config->pixels_path, json_node_get_object(config->pixels), error };
+  return vitgate__config_apply_pixels(&pixels, d);
+}

@@ -1,0 +1,50 @@
+/* What stands beside published weights: config.json of Hugging Face or of timm, which tells of the
+ * network and its classes, and preprocessor_config.json, which tells of the pixels. */
+#pragma once
+
+#include "file/description.h"
+
+typedef struct {
+  char *path, *pixels_path;
+  JsonNode *network; /* (nullable) config.json */
+  JsonNode *pixels;  /* (nullable) preprocessor_config.json */
+} Config;
+
+/* Reads what stands in the folder of @weights, which may be nothing.
+ * @config: (out caller-allocates): to be cleared
+ * Returns: FALSE with VITGATE_ERROR_IO or _METADATA */
+gboolean vitgate__config_read(Config *config, const char *weights, GError **error);
+
+void vitgate__config_clear(Config *config);
+
+/* @class_token: (out): whether the files say that the head sees the class token
+ * Returns: FALSE with VITGATE_ERROR_UNSUPPORTED */
+gboolean vitgate__config_pools(const Config *config, gboolean *class_token, GError **error);
+
+/* Adds what shapes of tensors do not tell.
+ * Returns: FALSE with VITGATE_ERROR_METADATA or _UNSUPPORTED */
+gboolean vitgate__config_hint(const Config *config, Hints *hints, GError **error);
+
+/* Checks a description of the weights against what the files say, and adds pre-processing and
+ * labels to it.
+ * Returns: FALSE with VITGATE_ERROR_METADATA, _UNSUPPORTED or _LABELS */
+gboolean vitgate__config_apply(const Config *config, Description *description, GError **error);
+
+/* ---- For the parts of it ---- */
+
+/* One of the files, or an object in it. */
+typedef struct {
+  const char *path;
+  JsonObject *object;
+  GError **error;
+} ConfigFields;
+
+/* Returns: FALSE, with the error that @field is not as @expected */
+gboolean vitgate__config_refuse(const ConfigFields *fields, VitgateError code, const char *field,
+                                const char *expected);
+
+gboolean vitgate__config_has(const ConfigFields *fields, const char *field);
+
+/* Pixels, of timm's settings and of preprocessor_config.json; what is absent stays as it is. */
+gboolean vitgate__config_apply_timm_pixels(const ConfigFields *fields, Description *description);
+gboolean vitgate__config_apply_pixels(const ConfigFields *fields, Description *description);

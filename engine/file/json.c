@@ -1,0 +1,173 @@
+#include "file/json.h"
+
+#include "base/error.h"
+
+/* json-glib's parser recurses once per level, so depth is bounded before it sees the text. */
+#define MAX_DEPTH 16
+
+/* Far above a file that names 22,000 classes. */
+#define MAX_FILE (16 << 20)
+
+/* json-glib also takes comments, strings in apostrophes and values behind the first: not JSON, and
+ * a quotation mark inside the former would hide levels from this scan.
+ * Returns: what is wrong with the text, as far as is seen without parsing; NULL: nothing */
+static const char *find_fault(const char *text, gsize length)
+{
+  guint depth = 0;
+  gboolean in_string = FALSE, ended = FALSE;
+  for (gsize i = 0; i < length; i++) {
+    char c = text[i];
+    if (in_string) {
+      if (c == '\\')
+        i++;
+      else if (c == '"')
+        in_string = FALSE;
+    } else if (c == '/' || c == '\'') {
+      return "not valid JSON: a comment or an apostrophe";
+    } else if (ended && !g_ascii_isspace(c)) {
+      return "not valid JSON: more text behind the object";
+    } else if (c == '"') {
+      in_string = TRUE;
+    } else if (c == '{' || c == '[') {
+      if (++depth > MAX_DEPTH)
+        return "the JSON is nested deeper than " G_STRINGIFY(MAX_DEPTH) " levels";
+    } else if ((c == '}' || c == ']') && depth) {
+      ended = --depth == 0;
+    }
+  }
+  return NULL;
+}
+
+typedef struct {
+  GHashTable *seen; /* "object address/member name" */
+  char *duplicate;
+} DuplicateFinder;
+
+/* A JsonObject keeps the last of two members of one name; only this signal shows the first. */
+static void note_member(JsonParser *parser, JsonObject *object, const char *name, gpointer data)
+{
+  DuplicateFinder *finder = data;
+  if (!g_hash_table_add(finder->seen, g_strdup_printf("%p/%s", (void *)object, name)) &&
+      !finder->duplicate)
+    finder->duplicate = g_strdup(name);
+}
+
+JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char *what,
+                                     VitgateError code, GError **error)
+{
+  const char *fault = find_fault(text, length);
+  if (fault) {
+    vitgate__set_error(error, code, "%s: %s", what, fault);
+    return NULL;
+  }
+  DuplicateFinder finder = {
+    .seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+  };
+  g_autoptr(GError) json_error = NULL;
+  g_autoptr(JsonParser) parser = json_parser_new_immutable();
+  g_signal_connect(parser, "object-member", G_CALLBACK(note_member), &finder);
+  gboolean parsed = json_parser_load_from_data(parser, text, (gssize)length, &json_error);
+  g_hash_table_unref(finder.seen);
+  g_autofree char *duplicate = finder.duplicate;
+
+  JsonNode *root = parsed ? json_parser_get_root(parser) : NULL;
+  if (!parsed)
+    vitgate__set_error(error, code, "%s: not valid JSON: %s", what, json_error->message);
+  else if (duplicate)
+    vitgate__set_error(error, code, "%s: '%s' is named twice", what, duplicate);
+  else if (!root || !JSON_NODE_HOLDS_OBJECT(root))
+    vitgate__set_error(error, code, "%s: not a JSON object", what);
+  else
+    return json_node_ref(root);
+  return NULL;
+}
+
+JsonNode *vitgate__json_read_object(const char *path, VitgateError code, GError **error)
+{
+  g_autofree char *text = NULL;
+  g_autoptr(GError) read_error = NULL;
+  gsize length;
+  /* Opening a pipe would wait for a writer. */
+  const gboolean strange =
+      g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR);
+  if (strange || !g_file_get_contents(path, &text, &length, &read_error)) {
+    const gboolean absent = g_error_matches(read_error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+    vitgate__set_error(error, absent ? VITGATE_ERROR_NOT_FOUND : VITGATE_ERROR_IO,
+                       absent ? "%s: no such file" : "%s: cannot be read: %s", path,
+                       read_error ? read_error->message : "not a regular file");
+    return NULL;
+  }
+  if (length > MAX_FILE) {
+    vitgate__set_error(error, code, "%s: has %" G_GSIZE_FORMAT " bytes, at most %d are allowed",
+                       path, length, MAX_FILE);
+    return NULL;
+  }
+  return vitgate__json_parse_object(text, length, path, code, error);
+}
+
+gboolean vitgate__json_get_count(JsonNode *node, guint64 *value)
+{
+  if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64 ||
+      json_node_get_int(node) < 0)
+    return FALSE;
+  /* What json-glib 1.10 makes of anything larger. */
+  if (json_node_get_int(node) == G_MAXINT64)
+    return FALSE;
+  *value = (guint64)json_node_get_int(node);
+  return TRUE;
+}
+
+gboolean vitgate__json_get_number(JsonNode *node, double *value)
+{
+  GType type = node && JSON_NODE_HOLDS_VALUE(node) ? json_node_get_value_type(node) : G_TYPE_NONE;
+  if (type != G_TYPE_INT64 && type != G_TYPE_DOUBLE)
+    return FALSE;
+  *value = json_node_get_double(node);
+  return TRUE;
+}
+
+gboolean vitgate__json_get_boolean(JsonNode *node, gboolean *value)
+{
+  if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_BOOLEAN)
+    return FALSE;
+  *value = json_node_get_boolean(node);
+  return TRUE;
+}
+
+const char *vitgate__json_get_text(JsonNode *node)
+{
+  return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING
+             ? json_node_get_string(node)
+             : NULL;
+}
+
+const char *vitgate__json_get_string(JsonObject *object, const char *name)
+{
+  return vitgate__json_get_text(json_object_get_member(object, name));
+}
+
+JsonArray *vitgate__json_get_array(JsonObject *object, const char *name)
+{
+  JsonNode *node = json_object_get_member(object, name);
+  return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+}
+
+JsonObject *vitgate__json_get_object(JsonObject *object, const char *name)
+{
+  JsonNode *node = json_object_get_member(object, name);
+  return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+gboolean vitgate__json_get_rgb(JsonObject *object, const char *name, double least, double most,
+                               float rgb[3])
+{
+  JsonArray *array = vitgate__json_get_array(object, name);
+  gboolean valid = array && json_array_get_length(array) == 3;
+  for (guint i = 0; valid && i < 3; i++) {
+    double value;
+    valid = vitgate__json_get_number(json_array_get_element(array, i), &value) && value >= least &&
+            value <= most;
+    rgb[i] = valid ? (float)value : 0.0f;
+  }
+  return valid;
+}

@@ -1,0 +1,413 @@
+#include "file/safetensors.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/error.h"
+#include "file/json.h"
+#include "file/other-formats.h"
+
+/* A header larger than this is no model's: a thousand layers need a few megabytes. */
+#define MAX_HEADER (4u << 20)
+
+const TensorTypeInfo vitgate__tensor_types[] = {
+  [TENSOR_F32] = { "F32", 4 }, [TENSOR_F16] = { "F16", 2 }, [TENSOR_BF16] = { "BF16", 2 },
+  [TENSOR_I8] = { "I8", 1 },   [TENSOR_U8] = { "U8", 1 },
+};
+
+struct _Safetensors {
+  char *path;
+  GMappedFile *mapping; /* NULL: the file is a join of @parts */
+  GPtrArray *parts;
+  JsonNode *header;  /* owns the tensors' names */
+  GArray *tensors;   /* Tensor, in the order of their data */
+  GHashTable *index; /* name → position in tensors, plus one */
+  GStringChunk *names;
+  GPtrArray *memory;
+};
+
+static gboolean read_type(const Safetensors *file, JsonObject *entry, Tensor *tensor,
+                          GError **error)
+{
+  const char *name = vitgate__json_get_string(entry, "dtype");
+  for (guint i = 0; name && i < G_N_ELEMENTS(vitgate__tensor_types); i++)
+    if (!strcmp(name, vitgate__tensor_types[i].name)) {
+      tensor->type = i;
+      return TRUE;
+    }
+  vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                     "%s: tensor '%s' is of type %s, expected F32, F16, BF16, I8 or U8", file->path,
+                     tensor->name, name ? name : "(none)");
+  return FALSE;
+}
+
+/* Reads the shape. Returns: FALSE where the count of elements would overflow */
+static gboolean read_shape(const Safetensors *file, JsonObject *entry, Tensor *tensor,
+                           GError **error)
+{
+  JsonArray *shape = vitgate__json_get_array(entry, "shape");
+  tensor->n_dims = shape ? json_array_get_length(shape) : 0;
+  gboolean valid = shape && tensor->n_dims <= TENSOR_MAX_DIMS;
+  gsize n = 1;
+  for (guint i = 0; valid && i < tensor->n_dims; i++)
+    valid = vitgate__json_get_count(json_array_get_element(shape, i), &tensor->shape[i]) &&
+            g_size_checked_mul(&n, n, tensor->shape[i]);
+  valid =
+      valid && g_size_checked_mul(&tensor->n_bytes, n, vitgate__tensor_types[tensor->type].size);
+  if (!valid)
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT,
+                       "%s: tensor '%s' has no valid shape, expected up to %d dimensions",
+                       file->path, tensor->name, TENSOR_MAX_DIMS);
+  return valid;
+}
+
+static gboolean read_tensor(const Safetensors *file, const char *name, JsonNode *node,
+                            const guint8 *data, gsize data_size, Tensor *tensor, GError **error)
+{
+  tensor->name = name;
+  JsonObject *entry = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+  JsonArray *offsets = entry ? vitgate__json_get_array(entry, "data_offsets") : NULL;
+  guint64 begin, end;
+  if (!offsets || json_array_get_length(offsets) != 2 ||
+      !vitgate__json_get_count(json_array_get_element(offsets, 0), &begin) ||
+      !vitgate__json_get_count(json_array_get_element(offsets, 1), &end)) {
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: tensor '%s' has no valid data_offsets",
+                       file->path, name);
+    return FALSE;
+  }
+  if (!read_type(file, entry, tensor, error) || !read_shape(file, entry, tensor, error))
+    return FALSE;
+  if (begin > end || end > data_size) {
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT,
+                       "%s: tensor '%s' lies at bytes %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
+                       " of %" G_GSIZE_FORMAT " bytes of data",
+                       file->path, name, begin, end, data_size);
+    return FALSE;
+  }
+  if (end - begin != tensor->n_bytes) {
+    g_autofree char *shape = vitgate__tensor_describe_shape(tensor->shape, tensor->n_dims);
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT,
+                       "%s: tensor '%s' has %" G_GUINT64_FORMAT " bytes, expected %" G_GSIZE_FORMAT
+                       " for %s %s",
+                       file->path, name, end - begin, tensor->n_bytes,
+                       vitgate__tensor_types[tensor->type].name, shape);
+    return FALSE;
+  }
+  if (begin % vitgate__tensor_types[tensor->type].size) {
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT,
+                       "%s: tensor '%s' starts at byte %" G_GUINT64_FORMAT
+                       ", which is not aligned to its type %s",
+                       file->path, name, begin, vitgate__tensor_types[tensor->type].name);
+    return FALSE;
+  }
+  tensor->data = data + begin;
+  return TRUE;
+}
+
+static int compare_place(gconstpointer a, gconstpointer b)
+{
+  const Tensor *x = a, *y = b;
+  if (x->data != y->data)
+    return (const guint8 *)x->data < (const guint8 *)y->data ? -1 : 1;
+  return x->n_bytes < y->n_bytes ? -1 : x->n_bytes > y->n_bytes;
+}
+
+/* The tensors must cover the data without gap or overlap, as the format demands. */
+static gboolean check_layout(const Safetensors *file, const guint8 *data, gsize data_size,
+                             GError **error)
+{
+  const guint8 *next = data;
+  for (guint i = 0; i < file->tensors->len; i++) {
+    const Tensor *tensor = &g_array_index(file->tensors, Tensor, i);
+    if ((const guint8 *)tensor->data != next) {
+      vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: the data of tensor '%s' %s", file->path,
+                         tensor->name,
+                         (const guint8 *)tensor->data < next ? "overlaps that of another tensor"
+                                                             : "follows a gap");
+      return FALSE;
+    }
+    next += tensor->n_bytes;
+  }
+  if (next != data + data_size) {
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT,
+                       "%s: %" G_GSIZE_FORMAT " bytes at the end belong to no tensor", file->path,
+                       (gsize)(data + data_size - next));
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean check_metadata(const Safetensors *file, JsonNode *node, GError **error)
+{
+  gboolean valid = JSON_NODE_HOLDS_OBJECT(node);
+  JsonObjectIter iter;
+  JsonNode *value;
+  if (valid)
+    json_object_iter_init(&iter, json_node_get_object(node));
+  while (valid && json_object_iter_next(&iter, NULL, &value))
+    valid = JSON_NODE_HOLDS_VALUE(value) && json_node_get_value_type(value) == G_TYPE_STRING;
+  if (!valid)
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT,
+                       "%s: __metadata__ is not an object that holds strings only", file->path);
+  return valid;
+}
+
+static gboolean read_tensors(Safetensors *file, const guint8 *data, gsize data_size, GError **error)
+{
+  JsonObjectIter iter;
+  const char *name;
+  JsonNode *node;
+  json_object_iter_init(&iter, json_node_get_object(file->header));
+  while (json_object_iter_next(&iter, &name, &node)) {
+    Tensor tensor = { 0 };
+    if (!strcmp(name, "__metadata__")) {
+      if (!check_metadata(file, node, error))
+        return FALSE;
+    } else if (!read_tensor(file, name, node, data, data_size, &tensor, error)) {
+      return FALSE;
+    } else {
+      g_array_append_val(file->tensors, tensor);
+    }
+  }
+  g_array_sort(file->tensors, compare_place);
+  for (guint i = 0; i < file->tensors->len; i++)
+    g_hash_table_insert(file->index, (char *)g_array_index(file->tensors, Tensor, i).name,
+                        GUINT_TO_POINTER(i + 1));
+  return check_layout(file, data, data_size, error);
+}
+
+static gboolean map_file(Safetensors *file, GError **error)
+{
+  g_autoptr(GError) map_error = NULL;
+  /* Opening a pipe would wait for a writer. */
+  if (g_file_test(file->path, G_FILE_TEST_EXISTS) &&
+      !g_file_test(file->path, G_FILE_TEST_IS_REGULAR)) {
+    vitgate__set_error(
+        error, VITGATE_ERROR_IO, "%s: is %s, expected a safetensors file", file->path,
+        g_file_test(file->path, G_FILE_TEST_IS_DIR) ? "a directory" : "not a regular file");
+    return FALSE;
+  }
+  file->mapping = g_mapped_file_new(file->path, FALSE, &map_error);
+  if (file->mapping)
+    return TRUE;
+  gboolean absent = g_error_matches(map_error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+  vitgate__set_error(error, absent ? VITGATE_ERROR_NOT_FOUND : VITGATE_ERROR_IO,
+                     absent ? "%s: no such file" : "%s: cannot be read: %s", file->path,
+                     map_error->message);
+  return FALSE;
+}
+
+static Safetensors *new_file(const char *path)
+{
+  Safetensors *file = g_new0(Safetensors, 1);
+  file->path = g_strdup(path);
+  file->tensors = g_array_new(FALSE, FALSE, sizeof(Tensor));
+  file->index = g_hash_table_new(g_str_hash, g_str_equal);
+  file->names = g_string_chunk_new(4096);
+  file->memory = g_ptr_array_new_with_free_func(g_free);
+  return file;
+}
+
+Safetensors *vitgate__safetensors_open(const char *path, GError **error)
+{
+  g_autoptr(Safetensors) file = new_file(path);
+  if (!map_file(file, error))
+    return NULL;
+
+  gsize size = g_mapped_file_get_length(file->mapping);
+  const char *contents = g_mapped_file_get_contents(file->mapping);
+  guint64 header_size = 0;
+  if (size >= 8) {
+    memcpy(&header_size, contents, 8);
+    header_size = GUINT64_FROM_LE(header_size);
+  }
+  if (size < 10 || header_size < 2 || contents[8] != '{') {
+    const char *foreign = size ? vitgate__foreign_describe(contents, size) : NULL;
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: %s", path,
+                       foreign ? foreign
+                       : size  ? "is not a safetensors file"
+                               : "is empty");
+    return NULL;
+  }
+  if (header_size > MAX_HEADER || header_size > size - 8) {
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT,
+                       "%s: the header claims %" G_GUINT64_FORMAT
+                       " bytes, the file has %" G_GSIZE_FORMAT " and %u are allowed",
+                       path, header_size, size - 8, MAX_HEADER);
+    return NULL;
+  }
+  const guint8 *data = (const guint8 *)contents + 8 + header_size;
+  if ((guintptr)data % 4) {
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT,
+                       "%s: the header's length %" G_GUINT64_FORMAT " leaves the data unaligned",
+                       path, header_size);
+    return NULL;
+  }
+  file->header =
+      vitgate__json_parse_object(contents + 8, header_size, path, VITGATE_ERROR_FORMAT, error);
+  if (!file->header || !read_tensors(file, data, size - 8 - header_size, error))
+    return NULL;
+  return g_steal_pointer(&file);
+}
+
+Safetensors *vitgate__safetensors_join(const char *path, GPtrArray *parts, const GArray *tensors,
+                                       GError **error)
+{
+  g_autoptr(Safetensors) file = new_file(path);
+  file->parts = parts;
+  return vitgate__safetensors_replace(file, tensors, error) ? g_steal_pointer(&file) : NULL;
+}
+
+void vitgate__safetensors_close(Safetensors **file)
+{
+  Safetensors *f = g_steal_pointer(file);
+  if (!f)
+    return;
+  g_ptr_array_unref(f->memory);
+  g_string_chunk_free(f->names);
+  g_hash_table_unref(f->index);
+  g_array_unref(f->tensors);
+  g_clear_pointer(&f->header, json_node_unref);
+  g_clear_pointer(&f->mapping, g_mapped_file_unref);
+  g_clear_pointer(&f->parts, g_ptr_array_unref);
+  g_free(f->path);
+  g_free(f);
+}
+
+const char *vitgate__safetensors_get_path(const Safetensors *file)
+{
+  return file->path;
+}
+
+const Tensor *vitgate__safetensors_find(const Safetensors *file, const char *name)
+{
+  guint position = GPOINTER_TO_UINT(g_hash_table_lookup(file->index, name));
+  return position ? &g_array_index(file->tensors, Tensor, position - 1) : NULL;
+}
+
+const Tensor *vitgate__safetensors_list(const Safetensors *file, guint *n_tensors)
+{
+  *n_tensors = file->tensors->len;
+  return (const Tensor *)(gpointer)file->tensors->data;
+}
+
+gpointer vitgate__safetensors_allocate(Safetensors *file, const char *name, gsize n_bytes,
+                                       GError **error)
+{
+  gpointer memory = g_try_malloc(MAX(n_bytes, 1));
+  if (memory)
+    g_ptr_array_add(file->memory, memory);
+  else
+    vitgate__set_error(error, VITGATE_ERROR_MEMORY, "%s: there is no memory for tensor '%s'",
+                       file->path, name);
+  return memory;
+}
+
+const char *vitgate__safetensors_intern(Safetensors *file, const char *name)
+{
+  return g_string_chunk_insert_const(file->names, name);
+}
+
+Tensor *vitgate__tensors_find(const GArray *tensors, const char *name)
+{
+  for (guint i = 0; i < tensors->len; i++)
+    if (!strcmp(g_array_index(tensors, Tensor, i).name, name))
+      return &g_array_index(tensors, Tensor, i);
+  return NULL;
+}
+
+gboolean vitgate__safetensors_replace(Safetensors *file, const GArray *tensors, GError **error)
+{
+  g_hash_table_remove_all(file->index);
+  g_array_set_size(file->tensors, 0);
+  g_array_append_vals(file->tensors, tensors->data, tensors->len);
+  for (guint i = 0; i < tensors->len; i++) {
+    const char *name = g_array_index(tensors, Tensor, i).name;
+    if (!g_hash_table_insert(file->index, (char *)name, GUINT_TO_POINTER(i + 1))) {
+      vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: two tensors stand for '%s'", file->path,
+                         name);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+const char *vitgate__safetensors_get_metadata(const Safetensors *file, const char *key)
+{
+  JsonObject *metadata =
+      file->header ? vitgate__json_get_object(json_node_get_object(file->header), "__metadata__")
+                   : NULL;
+  return metadata ? vitgate__json_get_string(metadata, key) : NULL;
+}
+
+void vitgate__safetensors_forget_pages(const Safetensors *file)
+{
+  for (guint i = 0; file->parts && i < file->parts->len; i++)
+    vitgate__safetensors_forget_pages(g_ptr_array_index(file->parts, i));
+  if (file->mapping)
+    madvise(g_mapped_file_get_contents(file->mapping), g_mapped_file_get_length(file->mapping),
+            MADV_DONTNEED);
+}
+
+gsize vitgate__tensor_n_elements(const Tensor *tensor)
+{
+  return tensor->n_bytes / vitgate__tensor_types[tensor->type].size;
+}
+
+/* IEEE 754 binary16 to binary32; subnormals are scaled by the multiplication. */
+static float half_to_float(guint16 half)
+{
+  guint32 sign = (guint32)(half & 0x8000) << 16, rest = half & 0x7fff;
+  union {
+    guint32 bits;
+    float value;
+  } u;
+  if (rest >= 0x7c00) {
+    u.bits = sign | 0x7f800000 | (rest & 0x3ff) << 13;
+    return u.value;
+  }
+  u.bits = rest << 13;
+  u.value *= 0x1p112f;
+  u.bits |= sign;
+  return u.value;
+}
+
+void vitgate__tensor_to_float(float *values, const Tensor *tensor)
+{
+  gsize n = vitgate__tensor_n_elements(tensor);
+  const guint16 *halves = tensor->data;
+  const gint8 *bytes = tensor->data;
+  switch (tensor->type) {
+  case TENSOR_F32:
+    memcpy(values, tensor->data, tensor->n_bytes);
+    break;
+  case TENSOR_F16:
+    for (gsize i = 0; i < n; i++)
+      values[i] = half_to_float(halves[i]);
+    break;
+  case TENSOR_BF16:
+    for (gsize i = 0; i < n; i++) {
+      guint32 bits = (guint32)halves[i] << 16;
+      memcpy(&values[i], &bits, 4);
+    }
+    break;
+  case TENSOR_I8:
+    for (gsize i = 0; i < n; i++)
+      values[i] = bytes[i];
+    break;
+  case TENSOR_U8:
+    for (gsize i = 0; i < n; i++)
+      values[i] = (guint8)bytes[i];
+    break;
+  }
+}
+
+char *vitgate__tensor_describe_shape(const guint64 *shape, guint n_dims)
+{
+  GString *text = g_string_new("[");
+  for (guint i = 0; i < n_dims; i++)
+    g_string_append_printf(text, "%s%" G_GUINT64_FORMAT, i ? ", " : "", shape[i]);
+  return g_string_free(g_string_append_c(text, ']'), FALSE);
+}

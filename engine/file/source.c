@@ -1,0 +1,101 @@
+#include "file/source.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "file/other-formats.h"
+#include "file/shards.h"
+
+/* Of Hugging Face's configurations, where they tell nothing else. */
+#define HUGGING_FACE_EPS 1e-12
+
+char *vitgate__source_find(const char *path, GError **error)
+{
+  static const char *const names[] = { SHARDS_INDEX, "model.safetensors" };
+  if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+    return g_strdup(path);
+  for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+    g_autofree char *inside = g_build_filename(path, names[i], NULL);
+    if (g_file_test(inside, G_FILE_TEST_EXISTS))
+      return g_steal_pointer(&inside);
+  }
+  g_autofree char *pickle = g_build_filename(path, "pytorch_model.bin", NULL);
+  if (g_file_test(pickle, G_FILE_TEST_EXISTS))
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: %s", pickle, vitgate__foreign_pickle);
+  else
+    vitgate__set_error(error, VITGATE_ERROR_NOT_FOUND, "%s: holds no %s and no %s", path, names[1],
+                       names[0]);
+  return NULL;
+}
+
+Source *vitgate__source_open(const char *path, GError **error)
+{
+  g_autoptr(Source) source = g_new0(Source, 1);
+  source->file = g_str_has_suffix(path, ".index.json") ? vitgate__shards_open(path, error)
+                                                       : vitgate__safetensors_open(path, error);
+  if (!source->file)
+    return NULL;
+  if (!vitgate__names_translate(source->file, &source->dialect, error))
+    return NULL;
+  if (vitgate__safetensors_get_metadata(source->file, "vitgate"))
+    return g_steal_pointer(&source);
+  gboolean class_token;
+  return vitgate__config_read(&source->config, path, error) &&
+                 vitgate__config_pools(&source->config, &class_token, error) &&
+                 vitgate__variants_resolve(source->file, class_token, &source->variants, error)
+             ? g_steal_pointer(&source)
+             : NULL;
+}
+
+void vitgate__source_close(Source **source)
+{
+  Source *s = g_steal_pointer(source);
+  if (!s)
+    return;
+  vitgate__config_clear(&s->config);
+  vitgate__dialect_clear(&s->dialect);
+  vitgate__safetensors_close(&s->file);
+  g_free(s);
+}
+
+/* Hugging Face's processor of images for its ViT, as it is without a preprocessor_config.json. */
+static void take_processor_defaults(Preprocessing *p, guint image_size)
+{
+  p->resize = image_size;
+  p->bicubic = FALSE;
+  for (guint i = 0; i < 3; i++)
+    p->mean[i] = p->std[i] = 0.5f;
+}
+
+/* Published weights are called "model" in a folder that has their name. */
+static void name_by_folder(Description *d, const char *path)
+{
+  g_autofree char *file = g_path_get_basename(path);
+  if (strcmp(file, "model.safetensors") && strcmp(file, SHARDS_INDEX))
+    return;
+  g_autofree char *absolute = g_canonicalize_filename(path, NULL);
+  g_autofree char *folder = g_path_get_dirname(absolute);
+  g_autofree char *base = g_path_get_basename(folder);
+  g_free(d->name);
+  d->name = g_utf8_make_valid(base, -1);
+}
+
+Description *vitgate__source_describe(const Source *source, guint heads, GError **error)
+{
+  Hints hints = { .heads = heads };
+  if (vitgate__safetensors_get_metadata(source->file, "vitgate"))
+    return vitgate__description_read(source->file, &hints, error);
+  const Dialect *dialect = &source->dialect;
+  if (dialect->hugging_face)
+    hints.layer_norm_eps = HUGGING_FACE_EPS;
+  if (!vitgate__config_hint(&source->config, &hints, error))
+    return NULL;
+  g_autoptr(Description) d = vitgate__description_read(source->file, &hints, error);
+  if (!d)
+    return NULL;
+  if (dialect->hugging_face && !dialect->deit)
+    take_processor_defaults(&d->preprocessing, d->image_size);
+  d->no_class_position = source->variants.no_class_position;
+  name_by_folder(d, vitgate__safetensors_get_path(source->file));
+  return vitgate__config_apply(&source->config, d, error) ? g_steal_pointer(&d) : NULL;
+}

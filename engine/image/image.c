@@ -1,0 +1,463 @@
+#include "image/image.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "image/resample.h"
+#include "kernels/kernels.h"
+
+#define MAX_SIDE 32767
+
+/* Where one component's samples are: plane, first byte, bytes from one to the next. */
+typedef struct {
+  guint8 plane, offset, step;
+} Component;
+
+/* Components are R, G, B or Y, U, V; chroma (the second and third) may be subsampled. */
+typedef struct {
+  const char *name;
+  guint n_planes, n_components;
+  gboolean ycbcr;
+  guint sub_x, sub_y; /* log2 of pixels per chroma sample */
+  Component components[3];
+} Format;
+
+static const Format formats[VITGATE_PIXELS_N_FORMATS] = {
+  [VITGATE_PIXELS_RGB] = { "RGB", 1, 3, FALSE, 0, 0, { { 0, 0, 3 }, { 0, 1, 3 }, { 0, 2, 3 } } },
+  [VITGATE_PIXELS_BGR] = { "BGR", 1, 3, FALSE, 0, 0, { { 0, 2, 3 }, { 0, 1, 3 }, { 0, 0, 3 } } },
+  [VITGATE_PIXELS_RGBX] = { "RGBx", 1, 3, FALSE, 0, 0, { { 0, 0, 4 }, { 0, 1, 4 }, { 0, 2, 4 } } },
+  [VITGATE_PIXELS_BGRX] = { "BGRx", 1, 3, FALSE, 0, 0, { { 0, 2, 4 }, { 0, 1, 4 }, { 0, 0, 4 } } },
+  [VITGATE_PIXELS_XRGB] = { "xRGB", 1, 3, FALSE, 0, 0, { { 0, 1, 4 }, { 0, 2, 4 }, { 0, 3, 4 } } },
+  [VITGATE_PIXELS_XBGR] = { "xBGR", 1, 3, FALSE, 0, 0, { { 0, 3, 4 }, { 0, 2, 4 }, { 0, 1, 4 } } },
+  [VITGATE_PIXELS_GRAY8] = { "GRAY8", 1, 1, TRUE, 0, 0, { { 0, 0, 1 } } },
+  [VITGATE_PIXELS_I420] = { "I420", 3, 3, TRUE, 1, 1, { { 0, 0, 1 }, { 1, 0, 1 }, { 2, 0, 1 } } },
+  [VITGATE_PIXELS_YV12] = { "YV12", 3, 3, TRUE, 1, 1, { { 0, 0, 1 }, { 2, 0, 1 }, { 1, 0, 1 } } },
+  [VITGATE_PIXELS_NV12] = { "NV12", 2, 3, TRUE, 1, 1, { { 0, 0, 1 }, { 1, 0, 2 }, { 1, 1, 2 } } },
+  [VITGATE_PIXELS_NV21] = { "NV21", 2, 3, TRUE, 1, 1, { { 0, 0, 1 }, { 1, 1, 2 }, { 1, 0, 2 } } },
+  [VITGATE_PIXELS_YUY2] = { "YUY2", 1, 3, TRUE, 1, 0, { { 0, 0, 2 }, { 0, 1, 4 }, { 0, 3, 4 } } },
+  [VITGATE_PIXELS_UYVY] = { "UYVY", 1, 3, TRUE, 1, 0, { { 0, 1, 2 }, { 0, 0, 4 }, { 0, 2, 4 } } },
+};
+
+struct _ImageConverter {
+  guint size;
+  const Preprocessing *preprocessing;
+  Team *team;   /* NULL: the caller works alone */
+  float *lines; /* [members][3][size] */
+
+  /* For images like the last one: */
+  VitgateImage like; /* its format, size and chroma site; zero before the first */
+  ImageView view;    /* what was taken of it; width 0: the centre crop */
+  Resampler luma_x, luma_y, chroma_x, chroma_y;
+  guint8 *narrow[3];  /* [rows of the component][size]: resampled along x */
+  float *interleaved; /* [members][bytes of a row][IMAGE_LINES] */
+  gsize each;         /* floats of them for each member */
+};
+
+static guint count_members(const ImageConverter *converter)
+{
+  return converter->team ? vitgate__team_size(converter->team) : 1;
+}
+
+ImageConverter *vitgate__image_converter_new(guint size, const Preprocessing *preprocessing)
+{
+  ImageConverter *converter = g_new0(ImageConverter, 1);
+  converter->size = size;
+  converter->preprocessing = preprocessing;
+  converter->lines = g_new0(float, (gsize)3 * size);
+  return converter;
+}
+
+static void forget_geometry(ImageConverter *converter)
+{
+  vitgate__resampler_clear(&converter->luma_x);
+  vitgate__resampler_clear(&converter->luma_y);
+  vitgate__resampler_clear(&converter->chroma_x);
+  vitgate__resampler_clear(&converter->chroma_y);
+  for (guint c = 0; c < 3; c++)
+    g_clear_pointer(&converter->narrow[c], g_free);
+  g_clear_pointer(&converter->interleaved, free);
+  converter->like = (VitgateImage){ 0 };
+  converter->view = (ImageView){ 0 };
+}
+
+void vitgate__image_converter_set_team(ImageConverter *converter, Team *team)
+{
+  forget_geometry(converter);
+  converter->team = team;
+  converter->lines =
+      g_renew(float, converter->lines, (gsize)3 * converter->size * count_members(converter));
+}
+
+void vitgate__image_converter_free(ImageConverter **converter)
+{
+  ImageConverter *c = g_steal_pointer(converter);
+  if (!c)
+    return;
+  forget_geometry(c);
+  g_free(c->lines);
+  g_free(c);
+}
+
+static guint subsample(guint pixels, guint log2)
+{
+  return (pixels + (1u << log2) - 1) >> log2;
+}
+
+/* Bytes that a row of the plane holds. */
+static gsize row_bytes(const Format *format, guint plane, guint width)
+{
+  gsize most = 0;
+  for (guint c = 0; c < format->n_components; c++) {
+    const Component *component = &format->components[c];
+    if (component->plane == plane)
+      most = MAX(most, (gsize)subsample(width, c ? format->sub_x : 0) * component->step);
+  }
+  return most;
+}
+
+/* Rounding may have taken a part that reaches to the end a trace beyond it. */
+static gboolean is_within(double offset, double extent, guint pixels)
+{
+  return offset >= 0 && extent > 0 && offset + extent <= pixels * (1 + 1e-9);
+}
+
+static gboolean check_view(const VitgateImage *image, const ImageView *view, GError **error)
+{
+  if (is_within(view->x, view->width, image->width) &&
+      is_within(view->y, view->height, image->height))
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_IMAGE,
+                     "a part of %gx%g pixels at %g, %g, expected one within an image of %ux%u",
+                     view->width, view->height, view->x, view->y, image->width, image->height);
+  return FALSE;
+}
+
+static gboolean check_image(const VitgateImage *image, GError **error)
+{
+  if ((guint)image->format >= VITGATE_PIXELS_N_FORMATS) {
+    vitgate__set_error(error, VITGATE_ERROR_IMAGE, "pixel format %d is unknown",
+                       (int)image->format);
+    return FALSE;
+  }
+  const Format *format = &formats[image->format];
+  if (!image->width || !image->height || image->width > MAX_SIDE || image->height > MAX_SIDE) {
+    vitgate__set_error(error, VITGATE_ERROR_IMAGE,
+                       "%s image of %ux%u pixels, expected sides from 1 to %d", format->name,
+                       image->width, image->height, MAX_SIDE);
+    return FALSE;
+  }
+  for (guint p = 0; p < format->n_planes; p++) {
+    gsize expected = row_bytes(format, p, image->width);
+    if (!image->planes[p] || image->strides[p] < expected) {
+      vitgate__set_error(error, VITGATE_ERROR_IMAGE,
+                         "plane %u of a %s image %u pixels wide has %s%" G_GSIZE_FORMAT
+                         " bytes a row, expected at least %" G_GSIZE_FORMAT,
+                         p, format->name, image->width, image->planes[p] ? "" : "no data and ",
+                         image->strides[p], expected);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+/* One axis: what the resized image measures, and where the crop begins in it. */
+typedef struct {
+  double scale; /* pixels per output pixel */
+  double phase; /* pixels before the first output pixel */
+  guint first;  /* of the crop, in output pixels */
+} Axis;
+
+static Axis plan_axis(const ImageConverter *converter, guint pixels, guint shorter)
+{
+  guint resized = pixels;
+  if (converter->like.width != converter->size || converter->like.height != converter->size)
+    resized = (guint)((guint64)converter->preprocessing->resize * pixels / shorter);
+  /* Halves round to even, as Python's round() does. */
+  return (Axis){ (double)pixels / resized, 0, (guint)lrint((resized - converter->size) / 2.0) };
+}
+
+/* How far chroma samples lie behind the middle of the pixels they stand for, in samples. */
+static double chroma_phase(guint sub, gboolean cosited)
+{
+  return sub && cosited ? 0.25 : 0.0;
+}
+
+static gboolean plan_resampling(ImageConverter *converter, const Format *format)
+{
+  const VitgateImage *image = &converter->like;
+  const ImageView *view = &converter->view;
+  const guint size = converter->size, w = image->width, h = image->height;
+  const guint sub_x = format->sub_x, sub_y = format->sub_y;
+  const gboolean bicubic = converter->preprocessing->bicubic;
+  const gboolean left = image->chroma_site != VITGATE_CHROMA_CENTER;
+  const gboolean top = image->chroma_site == VITGATE_CHROMA_TOP_LEFT;
+  Axis x = { view->width / size, view->x, 0 }, y = { view->height / size, view->y, 0 };
+  if (view->width == 0) {
+    x = plan_axis(converter, w, MIN(w, h));
+    y = plan_axis(converter, h, MIN(w, h));
+  }
+  if (!vitgate__resampler_init(&converter->luma_x, w, x.scale, x.phase, bicubic, x.first, size) ||
+      !vitgate__resampler_init(&converter->luma_y, h, y.scale, y.phase, bicubic, y.first, size) ||
+      !vitgate__resampler_init(&converter->chroma_x, subsample(w, sub_x), x.scale / (1 << sub_x),
+                               x.phase / (1 << sub_x) + chroma_phase(sub_x, left), bicubic, x.first,
+                               size) ||
+      !vitgate__resampler_init(&converter->chroma_y, subsample(h, sub_y), y.scale / (1 << sub_y),
+                               y.phase / (1 << sub_y) + chroma_phase(sub_y, top), bicubic, y.first,
+                               size))
+    return FALSE;
+  if (view->mirrored) {
+    vitgate__resampler_mirror(&converter->luma_x, size);
+    vitgate__resampler_mirror(&converter->chroma_x, size);
+  }
+  return TRUE;
+}
+
+static gboolean is_planned(const ImageConverter *converter, const VitgateImage *image,
+                           const ImageView *view)
+{
+  const VitgateImage *like = &converter->like;
+  const ImageView *last = &converter->view;
+  return like->format == image->format && like->width == image->width &&
+         like->height == image->height && like->chroma_site == image->chroma_site &&
+         last->x == view->x && last->y == view->y && last->width == view->width &&
+         last->height == view->height && last->mirrored == view->mirrored;
+}
+
+/* Makes tables and memory for images like @image, if the last one was not like it. */
+static gboolean plan(ImageConverter *converter, const VitgateImage *image, const ImageView *view,
+                     GError **error)
+{
+  const Format *format = &formats[image->format];
+  if (is_planned(converter, image, view))
+    return TRUE;
+  forget_geometry(converter);
+  converter->like = *image;
+  converter->view = *view;
+  gboolean complete = plan_resampling(converter, format);
+  gsize most_bytes = 0;
+  for (guint p = 0; p < format->n_planes; p++)
+    most_bytes = MAX(most_bytes, row_bytes(format, p, image->width));
+  for (guint c = 0; complete && c < format->n_components; c++) {
+    guint rows = c ? converter->chroma_y.count : converter->luma_y.count;
+    converter->narrow[c] = g_try_malloc((gsize)rows * converter->size);
+    complete = converter->narrow[c] != NULL;
+  }
+  converter->each = most_bytes * IMAGE_LINES;
+  if (complete && !posix_memalign((void **)&converter->interleaved, 64,
+                                  converter->each * count_members(converter) * sizeof(float)))
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory to resample a %s image of %ux%u",
+                     format->name, image->width, image->height);
+  forget_geometry(converter);
+  return FALSE;
+}
+
+/* One image on its way. Members take strips of its planes, then of its outcome, as they are free:
+ * one who has to wake up first comes later. */
+typedef struct {
+  ImageConverter *converter;
+  const VitgateImage *image;
+  float *tensor;
+  float matrix[3][3], offset[3]; /* from components as stored to R'G'B' */
+  atomic_uint narrowed, colored; /* strips that are taken */
+} Conversion;
+
+static guint count_strips(guint rows)
+{
+  return (rows + IMAGE_LINES - 1) / IMAGE_LINES;
+}
+
+/* Resamples up to IMAGE_LINES rows of all components of one plane along x. */
+static void narrow_strip(const Conversion *conversion, float *interleaved, guint plane, guint strip)
+{
+  const ImageConverter *converter = conversion->converter;
+  const VitgateImage *image = conversion->image;
+  const Kernels *kernels = vitgate__kernels();
+  const Format *format = &formats[image->format];
+  guint own = format->n_components; /* the first component in this plane */
+  gsize begin = G_MAXSIZE, end = 0; /* the bytes of a row that any of them needs */
+  for (guint c = format->n_components; c-- > 0;) {
+    const Component *component = &format->components[c];
+    const Resampler *x = c ? &converter->chroma_x : &converter->luma_x;
+    if (component->plane != plane)
+      continue;
+    own = c;
+    begin = MIN(begin, component->offset + (gsize)x->first * component->step);
+    end = MAX(end, component->offset + (gsize)(x->first + x->count - 1) * component->step + 1);
+  }
+  const Resampler *y = own ? &converter->chroma_y : &converter->luma_y;
+  const guint row = strip * IMAGE_LINES, rows = MIN(IMAGE_LINES, y->count - row);
+  const guint8 *in = image->planes[plane] + (y->first + row) * image->strides[plane] + begin;
+  kernels->interleave_rows(interleaved, in, image->strides[plane], rows, (guint)(end - begin));
+  for (guint c = own; c < format->n_components; c++) {
+    const Component *component = &format->components[c];
+    const Resampler *x = c ? &converter->chroma_x : &converter->luma_x;
+    if (component->plane != plane)
+      continue;
+    gsize first = component->offset + (gsize)x->first * component->step - begin;
+    kernels->resample_columns(converter->narrow[c] + (gsize)row * converter->size, converter->size,
+                              interleaved + first * IMAGE_LINES, component->step, x->starts,
+                              x->weights, x->taps, rows, converter->size);
+  }
+}
+
+/* Rows of a plane that any output pixel needs. */
+static guint plane_rows(const ImageConverter *converter, const Format *format, guint plane)
+{
+  for (guint c = 0; c < format->n_components; c++)
+    if (format->components[c].plane == plane)
+      return c ? converter->chroma_y.count : converter->luma_y.count;
+  return 0;
+}
+
+static void narrow_strips(Conversion *conversion, guint member)
+{
+  const ImageConverter *converter = conversion->converter;
+  const Format *format = &formats[conversion->image->format];
+  float *interleaved = converter->interleaved + member * converter->each;
+  guint taken = atomic_fetch_add(&conversion->narrowed, 1), before = 0;
+  for (guint plane = 0; plane < format->n_planes; plane++) {
+    const guint strips = count_strips(plane_rows(converter, format, plane));
+    for (; taken < before + strips; taken = atomic_fetch_add(&conversion->narrowed, 1))
+      narrow_strip(conversion, interleaved, plane, taken - before);
+    before += strips;
+  }
+}
+
+/* R'G'B' of 0 to 255 = matrix * (components as stored) + offset, from ITU-R BT.601, 709, 2020. */
+static void color_matrix(const VitgateImage *image, float matrix[3][3], float offset[3])
+{
+  static const double luma_weights[][2] = { /* red, blue */
+                                            [VITGATE_MATRIX_BT601] = { 0.299, 0.114 },
+                                            [VITGATE_MATRIX_BT709] = { 0.2126, 0.0722 },
+                                            [VITGATE_MATRIX_BT2020] = { 0.2627, 0.0593 }
+  };
+  const Format *format = &formats[image->format];
+  memset(matrix, 0, 9 * sizeof(float));
+  memset(offset, 0, 3 * sizeof(float));
+  if (!format->ycbcr) {
+    for (guint c = 0; c < 3; c++)
+      matrix[c][c] = 1.0f;
+    return;
+  }
+  const double *k = luma_weights[MIN((guint)image->matrix, VITGATE_MATRIX_BT2020)];
+  const double y = image->full_range ? 1 : 255.0 / 219, c = image->full_range ? 1 : 255.0 / 224;
+  const double kr = k[0], kb = k[1], kg = 1 - kr - kb;
+  const double u[3] = { 0, -2 * (1 - kb) * kb / kg, 2 * (1 - kb) };
+  const double v[3] = { 2 * (1 - kr), -2 * (1 - kr) * kr / kg, 0 };
+  for (guint i = 0; i < 3; i++) {
+    matrix[i][0] = (float)y;
+    offset[i] = image->full_range ? 0.0f : (float)(-16 * y);
+    if (format->n_components == 1)
+      continue;
+    matrix[i][1] = (float)(u[i] * c);
+    matrix[i][2] = (float)(v[i] * c);
+    offset[i] -= (float)(128 * c * (u[i] + v[i]));
+  }
+}
+
+/* Lets the view's matrix follow the one that makes R'G'B'. */
+static void add_view_colors(float matrix[3][3], float offset[3], const ImageView *view)
+{
+  float first[3][3], first_offset[3];
+  memcpy(first, matrix, sizeof first);
+  memcpy(first_offset, offset, sizeof first_offset);
+  for (guint i = 0; i < 3; i++) {
+    double sum = view->offset[i];
+    for (guint k = 0; k < 3; k++)
+      sum += view->matrix[i][k] * first_offset[k];
+    offset[i] = (float)sum;
+    for (guint j = 0; j < 3; j++) {
+      sum = 0;
+      for (guint k = 0; k < 3; k++)
+        sum += view->matrix[i][k] * first[k][j];
+      matrix[i][j] = (float)sum;
+    }
+  }
+}
+
+/* Second half of the conversion: resampled rows along y to some lines, then their colours.
+ * lines: [3][size], scratch */
+static void color_strip(const Conversion *conversion, float *lines, guint strip)
+{
+  const ImageConverter *converter = conversion->converter;
+  const Kernels *kernels = vitgate__kernels();
+  const Preprocessing *p = converter->preprocessing;
+  const guint n_components = formats[conversion->image->format].n_components;
+  const gsize size = converter->size, first = (gsize)strip * IMAGE_LINES;
+  float scale[3], shift[3];
+  for (guint c = 0; c < 3; c++) {
+    scale[c] = 1.0f / (255.0f * p->std[c]);
+    shift[c] = -p->mean[c] / p->std[c];
+  }
+  for (gsize line = first; line < MIN(first + IMAGE_LINES, size); line++) {
+    const float *in[3] = { lines, lines, lines };
+    float *out[3];
+    for (guint c = 0; c < 3; c++)
+      out[c] = conversion->tensor + (c * size + line) * size;
+    for (guint c = 0; c < n_components; c++) {
+      const Resampler *y = c ? &converter->chroma_y : &converter->luma_y;
+      float *values = lines + c * size;
+      in[c] = values;
+      kernels->resample_rows(values, converter->narrow[c] + y->starts[line] * size, size,
+                             y->weights + line * y->taps, y->taps, (guint)size);
+    }
+    kernels->convert_colors(out, in, conversion->matrix, conversion->offset, scale, shift,
+                            (guint)size);
+  }
+}
+
+static void convert_member(gpointer data, guint member)
+{
+  Conversion *conversion = data;
+  const ImageConverter *converter = conversion->converter;
+  const guint strips = count_strips(converter->size);
+  float *lines = converter->lines + (gsize)member * 3 * converter->size;
+  narrow_strips(conversion, member);
+  vitgate__team_barrier(converter->team);
+  for (guint strip; (strip = atomic_fetch_add(&conversion->colored, 1)) < strips;)
+    color_strip(conversion, lines, strip);
+}
+
+static void convert(Conversion *conversion)
+{
+  Team *team = conversion->converter->team;
+  if (team)
+    vitgate__team_run_first(team, convert_member, conversion);
+  else
+    convert_member(conversion, 0);
+}
+
+gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const VitgateImage *image,
+                                GError **error)
+{
+  const VitgateRectangle *part = &image->part;
+  const ImageView view = {
+    .x = part->x, .y = part->y, .width = part->width, .height = part->height
+  };
+  const gboolean centre_crop = part->width == 0 && part->height == 0;
+  if (!check_image(image, error) || !(centre_crop || check_view(image, &view, error)) ||
+      !plan(converter, image, &view, error))
+    return FALSE;
+  Conversion conversion = { .converter = converter, .image = image, .tensor = tensor };
+  color_matrix(image, conversion.matrix, conversion.offset);
+  convert(&conversion);
+  return TRUE;
+}
+
+gboolean vitgate__image_convert_view(ImageConverter *converter, float *tensor,
+                                     const VitgateImage *image, const ImageView *view,
+                                     GError **error)
+{
+  if (!check_image(image, error) || !check_view(image, view, error) ||
+      !plan(converter, image, view, error))
+    return FALSE;
+  Conversion conversion = { .converter = converter, .image = image, .tensor = tensor };
+  color_matrix(image, conversion.matrix, conversion.offset);
+  add_view_colors(conversion.matrix, conversion.offset, view);
+  convert(&conversion);
+  return TRUE;
+}

@@ -1,0 +1,89 @@
+#include "image/resample.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Keys' cubic convolution with a = -1/2. */
+static double cubic(double x)
+{
+  const double a = -0.5;
+  x = fabs(x);
+  if (x < 1)
+    return ((a + 2) * x - (a + 3)) * x * x + 1;
+  return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+}
+
+static double triangle(double x)
+{
+  return MAX(0, 1 - fabs(x));
+}
+
+typedef struct {
+  int start, end;
+  double center;
+} Window;
+
+static Window find_window(guint n_in, double scale, double phase, double support, guint out)
+{
+  double center = (out + 0.5) * scale + phase;
+  Window w = { MAX(0, (int)floor(center - support + 0.5)),
+               MIN((int)n_in, (int)floor(center + support + 0.5)), center };
+  /* Beyond the last sample of an odd plane: what lies nearest. */
+  w.start = MIN(w.start, (int)n_in - 1);
+  w.end = MAX(w.end, w.start + 1);
+  return w;
+}
+
+gboolean vitgate__resampler_init(Resampler *r, guint n_in, double scale, double phase,
+                                 gboolean bicubic, guint first_out, guint n_out)
+{
+  const double stretch = MAX(scale, 1), support = (bicubic ? 2 : 1) * stretch;
+  double (*filter)(double) = bicubic ? cubic : triangle;
+  guint taps = 1, end = 0, first = n_in;
+  for (guint i = 0; i < n_out; i++) {
+    Window w = find_window(n_in, scale, phase, support, first_out + i);
+    taps = MAX(taps, (guint)(w.end - w.start));
+    first = MIN(first, (guint)w.start);
+    end = MAX(end, (guint)w.end);
+  }
+  *r = (Resampler){ .taps = MIN(taps, end - first), .first = first, .count = end - first };
+  r->starts = g_try_new0(guint, n_out);
+  r->weights = g_try_new0(float, (gsize)n_out * r->taps);
+  if (!r->starts || !r->weights)
+    return FALSE;
+
+  for (guint i = 0; i < n_out; i++) {
+    Window w = find_window(n_in, scale, phase, support, first_out + i);
+    /* Every window reads taps samples: one that would pass the end starts earlier. */
+    guint start = MIN((guint)w.start - first, r->count - r->taps);
+    float *weights = r->weights + (gsize)i * r->taps + ((guint)w.start - first - start);
+    double sum = 0;
+    for (int x = w.start; x < w.end; x++)
+      sum += filter((x + 0.5 - w.center) / stretch);
+    for (int x = w.start; x < w.end; x++)
+      weights[x - w.start] = sum ? (float)(filter((x + 0.5 - w.center) / stretch) / sum) : 1.0f;
+    r->starts[i] = start;
+  }
+  return TRUE;
+}
+
+void vitgate__resampler_mirror(Resampler *r, guint n_out)
+{
+  for (guint low = 0, high = n_out - 1; low < high; low++, high--) {
+    guint start = r->starts[low];
+    r->starts[low] = r->starts[high];
+    r->starts[high] = start;
+    float *a = r->weights + (gsize)low * r->taps, *b = r->weights + (gsize)high * r->taps;
+    for (guint t = 0; t < r->taps; t++) {
+      float weight = a[t];
+      a[t] = b[t];
+      b[t] = weight;
+    }
+  }
+}
+
+void vitgate__resampler_clear(Resampler *r)
+{
+  g_clear_pointer(&r->starts, g_free);
+  g_clear_pointer(&r->weights, g_free);
+}

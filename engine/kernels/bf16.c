@@ -1,0 +1,23 @@
+#include "kernels/bf16.h"
+
+#include "kernels/cpu.h"
+
+#ifdef __x86_64__
+extern const Bf16Kernels vitgate__bf16_amx, vitgate__bf16_avx512;
+#endif
+
+const Bf16Kernels *vitgate__bf16_kernels(void)
+{
+#ifdef __x86_64__
+  if (vitgate__cpu_has(CPU_AMX_BF16))
+    return &vitgate__bf16_amx;
+  if (vitgate__cpu_has(CPU_AVX512_BF16))
+    return &vitgate__bf16_avx512;
+#endif
+  return NULL;
+}
+
+gboolean vitgate__bf16_is_fast(void)
+{
+  return vitgate__cpu_has(CPU_FAST_BF16);
+}

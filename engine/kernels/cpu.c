@@ -1,0 +1,79 @@
+#include "kernels/cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+static gboolean masked(const char *name)
+{
+  g_auto(GStrv) hidden = g_strsplit(g_getenv("VITGATE_CPU_MASK") ?: "", ",", -1);
+  return g_strv_contains((const char *const *)hidden, name);
+}
+
+#ifdef __x86_64__
+
+/* Linux lets a process use the tiles' large registers only after it has asked. */
+static gboolean ask_for_tiles(void)
+{
+#ifdef __linux__
+  const long request_permission = 0x1023, tile_data = 18; /* ARCH_REQ_XCOMP_PERM */
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return FALSE;
+#endif
+}
+
+static gboolean has_amx_bf16(void)
+{
+  const guint32 amx_bf16 = 1u << 22, amx_tile = 1u << 24;
+  guint32 a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && !(~d & (amx_bf16 | amx_tile)) &&
+         ask_for_tiles();
+}
+
+#endif
+
+static gpointer read_features(gpointer unused)
+{
+  guint features = 0;
+#if defined(__x86_64__)
+  /* The compiler's run-time asks the system too (XGETBV), not only the CPU. */
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && !masked("avx2")) {
+    features |= 1u << CPU_AVX2;
+    if (__builtin_cpu_supports("avxvnni") && !masked("avx-vnni"))
+      features |= 1u << CPU_AVX_VNNI;
+  }
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      !masked("avx512")) {
+    features |= 1u << CPU_AVX512;
+    if (__builtin_cpu_supports("avx512vnni") && !masked("avx512-vnni"))
+      features |= 1u << CPU_AVX512_VNNI;
+    if (__builtin_cpu_supports("avx512bf16") && !masked("avx512-bf16")) {
+      features |= 1u << CPU_AVX512_BF16;
+      const gboolean tiles = !masked("amx-bf16") && has_amx_bf16();
+      if (tiles)
+        features |= 1u << CPU_AMX_BF16;
+      /* Intel's CPUs take four cycles for the instruction of AVX-512 BF16, AMD's one. */
+      if (!masked("fast-bf16") && (tiles || __builtin_cpu_is("amd")))
+        features |= 1u << CPU_FAST_BF16;
+    }
+  }
+#elif defined(__aarch64__) && defined(__linux__)
+  if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP && !masked("dotprod"))
+    features |= 1u << CPU_DOTPROD;
+#endif
+  return GUINT_TO_POINTER(features);
+}
+
+gboolean vitgate__cpu_has(CpuFeature feature)
+{
+  static GOnce once = G_ONCE_INIT;
+  return GPOINTER_TO_UINT(g_once(&once, read_features, NULL)) >> feature & 1;
+}

@@ -1,0 +1,86 @@
+/* What the int8 kernels of the instruction set that this file is compiled for have in common. */
+#pragma once
+
+#include "kernels/int8.h"
+#include "kernels/kernels-isa.h"
+#include "kernels/polynomials.h"
+
+/* The values along k that one 32 bit lane multiplies at a time, and how rows hold them. */
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD)
+#define GROUP 4
+typedef guint8 Quantity;
+#else
+#define GROUP 2
+typedef gint16 Quantity;
+#endif
+
+#define INT8_TABLE PASTE(int8, ISA)
+
+void KERNEL(quantize)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, guint m, guint k);
+void KERNEL(soften)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, float factor,
+                    guint m, guint k);
+void KERNEL(quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
+                           guint k);
+void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
+                              guint k);
+
+/* The table of a file with pack(), pack_transposed() and gemm(). */
+#define DEFINE_TABLE(title)                                                                        \
+  const Int8Kernels INT8_TABLE = {                                                                 \
+    .name = title,                                                                                 \
+    .step = GROUP,                                                                                 \
+    .value_size = sizeof(Quantity),                                                                \
+    .quantize = KERNEL(quantize),                                                                  \
+    .soften = KERNEL(soften),                                                                      \
+    .quantize_rows = KERNEL(quantize_rows),                                                        \
+    .quantize_columns = KERNEL(quantize_columns),                                                  \
+    .pack = pack,                                                                                  \
+    .pack_transposed = pack_transposed,                                                            \
+    .gemm = gemm,                                                                                  \
+  }
+
+/* v: from 0 to 255 */
+static inline void store_integers(Quantity *q, ivec v)
+{
+  const shorts words = __builtin_convertvector(v, shorts);
+#if GROUP == 4
+  const bytes narrow = __builtin_convertvector(words, bytes);
+  memcpy(q, &narrow, sizeof narrow);
+#else
+  memcpy(q, &words, sizeof words);
+#endif
+}
+
+/* Nearest, ties to even; |x| below 2^22, or else any number. */
+static inline ivec to_integers(vec x)
+{
+#if defined(ISA_AVX512)
+  return (ivec)_mm512_cvtps_epi32(x);
+#elif defined(ISA_AVX2)
+  return (ivec)_mm256_cvtps_epi32(x);
+#else
+  return ((ivec)(x + EXP_SHIFT) << 10) >> 10;
+#endif
+}
+
+/* n lanes of memory, up to all, and those of @others. */
+static inline vec load_some(const float *p, guint n, vec others)
+{
+#if defined(ISA_AVX512)
+  return _mm512_mask_loadu_ps(others, n < LANES ? (1u << n) - 1 : 0xffff, p);
+#else
+  if (n >= LANES)
+    return load(p);
+  float lanes[LANES];
+  store(lanes, others);
+  memcpy(lanes, p, n * sizeof *p);
+  return load(lanes);
+#endif
+}
+
+/* x Phi(x); of a NaN, NaN: the order of the arguments sees to it. */
+static inline vec coarse_gelu(vec x)
+{
+  const vec t = min_vector((vec)((ivec)x & G_MAXINT32), splat(COARSE_GELU_LIMIT));
+  return t * COARSE_GELU_P(t) + max_vector(zero(), x);
+}

@@ -1,0 +1,190 @@
+/* Products by panels of columns: what AArch64's and x86-64's do alike around their tiles of sums.
+ *
+ * Packed weights: panels of two vectors' columns (or one, for a last panel that fills no more); in
+ * each, 32 bits for every column that tell of the sum of its weights, then [k / GROUP][columns]
+ * [GROUP] bytes, with zeros behind the last column and value.
+ *
+ * To be included behind ROWS, the most rows of a tile, and FOR_ROWS(X), X of each of them. */
+#pragma once
+
+#include "kernels/int8-isa.h"
+
+#define PANEL (2 * LANES)
+
+/* A row's values of one group, whatever their type. */
+typedef gint32 __attribute__((may_alias)) Group;
+
+/* Some rows of the product by one panel's columns. */
+typedef struct {
+  float *out;
+  gsize out_stride;
+  const Group *q;
+  gsize groups; /* in a row of q, and in a column of the panel */
+  const Int8Row *rows;
+  const guint8 *panel;
+  const float *scales, *bias;
+  Int8Mode mode;
+} Block;
+
+/* ---- For each set to define ---- */
+
+/* Columns of the panel that takes @n of them. */
+static inline guint panel_width(guint n);
+
+/* @rows: up to ROWS; @columns: vectors of them, 1 or 2. Both are constants at every call, so that
+ * every condition on them folds away. */
+static inline __attribute__((always_inline)) void multiply_tile(const Block *t, const guint rows,
+                                                                const guint columns);
+
+/* Adds up the columns of a panel whose groups are in place.
+ * Returns: the panel behind it */
+static guint8 *finish_panel(guint8 *panel, guint width, gsize groups);
+
+/* ---- Products ---- */
+
+/* Tiles of rows differ by one at most: a small one would wait for its own sums. */
+static inline __attribute__((always_inline)) void multiply_panel(Block t, guint m,
+                                                                 const guint columns)
+{
+  for (guint tiles = (m + ROWS - 1) / ROWS; tiles; tiles--) {
+    const guint rows = m / tiles;
+    switch (rows) {
+#define CASE(r)                                                                                    \
+  case r + 1:                                                                                      \
+    multiply_tile(&t, r + 1, columns);                                                             \
+    break;
+      FOR_ROWS(CASE)
+#undef CASE
+    }
+    m -= rows;
+    t.out += rows * t.out_stride;
+    t.q += rows * t.groups;
+    t.rows += rows;
+  }
+}
+
+static void multiply_wide_panel(Block t, guint m)
+{
+  multiply_panel(t, m, 2);
+}
+
+static void multiply_narrow_panel(Block t, guint m)
+{
+  multiply_panel(t, m, 1);
+}
+
+/* A panel with fewer than its vectors' columns, by way of a full one on the stack. */
+static void multiply_edge(Block t, guint m, guint n)
+{
+  float tile[ROWS * PANEL], scales[PANEL] = { 0 }, bias[PANEL] = { 0 };
+  const gboolean add = t.mode == INT8_ADD;
+  float *out = t.out;
+  memcpy(scales, t.scales, n * sizeof *scales);
+  if (t.bias)
+    memcpy(bias, t.bias, n * sizeof *bias);
+  Block full = t;
+  full.out = tile;
+  full.out_stride = PANEL;
+  full.scales = scales;
+  full.bias = bias;
+  full.mode = add ? INT8_STORE : t.mode;
+  for (guint rows; m; m -= rows, full.q += rows * t.groups, full.rows += rows) {
+    rows = MIN(m, ROWS);
+    (panel_width(n) > LANES ? multiply_wide_panel : multiply_narrow_panel)(full, rows);
+    for (guint i = 0; i < rows; i++, out += t.out_stride)
+      for (guint j = 0; j < n; j++)
+        out[j] = (add ? out[j] : 0.0f) + tile[i * PANEL + j];
+  }
+}
+
+static void gemm(float *out, gsize out_stride, gconstpointer q, const Int8Row *rows,
+                 gconstpointer packed, const float *scales, const float *bias, Int8Mode mode,
+                 guint m, guint n, guint k)
+{
+  const gsize groups = ((gsize)k + GROUP - 1) / GROUP;
+  Block t = { out, out_stride, q, groups, rows, packed, scales, bias, mode };
+  for (; n >= PANEL; n -= PANEL) {
+    multiply_wide_panel(t, m);
+    t.out += PANEL;
+    t.panel += PANEL * (sizeof(gint32) + groups * GROUP);
+    t.scales += PANEL;
+    t.bias = t.bias ? t.bias + PANEL : NULL;
+  }
+  if (n && n == panel_width(n))
+    multiply_narrow_panel(t, m);
+  else if (n)
+    multiply_edge(t, m, n);
+}
+
+/* ---- Packing ---- */
+
+/* A column of a panel of @width, from its group @g on. */
+static void pack_column(guint8 *out, guint width, const gint8 *w, guint g, guint k)
+{
+  for (; (g + 1) * GROUP <= k; g++)
+    memcpy(out + g * width * GROUP, w + g * GROUP, GROUP);
+  for (guint i = g * GROUP; i < k; i++)
+    out[g * width * GROUP + i % GROUP] = (guint8)w[i];
+}
+
+/* LANES columns, whose groups are lanes of vectors where they have the size. */
+static void pack_columns(guint8 *out, guint width, const gint8 *w, gsize w_stride, guint k)
+{
+  guint g = 0;
+#if GROUP == 4
+  for (; (g + LANES) * GROUP <= k; g += LANES) {
+    vec block[LANES];
+    for (guint c = 0; c < LANES; c++)
+      memcpy(&block[c], w + c * w_stride + g * GROUP, sizeof *block);
+    transpose(block);
+    for (guint i = 0; i < LANES; i++)
+      memcpy(out + (g + i) * width * GROUP, &block[i], sizeof *block);
+  }
+#endif
+  for (guint c = 0; c < LANES; c++)
+    pack_column(out + c * GROUP, width, w + c * w_stride, g, k);
+}
+
+static void pack(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k)
+{
+  const gsize groups = ((gsize)k + GROUP - 1) / GROUP;
+  guint8 *panel = packed;
+  for (guint j = 0; j < n; j += PANEL) {
+    const guint width = panel_width(n - j), filled = MIN(n - j, width);
+    guint8 *const first = panel + width * sizeof(gint32);
+    memset(first, 0, filled < width || k % GROUP ? width * groups * GROUP : 0);
+    guint c = 0;
+    for (; c + LANES <= filled; c += LANES, w += LANES * w_stride)
+      pack_columns(first + c * GROUP, width, w, w_stride, k);
+    for (; c < filled; c++, w += w_stride)
+      pack_column(first + c * GROUP, width, w, 0, k);
+    panel = finish_panel(panel, width, groups);
+  }
+}
+
+/* out[n][GROUP] = the transpose of @some rows of w[..][n], and zeros */
+static void pack_group(guint8 *out, const gint8 *w, gsize w_stride, guint n, guint some)
+{
+  static const gint8 none[PANEL];
+  const gint8 *rows[GROUP];
+  for (guint i = 0; i < GROUP; i++)
+    rows[i] = i < some ? w + i * w_stride : none;
+  for (guint c = 0; c < n; c++)
+    for (guint i = 0; i < GROUP; i++)
+      out[c * GROUP + i] = (guint8)rows[i][c];
+}
+
+static void pack_transposed(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k)
+{
+  const gsize groups = ((gsize)k + GROUP - 1) / GROUP;
+  guint8 *panel = packed;
+  for (guint j = 0; j < n; j += PANEL) {
+    const guint width = panel_width(n - j), filled = MIN(n - j, width);
+    guint8 *out = panel + width * sizeof(gint32);
+    for (guint i = 0; i < k; i += GROUP, out += width * GROUP) {
+      pack_group(out, w + i * w_stride + j, w_stride, filled, MIN(GROUP, k - i));
+      memset(out + filled * GROUP, 0, (width - filled) * GROUP);
+    }
+    panel = finish_panel(panel, width, groups);
+  }
+}

@@ -1,0 +1,145 @@
+/* Quantises activations. Written once with GCC's vector types and compiled once per
+ * instruction set, without fused multiply-adds: every set must round alike. */
+#include <float.h>
+
+#include "kernels/int8-isa.h"
+
+#define BLOCK (4 * LANES)
+
+/* q[BLOCK] = the values of v plus zero, kept within 0 ... 255 */
+static inline void store_block(Quantity *q, const ivec v[4], gint32 zero)
+{
+#if defined(ISA_AVX512)
+  const __m512i zeros = _mm512_set1_epi16((gint16)zero);
+  const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  const __m512i low = _mm512_packs_epi32((__m512i)v[0], (__m512i)v[1]);
+  const __m512i high = _mm512_packs_epi32((__m512i)v[2], (__m512i)v[3]);
+  const __m512i mixed =
+      _mm512_packus_epi16(_mm512_adds_epi16(low, zeros), _mm512_adds_epi16(high, zeros));
+  _mm512_storeu_si512(q, _mm512_permutexvar_epi32(order, mixed));
+#elif defined(ISA_AVX2)
+  const __m256i zeros = _mm256_set1_epi16((gint16)zero);
+  const __m256i low = _mm256_adds_epi16(_mm256_packs_epi32((__m256i)v[0], (__m256i)v[1]), zeros);
+  const __m256i high = _mm256_adds_epi16(_mm256_packs_epi32((__m256i)v[2], (__m256i)v[3]), zeros);
+  const __m256i mixed = _mm256_packus_epi16(low, high);
+#if GROUP == 4
+  const __m256i order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
+  _mm256_storeu_si256((__m256i *)q, _mm256_permutevar8x32_epi32(mixed, order));
+#else
+  /* Now bytes: words again, those of v[0] and v[1] in the lower half of each lane. */
+  const __m256i none = _mm256_setzero_si256();
+  const __m256i first = _mm256_unpacklo_epi8(mixed, none);
+  const __m256i second = _mm256_unpackhi_epi8(mixed, none);
+  _mm256_storeu_si256((__m256i *)q, _mm256_permute4x64_epi64(first, 0xd8));
+  _mm256_storeu_si256((__m256i *)q + 1, _mm256_permute4x64_epi64(second, 0xd8));
+#endif
+#else
+  for (guint i = 0; i < 4; i++) {
+    ivec w = v[i] + zero;
+    w &= w > 0;
+    w = (w & (w < 256)) | (255 & (w > 255));
+    store_integers(q + i * LANES, w);
+  }
+#endif
+}
+
+/* ---- Rows ---- */
+
+/* While one row's range becomes its scale, the next row's is looked for: their latencies overlap.
+ * So many rows of a DeiT-Tiny's widest layer stay in the first cache until they are quantised. */
+#define ROWS 8
+
+/* The last values of a row, and zeros. */
+static inline void fill_block(float block[BLOCK], const float *x, guint n)
+{
+  memset(block, 0, BLOCK * sizeof *block);
+  memcpy(block, x, n * sizeof *x);
+}
+
+typedef struct {
+  vec lowest, highest;
+  ivec odd; /* bits of zeros, and of NaN where a value is not finite */
+} Range;
+
+static inline Range widen(Range range, const float *p)
+{
+  const vec x = load(p);
+  return (Range){ min_vector(x, range.lowest), max_vector(x, range.highest),
+                  range.odd | (ivec)(x * 0.0f) };
+}
+
+static inline Range unite(Range a, Range b)
+{
+  return (Range){ min_vector(a.lowest, b.lowest), max_vector(a.highest, b.highest), a.odd | b.odd };
+}
+
+/* Of zero and x[k]. Four of them, for their latency. */
+static inline Range find_range(const float *x, guint k)
+{
+  Range a = { zero(), zero(), (ivec)zero() }, b = a, c = a, d = a;
+  float block[BLOCK];
+  for (; k >= BLOCK; k -= BLOCK, x += BLOCK) {
+    a = widen(a, x);
+    b = widen(b, x + LANES);
+    c = widen(c, x + 2 * LANES);
+    d = widen(d, x + 3 * LANES);
+  }
+  if (k) {
+    fill_block(block, x, k);
+    for (guint i = 0; i < BLOCK; i += LANES)
+      a = widen(a, block + i);
+  }
+  return unite(unite(a, b), unite(c, d));
+}
+
+/* Returns: the factor that quantises x[k]; 0 where there is none */
+static inline float measure_row(Int8Row *row, const float *x, guint k)
+{
+  const Range range = find_range(x, k);
+  const float lowest = -max_lanes(-range.lowest), highest = max_lanes(range.highest);
+  const float odd = add_lanes((vec)(range.odd & G_MAXINT32));
+  const float scale = highest / 255 - lowest / 255 + odd;
+  /* Below that, the inverse would be infinite. */
+  const float inverse = scale >= FLT_MIN ? 1 / scale : 0;
+  row->scale = scale < FLT_MIN ? 0 : scale;
+  row->zero = inverse > 0 ? -to_integers(splat(lowest * inverse))[0] : 0;
+  return inverse;
+}
+
+static inline void quantize_block(Quantity *q, const float *x, float inverse, gint32 zero)
+{
+  const ivec v[4] = { to_integers(load(x) * inverse), to_integers(load(x + LANES) * inverse),
+                      to_integers(load(x + 2 * LANES) * inverse),
+                      to_integers(load(x + 3 * LANES) * inverse) };
+  store_block(q, v, zero);
+}
+
+/* q: of @padded values */
+static inline void quantize_row(Quantity *q, const float *x, float inverse, gint32 zero, guint k,
+                                guint padded)
+{
+  guint i = 0;
+  for (; i + BLOCK <= k; i += BLOCK)
+    quantize_block(q + i, x + i, inverse, zero);
+  if (i < padded) {
+    float block[BLOCK];
+    Quantity rest[BLOCK];
+    fill_block(block, x + i, k - i);
+    quantize_block(rest, block, inverse, zero);
+    memcpy(q + i, rest, (padded - i) * sizeof *q);
+  }
+}
+
+void KERNEL(quantize)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, guint m, guint k)
+{
+  const guint padded = (k + GROUP - 1) / GROUP * GROUP;
+  Quantity *out = q;
+  float inverses[ROWS];
+  for (guint n; m; m -= n, rows += n) {
+    n = MIN(m, ROWS);
+    for (guint i = 0; i < n; i++)
+      inverses[i] = measure_row(rows + i, x + i * x_stride, k);
+    for (guint i = 0; i < n; i++, out += padded, x += x_stride)
+      quantize_row(out, x, inverses[i], rows[i].zero, k, padded);
+  }
+}

@@ -1,0 +1,136 @@
+/* Quantises what products take on their right: weights, and an image's keys and values. Written
+ * once with GCC's vector types and compiled once per instruction set, without fused multiply-adds:
+ * every set must round alike. */
+#include <float.h>
+
+#include "kernels/int8-isa.h"
+
+typedef gint8 narrow __attribute__((vector_size(LANES)));
+
+static inline void store_some(gint8 *q, ivec v, guint n)
+{
+#if defined(ISA_AVX512)
+  const narrow bytes = (narrow)_mm512_cvtepi32_epi8((__m512i)v);
+#else
+  const narrow bytes = __builtin_convertvector(__builtin_convertvector(v, shorts), narrow);
+#endif
+  memcpy(q, &bytes, MIN(n, LANES));
+}
+
+/* The larger magnitudes, as whole numbers: in their order, NaN comes last, behind infinity. */
+static inline ivec enlarge(ivec largest, vec x)
+{
+  const ivec magnitude = (ivec)x & G_MAXINT32;
+#if defined(ISA_AVX512)
+  return (ivec)_mm512_max_epi32((__m512i)magnitude, (__m512i)largest);
+#elif defined(ISA_AVX2)
+  return (ivec)_mm256_max_epi32((__m256i)magnitude, (__m256i)largest);
+#else
+  return (ivec)select_vector(magnitude > largest, (vec)magnitude, (vec)largest);
+#endif
+}
+
+/* Of the largest magnitude. Returns: what weights are multiplied by; 0 where the scale is 0 or NaN
+ */
+static inline float find_scale(float *scale, gint32 largest)
+{
+  float magnitude;
+  memcpy(&magnitude, &largest, sizeof magnitude);
+  *scale = magnitude / 127 + magnitude * 0;
+  if (*scale >= FLT_MIN)
+    return 1 / *scale;
+  *scale = *scale < FLT_MIN ? 0 : *scale; /* its inverse would be infinite */
+  return 0;
+}
+
+static inline gint32 largest_lane(ivec v)
+{
+#if LANES >= 16
+  v = enlarge(v, swap_lanes((vec)v, 8));
+#endif
+#if LANES >= 8
+  v = enlarge(v, swap_lanes((vec)v, 4));
+#endif
+  v = enlarge(v, swap_lanes((vec)v, 2));
+  return enlarge(v, swap_lanes((vec)v, 1))[0];
+}
+
+/* What a block of values becomes: zeros where @inverse is. @n: up to LANES of them */
+static inline void quantize_some(gint8 *q, const float *w, vec inverse, guint n)
+{
+  const vec x = n == LANES ? load(w) : load_some(w, n, zero());
+  store_some(q, to_integers(x * inverse) & (inverse > 0), n);
+}
+
+static inline ivec enlarge_some(ivec largest, const float *w, guint n)
+{
+  return enlarge(largest, n == LANES ? load(w) : load_some(w, n, zero()));
+}
+
+/* ---- Rows ---- */
+
+/* While one row's magnitude becomes its scale, the next row's is looked for. */
+#define ROWS 8
+
+static inline float measure_row(float *scale, const float *w, guint k)
+{
+  ivec a = { 0 }, b = { 0 };
+  for (; k >= 2 * LANES; k -= 2 * LANES, w += 2 * LANES) {
+    a = enlarge_some(a, w, LANES);
+    b = enlarge_some(b, w + LANES, LANES);
+  }
+  for (guint some; k; k -= some, w += some) {
+    some = MIN(k, LANES);
+    a = enlarge_some(a, w, some);
+  }
+  return find_scale(scale, largest_lane(enlarge(a, (vec)b)));
+}
+
+static inline void quantize_row(gint8 *q, const float *w, float inverse, guint k)
+{
+  const vec factor = splat(inverse);
+  for (; k >= LANES; k -= LANES, q += LANES, w += LANES)
+    quantize_some(q, w, factor, LANES);
+  if (k)
+    quantize_some(q, w, factor, k);
+}
+
+void KERNEL(quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
+                           guint k)
+{
+  float inverses[ROWS];
+  for (guint some; n; n -= some, scales += some) {
+    some = MIN(n, ROWS);
+    for (guint j = 0; j < some; j++)
+      inverses[j] = measure_row(&scales[j], w + j * w_stride, k);
+    for (guint j = 0; j < some; j++, w += w_stride, q += k)
+      quantize_row(q, w, inverses[j], k);
+  }
+}
+
+/* ---- Columns ---- */
+
+/* @n: up to LANES of columns */
+static inline __attribute__((always_inline)) void
+quantize_some_columns(gint8 *q, gsize q_stride, float *scales, const float *w, gsize w_stride,
+                      guint n, guint k)
+{
+  ivec largest = { 0 };
+  float inverses[LANES] = { 0 };
+  for (guint i = 0; i < k; i++)
+    largest = enlarge_some(largest, w + i * w_stride, n);
+  for (guint lane = 0; lane < n; lane++)
+    inverses[lane] = find_scale(&scales[lane], largest[lane]);
+  for (guint i = 0; i < k; i++)
+    quantize_some(q + i * q_stride, w + i * w_stride, load(inverses), n);
+}
+
+void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
+                              guint k)
+{
+  guint j = 0;
+  for (; j + LANES <= n; j += LANES)
+    quantize_some_columns(q + j, n, scales + j, w + j, w_stride, LANES, k);
+  if (j < n)
+    quantize_some_columns(q + j, n, scales + j, w + j, w_stride, n - j, k);
+}

@@ -1,0 +1,194 @@
+/* Vectors of the instruction set that this file is compiled for. ISA, the set's name, comes from
+ * the build. */
+#pragma once
+
+#include <string.h>
+
+#include "kernels/kernels.h"
+
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+#if defined(ISA_AVX512)
+#define LANES     16
+#define TILE_ROWS 12
+#elif defined(ISA_AVX2)
+#define LANES     8
+#define TILE_ROWS 6
+#else
+#define LANES     4
+#define TILE_ROWS 6
+#endif
+
+#define PASTE_(a, b) vitgate__##a##_##b
+#define PASTE(a, b)  PASTE_(a, b)
+#define KERNEL(name) PASTE(name, ISA)
+#define KERNELS      PASTE(kernels, ISA)
+
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef gint32 ivec __attribute__((vector_size(4 * LANES)));
+typedef guint8 bytes __attribute__((vector_size(LANES)));
+typedef guint16 shorts __attribute__((vector_size(2 * LANES)));
+typedef float vec_unaligned __attribute__((vector_size(4 * LANES), aligned(4)));
+
+static inline vec load(const float *p)
+{
+  return *(const vec_unaligned *)p;
+}
+
+static inline void store(float *p, vec v)
+{
+  *(vec_unaligned *)p = v;
+}
+
+static inline vec zero(void)
+{
+  return (vec){ 0 };
+}
+
+/* Subtracting zero leaves every value as it is, so nothing remains of it but the broadcast. */
+static inline vec splat(float value)
+{
+  return value - zero();
+}
+
+static inline vec select_vector(ivec mask, vec a, vec b)
+{
+  return (vec)(((ivec)a & mask) | ((ivec)b & ~mask));
+}
+
+/* Of a NaN and a number, the second argument. GCC 12 takes three instructions for either unless
+ * told the one that exists. */
+static inline vec max_vector(vec a, vec b)
+{
+#if defined(ISA_AVX512)
+  return _mm512_max_ps(a, b);
+#elif defined(ISA_AVX2)
+  return _mm256_max_ps(a, b);
+#else
+  return select_vector(a > b, a, b);
+#endif
+}
+
+static inline vec min_vector(vec a, vec b)
+{
+#if defined(ISA_AVX512)
+  return _mm512_min_ps(a, b);
+#elif defined(ISA_AVX2)
+  return _mm256_min_ps(a, b);
+#else
+  return select_vector(a < b, a, b);
+#endif
+}
+
+/* For |x| below 2^22: adding 1.5 * 2^23 leaves no bits for a fraction. */
+static inline vec round_vector(vec x)
+{
+  return (x + 12582912.0f) - 12582912.0f;
+}
+
+/* GCC 12 takes a dozen instructions for these conversions unless told the one that exists. */
+static inline vec bytes_to_floats(const guint8 *p)
+{
+#if defined(ISA_AVX512)
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+#elif defined(ISA_AVX2)
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+#else
+  bytes v;
+  memcpy(&v, p, sizeof v);
+  shorts wide = __builtin_convertvector(v, shorts);
+  return __builtin_convertvector(__builtin_convertvector(wide, ivec), vec);
+#endif
+}
+
+/* v: whole numbers from 0 to 255 */
+static inline bytes floats_to_bytes(vec v)
+{
+#if defined(ISA_AVX512)
+  return (bytes)_mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v));
+#else
+  shorts narrow = __builtin_convertvector(__builtin_convertvector(v, ivec), shorts);
+  return __builtin_convertvector(narrow, bytes);
+#endif
+}
+
+static inline ivec lane_numbers(void)
+{
+#if LANES == 16
+  return (ivec){ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+#elif LANES == 8
+  return (ivec){ 0, 1, 2, 3, 4, 5, 6, 7 };
+#else
+  return (ivec){ 0, 1, 2, 3 };
+#endif
+}
+
+static inline vec swap_lanes(vec v, gint32 distance)
+{
+  return __builtin_shuffle(v, lane_numbers() ^ distance);
+}
+
+static inline float add_lanes(vec v)
+{
+#if LANES >= 16
+  v += swap_lanes(v, 8);
+#endif
+#if LANES >= 8
+  v += swap_lanes(v, 4);
+#endif
+  v += swap_lanes(v, 2);
+  v += swap_lanes(v, 1);
+  return v[0];
+}
+
+static inline float max_lanes(vec v)
+{
+#if LANES >= 16
+  v = max_vector(v, swap_lanes(v, 8));
+#endif
+#if LANES >= 8
+  v = max_vector(v, swap_lanes(v, 4));
+#endif
+  v = max_vector(v, swap_lanes(v, 2));
+  v = max_vector(v, swap_lanes(v, 1));
+  return v[0];
+}
+
+/* One step of a transposition: exchanges the off-diagonal blocks of @h lanes by @h rows. */
+static inline __attribute__((always_inline)) void exchange_blocks(vec v[LANES], const gint32 h)
+{
+  const ivec lane = lane_numbers(), high = (lane & h) != 0;
+  const ivec upper = (high & (LANES + lane - h)) | (~high & lane);
+  const ivec lower = (high & (LANES + lane)) | (~high & (lane + h));
+#pragma GCC unroll 16
+  for (gint32 i = 0; i < LANES; i++)
+    if (!(i & h)) {
+      vec a = v[i], b = v[i + h];
+      v[i] = __builtin_shuffle(a, b, upper);
+      v[i + h] = __builtin_shuffle(a, b, lower);
+    }
+}
+
+static inline __attribute__((always_inline)) void transpose(vec v[LANES])
+{
+#if LANES >= 16
+  exchange_blocks(v, 8);
+#endif
+#if LANES >= 8
+  exchange_blocks(v, 4);
+#endif
+  exchange_blocks(v, 2);
+  exchange_blocks(v, 1);
+}
+
+void KERNEL(interleave_rows)(float *out, const guint8 *in, gsize in_stride, guint n_rows, guint n);
+void KERNEL(resample_columns)(guint8 *out, gsize out_stride, const float *in, gsize step,
+                              const guint *starts, const float *weights, guint taps, guint n_rows,
+                              guint n);
+void KERNEL(resample_rows)(float *out, const guint8 *in, gsize in_stride, const float *weights,
+                           guint taps, guint n);
+void KERNEL(convert_colors)(float *const out[3], const float *const in[3], const float matrix[3][3],
+                            const float offset[3], const float scale[3], const float shift[3],
+                            guint n);

@@ -1,0 +1,161 @@
+/* int8 products on x86-64, compiled once each for AVX2, AVX-VNNI and AVX-512 VNNI.
+ *
+ * A 32 bit lane of a vector adds up GROUP products along k for one column at a time: four bytes by
+ * VPDPBUSD, which does not saturate; two words by VPMADDWD where there is only AVX2. A tile of sums
+ * stays in registers while it walks k, each in a variable of its own, because GCC 12 spills arrays.
+ *
+ * What a panel tells of a column's weights is a pair of words (low, high), their sum being
+ * -(low + ZERO_STEP * high): so that what a zero point takes from the products is a multiply-add of
+ * one instruction too. */
+#include "kernels/kernels-isa.h"
+
+#define ROWS TILE_ROWS
+#if ROWS == 12
+#define FOR_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+#else
+#define FOR_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#endif
+
+#include "kernels/int8-panels.h"
+
+#if defined(__AVX512VNNI__)
+#define NAME "avx512-vnni"
+#elif defined(__AVXVNNI__)
+#define NAME "avx-vnni"
+#else
+#define NAME "avx2"
+#endif
+
+/* Times the largest zero point, 255, it is a word. */
+#define ZERO_BITS 7
+#define ZERO_STEP (1 << ZERO_BITS)
+
+static inline ivec load_integers(const guint8 *p)
+{
+  ivec v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+static inline ivec load_weights(const guint8 *p)
+{
+#if GROUP == 4
+  return load_integers(p);
+#else
+  return (ivec)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p));
+#endif
+}
+
+static inline ivec add_products(ivec sums, Group group, ivec weights)
+{
+#if defined(__AVX512VNNI__)
+  return (ivec)_mm512_dpbusd_epi32((__m512i)sums, _mm512_set1_epi32(group), (__m512i)weights);
+#elif defined(__AVXVNNI__)
+  return (ivec)_mm256_dpbusd_avx_epi32((__m256i)sums, _mm256_set1_epi32(group), (__m256i)weights);
+#else
+  return sums + (ivec)_mm256_madd_epi16(_mm256_set1_epi32(group), (__m256i)weights);
+#endif
+}
+
+/* Two words of a row by two of each column. */
+static inline ivec add_pairs(ivec sums, gint32 pair, ivec words)
+{
+#if defined(__AVX512VNNI__)
+  return (ivec)_mm512_dpwssd_epi32((__m512i)sums, _mm512_set1_epi32(pair), (__m512i)words);
+#elif defined(__AVXVNNI__)
+  return (ivec)_mm256_dpwssd_avx_epi32((__m256i)sums, _mm256_set1_epi32(pair), (__m256i)words);
+#else
+  return sums + (ivec)_mm256_madd_epi16(_mm256_set1_epi32(pair), (__m256i)words);
+#endif
+}
+
+/* What a column's pair for it gives is -zero times the sum of its weights. */
+static inline gint32 zero_pair(gint32 zero)
+{
+  return zero * (1 + (ZERO_STEP << 16));
+}
+
+static inline void apply_gelu(float *out, gsize out_stride, guint rows, const guint columns)
+{
+  for (guint i = 0; i < rows; i++, out += out_stride) {
+    store(out, coarse_gelu(load(out)));
+    if (columns > 1)
+      store(out + LANES, coarse_gelu(load(out + LANES)));
+  }
+}
+
+static inline __attribute__((always_inline)) void multiply_tile(const Block *t, const guint rows,
+                                                                const guint columns)
+{
+  const ivec none = { 0 }, zeros0 = load_integers(t->panel),
+             zeros1 = columns > 1 ? load_integers(t->panel + sizeof(ivec)) : none;
+#define DECLARE(r)                                                                                 \
+  const gint32 pair##r = rows > r ? zero_pair(t->rows[r].zero) : 0;                                \
+  ivec acc##r##_0 = add_pairs(none, pair##r, zeros0), acc##r##_1 = add_pairs(none, pair##r, zeros1);
+  FOR_ROWS(DECLARE);
+  /* Four pointers reach twelve rows; told nothing of their relation, GCC keeps to them. */
+  const gsize stride = t->groups;
+  const Group *q0 = t->q, *q1 = q0 + 3 * stride, *q2 = q0 + 6 * stride, *q3 = q0 + 9 * stride;
+  __asm__("" : "+r"(q1), "+r"(q2), "+r"(q3));
+  const Group *const end = q0 + stride;
+  const guint8 *b = t->panel + columns * sizeof(ivec);
+#define ROW(r) ((r / 3 == 0 ? q0 : r / 3 == 1 ? q1 : r / 3 == 2 ? q2 : q3)[r % 3 * stride])
+#define MULTIPLY(r)                                                                                \
+  if (rows > r) {                                                                                  \
+    acc##r##_0 = add_products(acc##r##_0, ROW(r), b0);                                             \
+    if (columns > 1)                                                                               \
+      acc##r##_1 = add_products(acc##r##_1, ROW(r), b1);                                           \
+  }
+  for (; q0 < end; q0++, q1++, q2++, q3++, b += columns * LANES * GROUP) {
+    const ivec b0 = load_weights(b),
+               b1 = columns > 1 ? load_weights(b + LANES * GROUP) : (ivec){ 0 };
+    FOR_ROWS(MULTIPLY);
+  }
+  const vec scale0 = load(t->scales), scale1 = columns > 1 ? load(t->scales + LANES) : zero();
+  const vec bias0 = t->bias ? load(t->bias) : zero(),
+            bias1 = t->bias && columns > 1 ? load(t->bias + LANES) : zero();
+#define STORE(r)                                                                                   \
+  if (rows > r) {                                                                                  \
+    float *o = t->out + r * t->out_stride;                                                         \
+    const float scale = t->rows[r].scale;                                                          \
+    const vec v0 = __builtin_convertvector(acc##r##_0, vec) * (scale * scale0) + bias0,            \
+              v1 = __builtin_convertvector(acc##r##_1, vec) * (scale * scale1) + bias1;            \
+    store(o, t->mode == INT8_ADD ? load(o) + v0 : v0);                                             \
+    if (columns > 1)                                                                               \
+      store(o + LANES, t->mode == INT8_ADD ? load(o + LANES) + v1 : v1);                           \
+  }
+  FOR_ROWS(STORE);
+  if (t->mode == INT8_GELU)
+    apply_gelu(t->out, t->out_stride, rows, columns);
+#undef DECLARE
+#undef ROW
+#undef MULTIPLY
+#undef STORE
+}
+
+/* ---- Packing ---- */
+
+/* One where a group holds weights, in every place of a group. */
+#define ONES (GROUP == 4 ? 0x01010101 : 0x00010001)
+
+static inline guint panel_width(guint n)
+{
+  return n > LANES ? PANEL : LANES;
+}
+
+/* The low word of each pair is from -ZERO_STEP / 2 to ZERO_STEP / 2 - 1. */
+static guint8 *finish_panel(guint8 *panel, guint width, gsize groups)
+{
+  const guint8 *first = panel + width * sizeof(gint32);
+  for (guint c = 0; c < width; c += LANES) {
+    ivec sums = { 0 };
+    for (gsize g = 0; g < groups; g++)
+      sums = add_products(sums, ONES, load_weights(first + (g * width + c) * GROUP));
+    const ivec high = (ZERO_STEP / 2 - sums) >> ZERO_BITS, low = -sums - high * ZERO_STEP;
+    const ivec pairs = high << 16 | (low & G_MAXUINT16);
+    memcpy(panel + c * sizeof(gint32), &pairs, sizeof pairs);
+  }
+  return panel + width * (sizeof(gint32) + groups * GROUP);
+}
+
+DEFINE_TABLE(NAME);

@@ -1,0 +1,236 @@
+/* Attention of one image, head by head: softmax(factor (q k^T + offsets)) v. Keys and values are
+ * packed once, shared out by heads; then queries pass by in blocks whose scores stay in the first
+ * cache.
+ *
+ * Operands are rounded to the model's precision: in a model of int8 queries, and the shares that
+ * the softmax deals out, row by row, keys token by token, and values channel by channel. Sums are
+ * exact or float32, and the softmax is float32. */
+#include <string.h>
+
+#include "base/arena.h"
+#include "kernels/bf16.h"
+#include "kernels/int8.h"
+#include "network/attend.h"
+
+/* Queries that go together in float32. */
+#define ATTENTION_ROWS 12
+
+/* One head of the rows at hand: queries and, in their place, the outcome. */
+typedef struct {
+  float *q, *k, *v; /* [n_tokens], at stride */
+  gsize stride;
+  gpointer keys, values; /* packed */
+  float *key_scales;     /* of int8: [n_tokens, rounded up] */
+  float *value_scales;   /* of int8: [head_dim] */
+} Head;
+
+static void soften(const Attention *a, float *scores, guint rows)
+{
+  for (guint i = 0; i < rows; i++)
+    vitgate__kernels()->softmax(scores + (gsize)i * a->n_tokens, a->factor, a->n_tokens);
+}
+
+/* ---- Memory ---- */
+
+static gpointer take(gpointer memory, gsize *used, gsize n_bytes)
+{
+  guint8 *part = memory ? (guint8 *)memory + *used : NULL;
+  *used += (n_bytes + 63) / 64 * 64;
+  return part;
+}
+
+static gsize floats_of(gsize n_bytes)
+{
+  return vitgate__round_up((n_bytes + sizeof(float) - 1) / sizeof(float));
+}
+
+/* Bytes of the matrix of a product with @n columns, packed. */
+static gsize packed_size(VitgatePrecision precision, guint n, guint k)
+{
+  switch (precision) {
+  case VITGATE_PRECISION_INT8:
+    return vitgate__int8_packed_size(vitgate__int8_kernels(), n, k);
+  case VITGATE_PRECISION_BF16:
+    return vitgate__bf16_packed_size(n, k) * sizeof(guint16);
+  case VITGATE_PRECISION_FLOAT32:
+  case VITGATE_PRECISION_AUTO:
+    break;
+  }
+  return vitgate__packed_size(n, k) * sizeof(float);
+}
+
+/* Points the head's packed keys and values into @memory, where it is not NULL.
+ * Returns: how many floats they take */
+static gsize carve_head(Head *head, gpointer memory, VitgatePrecision precision, guint tokens,
+                        guint n)
+{
+  const gboolean scaled = precision == VITGATE_PRECISION_INT8;
+  gsize used = 0;
+  head->keys = take(memory, &used, packed_size(precision, tokens, n));
+  head->values = take(memory, &used, packed_size(precision, n, tokens));
+  head->key_scales = take(memory, &used, scaled ? vitgate__round_up(tokens) * sizeof(float) : 0);
+  head->value_scales = take(memory, &used, scaled ? n * sizeof(float) : 0);
+  return floats_of(used);
+}
+
+/* ---- float32 ---- */
+
+static void pack_float32(const Attention *a, const Head *head)
+{
+  const Kernels *kernels = vitgate__kernels();
+  kernels->pack_transposed(head->keys, head->k, head->stride, a->n_tokens, a->head_dim);
+  kernels->pack(head->values, head->v, head->stride, a->head_dim, a->n_tokens);
+}
+
+static void attend_float32(const Attention *a, const Head *head, guint first, guint last)
+{
+  const Kernels *kernels = vitgate__kernels();
+  const guint tokens = a->n_tokens, n = a->head_dim;
+  float *scores = a->scores;
+  for (guint row = first, rows; row < last; row += rows) {
+    rows = MIN(ATTENTION_ROWS, last - row);
+    float *q = head->q + row * head->stride;
+    kernels->gemm(scores, tokens, q, head->stride, head->keys, a->offsets, FALSE, rows, tokens, n);
+    soften(a, scores, rows);
+    kernels->gemm(q, head->stride, scores, tokens, head->values, NULL, FALSE, rows, n, tokens);
+  }
+}
+
+/* ---- bfloat16 ---- */
+
+static void pack_bf16(const Attention *a, const Head *head)
+{
+  const Bf16Kernels *kernels = vitgate__bf16_kernels();
+  kernels->pack_transposed(head->keys, head->k, head->stride, a->n_tokens, a->head_dim);
+  kernels->pack(head->values, head->v, head->stride, a->head_dim, a->n_tokens);
+}
+
+static void attend_bf16(const Attention *a, const Head *head, guint first, guint last)
+{
+  const Bf16Kernels *kernels = vitgate__bf16_kernels();
+  const guint tokens = a->n_tokens, n = a->head_dim;
+  float *scores = a->scores;
+  guint16 *left = (guint16 *)(gpointer)a->scratch;
+  for (guint row = first, rows; row < last; row += rows) {
+    rows = MIN(BF16_ROWS, last - row);
+    float *q = head->q + row * head->stride;
+    kernels->convert(left, q, head->stride, rows, n);
+    kernels->gemm(scores, tokens, left, head->keys, a->offsets, FALSE, rows, tokens, n);
+    soften(a, scores, rows);
+    kernels->convert(left, scores, tokens, rows, tokens);
+    kernels->gemm(q, head->stride, left, head->values, NULL, FALSE, rows, n, tokens);
+  }
+}
+
+/* ---- int8 ---- */
+
+/* A member's own: keys or values before they are packed, or rows on their way into products. */
+typedef struct {
+  gint8 *bytes;  /* [n_tokens, rounded up][head_dim] */
+  gpointer left; /* queries or shares */
+  Int8Row *rows; /* [LINEAR_ROWS] of them */
+} Int8Scratch;
+
+/* Returns: how many floats they take */
+static gsize carve_int8_scratch(Int8Scratch *scratch, gpointer memory, guint tokens, guint n)
+{
+  const Int8Kernels *kernels = vitgate__int8_kernels();
+  gsize used = 0;
+  scratch->bytes = take(memory, &used, vitgate__round_up(tokens) * n);
+  scratch->left =
+      take(memory, &used, LINEAR_ROWS * vitgate__int8_row_size(kernels, MAX(tokens, n)));
+  scratch->rows = take(memory, &used, LINEAR_ROWS * sizeof(Int8Row));
+  return floats_of(used);
+}
+
+/* Keys of zeros fill the last vector, for the products' sake; softmax leaves their scores out. */
+static void pack_int8(const Attention *a, const Head *head)
+{
+  const Int8Kernels *kernels = vitgate__int8_kernels();
+  const guint tokens = a->n_tokens, n = a->head_dim;
+  const guint columns = (guint)vitgate__round_up(tokens);
+  Int8Scratch scratch;
+  carve_int8_scratch(&scratch, a->scratch, tokens, n);
+  kernels->quantize_rows(scratch.bytes, head->key_scales, head->k, head->stride, tokens, n);
+  memset(scratch.bytes + (gsize)tokens * n, 0, (gsize)(columns - tokens) * n);
+  memset(head->key_scales + tokens, 0, (columns - tokens) * sizeof(float));
+  kernels->pack(head->keys, scratch.bytes, n, columns, n);
+  kernels->quantize_columns(scratch.bytes, head->value_scales, head->v, head->stride, n, tokens);
+  kernels->pack_transposed(head->values, scratch.bytes, n, n, tokens);
+}
+
+static void attend_int8(const Attention *a, const Head *head, guint first, guint last)
+{
+  const Int8Kernels *kernels = vitgate__int8_kernels();
+  const guint tokens = a->n_tokens, n = a->head_dim;
+  const guint columns = (guint)vitgate__round_up(tokens);
+  float *scores = a->scores;
+  Int8Scratch s;
+  carve_int8_scratch(&s, a->scratch, tokens, n);
+  for (guint row = first, rows; row < last; row += rows) {
+    rows = vitgate__linear_rows(last - row);
+    float *q = head->q + row * head->stride;
+    kernels->quantize(s.left, s.rows, q, head->stride, rows, n);
+    kernels->gemm(scores, columns, s.left, s.rows, head->keys, head->key_scales, a->offsets,
+                  INT8_STORE, rows, columns, n);
+    kernels->soften(s.left, s.rows, scores, columns, a->factor, rows, tokens);
+    kernels->gemm(q, head->stride, s.left, s.rows, head->values, head->value_scales, NULL,
+                  INT8_STORE, rows, n, tokens);
+  }
+}
+
+/* ---- All heads ---- */
+
+gsize vitgate__attend_heads_size(VitgatePrecision precision, guint heads, guint tokens, guint n)
+{
+  Head head;
+  return heads * carve_head(&head, NULL, precision, tokens, n);
+}
+
+gsize vitgate__attend_scores_size(VitgatePrecision precision, guint tokens)
+{
+  const guint rows = precision == VITGATE_PRECISION_INT8   ? LINEAR_ROWS
+                     : precision == VITGATE_PRECISION_BF16 ? BF16_ROWS
+                                                           : ATTENTION_ROWS;
+  return rows * vitgate__round_up(tokens);
+}
+
+gsize vitgate__attend_scratch_size(VitgatePrecision precision, guint tokens, guint n)
+{
+  Int8Scratch scratch;
+  if (precision == VITGATE_PRECISION_INT8)
+    return carve_int8_scratch(&scratch, NULL, tokens, n);
+  const gsize rows = BF16_ROWS * vitgate__bf16_row_size(MAX(tokens, n)) * sizeof(guint16);
+  return precision == VITGATE_PRECISION_BF16 ? floats_of(rows) : 0;
+}
+
+static Head head_of(const Attention *a, guint h)
+{
+  const guint n = a->head_dim, width = a->heads * n;
+  float *q = a->qkv + h * n;
+  Head head = { .q = q, .k = q + width, .v = q + 2 * width, .stride = 3 * (gsize)width };
+  float *packed = a->packed + vitgate__attend_heads_size(a->precision, h, a->n_tokens, n);
+  carve_head(&head, packed, a->precision, a->n_tokens, n);
+  return head;
+}
+
+void vitgate__attend(const Attention *a, guint first, guint last)
+{
+  static const struct {
+    void (*pack)(const Attention *, const Head *);
+    void (*attend)(const Attention *, const Head *, guint, guint);
+  } table[] = {
+    [VITGATE_PRECISION_FLOAT32] = { pack_float32, attend_float32 },
+    [VITGATE_PRECISION_BF16] = { pack_bf16, attend_bf16 },
+    [VITGATE_PRECISION_INT8] = { pack_int8, attend_int8 },
+  };
+  for (guint h = a->member; h < a->heads; h += a->n) {
+    const Head head = head_of(a, h);
+    table[a->precision].pack(a, &head);
+  }
+  vitgate__team_barrier(a->team);
+  for (guint h = 0; h < a->heads; h++) {
+    const Head head = head_of(a, h);
+    table[a->precision].attend(a, &head, first, last);
+  }
+}

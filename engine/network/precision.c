@@ -1,0 +1,60 @@
+#include "network/precision.h"
+
+#include "base/error.h"
+#include "kernels/bf16.h"
+
+/* Of agreement with the teacher, that a precision may cost which is taken unasked. */
+#define MOST_LOST 0.015
+
+static const char *const names[] = {
+  [VITGATE_PRECISION_AUTO] = "auto",
+  [VITGATE_PRECISION_FLOAT32] = "float32",
+  [VITGATE_PRECISION_BF16] = "bf16",
+  [VITGATE_PRECISION_INT8] = "int8",
+};
+
+const char *vitgate_precision_name(VitgatePrecision precision)
+{
+  return (guint)precision < G_N_ELEMENTS(names) ? names[precision] : "unknown";
+}
+
+gboolean vitgate_precision_parse(const char *name, VitgatePrecision *precision, GError **error)
+{
+  for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+    if (!g_strcmp0(name, names[i])) {
+      *precision = (VitgatePrecision)i;
+      return TRUE;
+    }
+  vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
+                     "the precision \"%s\" is unknown, expected auto, float32, bf16 or int8", name);
+  return FALSE;
+}
+
+gboolean vitgate__precision_check(VitgatePrecision precision, GError **error)
+{
+  if ((guint)precision >= VITGATE_N_PRECISIONS) {
+    vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "there is no precision %u", (guint)precision);
+    return FALSE;
+  }
+  if (precision == VITGATE_PRECISION_BF16 && !vitgate__bf16_kernels()) {
+    vitgate__set_error(
+        error, VITGATE_ERROR_UNSUPPORTED,
+        "this CPU has no products of bf16 (AVX-512 BF16 or AMX), expected float32 or "
+        "int8");
+    return FALSE;
+  }
+  return TRUE;
+}
+
+VitgatePrecision vitgate__precision_choose(const Description *d)
+{
+  /* The fastest first. */
+  static const VitgatePrecision order[] = { VITGATE_PRECISION_INT8, VITGATE_PRECISION_BF16 };
+  const double *agreement = d->agreement, whole = agreement[VITGATE_PRECISION_FLOAT32];
+  for (guint i = 0; i < G_N_ELEMENTS(order); i++) {
+    const gboolean fast = order[i] != VITGATE_PRECISION_BF16 || vitgate__bf16_is_fast();
+    if (fast && agreement[order[i]] > 0 && agreement[order[i]] >= whole - MOST_LOST)
+      return order[i];
+  }
+  return VITGATE_PRECISION_FLOAT32;
+}

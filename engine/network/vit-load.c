@@ -1,0 +1,149 @@
+#include <string.h>
+
+#include "base/error.h"
+#include "network/vit.h"
+#include "network/weight-loader.h"
+
+/* The tail's queries are computed for other rows than its keys and values. */
+static void load_tail(WeightLoader *loader, Block *block, const char *name, gboolean biased,
+                      guint width, guint dim)
+{
+  const float *weight = loader->scratch;
+  const float *bias = vitgate__load_affine(loader, name, biased, 3 * width, dim);
+  block->q = vitgate__load_packed(loader, loader->precision, weight, bias, width, dim);
+  block->qkv = vitgate__load_packed(loader, loader->precision, weight + (gsize)width * dim,
+                                    bias + width, 2 * width, dim);
+}
+
+static Gate load_gate(WeightLoader *loader, const char *name, guint dim)
+{
+  char part[72];
+#define PART(suffix) (g_snprintf(part, sizeof part, "%s." suffix, name), part)
+  return (Gate){
+    .norm_scale = vitgate__load_vector(loader, PART("norm"), "weight", 2 * dim),
+    .norm_shift = vitgate__load_vector(loader, PART("norm"), "bias", 2 * dim),
+    .fc1_weight = vitgate__load_vector(loader, PART("fc1"), "weight", GATE_HIDDEN * 2 * dim),
+    .fc1_bias = vitgate__load_vector(loader, PART("fc1"), "bias", GATE_HIDDEN),
+    .fc2_weight = vitgate__load_vector(loader, PART("fc2"), "weight", GATE_HIDDEN),
+    .fc2_bias = vitgate__load_vector(loader, PART("fc2"), "bias", 1),
+  };
+#undef PART
+}
+
+static Block load_block(WeightLoader *loader, const Description *d, guint i)
+{
+  Block block = { 0 };
+  guint width = d->blocks[i].heads * d->head_dim, neurons = d->blocks[i].neurons;
+  char name[64];
+#define NAME(part) (g_snprintf(name, sizeof name, "blocks.%u." part, i), name)
+  if (width) {
+    block.norm1 = vitgate__load_norm(loader, NAME("norm1"), d->dim);
+    if (i == vitgate__description_tail(d))
+      load_tail(loader, &block, NAME("attn.qkv"), !d->qkv_unbiased, width, d->dim);
+    else
+      block.qkv =
+          vitgate__load_linear(loader, NAME("attn.qkv"), !d->qkv_unbiased, 3 * width, d->dim);
+    block.proj = vitgate__load_linear(loader, NAME("attn.proj"), TRUE, d->dim, width);
+  }
+  if (neurons) {
+    block.norm2 = vitgate__load_norm(loader, NAME("norm2"), d->dim);
+    block.fc1 = vitgate__load_linear(loader, NAME("mlp.fc1"), TRUE, neurons, d->dim);
+    block.fc2 = vitgate__load_linear(loader, NAME("mlp.fc2"), TRUE, d->dim, neurons);
+  }
+  if (d->blocks[i].attention_gate)
+    block.attention_gate = load_gate(loader, NAME("attn_gate"), d->dim);
+  if (d->blocks[i].mlp_gate)
+    block.mlp_gate = load_gate(loader, NAME("mlp_gate"), d->dim);
+#undef NAME
+  return block;
+}
+
+static float *load_embedding(WeightLoader *loader, const Vit *vit)
+{
+  static const char *const tokens[] = { "cls_token", "dist_token" };
+  guint dim = vit->description->dim;
+  float *rows = vitgate__load_vector(loader, "pos_embed", NULL,
+                                     (gsize)vitgate__description_n_tokens(vit->description) * dim);
+  for (guint t = 0; t < vit->n_prefix; t++) {
+    vitgate__load_values(loader, loader->scratch, tokens[t], NULL);
+    for (guint i = 0; i < dim; i++)
+      rows[t * dim + i] += loader->scratch[i];
+  }
+  return rows;
+}
+
+/* What makes tokens of patches, or of the windows that a stem's last split takes for them. */
+static Linear load_patch(WeightLoader *loader, const Description *d)
+{
+  const char *name = d->stem ? "tokens_to_token.project" : "patch_embed.proj";
+  const guint n_values = vitgate__description_patch_values(d);
+  float *bias = vitgate__load_affine(loader, name, TRUE, d->dim, n_values);
+  if (d->stem)
+    vitgate__t2t_reorder(loader->scratch, d->dim, d->token_dim);
+  return vitgate__load_packed(loader, loader->precision, loader->scratch, bias, d->dim, n_values);
+}
+
+/* Floats for all packed weights, and for the largest layer before it is packed. */
+static void measure(const Description *d, VitgatePrecision precision, gsize *total, gsize *largest)
+{
+  g_autoptr(GArray) specs = vitgate__description_tensors(d);
+  vitgate__load_measure(specs, precision, total, largest);
+  *total += vitgate__linear_size(precision, 32, d->dim); /* the tail's queries are a layer of their
+                                                            own, and fill a panel */
+}
+
+static void load_all(WeightLoader *loader, Vit *vit)
+{
+  const Description *d = vit->description;
+  if (d->stem)
+    vitgate__t2t_load(&vit->stem, loader, d);
+  vit->embedding = load_embedding(loader, vit);
+  vit->patch = load_patch(loader, d);
+  vit->blocks = g_new0(Block, d->depth);
+  for (guint i = 0; i < d->depth && !loader->failed; i++) {
+    vit->blocks[i] = load_block(loader, d, i);
+    vitgate__safetensors_forget_pages(loader->file);
+  }
+  vit->norm = vitgate__load_norm(loader, d->mean_pooling ? "fc_norm" : "norm", d->dim);
+  vit->head = vitgate__load_linear(loader, "head", TRUE, d->n_classes, d->dim);
+  if (d->distilled)
+    vit->head_dist = vitgate__load_linear(loader, "head_dist", TRUE, d->n_classes, d->dim);
+}
+
+Vit *vitgate__vit_load(const Description *d, const Safetensors *file, VitgatePrecision precision,
+                       GError **error)
+{
+  gsize total, largest;
+  measure(d, precision, &total, &largest);
+  Vit *vit = g_new0(Vit, 1);
+  vit->description = d;
+  vit->precision = precision;
+  vit->n_prefix = d->distilled ? 2 : 1;
+  vit->tail = vitgate__description_tail(d);
+  g_autofree float *scratch = g_try_new(float, largest);
+  if (!scratch || posix_memalign((void **)&vit->memory, 64, MAX(total, 1) * sizeof(float))) {
+    vit->memory = NULL;
+    vitgate__set_error(error, VITGATE_ERROR_MEMORY,
+                       "%s: no memory for %" G_GSIZE_FORMAT " bytes of weights",
+                       vitgate__safetensors_get_path(file), (total + largest) * sizeof(float));
+    vitgate__vit_free(&vit);
+    return NULL;
+  }
+  WeightLoader loader = {
+    .file = file, .precision = precision, .next = vit->memory, .scratch = scratch, .error = error
+  };
+  load_all(&loader, vit);
+  if (loader.failed)
+    vitgate__vit_free(&vit);
+  return vit;
+}
+
+void vitgate__vit_free(Vit **vit)
+{
+  Vit *v = g_steal_pointer(vit);
+  if (!v)
+    return;
+  free(v->memory);
+  g_free(v->blocks);
+  g_free(v);
+}

@@ -1,0 +1,123 @@
+/* The two modules of a block, on one image. */
+#include <math.h>
+
+#include "network/vit-work.h"
+
+void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows)
+{
+  const Description *d = job->vit->description;
+  vitgate__normalize(norm, d->layer_norm_eps, job->scratch->norm,
+                     job->image->x + (gsize)first * d->dim, d->dim, rows);
+}
+
+/* Merges tokens whose keys agree; the keys are still in qkv. */
+static void merge_tokens(Job *job, guint block)
+{
+  const Description *d = job->vit->description;
+  const guint heads = d->blocks[block].heads, width = heads * d->head_dim;
+  ImageState *image = job->image;
+  if (job->dial->thresholds[block] >= MERGE_NEVER)
+    return;
+  if (job->leads) {
+    const guint before = image->n_tokens, prefix = job->vit->n_prefix;
+    image->outcome.gmacs += vitgate__merge_gmacs(before - prefix, d->head_dim);
+    image->n_tokens =
+        vitgate__merge_match(job->scratch->merge, job->scratch->into, job->qkv + width, 3 * width,
+                             heads, d->head_dim, before, prefix, job->dial->thresholds[block]);
+    if (image->n_tokens < before) {
+      vitgate__merge_apply(job->scratch->merge, image->x, image->size, job->scratch->into, before,
+                           prefix, d->dim);
+      for (guint i = 0; i < image->n_tokens; i++)
+        image->offsets[i] =
+            image->size[i] > 1 ? logf(image->size[i]) * sqrtf((float)d->head_dim) : 0.0f;
+      image->merged = TRUE;
+    }
+  }
+  wait_for_others(job);
+  share_rows(job);
+}
+
+/* The attention of all heads for the rows from @first to @last, in place of their queries. All
+ * members that share the image call it, each with its own rows. */
+static void attend(const Job *job, guint heads, guint first, guint last)
+{
+  const guint n = job->vit->description->head_dim;
+  const Attention attention = {
+    .precision = job->vit->precision,
+    .heads = heads,
+    .head_dim = n,
+    .n_tokens = job->image->n_tokens,
+    .factor = 1.0f / sqrtf((float)n),
+    .offsets = job->image->merged ? job->image->offsets : NULL,
+    .qkv = job->qkv,
+    .packed = job->heads,
+    .scores = job->scratch->scores,
+    .scratch = job->scratch->attend,
+    .team = job->team,
+    .member = job->member,
+    .n = job->n,
+  };
+  vitgate__attend(&attention, first, last);
+}
+
+void vitgate__vit_attention(Job *job, guint b)
+{
+  const Description *d = job->vit->description;
+  const Block *block = &job->vit->blocks[b];
+  const guint heads = d->blocks[b].heads, width = heads * d->head_dim;
+  wait_for_others(job); /* the qkv they share may hold an image of member 0's own until here */
+  for (guint row = job->first, rows; row < job->last; row += rows) {
+    rows = vitgate__linear_rows(job->last - row);
+    vitgate__vit_normalize(job, &block->norm1, row, rows);
+    vitgate__vit_multiply(job, &block->qkv, job->qkv + (gsize)row * 3 * width, 3 * width,
+                          job->scratch->norm, d->dim, LINEAR_STORE, rows);
+  }
+  wait_for_others(job);
+  attend(job, heads, job->first, job->last);
+  vitgate__vit_multiply(job, &block->proj, job->image->x + (gsize)job->first * d->dim, d->dim,
+                        job->qkv + (gsize)job->first * 3 * width, 3 * width, LINEAR_ADD,
+                        job->last - job->first);
+  wait_for_others(job);
+  merge_tokens(job, b);
+}
+
+/* Keys and values are shared out; what little is left the leading member does. */
+void vitgate__vit_attend_tail(const Job *job)
+{
+  const Vit *vit = job->vit;
+  const Description *d = vit->description;
+  const Block *block = &vit->blocks[vit->tail];
+  const guint heads = d->blocks[vit->tail].heads, width = heads * d->head_dim;
+  wait_for_others(job);
+  for (guint row = job->first, rows; row < job->last; row += rows) {
+    rows = vitgate__linear_rows(job->last - row);
+    float *qkv = job->qkv + (gsize)row * 3 * width;
+    vitgate__vit_normalize(job, &block->norm1, row, rows);
+    vitgate__vit_multiply(job, &block->qkv, qkv + width, 3 * width, job->scratch->norm, d->dim,
+                          LINEAR_STORE, rows);
+    if (row < vit->n_prefix)
+      vitgate__vit_multiply(job, &block->q, qkv, 3 * width, job->scratch->norm, d->dim,
+                            LINEAR_STORE, MIN(rows, vit->n_prefix - row));
+  }
+  wait_for_others(job);
+  attend(job, heads, 0, job->leads ? vit->n_prefix : 0);
+  if (!job->leads)
+    return;
+  vitgate__vit_multiply(job, &block->proj, job->image->x, d->dim, job->qkv, 3 * width, LINEAR_ADD,
+                        vit->n_prefix);
+}
+
+void vitgate__vit_mlp(const Job *job, guint b)
+{
+  const Description *d = job->vit->description;
+  const Block *block = &job->vit->blocks[b];
+  const guint neurons = d->blocks[b].neurons;
+  for (guint row = job->first, rows; row < job->last; row += rows) {
+    rows = vitgate__linear_rows(job->last - row);
+    vitgate__vit_normalize(job, &block->norm2, row, rows);
+    vitgate__vit_multiply(job, &block->fc1, job->scratch->hidden, neurons, job->scratch->norm,
+                          d->dim, LINEAR_GELU, rows);
+    vitgate__vit_multiply(job, &block->fc2, job->image->x + (gsize)row * d->dim, d->dim,
+                          job->scratch->hidden, neurons, LINEAR_ADD, rows);
+  }
+}

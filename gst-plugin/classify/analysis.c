@@ -1,0 +1,267 @@
+/* analysis.c: what is done for one frame, in the streaming thread, step by step. */
+#include "classify/analysis.h"
+
+#include "common/errors.h"
+
+#define GST_CAT_DEFAULT gst_vitgate_debug
+
+/* ---- Before -------------------------------------------------------------------------------- */
+
+/* How much later a frame came than it should have in a live pipeline. */
+static GstClockTimeDiff lateness(GstVitgate *self, GstClockTime running_time, GstClockTime latency)
+{
+  GstClock *clock = gst_element_get_clock(GST_ELEMENT(self));
+  GstClockTime due, now;
+
+  if (!clock)
+    return 0;
+  due = gst_element_get_base_time(GST_ELEMENT(self)) + running_time + latency;
+  now = gst_clock_get_time(clock);
+  gst_object_unref(clock);
+  return GST_CLOCK_DIFF(due, now);
+}
+
+void gst_vitgate_analysis_begin(GstVitgate *self, GstVitgateAnalysis *a, GstBuffer *buffer)
+{
+  GstClockTime upstream_latency, late_frame;
+
+  *a = (GstVitgateAnalysis){
+    .buffer = buffer,
+    .times = gst_vitgate_frame_times(&GST_BASE_TRANSFORM(self)->segment, buffer),
+    .start = gst_util_get_timestamp(),
+  };
+  GST_OBJECT_LOCK(self);
+  if (gst_vitgate_loader_swap(self)) {
+    gst_vitgate_controller_restart(&self->controller);
+    gst_vitgate_stats_set_model(&self->stats, self->classifier);
+  }
+  a->settings = self->settings;
+  a->settings.model = a->settings.labels = NULL;
+  upstream_latency = self->upstream_latency;
+  late_frame = self->late_frame;
+  self->late_frame = GST_CLOCK_TIME_NONE;
+  GST_OBJECT_UNLOCK(self);
+
+  if (GST_CLOCK_TIME_IS_VALID(late_frame))
+    gst_vitgate_controller_lack(&self->controller, late_frame);
+  if (a->settings.budget > 0 && GST_CLOCK_TIME_IS_VALID(upstream_latency) &&
+      GST_CLOCK_TIME_IS_VALID(a->times.running_time))
+    a->lateness = lateness(self, a->times.running_time, upstream_latency);
+  if (self->classifier->result)
+    self->classifier->age++;
+}
+
+/* ---- Decisions ----------------------------------------------------------------------------- */
+
+static GstVitgateControllerLimits controller_limits(const GstVitgate *self,
+                                                    const GstVitgateSettings *settings)
+{
+  const VitgateModelInfo *info = self->classifier->info;
+  const double asked = settings->compute < 0 ? info->default_compute : settings->compute;
+  const double most = CLAMP(asked, info->min_compute, info->max_compute);
+
+  return (GstVitgateControllerLimits){
+    .budget = settings->budget,
+    .least = CLAMP(settings->min_compute, info->min_compute, most),
+    .most = most,
+  };
+}
+
+gboolean gst_vitgate_analysis_has_time(GstVitgate *self, const GstVitgateAnalysis *a)
+{
+  const GstVitgateControllerLimits limits = controller_limits(self, &a->settings);
+
+  return gst_vitgate_controller_admit(&self->controller, &limits, a->start, a->times.running_time,
+                                      a->lateness);
+}
+
+void gst_vitgate_analysis_decide(GstVitgate *self, GstVitgateAnalysis *a)
+{
+  const GstVitgateClassifier *classifier = self->classifier;
+
+  if (gst_vitgate_frame_is_empty(a->buffer))
+    a->state = GST_VITGATE_STATE_EMPTY;
+  else if (classifier->result && classifier->age < a->settings.interval)
+    a->state = GST_VITGATE_STATE_INTERVAL;
+  else if (!gst_vitgate_analysis_has_time(self, a) && classifier->result)
+    a->state = GST_VITGATE_STATE_LATE; /* without any result yet, one is better late than never */
+  else
+    a->state = GST_VITGATE_STATE_FRESH;
+}
+
+/* Whether the last result may stand for the picture just looked at. */
+static gboolean is_unchanged(GstVitgate *self, const GstVitgateAnalysis *a)
+{
+  GstVitgateClassifier *classifier = self->classifier;
+  GstClockTime age;
+
+  if (a->settings.reuse_threshold <= 0) {
+    vitgate_scene_forget(classifier->scene);
+    return FALSE;
+  }
+  if (vitgate_scene_look(classifier->scene, classifier->tensor) > a->settings.reuse_threshold ||
+      !classifier->result)
+    return FALSE;
+  if (a->settings.max_age == 0)
+    return TRUE;
+  age = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time);
+  return GST_CLOCK_TIME_IS_VALID(age) && age < a->settings.max_age;
+}
+
+/* ---- Pixels -------------------------------------------------------------------------------- */
+
+/* A frame that cannot be read is passed on all the same: an analyser costs no frame. One warning
+ * speaks for a whole run of them. */
+static void warn_unreadable(GstVitgate *self, GstBuffer *buffer, const char *reason)
+{
+  if (self->unreadable)
+    return;
+  self->unreadable = TRUE;
+  GST_ELEMENT_WARNING(self, STREAM, FAILED, ("Cannot read a frame: %s", reason),
+                      ("%" GST_PTR_FORMAT, buffer));
+}
+
+gboolean gst_vitgate_analysis_map(GstVitgate *self, GstVitgateAnalysis *a, GstVitgateFrame *frame)
+{
+  const char *reason;
+
+  if (gst_vitgate_frame_map(frame, &self->layout, a->buffer, &reason)) {
+    self->unreadable = FALSE;
+    return TRUE;
+  }
+  warn_unreadable(self, a->buffer, reason);
+  a->state = GST_VITGATE_STATE_EMPTY;
+  return FALSE;
+}
+
+GstFlowReturn gst_vitgate_analysis_fail(GstVitgate *self, const GError *error)
+{
+  gst_vitgate_post_error(GST_ELEMENT(self), "Cannot classify a frame", error);
+  return GST_FLOW_ERROR;
+}
+
+GstFlowReturn gst_vitgate_analysis_look(GstVitgate *self, GstVitgateAnalysis *a)
+{
+  g_autoptr(GError) error = NULL;
+  GstVitgateFrame frame;
+  gboolean seen;
+
+  if (!gst_vitgate_analysis_map(self, a, &frame))
+    return GST_FLOW_OK;
+  seen = gst_vitgate_classifier_look(self->classifier, &frame.image, &error);
+  gst_vitgate_frame_unmap(&frame);
+  if (!seen)
+    return gst_vitgate_analysis_fail(self, error);
+  if (is_unchanged(self, a))
+    a->state = GST_VITGATE_STATE_UNCHANGED;
+  return GST_FLOW_OK;
+}
+
+GstFlowReturn gst_vitgate_analysis_infer(GstVitgate *self, GstVitgateAnalysis *a)
+{
+  g_autoptr(GError) error = NULL;
+  const VitgateResult *result;
+
+  a->compute = self->controller.dial;
+  if (!gst_vitgate_classifier_infer(self->classifier, a->compute, a->times.stream_time, &error))
+    return gst_vitgate_analysis_fail(self, error);
+  result = self->classifier->result;
+  if (a->settings.reuse_threshold > 0)
+    vitgate_scene_keep(self->classifier->scene);
+  a->engine = result->preprocess_ns + result->forward_ns;
+  a->gmacs = result->gmacs;
+  return GST_FLOW_OK;
+}
+
+/* ---- After --------------------------------------------------------------------------------- */
+
+void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
+{
+  GstVitgateClassifier *classifier = self->classifier;
+  GstVitgateFrameResult result;
+
+  if (!classifier->result)
+    return;
+  result = (GstVitgateFrameResult){
+    .model = classifier->info,
+    .result = classifier->result,
+    .compute = classifier->compute,
+    .labels = classifier->labels,
+    .indices = classifier->indices,
+    .scores = classifier->scores,
+    .n = gst_vitgate_classifier_top_k(classifier, classifier->result, a->settings.top_k,
+                                      a->settings.threshold),
+    .age = classifier->age,
+    .age_time = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time),
+    .state = a->state,
+  };
+  gst_vitgate_results_attach(a->buffer, &result, self->layout.image.width,
+                             self->layout.image.height);
+  if (a->state == GST_VITGATE_STATE_FRESH && a->settings.post_messages)
+    gst_element_post_message(GST_ELEMENT(self),
+                             gst_vitgate_results_message(GST_OBJECT(self), &result, &a->times));
+}
+
+/* Tells the pipeline that the strategy for want of time is another one now. */
+static void post_strategy(GstVitgate *self, const GstVitgateAnalysis *a, gboolean live,
+                          guint64 inferred, guint64 skipped)
+{
+  const GstVitgateController *controller = &self->controller;
+  const double share = controller->told == GST_VITGATE_STRATEGY_SKIP
+                           ? 0
+                           : controller->dial / controller->limits.most;
+  GstMessage *message =
+      gst_message_new_qos(GST_OBJECT(self), live, a->times.running_time, a->times.stream_time,
+                          a->times.timestamp, a->times.duration);
+
+  gst_message_set_qos_values(message, a->lateness, share, (gint)(share * 1000000));
+  gst_message_set_qos_stats(message, GST_FORMAT_BUFFERS, inferred, skipped);
+  gst_element_post_message(GST_ELEMENT(self), message);
+}
+
+static void count(GstVitgateStats *stats, const GstVitgateAnalysis *a, GstClockTime processing)
+{
+  if (a->state == GST_VITGATE_STATE_FRESH) {
+    gst_vitgate_stats_add_inference(stats, processing, a->engine, a->gmacs);
+    stats->compute = a->compute;
+    return;
+  }
+  gst_vitgate_stats_add_frame(stats);
+  if (a->state == GST_VITGATE_STATE_UNCHANGED)
+    stats->reused++;
+  else if (a->state == GST_VITGATE_STATE_LATE)
+    stats->skipped++;
+}
+
+/* Beyond the budget nothing is promised. To be called with the object lock held.
+ * Returns: whether the latency to tell has changed. */
+static gboolean update_latency(GstVitgate *self, GstClockTime budget)
+{
+  const GstClockTime before = self->latency, worst = self->stats.latency;
+
+  self->latency = budget > 0 ? MIN(worst, budget) : worst;
+  return self->latency != before;
+}
+
+void gst_vitgate_analysis_end(GstVitgate *self, const GstVitgateAnalysis *a)
+{
+  const GstClockTime now = gst_util_get_timestamp(), processing = now - a->start;
+  gboolean new_latency, live;
+  guint64 inferred, skipped;
+
+  if (a->state == GST_VITGATE_STATE_FRESH)
+    gst_vitgate_controller_note(&self->controller, now, processing);
+
+  GST_OBJECT_LOCK(self);
+  count(&self->stats, a, processing);
+  new_latency = update_latency(self, a->settings.budget);
+  live = GST_CLOCK_TIME_IS_VALID(self->upstream_latency);
+  inferred = self->stats.inferred;
+  skipped = self->stats.skipped;
+  GST_OBJECT_UNLOCK(self);
+
+  if (gst_vitgate_controller_news(&self->controller, now))
+    post_strategy(self, a, live, inferred, skipped);
+  if (new_latency)
+    gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
+}

@@ -1,0 +1,276 @@
+/* controller.c: keeps a stream within its time. */
+#include "classify/controller.h"
+
+#include "classify/times.h"
+
+#define WINDOW GST_VITGATE_CONTROLLER_WINDOW
+
+/* Share of the budget that a move of the dial aims at. */
+#define AIM 0.9
+
+/* Upward moves from end to end of the dial. */
+#define STEPS 4
+
+/* Half a minute of camera video. */
+#define MOST_PATIENCE 16
+
+/* One late frame or one queue may be chance. */
+#define MOST_LACKS 1
+
+/* While inferences are skipped, trying one should cost a twentieth of the time, within bounds
+ * between which a result is worth having. */
+#define TRY_SHARE    20
+#define SOONEST_TRY  GST_SECOND
+#define LATEST_TRY   (5 * GST_SECOND)
+#define ENOUGH_TRIES 3
+
+/* Draining should take at least 1 / DRAIN_PROGRESS of the budget from the lateness within so many
+ * frames. */
+#define STUCK_FRAMES   8
+#define DRAIN_PROGRESS 16
+
+#define LASTING GST_SECOND
+
+void gst_vitgate_controller_reset(GstVitgateController *self)
+{
+  *self = (GstVitgateController){
+    .moved = GST_CLOCK_TIME_NONE,
+    .patience = 1,
+    .better_since = GST_CLOCK_TIME_NONE,
+  };
+}
+
+void gst_vitgate_controller_restart(GstVitgateController *self)
+{
+  const GstVitgateStrategy told = self->told;
+
+  gst_vitgate_controller_reset(self);
+  self->told = told;
+}
+
+void gst_vitgate_controller_flush(GstVitgateController *self)
+{
+  self->moved = GST_CLOCK_TIME_NONE;
+  self->lacks = 0;
+  self->own_lateness = 0;
+  self->draining = FALSE;
+}
+
+/* ---- The dial ------------------------------------------------------------------------------ */
+
+static void move(GstVitgateController *self, double dial)
+{
+  self->dial = dial;
+  self->strategy =
+      dial < self->limits.most ? GST_VITGATE_STRATEGY_REDUCED : GST_VITGATE_STRATEGY_FULL;
+  self->n_times = 0;
+  self->lacks = 0;
+  self->moved = GST_CLOCK_TIME_NONE;
+  self->on_trial = FALSE;
+}
+
+static double step(const GstVitgateController *self)
+{
+  return (self->limits.most - self->limits.least) / STEPS;
+}
+
+static void end_trial(GstVitgateController *self, gboolean lasted)
+{
+  if (!self->on_trial)
+    return;
+  self->on_trial = FALSE;
+  if (!lasted) {
+    self->failed = self->dial;
+    self->patience = MIN(2 * self->patience, MOST_PATIENCE);
+  } else if (self->dial >= self->failed) {
+    self->failed = 0;
+    self->patience = 1;
+  }
+}
+
+static gboolean at_least(const GstVitgateController *self)
+{
+  return self->dial <= self->limits.least;
+}
+
+static void lower(GstVitgateController *self, double factor)
+{
+  end_trial(self, FALSE);
+  move(self, MAX(self->limits.least, MIN(self->dial * factor, self->dial - step(self))));
+}
+
+/* All but one must hold in any case: it may be chance. */
+static GstClockTime p95(const GstVitgateController *self)
+{
+  const guint n = MIN(self->n_times, WINDOW);
+
+  return gst_vitgate_times_limit(self->times, n, MAX(1, n / 20));
+}
+
+/* After a whole window that held. */
+static void consider_more(GstVitgateController *self, GstClockTime taken)
+{
+  const double next = MIN(self->limits.most, self->dial + step(self));
+
+  end_trial(self, TRUE);
+  if (self->lacks > 0) { /* not all that well */
+    self->lacks = 0;
+    self->n_times = 0;
+    return;
+  }
+  if (self->strategy == GST_VITGATE_STRATEGY_FULL)
+    return;
+  if (self->failed > 0 && next >= self->failed && self->n_times < WINDOW * self->patience)
+    return;
+  /* More than it will take, as part of the time has nothing to do with the dial. */
+  if (taken * next > AIM * self->limits.budget * self->dial)
+    return;
+  move(self, next);
+  self->on_trial = TRUE;
+}
+
+/* ---- Skipping ------------------------------------------------------------------------------ */
+
+static void wait_for_next_try(GstVitgateController *self, GstClockTime now, GstClockTime taken)
+{
+  self->good_tries = 0;
+  self->next_try = now + CLAMP(TRY_SHARE * taken, SOONEST_TRY, LATEST_TRY);
+}
+
+static void note_try(GstVitgateController *self, GstClockTime now, GstClockTime taken)
+{
+  if (taken > AIM * self->limits.budget) {
+    wait_for_next_try(self, now, taken);
+    return;
+  }
+  self->next_try = now;
+  if (++self->good_tries < ENOUGH_TRIES)
+    return;
+  move(self, self->limits.least);
+  self->on_trial = TRUE;
+}
+
+void gst_vitgate_controller_note(GstVitgateController *self, GstClockTime now, GstClockTime taken)
+{
+  GstClockTime most;
+
+  if (self->limits.budget == 0)
+    return;
+  if (self->strategy == GST_VITGATE_STRATEGY_SKIP) {
+    note_try(self, now, taken);
+    return;
+  }
+  self->times[self->n_times++ % WINDOW] = taken;
+  most = p95(self);
+  if (most <= self->limits.budget) {
+    if (self->n_times >= WINDOW)
+      consider_more(self, most);
+  } else if (!at_least(self)) {
+    lower(self, AIM * self->limits.budget / most);
+  } else {
+    end_trial(self, FALSE);
+    self->strategy = GST_VITGATE_STRATEGY_SKIP;
+    wait_for_next_try(self, now, taken);
+  }
+}
+
+static void note_lack(GstVitgateController *self)
+{
+  if (++self->lacks > MOST_LACKS && !at_least(self))
+    lower(self, 1);
+}
+
+void gst_vitgate_controller_lack(GstVitgateController *self, GstClockTime running_time)
+{
+  /* Frames from before the last move tell nothing of the dial as it is now. */
+  if (GST_CLOCK_TIME_IS_VALID(self->moved) && running_time >= self->moved)
+    note_lack(self);
+}
+
+/* ---- Lateness ------------------------------------------------------------------------------ */
+
+static void start_draining(GstVitgateController *self, GstClockTimeDiff late)
+{
+  self->draining = TRUE;
+  self->least_late = late;
+  self->stuck = 0;
+  note_lack(self);
+}
+
+/* Returns: whether the frame should pass so that a queue can drain. */
+static gboolean is_late(GstVitgateController *self, GstClockTimeDiff lateness)
+{
+  const GstClockTimeDiff budget = self->limits.budget, late = MAX(lateness, 0);
+
+  self->own_lateness = MIN(self->own_lateness, late);
+  if (!self->draining) {
+    if (late - self->own_lateness > budget)
+      start_draining(self, late);
+  } else if (late - self->own_lateness <= budget / 2) {
+    self->draining = FALSE;
+  } else if (late < self->least_late - budget / DRAIN_PROGRESS) {
+    self->least_late = late;
+    self->stuck = 0;
+  } else if (++self->stuck >= STUCK_FRAMES) {
+    self->own_lateness = self->least_late;
+    self->draining = FALSE;
+  }
+  return self->draining;
+}
+
+/* ---- Decisions ----------------------------------------------------------------------------- */
+
+static void take_limits(GstVitgateController *self, const GstVitgateControllerLimits *limits)
+{
+  self->limits = *limits;
+  if (limits->budget == 0) {
+    self->draining = FALSE;
+    self->own_lateness = 0;
+  }
+  if (limits->budget == 0 || self->strategy == GST_VITGATE_STRATEGY_FULL) {
+    if (self->dial != limits->most || self->strategy != GST_VITGATE_STRATEGY_FULL)
+      move(self, limits->most);
+  } else if (self->strategy == GST_VITGATE_STRATEGY_SKIP) {
+    self->dial = limits->least;
+  } else if (self->dial < limits->least || self->dial > limits->most) {
+    move(self, CLAMP(self->dial, limits->least, limits->most));
+  }
+}
+
+gboolean gst_vitgate_controller_admit(GstVitgateController *self,
+                                      const GstVitgateControllerLimits *limits, GstClockTime now,
+                                      GstClockTime running_time, GstClockTimeDiff lateness)
+{
+  take_limits(self, limits);
+  if (limits->budget == 0)
+    return TRUE;
+  if (is_late(self, lateness))
+    return FALSE;
+  if (!GST_CLOCK_TIME_IS_VALID(self->moved))
+    self->moved = running_time;
+  if (self->strategy != GST_VITGATE_STRATEGY_SKIP)
+    return TRUE;
+  if (now < self->next_try)
+    return FALSE;
+  self->next_try = now + SOONEST_TRY; /* where nothing comes of this one */
+  return TRUE;
+}
+
+gboolean gst_vitgate_controller_news(GstVitgateController *self, GstClockTime now)
+{
+  const GstVitgateStrategy is = self->draining ? GST_VITGATE_STRATEGY_SKIP : self->strategy;
+
+  if (is == self->told) {
+    self->better_since = GST_CLOCK_TIME_NONE;
+    return FALSE;
+  }
+  if (is < self->told) {
+    if (!GST_CLOCK_TIME_IS_VALID(self->better_since))
+      self->better_since = now;
+    if (now - self->better_since < LASTING)
+      return FALSE;
+  }
+  self->told = is;
+  self->better_since = GST_CLOCK_TIME_NONE;
+  return TRUE;
+}

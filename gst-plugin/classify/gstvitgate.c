@@ -1,0 +1,388 @@
+/* gstvitgate.c: the element vitgate. */
+/**
+ * SECTION:element-vitgate
+ * @title: vitgate
+ * @short_description: classifies video frames with a compressed, gated vision transformer
+ *
+ * vitgate looks at every frame, or at every #GstVitgate:inference-interval th, and attaches the
+ * classes it sees, best first. Frames pass unchanged, byte for byte, in the format the camera or
+ * the decoder gives; none is dropped, reordered or converted. A frame that was not inferred
+ * carries the last result with its age in frames and in time, and says why.
+ *
+ * Results are read from the frame's #GstCustomMeta "VitgateMeta", from the parameters of a
+ * #GstVideoRegionOfInterestMeta, from a GstAnalyticsClsMtd (GStreamer 1.24 and later), or from
+ * element messages on the bus; META.md in this folder documents all fields.
+ *
+ * Times are in nanoseconds, compute in GMACs (1e9 multiply-adds), scores are probabilities from
+ * 0 to 1.
+ *
+ * A buffer without content (empty, or flagged GST_BUFFER_FLAG_GAP) passes with the last result,
+ * if there is one; so does one that does not hold what its caps say, with an element warning.
+ * After a flush, a new stream or new caps the last result counts no more and the next frame is
+ * inferred. The element answers LATENCY queries with the longest time that one of the last 512
+ * inferences took, but not more than the budget, and asks for a new latency when that changes by a
+ * quarter.
+ *
+ * ## How much is computed
+ * #GstVitgate:compute is the dial, from the least that the model can do to all of it; it may be
+ * turned, or controlled, while playing.
+ *
+ * With #GstVitgate:latency-budget the element turns the dial itself: down at once when one in
+ * twenty inferences takes longer, when frames come late to a sink (QoS events) or when they reach a
+ * live stream's vitgate later than the budget allows; slowly up again when there is room. Where
+ * the least, or #GstVitgate:min-compute, is too slow, and as long as a live stream is behind by
+ * more than the budget, frames pass at once with the last result (its state is "late"), and an
+ * inference is tried from time to time. So the lag of a live stream is bounded by the budget and
+ * one inference, whatever the load. A delay that does not shrink when frames pass at once comes
+ * from elsewhere and is not held against the stream. A QOS message tells when any of this begins or
+ * ends.
+ *
+ * With #GstVitgate:reuse-threshold a frame whose picture has hardly changed since the last
+ * inference keeps that result ("unchanged") until #GstVitgate:max-age has passed.
+ *
+ * ## Regions
+ * With #GstVitgate:inference-region=roi-list not the frame is classified but what a detector
+ * upstream found in it: every #GstVideoRegionOfInterestMeta and GstAnalyticsODMtd, those of a frame
+ * as batches of up to 16. #GstVitgate:object-class, #GstVitgate:min-region-size and
+ * #GstVitgate:max-regions choose among them. Results are attached to the regions themselves, and
+ * listed in VitgateMeta. What vitgate itself attached to a frame is no region.
+ *
+ * An object is seen whole and in its proportions: the model looks at the square around it that has
+ * its longer side, moved into the frame; only an object that is longer than the frame is high (or
+ * wide) is squeezed. Places are those of the frame that is shown (of a crop meta's rectangle).
+ *
+ * A region reaching beyond the frame is clipped. One that is empty or lies outside, and more than
+ * max-regions, are left alone; an element warning tells of each run of frames with such.
+ *
+ * Where a tracker gave a region an id (a GstAnalyticsTrackingMtd that its detection is related to,
+ * a parameter "object_id" of its region of interest, or the id of the latter), its result is
+ * carried from frame to frame: #GstVitgate:reclassify-interval tells how often it is looked at
+ * again, and on frames without an inference, for #GstVitgate:inference-interval or for want of
+ * time, it has its last result with its age. A region without an id, or a new one, has none on such
+ * frames. An id that has been away for more than 30 frames is forgotten.
+ *
+ * #GstVitgate:latency-budget is that of all regions of a frame together.
+ * #GstVitgate:reuse-threshold is about whole frames only.
+ *
+ * ## Changes while playing
+ * #GstVitgate:model, #GstVitgate:labels, #GstVitgate:precision and #GstVitgate:inference-region may
+ * be set while frames flow: what they ask for is loaded in a thread of its own and takes over
+ * between two frames. What cannot be used leaves the old in place, with a warning message; set
+ * again before a load is done, the last one wins. Properties set in one g_object_set() are loaded
+ * together. Properties tell what was asked for, #GstVitgate:stats what is in use.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 -m filesrc location=cars.mp4 ! decodebin ! \
+ *   vitgate model=deit-tiny.safetensors top-k=3 post-messages=true ! fakesink
+ * ]| Prints the three best classes of every frame as bus messages.
+ * |[
+ * gst-launch-1.0 -m v4l2src ! videoconvert ! vitgate latency-budget=30000000 \
+ *   reuse-threshold=0.03 ! autovideosink
+ * ]| Spends at most 30 ms on a frame of a camera, and next to nothing on a still scene.
+ * |[
+ * gst-launch-1.0 -m filesrc location=street.mp4 ! decodebin ! \
+ *   gvadetect model=yolo11s.xml ! gvatrack ! vitgate inference-region=roi-list object-class=car \
+ *   reclassify-interval=10 post-messages=true ! fakesink
+ * ]| Tells what kind of car each car is, and looks again every ten frames.
+ */
+#include "classify/gstvitgate.h"
+
+#include "classify/analysis.h"
+#include "classify/region-analysis.h"
+#include "common/errors.h"
+
+GST_DEBUG_CATEGORY(gst_vitgate_debug);
+#define GST_CAT_DEFAULT gst_vitgate_debug
+
+enum {
+  PROP_STATS = GST_VITGATE_N_SETTINGS,
+};
+
+#define SIZE_CAPS "(int) [ 1, " G_STRINGIFY(GST_VITGATE_MAX_SIZE) " ]"
+#define FRAME_CAPS                                                                                 \
+  ", format = (string) " GST_VITGATE_FORMATS ", width = " SIZE_CAPS ", height = " SIZE_CAPS        \
+  ", framerate = " GST_VIDEO_FPS_RANGE
+
+/* Overlays that travel beside the pixels for the sink to draw are no concern of ours. */
+#define PAD_CAPS                                                                                   \
+  "video/x-raw" FRAME_CAPS                                                                         \
+  "; video/x-raw(memory:SystemMemory, meta:GstVideoOverlayComposition)" FRAME_CAPS
+
+static GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(PAD_CAPS));
+static GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(PAD_CAPS));
+
+G_DEFINE_TYPE(GstVitgate, gst_vitgate, GST_TYPE_BASE_TRANSFORM)
+GST_ELEMENT_REGISTER_DEFINE(vitgate, "vitgate", GST_RANK_NONE, GST_TYPE_VITGATE)
+
+/* ---- Properties ---------------------------------------------------------------------------- */
+
+static void gst_vitgate_set_property(GObject *object, guint id, const GValue *value,
+                                     GParamSpec *spec)
+{
+  GstVitgate *self = GST_VITGATE(object);
+  gboolean known;
+
+  GST_OBJECT_LOCK(object);
+  known = gst_vitgate_settings_set(&self->settings, id, value);
+  if (gst_vitgate_settings_need_load(spec->name))
+    self->loader.changed = TRUE;
+  GST_OBJECT_UNLOCK(object);
+  if (!known)
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+}
+
+/* Comes after g_object_set() has set all it was given: what belongs together is loaded together. */
+static void gst_vitgate_notify(GObject *object, GParamSpec *spec)
+{
+  GstVitgate *self = GST_VITGATE(object);
+
+  if (gst_vitgate_settings_need_load(spec->name))
+    gst_vitgate_loader_run(self);
+  if (G_OBJECT_CLASS(gst_vitgate_parent_class)->notify)
+    G_OBJECT_CLASS(gst_vitgate_parent_class)->notify(object, spec);
+}
+
+static void gst_vitgate_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+  GstVitgate *self = GST_VITGATE(object);
+  GstVitgateStats stats;
+  gboolean known = TRUE;
+
+  GST_OBJECT_LOCK(object);
+  if (id == PROP_STATS)
+    gst_vitgate_stats_copy(&stats, &self->stats);
+  else
+    known = gst_vitgate_settings_get(&self->settings, id, value);
+  GST_OBJECT_UNLOCK(object);
+
+  /* Sorting can wait until no frame waits for the lock. */
+  if (id == PROP_STATS) {
+    g_value_take_boxed(value, gst_vitgate_stats_to_structure(&stats));
+    gst_vitgate_stats_reset(&stats);
+  } else if (!known) {
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  }
+}
+
+/* ---- Start and stop ------------------------------------------------------------------------ */
+
+static gboolean gst_vitgate_start(GstBaseTransform *trans)
+{
+  GstVitgate *self = GST_VITGATE(trans);
+
+  self->classifier = gst_vitgate_loader_open(self);
+  if (!self->classifier)
+    return FALSE;
+  gst_vitgate_controller_reset(&self->controller);
+  self->unreadable = self->bad_regions = self->too_many_regions = FALSE;
+
+  GST_OBJECT_LOCK(self);
+  gst_vitgate_stats_reset(&self->stats);
+  gst_vitgate_stats_set_model(&self->stats, self->classifier);
+  self->latency = 0;
+  self->upstream_latency = GST_CLOCK_TIME_NONE;
+  self->late_frame = GST_CLOCK_TIME_NONE;
+  GST_OBJECT_UNLOCK(self);
+  return TRUE;
+}
+
+static gboolean gst_vitgate_stop(GstBaseTransform *trans)
+{
+  GstVitgate *self = GST_VITGATE(trans);
+
+  gst_vitgate_loader_close(self);
+  gst_vitgate_classifier_free(&self->classifier);
+  return TRUE;
+}
+
+static gboolean gst_vitgate_set_caps(GstBaseTransform *trans, GstCaps *in, GstCaps *out)
+{
+  GstVitgate *self = GST_VITGATE(trans);
+
+  gst_vitgate_classifier_forget(self->classifier);
+  if (!gst_vitgate_frame_layout_init(&self->layout, in)) {
+    GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("Cannot classify frames of these caps"),
+                      ("%" GST_PTR_FORMAT, in));
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* ---- Frames -------------------------------------------------------------------------------- */
+
+static void gst_vitgate_before_transform(GstBaseTransform *trans, GstBuffer *buffer)
+{
+  GstClockTime time;
+
+  if (trans->segment.format != GST_FORMAT_TIME)
+    return;
+  time = gst_segment_to_stream_time(&trans->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+  if (GST_CLOCK_TIME_IS_VALID(time))
+    gst_object_sync_values(GST_OBJECT(trans), time);
+}
+
+static GstFlowReturn analyse_frame(GstVitgate *self, GstVitgateAnalysis *analysis)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  gst_vitgate_analysis_decide(self, analysis);
+  if (analysis->state == GST_VITGATE_STATE_FRESH)
+    flow = gst_vitgate_analysis_look(self, analysis);
+  if (flow == GST_FLOW_OK && analysis->state == GST_VITGATE_STATE_FRESH)
+    flow = gst_vitgate_analysis_infer(self, analysis);
+  if (flow == GST_FLOW_OK)
+    gst_vitgate_analysis_publish(self, analysis);
+  return flow;
+}
+
+static GstFlowReturn analyse_regions(GstVitgate *self, GstVitgateAnalysis *analysis)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  gst_vitgate_region_analysis_decide(self, analysis);
+  if (analysis->state == GST_VITGATE_STATE_FRESH)
+    flow = gst_vitgate_region_analysis_infer(self, analysis);
+  if (flow == GST_FLOW_OK)
+    gst_vitgate_region_analysis_publish(self, analysis);
+  return flow;
+}
+
+static GstFlowReturn gst_vitgate_transform_ip(GstBaseTransform *trans, GstBuffer *buffer)
+{
+  GstVitgate *self = GST_VITGATE(trans);
+  GstVitgateAnalysis analysis;
+  GstFlowReturn flow;
+
+  gst_vitgate_analysis_begin(self, &analysis, buffer);
+  flow =
+      self->classifier->regions ? analyse_regions(self, &analysis) : analyse_frame(self, &analysis);
+  if (flow == GST_FLOW_OK)
+    gst_vitgate_analysis_end(self, &analysis);
+  return flow;
+}
+
+/* ---- Events and queries -------------------------------------------------------------------- */
+
+static gboolean gst_vitgate_sink_event(GstBaseTransform *trans, GstEvent *event)
+{
+  GstVitgate *self = GST_VITGATE(trans);
+  const GstEventType type = GST_EVENT_TYPE(event);
+
+  if (type == GST_EVENT_FLUSH_STOP || type == GST_EVENT_STREAM_START) {
+    gst_vitgate_classifier_forget(self->classifier);
+    gst_vitgate_controller_flush(&self->controller);
+    GST_OBJECT_LOCK(self);
+    self->late_frame = GST_CLOCK_TIME_NONE;
+    GST_OBJECT_UNLOCK(self);
+  }
+  return GST_BASE_TRANSFORM_CLASS(gst_vitgate_parent_class)->sink_event(trans, event);
+}
+
+/* Remembers for the next frame that a sink got one too late. */
+static void note_qos(GstVitgate *self, GstEvent *event)
+{
+  GstQOSType type;
+  GstClockTimeDiff diff;
+  GstClockTime running_time;
+
+  gst_event_parse_qos(event, &type, NULL, &diff, &running_time);
+  if (type == GST_QOS_TYPE_THROTTLE || diff <= 0)
+    return;
+  GST_OBJECT_LOCK(self);
+  self->late_frame = running_time;
+  GST_OBJECT_UNLOCK(self);
+}
+
+/* The base class would skip frames on QoS; it never learns of it. */
+static gboolean gst_vitgate_src_event(GstBaseTransform *trans, GstEvent *event)
+{
+  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) {
+    note_qos(GST_VITGATE(trans), event);
+    return gst_pad_push_event(GST_BASE_TRANSFORM_SINK_PAD(trans), event);
+  }
+  return GST_BASE_TRANSFORM_CLASS(gst_vitgate_parent_class)->src_event(trans, event);
+}
+
+static gboolean gst_vitgate_query(GstBaseTransform *trans, GstPadDirection direction,
+                                  GstQuery *query)
+{
+  GstVitgate *self = GST_VITGATE(trans);
+  GstClockTime min, max, latency;
+  gboolean live;
+
+  if (!GST_BASE_TRANSFORM_CLASS(gst_vitgate_parent_class)->query(trans, direction, query))
+    return FALSE;
+  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY || direction != GST_PAD_SRC)
+    return TRUE;
+
+  gst_query_parse_latency(query, &live, &min, &max);
+  GST_OBJECT_LOCK(self);
+  latency = self->latency;
+  self->upstream_latency = live ? min : GST_CLOCK_TIME_NONE;
+  GST_OBJECT_UNLOCK(self);
+  gst_query_set_latency(query, live, min + latency,
+                        GST_CLOCK_TIME_IS_VALID(max) ? max + latency : max);
+  return TRUE;
+}
+
+/* ---- Class --------------------------------------------------------------------------------- */
+
+static void gst_vitgate_finalize(GObject *object)
+{
+  GstVitgate *self = GST_VITGATE(object);
+
+  gst_vitgate_settings_clear(&self->settings);
+  gst_vitgate_stats_reset(&self->stats);
+  gst_vitgate_loader_clear(self);
+  G_OBJECT_CLASS(gst_vitgate_parent_class)->finalize(object);
+}
+
+static void gst_vitgate_class_init(GstVitgateClass *class)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS(class);
+  GstElementClass *element_class = GST_ELEMENT_CLASS(class);
+  GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS(class);
+
+  GST_DEBUG_CATEGORY_INIT(gst_vitgate_debug, "vitgate", 0, "vision transformer on video frames");
+
+  object_class->set_property = gst_vitgate_set_property;
+  object_class->get_property = gst_vitgate_get_property;
+  object_class->notify = gst_vitgate_notify;
+  object_class->finalize = gst_vitgate_finalize;
+  gst_vitgate_settings_install(object_class);
+  g_object_class_install_property(
+      object_class, PROP_STATS,
+      g_param_spec_boxed(
+          "stats", "Statistics",
+          "In use: model (path), model-name, precision, compute (the dial of the last inference); "
+          "since the element started: frames, inferred, reused (unchanged scenes), skipped (for "
+          "want of time), gmacs; over the last 512 inferences: mean-time, p95-time and worst-time "
+          "in the element, "
+          "mean-engine-time of these in the engine (ns), mean-gmacs",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+
+  gst_element_class_set_static_metadata(
+      element_class, "Vision transformer frame classifier", "Filter/Analyzer/Video",
+      "Classifies video frames with a compressed, gated vision transformer on the CPU",
+      "The vitgate authors");
+  gst_element_class_add_static_pad_template(element_class, &sink_template);
+  gst_element_class_add_static_pad_template(element_class, &src_template);
+
+  trans_class->start = GST_DEBUG_FUNCPTR(gst_vitgate_start);
+  trans_class->stop = GST_DEBUG_FUNCPTR(gst_vitgate_stop);
+  trans_class->set_caps = GST_DEBUG_FUNCPTR(gst_vitgate_set_caps);
+  trans_class->before_transform = GST_DEBUG_FUNCPTR(gst_vitgate_before_transform);
+  trans_class->transform_ip = GST_DEBUG_FUNCPTR(gst_vitgate_transform_ip);
+  trans_class->sink_event = GST_DEBUG_FUNCPTR(gst_vitgate_sink_event);
+  trans_class->src_event = GST_DEBUG_FUNCPTR(gst_vitgate_src_event);
+  trans_class->query = GST_DEBUG_FUNCPTR(gst_vitgate_query);
+}
+
+static void gst_vitgate_init(GstVitgate *self)
+{
+  gst_vitgate_settings_init(&self->settings);
+  gst_vitgate_loader_init(self);
+}

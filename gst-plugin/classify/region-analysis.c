@@ -1,0 +1,141 @@
+/* region-analysis.c: what is done for one frame whose regions are classified. */
+#include "classify/region-analysis.h"
+
+#include "classify/region-results.h"
+
+#define GST_CAT_DEFAULT gst_vitgate_debug
+
+/* One warning speaks for a whole run of frames. Those without regions do not end it. */
+static void warn_left_out(GstVitgate *self, const GstVitgateAnalysis *a,
+                          const GstVitgateRegionsLeftOut *left_out)
+{
+  const guint n = self->classifier->regions->regions->len;
+
+  if (left_out->bad > 0 && !self->bad_regions)
+    GST_ELEMENT_WARNING(self, STREAM, FAILED,
+                        ("Regions of a frame are empty or lie outside of it: %u", left_out->bad),
+                        ("%" GST_PTR_FORMAT, a->buffer));
+  if (left_out->beyond > 0 && !self->too_many_regions)
+    GST_ELEMENT_WARNING(self, STREAM, FAILED,
+                        ("A frame has more regions than max-regions (%u): %u are not classified",
+                         a->settings.regions.most, left_out->beyond),
+                        ("%" GST_PTR_FORMAT, a->buffer));
+  if (left_out->bad > 0 || n > 0) {
+    self->bad_regions = left_out->bad > 0;
+    self->too_many_regions = left_out->beyond > 0;
+  }
+}
+
+static void read_regions(GstVitgate *self, const GstVitgateAnalysis *a)
+{
+  const GstVitgateRegionSettings *settings = &a->settings.regions;
+  const GstVitgateRegionFilter filter = { .types = settings->object_class,
+                                          .min_size = settings->min_size,
+                                          .most = settings->most };
+  GstVitgateRegionsLeftOut left_out;
+  guint width, height;
+
+  gst_vitgate_frame_get_size(&self->layout, a->buffer, &width, &height);
+  gst_vitgate_region_classifier_read(self->classifier->regions, a->buffer, &filter, width, height,
+                                     &left_out);
+  warn_left_out(self, a, &left_out);
+}
+
+static gboolean is_between_inferences(const GstVitgateRegionClassifier *regions, guint interval)
+{
+  return regions->inferred > 0 && regions->memory.frame - regions->inferred < interval;
+}
+
+void gst_vitgate_region_analysis_decide(GstVitgate *self, GstVitgateAnalysis *a)
+{
+  const GstVitgateRegionClassifier *regions = self->classifier->regions;
+
+  read_regions(self, a);
+  if (regions->regions->len == 0 || gst_vitgate_frame_is_empty(a->buffer))
+    a->state = GST_VITGATE_STATE_EMPTY;
+  else if (is_between_inferences(regions, a->settings.interval) ||
+           !gst_vitgate_region_classifier_is_due(regions, a->settings.regions.interval))
+    a->state = GST_VITGATE_STATE_INTERVAL;
+  else if (!gst_vitgate_analysis_has_time(self, a))
+    a->state = GST_VITGATE_STATE_LATE;
+  else
+    a->state = GST_VITGATE_STATE_FRESH;
+}
+
+GstFlowReturn gst_vitgate_region_analysis_infer(GstVitgate *self, GstVitgateAnalysis *a)
+{
+  GstVitgateClassifier *classifier = self->classifier;
+  const GstVitgateRegionInference inference = {
+    .session = classifier->session,
+    .n_modules = 2 * classifier->info->depth,
+    .compute = self->controller.dial,
+    .stream_time = a->times.stream_time,
+  };
+  g_autoptr(GError) error = NULL;
+  GstVitgateFrame frame;
+  gboolean inferred;
+
+  if (!gst_vitgate_analysis_map(self, a, &frame))
+    return GST_FLOW_OK;
+  inferred = gst_vitgate_region_classifier_infer(classifier->regions, &inference, &frame.image,
+                                                 a->settings.regions.interval, &error);
+  gst_vitgate_frame_unmap(&frame);
+  if (!inferred)
+    return gst_vitgate_analysis_fail(self, error);
+  a->compute = inference.compute;
+  a->gmacs = classifier->regions->gmacs;
+  a->engine = classifier->regions->engine;
+  return GST_FLOW_OK;
+}
+
+static void attach(GstVitgate *self, const GstVitgateAnalysis *a, guint i, GValue *list)
+{
+  GstVitgateClassifier *classifier = self->classifier;
+  const GstVitgateRegionClassifier *regions = classifier->regions;
+  const GstVitgateRegionResult *known = g_ptr_array_index(regions->results, i);
+  GstVitgateFrameResult result;
+
+  if (!known)
+    return;
+  result = (GstVitgateFrameResult){
+    .model = classifier->info,
+    .result = &known->result,
+    .compute = known->compute,
+    .labels = classifier->labels,
+    .indices = classifier->indices,
+    .scores = classifier->scores,
+    .n = gst_vitgate_classifier_top_k(classifier, &known->result, a->settings.top_k,
+                                      a->settings.threshold),
+    .age = regions->memory.frame - known->frame,
+    .age_time = gst_vitgate_age_time(known->inferred_at, a->times.stream_time),
+    .state = a->state,
+  };
+  if (result.age == 0)
+    result.state = GST_VITGATE_STATE_FRESH;
+  else if (a->state == GST_VITGATE_STATE_FRESH)
+    result.state = GST_VITGATE_STATE_INTERVAL; /* others were due, it was not */
+  gst_vitgate_region_results_attach(
+      a->buffer, &g_array_index(regions->regions, GstVitgateRegion, i), &result, list);
+}
+
+void gst_vitgate_region_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
+{
+  const GstVitgateRegionClassifier *regions = self->classifier->regions;
+  GValue list = G_VALUE_INIT;
+  const GstVitgateRegionResults results = {
+    .model = self->classifier->info,
+    .list = &list,
+    .state = a->state,
+    .gmacs = a->gmacs,
+    .inference_time = a->engine,
+  };
+
+  gst_value_array_init(&list, regions->regions->len);
+  for (guint i = 0; i < regions->regions->len; i++)
+    attach(self, a, i, &list);
+  gst_vitgate_region_results_attach_list(a->buffer, &results);
+  if (a->state == GST_VITGATE_STATE_FRESH && a->settings.post_messages)
+    gst_element_post_message(GST_ELEMENT(self), gst_vitgate_region_results_message(
+                                                    GST_OBJECT(self), &results, &a->times));
+  g_value_unset(&list);
+}

@@ -1,0 +1,132 @@
+/* region-settings.c: the settings that have to do with regions. */
+#include "classify/region-settings.h"
+
+#include "classify/settings.h"
+#include "common/frame.h"
+
+#define DEFAULT_MIN_REGION_SIZE     1
+#define DEFAULT_MAX_REGIONS         64
+#define DEFAULT_RECLASSIFY_INTERVAL 1
+
+/* Beyond this, the results of a single frame would take megabytes. */
+#define MOST_REGIONS 1024
+
+#define PLAYING      (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)
+#define CONTROLLABLE (PLAYING | GST_PARAM_CONTROLLABLE)
+
+#define GST_TYPE_VITGATE_INFERENCE_REGION (gst_vitgate_inference_region_get_type())
+
+static GType gst_vitgate_inference_region_get_type(void)
+{
+  static const GEnumValue values[] = {
+    { GST_VITGATE_INFERENCE_REGION_FULL_FRAME, "The whole frame", "full-frame" },
+    { GST_VITGATE_INFERENCE_REGION_ROI_LIST, "The regions that a detector attached", "roi-list" },
+    { 0, NULL, NULL },
+  };
+  static gsize type;
+
+  if (g_once_init_enter(&type))
+    g_once_init_leave(&type, g_enum_register_static("GstVitgateInferenceRegion", values));
+  return type;
+}
+
+/* Which regions are classified. */
+static void install_choice(GObjectClass *class)
+{
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_INFERENCE_REGION,
+      g_param_spec_enum("inference-region", "Inference region",
+                        "What is classified: the frame, or the regions of interest and object "
+                        "detections that an element upstream attached to it",
+                        GST_TYPE_VITGATE_INFERENCE_REGION, GST_VITGATE_INFERENCE_REGION_FULL_FRAME,
+                        PLAYING));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_OBJECT_CLASS,
+      g_param_spec_string("object-class", "Object class",
+                          "Only regions whose detector gave them this type are classified; several "
+                          "are separated by commas (unset = all)",
+                          NULL, PLAYING));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_MIN_REGION_SIZE,
+      g_param_spec_uint("min-region-size", "Least region size",
+                        "Least columns and rows in pixels, of what lies within the frame, of a "
+                        "region that is classified",
+                        1, GST_VITGATE_MAX_SIZE, DEFAULT_MIN_REGION_SIZE, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_MAX_REGIONS,
+      g_param_spec_uint("max-regions", "Most regions",
+                        "Most regions of a frame that are classified: the first ones of the "
+                        "detector's list; a warning tells of frames that have more",
+                        1, MOST_REGIONS, DEFAULT_MAX_REGIONS, CONTROLLABLE));
+}
+
+void gst_vitgate_region_settings_install(GObjectClass *class)
+{
+  gst_type_mark_as_plugin_api(GST_TYPE_VITGATE_INFERENCE_REGION, 0);
+  install_choice(class);
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_RECLASSIFY_INTERVAL,
+      g_param_spec_uint("reclassify-interval", "Reclassify interval",
+                        "Frames from one inference of a region to the next where a tracker gave it "
+                        "an id; between them it carries its last result with its age (1 = every "
+                        "frame's regions are inferred)",
+                        1, G_MAXINT, DEFAULT_RECLASSIFY_INTERVAL, CONTROLLABLE));
+}
+
+void gst_vitgate_region_settings_init(GstVitgateRegionSettings *settings)
+{
+  *settings = (GstVitgateRegionSettings){
+    .inference_region = GST_VITGATE_INFERENCE_REGION_FULL_FRAME,
+    .min_size = DEFAULT_MIN_REGION_SIZE,
+    .most = DEFAULT_MAX_REGIONS,
+    .interval = DEFAULT_RECLASSIFY_INTERVAL,
+  };
+}
+
+gboolean gst_vitgate_region_settings_set(GstVitgateRegionSettings *settings, guint id,
+                                         const GValue *value)
+{
+  switch (id) {
+  case GST_VITGATE_SETTING_INFERENCE_REGION:
+    settings->inference_region = (GstVitgateInferenceRegion)g_value_get_enum(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_OBJECT_CLASS:
+    settings->object_class = g_intern_string(g_value_get_string(value));
+    return TRUE;
+  case GST_VITGATE_SETTING_MIN_REGION_SIZE:
+    settings->min_size = g_value_get_uint(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_MAX_REGIONS:
+    settings->most = g_value_get_uint(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_RECLASSIFY_INTERVAL:
+    settings->interval = g_value_get_uint(value);
+    return TRUE;
+  default:
+    return FALSE;
+  }
+}
+
+gboolean gst_vitgate_region_settings_get(const GstVitgateRegionSettings *settings, guint id,
+                                         GValue *value)
+{
+  switch (id) {
+  case GST_VITGATE_SETTING_INFERENCE_REGION:
+    g_value_set_enum(value, (gint)settings->inference_region);
+    return TRUE;
+  case GST_VITGATE_SETTING_OBJECT_CLASS:
+    g_value_set_static_string(value, settings->object_class);
+    return TRUE;
+  case GST_VITGATE_SETTING_MIN_REGION_SIZE:
+    g_value_set_uint(value, settings->min_size);
+    return TRUE;
+  case GST_VITGATE_SETTING_MAX_REGIONS:
+    g_value_set_uint(value, settings->most);
+    return TRUE;
+  case GST_VITGATE_SETTING_RECLASSIFY_INTERVAL:
+    g_value_set_uint(value, settings->interval);
+    return TRUE;
+  default:
+    return FALSE;
+  }
+}

@@ -1,0 +1,219 @@
+/* regions.c: the regions of a frame that a detector upstream attached to it. */
+#include "classify/regions.h"
+
+#ifdef HAVE_GST_ANALYTICS
+#include <gst/analytics/analytics.h>
+#endif
+
+#include "common/results.h"
+
+/* How far the reading of one frame has come. */
+typedef struct {
+  GArray *regions;
+  const GstVitgateRegionFilter *filter;
+  char **types; /* NULL: all are wanted */
+  guint width, height;
+  GstVitgateRegionsLeftOut left_out;
+} Reading;
+
+/* The whole filter may be one name: names may hold commas. */
+static gboolean is_wanted(const Reading *reading, GQuark type)
+{
+  const char *name = g_quark_to_string(type);
+
+  if (!reading->types)
+    return TRUE;
+  return name && (g_str_equal(name, reading->filter->types) ||
+                  g_strv_contains((const char *const *)reading->types, name));
+}
+
+static char **split_types(const char *types)
+{
+  char **names;
+
+  if (!types || !*types)
+    return NULL;
+  names = g_strsplit(types, ",", -1);
+  for (guint i = 0; names[i]; i++)
+    g_strstrip(names[i]);
+  return names;
+}
+
+/* Returns: FALSE where nothing of the rectangle lies within the frame. */
+static gboolean clip(const Reading *reading, gint64 x, gint64 y, gint64 width, gint64 height,
+                     VitgateRectangle *place)
+{
+  const gint64 left = MAX(x, 0), right = MIN(x + width, reading->width);
+  const gint64 top = MAX(y, 0), bottom = MIN(y + height, reading->height);
+
+  if (left >= right || top >= bottom)
+    return FALSE;
+  *place = (VitgateRectangle){ left, top, right - left, bottom - top };
+  return TRUE;
+}
+
+/* Whether a region at this rectangle is to be classified; if so, its @place within the frame. */
+static gboolean find_place(Reading *reading, GQuark type, gint64 x, gint64 y, gint64 width,
+                           gint64 height, VitgateRectangle *place)
+{
+  if (!is_wanted(reading, type))
+    return FALSE;
+  if (!clip(reading, x, y, width, height, place)) {
+    reading->left_out.bad++;
+    return FALSE;
+  }
+  return MIN(place->width, place->height) >= reading->filter->min_size;
+}
+
+static void add(Reading *reading, const GstVitgateRegion *region)
+{
+  if (reading->regions->len < reading->filter->most)
+    g_array_append_val(reading->regions, *region);
+  else
+    reading->left_out.beyond++;
+}
+
+/* The number that DL Streamer's tracker gives an object. */
+static gboolean read_object_id(GstVideoRegionOfInterestMeta *roi, guint64 *id)
+{
+  const GstStructure *s = gst_video_region_of_interest_meta_get_param(roi, "object_id");
+  gint number;
+
+  if (!s || !gst_structure_get_int(s, "id", &number) || number < 0)
+    return FALSE;
+  *id = number;
+  return TRUE;
+}
+
+static void read_roi(Reading *reading, GstVideoRegionOfInterestMeta *roi)
+{
+  GstVitgateRegion region = { .type = roi->roi_type, .roi = roi, .detection = -1 };
+
+  /* As signed numbers: detectors let a box begin at a negative place. */
+  if (roi->roi_type == g_quark_from_static_string(GST_VITGATE_FULL_FRAME) ||
+      !find_place(reading, roi->roi_type, (gint)roi->x, (gint)roi->y, (gint)roi->w, (gint)roi->h,
+                  &region.place))
+    return;
+  if (read_object_id(roi, &region.id)) {
+    region.tracked = TRUE;
+  } else if (roi->id > 0) {
+    region.tracked = TRUE;
+    region.id = roi->id;
+  }
+  add(reading, &region);
+}
+
+#ifdef HAVE_GST_ANALYTICS
+
+/* Trackers relate the object to its track, the track to the object, or both. */
+static gboolean find_track(GstAnalyticsRelationMeta *relations, guint detection, guint64 *id)
+{
+  const GstAnalyticsMtdType type = gst_analytics_tracking_mtd_get_mtd_type();
+  GstAnalyticsTrackingMtd track;
+  GstClockTime first_seen, last_seen;
+  gboolean lost, found;
+  gpointer state = NULL;
+
+  found = gst_analytics_relation_meta_get_direct_related(
+      relations, detection, GST_ANALYTICS_REL_TYPE_ANY, type, &state, &track);
+  state = NULL;
+  while (!found && gst_analytics_relation_meta_iterate(relations, &state, type, &track))
+    found = gst_analytics_relation_meta_get_relation(relations, track.id, detection) !=
+            GST_ANALYTICS_REL_TYPE_NONE;
+  return found && gst_analytics_tracking_mtd_get_info(&track, id, &first_seen, &last_seen, &lost);
+}
+
+/* The region of interest that tells of the same object, if no other detection has it. */
+static GstVitgateRegion *find_roi(const Reading *reading, const GstVitgateRegion *detection)
+{
+  for (guint i = 0; i < reading->regions->len; i++) {
+    GstVitgateRegion *region = &g_array_index(reading->regions, GstVitgateRegion, i);
+
+    if (region->roi && region->detection < 0 && region->type == detection->type &&
+        region->place.x == detection->place.x && region->place.y == detection->place.y &&
+        region->place.width == detection->place.width &&
+        region->place.height == detection->place.height)
+      return region;
+  }
+  return NULL;
+}
+
+static void read_detection(Reading *reading, const GstAnalyticsODMtd *mtd)
+{
+  GstVitgateRegion region = { .type = gst_analytics_od_mtd_get_obj_type(mtd),
+                              .detection = mtd->id };
+  GstVitgateRegion *known;
+  gint x, y, width, height;
+  gfloat confidence;
+
+  if (!gst_analytics_od_mtd_get_location(mtd, &x, &y, &width, &height, &confidence) ||
+      !find_place(reading, region.type, x, y, width, height, &region.place))
+    return;
+  known = find_roi(reading, &region);
+  if (!known && reading->regions->len >= reading->filter->most) {
+    reading->left_out.beyond++;
+    return;
+  }
+  region.tracked = find_track(mtd->meta, mtd->id, &region.id);
+  if (!known) {
+    add(reading, &region);
+    return;
+  }
+  /* The number of a region of interest that has a detection is, in DL Streamer, that of the
+   * detection, counted anew for every frame. */
+  region.roi = known->roi;
+  region.tracked = region.tracked || read_object_id(known->roi, &region.id);
+  *known = region;
+}
+
+static void read_detections(Reading *reading, GstBuffer *buffer)
+{
+  GstAnalyticsRelationMeta *relations = gst_buffer_get_analytics_relation_meta(buffer);
+  GstAnalyticsODMtd mtd;
+  gpointer state = NULL;
+
+  while (relations && gst_analytics_relation_meta_iterate(
+                          relations, &state, gst_analytics_od_mtd_get_mtd_type(), &mtd))
+    read_detection(reading, &mtd);
+}
+
+#endif
+
+void gst_vitgate_regions_read(GArray *regions, GstBuffer *buffer,
+                              const GstVitgateRegionFilter *filter, guint width, guint height,
+                              GstVitgateRegionsLeftOut *left_out)
+{
+  g_auto(GStrv) types = split_types(filter->types);
+  Reading reading = {
+    .regions = regions, .filter = filter, .types = types, .width = width, .height = height
+  };
+  gpointer state = NULL;
+  GstMeta *meta;
+
+  g_array_set_size(regions, 0);
+  while ((meta = gst_buffer_iterate_meta_filtered(buffer, &state,
+                                                  GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)))
+    read_roi(&reading, (GstVideoRegionOfInterestMeta *)meta);
+#ifdef HAVE_GST_ANALYTICS
+  read_detections(&reading, buffer);
+#endif
+  *left_out = reading.left_out;
+}
+
+/* Where @length pixels around the middle of @extent pixels from @start begin, within @limit. */
+static guint centre(guint start, guint extent, guint length, guint limit)
+{
+  const gint64 first = (gint64)start - ((gint64)length - extent) / 2;
+
+  return CLAMP(first, 0, (gint64)limit - length);
+}
+
+VitgateRectangle gst_vitgate_region_view(const VitgateRectangle *place, guint width, guint height)
+{
+  const guint side = MAX(place->width, place->height);
+  VitgateRectangle view = { .width = MIN(side, width), .height = MIN(side, height) };
+
+  view.x = centre(place->x, place->width, view.width, width);
+  view.y = centre(place->y, place->height, view.height, height);
+  return view;
+}

@@ -1,0 +1,279 @@
+/* settings.c: what the user sets: the element's properties, their defaults and what they hold. */
+#include "classify/settings.h"
+
+#define DEFAULT_TOP_K              5
+#define DEFAULT_THRESHOLD          0.0f
+#define DEFAULT_INFERENCE_INTERVAL 1
+#define DEFAULT_THREADS            1
+#define DEFAULT_PRECISION          VITGATE_PRECISION_AUTO
+#define DEFAULT_COMPUTE            (-1.0)
+#define DEFAULT_MIN_COMPUTE        0.0
+#define DEFAULT_LATENCY_BUDGET     0
+#define DEFAULT_REUSE_THRESHOLD    0.0
+#define DEFAULT_MAX_AGE            (10 * GST_SECOND)
+#define DEFAULT_POST_MESSAGES      FALSE
+
+#define READY        (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
+#define PLAYING      (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)
+#define CONTROLLABLE (PLAYING | GST_PARAM_CONTROLLABLE)
+
+#define GST_TYPE_VITGATE_PRECISION (gst_vitgate_precision_get_type())
+
+static GType gst_vitgate_precision_get_type(void)
+{
+  static const GEnumValue values[] = {
+    { VITGATE_PRECISION_AUTO, "The fastest that the model file tells to be as good", "auto" },
+    { VITGATE_PRECISION_FLOAT32, "float32", "float32" },
+    { VITGATE_PRECISION_BF16, "bfloat16: needs AVX-512 BF16 or AMX", "bf16" },
+    { VITGATE_PRECISION_INT8, "8 bits, sums of 32 bits: the fastest", "int8" },
+    { 0, NULL, NULL },
+  };
+  static gsize type;
+
+  if (g_once_init_enter(&type))
+    g_once_init_leave(&type, g_enum_register_static("GstVitgatePrecision", values));
+  return type;
+}
+
+/* What is loaded; while frames flow it is loaded aside. */
+static void install_model(GObjectClass *class)
+{
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_MODEL,
+      g_param_spec_string(
+          "model", "Model",
+          "Path of the model file; unset: " VITGATE_DEFAULT_MODEL
+          " in $VITGATE_MODEL_DIR or in the installed data folder. While playing the "
+          "new one is loaded aside and takes over between two frames; one that "
+          "cannot be used leaves the old one in place, with a warning",
+          NULL, PLAYING));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_LABELS,
+      g_param_spec_string("labels", "Labels",
+                          "Path of a text file with one class label a line, in the order of the "
+                          "classes; unset: the labels that the model file holds",
+                          NULL, PLAYING));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_THREADS,
+      g_param_spec_uint("threads", "Threads",
+                        "Threads that work on a frame, the streaming thread included", 1,
+                        VITGATE_MAX_THREADS, DEFAULT_THREADS, READY));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_PRECISION,
+      g_param_spec_enum("precision", "Precision", "What matrix products are computed in",
+                        GST_TYPE_VITGATE_PRECISION, DEFAULT_PRECISION, PLAYING));
+}
+
+/* What frames and messages tell. */
+static void install_results(GObjectClass *class)
+{
+  g_object_class_install_property(class, GST_VITGATE_SETTING_TOP_K,
+                                  g_param_spec_uint("top-k", "Top k",
+                                                    "Most classes that a frame carries, best first",
+                                                    1, G_MAXINT, DEFAULT_TOP_K, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_THRESHOLD,
+      g_param_spec_float("threshold", "Threshold",
+                         "Least probability of a class that a frame carries", 0.0f, 1.0f,
+                         DEFAULT_THRESHOLD, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_POST_MESSAGES,
+      g_param_spec_boolean("post-messages", "Post messages",
+                           "Post an element message with the result of every inference; the "
+                           "application must then read its bus",
+                           DEFAULT_POST_MESSAGES, PLAYING));
+}
+
+/* How much is computed for a frame. */
+static void install_compute(GObjectClass *class)
+{
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_COMPUTE,
+      g_param_spec_double("compute", "Compute",
+                          "The dial: mean compute ratio asked for, of multiply-adds over those of "
+                          "the dense teacher; taken for the nearest that the model reaches, so 0 "
+                          "is its least and 1 its most (-1 = the model's own default)",
+                          -1.0, 1.0, DEFAULT_COMPUTE, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_MIN_COMPUTE,
+      g_param_spec_double("min-compute", "Least compute",
+                          "Where the dial may go down to for the sake of latency-budget (0 = the "
+                          "model's least)",
+                          0.0, 1.0, DEFAULT_MIN_COMPUTE, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_LATENCY_BUDGET,
+      g_param_spec_uint64("latency-budget", "Latency budget",
+                          "Nanoseconds that a frame may take: the dial goes down from compute to "
+                          "min-compute to hold them, and when that is not enough frames pass "
+                          "without an inference (0 = as long as it takes)",
+                          0, G_MAXINT64, DEFAULT_LATENCY_BUDGET, CONTROLLABLE));
+}
+
+/* Which frames are inferred. */
+static void install_inference(GObjectClass *class)
+{
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_INFERENCE_INTERVAL,
+      g_param_spec_uint("inference-interval", "Inference interval",
+                        "Frames from one inference to the next; those between carry the last "
+                        "result with its age (1 = every frame is inferred)",
+                        1, G_MAXINT, DEFAULT_INFERENCE_INTERVAL, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_REUSE_THRESHOLD,
+      g_param_spec_double(
+          "reuse-threshold", "Reuse threshold",
+          "The last result is reused while no cell of the picture, cut into 16 x 16 "
+          "as the network sees it, has changed its mean of red, green or blue by "
+          "more than this share of full scale since the last inference; a few "
+          "hundredths are above a sensor's noise (0 = nothing is reused)",
+          0.0, 1.0, DEFAULT_REUSE_THRESHOLD, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_MAX_AGE,
+      g_param_spec_uint64("max-age", "Greatest age",
+                          "Nanoseconds of stream time for which an unchanged scene's result may be "
+                          "reused (0 = for ever)",
+                          0, G_MAXINT64, DEFAULT_MAX_AGE, CONTROLLABLE));
+}
+
+void gst_vitgate_settings_install(GObjectClass *class)
+{
+  install_model(class);
+  install_results(class);
+  install_compute(class);
+  install_inference(class);
+  gst_vitgate_region_settings_install(class);
+}
+
+void gst_vitgate_settings_init(GstVitgateSettings *settings)
+{
+  *settings = (GstVitgateSettings){
+    .top_k = DEFAULT_TOP_K,
+    .threshold = DEFAULT_THRESHOLD,
+    .interval = DEFAULT_INFERENCE_INTERVAL,
+    .threads = DEFAULT_THREADS,
+    .precision = DEFAULT_PRECISION,
+    .compute = DEFAULT_COMPUTE,
+    .min_compute = DEFAULT_MIN_COMPUTE,
+    .budget = DEFAULT_LATENCY_BUDGET,
+    .reuse_threshold = DEFAULT_REUSE_THRESHOLD,
+    .max_age = DEFAULT_MAX_AGE,
+    .post_messages = DEFAULT_POST_MESSAGES,
+  };
+  gst_vitgate_region_settings_init(&settings->regions);
+}
+
+void gst_vitgate_settings_clear(GstVitgateSettings *settings)
+{
+  g_clear_pointer(&settings->model, g_free);
+  g_clear_pointer(&settings->labels, g_free);
+}
+
+/* An empty path means none: that is what a launch line can say. */
+static void set_path(char **path, const GValue *value)
+{
+  const char *new_path = g_value_get_string(value);
+
+  g_free(*path);
+  *path = new_path && *new_path ? g_strdup(new_path) : NULL;
+}
+
+gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const GValue *value)
+{
+  switch (id) {
+  case GST_VITGATE_SETTING_MODEL:
+    set_path(&settings->model, value);
+    return TRUE;
+  case GST_VITGATE_SETTING_LABELS:
+    set_path(&settings->labels, value);
+    return TRUE;
+  case GST_VITGATE_SETTING_TOP_K:
+    settings->top_k = g_value_get_uint(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_THRESHOLD:
+    settings->threshold = g_value_get_float(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_INFERENCE_INTERVAL:
+    settings->interval = g_value_get_uint(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_THREADS:
+    settings->threads = g_value_get_uint(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_PRECISION:
+    settings->precision = (VitgatePrecision)g_value_get_enum(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_COMPUTE:
+    settings->compute = g_value_get_double(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_MIN_COMPUTE:
+    settings->min_compute = g_value_get_double(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_LATENCY_BUDGET:
+    settings->budget = g_value_get_uint64(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_REUSE_THRESHOLD:
+    settings->reuse_threshold = g_value_get_double(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_MAX_AGE:
+    settings->max_age = g_value_get_uint64(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_POST_MESSAGES:
+    settings->post_messages = g_value_get_boolean(value);
+    return TRUE;
+  default:
+    return gst_vitgate_region_settings_set(&settings->regions, id, value);
+  }
+}
+
+gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, GValue *value)
+{
+  switch (id) {
+  case GST_VITGATE_SETTING_MODEL:
+    g_value_set_string(value, settings->model);
+    return TRUE;
+  case GST_VITGATE_SETTING_LABELS:
+    g_value_set_string(value, settings->labels);
+    return TRUE;
+  case GST_VITGATE_SETTING_TOP_K:
+    g_value_set_uint(value, settings->top_k);
+    return TRUE;
+  case GST_VITGATE_SETTING_THRESHOLD:
+    g_value_set_float(value, settings->threshold);
+    return TRUE;
+  case GST_VITGATE_SETTING_INFERENCE_INTERVAL:
+    g_value_set_uint(value, settings->interval);
+    return TRUE;
+  case GST_VITGATE_SETTING_THREADS:
+    g_value_set_uint(value, settings->threads);
+    return TRUE;
+  case GST_VITGATE_SETTING_PRECISION:
+    g_value_set_enum(value, (gint)settings->precision);
+    return TRUE;
+  case GST_VITGATE_SETTING_COMPUTE:
+    g_value_set_double(value, settings->compute);
+    return TRUE;
+  case GST_VITGATE_SETTING_MIN_COMPUTE:
+    g_value_set_double(value, settings->min_compute);
+    return TRUE;
+  case GST_VITGATE_SETTING_LATENCY_BUDGET:
+    g_value_set_uint64(value, settings->budget);
+    return TRUE;
+  case GST_VITGATE_SETTING_REUSE_THRESHOLD:
+    g_value_set_double(value, settings->reuse_threshold);
+    return TRUE;
+  case GST_VITGATE_SETTING_MAX_AGE:
+    g_value_set_uint64(value, settings->max_age);
+    return TRUE;
+  case GST_VITGATE_SETTING_POST_MESSAGES:
+    g_value_set_boolean(value, settings->post_messages);
+    return TRUE;
+  default:
+    return gst_vitgate_region_settings_get(&settings->regions, id, value);
+  }
+}
+
+gboolean gst_vitgate_settings_need_load(const char *name)
+{
+  static const char *loaded[] = { "model", "labels", "precision", "inference-region", NULL };
+
+  return g_strv_contains(loaded, name);
+}

@@ -1,0 +1,214 @@
+/* results.c: a result of classification, attached to a frame and posted on the bus. */
+#include "common/results.h"
+
+#ifdef HAVE_GST_ANALYTICS
+#include <gst/analytics/analytics.h>
+#endif
+
+#include "common/structure.h"
+
+/* What DL Streamer calls the output it classified by; a transformer's last layer has no other
+ * name in any of the files we read. */
+#define LAYER_NAME "logits"
+
+GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffer *buffer)
+{
+  GstVitgateFrameTimes times = {
+    .timestamp = GST_BUFFER_PTS(buffer),
+    .duration = GST_BUFFER_DURATION(buffer),
+    .stream_time = GST_CLOCK_TIME_NONE,
+    .running_time = GST_CLOCK_TIME_NONE,
+  };
+
+  if (segment->format == GST_FORMAT_TIME) {
+    times.stream_time = gst_segment_to_stream_time(segment, GST_FORMAT_TIME, times.timestamp);
+    times.running_time = gst_segment_to_running_time(segment, GST_FORMAT_TIME, times.timestamp);
+  }
+  return times;
+}
+
+void gst_vitgate_results_register(void)
+{
+  /* No tags and no transform function: base classes keep such a meta on every copy. */
+  static const char *no_tags[] = { NULL };
+
+  if (!gst_meta_get_info(GST_VITGATE_META))
+    gst_meta_register_custom(GST_VITGATE_META, no_tags, NULL, NULL, NULL);
+}
+
+/* Arrays of fixed order (GstValueArray), the form that gst_structure_get_array() hands to
+ * languages with introspection. */
+static void set_classes(GstStructure *s, const GstVitgateFrameResult *r)
+{
+  GValue labels = G_VALUE_INIT, indices = G_VALUE_INIT, scores = G_VALUE_INIT;
+
+  gst_value_array_init(&labels, r->n);
+  gst_value_array_init(&indices, r->n);
+  gst_value_array_init(&scores, r->n);
+  for (guint i = 0; i < r->n; i++) {
+    GValue label = G_VALUE_INIT, index = G_VALUE_INIT, score = G_VALUE_INIT;
+
+    g_value_init(&label, G_TYPE_STRING);
+    g_value_set_string(&label, r->labels[r->indices[i]]);
+    gst_value_array_append_and_take_value(&labels, &label);
+    g_value_init(&index, G_TYPE_UINT);
+    g_value_set_uint(&index, r->indices[i]);
+    gst_value_array_append_and_take_value(&indices, &index);
+    g_value_init(&score, G_TYPE_DOUBLE);
+    g_value_set_double(&score, r->scores[i]);
+    gst_value_array_append_and_take_value(&scores, &score);
+  }
+  gst_structure_take_value(s, "labels", &labels);
+  gst_structure_take_value(s, "indices", &indices);
+  gst_structure_take_value(s, "scores", &scores);
+}
+
+const char *gst_vitgate_state_name(GstVitgateState state)
+{
+  static const char *names[] = {
+    [GST_VITGATE_STATE_FRESH] = "fresh",         [GST_VITGATE_STATE_INTERVAL] = "interval",
+    [GST_VITGATE_STATE_UNCHANGED] = "unchanged", [GST_VITGATE_STATE_LATE] = "late",
+    [GST_VITGATE_STATE_EMPTY] = "empty",
+  };
+
+  return names[state];
+}
+
+/* Which modules ran, a character each. */
+static void set_modules(GstStructure *s, const GstVitgateFrameResult *r)
+{
+  const guint n = 2 * r->model->depth;
+  g_autofree char *modules = g_malloc0(n + 1);
+
+  for (guint i = 0; i < n; i++)
+    modules[i] = r->result->modules[i] ? '1' : '0';
+  structure_set_string(s, "modules", modules);
+}
+
+void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *r)
+{
+  if (r->n > 0) {
+    structure_set_string(s, "label", r->labels[r->indices[0]]);
+    structure_set_uint(s, "index", r->indices[0]);
+    structure_set_double(s, "score", r->scores[0]);
+  }
+  structure_set_uint(s, "n-results", r->n);
+  set_classes(s, r);
+  structure_set_uint(s, "class-count", r->result->n_classes);
+  structure_set_string(s, "model-name", r->model->name);
+  structure_set_string(s, "state", gst_vitgate_state_name(r->state));
+  structure_set_uint64(s, "age", r->age);
+  if (GST_CLOCK_TIME_IS_VALID(r->age_time))
+    structure_set_uint64(s, "age-time", r->age_time);
+  structure_set_double(s, "compute", r->compute);
+  structure_set_double(s, "gmacs", r->result->gmacs);
+  structure_set_double(s, "compute-ratio", r->result->compute_ratio);
+  set_modules(s, r);
+  structure_set_uint(s, "tokens", r->result->n_tokens);
+  structure_set_uint64(s, "inference-time", r->result->preprocess_ns + r->result->forward_ns);
+}
+
+static void attach_custom(GstBuffer *buffer, const GstVitgateFrameResult *r)
+{
+  GstCustomMeta *meta = gst_buffer_add_custom_meta(buffer, GST_VITGATE_META);
+
+  gst_vitgate_results_set(gst_custom_meta_get_structure(meta), r);
+}
+
+GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *r)
+{
+  GstStructure *s = gst_structure_new_empty("classification_layer_name:" LAYER_NAME);
+
+  /* The types are those of DL Streamer's readers, which ask for exactly these. */
+  structure_set_string(s, "label", r->labels[r->indices[0]]);
+  structure_set_int(s, "label_id", r->indices[0]);
+  structure_set_double(s, "confidence", r->scores[0]);
+  structure_set_string(s, "model_name", r->model->name);
+  structure_set_string(s, "layer_name", LAYER_NAME);
+  structure_set_int(s, "tensor_id", 0);
+  structure_set_string(s, "type", "classification_result");
+  return s;
+}
+
+static void attach_roi(GstBuffer *buffer, const GstVitgateFrameResult *r, guint width, guint height)
+{
+  GstVideoRegionOfInterestMeta *roi = gst_buffer_add_video_region_of_interest_meta(
+      buffer, GST_VITGATE_FULL_FRAME, 0, 0, width, height);
+
+  gst_video_region_of_interest_meta_add_param(roi, gst_vitgate_results_new_parameter(r));
+}
+
+#ifdef HAVE_GST_ANALYTICS
+guint gst_vitgate_results_attach_classes(GstBuffer *buffer, const GstVitgateFrameResult *r)
+{
+  GstAnalyticsRelationMeta *relations = gst_buffer_add_analytics_relation_meta(buffer);
+  GstAnalyticsClsMtd classification;
+  g_autofree GQuark *labels = g_new(GQuark, r->n);
+  g_autofree gfloat *scores = g_memdup2(r->scores, r->n * sizeof *r->scores);
+
+  for (guint i = 0; i < r->n; i++)
+    labels[i] = g_quark_from_string(r->labels[r->indices[i]]);
+  gst_analytics_relation_meta_add_cls_mtd(relations, r->n, scores, labels, &classification);
+  return classification.id;
+}
+#endif
+
+void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *result, guint width,
+                                guint height)
+{
+  attach_custom(buffer, result);
+  if (result->n == 0)
+    return;
+  attach_roi(buffer, result, width, height);
+#ifdef HAVE_GST_ANALYTICS
+  gst_vitgate_results_attach_classes(buffer, result);
+#endif
+}
+
+const GstStructure *gst_vitgate_results_next(GstBuffer *buffer, gpointer *state)
+{
+  const GstMetaInfo *info = gst_meta_get_info(GST_VITGATE_META);
+  GstMeta *meta = gst_buffer_iterate_meta_filtered(buffer, state, info->api);
+
+  return meta ? gst_custom_meta_get_structure((GstCustomMeta *)meta) : NULL;
+}
+
+const GValue *gst_vitgate_results_get_array(const GstStructure *s, const char *field)
+{
+  const GValue *array = gst_structure_get_value(s, field);
+
+  return array && GST_VALUE_HOLDS_ARRAY(array) ? array : NULL;
+}
+
+const GstStructure *gst_vitgate_results_next_region(const GstStructure *result, guint *i)
+{
+  const GValue *regions = gst_vitgate_results_get_array(result, "regions");
+
+  while (regions && *i < gst_value_array_get_size(regions)) {
+    const GValue *item = gst_value_array_get_value(regions, (*i)++);
+
+    if (GST_VALUE_HOLDS_STRUCTURE(item) && gst_value_get_structure(item))
+      return gst_value_get_structure(item);
+  }
+  return NULL;
+}
+
+GstStructure *gst_vitgate_results_new_message(const GstVitgateFrameTimes *times)
+{
+  GstStructure *s = gst_structure_new_empty(GST_VITGATE_MESSAGE);
+
+  structure_set_uint64(s, "timestamp", times->timestamp);
+  structure_set_uint64(s, "duration", times->duration);
+  structure_set_uint64(s, "stream-time", times->stream_time);
+  structure_set_uint64(s, "running-time", times->running_time);
+  return s;
+}
+
+GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrameResult *result,
+                                        const GstVitgateFrameTimes *times)
+{
+  GstStructure *s = gst_vitgate_results_new_message(times);
+
+  gst_vitgate_results_set(s, result);
+  return gst_message_new_element(source, s);
+}

@@ -1,0 +1,371 @@
+/* gstvitgatejson.c: the element vitgatejson. */
+/**
+ * SECTION:element-vitgatejson
+ * @title: vitgatejson
+ * @short_description: writes what vitgate attached to each frame as a line of JSON
+ *
+ * Video goes in, one JSON object for each frame comes out, ended by a newline, ready for a file, a
+ * socket or an application: whatever takes application/x-json, or bytes. JSON.md in this folder
+ * documents all members. The frames themselves are not looked at: any format in any memory will do.
+ *
+ * A frame without results is written as well, with an empty array of them; where the first frame
+ * with content has none, an element warning says so: most likely no vitgate is upstream.
+ *
+ * With #GstVitgateJson:only-changes a frame is written where the best label of the frame or of a
+ * region differs from the frame before, or where a region came or went. The first frame after a
+ * start, a pause, a flush or the begin of a stream is written in any case: sinks wait for one
+ * buffer then. For the other frames nothing is sent, no GAP event either: an appsink would keep
+ * these until the next buffer.
+ *
+ * ## Example launch lines
+ * |[
+ * gst-launch-1.0 filesrc location=cars.mp4 ! decodebin ! vitgate ! vitgatejson ! \
+ *   filesink location=cars.jsonl
+ * ]| Writes a line for each frame of a clip.
+ * |[
+ * gst-launch-1.0 rtspsrc location=rtsp://camera/stream add-reference-timestamp-meta=true ! \
+ *   decodebin ! vitgate ! vitgatejson stream-id=door only-changes=true ! \
+ *   tcpserversink host=127.0.0.1 port=4000
+ * ]| Tells all who connect to port 4000 when something else is at the door, by the camera's clock.
+ */
+#include "json/gstvitgatejson.h"
+
+#include "common/frame.h"
+#include "json/json-line.h"
+#include "json/top-labels.h"
+
+GST_DEBUG_CATEGORY_STATIC(gst_vitgate_json_debug);
+#define GST_CAT_DEFAULT gst_vitgate_json_debug
+
+enum {
+  PROP_0,
+  PROP_STREAM_ID,
+  PROP_ONLY_CHANGES,
+};
+
+#define DEFAULT_ONLY_CHANGES FALSE
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/x-raw; video/x-raw(ANY)"));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("application/x-json"));
+
+G_DEFINE_TYPE(GstVitgateJson, gst_vitgate_json, GST_TYPE_BASE_TRANSFORM)
+GST_ELEMENT_REGISTER_DEFINE(vitgatejson, "vitgatejson", GST_RANK_NONE, GST_TYPE_VITGATE_JSON)
+
+/* ---- Properties ---------------------------------------------------------------------------- */
+
+static void gst_vitgate_json_set_property(GObject *object, guint id, const GValue *value,
+                                          GParamSpec *spec)
+{
+  GstVitgateJson *self = GST_VITGATE_JSON(object);
+
+  GST_OBJECT_LOCK(self);
+  switch (id) {
+  case PROP_STREAM_ID:
+    g_free(self->stream_id);
+    self->stream_id = g_value_dup_string(value);
+    break;
+  case PROP_ONLY_CHANGES:
+    self->only_changes = g_value_get_boolean(value);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    break;
+  }
+  GST_OBJECT_UNLOCK(self);
+}
+
+static void gst_vitgate_json_get_property(GObject *object, guint id, GValue *value,
+                                          GParamSpec *spec)
+{
+  GstVitgateJson *self = GST_VITGATE_JSON(object);
+
+  GST_OBJECT_LOCK(self);
+  switch (id) {
+  case PROP_STREAM_ID:
+    g_value_set_string(value, self->stream_id);
+    break;
+  case PROP_ONLY_CHANGES:
+    g_value_set_boolean(value, self->only_changes);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    break;
+  }
+  GST_OBJECT_UNLOCK(self);
+}
+
+/* ---- Start, stop and caps ------------------------------------------------------------------ */
+
+static void speak_next(GstVitgateJson *self)
+{
+  GST_OBJECT_LOCK(self);
+  self->speak = TRUE;
+  GST_OBJECT_UNLOCK(self);
+}
+
+static gboolean gst_vitgate_json_start(GstBaseTransform *trans)
+{
+  GstVitgateJson *self = GST_VITGATE_JSON(trans);
+
+  self->frames = 0;
+  self->width = self->height = 0;
+  self->has_results = FALSE;
+  self->live_known = FALSE;
+  speak_next(self);
+  return TRUE;
+}
+
+static gboolean gst_vitgate_json_stop(GstBaseTransform *trans)
+{
+  g_clear_pointer(&GST_VITGATE_JSON(trans)->top_labels, g_strfreev);
+  return TRUE;
+}
+
+/* A sink that pauses waits for a buffer before it has paused. */
+static GstStateChangeReturn gst_vitgate_json_change_state(GstElement *element,
+                                                          GstStateChange transition)
+{
+  if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
+    speak_next(GST_VITGATE_JSON(element));
+  return GST_ELEMENT_CLASS(gst_vitgate_json_parent_class)->change_state(element, transition);
+}
+
+static GstCaps *gst_vitgate_json_transform_caps(GstBaseTransform *trans, GstPadDirection direction,
+                                                GstCaps *caps, GstCaps *filter)
+{
+  GstPad *other = direction == GST_PAD_SINK ? trans->srcpad : trans->sinkpad;
+  GstCaps *all = gst_pad_get_pad_template_caps(other), *result = all;
+
+  if (filter) {
+    result = gst_caps_intersect_full(filter, all, GST_CAPS_INTERSECT_FIRST);
+    gst_caps_unref(all);
+  }
+  return result;
+}
+
+static gboolean gst_vitgate_json_set_caps(GstBaseTransform *trans, GstCaps *in, GstCaps *out)
+{
+  GstVitgateJson *self = GST_VITGATE_JSON(trans);
+  const GstStructure *s = gst_caps_get_structure(in, 0);
+
+  self->width = self->height = 0;
+  gst_structure_get_int(s, "width", &self->width);
+  gst_structure_get_int(s, "height", &self->height);
+  return TRUE;
+}
+
+/* Pixels may lie as upstream likes: nobody reads them. */
+static gboolean gst_vitgate_json_propose_allocation(GstBaseTransform *trans, GstQuery *decide,
+                                                    GstQuery *query)
+{
+  gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
+  gst_query_add_allocation_meta(query, GST_VIDEO_CROP_META_API_TYPE, NULL);
+  gst_query_add_allocation_meta(query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL);
+  return TRUE;
+}
+
+/* ---- Frames -------------------------------------------------------------------------------- */
+
+/* Asked with the first frame of a segment: whatever is upstream can tell by then. */
+static gboolean is_live(GstVitgateJson *self)
+{
+  GstQuery *query;
+
+  if (self->live_known)
+    return self->live;
+  query = gst_query_new_latency();
+  self->live = FALSE;
+  if (gst_pad_peer_query(GST_BASE_TRANSFORM_SINK_PAD(self), query))
+    gst_query_parse_latency(query, &self->live, NULL, NULL);
+  gst_query_unref(query);
+  self->live_known = TRUE;
+  return self->live;
+}
+
+/* Returns: (transfer full): the property, else the id that the stream came with, else our name. */
+static char *find_stream_id(GstVitgateJson *self)
+{
+  char *id;
+
+  GST_OBJECT_LOCK(self);
+  id = g_strdup(self->stream_id);
+  GST_OBJECT_UNLOCK(self);
+  if (!id)
+    id = gst_pad_get_stream_id(GST_BASE_TRANSFORM_SINK_PAD(self));
+  return id ? id : gst_object_get_name(GST_OBJECT(self));
+}
+
+static char *write_line(GstVitgateJson *self, GstBuffer *buffer, gsize *length)
+{
+  g_autofree char *stream_id = find_stream_id(self);
+  GstVitgateJsonFrame frame = {
+    .stream_id = stream_id,
+    .number = self->frames,
+    .width = self->width,
+    .height = self->height,
+    .times = gst_vitgate_frame_times(&GST_BASE_TRANSFORM(self)->segment, buffer),
+    .wall_clock = gst_vitgate_wall_clock_of_buffer(buffer),
+  };
+
+  if (!frame.wall_clock.source && is_live(self))
+    frame.wall_clock =
+        gst_vitgate_wall_clock_of_running_time(GST_ELEMENT(self), frame.times.running_time);
+  return gst_vitgate_json_line(&frame, buffer, length);
+}
+
+/* vitgate attaches a result to each frame, but for empty ones at the start of a stream. */
+static void warn_without_results(GstVitgateJson *self, GstBuffer *buffer)
+{
+  gpointer state = NULL;
+
+  if (self->has_results)
+    return;
+  if (gst_vitgate_results_next(buffer, &state)) {
+    self->has_results = TRUE;
+    return;
+  }
+  if (gst_vitgate_frame_is_empty(buffer))
+    return;
+  self->has_results = TRUE;
+  GST_ELEMENT_WARNING(
+      self, STREAM, WRONG_TYPE,
+      ("The frames carry no results: is there a vitgate before %s?", GST_OBJECT_NAME(self)),
+      ("%" GST_PTR_FORMAT, buffer));
+}
+
+/* Whether @buffer is worth a line. */
+static gboolean is_news(GstVitgateJson *self, GstBuffer *buffer)
+{
+  GStrv labels, before = self->top_labels;
+  gboolean only_changes, speak, changed;
+
+  GST_OBJECT_LOCK(self);
+  only_changes = self->only_changes;
+  speak = self->speak;
+  self->speak = FALSE;
+  GST_OBJECT_UNLOCK(self);
+
+  labels = only_changes ? gst_vitgate_top_labels(buffer) : NULL;
+  changed =
+      !labels || !before || !g_strv_equal((const char *const *)labels, (const char *const *)before);
+  g_strfreev(before);
+  self->top_labels = labels;
+  return speak || changed;
+}
+
+/* Filled by transform(), which may find that nothing is to be written. */
+static GstFlowReturn gst_vitgate_json_prepare_output_buffer(GstBaseTransform *trans, GstBuffer *in,
+                                                            GstBuffer **out)
+{
+  *out = gst_buffer_new();
+  gst_buffer_copy_into(*out, in, GST_BUFFER_COPY_TIMESTAMPS, 0, -1);
+  if (GST_BUFFER_FLAG_IS_SET(in, GST_BUFFER_FLAG_DISCONT))
+    GST_BUFFER_FLAG_SET(*out, GST_BUFFER_FLAG_DISCONT);
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn gst_vitgate_json_transform(GstBaseTransform *trans, GstBuffer *in,
+                                                GstBuffer *out)
+{
+  GstVitgateJson *self = GST_VITGATE_JSON(trans);
+  GstFlowReturn flow = GST_BASE_TRANSFORM_FLOW_DROPPED;
+
+  warn_without_results(self, in);
+  if (is_news(self, in)) {
+    gsize length;
+    char *line = write_line(self, in, &length);
+
+    gst_buffer_append_memory(out, gst_memory_new_wrapped(0, line, length, 0, length, line, g_free));
+    flow = GST_FLOW_OK;
+  }
+  self->frames++;
+  return flow;
+}
+
+/* ---- Events -------------------------------------------------------------------------------- */
+
+static gboolean gst_vitgate_json_sink_event(GstBaseTransform *trans, GstEvent *event)
+{
+  GstVitgateJson *self = GST_VITGATE_JSON(trans);
+
+  switch (GST_EVENT_TYPE(event)) {
+  case GST_EVENT_STREAM_START:
+  case GST_EVENT_FLUSH_STOP:
+    speak_next(self);
+    break;
+  case GST_EVENT_SEGMENT:
+    self->live_known = FALSE;
+    break;
+  default:
+    break;
+  }
+  return GST_BASE_TRANSFORM_CLASS(gst_vitgate_json_parent_class)->sink_event(trans, event);
+}
+
+/* ---- Class --------------------------------------------------------------------------------- */
+
+static void gst_vitgate_json_finalize(GObject *object)
+{
+  GstVitgateJson *self = GST_VITGATE_JSON(object);
+
+  g_free(self->stream_id);
+  G_OBJECT_CLASS(gst_vitgate_json_parent_class)->finalize(object);
+}
+
+static void install_properties(GObjectClass *class)
+{
+  const GParamFlags playing =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+
+  g_object_class_install_property(
+      class, PROP_STREAM_ID,
+      g_param_spec_string("stream-id", "Stream id",
+                          "Written into each line to tell streams apart; unset: the id that the "
+                          "stream comes with, or the element's name where it comes with none",
+                          NULL, playing));
+  g_object_class_install_property(
+      class, PROP_ONLY_CHANGES,
+      g_param_spec_boolean("only-changes", "Only changes",
+                           "Write only frames whose best label, or that of a region, differs from "
+                           "the frame before",
+                           DEFAULT_ONLY_CHANGES, playing));
+}
+
+static void gst_vitgate_json_class_init(GstVitgateJsonClass *class)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS(class);
+  GstElementClass *element_class = GST_ELEMENT_CLASS(class);
+  GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS(class);
+
+  GST_DEBUG_CATEGORY_INIT(gst_vitgate_json_debug, "vitgatejson", 0, "results of vitgate as JSON");
+
+  object_class->set_property = gst_vitgate_json_set_property;
+  object_class->get_property = gst_vitgate_json_get_property;
+  object_class->finalize = gst_vitgate_json_finalize;
+  install_properties(object_class);
+
+  gst_element_class_set_static_metadata(element_class, "vitgate results as JSON",
+                                        "Converter/Analyzer/Video",
+                                        "Writes what vitgate attached to each frame as a line of "
+                                        "JSON",
+                                        "The vitgate authors");
+  gst_element_class_add_static_pad_template(element_class, &sink_template);
+  gst_element_class_add_static_pad_template(element_class, &src_template);
+
+  element_class->change_state = GST_DEBUG_FUNCPTR(gst_vitgate_json_change_state);
+  trans_class->start = GST_DEBUG_FUNCPTR(gst_vitgate_json_start);
+  trans_class->stop = GST_DEBUG_FUNCPTR(gst_vitgate_json_stop);
+  trans_class->transform_caps = GST_DEBUG_FUNCPTR(gst_vitgate_json_transform_caps);
+  trans_class->set_caps = GST_DEBUG_FUNCPTR(gst_vitgate_json_set_caps);
+  trans_class->propose_allocation = GST_DEBUG_FUNCPTR(gst_vitgate_json_propose_allocation);
+  trans_class->prepare_output_buffer = GST_DEBUG_FUNCPTR(gst_vitgate_json_prepare_output_buffer);
+  trans_class->transform = GST_DEBUG_FUNCPTR(gst_vitgate_json_transform);
+  trans_class->sink_event = GST_DEBUG_FUNCPTR(gst_vitgate_json_sink_event);
+}
+
+static void gst_vitgate_json_init(GstVitgateJson *self)
+{
+  self->only_changes = DEFAULT_ONLY_CHANGES;
+}

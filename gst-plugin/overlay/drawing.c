@@ -1,0 +1,339 @@
+/* drawing.c: what an overlay shows of a frame's results, and where. */
+#include "overlay/drawing.h"
+
+#include <math.h>
+
+#include "common/results.h"
+
+/* The widest line of text, in sizes of the font: about 48 letters. */
+#define MAX_LINE 24
+
+/* Behind the edge of a region, so that it is seen on a ground of its own color. */
+#define EDGE_GROUND 0xff000000u
+
+typedef struct {
+  gint x, y, width, height;
+} Area;
+
+static void clear_placement(gpointer data)
+{
+  gst_buffer_unref(((GstVitgatePlacement *)data)->pixels);
+}
+
+static void place(GArray *drawing, const GstVitgatePiece *piece, gint x, gint y)
+{
+  const GstVitgatePlacement placement = { gst_buffer_ref(piece->pixels), x, y, piece->width,
+                                          piece->height };
+
+  g_array_append_val(drawing, placement);
+}
+
+/* Between the frame's border and the stack; small frames have no room to spare. */
+static gint margin(const GstVitgateDrawingStyle *style)
+{
+  return MIN(style->painter->size / 2, MIN(style->width, style->height) / 16) & ~1;
+}
+
+static gint line_width(const GstVitgateDrawingStyle *style)
+{
+  return MIN(style->width - 2 * margin(style), MAX_LINE * style->painter->size);
+}
+
+/* ---- Words --------------------------------------------------------------------------------- */
+
+static guint percent(double ratio)
+{
+  return isfinite(ratio) ? (guint)(CLAMP(ratio, 0, 1) * 100 + 0.5) : 0;
+}
+
+/* The label is kept apart from the rest, in whichever direction it is written. */
+static char *label_line(double score, const char *label)
+{
+  return g_strdup_printf("%u %%  \u2068%s\u2069", percent(score), label);
+}
+
+/* Returns: (transfer full) (nullable): label @i of a result, NULL where there is none. */
+static char *result_line(const GstStructure *s, guint i)
+{
+  const GValue *labels = gst_vitgate_results_get_array(s, "labels"),
+               *scores = gst_vitgate_results_get_array(s, "scores"), *label, *score;
+
+  if (!labels || !scores || i >= gst_value_array_get_size(labels) ||
+      i >= gst_value_array_get_size(scores))
+    return NULL;
+  label = gst_value_array_get_value(labels, i);
+  score = gst_value_array_get_value(scores, i);
+  if (!G_VALUE_HOLDS_STRING(label) || !g_value_get_string(label) || !G_VALUE_HOLDS_DOUBLE(score))
+    return NULL;
+  return label_line(g_value_get_double(score), g_value_get_string(label));
+}
+
+/* "fresh", "1 frame old", "12 frames old, late" */
+static char *age_words(const GstStructure *s, guint64 age)
+{
+  const char *state = gst_structure_get_string(s, "state");
+
+  if (age == 0)
+    return g_strdup("fresh");
+  return g_strdup_printf("%" G_GUINT64_FORMAT " %s old%s%s", age, age == 1 ? "frame" : "frames",
+                         state ? ", " : "", state ? state : "");
+}
+
+/* Returns: (transfer full) (nullable): NULL where nothing is known. */
+static char *status_line(const GstStructure *s, double rate)
+{
+  g_autofree char *age_text = NULL, *rate_text = NULL;
+  guint64 age;
+
+  if (gst_structure_get_uint64(s, "age", &age))
+    age_text = age_words(s, age);
+  if (rate > 0)
+    rate_text = g_strdup_printf("%.1f frames/s", rate);
+  if (!age_text || !rate_text)
+    return g_strdup(age_text ? age_text : rate_text);
+  return g_strdup_printf("%s · %s", age_text, rate_text);
+}
+
+/* ---- The stack in the corner --------------------------------------------------------------- */
+
+static void stack_text(const GstVitgateDrawingStyle *style, GPtrArray *stack, const char *text)
+{
+  const GstVitgatePiece *piece = gst_vitgate_painter_text(style->painter, text, line_width(style));
+
+  g_ptr_array_add(stack, (gpointer)piece);
+}
+
+static void stack_compute(const GstVitgateDrawingStyle *style, GPtrArray *stack, double ratio)
+{
+  g_autofree char *text = g_strdup_printf("compute %u %%", percent(ratio));
+  const GstVitgatePiece *piece =
+      gst_vitgate_painter_bar(style->painter, percent(ratio), text, line_width(style));
+
+  g_ptr_array_add(stack, (gpointer)piece);
+}
+
+/* The compute ratio of a result: its own, or the mean of its regions'. */
+static gboolean compute_ratio(const GstStructure *s, double *ratio)
+{
+  const GstStructure *region;
+  guint i = 0, n = 0;
+  double sum = 0, one;
+
+  if (gst_structure_get_double(s, "compute-ratio", ratio))
+    return TRUE;
+  while ((region = gst_vitgate_results_next_region(s, &i))) {
+    if (gst_structure_get_double(region, "compute-ratio", &one)) {
+      sum += one;
+      n++;
+    }
+  }
+  *ratio = n ? sum / n : 0;
+  return n > 0;
+}
+
+static void stack_result(const GstVitgateDrawingStyle *style, GPtrArray *stack,
+                         const GstStructure *s)
+{
+  /* More lines than these are never within the frame. */
+  const guint most = (guint)(style->height / style->painter->size) + 1;
+  double ratio;
+
+  for (guint i = 0; i < MIN(style->top_k, most); i++) {
+    g_autofree char *line = result_line(s, i);
+    if (!line)
+      break;
+    stack_text(style, stack, line);
+  }
+  if (compute_ratio(s, &ratio))
+    stack_compute(style, stack, ratio);
+}
+
+static guint count_results(GstBuffer *buffer)
+{
+  gpointer state = NULL;
+  guint n = 0;
+
+  while (gst_vitgate_results_next(buffer, &state))
+    n++;
+  return n;
+}
+
+/* Pieces of all results of @buffer, from top to bottom. */
+static GPtrArray *build_stack(const GstVitgateDrawingStyle *style, GstBuffer *buffer)
+{
+  const guint n = count_results(buffer);
+  GPtrArray *stack = g_ptr_array_new();
+  const GstStructure *s;
+  gpointer state = NULL;
+
+  for (guint i = 0; (s = gst_vitgate_results_next(buffer, &state)); i++) {
+    const char *model = gst_structure_get_string(s, "model-name");
+    g_autofree char *status = status_line(s, i + 1 < n ? 0 : style->rate);
+
+    if (n > 1 && model)
+      stack_text(style, stack, model);
+    stack_result(style, stack, s);
+    if (status)
+      stack_text(style, stack, status);
+  }
+  return stack;
+}
+
+/* What does not fit into the frame is left out. */
+static void place_stack(const GstVitgateDrawingStyle *style, GArray *drawing, GPtrArray *stack)
+{
+  const gboolean right =
+      style->corner == GST_VITGATE_TOP_RIGHT || style->corner == GST_VITGATE_BOTTOM_RIGHT;
+  const gboolean bottom =
+      style->corner == GST_VITGATE_BOTTOM_LEFT || style->corner == GST_VITGATE_BOTTOM_RIGHT;
+  gint height = 0, y;
+  guint n = 0;
+
+  for (; n < stack->len; n++) {
+    const GstVitgatePiece *piece = stack->pdata[n];
+    if (n > 0 && height + piece->height > style->height - 2 * margin(style))
+      break;
+    height += piece->height;
+  }
+  y = bottom ? MAX((style->height - margin(style) - height) & ~1, 0) : margin(style);
+  for (guint i = 0; i < n; i++) {
+    const GstVitgatePiece *piece = stack->pdata[i];
+
+    place(drawing, piece,
+          right ? MAX((style->width - margin(style) - piece->width) & ~1, 0) : margin(style), y);
+    y += piece->height;
+  }
+}
+
+/* ---- Regions ------------------------------------------------------------------------------- */
+
+/* Returns: FALSE where nothing of the region is within the frame. */
+static gboolean region_area(const GstVitgateDrawingStyle *style, const GstStructure *s, Area *area)
+{
+  guint x, y, width, height;
+
+  if (!gst_structure_get_uint(s, "x", &x) || !gst_structure_get_uint(s, "y", &y) ||
+      !gst_structure_get_uint(s, "width", &width) || !gst_structure_get_uint(s, "height", &height))
+    return FALSE;
+  if (x >= (guint)style->width || y >= (guint)style->height || width == 0 || height == 0)
+    return FALSE;
+  area->x = x & ~1;
+  area->y = y & ~1;
+  area->width = MIN(width, (guint)style->width - x);
+  area->height = MIN(height, (guint)style->height - y);
+  return TRUE;
+}
+
+/* The border of @area, @thick pixels to its inside. */
+static void place_edges(const GstVitgateDrawingStyle *style, GArray *drawing, Area area, gint thick,
+                        guint32 color)
+{
+  const gint side = area.height - 2 * thick;
+  const GstVitgatePiece *piece;
+
+  if (area.width <= 2 * thick || side <= 0) {
+    piece = gst_vitgate_painter_area(style->painter, area.width, area.height, color);
+    place(drawing, piece, area.x, area.y);
+    return;
+  }
+  piece = gst_vitgate_painter_area(style->painter, area.width, thick, color);
+  place(drawing, piece, area.x, area.y);
+  place(drawing, piece, area.x, area.y + area.height - thick);
+  piece = gst_vitgate_painter_area(style->painter, thick, side, color);
+  place(drawing, piece, area.x, area.y + thick);
+  place(drawing, piece, area.x + area.width - thick, area.y + thick);
+}
+
+/* "#7  87 %  cat · 3 frames old, late"; NULL where the region has neither a label nor a type. */
+static char *region_line(const GstStructure *s)
+{
+  const char *label = gst_structure_get_string(s, "label"),
+             *type = gst_structure_get_string(s, "type");
+  g_autofree char *words = NULL, *age_text = NULL;
+  char number[16] = "";
+  double score;
+  guint64 age;
+  gint id;
+
+  if (label && gst_structure_get_double(s, "score", &score))
+    words = label_line(score, label);
+  else if (type)
+    words = g_strdup_printf("\u2068%s\u2069", type);
+  else
+    return NULL;
+  if (gst_structure_get_int(s, "id", &id) && id >= 0)
+    g_snprintf(number, sizeof number, "#%d  ", id);
+  if (gst_structure_get_uint64(s, "age", &age) && age > 0)
+    age_text = age_words(s, age);
+  return g_strconcat(number, words, age_text ? " · " : "", age_text, NULL);
+}
+
+/* The tag stands on the region; where there is no room, it hangs into it. */
+static void place_tag(const GstVitgateDrawingStyle *style, GArray *drawing, const Area *area,
+                      const char *text)
+{
+  const GstVitgatePiece *piece = gst_vitgate_painter_text(style->painter, text, line_width(style));
+  const gint x = MIN(area->x, MAX((style->width - piece->width) & ~1, 0));
+
+  place(drawing, piece, x, area->y >= piece->height ? area->y - piece->height : area->y);
+}
+
+static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing,
+                         const GstStructure *s)
+{
+  const gint thick = MAX(style->painter->size / 16, 1) * 2;
+  g_autofree char *line = NULL;
+  Area area, inner;
+
+  if (!region_area(style, s, &area))
+    return;
+  place_edges(style, drawing, area, thick, EDGE_GROUND);
+  inner = (Area){ area.x + thick / 2, area.y + thick / 2, area.width - thick, area.height - thick };
+  if (inner.width > 0 && inner.height > 0)
+    place_edges(style, drawing, inner, MAX(thick / 2, 1), style->region);
+  line = region_line(s);
+  if (line)
+    place_tag(style, drawing, &area, line);
+}
+
+static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, GstBuffer *buffer)
+{
+  guint left = GST_VITGATE_DRAWING_MAX_REGIONS;
+  const GstStructure *s, *region;
+  gpointer state = NULL;
+
+  while ((s = gst_vitgate_results_next(buffer, &state)))
+    for (guint i = 0; left > 0 && (region = gst_vitgate_results_next_region(s, &i)); left--)
+      place_region(style, drawing, region);
+}
+
+/* ---- The drawing ----------------------------------------------------------------------------- */
+
+GArray *gst_vitgate_drawing_new(const GstVitgateDrawingStyle *style, GstBuffer *buffer)
+{
+  GArray *drawing = g_array_new(FALSE, FALSE, sizeof(GstVitgatePlacement));
+  GPtrArray *stack;
+
+  g_array_set_clear_func(drawing, clear_placement);
+  gst_vitgate_painter_begin(style->painter);
+  place_regions(style, drawing, buffer);
+  stack = build_stack(style, buffer);
+  place_stack(style, drawing, stack);
+  g_ptr_array_unref(stack);
+  return drawing;
+}
+
+gboolean gst_vitgate_drawing_equal(const GArray *a, const GArray *b)
+{
+  if (a->len != b->len)
+    return FALSE;
+  for (guint i = 0; i < a->len; i++) {
+    const GstVitgatePlacement *left = &g_array_index(a, GstVitgatePlacement, i),
+                              *right = &g_array_index(b, GstVitgatePlacement, i);
+
+    /* Pixels are painted once and never changed. */
+    if (left->pixels != right->pixels || left->x != right->x || left->y != right->y)
+      return FALSE;
+  }
+  return TRUE;
+}

@@ -1,0 +1,505 @@
+/* gstvitgateoverlay.c: the element vitgateoverlay. */
+/**
+ * SECTION:element-vitgateoverlay
+ * @title: vitgateoverlay
+ * @short_description: draws what vitgate attached to each frame
+ *
+ * In a corner of the frame: the best labels with their scores, the compute ratio as a bar, the age
+ * of the result and the frames per second that pass, measured each second. Where the results are
+ * those of regions, each region gets an edge and a tag with its id, its best label and its age; 256
+ * regions of a frame at the most. Several vitgate elements upstream are shown one below the other.
+ * A frame without results passes unchanged, and so does a buffer without content.
+ *
+ * Frames come in any format of raw video that GStreamer can blend into. Where the sink says that it
+ * draws overlays itself (the caps feature meta:GstVideoOverlayComposition), pixels stay as they are
+ * and may be in any memory; the overlay travels beside them.
+ *
+ * Sizes are relative to the frame's height, or its width where that is less, unless
+ * #GstVitgateOverlay:font-desc names one in pixels ("Sans 24px") or in points, of which 72 are
+ * taken for 96 pixels. What does not fit into the frame is left out, what is too long ends in an
+ * ellipsis. Pieces are painted when they change and kept: a frame that shows what the last one
+ * showed costs no more than blending.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 v4l2src ! vitgate ! vitgateoverlay position=bottom-left ! videoconvert ! \
+ *   autovideosink
+ * ]| Shows a camera and what it sees.
+ */
+#include "overlay/gstvitgateoverlay.h"
+
+#include "common/results.h"
+#include "common/structure.h"
+#include "overlay/overlay-caps.h"
+
+GST_DEBUG_CATEGORY_STATIC(gst_vitgate_overlay_debug);
+#define GST_CAT_DEFAULT gst_vitgate_overlay_debug
+
+enum {
+  PROP_0,
+  PROP_POSITION,
+  PROP_TEXT_SIZE,
+  PROP_FONT_DESC,
+  PROP_TOP_K,
+  PROP_TEXT_COLOR,
+  PROP_BOX_COLOR,
+  PROP_BAR_COLOR,
+  PROP_REGION_COLOR,
+  PROP_STATS,
+};
+
+#define DEFAULT_POSITION     GST_VITGATE_TOP_LEFT
+#define DEFAULT_TEXT_SIZE    0.04
+#define DEFAULT_FONT_DESC    "Sans Bold"
+#define DEFAULT_TOP_K        3
+#define DEFAULT_TEXT_COLOR   0xffffffffu
+#define DEFAULT_BOX_COLOR    0xb0000000u
+#define DEFAULT_BAR_COLOR    0xff40c040u
+#define DEFAULT_REGION_COLOR 0xffffc000u
+
+/* Below this, letters are blots. */
+#define MIN_FONT_PIXELS 8
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(GST_VITGATE_OVERLAY_CAPS));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(GST_VITGATE_OVERLAY_CAPS));
+
+G_DEFINE_TYPE(GstVitgateOverlay, gst_vitgate_overlay, GST_TYPE_BASE_TRANSFORM)
+GST_ELEMENT_REGISTER_DEFINE(vitgateoverlay, "vitgateoverlay", GST_RANK_NONE,
+                            GST_TYPE_VITGATE_OVERLAY)
+
+/* ---- Properties ---------------------------------------------------------------------------- */
+
+#define GST_TYPE_VITGATE_OVERLAY_POSITION (gst_vitgate_overlay_position_get_type())
+
+static GType gst_vitgate_overlay_position_get_type(void)
+{
+  static const GEnumValue values[] = {
+    { GST_VITGATE_TOP_LEFT, "Top left", "top-left" },
+    { GST_VITGATE_TOP_RIGHT, "Top right", "top-right" },
+    { GST_VITGATE_BOTTOM_LEFT, "Bottom left", "bottom-left" },
+    { GST_VITGATE_BOTTOM_RIGHT, "Bottom right", "bottom-right" },
+    { 0, NULL, NULL },
+  };
+  static gsize type;
+
+  if (g_once_init_enter(&type))
+    g_once_init_leave(&type, g_enum_register_static("GstVitgateOverlayPosition", values));
+  return type;
+}
+
+static void set_font(GstVitgateOverlaySettings *settings, const char *description)
+{
+  g_clear_pointer(&settings->font, pango_font_description_free);
+  settings->font =
+      pango_font_description_from_string(description ? description : DEFAULT_FONT_DESC);
+}
+
+static void gst_vitgate_overlay_set_property(GObject *object, guint id, const GValue *value,
+                                             GParamSpec *spec)
+{
+  GstVitgateOverlaySettings *settings = &GST_VITGATE_OVERLAY(object)->settings;
+
+  GST_OBJECT_LOCK(object);
+  settings->serial++;
+  switch (id) {
+  case PROP_POSITION:
+    settings->corner = (GstVitgateCorner)g_value_get_enum(value);
+    break;
+  case PROP_TEXT_SIZE:
+    settings->text_size = g_value_get_double(value);
+    break;
+  case PROP_FONT_DESC:
+    set_font(settings, g_value_get_string(value));
+    break;
+  case PROP_TOP_K:
+    settings->top_k = g_value_get_uint(value);
+    break;
+  case PROP_TEXT_COLOR:
+    settings->colors.text = g_value_get_uint(value);
+    break;
+  case PROP_BOX_COLOR:
+    settings->colors.box = g_value_get_uint(value);
+    break;
+  case PROP_BAR_COLOR:
+    settings->colors.bar = g_value_get_uint(value);
+    break;
+  case PROP_REGION_COLOR:
+    settings->region_color = g_value_get_uint(value);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    break;
+  }
+  GST_OBJECT_UNLOCK(object);
+}
+
+static GstStructure *make_stats(const GstVitgateOverlay *self)
+{
+  GstStructure *s = gst_structure_new_empty("application/x-vitgateoverlay-stats");
+
+  structure_set_uint64(s, "frames", self->frames);
+  structure_set_uint64(s, "drawn", self->drawn);
+  structure_set_uint64(s, "painted", self->painted);
+  return s;
+}
+
+static void gst_vitgate_overlay_get_property(GObject *object, guint id, GValue *value,
+                                             GParamSpec *spec)
+{
+  GstVitgateOverlay *self = GST_VITGATE_OVERLAY(object);
+  const GstVitgateOverlaySettings *settings = &self->settings;
+
+  GST_OBJECT_LOCK(object);
+  switch (id) {
+  case PROP_POSITION:
+    g_value_set_enum(value, (gint)settings->corner);
+    break;
+  case PROP_TEXT_SIZE:
+    g_value_set_double(value, settings->text_size);
+    break;
+  case PROP_FONT_DESC:
+    g_value_take_string(value, pango_font_description_to_string(settings->font));
+    break;
+  case PROP_TOP_K:
+    g_value_set_uint(value, settings->top_k);
+    break;
+  case PROP_TEXT_COLOR:
+    g_value_set_uint(value, settings->colors.text);
+    break;
+  case PROP_BOX_COLOR:
+    g_value_set_uint(value, settings->colors.box);
+    break;
+  case PROP_BAR_COLOR:
+    g_value_set_uint(value, settings->colors.bar);
+    break;
+  case PROP_REGION_COLOR:
+    g_value_set_uint(value, settings->region_color);
+    break;
+  case PROP_STATS:
+    g_value_take_boxed(value, make_stats(self));
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    break;
+  }
+  GST_OBJECT_UNLOCK(object);
+}
+
+/* ---- Start, stop and caps ------------------------------------------------------------------ */
+
+static void forget_drawing(GstVitgateOverlay *self)
+{
+  g_clear_pointer(&self->drawing, g_array_unref);
+  g_clear_pointer(&self->attachment, gst_video_overlay_composition_unref);
+}
+
+static gboolean gst_vitgate_overlay_start(GstBaseTransform *trans)
+{
+  GstVitgateOverlay *self = GST_VITGATE_OVERLAY(trans);
+
+  GST_OBJECT_LOCK(self);
+  self->frames = self->drawn = self->painted = 0;
+  GST_OBJECT_UNLOCK(self);
+  self->painter = gst_vitgate_painter_new();
+  self->painter_serial = 0;
+  self->unwritable = FALSE;
+  self->rate = (GstVitgateFrameRate){ 0 };
+  return TRUE;
+}
+
+static gboolean gst_vitgate_overlay_stop(GstBaseTransform *trans)
+{
+  GstVitgateOverlay *self = GST_VITGATE_OVERLAY(trans);
+
+  forget_drawing(self);
+  gst_vitgate_painter_free(&self->painter);
+  return TRUE;
+}
+
+static GstCaps *gst_vitgate_overlay_transform_caps(GstBaseTransform *trans,
+                                                   GstPadDirection direction, GstCaps *caps,
+                                                   GstCaps *filter)
+{
+  GstCaps *all = gst_vitgate_overlay_caps_transform(caps, direction), *result = all;
+
+  if (filter) {
+    result = gst_caps_intersect_full(filter, all, GST_CAPS_INTERSECT_FIRST);
+    gst_caps_unref(all);
+  }
+  return result;
+}
+
+static GstCaps *gst_vitgate_overlay_fixate_caps(GstBaseTransform *trans, GstPadDirection direction,
+                                                GstCaps *caps, GstCaps *other)
+{
+  if (direction == GST_PAD_SINK && !gst_vitgate_overlay_caps_attach(caps)) {
+    GstCaps *peer = gst_pad_peer_query_caps(trans->srcpad, NULL);
+
+    other = gst_vitgate_overlay_caps_restrict(other, peer);
+    gst_caps_unref(peer);
+  }
+  return gst_caps_fixate(other);
+}
+
+static gboolean gst_vitgate_overlay_set_caps(GstBaseTransform *trans, GstCaps *in, GstCaps *out)
+{
+  GstVitgateOverlay *self = GST_VITGATE_OVERLAY(trans);
+
+  forget_drawing(self);
+  self->painter_serial = 0; /* letters may have another size now */
+  self->attach = gst_vitgate_overlay_caps_attach(out);
+  GST_INFO_OBJECT(self, "%s", self->attach ? "the sink draws" : "blending");
+  if (!gst_video_info_from_caps(&self->info, in)) {
+    GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("Cannot draw on frames of these caps"),
+                      ("%" GST_PTR_FORMAT, in));
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* ---- Frames -------------------------------------------------------------------------------- */
+
+static gint font_size(const GstVitgateOverlaySettings *settings, gint width, gint height)
+{
+  const gint side = MIN(width, height);
+  double size = settings->text_size * side;
+
+  if (pango_font_description_get_set_fields(settings->font) & PANGO_FONT_MASK_SIZE) {
+    size = pango_font_description_get_size(settings->font) / (double)PANGO_SCALE;
+    if (!pango_font_description_get_size_is_absolute(settings->font))
+      size *= 96.0 / 72.0;
+  }
+  return (gint)CLAMP(size, MIN_FONT_PIXELS, MAX(side, MIN_FONT_PIXELS));
+}
+
+/* Tells the painter what the user has changed. The style is that of a frame of the caps' size. */
+static GstVitgateDrawingStyle update_style(GstVitgateOverlay *self)
+{
+  const GstVitgateOverlaySettings *settings = &self->settings;
+  GstVitgateDrawingStyle style = {
+    .painter = self->painter,
+    .width = GST_VIDEO_INFO_WIDTH(&self->info),
+    .height = GST_VIDEO_INFO_HEIGHT(&self->info),
+  };
+
+  GST_OBJECT_LOCK(self);
+  if (self->painter_serial != settings->serial)
+    gst_vitgate_painter_set_style(self->painter, settings->font,
+                                  font_size(settings, style.width, style.height),
+                                  &settings->colors);
+  self->painter_serial = settings->serial;
+  style.corner = settings->corner;
+  style.top_k = settings->top_k;
+  style.region = settings->region_color;
+  GST_OBJECT_UNLOCK(self);
+  return style;
+}
+
+/* Sets the drawing for @buffer; the attachment is kept as long as it shows the same. */
+static void update_drawing(GstVitgateOverlay *self, GstBuffer *buffer, double rate)
+{
+  GstVitgateDrawingStyle style = update_style(self);
+  GArray *drawing;
+
+  style.rate = rate;
+  drawing = gst_vitgate_drawing_new(&style, buffer);
+  if (self->drawing && gst_vitgate_drawing_equal(drawing, self->drawing)) {
+    g_array_unref(drawing);
+    return;
+  }
+  forget_drawing(self);
+  self->drawing = drawing;
+}
+
+/* A frame that cannot be drawn on is passed on all the same. One warning speaks for a whole run of
+ * them. */
+static void warn_unwritable(GstVitgateOverlay *self, GstBuffer *buffer)
+{
+  if (self->unwritable)
+    return;
+  self->unwritable = TRUE;
+  GST_ELEMENT_WARNING(self, STREAM, FAILED,
+                      ("Cannot draw on a frame: it does not hold what its caps say"),
+                      ("%" GST_PTR_FORMAT, buffer));
+}
+
+/* Decoders may leave columns and rows around the picture. */
+static void blend_drawing(GstVitgateOverlay *self, GstBuffer *buffer)
+{
+  const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(buffer);
+  GstVideoFrame frame;
+
+  if (!gst_video_frame_map(&frame, &self->info, buffer, GST_MAP_READWRITE)) {
+    warn_unwritable(self, buffer);
+    return;
+  }
+  self->unwritable = FALSE;
+  for (guint i = 0; i < self->drawing->len; i++) {
+    GstVitgatePlacement placement = g_array_index(self->drawing, GstVitgatePlacement, i);
+
+    placement.x += crop ? crop->x : 0;
+    placement.y += crop ? crop->y : 0;
+    gst_vitgate_blend(&frame, &placement);
+  }
+  gst_video_frame_unmap(&frame);
+}
+
+static void add_drawing(GstVideoOverlayComposition *composition, const GArray *drawing)
+{
+  for (guint i = 0; i < drawing->len; i++) {
+    const GstVitgatePlacement *placement = &g_array_index(drawing, GstVitgatePlacement, i);
+    GstVideoOverlayRectangle *rectangle = gst_video_overlay_rectangle_new_raw(
+        placement->pixels, placement->x, placement->y, placement->width, placement->height,
+        GST_VIDEO_OVERLAY_FORMAT_FLAG_PREMULTIPLIED_ALPHA);
+
+    gst_video_overlay_composition_add_rectangle(composition, rectangle);
+    gst_video_overlay_rectangle_unref(rectangle);
+  }
+}
+
+/* Sinks look for one meta: where upstream has attached one already, it gets our drawing as well. */
+static void attach_drawing(GstVitgateOverlay *self, GstBuffer *buffer)
+{
+  GstVideoOverlayCompositionMeta *meta = gst_buffer_get_video_overlay_composition_meta(buffer);
+
+  if (meta) {
+    GstVideoOverlayComposition *both = gst_video_overlay_composition_copy(meta->overlay);
+
+    add_drawing(both, self->drawing);
+    gst_video_overlay_composition_unref(meta->overlay);
+    meta->overlay = both;
+    return;
+  }
+  if (!self->attachment) {
+    self->attachment = gst_video_overlay_composition_new(NULL);
+    add_drawing(self->attachment, self->drawing);
+  }
+  gst_buffer_add_video_overlay_composition_meta(buffer, self->attachment);
+}
+
+static GstFlowReturn gst_vitgate_overlay_transform_ip(GstBaseTransform *trans, GstBuffer *buffer)
+{
+  GstVitgateOverlay *self = GST_VITGATE_OVERLAY(trans);
+  const double rate = gst_vitgate_frame_rate_count(&self->rate, gst_util_get_timestamp());
+  gpointer state = NULL;
+  gboolean draws = gst_buffer_get_size(buffer) > 0 && gst_vitgate_results_next(buffer, &state);
+
+  if (draws) {
+    update_drawing(self, buffer, rate);
+    draws = self->drawing->len > 0;
+  }
+  if (draws && self->attach)
+    attach_drawing(self, buffer);
+  else if (draws)
+    blend_drawing(self, buffer);
+
+  GST_OBJECT_LOCK(self);
+  self->frames++;
+  self->drawn += draws;
+  self->painted = self->painter->painted;
+  GST_OBJECT_UNLOCK(self);
+  return GST_FLOW_OK;
+}
+
+/* ---- Class --------------------------------------------------------------------------------- */
+
+static void install_color(GObjectClass *class, guint id, const char *name, const char *nick,
+                          const char *what, guint32 color)
+{
+  g_object_class_install_property(
+      class, id,
+      g_param_spec_uint(name, nick, what, 0, G_MAXUINT32, color,
+                        G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+}
+
+static void install_properties(GObjectClass *class)
+{
+  const GParamFlags playing =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+
+  g_object_class_install_property(
+      class, PROP_POSITION,
+      g_param_spec_enum("position", "Position", "Corner of the frame in which its results stand",
+                        GST_TYPE_VITGATE_OVERLAY_POSITION, DEFAULT_POSITION, playing));
+  g_object_class_install_property(
+      class, PROP_TEXT_SIZE,
+      g_param_spec_double("text-size", "Text size",
+                          "Size of the font, relative to the frame's height or to its width, "
+                          "whichever is less; never below 8 pixels",
+                          0.01, 0.5, DEFAULT_TEXT_SIZE, playing));
+  g_object_class_install_property(
+      class, PROP_FONT_DESC,
+      g_param_spec_string("font-desc", "Font description",
+                          "Pango's description of the font; a size in it (\"Sans 24px\") counts "
+                          "instead of text-size",
+                          DEFAULT_FONT_DESC, playing));
+  g_object_class_install_property(class, PROP_TOP_K,
+                                  g_param_spec_uint("top-k", "Top k",
+                                                    "Most labels of a frame that are drawn", 0,
+                                                    G_MAXINT, DEFAULT_TOP_K, playing));
+  install_color(class, PROP_TEXT_COLOR, "text-color", "Text color", "Color of text (ARGB)",
+                DEFAULT_TEXT_COLOR);
+  install_color(class, PROP_BOX_COLOR, "box-color", "Box color", "Color behind text (ARGB)",
+                DEFAULT_BOX_COLOR);
+  install_color(class, PROP_BAR_COLOR, "bar-color", "Bar color",
+                "Color of the compute ratio's bar (ARGB)", DEFAULT_BAR_COLOR);
+  install_color(class, PROP_REGION_COLOR, "region-color", "Region color",
+                "Color of the edges of regions (ARGB)", DEFAULT_REGION_COLOR);
+  g_object_class_install_property(
+      class, PROP_STATS,
+      g_param_spec_boxed("stats", "Statistics",
+                         "Since the element started: frames, drawn (frames with an overlay), "
+                         "painted (texts, bars and edges that changed and had to be painted)",
+                         GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+static void gst_vitgate_overlay_finalize(GObject *object)
+{
+  g_clear_pointer(&GST_VITGATE_OVERLAY(object)->settings.font, pango_font_description_free);
+  G_OBJECT_CLASS(gst_vitgate_overlay_parent_class)->finalize(object);
+}
+
+static void gst_vitgate_overlay_class_init(GstVitgateOverlayClass *class)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS(class);
+  GstElementClass *element_class = GST_ELEMENT_CLASS(class);
+  GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS(class);
+
+  GST_DEBUG_CATEGORY_INIT(gst_vitgate_overlay_debug, "vitgateoverlay", 0,
+                          "results of vitgate drawn on frames");
+
+  object_class->set_property = gst_vitgate_overlay_set_property;
+  object_class->get_property = gst_vitgate_overlay_get_property;
+  object_class->finalize = gst_vitgate_overlay_finalize;
+  install_properties(object_class);
+  gst_type_mark_as_plugin_api(GST_TYPE_VITGATE_OVERLAY_POSITION, 0);
+
+  gst_element_class_set_static_metadata(
+      element_class, "vitgate results overlay", "Filter/Editor/Video",
+      "Draws labels, scores, compute ratio and age that vitgate attached to each frame",
+      "The vitgate authors");
+  gst_element_class_add_static_pad_template(element_class, &sink_template);
+  gst_element_class_add_static_pad_template(element_class, &src_template);
+
+  trans_class->start = GST_DEBUG_FUNCPTR(gst_vitgate_overlay_start);
+  trans_class->stop = GST_DEBUG_FUNCPTR(gst_vitgate_overlay_stop);
+  trans_class->transform_caps = GST_DEBUG_FUNCPTR(gst_vitgate_overlay_transform_caps);
+  trans_class->fixate_caps = GST_DEBUG_FUNCPTR(gst_vitgate_overlay_fixate_caps);
+  trans_class->set_caps = GST_DEBUG_FUNCPTR(gst_vitgate_overlay_set_caps);
+  trans_class->transform_ip = GST_DEBUG_FUNCPTR(gst_vitgate_overlay_transform_ip);
+}
+
+static void gst_vitgate_overlay_init(GstVitgateOverlay *self)
+{
+  self->settings = (GstVitgateOverlaySettings){
+    .corner = DEFAULT_POSITION,
+    .text_size = DEFAULT_TEXT_SIZE,
+    .top_k = DEFAULT_TOP_K,
+    .colors = { DEFAULT_TEXT_COLOR, DEFAULT_BOX_COLOR, DEFAULT_BAR_COLOR },
+    .region_color = DEFAULT_REGION_COLOR,
+    .serial = 1,
+  };
+  set_font(&self->settings, NULL);
+}

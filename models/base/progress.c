@@ -1,0 +1,32 @@
+#include "base/progress.h"
+
+#include <unistd.h>
+
+#define INTERVAL (G_USEC_PER_SEC / 5)
+
+Progress progress_start(guint total)
+{
+  gint64 now = g_get_monotonic_time();
+  return (Progress){ .shown = isatty(STDERR_FILENO), .total = total, .start = now, .last = now };
+}
+
+void progress_update(Progress *progress, guint done)
+{
+  gint64 now = g_get_monotonic_time();
+  if (!progress->shown || now - progress->last < INTERVAL || done == 0)
+    return;
+  double seconds = (double)(now - progress->start) / G_USEC_PER_SEC;
+  double rate = done / seconds;
+  guint left = (guint)((progress->total - done) / rate);
+  g_printerr("\r%u of %u images, %.1f images/s, %u:%02u left \033[K", done, progress->total, rate,
+             left / 60, left % 60);
+  progress->last = now;
+  progress->drawn = TRUE;
+}
+
+void progress_clear(Progress *progress)
+{
+  if (progress->drawn)
+    g_printerr("\r\033[K");
+  progress->drawn = FALSE;
+}

@@ -1,0 +1,150 @@
+/* vitgate classify: labels images. */
+#include "commands/command.h"
+#include "data/decode.h"
+#include "data/store.h"
+#include "report/report.h"
+#include "vitgate.h"
+
+#define MAX_TOP_K 1000
+
+typedef struct {
+  VitgateModel *model;
+  VitgateSession *session;
+  guint threads, top_k;
+  JsonBuilder *json; /* NULL: text */
+} Classifier;
+
+static void print_text(const Classifier *classifier, const char *file, const VitgateResult *result,
+                       const guint *indices, const float *scores, guint n)
+{
+  const VitgateModelInfo *info = vitgate_model_get_info(classifier->model);
+  g_autofree char *name = command_clean_text(file);
+  g_print("%s\n", name);
+  for (guint i = 0; i < n; i++) {
+    g_autofree char *label = command_clean_text(info->labels[indices[i]]);
+    g_print("  %5.1f %%  %s\n", 100.0 * scores[i], label);
+  }
+}
+
+static void add_json(const Classifier *classifier, const char *file, const VitgateResult *result,
+                     const guint *indices, const float *scores, guint n)
+{
+  const VitgateModelInfo *info = vitgate_model_get_info(classifier->model);
+  JsonBuilder *json = classifier->json;
+  json_builder_begin_object(json);
+  report_string(json, "file", file);
+  json_builder_set_member_name(json, "classes");
+  json_builder_begin_array(json);
+  for (guint i = 0; i < n; i++) {
+    json_builder_begin_object(json);
+    report_count(json, "index", indices[i]);
+    report_string(json, "label", info->labels[indices[i]]);
+    report_string(json, "id", info->label_ids ? info->label_ids[indices[i]] : NULL);
+    report_number(json, "score", scores[i]);
+    json_builder_end_object(json);
+  }
+  json_builder_end_array(json);
+  report_number(json, "gmacs", result->gmacs);
+  report_number(json, "preprocess_ms", (double)result->preprocess_ns / 1e6);
+  report_number(json, "forward_ms", (double)result->forward_ns / 1e6);
+  json_builder_end_object(json);
+}
+
+static gboolean classify_file(const Classifier *classifier, const char *path, GError **error)
+{
+  g_autoptr(GBytes) bytes = store_read_file(path, error);
+  g_autoptr(GdkPixbuf) pixels = bytes ? decode_pixels(bytes, error) : NULL;
+  if (!pixels)
+    return FALSE;
+  VitgateImage image = decode_as_image(pixels);
+  const VitgateResult *result = vitgate_session_classify(classifier->session, &image, 1, error);
+  if (!result)
+    return FALSE;
+  g_autofree guint *indices = g_new(guint, classifier->top_k);
+  g_autofree float *scores = g_new(float, classifier->top_k);
+  guint n = vitgate_result_top_k(result, classifier->top_k, 0.0f, indices, scores);
+  if (classifier->json)
+    add_json(classifier, path, result, indices, scores, n);
+  else
+    print_text(classifier, path, result, indices, scores, n);
+  return TRUE;
+}
+
+/* One file that cannot be used does not keep the others from their labels.
+ * Returns: how many could not be used */
+static guint classify_all(const Classifier *classifier, char **files)
+{
+  guint n_failed = 0;
+  for (guint i = 0; files[i]; i++) {
+    g_autoptr(GError) wrong = NULL;
+    if (!classify_file(classifier, files[i], &wrong)) {
+      command_note("%s: %s", files[i], wrong->message);
+      n_failed++;
+    }
+  }
+  return n_failed;
+}
+
+static guint report_all(Classifier *classifier, const char *path, char **files)
+{
+  g_autoptr(JsonBuilder) json = json_builder_new();
+  json_builder_begin_object(json);
+  report_setting(json, vitgate_model_get_info(classifier->model), path, classifier->threads, 1);
+  json_builder_set_member_name(json, "images");
+  json_builder_begin_array(json);
+  classifier->json = json;
+  guint n_failed = classify_all(classifier, files);
+  json_builder_end_array(json);
+  json_builder_end_object(json);
+  report_print(json);
+  return n_failed;
+}
+
+int command_classify(int argc, char **argv, GError **error)
+{
+  gboolean as_json = FALSE;
+  int top_k = 5, threads = 1;
+  g_autofree char *path = NULL, *precision_name = NULL;
+  VitgatePrecision precision;
+  const GOptionEntry entries[] = {
+    { "model", 'm', 0, G_OPTION_ARG_FILENAME, &path, "Model file (default: the shipped model)",
+      "MODEL" },
+    { "top-k", 'k', 0, G_OPTION_ARG_INT, &top_k, "Labels per image (default 5)", "K" },
+    { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads of the network (default 1)", "T" },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, COMMAND_PRECISION_HELP, "P" },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print one JSON object", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  const CommandSyntax syntax = {
+    entries, "FILE…", "Labels images.",
+    "The shipped model is looked for in $VITGATE_MODEL_DIR, then in the installed data\n"
+    "folder. The exit status is 1 if any image could not be used.\n"
+  };
+  g_auto(GStrv) files = NULL;
+  if (!command_parse(&syntax, argc, argv, &files, error) ||
+      !command_check_range("--top-k", top_k, 1, MAX_TOP_K, error) ||
+      !command_check_range("--threads", threads, 1, VITGATE_MAX_THREADS, error) ||
+      !vitgate_precision_parse(precision_name ? precision_name : "auto", &precision, error))
+    return 1;
+  if (!files[0]) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "no image given (see %s --help)",
+                g_get_prgname());
+    return 1;
+  }
+  if (!path && !(path = vitgate_default_model_find(error))) {
+    g_prefix_error(error, "--model is missing: ");
+    return 1;
+  }
+
+  g_autoptr(VitgateModel) model = vitgate_model_open_with(path, precision, error);
+  VitgateSessionOptions options = { .threads = (guint)threads };
+  g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, &options, error) : NULL;
+  if (!session)
+    return 1;
+  Classifier classifier = {
+    .model = model, .session = session, .threads = (guint)threads, .top_k = (guint)top_k
+  };
+  guint n_failed =
+      as_json ? report_all(&classifier, path, files) : classify_all(&classifier, files);
+  return n_failed ? 1 : 0;
+}

@@ -1,0 +1,539 @@
+/* vitgate eval: accuracy and compute on photographs. */
+#include <float.h>
+#include <math.h>
+
+#include "base/progress.h"
+#include "commands/command.h"
+#include "commands/granularity.h"
+#include "data/classes.h"
+#include "data/decode.h"
+#include "data/photo-reader.h"
+#include "data/selection.h"
+#include "model.h"
+#include "report/accuracy.h"
+#include "report/gate-usage.h"
+#include "report/report.h"
+
+#define MAX_UNMATCHED_NOTES 5
+
+typedef struct {
+  guint64 images, skipped;
+  Accuracy overall;
+  Accuracy *folders; /* [dataset folders] */
+  double gmacs_sum, gmacs_min, gmacs_max;
+  guint64 agreed;   /* images that the reference gives the same label */
+  guint64 tokens;   /* left behind the last block, of all images */
+  guint64 *ran;     /* [2 * depth] images for which each module ran */
+  gint64 engine_us; /* spent in the engine: pre-processing and network */
+} Counts;
+
+typedef struct {
+  const char *path; /* of the model */
+  VitgatePrecision precision;
+  VitgateSessionOptions options;
+  double compute;         /* asked for; 0: the model's default */
+  gboolean among_present; /* show the column in the table */
+  const VitgateModelInfo *info;
+  const char *stored; /* precision of the model file */
+  VitgateSession *session;
+  VitgateSession *reference; /* (nullable): labels are compared with its own */
+  const Dataset *dataset;
+  guint *order; /* [n] photographs of the dataset to look at */
+  guint n;
+  const Classes *classes;
+  guint8 **present; /* [folders][n_classes] which classes occur there; rows may be shared */
+  Counts counts;
+  Progress progress;
+} Evaluation;
+
+/* Which classes occur, for arg-max among them: in the folder; in all the data for a folder that
+ * holds one class only because it is named by it, where the question would have one answer. The
+ * last row is all the data's. */
+static guint8 **find_present(const Dataset *dataset, const Classes *classes, guint n_classes)
+{
+  guint n_folders = dataset->folders->len;
+  guint8 **present = g_new0(guint8 *, n_folders + 1);
+  guint8 *all = g_new0(guint8, n_classes);
+  for (guint i = 0; i < n_folders; i++)
+    present[i] = classes->folder_is_class[i] ? all : g_new0(guint8, n_classes);
+  present[n_folders] = all;
+  for (guint i = 0; i < dataset->photographs->len; i++) {
+    if (classes->of[i] < 0)
+      continue;
+    all[classes->of[i]] = 1;
+    present[dataset_get(dataset, i)->folder][classes->of[i]] = 1;
+  }
+  return present;
+}
+
+static void free_present(guint8 **present, guint n_folders)
+{
+  if (!present)
+    return;
+  for (guint i = 0; i < n_folders; i++)
+    if (present[i] != present[n_folders])
+      g_free(present[i]);
+  g_free(present[n_folders]);
+  g_free(present);
+}
+
+static void count_result(Evaluation *eval, guint index, const VitgateResult *result)
+{
+  const Photograph *photograph = dataset_get(eval->dataset, index);
+  Counts *counts = &eval->counts;
+  int class = eval->classes->of[index];
+  const guint8 *all = eval->present[eval->dataset->folders->len];
+  accuracy_count(&counts->overall, result->logits, result->n_classes, class, all);
+  accuracy_count(&counts->folders[photograph->folder], result->logits, result->n_classes, class,
+                 eval->present[photograph->folder]);
+  counts->images++;
+  counts->gmacs_sum += result->gmacs;
+  counts->gmacs_min = MIN(counts->gmacs_min, result->gmacs);
+  counts->gmacs_max = MAX(counts->gmacs_max, result->gmacs);
+  counts->tokens += result->n_tokens;
+  for (guint m = 0; m < 2 * eval->info->depth; m++)
+    counts->ran[m] += result->modules[m];
+}
+
+static guint top_label(const VitgateResult *result)
+{
+  guint label = 0;
+  vitgate_result_top_k(result, 1, 0, &label, NULL);
+  return label;
+}
+
+/* Counts the images of a batch that both sessions give one label. */
+static gboolean compare_labels(Evaluation *eval, const VitgateResult *results,
+                               const VitgateImage *images, guint n, GError **error)
+{
+  if (!eval->reference)
+    return TRUE;
+  const VitgateResult *expected = vitgate_session_classify(eval->reference, images, n, error);
+  for (guint i = 0; expected && i < n; i++)
+    eval->counts.agreed += top_label(&results[i]) == top_label(&expected[i]);
+  return expected != NULL;
+}
+
+static gboolean classify_batch(Evaluation *eval, GPtrArray *batch, GError **error)
+{
+  if (batch->len == 0)
+    return TRUE;
+  g_autofree VitgateImage *images = g_new(VitgateImage, batch->len);
+  for (guint i = 0; i < batch->len; i++)
+    images[i] = decode_as_image(((Sample *)batch->pdata[i])->pixels);
+  gint64 start = g_get_monotonic_time();
+  const VitgateResult *results = vitgate_session_classify(eval->session, images, batch->len, error);
+  eval->counts.engine_us += g_get_monotonic_time() - start;
+  if (!results || !compare_labels(eval, results, images, batch->len, error))
+    return FALSE;
+  for (guint i = 0; i < batch->len; i++)
+    count_result(eval, ((Sample *)batch->pdata[i])->index, &results[i]);
+  g_ptr_array_set_size(batch, 0);
+  return TRUE;
+}
+
+static void note_skipped(Evaluation *eval, const Sample *sample)
+{
+  eval->counts.skipped++;
+  progress_clear(&eval->progress);
+  g_autofree char *name = g_filename_display_name(dataset_get(eval->dataset, sample->index)->name);
+  command_note("skipped %s: %s", name, sample->error->message);
+}
+
+static gboolean evaluate(Evaluation *eval, GError **error)
+{
+  guint n = eval->n;
+  g_autoptr(Loader) loader = loader_new(eval->dataset, eval->order, n);
+  g_autoptr(GPtrArray) batch = g_ptr_array_new_with_free_func((GDestroyNotify)sample_free);
+  eval->progress = progress_start(n);
+  gboolean fine = TRUE;
+  Sample *sample;
+  while (fine && (sample = loader_next(loader))) {
+    if (sample->pixels) {
+      g_ptr_array_add(batch, sample);
+    } else {
+      note_skipped(eval, sample);
+      sample_free(sample);
+    }
+    if (batch->len == eval->options.max_batch)
+      fine = classify_batch(eval, batch, error);
+    progress_update(&eval->progress, (guint)(eval->counts.images + eval->counts.skipped));
+  }
+  fine = fine && classify_batch(eval, batch, error);
+  progress_clear(&eval->progress);
+  if (fine && eval->counts.images == 0) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "none of the %u photographs could be used", n);
+    return FALSE;
+  }
+  return fine;
+}
+
+/* Rounding must not take the mean of equal numbers past them. */
+static double mean_gmacs(const Counts *counts)
+{
+  return CLAMP(counts->gmacs_sum / (double)counts->images, counts->gmacs_min, counts->gmacs_max);
+}
+
+static double mean_tokens(const Counts *counts)
+{
+  return (double)counts->tokens / (double)counts->images;
+}
+
+/* Returns: (transfer full): as gate-usage.h tells */
+static double *find_usage(const Evaluation *eval)
+{
+  const guint n = 2 * eval->info->depth;
+  double *usage = g_new(double, n + 1);
+  for (guint m = 0; m < n; m++)
+    usage[m] = gate_usage_has_module(eval->info, m)
+                   ? (double)eval->counts.ran[m] / (double)eval->counts.images
+                   : NAN;
+  return usage;
+}
+
+static gboolean has_dial(const VitgateModelInfo *info)
+{
+  return info->min_compute < info->max_compute;
+}
+
+/* What the dial is set to: what was asked for, or the nearest that there is. */
+static double dial_compute(const Evaluation *eval)
+{
+  const VitgateModelInfo *info = eval->info;
+  return eval->compute > 0 ? CLAMP(eval->compute, info->min_compute, info->max_compute)
+                           : info->default_compute;
+}
+
+/* In per cent; NaN without a reference */
+static double agreement(const Evaluation *eval)
+{
+  return eval->reference ? 100.0 * (double)eval->counts.agreed / (double)eval->counts.images : NAN;
+}
+
+static double images_per_second(const Counts *counts)
+{
+  return (double)counts->images * G_USEC_PER_SEC / (double)MAX(counts->engine_us, 1);
+}
+
+static void report_accuracy(JsonBuilder *json, const Accuracy *accuracy)
+{
+  report_count(json, "images", accuracy->images);
+  report_count(json, "labelled", accuracy->labelled);
+  report_number(json, "top1", accuracy_percent(accuracy->top1, accuracy));
+  report_number(json, "top5", accuracy_percent(accuracy->top5, accuracy));
+  report_number(json, "top1_among_present", accuracy_percent(accuracy->among_present, accuracy));
+}
+
+/* Opens an object with the images' multiply-adds over @unit, for the caller to end. */
+static void report_spread(JsonBuilder *json, const char *name, const Counts *counts, double unit)
+{
+  report_begin(json, name);
+  report_number(json, "mean", mean_gmacs(counts) / unit);
+  report_number(json, "min", counts->gmacs_min / unit);
+  report_number(json, "max", counts->gmacs_max / unit);
+}
+
+static void report_compute(JsonBuilder *json, const Evaluation *eval)
+{
+  const VitgateModelInfo *info = eval->info;
+  report_spread(json, "gmacs", &eval->counts, 1);
+  report_number(json, "dense", info->dense_gmacs);
+  json_builder_end_object(json);
+  report_spread(json, "compute_ratio", &eval->counts, info->dense_gmacs);
+  json_builder_end_object(json);
+  report_begin(json, "tokens");
+  report_number(json, "mean", mean_tokens(&eval->counts));
+  report_count(json, "all", info->n_tokens);
+  json_builder_end_object(json);
+  g_autofree double *usage = find_usage(eval);
+  gate_usage_report(json, usage, info);
+}
+
+static void print_json(const Evaluation *eval)
+{
+  const Counts *counts = &eval->counts;
+  g_autofree char *granularity = granularity_to_text(&eval->options);
+  g_autoptr(JsonBuilder) json = json_builder_new();
+  json_builder_begin_object(json);
+  report_setting(json, eval->info, eval->path, eval->options.threads, eval->options.max_batch);
+  report_string(json, "stored_precision", eval->stored);
+  report_string(json, "granularity", granularity);
+  report_number(json, "compute", has_dial(eval->info) ? dial_compute(eval) : NAN);
+  report_count(json, "images", counts->images);
+  report_count(json, "skipped", counts->skipped);
+  report_begin(json, "overall");
+  report_accuracy(json, &counts->overall);
+  json_builder_end_object(json);
+  report_begin(json, "folders");
+  for (guint i = 0; i < eval->dataset->folders->len; i++) {
+    if (!counts->folders[i].images)
+      continue;
+    g_autofree char *name = g_filename_display_name(g_ptr_array_index(eval->dataset->folders, i));
+    report_begin(json, name);
+    report_accuracy(json, &counts->folders[i]);
+    json_builder_end_object(json);
+  }
+  json_builder_end_object(json);
+  report_compute(json, eval);
+  report_number(json, "agreement", agreement(eval));
+  report_count(json, "parameters", eval->info->n_parameters);
+  report_number(json, "images_per_second", images_per_second(counts));
+  json_builder_end_object(json);
+  report_print(json);
+}
+
+static void print_row(const Evaluation *eval, const char *name, const Accuracy *accuracy)
+{
+  g_autofree char *clean = command_clean_text(name);
+  g_print("%-20s %7" G_GUINT64_FORMAT, clean, accuracy->images);
+  if (accuracy->labelled == 0) {
+    g_print("       -       -\n");
+    return;
+  }
+  g_print(" %7.1f %7.1f", accuracy_percent(accuracy->top1, accuracy),
+          accuracy_percent(accuracy->top5, accuracy));
+  if (eval->among_present)
+    g_print(" %15.1f", accuracy_percent(accuracy->among_present, accuracy));
+  g_print("\n");
+}
+
+static void print_usage(const Evaluation *eval)
+{
+  g_autofree double *usage = find_usage(eval);
+  g_print("\nshare of images for which a module ran\n%8s %10s %8s\n", "block", "attention", "mlp");
+  for (guint i = 0; i < eval->info->depth; i++) {
+    g_autofree char *attention = gate_usage_to_text(usage, eval->info, 2 * i),
+                    *mlp = gate_usage_to_text(usage, eval->info, 2 * i + 1);
+    g_print("%8u %10s %8s\n", i, attention, mlp);
+  }
+}
+
+static void print_compute(const Evaluation *eval)
+{
+  const Counts *counts = &eval->counts;
+  const VitgateModelInfo *info = eval->info;
+  const double dense = info->dense_gmacs;
+  const guint threads = eval->options.threads;
+  g_autofree char *name = command_clean_text(info->name);
+  g_autofree char *granularity = granularity_to_text(&eval->options);
+  g_print("\n%s, stored as %s, products in %s, %u thread%s, batches of %u: %.1f images/s in the "
+          "engine\n",
+          name, eval->stored, vitgate_precision_name(info->precision), threads,
+          threads == 1 ? "" : "s", eval->options.max_batch, images_per_second(counts));
+  if (gate_usage_has_gates(info))
+    g_print("gates: granularity %s\n", granularity);
+  if (has_dial(info))
+    g_print("dial: compute %.3f of %.3f to %.3f\n", dial_compute(eval), info->min_compute,
+            info->max_compute);
+  g_print("GMACs: mean %.3f, min %.3f, max %.3f, dense %.3f; %" G_GUINT64_FORMAT " parameters\n",
+          mean_gmacs(counts), counts->gmacs_min, counts->gmacs_max, dense, info->n_parameters);
+  g_print("compute ratio: mean %.3f, min %.3f, max %.3f\n", mean_gmacs(counts) / dense,
+          counts->gmacs_min / dense, counts->gmacs_max / dense);
+  g_print("tokens left: mean %.1f of %u\n", mean_tokens(counts), info->n_tokens);
+  if (eval->reference)
+    g_print("the reference's label: %.1f %% of images\n", agreement(eval));
+}
+
+static void print_table(const Evaluation *eval)
+{
+  const Counts *counts = &eval->counts;
+  g_print("%-20s %7s %7s %7s%s\n", "folder", "images", "Top-1", "Top-5",
+          eval->among_present ? "   among present" : "");
+  for (guint i = 0; i < eval->dataset->folders->len; i++)
+    if (counts->folders[i].images)
+      print_row(eval, g_ptr_array_index(eval->dataset->folders, i), &counts->folders[i]);
+  print_row(eval, "all", &counts->overall);
+  print_compute(eval);
+  if (counts->skipped)
+    g_print("%" G_GUINT64_FORMAT " skipped\n", counts->skipped);
+  if (gate_usage_has_gates(eval->info))
+    print_usage(eval);
+}
+
+/* What a user should know about labels that do not lead to a class. */
+static void note_labels(const Evaluation *eval)
+{
+  const Classes *classes = eval->classes;
+  guint n_foreign = 0;
+  for (guint i = 0; i < eval->n; i++)
+    n_foreign += classes->of[eval->order[i]] == CLASS_FOREIGN;
+  if (n_foreign)
+    command_note("%u photographs show no class of the model and do not count for accuracy",
+                 n_foreign);
+  else if (classes->n_labelled == 0)
+    command_note("nothing tells the classes of the photographs: no accuracy");
+  guint n = classes->unmatched->len;
+  for (guint i = 0; i < MIN(n, MAX_UNMATCHED_NOTES); i++) {
+    g_autofree char *name = g_filename_display_name(g_ptr_array_index(classes->unmatched, i));
+    command_note("the folder \"%s\" is named by no class of the model", name);
+  }
+  if (n > MAX_UNMATCHED_NOTES)
+    command_note("and %u further folders", n - MAX_UNMATCHED_NOTES);
+}
+
+/* What a user should know about settings that do not have the effect that their names promise. */
+static void note_settings(const Evaluation *eval)
+{
+  const VitgateModelInfo *info = eval->info;
+  const VitgateSessionOptions *options = &eval->options;
+  if (eval->compute > 0 && !has_dial(info))
+    command_note("the model has no dial: --compute %g changes nothing", eval->compute);
+  else if (eval->compute > 0 && dial_compute(eval) != eval->compute)
+    command_note("the model's dial reaches from %.3f to %.3f: --compute %g is taken for %.3f",
+                 info->min_compute, info->max_compute, eval->compute, dial_compute(eval));
+  if (options->granularity != VITGATE_GRANULARITY_SAMPLE && !gate_usage_has_gates(info))
+    command_note("the model has no gates: --granularity changes nothing");
+  else if (options->granularity == VITGATE_GRANULARITY_GROUP &&
+           options->group_size > options->max_batch)
+    command_note("groups of %u do not fit into batches of %u: each batch decides as one",
+                 options->group_size, options->max_batch);
+}
+
+/* What to look at, and to compare with. */
+typedef struct {
+  char *data, **folders, *shuffle, *reference;
+} Choice;
+
+static gboolean choose(Evaluation *eval, const Choice *choice, GError **error)
+{
+  guint64 seed = 0;
+  if (choice->shuffle &&
+      !g_ascii_string_to_unsigned(choice->shuffle, 10, 0, G_MAXUINT64, &seed, NULL)) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                "--shuffle is \"%s\", expected a whole number as seed", choice->shuffle);
+    return FALSE;
+  }
+  eval->order = selection_new(eval->dataset, (const char *const *)choice->folders,
+                              choice->shuffle != NULL, seed, &eval->n, error);
+  return eval->order != NULL;
+}
+
+/* The reference in float32: what other precisions, or students, are to agree with. */
+static gboolean open_reference(Evaluation *eval, const char *path, GError **error)
+{
+  g_autoptr(VitgateModel) model =
+      path ? vitgate_model_open_with(path, VITGATE_PRECISION_FLOAT32, error) : NULL;
+  if (!model)
+    return !path;
+  const guint n = vitgate_model_get_info(model)->n_classes;
+  if (n != eval->info->n_classes) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: %u classes, expected %u as in %s, to compare labels", path, n,
+                eval->info->n_classes, eval->path);
+    return FALSE;
+  }
+  const VitgateSessionOptions options = { .threads = eval->options.threads,
+                                          .max_batch = eval->options.max_batch };
+  eval->reference = vitgate_session_new(model, &options, error);
+  return eval->reference != NULL;
+}
+
+static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError **error)
+{
+  g_autoptr(VitgateModel) model = vitgate_model_open_with(eval->path, eval->precision, error);
+  g_autoptr(Dataset) dataset = model ? dataset_open(choice->data, error) : NULL;
+  if (!dataset)
+    return 1;
+  eval->info = vitgate_model_get_info(model);
+  eval->stored = vitgate__model_get_description(model)->precision;
+  eval->dataset = dataset;
+  if (!choose(eval, choice, error))
+    return 1;
+  g_autoptr(Classes) classes = classes_resolve(dataset, eval->info, error);
+  g_autoptr(VitgateSession) session =
+      classes ? vitgate_session_new(model, &eval->options, error) : NULL;
+  if (!session || !open_reference(eval, choice->reference, error))
+    return 1;
+  if (eval->compute > 0)
+    vitgate_session_set_compute(session, eval->compute);
+  eval->classes = classes;
+  eval->session = session;
+  note_settings(eval);
+  note_labels(eval);
+
+  g_autofree Accuracy *folders = g_new0(Accuracy, dataset->folders->len);
+  g_autofree guint64 *ran = g_new0(guint64, 2 * eval->info->depth + 1);
+  eval->present = find_present(dataset, classes, eval->info->n_classes);
+  eval->counts = (Counts){ .folders = folders, .gmacs_min = DBL_MAX, .ran = ran };
+  gboolean fine = evaluate(eval, error);
+  if (fine && as_json)
+    print_json(eval);
+  else if (fine)
+    print_table(eval);
+  free_present(eval->present, dataset->folders->len);
+  vitgate_session_free(&eval->reference);
+  return fine ? 0 : 1;
+}
+
+/* @text: (nullable): 0 stands for it */
+static gboolean parse_compute(const char *text, double *compute, GError **error)
+{
+  char *end = NULL;
+  *compute = text ? g_ascii_strtod(text, &end) : 0;
+  if (!text || (end != text && !*end && *compute > 0 && *compute <= 1))
+    return TRUE;
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+              "--compute is \"%s\", expected a ratio above 0 and up to 1", text);
+  return FALSE;
+}
+
+int command_eval(int argc, char **argv, GError **error)
+{
+  gboolean as_json = FALSE, among_present = FALSE;
+  int batch_size = 1, threads = 1;
+  g_autofree char *data = NULL, *granularity = NULL, *compute = NULL, *shuffle = NULL,
+                  *precision = NULL, *reference = NULL;
+  g_auto(GStrv) folders = NULL;
+  const GOptionEntry entries[] = {
+    { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "Photographs: an archive or a folder",
+      "TAR|DIR" },
+    { "folder", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &folders,
+      "Only photographs of this top folder; may be repeated", "FOLDER" },
+    { "shuffle", 0, 0, G_OPTION_ARG_STRING, &shuffle,
+      "In an order that follows from this seed (default: by name)", "SEED" },
+    { "batch-size", 'b', 0, G_OPTION_ARG_INT, &batch_size, "Images per call (default 1)", "N" },
+    { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads of the network (default 1)", "T" },
+    { "compute", 'c', 0, G_OPTION_ARG_STRING, &compute,
+      "Turn the dial to this mean compute ratio (default: the model's)", "R" },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &precision, COMMAND_PRECISION_HELP, "P" },
+    { "reference", 0, 0, G_OPTION_ARG_FILENAME, &reference,
+      "Count how often this model, in float32, gives the same label", "MODEL" },
+    { "granularity", 'g', 0, G_OPTION_ARG_STRING, &granularity,
+      "Whose decision a gate takes: sample (default), group:K or batch", "G" },
+    { "among-classes-present", 0, 0, G_OPTION_ARG_NONE, &among_present,
+      "Show Top-1 among the classes that occur, too", NULL },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print one JSON object", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  const CommandSyntax syntax = {
+    entries, "MODEL", "Measures accuracy and compute on photographs.",
+    "Classes come from labels.tsv in the data, or else from folders named by a WordNet id or\n"
+    "label of the model; without either, only compute is measured. Photographs that cannot\n"
+    "be read are named, counted and left out.\n\n"
+    "Top-1 among the classes present takes the best of only those classes that occur in the\n"
+    "folder at hand; the JSON object always has it.\n\n"
+    "Groups and batches are neighbours in the order of the photographs' names (--shuffle mixes\n"
+    "them); the last of each may be smaller. GMACs are 1e9 multiply-adds for an image, the compute "
+    "ratio is that\n"
+    "over the dense teacher's.\n\n"
+    "Images per second count the time in the engine, pre-processing and network. Photographs\n"
+    "are read and decoded meanwhile by one thread more, which is not among --threads.\n"
+  };
+  g_autofree char *path = command_parse_one(&syntax, argc, argv, "model file", error);
+  if (!path || !command_check_range("--batch-size", batch_size, 1, VITGATE_MAX_BATCH, error) ||
+      !command_check_range("--threads", threads, 1, VITGATE_MAX_THREADS, error))
+    return 1;
+  Evaluation eval = { .path = path, .among_present = among_present };
+  eval.options.threads = (guint)threads;
+  eval.options.max_batch = (guint)batch_size;
+  if (!parse_compute(compute, &eval.compute, error) ||
+      !vitgate_precision_parse(precision ? precision : "auto", &eval.precision, error) ||
+      !granularity_parse(granularity ? granularity : "sample", &eval.options, error) ||
+      !command_check_given("--data", data != NULL, error))
+    return 1;
+  const Choice choice = { data, folders, shuffle, reference };
+  const int status = run(&eval, &choice, as_json, error);
+  g_free(eval.order);
+  return status;
+}

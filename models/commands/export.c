@@ -1,0 +1,139 @@
+/* vitgate export: a model file to what other programs read. */
+#include <string.h>
+
+#include "commands/command.h"
+#include "file/source.h"
+#include "file/weights.h"
+#include "write/onnx-graph.h"
+#include "write/output-file.h"
+
+/* A model without gates computes the same everywhere; merging is not in the tensors either. */
+static gboolean check_plain(const Description *d, const char *path, GError **error)
+{
+  for (guint b = 0; b < d->depth; b++)
+    if (d->blocks[b].attention_gate || d->blocks[b].mlp_gate) {
+      g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                  "%s: block %u has a gate, which no other program knows: only a model without "
+                  "gates can be exported",
+                  path, b);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* Integers with their scales become the floats that they stand for; floats stay as they are. */
+static gboolean add_tensor(Safetensors *file, const char *name, GArray *tensors, GError **error)
+{
+  Tensor tensor = *vitgate__safetensors_find(file, name);
+  if (tensor.type == TENSOR_I8) {
+    const gsize n = vitgate__tensor_n_elements(&tensor);
+    float *values = vitgate__safetensors_allocate(file, name, n * sizeof *values, error);
+    if (!values || !vitgate__weights_read(file, name, values, error))
+      return FALSE;
+    tensor.type = TENSOR_F32;
+    tensor.data = values;
+    tensor.n_bytes = n * sizeof *values;
+  }
+  g_array_append_val(tensors, tensor);
+  return TRUE;
+}
+
+/* Positions as they were published, without the zeros of tokens before the patches. */
+static gboolean cut_positions(const Safetensors *file, const Description *d, Tensor *positions,
+                              GError **error)
+{
+  const gsize rows = vitgate__description_n_tokens(d) - vitgate__description_n_patches(d);
+  const gsize n_bytes = positions->n_bytes / positions->shape[1] * rows;
+  const guint8 *bytes = positions->data;
+  for (gsize i = 0; i < n_bytes; i++)
+    if (bytes[i]) {
+      g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_TENSOR,
+                  "%s: tensor 'pos_embed' has a position for the class token, expected zeros where "
+                  "class_position is false",
+                  vitgate__safetensors_get_path(file));
+      return FALSE;
+    }
+  positions->data = bytes + n_bytes;
+  positions->n_bytes -= n_bytes;
+  positions->shape[1] -= rows;
+  return TRUE;
+}
+
+static gboolean write_timm(Safetensors *file, const Description *d, const char *out, GError **error)
+{
+  g_autoptr(GArray) specs = vitgate__description_tensors(d);
+  g_autoptr(GArray) tensors = g_array_new(FALSE, FALSE, sizeof(Tensor));
+  for (guint i = 0; i < specs->len; i++)
+    if (!add_tensor(file, g_array_index(specs, TensorSpec, i).name, tensors, error))
+      return FALSE;
+  if (d->no_class_position &&
+      !cut_positions(file, d, vitgate__tensors_find(tensors, "pos_embed"), error))
+    return FALSE;
+  g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
+  g_hash_table_insert(metadata, "format", "pt");
+  g_hash_table_insert(metadata, "model", d->name);
+  return vitgate__safetensors_write(out, (const Tensor *)(gpointer)tensors->data, tensors->len,
+                                    metadata, error);
+}
+
+static gboolean write_onnx(const Safetensors *file, const Description *d, const char *out,
+                           GError **error)
+{
+  g_autoptr(GBytes) model = onnx_graph_build(file, d, error);
+  g_autoptr(GError) write_error = NULL;
+  if (!model)
+    return FALSE;
+  gsize size;
+  const char *data = g_bytes_get_data(model, &size);
+  if (g_file_set_contents(out, data, (gssize)size, &write_error))
+    return TRUE;
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: cannot be written: %s", out,
+              write_error->message);
+  return FALSE;
+}
+
+static int run(const char *in, const char *out, gboolean onnx, GError **error)
+{
+  if (!output_file_check(out, error))
+    return 1;
+  g_autoptr(Source) source = vitgate__source_open(in, error);
+  g_autoptr(Description) d = source ? vitgate__source_describe(source, 0, error) : NULL;
+  if (!d || !check_plain(d, in, error))
+    return 1;
+  if (!(onnx ? write_onnx(source->file, d, out, error) : write_timm(source->file, d, out, error)))
+    return 1;
+  g_autofree char *name = g_filename_display_name(out);
+  g_print("Written to %s, %s; pixels: resized to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std "
+          "%.3f %.3f %.3f.\n",
+          name, onnx ? "as ONNX" : "under timm's names", d->preprocessing.resize,
+          d->preprocessing.bicubic ? "bicubic" : "bilinear", d->image_size,
+          d->preprocessing.mean[0], d->preprocessing.mean[1], d->preprocessing.mean[2],
+          d->preprocessing.std[0], d->preprocessing.std[1], d->preprocessing.std[2]);
+  if (d->n_calibration)
+    command_note("the dial's merging of tokens is not exported: %s computes with all of them",
+                 name);
+  return 0;
+}
+
+int command_export(int argc, char **argv, GError **error)
+{
+  g_autofree char *out = NULL;
+  gboolean onnx = FALSE;
+  const GOptionEntry entries[] = {
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "The file to write", "OUT" },
+    { "onnx", 0, 0, G_OPTION_ARG_NONE, &onnx, "Write ONNX instead of safetensors", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  const CommandSyntax syntax = {
+    entries, "MODEL", "Writes a model without gates for other programs.",
+    "OUT is a safetensors file under timm's names, whose float32 tensors are those of MODEL to\n"
+    "the bit, or with --onnx a graph in float32 (opset 17) with the input \"image\" [batch, 3, S, "
+    "S],\n"
+    "normalised, and the output \"logits\" [batch, classes]. Heads and neurons that were cut away\n"
+    "are not in it; a module that was cut away whole has no tensors there.\n"
+  };
+  g_autofree char *in = command_parse_one(&syntax, argc, argv, "model file", error);
+  if (!in || !command_check_given("--output", out != NULL, error))
+    return 1;
+  return run(in, out, onnx, error);
+}

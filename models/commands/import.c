@@ -1,0 +1,351 @@
+/* vitgate import: published weights to a complete model file. */
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "commands/command.h"
+#include "file/description.h"
+#include "file/source.h"
+#include "file/weights.h"
+#include "train/dial/precision-record.h"
+#include "write/encoded-tensors.h"
+#include "write/output-file.h"
+#include "write/positions.h"
+
+typedef struct {
+  char *out, *labels, *name, *interpolation, *mean, *std, *reference;
+  char **data;
+  int heads, resize, image_size;
+  VitgatePrecision precision; /* auto: as IN has them */
+} ImportOptions;
+
+static void clear_options(ImportOptions *options)
+{
+  g_free(options->out);
+  g_free(options->labels);
+  g_free(options->name);
+  g_free(options->interpolation);
+  g_free(options->mean);
+  g_free(options->std);
+  g_free(options->reference);
+  g_strfreev(options->data);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImportOptions, clear_options)
+
+/* "0.485,0.456,0.406" */
+static gboolean parse_rgb(const char *option, const char *text, double least, float rgb[3],
+                          GError **error)
+{
+  if (!text)
+    return TRUE;
+  g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+  gboolean valid = g_strv_length(parts) == 3;
+  for (guint i = 0; valid && i < 3; i++) {
+    char *end;
+    double value = g_ascii_strtod(parts[i], &end);
+    valid = *parts[i] && !*end && value >= least && value <= 1;
+    rgb[i] = (float)value;
+  }
+  if (!valid)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                "%s takes three numbers from %g to 1, \"red,green,blue\", not \"%s\"", option,
+                least, text);
+  return valid;
+}
+
+/* What the user tells goes before what the file tells. */
+static gboolean override(Description *description, const ImportOptions *options, GError **error)
+{
+  Preprocessing *preprocessing = &description->preprocessing;
+  const char *interpolation = options->interpolation;
+  if (options->resize && (guint)options->resize < description->image_size) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                "--resize %d is less than the %u pixels that the network sees", options->resize,
+                description->image_size);
+    return FALSE;
+  }
+  if (interpolation && strcmp(interpolation, "bicubic") && strcmp(interpolation, "bilinear")) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                "--interpolation is bicubic or bilinear, not \"%s\"", interpolation);
+    return FALSE;
+  }
+  if (!parse_rgb("--mean", options->mean, 0, preprocessing->mean, error) ||
+      !parse_rgb("--std", options->std, 1e-3, preprocessing->std, error))
+    return FALSE;
+  if (options->resize)
+    preprocessing->resize = (guint)options->resize;
+  if (interpolation)
+    preprocessing->bicubic = !strcmp(interpolation, "bicubic");
+  if (options->name) {
+    g_free(description->name);
+    description->name = g_strdup(options->name);
+  }
+  if (options->labels) {
+    g_auto(GStrv) ids = NULL;
+    char **labels = vitgate_labels_read(options->labels, description->n_classes, &ids, error);
+    if (!labels)
+      return FALSE;
+    g_strfreev(description->labels);
+    g_strfreev(description->label_ids);
+    description->labels = labels;
+    description->label_ids = g_steal_pointer(&ids);
+  }
+  return TRUE;
+}
+
+/* Where the weights come from. A file that already tells keeps what it tells. */
+static void add_provenance(Description *description, const Safetensors *file)
+{
+  if (!description->provenance) {
+    static const char *const copied[] = { "model", "license", "note" };
+    g_autofree char *source = g_path_get_basename(vitgate__safetensors_get_path(file));
+    g_autofree char *valid = g_utf8_make_valid(source, -1);
+    description->provenance = json_object_new();
+    json_object_set_string_member(description->provenance, "source", valid);
+    for (guint i = 0; i < G_N_ELEMENTS(copied); i++) {
+      const char *text = vitgate__safetensors_get_metadata(file, copied[i]);
+      if (text)
+        json_object_set_string_member(description->provenance, copied[i], text);
+    }
+  }
+  json_object_set_string_member(description->provenance, "imported_by", "vitgate " VITGATE_VERSION);
+}
+
+/* Reads every weight, so that what is not finite is found before anything is written.
+ * @storage: (nullable): gets them */
+static gboolean read_weights(const Safetensors *file, const GArray *specs, Storage *storage,
+                             GError **error)
+{
+  for (guint i = 0; i < specs->len; i++) {
+    const TensorSpec *spec = &g_array_index(specs, TensorSpec, i);
+    gsize n = vitgate__tensor_n_elements(vitgate__safetensors_find(file, spec->name));
+    g_autofree float *values = g_try_new(float, n);
+    if (!values && n) {
+      g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_MEMORY,
+                  "%s: there is no memory for tensor '%s'", vitgate__safetensors_get_path(file),
+                  spec->name);
+      return FALSE;
+    }
+    if (!vitgate__weights_read(file, spec->name, values, error))
+      return FALSE;
+    if (storage)
+      storage_add(storage, spec->name, spec->shape, spec->n_dims, values);
+  }
+  return TRUE;
+}
+
+/* @precision: auto: every tensor as @file has it */
+static gboolean write_model(const char *path, const Safetensors *file,
+                            const Description *description, VitgatePrecision precision,
+                            GError **error)
+{
+  g_autoptr(GArray) specs = vitgate__description_tensors(description);
+  g_autoptr(Storage) storage = precision == VITGATE_PRECISION_AUTO ? NULL : storage_new(precision);
+  guint n_tensors;
+  const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
+  if (!read_weights(file, specs, storage, error))
+    return FALSE;
+  if (storage) {
+    tensors = (const Tensor *)(gpointer)storage->tensors->data;
+    n_tensors = storage->tensors->len;
+  }
+  g_autofree char *text = vitgate__description_to_json(description);
+  g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
+  g_hash_table_insert(metadata, "vitgate", text);
+  /* Python's loaders ask for it. */
+  g_hash_table_insert(metadata, "format", "pt");
+  return vitgate__safetensors_write(path, tensors, n_tensors, metadata, error);
+}
+
+/* A model that compress made was trained on all photographs but those it holds out. */
+static gboolean was_trained(const Description *description)
+{
+  return description->provenance && json_object_has_member(description->provenance, "held_out");
+}
+
+/* Tells in the description what products of less than float32 lose: that takes a file of it, and
+ * where its weights are rounded another one of what they were. */
+static gboolean compare_precisions(const Safetensors *file, Description *description,
+                                   const ImportOptions *options, GError **error)
+{
+  g_autofree char *path = g_strconcat(options->out, ".measured", NULL);
+  g_autofree char *whole = g_strconcat(options->out, ".reference", NULL);
+  const gboolean rounds = options->precision != VITGATE_PRECISION_AUTO && !options->reference;
+  guint n = 0;
+  if (write_model(path, file, description, options->precision, error) &&
+      (!rounds || write_model(whole, file, description, VITGATE_PRECISION_AUTO, error)))
+    n = precision_record_data(path, rounds ? whole : options->reference,
+                              (const char *const *)options->data, was_trained(description),
+                              description->agreement, error);
+  g_unlink(path);
+  if (rounds)
+    g_unlink(whole);
+  for (guint p = VITGATE_PRECISION_FLOAT32; n && p < VITGATE_N_PRECISIONS; p++)
+    if (description->agreement[p] > 0)
+      g_print("products in %s: %.1f %% of %u photographs in the class of %s\n",
+              vitgate_precision_name((VitgatePrecision)p), 100 * description->agreement[p], n,
+              options->reference ? "the reference" : "float32");
+  return n > 0;
+}
+
+/* Tells what the weights will be rounded to. What was measured with others does not hold then. */
+static void set_precision(Description *description, const ImportOptions *options)
+{
+  double *agreement = description->agreement;
+  const char *name = storage_name(options->precision);
+  if (options->precision == VITGATE_PRECISION_AUTO || !strcmp(description->precision, name))
+    return;
+  if (!options->data &&
+      (agreement[VITGATE_PRECISION_BF16] > 0 || agreement[VITGATE_PRECISION_INT8] > 0))
+    command_note("the agreement with the teacher that IN tells is left out: --data measures that "
+                 "of the rounded weights");
+  memset(agreement, 0, sizeof description->agreement);
+  description->precision = name;
+}
+
+static char *network_name(const Description *description)
+{
+  if (description->stem)
+    return g_strdup_printf("T2T-ViT (%s)", vitgate__description_stem(description));
+  return g_strdup(description->distilled ? "distilled ViT" : "ViT");
+}
+
+static void print_summary(const Description *description, const char *out)
+{
+  const Preprocessing *preprocessing = &description->preprocessing;
+  g_autofree char *name = command_clean_text(description->name);
+  g_autofree char *file = g_filename_display_name(out);
+  g_autofree char *network = network_name(description);
+  g_print("%s: a %s of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
+          "(%u tokens); %u classes %s labels%s; %.1f M parameters, %.3f GMACs. Images are resized "
+          "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s "
+          "as %s.\n",
+          name, network, description->depth, description->dim, description->head_dim,
+          description->image_size, description->image_size, description->patch_size,
+          vitgate__description_n_tokens(description), description->n_classes,
+          description->labels ? "with" : "without",
+          description->mean_pooling ? ", told from the mean of all patches" : "",
+          (double)vitgate__description_parameters(description) / 1e6,
+          vitgate__description_gmacs(description), preprocessing->resize,
+          preprocessing->bicubic ? "bicubic" : "bilinear", description->image_size,
+          preprocessing->mean[0], preprocessing->mean[1], preprocessing->mean[2],
+          preprocessing->std[0], preprocessing->std[1], preprocessing->std[2], file,
+          description->precision);
+}
+
+/* Without it a user of --precision wonders about the speed. */
+static void print_products(const Description *description)
+{
+  const double *agreement = description->agreement;
+  if (agreement[VITGATE_PRECISION_BF16] == 0 && agreement[VITGATE_PRECISION_INT8] == 0)
+    g_print("Products are in float32 where none are asked for: what int8 and bf16 lose is not "
+            "known (--data measures it).\n");
+}
+
+/* What the file held, and what of it was of no use. */
+static void print_found(const Source *source, const Description *description)
+{
+  const Dialect *dialect = &source->dialect;
+  guint n;
+  vitgate__safetensors_list(source->file, &n);
+  g_autofree char *prefix = command_clean_text(dialect->prefix);
+  g_print("Found %u tensors under %s%s%s.\n", n, dialect->names, *prefix ? ", all behind " : "",
+          prefix);
+  if (description->layer_scale)
+    g_print("What modules add is scaled (LayerScale).\n");
+  if (source->variants.no_class_position)
+    g_print("The class token has no position: it gets one of zeros.\n");
+  if (!dialect->left_out->len)
+    return;
+  g_print("Left out, for a classifier has no use for them:");
+  for (guint i = 0; i < dialect->left_out->len; i++) {
+    g_autofree char *name = command_clean_text(g_ptr_array_index(dialect->left_out, i));
+    g_print("%s %s", i ? "," : "", name);
+  }
+  g_print(".\n");
+}
+
+static int run(const char *in, const ImportOptions *options, GError **error)
+{
+  if (!output_file_check(options->out, error))
+    return 1;
+  g_autofree char *weights = vitgate__source_find(in, error);
+  g_autoptr(Source) source = weights ? vitgate__source_open(weights, error) : NULL;
+  g_autoptr(Description) description =
+      source ? vitgate__source_describe(source, (guint)options->heads, error) : NULL;
+  if (description && options->image_size &&
+      !vitgate__positions_resize(source->file, description, (guint)options->image_size, error))
+    return 1;
+  if (!description || !override(description, options, error))
+    return 1;
+  const Safetensors *file = source->file;
+  add_provenance(description, file);
+  set_precision(description, options);
+  if (options->data && !compare_precisions(file, description, options, error))
+    return 1;
+  if (!write_model(options->out, file, description, options->precision, error))
+    return 1;
+  print_found(source, description);
+  print_summary(description, options->out);
+  print_products(description);
+  return 0;
+}
+
+int command_import(int argc, char **argv, GError **error)
+{
+  g_auto(ImportOptions) options = { 0 };
+  g_autofree char *precision = NULL;
+  const GOptionEntry entries[] = {
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "The model file to write", "OUT" },
+    { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels,
+      "Class labels, one a line in the order of the classes: \"label\" or \"id<TAB>label\"",
+      "FILE" },
+    { "name", 0, 0, G_OPTION_ARG_STRING, &options.name, "Name of the model", "NAME" },
+    { "heads", 0, 0, G_OPTION_ARG_INT, &options.heads,
+      "Heads per block, where they are not 64 wide", "N" },
+    { "resize", 0, 0, G_OPTION_ARG_INT, &options.resize,
+      "Pixels of an image's shorter side before the crop", "N" },
+    { "image-size", 0, 0, G_OPTION_ARG_INT, &options.image_size,
+      "Pixels of the images that the network is to see: position embeddings are interpolated",
+      "N" },
+    { "interpolation", 0, 0, G_OPTION_ARG_STRING, &options.interpolation,
+      "bicubic or bilinear, both antialiased", "NAME" },
+    { "mean", 0, 0, G_OPTION_ARG_STRING, &options.mean, "Mean of the colours, from 0 to 1",
+      "R,G,B" },
+    { "std", 0, 0, G_OPTION_ARG_STRING, &options.std, "Standard deviation of the colours",
+      "R,G,B" },
+    { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &options.data,
+      "Photographs on which to measure what int8 and bf16 lose; may be repeated", "TAR|DIR" },
+    { "reference", 0, 0, G_OPTION_ARG_FILENAME, &options.reference,
+      "Whose classes are right: the dense teacher of a compressed model (default: IN in float32)",
+      "MODEL" },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &precision,
+      "Of the weights in OUT: float32, bf16 or int8 (default: as in IN)", "P" },
+    G_OPTION_ENTRY_NULL,
+  };
+  const CommandSyntax syntax = {
+    entries, "IN", "Makes a complete model file from published weights.",
+    "IN is a safetensors file of a DeiT, ViT or T2T-ViT as timm, Hugging Face or its authors\n"
+    "publish it, an index of such files, the folder with them as a hub gives it, or a model\n"
+    "file of vitgate, whose description can be changed so. config.json and\n"
+    "preprocessor_config.json beside the weights are read. Where nothing tells the\n"
+    "pre-processing, DeiT's is taken: the crop is 0.875 (of a T2T-ViT 0.9) of the resized\n"
+    "image, bicubic, with ImageNet's mean and standard deviation; under Hugging Face's names\n"
+    "of ViT, its processor's: no crop, bilinear, 0.5 and 0.5.\n\n"
+    "The fast products in int8 or bf16 are taken unasked where OUT tells that they lose little:\n"
+    "--data measures that, on up to 512 photographs. Labels are not needed.\n"
+  };
+  g_autofree char *in = command_parse_one(&syntax, argc, argv, "weights file", error);
+  if (!in || !command_check_given("--output", options.out != NULL, error))
+    return 1;
+  if (options.reference && !options.data) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--reference goes with --data");
+    return 1;
+  }
+  if ((precision && !storage_parse(precision, &options.precision, error)) ||
+      (options.heads && !command_check_range("--heads", options.heads, 1, 1024, error)) ||
+      (options.resize && !command_check_range("--resize", options.resize, 1, 16384, error)) ||
+      (options.image_size &&
+       !command_check_range("--image-size", options.image_size, 1, DESCRIPTION_MAX_IMAGE, error)))
+    return 1;
+  return run(in, &options, error);
+}

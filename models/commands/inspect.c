@@ -1,0 +1,342 @@
+/* vitgate inspect: what a model file holds. */
+#include "commands/command.h"
+#include "file/source.h"
+#include "network/dial.h"
+#include "report/gate-usage.h"
+#include "report/report.h"
+#include "report/structure-svg.h"
+#include "write/output-file.h"
+
+/* One line of the table; the gates' columns are there in a model with gates only. */
+static void print_block(const Structure *structure, guint i)
+{
+  const VitgateModelInfo *info = structure->model;
+  const VitgateBlockInfo *block = &info->blocks[i];
+  g_print("%8u %6u %8u %11" G_GUINT64_FORMAT " %9.2f", i, block->heads, block->neurons,
+          block->attention_parameters + block->mlp_parameters,
+          1e3 * (block->attention_gmacs + block->mlp_gmacs));
+  if (structure->gated) {
+    g_autofree char *attention = gate_usage_to_text(structure->usage, info, 2 * i),
+                    *mlp = gate_usage_to_text(structure->usage, info, 2 * i + 1);
+    g_print(" %10s %8s", attention, mlp);
+  }
+  g_print("\n");
+}
+
+static void print_blocks(const Structure *structure)
+{
+  const VitgateModelInfo *info = structure->model;
+  double block_gmacs = 0;
+  guint64 block_parameters = 0;
+  g_print("%8s %6s %8s %11s %9s%s\n", "block", "heads", "neurons", "parameters", "MMACs",
+          structure->gated ? "  attention      mlp" : "");
+  for (guint i = 0; i < info->depth; i++) {
+    const VitgateBlockInfo *block = &info->blocks[i];
+    print_block(structure, i);
+    block_parameters += block->attention_parameters + block->mlp_parameters;
+    block_gmacs += block->attention_gmacs + block->mlp_gmacs;
+  }
+  g_print("%8s %6s %8s %11" G_GUINT64_FORMAT " %9.2f   embeddings, last norm, classifier%s\n",
+          "rest", "", "", info->n_parameters - block_parameters, 1e3 * (info->gmacs - block_gmacs),
+          structure->gated ? ", gates" : "");
+  g_print("%8s %6s %8s %11" G_GUINT64_FORMAT " %9.2f\n", "total", "", "", info->n_parameters,
+          1e3 * info->gmacs);
+  g_print("%8s %6u %8u %11" G_GUINT64_FORMAT
+          " %9.2f   the teacher; heads and neurons of each block\n\n",
+          "dense", structure->dense_heads, structure->dense_neurons,
+          structure->description->dense_parameters, 1e3 * info->dense_gmacs);
+}
+
+static void print_gates(const Structure *structure)
+{
+  g_autofree char *source = structure->usage ? command_clean_text(structure->usage_source) : NULL;
+  if (!structure->gated)
+    g_print("gates: none\n");
+  else if (structure->usage)
+    g_print("gates: share of images for which a module runs (%s)\n", source);
+  else
+    g_print("gates: how often they open is not told by the file (see --usage)\n");
+}
+
+/* One number where all blocks share it. */
+static char *thresholds_to_text(const CalibrationPoint *point, guint depth)
+{
+  gboolean alike = TRUE;
+  GString *text = g_string_new(NULL);
+  for (guint b = 1; b < depth; b++)
+    alike = alike && point->thresholds[b] == point->thresholds[0];
+  for (guint b = 0; b < (alike ? MIN(depth, 1) : depth); b++)
+    if (point->thresholds[b] >= MERGE_NEVER)
+      g_string_append(text, b ? " never" : "never");
+    else
+      g_string_append_printf(text, b ? " %.3f" : "%.3f", point->thresholds[b]);
+  return g_string_free(text, FALSE);
+}
+
+static void print_dial(const Structure *structure)
+{
+  const VitgateModelInfo *info = structure->model;
+  const Description *description = structure->description;
+  if (!description->n_calibration) {
+    g_print("dial: none\n");
+    return;
+  }
+  g_print("dial: compute %.3f to %.3f, default %.3f\n", info->min_compute, info->max_compute,
+          info->default_compute);
+  g_print("%9s %11s %10s %10s   %s\n", "compute", "mean GMACs", "agreement", "gate bias",
+          "tokens merge above");
+  for (guint i = 0; i < description->n_calibration; i++) {
+    const CalibrationPoint *point = &description->calibration[i];
+    g_autofree char *thresholds = thresholds_to_text(point, info->depth);
+    g_print("%9.3f %11.3f %8.1f %% %10.3f   %s\n", point->compute,
+            point->compute * info->dense_gmacs, 100 * point->agreement, point->gate_bias,
+            thresholds);
+  }
+}
+
+static void print_provenance(JsonObject *provenance)
+{
+  if (!provenance)
+    return;
+  g_print("provenance\n");
+  g_autoptr(GList) members = json_object_get_members(provenance);
+  for (GList *member = members; member; member = member->next) {
+    JsonNode *node = json_object_get_member(provenance, member->data);
+    g_autofree char *text =
+        JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING
+            ? json_node_dup_string(node)
+            : json_to_string(node, FALSE);
+    g_autofree char *key = command_clean_text(member->data);
+    g_autofree char *clean = command_clean_text(text);
+    g_print("  %s: %s\n", key, clean);
+  }
+}
+
+static void print_stem(const Description *description)
+{
+  if (!description->stem)
+    return;
+  g_print("stem: tokens to tokens, by a %s on tokens of %u", vitgate__description_stem(description),
+          description->token_dim);
+  if (description->n_features)
+    g_print(" with %u random features", description->n_features);
+  g_print(", %.2f MMACs\n", 1e3 * vitgate__stem_gmacs(description));
+}
+
+static void report_stem(JsonBuilder *json, const Description *description)
+{
+  if (!description->stem)
+    return;
+  report_begin(json, "stem");
+  report_string(json, "kind", vitgate__description_stem(description));
+  report_count(json, "token_dim", description->token_dim);
+  if (description->n_features)
+    report_count(json, "features", description->n_features);
+  report_number(json, "mmacs", 1e3 * vitgate__stem_gmacs(description));
+  json_builder_end_object(json);
+}
+
+static void print_text(const Structure *structure)
+{
+  const VitgateModelInfo *info = structure->model;
+  const Description *description = structure->description;
+  g_autofree char *name = command_clean_text(info->name);
+  g_print("%s: family %s%s, %u blocks, %u tokens of %u, heads of %u\n\n", name, info->family,
+          description->distilled ? ", distilled" : "", info->depth, info->n_tokens, info->dim,
+          info->head_dim);
+  print_blocks(structure);
+  print_stem(description);
+  g_print("compute: %.3f GMACs for one image with every module running, %.1f %% of the dense "
+          "%.3f\n",
+          info->gmacs, 100.0 * info->gmacs / info->dense_gmacs, info->dense_gmacs);
+  print_gates(structure);
+  print_dial(structure);
+  g_print("precision: stored as %s, products in %s\n", description->precision,
+          vitgate_precision_name(info->precision));
+  for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++)
+    if (info->precision_agreement[p] > 0)
+      g_print("  the teacher's class by products in %s: %.1f %%\n",
+              vitgate_precision_name((VitgatePrecision)p), 100 * info->precision_agreement[p]);
+  g_print("pre-processing: shorter side to %u (%s), crop %u x %u, patches of %u,\n"
+          "  mean %.3f %.3f %.3f, std %.3f %.3f %.3f\n",
+          info->resize, info->bicubic ? "bicubic" : "bilinear", info->image_size, info->image_size,
+          info->patch_size, info->mean[0], info->mean[1], info->mean[2], info->std[0], info->std[1],
+          info->std[2]);
+  g_print("classes: %u, %s\n", info->n_classes,
+          !info->has_labels  ? "without labels"
+          : !info->label_ids ? "with labels"
+                             : "with labels and ids");
+  print_provenance(description->provenance);
+}
+
+static void report_rgb(JsonBuilder *json, const char *name, const float rgb[3])
+{
+  json_builder_set_member_name(json, name);
+  json_builder_begin_array(json);
+  for (guint i = 0; i < 3; i++)
+    json_builder_add_double_value(json, rgb[i]);
+  json_builder_end_array(json);
+}
+
+static void report_blocks(JsonBuilder *json, const VitgateModelInfo *info)
+{
+  json_builder_set_member_name(json, "blocks");
+  json_builder_begin_array(json);
+  for (guint i = 0; i < info->depth; i++) {
+    const VitgateBlockInfo *block = &info->blocks[i];
+    json_builder_begin_object(json);
+    report_count(json, "index", i);
+    report_count(json, "heads", block->heads);
+    report_count(json, "neurons", block->neurons);
+    report_count(json, "parameters", block->attention_parameters + block->mlp_parameters);
+    report_number(json, "mmacs", 1e3 * (block->attention_gmacs + block->mlp_gmacs));
+    report_count(json, "attention_parameters", block->attention_parameters);
+    report_count(json, "mlp_parameters", block->mlp_parameters);
+    report_number(json, "attention_mmacs", 1e3 * block->attention_gmacs);
+    report_number(json, "mlp_mmacs", 1e3 * block->mlp_gmacs);
+    report_boolean(json, "attention_gate", block->attention_gate);
+    report_boolean(json, "mlp_gate", block->mlp_gate);
+    json_builder_end_object(json);
+  }
+  json_builder_end_array(json);
+}
+
+static void report_dial(JsonBuilder *json, const Structure *structure)
+{
+  const VitgateModelInfo *info = structure->model;
+  const Description *description = structure->description;
+  if (!description->n_calibration) {
+    report_null(json, "dial");
+    return;
+  }
+  report_begin(json, "dial");
+  report_number(json, "default_compute", info->default_compute);
+  report_number(json, "min_compute", info->min_compute);
+  report_number(json, "max_compute", info->max_compute);
+  json_builder_set_member_name(json, "calibration");
+  json_builder_begin_array(json);
+  for (guint i = 0; i < description->n_calibration; i++) {
+    const CalibrationPoint *point = &description->calibration[i];
+    json_builder_begin_object(json);
+    report_number(json, "compute", point->compute);
+    report_number(json, "gmacs", point->compute * info->dense_gmacs);
+    report_number(json, "agreement", point->agreement);
+    report_number(json, "gate_bias", point->gate_bias);
+    report_numbers(json, "merge_thresholds", point->thresholds, info->depth);
+    gate_usage_report(json, structure->point_usage[i], info);
+    json_builder_end_object(json);
+  }
+  json_builder_end_array(json);
+  json_builder_end_object(json);
+}
+
+static void report_provenance(JsonBuilder *json, JsonObject *object)
+{
+  if (!object) {
+    report_null(json, "provenance");
+    return;
+  }
+  JsonNode *provenance = json_node_new(JSON_NODE_OBJECT);
+  json_node_set_object(provenance, object);
+  json_builder_set_member_name(json, "provenance");
+  json_builder_add_value(json, provenance);
+}
+
+static void print_json(const char *path, const Structure *structure)
+{
+  const VitgateModelInfo *info = structure->model;
+  const Description *description = structure->description;
+  g_autoptr(JsonBuilder) json = json_builder_new();
+  json_builder_begin_object(json);
+  report_string(json, "model", info->name);
+  report_string(json, "file", path);
+  report_string(json, "family", info->family);
+  report_stem(json, description);
+  report_boolean(json, "distilled", description->distilled);
+  report_string(json, "precision", vitgate_precision_name(info->precision));
+  report_string(json, "stored_precision", description->precision);
+  report_begin(json, "precision_agreement");
+  for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++)
+    if (info->precision_agreement[p] > 0)
+      report_number(json, vitgate_precision_name((VitgatePrecision)p),
+                    info->precision_agreement[p]);
+  json_builder_end_object(json);
+  report_count(json, "parameters", info->n_parameters);
+  report_begin(json, "gmacs");
+  report_number(json, "model", info->gmacs);
+  report_number(json, "dense", info->dense_gmacs);
+  json_builder_end_object(json);
+  report_begin(json, "dense");
+  report_count(json, "heads", structure->dense_heads);
+  report_count(json, "neurons", structure->dense_neurons);
+  report_count(json, "parameters", description->dense_parameters);
+  json_builder_end_object(json);
+  report_count(json, "tokens", info->n_tokens);
+  report_count(json, "dim", info->dim);
+  report_count(json, "head_dim", info->head_dim);
+  report_count(json, "depth", info->depth);
+  report_count(json, "classes", info->n_classes);
+  report_boolean(json, "labels", info->has_labels);
+  report_boolean(json, "label_ids", info->label_ids != NULL);
+  report_begin(json, "preprocessing");
+  report_count(json, "image_size", info->image_size);
+  report_count(json, "patch_size", info->patch_size);
+  report_count(json, "resize", info->resize);
+  report_string(json, "interpolation", info->bicubic ? "bicubic" : "bilinear");
+  report_rgb(json, "mean", info->mean);
+  report_rgb(json, "std", info->std);
+  json_builder_end_object(json);
+  report_blocks(json, info);
+  gate_usage_report(json, structure->usage, info);
+  report_string(json, "gate_usage_source", structure->usage_source);
+  report_dial(json, structure);
+  report_provenance(json, description->provenance);
+  json_builder_end_object(json);
+  report_print(json);
+}
+
+static gboolean write_picture(const Structure *structure, const char *path, GError **error)
+{
+  g_autofree char *svg = structure_to_svg(structure, error);
+  g_autoptr(GError) failure = NULL;
+  if (!svg || !output_file_check(path, error))
+    return FALSE;
+  if (g_file_set_contents(path, svg, -1, &failure))
+    return TRUE;
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: %s", path, failure->message);
+  return FALSE;
+}
+
+int command_inspect(int argc, char **argv, GError **error)
+{
+  gboolean as_json = FALSE;
+  g_autofree char *picture = NULL, *usage = NULL;
+  const GOptionEntry entries[] = {
+    { "svg", 0, 0, G_OPTION_ARG_FILENAME, &picture, "Draw the structure into a file, too", "FILE" },
+    { "usage", 0, 0, G_OPTION_ARG_FILENAME, &usage,
+      "Show how often gates open as vitgate eval --json has printed it into a file", "FILE" },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print one JSON object", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  const CommandSyntax syntax = {
+    entries, "MODEL", "Shows what a model file holds.",
+    "MMACs are millions of multiply-adds for one image, all modules running. How often gates\n"
+    "open is known from the file's calibration, at its default dial, or from --usage.\n"
+  };
+  g_autofree char *path = command_parse_one(&syntax, argc, argv, "model file", error);
+  /* The model is opened whole, so that what is shown is also what runs. */
+  g_autoptr(VitgateModel) model = path ? vitgate_model_open(path, error) : NULL;
+  g_autoptr(Source) source = model ? vitgate__source_open(path, error) : NULL;
+  g_autoptr(Description) description = source ? vitgate__source_describe(source, 0, error) : NULL;
+  g_autoptr(Structure) structure =
+      description
+          ? structure_new(vitgate_model_get_info(model), description, source->file, usage, error)
+          : NULL;
+  if (!structure || (picture && !write_picture(structure, picture, error)))
+    return 1;
+  if (as_json)
+    print_json(path, structure);
+  else
+    print_text(structure);
+  return 0;
+}

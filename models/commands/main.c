@@ -1,0 +1,90 @@
+/* The command "vitgate": makes, measures and tries model files. Each sub-command is a file of its
+ * own, cmd-NAME.c. */
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/blas.h"
+#include "commands/command.h"
+
+static const Command commands[] = {
+  { "import", "make a complete model file from published weights", command_import },
+  { "inspect", "show what a model file holds", command_inspect },
+  { "classify", "label images", command_classify },
+  { "eval", "measure accuracy and compute on photographs", command_eval },
+  { "train", "train a dense model, from fresh weights or going on from a model", command_train },
+  { "compress", "make a compressed, gated model of a dense one", command_compress },
+  { "export", "write a model for other programs: timm's names or ONNX", command_export },
+  { "bench", "measure speed on this machine", command_bench },
+};
+
+static void print_help(void)
+{
+  g_print("Usage:\n  vitgate SUB-COMMAND [OPTION…] …\n\n"
+          "Makes, measures and tries the model files of the GStreamer element vitgate.\n\n"
+          "Sub-commands:\n");
+  for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
+    g_print("  %-10s %s\n", commands[i].name, commands[i].summary);
+  g_print("\n\"vitgate SUB-COMMAND --help\" shows the options of one.\n"
+          "\"vitgate --version\" shows the version.\n");
+}
+
+static const Command *find_command(const char *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
+    if (!strcmp(commands[i].name, name))
+      return &commands[i];
+  return NULL;
+}
+
+static int run_command(const Command *command, int argc, char **argv)
+{
+  g_autofree char *program = g_strconcat("vitgate ", command->name, NULL);
+  g_set_prgname(program);
+  g_autoptr(GError) error = NULL;
+  int status = command->run(argc, argv, &error);
+  if (error) {
+    command_note("%s", error->message);
+    status = 1;
+  }
+  return status;
+}
+
+/* gdk-pixbuf warns about files that it cannot read; we say so ourselves, in one line. */
+static void ignore_warning(const char *domain, GLogLevelFlags level, const char *message,
+                           gpointer user_data)
+{
+}
+
+int main(int argc, char **argv)
+{
+  /* Names of files come in the locale's encoding; numbers and messages stay the same everywhere. */
+  setlocale(LC_CTYPE, "");
+  g_set_prgname("vitgate");
+  blas_prepare_environment();
+  g_log_set_handler("GdkPixbuf", G_LOG_LEVEL_WARNING, ignore_warning, NULL);
+
+  const char *name = argc > 1 ? argv[1] : NULL;
+  const Command *command = name ? find_command(name) : NULL;
+  int status = 0;
+  if (!name) {
+    command_note("no sub-command given (see vitgate --help)");
+    status = 1;
+  } else if (!strcmp(name, "--help") || !strcmp(name, "-h")) {
+    print_help();
+  } else if (!strcmp(name, "--version")) {
+    g_print("vitgate %s\n", VITGATE_VERSION);
+  } else if (!command) {
+    command_note("there is no sub-command or option \"%s\" (see vitgate --help)", name);
+    status = 1;
+  } else {
+    status = run_command(command, argc - 1, argv + 1);
+  }
+
+  /* A full disk behind stdout shows only here. */
+  if ((fflush(stdout) || ferror(stdout)) && status == 0) {
+    command_note("the result could not be written to standard output");
+    status = 1;
+  }
+  return status;
+}

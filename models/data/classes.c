@@ -1,0 +1,145 @@
+#include "data/classes.h"
+
+#include <string.h>
+
+#include "base/command-error.h"
+
+/* Values of the name table besides a class + 1: */
+#define AMBIGUOUS GINT_TO_POINTER(-1)
+
+static char *fold_name(const char *name, gssize length)
+{
+  g_autofree char *valid = g_utf8_make_valid(name, length);
+  g_strdelimit(valid, "_", ' ');
+  return g_utf8_casefold(g_strstrip(valid), -1);
+}
+
+static void add_name(GHashTable *names, const char *name, gssize length, guint class)
+{
+  char *folded = fold_name(name, length);
+  gpointer value = GINT_TO_POINTER((int)class + 1);
+  gpointer before = g_hash_table_lookup(names, folded);
+  g_hash_table_replace(names, folded, before && before != value ? AMBIGUOUS : value);
+}
+
+/* Returns: (transfer full) (element-type utf8 int): class + 1 by every name a folder may have */
+static GHashTable *collect_names(const VitgateModelInfo *model)
+{
+  GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint class = 0; class < model->n_classes; class ++) {
+    const char *label = model->labels[class];
+    const char *comma = strchr(label, ',');
+    add_name(names, label, -1, class);
+    if (comma)
+      add_name(names, label, comma - label, class);
+  }
+  /* An id is what people mean before a label that happens to be spelled the same. */
+  for (guint class = 0; model->label_ids && class < model->n_classes; class ++)
+    g_hash_table_replace(names, fold_name(model->label_ids[class], -1),
+                         GINT_TO_POINTER((int)class + 1));
+  return names;
+}
+
+static int find_folder_class(GHashTable *names, const char *folder, gssize length)
+{
+  g_autofree char *folded = fold_name(folder, length);
+  gpointer found = g_hash_table_lookup(names, folded);
+  return found && found != AMBIGUOUS ? GPOINTER_TO_INT(found) - 1 : -1;
+}
+
+/* The class that the innermost folder with a class's name gives. */
+static int find_path_class(GHashTable *names, const char *path)
+{
+  const char *end = strrchr(path, '/');
+  while (end) {
+    const char *start = g_strrstr_len(path, end - path, "/");
+    const char *part = start ? start + 1 : path;
+    int class = find_folder_class(names, part, end - part);
+    if (class >= 0)
+      return class;
+    end = start;
+  }
+  return -1;
+}
+
+/* One place where a folder that holds photographs of no class is remembered. */
+static void note_unmatched(Classes *classes, GHashTable *seen, const char *path)
+{
+  const char *slash = strrchr(path, '/');
+  if (!slash)
+    return;
+  char *folder = g_strndup(path, (gsize)(slash - path));
+  if (!g_hash_table_add(seen, folder))
+    return;
+  g_ptr_array_add(classes->unmatched, g_strdup(folder));
+}
+
+static void resolve_folders(Classes *classes, const Dataset *dataset, const VitgateModelInfo *model)
+{
+  g_autoptr(GHashTable) names = collect_names(model);
+  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < dataset->photographs->len; i++) {
+    const Photograph *photograph = dataset_get(dataset, i);
+    classes->of[i] = find_path_class(names, photograph->name);
+    if (classes->of[i] < 0)
+      note_unmatched(classes, seen, photograph->name);
+    else
+      classes->n_labelled++;
+  }
+  for (guint i = 0; i < dataset->folders->len; i++)
+    classes->folder_is_class[i] =
+        find_folder_class(names, g_ptr_array_index(dataset->folders, i), -1) >= 0;
+  /* Where no folder names a class the data has no labels, and that is no mistake. */
+  if (classes->n_labelled == 0)
+    g_ptr_array_set_size(classes->unmatched, 0);
+}
+
+static gboolean resolve_labels(Classes *classes, const Dataset *dataset,
+                               const VitgateModelInfo *model, GError **error)
+{
+  g_autoptr(GHashTable) ids = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint class = 0; model->label_ids && class < model->n_classes; class ++)
+    g_hash_table_insert(ids, (gpointer)model->label_ids[class], GINT_TO_POINTER((int)class + 1));
+
+  for (guint i = 0; i < dataset->photographs->len; i++) {
+    const Photograph *photograph = dataset_get(dataset, i);
+    int class = photograph->class_index;
+    if (model->label_ids && photograph->class_id)
+      class = GPOINTER_TO_INT(g_hash_table_lookup(ids, photograph->class_id)) - 1;
+    if (class >= (int)model->n_classes) {
+      g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                  "labels.tsv gives %s the class %d: the model has %u classes%s", photograph->name,
+                  class, model->n_classes, model->label_ids ? "" : " and no ids to find it by");
+      return FALSE;
+    }
+    if (class < 0)
+      class = photograph->class_id || photograph->class_index >= 0 ? CLASS_FOREIGN : CLASS_NONE;
+    classes->of[i] = class;
+    classes->n_labelled += class >= 0;
+  }
+  return TRUE;
+}
+
+Classes *classes_resolve(const Dataset *dataset, const VitgateModelInfo *model, GError **error)
+{
+  g_autoptr(Classes) classes = g_new0(Classes, 1);
+  classes->of = g_new(int, dataset->photographs->len);
+  classes->folder_is_class = g_new0(guint8, dataset->folders->len);
+  classes->unmatched = g_ptr_array_new_with_free_func(g_free);
+  if (!dataset->has_labels)
+    resolve_folders(classes, dataset, model);
+  else if (!resolve_labels(classes, dataset, model, error))
+    return NULL;
+  return g_steal_pointer(&classes);
+}
+
+void classes_free(Classes **classes)
+{
+  Classes *freeing = g_steal_pointer(classes);
+  if (!freeing)
+    return;
+  g_free(freeing->of);
+  g_free(freeing->folder_is_class);
+  g_ptr_array_unref(freeing->unmatched);
+  g_free(freeing);
+}

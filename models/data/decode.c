@@ -1,0 +1,136 @@
+#include "data/decode.h"
+
+#include <string.h>
+
+#include "base/command-error.h"
+
+/* Bytes per call of the loader: the size of the image is known after the first few. */
+#define CHUNK ((gsize)64 << 10)
+
+typedef struct {
+  int width, height; /* 0: not known yet */
+  gboolean too_large;
+  int top, bottom; /* rows from top to before bottom are decoded; BMP begins at the bottom */
+} Decoding;
+
+static void on_size_prepared(GdkPixbufLoader *loader, int width, int height, gpointer user_data)
+{
+  Decoding *decoding = user_data;
+  decoding->width = width;
+  decoding->height = height;
+  decoding->too_large = width > DECODE_MAX_SIDE || height > DECODE_MAX_SIDE ||
+                        (guint64)width * (guint64)height > DECODE_MAX_PIXELS;
+  /* Loaders take no pixels for an empty image and give up. */
+  if (decoding->too_large)
+    gdk_pixbuf_loader_set_size(loader, 0, 0);
+}
+
+static void on_area_updated(GdkPixbufLoader *loader, int x, int y, int width, int height,
+                            gpointer user_data)
+{
+  Decoding *decoding = user_data;
+  gboolean first = decoding->bottom == 0;
+  decoding->top = first ? y : MIN(decoding->top, y);
+  decoding->bottom = MAX(decoding->bottom, y + height);
+}
+
+static int count_rows(const Decoding *decoding)
+{
+  return decoding->bottom - decoding->top;
+}
+
+static gboolean is_jpeg(GBytes *file)
+{
+  gsize n_bytes;
+  const guint8 *bytes = g_bytes_get_data(file, &n_bytes);
+  return n_bytes >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
+}
+
+/* A loader that guesses the format holds back the first bytes, of a small file all of them, until
+ * it is closed: too late to see whether a JPEG is whole. */
+static GdkPixbufLoader *make_loader(GBytes *file)
+{
+  GdkPixbufLoader *loader = is_jpeg(file) ? gdk_pixbuf_loader_new_with_type("jpeg", NULL) : NULL;
+  return loader ? loader : gdk_pixbuf_loader_new();
+}
+
+static GdkPixbuf *load(GdkPixbufLoader *loader, GBytes *file, const Decoding *decoding,
+                       GError **error)
+{
+  gsize n_bytes;
+  const guint8 *bytes = g_bytes_get_data(file, &n_bytes);
+  gboolean fine = TRUE;
+  for (gsize at = 0; fine && at < n_bytes && !decoding->too_large; at += CHUNK)
+    fine = gdk_pixbuf_loader_write(loader, bytes + at, MIN(CHUNK, n_bytes - at), error);
+  /* gdk-pixbuf takes an image that ends half way for a whole one; its JPEG loader even makes up
+   * the missing rows when it is closed. Other loaders may begin only then. */
+  int rows = count_rows(decoding);
+  /* The loader wants to be closed in any case; only the first error counts. */
+  if (!gdk_pixbuf_loader_close(loader, fine ? error : NULL) || !fine)
+    return NULL;
+  if (!is_jpeg(file))
+    rows = count_rows(decoding);
+
+  GdkPixbuf *pixels = gdk_pixbuf_loader_get_pixbuf(loader);
+  if (!pixels)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "holds no image");
+  else if (gdk_pixbuf_get_bits_per_sample(pixels) != 8 || gdk_pixbuf_get_n_channels(pixels) < 3)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "decodes to an unusual pixel layout");
+  else if (rows < gdk_pixbuf_get_height(pixels))
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "is truncated");
+  else
+    return g_object_ref(pixels);
+  return NULL;
+}
+
+GdkPixbuf *decode_pixels(GBytes *file, GError **error)
+{
+  Decoding decoding = { 0 };
+  if (g_bytes_get_size(file) == 0) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "is empty");
+    return NULL;
+  }
+  g_autoptr(GdkPixbufLoader) loader = make_loader(file);
+  g_signal_connect(loader, "size-prepared", G_CALLBACK(on_size_prepared), &decoding);
+  g_signal_connect(loader, "area-updated", G_CALLBACK(on_area_updated), &decoding);
+
+  g_autoptr(GError) wrong = NULL;
+  g_autoptr(GdkPixbuf) pixels = load(loader, file, &decoding, &wrong);
+  if (decoding.too_large)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "has %d x %d pixels: the limit is %d on a side and %" G_GUINT64_FORMAT " in all",
+                decoding.width, decoding.height, DECODE_MAX_SIDE, DECODE_MAX_PIXELS);
+  else if (!pixels)
+    g_set_error_literal(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                        wrong ? wrong->message : "cannot be decoded");
+  return decoding.too_large ? NULL : g_steal_pointer(&pixels);
+}
+
+VitgateImage decode_as_image(const GdkPixbuf *pixels)
+{
+  return (VitgateImage){
+    .format = gdk_pixbuf_get_n_channels(pixels) == 4 ? VITGATE_PIXELS_RGBX : VITGATE_PIXELS_RGB,
+    .full_range = TRUE,
+    .width = (guint)gdk_pixbuf_get_width(pixels),
+    .height = (guint)gdk_pixbuf_get_height(pixels),
+    .planes = { gdk_pixbuf_read_pixels(pixels) },
+    .strides = { (gsize)gdk_pixbuf_get_rowstride(pixels) },
+  };
+}
+
+gboolean decode_name_is_image(const char *name)
+{
+  static const char *const extensions[] = { "jpg",  "jpeg", "jpe",  "jfif", "png", "ppm",
+                                            "pgm",  "pnm",  "pbm",  "bmp",  "gif", "tif",
+                                            "tiff", "webp", "heic", "heif", "avif" };
+  const char *file = strrchr(name, '/');
+  file = file ? file + 1 : name;
+  const char *dot = strrchr(file, '.');
+  /* Hidden files include the "._photo.jpg" that some systems put into archives. */
+  if (!dot || file[0] == '.')
+    return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS(extensions); i++)
+    if (!g_ascii_strcasecmp(dot + 1, extensions[i]))
+      return TRUE;
+  return FALSE;
+}

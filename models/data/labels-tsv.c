@@ -1,0 +1,110 @@
+#include "data/labels-tsv.h"
+
+#include <string.h>
+
+#include "base/command-error.h"
+
+typedef struct {
+  int file, class_index, class_id; /* which column; -1: there is none */
+  guint n;                         /* columns that a line must have */
+} Columns;
+
+static void free_label(gpointer data)
+{
+  FileLabel *label = data;
+  g_free(label->class_id);
+  g_free(label);
+}
+
+static gboolean fail(guint line, const char *reason, const char *text, GError **error)
+{
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "labels.tsv line %u: %s: \"%.200s\"", line,
+              reason, text);
+  return FALSE;
+}
+
+static gboolean parse_header(Columns *columns, const char *line, GError **error)
+{
+  *columns = (Columns){ -1, -1, -1, 0 };
+  g_auto(GStrv) names = g_strsplit(line, "\t", -1);
+  for (int i = 0; names[i]; i++) {
+    int *column = !strcmp(names[i], "file")          ? &columns->file
+                  : !strcmp(names[i], "class_index") ? &columns->class_index
+                  : !strcmp(names[i], "wnid")        ? &columns->class_id
+                                                     : NULL;
+    if (!column)
+      continue;
+    if (*column >= 0)
+      return fail(1, "a column is there twice", names[i], error);
+    *column = i;
+    columns->n = (guint)i + 1;
+  }
+  if (columns->file < 0 || (columns->class_index < 0 && columns->class_id < 0))
+    return fail(1, "the columns \"file\" and \"class_index\" or \"wnid\" are not all named", line,
+                error);
+  return TRUE;
+}
+
+static gboolean parse_line(GHashTable *labels, const Columns *columns, const char *line,
+                           guint number, GError **error)
+{
+  g_auto(GStrv) fields = g_strsplit(line, "\t", -1);
+  if (g_strv_length(fields) < columns->n)
+    return fail(number, "too few columns", line, error);
+  const char *file = fields[columns->file];
+  if (g_str_has_prefix(file, "./"))
+    file += 2;
+  if (!*file)
+    return fail(number, "the file has no name", line, error);
+  if (g_hash_table_contains(labels, file))
+    return fail(number, "the file is listed twice", file, error);
+
+  gint64 class_index = -1;
+  if (columns->class_index >= 0 &&
+      !g_ascii_string_to_signed(fields[columns->class_index], 10, -1, G_MAXINT, &class_index, NULL))
+    return fail(number, "the class index is no number from -1", fields[columns->class_index],
+                error);
+  const char *class_id = columns->class_id >= 0 ? fields[columns->class_id] : "-";
+
+  FileLabel *label = g_new0(FileLabel, 1);
+  label->class_index = (int)class_index;
+  label->class_id = *class_id && strcmp(class_id, "-") ? g_strdup(class_id) : NULL;
+  g_hash_table_insert(labels, g_strdup(file), label);
+  return TRUE;
+}
+
+GHashTable *labels_tsv_parse(GBytes *text, GError **error)
+{
+  g_autoptr(GHashTable) labels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_label);
+  gsize n_bytes;
+  const char *bytes = g_bytes_get_data(text, &n_bytes);
+  if (n_bytes >= 3 && !memcmp(bytes, "\xef\xbb\xbf", 3)) {
+    bytes += 3;
+    n_bytes -= 3;
+  }
+  Columns columns = { -1, -1, -1, 0 };
+  guint number = 0;
+  for (const char *end = bytes + n_bytes; bytes < end;) {
+    const char *newline = memchr(bytes, '\n', (gsize)(end - bytes));
+    gsize length = (gsize)((newline ? newline : end) - bytes);
+    g_autofree char *line = g_strndup(bytes, length);
+    bytes = newline ? newline + 1 : end;
+    number++;
+    if (strlen(line) != length) {
+      fail(number, "a zero byte", line, error);
+      return NULL;
+    }
+    if (length && line[length - 1] == '\r')
+      line[length - 1] = '\0';
+    if (number > 1 && !*line)
+      continue;
+    if (!(number == 1 ? parse_header(&columns, line, error)
+                      : parse_line(labels, &columns, line, number, error)))
+      return NULL;
+  }
+  if (number == 0) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "labels.tsv is empty");
+    return NULL;
+  }
+  return g_steal_pointer(&labels);
+}

@@ -1,0 +1,33 @@
+#include "report/accuracy.h"
+
+#include <math.h>
+
+/* How many classes come before @class. A score that is not a number is never right. */
+static guint find_rank(const float *scores, guint n_classes, guint class, const guint8 *counts)
+{
+  guint rank = 0;
+  for (guint i = 0; i < n_classes; i++) {
+    if (i == class || (counts && !counts[i]))
+      continue;
+    rank += i < class ? !(scores[i] < scores[class]) : !(scores[i] <= scores[class]);
+  }
+  return rank;
+}
+
+void accuracy_count(Accuracy *accuracy, const float *scores, guint n_classes, int class,
+                    const guint8 *present)
+{
+  accuracy->images++;
+  if (class < 0)
+    return;
+  guint rank = find_rank(scores, n_classes, (guint) class, NULL);
+  accuracy->labelled++;
+  accuracy->top1 += rank < 1;
+  accuracy->top5 += rank < 5;
+  accuracy->among_present += find_rank(scores, n_classes, (guint) class, present) < 1;
+}
+
+double accuracy_percent(guint64 hits, const Accuracy *accuracy)
+{
+  return accuracy->labelled ? 100.0 * (double)hits / (double)accuracy->labelled : NAN;
+}

@@ -1,0 +1,88 @@
+#include "report/gate-usage.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/command-error.h"
+#include "file/json.h"
+
+gboolean gate_usage_has_module(const VitgateModelInfo *model, guint m)
+{
+  const VitgateBlockInfo *block = &model->blocks[m / 2];
+  return (m % 2 ? block->neurons : block->heads) > 0;
+}
+
+gboolean gate_usage_has_gate(const VitgateModelInfo *model, guint m)
+{
+  const VitgateBlockInfo *block = &model->blocks[m / 2];
+  return m % 2 ? block->mlp_gate : block->attention_gate;
+}
+
+gboolean gate_usage_has_gates(const VitgateModelInfo *model)
+{
+  for (guint m = 0; m < 2 * model->depth; m++)
+    if (gate_usage_has_gate(model, m))
+      return TRUE;
+  return FALSE;
+}
+
+double *gate_usage_parse(JsonObject *object, const VitgateModelInfo *model)
+{
+  const guint n = 2 * model->depth;
+  JsonArray *array = vitgate__json_get_array(object, "gate_usage");
+  if (!array || json_array_get_length(array) != n)
+    return NULL;
+  g_autofree double *usage = g_new(double, n + 1);
+  for (guint m = 0; m < n; m++) {
+    JsonNode *node = json_array_get_element(array, m);
+    usage[m] = NAN;
+    const gboolean fits =
+        gate_usage_has_module(model, m)
+            ? vitgate__json_get_number(node, &usage[m]) && usage[m] >= 0 && usage[m] <= 1
+            : JSON_NODE_HOLDS_NULL(node);
+    if (!fits)
+      return NULL;
+  }
+  return g_steal_pointer(&usage);
+}
+
+double *gate_usage_read(const char *path, const VitgateModelInfo *model, GError **error)
+{
+  g_autofree char *text = NULL;
+  gsize length;
+  g_autoptr(GError) failure = NULL;
+  if (!g_file_get_contents(path, &text, &length, &failure)) {
+    g_set_error_literal(error, COMMAND_ERROR, COMMAND_ERROR_IO, failure->message);
+    return NULL;
+  }
+  g_autoptr(JsonNode) root =
+      vitgate__json_parse_object(text, length, path, VITGATE_ERROR_METADATA, &failure);
+  if (!root) {
+    g_set_error_literal(error, COMMAND_ERROR, COMMAND_ERROR_DATA, failure->message);
+    return NULL;
+  }
+  double *usage = gate_usage_parse(json_node_get_object(root), model);
+  if (!usage)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: no member \"gate_usage\" with %u shares from 0 to 1, and null exactly where "
+                "the model has no module: what vitgate eval --json prints for this model",
+                path, 2 * model->depth);
+  return usage;
+}
+
+void gate_usage_report(JsonBuilder *json, const double *usage, const VitgateModelInfo *model)
+{
+  if (usage)
+    report_numbers(json, "gate_usage", usage, 2 * model->depth);
+  else
+    report_null(json, "gate_usage");
+}
+
+char *gate_usage_to_text(const double *usage, const VitgateModelInfo *model, guint m)
+{
+  if (!gate_usage_has_module(model, m))
+    return g_strdup("cut");
+  if (!gate_usage_has_gate(model, m))
+    return g_strdup("always");
+  return usage ? g_strdup_printf("%.1f %%", 100 * usage[m]) : g_strdup("gate");
+}

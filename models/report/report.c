@@ -1,0 +1,82 @@
+#include "report/report.h"
+
+#include <math.h>
+#include <stdio.h>
+
+void report_string(JsonBuilder *builder, const char *name, const char *value)
+{
+  g_autofree char *valid = value ? g_utf8_make_valid(value, -1) : NULL;
+  json_builder_set_member_name(builder, name);
+  if (valid)
+    json_builder_add_string_value(builder, valid);
+  else
+    json_builder_add_null_value(builder);
+}
+
+void report_count(JsonBuilder *builder, const char *name, guint64 value)
+{
+  json_builder_set_member_name(builder, name);
+  json_builder_add_int_value(builder, (gint64)value);
+}
+
+void report_boolean(JsonBuilder *builder, const char *name, gboolean value)
+{
+  json_builder_set_member_name(builder, name);
+  json_builder_add_boolean_value(builder, value);
+}
+
+void report_null(JsonBuilder *builder, const char *name)
+{
+  json_builder_set_member_name(builder, name);
+  json_builder_add_null_value(builder);
+}
+
+static void add_number(JsonBuilder *builder, double value)
+{
+  if (isfinite(value))
+    json_builder_add_double_value(builder, value);
+  else
+    json_builder_add_null_value(builder);
+}
+
+void report_number(JsonBuilder *builder, const char *name, double value)
+{
+  json_builder_set_member_name(builder, name);
+  add_number(builder, value);
+}
+
+void report_numbers(JsonBuilder *builder, const char *name, const double *values, guint n)
+{
+  json_builder_set_member_name(builder, name);
+  json_builder_begin_array(builder);
+  for (guint i = 0; i < n; i++)
+    add_number(builder, values[i]);
+  json_builder_end_array(builder);
+}
+
+void report_begin(JsonBuilder *builder, const char *name)
+{
+  json_builder_set_member_name(builder, name);
+  json_builder_begin_object(builder);
+}
+
+void report_print(JsonBuilder *builder)
+{
+  g_autoptr(JsonNode) root = json_builder_get_root(builder);
+  g_autoptr(JsonGenerator) generator = json_generator_new();
+  json_generator_set_root(generator, root);
+  json_generator_set_pretty(generator, TRUE);
+  g_autofree char *text = json_generator_to_data(generator, NULL);
+  /* Not g_print(): JSON is UTF-8 whatever the locale. */
+  puts(text);
+}
+
+void report_setting(JsonBuilder *builder, const VitgateModelInfo *model, const char *path,
+                    guint threads, guint batch_size)
+{
+  report_string(builder, "model", model->name);
+  report_string(builder, "file", path);
+  report_string(builder, "precision", vitgate_precision_name(model->precision));
+  report_count(builder, "threads", threads);
+  report_count(builder, "batch_size", batch_size);
+}

@@ -1,0 +1,423 @@
+#include "report/structure-svg.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <cairo-svg.h>
+#include <pango/pangocairo.h>
+
+#include "base/command-error.h"
+#include "report/gate-usage.h"
+
+/* Lengths in pixels. */
+#define MARGIN     28
+#define ROW        28
+#define LINE       19
+#define BLOCK      52 /* column with the block's number */
+#define CELL       14
+#define CELL_STEP  18
+#define MAX_CELLS  16 /* more heads are drawn as a bar, as neurons are */
+#define BAR        10 /* height of bars */
+#define HEADS_BAR  150
+#define NEURON_BAR 200
+#define WIDE_BAR   300 /* of neurons, where there are no columns of gates */
+#define USAGE_BAR  72
+#define HEAD_COUNT 52 /* column for "12 / 16" */
+#define COUNT      84 /* column for "1536 / 3072" */
+#define PERCENT    56
+#define GAP        30
+
+typedef enum {
+  COLOR_PAPER = 0xffffff,
+  COLOR_STRIPE = 0xf6f7f9,
+  COLOR_INK = 0x1d2731,
+  COLOR_FAINT = 0x65717d,
+  COLOR_RULE = 0xd5dbe1,
+  COLOR_LOST = 0xe7ebef, /* what the dense network had, too */
+  COLOR_EDGE = 0xb7c0c9,
+  COLOR_HEADS = 0x3468b0,
+  COLOR_NEURONS = 0x2a8a7a,
+  COLOR_GATE = 0xd98218,
+} Color;
+
+typedef enum { ALIGN_LEFT, ALIGN_CENTRE, ALIGN_RIGHT } Align;
+
+typedef struct {
+  const char *font;
+  Color color;
+} Style;
+
+static const Style title = { "Sans Bold 19px", COLOR_INK },
+                   subtitle = { "Sans 12.5px", COLOR_FAINT },
+                   heading = { "Sans Bold 13px", COLOR_INK },
+                   subheading = { "Sans 11.5px", COLOR_FAINT }, plain = { "Sans 12px", COLOR_INK },
+                   faint = { "Sans 12px", COLOR_FAINT },
+                   cut_label = { "Sans Italic 11px", COLOR_FAINT };
+
+/* Where things stand; gates have no columns in a model without any. */
+typedef struct {
+  double heads, heads_width, attention_gate, neurons, neurons_width, mlp_gate; /* columns */
+  double rows, legend;                                                         /* upper edges */
+  double width, height;
+} Plan;
+
+typedef struct {
+  cairo_t *cairo;
+  PangoLayout *layout;
+  const Structure *structure;
+  Plan plan;
+} Drawing;
+
+static double plan_heads(guint heads)
+{
+  return heads > MAX_CELLS ? HEADS_BAR : MAX(heads * CELL_STEP, 4 * CELL_STEP);
+}
+
+static Plan plan_picture(const Structure *s)
+{
+  const double gate = s->gated ? GAP / 2.0 + USAGE_BAR + PERCENT : 0;
+  Plan p = { .heads = MARGIN + BLOCK, .heads_width = plan_heads(s->dense_heads) };
+  p.attention_gate = p.heads + p.heads_width + HEAD_COUNT + GAP / 2.0;
+  p.neurons = p.heads + p.heads_width + HEAD_COUNT + gate + GAP;
+  p.neurons_width = s->gated ? NEURON_BAR : WIDE_BAR;
+  p.mlp_gate = p.neurons + p.neurons_width + COUNT + GAP / 2.0;
+  p.width = p.neurons + p.neurons_width + COUNT + gate + MARGIN;
+  p.rows = 104 + LINE * (s->description->n_calibration ? 4 : 3);
+  p.legend = p.rows + (double)ROW * s->model->depth + 12;
+  p.height = p.legend + (s->gated ? 66 : 44);
+  return p;
+}
+
+/* ---- Shapes ---- */
+
+static void set_color(const Drawing *d, Color color)
+{
+  cairo_set_source_rgb(d->cairo, (color >> 16) / 255.0, (color >> 8 & 0xff) / 255.0,
+                       (color & 0xff) / 255.0);
+}
+
+static void trace_rounded(const Drawing *d, double x, double y, double width, double height)
+{
+  const double r = MIN(MIN(3, width / 2), height / 2);
+  cairo_new_sub_path(d->cairo);
+  cairo_arc(d->cairo, x + width - r, y + r, r, -G_PI_2, 0);
+  cairo_arc(d->cairo, x + width - r, y + height - r, r, 0, G_PI_2);
+  cairo_arc(d->cairo, x + r, y + height - r, r, G_PI_2, G_PI);
+  cairo_arc(d->cairo, x + r, y + r, r, G_PI, 1.5 * G_PI);
+  cairo_close_path(d->cairo);
+}
+
+static void fill_box(const Drawing *d, Color color, double x, double y, double width, double height)
+{
+  set_color(d, color);
+  trace_rounded(d, x, y, width, height);
+  cairo_fill(d->cairo);
+}
+
+/* @x: the text's left edge, centre or right edge; @y: the middle of its line */
+static void draw_text(const Drawing *d, const Style *style, Align align, double x, double y,
+                      const char *text)
+{
+  PangoFontDescription *font = pango_font_description_from_string(style->font);
+  pango_layout_set_font_description(d->layout, font);
+  pango_font_description_free(font);
+  pango_layout_set_text(d->layout, text, -1);
+  int width, height;
+  pango_layout_get_pixel_size(d->layout, &width, &height);
+  const double left = align == ALIGN_LEFT ? x : align == ALIGN_RIGHT ? x - width : x - width / 2.0;
+  set_color(d, style->color);
+  cairo_move_to(d->cairo, left, y - height / 2.0);
+  pango_cairo_show_layout(d->cairo, d->layout);
+}
+
+/* A bar of which the part @share is filled. */
+static void draw_bar(const Drawing *d, Color color, double x, double y, double width, double share)
+{
+  fill_box(d, COLOR_LOST, x, y - BAR / 2.0, width, BAR);
+  if (share > 0)
+    fill_box(d, color, x, y - BAR / 2.0, MAX(width * share, 1), BAR);
+}
+
+static void draw_cell(const Drawing *d, Color color, gboolean kept, double x, double y)
+{
+  if (kept) {
+    fill_box(d, color, x, y - CELL / 2.0, CELL, CELL);
+    return;
+  }
+  fill_box(d, COLOR_LOST, x, y - CELL / 2.0, CELL, CELL);
+  set_color(d, COLOR_EDGE);
+  trace_rounded(d, x + 0.5, y - CELL / 2.0 + 0.5, CELL - 1, CELL - 1);
+  cairo_stroke(d->cairo);
+}
+
+static void draw_cut(const Drawing *d, double x, double y, double width)
+{
+  static const double dashes[] = { 4, 3 };
+  cairo_set_dash(d->cairo, dashes, G_N_ELEMENTS(dashes), 0);
+  set_color(d, COLOR_EDGE);
+  trace_rounded(d, x + 0.5, y - CELL / 2.0 + 0.5, width - 1, CELL - 1);
+  cairo_stroke(d->cairo);
+  cairo_set_dash(d->cairo, NULL, 0, 0);
+}
+
+/* ---- Rows ---- */
+
+/* A module's units: heads or neurons. */
+static void draw_units(const Drawing *d, guint m, double y)
+{
+  const Structure *s = d->structure;
+  const gboolean mlp = m % 2;
+  const VitgateBlockInfo *block = &s->model->blocks[m / 2];
+  const guint kept = mlp ? block->neurons : block->heads;
+  const guint dense = mlp ? s->dense_neurons : s->dense_heads;
+  const double x = mlp ? d->plan.neurons : d->plan.heads;
+  const double width = mlp ? d->plan.neurons_width : d->plan.heads_width;
+  const Color color = mlp ? COLOR_NEURONS : COLOR_HEADS;
+  if (!kept) {
+    draw_cut(d, x, y, width);
+    draw_text(d, &cut_label, ALIGN_CENTRE, x + width / 2, y, "cut away");
+  } else if (mlp || dense > MAX_CELLS) {
+    draw_bar(d, color, x, y, width, (double)kept / dense);
+  } else {
+    for (guint i = 0; i < dense; i++)
+      draw_cell(d, color, i < kept, x + i * CELL_STEP, y);
+  }
+  g_autofree char *count = g_strdup_printf("%u / %u", kept, dense);
+  draw_text(d, kept < dense ? &plain : &faint, ALIGN_RIGHT, x + width + (mlp ? COUNT : HEAD_COUNT),
+            y, count);
+}
+
+static void draw_gate(const Drawing *d, guint m, double y)
+{
+  const Structure *s = d->structure;
+  const double x = m % 2 ? d->plan.mlp_gate : d->plan.attention_gate;
+  const gboolean gated = gate_usage_has_gate(s->model, m);
+  g_autofree char *text = gate_usage_to_text(s->usage, s->model, m);
+  if (!gate_usage_has_module(s->model, m))
+    return;
+  if (gated && s->usage)
+    draw_bar(d, COLOR_GATE, x, y, USAGE_BAR, s->usage[m]);
+  else if (gated)
+    fill_box(d, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
+  if (s->usage)
+    draw_text(d, gated ? &plain : &faint, ALIGN_RIGHT, x + USAGE_BAR + PERCENT, y, text);
+  else
+    draw_text(d, gated ? &plain : &faint, ALIGN_LEFT, x + CELL_STEP + 4, y, text);
+}
+
+static void draw_rows(const Drawing *d)
+{
+  for (guint b = 0; b < d->structure->model->depth; b++) {
+    const double top = d->plan.rows + (double)ROW * b, y = top + ROW / 2.0;
+    if (b % 2 == 0)
+      fill_box(d, COLOR_STRIPE, MARGIN / 2.0, top, d->plan.width - MARGIN, ROW);
+    g_autofree char *number = g_strdup_printf("%u", b);
+    draw_text(d, &plain, ALIGN_RIGHT, MARGIN + BLOCK - GAP, y, number);
+    for (guint m = 2 * b; m < 2 * b + 2; m++) {
+      draw_units(d, m, y);
+      if (d->structure->gated)
+        draw_gate(d, m, y);
+    }
+  }
+}
+
+/* ---- Above and below the rows ---- */
+
+/* What a reader wants to know before the details.
+ * Returns: (transfer full): lines */
+static char **summarize(const Structure *s)
+{
+  const VitgateModelInfo *model = s->model;
+  const double parameters = (double)model->n_parameters,
+               dense = (double)s->description->dense_parameters;
+  GPtrArray *lines = g_ptr_array_new();
+  g_ptr_array_add(lines, g_strdup_printf("%u blocks, %u tokens of %u; stored as %s", model->depth,
+                                         model->n_tokens, model->dim, s->description->precision));
+  g_ptr_array_add(lines,
+                  g_strdup_printf("%.2f M parameters, %.0f %% of the dense %.2f M",
+                                  1e-6 * parameters, 100 * parameters / dense, 1e-6 * dense));
+  g_ptr_array_add(lines,
+                  g_strdup_printf("%.3f GMACs with every module running, %.0f %% of the dense %.3f",
+                                  model->gmacs, 100 * model->gmacs / model->dense_gmacs,
+                                  model->dense_gmacs));
+  if (s->description->n_calibration)
+    g_ptr_array_add(lines, g_strdup_printf("dial: %.3f GMACs on average by default, %.0f %% of "
+                                           "the dense; from %.0f to %.0f %%",
+                                           model->default_compute * model->dense_gmacs,
+                                           100 * model->default_compute, 100 * model->min_compute,
+                                           100 * model->max_compute));
+  g_ptr_array_add(lines, NULL);
+  return (char **)g_ptr_array_free(lines, FALSE);
+}
+
+static char *describe_gates(const Structure *s)
+{
+  if (!s->usage)
+    return g_strdup("a gate decides for each image whether the module runs");
+  g_autofree char *source = command_clean_text(s->usage_source);
+  return g_strdup_printf("share of images for which a gate lets its module run (%s)", source);
+}
+
+static void draw_header(const Drawing *d)
+{
+  const Structure *s = d->structure;
+  const Plan *p = &d->plan;
+  g_autofree char *name = command_clean_text(s->model->name);
+  g_auto(GStrv) lines = summarize(s);
+  pango_layout_set_width(d->layout, (int)(p->width - 2 * MARGIN) * PANGO_SCALE);
+  draw_text(d, &title, ALIGN_LEFT, MARGIN, 30, name);
+  for (guint i = 0; lines[i]; i++)
+    draw_text(d, &subtitle, ALIGN_LEFT, MARGIN, 57 + LINE * i, lines[i]);
+  pango_layout_set_width(d->layout, -1);
+
+  const double upper = p->rows - 29, lower = p->rows - 12;
+  draw_text(d, &subheading, ALIGN_LEFT, MARGIN, lower, "block");
+  draw_text(d, &heading, ALIGN_LEFT, p->heads, upper, "attention");
+  draw_text(d, &subheading, ALIGN_LEFT, p->heads, lower, "heads");
+  draw_text(d, &heading, ALIGN_LEFT, p->neurons, upper, "MLP");
+  draw_text(d, &subheading, ALIGN_LEFT, p->neurons, lower, "neurons");
+  for (guint i = 0; s->gated && i < 2; i++)
+    draw_text(d, &subheading, ALIGN_LEFT, i ? p->mlp_gate : p->attention_gate, lower,
+              s->usage ? "runs for" : "gate");
+}
+
+/* Draws what @text stands beside at *@x, which moves on. */
+static void draw_key(const Drawing *d, double *x, double y, const char *text)
+{
+  draw_text(d, &faint, ALIGN_LEFT, *x, y, text);
+  int width;
+  pango_layout_get_pixel_size(d->layout, &width, NULL);
+  *x += width + GAP;
+}
+
+static void draw_legend(const Drawing *d)
+{
+  const Structure *s = d->structure;
+  const double top = d->plan.legend;
+  double x = MARGIN, y = top + 22;
+  set_color(d, COLOR_RULE);
+  cairo_move_to(d->cairo, MARGIN, top + 0.5);
+  cairo_line_to(d->cairo, d->plan.width - MARGIN, top + 0.5);
+  cairo_stroke(d->cairo);
+
+  draw_cell(d, COLOR_HEADS, TRUE, x, y);
+  draw_cell(d, COLOR_NEURONS, TRUE, x + CELL_STEP, y);
+  x += 2 * CELL_STEP + 6;
+  draw_key(d, &x, y, "kept");
+  draw_cell(d, COLOR_LOST, FALSE, x, y);
+  x += CELL_STEP + 6;
+  draw_key(d, &x, y, "in the dense network only");
+  draw_cut(d, x, y, 2 * CELL_STEP);
+  x += 2 * CELL_STEP + 8;
+  draw_key(d, &x, y, "module cut away");
+  if (!s->gated)
+    return;
+  x = MARGIN, y += 22;
+  fill_box(d, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
+  x += CELL_STEP + 6;
+  g_autofree char *text = describe_gates(s);
+  draw_key(d, &x, y, text);
+}
+
+/* ---- The document ---- */
+
+static void append_module(GString *text, const Structure *s, guint m)
+{
+  const gboolean mlp = m % 2;
+  const VitgateBlockInfo *block = &s->model->blocks[m / 2];
+  g_string_append(text, mlp ? "; MLP " : "attention ");
+  if (!gate_usage_has_module(s->model, m)) {
+    g_string_append(text, "cut away");
+    return;
+  }
+  g_string_append_printf(text, "with %u of %u %s", mlp ? block->neurons : block->heads,
+                         mlp ? s->dense_neurons : s->dense_heads, mlp ? "neurons" : "heads");
+  if (gate_usage_has_gate(s->model, m) && s->usage)
+    g_string_append_printf(text, ", run for %.1f %% of images", 100 * s->usage[m]);
+  else if (gate_usage_has_gate(s->model, m))
+    g_string_append(text, ", behind a gate");
+}
+
+/* The picture in words, as XML: in it letters are outlines, which no program can read. */
+static char *describe(const Structure *s)
+{
+  g_autofree char *name = command_clean_text(s->model->name);
+  g_auto(GStrv) lines = summarize(s);
+  g_autoptr(GString) text = g_string_new(NULL);
+  for (guint i = 0; lines[i]; i++)
+    g_string_append_printf(text, i ? "; %s" : "%s", lines[i]);
+  g_string_append_c(text, '.');
+  for (guint b = 0; b < s->model->depth; b++) {
+    g_string_append_printf(text, "\nBlock %u: ", b);
+    append_module(text, s, 2 * b);
+    append_module(text, s, 2 * b + 1);
+    g_string_append_c(text, '.');
+  }
+  GString *xml = g_string_new(NULL);
+  g_autofree char *escaped_name = g_markup_escape_text(name, -1),
+                  *escaped_text = g_markup_escape_text(text->str, -1);
+  g_string_printf(xml, "\n<title>%s</title>\n<desc>%s</desc>", escaped_name, escaped_text);
+  /* Two characters of Unicode that XML cannot hold. */
+  g_string_replace(xml, "\xef\xbf\xbe", " ", 0);
+  g_string_replace(xml, "\xef\xbf\xbf", " ", 0);
+  return g_string_free(xml, FALSE);
+}
+
+static cairo_status_t append_bytes(void *document, const unsigned char *bytes, unsigned int n)
+{
+  g_string_append_len(document, (const char *)bytes, n);
+  return CAIRO_STATUS_SUCCESS;
+}
+
+static void draw_all(cairo_t *cairo, const Structure *structure, const Plan *plan)
+{
+  /* Fonts of its own: Pango never gives the shared ones back. */
+  PangoFontMap *fonts = pango_cairo_font_map_new();
+  PangoContext *context = pango_font_map_create_context(fonts);
+  pango_cairo_update_context(cairo, context);
+  Drawing drawing = { cairo, pango_layout_new(context), structure, *plan };
+  cairo_font_options_t *options = cairo_font_options_create();
+  /* Outlines that fit every resolution, not the pixels of one. */
+  cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
+  cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
+  pango_cairo_context_set_font_options(context, options);
+  cairo_font_options_destroy(options);
+  pango_layout_set_single_paragraph_mode(drawing.layout, TRUE);
+  pango_layout_set_ellipsize(drawing.layout, PANGO_ELLIPSIZE_END);
+  cairo_set_line_width(cairo, 1);
+  set_color(&drawing, COLOR_PAPER);
+  cairo_rectangle(cairo, 0, 0, plan->width, plan->height);
+  cairo_fill(cairo);
+  draw_header(&drawing);
+  draw_rows(&drawing);
+  draw_legend(&drawing);
+  g_object_unref(drawing.layout);
+  g_object_unref(context);
+  g_object_unref(fonts);
+}
+
+char *structure_to_svg(const Structure *structure, GError **error)
+{
+  const Plan plan = plan_picture(structure);
+  g_autoptr(GString) document = g_string_new(NULL);
+  cairo_surface_t *surface =
+      cairo_svg_surface_create_for_stream(append_bytes, document, plan.width, plan.height);
+  cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX);
+  cairo_t *cairo = cairo_create(surface);
+  draw_all(cairo, structure, &plan);
+  cairo_status_t status = cairo_status(cairo);
+  cairo_destroy(cairo);
+  cairo_surface_finish(surface);
+  status = status ? status : cairo_surface_status(surface);
+  cairo_surface_destroy(surface);
+
+  const char *root = strstr(document->str, "<svg"), *end = root ? strchr(root, '>') : NULL;
+  if (status || !end) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "the structure cannot be drawn: %s",
+                cairo_status_to_string(status));
+    return NULL;
+  }
+  g_autofree char *words = describe(structure);
+  g_string_insert(document, end + 1 - document->str, words);
+  return g_string_free(g_steal_pointer(&document), FALSE);
+}

@@ -1,0 +1,16 @@
+# Sourced by the recipes. From the environment: $VITGATE, the command (default: of the folder
+# build/); $DATA, the folder with weights and photographs (default: ../shared/data); $WORK, where
+# the teacher, checkpoints and logs go (default: a folder beside the output, "$OUT.work").
+# Sets $vitgate, $data, $work, $out and $teacher: dense DeiT-Tiny with the labels of ImageNet-1k.
+
+root=$(cd "$(dirname "$0")/../../.." && pwd)
+vitgate=${VITGATE:-$root/build/models/vitgate}
+data=${DATA:-$root/../shared/data}
+name=$(basename "$0")
+out=${1:-$root/models/shipped/$name.safetensors}
+work=${WORK:-$out.work}
+teacher=$work/deit-tiny.safetensors
+export OPENBLAS_NUM_THREADS=1
+mkdir -p "$work"
+"$vitgate" import --labels "$data/imagenet_synsets.txt" \
+  "$data/deit_tiny_patch16_224.safetensors" -o "$teacher"

@@ -1,0 +1,105 @@
+#include "train/cut/compensation.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "train/cut/cholesky.h"
+
+/* residual[kept][n_out] = (cross_S - W_S C_SS)^T; the cross moments of what the layer itself gives
+ * are W C */
+static void find_residual(double *residual, const Moments *m, const real *weights,
+                          const guint *kept, guint n_kept, const gboolean *keep)
+{
+  for (guint s = 0; s < n_kept; s++) {
+    const double *row = m->square + (gsize)kept[s] * m->n;
+    for (guint k = 0; k < m->n_out; k++) {
+      const real *w = weights + (gsize)k * m->n;
+      double sum = 0;
+      for (guint i = 0; i < m->n; i++)
+        if (m->cross ? keep[i] : !keep[i])
+          sum += (double)w[i] * row[i];
+      residual[(gsize)s * m->n_out + k] =
+          m->cross ? m->cross[(gsize)k * m->n + kept[s]] - sum : sum;
+    }
+  }
+}
+
+static gboolean solve_kept(double *residual, const Moments *m, const guint *kept, guint n_kept,
+                           double ridge)
+{
+  g_autofree double *square = g_new(double, (gsize)n_kept *n_kept + 1);
+  const double added = moments_ridge(m, ridge);
+  for (guint s = 0; s < n_kept; s++) {
+    for (guint t = 0; t < n_kept; t++)
+      square[(gsize)s * n_kept + t] = m->square[(gsize)kept[s] * m->n + kept[t]];
+    square[(gsize)s * (n_kept + 1)] += added;
+  }
+  if (!isfinite(added) || !cholesky_factor(square, n_kept))
+    return FALSE;
+  cholesky_solve(square, residual, n_kept, m->n_out);
+  return TRUE;
+}
+
+/* The bias that gives the wanted mean. @before: W mean_in of the weights as they were */
+static void settle(const Moments *m, real *weights, real *bias, const double *change,
+                   const guint *kept, guint n_kept, const gboolean *keep)
+{
+  for (guint k = 0; k < m->n_out; k++) {
+    real *w = weights + (gsize)k * m->n;
+    double mean = m->cross ? m->mean_out[k] : bias[k];
+    for (guint i = 0; i < m->n; i++) {
+      if (!m->cross)
+        mean += w[i] * m->mean_in[i];
+      if (!keep[i])
+        w[i] = 0;
+    }
+    for (guint s = 0; s < n_kept; s++) {
+      w[kept[s]] += (real)change[(gsize)s * m->n_out + k];
+      mean -= w[kept[s]] * m->mean_in[kept[s]];
+    }
+    bias[k] = (real)mean;
+  }
+}
+
+gboolean compensate(const Moments *m, real *weights, real *bias, const gboolean *keep, double ridge)
+{
+  g_autofree guint *kept = g_new(guint, m->n + 1);
+  guint n_kept = 0;
+  for (guint i = 0; i < m->n; i++)
+    if (keep[i])
+      kept[n_kept++] = i;
+  g_autofree double *change = g_new(double, (gsize)n_kept * m->n_out + 1);
+  find_residual(change, m, weights, kept, n_kept, keep);
+  if (!solve_kept(change, m, kept, n_kept, ridge))
+    return FALSE;
+  settle(m, weights, bias, change, kept, n_kept, keep);
+  return TRUE;
+}
+
+gboolean compensate_network(Calibration *c, Ranking *const *rankings, const BlockShape *shapes,
+                            double ridge, GError **error)
+{
+  Network *network = c->network;
+  for (guint module = 0; module < 2 * network->description->depth; module++) {
+    const TrainBlock *block = &network->blocks[module / 2];
+    const gboolean mlp = module % 2;
+    if (!rankings[module])
+      continue;
+    const guint n = mlp ? shapes[module / 2].neurons : shapes[module / 2].heads;
+    g_autofree gboolean *keep = ranking_mark(rankings[module], n);
+    Moments *moments = calibration_compare(c, module);
+    const gboolean done =
+        compensate(moments, network_at(network, mlp ? block->fc2_weight : block->proj_weight),
+                   network_at(network, mlp ? block->fc2_bias : block->proj_bias), keep, ridge);
+    moments_free(&moments);
+    if (!done) {
+      vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
+                         "block %u: the %s activations on the calibration images are not finite",
+                         module / 2, mlp ? "MLP's" : "attention's");
+      return FALSE;
+    }
+    calibration_advance(c, module);
+  }
+  return TRUE;
+}

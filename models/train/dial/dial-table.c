@@ -1,0 +1,134 @@
+#include "train/dial/dial-table.h"
+
+/* Notches of the walk. */
+static const double thresholds[] = { 1, 0.96, 0.93, 0.9, 0.87, 0.84, 0.8, 0.76, 0.71, 0.65 };
+static const double biases[] = {
+  6, 4, 3, 2, 1.5, 1, 0.6, 0.3, 0, -0.3, -0.6, -1, -1.5, -2, -3, -4
+};
+
+/* Points of the table are this far apart, at least. */
+#define SPACING 0.012
+
+/* Which notch every block's merging and the gates stand at. The last of the moves is the gates'. */
+typedef struct {
+  guint notches[DESCRIPTION_MAX_DEPTH + 1];
+} Setting;
+
+typedef struct {
+  Trainer *trainer;
+  const DialTableOptions *options;
+  const Description *description;
+} Bench;
+
+static double bias_of(const Bench *bench, const Setting *setting)
+{
+  return bench->options->gates ? biases[setting->notches[bench->description->depth]] : 0;
+}
+
+/* Over the first @n_images. */
+static HeldOutOutcome measure(const Bench *bench, const Setting *setting, guint n_images)
+{
+  const DialTableOptions *o = bench->options;
+  for (guint b = 0; b < bench->description->depth; b++)
+    trainer_set_merging(bench->trainer, b, thresholds[setting->notches[b]]);
+  return held_out_measure(o->held_out, bench->trainer, bias_of(bench, setting), n_images, o->batch);
+}
+
+/* A point that is not cheaper than the one before is none. Returns: what the setting comes to */
+static HeldOutOutcome add_point(GArray *points, const Bench *bench, const Setting *setting)
+{
+  const Description *d = bench->description;
+  const HeldOutOutcome outcome = measure(bench, setting, bench->options->images);
+  if (points->len && outcome.ratio >= g_array_index(points, CalibrationPoint, 0).compute)
+    return outcome;
+  CalibrationPoint point = { outcome.ratio, outcome.agreement, bias_of(bench, setting),
+                             g_new(double, d->depth + 1) };
+  for (guint b = 0; b < d->depth; b++)
+    point.thresholds[b] = thresholds[setting->notches[b]];
+  g_array_prepend_val(points, point);
+  return outcome;
+}
+
+/* Divergence gained for the compute saved; a step that saves nothing is none. */
+static double price(const HeldOutOutcome *from, const HeldOutOutcome *to)
+{
+  const double saved = from->ratio - to->ratio;
+  return saved > 1e-5 ? (to->divergence - from->divergence) / saved : G_MAXDOUBLE;
+}
+
+static gboolean can_move(const Bench *bench, const Setting *setting, guint move)
+{
+  const Description *d = bench->description;
+  if (move == d->depth)
+    return bench->options->gates && setting->notches[move] + 1 < G_N_ELEMENTS(biases);
+  return bench->options->merging && move < vitgate__description_tail(d) && d->blocks[move].heads &&
+         setting->notches[move] + 1 < G_N_ELEMENTS(thresholds);
+}
+
+/* The move of one notch with the least price. Prices change little from step to step: only those
+ * that seem best are found anew.
+ * @prices: (inout): [depth + 1], of each move when it was last looked at
+ * Returns: FALSE where none is left */
+static gboolean take_best(const Bench *bench, Setting *setting, HeldOutOutcome *here,
+                          double *prices)
+{
+  const guint n_moves = bench->description->depth + 1;
+  HeldOutOutcome there[DESCRIPTION_MAX_DEPTH + 1];
+  gboolean fresh[DESCRIPTION_MAX_DEPTH + 1] = { FALSE };
+  for (;;) {
+    guint best = n_moves;
+    for (guint move = 0; move < n_moves; move++)
+      if (can_move(bench, setting, move) && (best == n_moves || prices[move] < prices[best]))
+        best = move;
+    if (best == n_moves)
+      return FALSE;
+    setting->notches[best]++;
+    if (fresh[best]) {
+      /* Where nothing that is left saves anything, the walk goes on all the same. */
+      if (prices[best] < G_MAXDOUBLE)
+        *here = there[best];
+      return TRUE;
+    }
+    there[best] = measure(bench, setting, bench->options->priced_images);
+    setting->notches[best]--;
+    prices[best] = price(here, &there[best]);
+    fresh[best] = TRUE;
+  }
+}
+
+/* @dear: (out): what the dearest setting comes to
+ * Returns: points from the cheapest to the dearest */
+static GArray *walk(const Bench *bench, HeldOutOutcome *dear)
+{
+  GArray *points = g_array_new(FALSE, FALSE, sizeof(CalibrationPoint));
+  double prices[DESCRIPTION_MAX_DEPTH + 1] = { 0 };
+  Setting setting = { 0 };
+  HeldOutOutcome here = measure(bench, &setting, bench->options->priced_images);
+  double last = here.ratio;
+  *dear = add_point(points, bench, &setting);
+  while (last > bench->options->least && points->len < DESCRIPTION_MAX_CALIBRATION &&
+         take_best(bench, &setting, &here, prices))
+    if (here.ratio < last - SPACING) {
+      last = here.ratio;
+      add_point(points, bench, &setting);
+    }
+  return points;
+}
+
+double dial_table_make(Trainer *trainer, const DialTableOptions *options, double target,
+                       Description *description)
+{
+  const Bench bench = { trainer, options, description };
+  HeldOutOutcome dear;
+  GArray *points = walk(&bench, &dear);
+  for (guint i = 1; i < points->len; i++) {
+    CalibrationPoint *point = &g_array_index(points, CalibrationPoint, i);
+    point->agreement = MAX(point->agreement, point[-1].agreement);
+  }
+  vitgate__description_clear_calibration(description);
+  const CalibrationPoint *first = &g_array_index(points, CalibrationPoint, 0);
+  description->default_compute = CLAMP(target, first->compute, first[points->len - 1].compute);
+  description->n_calibration = points->len;
+  description->calibration = (CalibrationPoint *)(gpointer)g_array_free(points, FALSE);
+  return dear.divergence;
+}

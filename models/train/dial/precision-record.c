@@ -1,0 +1,81 @@
+#include "train/dial/precision-record.h"
+
+#include "base/command-error.h"
+#include "data/split.h"
+
+#define PHOTOGRAPHS 512
+#define BATCH       32
+
+/* @labels: (out caller-allocates): [held_out->n]
+ * Returns: FALSE with VITGATE_ERROR_* */
+static gboolean find_labels(const char *path, VitgatePrecision precision, const HeldOut *h,
+                            guint *labels, GError **error)
+{
+  g_autoptr(VitgateModel) model = vitgate_model_open_with(path, precision, error);
+  g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, NULL, error) : NULL;
+  for (guint i = 0; session && i < h->n; i++) {
+    const VitgateResult *result =
+        vitgate_session_forward(session, h->tensors + i * h->pixels, 1, error);
+    if (!result)
+      return FALSE;
+    labels[i] = loss_best(result->logits, result->n_classes);
+  }
+  return session != NULL;
+}
+
+gboolean precision_record(const char *path, const HeldOut *h, const guint *labels,
+                          double *agreement, GError **error)
+{
+  g_autofree guint *found = g_new(guint, h->n);
+  for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++) {
+    g_autoptr(GError) failure = NULL;
+    guint n_same = 0;
+    if (!find_labels(path, (VitgatePrecision)p, h, found, &failure)) {
+      if (g_error_matches(failure, VITGATE_ERROR, VITGATE_ERROR_UNSUPPORTED))
+        continue;
+      g_propagate_error(error, g_steal_pointer(&failure));
+      return FALSE;
+    }
+    for (guint i = 0; i < h->n; i++)
+      n_same += found[i] == labels[i];
+    agreement[p] = (double)n_same / h->n;
+  }
+  return TRUE;
+}
+
+static HeldOut *read_photographs(const VitgateModelInfo *info, const char *const *data,
+                                 gboolean held_out, GError **error)
+{
+  const CollectionOptions options = { .paths = data, .held_out = held_out ? SPLIT_HELD_OUT : 0 };
+  g_autoptr(Collection) collection = collection_open(&options, info, error);
+  return collection ? held_out_new(collection, NULL, PHOTOGRAPHS, BATCH, FALSE, error) : NULL;
+}
+
+guint precision_record_data(const char *path, const char *reference, const char *const *data,
+                            gboolean held_out, double *agreement, GError **error)
+{
+  const char *teacher = reference ? reference : path;
+  g_autoptr(VitgateModel) model = vitgate_model_open_with(path, VITGATE_PRECISION_FLOAT32, error);
+  g_autoptr(VitgateModel) other =
+      model ? vitgate_model_open_with(teacher, VITGATE_PRECISION_FLOAT32, error) : NULL;
+  if (!other)
+    return 0;
+  const VitgateModelInfo *info = vitgate_model_get_info(model);
+  const guint n_classes = vitgate_model_get_info(other)->n_classes;
+  if (n_classes != info->n_classes) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: the reference has %u classes, the model %u", teacher, n_classes,
+                info->n_classes);
+    return 0;
+  }
+  HeldOut *photographs = read_photographs(info, data, held_out, error);
+  if (!photographs)
+    return 0;
+  guint n = photographs->n;
+  g_autofree guint *labels = g_new(guint, n);
+  if (!find_labels(teacher, VITGATE_PRECISION_FLOAT32, photographs, labels, error) ||
+      !precision_record(path, photographs, labels, agreement, error))
+    n = 0;
+  held_out_free(&photographs);
+  return n;
+}

@@ -1,0 +1,163 @@
+#include "train/network/matmul.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef TRAIN_DOUBLE
+
+/* The definition itself, for the gradient test. */
+struct _ProductScratch {
+  char unused;
+};
+
+gboolean product_has_bf16(void)
+{
+  return FALSE;
+}
+
+gboolean product_prefers_bf16(void)
+{
+  return FALSE;
+}
+
+ProductScratch *product_scratch_new(gboolean bf16)
+{
+  return g_new0(ProductScratch, 1);
+}
+
+void product_scratch_free(ProductScratch **scratch)
+{
+  g_clear_pointer(scratch, g_free);
+}
+
+static real element(const Operand *x, guint row, guint column)
+{
+  return x->transposed ? x->data[column * x->stride + row] : x->data[row * x->stride + column];
+}
+
+void product(ProductScratch *scratch, real *out, gsize out_stride, Operand a, Operand b,
+             const real *bias, gboolean accumulate, guint m, guint n, guint k)
+{
+  for (guint i = 0; i < m; i++)
+    for (guint j = 0; j < n; j++) {
+      real sum = (accumulate ? out[i * out_stride + j] : 0) + (bias ? bias[j] : 0);
+      for (guint p = 0; p < k; p++)
+        sum += element(&a, i, p) * element(&b, p, j);
+      out[i * out_stride + j] = sum;
+    }
+}
+
+gsize product_packed_size(const ProductScratch *scratch, guint n, guint k)
+{
+  return 0;
+}
+
+void product_pack(const ProductScratch *scratch, void *packed, Operand b, guint n, guint k)
+{
+}
+
+#else
+
+#include "kernels/bf16.h"
+#include "kernels/kernels.h"
+
+struct _ProductScratch {
+  const Bf16Kernels *bf16; /* NULL: float32 */
+  void *left, *right;
+  gsize left_size, right_size; /* bytes */
+};
+
+gboolean product_has_bf16(void)
+{
+  return vitgate__bf16_kernels() != NULL;
+}
+
+gboolean product_prefers_bf16(void)
+{
+  return vitgate__bf16_is_fast();
+}
+
+ProductScratch *product_scratch_new(gboolean bf16)
+{
+  ProductScratch *scratch = g_new0(ProductScratch, 1);
+  scratch->bf16 = bf16 ? vitgate__bf16_kernels() : NULL;
+  return scratch;
+}
+
+void product_scratch_free(ProductScratch **scratch)
+{
+  ProductScratch *s = g_steal_pointer(scratch);
+  if (!s)
+    return;
+  free(s->left);
+  free(s->right);
+  g_free(s);
+}
+
+/* Memory only grows: after the first step nothing is allocated. */
+static void *reserve(void **memory, gsize *size, gsize wanted)
+{
+  if (*size < wanted) {
+    free(*memory);
+    *size = (wanted + 63) / 64 * 64;
+    *memory = aligned_alloc(64, *size);
+    if (!*memory)
+      g_error("no memory for a product of %" G_GSIZE_FORMAT " bytes", wanted);
+  }
+  return *memory;
+}
+
+gsize product_packed_size(const ProductScratch *scratch, guint n, guint k)
+{
+  return scratch->bf16 ? vitgate__bf16_packed_size(n, k) * sizeof(guint16)
+                       : vitgate__packed_size(n, k) * sizeof(float);
+}
+
+void product_pack(const ProductScratch *scratch, void *packed, Operand b, guint n, guint k)
+{
+  const Bf16Kernels *bf16 = scratch->bf16;
+  if (bf16)
+    (b.transposed ? bf16->pack_transposed : bf16->pack)(packed, b.data, b.stride, n, k);
+  else
+    (b.transposed ? vitgate__kernels()->pack_transposed : vitgate__kernels()->pack)(packed, b.data,
+                                                                                    b.stride, n, k);
+}
+
+static void transpose(float *out, const float *in, gsize in_stride, guint rows, guint columns)
+{
+  enum { BLOCK = 16 };
+  for (guint i = 0; i < rows; i += BLOCK)
+    for (guint j = 0; j < columns; j += BLOCK)
+      for (guint x = i; x < MIN(rows, i + BLOCK); x++)
+        for (guint y = j; y < MIN(columns, j + BLOCK); y++)
+          out[(gsize)y * rows + x] = in[x * in_stride + y];
+}
+
+void product(ProductScratch *s, real *out, gsize out_stride, Operand a, Operand b, const real *bias,
+             gboolean accumulate, guint m, guint n, guint k)
+{
+  const void *right = b.packed;
+  if (!right) {
+    product_pack(s, reserve(&s->right, &s->right_size, product_packed_size(s, n, k)), b, n, k);
+    right = s->right;
+  }
+  if (s->bf16) {
+    /* The kernel reads whole blocks of 32 rows. */
+    gsize rows = ((gsize)m + 31) / 32 * 32;
+    void *left = reserve(&s->left, &s->left_size, rows * vitgate__bf16_row_size(k) * 2);
+    if (a.transposed)
+      s->bf16->convert_transposed(left, a.data, a.stride, k, m);
+    else
+      s->bf16->convert(left, a.data, a.stride, m, k);
+    s->bf16->gemm(out, out_stride, left, right, bias, accumulate, m, n, k);
+    return;
+  }
+  if (a.transposed) {
+    float *left = reserve(&s->left, &s->left_size, (gsize)m * k * sizeof(float));
+    transpose(left, a.data, a.stride, k, m);
+    a = (Operand){ .data = left, .stride = k };
+  }
+  vitgate__kernels()->gemm(out, out_stride, a.data, a.stride, right, bias, accumulate, m, n, k);
+}
+
+#endif

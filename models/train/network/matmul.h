@@ -1,0 +1,36 @@
+/* Matrix products of the trainer: in float32, or in bfloat16 with float32 sums where the CPU has
+ * instructions for it, through the engine's kernels. */
+#pragma once
+
+#include "train/network/real.h"
+
+/* A matrix [rows][columns] in memory, row-major; as its transpose where @transposed is set. */
+typedef struct {
+  const real *data;
+  gsize stride; /* between rows in memory */
+  gboolean transposed;
+  const void *packed; /* (nullable): from product_pack(), for right operands used again */
+} Operand;
+
+/* One thread's memory for operands on their way into the kernels. */
+typedef struct _ProductScratch ProductScratch;
+
+/* Whether this machine multiplies bfloat16 matrices. */
+gboolean product_has_bf16(void);
+
+/* Whether it does so faster than those of float32. */
+gboolean product_prefers_bf16(void);
+
+/* @bf16: round operands to bfloat16; needs product_has_bf16() */
+ProductScratch *product_scratch_new(gboolean bf16);
+void product_scratch_free(ProductScratch **scratch);
+
+/* out[m][n] = (accumulate ? out : 0) + bias + a[m][k] b[k][n]; bias: NULL or [n] */
+void product(ProductScratch *scratch, real *out, gsize out_stride, Operand a, Operand b,
+             const real *bias, gboolean accumulate, guint m, guint n, guint k);
+
+/* Bytes that a packed [k][n] matrix takes. */
+gsize product_packed_size(const ProductScratch *scratch, guint n, guint k);
+
+/* Arranges the right operand b[k][n] for several products. */
+void product_pack(const ProductScratch *scratch, void *packed, Operand b, guint n, guint k);

@@ -1,0 +1,201 @@
+/* The decision whether a module runs: from the class token and the mean of the patch tokens, by
+ * LayerNorm, Linear, GELU, Linear to a bounded logit. Images of one group decide together, by the
+ * mean of their logits. */
+#include <math.h>
+#include <string.h>
+
+#include "train/network/mask.h"
+#include "train/network/training-kernels.h"
+#include "train/network/training-pass.h"
+
+/* The rows that a module works on: first row of each image, the tokens, their sizes. */
+static void module_input(const Share *share, guint b, gboolean mlp, const guint **rows,
+                         const real **tokens, const real **size)
+{
+  const Activations *a = &share->blocks[b];
+  *rows = mlp ? a->merged : a->rows;
+  *tokens = mlp ? a->z : a->x;
+  *size = mlp ? share->blocks[b + 1].size : a->size;
+}
+
+static void gather_features(Share *share, guint b, gboolean mlp)
+{
+  const Network *network = share->pass->network;
+  const guint dim = network->description->dim;
+  const real patches = vitgate__description_n_patches(network->description);
+  const guint *rows;
+  const real *tokens, *size;
+  module_input(share, b, mlp, &rows, &tokens, &size);
+  real *in = share->blocks[b].gates[mlp].in;
+  memset(in, 0, (gsize)share->n * 2 * dim * sizeof *in);
+  for (guint i = 0; i < share->n; i++, in += 2 * dim) {
+    memcpy(in, tokens + (gsize)rows[i] * dim, dim * sizeof *in);
+    for (guint j = rows[i] + network->n_prefix; j < rows[i + 1]; j++)
+      functions()->add_scaled(in + dim, size[j] / patches, tokens + (gsize)j * dim, dim);
+  }
+}
+
+/* 1e9 multiply-adds of the module for image @i, whatever its gate says. */
+static double module_macs(const Share *share, guint b, gboolean mlp, guint i)
+{
+  const Network *network = share->pass->network;
+  const TrainBlock *block = &network->blocks[b];
+  const guint *rows;
+  const real *tokens, *size;
+  module_input(share, b, mlp, &rows, &tokens, &size);
+  const guint t = rows[i + 1] - rows[i];
+  const Choice *choice = mlp ? &block->neurons_choice : &block->heads_choice;
+  double all = mlp ? vitgate__mlp_gmacs(network->description, block->neurons, t)
+                   : vitgate__attention_gmacs(network->description, block->heads, t,
+                                              b == share->pass->tail ? network->n_prefix : t);
+  if (!mlp && b < share->pass->tail && block->heads && block->merge_threshold <= 1)
+    all += vitgate__merge_gmacs(t - network->n_prefix, network->description->head_dim);
+  return all * (choice->n ? mask_scale(network, choice) : 1);
+}
+
+static void compute_logits(Share *share, guint b, gboolean mlp)
+{
+  const Network *network = share->pass->network;
+  const GateOffsets *gate = network_gate(network, b, mlp);
+  const guint width = 2 * network->description->dim, n = share->n;
+  Activations *a = &share->blocks[b];
+  gather_features(share, b, mlp);
+  functions()->layer_norm(a->gates[mlp].norm, a->gates[mlp].mean, a->gates[mlp].inverse,
+                          a->gates[mlp].in, network_at(network, gate->norm_scale),
+                          network_at(network, gate->norm_shift),
+                          (real)network->description->layer_norm_eps, n, width);
+  const real *w1 = network_at(network, gate->fc1_weight), *b1 = network_at(network, gate->fc1_bias);
+  const real *w2 = network_at(network, gate->fc2_weight), *b2 = network_at(network, gate->fc2_bias);
+  for (guint i = 0; i < n; i++)
+    for (guint h = 0; h < GATE_HIDDEN; h++)
+      a->gates[mlp].hidden[i * GATE_HIDDEN + h] =
+          b1[h] + (real)functions()->dot(w1 + (gsize)h * width,
+                                         a->gates[mlp].norm + (gsize)i * width, width);
+  functions()->gelu(a->gates[mlp].active, a->gates[mlp].hidden, (gsize)n * GATE_HIDDEN);
+  real *logit =
+      share->pass->decisions.logit + (gsize)(2 * b + mlp) * share->pass->capacity + share->first;
+  for (guint i = 0; i < n; i++) {
+    const double raw =
+        b2[0] + functions()->dot(w2, a->gates[mlp].active + i * GATE_HIDDEN, GATE_HIDDEN);
+    a->gates[mlp].raw[i] = (real)raw;
+    logit[i] = (real)(GATE_BOUND * tanh(raw / GATE_BOUND));
+  }
+}
+
+/* The mean logit of those images that decide together with image @i. */
+static double group_logit(const Pass *pass, const real *logit, guint i)
+{
+  const guint *group = pass->decisions.group;
+  if (!group)
+    return logit[i];
+  double sum = 0;
+  guint n = 0;
+  for (guint j = 0; j < pass->n_images; j++)
+    if (group[j] == group[i]) {
+      sum += logit[j];
+      n++;
+    }
+  return sum / n;
+}
+
+static void decide(Share *share, guint b, gboolean mlp)
+{
+  const Pass *pass = share->pass;
+  const Decisions *decisions = &pass->decisions;
+  const gsize at = (gsize)(2 * b + mlp) * pass->capacity;
+  for (guint i = share->first; i < share->first + share->n; i++) {
+    double logit = group_logit(pass, decisions->logit + at, i) + decisions->bias;
+    if (decisions->sampling) {
+      const guint group = decisions->group ? decisions->group[i] : i;
+      logit = (logit + decisions->noise[at + group]) / decisions->temperature;
+    }
+    const double soft = 1 / (1 + exp(-logit));
+    decisions->soft[at + i] = (real)soft;
+    decisions->open[at + i] = decisions->relaxed ? (real)soft : logit > 0;
+  }
+}
+
+void pass_gate(Share *share, guint b, gboolean mlp)
+{
+  Pass *pass = share->pass;
+  const GateOffsets *gate = network_gate(pass->network, b, mlp);
+  const gsize at = (gsize)(2 * b + mlp) * pass->capacity;
+  if (gate->present) {
+    compute_logits(share, b, mlp);
+    if (pass->decisions.group)
+      vitgate__team_barrier(pass->team);
+    decide(share, b, mlp);
+  }
+  for (guint i = 0; i < share->n; i++) {
+    const gsize k = at + share->first + i;
+    if (!gate->present)
+      pass->decisions.open[k] = pass->decisions.soft[k] = 1;
+    pass->decisions.macs[k] = (real)module_macs(share, b, mlp, i);
+    pass->decisions.dopen[k] = pass->decisions.dlogit[k] = 0;
+  }
+}
+
+/* Adds the gradient of a gate's logit to its weights and to share->dx. */
+static void logit_backward(Share *share, guint b, gboolean mlp, guint i, double dlogit)
+{
+  const Network *network = share->pass->network;
+  const GateOffsets *gate = network_gate(network, b, mlp);
+  const guint dim = network->description->dim, width = 2 * dim;
+  const Activations *a = &share->blocks[b];
+  const Functions *f = functions();
+  const double bounded = tanh(a->gates[mlp].raw[i] / GATE_BOUND);
+  const real draw = (real)(dlogit * (1 - bounded * bounded));
+  real dactive[GATE_HIDDEN], dhidden[GATE_HIDDEN];
+  share->gradient[gate->fc2_bias] += draw;
+  f->add_scaled(share->gradient + gate->fc2_weight, draw, a->gates[mlp].active + i * GATE_HIDDEN,
+                GATE_HIDDEN);
+  for (guint h = 0; h < GATE_HIDDEN; h++)
+    dactive[h] = draw * network_at(network, gate->fc2_weight)[h];
+  f->gelu_backward(dhidden, dactive, a->gates[mlp].hidden + i * GATE_HIDDEN, GATE_HIDDEN);
+  real *dnorm = share->dfeatures, *din = share->dfeatures + width;
+  memset(dnorm, 0, 2 * width * sizeof *dnorm);
+  for (guint h = 0; h < GATE_HIDDEN; h++) {
+    const gsize row = (gsize)h * width;
+    f->add_scaled(share->gradient + gate->fc1_weight + row, dhidden[h],
+                  a->gates[mlp].norm + (gsize)i * width, width);
+    f->add_scaled(dnorm, dhidden[h], network_at(network, gate->fc1_weight) + row, width);
+  }
+  f->add_scaled(share->gradient + gate->fc1_bias, 1, dhidden, GATE_HIDDEN);
+  f->layer_norm_backward(din, share->gradient + gate->norm_scale,
+                         share->gradient + gate->norm_shift, dnorm,
+                         a->gates[mlp].in + (gsize)i * width, network_at(network, gate->norm_scale),
+                         a->gates[mlp].mean + i, a->gates[mlp].inverse + i, 1, width);
+
+  const real patches = vitgate__description_n_patches(network->description);
+  const guint *rows;
+  const real *tokens, *size;
+  module_input(share, b, mlp, &rows, &tokens, &size);
+  f->add_scaled(share->dx + (gsize)rows[i] * dim, 1, din, dim);
+  for (guint j = rows[i] + network->n_prefix; j < rows[i + 1]; j++)
+    f->add_scaled(share->dx + (gsize)j * dim, size[j] / patches, din + dim, dim);
+}
+
+/* The straight-through estimate: the decision's gradient passes as if it were the soft one's. */
+void pass_gate_backward(Share *share, guint b, gboolean mlp)
+{
+  Pass *pass = share->pass;
+  const Decisions *decisions = &pass->decisions;
+  const gsize at = (gsize)(2 * b + mlp) * pass->capacity;
+  if (!network_gate(pass->network, b, mlp)->present)
+    return;
+  if (decisions->group)
+    vitgate__team_barrier(pass->team);
+  for (guint i = 0; i < share->n; i++) {
+    const guint image = share->first + i;
+    double sum = 0;
+    guint n = 0;
+    for (guint j = 0; j < pass->n_images; j++)
+      if (decisions->group ? decisions->group[j] == decisions->group[image] : j == image) {
+        sum += decisions->dopen[at + j];
+        n++;
+      }
+    const double soft = decisions->soft[at + image];
+    const double slope = soft * (1 - soft) / (decisions->sampling ? decisions->temperature : 1);
+    logit_backward(share, b, mlp, i, sum * slope / n + (double)decisions->dlogit[at + image]);
+  }
+}

@@ -1,0 +1,71 @@
+/* x' = z + open * fc2(mask * gelu(fc1(norm2(z)))) */
+#include <string.h>
+
+#include "train/network/mask.h"
+#include "train/network/training-kernels.h"
+#include "train/network/training-pass.h"
+
+void pass_mlp(Share *share, guint b)
+{
+  const Network *network = share->pass->network;
+  const Description *d = network->description;
+  const TrainBlock *block = &network->blocks[b];
+  const Functions *f = functions();
+  Activations *a = &share->blocks[b];
+  real *out = share->blocks[b + 1].x;
+  const guint rows = a->merged[share->n];
+  memcpy(out, a->z, (gsize)rows * d->dim * sizeof *out);
+  if (!block->neurons)
+    return;
+  f->layer_norm(a->h2, a->mean2, a->inverse2, a->z, network_at(network, block->norm2_scale),
+                network_at(network, block->norm2_shift), (real)d->layer_norm_eps, rows, d->dim);
+  pass_linear(share, N_BLOCK_WEIGHTS * b + FC1, a->p, a->h2, FALSE, rows);
+  f->gelu(a->g, a->p, (gsize)rows * block->neurons);
+  if (block->neurons_choice.n) {
+    mask_make(network, &block->neurons_choice, share->neurons_mask, 1);
+    f->scale_columns(a->g, share->neurons_mask, rows, block->neurons);
+  }
+  pass_linear(share, N_BLOCK_WEIGHTS * b + FC2, a->m, a->g, FALSE, rows);
+  for (guint i = 0; i < share->n; i++)
+    f->add_scaled(out + (gsize)a->merged[i] * d->dim,
+                  share->pass->decisions.open[MLP_OF(b) * share->pass->capacity + share->first + i],
+                  a->m + (gsize)a->merged[i] * d->dim,
+                  (gsize)(a->merged[i + 1] - a->merged[i]) * d->dim);
+}
+
+/* share->dx holds the gradient of x' on entry and of z on return. */
+void pass_mlp_backward(Share *share, guint b)
+{
+  const Network *network = share->pass->network;
+  const Description *d = network->description;
+  const TrainBlock *block = &network->blocks[b];
+  const Functions *f = functions();
+  Activations *a = &share->blocks[b];
+  const guint rows = a->merged[share->n];
+  if (!block->neurons)
+    return;
+  Decisions *decisions = &share->pass->decisions;
+  real *dm = share->dz;
+  memset(dm, 0, (gsize)rows * d->dim * sizeof *dm);
+  for (guint i = 0; i < share->n; i++) {
+    const gsize at = MLP_OF(b) * share->pass->capacity + share->first + i;
+    const gsize from = (gsize)a->merged[i] * d->dim, n = (gsize)a->merged[i + 1] * d->dim - from;
+    f->add_scaled(dm + from, decisions->open[at], share->dx + from, n);
+    if (block->mlp_gate.present)
+      decisions->dopen[at] += (real)f->dot(share->dx + from, a->m + from, n);
+  }
+  pass_linear_backward(share, N_BLOCK_WEIGHTS * b + FC2, share->dp, dm, a->g, FALSE, rows);
+  if (block->neurons_choice.n) {
+    /* g was masked in place; its unmasked values are needed for the mask's gradient. */
+    f->gelu(a->g, a->p, (gsize)rows * block->neurons);
+    mask_make(network, &block->neurons_choice, share->neurons_mask, 1);
+    mask_backward(share, &block->neurons_choice, share->dp, a->g, rows, block->neurons, 1);
+    f->scale_columns(share->dp, share->neurons_mask, rows, block->neurons);
+  }
+  f->gelu_backward(share->dp, share->dp, a->p, (gsize)rows * block->neurons);
+  pass_linear_backward(share, N_BLOCK_WEIGHTS * b + FC1, share->dh, share->dp, a->h2, FALSE, rows);
+  f->layer_norm_backward(share->dx, share->gradient + block->norm2_scale,
+                         share->gradient + block->norm2_shift, share->dh, a->z,
+                         network_at(network, block->norm2_scale), a->mean2, a->inverse2, rows,
+                         d->dim);
+}

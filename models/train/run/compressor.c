@@ -1,0 +1,353 @@
+#include "train/run/compressor.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "base/command-error.h"
+#include "model.h"
+#include "network/dial.h"
+#include "train/cut/class-subset.h"
+#include "train/cut/cut.h"
+#include "train/dial/dial-table.h"
+#include "train/dial/precision-record.h"
+#include "train/run/model-writer.h"
+#include "train/run/run.h"
+
+#define DIAL_IMAGES   512
+#define PRICED_IMAGES 128
+#define RIDGE         1e-3
+#define LEAST_SPREAD  0.1 /* of the logits of a gate that is worth its place */
+#define DIAL_REACH    0.6 /* of the target: how far down the dial goes */
+
+/* ---- Beginning ---- */
+
+static gboolean check_held_out(const Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  if (o->static_only || run->collection->n_held_out)
+    return TRUE;
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+              "%s: of %u photographs none can be held out to calibrate the dial: more are needed",
+              o->data[0], run->collection->items->len);
+  return FALSE;
+}
+
+/* ---- Static compression ---- */
+
+/* What the cut may leave: of the compute that is wanted, merging and gates spare a part. */
+static double static_target(const CompressOptions *o)
+{
+  if (o->static_target > 0)
+    return o->static_target;
+  return o->static_only ? o->target : MIN(1, 0.5 * (1 + o->target));
+}
+
+static void describe_shapes(const Run *run)
+{
+  const Description *d = run->student.description;
+  g_autoptr(GString) text = g_string_new("structure:");
+  for (guint b = 0; b < d->depth; b++)
+    g_string_append_printf(text, " %u/%u", d->blocks[b].heads, d->blocks[b].neurons);
+  run_log_note(run->log, "%s (heads/neurons by block)", text->str);
+}
+
+static Ranking **rank(const Run *run, Network *network, Team *team, Calibration **calibration,
+                      GError **error)
+{
+  const CompressOptions *o = run->options;
+  const StaticCutOptions how = { .max_images = o->calibration_images,
+                                 .ridge = RIDGE,
+                                 .weights = o->folder_weights,
+                                 .n_weights = o->n_folder_weights,
+                                 .bf16 = product_prefers_bf16() };
+  run_log_note(run->log, "ranking heads and neurons on up to %u photographs",
+               o->calibration_images);
+  return static_cut_rank(network, team, run->collection, &how, calibration, error);
+}
+
+static Budget budget_of(const CompressOptions *o)
+{
+  return (Budget){ .compute = static_target(o), .parameters = o->parameters_target };
+}
+
+/* Cuts @network to the shapes that the search chose, or, without them, to those that the budget
+ * allows; what is left is the student. */
+static gboolean cut(Run *run, Network *network, const BlockShape *chosen, GError **error)
+{
+  const CompressOptions *o = run->options;
+  const guint depth = network->description->depth;
+  const Budget budget = budget_of(o);
+  g_autofree BlockShape *shapes = g_new0(BlockShape, depth + 1);
+  Team *team = vitgate__team_new(o->threads);
+  Calibration *calibration = NULL;
+  Ranking **rankings = rank(run, network, team, &calibration, error);
+  Network *result = NULL;
+  Description *description = NULL;
+  if (rankings && chosen)
+    memcpy(shapes, chosen, depth * sizeof *shapes);
+  if (rankings &&
+      (chosen || allocate_units(network->description, rankings, &budget, shapes, error)))
+    result = static_cut_apply(calibration, rankings, shapes, RIDGE, &description, error);
+  if (rankings)
+    rankings_free(&rankings, depth);
+  calibration_free(&calibration);
+  vitgate__team_free(&team);
+  if (!result)
+    return FALSE;
+  student_take(&run->student, result, description);
+  return TRUE;
+}
+
+/* ---- Stages ---- */
+
+static gboolean start_search(Run *run, GError **error)
+{
+  Team *team = vitgate__team_new(run->options->threads);
+  const guint depth = run->student.description->depth;
+  Calibration *calibration = NULL;
+  Ranking **rankings = rank(run, run->student.network, team, &calibration, error);
+  const gboolean fine = rankings != NULL;
+  calibration_free(&calibration);
+  vitgate__team_free(&team);
+  if (fine) {
+    student_search(&run->student, rankings, run->options->gates);
+    network_control_gates(run->student.network, run->options->gate_control, TRUE);
+    rankings_free(&rankings, depth);
+  }
+  return fine;
+}
+
+/* Cuts to the candidates with the largest alphas and takes the gates along. */
+static gboolean end_search(Run *run, GError **error)
+{
+  g_autofree BlockShape *shapes = g_new0(BlockShape, run->student.description->depth + 1);
+  trainer_average(run->trainer);
+  student_chosen(&run->student, shapes);
+  Student searched = run->student;
+  run->student = (Student){ 0 };
+  Network *plain = network_copy_plain(searched.network);
+  trainer_free(&run->trainer);
+  const gboolean fine = cut(run, plain, shapes, error);
+  network_free(&plain);
+  if (fine)
+    describe_shapes(run);
+  if (fine && run->options->gates)
+    student_add_gates(&run->student, searched.network);
+  student_clear(&searched);
+  return fine;
+}
+
+/* Cuts the student where it is over the budget. */
+static gboolean cut_student(Run *run, GError **error)
+{
+  const Budget budget = budget_of(run->options);
+  if (budget_allows(&budget, run->student.description))
+    return TRUE;
+  Student whole = run->student;
+  run->student = (Student){ 0 };
+  const gboolean fine = cut(run, whole.network, NULL, error);
+  student_clear(&whole);
+  return fine;
+}
+
+/* Without a search: cut at once, then give the rest its gates. */
+static gboolean start_training(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  if (!cut_student(run, error))
+    return FALSE;
+  describe_shapes(run);
+  if (o->gates && o->train) {
+    student_add_gates(&run->student, NULL);
+    network_control_gates(run->student.network, o->gate_control, TRUE);
+  }
+  return TRUE;
+}
+
+static gboolean load_earlier(Run *run, GError **error)
+{
+  const char *path = run->options->from;
+  VitgateModel *model = vitgate_model_open(path, error);
+  if (!model)
+    return FALSE;
+  const Description *d = vitgate__model_get_description(model);
+  const Description *teacher = teacher_get_description(run->teacher);
+  const gboolean fits =
+      student_is_alike(d, teacher) && class_subset_equal(d, teacher) && !description_has_gates(d);
+  if (!fits)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: cannot be gone on with: expected the teacher's image, token and class counts, "
+                "and no gates",
+                path);
+  const gboolean fine = fits && student_load(&run->student, path, d, NULL, 0, error);
+  vitgate_model_unref(&model);
+  return fine;
+}
+
+static gboolean start(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  const Description *d = vitgate__model_get_description(run->model);
+  run->steps = o->steps;
+  return (o->from
+              ? load_earlier(run, error)
+              : student_load(&run->student, o->teacher, d, run->classes, run->n_classes, error)) &&
+         (o->search && o->train ? start_search(run, error) : start_training(run, error));
+}
+
+/* ---- End ---- */
+
+static void add_decisions(gpointer data, const Pass *pass, guint first)
+{
+  gate_sums_add(data, pass);
+}
+
+/* What the gates decide on the photographs held out, at one setting of the dial.
+ * Returns: (transfer full): [2 * depth] */
+static GateSum *watch_gates(const Run *run, double compute)
+{
+  const Description *d = run->student.description;
+  GateSum *sums = g_new0(GateSum, 2 * d->depth + 1);
+  Dial dial;
+  vitgate__dial_set(&dial, d, compute);
+  for (guint b = 0; b < d->depth; b++)
+    trainer_set_merging(run->trainer, b, dial.thresholds[b]);
+  held_out_run(run->held_out, run->trainer, dial.gate_bias, run->held_out->n, run->options->batch,
+               add_decisions, sums);
+  return sums;
+}
+
+static gboolean has_learned_gates(const Run *run)
+{
+  return student_has_gates(&run->student) && run->options->gate_control == GATES_LEARNED;
+}
+
+static void log_notes(const Run *run, const GPtrArray *notes)
+{
+  for (guint i = 0; i < notes->len; i++)
+    run_log_note(run->log, "%s", (const char *)notes->pdata[i]);
+}
+
+static void settle_gates(Run *run)
+{
+  g_autofree GateSum *sums = watch_gates(run, run->options->target);
+  g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+  trainer_free(&run->trainer); /* before the network that it trained */
+  student_settle_gates(&run->student, sums, LEAST_SPREAD, notes);
+  log_notes(run, notes);
+  run_make_trainer(run);
+}
+
+static void calibrate(Run *run)
+{
+  const CompressOptions *o = run->options;
+  const DialTableOptions how = { .held_out = run->held_out,
+                                 .images = run->held_out->n,
+                                 .priced_images = MIN(run->held_out->n, PRICED_IMAGES),
+                                 .batch = o->batch,
+                                 .gates = student_has_gates(&run->student),
+                                 .merging = o->merging,
+                                 .least = DIAL_REACH * o->target };
+  run_log_note(run->log, "calibrating the dial on %u photographs held out", how.images);
+  const double divergence =
+      dial_table_make(run->trainer, &how, o->target, run->student.description);
+  run_log_note(run->log, "divergence from the teacher, all modules running, no token merged: %.4f",
+               divergence);
+}
+
+/* Where merging saves at less cost all along the dial, gates are but weight. */
+static gboolean open_idle_gates(Run *run)
+{
+  g_autofree GateSum *sums = watch_gates(run, run->student.description->calibration[0].compute);
+  g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+  trainer_free(&run->trainer); /* before the network that it trained */
+  const gboolean any = student_open_idle_gates(&run->student, sums, notes);
+  log_notes(run, notes);
+  run_make_trainer(run);
+  return any;
+}
+
+static void tell_provenance(const Run *run)
+{
+  Description *d = run->student.description;
+  JsonObject *p = run_tell_provenance(run, "compress");
+  json_object_set_double_member(p, "target", run->options->target);
+  if (!student_has_gates(&run->student))
+    return;
+  g_autofree GateSum *sums = watch_gates(run, d->default_compute);
+  json_object_set_array_member(p, "gate_usage", gate_sums_usage(sums, d));
+  json_object_set_array_member(p, "gate_spread", gate_sums_spreads(sums, d));
+}
+
+/* Tells in the model what it loses by products of less than float32: that takes a file of it. */
+static gboolean compare_precisions(const Run *run, GError **error)
+{
+  g_autofree char *path = g_build_filename(run->folder, "student.safetensors", NULL);
+  const CompressOptions *o = run->options;
+  const HeldOut *h = run->held_out;
+  double *agreement = run->student.description->agreement;
+  g_autofree guint *labels = g_new(guint, h->n);
+  for (guint i = 0; i < h->n; i++)
+    labels[i] = loss_best(h->logits + (gsize)i * h->n_classes, h->n_classes);
+  const gboolean fine = network_write(run->student.network, o->precision, path, error) &&
+                        precision_record(path, h, labels, agreement, error);
+  g_unlink(path);
+  for (guint p = VITGATE_PRECISION_FLOAT32; fine && p < VITGATE_N_PRECISIONS; p++)
+    if (agreement[p] > 0)
+      run_log_note(run->log, "products in %s: %.1f %% of the teacher's classes",
+                   vitgate_precision_name((VitgatePrecision)p), 100 * agreement[p]);
+  return fine;
+}
+
+/* The running mean of the weights, rounded as the file will hold them, with its dial. */
+static gboolean finish(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  if (o->train)
+    trainer_average(run->trainer);
+  if (has_learned_gates(run))
+    settle_gates(run);
+  network_round(run->student.network, o->precision);
+  if (run->held_out) {
+    calibrate(run);
+    if (has_learned_gates(run) && open_idle_gates(run))
+      calibrate(run);
+    if (!compare_precisions(run, error))
+      return FALSE;
+  }
+  tell_provenance(run);
+  return network_write(run->student.network, o->precision, o->out, error);
+}
+
+static gboolean run_stages(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  const gboolean resumed = run_can_resume(run);
+  if (!o->static_only && !(run->held_out = held_out_new(run->collection, run->teacher, DIAL_IMAGES,
+                                                        o->batch, o->classes != NULL, error)))
+    return FALSE;
+  if (!(resumed ? run_resume(run, error) : start(run, error)))
+    return FALSE;
+  if (!resumed)
+    run_make_trainer(run);
+  if (o->train && run->student.network->searches) {
+    if (!run_train(run, error) || !end_search(run, error))
+      return FALSE;
+    run_make_trainer(run);
+  }
+  if (o->train && o->merging && !run->student.description->n_calibration)
+    run_find_merging(run);
+  return (!o->train || run_train(run, error)) && finish(run, error);
+}
+
+gboolean compress(const CompressOptions *options, GError **error)
+{
+  Run run = { .options = options };
+  const gboolean fine =
+      run_open_teacher(&run, error) &&
+      (!options->train || run_check_memory(&run, teacher_get_network(run.teacher), error)) &&
+      run_open_data(&run, teacher_get_description(run.teacher), error) &&
+      check_held_out(&run, error) && run_open_folder(&run, error) && run_stages(&run, error);
+  run_clear(&run);
+  return fine;
+}

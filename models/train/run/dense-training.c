@@ -1,0 +1,185 @@
+#include "train/run/dense-training.h"
+
+#include <string.h>
+
+#include "base/command-error.h"
+#include "model.h"
+#include "train/cut/class-subset.h"
+#include "train/network/fresh.h"
+#include "train/network/published.h"
+#include "train/run/model-writer.h"
+#include "train/run/run.h"
+
+#define WATCHED_IMAGES 512
+
+/* ---- Beginning ---- */
+
+/* What a fresh head tells apart: the teacher's classes; without one, those of the file.
+ * @labels, @ids: (out) (nullable) (transfer full) */
+static gboolean find_classes(const Run *run, guint *n, char ***labels, char ***ids, GError **error)
+{
+  const CompressOptions *o = run->options;
+  if (run->teacher) {
+    const Description *t = teacher_get_description(run->teacher);
+    *n = t->n_classes;
+    *labels = g_strdupv(t->labels);
+    *ids = g_strdupv(t->label_ids);
+    return TRUE;
+  }
+  if (!o->classes)
+    return command_fail(error, "--classes is missing: without a teacher it names the classes");
+  *labels = vitgate_labels_read(o->classes, 0, ids, error);
+  *n = *labels ? g_strv_length(*labels) : 0;
+  return *labels != NULL;
+}
+
+static Description *describe_fresh(const Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  g_auto(GStrv) labels = NULL, ids = NULL;
+  guint n = 0;
+  if (!find_classes(run, &n, &labels, &ids, error))
+    return NULL;
+  Description *d = published_describe(o->variant, o->image_size, n, labels, ids, error);
+  if (d && run->teacher)
+    d->preprocessing = teacher_get_description(run->teacher)->preprocessing;
+  return d;
+}
+
+static gboolean start_fresh(Run *run, GError **error)
+{
+  Description *d = describe_fresh(run, error);
+  if (!d)
+    return FALSE;
+  Network *network = network_new(d, FALSE);
+  network_start_fresh(network, "", run->options->seed);
+  student_take(&run->student, network, d);
+  return TRUE;
+}
+
+/* All but the head of the student is gone on with. */
+static gboolean start_fresh_head(Run *run, GError **error)
+{
+  char **labels = NULL, **ids = NULL;
+  guint n = 0;
+  if (!find_classes(run, &n, &labels, &ids, error))
+    return FALSE;
+  const Description *before = run->student.description;
+  Description *d = class_subset_describe(before, NULL, 0);
+  g_strfreev(d->labels);
+  g_strfreev(d->label_ids);
+  d->n_classes = n;
+  d->labels = labels;
+  d->label_ids = ids;
+  d->dense_gmacs +=
+      vitgate__description_published_gmacs(d) - vitgate__description_published_gmacs(before);
+  d->dense_parameters +=
+      vitgate__description_parameters(d) - vitgate__description_parameters(before);
+  Network *network = network_new(d, FALSE);
+  network_copy_values(network, run->student.network);
+  network_start_fresh(network, "head", run->options->seed);
+  student_take(&run->student, network, d);
+  return TRUE;
+}
+
+/* The model's classes, or those of the file; where it does not know all of these, a fresh head. */
+static gboolean load_model(Run *run, const Description *d, GError **error)
+{
+  const CompressOptions *o = run->options;
+  g_autoptr(GError) wrong = NULL;
+  guint n = 0;
+  g_autofree guint *classes = o->classes ? class_subset_read(o->classes, d, &n, &wrong) : NULL;
+  const gboolean fresh = g_error_matches(wrong, COMMAND_ERROR, COMMAND_ERROR_CLASS);
+  if (wrong && !fresh) {
+    g_propagate_error(error, g_steal_pointer(&wrong));
+    return FALSE;
+  }
+  if (fresh)
+    command_note("the head begins afresh: %s", wrong->message);
+  return student_load(&run->student, o->from, d, classes, n, error) &&
+         (!fresh || start_fresh_head(run, error));
+}
+
+static gboolean start_from_model(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  VitgateModel *model = vitgate_model_open(o->from, error);
+  if (!model)
+    return FALSE;
+  const Description *d = vitgate__model_get_description(model);
+  const gboolean gated = description_has_gates(d);
+  if (gated)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: has gates, which vitgate compress trains: expected a model without", o->from);
+  const gboolean fine = !gated && load_model(run, d, error);
+  if (run->model)
+    vitgate_model_unref(&model);
+  else
+    run->model = model;
+  return fine;
+}
+
+/* Both see the same tensors, and speak of the same classes. */
+static gboolean check_teacher(const Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  if (!run->teacher)
+    return TRUE;
+  const Description *t = teacher_get_description(run->teacher), *s = run->student.description;
+  const Preprocessing *p = &s->preprocessing, *q = &t->preprocessing;
+  if (t->image_size != s->image_size)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: sees images of %u pixels, expected those of %s: %u", o->teacher, t->image_size,
+                o->variant ? o->variant : o->from, s->image_size);
+  else if (memcmp(p->mean, q->mean, sizeof p->mean) || memcmp(p->std, q->std, sizeof p->std))
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: subtracts another mean from its images, or divides them by another standard "
+                "deviation, than %s",
+                o->teacher, o->from);
+  else if (!class_subset_equal(s, t))
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: knows %u classes, %s %u, and they are not the same: --classes names those "
+                "that are to be learned",
+                o->teacher, t->n_classes, o->from, s->n_classes);
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static gboolean start(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  return (!o->teacher || run_open_teacher(run, error)) &&
+         (o->variant ? start_fresh(run, error) : start_from_model(run, error)) &&
+         check_teacher(run, error) && run_check_memory(run, run->student.network, error) &&
+         run_open_data(run, run->student.description, error) && run_open_folder(run, error);
+}
+
+/* ---- Steps ---- */
+
+static gboolean train(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  if (run->collection->n_held_out &&
+      !(run->held_out = held_out_new(run->collection, run->teacher, WATCHED_IMAGES, o->batch,
+                                     o->classes != NULL, error)))
+    return FALSE;
+  run->steps = o->steps;
+  if (!run_can_resume(run))
+    run_make_trainer(run);
+  else if (!run_resume(run, error))
+    return FALSE;
+  if (!run_train(run, error))
+    return FALSE;
+  trainer_average(run->trainer);
+  run_tell_provenance(run, "train");
+  return network_write(run->student.network, o->precision, o->out, error);
+}
+
+gboolean train_dense(const CompressOptions *options, GError **error)
+{
+  Run run = { .options = options };
+  const gboolean fine = start(&run, error) && train(&run, error);
+  run_clear(&run);
+  return fine;
+}

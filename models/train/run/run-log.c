@@ -1,0 +1,190 @@
+#include "train/run/run-log.h"
+
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "train/gates/gate-sums.h"
+
+#define STEPS_A_LINE 20
+
+struct _RunLog {
+  FILE *file;
+  gboolean terminal;
+  guint batch;
+  gint64 since;   /* of the lines' first step */
+  guint n;        /* steps since */
+  StepReport sum; /* of them */
+  GateSum *gates; /* (nullable) [2 * depth] */
+};
+
+RunLog *run_log_new(const char *path, guint batch, GError **error)
+{
+  FILE *file = fopen(path, "a");
+  if (!file) {
+    vitgate__set_error(error, VITGATE_ERROR_IO, "%s: cannot be written", path);
+    return NULL;
+  }
+  RunLog *log = g_new0(RunLog, 1);
+  log->file = file;
+  log->batch = batch;
+  log->terminal = isatty(STDERR_FILENO);
+  return log;
+}
+
+void run_log_free(RunLog **log)
+{
+  RunLog *l = g_steal_pointer(log);
+  if (!l)
+    return;
+  if (l->terminal && l->n)
+    fputc('\n', stderr);
+  fclose(l->file);
+  g_free(l->gates);
+  g_free(l);
+}
+
+static void write_line(RunLog *log, JsonObject *object)
+{
+  g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), object);
+  g_autofree char *text = json_to_string(node, FALSE);
+  fprintf(log->file, "%s\n", text);
+  fflush(log->file);
+}
+
+void run_log_note(RunLog *log, const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_autoptr(JsonObject) object = json_object_new();
+  json_object_set_string_member(object, "note", text);
+  write_line(log, object);
+  fprintf(stderr, "%s%s\n", log->terminal ? "\r\033[K" : "", text);
+}
+
+static void add_report(StepReport *sum, const StepReport *report)
+{
+  sum->loss += report->loss;
+  sum->distillation += report->distillation;
+  sum->others += report->others;
+  sum->tokens += report->tokens;
+  sum->features += report->features;
+  sum->labels += report->labels;
+  sum->agreement += report->agreement;
+  sum->ratio += report->ratio;
+  sum->norm += report->norm;
+  sum->target = report->target;
+  sum->rate = report->rate;
+}
+
+typedef struct {
+  const char *name;
+  double value;
+} Field;
+
+/* A line of the step that was taken last. Returns: (transfer full) */
+static JsonObject *describe_step(const Trainer *trainer, const Field *fields, guint n)
+{
+  JsonObject *object = json_object_new();
+  json_object_set_int_member(object, "step", (gint64)trainer_get_step(trainer));
+  json_object_set_int_member(object, "steps", (gint64)trainer_get_steps(trainer));
+  for (guint i = 0; i < n; i++)
+    json_object_set_double_member(object, fields[i].name, fields[i].value);
+  return object;
+}
+
+static void log_means(RunLog *log, const Trainer *trainer, const Description *d, double speed)
+{
+  const StepReport *s = &log->sum;
+  const double n = log->n;
+  const Field fields[] = {
+    { "images_per_second", speed },
+    { "loss", s->loss / n },
+    { "distillation", s->distillation / n },
+    { "others", s->others / n },
+    { "tokens", s->tokens / n },
+    { "features", s->features / n },
+    { "labels", s->labels / n },
+    { "agreement", s->agreement / n },
+    { "compute", s->ratio / n },
+    { "target", s->target },
+    { "gates_open", gate_sums_open(log->gates, d) },
+    { "gradient_norm", s->norm / n },
+    { "rate", s->rate },
+  };
+  g_autoptr(JsonObject) object = describe_step(trainer, fields, G_N_ELEMENTS(fields));
+  json_object_set_array_member(object, "module_usage", gate_sums_usage(log->gates, d));
+  json_object_set_array_member(object, "gate_spread", gate_sums_spreads(log->gates, d));
+  write_line(log, object);
+}
+
+/* Whether the compute of a step depends on its images or on choices. */
+static gboolean is_dynamic(const Network *network)
+{
+  const Description *d = network->description;
+  return network->searches || description_has_gates(d) || d->n_calibration;
+}
+
+void run_log_begin(RunLog *log)
+{
+  log->since = g_get_monotonic_time();
+}
+
+void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)
+{
+  const guint64 step = trainer_get_step(trainer), steps = trainer_get_steps(trainer);
+  const Pass *pass = trainer_get_pass(trainer);
+  const Description *d = pass->network->description;
+  if (!log->gates)
+    log->gates = g_new0(GateSum, 2 * d->depth + 1);
+  add_report(&log->sum, report);
+  gate_sums_add(log->gates, pass);
+  log->n++;
+  if (log->n < STEPS_A_LINE && step != steps)
+    return;
+  const gint64 now = g_get_monotonic_time();
+  const double seconds = (double)(now - log->since) / G_USEC_PER_SEC, n = log->n;
+  const double speed = n * log->batch / seconds;
+  const guint left = (guint)((double)(steps - step) * seconds / n);
+  log_means(log, trainer, d, speed);
+  fprintf(stderr,
+          "%sstep %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT ", %.1f images/s, loss %.4f, "
+          "agreement %.1f %%, ",
+          log->terminal ? "\r\033[K" : "", step, steps, speed, log->sum.loss / n,
+          100 * log->sum.agreement / n);
+  if (is_dynamic(pass->network))
+    fprintf(stderr, "compute %.3f (target %.3f), gates open %.0f %%, ", log->sum.ratio / n,
+            log->sum.target, 100 * gate_sums_open(log->gates, d));
+  fprintf(stderr, "%u:%02u:%02u left%s", left / 3600, left / 60 % 60, left % 60,
+          log->terminal ? "" : "\n");
+  log->sum = (StepReport){ 0 };
+  log->n = 0;
+  log->since = now;
+  g_clear_pointer(&log->gates, g_free);
+}
+
+void run_log_held_out(RunLog *log, Trainer *trainer, const HeldOutOutcome *outcome)
+{
+  const double top1 = outcome->labelled ? 100.0 * outcome->right / outcome->labelled : 0;
+  const Field fields[] = {
+    { "held_out_divergence", outcome->divergence },
+    { "held_out_agreement", outcome->agreement },
+    { "held_out_compute", outcome->ratio },
+    { "held_out_top1", top1 },
+  };
+  const guint first = outcome->taught ? 0 : 2, end = outcome->labelled ? 4 : 3;
+  g_autoptr(JsonObject) object = describe_step(trainer, fields + first, end - first);
+  write_line(log, object);
+  fprintf(stderr, "%sheld out", log->terminal ? "\r\033[K" : "");
+  if (outcome->taught)
+    fprintf(stderr, ", divergence from the teacher %.4f, agreement %.1f %%", outcome->divergence,
+            100 * outcome->agreement);
+  if (outcome->labelled)
+    fprintf(stderr, ", Top-1 %.1f %%", top1);
+  if (is_dynamic(trainer_get_pass(trainer)->network))
+    fprintf(stderr, ", compute %.3f", outcome->ratio);
+  fputc('\n', stderr);
+}

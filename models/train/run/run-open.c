@@ -1,0 +1,158 @@
+/* How a run begins and ends: what it is made of is opened, told about and freed. */
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "base/command-error.h"
+#include "data/split.h"
+#include "model.h"
+#include "train/cut/class-subset.h"
+#include "train/run/run.h"
+
+gboolean run_open_teacher(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  run->model = vitgate_model_open(o->teacher, error);
+  if (!run->model)
+    return FALSE;
+  const Description *d = vitgate__model_get_description(run->model);
+  if (o->classes && !(run->classes = class_subset_read(o->classes, d, &run->n_classes, error)))
+    return FALSE;
+  if (o->classes && o->others > 0 && !(run->wide = wide_head_load(o->teacher, d, error)))
+    return FALSE;
+  Student dense = { 0 };
+  if (!student_load(&dense, o->teacher, d, run->classes, run->n_classes, error))
+    return FALSE;
+  run->teacher =
+      teacher_new(dense.network, dense.description, o->batch, o->threads, o->features > 0);
+  return TRUE;
+}
+
+/* Linux promises more memory than there is, and ends whoever takes it at its word. */
+gboolean run_check_memory(const Run *run, const Network *network, GError **error)
+{
+  const CompressOptions *o = run->options;
+  const double wanted = (double)pass_measure(network, o->batch, o->threads);
+  g_autofree char *text = NULL;
+  const char *line = NULL;
+  if (g_file_get_contents("/proc/meminfo", &text, NULL, NULL))
+    line = strstr(text, "MemAvailable:");
+  const double there = line ? 1024.0 * g_ascii_strtod(line + strlen("MemAvailable:"), NULL) : 0;
+  if (there <= 0 || wanted < there)
+    return TRUE;
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+              "--batch-size %u takes %.1f GB of memory, and %.1f GB are free", o->batch,
+              1e-9 * wanted, 1e-9 * there);
+  return FALSE;
+}
+
+gboolean run_open_data(Run *run, const Description *student, GError **error)
+{
+  const CompressOptions *o = run->options;
+  const CollectionOptions options = { .paths = o->data,
+                                      .folders = o->folders,
+                                      .held_out = SPLIT_HELD_OUT,
+                                      .labelled_only = !run->teacher,
+                                      .memory = COLLECTION_MEMORY };
+  VitgateModelInfo info = { 0 };
+  if (run->model) /* numbers stand for labels where there are none */
+    info = *vitgate_model_get_info(run->model);
+  if (student->labels)
+    info.labels = (const char *const *)student->labels;
+  info.label_ids = (const char *const *)student->label_ids;
+  info.n_classes = student->n_classes;
+  info.image_size = student->image_size;
+  info.resize = student->preprocessing.resize;
+  info.bicubic = student->preprocessing.bicubic;
+  memcpy(info.mean, student->preprocessing.mean, sizeof info.mean);
+  memcpy(info.std, student->preprocessing.std, sizeof info.std);
+  run->collection = collection_open(&options, &info, error);
+  return run->collection != NULL;
+}
+
+gboolean run_open_folder(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  run->folder = o->resume ? g_strdup(o->resume) : g_strconcat(o->out, ".training", NULL);
+  run->checkpoint = g_build_filename(run->folder, "checkpoint.safetensors", NULL);
+  if (g_mkdir_with_parents(run->folder, 0777)) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: cannot be made: %s", run->folder,
+                g_strerror(errno));
+    return FALSE;
+  }
+  g_autofree char *path = g_build_filename(run->folder, "log.jsonl", NULL);
+  run->log = run_log_new(path, o->batch, error);
+  return run->log != NULL;
+}
+
+gboolean run_can_resume(const Run *run)
+{
+  return run->options->resume && g_file_test(run->checkpoint, G_FILE_TEST_EXISTS);
+}
+
+static void set_base_name(JsonObject *object, const char *member, const char *path)
+{
+  if (!path)
+    return;
+  g_autofree char *name = g_path_get_basename(path);
+  json_object_set_string_member(object, member, name);
+}
+
+static JsonArray *base_names(const char *const *paths)
+{
+  JsonArray *array = json_array_new();
+  for (; *paths; paths++) {
+    g_autofree char *name = g_path_get_basename(*paths);
+    json_array_add_string_element(array, name);
+  }
+  return array;
+}
+
+JsonObject *run_tell_provenance(const Run *run, const char *command)
+{
+  const CompressOptions *o = run->options;
+  /* that of the model which the student began as */
+  g_autoptr(JsonObject) before = g_steal_pointer(&run->student.description->provenance);
+  JsonObject *p = run->student.description->provenance = json_object_new();
+  g_autofree char *made_by = g_strdup_printf("vitgate %s " VITGATE_VERSION, command);
+  const Description *teacher = o->teacher ? vitgate__model_get_description(run->model) : NULL;
+  g_free(run->student.description->name);
+  run->student.description->name = g_strdup(o->name);
+  set_base_name(p, "teacher", o->teacher);
+  if (teacher)
+    json_object_set_string_member(p, "teacher_name", teacher->name);
+  set_base_name(p, "from", o->from);
+  if (o->from && before)
+    json_object_set_object_member(p, "of_from", json_object_ref(before));
+  if (o->variant)
+    json_object_set_string_member(p, "variant", o->variant);
+  if (teacher && teacher->provenance)
+    json_object_set_object_member(p, "of_teacher", json_object_ref(teacher->provenance));
+  json_object_set_string_member(p, "made_by", made_by);
+  json_object_set_array_member(p, "data", base_names(o->data));
+  json_object_set_int_member(p, "photographs", run->collection->items->len);
+  json_object_set_int_member(p, "held_out", run->collection->n_held_out);
+  json_object_set_int_member(p, "seed", (gint64)o->seed);
+  json_object_set_int_member(p, "steps", (gint64)(o->train ? run->steps : 0));
+  if (o->train) {
+    json_object_set_int_member(p, "batch", o->batch);
+    json_object_set_double_member(p, "learning_rate", o->rate);
+    json_object_set_double_member(p, "labels", o->labels);
+  }
+  return p;
+}
+
+void run_clear(Run *run)
+{
+  trainer_free(&run->trainer);
+  student_clear(&run->student);
+  teacher_free(&run->teacher);
+  wide_head_free(&run->wide);
+  held_out_free(&run->held_out);
+  collection_close(&run->collection);
+  vitgate_model_unref(&run->model);
+  run_log_free(&run->log);
+  g_free(run->classes);
+  g_free(run->folder);
+  g_free(run->checkpoint);
+}

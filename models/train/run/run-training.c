@@ -1,0 +1,357 @@
+/* The steps of a run: batches, teacher, student, merging on its way, checkpoints. */
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/command-error.h"
+#include "base/random.h"
+#include "network/dial.h"
+#include "train/dial/dial-table.h"
+#include "train/run/checkpoint.h"
+#include "train/run/run.h"
+
+#define CHECKPOINT_SECONDS 120
+#define TIMED_STEPS        8    /* to find out how many fit into a time limit */
+#define MERGE_GAIN         0.02 /* of the dial, by step, for an error of one in the ratio */
+#define PATH_IMAGES        64   /* that merging's way is found on */
+#define WATCH_STEPS        100  /* from one look at the photographs held out to the next */
+#define BIAS_RANGE         4    /* of the gates, from the target to the whole student */
+#define GAMMA              100  /* weight of the compute term (the paper's) */
+#define WARM_UP            0.03 /* share of the steps */
+#define FRESH_WARM_UP      0.1  /* of fresh weights */
+
+/* What random numbers are for: none of the sampler's and the samples' purposes. */
+#define DIALLING 101
+
+/* Set by a signal. */
+static volatile sig_atomic_t stop_asked;
+
+double run_whole_ratio(const Run *run)
+{
+  const Description *d = run->student.description;
+  return vitgate__description_gmacs(d) / d->dense_gmacs;
+}
+
+static guint64 stage_steps(const Run *run)
+{
+  return run->student.network->searches ? MAX(1, (guint64)(SEARCH_SHARE * (double)run->steps))
+                                        : run->steps;
+}
+
+void run_make_trainer(Run *run)
+{
+  const CompressOptions *o = run->options;
+  const Network *network = run->student.network;
+  const gboolean alike = run->teacher && student_is_alike(run->student.description,
+                                                          teacher_get_description(run->teacher));
+  const TrainerOptions options = {
+    .batch = o->batch,
+    .threads = o->threads,
+    .bf16 = product_prefers_bf16(),
+    .seed = o->seed,
+    .steps = stage_steps(run),
+    .warm_up = o->variant ? FRESH_WARM_UP : WARM_UP,
+    .optimizer = OPTIMIZER_DEFAULT(o->rate, o->gate_rate),
+    .loss = { .distillation = run->teacher ? 1 : 0,
+              .temperature = 1,
+              .tokens = alike ? 1 : 0,
+              .features = o->features,
+              .others = o->others,
+              .labels = o->labels,
+              .smoothing = 0.1,
+              .compute = student_has_gates(&run->student) || network->searches ? GAMMA : 0,
+              .target = run_whole_ratio(run),
+              .spread = o->gate_control == GATES_LEARNED ? o->gate_spread : 0,
+              .dense_gmacs = run->student.description->dense_gmacs,
+              .wide = run->wide },
+    .temperature = { 1, 0.5 },
+    .sub_groups = o->sub_groups,
+    .group_size = o->group_size,
+  };
+  trainer_free(&run->trainer);
+  network_control_gates(run->student.network, o->gate_control, FALSE);
+  run->trainer = trainer_new(run->student.network, &options);
+}
+
+/* ---- The dial ---- */
+
+/* Training turns the dial as a user will: every other step asks for the target, the others for a
+ * compute ratio anywhere between it and the whole student's. */
+static double asked_ratio(const Run *run)
+{
+  const guint64 step = trainer_get_step(run->trainer), steps = trainer_get_steps(run->trainer);
+  const double progress = steps ? (double)step / (double)steps : 0, whole = run_whole_ratio(run);
+  const double least = whole + (run->options->target - whole) * MIN(1, progress / ANNEAL_SHARE);
+  if (run->student.network->searches || run->options->fixed_dial || step % 2 == 0)
+    return least;
+  Random random = { random_key(run->options->seed, DIALLING, step) };
+  return random_between(&random, least, whole);
+}
+
+/* What merging alone is to leave of it, with all gates open. */
+static double merge_share(const Run *run, double ratio)
+{
+  return student_has_gates(&run->student) ? sqrt(run_whole_ratio(run) * ratio) : ratio;
+}
+
+static void turn_dial(Run *run, double ratio)
+{
+  const double whole = run_whole_ratio(run), target = run->options->target;
+  run->asked = ratio;
+  const double way = whole > target ? CLAMP((run->asked - target) / (whole - target), 0, 1) : 0;
+  trainer_set_dial(run->trainer, way * BIAS_RANGE, run->asked);
+  if (!run->student.description->n_calibration || run->student.network->searches)
+    return;
+  Dial dial;
+  vitgate__dial_set(&dial, run->student.description,
+                    merge_share(run, run->asked) + run->merge_offset);
+  for (guint b = 0; b < run->student.description->depth; b++)
+    trainer_set_merging(run->trainer, b, dial.thresholds[b]);
+}
+
+/* Corrects the dial by what the last step took with all gates open. */
+static void steer_merging(Run *run)
+{
+  const double ratio =
+      loss_open_ratio(trainer_get_pass(run->trainer), run->student.description->dense_gmacs);
+  const double error = ratio - merge_share(run, run->asked);
+  run->merge_offset = CLAMP(run->merge_offset - MERGE_GAIN * error, -0.3, 0.3);
+}
+
+void run_find_merging(Run *run)
+{
+  const CompressOptions *o = run->options;
+  const DialTableOptions how = { .held_out = run->held_out,
+                                 .images = MIN(run->held_out->n, PATH_IMAGES),
+                                 .priced_images = MIN(run->held_out->n, PATH_IMAGES),
+                                 .batch = o->batch,
+                                 .merging = TRUE,
+                                 .least = merge_share(run, o->target) - 0.1 };
+  run_log_note(run->log, "finding the way of merging on %u photographs held out", how.images);
+  const double divergence =
+      dial_table_make(run->trainer, &how, o->target, run->student.description);
+  run_log_note(run->log, "divergence from the teacher before training: %.4f", divergence);
+}
+
+/* ---- Checkpoints ---- */
+
+static JsonArray *strings_array(const char *const *strings)
+{
+  JsonArray *array = json_array_new();
+  for (; strings && *strings; strings++)
+    json_array_add_string_element(array, *strings);
+  return array;
+}
+
+/* What must be the same for a run to go on to the same result. */
+static JsonObject *describe_options(const CompressOptions *o)
+{
+  JsonObject *object = json_object_new();
+  json_object_set_string_member(object, "teacher", o->teacher);
+  json_object_set_string_member(object, "from", o->from);
+  json_object_set_string_member(object, "variant", o->variant);
+  json_object_set_int_member(object, "image-size", o->image_size);
+  json_object_set_double_member(object, "target", o->target);
+  json_object_set_int_member(object, "batch-size", o->batch);
+  json_object_set_int_member(object, "seed", (gint64)o->seed);
+  json_object_set_double_member(object, "learning-rate", o->rate);
+  json_object_set_double_member(object, "gate-rate", o->gate_rate);
+  json_object_set_double_member(object, "gate-spread", o->gate_spread);
+  json_object_set_double_member(object, "labels", o->labels);
+  json_object_set_double_member(object, "other-classes", o->others);
+  json_object_set_double_member(object, "features", o->features);
+  json_object_set_double_member(object, "mixup", o->mixup);
+  json_object_set_int_member(object, "sub-groups", o->sub_groups);
+  json_object_set_int_member(object, "group-size", o->group_size);
+  json_object_set_boolean_member(object, "fixed-dial", o->fixed_dial);
+  json_object_set_boolean_member(object, "gates", o->gates);
+  json_object_set_int_member(object, "gate-control", o->gate_control);
+  json_object_set_boolean_member(object, "merging", o->merging);
+  json_object_set_int_member(object, "calibration-images", o->calibration_images);
+  json_object_set_string_member(object, "precision", vitgate_precision_name(o->precision));
+  json_object_set_string_member(object, "classes", o->classes);
+  json_object_set_array_member(object, "data", strings_array(o->data));
+  json_object_set_array_member(object, "folders", strings_array(o->folders));
+  JsonArray *weights = json_array_new();
+  for (guint i = 0; i < o->n_folder_weights; i++) {
+    json_array_add_string_element(weights, o->folder_weights[i].folder);
+    json_array_add_double_element(weights, o->folder_weights[i].weight);
+  }
+  json_object_set_array_member(object, "folder-weights", weights);
+  return object;
+}
+
+static gboolean check_options(const Run *run, JsonObject *state, GError **error)
+{
+  g_autoptr(JsonObject) now = describe_options(run->options);
+  JsonNode *node = json_object_get_member(state, "options");
+  if (!node || !JSON_NODE_HOLDS_OBJECT(node)) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: does not tell the options of its run", run->checkpoint);
+    return FALSE;
+  }
+  g_autoptr(GList) names = json_object_get_members(now);
+  for (GList *name = names; name; name = name->next) {
+    JsonNode *was = json_object_get_member(json_node_get_object(node), name->data);
+    JsonNode *is = json_object_get_member(now, name->data);
+    g_autofree char *before = was ? json_to_string(was, FALSE) : g_strdup("nothing");
+    g_autofree char *asked = json_to_string(is, FALSE);
+    if (strcmp(before, asked)) {
+      g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                  "%s: the run was begun with %s %s, not %s", run->checkpoint,
+                  (const char *)name->data, before, asked);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static gboolean save(const Run *run, GError **error)
+{
+  g_autoptr(JsonObject) state = json_object_new();
+  json_object_set_object_member(state, "options", describe_options(run->options));
+  json_object_set_int_member(state, "steps", (gint64)run->steps);
+  json_object_set_int_member(state, "draw", (gint64)run->draw);
+  json_object_set_double_member(state, "merge_offset", run->merge_offset);
+  return checkpoint_write(run->checkpoint, trainer_get_optimizer(run->trainer), state, error);
+}
+
+gboolean run_resume(Run *run, GError **error)
+{
+  g_autoptr(Safetensors) file = NULL;
+  g_autoptr(JsonObject) state = NULL;
+  Description *d = checkpoint_open(run->checkpoint, &file, &state, error);
+  if (!d || !check_options(run, state, error)) {
+    vitgate__description_free(&d);
+    return FALSE;
+  }
+  const gboolean search = json_object_get_boolean_member_with_default(state, "search", FALSE);
+  student_take(&run->student, network_new(d, search), d);
+  run->steps = (guint64)json_object_get_int_member_with_default(state, "steps", 0);
+  run->draw = (guint64)json_object_get_int_member_with_default(state, "draw", 0);
+  run->merge_offset = json_object_get_double_member_with_default(state, "merge_offset", 0);
+  run_make_trainer(run);
+  if (!checkpoint_read(file, trainer_get_optimizer(run->trainer), error))
+    return FALSE;
+  run_log_note(run->log, "resumed behind step %" G_GUINT64_FORMAT " of the %s",
+               trainer_get_step(run->trainer), search ? "search" : "training");
+  return TRUE;
+}
+
+/* ---- Steps ---- */
+
+static gboolean one_step(Run *run, Samples *samples, StepReport *report, GError **error)
+{
+  const Batch *batch = samples_next(samples, error);
+  if (!batch)
+    return FALSE;
+  LossTargets targets = { .labels = batch->labels };
+  if (run->teacher) {
+    teacher_run(run->teacher, batch->tensors, batch->n);
+    targets.teacher_logits = teacher_get_logits(run->teacher);
+    targets.teacher_tokens = teacher_get_tokens(run->teacher);
+    targets.teacher_class = teacher_get_class_tokens(run->teacher);
+  }
+  const gboolean fine = trainer_step(run->trainer, batch->tensors, &targets, report, error);
+  run->draw = batch->next_draw;
+  samples_release(&batch);
+  return fine;
+}
+
+/* How many steps fit into the time that is left, by those that were taken. */
+static void settle_steps(Run *run, gint64 start)
+{
+  const double each = (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC / TIMED_STEPS;
+  run->steps = MAX(TIMED_STEPS, (guint64)(run->options->time_limit * 0.93 / each));
+  trainer_set_steps(run->trainer, stage_steps(run));
+  run_log_note(run->log, "%.2f s a step: %" G_GUINT64_FORMAT " steps fit into the time limit", each,
+               run->steps);
+}
+
+static void name_skipped(const Run *run)
+{
+  g_autoptr(GPtrArray) notes = pixel_cache_take_notes(run->collection->pixels);
+  for (guint i = 0; i < notes->len; i++)
+    run_log_note(run->log, "skipped %s", (const char *)notes->pdata[i]);
+}
+
+static gboolean stop(const Run *run, GError **error)
+{
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_INTERRUPTED,
+              "stopped behind step %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+              "; go on with --resume %s",
+              trainer_get_step(run->trainer), trainer_get_steps(run->trainer), run->folder);
+  return FALSE;
+}
+
+/* What the running mean of the weights makes of the photographs held out, the dial at the target.
+ */
+static void watch(Run *run)
+{
+  turn_dial(run, run->options->target);
+  trainer_swap_average(run->trainer);
+  const HeldOutOutcome outcome =
+      held_out_measure(run->held_out, run->trainer, 0, run->held_out->n, run->options->batch);
+  trainer_swap_average(run->trainer);
+  run_log_held_out(run->log, run->trainer, &outcome);
+}
+
+static gboolean take_steps(Run *run, Samples *samples, GError **error)
+{
+  gint64 start = g_get_monotonic_time(), saved = start;
+  run_log_begin(run->log);
+  while (!run->steps || trainer_get_step(run->trainer) < trainer_get_steps(run->trainer)) {
+    StepReport report;
+    turn_dial(run, asked_ratio(run));
+    if (!one_step(run, samples, &report, error))
+      return FALSE;
+    name_skipped(run);
+    if (!run->steps && trainer_get_step(run->trainer) == TIMED_STEPS)
+      settle_steps(run, start);
+    steer_merging(run);
+    if (!run->steps)
+      continue;
+    run_log_step(run->log, run->trainer, &report);
+    if (run->held_out && trainer_get_step(run->trainer) % WATCH_STEPS == 0)
+      watch(run);
+    if (stop_asked || g_get_monotonic_time() - saved > CHECKPOINT_SECONDS * G_USEC_PER_SEC) {
+      if (!save(run, error))
+        return FALSE;
+      saved = g_get_monotonic_time();
+    }
+    if (stop_asked)
+      return stop(run, error);
+  }
+  return TRUE;
+}
+
+static void ask_stop(int signal)
+{
+  stop_asked = 1;
+}
+
+gboolean run_train(Run *run, GError **error)
+{
+  const CompressOptions *o = run->options;
+  Augmentation augmentation = AUGMENTATION_DEFAULT;
+  augmentation.mixup = o->mixup;
+  const SamplesOptions how = { .order = { .part = SAMPLER_TRAINING,
+                                          .weights = o->folder_weights,
+                                          .n_weights = o->n_folder_weights,
+                                          .seed = o->seed },
+                               .augmentation = &augmentation,
+                               .batch_size = o->batch };
+  g_autoptr(Samples) samples = samples_new(run->collection, &how, error);
+  if (!samples)
+    return FALSE;
+  samples_seek(samples, run->draw);
+  /* A second signal ends the process at once. */
+  struct sigaction handler = { .sa_handler = ask_stop, .sa_flags = (int)SA_RESETHAND }, before[2];
+  stop_asked = 0;
+  sigaction(SIGINT, &handler, &before[0]);
+  sigaction(SIGTERM, &handler, &before[1]);
+  const gboolean fine = save(run, error) && take_steps(run, samples, error) && save(run, error);
+  sigaction(SIGINT, &before[0], NULL);
+  sigaction(SIGTERM, &before[1], NULL);
+  return fine;
+}

@@ -1,0 +1,141 @@
+#include "write/encoded-tensors.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/command-error.h"
+
+#define MAX_INT8    127
+#define MAX_FLOAT16 65504.0f
+#define MAX_BF16    0x1.fep127f
+
+Storage *storage_new(VitgatePrecision precision)
+{
+  Storage *storage = g_new(Storage, 1);
+  *storage = (Storage){
+    .precision = precision,
+    .tensors = g_array_new(FALSE, FALSE, sizeof(Tensor)),
+    .owned = g_ptr_array_new_with_free_func(g_free),
+  };
+  return storage;
+}
+
+void storage_free(Storage **storage)
+{
+  Storage *s = g_steal_pointer(storage);
+  if (!s)
+    return;
+  g_array_unref(s->tensors);
+  g_ptr_array_unref(s->owned);
+  g_free(s);
+}
+
+gboolean storage_parse(const char *name, VitgatePrecision *precision, GError **error)
+{
+  if (vitgate_precision_parse(name, precision, NULL) && *precision != VITGATE_PRECISION_AUTO)
+    return TRUE;
+  return command_fail(error, "--precision is \"%s\", expected float32, bf16 or int8", name);
+}
+
+const char *storage_name(VitgatePrecision precision)
+{
+  return precision == VITGATE_PRECISION_BF16 ? "bfloat16" : vitgate_precision_name(precision);
+}
+
+static gboolean all_within(float limit, const float *values, gsize n)
+{
+  gsize i = 0;
+  while (i < n && fabsf(values[i]) <= limit)
+    i++;
+  return i == n;
+}
+
+static TensorType choose_type(VitgatePrecision precision, const char *name, guint n_dims,
+                              const float *values, gsize n)
+{
+  if (precision == VITGATE_PRECISION_FLOAT32)
+    return TENSOR_F32;
+  /* It is the largest of what is no matrix. */
+  if (!strcmp(name, "pos_embed"))
+    return all_within(MAX_FLOAT16, values, n) ? TENSOR_F16 : TENSOR_F32;
+  /* A performer's random features stay. */
+  const gboolean matrix = (n_dims == 2 || n_dims == 4) && !g_str_has_suffix(name, ".w");
+  if (matrix && precision == VITGATE_PRECISION_INT8)
+    return TENSOR_I8;
+  return matrix && all_within(MAX_BF16, values, n) ? TENSOR_BF16 : TENSOR_F32;
+}
+
+static void convert_to_bf16(guint16 *out, const float *values, gsize n)
+{
+  for (gsize i = 0; i < n; i++) {
+    guint32 bits;
+    memcpy(&bits, &values[i], sizeof bits);
+    out[i] = (guint16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  }
+}
+
+static void convert_to_int8(gint8 *out, float *scales, const float *values, gsize rows,
+                            gsize columns)
+{
+  for (gsize r = 0; r < rows; r++, values += columns, out += columns) {
+    float most = 0;
+    for (gsize i = 0; i < columns; i++)
+      most = MAX(most, fabsf(values[i]));
+    scales[r] = most / MAX_INT8 > 0 ? most / MAX_INT8 : 1;
+    for (gsize i = 0; i < columns; i++)
+      out[i] = (gint8)lrintf(CLAMP(values[i] / scales[r], -MAX_INT8, MAX_INT8));
+  }
+}
+
+/* Returns: (transfer none): memory for the data of the tensor that it adds */
+static gpointer add_tensor(Storage *storage, const char *name, TensorType type,
+                           const guint64 *shape, guint n_dims)
+{
+  Tensor tensor = { .name = name, .type = type, .n_dims = n_dims };
+  tensor.n_bytes = vitgate__tensor_types[type].size;
+  for (guint i = 0; i < n_dims; i++)
+    tensor.n_bytes *= tensor.shape[i] = shape[i];
+  gpointer data = g_malloc(tensor.n_bytes);
+  tensor.data = data;
+  g_ptr_array_add(storage->owned, data);
+  g_array_append_val(storage->tensors, tensor);
+  return data;
+}
+
+void storage_add(Storage *storage, const char *name, const guint64 *shape, guint n_dims,
+                 const float *values)
+{
+  gsize n = 1;
+  for (guint i = 0; i < n_dims; i++)
+    n *= shape[i];
+  const TensorType type = choose_type(storage->precision, name, n_dims, values, n);
+  gpointer data = add_tensor(storage, name, type, shape, n_dims);
+  if (type == TENSOR_I8) {
+    char *scale_name = g_strconcat(name, "_scale", NULL);
+    g_ptr_array_add(storage->owned, scale_name);
+    float *scales = add_tensor(storage, scale_name, TENSOR_F32, shape, 1);
+    convert_to_int8(data, scales, values, shape[0], shape[0] ? n / shape[0] : 0);
+  } else if (type == TENSOR_BF16) {
+    convert_to_bf16(data, values, n);
+  } else if (type == TENSOR_F16) {
+    for (gsize i = 0; i < n; i++)
+      ((_Float16 *)data)[i] = (_Float16)values[i];
+  } else {
+    memcpy(data, values, n * sizeof *values);
+  }
+}
+
+void storage_round(VitgatePrecision precision, const char *name, const guint64 *shape, guint n_dims,
+                   float *values)
+{
+  g_autoptr(Storage) storage = storage_new(precision);
+  storage_add(storage, name, shape, n_dims, values);
+  const Tensor *tensor = &g_array_index(storage->tensors, Tensor, 0);
+  vitgate__tensor_to_float(values, tensor);
+  if (tensor->type != TENSOR_I8)
+    return;
+  const float *scales = tensor[1].data;
+  const gsize n = vitgate__tensor_n_elements(tensor);
+  for (gsize i = 0; i < n; i++)
+    values[i] *= scales[i / (n / shape[0])];
+}

@@ -1,0 +1,42 @@
+/* Weights as a model file stores them: matrices in the file's precision, the position embedding in
+ * float16 unless that is float32, all else in float32. A tensor with a value beyond the range of
+ * its type is stored in float32 too. */
+#pragma once
+
+#include "file/safetensors.h"
+#include "vitgate.h"
+
+typedef struct {
+  VitgatePrecision precision; /* not auto */
+  GArray *tensors;            /* Tensor */
+  GPtrArray *owned;           /* what they point to */
+} Storage;
+
+Storage *storage_new(VitgatePrecision precision);
+
+/* Nulls *@storage, which may be NULL. */
+void storage_free(Storage **storage);
+
+/* Reads the value of --precision.
+ * Returns: FALSE with COMMAND_ERROR_USAGE */
+gboolean storage_parse(const char *name, VitgatePrecision *precision, GError **error);
+
+/* The precision's name in a file's description. */
+const char *storage_name(VitgatePrecision precision);
+
+/* Adds a tensor; behind one of integers the scales of its rows, chosen so that the largest value of
+ * a row is 127. bf16 is rounded to nearest, ties to even.
+ * @name: must outlive the storage
+ * @values: [shape] */
+void storage_add(Storage *storage, const char *name, const guint64 *shape, guint n_dims,
+                 const float *values);
+
+/* Rounds a tensor's values to those that a file will hold. */
+void storage_round(VitgatePrecision precision, const char *name, const guint64 *shape, guint n_dims,
+                   float *values);
+
+static inline void storage_cleanup(Storage *storage)
+{
+  storage_free(&storage);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Storage, storage_cleanup)

@@ -1,0 +1,30 @@
+#include "base/members.h"
+
+void member_add_string(JsonBuilder *builder, const char *member, const char *value)
+{
+  /* Errors quote names of files, which can be any bytes. */
+  g_autofree char *valid = value ? g_utf8_make_valid(value, -1) : NULL;
+  json_builder_set_member_name(builder, member);
+  if (valid)
+    json_builder_add_string_value(builder, valid);
+  else
+    json_builder_add_null_value(builder);
+}
+
+void member_add_count(JsonBuilder *builder, const char *member, guint64 value)
+{
+  json_builder_set_member_name(builder, member);
+  json_builder_add_int_value(builder, (gint64)value);
+}
+
+void member_add_double(JsonBuilder *builder, const char *member, double value)
+{
+  json_builder_set_member_name(builder, member);
+  json_builder_add_double_value(builder, value);
+}
+
+char *member_to_line(JsonBuilder *builder)
+{
+  g_autoptr(JsonNode) root = json_builder_get_root(builder);
+  return json_to_string(root, FALSE);
+}

@@ -1,0 +1,59 @@
+#include "base/note.h"
+
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define ERASE_LINE "\r\033[K"
+
+static GMutex lock;
+static char *status; /* what stands on the terminal's last line, or NULL */
+
+gboolean note_has_terminal(void)
+{
+  return isatty(STDERR_FILENO);
+}
+
+/* Text of cameras, brokers and key files: one line, without what a terminal would obey. */
+static char *clean_text(const char *text)
+{
+  char *clean = g_utf8_make_valid(text, -1);
+  for (char *at = clean; *at; at++)
+    if (g_ascii_iscntrl(*at))
+      *at = ' ';
+  return g_strchomp(clean);
+}
+
+void note(const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  g_autofree char *message = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_autofree char *clean = clean_text(message);
+
+  g_mutex_lock(&lock);
+  g_printerr("%svitgate-watch: %s\n%s", status ? ERASE_LINE : "", clean, status ? status : "");
+  g_mutex_unlock(&lock);
+}
+
+/* A line that wraps could not be erased. */
+static char *cut_to_terminal(const char *line)
+{
+  struct winsize window = { 0 };
+  glong width =
+      ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col ? window.ws_col : 80;
+  return g_utf8_substring(line, 0, MIN(g_utf8_strlen(line, -1), width - 1));
+}
+
+void note_show_status(const char *line)
+{
+  if (!note_has_terminal())
+    return;
+  g_autofree char *clean = clean_text(line);
+  g_mutex_lock(&lock);
+  g_free(status);
+  status = *clean ? cut_to_terminal(clean) : NULL;
+  g_printerr("%s%s", ERASE_LINE, status ? status : "");
+  g_mutex_unlock(&lock);
+}

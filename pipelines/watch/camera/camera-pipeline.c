@@ -1,0 +1,320 @@
+#include "camera/camera-pipeline.h"
+
+#include <string.h>
+
+#include <gst/app/gstappsink.h>
+
+/* What a live camera has sent and inference has not come to. More of it would only be older. */
+#define LIVE_QUEUE                                                                                 \
+  "queue name=queue leaky=downstream max-size-buffers=2 max-size-bytes=0 max-size-time=0"
+#define FILE_QUEUE "queue name=queue max-size-buffers=4 max-size-bytes=0 max-size-time=0"
+#define ANALYSIS                                                                                   \
+  " ! videoconvert ! vitgate name=vitgate ! vitgatejson name=json "                                \
+  "! appsink name=lines max-buffers=8 enable-last-sample=false wait-on-eos=false"
+
+#define NO_VIDEO "it sends no video"
+
+struct _CameraPipeline {
+  GstElement *pipeline, *decoder;
+  CameraLineFunc func;
+  gpointer user_data;
+  gboolean has_credentials;
+
+  GMutex lock;
+  gboolean linked;     /* there is video, and it is decoded */
+  guint n_offered;     /* streams that an RTSP camera has */
+  gboolean has_video;  /* one of them is video */
+  char *unknown_codec; /* of the video, or NULL */
+  guint64 skipped;
+};
+
+/* What decoded or coded video is called; NULL for anything else. */
+static const char *video_name(const GstCaps *caps)
+{
+  if (!caps || gst_caps_get_size(caps) == 0)
+    return NULL;
+  const GstStructure *s = gst_caps_get_structure(caps, 0);
+  const char *name = gst_structure_get_name(s);
+  if (g_str_has_prefix(name, "video/") || g_str_has_prefix(name, "image/"))
+    return name;
+  if (g_strcmp0(gst_structure_get_string(s, "media"), "video") == 0)
+    return gst_structure_get_string(s, "encoding-name");
+  return NULL;
+}
+
+/* ---- The decoder --------------------------------------------------------------------------- */
+
+static void on_decoded_pad(GstElement *decoder, GstPad *pad, gpointer user_data)
+{
+  CameraPipeline *self = user_data;
+  g_autoptr(GstCaps) caps = gst_pad_get_current_caps(pad);
+  g_autoptr(GstElement) queue = gst_bin_get_by_name(GST_BIN(self->pipeline), "queue");
+  g_autoptr(GstPad) sink = gst_element_get_static_pad(queue, "sink");
+  if (!video_name(caps) || gst_pad_is_linked(sink))
+    return;
+  gboolean linked = GST_PAD_LINK_SUCCESSFUL(gst_pad_link(pad, sink));
+  g_mutex_lock(&self->lock);
+  self->linked = self->linked || linked;
+  g_mutex_unlock(&self->lock);
+}
+
+static void on_no_more_decoded_pads(GstElement *decoder, gpointer user_data)
+{
+  CameraPipeline *self = user_data;
+  g_mutex_lock(&self->lock);
+  gboolean none = !self->linked && !self->unknown_codec;
+  g_mutex_unlock(&self->lock);
+  if (none)
+    gst_element_message_full(self->pipeline, GST_MESSAGE_ERROR, GST_STREAM_ERROR,
+                             GST_STREAM_ERROR_WRONG_TYPE, g_strdup(NO_VIDEO), NULL, __FILE__,
+                             G_STRFUNC, __LINE__);
+}
+
+/* Sound and subtitles are not decoded for nobody. */
+static gboolean on_autoplug_continue(GstElement *decoder, GstPad *pad, GstCaps *caps,
+                                     gpointer user_data)
+{
+  const char *name = gst_structure_get_name(gst_caps_get_structure(caps, 0));
+  return !g_str_has_prefix(name, "audio/") && !g_str_has_prefix(name, "text/") &&
+         !g_str_has_prefix(name, "subpicture/");
+}
+
+static void on_unknown_type(GstElement *decoder, GstPad *pad, GstCaps *caps, gpointer user_data)
+{
+  CameraPipeline *self = user_data;
+  const char *name = video_name(caps);
+  if (!name)
+    return;
+  g_mutex_lock(&self->lock);
+  g_free(self->unknown_codec);
+  self->unknown_codec = g_strdup(name);
+  g_mutex_unlock(&self->lock);
+}
+
+/* ---- The source ---------------------------------------------------------------------------- */
+
+/* Of an RTSP camera nothing but the first video is asked for. */
+static gboolean on_select_stream(GstElement *source, guint number, GstCaps *caps,
+                                 gpointer user_data)
+{
+  CameraPipeline *self = user_data;
+  const char *media = gst_structure_get_string(gst_caps_get_structure(caps, 0), "media");
+  g_mutex_lock(&self->lock);
+  gboolean wanted = g_strcmp0(media, "video") == 0 && !self->has_video;
+  self->n_offered++;
+  self->has_video = self->has_video || wanted;
+  g_mutex_unlock(&self->lock);
+  return wanted;
+}
+
+static void on_source_pad(GstElement *source, GstPad *pad, gpointer user_data)
+{
+  CameraPipeline *self = user_data;
+  g_autoptr(GstPad) sink = gst_element_get_static_pad(self->decoder, "sink");
+  if (!gst_pad_is_linked(sink))
+    gst_pad_link(pad, sink);
+}
+
+static void set_up_rtsp(CameraPipeline *self, GstElement *source, const CameraConfig *config,
+                        const char *user, const char *password)
+{
+  static const char *const protocols[] = {
+    [TRANSPORT_AUTO] = "udp+udp-mcast+tcp",
+    [TRANSPORT_TCP] = "tcp",
+    [TRANSPORT_UDP] = "udp+udp-mcast",
+  };
+  const guint64 second = G_USEC_PER_SEC;
+  gst_util_set_object_arg(G_OBJECT(source), "protocols", protocols[config->transport]);
+  g_object_set(source, "latency", (guint)(config->latency * 1000), "drop-on-latency", TRUE,
+               "tcp-timeout", (guint64)(config->connect_timeout * (double)second), NULL);
+  /* Only where TCP may follow is silence its affair; else it is the watchdog's. */
+  if (config->transport != TRANSPORT_AUTO)
+    g_object_set(source, "timeout", (guint64)0, NULL);
+  if (user)
+    g_object_set(source, "user-id", user, "user-pw", password, NULL);
+  g_signal_connect(source, "select-stream", G_CALLBACK(on_select_stream), self);
+  g_signal_connect(source, "pad-added", G_CALLBACK(on_source_pad), self);
+}
+
+static gboolean add_source(CameraPipeline *self, const CameraConfig *config, const char *user,
+                           const char *password, GError **error)
+{
+  GstElement *source = gst_element_make_from_uri(GST_URI_SRC, config->url, "source", error);
+  if (!source)
+    return FALSE;
+  gst_bin_add(GST_BIN(self->pipeline), source);
+  if (g_signal_lookup("select-stream", G_OBJECT_TYPE(source))) {
+    set_up_rtsp(self, source, config, user, password);
+    return TRUE;
+  }
+  if (user && g_object_class_find_property(G_OBJECT_GET_CLASS(source), "user-pw"))
+    g_object_set(source, "user-id", user, "user-pw", password, NULL);
+  if (gst_element_link(source, self->decoder))
+    return TRUE;
+  g_set_error(error, GST_CORE_ERROR, GST_CORE_ERROR_PAD, "what %s gives cannot be decoded",
+              config->url);
+  return FALSE;
+}
+
+/* ---- The analysis -------------------------------------------------------------------------- */
+
+/* A queue that leaks drops a frame each time. */
+static void on_overrun(GstElement *queue, gpointer user_data)
+{
+  CameraPipeline *self = user_data;
+  g_mutex_lock(&self->lock);
+  self->skipped++;
+  g_mutex_unlock(&self->lock);
+}
+
+static GstFlowReturn on_sample(GstAppSink *sink, gpointer user_data)
+{
+  CameraPipeline *self = user_data;
+  g_autoptr(GstSample) sample = gst_app_sink_pull_sample(sink);
+  GstMapInfo map;
+  if (!sample)
+    return GST_FLOW_EOS;
+  GstBuffer *buffer = gst_sample_get_buffer(sample);
+  GstClockTime time = gst_segment_to_running_time(gst_sample_get_segment(sample), GST_FORMAT_TIME,
+                                                  GST_BUFFER_PTS(buffer));
+  if (!gst_buffer_map(buffer, &map, GST_MAP_READ))
+    return GST_FLOW_ERROR;
+  self->func((const char *)map.data, map.size, time, self->user_data);
+  gst_buffer_unmap(buffer, &map);
+  return GST_FLOW_OK;
+}
+
+static guint64 nanoseconds(double seconds)
+{
+  return (guint64)(seconds * (double)GST_SECOND);
+}
+
+static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
+{
+  GstBin *bin = GST_BIN(self->pipeline);
+  g_autoptr(GstElement) vitgate = gst_bin_get_by_name(bin, "vitgate");
+  g_autoptr(GstElement) json = gst_bin_get_by_name(bin, "json");
+  g_autoptr(GstElement) queue = gst_bin_get_by_name(bin, "queue");
+  g_autoptr(GstElement) lines = gst_bin_get_by_name(bin, "lines");
+
+  g_object_set(vitgate, "model", config->model, "labels", config->model_labels, "threads",
+               config->threads, "top-k", config->top_k, "inference-interval", config->interval,
+               NULL);
+  gst_util_set_object_arg(G_OBJECT(vitgate), "precision", config_precisions[config->precision]);
+  if (config->compute >= 0)
+    g_object_set(vitgate, "compute", config->compute, NULL);
+  if (config->least_compute >= 0)
+    g_object_set(vitgate, "min-compute", config->least_compute, NULL);
+  if (config->latency_budget > 0)
+    g_object_set(vitgate, "latency-budget", nanoseconds(config->latency_budget), NULL);
+  if (config->reuse_threshold > 0)
+    g_object_set(vitgate, "reuse-threshold", config->reuse_threshold, "max-age",
+                 nanoseconds(config->max_age), NULL);
+  g_object_set(json, "stream-id", config->name, NULL);
+  g_object_set(lines, "sync", config->real_time, NULL);
+  if (!config_is_file(config))
+    g_signal_connect(queue, "overrun", G_CALLBACK(on_overrun), self);
+  GstAppSinkCallbacks callbacks = { .new_sample = on_sample };
+  gst_app_sink_set_callbacks(GST_APP_SINK(lines), &callbacks, self, NULL);
+}
+
+/* ---- The whole ----------------------------------------------------------------------------- */
+
+static gboolean build(CameraPipeline *self, const CameraConfig *config, const char *user,
+                      const char *password, GError **error)
+{
+  const char *analysis = config_is_file(config) ? FILE_QUEUE ANALYSIS : LIVE_QUEUE ANALYSIS;
+  self->pipeline = gst_parse_launch_full(analysis, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
+  if (!self->pipeline)
+    return FALSE;
+  self->decoder = gst_element_factory_make("decodebin", NULL);
+  if (!self->decoder) {
+    g_set_error(error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
+                "there is no element decodebin here (gstreamer1.0-plugins-base)");
+    return FALSE;
+  }
+  gst_bin_add(GST_BIN(self->pipeline), self->decoder);
+  g_signal_connect(self->decoder, "pad-added", G_CALLBACK(on_decoded_pad), self);
+  g_signal_connect(self->decoder, "no-more-pads", G_CALLBACK(on_no_more_decoded_pads), self);
+  g_signal_connect(self->decoder, "autoplug-continue", G_CALLBACK(on_autoplug_continue), self);
+  g_signal_connect(self->decoder, "unknown-type", G_CALLBACK(on_unknown_type), self);
+  set_up_analysis(self, config);
+  return add_source(self, config, user, password, error);
+}
+
+CameraPipeline *camera_pipeline_new(const CameraConfig *config, const char *user,
+                                    const char *password, CameraLineFunc func, gpointer user_data,
+                                    GError **error)
+{
+  CameraPipeline *self = g_new0(CameraPipeline, 1);
+  g_mutex_init(&self->lock);
+  self->func = func;
+  self->user_data = user_data;
+  self->has_credentials = user != NULL;
+  if (!build(self, config, user, password, error))
+    camera_pipeline_free(&self);
+  return self;
+}
+
+GstElement *camera_pipeline_get_element(CameraPipeline *self)
+{
+  return self->pipeline;
+}
+
+guint64 camera_pipeline_take_skipped(CameraPipeline *self)
+{
+  g_mutex_lock(&self->lock);
+  guint64 skipped = self->skipped;
+  self->skipped = 0;
+  g_mutex_unlock(&self->lock);
+  return skipped;
+}
+
+void camera_pipeline_free(CameraPipeline **pipeline)
+{
+  CameraPipeline *self = *pipeline;
+  *pipeline = NULL;
+  if (!self)
+    return;
+  if (self->pipeline) {
+    gst_element_set_state(self->pipeline, GST_STATE_NULL);
+    gst_object_unref(self->pipeline);
+  }
+  g_mutex_clear(&self->lock);
+  g_free(self->unknown_codec);
+  g_free(self);
+}
+
+/* ---- Errors -------------------------------------------------------------------------------- */
+
+/* Elements put the reason where only developers look: behind "file.c(1): function (): /path:". */
+static char *join_reason(const GError *error, const char *debug)
+{
+  const char *reason = debug ? strstr(debug, ":\n") : NULL;
+  g_autofree char *message = g_strchomp(g_strdup(error->message));
+  return reason && reason[2] ? g_strdup_printf("%s %s", message, reason + 2)
+                             : g_steal_pointer(&message);
+}
+
+char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolean *hopeless)
+{
+  g_autoptr(GError) error = NULL;
+  g_autofree char *debug = NULL;
+  gst_message_parse_error(message, &error, &debug);
+  *hopeless = TRUE;
+  if (g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED))
+    return g_strdup(self->has_credentials ? "it refuses the credentials"
+                                          : "it asks for credentials, and none are given");
+
+  g_mutex_lock(&self->lock);
+  gboolean no_video = (self->n_offered > 0 && !self->has_video) ||
+                      (!self->linked && g_strcmp0(error->message, NO_VIDEO) == 0);
+  g_autofree char *codec = self->linked ? NULL : g_strdup(self->unknown_codec);
+  g_mutex_unlock(&self->lock);
+  if (no_video)
+    return g_strdup(NO_VIDEO);
+  if (codec)
+    return g_strdup_printf("GStreamer has no decoder for its video, %s, here", codec);
+  *hopeless = error->domain == GST_LIBRARY_ERROR;
+  return join_reason(error, debug);
+}

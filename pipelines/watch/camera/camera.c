@@ -1,0 +1,353 @@
+#include "camera/camera.h"
+
+#include <string.h>
+
+#include <gst/gst.h>
+
+#include "base/backoff.h"
+#include "base/note.h"
+#include "camera/camera-pipeline.h"
+#include "camera/events.h"
+#include "camera/frame-line.h"
+#include "camera/sightings.h"
+#include "config/credentials.h"
+
+#define LOOK_INTERVAL (100 * GST_MSECOND) /* at the watchdog's clock */
+#define STOP_TIME     (10 * G_USEC_PER_SEC)
+
+struct _Camera {
+  Config *owner;
+  const CameraConfig *config;
+  Outputs *outputs;
+  CameraEndFunc on_end;
+  gpointer user_data;
+  GThread *thread;
+
+  /* Of the thread, and of the streaming thread while a pipeline plays. */
+  Sightings *sightings;
+  gboolean lost;    /* what vanishes now does so with the camera */
+  char *last_label; /* of the connection's last frame */
+  gboolean first;   /* the connection's next frame is its first */
+  Backoff backoff;
+
+  GMutex lock;
+  GCond changed;
+  gboolean stopping;
+  GstBus *bus;       /* of the pipeline, or NULL */
+  gint64 last_frame; /* monotonic time, µs; 0: none of this connection yet */
+  CameraStatus status;
+};
+
+const char *camera_state_name(CameraState state)
+{
+  static const char *const names[] = {
+    [CAMERA_CONNECTING] = "connecting",
+    [CAMERA_PLAYING] = "playing",
+    [CAMERA_WAITING] = "waiting",
+    [CAMERA_ENDED] = "ended",
+  };
+  return names[state];
+}
+
+static void set_state(Camera *self, CameraState state)
+{
+  g_mutex_lock(&self->lock);
+  self->status.state = state;
+  g_mutex_unlock(&self->lock);
+}
+
+static gboolean is_stopping(Camera *self)
+{
+  g_mutex_lock(&self->lock);
+  gboolean stopping = self->stopping;
+  g_mutex_unlock(&self->lock);
+  return stopping;
+}
+
+/* ---- Lines --------------------------------------------------------------------------------- */
+
+static void put_event(Camera *self, char *line)
+{
+  outputs_event(self->outputs, self->config->name, line, strlen(line));
+  g_free(line);
+}
+
+static void on_sighting(const Sighting *sighting, gpointer user_data)
+{
+  Camera *self = user_data;
+  put_event(self, event_sighting(self->config->name, sighting, self->lost));
+}
+
+static void begin_connection(Camera *self)
+{
+  note("camera %s: connected", self->config->name);
+  put_event(self, event_camera(self->config->name, "connected", NULL));
+  g_mutex_lock(&self->lock);
+  self->status.state = CAMERA_PLAYING;
+  self->status.connects++;
+  g_mutex_unlock(&self->lock);
+}
+
+static void count_frame(Camera *self, const FrameLine *frame)
+{
+  g_mutex_lock(&self->lock);
+  self->last_frame = g_get_monotonic_time();
+  self->status.frames++;
+  g_free(self->status.label);
+  self->status.label = g_strdup(frame->label);
+  self->status.score = frame->score;
+  g_mutex_unlock(&self->lock);
+}
+
+/* From a streaming thread. */
+static void on_line(const char *line, gsize length, GstClockTime time, gpointer user_data)
+{
+  Camera *self = user_data;
+  FrameLine frame;
+  if (!frame_line_parse(&frame, line, length))
+    return;
+  if (self->first)
+    begin_connection(self);
+  count_frame(self, &frame);
+  gboolean changed = self->first || g_strcmp0(frame.label, self->last_label) != 0;
+  outputs_frame(self->outputs, self->config->name, line, length, changed);
+  if (GST_CLOCK_TIME_IS_VALID(time))
+    sightings_see(self->sightings, time, (const SeenClass *)frame.seen->data, frame.seen->len);
+  self->first = FALSE;
+  g_free(self->last_label);
+  self->last_label = g_steal_pointer(&frame.label);
+  frame_line_clear(&frame);
+}
+
+/* ---- One connection ------------------------------------------------------------------------ */
+
+/* Returns: (transfer full): what the watchdog has against the camera, or NULL */
+static char *find_stall(Camera *self, gint64 start)
+{
+  const CameraConfig *config = self->config;
+  g_mutex_lock(&self->lock);
+  gint64 last = self->last_frame;
+  g_mutex_unlock(&self->lock);
+  double silent = (double)(g_get_monotonic_time() - (last ? last : start)) / G_USEC_PER_SEC;
+  if (!last && silent > config->connect_timeout)
+    return g_strdup_printf("no frame within %g s", config->connect_timeout);
+  if (last && silent > config->stall_timeout)
+    return g_strdup_printf("no frame for %g s", config->stall_timeout);
+  return NULL;
+}
+
+static void count_skipped(Camera *self, CameraPipeline *pipeline)
+{
+  guint64 skipped = camera_pipeline_take_skipped(pipeline);
+  g_mutex_lock(&self->lock);
+  self->status.skipped += skipped;
+  g_mutex_unlock(&self->lock);
+}
+
+/* Returns: (transfer full): why the connection is over; NULL where we are to stop */
+static char *watch_over(Camera *self, CameraPipeline *pipeline, gboolean *ended, gboolean *hopeless)
+{
+  const gint64 start = g_get_monotonic_time();
+  char *reason = NULL;
+  while (!reason && !is_stopping(self)) {
+    g_autoptr(GstMessage) message = gst_bus_timed_pop_filtered(
+        self->bus, LOOK_INTERVAL, GST_MESSAGE_ERROR | GST_MESSAGE_EOS | GST_MESSAGE_APPLICATION);
+    if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+      reason = camera_pipeline_explain(pipeline, message, hopeless);
+    } else if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
+      *ended = TRUE;
+      reason = g_strdup("the stream has ended");
+    } else {
+      reason = find_stall(self, start);
+    }
+    count_skipped(self, pipeline);
+  }
+  return reason;
+}
+
+static void set_bus(Camera *self, GstBus *bus)
+{
+  g_mutex_lock(&self->lock);
+  GstBus *old = self->bus;
+  self->bus = bus;
+  self->last_frame = 0;
+  g_mutex_unlock(&self->lock);
+  g_clear_pointer(&old, gst_object_unref);
+}
+
+/* Returns: (transfer full): why it is over, or cannot be; NULL where we are to stop */
+static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
+{
+  const CameraConfig *config = self->config;
+  g_autofree char *user = NULL, *password = NULL;
+  g_autoptr(GError) error = NULL;
+  CameraPipeline *pipeline;
+  *hopeless = TRUE;
+  if (!credentials_read(config->credentials_file, config->credentials_env, &user, &password,
+                        &error) ||
+      !(pipeline = camera_pipeline_new(config, user, password, on_line, self, &error)))
+    return g_strdup(error->message);
+
+  *hopeless = FALSE;
+  GstElement *element = camera_pipeline_get_element(pipeline);
+  set_bus(self, gst_element_get_bus(element));
+  gst_element_set_state(element, GST_STATE_PLAYING);
+  char *reason = watch_over(self, pipeline, ended, hopeless);
+  camera_pipeline_free(&pipeline);
+  set_bus(self, NULL);
+  return reason;
+}
+
+/* What the camera showed is not there any more, as far as we know. */
+static void end_connection(Camera *self, const char *event, const char *reason)
+{
+  self->lost = strcmp(event, "lost") == 0;
+  sightings_end(self->sightings);
+  self->lost = FALSE;
+  g_clear_pointer(&self->last_label, g_free);
+  put_event(self, event_camera(self->config->name, event, reason));
+}
+
+/* ---- All connections ----------------------------------------------------------------------- */
+
+static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
+{
+  double wait = backoff_step(&self->backoff, g_random_double());
+  const gint64 end = g_get_monotonic_time() + (gint64)(wait * G_USEC_PER_SEC);
+  g_mutex_lock(&self->lock);
+  /* The same trouble again is no news. */
+  gboolean news = connected || g_strcmp0(self->status.error, reason) != 0;
+  g_free(self->status.error);
+  self->status.error = g_strdup(reason);
+  self->status.state = CAMERA_WAITING;
+  self->status.retry_after = wait;
+  g_mutex_unlock(&self->lock);
+  if (news)
+    note("camera %s, %s: %s; next attempt in %.1f s", self->config->name, self->config->url, reason,
+         wait);
+
+  g_mutex_lock(&self->lock);
+  while (!self->stopping && g_cond_wait_until(&self->changed, &self->lock, end))
+    ;
+  g_mutex_unlock(&self->lock);
+}
+
+/* Returns: whether to connect once more */
+static gboolean connect_once(Camera *self)
+{
+  gboolean ended = FALSE, hopeless = FALSE;
+  const gint64 start = g_get_monotonic_time();
+
+  set_state(self, CAMERA_CONNECTING);
+  self->first = TRUE;
+  g_autofree char *reason = play(self, &ended, &hopeless);
+  gboolean connected = !self->first;
+  gboolean over = ended && config_is_file(self->config);
+  if (connected)
+    end_connection(self, reason && !over ? "lost" : "ended", reason);
+  if (!reason)
+    return FALSE;
+  if (over && !self->config->repeat)
+    return FALSE;
+  if (over && connected)
+    return TRUE;
+
+  if (hopeless)
+    backoff_slow_down(&self->backoff);
+  else if (connected)
+    backoff_succeeded(&self->backoff, (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
+  wait_to_retry(self, reason, connected);
+  return TRUE;
+}
+
+static gpointer run(gpointer data)
+{
+  Camera *self = data;
+  while (!is_stopping(self) && connect_once(self))
+    ;
+  g_mutex_lock(&self->lock);
+  gboolean stopped = self->stopping;
+  self->status.state = CAMERA_ENDED;
+  g_cond_broadcast(&self->changed);
+  g_mutex_unlock(&self->lock);
+  if (!stopped)
+    self->on_end(self->user_data);
+  return NULL;
+}
+
+Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
+                   CameraEndFunc on_end, gpointer user_data)
+{
+  const SightingOptions options = {
+    .threshold = config->threshold,
+    .keep_threshold = config->keep_threshold,
+    .appear_after = (guint64)(config->appear_after * (double)GST_SECOND),
+    .vanish_after = (guint64)(config->vanish_after * (double)GST_SECOND),
+  };
+  Camera *self = g_new0(Camera, 1);
+  self->owner = config_ref(owner);
+  self->config = config;
+  self->outputs = outputs;
+  self->on_end = on_end;
+  self->user_data = user_data;
+  self->sightings = sightings_new(config->labels, &options, on_sighting, self);
+  backoff_init(&self->backoff, config->retry_least, config->retry_most);
+  g_mutex_init(&self->lock);
+  g_cond_init(&self->changed);
+  self->thread = g_thread_new("camera", run, self);
+  return self;
+}
+
+const CameraConfig *camera_get_config(Camera *self)
+{
+  return self->config;
+}
+
+void camera_get_status(Camera *self, CameraStatus *status)
+{
+  g_mutex_lock(&self->lock);
+  *status = self->status;
+  status->label = g_strdup(self->status.label);
+  status->error = g_strdup(self->status.error);
+  g_mutex_unlock(&self->lock);
+}
+
+void camera_status_clear(CameraStatus *status)
+{
+  g_clear_pointer(&status->label, g_free);
+  g_clear_pointer(&status->error, g_free);
+}
+
+void camera_stop(Camera *self)
+{
+  g_mutex_lock(&self->lock);
+  self->stopping = TRUE;
+  g_cond_broadcast(&self->changed);
+  if (self->bus)
+    gst_bus_post(self->bus, gst_message_new_application(NULL, gst_structure_new_empty("stop")));
+  g_mutex_unlock(&self->lock);
+}
+
+gboolean camera_free(Camera **camera)
+{
+  Camera *self = *camera;
+  *camera = NULL;
+  const gint64 end = g_get_monotonic_time() + STOP_TIME;
+  camera_stop(self);
+  g_mutex_lock(&self->lock);
+  while (self->status.state != CAMERA_ENDED && g_cond_wait_until(&self->changed, &self->lock, end))
+    ;
+  gboolean over = self->status.state == CAMERA_ENDED;
+  g_mutex_unlock(&self->lock);
+  if (!over)
+    return FALSE;
+  g_thread_join(self->thread);
+  sightings_free(&self->sightings);
+  camera_status_clear(&self->status);
+  g_free(self->last_label);
+  g_mutex_clear(&self->lock);
+  g_cond_clear(&self->changed);
+  config_unref(self->owner);
+  g_free(self);
+  return TRUE;
+}

@@ -1,0 +1,43 @@
+#include "camera/events.h"
+
+#include "base/members.h"
+
+static JsonBuilder *begin(const char *camera, const char *event)
+{
+  JsonBuilder *builder = json_builder_new();
+  g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+  g_autofree char *time = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S.%fZ");
+  json_builder_begin_object(builder);
+  member_add_string(builder, "event", event);
+  member_add_string(builder, "stream_id", camera);
+  member_add_string(builder, "wall_clock", time);
+  return builder;
+}
+
+static char *end(JsonBuilder *builder)
+{
+  json_builder_end_object(builder);
+  g_autofree char *line = member_to_line(builder);
+  return g_strconcat(line, "\n", NULL);
+}
+
+char *event_sighting(const char *camera, const Sighting *sighting, gboolean lost)
+{
+  g_autoptr(JsonBuilder) builder = begin(camera, sighting->appeared ? "appeared" : "vanished");
+  member_add_string(builder, "label", sighting->label);
+  member_add_double(builder, "score", sighting->score);
+  member_add_count(builder, "running_time", sighting->appeared ? sighting->since : sighting->until);
+  if (!sighting->appeared)
+    member_add_double(builder, "seconds", (double)(sighting->until - sighting->since) * 1e-9);
+  if (lost)
+    member_add_string(builder, "reason", "camera lost");
+  return end(builder);
+}
+
+char *event_camera(const char *camera, const char *event, const char *reason)
+{
+  g_autoptr(JsonBuilder) builder = begin(camera, event);
+  if (reason)
+    member_add_string(builder, "reason", reason);
+  return end(builder);
+}

@@ -1,0 +1,279 @@
+#include "config/config-key.h"
+
+#include <string.h>
+
+gboolean key_fail(const KeySource *source, const char *group, const char *key, GError **error,
+                  const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  g_autofree char *reason = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, "%s: [%s]%s%s: %s",
+              source->path, group, key ? " " : "", key ? key : "", reason);
+  return FALSE;
+}
+
+/* ---- One value ----------------------------------------------------------------------------- */
+
+static gboolean parse_number(const char *text, double *number)
+{
+  char *end;
+  *number = g_ascii_strtod(text, &end);
+  return end != text && !*end && *number == *number;
+}
+
+static gboolean parse_size(const char *text, double *bytes)
+{
+  static const char suffixes[] = "KMG";
+  gsize length = strlen(text);
+  const char *suffix = length ? strchr(suffixes, text[length - 1]) : NULL;
+  g_autofree char *digits = g_strndup(text, suffix ? length - 1 : length);
+  guint64 number;
+  if (!g_ascii_string_to_unsigned(digits, 10, 0, G_MAXINT64 >> 30, &number, NULL))
+    return FALSE;
+  *bytes = (double)(suffix ? number << (10 * (suffix - suffixes + 1)) : number);
+  return TRUE;
+}
+
+static gboolean parse_choice(const Key *key, const char *text, guint *index)
+{
+  for (*index = 0; key->choices[*index]; (*index)++)
+    if (!strcmp(key->choices[*index], text))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean parse_switch(const char *text, gboolean *value)
+{
+  *value = !strcmp(text, "true");
+  return *value || !strcmp(text, "false");
+}
+
+/* Spaces around items do not count, nor does what is empty. */
+static char **parse_list(const char *text)
+{
+  g_auto(GStrv) items = g_strsplit(text, ";", -1);
+  g_autoptr(GPtrArray) kept = g_ptr_array_new();
+  for (guint i = 0; items[i]; i++)
+    if (*g_strstrip(items[i]))
+      g_ptr_array_add(kept, g_strdup(items[i]));
+  g_ptr_array_add(kept, NULL);
+  return (char **)g_ptr_array_free(g_steal_pointer(&kept), FALSE);
+}
+
+static const char *kind_expects(KeyKind kind)
+{
+  switch (kind) {
+  case KEY_SIZE:
+    return "a size: bytes, or a number with K, M or G behind it";
+  case KEY_COUNT:
+    return "a whole number";
+  case KEY_SECONDS:
+    return "seconds: a number";
+  default:
+    return "a number";
+  }
+}
+
+static gboolean read_number(const KeySource *source, const char *group, const Key *key,
+                            const char *text, void *field, GError **error)
+{
+  double number;
+  gboolean parsed = key->kind == KEY_SIZE ? parse_size(text, &number) : parse_number(text, &number);
+  gboolean fits = parsed && number >= key->least && number <= key->most;
+  if (!parsed || (fits && key->kind == KEY_COUNT && number != (guint)number))
+    return key_fail(source, group, key->name, error, "\"%s\" is not %s", text,
+                    kind_expects(key->kind));
+  if (!fits)
+    return key_fail(source, group, key->name, error, "%s is not from %.10g to %.10g", text,
+                    key->least, key->most);
+  if (key->kind == KEY_COUNT)
+    *(guint *)field = (guint)number;
+  else if (key->kind == KEY_SIZE)
+    *(guint64 *)field = (guint64)number;
+  else
+    *(double *)field = number;
+  return TRUE;
+}
+
+static gboolean read_choice(const KeySource *source, const char *group, const Key *key,
+                            const char *text, void *field, GError **error)
+{
+  if (parse_choice(key, text, field))
+    return TRUE;
+  g_autofree char *known = g_strjoinv(", ", (char **)key->choices);
+  return key_fail(source, group, key->name, error, "\"%s\" is none of %s", text, known);
+}
+
+static gboolean read_text(const KeySource *source, const char *group, const Key *key,
+                          const char *text, void *field, GError **error)
+{
+  if (!*text)
+    return key_fail(source, group, key->name, error, "is empty");
+  for (const char *at = text; *at; at++)
+    if (g_ascii_iscntrl(*at))
+      return key_fail(source, group, key->name, error, "holds a control character");
+  g_free(*(char **)field);
+  *(char **)field =
+      key->kind == KEY_PATH ? g_canonicalize_filename(text, source->folder) : g_strdup(text);
+  return TRUE;
+}
+
+static gboolean read_list(const KeySource *source, const char *group, const Key *key,
+                          const char *text, void *field, GError **error)
+{
+  g_auto(GStrv) items = parse_list(text);
+  if (!*items)
+    return key_fail(source, group, key->name, error, "is empty");
+  g_strfreev(*(char ***)field);
+  *(char ***)field = g_steal_pointer(&items);
+  return TRUE;
+}
+
+static gboolean read_key(const KeySource *source, const char *group, const Key *key,
+                         void *structure, GError **error)
+{
+  void *field = (char *)structure + key->offset;
+  g_autoptr(GError) wrong = NULL;
+  g_autofree char *text = g_key_file_get_string(source->file, group, key->name, &wrong);
+  if (!text)
+    return key_fail(source, group, key->name, error, "%s", wrong->message);
+  g_strchomp(text);
+  switch (key->kind) {
+  case KEY_TEXT:
+  case KEY_PATH:
+    return read_text(source, group, key, text, field, error);
+  case KEY_LIST:
+    return read_list(source, group, key, text, field, error);
+  case KEY_CHOICE:
+    return read_choice(source, group, key, text, field, error);
+  case KEY_SWITCH:
+    return parse_switch(text, field) ||
+           key_fail(source, group, key->name, error, "\"%s\" is neither true nor false", text);
+  default:
+    return read_number(source, group, key, text, field, error);
+  }
+}
+
+/* ---- All keys of a group ------------------------------------------------------------------- */
+
+static const Key *find_key(const Key *keys, const char *name)
+{
+  for (; keys->name; keys++)
+    if (!strcmp(keys->name, name))
+      return keys;
+  return NULL;
+}
+
+static char *list_names(const Key *keys)
+{
+  GString *names = g_string_new(NULL);
+  for (; keys->name; keys++)
+    g_string_append_printf(names, "%s%s", names->len ? ", " : "", keys->name);
+  return g_string_free(names, FALSE);
+}
+
+gboolean keys_read(const KeySource *source, const char *group, const Key *keys, void *structure,
+                   GError **error)
+{
+  g_auto(GStrv) names = g_key_file_get_keys(source->file, group, NULL, error);
+  if (!names)
+    return FALSE;
+  for (guint i = 0; names[i]; i++) {
+    const Key *key = find_key(keys, names[i]);
+    if (!key) {
+      g_autofree char *known = list_names(keys);
+      return key_fail(source, group, names[i], error, "there is no such key here; there are %s",
+                      known);
+    }
+    if (!read_key(source, group, key, structure, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+void keys_clear(const Key *keys, void *structure)
+{
+  for (; keys->name; keys++) {
+    void *field = (char *)structure + keys->offset;
+    if (keys->kind == KEY_TEXT || keys->kind == KEY_PATH)
+      g_clear_pointer((char **)field, g_free);
+    else if (keys->kind == KEY_LIST)
+      g_clear_pointer((char ***)field, g_strfreev);
+  }
+}
+
+static char *value_text(const Key *key, const void *field)
+{
+  char *const *text = field;
+  char **const *list = field;
+  switch (key->kind) {
+  case KEY_TEXT:
+  case KEY_PATH:
+    return g_strdup(*text ? *text : "");
+  case KEY_LIST:
+    return *list ? g_strjoinv(";", *list) : g_strdup("");
+  case KEY_SWITCH:
+  case KEY_CHOICE:
+  case KEY_COUNT:
+    return g_strdup_printf("%u", *(const guint *)field);
+  case KEY_SIZE:
+    return g_strdup_printf("%" G_GUINT64_FORMAT, *(const guint64 *)field);
+  default:
+    return g_strdup_printf("%.17g", *(const double *)field);
+  }
+}
+
+char *keys_fingerprint(const Key *keys, const void *structure)
+{
+  GString *all = g_string_new(NULL);
+  for (; keys->name; keys++) {
+    g_autofree char *value = value_text(keys, (const char *)structure + keys->offset);
+    g_string_append_printf(all, "%s=%s\n", keys->name, value);
+  }
+  return g_string_free(all, FALSE);
+}
+
+/* ---- Duplicates ---------------------------------------------------------------------------- */
+
+/* Returns: (transfer full): the name of the group that a line starts, or NULL */
+static char *group_of_line(const char *line)
+{
+  const char *end = strrchr(line, ']');
+  return *line == '[' && end ? g_strndup(line + 1, (gsize)(end - line - 1)) : NULL;
+}
+
+/* Returns: (transfer full): the key of a line, or NULL */
+static char *key_of_line(const char *line)
+{
+  const char *equals = strchr(line, '=');
+  return *line != '#' && equals ? g_strchomp(g_strndup(line, (gsize)(equals - line))) : NULL;
+}
+
+gboolean keys_check_unique(const KeySource *source, const char *text, GError **error)
+{
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  g_autoptr(GHashTable) groups = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr(GHashTable) keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autofree char *group = NULL;
+
+  for (guint i = 0; lines[i]; i++) {
+    const char *line = g_strchug(lines[i]);
+    char *name = group_of_line(line);
+    if (name) {
+      g_free(group);
+      group = g_strdup(name);
+      g_hash_table_remove_all(keys);
+      if (!g_hash_table_add(groups, name))
+        return key_fail(source, group, NULL, error, "line %u: this group is there already", i + 1);
+    } else if ((name = key_of_line(line)) && !g_hash_table_add(keys, g_strdup(name))) {
+      key_fail(source, group, name, error, "line %u: this key is there already", i + 1);
+      g_free(name);
+      return FALSE;
+    } else {
+      g_free(name);
+    }
+  }
+  return TRUE;
+}

@@ -1,0 +1,399 @@
+#include "config/config.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/config-key.h"
+#include "config/credentials.h"
+
+#define CAMERA_PREFIX "camera "
+#define DEFAULTS      "defaults"
+#define DAY           86400.0
+
+const char *const config_precisions[] = { "auto", "float32", "bf16", "int8", NULL };
+static const char *const frame_lines[] = { "none", "changes", "all", NULL };
+static const char *const transports[] = { "auto", "tcp", "udp", NULL };
+
+/* ---- Keys ---------------------------------------------------------------------------------- */
+
+#define OFFSET(field) G_STRUCT_OFFSET(STRUCTURE, field)
+
+#define STRUCTURE Config
+static const Key watch_keys[] = {
+  { "sync-interval", KEY_SECONDS, OFFSET(sync_interval), 0, 3600 },
+  { NULL },
+};
+#undef STRUCTURE
+
+#define STRUCTURE LogConfig
+static const Key log_keys[] = {
+  { "file", KEY_PATH, OFFSET(file) },
+  { "size", KEY_SIZE, OFFSET(size), 4096, 1099511627776.0 },
+  { "files", KEY_COUNT, OFFSET(files), 1, 1000 },
+  { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_lines },
+  { NULL },
+};
+#undef STRUCTURE
+
+#define STRUCTURE MqttConfig
+static const Key mqtt_keys[] = {
+  { "host", KEY_TEXT, OFFSET(host) },
+  { "port", KEY_COUNT, OFFSET(port), 1, 65535 },
+  { "tls", KEY_SWITCH, OFFSET(tls) },
+  { "ca-file", KEY_PATH, OFFSET(ca_file) },
+  { "credentials-file", KEY_PATH, OFFSET(credentials_file) },
+  { "credentials-env", KEY_TEXT, OFFSET(credentials_env) },
+  { "topic", KEY_TEXT, OFFSET(topic) },
+  { "client-id", KEY_TEXT, OFFSET(client_id) },
+  { "spool", KEY_PATH, OFFSET(spool) },
+  { "spool-size", KEY_SIZE, OFFSET(spool_size), 16384, 1099511627776.0 },
+  { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_lines },
+  { "retry-least", KEY_SECONDS, OFFSET(retry_least), 0.01, DAY },
+  { "retry-most", KEY_SECONDS, OFFSET(retry_most), 0.01, DAY },
+  { NULL },
+};
+#undef STRUCTURE
+
+#define STRUCTURE CameraConfig
+static const Key camera_keys[] = {
+  { "url", KEY_TEXT, OFFSET(url) },
+  { "credentials-file", KEY_PATH, OFFSET(credentials_file) },
+  { "credentials-env", KEY_TEXT, OFFSET(credentials_env) },
+  { "transport", KEY_CHOICE, OFFSET(transport), .choices = transports },
+  { "latency", KEY_SECONDS, OFFSET(latency), 0, 60 },
+  { "connect-timeout", KEY_SECONDS, OFFSET(connect_timeout), 0.1, 3600 },
+  { "stall-timeout", KEY_SECONDS, OFFSET(stall_timeout), 0.1, 3600 },
+  { "retry-least", KEY_SECONDS, OFFSET(retry_least), 0.01, DAY },
+  { "retry-most", KEY_SECONDS, OFFSET(retry_most), 0.01, DAY },
+  { "repeat", KEY_SWITCH, OFFSET(repeat) },
+  { "real-time", KEY_SWITCH, OFFSET(real_time) },
+  { "model", KEY_PATH, OFFSET(model) },
+  { "model-labels", KEY_PATH, OFFSET(model_labels) },
+  { "precision", KEY_CHOICE, OFFSET(precision), .choices = config_precisions },
+  { "threads", KEY_COUNT, OFFSET(threads), 1, 64 },
+  { "top-k", KEY_COUNT, OFFSET(top_k), 1, 1000 },
+  { "inference-interval", KEY_COUNT, OFFSET(interval), 1, 1000000 },
+  { "compute", KEY_RATIO, OFFSET(compute), 0, 1 },
+  { "min-compute", KEY_RATIO, OFFSET(least_compute), 0, 1 },
+  { "latency-budget", KEY_SECONDS, OFFSET(latency_budget), 0, 60 },
+  { "reuse-threshold", KEY_RATIO, OFFSET(reuse_threshold), 0, 1 },
+  { "max-age", KEY_SECONDS, OFFSET(max_age), 0, DAY },
+  { "labels", KEY_LIST, OFFSET(labels) },
+  { "threshold", KEY_RATIO, OFFSET(threshold), 0, 1 },
+  { "keep-threshold", KEY_RATIO, OFFSET(keep_threshold), 0, 1 },
+  { "appear-after", KEY_SECONDS, OFFSET(appear_after), 0, DAY },
+  { "vanish-after", KEY_SECONDS, OFFSET(vanish_after), 0, DAY },
+  { NULL },
+};
+#undef STRUCTURE
+
+static const CameraConfig camera_defaults = {
+  .transport = TRANSPORT_TCP,
+  .latency = 0.2,
+  .connect_timeout = 20,
+  .stall_timeout = 10,
+  .retry_least = 1,
+  .retry_most = 60,
+  .threads = 1,
+  .top_k = 5,
+  .interval = 1,
+  .compute = -1,
+  .least_compute = -1,
+  .threshold = 0.5,
+  .keep_threshold = -1,
+  .appear_after = 0.5,
+  .vanish_after = 2,
+};
+
+/* ---- Groups -------------------------------------------------------------------------------- */
+
+static gboolean check_credentials(const KeySource *source, const char *group, const char *file,
+                                  const char *variable, GError **error)
+{
+  g_autofree char *user = NULL, *password = NULL;
+  g_autoptr(GError) wrong = NULL;
+  const char *key = file ? "credentials-file" : "credentials-env";
+  if (file && variable)
+    return key_fail(source, group, key, error, "credentials-env is given as well");
+  if (!credentials_read(file, variable, &user, &password, &wrong))
+    return key_fail(source, group, key, error, "%s", wrong->message);
+  return TRUE;
+}
+
+/* What is not there yet is made at the start. */
+static gboolean check_writable(const KeySource *source, const char *group, const char *key,
+                               const char *path, GError **error)
+{
+  g_autofree char *at = g_strdup(path);
+  while (access(at, F_OK) < 0 && strcmp(at, "/")) {
+    char *parent = g_path_get_dirname(at);
+    g_free(at);
+    at = parent;
+  }
+  if (strcmp(at, path) && !g_file_test(at, G_FILE_TEST_IS_DIR))
+    return key_fail(source, group, key, error, "%s: %s is not a folder", path, at);
+  return access(at, W_OK) == 0 ||
+         key_fail(source, group, key, error, "%s: %s cannot be written to", path, at);
+}
+
+static gboolean check_retries(const KeySource *source, const char *group, double least, double most,
+                              GError **error)
+{
+  return least <= most || key_fail(source, group, "retry-least", error,
+                                   "%g is more than retry-most, which is %g", least, most);
+}
+
+static gboolean read_log(const KeySource *source, Config *config, GError **error)
+{
+  LogConfig *log = &config->log;
+  *log = (LogConfig){ .size = 10 << 20, .files = 5, .frames = FRAME_LINES_ALL };
+  if (!g_key_file_has_group(source->file, "log"))
+    return TRUE;
+  if (!keys_read(source, "log", log_keys, log, error))
+    return FALSE;
+  if (!log->file)
+    return key_fail(source, "log", "file", error, "is missing");
+  return check_writable(source, "log", "file", log->file, error);
+}
+
+static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GError **error)
+{
+  if (!mqtt->host)
+    return key_fail(source, "mqtt", "host", error, "is missing");
+  if (!mqtt->spool)
+    return key_fail(source, "mqtt", "spool", error, "is missing: a folder for what waits");
+  if (strpbrk(mqtt->topic, "+#"))
+    return key_fail(source, "mqtt", "topic", error, "\"%s\" holds a wildcard", mqtt->topic);
+  if (mqtt->ca_file && !mqtt->tls)
+    return key_fail(source, "mqtt", "ca-file", error, "is given, but tls is not true");
+  if (mqtt->ca_file && access(mqtt->ca_file, R_OK) < 0)
+    return key_fail(source, "mqtt", "ca-file", error, "%s cannot be read", mqtt->ca_file);
+  return check_retries(source, "mqtt", mqtt->retry_least, mqtt->retry_most, error) &&
+         check_credentials(source, "mqtt", mqtt->credentials_file, mqtt->credentials_env, error) &&
+         check_writable(source, "mqtt", "spool", mqtt->spool, error);
+}
+
+static gboolean read_mqtt(const KeySource *source, Config *config, GError **error)
+{
+  MqttConfig *mqtt = &config->mqtt;
+  *mqtt = (MqttConfig){
+    .topic = g_strdup("vitgate"),
+    .spool_size = 64 << 20,
+    .retry_least = 1,
+    .retry_most = 60,
+  };
+  if (!g_key_file_has_group(source->file, "mqtt"))
+    return TRUE;
+  if (!keys_read(source, "mqtt", mqtt_keys, mqtt, error) || !check_mqtt(source, mqtt, error))
+    return FALSE;
+  if (!mqtt->port)
+    mqtt->port = mqtt->tls ? 8883 : 1883;
+  return TRUE;
+}
+
+/* ---- Cameras ------------------------------------------------------------------------------- */
+
+static gboolean check_url(const KeySource *source, const char *group, const char *url,
+                          GError **error)
+{
+  static const char *const schemes[] = { "rtsp", "rtsps", "file", "v4l2", "http", "https", NULL };
+  g_autoptr(GError) wrong = NULL;
+  g_autoptr(GUri) uri = g_uri_parse(
+      url, G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_ENCODED | G_URI_FLAGS_PARSE_RELAXED, &wrong);
+  if (!uri)
+    return key_fail(source, group, "url", error, "\"%s\" is not a URL: %s", url, wrong->message);
+  if (g_uri_get_userinfo(uri))
+    return key_fail(source, group, "url", error,
+                    "names and passwords belong into credentials-file or credentials-env");
+  const char *scheme = g_uri_get_scheme(uri), *host = g_uri_get_host(uri);
+  if (!g_strv_contains(schemes, scheme)) {
+    g_autofree char *known = g_strjoinv(", ", (char **)schemes);
+    return key_fail(source, group, "url", error, "\"%s\" begins with none of %s", url, known);
+  }
+  gboolean local = !strcmp(scheme, "file") || !strcmp(scheme, "v4l2");
+  if (local && (*g_uri_get_path(uri) != '/' || (host && *host)))
+    return key_fail(source, group, "url", error, "\"%s\" is not %s:///PATH", url, scheme);
+  if (!local && (!host || !*host))
+    return key_fail(source, group, "url", error, "\"%s\" names no host", url);
+  return TRUE;
+}
+
+static gboolean check_readable(const KeySource *source, const char *group, const char *key,
+                               const char *path, GError **error)
+{
+  struct stat status;
+  if (!path)
+    return TRUE;
+  if (stat(path, &status) < 0 || access(path, R_OK) < 0)
+    return key_fail(source, group, key, error, "%s cannot be read: %s", path, g_strerror(errno));
+  return S_ISREG(status.st_mode) || key_fail(source, group, key, error, "%s is not a file", path);
+}
+
+static gboolean check_scheme(const KeySource *source, const char *group, const CameraConfig *camera,
+                             GError **error)
+{
+  gboolean file = config_is_file(camera);
+  if (camera->repeat && !file)
+    return key_fail(source, group, "repeat", error, "only a file:/// can be repeated");
+  if (camera->real_time && !file)
+    return key_fail(source, group, "real-time", error, "is for a file:/// alone");
+  if ((camera->credentials_file || camera->credentials_env) &&
+      (file || g_str_has_prefix(camera->url, "v4l2:")))
+    return key_fail(source, group, "url", error, "takes no credentials");
+  return TRUE;
+}
+
+static gboolean check_camera(const KeySource *source, const char *group, const CameraConfig *camera,
+                             GError **error)
+{
+  if (!camera->url)
+    return key_fail(source, group, "url", error, "is missing");
+  if (camera->keep_threshold > camera->threshold)
+    return key_fail(source, group, "keep-threshold", error,
+                    "%g is more than threshold, which is %g", camera->keep_threshold,
+                    camera->threshold);
+  if (camera->compute >= 0 && camera->least_compute > camera->compute)
+    return key_fail(source, group, "min-compute", error, "%g is more than compute, which is %g",
+                    camera->least_compute, camera->compute);
+  return check_url(source, group, camera->url, error) &&
+         check_scheme(source, group, camera, error) &&
+         check_retries(source, group, camera->retry_least, camera->retry_most, error) &&
+         check_credentials(source, group, camera->credentials_file, camera->credentials_env,
+                           error) &&
+         check_readable(source, group, "model", camera->model, error) &&
+         check_readable(source, group, "model-labels", camera->model_labels, error);
+}
+
+/* A name is a level of a topic and part of lines. */
+static gboolean check_name(const KeySource *source, const char *group, const char *name,
+                           GError **error)
+{
+  if (!*name)
+    return key_fail(source, group, NULL, error, "the camera has no name: [camera NAME]");
+  if (strpbrk(name, "/+#\\\"") || *name == ' ' || g_str_has_suffix(name, " "))
+    return key_fail(source, group, NULL, error,
+                    "a camera's name holds none of / + # \\ \" and no spaces around it");
+  return TRUE;
+}
+
+static void camera_free(CameraConfig *self)
+{
+  keys_clear(camera_keys, self);
+  g_free(self->name);
+  g_free(self->fingerprint);
+  g_free(self);
+}
+
+static gboolean read_camera(const KeySource *source, const char *group, Config *config,
+                            GError **error)
+{
+  CameraConfig *camera = g_new(CameraConfig, 1);
+  *camera = camera_defaults;
+  g_ptr_array_add(config->cameras, camera);
+  camera->name = g_strdup(group + strlen(CAMERA_PREFIX));
+  if (!check_name(source, group, camera->name, error))
+    return FALSE;
+  if (g_key_file_has_group(source->file, DEFAULTS) &&
+      !keys_read(source, DEFAULTS, camera_keys, camera, error))
+    return FALSE;
+  if (!keys_read(source, group, camera_keys, camera, error))
+    return FALSE;
+  if (camera->keep_threshold < 0)
+    camera->keep_threshold = 0.8 * camera->threshold;
+  camera->fingerprint = keys_fingerprint(camera_keys, camera);
+  return check_camera(source, group, camera, error);
+}
+
+/* ---- The file ------------------------------------------------------------------------------ */
+
+static gboolean read_cameras(const KeySource *source, Config *config, GError **error)
+{
+  static const char *const others[] = { "watch", "log", "mqtt", DEFAULTS, NULL };
+  g_auto(GStrv) groups = g_key_file_get_groups(source->file, NULL);
+  for (guint i = 0; groups[i]; i++) {
+    if (g_str_has_prefix(groups[i], CAMERA_PREFIX)) {
+      if (!read_camera(source, groups[i], config, error))
+        return FALSE;
+    } else if (!g_strv_contains(others, groups[i])) {
+      return key_fail(source, groups[i], NULL, error,
+                      "there is no such group; there are watch, log, mqtt, defaults and camera "
+                      "NAME");
+    }
+  }
+  if (config->cameras->len > 0)
+    return TRUE;
+  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
+              "%s: no cameras: there is no group [camera NAME]", source->path);
+  return FALSE;
+}
+
+static gboolean read_groups(const KeySource *source, Config *config, GError **error)
+{
+  config->sync_interval = 5;
+  if (g_key_file_has_group(source->file, "watch") &&
+      !keys_read(source, "watch", watch_keys, config, error))
+    return FALSE;
+  return read_log(source, config, error) && read_mqtt(source, config, error) &&
+         read_cameras(source, config, error);
+}
+
+static gboolean load(KeySource *source, Config *config, GError **error)
+{
+  g_autofree char *text = NULL;
+  gsize length;
+  if (!g_file_get_contents(source->path, &text, &length, error))
+    return FALSE;
+  if (strlen(text) != length || !g_utf8_validate(text, -1, NULL)) {
+    g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE, "%s: is not text in UTF-8",
+                source->path);
+    return FALSE;
+  }
+  if (!g_key_file_load_from_data(source->file, text, length, G_KEY_FILE_NONE, error)) {
+    g_prefix_error(error, "%s: ", source->path);
+    return FALSE;
+  }
+  return keys_check_unique(source, text, error) && read_groups(source, config, error);
+}
+
+Config *config_load(const char *path, GError **error)
+{
+  g_autofree char *absolute = g_canonicalize_filename(path, NULL);
+  g_autofree char *folder = g_path_get_dirname(absolute);
+  g_autoptr(GKeyFile) file = g_key_file_new();
+  KeySource source = { .path = path, .folder = folder, .file = file };
+  g_autoptr(Config) config = g_new0(Config, 1);
+  g_atomic_ref_count_init(&config->references);
+  config->path = g_strdup(path);
+  config->cameras = g_ptr_array_new_with_free_func((GDestroyNotify)camera_free);
+  return load(&source, config, error) ? g_steal_pointer(&config) : NULL;
+}
+
+Config *config_ref(Config *self)
+{
+  g_atomic_ref_count_inc(&self->references);
+  return self;
+}
+
+void config_unref(Config *self)
+{
+  if (!g_atomic_ref_count_dec(&self->references))
+    return;
+  keys_clear(log_keys, &self->log);
+  keys_clear(mqtt_keys, &self->mqtt);
+  g_ptr_array_unref(self->cameras);
+  g_free(self->path);
+  g_free(self);
+}
+
+gboolean config_is_file(const CameraConfig *camera)
+{
+  return g_str_has_prefix(camera->url, "file:");
+}
+
+gboolean config_mqtt_equal(const MqttConfig *a, const MqttConfig *b)
+{
+  g_autofree char *one = keys_fingerprint(mqtt_keys, a), *other = keys_fingerprint(mqtt_keys, b);
+  return !strcmp(one, other);
+}

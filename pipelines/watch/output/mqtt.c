@@ -1,0 +1,382 @@
+#include "output/mqtt.h"
+
+#include <errno.h>
+#include <mosquitto.h>
+#include <poll.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/backoff.h"
+#include "base/line-file.h"
+#include "base/note.h"
+#include "config/credentials.h"
+
+#define KEEP_ALIVE   30 /* seconds */
+#define IN_FLIGHT    20 /* messages sent and not confirmed */
+#define ANSWER_TIME  (10 * G_USEC_PER_SEC)
+#define PARTING_TIME (2 * G_USEC_PER_SEC)
+#define JOIN_TIME    (5 * G_USEC_PER_SEC)
+
+/* A message on its way. */
+typedef struct {
+  int id; /* the library's */
+  guint64 number;
+  gboolean confirmed;
+} Sent;
+
+struct _Mqtt {
+  /* Set before the thread starts. */
+  char *host, *ca_file, *credentials_file, *credentials_env, *client_id;
+  int port;
+  gboolean tls;
+  Spool *spool;
+  int wake; /* an eventfd: there is something to do */
+  GThread *thread;
+
+  /* The thread's own. */
+  struct mosquitto *client;
+  GQueue sent;
+  Backoff backoff;
+  gboolean refused;
+
+  GMutex lock;
+  GCond ended;
+  gboolean stopping, delivering, over, connected;
+  char *error;
+};
+
+/* ---- What is told -------------------------------------------------------------------------- */
+
+static void set_connected(Mqtt *self)
+{
+  g_mutex_lock(&self->lock);
+  self->connected = TRUE;
+  g_clear_pointer(&self->error, g_free);
+  g_mutex_unlock(&self->lock);
+  SpoolStatus status;
+  spool_get_status(self->spool, &status);
+  note("MQTT broker %s:%d: connected; %" G_GUINT64_FORMAT " messages wait", self->host, self->port,
+       status.queued);
+}
+
+/* The same trouble again is no news. */
+static void set_trouble(Mqtt *self, const char *reason)
+{
+  g_mutex_lock(&self->lock);
+  gboolean news = self->connected || g_strcmp0(self->error, reason) != 0;
+  self->connected = FALSE;
+  g_free(self->error);
+  self->error = g_strdup(reason);
+  g_mutex_unlock(&self->lock);
+  if (news)
+    note("MQTT broker %s:%d: %s; messages wait on disk", self->host, self->port, reason);
+}
+
+static gboolean is_stopping(Mqtt *self)
+{
+  g_mutex_lock(&self->lock);
+  gboolean stopping = self->stopping;
+  g_mutex_unlock(&self->lock);
+  return stopping;
+}
+
+static gboolean is_delivering(Mqtt *self)
+{
+  g_mutex_lock(&self->lock);
+  gboolean delivering = self->delivering;
+  g_mutex_unlock(&self->lock);
+  return delivering;
+}
+
+static const char *describe(int code)
+{
+  return code == MOSQ_ERR_ERRNO ? g_strerror(errno) : mosquitto_strerror(code);
+}
+
+/* ---- The library's calls ------------------------------------------------------------------- */
+
+static void on_connect(struct mosquitto *client, void *data, int code)
+{
+  Mqtt *self = data;
+  if (code == 0) {
+    set_connected(self);
+  } else {
+    self->refused = TRUE;
+    g_autofree char *reason = g_strdup_printf("it refuses us: %s", mosquitto_connack_string(code));
+    set_trouble(self, reason);
+  }
+}
+
+/* Confirmations may come in any order; the spool takes them in its own. */
+static void release_confirmed(Mqtt *self)
+{
+  Sent *first;
+  while ((first = g_queue_peek_head(&self->sent)) && first->confirmed) {
+    spool_acknowledge(self->spool, first->number);
+    g_free(g_queue_pop_head(&self->sent));
+  }
+}
+
+static void on_publish(struct mosquitto *client, void *data, int id)
+{
+  Mqtt *self = data;
+  for (GList *link = self->sent.head; link; link = link->next) {
+    Sent *sent = link->data;
+    if (sent->id == id && !sent->confirmed) {
+      sent->confirmed = TRUE;
+      break;
+    }
+  }
+  release_confirmed(self);
+}
+
+/* ---- One connection ------------------------------------------------------------------------ */
+
+static void remember_sent(Mqtt *self, int id, guint64 number, gboolean confirmed)
+{
+  Sent *sent = g_new(Sent, 1);
+  *sent = (Sent){ .id = id, .number = number, .confirmed = confirmed };
+  g_queue_push_tail(&self->sent, sent);
+}
+
+static int send_messages(Mqtt *self)
+{
+  int code = MOSQ_ERR_SUCCESS;
+  while (code == MOSQ_ERR_SUCCESS && self->sent.length < IN_FLIGHT) {
+    g_autofree char *topic = NULL, *payload = NULL;
+    guint64 number;
+    int id = 0;
+    if (!spool_read(self->spool, &number, &topic, &payload))
+      break;
+    code = mosquitto_publish(self->client, &id, topic, (int)strlen(payload), payload, 1, false);
+    gboolean impossible =
+        code == MOSQ_ERR_INVAL || code == MOSQ_ERR_PAYLOAD_SIZE || code == MOSQ_ERR_MALFORMED_UTF8;
+    if (impossible) {
+      note("MQTT: a message cannot be published (%s), to %s", mosquitto_strerror(code), topic);
+      code = MOSQ_ERR_SUCCESS;
+    }
+    if (code == MOSQ_ERR_SUCCESS)
+      remember_sent(self, id, number, impossible);
+  }
+  release_confirmed(self);
+  return code;
+}
+
+/* Waits until the broker says something, a message comes in, or @timeout (ms) is over. */
+static void wait_for_work(Mqtt *self, int timeout)
+{
+  short writing = mosquitto_want_write(self->client) ? POLLOUT : 0;
+  struct pollfd files[] = {
+    { .fd = self->wake, .events = POLLIN },
+    { .fd = mosquitto_socket(self->client), .events = (short)(POLLIN | writing) },
+  };
+  if (poll(files, G_N_ELEMENTS(files), timeout) > 0 && files[0].revents) {
+    uint64_t count;
+    if (read(self->wake, &count, sizeof count) < 0)
+      g_debug("eventfd: %s", g_strerror(errno));
+  }
+}
+
+static gboolean has_delivered_all(Mqtt *self)
+{
+  SpoolStatus status;
+  spool_get_status(self->spool, &status);
+  return status.queued == 0;
+}
+
+/* Returns: why the connection ended; NULL where we ended it, or the broker has refused us */
+static const char *serve(Mqtt *self)
+{
+  const gint64 start = g_get_monotonic_time();
+  gint64 parting = 0;
+  for (;;) {
+    int code = self->connected ? send_messages(self) : MOSQ_ERR_SUCCESS;
+    if (code == MOSQ_ERR_SUCCESS) {
+      wait_for_work(self, 1000);
+      code = mosquitto_loop(self->client, 0, 1);
+    }
+    if (self->refused)
+      return NULL;
+    if (code != MOSQ_ERR_SUCCESS)
+      return describe(code);
+
+    gint64 now = g_get_monotonic_time();
+    if (!self->connected && now - start > ANSWER_TIME)
+      return "it does not answer";
+    if (!is_stopping(self))
+      continue;
+    parting = parting ? parting : now + PARTING_TIME;
+    if (!self->connected || !is_delivering(self) || now > parting || has_delivered_all(self))
+      return NULL;
+  }
+}
+
+/* Returns: FALSE with an error */
+static gboolean set_up_client(Mqtt *self, GError **error)
+{
+  g_autofree char *user = NULL, *password = NULL;
+  if (!credentials_read(self->credentials_file, self->credentials_env, &user, &password, error))
+    return FALSE;
+  self->client = mosquitto_new(self->client_id, true, self);
+  if (!self->client)
+    return line_file_fail(error, "a client");
+  mosquitto_connect_callback_set(self->client, on_connect);
+  mosquitto_publish_callback_set(self->client, on_publish);
+  mosquitto_max_inflight_messages_set(self->client, IN_FLIGHT);
+
+  int code = MOSQ_ERR_SUCCESS;
+  if (user)
+    code = mosquitto_username_pw_set(self->client, user, password);
+  if (code == MOSQ_ERR_SUCCESS && self->tls)
+    code = mosquitto_tls_set(self->client, self->ca_file, self->ca_file ? NULL : "/etc/ssl/certs",
+                             NULL, NULL, NULL);
+  /* The asynchronous call would try the first of a name's addresses alone. */
+  if (code == MOSQ_ERR_SUCCESS)
+    code = mosquitto_connect(self->client, self->host, self->port, KEEP_ALIVE);
+  if (code == MOSQ_ERR_SUCCESS)
+    return TRUE;
+  g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, describe(code));
+  return FALSE;
+}
+
+static void connect_and_serve(Mqtt *self)
+{
+  g_autoptr(GError) error = NULL;
+  const gint64 start = g_get_monotonic_time();
+
+  self->refused = FALSE;
+  const char *reason = set_up_client(self, &error) ? serve(self) : error->message;
+  if (self->connected)
+    backoff_succeeded(&self->backoff, (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
+  if (self->refused)
+    backoff_slow_down(&self->backoff);
+  if (reason)
+    set_trouble(self, reason);
+  if (self->client) {
+    mosquitto_disconnect(self->client);
+    mosquitto_loop(self->client, 0, 1);
+    mosquitto_destroy(self->client);
+    self->client = NULL;
+  }
+  /* What was sent and not confirmed is sent again, in its order. */
+  g_queue_clear_full(&self->sent, g_free);
+  if (!is_stopping(self))
+    spool_rewind(self->spool);
+}
+
+/* ---- The thread ---------------------------------------------------------------------------- */
+
+static void wait_to_retry(Mqtt *self)
+{
+  const gint64 end = g_get_monotonic_time() +
+                     (gint64)(backoff_step(&self->backoff, g_random_double()) * G_USEC_PER_SEC);
+  g_mutex_lock(&self->lock);
+  while (!self->stopping && g_cond_wait_until(&self->ended, &self->lock, end))
+    ;
+  g_mutex_unlock(&self->lock);
+}
+
+static gpointer run(gpointer data)
+{
+  Mqtt *self = data;
+  while (!is_stopping(self)) {
+    connect_and_serve(self);
+    wait_to_retry(self);
+  }
+  g_mutex_lock(&self->lock);
+  self->over = TRUE;
+  g_cond_broadcast(&self->ended);
+  g_mutex_unlock(&self->lock);
+  return NULL;
+}
+
+static void wake_up(Mqtt *self)
+{
+  const uint64_t one = 1;
+  if (write(self->wake, &one, sizeof one) < 0)
+    g_debug("eventfd: %s", g_strerror(errno));
+}
+
+void mqtt_publish(Mqtt *self, const char *topic, const char *payload, gsize length)
+{
+  spool_append(self->spool, topic, payload, length);
+  wake_up(self);
+}
+
+void mqtt_get_status(Mqtt *self, MqttStatus *status)
+{
+  g_mutex_lock(&self->lock);
+  status->connected = self->connected;
+  status->error = g_strdup(self->error);
+  g_mutex_unlock(&self->lock);
+}
+
+void mqtt_status_clear(MqttStatus *status)
+{
+  g_clear_pointer(&status->error, g_free);
+}
+
+Mqtt *mqtt_new(const MqttConfig *config, Spool *spool)
+{
+  Mqtt *self = g_new0(Mqtt, 1);
+  self->spool = spool_ref(spool);
+  spool_rewind(spool);
+  self->host = g_strdup(config->host);
+  self->port = (int)config->port;
+  self->tls = config->tls;
+  self->ca_file = g_strdup(config->ca_file);
+  self->credentials_file = g_strdup(config->credentials_file);
+  self->credentials_env = g_strdup(config->credentials_env);
+  self->client_id = g_strdup(config->client_id);
+  self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  backoff_init(&self->backoff, config->retry_least, config->retry_most);
+  g_queue_init(&self->sent);
+  g_mutex_init(&self->lock);
+  g_cond_init(&self->ended);
+  self->thread = g_thread_new("mqtt", run, self);
+  return self;
+}
+
+void mqtt_stop(Mqtt *self, gboolean deliver)
+{
+  const gint64 end = g_get_monotonic_time() + JOIN_TIME;
+  g_mutex_lock(&self->lock);
+  self->stopping = TRUE;
+  self->delivering = deliver;
+  g_cond_broadcast(&self->ended);
+  wake_up(self);
+  while (!self->over && g_cond_wait_until(&self->ended, &self->lock, end))
+    ;
+  g_mutex_unlock(&self->lock);
+}
+
+void mqtt_free(Mqtt **mqtt)
+{
+  Mqtt *self = *mqtt;
+  *mqtt = NULL;
+  if (!self)
+    return;
+  g_mutex_lock(&self->lock);
+  gboolean over = self->over;
+  g_mutex_unlock(&self->lock);
+  if (!over) {
+    /* Asking for a name's address, or for a connection, can take minutes; what the thread may
+     * still use is not freed. */
+    note("MQTT broker %s: cannot be reached, and does not stop trying", self->host);
+    return;
+  }
+  g_thread_join(self->thread);
+  spool_unref(&self->spool);
+  close(self->wake);
+  g_mutex_clear(&self->lock);
+  g_cond_clear(&self->ended);
+  g_free(self->host);
+  g_free(self->ca_file);
+  g_free(self->credentials_file);
+  g_free(self->credentials_env);
+  g_free(self->client_id);
+  g_free(self->error);
+  g_free(self);
+}

@@ -1,0 +1,82 @@
+"""Finds the coefficients of the polynomials in engine/kernels/polynomials.h.
+
+Weighted least squares on Chebyshev nodes, reweighted (Lawson) until the largest error is level;
+rational functions by Sanathanan-Koerner iteration. Prints the largest error in double precision.
+"""
+import math
+
+import numpy as np
+
+
+def nodes(low, high, n=4000):
+    k = np.arange(n)
+    return (low + high) / 2 + (high - low) / 2 * np.cos(np.pi * (k + 0.5) / n)
+
+
+def fit(x, target, scale, numerator, denominator, rounds=400):
+    """Fits target(x) by scale(x) * P(x)/Q(x), Q(0) = 1; returns (P, Q, largest error)."""
+    weights, q = np.ones_like(x), np.ones_like(x)
+    best = (None, None, np.inf)
+    for _ in range(rounds):
+        columns = [scale * x**i / q for i in range(numerator + 1)]
+        columns += [-target * x**i / q for i in range(1, denominator + 1)]
+        w = np.sqrt(weights)
+        norm = [np.abs(c).max() for c in columns]
+        matrix = np.stack([c / n * w for c, n in zip(columns, norm)], 1)
+        solution = np.linalg.lstsq(matrix, target / q * w, rcond=None)[0] / norm
+        p = solution[:numerator + 1]
+        d = np.concatenate([[1.0], solution[numerator + 1:]])
+        q = np.polyval(d[::-1], x)
+        error = np.abs(scale * np.polyval(p[::-1], x) / q - target)
+        if error.max() < best[2]:
+            best = (p, d, error.max())
+        weights *= error / error.mean() + 1e-3
+        weights /= weights.mean()
+    return best
+
+
+def show(name, coefficients):
+    print(name, ', '.join(f'{c:.9e}f' for c in coefficients))
+
+
+# exp(r) on [-ln2/2, ln2/2], relative error.
+r = nodes(-math.log(2) / 2, math.log(2) / 2)
+p, _, _ = fit(r, np.ones_like(r), np.exp(-r), 6, 0)
+show('exp', p)
+print('largest relative error', np.abs(np.polyval(p[::-1], r) * np.exp(-r) - 1).max())
+
+# normal distribution: Phi(x) - 1/2 = x * P(x^2)/Q(x^2) for 0 <= x <= LIMIT
+LIMIT = 5.5
+x = nodes(0, LIMIT)
+phi = np.array([0.5 * math.erf(v / math.sqrt(2)) for v in x])
+for n, d in ((4, 4), (5, 4), (5, 5)):
+    p, q, error = fit(x * x, phi, x, n, d)
+    show('gelu P', p)
+    show('gelu Q', q)
+    ulp = np.float32
+    u = (x * x).astype(ulp)
+    num = np.zeros_like(u)
+    for c in p[::-1]:
+        num = num * u + ulp(c)
+    den = np.zeros_like(u)
+    for c in q[::-1]:
+        den = den * u + ulp(c)
+    y = x.astype(ulp) * num / den
+    print('degrees', n, d, 'largest error of Phi', error, 'in float32', np.abs(y - phi).max())
+
+# coarse GELU: -t Phi(-t) = t * P(t) for 0 <= t <= LIMIT, beyond which it is taken to stay the same
+LIMIT = 3.9
+t = nodes(0, LIMIT)
+tail = np.array([-v * 0.5 * math.erfc(v / math.sqrt(2)) for v in t])
+p, _, error = fit(t, tail, t, 7, 0)
+show('coarse gelu', p)
+beyond = np.linspace(LIMIT, 10, 1000)
+last = LIMIT * np.polyval(p[::-1], LIMIT)
+print('largest error', error, 'beyond the limit',
+      max(abs(last + v * 0.5 * math.erfc(v / math.sqrt(2))) for v in beyond))
+
+# 2^f on [-1/2, 1/2], relative error
+f = nodes(-0.5, 0.5)
+p, _, _ = fit(f, np.ones_like(f), np.exp2(-f), 3, 0)
+show('coarse exp2', p)
+print('largest relative error', np.abs(np.polyval(p[::-1], f) * np.exp2(-f) - 1).max())

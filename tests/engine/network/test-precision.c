@@ -1,0 +1,187 @@
+/* Models whose products are in less than float32: near the float32 golden logits, the same for any
+ * batch and number of threads, and refused where that cannot be. */
+#include <math.h>
+
+#include "fixture.h"
+#include "kernels/bf16.h"
+#include "model-file.h"
+
+enum { N_IMAGES = 3 };
+
+static const char *const models[] = { "small", "odd",           "distilled",
+                                      "cut",   "unbiased",      "deit3",
+                                      "mean",  "t2t-performer", "t2t-transformer" };
+
+/* Of the widest gap between two logits of an image. Roundings to 8 bits of every product's inputs
+ * add up over the blocks; these models are random and have no margin that training would leave. */
+static const struct {
+  VitgatePrecision precision;
+  float tolerance;
+} precisions[] = { { VITGATE_PRECISION_BF16, 0.02f }, { VITGATE_PRECISION_INT8, 0.06f } };
+
+typedef struct {
+  VitgateModel *model; /* NULL: the CPU has no such products */
+  const VitgateModelInfo *info;
+  Safetensors *golden;
+  const float *inputs, *logits;
+} Case;
+
+/* @which: precision and model */
+static Case open_case(int which)
+{
+  const char *name = models[which % (int)G_N_ELEMENTS(models)];
+  const VitgatePrecision precision = precisions[which / (int)G_N_ELEMENTS(models)].precision;
+  g_autofree char *path = fixture_golden("model", name);
+  g_autoptr(GError) error = NULL;
+  Case c = { .model = vitgate_model_open_with(path, precision, &error) };
+  if (!c.model && precision == VITGATE_PRECISION_BF16 && !vitgate__bf16_kernels()) {
+    assert_error(error, VITGATE_ERROR_UNSUPPORTED, "no products of bf16");
+    return c;
+  }
+  assert_success(c.model, error);
+  c.info = vitgate_model_get_info(c.model);
+  ck_assert_int_eq(c.info->precision, precision);
+  c.golden = fixture_open_golden("golden", name);
+  c.inputs = vitgate__safetensors_find(c.golden, "input")->data;
+  c.logits = vitgate__safetensors_find(c.golden, "logits")->data;
+  return c;
+}
+
+static void close_case(Case *c)
+{
+  vitgate_model_unref(&c->model);
+  vitgate__safetensors_close(&c->golden);
+}
+
+START_TEST(logits_are_near_those_of_float32)
+{
+  Case c = open_case(_i);
+  if (!c.model)
+    return;
+  const float tolerance = precisions[_i / (int)G_N_ELEMENTS(models)].tolerance;
+  g_autoptr(VitgateSession) session = fixture_session(c.model, 1, N_IMAGES);
+  const VitgateResult *results = fixture_forward(session, c.inputs, N_IMAGES);
+  gboolean differs = FALSE;
+  for (guint i = 0; i < N_IMAGES; i++) {
+    const float *expected = c.logits + i * c.info->n_classes;
+    float least = INFINITY, most = -INFINITY;
+    for (guint j = 0; j < c.info->n_classes; j++) {
+      least = MIN(least, expected[j]);
+      most = MAX(most, expected[j]);
+    }
+    for (guint j = 0; j < c.info->n_classes; j++) {
+      const float error = fabsf(results[i].logits[j] - expected[j]) / (most - least);
+      differs |= error > 1e-5f;
+      assert_each(error <= tolerance, "%s: image %u, class %u: %g, expected %g: off by %g of %g",
+                  models[_i % (int)G_N_ELEMENTS(models)], i, j, results[i].logits[j], expected[j],
+                  error, tolerance);
+    }
+  }
+  ck_assert_msg(differs, "nothing was rounded");
+  close_case(&c);
+}
+END_TEST
+
+START_TEST(batches_and_threads_do_not_matter)
+{
+  Case c = open_case(_i);
+  if (!c.model)
+    return;
+  const gsize image = (gsize)3 * c.info->image_size * c.info->image_size;
+  const gsize n_bytes = c.info->n_classes * sizeof(float);
+  g_autoptr(VitgateSession) single = fixture_session(c.model, 1, 1);
+  for (guint threads = 1; threads <= 3; threads++) {
+    g_autoptr(VitgateSession) batch = fixture_session(c.model, threads, N_IMAGES);
+    const VitgateResult *results = fixture_forward(batch, c.inputs, N_IMAGES);
+    for (guint i = 0; i < N_IMAGES; i++)
+      ck_assert_mem_eq(results[i].logits, fixture_forward(single, c.inputs + i * image, 1)->logits,
+                       n_bytes);
+  }
+  close_case(&c);
+}
+END_TEST
+
+START_TEST(each_precision_of_a_file_is_a_model_of_its_own)
+{
+  g_autofree char *path = fixture_golden("model", "small");
+  g_autoptr(VitgateModel) automatic = vitgate_model_open(path, NULL);
+  g_autoptr(VitgateModel) whole = vitgate_model_open_with(path, VITGATE_PRECISION_FLOAT32, NULL);
+  g_autoptr(VitgateModel) rounded = vitgate_model_open_with(path, VITGATE_PRECISION_INT8, NULL);
+  g_autoptr(VitgateModel) again = vitgate_model_open_with(path, VITGATE_PRECISION_INT8, NULL);
+  ck_assert_ptr_eq(automatic, whole);
+  ck_assert_ptr_ne(rounded, whole);
+  ck_assert_ptr_eq(rounded, again);
+}
+END_TEST
+
+/* What a file tells of its precisions, and what is taken unasked. */
+static const struct {
+  const char *agreement;
+  VitgatePrecision taken;
+} records[] = {
+  { NULL, VITGATE_PRECISION_FLOAT32 },
+  { "{}", VITGATE_PRECISION_FLOAT32 },
+  { "{\"int8\": 0.986}", VITGATE_PRECISION_INT8 },
+  { "{\"int8\": 0.984}", VITGATE_PRECISION_FLOAT32 },
+  { "{\"float32\": 0.85, \"int8\": 0.836}", VITGATE_PRECISION_INT8 },
+  { "{\"float32\": 0.85, \"int8\": 0.834}", VITGATE_PRECISION_FLOAT32 },
+  { "{\"float32\": 0.01}", VITGATE_PRECISION_FLOAT32 },
+};
+
+START_TEST(the_file_tells_what_is_taken_unasked)
+{
+  g_autoptr(ModelFile) file = model_file_read("small");
+  model_file_set(file, "precision_agreement", records[_i].agreement);
+  g_autoptr(VitgateModel) model = model_file_open(file, "small");
+  ck_assert_int_eq(vitgate_model_get_info(model)->precision, records[_i].taken);
+}
+END_TEST
+
+START_TEST(precisions_have_names)
+{
+  VitgatePrecision found;
+  for (int p = VITGATE_PRECISION_AUTO; p <= VITGATE_PRECISION_INT8; p++) {
+    ck_assert(vitgate_precision_parse(vitgate_precision_name((VitgatePrecision)p), &found, NULL));
+    ck_assert_int_eq(found, p);
+  }
+  static const char *const bad[] = { "", "int4", "FLOAT32", NULL };
+  for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+    g_autoptr(GError) error = NULL;
+    ck_assert(!vitgate_precision_parse(bad[i], &found, &error));
+    assert_error(error, VITGATE_ERROR_ARGUMENT, "expected auto, float32, bf16 or int8");
+  }
+}
+END_TEST
+
+START_TEST(a_precision_that_there_is_not)
+{
+  g_autofree char *path = fixture_golden("model", "small");
+  g_autoptr(GError) error = NULL;
+  ck_assert_ptr_null(vitgate_model_open_with(path, (VitgatePrecision)77, &error));
+  assert_error(error, VITGATE_ERROR_ARGUMENT, "77");
+}
+END_TEST
+
+START_TEST(a_precision_that_the_cpu_lacks)
+{
+  g_setenv("VITGATE_CPU_MASK", "avx512-bf16", TRUE); /* before the first question */
+  g_autofree char *path = fixture_golden("model", "small");
+  g_autoptr(GError) error = NULL;
+  ck_assert_ptr_null(vitgate_model_open_with(path, VITGATE_PRECISION_BF16, &error));
+  assert_error(error, VITGATE_ERROR_UNSUPPORTED, "no products of bf16");
+}
+END_TEST
+
+int main(void)
+{
+  TCase *tests = tcase_create("precision");
+  const int n = G_N_ELEMENTS(models) * G_N_ELEMENTS(precisions);
+  tcase_add_loop_test(tests, logits_are_near_those_of_float32, 0, n);
+  tcase_add_loop_test(tests, batches_and_threads_do_not_matter, 0, n);
+  tcase_add_test(tests, each_precision_of_a_file_is_a_model_of_its_own);
+  tcase_add_loop_test(tests, the_file_tells_what_is_taken_unasked, 0, G_N_ELEMENTS(records));
+  tcase_add_test(tests, precisions_have_names);
+  tcase_add_test(tests, a_precision_that_there_is_not);
+  tcase_add_test(tests, a_precision_that_the_cpu_lacks);
+  return fixture_run("precision", tests, NULL);
+}

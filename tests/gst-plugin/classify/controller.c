@@ -1,0 +1,432 @@
+/* controller.c: what the controller decides, on simulated machines and clocks. */
+#include <gst/check/gstcheck.h>
+
+#include "classify/controller.h"
+
+#define INTERVAL (33 * GST_MSECOND) /* of frames */
+#define WINDOW   GST_VITGATE_CONTROLLER_WINDOW
+
+/* A camera and a machine on which an inference takes load x (fixed + by_dial x dial). */
+typedef struct {
+  GstVitgateController controller;
+  GstVitgateControllerLimits limits;
+  double fixed, by_dial, load; /* nanoseconds */
+  double noise;                /* share of the time that chance adds at most */
+  GRand *random;
+  GstClockTime due, now;     /* of the next frame by the camera; the machine's */
+  gboolean live;             /* frames wait for their turn, and tell how late they come */
+  GstClockTime own_lateness; /* that the camera puts on every frame */
+
+  gboolean inferred; /* the last frame */
+  GstClockTime taken;
+  GstClockTimeDiff lag; /* with which it left */
+  guint n_inferred, n_over, n_moves, n_news;
+} Machine;
+
+static Machine m;
+
+static void setup(void)
+{
+  m = (Machine){
+    .limits = { .budget = 40 * GST_MSECOND, .least = 0.2, .most = 1 },
+    .fixed = 4 * GST_MSECOND,
+    .by_dial = 20 * GST_MSECOND,
+    .load = 1,
+    .random = g_rand_new_with_seed(1),
+  };
+  gst_vitgate_controller_reset(&m.controller);
+}
+
+static void teardown(void)
+{
+  g_rand_free(m.random);
+}
+
+static void infer(void)
+{
+  const double chance = 1 + m.noise * g_rand_double(m.random);
+
+  m.taken = m.load * (m.fixed + m.by_dial * m.controller.dial) * chance;
+  m.now += m.taken;
+  m.n_inferred++;
+  m.n_over += m.taken > m.limits.budget;
+  gst_vitgate_controller_note(&m.controller, m.now, m.taken);
+}
+
+static void frame(void)
+{
+  const double dial = m.controller.dial;
+  GstClockTimeDiff late;
+
+  m.now = m.live ? MAX(m.now, m.due + m.own_lateness) : m.due;
+  late = m.live ? GST_CLOCK_DIFF(m.due, m.now) : 0;
+  m.taken = 0;
+  m.inferred = gst_vitgate_controller_admit(&m.controller, &m.limits, m.now, m.due, late);
+  fail_unless(m.controller.dial >= m.limits.least && m.controller.dial <= m.limits.most);
+  if (m.inferred)
+    infer();
+  m.lag = GST_CLOCK_DIFF(m.due, m.now);
+  m.n_news += gst_vitgate_controller_news(&m.controller, m.now);
+  m.n_moves += m.controller.dial != dial;
+  m.due += INTERVAL;
+}
+
+static void frames(guint n)
+{
+  m.n_inferred = m.n_over = m.n_moves = m.n_news = 0;
+  for (guint i = 0; i < n; i++)
+    frame();
+}
+
+/* ---- The dial ---- */
+
+GST_START_TEST(test_without_a_budget_nothing_is_held_back)
+{
+  m.limits.budget = 0;
+  m.load = 1000;
+  frames(200);
+  fail_unless_equals_int(m.n_inferred, 200);
+  fail_unless_equals_float(m.controller.dial, 1);
+  fail_unless_equals_int(m.n_news, 0);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_with_time_enough_the_dial_stays_where_it_is_wanted)
+{
+  m.limits.most = 0.7;
+  frames(500);
+  fail_unless_equals_int(m.n_inferred, 500);
+  fail_unless_equals_float(m.controller.dial, 0.7);
+  fail_unless_equals_int(m.controller.strategy, GST_VITGATE_STRATEGY_FULL);
+  fail_unless_equals_int(m.n_news, 0);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_the_dial_goes_down_within_a_few_frames)
+{
+  frames(500);
+  m.load = 3;
+  frames(20);
+  fail_unless(m.n_over <= 8, "%u frames over the budget", m.n_over);
+  fail_unless_equals_int(m.n_inferred, 20);
+  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_REDUCED);
+  fail_unless_equals_int(m.n_news, 1);
+  frames(2000);
+  fail_unless(m.n_over * 20 <= m.n_inferred, "%u of %u over the budget", m.n_over, m.n_inferred);
+  fail_unless(m.controller.dial > m.limits.least, "more was given up than needed");
+}
+GST_END_TEST;
+
+GST_START_TEST(test_the_dial_comes_back_slowly)
+{
+  frames(100);
+  m.load = 3;
+  frames(100);
+  m.load = 1;
+  frames(WINDOW / 2);
+  fail_unless_equals_int(m.n_moves, 0);
+  frames(10 * WINDOW);
+  fail_unless(m.n_moves >= 2, "the way back is taken in one leap");
+  fail_unless_equals_float(m.controller.dial, 1);
+  fail_unless_equals_int(m.n_over, 0);
+  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_FULL);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_one_slow_frame_in_thirty_is_no_reason)
+{
+  for (guint i = 0; i < 3000; i++) {
+    m.load = i % 30 == 29 ? 5 : 1;
+    frame();
+    fail_unless_equals_float(m.controller.dial, 1);
+  }
+}
+GST_END_TEST;
+
+/* The budget lies where chance decides whether a step of the dial holds. */
+GST_START_TEST(test_the_dial_does_not_swing)
+{
+  m.load = 2.5;
+  m.noise = 0.4;
+  frames(20000);
+  fail_unless(m.n_moves <= 120, "%u moves in eleven minutes", m.n_moves);
+  fail_unless(m.n_over * 20 <= m.n_inferred, "%u of %u over the budget", m.n_over, m.n_inferred);
+  fail_unless(m.n_inferred > 19000, "%u of 20000 inferred", m.n_inferred);
+}
+GST_END_TEST;
+
+/* Every minute the machine is another one: what was learned must not stand in the way. */
+GST_START_TEST(test_a_changing_machine_is_followed)
+{
+  for (guint i = 0; i < 20; i++) {
+    m.load = i % 2 ? 1 : 3;
+    frames(1800);
+    fail_unless(i % 2 ? m.controller.dial == 1 : m.controller.dial < 0.7, "%g in minute %u",
+                m.controller.dial, i);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST(test_limits_may_move)
+{
+  m.load = 3;
+  frames(200);
+  fail_unless(m.controller.dial < 0.6);
+  m.limits.least = 0.8;
+  frame();
+  fail_unless(m.controller.dial >= 0.8);
+  m.limits.most = m.limits.least = 0.3;
+  frame();
+  fail_unless_equals_float(m.controller.dial, 0.3);
+  m.limits.budget = 0;
+  m.limits.most = 1;
+  frame();
+  fail_unless_equals_float(m.controller.dial, 1);
+}
+GST_END_TEST;
+
+/* ---- Skipping ---- */
+
+GST_START_TEST(test_what_cannot_be_held_is_skipped)
+{
+  frames(100);
+  m.load = 20;
+  frames(30);
+  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_SKIP);
+  frames(3000); /* 99 s */
+  fail_unless(m.n_inferred >= 9, "%u tries only", m.n_inferred);
+  fail_unless(m.n_inferred <= 99, "%u tries", m.n_inferred);
+  fail_unless_equals_int(m.n_news, 0);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_a_lower_least_is_tried)
+{
+  m.limits.least = 0.8;
+  m.load = 3; /* 60 ms at 0.8, 24 ms at 0.2 */
+  frames(100);
+  fail_unless_equals_int(m.controller.strategy, GST_VITGATE_STRATEGY_SKIP);
+  m.limits.least = 0.2;
+  frames(6 * GST_SECOND / INTERVAL);
+  fail_unless_equals_int(m.controller.strategy, GST_VITGATE_STRATEGY_REDUCED);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_inference_is_found_again)
+{
+  frames(100);
+  m.load = 20;
+  frames(300);
+  m.load = 1;
+  frames(11 * GST_SECOND / INTERVAL);
+  fail_unless(m.inferred, "still skipping");
+  frames(10 * WINDOW);
+  fail_unless_equals_float(m.controller.dial, 1);
+  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_FULL);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_a_model_without_a_dial_is_skipped_and_found_again)
+{
+  m.limits.least = m.limits.most = 1;
+  m.load = 4;
+  frames(100);
+  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_SKIP);
+  m.load = 1;
+  frames(1000);
+  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_FULL);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_news_are_rare)
+{
+  for (guint i = 0; i < 1000; i++) { /* 33 s */
+    m.load = i % 20 < 10 ? 20 : 1;
+    frame();
+  }
+  fail_unless(m.n_news <= 66, "%u messages in 33 s", m.n_news);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_another_model_starts_anew_and_the_user_hears_of_it)
+{
+  m.load = 20;
+  frames(100);
+  m.load = 1;
+  gst_vitgate_controller_restart(&m.controller);
+  frames(2 * GST_SECOND / INTERVAL);
+  fail_unless_equals_int(m.n_inferred, 2 * GST_SECOND / INTERVAL);
+  fail_unless_equals_int(m.n_news, 1);
+  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_FULL);
+}
+GST_END_TEST;
+
+/* ---- Sinks ---- */
+
+GST_START_TEST(test_late_sinks_lower_the_dial)
+{
+  frames(10);
+  gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+  fail_unless_equals_float(m.controller.dial, 1);
+  frames(1);
+  gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+  fail_unless(m.controller.dial < 1);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_frames_from_before_a_move_do_not_count)
+{
+  double dial;
+
+  frames(10);
+  gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+  gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+  dial = m.controller.dial;
+  fail_unless(dial < 1);
+  frames(1);
+  for (guint i = 0; i < 10; i++) /* still on their way when the dial moved */
+    gst_vitgate_controller_lack(&m.controller, m.due - 2 * INTERVAL);
+  fail_unless_equals_float(m.controller.dial, dial);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_late_sinks_alone_stop_no_inferences)
+{
+  for (guint i = 0; i < 500; i++) {
+    frame();
+    fail_unless(m.inferred);
+    gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+  }
+  fail_unless_equals_float(m.controller.dial, m.limits.least);
+}
+GST_END_TEST;
+
+/* ---- Lateness ---- */
+
+/* Inferences hold the budget but not the camera's pace. */
+GST_START_TEST(test_a_queue_does_not_grow)
+{
+  m.live = TRUE;
+  m.limits.budget = 200 * GST_MSECOND;
+  m.limits.least = 0.9;
+  m.load = 3; /* 66 ms at least */
+  for (guint i = 0; i < 3000; i++) {
+    frame();
+    fail_unless(m.lag <= (GstClockTimeDiff)(2 * m.limits.budget),
+                "frame %u is %" G_GINT64_FORMAT " ms late", i, m.lag / GST_MSECOND);
+  }
+  fail_unless(m.n_inferred > 1000, "%u of 3000 inferred", m.n_inferred);
+  fail_unless_equals_float(m.controller.dial, 0.9);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_a_queue_of_slow_inferences_brings_the_dial_down)
+{
+  m.live = TRUE;
+  m.limits.budget = 200 * GST_MSECOND;
+  m.load = 3; /* 72 ms at most, 24 ms at least */
+  frames(600);
+  frames(300);
+  fail_unless(m.controller.dial < 0.5);
+  fail_unless(m.n_inferred >= 270, "%u of 300 inferred", m.n_inferred);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_a_stall_is_caught_up_with)
+{
+  guint n = 0;
+
+  m.live = TRUE;
+  frames(100);
+  m.now += 3 * GST_SECOND; /* 91 frames */
+  do {
+    frame();
+    n++;
+  } while (!m.inferred);
+  fail_unless(n >= 88 && n <= 92, "inferred again after %u frames", n);
+  fail_unless(m.lag < (GstClockTimeDiff)m.limits.budget);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_lateness_of_the_stream_is_not_held_against_us)
+{
+  m.live = TRUE;
+  m.own_lateness = 2 * GST_SECOND;
+  frames(20);
+  fail_unless(m.inferred, "no inference for a camera that is always late");
+  frames(500);
+  fail_unless_equals_int(m.n_inferred, 500);
+  m.own_lateness = 0; /* what came in one burst is inferred faster than more comes */
+  frames(400);
+  fail_unless_equals_int(m.n_inferred, 400);
+  m.own_lateness = GST_SECOND;
+  frames(20);
+  fail_unless(m.n_inferred < 20, "a second late, and nothing is skipped");
+}
+GST_END_TEST;
+
+/* Whatever the load and its changes, a frame is at most so much late as the budget allows to
+ * gather and the slowest inference takes. */
+GST_START_TEST(test_lag_is_bounded_whatever_the_load)
+{
+  m.live = TRUE;
+  for (guint i = 0; i < 50000; i++) {
+    GstClockTimeDiff slowest;
+
+    if (g_rand_int_range(m.random, 0, 300) == 0)
+      m.load = g_rand_double_range(m.random, 0.5, 40);
+    frame();
+    slowest = 40 * (m.fixed + m.by_dial);
+    fail_unless(m.lag <= (GstClockTimeDiff)m.limits.budget + slowest,
+                "frame %u is %" G_GINT64_FORMAT " ms late", i, m.lag / GST_MSECOND);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST(test_a_flush_forgets_running_times)
+{
+  m.live = TRUE;
+  m.now = 10 * GST_SECOND;
+  frames(5);
+  fail_if(m.inferred);
+  gst_vitgate_controller_flush(&m.controller);
+  m.due = m.now;
+  frames(5);
+  fail_unless_equals_int(m.n_inferred, 5);
+}
+GST_END_TEST;
+
+static Suite *controller_suite(void)
+{
+  Suite *suite = suite_create("controller");
+  TCase *tcase = tcase_create("controller");
+
+  suite_add_tcase(suite, tcase);
+  tcase_add_checked_fixture(tcase, setup, teardown);
+  tcase_add_test(tcase, test_without_a_budget_nothing_is_held_back);
+  tcase_add_test(tcase, test_with_time_enough_the_dial_stays_where_it_is_wanted);
+  tcase_add_test(tcase, test_the_dial_goes_down_within_a_few_frames);
+  tcase_add_test(tcase, test_the_dial_comes_back_slowly);
+  tcase_add_test(tcase, test_one_slow_frame_in_thirty_is_no_reason);
+  tcase_add_test(tcase, test_the_dial_does_not_swing);
+  tcase_add_test(tcase, test_a_changing_machine_is_followed);
+  tcase_add_test(tcase, test_limits_may_move);
+  tcase_add_test(tcase, test_what_cannot_be_held_is_skipped);
+  tcase_add_test(tcase, test_a_lower_least_is_tried);
+  tcase_add_test(tcase, test_inference_is_found_again);
+  tcase_add_test(tcase, test_a_model_without_a_dial_is_skipped_and_found_again);
+  tcase_add_test(tcase, test_news_are_rare);
+  tcase_add_test(tcase, test_another_model_starts_anew_and_the_user_hears_of_it);
+  tcase_add_test(tcase, test_late_sinks_lower_the_dial);
+  tcase_add_test(tcase, test_frames_from_before_a_move_do_not_count);
+  tcase_add_test(tcase, test_late_sinks_alone_stop_no_inferences);
+  tcase_add_test(tcase, test_a_queue_does_not_grow);
+  tcase_add_test(tcase, test_a_queue_of_slow_inferences_brings_the_dial_down);
+  tcase_add_test(tcase, test_a_stall_is_caught_up_with);
+  tcase_add_test(tcase, test_lateness_of_the_stream_is_not_held_against_us);
+  tcase_add_test(tcase, test_lag_is_bounded_whatever_the_load);
+  tcase_add_test(tcase, test_a_flush_forgets_running_times);
+  return suite;
+}
+
+GST_CHECK_MAIN(controller);

@@ -1,0 +1,337 @@
+/* frame.c: caps and buffers become images, or a reason why not. */
+#include "common/frame.h"
+
+#include <gst/check/gstcheck.h>
+
+#include "fixture.h"
+
+static const struct {
+  GstVideoFormat format;
+  VitgatePixelFormat pixels;
+} formats[] = {
+  { GST_VIDEO_FORMAT_NV12, VITGATE_PIXELS_NV12 },   { GST_VIDEO_FORMAT_NV21, VITGATE_PIXELS_NV21 },
+  { GST_VIDEO_FORMAT_I420, VITGATE_PIXELS_I420 },   { GST_VIDEO_FORMAT_YV12, VITGATE_PIXELS_YV12 },
+  { GST_VIDEO_FORMAT_YUY2, VITGATE_PIXELS_YUY2 },   { GST_VIDEO_FORMAT_UYVY, VITGATE_PIXELS_UYVY },
+  { GST_VIDEO_FORMAT_RGB, VITGATE_PIXELS_RGB },     { GST_VIDEO_FORMAT_BGR, VITGATE_PIXELS_BGR },
+  { GST_VIDEO_FORMAT_RGBx, VITGATE_PIXELS_RGBX },   { GST_VIDEO_FORMAT_BGRx, VITGATE_PIXELS_BGRX },
+  { GST_VIDEO_FORMAT_xRGB, VITGATE_PIXELS_XRGB },   { GST_VIDEO_FORMAT_xBGR, VITGATE_PIXELS_XBGR },
+  { GST_VIDEO_FORMAT_RGBA, VITGATE_PIXELS_RGBX },   { GST_VIDEO_FORMAT_BGRA, VITGATE_PIXELS_BGRX },
+  { GST_VIDEO_FORMAT_ARGB, VITGATE_PIXELS_XRGB },   { GST_VIDEO_FORMAT_ABGR, VITGATE_PIXELS_XBGR },
+  { GST_VIDEO_FORMAT_GRAY8, VITGATE_PIXELS_GRAY8 },
+};
+
+static gboolean layout_from(const char *caps_string, GstVitgateFrameLayout *layout)
+{
+  GstCaps *caps = gst_caps_from_string(caps_string);
+  gboolean ok;
+
+  fail_unless(caps, "bad caps in the test: %s", caps_string);
+  ok = gst_vitgate_frame_layout_init(layout, caps);
+  gst_caps_unref(caps);
+  return ok;
+}
+
+static GstVitgateFrameLayout layout_of(GstVideoFormat format, guint width, guint height)
+{
+  GstVitgateFrameLayout layout;
+  g_autofree char *caps =
+      g_strdup_printf("video/x-raw, format=%s, width=%u, height=%u, framerate=25/1",
+                      gst_video_format_to_string(format), width, height);
+
+  fail_unless(layout_from(caps, &layout), "%s refused", caps);
+  return layout;
+}
+
+GST_START_TEST(test_each_format_is_named_to_the_engine)
+{
+  for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
+    GstVitgateFrameLayout layout = layout_of(formats[i].format, 33, 17);
+    fail_unless_equals_int(layout.image.format, formats[i].pixels);
+    fail_unless_equals_int(layout.image.width, 33);
+    fail_unless_equals_int(layout.image.height, 17);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST(test_foreign_caps_are_refused)
+{
+  GstVitgateFrameLayout layout;
+
+  fail_if(layout_from("video/x-raw, format=P010_10LE, width=64, height=64", &layout));
+  fail_if(layout_from("video/x-raw, format=GRAY16_LE, width=64, height=64", &layout));
+  fail_if(layout_from("video/x-raw, format=RGB, width=40000, height=64", &layout));
+  fail_if(layout_from("video/x-raw, format=RGB, width=64", &layout));
+  fail_if(layout_from("image/jpeg, width=64, height=64", &layout));
+}
+GST_END_TEST;
+
+static void check_color(const char *fields, VitgateColorMatrix matrix, gboolean full_range)
+{
+  g_autofree char *caps = g_strconcat("video/x-raw, format=NV12, ", fields, NULL);
+  GstVitgateFrameLayout layout;
+
+  fail_unless(layout_from(caps, &layout));
+  fail_unless(layout.image.matrix == matrix, "%s: matrix %d", fields, layout.image.matrix);
+  fail_unless(layout.image.full_range == full_range, "%s: range %d", fields,
+              layout.image.full_range);
+}
+
+GST_START_TEST(test_colorimetry_of_the_caps_is_kept)
+{
+  check_color("width=64, height=64, colorimetry=bt601", VITGATE_MATRIX_BT601, FALSE);
+  check_color("width=64, height=64, colorimetry=bt709", VITGATE_MATRIX_BT709, FALSE);
+  check_color("width=64, height=64, colorimetry=bt2020", VITGATE_MATRIX_BT2020, FALSE);
+  check_color("width=64, height=64, colorimetry=smpte240m", VITGATE_MATRIX_BT709, FALSE);
+  check_color("width=64, height=64, colorimetry=1:4:0:0", VITGATE_MATRIX_BT601, TRUE);
+  check_color("width=64, height=64, colorimetry=1:3:5:1", VITGATE_MATRIX_BT709, TRUE);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_silent_caps_follow_the_height)
+{
+  check_color("width=720, height=576", VITGATE_MATRIX_BT601, FALSE);
+  check_color("width=1280, height=720", VITGATE_MATRIX_BT709, FALSE);
+  check_color("width=720, height=576, colorimetry=0:0:0:0", VITGATE_MATRIX_BT601, FALSE);
+  check_color("width=1280, height=720, colorimetry=0:0:0:0", VITGATE_MATRIX_BT709, FALSE);
+}
+GST_END_TEST;
+
+static void check_site(const char *site, VitgateChromaSite expected)
+{
+  g_autofree char *caps =
+      g_strdup_printf("video/x-raw, format=NV12, width=64, height=64, chroma-site=%s", site);
+  GstVitgateFrameLayout layout;
+
+  fail_unless(layout_from(caps, &layout));
+  fail_unless(layout.image.chroma_site == expected, "%s: %d", site, layout.image.chroma_site);
+}
+
+GST_START_TEST(test_chroma_site_of_the_caps_is_kept)
+{
+  check_site("mpeg2", VITGATE_CHROMA_LEFT);
+  check_site("jpeg", VITGATE_CHROMA_CENTER);
+  check_site("none", VITGATE_CHROMA_CENTER);
+  check_site("cosited", VITGATE_CHROMA_TOP_LEFT);
+  check_site("v-cosited", VITGATE_CHROMA_CENTER);
+  check_site("mpeg2, colorimetry=bt601", VITGATE_CHROMA_LEFT);
+  check_site("jpeg, colorimetry=bt709", VITGATE_CHROMA_CENTER);
+}
+GST_END_TEST;
+
+/* Reads every byte that the image claims to have: a sanitizer sees one too many. */
+static guint touch(const VitgateImage *image, const GstVideoInfo *info)
+{
+  guint sum = 0;
+
+  for (guint p = 0; p < GST_VIDEO_INFO_N_PLANES(info); p++) {
+    const guint rows = p ? (image->height + 1) / 2 : image->height;
+    guint bytes = image->width * GST_VIDEO_FORMAT_INFO_PSTRIDE(info->finfo, 0);
+
+    if (p)
+      bytes = (image->width + 1) / 2 * GST_VIDEO_FORMAT_INFO_PSTRIDE(info->finfo, p);
+    for (guint y = 0; y < rows; y++)
+      for (guint x = 0; x < bytes; x++)
+        sum += image->planes[p][y * image->strides[p] + x];
+  }
+  return sum;
+}
+
+GST_START_TEST(test_tight_frames_of_all_sizes_map)
+{
+  static const guint sizes[][2] = {
+    { 1, 1 }, { 1, 7 }, { 7, 1 }, { 2, 2 }, { 33, 17 }, { 64, 48 }
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
+    for (guint j = 0; j < G_N_ELEMENTS(sizes); j++) {
+      GstVitgateFrameLayout layout = layout_of(formats[i].format, sizes[j][0], sizes[j][1]);
+      GstBuffer *buffer = fixture_frame(&layout.info, i);
+      const char *reason = NULL;
+      GstVitgateFrame frame;
+
+      fail_unless(gst_vitgate_frame_map(&frame, &layout, buffer, &reason), "%s %ux%u: %s",
+                  gst_video_format_to_string(formats[i].format), sizes[j][0], sizes[j][1], reason);
+      fail_unless(touch(&frame.image, &layout.info) > 0);
+      gst_vitgate_frame_unmap(&frame);
+      gst_buffer_unref(buffer);
+    }
+  }
+}
+GST_END_TEST;
+
+/* A 4x4 NV12 frame within 8x8 pixels of memory, each byte with the value of its position. */
+static GstBuffer *padded_frame(void)
+{
+  gsize offset[GST_VIDEO_MAX_PLANES] = { 0, 8 * 8 };
+  gint stride[GST_VIDEO_MAX_PLANES] = { 8, 8 };
+  guint8 *data = g_malloc(8 * 12);
+  GstBuffer *buffer = gst_buffer_new_wrapped(data, 8 * 12);
+
+  for (guint i = 0; i < 8 * 12; i++)
+    data[i] = i;
+  gst_buffer_add_video_meta_full(buffer, 0, GST_VIDEO_FORMAT_NV12, 8, 8, 2, offset, stride);
+  return buffer;
+}
+
+GST_START_TEST(test_padded_strides_and_offsets_are_honoured)
+{
+  GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_NV12, 4, 4);
+  GstBuffer *buffer = padded_frame();
+  GstVitgateFrame frame;
+  const char *reason;
+
+  fail_unless(gst_vitgate_frame_map(&frame, &layout, buffer, &reason));
+  fail_unless_equals_int(frame.image.strides[0], 8);
+  fail_unless_equals_int(frame.image.planes[0][8], 8);
+  fail_unless_equals_int(frame.image.planes[1][8], 64 + 8);
+  fail_unless_equals_int(frame.image.width, 4);
+  gst_vitgate_frame_unmap(&frame);
+  gst_buffer_unref(buffer);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_crop_meta_moves_the_picture)
+{
+  GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_NV12, 4, 4);
+  GstBuffer *buffer = padded_frame();
+  GstVideoCropMeta *crop = gst_buffer_add_video_crop_meta(buffer);
+  GstVitgateFrame frame;
+  const char *reason;
+
+  crop->x = 3; /* half a chroma sample: rounded down to 2 */
+  crop->y = 4;
+  crop->width = crop->height = 4;
+  fail_unless(gst_vitgate_frame_map(&frame, &layout, buffer, &reason), "%s", reason);
+  fail_unless_equals_int(frame.image.planes[0][0], 4 * 8 + 2);
+  fail_unless_equals_int(frame.image.planes[1][0], 64 + 2 * 8 + 2);
+  gst_vitgate_frame_unmap(&frame);
+  gst_buffer_unref(buffer);
+}
+GST_END_TEST;
+
+static void check_refused(GstBuffer *buffer, const GstVitgateFrameLayout *layout)
+{
+  GstVitgateFrame frame;
+  const char *reason = NULL;
+
+  fail_if(gst_vitgate_frame_map(&frame, layout, buffer, &reason));
+  fail_unless(reason && *reason);
+  gst_buffer_unref(buffer);
+}
+
+GST_START_TEST(test_short_buffers_are_refused)
+{
+  GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_RGB, 32, 32);
+
+  check_refused(gst_buffer_new_allocate(NULL, 32 * 32 * 3 - 1, NULL), &layout);
+  check_refused(gst_buffer_new_allocate(NULL, 1, NULL), &layout);
+  check_refused(gst_buffer_new(), &layout);
+}
+GST_END_TEST;
+
+static void check_meta_refused(GstVideoFormat format, guint width, guint height, gsize offset,
+                               gint stride)
+{
+  GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_GRAY8, 32, 32);
+  GstBuffer *buffer = gst_buffer_new_allocate(NULL, 32 * 32, NULL);
+  gsize offsets[GST_VIDEO_MAX_PLANES] = { offset };
+  gint strides[GST_VIDEO_MAX_PLANES] = { stride };
+
+  gst_buffer_add_video_meta_full(buffer, 0, format, width, height, 1, offsets, strides);
+  check_refused(buffer, &layout);
+}
+
+GST_START_TEST(test_video_metas_that_lie_are_refused)
+{
+  check_meta_refused(GST_VIDEO_FORMAT_RGB, 32, 32, 0, 32 * 3);
+  check_meta_refused(GST_VIDEO_FORMAT_GRAY8, 16, 32, 0, 32);
+  check_meta_refused(GST_VIDEO_FORMAT_GRAY8, 32, 16, 0, 32);
+  check_meta_refused(GST_VIDEO_FORMAT_GRAY8, 40000, 32, 0, 32);
+  check_meta_refused(GST_VIDEO_FORMAT_GRAY8, 32, 32, 1, 32);
+  check_meta_refused(GST_VIDEO_FORMAT_GRAY8, 32, 32, 0, 33);
+  check_meta_refused(GST_VIDEO_FORMAT_GRAY8, 32, 32, 0, 31);
+  check_meta_refused(GST_VIDEO_FORMAT_GRAY8, 32, 32, 0, G_MAXINT);
+  check_meta_refused(GST_VIDEO_FORMAT_GRAY8, 32, 32, 0, 0);
+  check_meta_refused(GST_VIDEO_FORMAT_GRAY8, 32, 32, 32 * 31, -32);
+}
+GST_END_TEST;
+
+static void check_crop_refused(guint x, guint y, guint width, guint height)
+{
+  GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_GRAY8, 32, 32);
+  GstBuffer *buffer = gst_buffer_new_allocate(NULL, 32 * 32, NULL);
+  GstVideoCropMeta *crop = gst_buffer_add_video_crop_meta(buffer);
+
+  crop->x = x;
+  crop->y = y;
+  crop->width = width;
+  crop->height = height;
+  check_refused(buffer, &layout);
+}
+
+GST_START_TEST(test_crop_metas_that_lie_are_refused)
+{
+  check_crop_refused(0, 0, 33, 32);
+  check_crop_refused(32, 0, 1, 1);
+  check_crop_refused(1, 0, 32, 32);
+  check_crop_refused(0, 0, 0, 32);
+  check_crop_refused(G_MAXUINT, G_MAXUINT, 2, 2);
+  check_crop_refused(1, 1, G_MAXUINT, G_MAXUINT);
+}
+GST_END_TEST;
+
+static guint8 picture[16 * 4];
+
+static gboolean map_elsewhere(GstVideoMeta *meta, guint plane, GstMapInfo *info, gpointer *data,
+                              gint *stride, GstMapFlags flags)
+{
+  *data = picture;
+  *stride = 16;
+  return TRUE;
+}
+
+static gboolean unmap_elsewhere(GstVideoMeta *meta, guint plane, GstMapInfo *info)
+{
+  return TRUE;
+}
+
+GST_START_TEST(test_planes_mapped_by_hardware_are_believed)
+{
+  GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_GRAY8, 13, 4);
+  GstBuffer *buffer = gst_buffer_new();
+  GstVideoMeta *meta = gst_buffer_add_video_meta(buffer, 0, GST_VIDEO_FORMAT_GRAY8, 13, 4);
+  GstVitgateFrame frame;
+  const char *reason;
+
+  meta->map = map_elsewhere;
+  meta->unmap = unmap_elsewhere;
+  fail_unless(gst_vitgate_frame_map(&frame, &layout, buffer, &reason), "%s", reason);
+  fail_unless(frame.image.planes[0] == picture);
+  fail_unless_equals_int(frame.image.strides[0], 16);
+  gst_vitgate_frame_unmap(&frame);
+  gst_buffer_unref(buffer);
+}
+GST_END_TEST;
+
+static Suite *frame_suite(void)
+{
+  Suite *suite = suite_create("frame");
+  TCase *tcase = tcase_create("frame");
+
+  suite_add_tcase(suite, tcase);
+  tcase_add_test(tcase, test_each_format_is_named_to_the_engine);
+  tcase_add_test(tcase, test_foreign_caps_are_refused);
+  tcase_add_test(tcase, test_colorimetry_of_the_caps_is_kept);
+  tcase_add_test(tcase, test_silent_caps_follow_the_height);
+  tcase_add_test(tcase, test_chroma_site_of_the_caps_is_kept);
+  tcase_add_test(tcase, test_tight_frames_of_all_sizes_map);
+  tcase_add_test(tcase, test_padded_strides_and_offsets_are_honoured);
+  tcase_add_test(tcase, test_crop_meta_moves_the_picture);
+  tcase_add_test(tcase, test_planes_mapped_by_hardware_are_believed);
+  tcase_add_test(tcase, test_short_buffers_are_refused);
+  tcase_add_test(tcase, test_video_metas_that_lie_are_refused);
+  tcase_add_test(tcase, test_crop_metas_that_lie_are_refused);
+  return suite;
+}
+
+GST_CHECK_MAIN(frame);

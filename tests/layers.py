@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Checks that no room includes one above it, and that no two units use each other in a circle.
+
+ROOMS lists every folder with C sources, from the top down. A file includes headers of its own room
+and of rooms below it, written from the component's root ("file/json.h"), and each such path names
+exactly one file. A unit is a C file with its header.
+
+Usage: tests/layers.py [ROOT]    ROOT: a checkout; default: the one this file is in
+"""
+
+import os
+import re
+import sys
+
+# "": the component's own folder. Everything may include the engine's public header.
+ROOMS = {
+    "engine": ["", "image", "network/families", "network", "file", "kernels/x86", "kernels/arm",
+               "kernels", "base"],
+    "models": ["commands", "train/run", "train/dial", "train/cut", "train/gates", "train/learn",
+               "train/network", "report", "write", "data", "base"],
+    "gst-plugin": ["", "classify", "overlay", "json", "common"],
+    "pipelines/watch": ["", "camera", "output", "config", "base"],
+}
+USES_ENGINE = ["models", "gst-plugin"]
+PUBLIC = "engine/vitgate.h"
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+
+
+def sources(root, component):
+    """Yields the path, from the root, of every C file of the component."""
+    for folder, _, names in os.walk(os.path.join(root, component)):
+        for name in sorted(names):
+            if name.endswith((".c", ".h")):
+                yield os.path.relpath(os.path.join(folder, name), root)
+
+
+def room_of(component, path):
+    return os.path.relpath(os.path.dirname(path), component).lstrip(".")
+
+
+def unit_of(path):
+    return os.path.splitext(path)[0]
+
+
+def check_rooms(component, path, target):
+    """Returns what is wrong with an include of @target in @path, or None."""
+    rooms = ROOMS[component]
+    room, other = room_of(component, path), room_of(component, target)
+    if room not in rooms:
+        return f"{path}: its folder is not in the list of rooms"
+    if other in rooms and rooms.index(other) < rooms.index(room):
+        return f"{path}: includes {target}, and {other or component} is above {room}"
+    return None
+
+
+def find_circle(graph):
+    """Returns the units of a circle, or None."""
+    done, way = set(), []
+
+    def visit(unit):
+        if unit in way:
+            return way[way.index(unit):] + [unit]
+        if unit in done:
+            return None
+        way.append(unit)
+        circle = next(filter(None, map(visit, sorted(graph.get(unit, ())))), None)
+        way.pop()
+        done.add(unit)
+        return circle
+
+    return next(filter(None, map(visit, sorted(graph))), None)
+
+
+def check(root):
+    """Returns a list of everything that is wrong."""
+    faults, graph = [], {}
+    for component in ROOMS:
+        places = [component] + (["engine"] if component in USES_ENGINE else [])
+        for path in sources(root, component):
+            with open(os.path.join(root, path), encoding="utf-8") as file:
+                includes = INCLUDE.findall(file.read())
+            for include in includes:
+                found = [p for p in (os.path.join(place, include) for place in places)
+                         if os.path.isfile(os.path.join(root, p))]
+                if len(found) != 1:
+                    faults.append(f'{path}: "{include}" names {len(found)} files, expected one')
+                    continue
+                graph.setdefault(unit_of(path), set())
+                if unit_of(path) != unit_of(found[0]) and found[0] != PUBLIC:
+                    graph[unit_of(path)].add(unit_of(found[0]))
+                if found[0].startswith(component + "/") and found[0] != PUBLIC:
+                    faults.append(check_rooms(component, path, found[0]))
+    circle = find_circle(graph)
+    if circle:
+        faults.append("these include each other: " + " -> ".join(circle))
+    return [fault for fault in faults if fault]
+
+
+def main():
+    root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..")
+    faults = check(root)
+    print("\n".join(faults) or "every include runs down")
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+#include "report/accuracy.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "fixtures.h"
+
+static const guint8 all_present[6] = { 1, 1, 1, 1, 1, 1 };
+
+START_TEST(counts_first_and_first_five)
+{
+  const float scores[6] = { 6, 5, 4, 3, 2, 1 };
+  Accuracy accuracy = { 0 };
+  accuracy_count(&accuracy, scores, 6, 0, all_present);
+  accuracy_count(&accuracy, scores, 6, 4, all_present);
+  accuracy_count(&accuracy, scores, 6, 5, all_present);
+  ck_assert_uint_eq(accuracy.labelled, 3);
+  ck_assert_uint_eq(accuracy.top1, 1);
+  ck_assert_uint_eq(accuracy.top5, 2);
+}
+END_TEST
+
+START_TEST(unknown_classes_are_seen_but_not_judged)
+{
+  const float scores[6] = { 1 };
+  Accuracy accuracy = { 0 };
+  accuracy_count(&accuracy, scores, 6, -1, all_present);
+  ck_assert_uint_eq(accuracy.images, 1);
+  ck_assert_uint_eq(accuracy.labelled, 0);
+  ck_assert(isnan(accuracy_percent(accuracy.top1, &accuracy)));
+}
+END_TEST
+
+START_TEST(absent_classes_do_not_compete)
+{
+  const float scores[6] = { 9, 1, 2, 8, 7, 3 };
+  const guint8 present[6] = { 0, 1, 1, 0, 0, 1 };
+  Accuracy accuracy = { 0 };
+  accuracy_count(&accuracy, scores, 6, 5, present);
+  accuracy_count(&accuracy, scores, 6, 2, present);
+  ck_assert_uint_eq(accuracy.top1, 0);
+  ck_assert_uint_eq(accuracy.among_present, 1);
+}
+END_TEST
+
+START_TEST(equal_scores_go_to_the_lower_index)
+{
+  const float scores[6] = { 1, 1, 1, 1, 1, 1 };
+  Accuracy accuracy = { 0 };
+  accuracy_count(&accuracy, scores, 6, 0, all_present);
+  ck_assert_uint_eq(accuracy.top1, 1);
+  accuracy_count(&accuracy, scores, 6, 1, all_present);
+  ck_assert_uint_eq(accuracy.top1, 1);
+  accuracy_count(&accuracy, scores, 6, 5, all_present);
+  ck_assert_uint_eq(accuracy.top5, 2);
+}
+END_TEST
+
+START_TEST(not_a_number_is_never_right)
+{
+  const float scores[6] = { 1, NAN, 0, 0, 0, 0 };
+  Accuracy accuracy = { 0 };
+  accuracy_count(&accuracy, scores, 6, 1, all_present);
+  accuracy_count(&accuracy, scores, 6, 0, all_present);
+  ck_assert_uint_eq(accuracy.top1, 0);
+}
+END_TEST
+
+START_TEST(per_cent_is_of_the_labelled)
+{
+  const float scores[6] = { 6, 5, 4, 3, 2, 1 };
+  Accuracy accuracy = { 0 };
+  accuracy_count(&accuracy, scores, 6, 0, all_present);
+  accuracy_count(&accuracy, scores, 6, 1, all_present);
+  accuracy_count(&accuracy, scores, 6, -1, all_present);
+  ck_assert_uint_eq(accuracy.images, 3);
+  ck_assert_double_eq(accuracy_percent(accuracy.top1, &accuracy), 50.0);
+}
+END_TEST
+
+int main(void)
+{
+  TCase *tests = tcase_create("accuracy");
+  tcase_add_test(tests, counts_first_and_first_five);
+  tcase_add_test(tests, unknown_classes_are_seen_but_not_judged);
+  tcase_add_test(tests, absent_classes_do_not_compete);
+  tcase_add_test(tests, equal_scores_go_to_the_lower_index);
+  tcase_add_test(tests, not_a_number_is_never_right);
+  tcase_add_test(tests, per_cent_is_of_the_labelled);
+  return fixtures_run(tests, "accuracy");
+}
