@@ -224,7 +224,7 @@ Safetensors *vitgate__safetensors_open(const char *path, GError **error)
     header_size = GUINT64_FROM_LE(header_size);
   }
   if (size < 10 || header_size < 2 || contents[8] != '{') {
-    const char *foreign = size ? vitgate__foreign_describe(contents, size) : NULL;
+    const char *foreign = size ? vitgate__other_format_describe(contents, size) : NULL;
     vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: %s", path,
                        foreign ? foreign
                        : size  ? "is not a safetensors file"

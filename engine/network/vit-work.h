@@ -41,7 +41,7 @@ struct _VitWork {
   VitOutcome *outcomes; /* [max_batch] */
   guint8 *ran;          /* [max_batch][2 * depth] */
   Scratch *scratch;     /* [n_members] */
-  T2tWork *stems;       /* [n_members] where the network has a stem */
+  StemWork *stem;       /* NULL without a stem */
   guint n_members;
 };
 
@@ -52,11 +52,12 @@ typedef struct {
   const Scratch *scratch; /* this member's */
   ImageState *image;
   float *qkv, *heads;
-  const T2tWork *stems; /* of the members that share the image */
-  Team *team;           /* to wait for; NULL: this member works alone */
-  guint member, n;      /* which part of the rows is this member's */
-  guint first, last;    /* these rows */
-  gboolean leads;       /* this member answers for what is done once */
+  StemWork *stem;
+  Team *team;        /* to wait for; NULL: this member works alone */
+  guint member, n;   /* which part of the rows is this member's */
+  guint base;        /* the first of the members that share the image */
+  guint first, last; /* these rows */
+  gboolean leads;    /* this member answers for what is done once */
 } Job;
 
 static inline void wait_for_others(const Job *job)

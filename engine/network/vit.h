@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/team.h"
+#include "file/architecture.h"
 #include "network/dial.h"
-#include "network/families/t2t.h"
 #include "network/gate.h"
 #include "network/linear.h"
 
@@ -22,7 +22,7 @@ typedef struct {
   VitgatePrecision precision;
   guint n_prefix;   /* class token, distillation token */
   guint tail;       /* the last block with attention: patch tokens end there */
-  T2t stem;         /* where the description has one */
+  Stem *stem;       /* NULL if the family has none */
   float *embedding; /* [n_tokens][dim]: position embeddings, plus the token on prefix rows */
   Linear patch;     /* [values of a patch] to [dim] */
   Block *blocks;    /* [depth] */

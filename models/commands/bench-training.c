@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "commands/command.h"
+#include "file/architecture.h"
 #include "file/source.h"
 #include "model.h"
 #include "report/report.h"

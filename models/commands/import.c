@@ -3,8 +3,11 @@
 #include <string.h>
 
 #include "commands/command.h"
+#include "file/architecture.h"
+#include "file/description-json.h"
 #include "file/description.h"
 #include "file/source.h"
+#include "file/tensor-specs.h"
 #include "file/weights.h"
 #include "train/dial/precision-record.h"
 #include "write/encoded-tensors.h"
@@ -204,9 +207,7 @@ static void set_precision(Description *description, const ImportOptions *options
 
 static char *network_name(const Description *description)
 {
-  if (description->stem)
-    return g_strdup_printf("T2T-ViT (%s)", vitgate__description_stem(description));
-  return g_strdup(description->distilled ? "distilled ViT" : "ViT");
+  return g_strconcat(description->distilled ? "distilled " : "", description->family->title, NULL);
 }
 
 static void print_summary(const Description *description, const char *out)
@@ -252,7 +253,7 @@ static void print_found(const Source *source, const Description *description)
           prefix);
   if (description->layer_scale)
     g_print("What modules add is scaled (LayerScale).\n");
-  if (source->variants.no_class_position)
+  if (source->no_class_position)
     g_print("The class token has no position: it gets one of zeros.\n");
   if (!dialect->left_out->len)
     return;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "file/architecture.h"
 #include "train/cut/sensitivity.h"
 #include "train/learn/loss.h"
 #include "train/network/training-kernels.h"

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "train/network/training-kernels.h"
 
 struct _Sensitivity {

@@ -1,5 +1,7 @@
 #include "train/dial/dial-table.h"
 
+#include "file/architecture.h"
+
 /* Notches of the walk. */
 static const double thresholds[] = { 1, 0.96, 0.93, 0.9, 0.87, 0.84, 0.8, 0.76, 0.71, 0.65 };
 static const double biases[] = {

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "train/network/mask.h"
 #include "train/network/training-kernels.h"
 
@@ -12,7 +13,7 @@ static double fixed_gmacs(const Description *d)
   double blocks = 0;
   const guint tokens = vitgate__description_n_tokens(d);
   for (guint b = 0; b < d->depth; b++) {
-    const guint behind = vitgate__description_tokens_behind(d, b);
+    const guint behind = vitgate__description_tokens_after(d, b);
     blocks += vitgate__attention_gmacs(d, d->blocks[b].heads, tokens, behind) +
               vitgate__mlp_gmacs(d, d->blocks[b].neurons, behind);
   }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "train/network/training-pass.h"
 
 /* Images that go through the network together: few, for the sake of the caches. */

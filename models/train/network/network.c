@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "file/architecture.h"
+#include "file/tensor-specs.h"
 #include "file/weights.h"
 
 /* Open at 92 % (sigmoid of 2.5). */
@@ -94,7 +96,9 @@ static void locate_block(Network *network, guint i)
 
 static void locate(Network *network)
 {
-  const gboolean stem = network->description->stem != STEM_PATCHES;
+  const char *embedding = network->description->family->embedding;
+  g_autofree char *patch_weight = g_strconcat(embedding, ".weight", NULL);
+  g_autofree char *patch_bias = g_strconcat(embedding, ".bias", NULL);
   const gboolean mean = network->description->mean_pooling;
   const struct {
     const char *name;
@@ -103,8 +107,8 @@ static void locate(Network *network)
     { "cls_token", &network->cls_token },
     { "dist_token", &network->dist_token },
     { "pos_embed", &network->pos_embed },
-    { stem ? "tokens_to_token.project.weight" : "patch_embed.proj.weight", &network->patch_weight },
-    { stem ? "tokens_to_token.project.bias" : "patch_embed.proj.bias", &network->patch_bias },
+    { patch_weight, &network->patch_weight },
+    { patch_bias, &network->patch_bias },
     { mean ? "fc_norm.weight" : "norm.weight", &network->norm_scale },
     { mean ? "fc_norm.bias" : "norm.bias", &network->norm_shift },
     { "head.weight", &network->head_weight },

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "train/network/mask.h"
 #include "train/network/training-kernels.h"
 #include "train/network/training-pass.h"

@@ -2,6 +2,7 @@
  * class and the distillation token, or by the mean of all patches. */
 #include <string.h>
 
+#include "file/architecture.h"
 #include "train/network/training-kernels.h"
 #include "train/network/training-pass.h"
 

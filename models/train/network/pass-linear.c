@@ -1,4 +1,5 @@
 /* The linear layers of a pass. */
+#include "file/architecture.h"
 #include "train/network/training-kernels.h"
 #include "train/network/training-pass.h"
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "train/network/training-kernels.h"
 
 /* ---- Memory ---- */
@@ -184,7 +185,7 @@ Pass *pass_new(const Network *network, Team *team, guint max_images, gboolean bf
   pass->capacity = max_images;
   pass->tail = vitgate__description_tail(network->description);
   pass->n_levels = 1;
-  pass->stem = stem_new(network, n);
+  pass->patch_reader = patch_reader_new(network, n);
   pass->shares = g_new0(Share, n);
   for (guint i = 0; i < n; i++)
     share_init(&pass->shares[i], pass, (max_images + n - 1) / n, bf16);
@@ -221,7 +222,7 @@ void pass_free(Pass **pass)
                      p->decisions.dopen, p->decisions.dlogit, p->decisions.macs };
   for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
     g_free(arrays[i]);
-  stem_free(&p->stem);
+  patch_reader_free(&p->patch_reader);
   g_free(p->shares);
   g_free(p);
 }
@@ -232,23 +233,11 @@ void pass_pack(Share *share)
 {
   const guint n = vitgate__team_size(share->pass->team);
   const guint member = (guint)(share - share->pass->shares);
-  if (share->pass->stem && member == 0)
-    stem_pack(share->pass->stem);
+  if (member == 0)
+    patch_reader_pack(share->pass->patch_reader);
   for (guint w = member; w < N_WEIGHTS(share->pass->network->description->depth); w += n)
     pass_pack_weight(share->pass, share->scratch, w);
   vitgate__team_barrier(share->pass->team);
-}
-
-/* The pixels of every patch, in the order of the convolution's weights. */
-static void gather_patches(real *patches, const real *tensor, const Description *d)
-{
-  const guint size = d->image_size, patch = d->patch_size, side = size / patch;
-  for (guint p = 0; p < side * side; p++) {
-    const real *corner = tensor + (gsize)(p / side * patch) * size + p % side * patch;
-    for (guint c = 0; c < 3; c++)
-      for (guint y = 0; y < patch; y++, patches += patch)
-        memcpy(patches, corner + ((gsize)c * size + y) * size, patch * sizeof *patches);
-  }
 }
 
 static void embed(Share *share)
@@ -263,10 +252,8 @@ static void embed(Share *share)
     real *patches = share->patches + (gsize)i * n_patches * values;
     const real *tensor =
         share->pass->tensors + (gsize)(share->first + i) * 3 * d->image_size * d->image_size;
-    if (share->pass->stem)
-      stem_run(share->pass->stem, (guint)(share - share->pass->shares), patches, tensor);
-    else
-      gather_patches(patches, tensor, d);
+    patch_reader_run(share->pass->patch_reader, (guint)(share - share->pass->shares), patches,
+                     tensor);
     memcpy(x, network_at(network, network->pos_embed), (gsize)tokens * d->dim * sizeof *x);
     functions()->add_scaled(x, 1, network_at(network, network->cls_token), d->dim);
     if (d->distilled)

@@ -9,7 +9,7 @@
 #include "network/merge.h"
 #include "train/network/matmul.h"
 #include "train/network/network.h"
-#include "train/network/stem.h"
+#include "train/network/patch-reader.h"
 
 /* Module numbers for arrays over gates: a block's attention and its MLP. */
 #define ATTENTION_OF(block) (2 * (block))
@@ -96,7 +96,7 @@ struct _Pass {
   guint n_levels;      /* in use: 1, the tail's entry, unless set to more */
   const real *tensors; /* [n_images][3][image_size][image_size] */
   Decisions decisions;
-  Stem *stem;       /* where the network has one */
+  PatchReader *patch_reader;
   Share *shares;    /* [team size] */
   void **packed[2]; /* weights, packed for products forward and back: [N_WEIGHTS(depth)] */
   double cost;      /* mean multiply-adds of an image, in 1e9, after forward */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "file/architecture.h"
 #include "model.h"
 #include "train/cut/class-subset.h"
 #include "train/network/fresh.h"

@@ -1,5 +1,6 @@
 #include "train/run/model-writer.h"
 
+#include "file/description-json.h"
 #include "write/encoded-tensors.h"
 
 void network_round(Network *network, VitgatePrecision precision)

@@ -5,6 +5,7 @@
 
 #include "base/command-error.h"
 #include "base/random.h"
+#include "file/architecture.h"
 #include "network/dial.h"
 #include "train/dial/dial-table.h"
 #include "train/run/checkpoint.h"

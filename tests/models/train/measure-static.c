@@ -9,6 +9,7 @@
 
 #include "data/decode.h"
 #include "data/photo-reader.h"
+#include "file/architecture.h"
 #include "file/source.h"
 #include "train/cut/compensation.h"
 #include "train/cut/cut.h"

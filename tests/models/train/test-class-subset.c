@@ -4,6 +4,7 @@
 
 #include "base/command-error.h"
 #include "fixtures.h"
+#include "network/families/families.h"
 #include "train/cut/class-subset.h"
 
 enum { N_CLASSES = 6 };
@@ -17,6 +18,7 @@ static Description describe_teacher(void)
 {
   static BlockShape blocks[] = { { 3, 48 }, { 2, 32, TRUE, FALSE } };
   return (Description){
+    .family = &vitgate__family_vit,
     .name = "teacher",
     .image_size = 12,
     .patch_size = 3,

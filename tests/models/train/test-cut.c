@@ -3,7 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "fixtures.h"
+#include "network/families/families.h"
 #include "passes.h"
 #include "train/cut/compensation.h"
 #include "train/cut/cut.h"
@@ -34,6 +36,7 @@ static void setup_init(Setup *s, gboolean gates, gboolean search, guint members)
   memset(s, 0, sizeof *s);
   memcpy(s->blocks, shapes, sizeof shapes);
   s->description = (Description){
+    .family = &vitgate__family_vit,
     .name = "small",
     .image_size = SIZE,
     .patch_size = 3,

@@ -3,7 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
+#include "file/description-json.h"
 #include "fixtures.h"
+#include "network/families/families.h"
 #include "passes.h"
 #include "train/dial/dial-table.h"
 #include "train/run/model-writer.h"
@@ -62,6 +65,7 @@ static void setup_init(Setup *s, gboolean gates)
   memset(s, 0, sizeof *s);
   memcpy(s->blocks, shapes, sizeof shapes);
   s->description = (Description){
+    .family = &vitgate__family_vit,
     .name = "dialled",
     .image_size = SIZE,
     .patch_size = PATCH,

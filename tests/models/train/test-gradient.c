@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file/architecture.h"
+#include "network/families/families.h"
 #include "passes.h"
 
 /* Central differences of a smooth function at a step of 1e-5 are good to about 1e-9 relative to
@@ -53,8 +55,8 @@ static Setup *setup_new(const Variant *variant)
   memcpy(s->blocks, shapes, sizeof shapes);
   s->description = (Description){
     .image_size = variant->stem ? 32 : 12,
-    .patch_size = variant->stem ? T2T_PATCH : 3,
-    .stem = variant->stem ? STEM_PERFORMER : STEM_PATCHES,
+    .patch_size = variant->stem ? 16 : 3,
+    .family = variant->stem ? &vitgate__family_t2t_performer : &vitgate__family_vit,
     .token_dim = 5,
     .n_features = 3,
     .dim = 10,

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "fixtures.h"
+#include "network/families/families.h"
 #include "passes.h"
 #include "train/cut/class-subset.h"
 #include "train/run/model-writer.h"
@@ -29,6 +31,7 @@ static Description *describe(gboolean gates, gboolean distilled)
   static BlockShape blocks[DEPTH];
   memcpy(blocks, shapes, sizeof shapes);
   Description d = {
+    .family = &vitgate__family_vit,
     .name = "small",
     .image_size = SIZE,
     .patch_size = 3,

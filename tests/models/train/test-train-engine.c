@@ -4,8 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "fixtures.h"
 #include "model.h"
+#include "network/families/families.h"
 #include "passes.h"
 #include "train/run/model-writer.h"
 
@@ -154,7 +156,7 @@ typedef struct {
   double eps;
   BlockShape blocks[MAX_DEPTH]; /* heads, neurons */
   gboolean qkv_unbiased;
-  StemKind stem;
+  const Family *stem; /* NULL: of a ViT */
   guint token_dim, n_features;
   gboolean mean_pooling;
 } Shape;
@@ -172,7 +174,7 @@ static const Shape shapes[] = {
     1e-5,
     { { 3, 32 }, { 2, 48 }, { 3, 16 } },
     TRUE,
-    STEM_PERFORMER,
+    &vitgate__family_t2t_performer,
     6,
     3 },
   { .image_size = 24,
@@ -186,7 +188,18 @@ static const Shape shapes[] = {
     .mean_pooling = TRUE },
   { 12, 4, 40, 8, 2, 3, TRUE, 1e-6, { { 0, 24 }, { 0, 16 } } }, /* no attention at all */
   { 12, 4, 24, 6, 2, 4, FALSE, 1e-6, { { 2, 16 }, { 3, 32 } }, TRUE },
-  { 48, 16, 20, 10, 2, 4, FALSE, 1e-5, { { 2, 16 }, { 2, 32 } }, TRUE, STEM_TRANSFORMER, 5 },
+  { 48,
+    16,
+    20,
+    10,
+    2,
+    4,
+    FALSE,
+    1e-5,
+    { { 2, 16 }, { 2, 32 } },
+    TRUE,
+    &vitgate__family_t2t_transformer,
+    5 },
 };
 enum { N_SHAPES = G_N_ELEMENTS(shapes), N_MERGING = 4 /* the first */ };
 
@@ -207,7 +220,7 @@ static char *write_model(const Shape *shape, const float *gate_bias, Calibration
                     .n_classes = shape->n_classes,
                     .distilled = shape->distilled,
                     .qkv_unbiased = shape->qkv_unbiased,
-                    .stem = shape->stem,
+                    .family = shape->stem ? shape->stem : &vitgate__family_vit,
                     .token_dim = shape->token_dim,
                     .n_features = shape->n_features,
                     .mean_pooling = shape->mean_pooling,

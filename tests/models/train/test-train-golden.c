@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/description-json.h"
 #include "fixtures.h"
 #include "passes.h"
 
@@ -95,7 +96,7 @@ static void golden_open(Golden *golden, const char *name, guint run)
   memset(golden, 0, sizeof *golden);
   golden->file = vitgate__safetensors_open(path, &error);
   ck_assert_msg(golden->file != NULL, "%s", error ? error->message : "");
-  golden->description = vitgate__description_read_text(golden->file, &error);
+  golden->description = vitgate__description_read(golden->file, &error);
   ck_assert_msg(golden->description != NULL, "%s", error ? error->message : "");
   golden->network = network_new(golden->description, FALSE);
   ck_assert(network_load(golden->network, golden->file, &error));
