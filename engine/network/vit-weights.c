@@ -1,8 +1,10 @@
+#include "network/vit-weights.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "file/architecture.h"
-#include "network/vit.h"
 #include "network/weight-loader.h"
 
 /* The tail's queries are computed for other rows than its keys and values. */
