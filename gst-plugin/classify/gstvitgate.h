@@ -24,18 +24,18 @@ struct _GstVitgate {
   GstVitgateSettings settings;
   GstVitgateStats stats;
   GstVitgateLoader loader;
-  GstClockTime latency;          /* told to the pipeline */
-  GstClockTime upstream_latency; /* of a live pipeline; NONE: it is not, or not known yet */
-  GstClockTime late_frame;       /* running time of the last one a sink got too late; NONE: none
-                                    since the last frame */
+  GstClockTime latency;          /* reported to the pipeline */
+  GstClockTime upstream_latency; /* of a live pipeline; NONE: not live, or not known yet */
+  GstClockTime late_frame;       /* running time of the frame that a sink last reported as late;
+                                    NONE: no report since the last frame */
 
-  /* Of the streaming thread, from start() to stop(). */
+  /* Used by the streaming thread only, from start() to stop(). */
   GstVitgateClassifier *classifier;
   GstVitgateController controller;
   GstVitgateFrameLayout layout;
-  gboolean unreadable;       /* the last frame was, and a warning told so */
-  gboolean bad_regions;      /* the last frame that had regions had some, and a warning told so */
-  gboolean too_many_regions; /* the same */
+  gboolean unreadable;       /* the last frame could not be read; a warning was posted */
+  gboolean bad_regions;      /* the last frame with regions had bad ones; a warning was posted */
+  gboolean too_many_regions; /* the last frame with regions had too many; a warning was posted */
 };
 
 GST_ELEMENT_REGISTER_DECLARE(vitgate);

@@ -1,5 +1,5 @@
-/* settings.h: what the user sets: the element's properties, their defaults and what they hold. Not
- * locked: the element's object lock guards them. */
+/* settings.h: the element's properties: definitions, defaults and values. Not locked: the element's
+ * object lock guards them. */
 #pragma once
 
 #include "classify/classifier.h"
@@ -8,7 +8,7 @@
 G_BEGIN_DECLS
 
 typedef struct {
-  char *model;  /* NULL: the default one */
+  char *model;  /* NULL: the default model */
   char *labels; /* NULL: the model's */
   guint top_k;
   float threshold;
@@ -16,15 +16,15 @@ typedef struct {
   guint threads;
   VitgatePrecision precision;
   double compute;         /* below 0: the model's default */
-  double min_compute;     /* least that time may bring it down to */
+  double min_compute;     /* how far the budget may lower it */
   GstClockTime budget;    /* 0: none */
   double reuse_threshold; /* 0: nothing is reused */
-  GstClockTime max_age;   /* 0: any */
+  GstClockTime max_age;   /* 0: no limit */
   gboolean post_messages;
   GstVitgateRegionSettings regions;
 } GstVitgateSettings;
 
-/* Numbers of the properties; an element's other ones follow GST_VITGATE_N_SETTINGS. */
+/* Property numbers. The element's other properties start at GST_VITGATE_N_SETTINGS. */
 enum {
   GST_VITGATE_SETTING_MODEL = 1,
   GST_VITGATE_SETTING_LABELS,
@@ -47,19 +47,19 @@ enum {
   GST_VITGATE_N_SETTINGS,
 };
 
-/* Gives @class the properties. */
+/* Installs the properties in @class. */
 void gst_vitgate_settings_install(GObjectClass *class);
 
 void gst_vitgate_settings_init(GstVitgateSettings *settings);
 
-/* Frees what @settings hold, not @settings. */
+/* Frees the contents of @settings, not @settings itself. */
 void gst_vitgate_settings_clear(GstVitgateSettings *settings);
 
-/* Returns: FALSE where no setting has the number @id. */
+/* Returns: FALSE if no setting has the number @id. */
 gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const GValue *value);
 gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, GValue *value);
 
-/* Returns: whether the property @name needs a load to take effect. */
+/* Returns: whether a change of the property @name takes effect only after a load. */
 gboolean gst_vitgate_settings_need_load(const char *name);
 
 G_END_DECLS
