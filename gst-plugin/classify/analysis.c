@@ -1,6 +1,7 @@
 /* analysis.c: what is done for one frame, in the streaming thread, step by step. */
 #include "classify/analysis.h"
 
+#include "classify/classifier-loader.h"
 #include "common/errors.h"
 
 #define GST_CAT_DEFAULT gst_vitgate_debug

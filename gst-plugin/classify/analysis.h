@@ -1,7 +1,7 @@
 /* analysis.h: what is done for one frame, in the streaming thread, step by step. */
 #pragma once
 
-#include "classify/gstvitgate.h"
+#include "classify/element.h"
 #include "common/results.h"
 
 G_BEGIN_DECLS

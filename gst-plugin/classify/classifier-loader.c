@@ -1,7 +1,6 @@
 /* classifier-loader.c: makes an element's classifier, at the start and in the background. */
 #include "classify/classifier-loader.h"
 
-#include "classify/gstvitgate.h"
 #include "common/errors.h"
 
 #define GST_CAT_DEFAULT gst_vitgate_debug

@@ -6,22 +6,9 @@
  * change again during a load, the last ones win and the first load is dropped silently. */
 #pragma once
 
-#include "classify/classifier.h"
+#include "classify/element.h"
 
 G_BEGIN_DECLS
-
-typedef struct _GstVitgate GstVitgate;
-
-/* Guarded by the element's object lock. */
-typedef struct {
-  gboolean changed;              /* settings have changed since the last load */
-  gboolean open;                 /* frames may flow */
-  GThread *thread;               /* to be joined, running or not; NULL: none */
-  gboolean busy;                 /* the thread is still running */
-  GstVitgateClassifier *ready;   /* for the next frame; NULL: nothing new */
-  GstVitgateClassifier *retired; /* for the thread to free */
-  GCond cond;                    /* signalled when ready is taken, settings change, or at close */
-} GstVitgateLoader;
 
 void gst_vitgate_loader_init(GstVitgate *self);
 void gst_vitgate_loader_clear(GstVitgate *self);

@@ -91,6 +91,8 @@
 #include "classify/gstvitgate.h"
 
 #include "classify/analysis.h"
+#include "classify/classifier-loader.h"
+#include "classify/element.h"
 #include "classify/region-analysis.h"
 #include "common/errors.h"
 

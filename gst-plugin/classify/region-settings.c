@@ -1,7 +1,7 @@
 /* region-settings.c: the properties for regions. */
 #include "classify/region-settings.h"
 
-#include "classify/settings.h"
+#include "classify/setting-numbers.h"
 #include "common/frame.h"
 
 #define DEFAULT_MIN_REGION_SIZE     1

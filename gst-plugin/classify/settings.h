@@ -4,6 +4,7 @@
 
 #include "classify/classifier.h"
 #include "classify/region-settings.h"
+#include "classify/setting-numbers.h"
 
 G_BEGIN_DECLS
 
@@ -23,29 +24,6 @@ typedef struct {
   gboolean post_messages;
   GstVitgateRegionSettings regions;
 } GstVitgateSettings;
-
-/* Property numbers. The element's other properties start at GST_VITGATE_N_SETTINGS. */
-enum {
-  GST_VITGATE_SETTING_MODEL = 1,
-  GST_VITGATE_SETTING_LABELS,
-  GST_VITGATE_SETTING_TOP_K,
-  GST_VITGATE_SETTING_THRESHOLD,
-  GST_VITGATE_SETTING_INFERENCE_INTERVAL,
-  GST_VITGATE_SETTING_THREADS,
-  GST_VITGATE_SETTING_PRECISION,
-  GST_VITGATE_SETTING_COMPUTE,
-  GST_VITGATE_SETTING_MIN_COMPUTE,
-  GST_VITGATE_SETTING_LATENCY_BUDGET,
-  GST_VITGATE_SETTING_REUSE_THRESHOLD,
-  GST_VITGATE_SETTING_MAX_AGE,
-  GST_VITGATE_SETTING_POST_MESSAGES,
-  GST_VITGATE_SETTING_INFERENCE_REGION,
-  GST_VITGATE_SETTING_OBJECT_CLASS,
-  GST_VITGATE_SETTING_MIN_REGION_SIZE,
-  GST_VITGATE_SETTING_MAX_REGIONS,
-  GST_VITGATE_SETTING_RECLASSIFY_INTERVAL,
-  GST_VITGATE_N_SETTINGS,
-};
 
 /* Installs the properties in @class. */
 void gst_vitgate_settings_install(GObjectClass *class);
