@@ -130,7 +130,7 @@ static VitgateModel *load(const char *path, VitgatePrecision precision, GError *
   if (model->description)
     model->vit = vitgate__vit_load(model->description, source->file,
                                    precision_of(model->description, precision), error);
-  if (!model->vit) {
+  if (!model->vit || !vitgate__safetensors_check_unchanged(source->file, error)) {
     free_model(model);
     return NULL;
   }

@@ -45,7 +45,7 @@ VITGATE_API GQuark vitgate_error_quark(void);
  * and what was expected. Since: 0.1 */
 typedef enum {
   VITGATE_ERROR_NOT_FOUND,   /* there is no such file */
-  VITGATE_ERROR_IO,          /* a file exists but cannot be read, mapped or written */
+  VITGATE_ERROR_IO,          /* a file cannot be read or written, or changed while it was read */
   VITGATE_ERROR_FORMAT,      /* not a safetensors file, or its header contradicts the file */
   VITGATE_ERROR_UNSUPPORTED, /* well formed, but of a family, type or version unknown here */
   VITGATE_ERROR_TENSOR,      /* a tensor is missing, has the wrong shape, or is not finite */

@@ -12,6 +12,6 @@ typedef struct {
 /* Changes the tensors of @file, which have timm's names.
  * @class_token: the head sees the class token, even where there is an fc_norm
  * @found: (out caller-allocates)
- * Returns: FALSE with VITGATE_ERROR_TENSOR, _UNSUPPORTED or _MEMORY */
+ * Returns: FALSE with VITGATE_ERROR_TENSOR, _UNSUPPORTED, _IO or _MEMORY */
 gboolean vitgate__variants_resolve(Safetensors *file, gboolean class_token, Variants *found,
                                    GError **error);

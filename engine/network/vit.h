@@ -33,7 +33,7 @@ typedef struct {
 
 /* Reads, checks and packs the weights of a file that fits @description, which must outlive it.
  * @precision: not AUTO
- * Returns: (transfer full): or NULL with VITGATE_ERROR_TENSOR or _MEMORY */
+ * Returns: (transfer full): or NULL with VITGATE_ERROR_TENSOR, _IO or _MEMORY */
 Vit *vitgate__vit_load(const Description *description, const Safetensors *file,
                        VitgatePrecision precision, GError **error);
 
