@@ -1,23 +1,14 @@
 #include "model.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "file/source.h"
 #include "network/precision.h"
 
-/* Two paths mean the same file when these agree; a changed file is another. */
-typedef struct {
-  dev_t device;
-  ino_t inode;
-  off_t size;
-  struct timespec written, changed; /* changed also where a writer set the former back */
-} FileIdentity;
-
 struct _VitgateModel {
   gint references; /* guarded by the registry's lock */
-  FileIdentity identity;
+  Identity *identity;
   Description *description;
   Vit *vit;
   VitgateModelInfo info;
@@ -30,21 +21,11 @@ struct _VitgateModel {
 static GMutex registry_lock;
 static GSList *registry;
 
-static gboolean same_time(const struct timespec *a, const struct timespec *b)
-{
-  return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-static gboolean same_file(const FileIdentity *a, const FileIdentity *b)
-{
-  return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-         same_time(&a->written, &b->written) && same_time(&a->changed, &b->changed);
-}
-
 static void free_model(VitgateModel *model)
 {
   vitgate__vit_free(&model->vit);
   vitgate__description_free(&model->description);
+  vitgate__identity_free(&model->identity);
   g_strfreev(model->numbers);
   g_free(model->blocks);
   g_free(model);
@@ -130,10 +111,11 @@ static VitgateModel *load(const char *path, VitgatePrecision precision, GError *
   if (model->description)
     model->vit = vitgate__vit_load(model->description, source->file,
                                    precision_of(model->description, precision), error);
-  if (!model->vit || !vitgate__safetensors_check_unchanged(source->file, error)) {
+  if (!model->vit || !vitgate__source_check_unchanged(source, error)) {
     free_model(model);
     return NULL;
   }
+  model->identity = vitgate__source_identify(source);
   describe(model);
   return model;
 }
@@ -147,27 +129,18 @@ VitgateModel *vitgate_model_open_with(const char *path, VitgatePrecision precisi
 {
   if (!vitgate__precision_check(precision, error))
     return NULL;
-  struct stat status;
-  FileIdentity identity = { 0 };
-  /* A file that cannot be asked for its identity cannot be opened; load() says why. */
-  if (!stat(path, &status))
-    identity = (FileIdentity){ status.st_dev, status.st_ino, status.st_size, status.st_mtim,
-                               status.st_ctim };
-
   g_mutex_lock(&registry_lock);
   VitgateModel *model = NULL;
   for (GSList *item = registry; item && !model; item = item->next) {
     VitgateModel *known = item->data;
-    if (same_file(&known->identity, &identity) &&
+    if (vitgate__identity_matches(known->identity, path) &&
         known->vit->precision == precision_of(known->description, precision)) {
       known->references++;
       model = known;
     }
   }
-  if (!model && (model = load(path, precision, error))) {
-    model->identity = identity;
+  if (!model && (model = load(path, precision, error)))
     registry = g_slist_prepend(registry, model);
-  }
   g_mutex_unlock(&registry_lock);
   return model;
 }

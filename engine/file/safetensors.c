@@ -284,10 +284,11 @@ Safetensors *vitgate__safetensors_open(const char *path, GError **error)
   return g_steal_pointer(&file);
 }
 
-Safetensors *vitgate__safetensors_join(const char *path, GPtrArray *parts, const GArray *tensors,
-                                       GError **error)
+Safetensors *vitgate__safetensors_join(const char *path, FileStamp stamp, GPtrArray *parts,
+                                       const GArray *tensors, GError **error)
 {
   g_autoptr(Safetensors) file = new_file(path);
+  file->stamp = stamp;
   file->parts = parts;
   return vitgate__safetensors_replace(file, tensors, error) ? g_steal_pointer(&file) : NULL;
 }
@@ -312,6 +313,13 @@ void vitgate__safetensors_close(Safetensors **file)
 const char *vitgate__safetensors_get_path(const Safetensors *file)
 {
   return file->path;
+}
+
+void vitgate__safetensors_identify(const Safetensors *file, Identity *identity)
+{
+  vitgate__identity_add(identity, file->path, file->stamp);
+  for (guint i = 0; file->parts && i < file->parts->len; i++)
+    vitgate__safetensors_identify(g_ptr_array_index(file->parts, i), identity);
 }
 
 const Tensor *vitgate__safetensors_find(const Safetensors *file, const char *name)

@@ -3,7 +3,7 @@
  * file at any time, which would kill this one. FORMAT.md describes the format byte by byte. */
 #pragma once
 
-#include "file/stamp.h"
+#include "file/identity.h"
 
 typedef enum { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_I8, TENSOR_U8 } TensorType;
 
@@ -36,16 +36,21 @@ typedef struct {
 Safetensors *vitgate__safetensors_open(const char *path, GError **error);
 
 /* One file of several.
+ * @stamp: of the file at @path, which tells where the tensors are
  * @parts: (transfer full) (element-type Safetensors): with a function that closes them
  * @tensors: (element-type Tensor): theirs
  * Returns: (transfer full): or NULL with VITGATE_ERROR_FORMAT where two have one name */
-Safetensors *vitgate__safetensors_join(const char *path, GPtrArray *parts, const GArray *tensors,
-                                       GError **error);
+Safetensors *vitgate__safetensors_join(const char *path, FileStamp stamp, GPtrArray *parts,
+                                       const GArray *tensors, GError **error);
 
 /* Closes the file; every Tensor of it ends here. Nulls *@file, which may be NULL. */
 void vitgate__safetensors_close(Safetensors **file);
 
 const char *vitgate__safetensors_get_path(const Safetensors *file);
+
+/* Adds the file, and those that it is a join of, to @identity, as they were when they were opened.
+ */
+void vitgate__safetensors_identify(const Safetensors *file, Identity *identity);
 
 /* Returns: (nullable): the tensor of that name */
 const Tensor *vitgate__safetensors_find(const Safetensors *file, const char *name);

@@ -2,6 +2,8 @@
  *
  * pread() of the C library is replaced here, so that a test can act at a certain byte of a file. */
 #include <fcntl.h>
+#include <glib/gstdio.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,8 @@
 
 #include "fixture.h"
 #include "model-file.h"
+
+#define N_SHARDS 2
 
 /* What is done once, before the weights of a file are read for the first time. */
 typedef struct {
@@ -135,11 +139,130 @@ START_TEST(a_file_that_is_replaced_while_it_is_loaded_is_read_to_its_end)
 }
 END_TEST
 
+/* ---- Models of several files ---- */
+
+/* Writes a share of a model's tensors to a file of their own, in the folder "sharded". */
+static void write_shard(ModelFile *file, guint shard)
+{
+  g_autoptr(GError) error = NULL;
+  g_autofree char *name = g_strdup_printf("sharded/%u", shard);
+  g_autofree char *path = fixture_path(name);
+  g_autoptr(GArray) tensors = g_array_new(FALSE, FALSE, sizeof(Tensor));
+  for (guint i = shard; i < model_file_n_tensors(file); i += N_SHARDS)
+    g_array_append_val(tensors, *model_file_tensor(file, i));
+  const gboolean written = vitgate__safetensors_write(path, (const Tensor *)(gpointer)tensors->data,
+                                                      tensors->len, NULL, &error);
+  assert_success(written, error);
+}
+
+/* Returns: (transfer full): the index's path */
+static char *write_sharded(ModelFile *file)
+{
+  g_autofree char *folder = fixture_path("sharded");
+  g_autoptr(GString) index = g_string_new("{\"weight_map\":{");
+  ck_assert_int_eq(g_mkdir_with_parents(folder, 0700), 0);
+  for (guint i = 0; i < N_SHARDS; i++)
+    write_shard(file, i);
+  for (guint i = 0; i < model_file_n_tensors(file); i++)
+    g_string_append_printf(index, "%s\"%s\":\"%u\"", i ? "," : "", model_file_tensor(file, i)->name,
+                           i % N_SHARDS);
+  g_string_append(index, "}}");
+  return fixture_write("sharded/model.safetensors.index.json", index->str, index->len);
+}
+
+/* Labels that all begin with @letter. */
+static void write_config(const VitgateModelInfo *info, char letter)
+{
+  g_autoptr(GString) text = g_string_new("{\"label_names\":[");
+  for (guint i = 0; i < info->n_classes; i++)
+    g_string_append_printf(text, "%s\"%c%u\"", i ? "," : "", letter, i);
+  g_string_append(text, "]}");
+  g_free(fixture_write("sharded/config.json", text->str, text->len));
+}
+
+static void double_values(ModelFile *file, const char *name)
+{
+  const Tensor *tensor = model_file_find(file, name);
+  for (gsize i = 0; i < vitgate__tensor_n_elements(tensor); i++)
+    ((float *)tensor->data)[i] *= 2;
+}
+
+static double first_logit(VitgateModel *model)
+{
+  const gsize size = vitgate_model_get_info(model)->image_size;
+  g_autofree float *tensor = fixture_tensors(1, 3 * size * size);
+  g_autoptr(VitgateSession) session = fixture_session(model, 1, 1);
+  return fixture_forward(session, tensor, 1)->logits[0];
+}
+
+START_TEST(a_model_of_shards_is_loaded_once)
+{
+  g_autoptr(ModelFile) file = model_file_read("timm");
+  g_autofree char *path = write_sharded(file);
+  g_autoptr(VitgateModel) model = fixture_open_model(path), again = fixture_open_model(path);
+  ck_assert_ptr_eq(model, again);
+  g_autoptr(VitgateModel) whole = fixture_model("timm");
+  ck_assert(fabs(first_logit(model) - first_logit(whole)) < LOGIT_TOLERANCE);
+}
+END_TEST
+
+START_TEST(replaced_shards_are_another_model)
+{
+  g_autoptr(ModelFile) file = model_file_read("timm");
+  g_autofree char *path = write_sharded(file);
+  g_autoptr(VitgateModel) before = fixture_open_model(path);
+  double_values(file, "head.weight");
+  double_values(file, "head.bias");
+  for (guint i = 0; i < N_SHARDS; i++)
+    write_shard(file, i);
+  g_autoptr(VitgateModel) after = fixture_open_model(path), again = fixture_open_model(path);
+  ck_assert_ptr_ne(before, after);
+  ck_assert_ptr_eq(after, again);
+  ck_assert(fabs(first_logit(after) - 2 * first_logit(before)) < LOGIT_TOLERANCE);
+}
+END_TEST
+
+START_TEST(another_configuration_is_another_model)
+{
+  g_autoptr(ModelFile) file = model_file_read("timm");
+  g_autofree char *path = write_sharded(file), *config = fixture_path("sharded/config.json");
+  g_autoptr(VitgateModel) none = fixture_open_model(path);
+  const VitgateModelInfo *info = vitgate_model_get_info(none);
+  write_config(info, 'a');
+  g_autoptr(VitgateModel) first = fixture_open_model(path), again = fixture_open_model(path);
+  write_config(info, 'b');
+  g_autoptr(VitgateModel) second = fixture_open_model(path);
+  ck_assert_int_eq(g_remove(config), 0);
+  g_autoptr(VitgateModel) last = fixture_open_model(path);
+  ck_assert(!info->has_labels);
+  ck_assert_str_eq(vitgate_model_get_info(first)->labels[0], "a0");
+  ck_assert_str_eq(vitgate_model_get_info(second)->labels[0], "b0");
+  ck_assert_ptr_eq(first, again);
+  ck_assert_ptr_eq(none, last);
+}
+END_TEST
+
+START_TEST(shards_that_do_not_belong_together_are_an_error)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(ModelFile) file = model_file_read("timm");
+  g_autofree char *path = write_sharded(file), *shard = fixture_path("sharded/0");
+  set_hook(shard, replace);
+  ck_assert_ptr_null(vitgate_model_open(path, &error));
+  ck_assert(strstr(error->message, "was replaced while it was being read"));
+  assert_error(error, VITGATE_ERROR_IO, path);
+}
+END_TEST
+
 int main(void)
 {
-  TCase *changing = tcase_create("changing");
+  TCase *changing = tcase_create("changing"), *several = tcase_create("several files");
   tcase_add_loop_test(changing, a_file_that_changes_while_it_is_loaded_is_an_error, 0,
                       G_N_ELEMENTS(changes));
   tcase_add_test(changing, a_file_that_is_replaced_while_it_is_loaded_is_read_to_its_end);
-  return fixture_run("model-changes", changing, NULL);
+  tcase_add_test(several, a_model_of_shards_is_loaded_once);
+  tcase_add_test(several, replaced_shards_are_another_model);
+  tcase_add_test(several, another_configuration_is_another_model);
+  tcase_add_test(several, shards_that_do_not_belong_together_are_an_error);
+  return fixture_run("model-changes", changing, several, NULL);
 }
