@@ -1,5 +1,7 @@
 #include "model.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -7,7 +9,7 @@
 #include "network/precision.h"
 
 struct _VitgateModel {
-  gint references; /* guarded by the registry's lock */
+  atomic_uint references;
   Identity *identity;
   Description *description;
   Vit *vit;
@@ -15,11 +17,6 @@ struct _VitgateModel {
   VitgateBlockInfo *blocks;
   char **numbers; /* labels of a model without any */
 };
-
-/* Every model that is open in this process. Held while a file is loaded too, so that two threads
- * that open one file share one copy. */
-static GMutex registry_lock;
-static GSList *registry;
 
 static void free_model(VitgateModel *model)
 {
@@ -106,7 +103,7 @@ static VitgateModel *load(const char *path, VitgatePrecision precision, GError *
   if (!source)
     return NULL;
   VitgateModel *model = g_new0(VitgateModel, 1);
-  model->references = 1;
+  atomic_init(&model->references, 1);
   model->description = vitgate__source_describe(source, 0, error);
   if (model->description)
     model->vit = vitgate__vit_load(model->description, source->file,
@@ -120,6 +117,72 @@ static VitgateModel *load(const char *path, VitgatePrecision precision, GError *
   return model;
 }
 
+/* ---- One copy of each ---- */
+
+/* A file that a thread is loading: others that want it wait, instead of loading it too. */
+typedef struct {
+  FileStamp stamp;
+  VitgatePrecision precision; /* as it was asked for */
+} Load;
+
+/* Guards the two lists, and is never held while a file is read: opening, using and closing other
+ * models goes on meanwhile. ThreadSanitizer knows pthread's locks, but not GLib's. */
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t load_ended = PTHREAD_COND_INITIALIZER;
+static GSList *registry; /* (element-type VitgateModel): all that are open in this process */
+static GSList *loads;    /* (element-type Load) */
+
+/* Returns: FALSE if the last reference is gone and the model is about to be freed */
+static gboolean try_ref(VitgateModel *model)
+{
+  guint references = atomic_load(&model->references);
+  while (references &&
+         !atomic_compare_exchange_weak(&model->references, &references, references + 1))
+    ;
+  return references > 0;
+}
+
+/* The lock is held.
+ * Returns: (transfer full) (nullable): the open model that @path leads to */
+static VitgateModel *find_model(const char *path, FileStamp stamp, VitgatePrecision precision)
+{
+  for (GSList *item = registry; item; item = item->next) {
+    VitgateModel *known = item->data;
+    if (known->vit->precision == precision_of(known->description, precision) &&
+        vitgate__identity_matches(known->identity, path, stamp) && try_ref(known))
+      return known;
+  }
+  return NULL;
+}
+
+/* The lock is held. */
+static gboolean is_loading(FileStamp stamp, VitgatePrecision precision)
+{
+  for (GSList *item = loads; item; item = item->next) {
+    const Load *other = item->data;
+    if (other->precision == precision && vitgate__stamp_equal(other->stamp, stamp))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Loads a file that the caller has put among the loads. */
+static VitgateModel *load_registered(const char *path, Load *own, GError **error)
+{
+  VitgateModel *model = load(path, own->precision, error), *twin = NULL;
+  pthread_mutex_lock(&registry_lock);
+  loads = g_slist_remove(loads, own);
+  /* "auto" and what it stands for are two loads that may end in one model. */
+  if (model && !(twin = find_model(path, own->stamp, model->vit->precision)))
+    registry = g_slist_prepend(registry, model);
+  pthread_cond_broadcast(&load_ended);
+  pthread_mutex_unlock(&registry_lock);
+  if (!twin)
+    return model;
+  free_model(model);
+  return twin;
+}
+
 VitgateModel *vitgate_model_open(const char *path, GError **error)
 {
   return vitgate_model_open_with(path, VITGATE_PRECISION_AUTO, error);
@@ -129,42 +192,33 @@ VitgateModel *vitgate_model_open_with(const char *path, VitgatePrecision precisi
 {
   if (!vitgate__precision_check(precision, error))
     return NULL;
-  g_mutex_lock(&registry_lock);
-  VitgateModel *model = NULL;
-  for (GSList *item = registry; item && !model; item = item->next) {
-    VitgateModel *known = item->data;
-    if (vitgate__identity_matches(known->identity, path) &&
-        known->vit->precision == precision_of(known->description, precision)) {
-      known->references++;
-      model = known;
-    }
-  }
-  if (!model && (model = load(path, precision, error)))
-    registry = g_slist_prepend(registry, model);
-  g_mutex_unlock(&registry_lock);
-  return model;
+  Load own = { vitgate__stamp_of_path(path), precision };
+  VitgateModel *model;
+  pthread_mutex_lock(&registry_lock);
+  /* When a load fails, one of those who waited for it tries again, and gets its own error. */
+  while (!(model = find_model(path, own.stamp, precision)) && is_loading(own.stamp, precision))
+    pthread_cond_wait(&load_ended, &registry_lock);
+  if (!model)
+    loads = g_slist_prepend(loads, &own);
+  pthread_mutex_unlock(&registry_lock);
+  return model ? model : load_registered(path, &own, error);
 }
 
 VitgateModel *vitgate_model_ref(VitgateModel *model)
 {
-  g_mutex_lock(&registry_lock);
-  model->references++;
-  g_mutex_unlock(&registry_lock);
+  atomic_fetch_add(&model->references, 1);
   return model;
 }
 
 void vitgate_model_unref(VitgateModel **model)
 {
   VitgateModel *m = g_steal_pointer(model);
-  if (!m)
+  if (!m || atomic_fetch_sub(&m->references, 1) > 1)
     return;
-  g_mutex_lock(&registry_lock);
-  gboolean last = --m->references == 0;
-  if (last)
-    registry = g_slist_remove(registry, m);
-  g_mutex_unlock(&registry_lock);
-  if (last)
-    free_model(m);
+  pthread_mutex_lock(&registry_lock);
+  registry = g_slist_remove(registry, m);
+  pthread_mutex_unlock(&registry_lock);
+  free_model(m);
 }
 
 const VitgateModelInfo *vitgate_model_get_info(const VitgateModel *model)

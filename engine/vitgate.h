@@ -113,7 +113,8 @@ typedef struct {
 
 /* Opens a model file (safetensors; engine/FORMAT.md tells what is in one). A file is loaded
  * once per process: opening it again, by any path, returns a new reference to the same model as
- * long as one is held and the file has not changed.
+ * long as one is held and no file that it was read from has changed. A thread that opens a file
+ * which another thread is loading waits for it; every other call goes on meanwhile.
  * Returns: (transfer full): the model, or NULL with @error set to VITGATE_ERROR_NOT_FOUND, _IO,
  * _FORMAT, _UNSUPPORTED, _TENSOR, _METADATA, _LABELS or _MEMORY. Since: 0.1 */
 VITGATE_API VitgateModel *vitgate_model_open(const char *path, GError **error);

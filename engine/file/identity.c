@@ -43,15 +43,9 @@ void vitgate__identity_add(Identity *identity, const char *path, FileStamp stamp
   g_array_append_val(identity->parts, part);
 }
 
-static gboolean same_file(FileStamp a, FileStamp b)
+gboolean vitgate__identity_matches(const Identity *identity, const char *path, FileStamp stamp)
 {
-  return a.device == b.device && a.inode == b.inode && vitgate__stamp_same_contents(a, b) &&
-         vitgate__same_time(a.changed, b.changed);
-}
-
-gboolean vitgate__identity_matches(const Identity *identity, const char *path)
-{
-  return same_file(g_array_index(identity->parts, Part, 0).stamp, vitgate__stamp_of_path(path)) &&
+  return vitgate__stamp_equal(g_array_index(identity->parts, Part, 0).stamp, stamp) &&
          vitgate__identity_matches_folder(identity, path);
 }
 
@@ -61,7 +55,7 @@ gboolean vitgate__identity_matches_folder(const Identity *identity, const char *
   for (guint i = 1; i < identity->parts->len; i++) {
     const Part *part = &g_array_index(identity->parts, Part, i);
     g_autofree char *beside = g_build_filename(folder, part->name, NULL);
-    if (!same_file(part->stamp, vitgate__stamp_of_path(beside)))
+    if (!vitgate__stamp_equal(part->stamp, vitgate__stamp_of_path(beside)))
       return FALSE;
   }
   return TRUE;

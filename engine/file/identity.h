@@ -21,8 +21,9 @@ FileStamp vitgate__stamp_of_path(const char *path);
  * was asked for; the others are in its folder. */
 void vitgate__identity_add(Identity *identity, const char *path, FileStamp stamp);
 
-/* Returns: whether opening @path would read these very files */
-gboolean vitgate__identity_matches(const Identity *identity, const char *path);
+/* @stamp: of @path
+ * Returns: whether opening @path would read these very files */
+gboolean vitgate__identity_matches(const Identity *identity, const char *path, FileStamp stamp);
 
 /* The same of all files but the first one, @path: whether what is beside it was replaced. */
 gboolean vitgate__identity_matches_folder(const Identity *identity, const char *path);

@@ -23,6 +23,13 @@ static inline gboolean vitgate__same_time(struct timespec a, struct timespec b)
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
+/* Whether it is the same file, and untouched. */
+static inline gboolean vitgate__stamp_equal(FileStamp a, FileStamp b)
+{
+  return a.device == b.device && a.inode == b.inode && a.size == b.size &&
+         vitgate__same_time(a.written, b.written) && vitgate__same_time(a.changed, b.changed);
+}
+
 /* Whether nobody wrote to a file in between. A file that was only renamed or unlinked has another
  * stamp, but the same contents. */
 static inline gboolean vitgate__stamp_same_contents(FileStamp a, FileStamp b)

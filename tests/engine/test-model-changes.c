@@ -254,9 +254,115 @@ START_TEST(shards_that_do_not_belong_together_are_an_error)
 }
 END_TEST
 
+/* ---- Slow files ---- */
+
+/* The thread that loads the slow file stops in the middle until it is told to go on. */
+static pthread_barrier_t reached, go_on;
+
+static void stop(const char *path)
+{
+  pthread_barrier_wait(&reached);
+  pthread_barrier_wait(&go_on);
+}
+
+static void *open_path(void *path)
+{
+  return vitgate_model_open(path, NULL);
+}
+
+/* Returns: the thread, which is in the middle of loading @path */
+static pthread_t load_slowly(char *path)
+{
+  pthread_t thread;
+  pthread_barrier_init(&reached, NULL, 2);
+  pthread_barrier_init(&go_on, NULL, 2);
+  set_hook(path, stop);
+  ck_assert_int_eq(pthread_create(&thread, NULL, open_path, path), 0);
+  pthread_barrier_wait(&reached);
+  return thread;
+}
+
+static VitgateModel *join(pthread_t thread)
+{
+  void *model;
+  ck_assert_int_eq(pthread_join(thread, &model), 0);
+  return model;
+}
+
+START_TEST(a_slow_load_holds_up_nobody_else)
+{
+  g_autoptr(ModelFile) file = model_file_read("small");
+  g_autofree char *slow = model_file_write(file, "slow"), *other = model_file_write(file, "other");
+  VitgateModel *open = fixture_open_model(other);
+  const pthread_t thread = load_slowly(slow);
+  VitgateModel *more = vitgate_model_ref(open), *again = fixture_open_model(other);
+  VitgateModel *another = fixture_model("odd");
+  ck_assert_ptr_eq(again, open);
+  vitgate_model_unref(&another);
+  vitgate_model_unref(&again);
+  vitgate_model_unref(&more);
+  vitgate_model_unref(&open);
+  pthread_barrier_wait(&go_on);
+  g_autoptr(VitgateModel) model = join(thread);
+  ck_assert_ptr_nonnull(model);
+  g_autoptr(VitgateModel) same = fixture_open_model(slow);
+  ck_assert_ptr_eq(model, same);
+}
+END_TEST
+
+START_TEST(who_wants_a_file_that_is_being_loaded_gets_that_model)
+{
+  g_autoptr(ModelFile) file = model_file_read("small");
+  g_autofree char *path = model_file_write(file, "model");
+  const pthread_t first = load_slowly(path);
+  pthread_t others[4];
+  for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+    ck_assert_int_eq(pthread_create(&others[i], NULL, open_path, path), 0);
+  pthread_barrier_wait(&go_on);
+  g_autoptr(VitgateModel) model = join(first);
+  ck_assert_ptr_nonnull(model);
+  for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+    g_autoptr(VitgateModel) other = join(others[i]);
+    ck_assert_ptr_eq(other, model);
+  }
+}
+END_TEST
+
+/* "auto" is float32 here: two loads of one file, as long as neither knows of the other. */
+START_TEST(two_ways_to_ask_for_a_model_end_in_one)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(ModelFile) file = model_file_read("small");
+  g_autofree char *path = model_file_write(file, "model");
+  const pthread_t thread = load_slowly(path);
+  g_autoptr(VitgateModel) model = vitgate_model_open_with(path, VITGATE_PRECISION_FLOAT32, &error);
+  assert_success(model, error);
+  pthread_barrier_wait(&go_on);
+  g_autoptr(VitgateModel) other = join(thread);
+  ck_assert_ptr_eq(model, other);
+}
+END_TEST
+
+START_TEST(who_waited_for_a_load_that_fails_gets_an_error)
+{
+  g_autoptr(ModelFile) file = model_file_read("small");
+  g_autofree char *path = model_file_write(file, "model");
+  const pthread_t first = load_slowly(path);
+  pthread_t others[4];
+  for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+    ck_assert_int_eq(pthread_create(&others[i], NULL, open_path, path), 0);
+  truncate_weights(path);
+  pthread_barrier_wait(&go_on);
+  ck_assert_ptr_null(join(first));
+  for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+    ck_assert_ptr_null(join(others[i]));
+}
+END_TEST
+
 int main(void)
 {
-  TCase *changing = tcase_create("changing"), *several = tcase_create("several files");
+  TCase *changing = tcase_create("changing"), *several = tcase_create("several files"),
+        *slow = tcase_create("slow files");
   tcase_add_loop_test(changing, a_file_that_changes_while_it_is_loaded_is_an_error, 0,
                       G_N_ELEMENTS(changes));
   tcase_add_test(changing, a_file_that_is_replaced_while_it_is_loaded_is_read_to_its_end);
@@ -264,5 +370,10 @@ int main(void)
   tcase_add_test(several, replaced_shards_are_another_model);
   tcase_add_test(several, another_configuration_is_another_model);
   tcase_add_test(several, shards_that_do_not_belong_together_are_an_error);
-  return fixture_run("model-changes", changing, several, NULL);
+  tcase_set_timeout(slow, 30);
+  tcase_add_test(slow, a_slow_load_holds_up_nobody_else);
+  tcase_add_test(slow, who_wants_a_file_that_is_being_loaded_gets_that_model);
+  tcase_add_test(slow, two_ways_to_ask_for_a_model_end_in_one);
+  tcase_add_test(slow, who_waited_for_a_load_that_fails_gets_an_error);
+  return fixture_run("model-changes", changing, several, slow, NULL);
 }
