@@ -3,6 +3,7 @@
 
 #include "network/attend.h"
 #include "network/merge.h"
+#include "network/token-mean.h"
 #include "network/vit.h"
 
 /* Rows that go through a module's products together: their activations stay in the first levels
@@ -29,6 +30,7 @@ typedef struct {
   float *x;        /* [n_tokens][dim] */
   float *size;     /* [n_tokens] patches that a token stands for */
   float *offsets;  /* [n_tokens, rounded up] log size, as scores before scaling want it */
+  float *sums;     /* of the patch tokens: token-mean.h */
   gboolean merged; /* sizes differ from one */
   guint n_tokens;
   float logit; /* of the gate at hand */
