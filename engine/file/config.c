@@ -10,8 +10,9 @@
 /* ---- Reading ---- */
 
 /* Returns: FALSE where the file is there but of no use */
-static gboolean read_object(const char *path, JsonNode **node, GError **error)
+static gboolean read_object(const char *path, FileStamp *stamp, JsonNode **node, GError **error)
 {
+  *stamp = vitgate__stamp_of_path(path);
   if (!g_file_test(path, G_FILE_TEST_EXISTS))
     return TRUE;
   *node = vitgate__json_read_object(path, VITGATE_ERROR_METADATA, error);
@@ -23,8 +24,16 @@ gboolean vitgate__config_read(Config *config, const char *weights, GError **erro
   g_autofree char *folder = g_path_get_dirname(weights);
   *config = (Config){ .path = g_build_filename(folder, "config.json", NULL),
                       .pixels_path = g_build_filename(folder, "preprocessor_config.json", NULL) };
-  return read_object(config->path, &config->network, error) &&
-         read_object(config->pixels_path, &config->pixels, error);
+  return read_object(config->path, &config->stamp, &config->network, error) &&
+         read_object(config->pixels_path, &config->pixels_stamp, &config->pixels, error);
+}
+
+void vitgate__config_identify(const Config *config, Identity *identity)
+{
+  if (!config->path)
+    return;
+  vitgate__identity_add(identity, config->path, config->stamp);
+  vitgate__identity_add(identity, config->pixels_path, config->pixels_stamp);
 }
 
 void vitgate__config_clear(Config *config)

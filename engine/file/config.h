@@ -5,15 +5,19 @@
 #include "file/infer.h"
 
 typedef struct {
-  char *path, *pixels_path;
-  JsonNode *network; /* (nullable) config.json */
-  JsonNode *pixels;  /* (nullable) preprocessor_config.json */
+  char *path, *pixels_path;      /* NULL: nothing was looked for */
+  FileStamp stamp, pixels_stamp; /* of these files when they were read */
+  JsonNode *network;             /* (nullable) config.json */
+  JsonNode *pixels;              /* (nullable) preprocessor_config.json */
 } Config;
 
 /* Reads what stands in the folder of @weights, which may be nothing.
  * @config: (out caller-allocates): to be cleared
  * Returns: FALSE with VITGATE_ERROR_IO or _METADATA */
 gboolean vitgate__config_read(Config *config, const char *weights, GError **error);
+
+/* Adds the files that were read or are absent to @identity. */
+void vitgate__config_identify(const Config *config, Identity *identity);
 
 void vitgate__config_clear(Config *config);
 

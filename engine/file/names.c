@@ -225,7 +225,8 @@ static gboolean join(Safetensors *file, GArray *tensors, const char *query, GErr
   if (!data)
     return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
-    memcpy(data + i * joined.n_bytes, sources[i]->data, joined.n_bytes);
+    if (!vitgate__tensor_copy(data + i * joined.n_bytes, sources[i], error))
+      return FALSE;
   g_autofree char *name =
       g_strdup_printf("%.*sqkv%s", (int)(place - query), query, place + strlen("query"));
   joined.name = vitgate__safetensors_intern(file, name);

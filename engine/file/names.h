@@ -21,7 +21,7 @@ typedef struct {
  * one tensor. What has no name there keeps its own.
  * @dialect: (out caller-allocates): to be cleared
  * Returns: FALSE with VITGATE_ERROR_UNSUPPORTED where these are the names of no network that is
- * known, or of two, _TENSOR, _FORMAT or _MEMORY */
+ * known, or of two, _TENSOR, _FORMAT, _IO or _MEMORY */
 gboolean vitgate__names_translate(Safetensors *file, Dialect *dialect, GError **error);
 
 void vitgate__dialect_clear(Dialect *dialect);

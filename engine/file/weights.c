@@ -119,15 +119,16 @@ gboolean vitgate__weights_read(const Safetensors *file, const char *name, float 
 {
   const Tensor *tensor = vitgate__safetensors_find(file, name);
   const gsize n = vitgate__tensor_n_elements(tensor);
-  vitgate__tensor_to_float(values, tensor);
+  if (!vitgate__tensor_to_float(values, tensor, error))
+    return FALSE;
   if (tensor->type != TENSOR_I8)
     return check_values(file, name, values, n, FALSE, error);
 
   g_autofree char *scale_name = g_strconcat(name, "_scale", NULL);
   const gsize rows = tensor->shape[0], columns = rows ? n / rows : 0;
   g_autofree float *scales = g_new(float, rows);
-  vitgate__tensor_to_float(scales, vitgate__safetensors_find(file, scale_name));
-  if (!check_values(file, scale_name, scales, rows, TRUE, error))
+  if (!vitgate__tensor_to_float(scales, vitgate__safetensors_find(file, scale_name), error) ||
+      !check_values(file, scale_name, scales, rows, TRUE, error))
     return FALSE;
   for (gsize i = 0; i < n; i++)
     values[i] *= scales[i / columns];

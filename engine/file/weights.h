@@ -11,7 +11,8 @@ gboolean vitgate__weights_check(const Description *description, const Safetensor
 
 /* Reads one tensor of a file that was checked.
  * @values: (out caller-allocates)
- * Returns: FALSE with VITGATE_ERROR_TENSOR where a value is not finite, or a scale not positive */
+ * Returns: FALSE with VITGATE_ERROR_TENSOR where a value is not finite, or a scale not positive, or
+ * VITGATE_ERROR_IO */
 gboolean vitgate__weights_read(const Safetensors *file, const char *name, float *values,
                                GError **error);
 

@@ -101,10 +101,8 @@ static void load_all(WeightLoader *loader, Vit *vit)
   vit->embedding = load_embedding(loader, vit);
   vit->patch = load_patch(loader, d);
   vit->blocks = g_new0(Block, d->depth);
-  for (guint i = 0; i < d->depth && !loader->failed; i++) {
+  for (guint i = 0; i < d->depth && !loader->failed; i++)
     vit->blocks[i] = load_block(loader, d, i);
-    vitgate__safetensors_forget_pages(loader->file);
-  }
   vit->norm = vitgate__load_norm(loader, d->mean_pooling ? "fc_norm" : "norm", d->dim);
   vit->head = vitgate__load_linear(loader, "head", TRUE, d->n_classes, d->dim);
   if (d->distilled)

@@ -131,7 +131,7 @@ void storage_round(VitgatePrecision precision, const char *name, const guint64 *
   g_autoptr(Storage) storage = storage_new(precision);
   storage_add(storage, name, shape, n_dims, values);
   const Tensor *tensor = &g_array_index(storage->tensors, Tensor, 0);
-  vitgate__tensor_to_float(values, tensor);
+  vitgate__tensor_to_float(values, tensor, NULL); /* it is in memory */
   if (tensor->type != TENSOR_I8)
     return;
   const float *scales = tensor[1].data;

@@ -34,7 +34,10 @@ char *fixture_write(const char *name, gconstpointer data, gsize n_bytes);
 /* Returns: (transfer full): the path of the golden file @prefix-@name */
 char *fixture_golden(const char *prefix, const char *name);
 
-/* Returns: (transfer full): that file, opened */
+/* Reads all tensors of @file, so that their data can be looked at. */
+void fixture_read_tensors(Safetensors *file);
+
+/* Returns: (transfer full): that file, opened and read */
 Safetensors *fixture_open_golden(const char *prefix, const char *name);
 
 /* Returns: (transfer full): the model in the file @path */
