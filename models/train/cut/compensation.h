@@ -3,7 +3,7 @@
  * can. */
 #pragma once
 
-#include "train/cut/importance.h"
+#include "train/cut/ranking.h"
 
 /* With x centred inputs, S kept, P removed: W_S += R (C_SS + lambda)^-1, R = cross_S - W_S C_SS,
  * which is W_P C_PS where the module's inputs are those the weights were made for; the inputs that

@@ -6,6 +6,7 @@
 #include "base/command-error.h"
 #include "model.h"
 #include "network/dial.h"
+#include "train/cut/allocation.h"
 #include "train/cut/class-subset.h"
 #include "train/cut/cut.h"
 #include "train/dial/dial-table.h"

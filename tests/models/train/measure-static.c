@@ -11,6 +11,7 @@
 #include "data/photo-reader.h"
 #include "file/architecture.h"
 #include "file/source.h"
+#include "train/cut/allocation.h"
 #include "train/cut/compensation.h"
 #include "train/cut/cut.h"
 #include "train/run/model-writer.h"
