@@ -1,3 +1,5 @@
+#include "data/store-archive.h"
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -8,7 +10,6 @@
 
 #include "base/command-error.h"
 #include "data/decode.h"
-#include "data/store.h"
 
 /* What of an archive that must be unpacked as a whole may stay in memory. */
 #define MAX_UNPACKED (G_GUINT64_CONSTANT(4) << 30)

@@ -1,10 +1,11 @@
+#include "data/store-folder.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/command-error.h"
 #include "data/decode.h"
-#include "data/store.h"
 
 /* Folders inside folders; more is a mistake, such as the root of a file system. */
 #define MAX_DEPTH 32
