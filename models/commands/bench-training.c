@@ -65,7 +65,7 @@ static gboolean choose_products(TrainBench *bench, GError **error)
   const Products all[] = { { .precision = "float32" }, { .precision = "bf16", .bf16 = TRUE } };
   const char *wanted = bench->options->precision;
   for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
-    if ((wanted && strcmp(wanted, all[i].precision)) || (all[i].bf16 && !product_has_bf16()))
+    if ((wanted && strcmp(wanted, all[i].precision)) || (all[i].bf16 && !matmul_has_bf16()))
       continue;
     Products *products = &bench->products[bench->n_products++];
     *products = all[i];
@@ -75,7 +75,7 @@ static gboolean choose_products(TrainBench *bench, GError **error)
     return TRUE;
   g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
               "--precision is \"%s\", expected float32%s", wanted,
-              product_has_bf16() ? " or bf16" : "; this CPU has no products of bf16");
+              matmul_has_bf16() ? " or bf16" : "; this CPU has no products of bf16");
   return FALSE;
 }
 

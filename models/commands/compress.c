@@ -36,7 +36,7 @@ static gboolean parse_groups(const Options *o, CompressOptions *compress, GError
   compress->sub_groups = own[use.granularity];
   compress->group_size = use.group_size;
   return !o->sub_groups ||
-         groups_parse(o->sub_groups, &compress->sub_groups, &compress->group_size) ||
+         sub_groups_parse(o->sub_groups, &compress->sub_groups, &compress->group_size) ||
          command_fail(error,
                       "--sub-groups is \"%s\", expected sample, none, even:K, random or recursive",
                       o->sub_groups);

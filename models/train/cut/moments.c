@@ -7,6 +7,9 @@
 #include "file/architecture.h"
 #include "train/cut/sensitivity.h"
 #include "train/learn/loss.h"
+#include "train/network/pass-attention.h"
+#include "train/network/pass-head.h"
+#include "train/network/pass-mlp.h"
 #include "train/network/training-kernels.h"
 
 /* What the moments are uncertain by, over the inputs' mean squares: their sums are of floats. */
@@ -176,8 +179,8 @@ static real *centre_rows(const Calibration *c, guint module, double weight, real
 {
   real *mean = g_new0(real, n);
   for (guint row = 0; row < rows; row++)
-    functions()->add_scaled(mean, (real)(row_weight(c, module, row) / weight), x + (gsize)row * n,
-                            n);
+    training_kernels()->add_scaled(mean, (real)(row_weight(c, module, row) / weight),
+                                   x + (gsize)row * n, n);
   for (guint row = 0; row < rows; row++) {
     const real root = (real)sqrt(row_weight(c, module, row));
     for (guint j = 0; j < n; j++)
@@ -191,8 +194,8 @@ static void add_products(const Share *share, double *sums, const real *a, guint 
                          guint n, guint rows)
 {
   g_autofree real *part = g_new(real, (gsize)m * n);
-  product(share->scratch, part, n, (Operand){ .data = a, .stride = m, .transposed = TRUE },
-          (Operand){ .data = b, .stride = n }, NULL, FALSE, m, n, rows);
+  matmul(share->scratch, part, n, (Operand){ .data = a, .stride = m, .transposed = TRUE },
+         (Operand){ .data = b, .stride = n }, NULL, FALSE, m, n, rows);
   add_scaled(sums, 1, part, (gsize)m * n);
 }
 
@@ -240,7 +243,7 @@ static void walk_batch(gpointer data, guint member)
 {
   const Walk *walk = data;
   Calibration *c = walk->calibration;
-  Pass *pass = c->pass;
+  TrainingPass *pass = c->pass;
   Share *share = &pass->shares[member];
   const guint n = vitgate__team_size(c->team);
   share->first = pass->n_images * member / n;
@@ -269,7 +272,7 @@ static void walk_batch(gpointer data, guint member)
 
 static void pack_weights(gpointer data, guint member)
 {
-  pass_pack(&((Calibration *)data)->pass->shares[member]);
+  training_pass_pack(&((Calibration *)data)->pass->shares[member]);
 }
 
 /* Takes the images from @first to @end through the module. */
@@ -340,7 +343,7 @@ void calibration_rewind(Calibration *c)
 
 static void run_forward(gpointer data, guint member)
 {
-  pass_forward(&((Calibration *)data)->pass->shares[member]);
+  training_pass_forward(&((Calibration *)data)->pass->shares[member]);
 }
 
 /* Appends what the batch's images are before the first block, and their classes. */
@@ -417,7 +420,8 @@ Calibration *calibration_new(Network *network, Team *team, const CalibrationOpti
   c->network = network;
   c->team = team;
   c->n_tokens = vitgate__description_n_tokens(d);
-  c->pass = pass_new(network, team, IMAGES_AT_ONCE * vitgate__team_size(team), options->bf16);
+  c->pass =
+      training_pass_new(network, team, IMAGES_AT_ONCE * vitgate__team_size(team), options->bf16);
   c->pass->tail = network->description->depth; /* the error of every token is looked at */
   Sensitivity *sensitivity = sensitivity_new(c->pass);
   vitgate__team_run(team, pack_weights, c);
@@ -441,7 +445,7 @@ void calibration_free(Calibration **calibration)
   Calibration *c = g_steal_pointer(calibration);
   if (!c)
     return;
-  pass_free(&c->pass);
+  training_pass_free(&c->pass);
   g_free(c->reference);
   g_free(c->stream);
   g_free(c->logits);

@@ -30,7 +30,7 @@ void moments_free(Moments **moments);
 typedef struct {
   Network *network;
   Team *team;
-  Pass *pass;
+  TrainingPass *pass;
   guint n_images, n_tokens;
   guint n_trials;           /* the last so many images are left out where units are ranked */
   real *reference, *stream; /* [n_images][n_tokens][dim] */

@@ -117,14 +117,14 @@ typedef struct {
   HeldOutOutcome sum;
 } Measurement;
 
-static void add_batch(gpointer data, const Pass *pass, guint first)
+static void add_batch(gpointer data, const TrainingPass *pass, guint first)
 {
   Measurement *m = data;
   const HeldOut *h = m->held_out;
   const double dense_gmacs = pass->network->description->dense_gmacs;
   m->sum.ratio += pass->n_images * loss_compute_ratio(pass, dense_gmacs);
   for (guint i = 0; i < pass->n_images; i++) {
-    const float *student = pass_get_logits(pass, i);
+    const float *student = training_pass_get_logits(pass, i);
     const guint best = loss_best(student, pass->network->description->n_classes);
     const int label = h->labels[first + i];
     if (h->logits) {

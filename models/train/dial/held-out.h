@@ -34,7 +34,7 @@ void held_out_free(HeldOut **held_out);
 
 /* Called after each batch: @pass holds the network's logits and decisions of the images from
  * @first on. */
-typedef void (*HeldOutVisit)(gpointer data, const Pass *pass, guint first);
+typedef void (*HeldOutVisit)(gpointer data, const TrainingPass *pass, guint first);
 
 /* Runs a network on the first @n images: decisions by @bias, each image for itself.
  * @batch: images at a time; at most the trainer's */

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-void gate_sums_add(GateSum *sums, const Pass *pass)
+void gate_sums_add(GateSum *sums, const TrainingPass *pass)
 {
   const Decisions *decisions = &pass->decisions;
   for (guint module = 0; module < 2 * pass->network->description->depth; module++) {

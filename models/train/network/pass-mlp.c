@@ -1,16 +1,17 @@
-/* x' = z + open * fc2(mask * gelu(fc1(norm2(z)))) */
+#include "train/network/pass-mlp.h"
+
 #include <string.h>
 
 #include "train/network/mask.h"
+#include "train/network/pass-linear.h"
 #include "train/network/training-kernels.h"
-#include "train/network/training-pass.h"
 
 void pass_mlp(Share *share, guint b)
 {
   const Network *network = share->pass->network;
   const Description *d = network->description;
   const TrainBlock *block = &network->blocks[b];
-  const Functions *f = functions();
+  const TrainingKernels *f = training_kernels();
   Activations *a = &share->blocks[b];
   real *out = share->blocks[b + 1].x;
   const guint rows = a->merged[share->n];
@@ -39,7 +40,7 @@ void pass_mlp_backward(Share *share, guint b)
   const Network *network = share->pass->network;
   const Description *d = network->description;
   const TrainBlock *block = &network->blocks[b];
-  const Functions *f = functions();
+  const TrainingKernels *f = training_kernels();
   Activations *a = &share->blocks[b];
   const guint rows = a->merged[share->n];
   if (!block->neurons)

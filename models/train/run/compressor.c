@@ -60,7 +60,7 @@ static Ranking **rank(const Run *run, Network *network, Team *team, Calibration 
                                  .ridge = RIDGE,
                                  .weights = o->folder_weights,
                                  .n_weights = o->n_folder_weights,
-                                 .bf16 = product_prefers_bf16() };
+                                 .bf16 = matmul_prefers_bf16() };
   run_log_note(run->log, "ranking heads and neurons on up to %u photographs",
                o->calibration_images);
   return static_cut_rank(network, team, run->collection, &how, calibration, error);
@@ -198,7 +198,7 @@ static gboolean start(Run *run, GError **error)
 
 /* ---- End ---- */
 
-static void add_decisions(gpointer data, const Pass *pass, guint first)
+static void add_decisions(gpointer data, const TrainingPass *pass, guint first)
 {
   gate_sums_add(data, pass);
 }

@@ -136,7 +136,7 @@ void run_log_begin(RunLog *log)
 void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)
 {
   const guint64 step = trainer_get_step(trainer), steps = trainer_get_steps(trainer);
-  const Pass *pass = trainer_get_pass(trainer);
+  const TrainingPass *pass = trainer_get_pass(trainer);
   const Description *d = pass->network->description;
   if (!log->gates)
     log->gates = g_new0(GateSum, 2 * d->depth + 1);

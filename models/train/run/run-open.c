@@ -32,7 +32,7 @@ gboolean run_open_teacher(Run *run, GError **error)
 gboolean run_check_memory(const Run *run, const Network *network, GError **error)
 {
   const CompressOptions *o = run->options;
-  const double wanted = (double)pass_measure(network, o->batch, o->threads);
+  const double wanted = (double)training_pass_measure(network, o->batch, o->threads);
   g_autofree char *text = NULL;
   const char *line = NULL;
   if (g_file_get_contents("/proc/meminfo", &text, NULL, NULL))

@@ -48,7 +48,7 @@ void run_make_trainer(Run *run)
   const TrainerOptions options = {
     .batch = o->batch,
     .threads = o->threads,
-    .bf16 = product_prefers_bf16(),
+    .bf16 = matmul_prefers_bf16(),
     .seed = o->seed,
     .steps = stage_steps(run),
     .warm_up = o->variant ? FRESH_WARM_UP : WARM_UP,

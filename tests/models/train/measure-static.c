@@ -14,6 +14,7 @@
 #include "train/cut/allocation.h"
 #include "train/cut/compensation.h"
 #include "train/cut/cut.h"
+#include "train/cut/importance.h"
 #include "train/run/model-writer.h"
 #include "vitgate.h"
 
@@ -117,8 +118,8 @@ static void clear_images(Images *images)
 
 static void run_pass(gpointer data, guint member)
 {
-  pass_pack(&((Pass *)data)->shares[member]);
-  pass_forward(&((Pass *)data)->shares[member]);
+  training_pass_pack(&((TrainingPass *)data)->shares[member]);
+  training_pass_forward(&((TrainingPass *)data)->shares[member]);
 }
 
 /* Returns: [n][n_classes] */
@@ -126,16 +127,16 @@ static float *find_logits(const Network *network, Team *team, const Images *imag
 {
   const guint n_classes = network->description->n_classes;
   float *logits = g_new(float, (gsize)images->n *n_classes);
-  Pass *pass = pass_new(network, team, BATCH, FALSE);
+  TrainingPass *pass = training_pass_new(network, team, BATCH, FALSE);
   for (guint first = 0; first < images->n; first += pass->n_images) {
     pass->n_images = MIN(BATCH, images->n - first);
     pass->tensors = images->tensors + first * images->pixels;
     vitgate__team_run(team, run_pass, pass);
     for (guint i = 0; i < pass->n_images; i++)
-      memcpy(logits + (gsize)(first + i) * n_classes, pass_get_logits(pass, i),
+      memcpy(logits + (gsize)(first + i) * n_classes, training_pass_get_logits(pass, i),
              n_classes * sizeof *logits);
   }
-  pass_free(&pass);
+  training_pass_free(&pass);
   return logits;
 }
 
@@ -217,7 +218,7 @@ static gboolean cut_and_compare(const Options *options, const Dataset *dataset,
   g_autofree float *teacher = find_logits(network, team, held_out);
   const CalibrationOptions how = { .max_images = calibrating->n,
                                    .least_patches = options->least_patches,
-                                   .bf16 = product_has_bf16() && !options->float32 };
+                                   .bf16 = matmul_has_bf16() && !options->float32 };
   Reader reader = { .images = calibrating };
   g_autofree BlockShape *shapes = g_new0(BlockShape, d->depth);
   Ranking **rankings = NULL;

@@ -9,6 +9,7 @@
 #include "passes.h"
 #include "train/cut/compensation.h"
 #include "train/cut/cut.h"
+#include "train/cut/importance.h"
 
 /* The same float32 sums in another order. */
 #define SAME_FUNCTION 1e-5
@@ -95,14 +96,14 @@ static float *find_logits(const Setup *s, const Network *network)
 {
   const guint n = network->description->n_classes;
   float *logits = g_new(float, N_IMAGES *n);
-  Pass *pass = pass_new(network, s->team, N_IMAGES, FALSE);
+  TrainingPass *pass = training_pass_new(network, s->team, N_IMAGES, FALSE);
   pass->n_images = N_IMAGES;
   pass->tensors = s->tensors;
   passes_forward(pass);
   for (guint m = 0; m < vitgate__team_size(s->team); m++)
     memcpy(logits + pass->shares[m].first * n, pass->shares[m].logits,
            pass->shares[m].n * n * sizeof *logits);
-  pass_free(&pass);
+  training_pass_free(&pass);
   return logits;
 }
 

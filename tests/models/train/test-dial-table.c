@@ -49,14 +49,14 @@ static void fill_pictures(float *tensors)
 }
 
 /* The teacher is the network itself, all modules running, with some noise. */
-static void copy_logits(gpointer data, const Pass *pass, guint first)
+static void copy_logits(gpointer data, const TrainingPass *pass, guint first)
 {
   const HeldOut *h = data;
   g_autoptr(GRand) random = g_rand_new_with_seed(first);
   for (guint i = 0; i < pass->n_images; i++)
     for (guint c = 0; c < N_CLASSES; c++)
       h->logits[(first + i) * N_CLASSES + c] =
-          pass_get_logits(pass, i)[c] + (float)g_rand_double_range(random, -0.1, 0.1);
+          training_pass_get_logits(pass, i)[c] + (float)g_rand_double_range(random, -0.1, 0.1);
 }
 
 static void setup_init(Setup *s, gboolean gates)
@@ -275,7 +275,7 @@ static guint best_of(const float *x)
   return best;
 }
 
-static void add_batch(gpointer data, const Pass *pass, guint first)
+static void add_batch(gpointer data, const TrainingPass *pass, guint first)
 {
   Found *found = data;
   const HeldOut *h = &found->setup->held_out;
@@ -283,7 +283,7 @@ static void add_batch(gpointer data, const Pass *pass, guint first)
       pass->n_images * loss_compute_ratio(pass, found->setup->description.dense_gmacs);
   for (guint i = 0; i < pass->n_images; i++)
     found->agreement +=
-        best_of(pass_get_logits(pass, i)) == best_of(h->logits + (first + i) * N_CLASSES);
+        best_of(training_pass_get_logits(pass, i)) == best_of(h->logits + (first + i) * N_CLASSES);
 }
 
 /* In batches of another size than those of the calibration. */
