@@ -78,16 +78,16 @@ static gboolean load_frames(Bench *bench, const char *data, GError **error)
   g_autoptr(Dataset) dataset = dataset_open(data, error);
   if (!dataset)
     return FALSE;
-  g_autoptr(Loader) loader = loader_new(dataset, NULL, 0);
+  g_autoptr(PhotoReader) reader = photo_reader_new(dataset, NULL, 0);
   gsize n_bytes = 0;
   while (bench->frames->len < MAX_FRAMES && n_bytes < MAX_FRAME_BYTES) {
-    g_autoptr(Sample) sample = loader_next(loader);
-    if (!sample)
+    g_autoptr(DecodedPhotograph) photograph = photo_reader_next(reader);
+    if (!photograph)
       break;
-    if (!sample->pixels)
+    if (!photograph->pixels)
       continue;
-    n_bytes += gdk_pixbuf_get_byte_length(sample->pixels);
-    g_ptr_array_add(bench->frames, g_steal_pointer(&sample->pixels));
+    n_bytes += gdk_pixbuf_get_byte_length(photograph->pixels);
+    g_ptr_array_add(bench->frames, g_steal_pointer(&photograph->pixels));
   }
   if (bench->frames->len == 0) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: no photograph could be used", data);

@@ -96,7 +96,8 @@ static int run(Options *o, GError **error)
     .features = o->features,
   };
   if (!check(o, error) ||
-      !storage_parse(o->precision ? o->precision : "int8", &compress_options.precision, error) ||
+      !encoded_tensors_parse(o->precision ? o->precision : "int8", &compress_options.precision,
+                             error) ||
       !parse_groups(o, &compress_options, error) || !parse_gates(o, &compress_options, error) ||
       !training_options_apply(&o->training, &compress_options, weights, error))
     return 1;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "train/cut/ranking.h"
+#include "train/network/network.h"
 
 /* A copy without choices: where @network searches its structure, what a unit is worth is multiplied
  * into the weights that read it.

@@ -30,7 +30,7 @@ static void correct_errors(Ranking *ranking, const guint *counts, const double *
 }
 
 /* Cuts the module to a few counts, with all others whole. */
-static gboolean try_counts(Calibration *c, guint module, const Moments *moments, Ranking *ranking,
+static gboolean try_counts(Probe *c, guint module, const Moments *moments, Ranking *ranking,
                            double ridge)
 {
   const Network *network = c->network;
@@ -51,7 +51,7 @@ static gboolean try_counts(Calibration *c, guint module, const Moments *moments,
     g_autofree gboolean *keep = ranking_mark(ranking, count);
     finite = compensate(moments, weights, bias, keep, ridge);
     counts[n] = count;
-    tried[n++] = calibration_try(c, module);
+    tried[n++] = probe_try(c, module);
     memcpy(weights, weights_before, n_weights);
     memcpy(bias, bias_before, n_bias);
   }
@@ -61,13 +61,13 @@ static gboolean try_counts(Calibration *c, guint module, const Moments *moments,
 }
 
 /* Returns: (nullable): NULL where the activations are not finite */
-static Ranking *rank_module(Calibration *c, guint module, double ridge)
+static Ranking *rank_module(Probe *c, guint module, double ridge)
 {
   const Network *network = c->network;
   const Description *d = network->description;
   const TrainBlock *block = &network->blocks[module / 2];
   const gboolean mlp = module % 2;
-  Moments *moments = calibration_measure(c, module);
+  Moments *moments = probe_measure(c, module);
   Ranking *ranking =
       ranking_new(moments, network_at(network, mlp ? block->fc2_weight : block->proj_weight),
                   c->metrics ? c->metrics + (gsize)module * d->dim * d->dim : NULL,
@@ -75,11 +75,11 @@ static Ranking *rank_module(Calibration *c, guint module, double ridge)
   if (ranking && c->n_trials && !try_counts(c, module, moments, ranking, ridge))
     ranking_free(&ranking);
   moments_free(&moments);
-  calibration_advance(c, module);
+  probe_advance(c, module);
   return ranking;
 }
 
-Ranking **rankings_new(Calibration *c, double ridge, GError **error)
+Ranking **rankings_new(Probe *c, double ridge, GError **error)
 {
   const guint depth = c->network->description->depth;
   Ranking **rankings = g_new0(Ranking *, 2 * depth);
@@ -96,7 +96,7 @@ Ranking **rankings_new(Calibration *c, double ridge, GError **error)
       break;
     }
   }
-  calibration_rewind(c);
+  probe_rewind(c);
   return rankings;
 }
 

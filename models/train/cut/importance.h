@@ -1,10 +1,11 @@
 /* Ranks the units of every module of a network. */
 #pragma once
 
+#include "train/cut/probe.h"
 #include "train/cut/ranking.h"
 
-/* Ranks the units of all modules of @calibration's network.
+/* Ranks the units of all modules of @probe's network.
  * Returns: (transfer full): [2 depth], NULL where there is no module; NULL with
  * VITGATE_ERROR_ARGUMENT where the network's activations are not finite */
-Ranking **rankings_new(Calibration *calibration, double ridge, GError **error);
+Ranking **rankings_new(Probe *probe, double ridge, GError **error);
 void rankings_free(Ranking ***rankings, guint depth);

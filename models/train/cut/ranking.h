@@ -2,6 +2,7 @@
 #pragma once
 
 #include "train/cut/moments.h"
+#include "train/network/real.h"
 
 /* The units of one module from the most to the least important: the k first are kept. */
 typedef struct {

@@ -9,6 +9,7 @@
 #include "train/cut/allocation.h"
 #include "train/cut/class-subset.h"
 #include "train/cut/cut.h"
+#include "train/cut/importance.h"
 #include "train/dial/dial-table.h"
 #include "train/dial/precision-record.h"
 #include "train/run/model-writer.h"
@@ -52,8 +53,7 @@ static void describe_shapes(const Run *run)
   run_log_note(run->log, "%s (heads/neurons by block)", text->str);
 }
 
-static Ranking **rank(const Run *run, Network *network, Team *team, Calibration **calibration,
-                      GError **error)
+static Ranking **rank(const Run *run, Network *network, Team *team, Probe **probe, GError **error)
 {
   const CompressOptions *o = run->options;
   const StaticCutOptions how = { .max_images = o->calibration_images,
@@ -63,7 +63,7 @@ static Ranking **rank(const Run *run, Network *network, Team *team, Calibration 
                                  .bf16 = matmul_prefers_bf16() };
   run_log_note(run->log, "ranking heads and neurons on up to %u photographs",
                o->calibration_images);
-  return static_cut_rank(network, team, run->collection, &how, calibration, error);
+  return static_cut_rank(network, team, run->collection, &how, probe, error);
 }
 
 static Budget budget_of(const CompressOptions *o)
@@ -80,18 +80,18 @@ static gboolean cut(Run *run, Network *network, const BlockShape *chosen, GError
   const Budget budget = budget_of(o);
   g_autofree BlockShape *shapes = g_new0(BlockShape, depth + 1);
   Team *team = vitgate__team_new(o->threads);
-  Calibration *calibration = NULL;
-  Ranking **rankings = rank(run, network, team, &calibration, error);
+  Probe *probe = NULL;
+  Ranking **rankings = rank(run, network, team, &probe, error);
   Network *result = NULL;
   Description *description = NULL;
   if (rankings && chosen)
     memcpy(shapes, chosen, depth * sizeof *shapes);
   if (rankings &&
       (chosen || allocate_units(network->description, rankings, &budget, shapes, error)))
-    result = static_cut_apply(calibration, rankings, shapes, RIDGE, &description, error);
+    result = static_cut_apply(probe, rankings, shapes, RIDGE, &description, error);
   if (rankings)
     rankings_free(&rankings, depth);
-  calibration_free(&calibration);
+  probe_free(&probe);
   vitgate__team_free(&team);
   if (!result)
     return FALSE;
@@ -105,10 +105,10 @@ static gboolean start_search(Run *run, GError **error)
 {
   Team *team = vitgate__team_new(run->options->threads);
   const guint depth = run->student.description->depth;
-  Calibration *calibration = NULL;
-  Ranking **rankings = rank(run, run->student.network, team, &calibration, error);
+  Probe *probe = NULL;
+  Ranking **rankings = rank(run, run->student.network, team, &probe, error);
   const gboolean fine = rankings != NULL;
-  calibration_free(&calibration);
+  probe_free(&probe);
   vitgate__team_free(&team);
   if (fine) {
     student_search(&run->student, rankings, run->options->gates);

@@ -21,7 +21,7 @@
 #define WARM_UP            0.03 /* share of the steps */
 #define FRESH_WARM_UP      0.1  /* of fresh weights */
 
-/* What random numbers are for: none of the sampler's and the samples' purposes. */
+/* What random numbers are for: none of the sampler's and the batches' purposes. */
 #define DIALLING 101
 
 /* Set by a signal. */
@@ -241,9 +241,9 @@ gboolean run_resume(Run *run, GError **error)
 
 /* ---- Steps ---- */
 
-static gboolean one_step(Run *run, Samples *samples, StepReport *report, GError **error)
+static gboolean one_step(Run *run, Batches *batches, StepReport *report, GError **error)
 {
-  const Batch *batch = samples_next(samples, error);
+  const Batch *batch = batches_next(batches, error);
   if (!batch)
     return FALSE;
   LossTargets targets = { .labels = batch->labels };
@@ -255,7 +255,7 @@ static gboolean one_step(Run *run, Samples *samples, StepReport *report, GError 
   }
   const gboolean fine = trainer_step(run->trainer, batch->tensors, &targets, report, error);
   run->draw = batch->next_draw;
-  samples_release(&batch);
+  batches_release(&batch);
   return fine;
 }
 
@@ -297,14 +297,14 @@ static void watch(Run *run)
   run_log_held_out(run->log, run->trainer, &outcome);
 }
 
-static gboolean take_steps(Run *run, Samples *samples, GError **error)
+static gboolean take_steps(Run *run, Batches *batches, GError **error)
 {
   gint64 start = g_get_monotonic_time(), saved = start;
   run_log_begin(run->log);
   while (!run->steps || trainer_get_step(run->trainer) < trainer_get_steps(run->trainer)) {
     StepReport report;
     turn_dial(run, asked_ratio(run));
-    if (!one_step(run, samples, &report, error))
+    if (!one_step(run, batches, &report, error))
       return FALSE;
     name_skipped(run);
     if (!run->steps && trainer_get_step(run->trainer) == TIMED_STEPS)
@@ -336,22 +336,22 @@ gboolean run_train(Run *run, GError **error)
   const CompressOptions *o = run->options;
   Augmentation augmentation = AUGMENTATION_DEFAULT;
   augmentation.mixup = o->mixup;
-  const SamplesOptions how = { .order = { .part = SAMPLER_TRAINING,
+  const BatchesOptions how = { .order = { .part = SAMPLER_TRAINING,
                                           .weights = o->folder_weights,
                                           .n_weights = o->n_folder_weights,
                                           .seed = o->seed },
                                .augmentation = &augmentation,
                                .batch_size = o->batch };
-  g_autoptr(Samples) samples = samples_new(run->collection, &how, error);
-  if (!samples)
+  g_autoptr(Batches) batches = batches_new(run->collection, &how, error);
+  if (!batches)
     return FALSE;
-  samples_seek(samples, run->draw);
+  batches_seek(batches, run->draw);
   /* A second signal ends the process at once. */
   struct sigaction handler = { .sa_handler = ask_stop, .sa_flags = (int)SA_RESETHAND }, before[2];
   stop_asked = 0;
   sigaction(SIGINT, &handler, &before[0]);
   sigaction(SIGTERM, &handler, &before[1]);
-  const gboolean fine = save(run, error) && take_steps(run, samples, error) && save(run, error);
+  const gboolean fine = save(run, error) && take_steps(run, batches, error) && save(run, error);
   sigaction(SIGINT, &before[0], NULL);
   sigaction(SIGTERM, &before[1], NULL);
   return fine;
