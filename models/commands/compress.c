@@ -1,8 +1,8 @@
 /* vitgate compress: a compressed, gated student from a dense teacher. */
 #include <string.h>
 
+#include "base/granularity.h"
 #include "commands/command.h"
-#include "commands/granularity.h"
 #include "commands/training-options.h"
 #include "write/encoded-tensors.h"
 

@@ -2,9 +2,9 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/granularity.h"
 #include "base/progress.h"
 #include "commands/command.h"
-#include "commands/granularity.h"
 #include "data/classes.h"
 #include "data/decode.h"
 #include "data/photo-reader.h"

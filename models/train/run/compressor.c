@@ -13,7 +13,9 @@
 #include "train/dial/dial-table.h"
 #include "train/dial/precision-record.h"
 #include "train/run/model-writer.h"
-#include "train/run/run.h"
+#include "train/run/provenance.h"
+#include "train/run/run-open.h"
+#include "train/run/run-training.h"
 
 #define DIAL_IMAGES   512
 #define PRICED_IMAGES 128
@@ -271,7 +273,7 @@ static gboolean open_idle_gates(Run *run)
 static void tell_provenance(const Run *run)
 {
   Description *d = run->student.description;
-  JsonObject *p = run_tell_provenance(run, "compress");
+  JsonObject *p = provenance_record(run, "compress");
   json_object_set_double_member(p, "target", run->options->target);
   if (!student_has_gates(&run->student))
     return;

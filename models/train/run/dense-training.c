@@ -9,7 +9,9 @@
 #include "train/network/fresh.h"
 #include "train/network/published.h"
 #include "train/run/model-writer.h"
-#include "train/run/run.h"
+#include "train/run/provenance.h"
+#include "train/run/run-open.h"
+#include "train/run/run-training.h"
 
 #define WATCHED_IMAGES 512
 
@@ -173,7 +175,7 @@ static gboolean train(Run *run, GError **error)
   if (!run_train(run, error))
     return FALSE;
   trainer_average(run->trainer);
-  run_tell_provenance(run, "train");
+  provenance_record(run, "train");
   return network_write(run->student.network, o->precision, o->out, error);
 }
 

@@ -2,7 +2,7 @@
  * architecture, or by both. */
 #pragma once
 
-#include "train/run/compressor.h"
+#include "train/run/run-options.h"
 
 /* Of @options count those that are about data and training; teacher may be NULL, and one of variant
  * and from is given. The file is in float32.

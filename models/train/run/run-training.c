@@ -1,4 +1,5 @@
-/* The steps of a run: batches, teacher, student, merging on its way, checkpoints. */
+#include "train/run/run-training.h"
+
 #include <math.h>
 #include <signal.h>
 #include <string.h>
@@ -9,7 +10,10 @@
 #include "network/dial.h"
 #include "train/dial/dial-table.h"
 #include "train/run/checkpoint.h"
-#include "train/run/run.h"
+
+/* Shares of the steps. */
+#define SEARCH_SHARE 0.25 /* that the search takes */
+#define ANNEAL_SHARE 0.4  /* of a stage: targets fall until then */
 
 #define CHECKPOINT_SECONDS 120
 #define TIMED_STEPS        8    /* to find out how many fit into a time limit */
