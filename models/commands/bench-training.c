@@ -133,20 +133,11 @@ static gboolean measure(TrainBench *bench, GError **error)
 
 /* ---- Reporting ---- */
 
-static int compare_doubles(gconstpointer a, gconstpointer b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-/* @fraction: 0 the least, 0.5 the median, 1 the greatest
+/* @fraction: see report_quantile()
  * Returns: ms per image */
 static double quantile(const TrainBench *bench, const Products *products, double fraction)
 {
-  GArray *ms = products->ms;
-  g_array_sort(ms, compare_doubles);
-  return g_array_index(ms, double, (guint)(fraction * (ms->len - 1) + 0.5)) /
-         bench->options->batch_size;
+  return report_quantile(products->ms, fraction) / bench->options->batch_size;
 }
 
 static void print_json(const TrainBench *bench)

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "kernels/int8.h"
 
-#define MAX_INT8    127
 #define MAX_FLOAT16 65504.0f
 #define MAX_BF16    0x1.fep127f
 
@@ -74,17 +74,15 @@ static void convert_to_bf16(guint16 *out, const float *values, gsize n)
   }
 }
 
+/* Rounds as the engine does when it loads float weights, so that both get the same integers. A
+ * scale in a file is positive: a row of zeros has the scale 1. */
 static void convert_to_int8(gint8 *out, float *scales, const float *values, gsize rows,
                             gsize columns)
 {
-  for (gsize r = 0; r < rows; r++, values += columns, out += columns) {
-    float most = 0;
-    for (gsize i = 0; i < columns; i++)
-      most = MAX(most, fabsf(values[i]));
-    scales[r] = most / MAX_INT8 > 0 ? most / MAX_INT8 : 1;
-    for (gsize i = 0; i < columns; i++)
-      out[i] = (gint8)lrintf(CLAMP(values[i] / scales[r], -MAX_INT8, MAX_INT8));
-  }
+  vitgate__int8_kernels()->quantize_rows(out, scales, values, columns, (guint)rows, (guint)columns);
+  for (gsize r = 0; r < rows; r++)
+    if (scales[r] == 0)
+      scales[r] = 1;
 }
 
 /* Returns: (transfer none): memory for the data of the tensor that it adds */

@@ -7,15 +7,15 @@
 #include "train/network/mask.h"
 #include "train/network/training-kernels.h"
 
-/* What no gate controls: patch embedding and heads. */
-static double fixed_gmacs(const Description *d)
+/* The cost of what runs whatever the gates decide: stem, embedding, heads and the gates. */
+static double always_gmacs(const Description *d)
 {
   double blocks = 0;
   const guint tokens = vitgate__description_n_tokens(d);
   for (guint b = 0; b < d->depth; b++) {
-    const guint behind = vitgate__description_tokens_after(d, b);
-    blocks += vitgate__attention_gmacs(d, d->blocks[b].heads, tokens, behind) +
-              vitgate__mlp_gmacs(d, d->blocks[b].neurons, behind);
+    const guint after = vitgate__description_tokens_after(d, b);
+    blocks += vitgate__attention_gmacs(d, d->blocks[b].heads, tokens, after) +
+              vitgate__mlp_gmacs(d, d->blocks[b].neurons, after);
   }
   return vitgate__description_gmacs(d) - blocks;
 }
@@ -24,7 +24,7 @@ double loss_compute_ratio(const TrainingPass *pass, double dense_gmacs)
 {
   const Description *d = pass->network->description;
   const Decisions *decisions = &pass->decisions;
-  double sum = fixed_gmacs(d) * pass->n_images;
+  double sum = always_gmacs(d) * pass->n_images;
   for (guint module = 0; module < 2 * d->depth; module++)
     for (guint i = 0; i < pass->n_images; i++) {
       const gsize at = (gsize)module * pass->capacity + i;
@@ -36,7 +36,7 @@ double loss_compute_ratio(const TrainingPass *pass, double dense_gmacs)
 double loss_open_ratio(const TrainingPass *pass, double dense_gmacs)
 {
   const Description *d = pass->network->description;
-  double sum = fixed_gmacs(d) * pass->n_images;
+  double sum = always_gmacs(d) * pass->n_images;
   for (guint module = 0; module < 2 * d->depth; module++)
     for (guint i = 0; i < pass->n_images; i++)
       sum += pass->decisions.macs[(gsize)module * pass->capacity + i];
@@ -200,16 +200,11 @@ static void weigh_compute(Share *share, const LossWeights *weights, double ratio
   }
 }
 
-static gboolean has_gate(const Network *network, guint module)
-{
-  return network_gate(network, module / 2, module % 2)->present;
-}
-
 static guint count_gates(const Network *network)
 {
   guint n = 0;
   for (guint module = 0; module < 2 * network->description->depth; module++)
-    n += has_gate(network, module);
+    n += description_has_gate(network->description, module);
   return n;
 }
 
@@ -230,7 +225,7 @@ double loss_spread(const TrainingPass *pass)
 {
   double sum = 0, mean, spread;
   for (guint module = 0; module < 2 * pass->network->description->depth; module++) {
-    if (!has_gate(pass->network, module))
+    if (!description_has_gate(pass->network->description, module))
       continue;
     find_spread(pass, module, &mean, &spread);
     const double lacking = MAX(0, GATE_SPREAD - spread);
@@ -245,7 +240,7 @@ static void weigh_spread(Share *share, double weight)
   const guint n_gates = count_gates(pass->network);
   for (guint module = 0; module < 2 * pass->network->description->depth; module++) {
     double mean, spread;
-    if (!has_gate(pass->network, module))
+    if (!description_has_gate(pass->network->description, module))
       continue;
     find_spread(pass, module, &mean, &spread);
     const double lacking = MAX(0, GATE_SPREAD - spread);

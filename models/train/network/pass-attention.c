@@ -5,6 +5,7 @@
 
 #include "network/merge.h"
 #include "train/network/mask.h"
+#include "train/network/pass-gate.h"
 #include "train/network/pass-linear.h"
 #include "train/network/training-kernels.h"
 
@@ -136,12 +137,7 @@ void pass_attention(Share *share, guint b)
       f->scale_columns(a->heads, share->heads_mask, a->queries[share->n], width);
     }
     pass_linear(share, N_BLOCK_WEIGHTS * b + PROJ, a->f, a->heads, FALSE, a->queries[share->n]);
-    for (guint i = 0; i < share->n; i++)
-      f->add_scaled(
-          a->y + (gsize)a->queries[i] * d->dim,
-          share->pass->decisions.open[ATTENTION_OF(b) * share->pass->capacity + share->first + i],
-          a->f + (gsize)a->queries[i] * d->dim,
-          (gsize)(a->queries[i + 1] - a->queries[i]) * d->dim);
+    pass_gate_apply(share, ATTENTION_OF(b), a->y, a->f, a->queries);
   }
   merge(share, b);
 }
@@ -235,16 +231,8 @@ void pass_attention_backward(Share *share, guint b)
   merge_backward(share, b);
   if (!block->heads)
     return;
-  Decisions *decisions = &share->pass->decisions;
   real *df = share->dz;
-  memset(df, 0, (gsize)queries * d->dim * sizeof *df);
-  for (guint i = 0; i < share->n; i++) {
-    const gsize at = ATTENTION_OF(b) * share->pass->capacity + share->first + i;
-    const gsize from = (gsize)a->queries[i] * d->dim, n = (gsize)a->queries[i + 1] * d->dim - from;
-    f->add_scaled(df + from, decisions->open[at], share->dx + from, n);
-    if (block->attention_gate.present)
-      decisions->dopen[at] += (real)f->dot(share->dx + from, a->f + from, n);
-  }
+  pass_gate_apply_backward(share, ATTENTION_OF(b), df, a->f, a->queries);
   pass_linear_backward(share, N_BLOCK_WEIGHTS * b + PROJ, share->dheads, df, a->heads, FALSE,
                        queries);
   if (block->heads_choice.n) {

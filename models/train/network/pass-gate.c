@@ -198,3 +198,28 @@ void pass_gate_backward(Share *share, guint b, gboolean mlp)
     logit_backward(share, b, mlp, i, sum * slope / n + (double)decisions->dlogit[at + image]);
   }
 }
+
+void pass_gate_apply(const Share *share, guint module, real *out, const real *f, const guint *first)
+{
+  const gsize dim = share->pass->network->description->dim;
+  const real *open = share->pass->decisions.open + module * share->pass->capacity + share->first;
+  for (guint i = 0; i < share->n; i++)
+    training_kernels()->add_scaled(out + first[i] * dim, open[i], f + first[i] * dim,
+                                   (first[i + 1] - first[i]) * dim);
+}
+
+void pass_gate_apply_backward(Share *share, guint module, real *df, const real *f,
+                              const guint *first)
+{
+  const gsize dim = share->pass->network->description->dim;
+  const gsize at = (gsize)module * share->pass->capacity + share->first;
+  const real *open = share->pass->decisions.open + at;
+  real *dopen = share->pass->decisions.dopen + at;
+  memset(df, 0, first[share->n] * dim * sizeof *df);
+  for (guint i = 0; i < share->n; i++) {
+    const gsize from = first[i] * dim, n = first[i + 1] * dim - from;
+    training_kernels()->add_scaled(df + from, open[i], share->dx + from, n);
+    if (network_gate(share->pass->network, module / 2, module % 2)->present)
+      dopen[i] += (real)training_kernels()->dot(share->dx + from, f + from, n);
+  }
+}

@@ -10,3 +10,12 @@ void pass_gate(Share *share, guint block, gboolean mlp);
 
 /* Adds the gradient of the gate's logit to its weights and to @share->dx. */
 void pass_gate_backward(Share *share, guint block, gboolean mlp);
+
+/* Adds to out[rows][dim] a module's output f, image by image, where the gate is open.
+ * @first: [n + 1] the first row of each image of the share */
+void pass_gate_apply(const Share *share, guint module, real *out, const real *f,
+                     const guint *first);
+
+/* Sets df[rows][dim] from @share->dx, and adds the gradient of the decisions. */
+void pass_gate_apply_backward(Share *share, guint module, real *df, const real *f,
+                              const guint *first);

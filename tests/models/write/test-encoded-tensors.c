@@ -4,6 +4,7 @@
 
 #include "base/command-error.h"
 #include "fixtures.h"
+#include "kernels/int8.h"
 #include "write/encoded-tensors.h"
 
 /* Behind encoded_tensors_add() of a tensor of that name with 2 rows of 3. */
@@ -48,6 +49,24 @@ START_TEST(int8_has_a_scale_for_each_row)
   ck_assert_uint_eq(scale->n_bytes, 2 * sizeof(float));
   ck_assert_float_eq(((const float *)scale->data)[0], 2.0f / 127);
   ck_assert_float_gt(((const float *)scale->data)[1], 0);
+}
+END_TEST
+
+/* The engine quantises float weights when it loads them: both must get the same integers. */
+START_TEST(int8_is_rounded_as_the_engine_rounds)
+{
+  enum { ROWS = 64, COLUMNS = 192 };
+  static const guint64 shape[] = { ROWS, COLUMNS };
+  static float values[ROWS * COLUMNS], scales[ROWS];
+  static gint8 integers[ROWS * COLUMNS];
+  g_autoptr(GRand) random = g_rand_new_with_seed(3);
+  for (guint i = 0; i < ROWS * COLUMNS; i++)
+    values[i] = (float)(0.001 * g_rand_int_range(random, -1000, 1001)); /* ties and near ties */
+  vitgate__int8_kernels()->quantize_rows(integers, scales, values, COLUMNS, ROWS, COLUMNS);
+  g_autoptr(EncodedTensors) storage = encoded_tensors_new(VITGATE_PRECISION_INT8);
+  encoded_tensors_add(storage, "head.weight", shape, 2, values);
+  ck_assert_mem_eq(tensor_of(storage, 0)->data, integers, sizeof integers);
+  ck_assert_mem_eq(tensor_of(storage, 1)->data, scales, sizeof scales);
 }
 END_TEST
 
@@ -142,6 +161,7 @@ int main(void)
   TCase *tests = tcase_create("storage");
   tcase_add_test(tests, bf16_is_rounded_to_the_nearest_and_ties_to_even);
   tcase_add_test(tests, int8_has_a_scale_for_each_row);
+  tcase_add_test(tests, int8_is_rounded_as_the_engine_rounds);
   tcase_add_test(tests, a_row_too_small_for_a_scale_becomes_zeros);
   tcase_add_test(tests, what_is_no_matrix_stays_float32);
   tcase_add_test(tests, a_value_beyond_the_range_keeps_its_tensor_in_float32);
