@@ -27,7 +27,7 @@
 
 static gboolean check_held_out(const Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   if (o->static_only || run->collection->n_held_out)
     return TRUE;
   g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
@@ -39,7 +39,7 @@ static gboolean check_held_out(const Run *run, GError **error)
 /* ---- Static compression ---- */
 
 /* What the cut may leave: of the compute that is wanted, merging and gates spare a part. */
-static double static_target(const CompressOptions *o)
+static double static_target(const RunOptions *o)
 {
   if (o->static_target > 0)
     return o->static_target;
@@ -57,7 +57,7 @@ static void describe_shapes(const Run *run)
 
 static Ranking **rank(const Run *run, Network *network, Team *team, Probe **probe, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const StaticCutOptions how = { .max_images = o->calibration_images,
                                  .ridge = RIDGE,
                                  .weights = o->folder_weights,
@@ -68,7 +68,7 @@ static Ranking **rank(const Run *run, Network *network, Team *team, Probe **prob
   return static_cut_rank(network, team, run->collection, &how, probe, error);
 }
 
-static Budget budget_of(const CompressOptions *o)
+static Budget budget_of(const RunOptions *o)
 {
   return (Budget){ .compute = static_target(o), .parameters = o->parameters_target };
 }
@@ -77,7 +77,7 @@ static Budget budget_of(const CompressOptions *o)
  * allows; what is left is the student. */
 static gboolean cut(Run *run, Network *network, const BlockShape *chosen, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const guint depth = network->description->depth;
   const Budget budget = budget_of(o);
   g_autofree BlockShape *shapes = g_new0(BlockShape, depth + 1);
@@ -156,7 +156,7 @@ static gboolean cut_student(Run *run, GError **error)
 /* Without a search: cut at once, then give the rest its gates. */
 static gboolean start_training(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   if (!cut_student(run, error))
     return FALSE;
   describe_shapes(run);
@@ -189,7 +189,7 @@ static gboolean load_earlier(Run *run, GError **error)
 
 static gboolean start(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const Description *d = vitgate__model_get_description(run->model);
   run->steps = o->steps;
   return (o->from
@@ -243,7 +243,7 @@ static void settle_gates(Run *run)
 
 static void calibrate(Run *run)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const DialTableOptions how = { .held_out = run->held_out,
                                  .images = run->held_out->n,
                                  .priced_images = MIN(run->held_out->n, PRICED_IMAGES),
@@ -274,7 +274,6 @@ static void tell_provenance(const Run *run)
 {
   Description *d = run->student.description;
   JsonObject *p = provenance_record(run, "compress");
-  json_object_set_double_member(p, "target", run->options->target);
   if (!student_has_gates(&run->student))
     return;
   g_autofree GateSum *sums = watch_gates(run, d->default_compute);
@@ -286,7 +285,7 @@ static void tell_provenance(const Run *run)
 static gboolean compare_precisions(const Run *run, GError **error)
 {
   g_autofree char *path = g_build_filename(run->folder, "student.safetensors", NULL);
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const HeldOut *h = run->held_out;
   double *agreement = run->student.description->agreement;
   g_autofree guint *labels = g_new(guint, h->n);
@@ -305,7 +304,7 @@ static gboolean compare_precisions(const Run *run, GError **error)
 /* The running mean of the weights, rounded as the file will hold them, with its dial. */
 static gboolean finish(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   if (o->train)
     trainer_average(run->trainer);
   if (has_learned_gates(run))
@@ -324,7 +323,7 @@ static gboolean finish(Run *run, GError **error)
 
 static gboolean run_stages(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const gboolean resumed = run_can_resume(run);
   if (!o->static_only && !(run->held_out = held_out_new(run->collection, run->teacher, DIAL_IMAGES,
                                                         o->batch, o->classes != NULL, error)))
@@ -343,7 +342,7 @@ static gboolean run_stages(Run *run, GError **error)
   return (!o->train || run_train(run, error)) && finish(run, error);
 }
 
-gboolean compress(const CompressOptions *options, GError **error)
+gboolean compress(const RunOptions *options, GError **error)
 {
   Run run = { .options = options };
   const gboolean fine =

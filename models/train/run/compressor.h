@@ -7,4 +7,4 @@
 
 /* Returns: FALSE with COMMAND_ERROR_* or VITGATE_ERROR_*; with COMMAND_ERROR_INTERRUPTED where a
  * signal ended it behind a checkpoint */
-gboolean compress(const CompressOptions *options, GError **error);
+gboolean compress(const RunOptions *options, GError **error);

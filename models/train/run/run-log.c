@@ -53,6 +53,13 @@ static void write_line(RunLog *log, JsonObject *object)
   fflush(log->file);
 }
 
+void run_log_options(RunLog *log, JsonObject *options)
+{
+  g_autoptr(JsonObject) object = json_object_new();
+  json_object_set_object_member(object, "options", options);
+  write_line(log, object);
+}
+
 void run_log_note(RunLog *log, const char *format, ...)
 {
   va_list args;

@@ -11,7 +11,7 @@
 
 gboolean run_open_teacher(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   run->model = vitgate_model_open(o->teacher, error);
   if (!run->model)
     return FALSE;
@@ -31,7 +31,7 @@ gboolean run_open_teacher(Run *run, GError **error)
 /* Linux promises more memory than there is, and ends whoever takes it at its word. */
 gboolean run_check_memory(const Run *run, const Network *network, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const double wanted = (double)training_pass_measure(network, o->batch, o->threads);
   g_autofree char *text = NULL;
   const char *line = NULL;
@@ -48,9 +48,9 @@ gboolean run_check_memory(const Run *run, const Network *network, GError **error
 
 gboolean run_open_data(Run *run, const Description *student, GError **error)
 {
-  const CompressOptions *o = run->options;
-  const CollectionOptions options = { .paths = o->data,
-                                      .folders = o->folders,
+  const RunOptions *o = run->options;
+  const CollectionOptions options = { .paths = (const char *const *)o->data,
+                                      .folders = (const char *const *)o->folders,
                                       .held_out = SPLIT_HELD_OUT,
                                       .labelled_only = !run->teacher,
                                       .memory = COLLECTION_MEMORY };
@@ -72,7 +72,7 @@ gboolean run_open_data(Run *run, const Description *student, GError **error)
 
 gboolean run_open_folder(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   run->folder = o->resume ? g_strdup(o->resume) : g_strconcat(o->out, ".training", NULL);
   run->checkpoint = g_build_filename(run->folder, "checkpoint.safetensors", NULL);
   if (g_mkdir_with_parents(run->folder, 0777)) {
@@ -82,6 +82,8 @@ gboolean run_open_folder(Run *run, GError **error)
   }
   g_autofree char *path = g_build_filename(run->folder, "log.jsonl", NULL);
   run->log = run_log_new(path, o->batch, error);
+  if (run->log)
+    run_log_options(run->log, run_options_describe(o));
   return run->log != NULL;
 }
 

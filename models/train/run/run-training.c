@@ -45,7 +45,7 @@ static guint64 stage_steps(const Run *run)
 
 void run_make_trainer(Run *run)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const Network *network = run->student.network;
   const gboolean alike = run->teacher && student_is_alike(run->student.description,
                                                           teacher_get_description(run->teacher));
@@ -125,7 +125,7 @@ static void steer_merging(Run *run)
 
 void run_find_merging(Run *run)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const DialTableOptions how = { .held_out = run->held_out,
                                  .images = MIN(run->held_out->n, PATH_IMAGES),
                                  .priced_images = MIN(run->held_out->n, PATH_IMAGES),
@@ -140,81 +140,21 @@ void run_find_merging(Run *run)
 
 /* ---- Checkpoints ---- */
 
-static JsonArray *strings_array(const char *const *strings)
-{
-  JsonArray *array = json_array_new();
-  for (; strings && *strings; strings++)
-    json_array_add_string_element(array, *strings);
-  return array;
-}
-
-/* What must be the same for a run to go on to the same result. */
-static JsonObject *describe_options(const CompressOptions *o)
-{
-  JsonObject *object = json_object_new();
-  json_object_set_string_member(object, "teacher", o->teacher);
-  json_object_set_string_member(object, "from", o->from);
-  json_object_set_string_member(object, "variant", o->variant);
-  json_object_set_int_member(object, "image-size", o->image_size);
-  json_object_set_double_member(object, "target", o->target);
-  json_object_set_int_member(object, "batch-size", o->batch);
-  json_object_set_int_member(object, "seed", (gint64)o->seed);
-  json_object_set_double_member(object, "learning-rate", o->rate);
-  json_object_set_double_member(object, "gate-rate", o->gate_rate);
-  json_object_set_double_member(object, "gate-spread", o->gate_spread);
-  json_object_set_double_member(object, "labels", o->labels);
-  json_object_set_double_member(object, "other-classes", o->others);
-  json_object_set_double_member(object, "features", o->features);
-  json_object_set_double_member(object, "mixup", o->mixup);
-  json_object_set_int_member(object, "sub-groups", o->sub_groups);
-  json_object_set_int_member(object, "group-size", o->group_size);
-  json_object_set_boolean_member(object, "fixed-dial", o->fixed_dial);
-  json_object_set_boolean_member(object, "gates", o->gates);
-  json_object_set_int_member(object, "gate-control", o->gate_control);
-  json_object_set_boolean_member(object, "merging", o->merging);
-  json_object_set_int_member(object, "calibration-images", o->calibration_images);
-  json_object_set_string_member(object, "precision", vitgate_precision_name(o->precision));
-  json_object_set_string_member(object, "classes", o->classes);
-  json_object_set_array_member(object, "data", strings_array(o->data));
-  json_object_set_array_member(object, "folders", strings_array(o->folders));
-  JsonArray *weights = json_array_new();
-  for (guint i = 0; i < o->n_folder_weights; i++) {
-    json_array_add_string_element(weights, o->folder_weights[i].folder);
-    json_array_add_double_element(weights, o->folder_weights[i].weight);
-  }
-  json_object_set_array_member(object, "folder-weights", weights);
-  return object;
-}
-
+/* The checkpoint has the options of its run. */
 static gboolean check_options(const Run *run, JsonObject *state, GError **error)
 {
-  g_autoptr(JsonObject) now = describe_options(run->options);
   JsonNode *node = json_object_get_member(state, "options");
-  if (!node || !JSON_NODE_HOLDS_OBJECT(node)) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "%s: does not tell the options of its run", run->checkpoint);
-    return FALSE;
-  }
-  g_autoptr(GList) names = json_object_get_members(now);
-  for (GList *name = names; name; name = name->next) {
-    JsonNode *was = json_object_get_member(json_node_get_object(node), name->data);
-    JsonNode *is = json_object_get_member(now, name->data);
-    g_autofree char *before = was ? json_to_string(was, FALSE) : g_strdup("nothing");
-    g_autofree char *asked = json_to_string(is, FALSE);
-    if (strcmp(before, asked)) {
-      g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                  "%s: the run was begun with %s %s, not %s", run->checkpoint,
-                  (const char *)name->data, before, asked);
-      return FALSE;
-    }
-  }
-  return TRUE;
+  if (node && JSON_NODE_HOLDS_OBJECT(node))
+    return run_options_check_same(run->options, json_node_get_object(node), run->checkpoint, error);
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+              "%s: does not record the options of its run", run->checkpoint);
+  return FALSE;
 }
 
 static gboolean save(const Run *run, GError **error)
 {
   g_autoptr(JsonObject) state = json_object_new();
-  json_object_set_object_member(state, "options", describe_options(run->options));
+  json_object_set_object_member(state, "options", run_options_describe(run->options));
   json_object_set_int_member(state, "steps", (gint64)run->steps);
   json_object_set_int_member(state, "draw", (gint64)run->draw);
   json_object_set_double_member(state, "merge_offset", run->merge_offset);
@@ -337,7 +277,7 @@ static void ask_stop(int signal)
 
 gboolean run_train(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   Augmentation augmentation = AUGMENTATION_DEFAULT;
   augmentation.mixup = o->mixup;
   const BatchesOptions how = { .order = { .part = SAMPLER_TRAINING,

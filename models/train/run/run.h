@@ -7,7 +7,7 @@
 #include "train/run/student.h"
 
 typedef struct {
-  const CompressOptions *options;
+  const RunOptions *options;
   VitgateModel *model; /* the teacher; without one the model that the run begins with; or NULL */
   guint *classes;      /* (nullable) [n_classes] the student's among the teacher's */
   guint n_classes;
