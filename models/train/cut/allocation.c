@@ -1,10 +1,10 @@
-/* How many units each module keeps within a budget. */
+#include "train/cut/allocation.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "file/architecture.h"
-#include "train/cut/importance.h"
 
 /* Neurons go in groups that fill the kernels' vectors. */
 #define NEURONS_AT_ONCE 16

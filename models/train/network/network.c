@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/arena.h"
 #include "file/architecture.h"
 #include "file/tensor-specs.h"
 #include "file/weights.h"
@@ -9,12 +10,6 @@
 /* Open at 92 % (sigmoid of 2.5). */
 #define GATE_INITIAL_LOGIT 2.5
 #define RANDOM_GATE_SCALE  12 /* spreads the logits of images by about one */
-
-/* Every tensor starts on a cache line. */
-static gsize round_up(gsize n)
-{
-  return (n + 15) / 16 * 16;
-}
 
 static gsize add(Network *network, const TensorSpec *spec)
 {
@@ -28,7 +23,7 @@ static gsize add(Network *network, const TensorSpec *spec)
   p.fixed = p.frozen = g_str_has_prefix(spec->name, "tokens_to_token.attention");
   p.decay = (spec->n_dims == 2 || spec->n_dims == 4) && !g_str_has_suffix(spec->name, ".w");
   g_array_append_val(network->parameters, p);
-  network->n_values += round_up(p.n);
+  network->n_values += vitgate__round_up(p.n); /* every tensor starts on a cache line */
   return p.offset;
 }
 
@@ -228,10 +223,16 @@ void description_add_gates(Description *description)
   }
 }
 
+gboolean description_has_gate(const Description *d, guint module)
+{
+  const BlockShape *shape = &d->blocks[module / 2];
+  return module % 2 ? shape->mlp_gate : shape->attention_gate;
+}
+
 gboolean description_has_gates(const Description *d)
 {
-  for (guint b = 0; b < d->depth; b++)
-    if (d->blocks[b].attention_gate || d->blocks[b].mlp_gate)
+  for (guint module = 0; module < 2 * d->depth; module++)
+    if (description_has_gate(d, module))
       return TRUE;
   return FALSE;
 }

@@ -6,7 +6,7 @@
 #include "file/architecture.h"
 #include "fixtures.h"
 #include "network/families/families.h"
-#include "train/cut/importance.h"
+#include "train/cut/allocation.h"
 
 /* DeiT-Tiny's shape, and errors that grow differently by module. */
 typedef struct {

@@ -201,7 +201,7 @@ START_TEST(test_what_cannot_be_read_is_told)
 {
   List list;
   list_init(&list, NULL, 0);
-  check_refused(&list, COMMAND_ERROR_IO, "No such file");
+  check_refused(&list, COMMAND_ERROR_IO, "no such file");
   g_free(list.path);
   list.path = g_strdup(list.folder);
   check_refused(&list, COMMAND_ERROR_IO, "");

@@ -22,7 +22,7 @@ typedef struct {
   BlockShape blocks[DEPTH];
   Network *network;
   Team *team;
-  Pass *pass;
+  TrainingPass *pass;
   real *tensors, *teacher_logits, *teacher_tokens, *teacher_class, *noise;
   WideHead wide;
   int labels[N_IMAGES];
@@ -81,12 +81,12 @@ static Setup *setup_new(const Variant *variant)
   for (guint b = 0; b < DEPTH; b++)
     s->network->blocks[b].merge_threshold = variant->merge_threshold;
   s->team = vitgate__team_new(N_MEMBERS);
-  s->pass = pass_new(s->network, s->team, N_IMAGES, FALSE);
+  s->pass = training_pass_new(s->network, s->team, N_IMAGES, FALSE);
   const guint tokens = vitgate__description_n_tokens(&s->description);
   const gsize pixels = (gsize)3 * s->description.image_size * s->description.image_size;
   s->tensors = random_values(random, N_IMAGES * pixels, 1);
   s->teacher_logits = random_values(random, N_IMAGES * 7, 2);
-  s->pass->n_levels = pass_count_levels(&s->description);
+  s->pass->n_levels = training_pass_count_levels(&s->description);
   ck_assert_uint_gt(s->pass->n_levels, 1);
   s->teacher_tokens = random_values(random, (gsize)s->pass->n_levels * N_IMAGES * tokens * 10, 1);
   s->teacher_class = random_values(random, N_IMAGES * 10, 1);
@@ -124,7 +124,7 @@ static Setup *setup_new(const Variant *variant)
 
 static void setup_free(Setup *s)
 {
-  pass_free(&s->pass);
+  training_pass_free(&s->pass);
   vitgate__team_free(&s->team);
   network_free(&s->network);
   g_free(s->tensors);

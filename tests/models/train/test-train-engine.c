@@ -29,7 +29,7 @@ typedef struct {
   const VitgateResult *results; /* [N_IMAGES] */
   Network *network;
   Team *team;
-  Pass *pass;
+  TrainingPass *pass;
   float *tensors;
 } Both;
 
@@ -64,7 +64,7 @@ static void both_run(Both *both, const char *path)
     if (dial.thresholds[b] < MERGE_NEVER)
       both->network->blocks[b].merge_threshold = dial.thresholds[b];
   both->team = vitgate__team_new(N_MEMBERS);
-  both->pass = pass_new(both->network, both->team, N_IMAGES, FALSE);
+  both->pass = training_pass_new(both->network, both->team, N_IMAGES, FALSE);
   both->pass->n_images = N_IMAGES;
   both->pass->tensors = both->tensors;
   both->pass->decisions.bias = dial.gate_bias;
@@ -73,7 +73,7 @@ static void both_run(Both *both, const char *path)
 
 static void both_clear(Both *both)
 {
-  pass_free(&both->pass);
+  training_pass_free(&both->pass);
   vitgate__team_free(&both->team);
   network_free(&both->network);
   vitgate_session_free(&both->session);
@@ -89,7 +89,7 @@ static void check_alike(const char *what, guint image, const float *a, const flo
                    (double)a[i], (double)b[i]);
 }
 
-static const Share *share_of(const Pass *pass, guint image)
+static const Share *share_of(const TrainingPass *pass, guint image)
 {
   const Share *share = pass->shares;
   while (image >= share->first + share->n)
@@ -104,7 +104,8 @@ static void check_numbers(const Both *both)
   g_autofree float *tokens = g_new(float, n_prefix * d->dim);
   for (guint i = 0; i < N_IMAGES; i++) {
     const Share *share = share_of(both->pass, i);
-    check_alike("logit", i, both->results[i].logits, pass_get_logits(both->pass, i), d->n_classes);
+    check_alike("logit", i, both->results[i].logits, training_pass_get_logits(both->pass, i),
+                d->n_classes);
     vitgate__session_get_tokens(both->session, i, tokens);
     for (guint t = 0; t < n_prefix && !d->mean_pooling; t++)
       check_alike(t ? "distillation token" : "class token", i, tokens + t * d->dim,

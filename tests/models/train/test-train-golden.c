@@ -31,7 +31,7 @@ typedef struct {
   LossWeights weights;
   Network *network;
   Team *team;
-  Pass *pass;
+  TrainingPass *pass;
   float *images, *teacher_logits, *teacher_tokens, *noise;
   guint *group;
   int *labels;
@@ -124,7 +124,7 @@ static void golden_open(Golden *golden, const char *name, guint run)
     golden->group[i] = group[i];
   }
   golden->team = vitgate__team_new(N_MEMBERS);
-  golden->pass = pass_new(golden->network, golden->team, golden->n_images, bf16);
+  golden->pass = training_pass_new(golden->network, golden->team, golden->n_images, bf16);
   golden->pass->n_images = golden->n_images;
   golden->pass->tensors = golden->images;
   golden->pass->decisions.sampling = TRUE;
@@ -135,7 +135,7 @@ static void golden_open(Golden *golden, const char *name, guint run)
 
 static void golden_close(Golden *golden)
 {
-  pass_free(&golden->pass);
+  training_pass_free(&golden->pass);
   vitgate__team_free(&golden->team);
   network_free(&golden->network);
   vitgate__description_free(&golden->description);
@@ -178,7 +178,7 @@ static void check(const char *name, Difference difference, double bf16_tolerance
  * goldens' decisions are clear. */
 static void check_decisions(const Golden *golden, guint run)
 {
-  const Pass *pass = golden->pass;
+  const TrainingPass *pass = golden->pass;
   gsize n_open, n_remaining;
   const guint8 *open = read_bytes(golden, "open", run, &n_open);
   const guint8 *remaining = read_bytes(golden, "remaining", run, &n_remaining);
@@ -209,7 +209,7 @@ static void check_logits(const Golden *golden, guint run)
   const guint n = golden->description->n_classes;
   g_autofree float *logits = g_new(float, golden->n_images *n);
   for (guint i = 0; i < golden->n_images; i++)
-    memcpy(logits + i * n, pass_get_logits(golden->pass, i), n * sizeof *logits);
+    memcpy(logits + i * n, training_pass_get_logits(golden->pass, i), n * sizeof *logits);
   check("logits", compare(golden, "logits", run, logits, (gsize)golden->n_images * n),
         BF16_OUTPUT_TOLERANCE);
 }
@@ -296,7 +296,7 @@ END_TEST
 int main(int argc, char **argv)
 {
   bf16 = argc > 1 && !strcmp(argv[1], "bf16");
-  if (bf16 && !product_has_bf16()) {
+  if (bf16 && !matmul_has_bf16()) {
     g_print("SKIP: this CPU multiplies no bfloat16 matrices\n");
     return 77;
   }
