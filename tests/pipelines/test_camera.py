@@ -41,12 +41,12 @@ class Camera(unittest.TestCase):
         self.check_error("/dev/video99: ", "/dev/video99")
         self.check_error("/dev/null: ", "/dev/null")
         for place in "http://localhost/", "rtsp://", "street.mp4":
-            self.check_error(f"{place}: neither", place)
+            self.check_error(f"{place}: expected an RTSP URL", place)
 
     def test_a_camera_without_video(self):
         with Server() as server:
             server.tell("no-video")
-            self.check_error(f"{server.url}: the camera has no video, only audio", server.url)
+            self.check_error(f"{server.url}: the camera sends no video, only audio", server.url)
 
     def test_an_unknown_codec_is_named(self):
         names = {"h264": "H.264", "mjpeg": "JPEG"}

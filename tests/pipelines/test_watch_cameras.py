@@ -108,7 +108,7 @@ class BadCameras(WatchTest):
         self.write("secret", "eve:wrong\n", 0o600)
         with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
             note = self.check({"credentials-file": "secret", "retry-most": 60},
-                              "it refuses the credentials", url=server.url)
+                              "the camera refuses the credentials", url=server.url)
         # Slowly, from the first time on: from half of the longest wait to the whole.
         self.assertGreaterEqual(float(note.split("next attempt in ")[1].split()[0]), 30)
         self.assertNotIn("wrong", note)
@@ -116,7 +116,7 @@ class BadCameras(WatchTest):
     def test_credentials_that_become_right(self):
         self.write("secret", "eve:wrong\n", 0o600)
         with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
-            self.check({"credentials-file": "secret"}, "it refuses the credentials",
+            self.check({"credentials-file": "secret"}, "the camera refuses the credentials",
                        url=server.url, recovered=lambda: self.write("secret", "eve:a b\n", 0o600))
 
     def test_credentials_from_the_environment(self):
@@ -127,12 +127,12 @@ class BadCameras(WatchTest):
 
     def test_missing_credentials(self):
         with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
-            self.check({}, "it asks for credentials, and none are given", url=server.url)
+            self.check({}, "the camera requires credentials, but none are set", url=server.url)
 
     def test_no_video(self):
         with Server() as server:
             server.tell("no-video")
-            self.check({}, "it sends no video", url=server.url,
+            self.check({}, "the camera sends no video", url=server.url,
                        recovered=lambda: server.tell(f"codec {DEFAULT_CODEC}"))
 
     def test_no_decoder(self):
@@ -146,7 +146,8 @@ class BadCameras(WatchTest):
             path = self.configure({"bad": {"url": server.url}, "good": {"url": good.url}})
             ranks = ",".join(f"{name}:NONE" for name in hidden)
             with Watch(path, GST_PLUGIN_FEATURE_RANK=ranks) as watch:
-                watch.note("camera bad, .*: GStreamer has no decoder for its video, video/x-h264")
+                watch.note("camera bad, .*: GStreamer has no decoder for the camera's video "
+                           r"\(video/x-h264\)")
                 watch.more_frames("good", 10)
 
     def test_a_model_that_is_none(self):
@@ -163,7 +164,7 @@ class BadCameras(WatchTest):
     def test_a_file_without_video(self):
         path = self.path("sound.mkv")
         play_file("audiotestsrc num-buffers=10 ! matroskamux ! filesink name=file", path)
-        self.check({}, "it sends no video", url="file://" + path)
+        self.check({}, "the camera sends no video", url="file://" + path)
 
 
 class Reconnects(WatchTest):

@@ -156,7 +156,7 @@ class Delivery(MqttTest):
         path = self.configure({"yard": {"url": self.clip(frames=300)}},
                               self.mqtt(broker, **{"spool-size": "32K"}))
         with Watch(path) as watch:
-            watch.note("the queue has reached its limit: the oldest messages are dropped")
+            watch.note("the spool has reached its limit; dropping the oldest messages")
             watch.wait()
         status = json.loads(watch.status.lines[-1])["mqtt"]
         self.assertLessEqual(status["queued_bytes"], 32768)
@@ -190,7 +190,7 @@ class Brokers(MqttTest):
         with socket.socket() as deaf:
             deaf.bind(("127.0.0.1", 0))
             deaf.listen()
-            self.check(Broker(self, port=deaf.getsockname()[1]), "it does not answer")
+            self.check(Broker(self, port=deaf.getsockname()[1]), "the broker does not answer")
 
     def test_no_broker_at_all(self):
         with socket.socket() as other:
@@ -214,7 +214,7 @@ class Brokers(MqttTest):
             path = self.configure({"yard": self.endless()},
                                   self.mqtt(broker, **{"credentials-file": "secret"}))
             with Watch(path) as watch:
-                watch.note("MQTT broker .*: it refuses us: .*not authori")
+                watch.note("MQTT broker .*: the connection was refused: .*not authori")
                 watch.more_frames("yard", 5)
                 self.write("secret", "eve:a b\n", 0o600)
                 watch.status_where(lambda s: s["mqtt"]["connected"] and s["mqtt"]["queued"] < 5)

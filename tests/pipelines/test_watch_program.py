@@ -24,7 +24,7 @@ class CommandLine(WatchTest):
     def test_a_right_key_file(self):
         result = run("--check", self.configure({"a": {"url": "rtsp://a/"}}))
         self.assertEqual((result.returncode, result.stderr), (0, ""))
-        self.assertIn("watch.conf: right; cameras: 1", result.stdout)
+        self.assertIn("watch.conf: OK; cameras: 1", result.stdout)
 
     def check_wrong(self, text, message):
         for arguments in ["--check"], []:
@@ -35,7 +35,7 @@ class CommandLine(WatchTest):
 
     def test_wrong_key_files(self):
         self.check_wrong("[camera a]\nurl=rtsp://a/\ncolour=red\n",
-                         r"^vitgate-watch: .*watch.conf: \[camera a\] colour: there is no such key")
+                         r"^vitgate-watch: .*watch.conf: \[camera a\] colour: unknown key")
         self.check_wrong("[camera a]\nurl=rtsp://a/\n[log]\nfile=watch.conf/x\n",
                          r"watch.conf: \[log\] file: .* is not a folder")
         self.check_wrong("", "no cameras")
@@ -62,7 +62,7 @@ class CommandLine(WatchTest):
         unknown = run("--check", self.write("x.conf", "[camera a]\nurl=rtsp://a/\nx=y\n")).stderr
         for group in "[watch]\nx=y\n", "[log]\nx=y\n", "[mqtt]\nx=y\n":
             unknown += run("--check", self.write("x.conf", group)).stderr
-        for part in unknown.split("there are ")[1:]:
+        for part in unknown.split("expected one of ")[1:]:
             for key in part.splitlines()[0].split(", "):
                 self.assertRegex(text, rf"(?m)^#?{key}=")
 
@@ -168,13 +168,13 @@ class Signals(WatchTest):
         with Watch(self.configure({"clip": self.endless()})) as watch:
             watch.more_frames("clip")
             good = self.configure({"clip": self.endless(threshold=7)})
-            self.assertRegex(watch.reload(), r"the old configuration stays in force: .*watch.conf: "
-                                             r"\[camera clip\] threshold: 7 is not from 0 to 1")
+            self.assertRegex(watch.reload(), r"keeping the old configuration: .*watch.conf: "
+                                             r"\[camera clip\] threshold: 7: expected a number from 0 to 1")
             os.unlink(good)
-            self.assertRegex(watch.reload(), "stays in force: .*No such file")
+            self.assertRegex(watch.reload(), "keeping the old configuration: .*No such file")
             self.configure({"clip": self.endless()}, log=None,
                            mqtt={"host": "localhost", "spool": "watch.conf/x"})
-            self.assertRegex(watch.reload(), "stays in force: .* is not a folder")
+            self.assertRegex(watch.reload(), "keeping the old configuration: .* is not a folder")
             watch.more_frames("clip")
 
     def test_reload_opens_a_log_that_was_moved_away(self):
@@ -299,7 +299,7 @@ class FullDisk(WatchTest):
             for line in self.read_log(f"{inside}/log.jsonl"):
                 self.assertTrue(line)
             os.unlink(f"{inside}/filler")
-            watch.note("log.jsonl: can be written again; 0 lines were lost")
+            watch.note("log.jsonl: can be written again; 0 lines lost")
             watch.note("spool: can be written again")
             # Soon it is full again, for good.
             numbers = [line["frame"] for line in self.read_log(f"{inside}/log.jsonl")

@@ -360,7 +360,7 @@ START_TEST(a_spool_has_one_user)
   g_autoptr(GError) error = NULL;
   Spool *spool = open_spool(LIMIT);
   ck_assert_ptr_null(spool_open(folder, LIMIT, &error));
-  assert_error(error, "is used by another process");
+  assert_error(error, "is in use by another process");
   spool_unref(&spool);
 }
 END_TEST

@@ -92,11 +92,11 @@ class Watch:
         self.wait()
 
     def reload(self):
-        """Returns the note that says how it went."""
+        """Reloads the key file. Returns the message about it."""
         since = len(self.notes.lines)
         self.process.send_signal(signal.SIGHUP)
         return self.notes.wait_for(
-            lambda note: "read again" in note or "stays in force" in note, since)
+            lambda note: "reloaded" in note or "keeping the old" in note, since)
 
     def note(self, pattern, since=0):
         return self.notes.wait_for(re.compile(pattern).search, since)

@@ -7,14 +7,15 @@
 #define ERASE_LINE "\r\033[K"
 
 static GMutex lock;
-static char *status; /* what stands on the terminal's last line, or NULL */
+static char *status; /* the text on the terminal's last line, or NULL */
 
 gboolean note_has_terminal(void)
 {
   return isatty(STDERR_FILENO);
 }
 
-/* Text of cameras, brokers and key files: one line, without what a terminal would obey. */
+/* Text from cameras, brokers and key files may contain newlines and control characters; these
+ * become spaces. */
 static char *clean_text(const char *text)
 {
   char *clean = g_utf8_make_valid(text, -1);
@@ -37,7 +38,7 @@ void note(const char *format, ...)
   g_mutex_unlock(&lock);
 }
 
-/* A line that wraps could not be erased. */
+/* Cuts the line to the width of the terminal, since a wrapped line cannot be erased. */
 static char *cut_to_terminal(const char *line)
 {
   struct winsize window = { 0 };

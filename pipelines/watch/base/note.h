@@ -1,14 +1,14 @@
-/* What the program tells people: notes on stderr, one line each, and on a terminal a status line
- * that stays below them. May be called from any thread. */
+/* Prints messages to stderr, one line each, and on a terminal a status line below them. May be
+ * called from any thread. */
 #pragma once
 
 #include <glib.h>
 
-/* Prints "vitgate-watch: message" as exactly one line on stderr. */
+/* Prints "vitgate-watch: message" to stderr, as exactly one line. */
 void note(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
-/* Replaces the status line; an empty one takes it away. Without a terminal nothing happens. */
+/* Replaces the status line; "" removes it. Does nothing without a terminal. */
 void note_show_status(const char *line);
 
-/* Returns: whether there is a terminal to show a status line on */
+/* Returns: whether there is a terminal for the status line */
 gboolean note_has_terminal(void);

@@ -30,7 +30,7 @@ static char *fold(const char *text, gsize length)
   return g_utf8_casefold(g_strstrip(part), -1);
 }
 
-/* Whether @class is called so as a whole, or in one of its names between commas. */
+/* Returns: whether @folded is the whole of @class, or one of its names between commas. */
 static gboolean is_called(const char *class, const char *folded)
 {
   g_autofree char *whole = fold(class, strlen(class));
