@@ -1,4 +1,4 @@
-/* dial.c: how much is computed for a frame, and what the frame tells of it. */
+/* dial.c: how much is computed for a frame, and how its metadata describes that. */
 #include <gst/controller/gstdirectcontrolbinding.h>
 #include <gst/controller/gstinterpolationcontrolsource.h>
 
@@ -27,7 +27,7 @@ static GstStructure *classify_at(double compute)
   return fixture_classify(harness, &info, 1);
 }
 
-GST_START_TEST(test_the_default_is_the_model_s_own)
+GST_START_TEST(test_the_default_is_the_models_own)
 {
   GstStructure *s = fixture_classify(harness, &info, 1);
   double compute;
@@ -45,7 +45,7 @@ GST_START_TEST(test_the_ends_of_the_dial)
 
   fail_unless_equals_float(fixture_double(least, "compute"), 0.2);
   fail_unless_equals_float(fixture_double(most, "compute"), 0.9);
-  /* Gates: of block 0's MLP, of block 1's attention and of block 2's MLP. */
+  /* Block 0's MLP, block 1's attention and block 2's MLP have gates. */
   fail_unless_equals_string(fixture_string(least, "modules"), "10000011");
   fail_unless_equals_string(fixture_string(most, "modules"), "11100111");
   fail_unless_equals_int(fixture_uint(least, "tokens"), 9);
@@ -57,7 +57,7 @@ GST_START_TEST(test_the_ends_of_the_dial)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_the_dial_counts_from_the_next_frame_on)
+GST_START_TEST(test_the_dial_applies_from_the_next_frame)
 {
   static const double turns[] = { 0.2, 0.9, 0.5, 0.21, 0.6 };
   GstStructure *stats;
@@ -74,7 +74,7 @@ GST_START_TEST(test_the_dial_counts_from_the_next_frame_on)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_old_results_tell_of_their_own_inference)
+GST_START_TEST(test_old_results_describe_their_own_inference)
 {
   GstStructure *fresh, *old;
 
@@ -109,7 +109,7 @@ GST_START_TEST(test_the_dial_can_be_controlled)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_model_without_a_dial_does_what_it_does)
+GST_START_TEST(test_a_model_without_a_dial_ignores_compute)
 {
   GstStructure *least, *most;
 
@@ -144,7 +144,7 @@ GST_END_TEST;
 
 /* ---- Age and state ---- */
 
-GST_START_TEST(test_age_is_told_in_frames_and_in_time)
+GST_START_TEST(test_age_is_given_in_frames_and_in_time)
 {
   g_object_set(harness->element, "inference-interval", 3, NULL);
   for (guint i = 0; i < 6; i++) { /* every 40 ms */
@@ -158,7 +158,7 @@ GST_START_TEST(test_age_is_told_in_frames_and_in_time)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_age_in_time_is_left_out_where_unknown)
+GST_START_TEST(test_age_time_is_absent_if_unknown)
 {
   GstStructure *s;
 
@@ -171,7 +171,7 @@ GST_START_TEST(test_age_in_time_is_left_out_where_unknown)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_age_counts_when_playing_backwards_too)
+GST_START_TEST(test_age_also_counts_when_playing_backwards)
 {
   GstSegment segment;
   GstStructure *s;
@@ -188,7 +188,7 @@ GST_START_TEST(test_age_counts_when_playing_backwards_too)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_frame_without_content_says_so)
+GST_START_TEST(test_a_frame_without_content_is_empty)
 {
   GstBuffer *gap = fixture_frame(&info, 2);
   GstStructure *s;
@@ -212,17 +212,17 @@ static Suite *dial_suite(void)
 
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, setup, teardown);
-  tcase_add_test(tcase, test_the_default_is_the_model_s_own);
+  tcase_add_test(tcase, test_the_default_is_the_models_own);
   tcase_add_test(tcase, test_the_ends_of_the_dial);
-  tcase_add_test(tcase, test_the_dial_counts_from_the_next_frame_on);
-  tcase_add_test(tcase, test_old_results_tell_of_their_own_inference);
+  tcase_add_test(tcase, test_the_dial_applies_from_the_next_frame);
+  tcase_add_test(tcase, test_old_results_describe_their_own_inference);
   tcase_add_test(tcase, test_the_dial_can_be_controlled);
-  tcase_add_test(tcase, test_a_model_without_a_dial_does_what_it_does);
+  tcase_add_test(tcase, test_a_model_without_a_dial_ignores_compute);
   tcase_add_test(tcase, test_the_shipped_model_has_a_dial);
-  tcase_add_test(tcase, test_age_is_told_in_frames_and_in_time);
-  tcase_add_test(tcase, test_age_in_time_is_left_out_where_unknown);
-  tcase_add_test(tcase, test_age_counts_when_playing_backwards_too);
-  tcase_add_test(tcase, test_a_frame_without_content_says_so);
+  tcase_add_test(tcase, test_age_is_given_in_frames_and_in_time);
+  tcase_add_test(tcase, test_age_time_is_absent_if_unknown);
+  tcase_add_test(tcase, test_age_also_counts_when_playing_backwards);
+  tcase_add_test(tcase, test_a_frame_without_content_is_empty);
   return suite;
 }
 
