@@ -1,5 +1,6 @@
-"""vitgate-watch with cameras that come, go, stall and change. Environment: see watch_case.py;
-VITGATE_TEST_RECONNECTS is how often a camera is lost and found (default: 5).
+"""vitgate-watch with cameras that are lost, return, stall and change.
+
+Environment: see watch_case.py. VITGATE_TEST_RECONNECTS is how often a camera is lost (default: 5).
 """
 
 import os
@@ -30,7 +31,7 @@ class Streams(WatchTest):
     def test_udp(self):
         self.check_transport("udp")
 
-    def test_another_size_in_mid_stream_is_no_interruption(self):
+    def test_another_size_does_not_interrupt_the_stream(self):
         with Server() as server:
             with Watch(self.configure({"door": {"url": server.url}})) as watch:
                 watch.more_frames("door", 5)
@@ -40,7 +41,7 @@ class Streams(WatchTest):
         sizes = {(frame["width"], frame["height"]) for frame in self.frames()}
         self.assertEqual(sizes, {(160, 120), (320, 240)})
 
-    def test_another_codec_is_found_by_connecting_again(self):
+    def test_another_codec_is_found_after_a_reconnect(self):
         other = "mjpeg" if DEFAULT_CODEC == "h264" else "h264"
         with Server() as server:
             with Watch(self.configure({"door": {"url": server.url}})) as watch:
@@ -51,7 +52,7 @@ class Streams(WatchTest):
                 watch.more_frames("door", 5)
         self.assertEqual(self.events(), ["connected", "lost", "connected", "ended"])
 
-    def test_what_is_seen_vanishes_with_the_camera(self):
+    def test_labels_vanish_with_the_camera(self):
         with Server() as server:
             path = self.configure({"door": {"url": server.url, "labels": "class 2", "threshold": 0,
                                             "top-k": 10, "appear-after": 0}})
@@ -66,7 +67,7 @@ class Streams(WatchTest):
                    if line.get("event") == "vanished"]
         self.assertEqual(reasons, ["camera lost", None])
 
-    def test_a_stalled_camera_is_found_out(self):
+    def test_a_stalled_camera_is_detected(self):
         with Server() as server:
             path = self.configure({"door": {"url": server.url}}, **{
                 "stall-timeout": 0.7, "connect-timeout": 2})
@@ -74,7 +75,7 @@ class Streams(WatchTest):
                 watch.more_frames("door", 5)
                 server.tell("stall")
                 watch.note(r"camera door, rtsp:\S*: no frame for 0.7 s; next attempt in")
-                # Connecting anew fails, too: who gives up first depends on the camera.
+                # Reconnecting fails, too. Which side gives up first depends on the camera.
                 watch.note("camera door, .*: (no frame within 2 s|Could not re)")
                 server.tell("resume")
                 watch.more_frames("door", 5)
@@ -82,10 +83,10 @@ class Streams(WatchTest):
 
 
 class BadCameras(WatchTest):
-    """Each beside a good one, which must not notice."""
+    """Each bad camera is beside a good one, which must not be disturbed."""
 
     def check(self, keys, note, *, recovered=None, url=None, **environment):
-        """@url: of the bad camera; @recovered: called to mend it"""
+        """Checks the message about a bad camera. url: of that camera; recovered: repairs it."""
         with Server() as good:
             path = self.configure({"bad": {"url": url, **keys}, "good": {"url": good.url}})
             with Watch(path, **environment) as watch:
@@ -109,11 +110,11 @@ class BadCameras(WatchTest):
         with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
             note = self.check({"credentials-file": "secret", "retry-most": 60},
                               "the camera refuses the credentials", url=server.url)
-        # Slowly, from the first time on: from half of the longest wait to the whole.
+        # The wait is long from the first time: from half the maximum to the maximum.
         self.assertGreaterEqual(float(note.split("next attempt in ")[1].split()[0]), 30)
         self.assertNotIn("wrong", note)
 
-    def test_credentials_that_become_right(self):
+    def test_credentials_that_become_valid(self):
         self.write("secret", "eve:wrong\n", 0o600)
         with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
             self.check({"credentials-file": "secret"}, "the camera refuses the credentials",
@@ -150,15 +151,15 @@ class BadCameras(WatchTest):
                            r"\(video/x-h264\)")
                 watch.more_frames("good", 10)
 
-    def test_a_model_that_is_none(self):
+    def test_a_file_that_is_not_a_model(self):
         model = self.write("model.safetensors", "nonsense")
         with Server() as server:
             self.check({"model": model}, ".*model.safetensors", url=server.url)
 
-    def test_a_file_that_is_none(self):
+    def test_a_file_that_is_not_a_clip(self):
         self.check({}, ".*", url="file://" + self.write("clip.mp4", "nonsense" * 1000))
 
-    def test_a_file_that_is_not_there(self):
+    def test_a_missing_file(self):
         self.check({}, ".*No such file", url="file:///none.mp4")
 
     def test_a_file_without_video(self):
@@ -173,7 +174,7 @@ class Reconnects(WatchTest):
         return [len(os.listdir(f"{folder}/{name}")) for name in ("task", "fd")]
 
     def test_a_camera_that_is_lost_again_and_again(self):
-        """Dropped, or killed and started anew, in turn; nothing piles up."""
+        """The camera is dropped, or killed and restarted, in turn. Nothing accumulates."""
         server = Server()
         lost = 0
         try:

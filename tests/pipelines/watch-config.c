@@ -1,4 +1,4 @@
-/* The key file of vitgate-watch: what is read, and what is refused with which words. */
+/* The key file of vitgate-watch: how keys are read, and the errors for wrong ones. */
 #include "config/config.h"
 
 #include <string.h>
@@ -60,7 +60,7 @@ START_TEST(reads_every_group)
 }
 END_TEST
 
-START_TEST(defaults_hold_for_every_camera_that_says_nothing_else)
+START_TEST(defaults_apply_to_cameras_without_the_key)
 {
   g_autoptr(Config) config = load("[defaults]\nthreshold=0.3\nlabels=cat\n"
                                   "[camera a]\nurl=rtsp://a/\n"
@@ -73,7 +73,7 @@ START_TEST(defaults_hold_for_every_camera_that_says_nothing_else)
 }
 END_TEST
 
-START_TEST(fingerprints_differ_where_keys_do)
+START_TEST(fingerprints_differ_if_keys_do)
 {
   g_autoptr(Config) old = load("[camera a]\nurl=rtsp://a/\n[camera b]\nurl=rtsp://b/\n", NULL);
   g_autoptr(Config) new = load("# a comment\n[camera b]\nthreshold=0.4\nurl=rtsp://b/\n"
@@ -156,10 +156,10 @@ static const struct {
   { "[camera a]\nurl=file:///x\ncredentials-env=PATH\n", "[camera a] url: takes no credentials" },
 };
 
-START_TEST(refuses_what_is_wrong)
+START_TEST(refuses_wrong_files)
 {
   g_autoptr(GError) error = NULL;
-  /* Whoever tests that has a PATH with a colon, which will do as credentials. */
+  /* A PATH with a colon serves as valid credentials. */
   g_setenv("PATH", "/bin:/usr/bin", TRUE);
   Config *config = load(bad_files[_i].text, &error);
   ck_assert_ptr_null(config);
@@ -168,7 +168,7 @@ START_TEST(refuses_what_is_wrong)
 }
 END_TEST
 
-START_TEST(refuses_a_file_that_is_not_there)
+START_TEST(refuses_a_missing_file)
 {
   g_autoptr(GError) error = NULL;
   ck_assert_ptr_null(config_load(path, &error));
@@ -194,7 +194,7 @@ static Config *load_with_credentials(const char *content, int mode, GError **err
   return load(CAMERA "credentials-file=door.secret\n", error);
 }
 
-START_TEST(takes_credentials_that_nobody_else_can_read)
+START_TEST(accepts_credentials_that_nobody_else_can_read)
 {
   g_autoptr(Config) config = load_with_credentials("eve:a:b\n", 0600, NULL);
   ck_assert_ptr_nonnull(config);
@@ -211,7 +211,7 @@ START_TEST(refuses_credentials_that_others_can_read)
 }
 END_TEST
 
-START_TEST(refuses_credentials_without_a_name_and_tells_none)
+START_TEST(refuses_credentials_without_a_user_and_shows_none)
 {
   static const char *const contents[] = { "", "secret\n", ":secret\n", "secret\xff:\n" };
   g_autoptr(GError) error = NULL;
@@ -228,13 +228,13 @@ int main(void)
   TCase *tests = tcase_create("key file");
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, reads_every_group);
-  tcase_add_test(tests, defaults_hold_for_every_camera_that_says_nothing_else);
-  tcase_add_test(tests, fingerprints_differ_where_keys_do);
-  tcase_add_loop_test(tests, refuses_what_is_wrong, 0, G_N_ELEMENTS(bad_files));
-  tcase_add_test(tests, refuses_a_file_that_is_not_there);
+  tcase_add_test(tests, defaults_apply_to_cameras_without_the_key);
+  tcase_add_test(tests, fingerprints_differ_if_keys_do);
+  tcase_add_loop_test(tests, refuses_wrong_files, 0, G_N_ELEMENTS(bad_files));
+  tcase_add_test(tests, refuses_a_missing_file);
   tcase_add_test(tests, refuses_zero_bytes);
-  tcase_add_test(tests, takes_credentials_that_nobody_else_can_read);
+  tcase_add_test(tests, accepts_credentials_that_nobody_else_can_read);
   tcase_add_loop_test(tests, refuses_credentials_that_others_can_read, 0, 5);
-  tcase_add_loop_test(tests, refuses_credentials_without_a_name_and_tells_none, 0, 4);
+  tcase_add_loop_test(tests, refuses_credentials_without_a_user_and_shows_none, 0, 4);
   return fixtures_run(tests, "key file");
 }
