@@ -32,7 +32,7 @@ void gst_vitgate_analysis_decide(GstVitgate *self, GstVitgateAnalysis *analysis)
  * UNCHANGED if the last result can be reused, or to EMPTY, with a warning posted, if the pixels
  * cannot be read.
  * Returns: GST_FLOW_ERROR if the engine failed, with an error posted. */
-GstFlowReturn gst_vitgate_analysis_look(GstVitgate *self, GstVitgateAnalysis *analysis);
+GstFlowReturn gst_vitgate_analysis_preprocess(GstVitgate *self, GstVitgateAnalysis *analysis);
 
 /* Infers the preprocessed frame.
  * Returns: GST_FLOW_ERROR if the engine failed, with an error posted. */

@@ -56,8 +56,8 @@ void gst_vitgate_classifier_free(GstVitgateClassifier **classifier);
 
 /* Preprocesses @image into the network's input.
  * Returns: FALSE on failure, with @error set as by vitgate_session_preprocess(). */
-gboolean gst_vitgate_classifier_look(GstVitgateClassifier *classifier, const VitgateImage *image,
-                                     GError **error);
+gboolean gst_vitgate_classifier_preprocess(GstVitgateClassifier *classifier,
+                                           const VitgateImage *image, GError **error);
 
 /* Infers the last preprocessed frame. The result is in @classifier->result until the next call.
  * @compute: where the dial should be, clamped to the model's range

@@ -210,13 +210,13 @@ class Pipelines(unittest.TestCase):
             "videotestsrc is-live=true num-buffers=10 ! video/x-raw,format=NV12,framerate=50/1 ! "
             f"vitgate name=vitgate model={MODEL} ! fakesink name=out sync=true")
         pipeline.set_state(Gst.State.PLAYING)
-        told = 0
+        reported = 0
         while True:
             message = pipeline.get_bus().timed_pop_filtered(
                 LIMIT, Gst.MessageType.EOS | Gst.MessageType.ERROR | Gst.MessageType.LATENCY)
             if message.type != Gst.MessageType.LATENCY:
                 break
-            told += message.src.name == "vitgate"
+            reported += message.src.name == "vitgate"
             pipeline.recalculate_latency()
         self.assertEqual(message.type, Gst.MessageType.EOS)
         query = Gst.Query.new_latency()
@@ -225,7 +225,7 @@ class Pipelines(unittest.TestCase):
         worst = pipeline.get_by_name("vitgate").get_property("stats").get_uint64("worst-time")[1]
         pipeline.set_state(Gst.State.NULL)
         self.assertTrue(live)
-        self.assertGreaterEqual(told, 1)
+        self.assertGreaterEqual(reported, 1)
         self.assertGreaterEqual(least, worst * 4 // 5)
 
     def test_seeks_keep_every_frame_labelled(self):

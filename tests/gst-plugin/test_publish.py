@@ -58,13 +58,13 @@ class Lines(unittest.TestCase):
         with open(self.file, encoding="utf-8") as lines:
             written = [json.loads(line)["results"][0] for line in lines]
         self.assertEqual(len(written), 12)
-        for told, meta in zip(written, run.results["meta"]):
-            self.assertEqual(told["model"], meta["model-name"])
-            self.assertEqual(told["class_count"], meta["class-count"])
-            self.assertEqual(told["age"], meta["age"])
-            self.assertEqual(told["compute"]["gmacs"], meta["gmacs"])
+        for line, meta in zip(written, run.results["meta"]):
+            self.assertEqual(line["model"], meta["model-name"])
+            self.assertEqual(line["class_count"], meta["class-count"])
+            self.assertEqual(line["age"], meta["age"])
+            self.assertEqual(line["compute"]["gmacs"], meta["gmacs"])
             for member, field in (("label", "labels"), ("index", "indices"), ("score", "scores")):
-                self.assertEqual([c[member] for c in told["classes"]], meta[field])
+                self.assertEqual([c[member] for c in line["classes"]], meta[field])
 
     def test_a_live_source_has_the_time_of_day(self):
         need("filesink")

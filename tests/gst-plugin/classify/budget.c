@@ -85,7 +85,7 @@ static guint count(guint frames, const char *state)
 }
 
 /* Returns: the share of the dial that the only QOS message on the bus reports. */
-static double told_share(void)
+static double reported_share(void)
 {
   GstMessage *message = fixture_message(harness->element, GST_MESSAGE_QOS);
   gdouble share;
@@ -121,7 +121,7 @@ GST_START_TEST(test_too_little_time_lowers_the_dial_until_it_passes)
   s = next();
   fail_unless(fixture_double(s, "compute") < 0.4);
   gst_structure_free(s);
-  share = told_share();
+  share = reported_share();
   fail_unless(share > 0 && share < 1);
 
   load = 1;
@@ -129,7 +129,7 @@ GST_START_TEST(test_too_little_time_lowers_the_dial_until_it_passes)
   s = next();
   fail_unless_equals_float(fixture_double(s, "compute"), 0.6);
   gst_structure_free(s);
-  fail_unless_equals_float(told_share(), 1);
+  fail_unless_equals_float(reported_share(), 1);
 }
 GST_END_TEST;
 

@@ -21,7 +21,7 @@ typedef struct {
   gboolean inferred;
   GstClockTime taken;
   GstClockTimeDiff lag; /* when it left */
-  guint n_inferred, n_over, n_moves, n_news;
+  guint n_inferred, n_over, n_moves, n_reports;
 } Machine;
 
 static Machine m;
@@ -29,7 +29,7 @@ static Machine m;
 static void setup(void)
 {
   m = (Machine){
-    .limits = { .budget = 40 * GST_MSECOND, .least = 0.2, .most = 1 },
+    .limits = { .budget = 40 * GST_MSECOND, .min = 0.2, .max = 1 },
     .fixed = 4 * GST_MSECOND,
     .by_dial = 20 * GST_MSECOND,
     .load = 1,
@@ -51,7 +51,7 @@ static void infer(void)
   m.now += m.taken;
   m.n_inferred++;
   m.n_over += m.taken > m.limits.budget;
-  gst_vitgate_controller_note(&m.controller, m.now, m.taken);
+  gst_vitgate_controller_record(&m.controller, m.now, m.taken);
 }
 
 static void frame(void)
@@ -63,18 +63,18 @@ static void frame(void)
   late = m.live ? GST_CLOCK_DIFF(m.due, m.now) : 0;
   m.taken = 0;
   m.inferred = gst_vitgate_controller_admit(&m.controller, &m.limits, m.now, m.due, late);
-  fail_unless(m.controller.dial >= m.limits.least && m.controller.dial <= m.limits.most);
+  fail_unless(m.controller.dial >= m.limits.min && m.controller.dial <= m.limits.max);
   if (m.inferred)
     infer();
   m.lag = GST_CLOCK_DIFF(m.due, m.now);
-  m.n_news += gst_vitgate_controller_news(&m.controller, m.now);
+  m.n_reports += gst_vitgate_controller_has_report(&m.controller, m.now);
   m.n_moves += m.controller.dial != dial;
   m.due += INTERVAL;
 }
 
 static void frames(guint n)
 {
-  m.n_inferred = m.n_over = m.n_moves = m.n_news = 0;
+  m.n_inferred = m.n_over = m.n_moves = m.n_reports = 0;
   for (guint i = 0; i < n; i++)
     frame();
 }
@@ -88,18 +88,18 @@ GST_START_TEST(test_without_a_budget_every_frame_is_inferred_in_full)
   frames(200);
   fail_unless_equals_int(m.n_inferred, 200);
   fail_unless_equals_float(m.controller.dial, 1);
-  fail_unless_equals_int(m.n_news, 0);
+  fail_unless_equals_int(m.n_reports, 0);
 }
 GST_END_TEST;
 
 GST_START_TEST(test_with_enough_time_the_dial_stays)
 {
-  m.limits.most = 0.7;
+  m.limits.max = 0.7;
   frames(500);
   fail_unless_equals_int(m.n_inferred, 500);
   fail_unless_equals_float(m.controller.dial, 0.7);
   fail_unless_equals_int(m.controller.strategy, GST_VITGATE_STRATEGY_FULL);
-  fail_unless_equals_int(m.n_news, 0);
+  fail_unless_equals_int(m.n_reports, 0);
 }
 GST_END_TEST;
 
@@ -110,11 +110,11 @@ GST_START_TEST(test_the_dial_goes_down_within_a_few_frames)
   frames(20);
   fail_unless(m.n_over <= 8, "%u frames over the budget", m.n_over);
   fail_unless_equals_int(m.n_inferred, 20);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_REDUCED);
-  fail_unless_equals_int(m.n_news, 1);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_REDUCED);
+  fail_unless_equals_int(m.n_reports, 1);
   frames(2000);
   fail_unless(m.n_over * 20 <= m.n_inferred, "%u of %u over the budget", m.n_over, m.n_inferred);
-  fail_unless(m.controller.dial > m.limits.least, "the dial is lower than necessary");
+  fail_unless(m.controller.dial > m.limits.min, "the dial is lower than necessary");
 }
 GST_END_TEST;
 
@@ -130,7 +130,7 @@ GST_START_TEST(test_the_dial_goes_up_slowly)
   fail_unless(m.n_moves >= 2, "the dial goes up in one step");
   fail_unless_equals_float(m.controller.dial, 1);
   fail_unless_equals_int(m.n_over, 0);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_FULL);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_FULL);
 }
 GST_END_TEST;
 
@@ -173,14 +173,14 @@ GST_START_TEST(test_limits_may_change)
   m.load = 3;
   frames(200);
   fail_unless(m.controller.dial < 0.6);
-  m.limits.least = 0.8;
+  m.limits.min = 0.8;
   frame();
   fail_unless(m.controller.dial >= 0.8);
-  m.limits.most = m.limits.least = 0.3;
+  m.limits.max = m.limits.min = 0.3;
   frame();
   fail_unless_equals_float(m.controller.dial, 0.3);
   m.limits.budget = 0;
-  m.limits.most = 1;
+  m.limits.max = 1;
   frame();
   fail_unless_equals_float(m.controller.dial, 1);
 }
@@ -193,21 +193,21 @@ GST_START_TEST(test_inferences_that_are_too_slow_are_skipped)
   frames(100);
   m.load = 20;
   frames(30);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_SKIP);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_SKIP);
   frames(3000); /* 99 s */
   fail_unless(m.n_inferred >= 9, "only %u tries", m.n_inferred);
   fail_unless(m.n_inferred <= 99, "%u tries", m.n_inferred);
-  fail_unless_equals_int(m.n_news, 0);
+  fail_unless_equals_int(m.n_reports, 0);
 }
 GST_END_TEST;
 
 GST_START_TEST(test_a_lower_minimum_is_tried)
 {
-  m.limits.least = 0.8;
+  m.limits.min = 0.8;
   m.load = 3; /* 60 ms at 0.8, 24 ms at 0.2 */
   frames(100);
   fail_unless_equals_int(m.controller.strategy, GST_VITGATE_STRATEGY_SKIP);
-  m.limits.least = 0.2;
+  m.limits.min = 0.2;
   frames(6 * GST_SECOND / INTERVAL);
   fail_unless_equals_int(m.controller.strategy, GST_VITGATE_STRATEGY_REDUCED);
 }
@@ -223,19 +223,19 @@ GST_START_TEST(test_inference_resumes)
   fail_unless(m.inferred, "still skipping");
   frames(10 * WINDOW);
   fail_unless_equals_float(m.controller.dial, 1);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_FULL);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_FULL);
 }
 GST_END_TEST;
 
 GST_START_TEST(test_a_model_without_a_dial_is_skipped_and_resumes)
 {
-  m.limits.least = m.limits.most = 1;
+  m.limits.min = m.limits.max = 1;
   m.load = 4;
   frames(100);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_SKIP);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_SKIP);
   m.load = 1;
   frames(1000);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_FULL);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_FULL);
 }
 GST_END_TEST;
 
@@ -245,7 +245,7 @@ GST_START_TEST(test_changes_are_reported_rarely)
     m.load = i % 20 < 10 ? 20 : 1;
     frame();
   }
-  fail_unless(m.n_news <= 66, "%u messages in 33 s", m.n_news);
+  fail_unless(m.n_reports <= 66, "%u messages in 33 s", m.n_reports);
 }
 GST_END_TEST;
 
@@ -257,8 +257,8 @@ GST_START_TEST(test_another_model_starts_afresh_and_is_reported)
   gst_vitgate_controller_restart(&m.controller);
   frames(2 * GST_SECOND / INTERVAL);
   fail_unless_equals_int(m.n_inferred, 2 * GST_SECOND / INTERVAL);
-  fail_unless_equals_int(m.n_news, 1);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_FULL);
+  fail_unless_equals_int(m.n_reports, 1);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_FULL);
 }
 GST_END_TEST;
 
@@ -267,10 +267,10 @@ GST_END_TEST;
 GST_START_TEST(test_late_sinks_lower_the_dial)
 {
   frames(10);
-  gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+  gst_vitgate_controller_record_late(&m.controller, m.due - INTERVAL);
   fail_unless_equals_float(m.controller.dial, 1);
   frames(1);
-  gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+  gst_vitgate_controller_record_late(&m.controller, m.due - INTERVAL);
   fail_unless(m.controller.dial < 1);
 }
 GST_END_TEST;
@@ -280,13 +280,13 @@ GST_START_TEST(test_frames_from_before_a_move_do_not_count)
   double dial;
 
   frames(10);
-  gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
-  gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+  gst_vitgate_controller_record_late(&m.controller, m.due - INTERVAL);
+  gst_vitgate_controller_record_late(&m.controller, m.due - INTERVAL);
   dial = m.controller.dial;
   fail_unless(dial < 1);
   frames(1);
   for (guint i = 0; i < 10; i++) /* already queued when the dial moved */
-    gst_vitgate_controller_lack(&m.controller, m.due - 2 * INTERVAL);
+    gst_vitgate_controller_record_late(&m.controller, m.due - 2 * INTERVAL);
   fail_unless_equals_float(m.controller.dial, dial);
 }
 GST_END_TEST;
@@ -296,9 +296,9 @@ GST_START_TEST(test_late_sinks_alone_do_not_stop_inferences)
   for (guint i = 0; i < 500; i++) {
     frame();
     fail_unless(m.inferred);
-    gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+    gst_vitgate_controller_record_late(&m.controller, m.due - INTERVAL);
   }
-  fail_unless_equals_float(m.controller.dial, m.limits.least);
+  fail_unless_equals_float(m.controller.dial, m.limits.min);
 }
 GST_END_TEST;
 
@@ -309,7 +309,7 @@ GST_START_TEST(test_a_queue_does_not_grow)
 {
   m.live = TRUE;
   m.limits.budget = 200 * GST_MSECOND;
-  m.limits.least = 0.9;
+  m.limits.min = 0.9;
   m.load = 3; /* 66 ms at least */
   for (guint i = 0; i < 3000; i++) {
     frame();

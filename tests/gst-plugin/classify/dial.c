@@ -41,19 +41,19 @@ GST_END_TEST;
 
 GST_START_TEST(test_the_ends_of_the_dial)
 {
-  GstStructure *least = classify_at(0), *most = classify_at(1);
+  GstStructure *low = classify_at(0), *high = classify_at(1);
 
-  fail_unless_equals_float(fixture_double(least, "compute"), 0.2);
-  fail_unless_equals_float(fixture_double(most, "compute"), 0.9);
+  fail_unless_equals_float(fixture_double(low, "compute"), 0.2);
+  fail_unless_equals_float(fixture_double(high, "compute"), 0.9);
   /* Block 0's MLP, block 1's attention and block 2's MLP have gates. */
-  fail_unless_equals_string(fixture_string(least, "modules"), "10000011");
-  fail_unless_equals_string(fixture_string(most, "modules"), "11100111");
-  fail_unless_equals_int(fixture_uint(least, "tokens"), 9);
-  fail_unless_equals_int(fixture_uint(most, "tokens"), 17);
-  fail_unless(fixture_double(least, "gmacs") < fixture_double(most, "gmacs"));
-  fail_unless(fixture_double(least, "compute-ratio") < fixture_double(most, "compute-ratio"));
-  gst_structure_free(least);
-  gst_structure_free(most);
+  fail_unless_equals_string(fixture_string(low, "modules"), "10000011");
+  fail_unless_equals_string(fixture_string(high, "modules"), "11100111");
+  fail_unless_equals_int(fixture_uint(low, "tokens"), 9);
+  fail_unless_equals_int(fixture_uint(high, "tokens"), 17);
+  fail_unless(fixture_double(low, "gmacs") < fixture_double(high, "gmacs"));
+  fail_unless(fixture_double(low, "compute-ratio") < fixture_double(high, "compute-ratio"));
+  gst_structure_free(low);
+  gst_structure_free(high);
 }
 GST_END_TEST;
 
@@ -111,34 +111,33 @@ GST_END_TEST;
 
 GST_START_TEST(test_a_model_without_a_dial_ignores_compute)
 {
-  GstStructure *least, *most;
+  GstStructure *low, *high;
 
   fixture_free(harness);
   harness = fixture_harness_for(GST_VIDEO_FORMAT_RGB, 32, 32);
-  least = classify_at(0);
-  most = classify_at(1);
-  fail_unless_equals_float(fixture_double(least, "gmacs"), fixture_double(most, "gmacs"));
-  fail_unless_equals_float(fixture_double(least, "compute"),
-                           fixture_double(least, "compute-ratio"));
-  gst_structure_free(least);
-  gst_structure_free(most);
+  low = classify_at(0);
+  high = classify_at(1);
+  fail_unless_equals_float(fixture_double(low, "gmacs"), fixture_double(high, "gmacs"));
+  fail_unless_equals_float(fixture_double(low, "compute"), fixture_double(low, "compute-ratio"));
+  gst_structure_free(low);
+  gst_structure_free(high);
 }
 GST_END_TEST;
 
 GST_START_TEST(test_the_shipped_model_has_a_dial)
 {
   GstElement *element = fixture_element();
-  GstStructure *least, *most;
+  GstStructure *low, *high;
 
   g_object_set(element, "model", fixture_path("VITGATE_TEST_SHIPPED_MODEL"), NULL);
   fixture_free(harness);
   harness = fixture_harness(element);
   fixture_set_caps(harness, GST_VIDEO_FORMAT_NV12, 320, 240, &info);
-  least = classify_at(0);
-  most = classify_at(1);
-  fail_unless(fixture_double(least, "gmacs") < 0.8 * fixture_double(most, "gmacs"));
-  gst_structure_free(least);
-  gst_structure_free(most);
+  low = classify_at(0);
+  high = classify_at(1);
+  fail_unless(fixture_double(low, "gmacs") < 0.8 * fixture_double(high, "gmacs"));
+  gst_structure_free(low);
+  gst_structure_free(high);
 }
 GST_END_TEST;
 

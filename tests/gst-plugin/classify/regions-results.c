@@ -103,7 +103,7 @@ GST_START_TEST(test_messages_list_the_regions)
 {
   GstBuffer *frame = fixture_frame(&regions_info, 2);
   GstMessage *message;
-  const GstStructure *told;
+  const GstStructure *posted;
   GstStructure *s;
 
   g_object_set(regions_harness->element, "post-messages", TRUE, NULL);
@@ -114,10 +114,10 @@ GST_START_TEST(test_messages_list_the_regions)
   s = fixture_analyse(regions_harness, frame);
   message = fixture_message(regions_harness->element, GST_MESSAGE_ELEMENT);
   fail_unless(message);
-  told = gst_message_get_structure(message);
-  fail_unless_equals_string(gst_structure_get_name(told), "vitgate");
-  fail_unless_equals_uint64(fixture_uint64(told, "timestamp"), 80 * GST_MSECOND);
-  regions_check_same(regions_get(told, 0), regions_get(s, 0));
+  posted = gst_message_get_structure(message);
+  fail_unless_equals_string(gst_structure_get_name(posted), "vitgate");
+  fail_unless_equals_uint64(fixture_uint64(posted, "timestamp"), 80 * GST_MSECOND);
+  regions_check_same(regions_get(posted, 0), regions_get(s, 0));
   gst_message_unref(message);
   gst_structure_free(s);
 }
@@ -233,21 +233,21 @@ GST_START_TEST(test_region_properties_read_back)
 {
   GstElement *element = fixture_element();
   g_autofree char *object_class = NULL;
-  guint min_size, most, interval;
+  guint min_size, max, interval;
   gint inference_region;
 
   g_object_get(element, "inference-region", &inference_region, "object-class", &object_class,
-               "min-region-size", &min_size, "max-regions", &most, "reclassify-interval", &interval,
+               "min-region-size", &min_size, "max-regions", &max, "reclassify-interval", &interval,
                NULL);
-  fail_unless(inference_region == 0 && !object_class && min_size == 1 && most == 64);
+  fail_unless(inference_region == 0 && !object_class && min_size == 1 && max == 64);
   fail_unless_equals_int(interval, 1);
   gst_util_set_object_arg(G_OBJECT(element), "inference-region", "roi-list");
   g_object_set(element, "object-class", "car", "min-region-size", 8, "max-regions", 9,
                "reclassify-interval", 10, NULL);
   g_object_get(element, "inference-region", &inference_region, "object-class", &object_class,
-               "min-region-size", &min_size, "max-regions", &most, "reclassify-interval", &interval,
+               "min-region-size", &min_size, "max-regions", &max, "reclassify-interval", &interval,
                NULL);
-  fail_unless(inference_region == 1 && min_size == 8 && most == 9 && interval == 10);
+  fail_unless(inference_region == 1 && min_size == 8 && max == 9 && interval == 10);
   fail_unless_equals_string(object_class, "car");
   gst_object_unref(element);
 }

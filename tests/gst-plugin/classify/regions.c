@@ -17,13 +17,13 @@
 static GstBuffer *buffer;
 static GArray *regions;
 static GstVitgateRegionFilter filter;
-static GstVitgateRegionsLeftOut left_out;
+static GstVitgateRegionsSkipped skipped_regions;
 
 static void setup(void)
 {
   buffer = gst_buffer_new();
   regions = g_array_new(FALSE, FALSE, sizeof(GstVitgateRegion));
-  filter = (GstVitgateRegionFilter){ .types = NULL, .min_size = 1, .most = 100 };
+  filter = (GstVitgateRegionFilter){ .types = NULL, .min_size = 1, .max = 100 };
 }
 
 static void teardown(void)
@@ -52,7 +52,7 @@ static const GstVitgateRegion *region(guint i)
 
 static void read_regions(guint expected)
 {
-  gst_vitgate_regions_read(regions, buffer, &filter, WIDTH, HEIGHT, &left_out);
+  gst_vitgate_regions_read(regions, buffer, &filter, WIDTH, HEIGHT, &skipped_regions);
   fail_unless_equals_int(regions->len, expected);
 }
 
@@ -77,7 +77,7 @@ GST_START_TEST(test_regions_keep_the_detectors_order)
   fail_unless_equals_string(g_quark_to_string(region(1)->type), "person");
   fail_unless(region(0)->roi == car);
   fail_unless_equals_int(region(0)->detection, -1);
-  fail_unless(left_out.bad == 0 && left_out.beyond == 0);
+  fail_unless(skipped_regions.bad == 0 && skipped_regions.beyond == 0);
 }
 GST_END_TEST;
 
@@ -95,7 +95,7 @@ GST_START_TEST(test_vitgates_own_region_is_ignored)
 {
   attach("full-frame", 0, 0, WIDTH, HEIGHT);
   read_regions(0);
-  fail_unless_equals_int(left_out.bad, 0);
+  fail_unless_equals_int(skipped_regions.bad, 0);
 }
 GST_END_TEST;
 
@@ -127,7 +127,7 @@ GST_START_TEST(test_small_regions_are_skipped)
   attach("car", WIDTH - 19, 0, 30, 30); /* 19 columns within the frame */
   filter.min_size = 20;
   read_regions(1);
-  fail_unless(left_out.bad == 0 && left_out.beyond == 0);
+  fail_unless(skipped_regions.bad == 0 && skipped_regions.beyond == 0);
   filter.min_size = 19;
   read_regions(4);
 }
@@ -144,7 +144,7 @@ GST_START_TEST(test_regions_are_clipped_to_the_frame)
   check_place(&region(1)->place, 0, 0, 15, 13);
   check_place(&region(2)->place, 0, 0, WIDTH, HEIGHT);
   check_place(&region(3)->place, WIDTH - 1, HEIGHT - 1, 1, 1);
-  fail_unless_equals_int(left_out.bad, 0);
+  fail_unless_equals_int(skipped_regions.bad, 0);
 }
 GST_END_TEST;
 
@@ -159,10 +159,10 @@ GST_START_TEST(test_regions_without_a_pixel_are_bad)
   attach("car", G_MAXINT, G_MININT, 10, 10);
   attach("bus", 5, 5, 1, 1);
   read_regions(1);
-  fail_unless_equals_int(left_out.bad, 7);
+  fail_unless_equals_int(skipped_regions.bad, 7);
   filter.types = "bus";
   read_regions(1);
-  fail_unless_equals_int(left_out.bad, 0);
+  fail_unless_equals_int(skipped_regions.bad, 0);
 }
 GST_END_TEST;
 
@@ -171,7 +171,7 @@ GST_START_TEST(test_excess_regions_are_skipped)
   for (guint i = 0; i < 3000; i++)
     attach("car", i % 600, i / 600, 10, 10);
   read_regions(100);
-  fail_unless_equals_int(left_out.beyond, 2900);
+  fail_unless_equals_int(skipped_regions.beyond, 2900);
   check_place(&region(99)->place, 99, 0, 10, 10);
 }
 GST_END_TEST;
@@ -232,7 +232,7 @@ GST_START_TEST(test_detections_of_analytics_are_read)
   check_place(&region(1)->place, 0, 0, 5, 5);
   fail_unless_equals_int(region(0)->detection, car.id);
   fail_unless(region(0)->roi == NULL);
-  fail_unless_equals_int(left_out.bad, 1);
+  fail_unless_equals_int(skipped_regions.bad, 1);
   filter.types = "car";
   read_regions(1);
 }
@@ -280,7 +280,7 @@ GST_START_TEST(test_excess_detections_are_skipped)
   for (guint i = 0; i < 3000; i++)
     detect("car", i % 600, i / 600, 10, 10);
   read_regions(100);
-  fail_unless_equals_int(left_out.beyond, 2900);
+  fail_unless_equals_int(skipped_regions.beyond, 2900);
 }
 GST_END_TEST;
 
@@ -413,7 +413,7 @@ GST_END_TEST;
 
 GST_START_TEST(test_ids_seen_once_do_not_accumulate)
 {
-  guint most = 0;
+  guint max = 0;
 
   gst_vitgate_region_memory_init(&memory);
   for (guint frame = 0; frame < 50; frame++) {
@@ -423,9 +423,9 @@ GST_START_TEST(test_ids_seen_once_do_not_accumulate)
       recall(&new_one);
       keep(&new_one, 0.5f);
     }
-    most = MAX(most, g_hash_table_size(memory.known));
+    max = MAX(max, g_hash_table_size(memory.known));
   }
-  fail_unless(most < GST_VITGATE_REGION_MEMORY_SIZE + 300, "%u regions in memory", most);
+  fail_unless(max < GST_VITGATE_REGION_MEMORY_SIZE + 300, "%u regions in memory", max);
   gst_vitgate_region_memory_clear(&memory);
 }
 GST_END_TEST;

@@ -316,7 +316,7 @@ GST_START_TEST(test_wall_clock_of_a_live_source)
 {
   GstBuffer *frame = attached_frame("cat");
   g_autoptr(GDateTime) before = g_date_time_new_now_utc();
-  g_autoptr(GDateTime) after = NULL, told = NULL;
+  g_autoptr(GDateTime) after = NULL, written = NULL;
   g_autoptr(JsonNode) root = NULL;
   GTimeSpan since, until;
 
@@ -326,11 +326,11 @@ GST_START_TEST(test_wall_clock_of_a_live_source)
   root = convert(frame);
   after = g_date_time_new_now_utc();
   fail_unless_equals_string(get_string(root, "wall_clock_source"), "clock");
-  told = g_date_time_new_from_iso8601(get_string(root, "wall_clock"), NULL);
-  fail_unless(told, "%s", get_string(root, "wall_clock"));
+  written = g_date_time_new_from_iso8601(get_string(root, "wall_clock"), NULL);
+  fail_unless(written, "%s", get_string(root, "wall_clock"));
   /* The frame was taken 6 s before the clock's present time. */
-  since = g_date_time_difference(told, before) + 6 * G_TIME_SPAN_SECOND;
-  until = g_date_time_difference(after, told) - 6 * G_TIME_SPAN_SECOND;
+  since = g_date_time_difference(written, before) + 6 * G_TIME_SPAN_SECOND;
+  until = g_date_time_difference(after, written) - 6 * G_TIME_SPAN_SECOND;
   fail_unless(since >= 0 && until >= 0, "%s", get_string(root, "wall_clock"));
 }
 GST_END_TEST;

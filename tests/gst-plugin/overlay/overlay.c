@@ -425,14 +425,14 @@ GST_END_TEST;
 GST_START_TEST(test_frame_rate_is_that_of_the_last_second)
 {
   GstVitgateFrameRate rate = { 0 };
-  double told = 0;
+  double rate_now = 0;
 
   for (guint i = 0; i <= 30; i++)
-    told = gst_vitgate_frame_rate_count(&rate, GST_SECOND + i * (GST_SECOND / 25));
-  fail_unless(ABS(told - 25) < 1e-9, "%g", told);
+    rate_now = gst_vitgate_frame_rate_count(&rate, GST_SECOND + i * (GST_SECOND / 25));
+  fail_unless(ABS(rate_now - 25) < 1e-9, "%g", rate_now);
   for (guint i = 1; i <= 40; i++)
-    told = gst_vitgate_frame_rate_count(&rate, 10 * GST_SECOND + i * (GST_SECOND / 10));
-  fail_unless(ABS(told - 10) < 1, "%g", told);
+    rate_now = gst_vitgate_frame_rate_count(&rate, 10 * GST_SECOND + i * (GST_SECOND / 10));
+  fail_unless(ABS(rate_now - 10) < 1, "%g", rate_now);
 }
 GST_END_TEST;
 
