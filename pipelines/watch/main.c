@@ -7,7 +7,7 @@
 #include <gst/gst.h>
 #include <mosquitto.h>
 
-#include "base/note.h"
+#include "base/console.h"
 #include "config/config.h"
 #include "watch.h"
 
@@ -96,7 +96,7 @@ int main(int argc, char **argv)
   setlocale(LC_CTYPE, "");
   g_set_prgname("vitgate-watch");
   if (!parse(&argc, &argv, &error)) {
-    note("%s (see vitgate-watch --help)", error->message);
+    console_print("%s (see vitgate-watch --help)", error->message);
     return 2;
   }
   if (version) {
@@ -105,6 +105,6 @@ int main(int argc, char **argv)
   }
   if (check_only ? check(argv[1], &error) : run(argv[1], &error))
     return 0;
-  note("%s", error->message);
+  console_print("%s", error->message);
   return 1;
 }

@@ -6,7 +6,7 @@
 
 #include <glib-unix.h>
 
-#include "base/note.h"
+#include "base/console.h"
 #include "camera/camera.h"
 #include "config/config.h"
 #include "output/outputs.h"
@@ -71,7 +71,7 @@ static void stop_cameras(Watch *self, GPtrArray *entries)
     Entry *entry = entries->pdata[i];
     const char *name = camera_get_config(entry->camera)->name;
     if (!camera_free(&entry->camera)) {
-      note("camera %s: cannot be stopped", name);
+      console_print("camera %s: cannot be stopped", name);
       self->hanging = TRUE;
     }
     g_free(entry);
@@ -120,8 +120,8 @@ static void change_cameras(Watch *self, Config *config)
     Entry *entry = find_entry(kept, camera->name);
     g_ptr_array_add(self->entries, entry ? entry : start_camera(self, config, camera));
   }
-  note("%s: reloaded; cameras kept: %u, stopped: %u, started: %u", config->path, n_kept, n_stopped,
-       config->cameras->len - n_kept);
+  console_print("%s: reloaded; cameras kept: %u, stopped: %u, started: %u", config->path, n_kept,
+                n_stopped, config->cameras->len - n_kept);
 }
 
 /* ---- Status -------------------------------------------------------------------------------- */
@@ -151,7 +151,7 @@ static void gather(Watch *self, Status *status)
 static gboolean show_status(gpointer user_data)
 {
   Watch *self = user_data;
-  if (!self->options->json && !note_has_terminal())
+  if (!self->options->json && !console_has_terminal())
     return G_SOURCE_REMOVE;
   Status status;
   gather(self, &status);
@@ -160,7 +160,7 @@ static gboolean show_status(gpointer user_data)
     puts(text);
     fflush(stdout);
   } else {
-    note_show_status(text);
+    console_show_status(text);
   }
   status_clear(&status);
   return G_SOURCE_CONTINUE;
@@ -205,7 +205,7 @@ static gboolean reload(gpointer user_data)
     set_sync_timer(self);
     end_if_all_are_over(self);
   } else {
-    note("keeping the old configuration: %s", error->message);
+    console_print("keeping the old configuration: %s", error->message);
   }
   service_notify("READY=1");
   return G_SOURCE_CONTINUE;
@@ -243,7 +243,7 @@ static void run_cameras(Watch *self)
 
   service_notify("STOPPING=1");
   show_status(self);
-  note_show_status("");
+  console_show_status("");
   stop_cameras(self, self->entries);
 }
 

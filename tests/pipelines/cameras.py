@@ -103,7 +103,7 @@ class Server:
         self.process.wait(LIMIT)
         self.process.stdout.close()
 
-    def tell(self, command):
+    def send(self, command):
         """Sends a command. Returns the camera's answer."""
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()

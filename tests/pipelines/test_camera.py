@@ -45,7 +45,7 @@ class Camera(unittest.TestCase):
 
     def test_a_camera_without_video(self):
         with Server() as server:
-            server.tell("no-video")
+            server.send("no-video")
             self.check_error(f"{server.url}: the camera sends no video, only audio", server.url)
 
     def test_an_unknown_codec_is_named(self):
@@ -72,7 +72,7 @@ class Camera(unittest.TestCase):
                  "buffer-mode=unbuffered", server.url], stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE) as camera:
             self.assertTrue(camera.stdout.read(1000))
-            server.tell("drop")
+            server.send("drop")
             camera.stdout.read()
             self.assertIn(b"the stream has ended", camera.stderr.read())
             self.assertEqual(camera.wait(LIMIT), 0)

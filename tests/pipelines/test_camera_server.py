@@ -69,9 +69,9 @@ class Commands(unittest.TestCase):
             with self.subTest(protocol), Server() as server, \
                     Client(server.url, protocol) as client:
                 before = client.frames(5)[-1]
-                self.assertEqual(server.tell("stall"), "done stall")
+                self.assertEqual(server.send("stall"), "done stall")
                 client.wait_for_silence()
-                self.assertEqual(server.tell("resume"), "done resume")
+                self.assertEqual(server.send("resume"), "done resume")
                 after = client.frames(5)[0]
                 self.assertGreater(after["pts"], before["pts"] + Gst.SECOND // 2)
 
@@ -79,7 +79,7 @@ class Commands(unittest.TestCase):
         with Server() as server:
             with Client(server.url) as client:
                 client.frames(3)
-                self.assertEqual(server.tell("drop"), "done drop")
+                self.assertEqual(server.send("drop"), "done drop")
                 self.assertIsNone(client.end())
             with Client(server.url) as client:
                 client.frames(3)
@@ -89,7 +89,7 @@ class Commands(unittest.TestCase):
         with Server() as server:
             with Client(server.url, "udp") as client:
                 client.frames(3)
-                self.assertEqual(server.tell("drop"), "done drop")
+                self.assertEqual(server.send("drop"), "done drop")
                 client.wait_for_silence()
             with Client(server.url, "udp") as client:
                 client.frames(3)
@@ -97,7 +97,7 @@ class Commands(unittest.TestCase):
     def test_die_ends_the_stream(self):
         with Server() as server, Client(server.url) as client:
             client.frames(3)
-            self.assertEqual(server.tell("die"), "")
+            self.assertEqual(server.send("die"), "")
             self.assertIsNone(client.end())
 
     def test_a_size_changes_in_mid_stream(self):
@@ -106,12 +106,12 @@ class Commands(unittest.TestCase):
                 need_codec(codec)
                 with Server("--codec", codec) as server, Client(server.url) as client:
                     client.frame_of(size=(160, 120), labelled=True)
-                    self.assertEqual(server.tell("size 320x240"), "done size 320x240")
+                    self.assertEqual(server.send("size 320x240"), "done size 320x240")
                     client.frame_of(size=(320, 240), labelled=True)
 
     def test_a_size_is_kept(self):
         with Server() as server:
-            server.tell("size 320x240")
+            server.send("size 320x240")
             with Client(server.url) as client:
                 self.assertEqual(client.frame()["size"], (320, 240))
 
@@ -120,7 +120,7 @@ class Commands(unittest.TestCase):
         with Server("--codec", "h264") as server:
             with Client(server.url) as client:
                 client.frames(3)
-                self.assertEqual(server.tell("codec mjpeg"), "done codec mjpeg")
+                self.assertEqual(server.send("codec mjpeg"), "done codec mjpeg")
                 self.assertIsNone(client.end())
             with Client(server.url) as client:
                 client.frames(3)
@@ -128,17 +128,17 @@ class Commands(unittest.TestCase):
 
     def test_no_video_is_an_error_for_a_client_that_needs_it(self):
         with Server() as server:
-            self.assertEqual(server.tell("no-video"), "done no-video")
+            self.assertEqual(server.send("no-video"), "done no-video")
             with Client(server.url) as client:
                 self.assertIsNotNone(client.end())
-            self.assertEqual(server.tell(f"codec {DEFAULT_CODEC}"), f"done codec {DEFAULT_CODEC}")
+            self.assertEqual(server.send(f"codec {DEFAULT_CODEC}"), f"done codec {DEFAULT_CODEC}")
             with Client(server.url) as client:
                 client.frames(3)
 
     def test_wrong_commands_change_nothing(self):
         with Server() as server, Client(server.url) as client:
             for command in "explode", "size", "size 1x1", "size 99999x10", "codec vp9", "stall now":
-                self.assertEqual(server.tell(command), f"failed {command}")
+                self.assertEqual(server.send(command), f"failed {command}")
             client.frames(3)
 
 

@@ -100,7 +100,7 @@ class RecordOnLabel(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder, Server("--clip", self.clip) as server, \
                 self.start(folder, server) as program:
             self.expect(program, "recording")
-            server.tell("die")
+            server.send("die")
             path = self.expect(program, "recorded")
             self.assertIn("the stream has ended", program.stderr.readline())
             self.assertEqual(program.wait(LIMIT), 0)
@@ -112,7 +112,7 @@ class RecordOnLabel(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder, Server("--clip", white) as server, \
                 self.start(folder, server) as program:
             self.expect(program, "recording")
-            server.tell("size 320x240")
+            server.send("size 320x240")
             self.assertTrue(read_clip(self.expect(program, "recorded")))
             self.expect(program, "recording")
             program.send_signal(signal.SIGTERM)

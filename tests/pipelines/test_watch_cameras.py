@@ -35,7 +35,7 @@ class Streams(WatchTest):
         with Server() as server:
             with Watch(self.configure({"door": {"url": server.url}})) as watch:
                 watch.more_frames("door", 5)
-                server.tell("size 320x240")
+                server.send("size 320x240")
                 watch.more_frames("door", 40)
         self.assertEqual(self.events(), ["connected", "ended"])
         sizes = {(frame["width"], frame["height"]) for frame in self.frames()}
@@ -46,7 +46,7 @@ class Streams(WatchTest):
         with Server() as server:
             with Watch(self.configure({"door": {"url": server.url}})) as watch:
                 watch.more_frames("door", 5)
-                if server.tell(f"codec {other}") != f"done codec {other}":
+                if server.send(f"codec {other}") != f"done codec {other}":
                     self.skipTest(f"no encoder for {other}")
                 watch.camera_where("door", lambda camera: camera["reconnects"] == 1)
                 watch.more_frames("door", 5)
@@ -58,7 +58,7 @@ class Streams(WatchTest):
                                             "top-k": 10, "appear-after": 0}})
             with Watch(path) as watch:
                 watch.more_frames("door")
-                server.tell("drop")
+                server.send("drop")
                 watch.camera_where("door", lambda camera: camera["reconnects"] == 1)
                 watch.more_frames("door")
         self.assertEqual(self.events(), ["connected", "appeared", "vanished", "lost",
@@ -73,11 +73,11 @@ class Streams(WatchTest):
                 "stall-timeout": 0.7, "connect-timeout": 2})
             with Watch(path) as watch:
                 watch.more_frames("door", 5)
-                server.tell("stall")
-                watch.note(r"camera door, rtsp:\S*: no frame for 0.7 s; next attempt in")
+                server.send("stall")
+                watch.message(r"camera door, rtsp:\S*: no frame for 0.7 s; next attempt in")
                 # Reconnecting fails, too. Which side gives up first depends on the camera.
-                watch.note("camera door, .*: (no frame within 2 s|Could not re)")
-                server.tell("resume")
+                watch.message("camera door, .*: (no frame within 2 s|Could not re)")
+                server.send("resume")
                 watch.more_frames("door", 5)
         self.assertIn("lost", self.events())
 
@@ -85,12 +85,12 @@ class Streams(WatchTest):
 class BadCameras(WatchTest):
     """Each bad camera is beside a good one, which must not be disturbed."""
 
-    def check(self, keys, note, *, recovered=None, url=None, **environment):
+    def check(self, keys, message, *, recovered=None, url=None, **environment):
         """Checks the message about a bad camera. url: of that camera; recovered: repairs it."""
         with Server() as good:
             path = self.configure({"bad": {"url": url, **keys}, "good": {"url": good.url}})
             with Watch(path, **environment) as watch:
-                found = watch.note("camera bad, .*: " + note)
+                found = watch.message("camera bad, .*: " + message)
                 watch.more_frames("good", 10)
                 if recovered:
                     recovered()
@@ -108,11 +108,11 @@ class BadCameras(WatchTest):
     def test_refused_credentials(self):
         self.write("secret", "eve:wrong\n", 0o600)
         with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
-            note = self.check({"credentials-file": "secret", "retry-most": 60},
+            message = self.check({"credentials-file": "secret", "retry-most": 60},
                               "the camera refuses the credentials", url=server.url)
         # The wait is long from the first time: from half the maximum to the maximum.
-        self.assertGreaterEqual(float(note.split("next attempt in ")[1].split()[0]), 30)
-        self.assertNotIn("wrong", note)
+        self.assertGreaterEqual(float(message.split("next attempt in ")[1].split()[0]), 30)
+        self.assertNotIn("wrong", message)
 
     def test_credentials_that_become_valid(self):
         self.write("secret", "eve:wrong\n", 0o600)
@@ -132,9 +132,9 @@ class BadCameras(WatchTest):
 
     def test_no_video(self):
         with Server() as server:
-            server.tell("no-video")
+            server.send("no-video")
             self.check({}, "the camera sends no video", url=server.url,
-                       recovered=lambda: server.tell(f"codec {DEFAULT_CODEC}"))
+                       recovered=lambda: server.send(f"codec {DEFAULT_CODEC}"))
 
     def test_no_decoder(self):
         decoders = Gst.ElementFactory.list_get_elements(
@@ -147,7 +147,7 @@ class BadCameras(WatchTest):
             path = self.configure({"bad": {"url": server.url}, "good": {"url": good.url}})
             ranks = ",".join(f"{name}:NONE" for name in hidden)
             with Watch(path, GST_PLUGIN_FEATURE_RANK=ranks) as watch:
-                watch.note("camera bad, .*: GStreamer has no decoder for the camera's video "
+                watch.message("camera bad, .*: GStreamer has no decoder for the camera's video "
                            r"\(video/x-h264\)")
                 watch.more_frames("good", 10)
 
@@ -183,7 +183,7 @@ class Reconnects(WatchTest):
                 before = self.counts(watch)
                 for lost in range(1, RECONNECTS + 1):
                     if lost % 2:
-                        server.tell("drop")
+                        server.send("drop")
                     else:
                         server.process.kill()
                         server.process.wait(LIMIT)

@@ -120,7 +120,7 @@ class Delivery(MqttTest):
         broker = Broker(self)
         with broker, Subscriber(broker) as subscriber:
             with Watch(self.configure({"yard": self.endless()}, self.mqtt(broker))) as watch:
-                watch.note("MQTT broker .*: connected")
+                watch.message("MQTT broker .*: connected")
                 subscriber.wait_for('"frame":10,')
                 for _ in range(2):
                     broker.__exit__()
@@ -156,7 +156,7 @@ class Delivery(MqttTest):
         path = self.configure({"yard": {"url": self.clip(frames=300)}},
                               self.mqtt(broker, **{"spool-size": "32K"}))
         with Watch(path) as watch:
-            watch.note("the spool has reached its limit; dropping the oldest messages")
+            watch.message("the spool has reached its limit; dropping the oldest messages")
             watch.wait()
         status = json.loads(watch.status.lines[-1])["mqtt"]
         self.assertLessEqual(status["queued_bytes"], 32768)
@@ -173,10 +173,10 @@ class Delivery(MqttTest):
 class Brokers(MqttTest):
     """A broker that cannot be used disturbs no camera."""
 
-    def check(self, broker, note, **keys):
+    def check(self, broker, message, **keys):
         path = self.configure({"yard": self.endless()}, self.mqtt(broker, **keys))
         with Watch(path) as watch:
-            watch.note(note)
+            watch.message(message)
             watch.more_frames("yard", 20)
 
     def test_nobody_there(self):
@@ -202,7 +202,7 @@ class Brokers(MqttTest):
                 client, _ = other.accept()
                 client.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
                 client.close()
-                watch.note("MQTT broker .*; messages wait on disk")
+                watch.message("MQTT broker .*; messages wait on disk")
                 watch.more_frames("yard", 20)
 
     def test_credentials(self):
@@ -214,7 +214,7 @@ class Brokers(MqttTest):
             path = self.configure({"yard": self.endless()},
                                   self.mqtt(broker, **{"credentials-file": "secret"}))
             with Watch(path) as watch:
-                watch.note("MQTT broker .*: the connection was refused: .*not authori")
+                watch.message("MQTT broker .*: the connection was refused: .*not authori")
                 watch.more_frames("yard", 5)
                 self.write("secret", "eve:a b\n", 0o600)
                 watch.status_where(lambda s: s["mqtt"]["connected"] and s["mqtt"]["queued"] < 5)

@@ -196,7 +196,7 @@ class Signals(WatchTest):
             watch.more_frames("clip", 5)
             self.configure(cameras, {**mqtt, "port": 2, "spool-size": "1M"})
             watch.reload()
-            watch.note("MQTT broker 127.0.0.1:2: ")
+            watch.message("MQTT broker 127.0.0.1:2: ")
             watch.more_frames("clip", 5)
             first_log, self.log = self.log, self.path("other.jsonl")
             self.configure(cameras, {**mqtt, "spool": self.path("other")})
@@ -288,20 +288,20 @@ class FullDisk(WatchTest):
             {"clip": {"url": self.clip(frames=1000), "real-time": "true"}},
             mqtt={"host": "127.0.0.1", "port": 1, "spool": spool, "frames": "all"})
         with Watch(path, mount) as watch:
-            watch.note("connected")
+            watch.message("connected")
             inside = f"/proc/{watch.process.pid}/root{folder}"
             with open(f"{inside}/filler", "wb", buffering=0) as filler:
                 with self.assertRaises(OSError):
                     while True:
                         filler.write(bytes(4096))
-            watch.note("log.jsonl: No space left on device; lines wait in memory")
-            watch.note("spool: No space left on device; messages wait in memory")
+            watch.message("log.jsonl: No space left on device; lines wait in memory")
+            watch.message("spool: No space left on device; messages wait in memory")
             watch.status_where(lambda status: status["log"]["waiting"] > 10)
             for line in self.read_log(f"{inside}/log.jsonl"):
                 self.assertTrue(line)
             os.unlink(f"{inside}/filler")
-            watch.note("log.jsonl: can be written again; 0 lines lost")
-            watch.note("spool: can be written again")
+            watch.message("log.jsonl: can be written again; 0 lines lost")
+            watch.message("spool: can be written again")
             # Soon the disk is full again, and stays so.
             numbers = [line["frame"] for line in self.read_log(f"{inside}/log.jsonl")
                        if "frame" in line]

@@ -61,11 +61,11 @@ END_TEST
 
 /* ---- Sightings ----------------------------------------------------------------------------- */
 
-static GString *told;
+static GString *reported;
 
 static void on_sighting(const Sighting *sighting, gpointer user_data)
 {
-  g_string_append_printf(told, "%s%s %.2f;", sighting->appeared ? "+" : "-", sighting->label,
+  g_string_append_printf(reported, "%s%s %.2f;", sighting->appeared ? "+" : "-", sighting->label,
                          sighting->score);
 }
 
@@ -78,7 +78,7 @@ static Sightings *make_sightings(const char *label)
     .vanish_after = 2 * SECOND,
   };
   char *labels[] = { (char *)label, NULL };
-  told = g_string_new(NULL);
+  reported = g_string_new(NULL);
   return sightings_new(labels, &options, on_sighting, NULL);
 }
 
@@ -91,8 +91,8 @@ static void see(Sightings *sightings, double second, const char *label, double s
 static void finish(Sightings *sightings, const char *expected)
 {
   sightings_free(&sightings);
-  ck_assert_str_eq(told->str, expected);
-  g_string_free(told, TRUE);
+  ck_assert_str_eq(reported->str, expected);
+  g_string_free(reported, TRUE);
 }
 
 START_TEST(a_label_appears_after_some_time)
@@ -100,7 +100,7 @@ START_TEST(a_label_appears_after_some_time)
   Sightings *sightings = make_sightings("cat");
   see(sightings, 0, "cat", 0.9);
   see(sightings, 0.9, "cat", 0.8);
-  ck_assert_str_eq(told->str, "");
+  ck_assert_str_eq(reported->str, "");
   see(sightings, 1, "cat", 0.7);
   see(sightings, 5, "cat", 0.7);
   finish(sightings, "+cat 0.70;");
@@ -127,7 +127,7 @@ START_TEST(a_label_vanishes_after_some_time)
   see(sightings, 2, NULL, 0);
   see(sightings, 2.9, "cat", 0.5);
   see(sightings, 4, NULL, 0);
-  ck_assert_str_eq(told->str, "+cat 0.90;");
+  ck_assert_str_eq(reported->str, "+cat 0.90;");
   see(sightings, 4.9, NULL, 0);
   finish(sightings, "+cat 0.90;-cat 0.90;");
 }
@@ -162,7 +162,7 @@ START_TEST(time_that_goes_back_restarts_the_wait)
   Sightings *sightings = make_sightings("cat");
   see(sightings, 100, "cat", 0.5);
   see(sightings, 5, "cat", 0.5);
-  ck_assert_str_eq(told->str, "");
+  ck_assert_str_eq(reported->str, "");
   see(sightings, 6, "cat", 0.5);
   finish(sightings, "+cat 0.50;");
 }
@@ -176,8 +176,8 @@ START_TEST(any_name_of_a_class_matches)
   see(sightings, 0, "beach wagon, station wagon, wagon", 0.5);
   see(sightings, 1, "beach wagon, station wagon, wagon", 0.5);
   sightings_free(&sightings);
-  ck_assert_str_ne(told->str, "");
-  g_string_free(told, TRUE);
+  ck_assert_str_ne(reported->str, "");
+  g_string_free(reported, TRUE);
 }
 END_TEST
 

@@ -62,7 +62,7 @@ class Watch:
         self.process = subprocess.Popen(
             [*command, WATCH, "--json", "--interval", "0.05", path], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
-        self.status, self.notes = Reader(self.process.stdout), Reader(self.process.stderr)
+        self.status, self.messages = Reader(self.process.stdout), Reader(self.process.stderr)
 
     def __enter__(self):
         return self
@@ -72,7 +72,7 @@ class Watch:
             self.process.send_signal(signal.SIGTERM)
         status = self.wait()
         if kind is None:
-            assert status == 0, (status, self.notes.lines[-20:])
+            assert status == 0, (status, self.messages.lines[-20:])
 
     def wait(self):
         """Waits until it ends. Returns its exit status."""
@@ -81,7 +81,7 @@ class Watch:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
-        for reader in self.status, self.notes:
+        for reader in self.status, self.messages:
             reader.thread.join(LIMIT)
             reader.pipe.close()
         return status
@@ -92,13 +92,13 @@ class Watch:
 
     def reload(self):
         """Reloads the key file. Returns the message about it."""
-        since = len(self.notes.lines)
+        since = len(self.messages.lines)
         self.process.send_signal(signal.SIGHUP)
-        return self.notes.wait_for(
-            lambda note: "reloaded" in note or "keeping the old" in note, since)
+        return self.messages.wait_for(
+            lambda line: "reloaded" in line or "keeping the old" in line, since)
 
-    def note(self, pattern, since=0):
-        return self.notes.wait_for(re.compile(pattern).search, since)
+    def message(self, pattern, since=0):
+        return self.messages.wait_for(re.compile(pattern).search, since)
 
     def status_where(self, wanted):
         """Waits for the next status that is wanted(), and returns it."""

@@ -5,11 +5,11 @@
 #include <glib.h>
 
 typedef struct {
-  double least, most; /* minimum and maximum wait, seconds */
-  double next;        /* maximum of the next wait, seconds */
+  double min, max; /* minimum and maximum wait, seconds */
+  double next;     /* maximum of the next wait, seconds */
 } Backoff;
 
-void backoff_init(Backoff *self, double least, double most);
+void backoff_init(Backoff *self, double min, double max);
 
 /* Computes the next wait, and doubles the step.
  * @chance: a random number from 0 to 1

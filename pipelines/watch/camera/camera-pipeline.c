@@ -204,8 +204,8 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
   gst_util_set_object_arg(G_OBJECT(vitgate), "precision", config_precisions[config->precision]);
   if (config->compute >= 0)
     g_object_set(vitgate, "compute", config->compute, NULL);
-  if (config->least_compute >= 0)
-    g_object_set(vitgate, "min-compute", config->least_compute, NULL);
+  if (config->min_compute >= 0)
+    g_object_set(vitgate, "min-compute", config->min_compute, NULL);
   if (config->latency_budget > 0)
     g_object_set(vitgate, "latency-budget", nanoseconds(config->latency_budget), NULL);
   if (config->reuse_threshold > 0)

@@ -5,15 +5,15 @@
 #include <gst/gst.h>
 
 #include "base/backoff.h"
-#include "base/note.h"
+#include "base/console.h"
 #include "camera/camera-pipeline.h"
 #include "camera/events.h"
 #include "camera/frame-line.h"
 #include "camera/sightings.h"
 #include "config/credentials.h"
 
-#define LOOK_INTERVAL (100 * GST_MSECOND) /* between checks for a stall */
-#define STOP_TIME     (10 * G_USEC_PER_SEC)
+#define CHECK_INTERVAL (100 * GST_MSECOND) /* between checks for a stall */
+#define STOP_TIME      (10 * G_USEC_PER_SEC)
 
 struct _Camera {
   Config *owner;
@@ -80,7 +80,7 @@ static void on_sighting(const Sighting *sighting, gpointer user_data)
 
 static void begin_connection(Camera *self)
 {
-  note("camera %s: connected", self->config->name);
+  console_print("camera %s: connected", self->config->name);
   put_event(self, event_camera(self->config->name, "connected", NULL));
   g_mutex_lock(&self->lock);
   self->status.state = CAMERA_PLAYING;
@@ -152,7 +152,7 @@ static char *watch_over(Camera *self, CameraPipeline *pipeline, gboolean *ended,
   char *reason = NULL;
   while (!reason && !is_stopping(self)) {
     g_autoptr(GstMessage) message = gst_bus_timed_pop_filtered(
-        self->bus, LOOK_INTERVAL, GST_MESSAGE_ERROR | GST_MESSAGE_EOS | GST_MESSAGE_APPLICATION);
+        self->bus, CHECK_INTERVAL, GST_MESSAGE_ERROR | GST_MESSAGE_EOS | GST_MESSAGE_APPLICATION);
     if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
       reason = camera_pipeline_explain(pipeline, message, hopeless);
     } else if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
@@ -225,8 +225,8 @@ static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
   self->status.retry_after = wait;
   g_mutex_unlock(&self->lock);
   if (news)
-    note("camera %s, %s: %s; next attempt in %.1f s", self->config->name, self->config->url, reason,
-         wait);
+    console_print("camera %s, %s: %s; next attempt in %.1f s", self->config->name,
+                  self->config->url, reason, wait);
 
   g_mutex_lock(&self->lock);
   while (!self->stopping && g_cond_wait_until(&self->changed, &self->lock, end))
@@ -293,7 +293,7 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
   self->on_end = on_end;
   self->user_data = user_data;
   self->sightings = sightings_new(config->labels, &options, on_sighting, self);
-  backoff_init(&self->backoff, config->retry_least, config->retry_most);
+  backoff_init(&self->backoff, config->retry_min, config->retry_max);
   g_mutex_init(&self->lock);
   g_cond_init(&self->changed);
   self->thread = g_thread_new("camera", run, self);

@@ -73,7 +73,7 @@ static void vanish(Sightings *self, Interest *interest)
   report(self, interest, FALSE, interest->best);
 }
 
-static void look(Sightings *self, Interest *interest, guint64 time, double score)
+static void update_interest(Sightings *self, Interest *interest, guint64 time, double score)
 {
   const SightingOptions *options = &self->options;
   gboolean there =
@@ -109,7 +109,7 @@ void sightings_see(Sightings *self, guint64 time, const SeenClass *classes, guin
     Interest *interest = &g_array_index(self->interests, Interest, i);
     if (time < self->time)
       start_anew(interest, time);
-    look(self, interest, time, score_of(interest, classes, n));
+    update_interest(self, interest, time, score_of(interest, classes, n));
   }
   self->time = time;
 }

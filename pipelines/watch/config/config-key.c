@@ -81,13 +81,13 @@ static gboolean read_number(const KeySource *source, const char *group, const Ke
 {
   double number;
   gboolean parsed = key->kind == KEY_SIZE ? parse_size(text, &number) : parse_number(text, &number);
-  gboolean fits = parsed && number >= key->least && number <= key->most;
+  gboolean fits = parsed && number >= key->min && number <= key->max;
   if (!parsed || (fits && key->kind == KEY_COUNT && number != (guint)number))
     return key_fail(source, group, key->name, error, "\"%s\": expected %s", text,
                     kind_expects(key->kind));
   if (!fits)
     return key_fail(source, group, key->name, error, "%s: expected a number from %.10g to %.10g",
-                    text, key->least, key->most);
+                    text, key->min, key->max);
   if (key->kind == KEY_COUNT)
     *(guint *)field = (guint)number;
   else if (key->kind == KEY_SIZE)

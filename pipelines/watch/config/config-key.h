@@ -20,7 +20,7 @@ typedef struct {
   const char *name;
   KeyKind kind;
   gsize offset;
-  double least, most; /* range of numbers */
+  double min, max; /* range of numbers */
   const char *const *choices;
 } Key;
 

@@ -50,8 +50,8 @@ static const Key mqtt_keys[] = {
   { "spool", KEY_PATH, OFFSET(spool) },
   { "spool-size", KEY_SIZE, OFFSET(spool_size), 16384, 1099511627776.0 },
   { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_lines },
-  { "retry-least", KEY_SECONDS, OFFSET(retry_least), 0.01, DAY },
-  { "retry-most", KEY_SECONDS, OFFSET(retry_most), 0.01, DAY },
+  { "retry-least", KEY_SECONDS, OFFSET(retry_min), 0.01, DAY },
+  { "retry-most", KEY_SECONDS, OFFSET(retry_max), 0.01, DAY },
   { NULL },
 };
 #undef STRUCTURE
@@ -65,8 +65,8 @@ static const Key camera_keys[] = {
   { "latency", KEY_SECONDS, OFFSET(latency), 0, 60 },
   { "connect-timeout", KEY_SECONDS, OFFSET(connect_timeout), 0.1, 3600 },
   { "stall-timeout", KEY_SECONDS, OFFSET(stall_timeout), 0.1, 3600 },
-  { "retry-least", KEY_SECONDS, OFFSET(retry_least), 0.01, DAY },
-  { "retry-most", KEY_SECONDS, OFFSET(retry_most), 0.01, DAY },
+  { "retry-least", KEY_SECONDS, OFFSET(retry_min), 0.01, DAY },
+  { "retry-most", KEY_SECONDS, OFFSET(retry_max), 0.01, DAY },
   { "repeat", KEY_SWITCH, OFFSET(repeat) },
   { "real-time", KEY_SWITCH, OFFSET(real_time) },
   { "model", KEY_PATH, OFFSET(model) },
@@ -76,7 +76,7 @@ static const Key camera_keys[] = {
   { "top-k", KEY_COUNT, OFFSET(top_k), 1, 1000 },
   { "inference-interval", KEY_COUNT, OFFSET(interval), 1, 1000000 },
   { "compute", KEY_RATIO, OFFSET(compute), 0, 1 },
-  { "min-compute", KEY_RATIO, OFFSET(least_compute), 0, 1 },
+  { "min-compute", KEY_RATIO, OFFSET(min_compute), 0, 1 },
   { "latency-budget", KEY_SECONDS, OFFSET(latency_budget), 0, 60 },
   { "reuse-threshold", KEY_RATIO, OFFSET(reuse_threshold), 0, 1 },
   { "max-age", KEY_SECONDS, OFFSET(max_age), 0, DAY },
@@ -94,13 +94,13 @@ static const CameraConfig camera_defaults = {
   .latency = 0.2,
   .connect_timeout = 20,
   .stall_timeout = 10,
-  .retry_least = 1,
-  .retry_most = 60,
+  .retry_min = 1,
+  .retry_max = 60,
   .threads = 1,
   .top_k = 5,
   .interval = 1,
   .compute = -1,
-  .least_compute = -1,
+  .min_compute = -1,
   .threshold = 0.5,
   .keep_threshold = -1,
   .appear_after = 0.5,
@@ -138,11 +138,11 @@ static gboolean check_writable(const KeySource *source, const char *group, const
          key_fail(source, group, key, error, "%s: no permission to write to %s", path, at);
 }
 
-static gboolean check_retries(const KeySource *source, const char *group, double least, double most,
+static gboolean check_retries(const KeySource *source, const char *group, double min, double max,
                               GError **error)
 {
-  return least <= most || key_fail(source, group, "retry-least", error,
-                                   "%g is greater than retry-most (%g)", least, most);
+  return min <= max || key_fail(source, group, "retry-least", error,
+                                "%g is greater than retry-most (%g)", min, max);
 }
 
 static gboolean read_log(const KeySource *source, Config *config, GError **error)
@@ -170,7 +170,7 @@ static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GErr
     return key_fail(source, "mqtt", "ca-file", error, "is set, but tls is not true");
   if (mqtt->ca_file && access(mqtt->ca_file, R_OK) < 0)
     return key_fail(source, "mqtt", "ca-file", error, "%s cannot be read", mqtt->ca_file);
-  return check_retries(source, "mqtt", mqtt->retry_least, mqtt->retry_most, error) &&
+  return check_retries(source, "mqtt", mqtt->retry_min, mqtt->retry_max, error) &&
          check_credentials(source, "mqtt", mqtt->credentials_file, mqtt->credentials_env, error) &&
          check_writable(source, "mqtt", "spool", mqtt->spool, error);
 }
@@ -181,8 +181,8 @@ static gboolean read_mqtt(const KeySource *source, Config *config, GError **erro
   *mqtt = (MqttConfig){
     .topic = g_strdup("vitgate"),
     .spool_size = 64 << 20,
-    .retry_least = 1,
-    .retry_most = 60,
+    .retry_min = 1,
+    .retry_max = 60,
   };
   if (!g_key_file_has_group(source->file, "mqtt"))
     return TRUE;
@@ -254,12 +254,12 @@ static gboolean check_camera(const KeySource *source, const char *group, const C
   if (camera->keep_threshold > camera->threshold)
     return key_fail(source, group, "keep-threshold", error, "%g is greater than threshold (%g)",
                     camera->keep_threshold, camera->threshold);
-  if (camera->compute >= 0 && camera->least_compute > camera->compute)
+  if (camera->compute >= 0 && camera->min_compute > camera->compute)
     return key_fail(source, group, "min-compute", error, "%g is greater than compute (%g)",
-                    camera->least_compute, camera->compute);
+                    camera->min_compute, camera->compute);
   return check_url(source, group, camera->url, error) &&
          check_scheme(source, group, camera, error) &&
-         check_retries(source, group, camera->retry_least, camera->retry_most, error) &&
+         check_retries(source, group, camera->retry_min, camera->retry_max, error) &&
          check_credentials(source, group, camera->credentials_file, camera->credentials_env,
                            error) &&
          check_readable(source, group, "model", camera->model, error) &&

@@ -33,7 +33,7 @@ typedef struct {
   char *spool;
   guint64 spool_size;
   FrameLines frames;
-  double retry_least, retry_most; /* seconds */
+  double retry_min, retry_max; /* seconds */
 } MqttConfig;
 
 typedef struct {
@@ -43,14 +43,14 @@ typedef struct {
   Transport transport;
   double latency; /* of the jitter buffer; all times in seconds */
   double connect_timeout, stall_timeout;
-  double retry_least, retry_most;
+  double retry_min, retry_max;
   gboolean repeat, real_time; /* of a file */
 
   char *model, *model_labels; /* NULL: the element's default */
   guint precision;            /* index of config_precisions */
   guint threads, top_k, interval;
-  double compute, least_compute; /* negative: the element's default */
-  double latency_budget;         /* 0: none */
+  double compute, min_compute; /* negative: the element's default */
+  double latency_budget;       /* 0: none */
   double reuse_threshold, max_age;
 
   char **labels; /* (nullable): labels of interest */

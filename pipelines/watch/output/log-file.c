@@ -5,8 +5,8 @@
 
 #include <glib/gstdio.h>
 
+#include "base/console.h"
 #include "base/line-file.h"
-#include "base/note.h"
 
 #define MAX_WAITING_BYTES (4 << 20)
 
@@ -71,7 +71,7 @@ static void rotate_if_due(LogFile *self, gsize length)
     self->cannot_rotate = FALSE;
   } else if (!self->cannot_rotate) {
     self->cannot_rotate = TRUE;
-    note("the log cannot be rotated and keeps growing: %s", error->message);
+    console_print("the log cannot be rotated and keeps growing: %s", error->message);
   }
 }
 
@@ -108,13 +108,13 @@ static gboolean put_waiting(LogFile *self, GError **error)
   return TRUE;
 }
 
-static void tell(LogFile *self, const GError *error)
+static void report(LogFile *self, const GError *error)
 {
   if (error && !self->failing)
-    note("%s: %s; lines wait in memory", self->path, error->message);
+    console_print("%s: %s; lines wait in memory", self->path, error->message);
   else if (!error && self->failing)
-    note("%s: can be written again; %" G_GUINT64_FORMAT " lines lost since the start", self->path,
-         self->dropped);
+    console_print("%s: can be written again; %" G_GUINT64_FORMAT " lines lost since the start",
+                  self->path, self->dropped);
   self->failing = error != NULL;
 }
 
@@ -124,7 +124,7 @@ void log_file_write(LogFile *self, const char *line, gsize length)
   g_mutex_lock(&self->lock);
   if (!put_waiting(self, &error) || !put_line(self, line, length, &error))
     keep_waiting(self, line, length);
-  tell(self, error);
+  report(self, error);
   g_mutex_unlock(&self->lock);
 }
 
@@ -133,7 +133,7 @@ void log_file_sync(LogFile *self)
   g_autoptr(GError) error = NULL;
   g_mutex_lock(&self->lock);
   put_waiting(self, &error);
-  tell(self, error);
+  report(self, error);
   int fd = line_file_begin_sync(&self->file);
   g_mutex_unlock(&self->lock);
   line_file_end_sync(fd);
@@ -171,7 +171,8 @@ LogFile *log_file_new(const LogFileOptions *options, GError **error)
   if (!line_file_open(&file, options->path, &cut, error))
     return NULL;
   if (cut)
-    note("%s: cut off an incomplete last line of %" G_GUINT64_FORMAT " bytes", options->path, cut);
+    console_print("%s: cut off an incomplete last line of %" G_GUINT64_FORMAT " bytes",
+                  options->path, cut);
 
   LogFile *self = g_new0(LogFile, 1);
   g_mutex_init(&self->lock);
@@ -191,7 +192,7 @@ void log_file_free(LogFile **file)
     return;
   log_file_sync(self);
   if (self->waiting.length > 0)
-    note("%s: %u lines could not be written", self->path, self->waiting.length);
+    console_print("%s: %u lines could not be written", self->path, self->waiting.length);
   g_queue_clear_full(&self->waiting, (GDestroyNotify)g_bytes_unref);
   line_file_close(&self->file);
   g_mutex_clear(&self->lock);

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/backoff.h"
+#include "base/console.h"
 #include "base/line-file.h"
-#include "base/note.h"
 #include "config/credentials.h"
 
 #define KEEP_ALIVE   30 /* seconds */
@@ -57,8 +57,8 @@ static void set_connected(Mqtt *self)
   g_mutex_unlock(&self->lock);
   SpoolStatus status;
   spool_get_status(self->spool, &status);
-  note("MQTT broker %s:%d: connected; messages waiting: %" G_GUINT64_FORMAT, self->host, self->port,
-       status.queued);
+  console_print("MQTT broker %s:%d: connected; messages waiting: %" G_GUINT64_FORMAT, self->host,
+                self->port, status.queued);
 }
 
 /* Does not report the same error again. */
@@ -71,7 +71,7 @@ static void set_trouble(Mqtt *self, const char *reason)
   self->error = g_strdup(reason);
   g_mutex_unlock(&self->lock);
   if (news)
-    note("MQTT broker %s:%d: %s; messages wait on disk", self->host, self->port, reason);
+    console_print("MQTT broker %s:%d: %s; messages wait on disk", self->host, self->port, reason);
 }
 
 static gboolean is_stopping(Mqtt *self)
@@ -155,7 +155,7 @@ static int send_messages(Mqtt *self)
     gboolean impossible =
         code == MOSQ_ERR_INVAL || code == MOSQ_ERR_PAYLOAD_SIZE || code == MOSQ_ERR_MALFORMED_UTF8;
     if (impossible) {
-      note("MQTT: cannot publish a message to %s: %s", topic, mosquitto_strerror(code));
+      console_print("MQTT: cannot publish a message to %s: %s", topic, mosquitto_strerror(code));
       code = MOSQ_ERR_SUCCESS;
     }
     if (code == MOSQ_ERR_SUCCESS)
@@ -333,7 +333,7 @@ Mqtt *mqtt_new(const MqttConfig *config, Spool *spool)
   self->credentials_env = g_strdup(config->credentials_env);
   self->client_id = g_strdup(config->client_id);
   self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  backoff_init(&self->backoff, config->retry_least, config->retry_most);
+  backoff_init(&self->backoff, config->retry_min, config->retry_max);
   g_queue_init(&self->sent);
   g_mutex_init(&self->lock);
   g_cond_init(&self->ended);
@@ -366,7 +366,7 @@ void mqtt_free(Mqtt **mqtt)
   if (!over) {
     /* Resolving a host name, or connecting, can take minutes. What the thread may still use is not
      * freed. */
-    note("MQTT broker %s: the attempt to connect cannot be stopped", self->host);
+    console_print("MQTT broker %s: the attempt to connect cannot be stopped", self->host);
     return;
   }
   g_thread_join(self->thread);

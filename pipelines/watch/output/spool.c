@@ -9,8 +9,8 @@
 
 #include <glib/gstdio.h>
 
+#include "base/console.h"
 #include "base/line-file.h"
-#include "base/note.h"
 #include "output/spool-segment.h"
 
 #define SEGMENTS          8 /* the limit is divided into so many; one is dropped at a time */
@@ -87,7 +87,8 @@ static void make_room(Spool *self, gsize length)
     drop_oldest(self);
     if (self->dropped > before && !self->overflowing) {
       self->overflowing = TRUE;
-      note("%s: the spool has reached its limit; dropping the oldest messages", self->folder);
+      console_print("%s: the spool has reached its limit; dropping the oldest messages",
+                    self->folder);
     }
   }
 }
@@ -158,12 +159,12 @@ static gboolean put_waiting(Spool *self, GError **error)
   return TRUE;
 }
 
-static void tell(Spool *self, const GError *error)
+static void report(Spool *self, const GError *error)
 {
   if (error && !self->failing)
-    note("%s: %s; messages wait in memory", self->folder, error->message);
+    console_print("%s: %s; messages wait in memory", self->folder, error->message);
   else if (!error && self->failing)
-    note("%s: can be written again", self->folder);
+    console_print("%s: can be written again", self->folder);
   self->failing = error != NULL;
 }
 
@@ -183,7 +184,7 @@ void spool_append(Spool *self, const char *topic, const char *payload, gsize len
   } else {
     if (!put_waiting(self, &error) || !put_line(self, line->str, line->len, &error))
       keep_waiting(self, line->str, line->len);
-    tell(self, error);
+    report(self, error);
   }
   g_mutex_unlock(&self->lock);
 }
@@ -236,7 +237,7 @@ static void split_line(GBytes *line, char **topic, char **payload)
 /* Drops a segment that cannot be read because someone has deleted or truncated it. */
 static void give_up(Spool *self, SpoolSegment *segment)
 {
-  note("%s: cannot be read; its messages are lost", segment->path);
+  console_print("%s: cannot be read; its messages are lost", segment->path);
   while (g_queue_peek_head(&self->segments) != segment)
     drop_oldest(self);
   drop_oldest(self);
@@ -302,7 +303,7 @@ void spool_sync(Spool *self)
   g_autoptr(GError) error = NULL;
   g_mutex_lock(&self->lock);
   put_waiting(self, &error);
-  tell(self, error);
+  report(self, error);
   int fd = line_file_begin_sync(&self->file);
   g_mutex_unlock(&self->lock);
   line_file_end_sync(fd);
@@ -402,7 +403,7 @@ void spool_unref(Spool **spool)
     return;
   spool_sync(self);
   if (self->waiting.length > 0)
-    note("%s: %u messages could not be written", self->folder, self->waiting.length);
+    console_print("%s: %u messages could not be written", self->folder, self->waiting.length);
   spool_reader_close(&self->reader);
   line_file_close(&self->file);
   if (self->acked_fd >= 0)

@@ -5,10 +5,10 @@
 #include <glib.h>
 
 /* Prints "vitgate-watch: message" to stderr, as exactly one line. */
-void note(const char *format, ...) G_GNUC_PRINTF(1, 2);
+void console_print(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /* Replaces the status line; "" removes it. Does nothing without a terminal. */
-void note_show_status(const char *line);
+void console_show_status(const char *line);
 
 /* Returns: whether there is a terminal for the status line */
-gboolean note_has_terminal(void);
+gboolean console_has_terminal(void);

@@ -1,4 +1,4 @@
-#include "base/note.h"
+#include "base/console.h"
 
 #include <stdarg.h>
 #include <sys/ioctl.h>
@@ -9,7 +9,7 @@
 static GMutex lock;
 static char *status; /* the text on the terminal's last line, or NULL */
 
-gboolean note_has_terminal(void)
+gboolean console_has_terminal(void)
 {
   return isatty(STDERR_FILENO);
 }
@@ -25,7 +25,7 @@ static char *clean_text(const char *text)
   return g_strchomp(clean);
 }
 
-void note(const char *format, ...)
+void console_print(const char *format, ...)
 {
   va_list args;
   va_start(args, format);
@@ -47,9 +47,9 @@ static char *cut_to_terminal(const char *line)
   return g_utf8_substring(line, 0, MIN(g_utf8_strlen(line, -1), width - 1));
 }
 
-void note_show_status(const char *line)
+void console_show_status(const char *line)
 {
-  if (!note_has_terminal())
+  if (!console_has_terminal())
     return;
   g_autofree char *clean = clean_text(line);
   g_mutex_lock(&lock);
