@@ -16,7 +16,7 @@ typedef struct {
   GstVitgateState state;     /* set by each step */
 
   /* About the inference. */
-  double compute;      /* where the dial was */
+  double compute;      /* setting of the dial */
   double gmacs;        /* 1e9 multiply-adds used */
   GstClockTime engine; /* nanoseconds spent in the engine */
 } GstVitgateAnalysis;

@@ -162,7 +162,7 @@ static void read_detection(Reading *reading, const GstAnalyticsODMtd *mtd)
     return;
   }
   /* In DL Streamer, the id of a region of interest with a detection is the detection's own, which
-   * is counted anew in every frame. */
+   * starts again in every frame. */
   region.roi = known->roi;
   region.tracked = region.tracked || read_object_id(known->roi, &region.id);
   *known = region;
