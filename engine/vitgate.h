@@ -270,7 +270,7 @@ VITGATE_API void vitgate_session_free(VitgateSession **session);
  * resize on its shorter side, cropped at its centre to image_size and normalised; an image of
  * exactly image_size x image_size is taken as it is. Where an image names a part of itself, that
  * part, stretched to a square, fills the network's input, and resampling reads across its edges.
- * Allocates only when an image's format, size or part differs from the one before it.
+ * Allocates only when an image's format or size differs from the one before it.
  * Returns: (transfer none): [n_images] results, or NULL with @error set to VITGATE_ERROR_IMAGE,
  * _ARGUMENT or _MEMORY; the session stays usable. Since: 0.1 */
 VITGATE_API const VitgateResult *vitgate_session_classify(VitgateSession *session,

@@ -119,6 +119,37 @@ START_TEST(frames_allocate_nothing)
 }
 END_TEST
 
+/* One frame to make memory for; then parts of it may be anywhere, and of any size. */
+START_TEST(parts_that_move_allocate_nothing)
+{
+  enum { WIDTH = 321, HEIGHT = 243 };
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  g_autoptr(VitgateSession) session = fixture_session(model, 2, 1);
+  g_autoptr(Frame) frame = frame_new(_i, WIDTH, HEIGHT, 11);
+  guint32 random = 6;
+  frame_fill_random(frame, 1, 0);
+  VitgateImage image = frame->image;
+  ck_assert_ptr_nonnull(vitgate_session_classify(session, &image, 1, NULL));
+  atomic_store(&n_allocations, 0);
+  atomic_store(&counting, TRUE);
+  guint n_failed = 0;
+  for (guint i = 0; i < 30; i++) {
+    image.chroma_site = i % 3;
+    image.part = (VitgateRectangle){ 0 };
+    if (i % 5) { /* else the centre crop */
+      image.part.width = i == 1 ? WIDTH : 1 + fixture_random(&random) % WIDTH;
+      image.part.height = i == 2 ? HEIGHT : 1 + fixture_random(&random) % HEIGHT;
+      image.part.x = fixture_random(&random) % (WIDTH - image.part.width + 1);
+      image.part.y = fixture_random(&random) % (HEIGHT - image.part.height + 1);
+    }
+    n_failed += !vitgate_session_classify(session, &image, 1, NULL);
+  }
+  atomic_store(&counting, FALSE);
+  ck_assert_uint_eq(n_failed, 0);
+  ck_assert_uint_eq(atomic_load(&n_allocations), 0);
+}
+END_TEST
+
 START_TEST(a_forward_pass_allocates_nothing)
 {
   static const char *const models[] = { "small", "odd",  "distilled",     "cut",
@@ -203,6 +234,7 @@ static TCase *new_case(void)
   TCase *memory = tcase_create("memory");
   tcase_add_test(memory, the_count_counts);
   tcase_add_loop_test(memory, frames_allocate_nothing, 0, VITGATE_PIXELS_N_FORMATS);
+  tcase_add_loop_test(memory, parts_that_move_allocate_nothing, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_loop_test(memory, a_forward_pass_allocates_nothing, 0, 8);
   if (!limits_are_kept()) {
     printf("not tested: what happens without memory: it cannot be limited here\n");
