@@ -16,10 +16,12 @@
  *   const VitgateResult *result = session ? vitgate_session_classify(session, &image, 1, &error)
  *                                         : NULL;
  *   guint best;
- *   if (result && vitgate_result_top_k(result, 1, 0.0f, &best, NULL))
+ *   if (!result)
+ *     g_printerr("%s\n", error->message);
+ *   else if (vitgate_result_top_k(result, 1, 0.5f, &best, NULL))
  *     g_print("%s\n", vitgate_model_get_info(model)->labels[best]);
  *   else
- *     g_printerr("%s\n", error->message);
+ *     g_print("no class is likely\n");
  */
 #pragma once
 
