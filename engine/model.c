@@ -87,7 +87,6 @@ static void describe(VitgateModel *model)
     .resize = d->preprocessing.resize,
     .bicubic = d->preprocessing.bicubic,
   };
-  memcpy(model->info.precision_agreement, d->agreement, sizeof d->agreement);
   memcpy(model->info.mean, d->preprocessing.mean, sizeof model->info.mean);
   memcpy(model->info.std, d->preprocessing.std, sizeof model->info.std);
 }
@@ -224,6 +223,12 @@ void vitgate_model_unref(VitgateModel **model)
 const VitgateModelInfo *vitgate_model_get_info(const VitgateModel *model)
 {
   return &model->info;
+}
+
+double vitgate_model_get_precision_agreement(const VitgateModel *model, VitgatePrecision precision)
+{
+  const double *agreement = model->description->agreement;
+  return (guint)precision < VITGATE_N_PRECISIONS ? agreement[precision] : 0;
 }
 
 const Vit *vitgate__model_get_vit(const VitgateModel *model)

@@ -146,6 +146,12 @@ static gboolean check_image(const VitgateImage *image, GError **error)
     return FALSE;
   }
   const Format *format = &formats[image->format];
+  for (guint i = 0; i < G_N_ELEMENTS(image->reserved); i++)
+    if (image->reserved[i]) {
+      vitgate__set_error(error, VITGATE_ERROR_IMAGE,
+                         "reserved field %u of a %s image is set, expected zero", i, format->name);
+      return FALSE;
+    }
   if (!image->width || !image->height || image->width > MAX_SIDE || image->height > MAX_SIDE) {
     vitgate__set_error(error, VITGATE_ERROR_IMAGE,
                        "%s image of %ux%u pixels, expected sides from 1 to %d", format->name,

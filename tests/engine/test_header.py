@@ -1,4 +1,4 @@
-"""The public header: its complete example compiles and runs, and C++ takes it without a warning."""
+"""The public header: its example compiles and runs, C++ takes it, and its structures can grow."""
 import os
 import re
 import shlex
@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 CC = shlex.split(os.environ["VITGATE_CC"])
+CXX = os.environ.get("VITGATE_CXX")
 HEADER = os.environ["VITGATE_HEADER"]
 LIBRARY = os.environ["VITGATE_LIBRARY"]
 MODEL = os.environ["VITGATE_MODEL"]
@@ -79,6 +80,56 @@ class Example(unittest.TestCase):
         done = self.run_example(with_threshold("2.0f"))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(done.stdout, "no class is likely\n")
+
+
+CPP_SOURCE = """
+#include <vitgate.h>
+const char *classify(const guint8 *pixels, GError **error)
+{
+  g_autoptr(VitgateModel) model = vitgate_model_open("model", error);
+  VitgateSessionOptions options = VitgateSessionOptions();
+  options.threads = 2;
+  g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, &options, error) : nullptr;
+  if (!session)
+    return nullptr;
+  g_autoptr(VitgateScene) scene = vitgate_scene_new(vitgate_model_get_info(model));
+  VitgateImage image = VitgateImage();
+  image.format = VITGATE_PIXELS_GRAY8;
+  image.width = image.height = 8;
+  image.planes[0] = pixels;
+  image.strides[0] = 8;
+  const VitgateResult *result = vitgate_session_classify(session, &image, 1, error);
+  vitgate_scene_forget(scene);
+  return result ? vitgate_precision_name(VITGATE_PRECISION_INT8) : g_quark_to_string(VITGATE_ERROR);
+}
+"""
+
+
+@unittest.skipUnless(CXX, "there is no C++ compiler")
+class Cpp(unittest.TestCase):
+    def check(self, standard):
+        # GLib's own headers are not what is tested.
+        flags = [flag.replace("-I", "-isystem", 1) for flag in pkg_config("--cflags")]
+        done = subprocess.run([CXX, "-std=" + standard, *WARNINGS, "-I" + os.path.dirname(HEADER),
+                               *flags, "-fsyntax-only", "-x", "c++", "-"], input=CPP_SOURCE,
+                              text=True, check=False, stderr=subprocess.PIPE)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_cpp_11(self):
+        self.check("c++11")
+
+    def test_cpp_20(self):
+        self.check("c++20")
+
+
+class Layout(unittest.TestCase):
+    def test_structures_have_room(self):
+        with open(HEADER, encoding="utf-8") as header:
+            text = header.read()
+        for name in ("VitgateModelInfo", "VitgateBlockInfo", "VitgateImage",
+                     "VitgateSessionOptions", "VitgateResult"):
+            body = text[:text.index("} " + name + ";")].rsplit("typedef struct {", 1)[1]
+            self.assertRegex(body.strip().splitlines()[-1], r"gpointer reserved\[\d\];", name)
 
 
 if __name__ == "__main__":

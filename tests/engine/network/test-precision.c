@@ -137,6 +137,20 @@ START_TEST(the_file_tells_what_is_taken_unasked)
 }
 END_TEST
 
+START_TEST(the_agreement_of_a_precision_is_what_the_file_records)
+{
+  g_autoptr(ModelFile) file = model_file_read("small");
+  model_file_set(file, "precision_agreement", "{\"float32\": 0.85, \"int8\": 0.834}");
+  g_autoptr(VitgateModel) model = model_file_open(file, "small");
+  const double expected[] = {
+    [VITGATE_PRECISION_FLOAT32] = 0.85, [VITGATE_PRECISION_INT8] = 0.834
+  };
+  for (guint p = 0; p < G_N_ELEMENTS(expected); p++)
+    ck_assert(vitgate_model_get_precision_agreement(model, p) == expected[p]);
+  ck_assert(vitgate_model_get_precision_agreement(model, (VitgatePrecision)77) == 0);
+}
+END_TEST
+
 START_TEST(precisions_have_names)
 {
   VitgatePrecision found;
@@ -180,6 +194,7 @@ int main(void)
   tcase_add_loop_test(tests, batches_and_threads_do_not_matter, 0, n);
   tcase_add_test(tests, each_precision_of_a_file_is_a_model_of_its_own);
   tcase_add_loop_test(tests, the_file_tells_what_is_taken_unasked, 0, G_N_ELEMENTS(records));
+  tcase_add_test(tests, the_agreement_of_a_precision_is_what_the_file_records);
   tcase_add_test(tests, precisions_have_names);
   tcase_add_test(tests, a_precision_that_there_is_not);
   tcase_add_test(tests, a_precision_that_the_cpu_lacks);
