@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/regular-file.h"
 
 /* Splits @text into lines in place of copies; drops empty ones at the end. */
 static GPtrArray *split_lines(char *text)
@@ -19,20 +20,10 @@ static GPtrArray *split_lines(char *text)
 
 char **vitgate_labels_read(const char *path, guint n_classes, char ***ids, GError **error)
 {
-  g_autofree char *text = NULL;
-  g_autoptr(GError) read_error = NULL;
   gsize length;
-  if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
-    vitgate__set_error(error, VITGATE_ERROR_IO, "%s: is no regular file, expected labels", path);
+  g_autofree char *text = vitgate__regular_file_read(path, &length, error);
+  if (!text)
     return NULL;
-  }
-  if (!g_file_get_contents(path, &text, &length, &read_error)) {
-    gboolean absent = g_error_matches(read_error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
-    vitgate__set_error(error, absent ? VITGATE_ERROR_NOT_FOUND : VITGATE_ERROR_IO,
-                       absent ? "%s: no such file" : "%s: cannot be read: %s", path,
-                       read_error->message);
-    return NULL;
-  }
   if (!g_utf8_validate(text, (gssize)length, NULL)) {
     vitgate__set_error(error, VITGATE_ERROR_LABELS, "%s: labels are not UTF-8 text", path);
     return NULL;

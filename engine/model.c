@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "file/architecture.h"
 #include "file/source.h"
 #include "network/precision.h"
 
@@ -35,7 +36,7 @@ static void describe_blocks(VitgateModel *model)
   model->blocks = g_new0(VitgateBlockInfo, d->depth + 1);
   for (guint i = 0; i < d->depth; i++) {
     guint heads = d->blocks[i].heads, neurons = d->blocks[i].neurons;
-    guint behind = vitgate__description_tokens_behind(d, i);
+    guint behind = vitgate__description_tokens_after(d, i);
     model->blocks[i] = (VitgateBlockInfo){
       .heads = heads,
       .neurons = neurons,
@@ -65,7 +66,7 @@ static void describe(VitgateModel *model)
   }
   model->info = (VitgateModelInfo){
     .name = d->name,
-    .family = vitgate__description_family(d),
+    .family = d->family->name,
     .image_size = d->image_size,
     .patch_size = d->patch_size,
     .n_tokens = vitgate__description_n_tokens(d),

@@ -2,7 +2,7 @@
  * network and its classes, and preprocessor_config.json, which tells of the pixels. */
 #pragma once
 
-#include "file/description.h"
+#include "file/infer.h"
 
 typedef struct {
   char *path, *pixels_path;      /* NULL: nothing was looked for */
@@ -33,22 +33,3 @@ gboolean vitgate__config_hint(const Config *config, Hints *hints, GError **error
  * labels to it.
  * Returns: FALSE with VITGATE_ERROR_METADATA, _UNSUPPORTED or _LABELS */
 gboolean vitgate__config_apply(const Config *config, Description *description, GError **error);
-
-/* ---- For the parts of it ---- */
-
-/* One of the files, or an object in it. */
-typedef struct {
-  const char *path;
-  JsonObject *object;
-  GError **error;
-} ConfigFields;
-
-/* Returns: FALSE, with the error that @field is not as @expected */
-gboolean vitgate__config_refuse(const ConfigFields *fields, VitgateError code, const char *field,
-                                const char *expected);
-
-gboolean vitgate__config_has(const ConfigFields *fields, const char *field);
-
-/* Pixels, of timm's settings and of preprocessor_config.json; what is absent stays as it is. */
-gboolean vitgate__config_apply_timm_pixels(const ConfigFields *fields, Description *description);
-gboolean vitgate__config_apply_pixels(const ConfigFields *fields, Description *description);

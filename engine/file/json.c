@@ -1,6 +1,7 @@
 #include "file/json.h"
 
 #include "base/error.h"
+#include "base/regular-file.h"
 
 /* json-glib's parser recurses once per level, so depth is bounded before it sees the text. */
 #define MAX_DEPTH 16
@@ -84,19 +85,10 @@ JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char 
 
 JsonNode *vitgate__json_read_object(const char *path, VitgateError code, GError **error)
 {
-  g_autofree char *text = NULL;
-  g_autoptr(GError) read_error = NULL;
   gsize length;
-  /* Opening a pipe would wait for a writer. */
-  const gboolean strange =
-      g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR);
-  if (strange || !g_file_get_contents(path, &text, &length, &read_error)) {
-    const gboolean absent = g_error_matches(read_error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
-    vitgate__set_error(error, absent ? VITGATE_ERROR_NOT_FOUND : VITGATE_ERROR_IO,
-                       absent ? "%s: no such file" : "%s: cannot be read: %s", path,
-                       read_error ? read_error->message : "not a regular file");
+  g_autofree char *text = vitgate__regular_file_read(path, &length, error);
+  if (!text)
     return NULL;
-  }
   if (length > MAX_FILE) {
     vitgate__set_error(error, code, "%s: has %" G_GSIZE_FORMAT " bytes, at most %d are allowed",
                        path, length, MAX_FILE);

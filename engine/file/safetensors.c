@@ -245,7 +245,7 @@ static guint64 read_header_size(const Safetensors *file, guint64 size, GError **
   memcpy(&header_size, start, 8);
   header_size = GUINT64_FROM_LE(header_size);
   if (size < 10 || header_size < 2 || start[8] != '{') {
-    const char *foreign = size ? vitgate__foreign_describe(start, known) : NULL;
+    const char *foreign = size ? vitgate__other_format_describe(start, known) : NULL;
     vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: %s", file->path,
                        foreign ? foreign
                        : size  ? "is not a safetensors file"

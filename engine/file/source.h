@@ -1,15 +1,15 @@
 /* Weights to make a model of, as their authors published them. */
 #pragma once
 
-#include "file/canonical.h"
 #include "file/config.h"
+#include "file/describe.h"
 #include "file/names.h"
 
 typedef struct {
   Safetensors *file; /* under timm's names */
   Dialect dialect;
-  Variants variants;
-  Config config; /* of what stands beside them; empty for a file that vitgate wrote */
+  gboolean no_class_position; /* the published positions leave out the class token */
+  Config config;              /* of what stands beside them; empty for a file that vitgate wrote */
 } Source;
 
 /* The weights in a folder as it is downloaded from a hub.
@@ -32,7 +32,7 @@ gboolean vitgate__source_check_unchanged(const Source *source, GError **error);
 /* Nulls *@source, which may be NULL. */
 void vitgate__source_close(Source **source);
 
-/* vitgate__description_read() with what is known besides.
+/* vitgate__describe() with what is known besides.
  * @heads: heads per block, for weights that do not tell; 0: not known */
 Description *vitgate__source_describe(const Source *source, guint heads, GError **error);
 

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "file/architecture.h"
+#include "file/tensor-specs.h"
 
 #define MAX_NAMED 8 /* unknown tensors in a message */
 

@@ -46,13 +46,13 @@ static inline float find_scale(float *scale, gint32 largest)
 static inline gint32 largest_lane(ivec v)
 {
 #if LANES >= 16
-  v = enlarge(v, swap_lanes((vec)v, 8));
+  v = enlarge(v, SWAP_LANES((vec)v, 8));
 #endif
 #if LANES >= 8
-  v = enlarge(v, swap_lanes((vec)v, 4));
+  v = enlarge(v, SWAP_LANES((vec)v, 4));
 #endif
-  v = enlarge(v, swap_lanes((vec)v, 2));
-  return enlarge(v, swap_lanes((vec)v, 1))[0];
+  v = enlarge(v, SWAP_LANES((vec)v, 2));
+  return enlarge(v, SWAP_LANES((vec)v, 1))[0];
 }
 
 /* What a block of values becomes: zeros where @inverse is. @n: up to LANES of them */

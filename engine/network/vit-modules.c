@@ -1,7 +1,8 @@
-/* The two modules of a block, on one image. */
+#include "network/vit-modules.h"
+
 #include <math.h>
 
-#include "network/vit-work.h"
+#include "network/attend.h"
 
 void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows)
 {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "file/tensor-specs.h"
 #include "file/weights.h"
 
 void vitgate__load_measure(const GArray *specs, VitgatePrecision precision, gsize *total,

@@ -3,13 +3,14 @@
 #pragma once
 
 #include "file/description.h"
+#include "file/tensor-specs.h"
 #include "network/linear.h"
 
 /* @values: (out caller-allocates): of the tensor of that name, with the shape that it has to have
  */
 typedef void (*WeightReader)(gconstpointer source, const char *name, float *values);
 
-typedef struct {
+typedef struct _WeightLoader {
   const Safetensors *file;
   WeightReader read;    /* where there is no file */
   gconstpointer source; /* of the reader */

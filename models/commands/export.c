@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "commands/command.h"
+#include "file/architecture.h"
 #include "file/source.h"
+#include "file/tensor-specs.h"
 #include "file/weights.h"
 #include "write/onnx-graph.h"
 #include "write/output-file.h"

@@ -15,6 +15,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "file/architecture.h"
+#include "file/describe.h"
+#include "file/description-json.h"
 #include "file/description.h"
 #include "file/safetensors.h"
 
@@ -47,7 +50,7 @@ static void use_file(const Safetensors *file)
   for (guint i = 0; i < n; i++)
     use_tensor(file, &tensors[i]);
   g_autoptr(GError) error = NULL;
-  g_autoptr(Description) description = vitgate__description_read(file, NULL, &error);
+  g_autoptr(Description) description = vitgate__describe(file, NULL, &error);
   require(!description == !!error);
   if (description)
     require(vitgate__description_gmacs(description) > 0 &&

@@ -2,8 +2,10 @@
 #include <glib/gstdio.h>
 #include <math.h>
 
+#include "file/description-json.h"
 #include "fixture.h"
 #include "model-file.h"
+#include "network/families/families.h"
 
 #define N_MUTATIONS 1000
 
@@ -164,9 +166,9 @@ static const struct {
   { "version", "2", U, "'version' is 2, expected" },
   { "name", NULL, M, "'name' is absent" },
   { "name", "5", M, "'name' is 5" },
-  { "family", NULL, M, "'family' is absent, expected vit" },
-  { "family", "5", M, "'family' is 5, expected vit" },
-  { "family", "\"resnet\"", U, "'family' is \"resnet\", expected vit" },
+  { "family", NULL, M, "'family' is absent, expected t2t or vit" },
+  { "family", "5", M, "'family' is 5, expected t2t or vit" },
+  { "family", "\"resnet\"", U, "'family' is \"resnet\", expected t2t or vit" },
   { "pooling", NULL, M, "'pooling' is absent" },
   { "pooling", "\"map\"", U, "'pooling' is \"map\", expected class-token or mean" },
   { "precision", NULL, M, "'precision' is absent" },
@@ -354,7 +356,7 @@ START_TEST(shapes_of_no_network_are_refused)
     { "patch_embed.proj.weight", 4, { 64, 1, 8, 8 }, T, "expected [64, 3, 8, 8]" },
     { "patch_embed.proj.weight", 4, { 64, 3, 4, 8 }, T, "expected [64, 3, 8, 8]" },
     { "patch_embed.proj.weight", 2, { 64, 192 }, T, "expected 4 dimensions" },
-    { "head.weight", 2, { 0, 64 }, U, "tells of 0 classes" },
+    { "head.weight", 2, { 0, 64 }, U, "is for 0 classes" },
     { "head.weight", 1, { 64 }, T, "'head.weight' is [64], expected 2 dimensions" },
     { "blocks.0.attn.qkv.weight", 2, { 100, 64 }, U, "'blocks.0." },
     { "blocks.0.attn.qkv.weight", 2, { 384, 64 }, T, "'blocks.0.attn.qkv.bias'" },
@@ -424,6 +426,7 @@ START_TEST(mutations_of_a_description_do_no_harm)
 {
   BlockShape blocks[2] = { { 2, 8 }, { 1, 5 } };
   const Description d = {
+    .family = &vitgate__family_vit,
     .name = "mutation",
     .image_size = 8,
     .patch_size = 2,

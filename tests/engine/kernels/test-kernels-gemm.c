@@ -110,10 +110,11 @@ START_TEST(products_of_all_sizes_are_right)
     for (guint n = 0; n < G_N_ELEMENTS(sizes); n++)
       for (guint k = 0; k < G_N_ELEMENTS(sizes); k++)
         for (guint i = 0; i < 4; i++) {
+          variant++;
           /* Five and three share no factor with four: all combinations come up. */
           Product p = { sizes[m],    sizes[n],
                         sizes[k],    i & 1,
-                        i >> 1 & 1,  ++variant % 2,
+                        i >> 1 & 1,  variant % 2,
                         variant % 5, variant / 2 % 3 ? GUARDED_END : GUARDED_START };
           check_product(kernels, &p, &random);
         }

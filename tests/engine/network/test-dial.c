@@ -3,6 +3,7 @@
 
 #include "fixture.h"
 #include "network/dial.h"
+#include "network/families/families.h"
 #include "reference.h"
 
 /* Interpolated in double, kept in float32: numbers to 4. */
@@ -34,6 +35,7 @@ static BlockShape blocks[DEPTH] = {
 static Description describe(CalibrationPoint *points, guint n_points)
 {
   return (Description){
+    .family = &vitgate__family_vit,
     .name = "dialled",
     .image_size = 18,
     .patch_size = 3,

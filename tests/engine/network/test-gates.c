@@ -2,8 +2,10 @@
  * network in plain double precision. */
 #include <math.h>
 
+#include "file/architecture.h"
 #include "fixture.h"
 #include "model.h"
+#include "network/families/families.h"
 #include "network/gate.h"
 #include "network/token-mean.h"
 #include "reference.h"
@@ -143,7 +145,8 @@ static BlockShape tailed_blocks[] = {
   .dense_gmacs = 2e-4, .dense_parameters = 9000
 
 static const Description descriptions[] = {
-  { .name = "deep",
+  { .family = &vitgate__family_vit,
+    .name = "deep",
     .image_size = 12,
     .patch_size = 3,
     .dim = 15,
@@ -153,7 +156,8 @@ static const Description descriptions[] = {
     .n_classes = 6,
     .layer_norm_eps = 1e-6,
     PREPROCESSING },
-  { .name = "tailed",
+  { .family = &vitgate__family_vit,
+    .name = "tailed",
     .image_size = 15,
     .patch_size = 3,
     .dim = 12,

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/description-json.h"
 #include "fixtures.h"
 #include "passes.h"
 
@@ -30,7 +31,7 @@ typedef struct {
   LossWeights weights;
   Network *network;
   Team *team;
-  Pass *pass;
+  TrainingPass *pass;
   float *images, *teacher_logits, *teacher_tokens, *noise;
   guint *group;
   int *labels;
@@ -103,7 +104,7 @@ static void golden_open(Golden *golden, const char *name, guint run)
   memset(golden, 0, sizeof *golden);
   golden->file = vitgate__safetensors_open(path, &error);
   ck_assert_msg(golden->file != NULL, "%s", error ? error->message : "");
-  golden->description = vitgate__description_read_text(golden->file, &error);
+  golden->description = vitgate__description_read(golden->file, &error);
   ck_assert_msg(golden->description != NULL, "%s", error ? error->message : "");
   golden->network = network_new(golden->description, FALSE);
   ck_assert(network_load(golden->network, golden->file, &error));
@@ -123,7 +124,7 @@ static void golden_open(Golden *golden, const char *name, guint run)
     golden->group[i] = group[i];
   }
   golden->team = vitgate__team_new(N_MEMBERS);
-  golden->pass = pass_new(golden->network, golden->team, golden->n_images, bf16);
+  golden->pass = training_pass_new(golden->network, golden->team, golden->n_images, bf16);
   golden->pass->n_images = golden->n_images;
   golden->pass->tensors = golden->images;
   golden->pass->decisions.sampling = TRUE;
@@ -134,7 +135,7 @@ static void golden_open(Golden *golden, const char *name, guint run)
 
 static void golden_close(Golden *golden)
 {
-  pass_free(&golden->pass);
+  training_pass_free(&golden->pass);
   vitgate__team_free(&golden->team);
   network_free(&golden->network);
   vitgate__description_free(&golden->description);
@@ -177,7 +178,7 @@ static void check(const char *name, Difference difference, double bf16_tolerance
  * goldens' decisions are clear. */
 static void check_decisions(const Golden *golden, guint run)
 {
-  const Pass *pass = golden->pass;
+  const TrainingPass *pass = golden->pass;
   gsize n_open, n_remaining;
   const guint8 *open = read_bytes(golden, "open", run, &n_open);
   const guint8 *remaining = read_bytes(golden, "remaining", run, &n_remaining);
@@ -208,7 +209,7 @@ static void check_logits(const Golden *golden, guint run)
   const guint n = golden->description->n_classes;
   g_autofree float *logits = g_new(float, golden->n_images *n);
   for (guint i = 0; i < golden->n_images; i++)
-    memcpy(logits + i * n, pass_get_logits(golden->pass, i), n * sizeof *logits);
+    memcpy(logits + i * n, training_pass_get_logits(golden->pass, i), n * sizeof *logits);
   check("logits", compare(golden, "logits", run, logits, (gsize)golden->n_images * n),
         BF16_OUTPUT_TOLERANCE);
 }
@@ -295,7 +296,7 @@ END_TEST
 int main(int argc, char **argv)
 {
   bf16 = argc > 1 && !strcmp(argv[1], "bf16");
-  if (bf16 && !product_has_bf16()) {
+  if (bf16 && !matmul_has_bf16()) {
     g_print("SKIP: this CPU multiplies no bfloat16 matrices\n");
     return 77;
   }

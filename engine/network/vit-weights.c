@@ -1,7 +1,10 @@
+#include "network/vit-weights.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "network/vit.h"
+#include "file/architecture.h"
 #include "network/weight-loader.h"
 
 /* The tail's queries are computed for other rows than its keys and values. */
@@ -72,14 +75,12 @@ static float *load_embedding(WeightLoader *loader, const Vit *vit)
   return rows;
 }
 
-/* What makes tokens of patches, or of the windows that a stem's last split takes for them. */
 static Linear load_patch(WeightLoader *loader, const Description *d)
 {
-  const char *name = d->stem ? "tokens_to_token.project" : "patch_embed.proj";
   const guint n_values = vitgate__description_patch_values(d);
-  float *bias = vitgate__load_affine(loader, name, TRUE, d->dim, n_values);
-  if (d->stem)
-    vitgate__t2t_reorder(loader->scratch, d->dim, d->token_dim);
+  float *bias = vitgate__load_affine(loader, d->family->embedding, TRUE, d->dim, n_values);
+  if (d->family->reorder)
+    d->family->reorder(d, loader->scratch, d->dim, FALSE);
   return vitgate__load_packed(loader, loader->precision, loader->scratch, bias, d->dim, n_values);
 }
 
@@ -95,8 +96,8 @@ static void measure(const Description *d, VitgatePrecision precision, gsize *tot
 static void load_all(WeightLoader *loader, Vit *vit)
 {
   const Description *d = vit->description;
-  if (d->stem)
-    vitgate__t2t_load(&vit->stem, loader, d);
+  if (d->family->load)
+    vit->stem = d->family->load(loader, d);
   vit->embedding = load_embedding(loader, vit);
   vit->patch = load_patch(loader, d);
   vit->blocks = g_new0(Block, d->depth);
@@ -142,6 +143,7 @@ void vitgate__vit_free(Vit **vit)
   if (!v)
     return;
   free(v->memory);
+  g_free(v->stem);
   g_free(v->blocks);
   g_free(v);
 }
