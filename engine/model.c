@@ -105,9 +105,11 @@ static VitgateModel *load(const char *path, VitgatePrecision precision, GError *
   VitgateModel *model = g_new0(VitgateModel, 1);
   atomic_init(&model->references, 1);
   model->description = vitgate__source_describe(source, 0, error);
-  if (model->description)
-    model->vit = vitgate__vit_load(model->description, source->file,
-                                   precision_of(model->description, precision), error);
+  if (model->description) {
+    precision = precision_of(model->description, precision);
+    if (vitgate__precision_check_tokens(precision, model->description, path, error))
+      model->vit = vitgate__vit_load(model->description, source->file, precision, error);
+  }
   if (!model->vit || !vitgate__source_check_unchanged(source, error)) {
     free_model(model);
     return NULL;

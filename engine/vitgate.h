@@ -74,7 +74,8 @@ typedef enum {
                              tells nothing */
   VITGATE_PRECISION_FLOAT32,
   VITGATE_PRECISION_BF16, /* bfloat16: of CPUs with AVX-512 BF16 or AMX */
-  VITGATE_PRECISION_INT8, /* weights rounded to 8 bits by output channel, activations by token */
+  VITGATE_PRECISION_INT8, /* weights rounded to 8 bits by output channel, activations by token;
+                             layers of more than 32768 inputs stay float32 */
 } VitgatePrecision;
 #define VITGATE_N_PRECISIONS 4
 

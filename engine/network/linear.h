@@ -46,8 +46,8 @@ gsize vitgate__linear_size(VitgatePrecision precision, guint n_out, guint n_in);
 /* Floats that the converted input of LINEAR_ROWS rows takes. */
 gsize vitgate__linear_input_size(VitgatePrecision precision, guint n_in);
 
-/* Packs a layer into @memory.
- * Returns: the first float behind it */
+/* Packs a layer into @memory. One of more than INT8_MOST_K inputs is packed as float32 where int8
+ * is asked for. Returns: the first float behind it */
 float *vitgate__linear_init(Linear *linear, VitgatePrecision precision, float *memory,
                             const float *weight, const float *bias, guint n_out, guint n_in);
 
