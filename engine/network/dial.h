@@ -16,3 +16,6 @@ typedef struct {
 /* Interpolates the table; a ratio outside of it gives its nearest end. A model without a table has
  * one setting: gates by their logits alone, no merging. */
 void vitgate__dial_set(Dial *dial, const Description *description, double compute);
+
+/* Returns: whether tokens merge at any setting */
+gboolean vitgate__dial_merges(const Description *description);

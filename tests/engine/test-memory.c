@@ -13,6 +13,8 @@
 
 #include "fixture.h"
 #include "frame.h"
+#include "model-file.h"
+#include "network/families/families.h"
 
 #define EXIT_SKIPPED 77 /* as meson understands it */
 
@@ -170,13 +172,19 @@ END_TEST
 /* ---- Too little ---- */
 
 /* Leaves @more bytes of address space. */
-static void limit_memory(gsize more)
+static gboolean try_limit(gsize more)
 {
   g_autofree char *statm = NULL;
-  ck_assert(g_file_get_contents("/proc/self/statm", &statm, NULL, NULL));
+  if (!g_file_get_contents("/proc/self/statm", &statm, NULL, NULL))
+    return FALSE;
   const rlim_t used = (rlim_t)g_ascii_strtoull(statm, NULL, 10) * 4096;
   const struct rlimit limit = { used + more, RLIM_INFINITY };
-  ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+  return !setrlimit(RLIMIT_AS, &limit);
+}
+
+static void limit_memory(gsize more)
+{
+  ck_assert(try_limit(more));
 }
 
 START_TEST(a_session_that_memory_cannot_hold_is_refused)
@@ -189,6 +197,52 @@ START_TEST(a_session_that_memory_cannot_hold_is_refused)
   assert_error(error, VITGATE_ERROR_MEMORY, "1024 images");
   g_autoptr(VitgateSession) session = vitgate_session_new(model, &small, &error);
   assert_success(session, error);
+}
+END_TEST
+
+/* Matching 4,097 tokens takes 16 MiB. */
+static VitgateModel *open_many_tokens(const char *dial)
+{
+  static BlockShape blocks[] = { { 1, 4 } };
+  Description d = {
+    .name = "many tokens",
+    .family = &vitgate__family_vit,
+    .image_size = 64,
+    .patch_size = 1,
+    .dim = 4,
+    .head_dim = 2,
+    .depth = 1,
+    .blocks = blocks,
+    .n_classes = 3,
+    .layer_norm_eps = 1e-6,
+    .preprocessing = { .resize = 64, .mean = { 0.5f, 0.5f, 0.5f }, .std = { 0.5f, 0.5f, 0.5f } },
+    .dense_gmacs = 1,
+    .dense_parameters = 1000,
+  };
+  g_autoptr(ModelFile) file = model_file_new(&d);
+  model_file_set(file, "calibration", dial);
+  if (dial)
+    model_file_set(file, "default_compute", "0.5");
+  return model_file_open(file, "many");
+}
+
+START_TEST(memory_for_merging_is_only_for_models_that_merge)
+{
+  static const char *const never = "[{\"compute\": 0.5, \"agreement\": 1, \"gate_bias\": 0, "
+                                   "\"merge_thresholds\": [1]}]";
+  static const char *const merging = "[{\"compute\": 0.5, \"agreement\": 1, \"gate_bias\": 0, "
+                                     "\"merge_thresholds\": [0.9]}]";
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VitgateModel) plain = open_many_tokens(NULL), still = open_many_tokens(never),
+                          merges = open_many_tokens(merging);
+  limit_memory(12 << 20);
+  g_autoptr(VitgateSession) refused = vitgate_session_new(merges, NULL, &error);
+  ck_assert_ptr_null(refused);
+  assert_error(error, VITGATE_ERROR_MEMORY, "1 images");
+  g_autoptr(VitgateSession) first = vitgate_session_new(plain, NULL, &error);
+  assert_success(first, error);
+  g_autoptr(VitgateSession) second = vitgate_session_new(still, NULL, &error);
+  assert_success(second, error);
 }
 END_TEST
 
@@ -217,13 +271,14 @@ START_TEST(a_frame_that_memory_cannot_hold_is_refused)
 }
 END_TEST
 
-/* Emulators of other machines do not hand the limit on. */
+/* Emulators of other machines do not hand the limit on. No test is running yet, so libcheck's
+ * assertions would end this child. */
 static gboolean limits_are_kept(void)
 {
   const pid_t child = fork();
   if (!child) {
-    limit_memory(8 << 20);
-    _exit(mmap(NULL, 1 << 28, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    _exit(!try_limit(8 << 20) ||
+          mmap(NULL, 1 << 28, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
   }
   int status = 0;
   waitpid(child, &status, 0);
@@ -242,6 +297,7 @@ static TCase *new_case(void)
     return memory;
   }
   tcase_add_test(memory, a_session_that_memory_cannot_hold_is_refused);
+  tcase_add_test(memory, memory_for_merging_is_only_for_models_that_merge);
   tcase_add_test(memory, threads_that_cannot_be_started_are_an_error);
   tcase_add_test(memory, a_frame_that_memory_cannot_hold_is_refused);
   return memory;
