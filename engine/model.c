@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "file/architecture.h"
 #include "file/source.h"
+#include "network/address-space.h"
 #include "network/precision.h"
 
 struct _VitgateModel {
@@ -97,6 +98,17 @@ static VitgatePrecision precision_of(const Description *d, VitgatePrecision aske
   return asked == VITGATE_PRECISION_AUTO ? vitgate__precision_choose(d) : asked;
 }
 
+static gboolean check_size(const Description *d, const char *path, GError **error)
+{
+  if (vitgate__addressable(d, G_MAXSIZE))
+    return TRUE;
+  vitgate__set_error(
+      error, VITGATE_ERROR_MEMORY,
+      "%s: a network of %u tokens of %u is larger than what this machine can address", path,
+      vitgate__description_n_tokens(d), d->dim);
+  return FALSE;
+}
+
 static VitgateModel *load(const char *path, VitgatePrecision precision, GError **error)
 {
   g_autoptr(Source) source = vitgate__source_open(path, error);
@@ -107,7 +119,8 @@ static VitgateModel *load(const char *path, VitgatePrecision precision, GError *
   model->description = vitgate__source_describe(source, 0, error);
   if (model->description) {
     precision = precision_of(model->description, precision);
-    if (vitgate__precision_check_tokens(precision, model->description, path, error))
+    if (check_size(model->description, path, error) &&
+        vitgate__precision_check_tokens(precision, model->description, path, error))
       model->vit = vitgate__vit_load(model->description, source->file, precision, error);
   }
   if (!model->vit || !vitgate__source_check_unchanged(source, error)) {

@@ -81,9 +81,10 @@ VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOpt
   session->team = vitgate__team_new(threads);
   session->work = vitgate__vit_work_new(vitgate__model_get_vit(model), threads, batch);
   session->converter = vitgate__image_converter_new(d->image_size, &d->preprocessing);
-  session->tensors = g_try_new0(float, batch *image);
-  session->logits = g_try_new0(float, (gsize)batch * d->n_classes);
-  session->probabilities = g_try_new0(float, (gsize)batch * d->n_classes);
+  /* These check that the product of their arguments does not wrap around. */
+  session->tensors = g_try_malloc0_n(batch, image * sizeof(float));
+  session->logits = g_try_malloc0_n(batch, d->n_classes * sizeof(float));
+  session->probabilities = g_try_malloc0_n(batch, d->n_classes * sizeof(float));
   session->results = g_new0(VitgateResult, batch);
   if (!session->team || !session->work || !session->tensors || !session->logits ||
       !session->probabilities) {
