@@ -72,7 +72,7 @@ static void check_gate(guint dim, guint n_tokens, guint n_prefix, guint32 *rando
 }
 
 /* Without patch tokens, behind the last attention, their mean is zero. */
-START_TEST(a_logit_is_that_of_the_formula)
+START_TEST(logits_match_the_formula)
 {
   static const guint dims[] = { 3, 5, 8, 17, 33, 192 }, counts[] = { 2, 3, 4, 17, 50, 197 };
   guint32 random = 3;
@@ -258,7 +258,7 @@ START_TEST(images_decide_as_defined)
 END_TEST
 
 /* Else the tests here would prove little. */
-START_TEST(every_gate_parts_the_images)
+START_TEST(every_gate_opens_for_only_some_images)
 {
   Setup s;
   setup_init(&s, (guint)_i);
@@ -278,7 +278,7 @@ START_TEST(every_gate_parts_the_images)
 }
 END_TEST
 
-START_TEST(sampled_images_do_not_care_for_their_batch)
+START_TEST(images_that_decide_alone_do_not_depend_on_their_batch)
 {
   Setup s;
   setup_init(&s, (guint)_i);
@@ -371,7 +371,7 @@ static void check_same(const Setup *s, VitgateModel *dearer, VitgateModel *cheap
 }
 
 /* All gated modules but the last attention, whose place the one before it would take. */
-START_TEST(a_closed_module_changes_nothing_and_costs_its_gate)
+START_TEST(a_skipped_module_costs_only_its_gate)
 {
   Setup s;
   setup_init(&s, (guint)_i);
@@ -388,7 +388,7 @@ START_TEST(a_closed_module_changes_nothing_and_costs_its_gate)
 }
 END_TEST
 
-START_TEST(an_open_gate_changes_nothing_but_the_cost)
+START_TEST(an_open_gate_changes_only_the_cost)
 {
   Setup s;
   setup_init(&s, (guint)_i);
@@ -405,7 +405,7 @@ START_TEST(an_open_gate_changes_nothing_but_the_cost)
 END_TEST
 
 /* The model's own figure is that of all modules running. */
-START_TEST(a_model_tells_what_open_gates_cost)
+START_TEST(a_model_reports_its_cost_with_open_gates)
 {
   Setup s;
   setup_init(&s, (guint)_i);
@@ -421,15 +421,15 @@ END_TEST
 int main(void)
 {
   TCase *gates = tcase_create("gates");
-  tcase_add_test(gates, a_logit_is_that_of_the_formula);
+  tcase_add_test(gates, logits_match_the_formula);
   tcase_add_test(gates, a_logit_stays_within_its_bound);
   tcase_add_test(gates, sums_do_not_depend_on_the_number_of_threads);
   tcase_add_loop_test(gates, images_decide_as_defined, 0, N_MODELS);
-  tcase_add_loop_test(gates, every_gate_parts_the_images, 0, N_MODELS);
-  tcase_add_loop_test(gates, sampled_images_do_not_care_for_their_batch, 0, N_MODELS);
+  tcase_add_loop_test(gates, every_gate_opens_for_only_some_images, 0, N_MODELS);
+  tcase_add_loop_test(gates, images_that_decide_alone_do_not_depend_on_their_batch, 0, N_MODELS);
   tcase_add_loop_test(gates, any_number_of_threads_gives_the_same, 0, N_MODELS);
-  tcase_add_loop_test(gates, a_closed_module_changes_nothing_and_costs_its_gate, 0, N_MODELS);
-  tcase_add_loop_test(gates, an_open_gate_changes_nothing_but_the_cost, 0, N_MODELS);
-  tcase_add_loop_test(gates, a_model_tells_what_open_gates_cost, 0, N_MODELS);
+  tcase_add_loop_test(gates, a_skipped_module_costs_only_its_gate, 0, N_MODELS);
+  tcase_add_loop_test(gates, an_open_gate_changes_only_the_cost, 0, N_MODELS);
+  tcase_add_loop_test(gates, a_model_reports_its_cost_with_open_gates, 0, N_MODELS);
   return fixture_run("gates", gates, NULL);
 }

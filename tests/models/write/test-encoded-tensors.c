@@ -43,14 +43,14 @@ START_TEST(halves_are_rounded_to_the_nearest_and_ties_to_even)
     const guint16 pair[] = { (guint16)i, (guint16)(i + 1) };
     const Tensor neighbours = { .type = TENSOR_F16, .data = pair, .n_bytes = sizeof pair };
     float ends[2];
-    vitgate__tensor_to_float(ends, &neighbours);
+    ck_assert(vitgate__tensor_to_float(ends, &neighbours, NULL));
     const float middle = (ends[0] + ends[1]) / 2;
     const float values[] = { ends[0], nextafterf(middle, 0),
                              middle,  nextafterf(middle, 1e6f),
                              -middle, -ends[0] };
     const guint16 even = pair[i & 1], sign = 0x8000;
     const guint16 expected[] = { pair[0], pair[0], even, pair[1], sign | even, sign | pair[0] };
-    g_autoptr(Storage) storage = store(VITGATE_PRECISION_BF16, "pos_embed", values);
+    g_autoptr(EncodedTensors) storage = store(VITGATE_PRECISION_BF16, "pos_embed", values);
     const Tensor *tensor = tensor_of(storage, 0);
     ck_assert_int_eq(tensor->type, TENSOR_F16);
     ck_assert_mem_eq(tensor->data, expected, sizeof expected);
