@@ -5,6 +5,7 @@
 #include "file/description-json.h"
 #include "fixture.h"
 #include "model-file.h"
+#include "network/address-space.h"
 #include "network/families/families.h"
 
 #define N_MUTATIONS 1000
@@ -456,6 +457,42 @@ START_TEST(mutations_of_a_description_do_no_harm)
 }
 END_TEST
 
+/* ---- Sizes ---- */
+
+/* What would wrap around where sizes have 32 bits. */
+START_TEST(sizes_that_cannot_be_addressed_are_seen)
+{
+  static BlockShape blocks[] = { { 3, 768 } };
+  Description d = {
+    .family = &vitgate__family_vit,
+    .image_size = 224,
+    .patch_size = 16,
+    .dim = 192,
+    .head_dim = 64,
+    .depth = 1,
+    .blocks = blocks,
+    .n_classes = 1000,
+  };
+  const gsize small = G_MAXUINT32;
+  ck_assert(vitgate__addressable(&d, small));
+  d.image_size = 4096; /* 65,537 tokens: a square of 17 GB */
+  ck_assert(!vitgate__addressable(&d, small));
+  ck_assert(sizeof(gsize) < 8 || vitgate__addressable(&d, G_MAXSIZE));
+  d.patch_size = 1; /* the largest that a description may claim */
+  d.dim = DESCRIPTION_MAX_DIM;
+  blocks[0] = (BlockShape){ 256, DESCRIPTION_MAX_NEURONS };
+  ck_assert(!vitgate__addressable(&d, small));
+  ck_assert(sizeof(gsize) < 8 || vitgate__addressable(&d, G_MAXSIZE));
+  d = (Description){ .family = &vitgate__family_vit,
+                     .image_size = 32,
+                     .patch_size = 16,
+                     .dim = 16384,
+                     .head_dim = 64,
+                     .n_classes = DESCRIPTION_MAX_CLASSES };
+  ck_assert(!vitgate__addressable(&d, small)); /* a head of 66 GB */
+}
+END_TEST
+
 int main(void)
 {
   TCase *tensors = tcase_create("tensors"), *description = tcase_create("description"),
@@ -474,6 +511,7 @@ int main(void)
   tcase_add_test(description, a_description_that_is_not_json_is_refused);
   tcase_add_test(description, a_deep_description_is_refused);
   tcase_add_test(description, a_corrected_file_can_be_opened);
+  tcase_add_test(description, sizes_that_cannot_be_addressed_are_seen);
   tcase_add_test(description, mutations_of_a_description_do_no_harm);
   tcase_add_test(undescribed, an_unknown_number_of_heads_is_refused);
   tcase_add_test(undescribed, a_file_that_is_not_a_vit_is_refused);
