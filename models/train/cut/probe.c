@@ -335,25 +335,63 @@ static gboolean take_images(Probe *c, const ProbeOptions *options, Sensitivity *
   return c->n_images > 0;
 }
 
+/* Room for the products of the moments and of the sensitivity, beside those of the pass. */
+static gboolean reserve_products(const Probe *c)
+{
+  const Description *d = c->network->description;
+  guint widest = d->dim;
+  for (guint b = 0; b < d->depth; b++)
+    widest = MAX(widest, MAX(d->blocks[b].heads * d->head_dim, d->blocks[b].neurons));
+  for (guint i = 0; i < vitgate__team_size(c->team); i++)
+    if (!matmul_scratch_reserve(c->pass->shares[i].scratch, widest, widest,
+                                IMAGES_AT_ONCE * c->n_tokens))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean make_pass(Probe *c, gboolean bf16, GError **error)
+{
+  c->pass = training_pass_new(c->network, c->team, IMAGES_AT_ONCE * vitgate__team_size(c->team),
+                              bf16, TRUE, error);
+  if (!c->pass)
+    return FALSE;
+  if (!reserve_products(c)) {
+    vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory for the moments of the modules");
+    return FALSE;
+  }
+  c->pass->tail = c->network->description->depth; /* the error of every token is looked at */
+  vitgate__team_run(c->team, pack_weights, c);
+  return TRUE;
+}
+
+/* Of all images that were taken. */
+static gboolean allocate_results(Probe *c, GError **error)
+{
+  const Description *d = c->network->description;
+  c->token_weights = g_new0(double, 4 * d->depth);
+  c->metrics = g_try_new0(double, (gsize)2 * d->depth * d->dim * d->dim);
+  c->stream = g_try_new(real, (gsize)c->n_images * c->n_tokens * d->dim);
+  if (c->metrics && c->stream)
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory for the tokens of %u images",
+                     c->n_images);
+  return FALSE;
+}
+
 Probe *probe_new(Network *network, Team *team, const ProbeOptions *options, ImageSource source,
                  gpointer data, GError **error)
 {
-  const Description *d = network->description;
   Probe *c = g_new0(Probe, 1);
   c->network = network;
   c->team = team;
-  c->n_tokens = vitgate__description_n_tokens(d);
-  c->pass =
-      training_pass_new(network, team, IMAGES_AT_ONCE * vitgate__team_size(team), options->bf16);
-  c->pass->tail = network->description->depth; /* the error of every token is looked at */
+  c->n_tokens = vitgate__description_n_tokens(network->description);
+  if (!make_pass(c, options->bf16, error)) {
+    probe_free(&c);
+    return NULL;
+  }
   Sensitivity *sensitivity = sensitivity_new(c->pass);
-  vitgate__team_run(team, pack_weights, c);
-  if (take_images(c, options, sensitivity, source, data, error)) {
-    const gsize values = (gsize)c->n_images * c->n_tokens * d->dim;
-    c->token_weights = g_new0(double, 4 * d->depth);
-    c->metrics = g_new0(double, (gsize)2 * d->depth * d->dim * d->dim);
+  if (take_images(c, options, sensitivity, source, data, error) && allocate_results(c, error)) {
     sensitivity_finish(sensitivity, c->token_weights, c->metrics, options->least_patches);
-    c->stream = g_new(real, values);
     c->n_trials = MIN(TRIAL_IMAGES, c->n_images / 4);
     probe_rewind(c);
   } else {
