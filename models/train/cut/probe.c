@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "file/architecture.h"
 #include "train/cut/sensitivity.h"
 #include "train/learn/loss.h"
@@ -304,35 +305,48 @@ static gboolean check_finite(const Probe *c, guint n, GError **error)
   return TRUE;
 }
 
+/* Takes the next images, at most as many as the pass holds.
+ * @n: (out): how many; 0: there are no more */
+static gboolean take_batch(Probe *c, guint most, Sensitivity *sensitivity, ImageSource source,
+                           gpointer data, real *tensors, gsize *room, guint *n, GError **error)
+{
+  GError *failure = NULL;
+  *n = source(data, tensors, most, &failure);
+  if (failure) {
+    g_propagate_error(error, failure);
+    return FALSE;
+  }
+  if (!*n)
+    return TRUE;
+  c->pass->n_images = *n;
+  c->pass->tensors = tensors;
+  c->pass->decisions.bias = 2 * GATE_BOUND; /* all gates open */
+  vitgate__team_run(c->team, run_forward, c);
+  keep_images(c, room);
+  if (!check_finite(c, *n, error))
+    return FALSE;
+  if (c->n_images <= SENSITIVITY_IMAGES)
+    sensitivity_add(sensitivity, c->pass, c->n_images - *n);
+  return TRUE;
+}
+
 static gboolean take_images(Probe *c, const ProbeOptions *options, Sensitivity *sensitivity,
                             ImageSource source, gpointer data, GError **error)
 {
   const guint size = c->network->description->image_size;
   g_autofree real *tensors = g_new(real, (gsize)c->pass->capacity * 3 * size * size);
-  GError *failure = NULL;
+  Progress progress = progress_start(options->max_images, "images");
+  gboolean fine = TRUE;
   gsize room = 0;
-  while (c->n_images < options->max_images) {
+  for (guint n = 1; fine && n && c->n_images < options->max_images;) {
     const guint most = MIN(c->pass->capacity, options->max_images - c->n_images);
-    const guint n = source(data, tensors, most, &failure);
-    if (failure) {
-      g_propagate_error(error, failure);
-      return FALSE;
-    }
-    if (!n)
-      break;
-    c->pass->n_images = n;
-    c->pass->tensors = tensors;
-    c->pass->decisions.bias = 2 * GATE_BOUND; /* all gates open */
-    vitgate__team_run(c->team, run_forward, c);
-    keep_images(c, &room);
-    if (!check_finite(c, n, error))
-      return FALSE;
-    if (c->n_images <= SENSITIVITY_IMAGES)
-      sensitivity_add(sensitivity, c->pass, c->n_images - n);
+    fine = take_batch(c, most, sensitivity, source, data, tensors, &room, &n, error);
+    progress_update(&progress, c->n_images);
   }
-  if (!c->n_images)
+  progress_clear(&progress);
+  if (fine && !c->n_images)
     vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "there are no images to calibrate on");
-  return c->n_images > 0;
+  return fine && c->n_images > 0;
 }
 
 /* Room for the products of the moments and of the sensitivity, beside those of the pass. */

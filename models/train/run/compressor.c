@@ -60,12 +60,14 @@ static Ranking **rank(const Run *run, Network *network, Team *team, Probe **prob
 {
   const RunOptions *o = run->options;
   const StaticCutOptions how = { .max_images = o->calibration_images,
+                                 .threads = o->threads,
                                  .ridge = RIDGE,
                                  .weights = o->folder_weights,
                                  .n_weights = o->n_folder_weights,
                                  .bf16 = matmul_prefers_bf16() };
-  run_log_note(run->log, "ranking heads and neurons on up to %u photographs",
-               o->calibration_images);
+  run_log_note(
+      run->log, "ranking heads and neurons on up to %u photographs",
+      MIN(o->calibration_images, run->collection->items->len - run->collection->n_held_out));
   return static_cut_rank(network, team, run->collection, &how, probe, error);
 }
 
@@ -330,8 +332,9 @@ static gboolean run_stages(Run *run, GError **error)
 {
   const RunOptions *o = run->options;
   const gboolean resumed = run_can_resume(run);
-  if (!o->static_only && !(run->held_out = held_out_new(run->collection, run->teacher, DIAL_IMAGES,
-                                                        o->batch, o->classes != NULL, error)))
+  if (!o->static_only &&
+      !(run->held_out = held_out_new(run->collection, run->teacher, DIAL_IMAGES, o->batch,
+                                     o->threads, o->classes != NULL, error)))
     return FALSE;
   if (!(resumed ? run_resume(run, error) : start(run, error)))
     return FALSE;

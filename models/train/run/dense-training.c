@@ -165,7 +165,7 @@ static gboolean train(Run *run, GError **error)
   const RunOptions *o = run->options;
   if (run->collection->n_held_out &&
       !(run->held_out = held_out_new(run->collection, run->teacher, WATCHED_IMAGES, o->batch,
-                                     o->classes != NULL, error)))
+                                     o->threads, o->classes != NULL, error)))
     return FALSE;
   run->steps = o->steps;
   const gboolean ready =

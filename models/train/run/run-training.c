@@ -288,7 +288,8 @@ gboolean run_train(Run *run, GError **error)
                                           .n_weights = o->n_folder_weights,
                                           .seed = o->seed },
                                .augmentation = &augmentation,
-                               .batch_size = o->batch };
+                               .batch_size = o->batch,
+                               .threads = o->threads };
   g_autoptr(Batches) batches = batches_new(run->collection, &how, error);
   if (!batches)
     return FALSE;
