@@ -23,10 +23,9 @@ static gboolean add_class_position(Change *c)
   const gsize zeros = position->n_bytes / position->shape[1] * prefix;
   guint8 *data =
       vitgate__safetensors_allocate(c->file, position->name, position->n_bytes + zeros, c->error);
-  if (!data)
+  if (!data || !vitgate__tensor_copy(data + zeros, position, c->error))
     return FALSE;
   memset(data, 0, zeros); /* 0.0 in every type of floats */
-  memcpy(data + zeros, position->data, position->n_bytes);
   position->data = data;
   position->shape[1] += prefix;
   position->n_bytes += zeros;

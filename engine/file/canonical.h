@@ -8,6 +8,6 @@
 /* Changes the tensors of @file, which have timm's names.
  * @class_token: the head reads the class token, even if there is an fc_norm
  * @no_class_position: (out): whether zeros were added for the class token
- * Returns: FALSE with VITGATE_ERROR_TENSOR, _UNSUPPORTED or _MEMORY */
+ * Returns: FALSE with VITGATE_ERROR_TENSOR, _UNSUPPORTED, _IO or _MEMORY */
 gboolean vitgate__canonicalize(Safetensors *file, gboolean class_token, gboolean *no_class_position,
                                GError **error);

@@ -9,7 +9,7 @@ static gboolean apply_rgb(const JsonFields *fields, const char *field, double le
   return !vitgate__fields_has(fields, field) ||
          vitgate__json_get_rgb(fields->object, field, least, 1, rgb) ||
          vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, field,
-                               "three numbers up to 1, red, green and blue");
+                               "three numbers up to 1: red, green and blue");
 }
 
 static gboolean set_resize(const JsonFields *fields, const char *field, double resize,
@@ -17,7 +17,7 @@ static gboolean set_resize(const JsonFields *fields, const char *field, double r
 {
   if (!(resize >= d->image_size && resize <= 4 * DESCRIPTION_MAX_IMAGE)) {
     g_autofree char *expected =
-        g_strdup_printf("an image of %u to %u pixels before the crop of %u", d->image_size,
+        g_strdup_printf("a resized image of %u to %u pixels, before the crop to %u", d->image_size,
                         4 * DESCRIPTION_MAX_IMAGE, d->image_size);
     return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, field, expected);
   }
@@ -25,14 +25,15 @@ static gboolean set_resize(const JsonFields *fields, const char *field, double r
   return TRUE;
 }
 
-/* The crop's share of the resized image; both libraries round the latter down. */
+/* crop_pct is the crop's share of the resized image. Both libraries round the size of the latter
+ * down. */
 static gboolean apply_crop_share(const JsonFields *fields, Description *d)
 {
   double share;
   if (!vitgate__json_get_number(json_object_get_member(fields->object, "crop_pct"), &share) ||
       !(share > 0 && share <= 1))
     return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, "crop_pct",
-                                 "a number above 0 and up to 1");
+                                 "a number above 0 and at most 1");
   return set_resize(fields, "crop_pct", floor(d->image_size / share), d);
 }
 
@@ -50,7 +51,7 @@ static gboolean check_input_size(const JsonFields *fields, const Description *d)
   if (valid || !vitgate__fields_has(fields, "input_size"))
     return TRUE;
   g_autofree char *text =
-      g_strdup_printf("[3,%u,%u], as the weights have it", d->image_size, d->image_size);
+      g_strdup_printf("[3,%u,%u], as in the weights", d->image_size, d->image_size);
   return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, "input_size", text);
 }
 
@@ -71,7 +72,7 @@ gboolean vitgate__config_apply_timm_pixels(const JsonFields *fields, Description
 
 /* ---- Hugging Face ---- */
 
-/* Absent: as its library does without. */
+/* @otherwise: the default of Hugging Face's library, for an absent field */
 static gboolean read_flag(const JsonFields *fields, const char *field, gboolean otherwise)
 {
   gboolean flag = otherwise;
@@ -79,7 +80,7 @@ static gboolean read_flag(const JsonFields *fields, const char *field, gboolean 
   return flag;
 }
 
-/* A number, or an object with the shorter side, or one with two sides that are alike. */
+/* Reads a number, or an object with the shorter side or two equal sides. */
 static gboolean read_size(const JsonFields *fields, const char *field, guint64 *size)
 {
   JsonNode *node = json_object_get_member(fields->object, field);
@@ -93,7 +94,7 @@ static gboolean read_size(const JsonFields *fields, const char *field, guint64 *
        vitgate__json_get_count(json_object_get_member(object, "width"), size) && height == *size))
     return TRUE;
   return vitgate__field_refuse(fields, VITGATE_ERROR_UNSUPPORTED, field,
-                               "shortest_edge, or height and width that are equal");
+                               "shortest_edge, or equal height and width");
 }
 
 static gboolean apply_sizes(const JsonFields *fields, Description *d)
@@ -103,7 +104,7 @@ static gboolean apply_sizes(const JsonFields *fields, Description *d)
   guint64 size, crop = d->image_size;
   if (crops && vitgate__fields_has(fields, "crop_size") && !read_size(fields, "crop_size", &crop))
     return FALSE;
-  g_autofree char *expected = g_strdup_printf("%u, as the weights have it", d->image_size);
+  g_autofree char *expected = g_strdup_printf("%u, as in the weights", d->image_size);
   if (crop != d->image_size)
     return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, "crop_size", expected);
   if (!vitgate__fields_has(fields, "size"))
@@ -112,7 +113,8 @@ static gboolean apply_sizes(const JsonFields *fields, Description *d)
     return FALSE;
   if (size == d->image_size && vitgate__fields_has(fields, "crop_pct"))
     return apply_crop_share(fields, d);
-  /* Without a crop the whole image is squeezed into the square; here its edges are cropped. */
+  /* Without a crop, their library squeezes the whole image into the square. Here the edges are
+   * cropped. */
   if (!crops && size != d->image_size)
     return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, "size", expected);
   return set_resize(fields, "size", (double)size, d);
@@ -142,7 +144,7 @@ static gboolean check_rescaling(const JsonFields *fields)
                                  &factor) ||
        fabs(factor * 255 - 1) > 1e-3))
     return vitgate__field_refuse(fields, VITGATE_ERROR_UNSUPPORTED, "rescale_factor",
-                                 "1/255: pixels from 0 to 1");
+                                 "1/255, for pixels from 0 to 1");
   return TRUE;
 }
 

@@ -9,9 +9,10 @@
 
 /* ---- Reading ---- */
 
-/* Returns: FALSE where the file is there but of no use */
-static gboolean read_object(const char *path, JsonNode **node, GError **error)
+/* Returns: FALSE if the file exists but cannot be used */
+static gboolean read_object(const char *path, FileStamp *stamp, JsonNode **node, GError **error)
 {
+  *stamp = vitgate__stamp_of_path(path);
   if (!g_file_test(path, G_FILE_TEST_EXISTS))
     return TRUE;
   *node = vitgate__json_read_object(path, VITGATE_ERROR_METADATA, error);
@@ -23,8 +24,16 @@ gboolean vitgate__config_read(Config *config, const char *weights, GError **erro
   g_autofree char *folder = g_path_get_dirname(weights);
   *config = (Config){ .path = g_build_filename(folder, "config.json", NULL),
                       .pixels_path = g_build_filename(folder, "preprocessor_config.json", NULL) };
-  return read_object(config->path, &config->network, error) &&
-         read_object(config->pixels_path, &config->pixels, error);
+  return read_object(config->path, &config->stamp, &config->network, error) &&
+         read_object(config->pixels_path, &config->pixels_stamp, &config->pixels, error);
+}
+
+void vitgate__config_identify(const Config *config, Identity *identity)
+{
+  if (!config->path)
+    return;
+  vitgate__identity_add(identity, config->path, config->stamp);
+  vitgate__identity_add(identity, config->pixels_path, config->pixels_stamp);
 }
 
 void vitgate__config_clear(Config *config)
@@ -37,7 +46,7 @@ void vitgate__config_clear(Config *config)
 
 /* ---- Fields ---- */
 
-/* Returns: whether @field is absent or @value */
+/* Returns: whether @field is absent or equal to @value */
 static gboolean check_count(const JsonFields *fields, const char *field, guint value)
 {
   guint64 found;
@@ -45,7 +54,7 @@ static gboolean check_count(const JsonFields *fields, const char *field, guint v
       (vitgate__json_get_count(json_object_get_member(fields->object, field), &found) &&
        found == value))
     return TRUE;
-  g_autofree char *expected = g_strdup_printf("%u, as the weights have it", value);
+  g_autofree char *expected = g_strdup_printf("%u, as in the weights", value);
   return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, field, expected);
 }
 
@@ -60,7 +69,7 @@ static gboolean check_word(const JsonFields *fields, const char *field, const ch
   return vitgate__field_refuse(fields, VITGATE_ERROR_UNSUPPORTED, field, expected);
 }
 
-/* ---- What is not in the weights ---- */
+/* ---- Fields that the weights do not show ---- */
 
 static JsonFields network_fields(const Config *config, GError **error)
 {
@@ -98,13 +107,13 @@ gboolean vitgate__config_hint(const Config *config, Hints *hints, GError **error
                                  &hints->layer_norm_eps) ||
        !(hints->layer_norm_eps > 0 && hints->layer_norm_eps <= 1)))
     return vitgate__field_refuse(&fields, VITGATE_ERROR_METADATA, "layer_norm_eps",
-                                 "a number above 0 and up to 1");
+                                 "a number above 0 and at most 1");
   return TRUE;
 }
 
 /* ---- Labels ---- */
 
-/* "LABEL_7" is what is written where there are no names. */
+/* Hugging Face writes "LABEL_7" if class 7 has no name. */
 static gboolean is_nameless(const char *label, guint i)
 {
   g_autofree char *number = g_strdup_printf("LABEL_%u", i);
@@ -120,7 +129,7 @@ static gboolean refuse_labels(const JsonFields *fields, const char *field, guint
   return FALSE;
 }
 
-/* Hugging Face's: { "0": "tench", … } */
+/* Reads Hugging Face's labels: { "0": "tench", … } */
 static gboolean apply_id2label(const JsonFields *fields, Description *d)
 {
   JsonObject *names = vitgate__json_get_object(fields->object, "id2label");
@@ -146,7 +155,8 @@ static gboolean apply_id2label(const JsonFields *fields, Description *d)
   return TRUE;
 }
 
-/* timm's: label_names are ids where label_descriptions tell what each of them is. */
+/* Reads timm's labels. If there are label_descriptions, they hold the labels, and label_names holds
+ * their ids. */
 static gboolean apply_label_names(const JsonFields *fields, Description *d)
 {
   JsonArray *names = vitgate__json_get_array(fields->object, "label_names");
@@ -172,7 +182,7 @@ static gboolean apply_label_names(const JsonFields *fields, Description *d)
   return TRUE;
 }
 
-/* ---- All of it ---- */
+/* ---- The whole ---- */
 
 static gboolean check_image_size(const JsonFields *fields, const Description *d)
 {
@@ -183,21 +193,21 @@ static gboolean check_image_size(const JsonFields *fields, const Description *d)
     guint64 side;
     if (!vitgate__json_get_count(json_array_get_element(sides, i), &side) ||
         side != d->image_size) {
-      g_autofree char *expected = g_strdup_printf("%u, as the weights have it", d->image_size);
+      g_autofree char *expected = g_strdup_printf("%u, as in the weights", d->image_size);
       return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, "image_size", expected);
     }
   }
   return TRUE;
 }
 
-/* timm's mean is of tokens before their norm. */
+/* timm computes the mean of the tokens before their norm. */
 static gboolean check_pooling(const JsonFields *fields, const Description *d)
 {
   const char *pool = vitgate__json_get_string(fields->object, "global_pool");
   return !pool || !strcmp(pool, d->mean_pooling ? "avg" : "token") ||
          vitgate__field_refuse(fields, VITGATE_ERROR_UNSUPPORTED, "global_pool",
-                               d->mean_pooling ? "avg, for there is an fc_norm"
-                                               : "token, for there is no fc_norm");
+                               d->mean_pooling ? "avg, because the weights have an fc_norm"
+                                               : "token, because the weights have no fc_norm");
 }
 
 static gboolean check_qkv_bias(const JsonFields *fields, const Description *d)
@@ -207,11 +217,11 @@ static gboolean check_qkv_bias(const JsonFields *fields, const Description *d)
          (vitgate__json_get_boolean(json_object_get_member(fields->object, "qkv_bias"), &biased) &&
           biased == !d->qkv_unbiased) ||
          vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, "qkv_bias",
-                               d->qkv_unbiased ? "false, as the weights have it"
-                                               : "true, as the weights have it");
+                               d->qkv_unbiased ? "false, as in the weights"
+                                               : "true, as in the weights");
 }
 
-/* Both dialects at once: no field of one means something else in the other. */
+/* Checks the fields of both libraries at once: no field means something else in the other. */
 static gboolean apply_network(const JsonFields *fields, Description *d)
 {
   static const char *const types[] = { "vit", "deit", NULL }, *const functions[] = { "gelu", NULL };
@@ -235,7 +245,7 @@ gboolean vitgate__config_apply(const Config *config, Description *d, GError **er
   if (config->network) {
     const JsonFields fields = network_fields(config, error);
     JsonFields timm = fields;
-    /* timm wrote these into the file itself, before it gave them an object of their own. */
+    /* Early versions of timm have these fields at the top level, without an object of their own. */
     if (vitgate__fields_has(&fields, "pretrained_cfg"))
       timm.object = vitgate__json_get_object(fields.object, "pretrained_cfg");
     if (!timm.object)

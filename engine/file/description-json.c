@@ -48,8 +48,7 @@ static gboolean read_blocks(const JsonFields *fields, Description *d)
 {
   JsonArray *array = vitgate__json_get_array(fields->object, "blocks");
   if (!array || json_array_get_length(array) != d->depth)
-    return vitgate__field_fail(fields, "blocks",
-                               "an array with one object for each of depth blocks");
+    return vitgate__field_fail(fields, "blocks", "an array of depth objects, one for each block");
   d->blocks = g_new0(BlockShape, d->depth);
   for (guint i = 0; i < d->depth; i++) {
     JsonNode *node = json_array_get_element(array, i);
@@ -119,8 +118,8 @@ static gboolean read_point(const JsonFields *fields, guint depth, CalibrationPoi
 /* Without the field the model has no dial. */
 static gboolean read_calibration(const JsonFields *parent, Description *d)
 {
-  const char *expected = "points with compute ascending, agreement, gate_bias and one of "
-                         "merge_thresholds for each block";
+  const char *expected = "points in ascending order of compute, with agreement, gate_bias and one "
+                         "of merge_thresholds for each block";
   if (!json_object_has_member(parent->object, "calibration"))
     return TRUE;
   JsonArray *array = vitgate__json_get_array(parent->object, "calibration");
@@ -157,7 +156,7 @@ static gboolean read_agreement(const JsonFields *parent, Description *d)
         (!vitgate__json_get_number(json_object_get_member(object, name), share) ||
          !(*share >= 0 && *share <= 1)))
       return vitgate__field_fail(parent, "precision_agreement",
-                                 "shares from 0 to 1 of float32, bf16 and int8");
+                                 "shares from 0 to 1 for float32, bf16 and int8");
   }
   return TRUE;
 }

@@ -70,8 +70,8 @@ static guint infer_head_dim(const Safetensors *file, guint dim, guint heads, GEr
     return dim / heads;
   vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
                      heads ? "%s: %u dimensions do not divide into %u heads"
-                           : "%s: %u dimensions do not divide into heads of 64: the "
-                             "number of heads is needed (vitgate import --heads)",
+                           : "%s: %u dimensions do not divide into heads of 64; give the "
+                             "number of heads (vitgate import --heads)",
                      vitgate__safetensors_get_path(file), dim, heads);
   return 0;
 }

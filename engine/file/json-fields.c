@@ -50,7 +50,7 @@ gboolean vitgate__read_number(const JsonFields *fields, const char *field, doubl
   if (vitgate__json_get_number(json_object_get_member(fields->object, field), value) &&
       *value > 0 && *value <= max)
     return TRUE;
-  g_autofree char *expected = g_strdup_printf("a number above 0 and up to %g", max);
+  g_autofree char *expected = g_strdup_printf("a number above 0 and at most %g", max);
   return vitgate__field_fail(fields, field, expected);
 }
 

@@ -3,13 +3,13 @@
 #include <string.h>
 
 const char vitgate__pickle_advice[] =
-    "is pickled by PyTorch, and a pickle can run any code when it is opened: save it in Python as "
-    "safetensors: \"import torch, safetensors.torch as s; w = torch.load('IN', map_location='cpu', "
+    "is pickled by PyTorch, and opening a pickle can run any code; save it as safetensors in "
+    "Python: \"import torch, safetensors.torch as s; w = torch.load('IN', map_location='cpu', "
     "weights_only=True)\" and \"s.save_file({k: v.contiguous() for k, v in w.get('model', "
     "w).items()}, 'OUT.safetensors')\"";
 
 static const char lfs_pointer[] =
-    "is a Git LFS pointer, not the file it points to: fetch that with \"git lfs pull\"";
+    "is a Git LFS pointer, not the file itself; fetch the file with \"git lfs pull\"";
 
 const char *vitgate__other_format_describe(const char *bytes, gsize n_bytes)
 {

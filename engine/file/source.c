@@ -49,6 +49,30 @@ Source *vitgate__source_open(const char *path, GError **error)
              : NULL;
 }
 
+Identity *vitgate__source_identify(const Source *source)
+{
+  Identity *identity = vitgate__identity_new();
+  vitgate__safetensors_identify(source->file, identity);
+  vitgate__config_identify(&source->config, identity);
+  return identity;
+}
+
+gboolean vitgate__source_check_unchanged(const Source *source, GError **error)
+{
+  const char *path = vitgate__safetensors_get_path(source->file);
+  Identity *identity = vitgate__source_identify(source);
+  const gboolean same = vitgate__identity_matches_folder(identity, path);
+  vitgate__identity_free(&identity);
+  if (!vitgate__safetensors_check_unchanged(source->file, error))
+    return FALSE;
+  if (!same)
+    vitgate__set_error(error, VITGATE_ERROR_IO,
+                       "%s: a shard or a configuration beside it was replaced while it was being "
+                       "read",
+                       path);
+  return same;
+}
+
 void vitgate__source_close(Source **source)
 {
   Source *s = g_steal_pointer(source);

@@ -22,6 +22,13 @@ char *vitgate__source_find(const char *path, GError **error);
  * _TENSOR, _METADATA or _MEMORY */
 Source *vitgate__source_open(const char *path, GError **error);
 
+/* Returns: (transfer full): all files that were read, and those that were looked for */
+Identity *vitgate__source_identify(const Source *source);
+
+/* Checks that no file was written to or replaced, so that what was read belongs together.
+ * Returns: FALSE with VITGATE_ERROR_IO */
+gboolean vitgate__source_check_unchanged(const Source *source, GError **error);
+
 /* Nulls *@source, which may be NULL. */
 void vitgate__source_close(Source **source);
 

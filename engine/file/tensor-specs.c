@@ -40,8 +40,8 @@ const Tensor *vitgate__find_shaped(const Safetensors *file, const char *name, gu
     const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
     vitgate__set_error(
         error, VITGATE_ERROR_UNSUPPORTED,
-        "%s: no tensor '%s', which every ViT, DeiT and T2T-ViT for classification has (found "
-        "%u tensors, the first named '%s')",
+        "%s: no tensor '%s', which every ViT, DeiT and T2T-ViT classifier has (found %u tensors, "
+        "the first named '%s')",
         path, name, n_tensors, n_tensors ? tensors[0].name : "");
   }
   return NULL;

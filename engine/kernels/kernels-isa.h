@@ -1,5 +1,5 @@
-/* Vectors of the instruction set that this file is compiled for. ISA, the set's name, comes from
- * the build. */
+/* Vectors of the instruction set that this file is compiled for. The build defines ISA, the name of
+ * the set. */
 #pragma once
 
 #include <string.h>
@@ -47,7 +47,7 @@ static inline vec zero(void)
   return (vec){ 0 };
 }
 
-/* Subtracting zero leaves every value as it is, so nothing remains of it but the broadcast. */
+/* Subtracting zero changes no value, so the compiler keeps only the broadcast. */
 static inline vec splat(float value)
 {
   return value - zero();
@@ -58,8 +58,8 @@ static inline vec select_vector(ivec mask, vec a, vec b)
   return (vec)(((ivec)a & mask) | ((ivec)b & ~mask));
 }
 
-/* Of a NaN and a number, the second argument. GCC 12 takes three instructions for either unless
- * told the one that exists. */
+/* Returns the second argument if one of them is a NaN. The intrinsics avoid the three instructions
+ * that GCC 12 generates for a comparison and a selection. */
 static inline vec max_vector(vec a, vec b)
 {
 #if defined(ISA_AVX512)
@@ -82,13 +82,13 @@ static inline vec min_vector(vec a, vec b)
 #endif
 }
 
-/* For |x| below 2^22: adding 1.5 * 2^23 leaves no bits for a fraction. */
+/* Rounds |x| below 2^22: after adding 1.5 * 2^23 no bits are left for a fraction. */
 static inline vec round_vector(vec x)
 {
   return (x + 12582912.0f) - 12582912.0f;
 }
 
-/* GCC 12 takes a dozen instructions for these conversions unless told the one that exists. */
+/* The intrinsics avoid the dozen instructions that GCC 12 generates for these conversions. */
 static inline vec bytes_to_floats(const guint8 *p)
 {
 #if defined(ISA_AVX512)
@@ -114,73 +114,77 @@ static inline bytes floats_to_bytes(vec v)
 #endif
 }
 
+/* f(lane, h) for each lane. A shuffle takes its lanes as constants, so macros list them. */
+#if LANES == 16
+#define EACH_LANE(f, h)                                                                            \
+  f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h), f(8, h), f(9, h),        \
+      f(10, h), f(11, h), f(12, h), f(13, h), f(14, h), f(15, h)
+#elif LANES == 8
+#define EACH_LANE(f, h) f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h)
+#else
+#define EACH_LANE(f, h) f(0, h), f(1, h), f(2, h), f(3, h)
+#endif
+
+#define LANE_NUMBER(i, h)  (i)
+#define LANE_SWAPPED(i, h) ((i) ^ (h))
+#define LANE_UPPER(i, h)   ((i) & (h) ? LANES + (i) - (h) : (i))
+#define LANE_LOWER(i, h)   ((i) & (h) ? LANES + (i) : (i) + (h))
+
 static inline ivec lane_numbers(void)
 {
-#if LANES == 16
-  return (ivec){ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
-#elif LANES == 8
-  return (ivec){ 0, 1, 2, 3, 4, 5, 6, 7 };
-#else
-  return (ivec){ 0, 1, 2, 3 };
-#endif
+  return (ivec){ EACH_LANE(LANE_NUMBER, 0) };
 }
 
-static inline vec swap_lanes(vec v, gint32 distance)
-{
-  return __builtin_shuffle(v, lane_numbers() ^ distance);
-}
+/* Exchanges neighbouring groups of @distance lanes of a vec. */
+#define SWAP_LANES(v, distance) __builtin_shufflevector((v), (v), EACH_LANE(LANE_SWAPPED, distance))
 
 static inline float add_lanes(vec v)
 {
 #if LANES >= 16
-  v += swap_lanes(v, 8);
+  v += SWAP_LANES(v, 8);
 #endif
 #if LANES >= 8
-  v += swap_lanes(v, 4);
+  v += SWAP_LANES(v, 4);
 #endif
-  v += swap_lanes(v, 2);
-  v += swap_lanes(v, 1);
+  v += SWAP_LANES(v, 2);
+  v += SWAP_LANES(v, 1);
   return v[0];
 }
 
 static inline float max_lanes(vec v)
 {
 #if LANES >= 16
-  v = max_vector(v, swap_lanes(v, 8));
+  v = max_vector(v, SWAP_LANES(v, 8));
 #endif
 #if LANES >= 8
-  v = max_vector(v, swap_lanes(v, 4));
+  v = max_vector(v, SWAP_LANES(v, 4));
 #endif
-  v = max_vector(v, swap_lanes(v, 2));
-  v = max_vector(v, swap_lanes(v, 1));
+  v = max_vector(v, SWAP_LANES(v, 2));
+  v = max_vector(v, SWAP_LANES(v, 1));
   return v[0];
 }
 
-/* One step of a transposition: exchanges the off-diagonal blocks of @h lanes by @h rows. */
-static inline __attribute__((always_inline)) void exchange_blocks(vec v[LANES], const gint32 h)
-{
-  const ivec lane = lane_numbers(), high = (lane & h) != 0;
-  const ivec upper = (high & (LANES + lane - h)) | (~high & lane);
-  const ivec lower = (high & (LANES + lane)) | (~high & (lane + h));
-#pragma GCC unroll 16
-  for (gint32 i = 0; i < LANES; i++)
-    if (!(i & h)) {
-      vec a = v[i], b = v[i + h];
-      v[i] = __builtin_shuffle(a, b, upper);
-      v[i + h] = __builtin_shuffle(a, b, lower);
-    }
-}
+/* One step of a transposition: swaps the off-diagonal blocks of @h lanes by @h rows. */
+#define EXCHANGE_BLOCKS(v, h)                                                                      \
+  _Pragma("GCC unroll 16") for (gint32 i = 0; i < LANES; i++)                                      \
+  {                                                                                                \
+    if (i & (h))                                                                                   \
+      continue;                                                                                    \
+    const vec a = (v)[i], b = (v)[i + (h)];                                                        \
+    (v)[i] = __builtin_shufflevector(a, b, EACH_LANE(LANE_UPPER, h));                              \
+    (v)[i + (h)] = __builtin_shufflevector(a, b, EACH_LANE(LANE_LOWER, h));                        \
+  }
 
 static inline __attribute__((always_inline)) void transpose(vec v[LANES])
 {
 #if LANES >= 16
-  exchange_blocks(v, 8);
+  EXCHANGE_BLOCKS(v, 8);
 #endif
 #if LANES >= 8
-  exchange_blocks(v, 4);
+  EXCHANGE_BLOCKS(v, 4);
 #endif
-  exchange_blocks(v, 2);
-  exchange_blocks(v, 1);
+  EXCHANGE_BLOCKS(v, 2);
+  EXCHANGE_BLOCKS(v, 1);
 }
 
 void KERNEL(interleave_rows)(float *out, const guint8 *in, gsize in_stride, guint n_rows, guint n);

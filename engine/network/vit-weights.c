@@ -7,7 +7,8 @@
 #include "file/architecture.h"
 #include "network/weight-loader.h"
 
-/* The tail's queries are computed for other rows than its keys and values. */
+/* Loads the tail's queries as a separate layer: they are computed for other rows than its keys and
+ * values. */
 static void load_tail(WeightLoader *loader, Block *block, const char *name, gboolean biased,
                       guint width, guint dim)
 {
@@ -84,13 +85,13 @@ static Linear load_patch(WeightLoader *loader, const Description *d)
   return vitgate__load_packed(loader, loader->precision, loader->scratch, bias, d->dim, n_values);
 }
 
-/* Floats for all packed weights, and for the largest layer before it is packed. */
+/* Measures the floats that all packed weights take, and the largest layer before it is packed. */
 static void measure(const Description *d, VitgatePrecision precision, gsize *total, gsize *largest)
 {
   g_autoptr(GArray) specs = vitgate__description_tensors(d);
   vitgate__load_measure(specs, precision, total, largest);
-  *total += vitgate__linear_size(precision, 32, d->dim); /* the tail's queries are a layer of their
-                                                            own, and fill a panel */
+  /* The tail's queries are a separate layer, which fills whole panels. */
+  *total += vitgate__linear_size(precision, 32, d->dim);
 }
 
 static void load_all(WeightLoader *loader, Vit *vit)
@@ -101,10 +102,8 @@ static void load_all(WeightLoader *loader, Vit *vit)
   vit->embedding = load_embedding(loader, vit);
   vit->patch = load_patch(loader, d);
   vit->blocks = g_new0(Block, d->depth);
-  for (guint i = 0; i < d->depth && !loader->failed; i++) {
+  for (guint i = 0; i < d->depth && !loader->failed; i++)
     vit->blocks[i] = load_block(loader, d, i);
-    vitgate__safetensors_forget_pages(loader->file);
-  }
   vit->norm = vitgate__load_norm(loader, d->mean_pooling ? "fc_norm" : "norm", d->dim);
   vit->head = vitgate__load_linear(loader, "head", TRUE, d->n_classes, d->dim);
   if (d->distilled)

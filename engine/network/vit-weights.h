@@ -31,7 +31,7 @@ typedef struct {
 
 /* Reads, checks and packs the weights of a file that fits @description, which must outlive them.
  * @precision: not AUTO
- * Returns: (transfer full): the weights, or NULL with VITGATE_ERROR_TENSOR or _MEMORY */
+ * Returns: (transfer full): the weights, or NULL with VITGATE_ERROR_TENSOR, _IO or _MEMORY */
 Vit *vitgate__vit_load(const Description *description, const Safetensors *file,
                        VitgatePrecision precision, GError **error);
 

@@ -41,6 +41,7 @@ static gsize carve_image(ImageState *image, float *memory, const Description *d)
     { &image->x, (gsize)tokens * d->dim },
     { &image->size, tokens },
     { &image->offsets, tokens },
+    { &image->sums, vitgate__token_sums_size(tokens, d->dim) },
   };
   return vitgate__carve(parts, G_N_ELEMENTS(parts), memory);
 }

@@ -4,6 +4,7 @@
 #include "base/team.h"
 #include "network/dial.h"
 #include "network/merge.h"
+#include "network/token-mean.h"
 #include "network/vit-weights.h"
 
 /* Rows that go through the products of a module together, so that their activations stay in the
@@ -37,6 +38,7 @@ typedef struct {
   float *x;        /* [n_tokens][dim] */
   float *size;     /* [n_tokens] patches that a token stands for */
   float *offsets;  /* [n_tokens, rounded up] log size, scaled to be added to unscaled scores */
+  float *sums;     /* of the patch tokens: token-mean.h */
   gboolean merged; /* some size is not 1 */
   guint n_tokens;
   float logit; /* of the current gate */

@@ -39,23 +39,20 @@ static void embed(const Job *job, const float *tensor)
   }
 }
 
-/* mean[dim] of the patch tokens, each as often as it stands for patches */
+/* mean[dim] of the patch tokens, for the member that leads; all members that share the image call
+ * it. */
 static void average_patches(const Job *job, float *mean)
 {
-  const guint dim = job->vit->description->dim, prefix = job->vit->n_prefix;
   const ImageState *image = job->image;
-  float n = 0.0f;
-  memset(mean, 0, dim * sizeof *mean);
-  for (guint t = prefix; t < image->n_tokens; t++) {
-    n += image->size[t];
-    for (guint i = 0; i < dim; i++)
-      mean[i] += image->size[t] * image->x[(gsize)t * dim + i];
-  }
-  for (guint i = 0; i < dim; i++)
-    mean[i] /= n;
+  const guint n = image->n_tokens, prefix = job->vit->n_prefix, dim = job->vit->description->dim;
+  wait_for_others(job);
+  vitgate__token_sums(image->sums, image->x, image->size, n, prefix, dim, job->first, job->last);
+  wait_for_others(job);
+  if (job->leads)
+    vitgate__token_mean(mean, image->sums, image->size, n, prefix, dim);
 }
 
-/* norm[n_prefix][dim]: what the heads see */
+/* norm[n_prefix][dim]: what the heads see, of the class tokens or of the mean in features */
 static void pool(const Job *job)
 {
   const Vit *vit = job->vit;
@@ -64,7 +61,6 @@ static void pool(const Job *job)
     vitgate__vit_normalize(job, &vit->norm, 0, vit->n_prefix);
     return;
   }
-  average_patches(job, job->scratch->features);
   vitgate__normalize(&vit->norm, d->layer_norm_eps, job->scratch->norm, job->scratch->features,
                      d->dim, 1);
   job->image->outcome.n_tokens = job->image->n_tokens;
@@ -76,7 +72,10 @@ static void classify(const Job *job, float *logits)
 {
   const Vit *vit = job->vit;
   const Description *d = vit->description;
-  wait_for_others(job);
+  if (d->mean_pooling)
+    average_patches(job, job->scratch->features);
+  else
+    wait_for_others(job);
   if (!job->leads)
     return;
   pool(job);
@@ -142,11 +141,11 @@ static void weigh_image(const Job *job, const Gate *gate)
 {
   const Description *d = job->vit->description;
   ImageState *image = job->image;
-  wait_for_others(job);
+  float *features = job->scratch->features;
+  average_patches(job, features + d->dim);
   if (job->leads) {
-    image->logit =
-        vitgate__gate_logit(gate, job->scratch->features, image->x, image->size, image->n_tokens,
-                            job->vit->n_prefix, d->dim, (float)d->layer_norm_eps);
+    memcpy(features, image->x, d->dim * sizeof *features);
+    image->logit = vitgate__gate_logit(gate, features, d->dim, (float)d->layer_norm_eps);
     image->outcome.gmacs += vitgate__gate_gmacs(d->dim);
   }
   wait_for_others(job);

@@ -75,7 +75,7 @@ static gboolean choose_products(TrainBench *bench, GError **error)
     return TRUE;
   g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
               "--precision is \"%s\", expected float32%s", wanted,
-              matmul_has_bf16() ? " or bf16" : "; this CPU has no products of bf16");
+              matmul_has_bf16() ? " or bf16" : "; this CPU has no instructions for bf16");
   return FALSE;
 }
 

@@ -74,6 +74,25 @@ static void convert_to_bf16(guint16 *out, const float *values, gsize n)
   }
 }
 
+/* IEEE 754 binary32 to binary16: nearest, ties to even.
+ * @value: at most MAX_FLOAT16 in size */
+static guint16 float_to_half(float value)
+{
+  union {
+    float value;
+    guint32 bits;
+  } u = { value };
+  const guint32 sign = u.bits & 0x80000000;
+  u.bits ^= sign;
+  if (u.value < 0x1p-14f) {
+    u.value += 0.5f; /* leaves the subnormal's ten bits at the end of the mantissa */
+    u.bits -= 0x3f000000;
+  } else {
+    u.bits = (u.bits - 0x38000000 + 0xfff + (u.bits >> 13 & 1)) >> 13;
+  }
+  return (guint16)(sign >> 16 | u.bits);
+}
+
 /* Rounds as the engine does when it loads float weights, so that both get the same integers. A
  * scale in a file is positive: a row of zeros has the scale 1. */
 static void convert_to_int8(gint8 *out, float *scales, const float *values, gsize rows,
@@ -116,8 +135,9 @@ void encoded_tensors_add(EncodedTensors *storage, const char *name, const guint6
   } else if (type == TENSOR_BF16) {
     convert_to_bf16(data, values, n);
   } else if (type == TENSOR_F16) {
+    guint16 *halves = data;
     for (gsize i = 0; i < n; i++)
-      ((_Float16 *)data)[i] = (_Float16)values[i];
+      halves[i] = float_to_half(values[i]);
   } else {
     memcpy(data, values, n * sizeof *values);
   }
@@ -129,7 +149,7 @@ void encoded_tensors_round(VitgatePrecision precision, const char *name, const g
   g_autoptr(EncodedTensors) storage = encoded_tensors_new(precision);
   encoded_tensors_add(storage, name, shape, n_dims, values);
   const Tensor *tensor = &g_array_index(storage->tensors, Tensor, 0);
-  vitgate__tensor_to_float(values, tensor);
+  vitgate__tensor_to_float(values, tensor, NULL); /* it is in memory */
   if (tensor->type != TENSOR_I8)
     return;
   const float *scales = tensor[1].data;

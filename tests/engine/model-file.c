@@ -8,7 +8,7 @@
 
 struct _ModelFile {
   GArray *tensors;       /* Tensor, owning name and data */
-  JsonNode *description; /* NULL where text is used */
+  JsonNode *description; /* NULL if text is used instead */
   char *text;
 };
 

@@ -11,7 +11,7 @@ import random_model
 import t2t_model
 from command_case import CommandTest
 
-NO_BF16 = "this CPU has no products of bf16"
+NO_BF16 = "this CPU has no instructions for bf16"
 
 
 class PublishedTest(CommandTest):

@@ -7,7 +7,7 @@
 #include "file/tensor-specs.h"
 #include "network/attend.h"
 
-/* Pixels of an image, and tokens of a map, that a window has in a row and in a column. */
+/* Side of a window, in pixels of the image or tokens of a map. */
 #define IMAGE_WINDOW 7
 #define MAP_WINDOW   3
 
@@ -98,14 +98,15 @@ Stem *vitgate__t2t_load(WeightLoader *loader, const Description *d)
 
 /* ---- Memory ---- */
 
-/* A performer's keys are added up in blocks of rows that are the same for any number of members, so
- * that the sums are, too; a multiple of four shares out evenly. */
+/* A performer adds up its keys in blocks of rows. The blocks do not depend on the number of
+ * threads, so the sums do not either. A multiple of four divides evenly among threads. */
 static guint count_blocks(guint n_tokens)
 {
   return ((n_tokens + LINEAR_ROWS - 1) / LINEAR_ROWS + 3) / 4 * 4;
 }
 
-/* Points the arrays into @memory, unless it is NULL. Returns: how many floats they take */
+/* Points the arrays into @memory, unless it is NULL.
+ * Returns: the number of floats that they take */
 static gsize carve(StemWork *work, float *memory, const Description *d, VitgatePrecision precision)
 {
   const guint n = d->token_dim, m = d->n_features, tokens = vitgate__t2t_split(d, 0).n_tokens;
@@ -173,7 +174,7 @@ static void unfold_image(float *windows, const float *tensor, guint size, guint 
   }
 }
 
-/* windows[rows][3 * 3 * n]: row, column, channel. Only above and to the left is there a border:
+/* windows[rows][3 * 3 * n]: row, column, channel. Only the top and the left have a border, because
  * the side of the map is even.
  * @map: [side][side][n] */
 static void unfold_map(float *windows, const float *map, guint side, guint n, guint first,
@@ -199,7 +200,7 @@ void vitgate__t2t_gather(const Description *d, const StemWork *work, guint base,
              rows);
 }
 
-/* Files order a window by channel, row, column. */
+/* Files order the values of a window by channel, row and column. */
 void vitgate__t2t_reorder(const Description *d, float *rows, guint n, gboolean back)
 {
   const guint places = MAP_WINDOW * MAP_WINDOW, channels = d->token_dim;
@@ -216,15 +217,15 @@ void vitgate__t2t_reorder(const Description *d, float *rows, guint n, gboolean b
 
 /* ---- Stages ---- */
 
-/* One member's work on one stage. */
+/* One thread's work on one stage. */
 typedef struct {
   const Description *d;
   VitgatePrecision precision;
   const T2tStage *stage;
   const StemWork *own, *shared;
-  float *map; /* first the stage's values, then its output */
+  float *map; /* the values of the stage, then its output */
   guint n_tokens, n_values;
-  guint first, last; /* this member's rows of a transformer */
+  guint first, last; /* transformer: this thread's rows */
   Team *team;
   guint member, n;
 } StageJob;
@@ -235,7 +236,7 @@ static void multiply(const StageJob *job, const Linear *linear, float *out, gsiz
   vitgate__linear(linear, job->own->input, out, out_stride, in, in_stride, mode, rows);
 }
 
-/* products[rows][3 * token_dim] at @stride, of the windows of tokens @row ... */
+/* products[rows][3 * token_dim] at @stride = qkv of the windows from token @row on */
 static void project(const StageJob *job, const float *tensor, guint number, float *products,
                     gsize stride, guint row, guint rows)
 {
@@ -295,7 +296,7 @@ static void add_keys(const StageJob *job, float *sums, const float *products, gs
                            rows);
 }
 
-/* Adds up the sums of all blocks. */
+/* Adds up the sums of all blocks and packs the total. */
 static void pack_total(const StageJob *job)
 {
   const guint n = job->d->token_dim, m = job->d->n_features;
@@ -329,7 +330,7 @@ static guint first_row(const StageJob *job, guint block)
   return (guint)((guint64)job->n_tokens * block / count_blocks(job->n_tokens));
 }
 
-/* Keys and queries of one block of rows; its values go into the map. */
+/* Computes the keys and queries of one block of rows, and copies its values into the map. */
 static void run_block(const StageJob *job, guint number, const float *tensor, guint block)
 {
   const guint row = first_row(job, block), rows = first_row(job, block + 1) - row;
@@ -420,7 +421,7 @@ void vitgate__t2t_run(const Stem *stem, const StemWork *work, const StemShare *s
       .member = member,
       .n = n,
     };
-    /* The first thread may be busy with an image of its own until here. */
+    /* Until here the first thread may work on an image of its own. */
     vitgate__team_barrier(share->team);
     (vitgate__t2t_is_performer(d) ? run_performer : run_transformer)(&job, i, tensor);
   }

@@ -28,8 +28,8 @@ static inline gboolean vitgate__t2t_is_performer(const Description *description)
   return description->n_features > 0;
 }
 
-/* The attention of one stage, and its MLP. Windows of tokens are ordered by row, column, channel;
- * norm1 and qkv are packed in this order. */
+/* The attention and the MLP of one stage. The values of a window are ordered by row, column and
+ * channel, and norm1 and qkv are packed in this order. */
 typedef struct {
   LayerNorm norm1, norm2;
   Linear qkv;      /* [n_values] to [3 * token_dim]; a performer has keys, queries, values */
@@ -51,11 +51,11 @@ struct _StemWork {
   float *heads;            /* shared, transformer: for vitgate__attend() */
   float *windows;          /* [LINEAR_ROWS][n_values] */
   float *products;         /* [LINEAR_ROWS][3 * token_dim + 1] */
-  float *features;         /* performer: [LINEAR_ROWS][n_features] of keys, */
-  float *transposed;       /* [n_features][LINEAR_ROWS] the same, */
-  float *packed;           /* [LINEAR_ROWS or n_features][token_dim + 1], packed, */
+  float *features;         /* performer: [LINEAR_ROWS][n_features] of keys */
+  float *transposed;       /* performer: [n_features][LINEAR_ROWS], their transpose */
+  float *packed;           /* performer: [LINEAR_ROWS or n_features][token_dim + 1], packed */
   float *sums;             /* shared: [blocks of rows][n_features][token_dim + 1] over their keys */
-  float *total;            /* and over all keys */
+  float *total;            /* the same sum over all keys */
   float *input;            /* of a product, converted */
   float *scores, *attend;  /* transformer: for vitgate__attend() */
 };
@@ -64,8 +64,8 @@ struct _StemWork {
  * @specs: (element-type TensorSpec) */
 void vitgate__t2t_add_stem_tensors(GArray *specs, const Description *description);
 
-/* Functions of the Family, documented there. The work is an array with one entry for each thread.
- */
+/* Functions of the Family struct, which documents them. The work is an array with one entry per
+ * thread. */
 gsize vitgate__t2t_measure(const Description *description, VitgatePrecision precision,
                            gsize *largest);
 Stem *vitgate__t2t_load(WeightLoader *loader, const Description *description);

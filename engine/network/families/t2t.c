@@ -94,8 +94,8 @@ static gboolean infer_transformer(Description *d, const Safetensors *file, GErro
     return infer(d, file, error);
   vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
                      "%s: a T2T-ViT whose stem has neither " STEM
-                     "attention1.w (a performer) nor " STEM
-                     "attention1.attn.qkv.weight (a transformer): no other is supported",
+                     "attention1.w (performer) nor " STEM
+                     "attention1.attn.qkv.weight (transformer); other stems are not supported",
                      vitgate__safetensors_get_path(file));
   return FALSE;
 }

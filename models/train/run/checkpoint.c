@@ -82,7 +82,8 @@ gboolean checkpoint_read(const Safetensors *file, Optimizer *optimizer, GError *
   if (!node)
     return FALSE;
   for (guint k = 0; k < G_N_ELEMENTS(kinds); k++)
-    memcpy(array_of(optimizer, k), tensors[k]->data, tensors[k]->n_bytes);
+    if (!vitgate__tensor_copy(array_of(optimizer, k), tensors[k], error))
+      return FALSE;
   optimizer->step =
       (guint64)json_object_get_int_member_with_default(json_node_get_object(node), "step", 0);
   return TRUE;

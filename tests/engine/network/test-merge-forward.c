@@ -141,7 +141,7 @@ START_TEST(these_thresholds_merge_some_tokens)
 }
 END_TEST
 
-START_TEST(threads_and_batches_merge_alike)
+START_TEST(threads_and_batches_do_not_change_merging)
 {
   Setup s;
   setup_init(&s, _i);
@@ -168,6 +168,6 @@ int main(void)
   TCase *merging = tcase_create("merging");
   tcase_add_loop_test(merging, tokens_merge_as_defined, 0, N_MODELS * N_SETTINGS);
   tcase_add_loop_test(merging, these_thresholds_merge_some_tokens, 0, N_MODELS * N_SETTINGS);
-  tcase_add_loop_test(merging, threads_and_batches_merge_alike, 0, N_MODELS * N_SETTINGS);
+  tcase_add_loop_test(merging, threads_and_batches_do_not_change_merging, 0, N_MODELS * N_SETTINGS);
   return fixture_run("merge-forward", merging, NULL);
 }

@@ -49,8 +49,16 @@ static float *read_floats(const Golden *golden, const char *name)
 {
   const Tensor *tensor = find(golden, name);
   float *values = g_new(float, vitgate__tensor_n_elements(tensor));
-  vitgate__tensor_to_float(values, tensor);
+  ck_assert(vitgate__tensor_to_float(values, tensor, NULL));
   return values;
+}
+
+/* The bytes of a tensor, which live as long as the golden. */
+static const guint8 *read_tensor(const Golden *golden, const Tensor *tensor)
+{
+  guint8 *bytes = vitgate__safetensors_allocate(golden->file, tensor->name, tensor->n_bytes, NULL);
+  ck_assert(bytes && vitgate__tensor_copy(bytes, tensor, NULL));
+  return bytes;
 }
 
 /* Part @run of a tensor [n_runs][n]. */
@@ -58,7 +66,7 @@ static const guint8 *read_bytes(const Golden *golden, const char *name, guint ru
 {
   const Tensor *tensor = find(golden, name);
   *n = vitgate__tensor_n_elements(tensor) / tensor->shape[0];
-  return (const guint8 *)tensor->data + run * *n;
+  return read_tensor(golden, tensor) + run * *n;
 }
 
 static void read_settings(Golden *golden)
@@ -105,14 +113,14 @@ static void golden_open(Golden *golden, const char *name, guint run)
   golden->teacher_tokens = read_floats(golden, "teacher.tokens");
   golden->noise = read_floats(golden, "noise");
 
-  const Tensor *labels = find(golden, "labels");
+  const guint8 *labels = read_tensor(golden, find(golden, "labels"));
   gsize n;
   const guint8 *group = read_bytes(golden, "group", run, &n);
   golden->n_images = (guint)n;
   golden->labels = g_new(int, n);
   golden->group = g_new(guint, n);
   for (gsize i = 0; i < n; i++) {
-    golden->labels[i] = ((const gint8 *)labels->data)[i];
+    golden->labels[i] = ((const gint8 *)labels)[i];
     golden->group[i] = group[i];
   }
   golden->team = vitgate__team_new(N_MEMBERS);

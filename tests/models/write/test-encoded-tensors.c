@@ -35,6 +35,29 @@ START_TEST(bf16_is_rounded_to_the_nearest_and_ties_to_even)
 }
 END_TEST
 
+/* Halves are ordered as their bits are. Two neighbours' mean is exact in float32. */
+START_TEST(halves_are_rounded_to_the_nearest_and_ties_to_even)
+{
+  const guint16 largest = 0x7bff;
+  for (guint i = 0; i < largest; i++) {
+    const guint16 pair[] = { (guint16)i, (guint16)(i + 1) };
+    const Tensor neighbours = { .type = TENSOR_F16, .data = pair, .n_bytes = sizeof pair };
+    float ends[2];
+    ck_assert(vitgate__tensor_to_float(ends, &neighbours, NULL));
+    const float middle = (ends[0] + ends[1]) / 2;
+    const float values[] = { ends[0], nextafterf(middle, 0),
+                             middle,  nextafterf(middle, 1e6f),
+                             -middle, -ends[0] };
+    const guint16 even = pair[i & 1], sign = 0x8000;
+    const guint16 expected[] = { pair[0], pair[0], even, pair[1], sign | even, sign | pair[0] };
+    g_autoptr(EncodedTensors) storage = store(VITGATE_PRECISION_BF16, "pos_embed", values);
+    const Tensor *tensor = tensor_of(storage, 0);
+    ck_assert_int_eq(tensor->type, TENSOR_F16);
+    ck_assert_mem_eq(tensor->data, expected, sizeof expected);
+  }
+}
+END_TEST
+
 START_TEST(int8_has_a_scale_for_each_row)
 {
   const float values[] = { 0.5f, -2, 1, 0, 0, 0 };
@@ -160,6 +183,7 @@ int main(void)
 {
   TCase *tests = tcase_create("storage");
   tcase_add_test(tests, bf16_is_rounded_to_the_nearest_and_ties_to_even);
+  tcase_add_test(tests, halves_are_rounded_to_the_nearest_and_ties_to_even);
   tcase_add_test(tests, int8_has_a_scale_for_each_row);
   tcase_add_test(tests, int8_is_rounded_as_the_engine_rounds);
   tcase_add_test(tests, a_row_too_small_for_a_scale_becomes_zeros);
