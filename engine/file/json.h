@@ -5,7 +5,7 @@
 
 #include "vitgate.h"
 
-/* Parses text that must be one JSON object without repeated names.
+/* Parses text that must be one JSON object without repeated names and with finite numbers.
  * @what: names the text in errors, such as the file's path
  * Returns: (transfer full): its node, or NULL with @error set to @code */
 JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char *what,
@@ -14,6 +14,9 @@ JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char 
 /* The same of a small file.
  * Returns: (transfer full): or NULL with VITGATE_ERROR_NOT_FOUND, _IO or @code */
 JsonNode *vitgate__json_read_object(const char *path, VitgateError code, GError **error);
+
+/* Returns: (transfer full): the text of @root on one line */
+char *vitgate__json_write(JsonNode *root);
 
 /* Typed members; each returns FALSE, or NULL, where the member is absent or of another type. */
 gboolean vitgate__json_get_count(JsonNode *node, guint64 *value);
