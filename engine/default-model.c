@@ -10,7 +10,8 @@ char *vitgate_default_model_find(GError **error)
       return g_steal_pointer(&path);
   }
   vitgate__set_error(error, VITGATE_ERROR_NOT_FOUND,
-                     "no model is named, and none called %s is in $VITGATE_MODEL_DIR or in %s",
+                     "no model is given, and the default model %s is not in $VITGATE_MODEL_DIR or "
+                     "in %s",
                      VITGATE_DEFAULT_MODEL, VITGATE_DATA_DIR);
   return NULL;
 }

@@ -1,8 +1,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/regular-file.h"
 
-/* Splits @text into lines in place of copies; drops empty ones at the end. */
+/* Splits @text into lines in place and drops empty lines at the end. */
 static GPtrArray *split_lines(char *text)
 {
   GPtrArray *lines = g_ptr_array_new();
@@ -19,25 +20,15 @@ static GPtrArray *split_lines(char *text)
 
 char **vitgate_labels_read(const char *path, guint n_classes, char ***ids, GError **error)
 {
-  g_autofree char *text = NULL;
-  g_autoptr(GError) read_error = NULL;
   gsize length;
-  if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
-    vitgate__set_error(error, VITGATE_ERROR_IO, "%s: is no regular file, expected labels", path);
+  g_autofree char *text = vitgate__regular_file_read(path, &length, error);
+  if (!text)
     return NULL;
-  }
-  if (!g_file_get_contents(path, &text, &length, &read_error)) {
-    gboolean absent = g_error_matches(read_error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
-    vitgate__set_error(error, absent ? VITGATE_ERROR_NOT_FOUND : VITGATE_ERROR_IO,
-                       absent ? "%s: no such file" : "%s: cannot be read: %s", path,
-                       read_error->message);
-    return NULL;
-  }
   if (!g_utf8_validate(text, (gssize)length, NULL)) {
     vitgate__set_error(error, VITGATE_ERROR_LABELS, "%s: labels are not UTF-8 text", path);
     return NULL;
   }
-  const gsize mark = g_str_has_prefix(text, "\xef\xbb\xbf") ? 3 : 0; /* of byte order */
+  const gsize mark = g_str_has_prefix(text, "\xef\xbb\xbf") ? 3 : 0; /* byte order mark */
   g_autoptr(GPtrArray) lines = split_lines(text + mark);
   if (!lines->len || (n_classes && lines->len != n_classes)) {
     vitgate__set_error(error, VITGATE_ERROR_LABELS, "%s: %u labels, expected %u", path, lines->len,
@@ -52,7 +43,7 @@ char **vitgate_labels_read(const char *path, guint n_classes, char ***ids, GErro
     const char *label = g_strchug(with_ids && tab ? tab + 1 : line);
     if (!*label || (with_ids && !tab)) {
       vitgate__set_error(error, VITGATE_ERROR_LABELS, "%s: line %u has no %s", path, i + 1,
-                         with_ids && !tab ? "id before a tab, as the first line has" : "label");
+                         with_ids && !tab ? "id before a tab, unlike the first line" : "label");
       return NULL;
     }
     labels[i] = g_strdup(label);

@@ -1,23 +1,17 @@
 #include "model.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
+#include "file/architecture.h"
 #include "file/source.h"
 #include "network/precision.h"
 
-/* Two paths mean the same file when these agree; a changed file is another. */
-typedef struct {
-  dev_t device;
-  ino_t inode;
-  off_t size;
-  struct timespec written, changed; /* changed also where a writer set the former back */
-} FileIdentity;
-
 struct _VitgateModel {
-  gint references; /* guarded by the registry's lock */
-  FileIdentity identity;
+  atomic_uint references;
+  Identity *identity;
   Description *description;
   Vit *vit;
   VitgateModelInfo info;
@@ -25,26 +19,11 @@ struct _VitgateModel {
   char **numbers; /* labels of a model without any */
 };
 
-/* Every model that is open in this process. Held while a file is loaded too, so that two threads
- * that open one file share one copy. */
-static GMutex registry_lock;
-static GSList *registry;
-
-static gboolean same_time(const struct timespec *a, const struct timespec *b)
-{
-  return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-static gboolean same_file(const FileIdentity *a, const FileIdentity *b)
-{
-  return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-         same_time(&a->written, &b->written) && same_time(&a->changed, &b->changed);
-}
-
 static void free_model(VitgateModel *model)
 {
   vitgate__vit_free(&model->vit);
   vitgate__description_free(&model->description);
+  vitgate__identity_free(&model->identity);
   g_strfreev(model->numbers);
   g_free(model->blocks);
   g_free(model);
@@ -57,7 +36,7 @@ static void describe_blocks(VitgateModel *model)
   model->blocks = g_new0(VitgateBlockInfo, d->depth + 1);
   for (guint i = 0; i < d->depth; i++) {
     guint heads = d->blocks[i].heads, neurons = d->blocks[i].neurons;
-    guint behind = vitgate__description_tokens_behind(d, i);
+    guint behind = vitgate__description_tokens_after(d, i);
     model->blocks[i] = (VitgateBlockInfo){
       .heads = heads,
       .neurons = neurons,
@@ -87,7 +66,7 @@ static void describe(VitgateModel *model)
   }
   model->info = (VitgateModelInfo){
     .name = d->name,
-    .family = vitgate__description_family(d),
+    .family = d->family->name,
     .image_size = d->image_size,
     .patch_size = d->patch_size,
     .n_tokens = vitgate__description_n_tokens(d),
@@ -125,17 +104,84 @@ static VitgateModel *load(const char *path, VitgatePrecision precision, GError *
   if (!source)
     return NULL;
   VitgateModel *model = g_new0(VitgateModel, 1);
-  model->references = 1;
+  atomic_init(&model->references, 1);
   model->description = vitgate__source_describe(source, 0, error);
   if (model->description)
     model->vit = vitgate__vit_load(model->description, source->file,
                                    precision_of(model->description, precision), error);
-  if (!model->vit) {
+  if (!model->vit || !vitgate__source_check_unchanged(source, error)) {
     free_model(model);
     return NULL;
   }
+  model->identity = vitgate__source_identify(source);
   describe(model);
   return model;
+}
+
+/* ---- One copy of each ---- */
+
+/* A file that a thread is loading: others that want it wait, instead of loading it too. */
+typedef struct {
+  FileStamp stamp;
+  VitgatePrecision precision; /* as it was asked for */
+} Load;
+
+/* Guards the two lists, and is never held while a file is read: opening, using and closing other
+ * models goes on meanwhile. ThreadSanitizer knows pthread's locks, but not GLib's. */
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t load_ended = PTHREAD_COND_INITIALIZER;
+static GSList *registry; /* (element-type VitgateModel): all that are open in this process */
+static GSList *loads;    /* (element-type Load) */
+
+/* Returns: FALSE if the last reference is gone and the model is about to be freed */
+static gboolean try_ref(VitgateModel *model)
+{
+  guint references = atomic_load(&model->references);
+  while (references &&
+         !atomic_compare_exchange_weak(&model->references, &references, references + 1))
+    ;
+  return references > 0;
+}
+
+/* The lock is held.
+ * Returns: (transfer full) (nullable): the open model that @path leads to */
+static VitgateModel *find_model(const char *path, FileStamp stamp, VitgatePrecision precision)
+{
+  for (GSList *item = registry; item; item = item->next) {
+    VitgateModel *known = item->data;
+    if (known->vit->precision == precision_of(known->description, precision) &&
+        vitgate__identity_matches(known->identity, path, stamp) && try_ref(known))
+      return known;
+  }
+  return NULL;
+}
+
+/* The lock is held. */
+static gboolean is_loading(FileStamp stamp, VitgatePrecision precision)
+{
+  for (GSList *item = loads; item; item = item->next) {
+    const Load *other = item->data;
+    if (other->precision == precision && vitgate__stamp_equal(other->stamp, stamp))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Loads a file that the caller has put among the loads. */
+static VitgateModel *load_registered(const char *path, Load *own, GError **error)
+{
+  VitgateModel *model = load(path, own->precision, error), *twin = NULL;
+  pthread_mutex_lock(&registry_lock);
+  loads = g_slist_remove(loads, own);
+  /* "auto" and what it stands for are two loads that may end in one model. */
+  if (model && !(twin = find_model(path, own->stamp, model->vit->precision)))
+    registry = g_slist_prepend(registry, model);
+  pthread_cond_broadcast(&load_ended);
+  pthread_mutex_unlock(&registry_lock);
+  if (!twin)
+    return model;
+  free_model(model);
+  return twin;
 }
 
 VitgateModel *vitgate_model_open(const char *path, GError **error)
@@ -147,51 +193,33 @@ VitgateModel *vitgate_model_open_with(const char *path, VitgatePrecision precisi
 {
   if (!vitgate__precision_check(precision, error))
     return NULL;
-  struct stat status;
-  FileIdentity identity = { 0 };
-  /* A file that cannot be asked for its identity cannot be opened; load() says why. */
-  if (!stat(path, &status))
-    identity = (FileIdentity){ status.st_dev, status.st_ino, status.st_size, status.st_mtim,
-                               status.st_ctim };
-
-  g_mutex_lock(&registry_lock);
-  VitgateModel *model = NULL;
-  for (GSList *item = registry; item && !model; item = item->next) {
-    VitgateModel *known = item->data;
-    if (same_file(&known->identity, &identity) &&
-        known->vit->precision == precision_of(known->description, precision)) {
-      known->references++;
-      model = known;
-    }
-  }
-  if (!model && (model = load(path, precision, error))) {
-    model->identity = identity;
-    registry = g_slist_prepend(registry, model);
-  }
-  g_mutex_unlock(&registry_lock);
-  return model;
+  Load own = { vitgate__stamp_of_path(path), precision };
+  VitgateModel *model;
+  pthread_mutex_lock(&registry_lock);
+  /* When a load fails, one of those who waited for it tries again, and gets its own error. */
+  while (!(model = find_model(path, own.stamp, precision)) && is_loading(own.stamp, precision))
+    pthread_cond_wait(&load_ended, &registry_lock);
+  if (!model)
+    loads = g_slist_prepend(loads, &own);
+  pthread_mutex_unlock(&registry_lock);
+  return model ? model : load_registered(path, &own, error);
 }
 
 VitgateModel *vitgate_model_ref(VitgateModel *model)
 {
-  g_mutex_lock(&registry_lock);
-  model->references++;
-  g_mutex_unlock(&registry_lock);
+  atomic_fetch_add(&model->references, 1);
   return model;
 }
 
 void vitgate_model_unref(VitgateModel **model)
 {
   VitgateModel *m = g_steal_pointer(model);
-  if (!m)
+  if (!m || atomic_fetch_sub(&m->references, 1) > 1)
     return;
-  g_mutex_lock(&registry_lock);
-  gboolean last = --m->references == 0;
-  if (last)
-    registry = g_slist_remove(registry, m);
-  g_mutex_unlock(&registry_lock);
-  if (last)
-    free_model(m);
+  pthread_mutex_lock(&registry_lock);
+  registry = g_slist_remove(registry, m);
+  pthread_mutex_unlock(&registry_lock);
+  free_model(m);
 }
 
 const VitgateModelInfo *vitgate_model_get_info(const VitgateModel *model)

@@ -45,7 +45,7 @@ VITGATE_API GQuark vitgate_error_quark(void);
  * and what was expected. Since: 0.1 */
 typedef enum {
   VITGATE_ERROR_NOT_FOUND,   /* there is no such file */
-  VITGATE_ERROR_IO,          /* a file exists but cannot be read, mapped or written */
+  VITGATE_ERROR_IO,          /* a file cannot be read or written, or changed while it was read */
   VITGATE_ERROR_FORMAT,      /* not a safetensors file, or its header contradicts the file */
   VITGATE_ERROR_UNSUPPORTED, /* well formed, but of a family, type or version unknown here */
   VITGATE_ERROR_TENSOR,      /* a tensor is missing, has the wrong shape, or is not finite */
@@ -113,7 +113,8 @@ typedef struct {
 
 /* Opens a model file (safetensors; engine/FORMAT.md tells what is in one). A file is loaded
  * once per process: opening it again, by any path, returns a new reference to the same model as
- * long as one is held and the file has not changed.
+ * long as one is held and no file that it was read from has changed. A thread that opens a file
+ * which another thread is loading waits for it; every other call goes on meanwhile.
  * Returns: (transfer full): the model, or NULL with @error set to VITGATE_ERROR_NOT_FOUND, _IO,
  * _FORMAT, _UNSUPPORTED, _TENSOR, _METADATA, _LABELS or _MEMORY. Since: 0.1 */
 VITGATE_API VitgateModel *vitgate_model_open(const char *path, GError **error);

@@ -1,4 +1,4 @@
-/* plugin.c: registers the elements and the metadata of vitgate with GStreamer. */
+/* plugin.c: registers vitgate's elements and metadata with GStreamer. */
 #include <gst/gst.h>
 
 #include "classify/gstvitgate.h"

@@ -54,22 +54,19 @@ def check_rooms(component, path, target):
     return None
 
 
-def find_circle(graph):
-    """Returns the units of a circle, or None."""
-    done, way = set(), []
+def find_circles(graph):
+    """Returns every group of units that reach each other, as sorted lists."""
+    def reach(unit, seen):
+        for other in graph.get(unit, ()):
+            if other not in seen:
+                seen.add(other)
+                reach(other, seen)
+        return seen
 
-    def visit(unit):
-        if unit in way:
-            return way[way.index(unit):] + [unit]
-        if unit in done:
-            return None
-        way.append(unit)
-        circle = next(filter(None, map(visit, sorted(graph.get(unit, ())))), None)
-        way.pop()
-        done.add(unit)
-        return circle
-
-    return next(filter(None, map(visit, sorted(graph))), None)
+    reached = {unit: reach(unit, set()) for unit in graph}
+    groups = {tuple(sorted(other for other in reached[unit] if unit in reached.get(other, ())))
+              for unit in graph if unit in reached[unit]}
+    return sorted(groups)
 
 
 def check(root):
@@ -91,9 +88,7 @@ def check(root):
                     graph[unit_of(path)].add(unit_of(found[0]))
                 if found[0].startswith(component + "/") and found[0] != PUBLIC:
                     faults.append(check_rooms(component, path, found[0]))
-    circle = find_circle(graph)
-    if circle:
-        faults.append("these include each other: " + " -> ".join(circle))
+    faults += ["these use each other: " + ", ".join(group) for group in find_circles(graph)]
     return [fault for fault in faults if fault]
 
 

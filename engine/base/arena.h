@@ -3,7 +3,7 @@
 
 #include <glib.h>
 
-/* Every array that is carved out of a larger one starts on a cache line: of 16 floats. */
+/* Rounds up to whole cache lines of 16 floats, so that each array starts on a cache line. */
 static inline gsize vitgate__round_up(gsize n)
 {
   return (n + 15) / 16 * 16;
@@ -14,7 +14,8 @@ typedef struct {
   gsize size;
 } Part;
 
-/* Points the arrays into @memory, where it is not NULL. Returns: how many floats they take */
+/* Points the arrays into @memory, unless it is NULL.
+ * Returns: the number of floats that they take */
 static inline gsize vitgate__carve(const Part *parts, guint n, float *memory)
 {
   gsize offset = 0;

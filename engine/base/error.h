@@ -1,4 +1,4 @@
-/* How the engine reports: one GError domain, messages that name the thing at fault. */
+/* The engine's errors: one GError domain, with messages that name the thing at fault. */
 #pragma once
 
 #include "vitgate.h"

@@ -4,17 +4,18 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-/* Within a frame the members are a few microseconds apart: worth waiting for awake. Who waits
- * longer has lost its core to someone else, and sleeps. */
+/* How long a member waits awake. Within a frame the members are only a few microseconds apart,
+ * which is too short to sleep. If it takes longer, another process has taken a core, and the member
+ * sleeps. */
 #define SPINS 4000
 
 struct _Team {
   guint n_members;
   pthread_t *threads; /* [n_members - 1] */
-  guint n_threads;    /* that were started */
+  guint n_threads;    /* started so far */
 
   pthread_mutex_t lock;
-  pthread_cond_t changed; /* runs, phase or stop did */
+  pthread_cond_t changed; /* when runs, phase or stop changes */
   atomic_uint runs;
   gboolean stop;
   gboolean more; /* another run follows at once */
@@ -22,7 +23,7 @@ struct _Team {
   gpointer data;
 
   atomic_uint arrived;
-  atomic_uint phase; /* counts completed barriers */
+  atomic_uint phase; /* number of completed barriers */
 };
 
 typedef struct {
@@ -39,7 +40,8 @@ static inline void relax(void)
 #endif
 }
 
-/* Returns: whether @value becomes another one while it is worth waiting for awake */
+/* Waits awake for @value to change from @before.
+ * Returns: FALSE if it does not change within SPINS tries */
 static gboolean changes(atomic_uint *value, guint before)
 {
   for (guint i = 0; i < SPINS; i++) {
@@ -93,7 +95,7 @@ static void *work(void *data)
   }
 }
 
-/* The host's signals are its own threads' business. */
+/* Starts the threads with all signals blocked: the application's own threads handle its signals. */
 static gboolean start_threads(Team *team)
 {
   sigset_t all, before;

@@ -1,29 +1,51 @@
-/* What the parts of the architecture share. */
+/* What a description implies: the tensors of the network, its sizes and its costs. */
 #pragma once
 
 #include "file/description.h"
 
-/* columns 0: a vector */
-void vitgate__add_spec(GArray *specs, const char *name, guint64 rows, guint64 columns);
+/* Returns: (transfer full) (element-type TensorSpec): name and shape of every tensor that the
+ * network has, under timm's names, roughly in the order of their use */
+GArray *vitgate__description_tensors(const Description *description);
 
-/* A linear map: NAME.weight. */
-void vitgate__add_weight(GArray *specs, const char *name, guint64 rows, guint64 columns);
+/* ---- Sizes ---- */
 
-/* A learned affine map: NAME.weight and NAME.bias. columns 0: a LayerNorm's scale and shift */
-void vitgate__add_affine(GArray *specs, const char *name, guint64 rows, guint64 columns);
+guint vitgate__description_n_patches(const Description *description);
 
-/* Returns: the tensor of that name with @n_dims dimensions, or NULL with VITGATE_ERROR_TENSOR or
- * _UNSUPPORTED */
-const Tensor *vitgate__find_shaped(const Safetensors *file, const char *name, guint n_dims,
-                                   GError **error);
+/* Returns: the number of tokens before the patches: the class token and the distillation token */
+guint vitgate__description_n_prefix(const Description *description);
 
-/* Returns: the side of a square of @n_patches; 0: they make none of at most 4096 */
-guint vitgate__side_of(guint64 n_patches);
+guint vitgate__description_n_tokens(const Description *description);
 
-/* ---- T2T-ViT's stem ---- */
+/* Returns: the number of values that the embedding reads for one patch */
+guint vitgate__description_patch_values(const Description *description);
 
-void vitgate__stem_add_tensors(GArray *specs, const Description *description);
+/* Returns: the last block with attention, or depth if there is none or the head reads patch tokens.
+ * After the attention of that block nothing reads patch tokens, so only the class and distillation
+ * tokens go on. */
+guint vitgate__description_tail(const Description *description);
 
-/* Tells the stem's kind, its dimensions and the image's from a file that has one.
- * Returns: FALSE with VITGATE_ERROR_TENSOR, or _UNSUPPORTED where they are none of a T2T-ViT's */
-gboolean vitgate__stem_infer(Description *description, const Safetensors *file, GError **error);
+/* Returns: the number of tokens after the attention of a block if no tokens merge */
+guint vitgate__description_tokens_after(const Description *description, guint block);
+
+/* ---- Costs: multiply-adds for one image, in 1e9, and parameters ---- */
+
+/* @n_queries: tokens that the attention is computed for */
+double vitgate__attention_gmacs(const Description *description, guint heads, guint n_tokens,
+                                guint n_queries);
+double vitgate__mlp_gmacs(const Description *description, guint neurons, guint n_tokens);
+
+/* Returns: the cost of one decision of a module gate */
+double vitgate__gate_gmacs(guint dim);
+
+/* Returns: the cost of what always runs: stem, embedding and heads */
+double vitgate__description_fixed_gmacs(const Description *description);
+
+/* Returns: the cost of the whole network with every module running */
+double vitgate__description_gmacs(const Description *description);
+
+/* Returns: the same as publications count it, with all tokens up to the end */
+double vitgate__description_published_gmacs(const Description *description);
+
+guint64 vitgate__attention_parameters(const Description *description, guint heads);
+guint64 vitgate__mlp_parameters(const Description *description, guint neurons);
+guint64 vitgate__description_parameters(const Description *description);

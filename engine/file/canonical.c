@@ -2,17 +2,17 @@
 
 #include <string.h>
 
-#include "file/architecture.h"
+#include "file/tensor-specs.h"
 
 typedef struct {
   Safetensors *file;
   GArray *tensors; /* Tensor, as they will be */
-  Variants *found;
+  gboolean no_class_position;
   GError **error;
 } Change;
 
-/* A square of patches cannot have been counted with a class token, or two tokens. */
-static gboolean add_class_position(const Change *c)
+/* If the positions form a square, they leave out the class token and the distillation token. */
+static gboolean add_class_position(Change *c)
 {
   Tensor *position = vitgate__tensors_find(c->tensors, "pos_embed");
   if (!position || position->n_dims != 3 || position->shape[0] != 1 || position->n_bytes == 0 ||
@@ -23,18 +23,18 @@ static gboolean add_class_position(const Change *c)
   const gsize zeros = position->n_bytes / position->shape[1] * prefix;
   guint8 *data =
       vitgate__safetensors_allocate(c->file, position->name, position->n_bytes + zeros, c->error);
-  if (!data)
+  if (!data || !vitgate__tensor_copy(data + zeros, position, c->error))
     return FALSE;
   memset(data, 0, zeros); /* 0.0 in every type of floats */
-  memcpy(data + zeros, position->data, position->n_bytes);
   position->data = data;
   position->shape[1] += prefix;
   position->n_bytes += zeros;
-  c->found->no_class_position = TRUE;
+  c->no_class_position = TRUE;
   return TRUE;
 }
 
-/* A norm of the class token alone is the same before and behind its choice. */
+/* Where the head reads the class token only, it makes no difference whether the norm comes before
+ * or after that token is picked. */
 static void rename_norm(const Change *c)
 {
   static const char *const names[][2] = { { "fc_norm.weight", "norm.weight" },
@@ -46,18 +46,18 @@ static void rename_norm(const Change *c)
   }
 }
 
-gboolean vitgate__variants_resolve(Safetensors *file, gboolean class_token, Variants *found,
-                                   GError **error)
+gboolean vitgate__canonicalize(Safetensors *file, gboolean class_token, gboolean *no_class_position,
+                               GError **error)
 {
   guint n;
   const Tensor *tensors = vitgate__safetensors_list(file, &n);
   g_autoptr(GArray) changed = g_array_new(FALSE, FALSE, sizeof(Tensor));
   g_array_append_vals(changed, tensors, n);
-  *found = (Variants){ 0 };
-  const Change change = { file, changed, found, error };
+  Change change = { .file = file, .tensors = changed, .error = error };
   if (!add_class_position(&change))
     return FALSE;
   if (class_token)
     rename_norm(&change);
+  *no_class_position = change.no_class_position;
   return vitgate__safetensors_replace(file, changed, error);
 }

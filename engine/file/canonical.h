@@ -1,17 +1,13 @@
-/* What a published ViT may have otherwise than a plain one, brought to the same form: position
- * embeddings that leave the class token out get zeros for it, and a norm behind the choice of the
- * class token is the norm before it. */
+/* Brings published ViTs that differ from the plain form into that form: position embeddings without
+ * the class token get zeros for it, and a norm after the class token was picked becomes the norm
+ * before. */
 #pragma once
 
 #include "file/safetensors.h"
 
-typedef struct {
-  gboolean no_class_position;
-} Variants;
-
 /* Changes the tensors of @file, which have timm's names.
- * @class_token: the head sees the class token, even where there is an fc_norm
- * @found: (out caller-allocates)
- * Returns: FALSE with VITGATE_ERROR_TENSOR, _UNSUPPORTED or _MEMORY */
-gboolean vitgate__variants_resolve(Safetensors *file, gboolean class_token, Variants *found,
-                                   GError **error);
+ * @class_token: the head reads the class token, even if there is an fc_norm
+ * @no_class_position: (out): whether zeros were added for the class token
+ * Returns: FALSE with VITGATE_ERROR_TENSOR, _UNSUPPORTED, _IO or _MEMORY */
+gboolean vitgate__canonicalize(Safetensors *file, gboolean class_token, gboolean *no_class_position,
+                               GError **error);

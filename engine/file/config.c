@@ -3,13 +3,16 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "file/config-pixels.h"
+#include "file/json-fields.h"
 #include "file/json.h"
 
 /* ---- Reading ---- */
 
-/* Returns: FALSE where the file is there but of no use */
-static gboolean read_object(const char *path, JsonNode **node, GError **error)
+/* Returns: FALSE if the file exists but cannot be used */
+static gboolean read_object(const char *path, FileStamp *stamp, JsonNode **node, GError **error)
 {
+  *stamp = vitgate__stamp_of_path(path);
   if (!g_file_test(path, G_FILE_TEST_EXISTS))
     return TRUE;
   *node = vitgate__json_read_object(path, VITGATE_ERROR_METADATA, error);
@@ -21,8 +24,16 @@ gboolean vitgate__config_read(Config *config, const char *weights, GError **erro
   g_autofree char *folder = g_path_get_dirname(weights);
   *config = (Config){ .path = g_build_filename(folder, "config.json", NULL),
                       .pixels_path = g_build_filename(folder, "preprocessor_config.json", NULL) };
-  return read_object(config->path, &config->network, error) &&
-         read_object(config->pixels_path, &config->pixels, error);
+  return read_object(config->path, &config->stamp, &config->network, error) &&
+         read_object(config->pixels_path, &config->pixels_stamp, &config->pixels, error);
+}
+
+void vitgate__config_identify(const Config *config, Identity *identity)
+{
+  if (!config->path)
+    return;
+  vitgate__identity_add(identity, config->path, config->stamp);
+  vitgate__identity_add(identity, config->pixels_path, config->pixels_stamp);
 }
 
 void vitgate__config_clear(Config *config)
@@ -35,51 +46,34 @@ void vitgate__config_clear(Config *config)
 
 /* ---- Fields ---- */
 
-gboolean vitgate__config_refuse(const ConfigFields *fields, VitgateError code, const char *field,
-                                const char *expected)
-{
-  JsonNode *node = json_object_get_member(fields->object, field);
-  g_autofree char *found = node ? json_to_string(node, FALSE) : g_strdup("absent");
-  vitgate__set_error(fields->error, code, "%s: field '%s' is %.60s, expected %s", fields->path,
-                     field, found, expected);
-  return FALSE;
-}
-
-/* A member that is null tells nothing. */
-gboolean vitgate__config_has(const ConfigFields *fields, const char *field)
-{
-  JsonNode *node = json_object_get_member(fields->object, field);
-  return node && !JSON_NODE_HOLDS_NULL(node);
-}
-
-/* Returns: whether @field is absent or @value */
-static gboolean check_count(const ConfigFields *fields, const char *field, guint value)
+/* Returns: whether @field is absent or equal to @value */
+static gboolean check_count(const JsonFields *fields, const char *field, guint value)
 {
   guint64 found;
-  if (!vitgate__config_has(fields, field) ||
+  if (!vitgate__fields_has(fields, field) ||
       (vitgate__json_get_count(json_object_get_member(fields->object, field), &found) &&
        found == value))
     return TRUE;
-  g_autofree char *expected = g_strdup_printf("%u, as the weights have it", value);
-  return vitgate__config_refuse(fields, VITGATE_ERROR_METADATA, field, expected);
+  g_autofree char *expected = g_strdup_printf("%u, as in the weights", value);
+  return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, field, expected);
 }
 
-static gboolean check_word(const ConfigFields *fields, const char *field, const char *const *words)
+static gboolean check_word(const JsonFields *fields, const char *field, const char *const *words)
 {
-  if (!vitgate__config_has(fields, field))
+  if (!vitgate__fields_has(fields, field))
     return TRUE;
   const char *found = vitgate__json_get_string(fields->object, field);
   if (found && g_strv_contains(words, found))
     return TRUE;
   g_autofree char *expected = g_strjoinv(" or ", (char **)words);
-  return vitgate__config_refuse(fields, VITGATE_ERROR_UNSUPPORTED, field, expected);
+  return vitgate__field_refuse(fields, VITGATE_ERROR_UNSUPPORTED, field, expected);
 }
 
-/* ---- What is not in the weights ---- */
+/* ---- Fields that the weights do not show ---- */
 
-static ConfigFields network_fields(const Config *config, GError **error)
+static JsonFields network_fields(const Config *config, GError **error)
 {
-  return (ConfigFields){ config->path, json_node_get_object(config->network), error };
+  return (JsonFields){ config->path, "field", json_node_get_object(config->network), error };
 }
 
 gboolean vitgate__config_pools(const Config *config, gboolean *class_token, GError **error)
@@ -88,7 +82,7 @@ gboolean vitgate__config_pools(const Config *config, gboolean *class_token, GErr
   *class_token = FALSE;
   if (!config->network)
     return TRUE;
-  const ConfigFields fields = network_fields(config, error);
+  const JsonFields fields = network_fields(config, error);
   *class_token = !g_strcmp0(vitgate__json_get_string(fields.object, "global_pool"), "token");
   return check_word(&fields, "global_pool", pools);
 }
@@ -97,36 +91,36 @@ gboolean vitgate__config_hint(const Config *config, Hints *hints, GError **error
 {
   if (!config->network)
     return TRUE;
-  const ConfigFields fields = network_fields(config, error);
+  const JsonFields fields = network_fields(config, error);
   guint64 heads;
-  if (vitgate__config_has(&fields, "num_attention_heads")) {
+  if (vitgate__fields_has(&fields, "num_attention_heads")) {
     if (!vitgate__json_get_count(json_object_get_member(fields.object, "num_attention_heads"),
                                  &heads) ||
         !heads || heads > DESCRIPTION_MAX_DIM)
-      return vitgate__config_refuse(&fields, VITGATE_ERROR_METADATA, "num_attention_heads",
-                                    "a whole number from 1 to " G_STRINGIFY(DESCRIPTION_MAX_DIM));
+      return vitgate__field_refuse(&fields, VITGATE_ERROR_METADATA, "num_attention_heads",
+                                   "a whole number from 1 to " G_STRINGIFY(DESCRIPTION_MAX_DIM));
     if (!hints->heads)
       hints->heads = (guint)heads;
   }
-  if (vitgate__config_has(&fields, "layer_norm_eps") &&
+  if (vitgate__fields_has(&fields, "layer_norm_eps") &&
       (!vitgate__json_get_number(json_object_get_member(fields.object, "layer_norm_eps"),
                                  &hints->layer_norm_eps) ||
        !(hints->layer_norm_eps > 0 && hints->layer_norm_eps <= 1)))
-    return vitgate__config_refuse(&fields, VITGATE_ERROR_METADATA, "layer_norm_eps",
-                                  "a number above 0 and up to 1");
+    return vitgate__field_refuse(&fields, VITGATE_ERROR_METADATA, "layer_norm_eps",
+                                 "a number above 0 and at most 1");
   return TRUE;
 }
 
 /* ---- Labels ---- */
 
-/* "LABEL_7" is what is written where there are no names. */
+/* Hugging Face writes "LABEL_7" if class 7 has no name. */
 static gboolean is_nameless(const char *label, guint i)
 {
   g_autofree char *number = g_strdup_printf("LABEL_%u", i);
   return !strcmp(label, number);
 }
 
-static gboolean refuse_labels(const ConfigFields *fields, const char *field, guint found,
+static gboolean refuse_labels(const JsonFields *fields, const char *field, guint found,
                               guint expected)
 {
   vitgate__set_error(fields->error, VITGATE_ERROR_LABELS,
@@ -135,11 +129,11 @@ static gboolean refuse_labels(const ConfigFields *fields, const char *field, gui
   return FALSE;
 }
 
-/* Hugging Face's: { "0": "tench", … } */
-static gboolean apply_id2label(const ConfigFields *fields, Description *d)
+/* Reads Hugging Face's labels: { "0": "tench", … } */
+static gboolean apply_id2label(const JsonFields *fields, Description *d)
 {
   JsonObject *names = vitgate__json_get_object(fields->object, "id2label");
-  if (!vitgate__config_has(fields, "id2label"))
+  if (!vitgate__fields_has(fields, "id2label"))
     return TRUE;
   if (!names || json_object_get_size(names) != d->n_classes)
     return refuse_labels(fields, "id2label", names ? json_object_get_size(names) : 0, d->n_classes);
@@ -161,12 +155,13 @@ static gboolean apply_id2label(const ConfigFields *fields, Description *d)
   return TRUE;
 }
 
-/* timm's: label_names are ids where label_descriptions tell what each of them is. */
-static gboolean apply_label_names(const ConfigFields *fields, Description *d)
+/* Reads timm's labels. If there are label_descriptions, they hold the labels, and label_names holds
+ * their ids. */
+static gboolean apply_label_names(const JsonFields *fields, Description *d)
 {
   JsonArray *names = vitgate__json_get_array(fields->object, "label_names");
   JsonObject *texts = vitgate__json_get_object(fields->object, "label_descriptions");
-  if (!vitgate__config_has(fields, "label_names"))
+  if (!vitgate__fields_has(fields, "label_names"))
     return TRUE;
   if (!names || json_array_get_length(names) != d->n_classes)
     return refuse_labels(fields, "label_names", names ? json_array_get_length(names) : 0,
@@ -175,8 +170,8 @@ static gboolean apply_label_names(const ConfigFields *fields, Description *d)
   for (guint i = 0; i < d->n_classes; i++) {
     const char *id = vitgate__json_get_text(json_array_get_element(names, i));
     if (!id)
-      return vitgate__config_refuse(fields, VITGATE_ERROR_LABELS, "label_names",
-                                    "an array of strings");
+      return vitgate__field_refuse(fields, VITGATE_ERROR_LABELS, "label_names",
+                                   "an array of strings");
     ids[i] = g_strdup(id);
     const char *text = texts ? vitgate__json_get_string(texts, ids[i]) : NULL;
     labels[i] = g_strdup(text ? text : ids[i]);
@@ -187,9 +182,9 @@ static gboolean apply_label_names(const ConfigFields *fields, Description *d)
   return TRUE;
 }
 
-/* ---- All of it ---- */
+/* ---- The whole ---- */
 
-static gboolean check_image_size(const ConfigFields *fields, const Description *d)
+static gboolean check_image_size(const JsonFields *fields, const Description *d)
 {
   JsonArray *sides = vitgate__json_get_array(fields->object, "image_size");
   if (!sides)
@@ -198,36 +193,36 @@ static gboolean check_image_size(const ConfigFields *fields, const Description *
     guint64 side;
     if (!vitgate__json_get_count(json_array_get_element(sides, i), &side) ||
         side != d->image_size) {
-      g_autofree char *expected = g_strdup_printf("%u, as the weights have it", d->image_size);
-      return vitgate__config_refuse(fields, VITGATE_ERROR_METADATA, "image_size", expected);
+      g_autofree char *expected = g_strdup_printf("%u, as in the weights", d->image_size);
+      return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, "image_size", expected);
     }
   }
   return TRUE;
 }
 
-/* timm's mean is of tokens before their norm. */
-static gboolean check_pooling(const ConfigFields *fields, const Description *d)
+/* timm computes the mean of the tokens before their norm. */
+static gboolean check_pooling(const JsonFields *fields, const Description *d)
 {
   const char *pool = vitgate__json_get_string(fields->object, "global_pool");
   return !pool || !strcmp(pool, d->mean_pooling ? "avg" : "token") ||
-         vitgate__config_refuse(fields, VITGATE_ERROR_UNSUPPORTED, "global_pool",
-                                d->mean_pooling ? "avg, for there is an fc_norm"
-                                                : "token, for there is no fc_norm");
+         vitgate__field_refuse(fields, VITGATE_ERROR_UNSUPPORTED, "global_pool",
+                               d->mean_pooling ? "avg, because the weights have an fc_norm"
+                                               : "token, because the weights have no fc_norm");
 }
 
-static gboolean check_qkv_bias(const ConfigFields *fields, const Description *d)
+static gboolean check_qkv_bias(const JsonFields *fields, const Description *d)
 {
   gboolean biased;
-  return !vitgate__config_has(fields, "qkv_bias") ||
+  return !vitgate__fields_has(fields, "qkv_bias") ||
          (vitgate__json_get_boolean(json_object_get_member(fields->object, "qkv_bias"), &biased) &&
           biased == !d->qkv_unbiased) ||
-         vitgate__config_refuse(fields, VITGATE_ERROR_METADATA, "qkv_bias",
-                                d->qkv_unbiased ? "false, as the weights have it"
-                                                : "true, as the weights have it");
+         vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, "qkv_bias",
+                               d->qkv_unbiased ? "false, as in the weights"
+                                               : "true, as in the weights");
 }
 
-/* Both dialects at once: no field of one means something else in the other. */
-static gboolean apply_network(const ConfigFields *fields, Description *d)
+/* Checks the fields of both libraries at once: no field means something else in the other. */
+static gboolean apply_network(const JsonFields *fields, Description *d)
 {
   static const char *const types[] = { "vit", "deit", NULL }, *const functions[] = { "gelu", NULL };
   if (!check_word(fields, "model_type", types) || !check_word(fields, "hidden_act", functions) ||
@@ -248,18 +243,19 @@ static gboolean apply_network(const ConfigFields *fields, Description *d)
 gboolean vitgate__config_apply(const Config *config, Description *d, GError **error)
 {
   if (config->network) {
-    const ConfigFields fields = network_fields(config, error);
-    ConfigFields timm = fields;
-    /* timm wrote these into the file itself, before it gave them an object of their own. */
-    if (vitgate__config_has(&fields, "pretrained_cfg"))
+    const JsonFields fields = network_fields(config, error);
+    JsonFields timm = fields;
+    /* Early versions of timm have these fields at the top level, without an object of their own. */
+    if (vitgate__fields_has(&fields, "pretrained_cfg"))
       timm.object = vitgate__json_get_object(fields.object, "pretrained_cfg");
     if (!timm.object)
-      return vitgate__config_refuse(&fields, VITGATE_ERROR_METADATA, "pretrained_cfg", "an object");
+      return vitgate__field_refuse(&fields, VITGATE_ERROR_METADATA, "pretrained_cfg", "an object");
     if (!apply_network(&fields, d) || !vitgate__config_apply_timm_pixels(&timm, d))
       return FALSE;
   }
   if (!config->pixels)
     return TRUE;
-  const ConfigFields pixels = { config->pixels_path, json_node_get_object(config->pixels), error };
+  const JsonFields pixels = { config->pixels_path, "field", json_node_get_object(config->pixels),
+                              error };
   return vitgate__config_apply_pixels(&pixels, d);
 }

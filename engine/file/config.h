@@ -1,50 +1,37 @@
-/* What stands beside published weights: config.json of Hugging Face or of timm, which tells of the
- * network and its classes, and preprocessor_config.json, which tells of the pixels. */
+/* The configuration files beside published weights: config.json of Hugging Face or timm, which
+ * describes the network and its classes, and preprocessor_config.json, which describes the
+ * pre-processing. */
 #pragma once
 
-#include "file/description.h"
+#include "file/infer.h"
 
 typedef struct {
-  char *path, *pixels_path;
-  JsonNode *network; /* (nullable) config.json */
-  JsonNode *pixels;  /* (nullable) preprocessor_config.json */
+  char *path, *pixels_path;      /* NULL: nothing was looked for */
+  FileStamp stamp, pixels_stamp; /* of these files when they were read */
+  JsonNode *network;             /* (nullable) config.json */
+  JsonNode *pixels;              /* (nullable) preprocessor_config.json */
 } Config;
 
-/* Reads what stands in the folder of @weights, which may be nothing.
- * @config: (out caller-allocates): to be cleared
+/* Reads the configuration files in the folder of @weights. Both are optional.
+ * @config: (out caller-allocates): to be cleared with vitgate__config_clear()
  * Returns: FALSE with VITGATE_ERROR_IO or _METADATA */
 gboolean vitgate__config_read(Config *config, const char *weights, GError **error);
 
+/* Adds the files that were read or are absent to @identity. */
+void vitgate__config_identify(const Config *config, Identity *identity);
+
 void vitgate__config_clear(Config *config);
 
-/* @class_token: (out): whether the files say that the head sees the class token
+/* Checks how the network pools its tokens.
+ * @class_token: (out): whether config.json says that the head reads the class token
  * Returns: FALSE with VITGATE_ERROR_UNSUPPORTED */
 gboolean vitgate__config_pools(const Config *config, gboolean *class_token, GError **error);
 
-/* Adds what shapes of tensors do not tell.
+/* Adds what the shapes of the tensors do not show.
  * Returns: FALSE with VITGATE_ERROR_METADATA or _UNSUPPORTED */
 gboolean vitgate__config_hint(const Config *config, Hints *hints, GError **error);
 
-/* Checks a description of the weights against what the files say, and adds pre-processing and
- * labels to it.
+/* Checks a description of the weights against the configuration files and adds their
+ * pre-processing and labels to it.
  * Returns: FALSE with VITGATE_ERROR_METADATA, _UNSUPPORTED or _LABELS */
 gboolean vitgate__config_apply(const Config *config, Description *description, GError **error);
-
-/* ---- For the parts of it ---- */
-
-/* One of the files, or an object in it. */
-typedef struct {
-  const char *path;
-  JsonObject *object;
-  GError **error;
-} ConfigFields;
-
-/* Returns: FALSE, with the error that @field is not as @expected */
-gboolean vitgate__config_refuse(const ConfigFields *fields, VitgateError code, const char *field,
-                                const char *expected);
-
-gboolean vitgate__config_has(const ConfigFields *fields, const char *field);
-
-/* Pixels, of timm's settings and of preprocessor_config.json; what is absent stays as it is. */
-gboolean vitgate__config_apply_timm_pixels(const ConfigFields *fields, Description *description);
-gboolean vitgate__config_apply_pixels(const ConfigFields *fields, Description *description);

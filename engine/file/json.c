@@ -4,16 +4,17 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/regular-file.h"
 
-/* json-glib's parser recurses once per level, so depth is bounded before it sees the text. */
+/* json-glib's parser recurses once per level, so the depth is checked before it sees the text. */
 #define MAX_DEPTH 16
 
-/* Far above a file that names 22,000 classes. */
+/* Much larger than a file that names 22,000 classes. */
 #define MAX_FILE (16 << 20)
 
-/* json-glib also takes comments, strings in apostrophes and values behind the first: not JSON, and
- * a quotation mark inside the former would hide levels from this scan.
- * Returns: what is wrong with the text, as far as is seen without parsing; NULL: nothing */
+/* Finds faults that json-glib accepts: comments, strings in apostrophes, and values after the
+ * first. They are not JSON, and a quotation mark inside a comment would hide levels from this scan.
+ * Returns: (nullable): what is wrong with the text, or NULL if nothing shows without parsing */
 static const char *find_fault(const char *text, gsize length)
 {
   guint depth = 0;
@@ -28,7 +29,7 @@ static const char *find_fault(const char *text, gsize length)
     } else if (c == '/' || c == '\'') {
       return "not valid JSON: a comment or an apostrophe";
     } else if (ended && !g_ascii_isspace(c)) {
-      return "not valid JSON: more text behind the object";
+      return "not valid JSON: more text after the object";
     } else if (c == '"') {
       in_string = TRUE;
     } else if (c == '{' || c == '[') {
@@ -46,7 +47,8 @@ typedef struct {
   char *duplicate;
 } DuplicateFinder;
 
-/* A JsonObject keeps the last of two members of one name; only this signal shows the first. */
+/* If two members have the same name, a JsonObject keeps the last one. Only this signal shows the
+ * first. */
 static void note_member(JsonParser *parser, JsonObject *object, const char *name, gpointer data)
 {
   DuplicateFinder *finder = data;
@@ -109,22 +111,13 @@ JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char 
 
 JsonNode *vitgate__json_read_object(const char *path, VitgateError code, GError **error)
 {
-  g_autofree char *text = NULL;
-  g_autoptr(GError) read_error = NULL;
   gsize length;
-  /* Opening a pipe would wait for a writer. */
-  const gboolean strange =
-      g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR);
-  if (strange || !g_file_get_contents(path, &text, &length, &read_error)) {
-    const gboolean absent = g_error_matches(read_error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
-    vitgate__set_error(error, absent ? VITGATE_ERROR_NOT_FOUND : VITGATE_ERROR_IO,
-                       absent ? "%s: no such file" : "%s: cannot be read: %s", path,
-                       read_error ? read_error->message : "not a regular file");
+  g_autofree char *text = vitgate__regular_file_read(path, &length, error);
+  if (!text)
     return NULL;
-  }
   if (length > MAX_FILE) {
-    vitgate__set_error(error, code, "%s: has %" G_GSIZE_FORMAT " bytes, at most %d are allowed",
-                       path, length, MAX_FILE);
+    vitgate__set_error(error, code, "%s: has %" G_GSIZE_FORMAT " bytes, expected at most %d", path,
+                       length, MAX_FILE);
     return NULL;
   }
   return vitgate__json_parse_object(text, length, path, code, error);
@@ -156,7 +149,7 @@ gboolean vitgate__json_get_count(JsonNode *node, guint64 *value)
   if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64 ||
       json_node_get_int(node) < 0)
     return FALSE;
-  /* What json-glib 1.10 makes of anything larger. */
+  /* json-glib 1.10 turns every larger number into this one. */
   if (json_node_get_int(node) == G_MAXINT64)
     return FALSE;
   *value = (guint64)json_node_get_int(node);

@@ -4,21 +4,21 @@
 
 #include "base/error.h"
 
-/* What people wrap a network's tensors in, when they save them with other things. */
+/* Prefixes of a network's tensors in files that also hold other things. */
 static const char *const wrappers[] = { "model", "model_ema", "module", "state_dict",
                                         "state_dict_ema" };
 
-/* Beside them in a file of one who trains. */
+/* Prefixes of the other things in a training checkpoint. */
 static const char *const training_states[] = { "optimizer", "lr_scheduler", "scaler",
                                                "amp_scaler" };
 
-/* A tensor that every network has, and the names that it tells of. */
+/* Tensors that every network has. Each identifies the naming of a file. */
 static const char *const timm_anchors[] = { "patch_embed.proj.weight",
                                             "tokens_to_token.project.weight" };
 static const char hugging_face_anchor[] = "embeddings.patch_embeddings.projection.weight";
 
-/* Hugging Face's name, where '#' stands for a block's number, and timm's. Queries, keys and values
- * get names of their own until they are joined. */
+/* Hugging Face's names and timm's; '#' stands for the number of a block. Queries, keys and values
+ * have separate names until they are joined. */
 static const struct {
   const char *theirs, *ours;
 } hugging_face_names[] = {
@@ -37,7 +37,7 @@ static const struct {
   { "layernorm.", "norm." },
 };
 
-/* These stand beside the network. */
+/* The names of heads have no network prefix ("vit." or "deit."). */
 static const struct {
   const char *theirs, *ours;
 } hugging_face_heads[] = {
@@ -54,9 +54,9 @@ static gboolean is_among(const char *word, gsize length, const char *const *word
   return FALSE;
 }
 
-/* ---- Which names these are ---- */
+/* ---- Finding out which names a file has ---- */
 
-/* Whether all that stands before the anchor is wrapping. */
+/* Returns: whether @prefix, of an anchor, consists of wrappers only */
 static gboolean is_wrapping(const char *prefix, gsize length)
 {
   while (length) {
@@ -69,7 +69,7 @@ static gboolean is_wrapping(const char *prefix, gsize length)
   return TRUE;
 }
 
-/* Returns: (nullable): a copy of what stands before @anchor in @name */
+/* Returns: (transfer full) (nullable): the part of @name before @anchor */
 static char *prefix_of(const char *name, const char *anchor)
 {
   if (!g_str_has_suffix(name, anchor))
@@ -77,14 +77,15 @@ static char *prefix_of(const char *name, const char *anchor)
   return g_strndup(name, strlen(name) - strlen(anchor));
 }
 
-/* The mean of weights over training, where it is stored too, is what its authors evaluate. */
+/* Returns: whether the weights are an average over training. If a file has such weights too, they
+ * are the ones that its authors evaluate. */
 static gboolean is_mean(const char *prefix)
 {
   return strstr(prefix, "_ema") != NULL;
 }
 
-/* Takes what stands before the anchor @name as what stands before all names, if it is nothing else
- * and better than before. */
+/* Makes @prefix, of the anchor @name, the prefix of all names, if it consists of wrappers and the
+ * dialect has no better one. Frees @prefix. */
 static void consider(Dialect *dialect, const char *name, char *prefix, gboolean hugging_face,
                      gboolean deit)
 {
@@ -130,8 +131,9 @@ static void find_dialect(const Safetensors *file, Dialect *dialect)
 
 /* ---- New names ---- */
 
-/* Returns: (transfer full) (nullable): @ours with the block's number and what is left of @name, if
- * @name begins with @theirs, and is it where that does not end in a dot */
+/* Returns: (transfer full) (nullable): @ours with the block's number and the rest of @name, if
+ * @name begins with @theirs. If @theirs has no number and does not end in a dot, @name must equal
+ * it. */
 static char *match(const char *name, const char *theirs, const char *ours)
 {
   const char *hash = strchr(theirs, '#');
@@ -151,7 +153,7 @@ static char *match(const char *name, const char *theirs, const char *ours)
                          place + 1, rest + strlen(hash + 1));
 }
 
-/* Returns: (transfer full): timm's name; "" for what a classifier does not use */
+/* Returns: (transfer full): timm's name, or "" for a tensor that a classifier does not use */
 static char *from_hugging_face(const char *name, gboolean deit)
 {
   const char *network = deit ? "deit." : "vit.";
@@ -166,7 +168,7 @@ static char *from_hugging_face(const char *name, gboolean deit)
   return found ? found : g_strdup(name);
 }
 
-/* facebookresearch's DeiT III writes LayerScale otherwise than timm. */
+/* facebookresearch's DeiT III has its own names for LayerScale. */
 static char *from_timm(const char *name)
 {
   static const char *const scales[][2] = { { ".gamma_1", ".ls1.gamma" },
@@ -178,7 +180,8 @@ static char *from_timm(const char *name)
   return g_strdup(name);
 }
 
-/* Whether a tensor outside the prefix is another copy of the network, or a state of training. */
+/* Returns: whether a tensor without the prefix belongs to another copy of the network or to a
+ * training state */
 static gboolean is_beside(const char *name)
 {
   const gsize word = strcspn(name, ".");
@@ -202,7 +205,7 @@ static gboolean may_join(const Tensor *a, const Tensor *b)
          !memcmp(a->shape, b->shape, a->n_dims * sizeof *a->shape);
 }
 
-/* Puts keys and values behind the queries, which give up their place in @tensors. */
+/* Joins queries, keys and values into one tensor, which replaces the queries in @tensors. */
 static gboolean join(Safetensors *file, GArray *tensors, const char *query, GError **error)
 {
   static const char *const parts[] = { "query", "key", "value" };
@@ -215,8 +218,8 @@ static gboolean join(Safetensors *file, GArray *tensors, const char *query, GErr
     sources[i] = vitgate__tensors_find(tensors, name);
     if (!sources[i] || !may_join(sources[0], sources[i])) {
       vitgate__set_error(error, VITGATE_ERROR_TENSOR,
-                         "%s: tensor '%s' %s, expected one like the queries'", path, name,
-                         sources[i] ? "has another type or shape" : "is missing");
+                         "%s: tensor '%s' %s, expected the type and shape of the queries", path,
+                         name, sources[i] ? "has another type or shape" : "is missing");
       return FALSE;
     }
   }
@@ -225,7 +228,8 @@ static gboolean join(Safetensors *file, GArray *tensors, const char *query, GErr
   if (!data)
     return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
-    memcpy(data + i * joined.n_bytes, sources[i]->data, joined.n_bytes);
+    if (!vitgate__tensor_copy(data + i * joined.n_bytes, sources[i], error))
+      return FALSE;
   g_autofree char *name =
       g_strdup_printf("%.*sqkv%s", (int)(place - query), query, place + strlen("query"));
   joined.name = vitgate__safetensors_intern(file, name);
@@ -256,7 +260,7 @@ static gboolean join_all(Safetensors *file, GArray *tensors, GError **error)
   return TRUE;
 }
 
-/* ---- All of it ---- */
+/* ---- The whole ---- */
 
 static gboolean refuse_family(const Safetensors *file, const Dialect *dialect, GError **error)
 {
@@ -266,15 +270,14 @@ static gboolean refuse_family(const Safetensors *file, const Dialect *dialect, G
   if (dialect->rival)
     vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
                        "%s: holds more than one network: '%s' is the patch embedding of another "
-                       "one; save the one that is meant alone",
+                       "one; save only the one that you want",
                        path, dialect->rival);
   else
     vitgate__set_error(
         error, VITGATE_ERROR_UNSUPPORTED,
-        "%s: not a ViT, DeiT or T2T-ViT that is known here: found %u tensors, the first "
-        "named '%s'; supported are ViT and DeiT under the names of timm, "
-        "facebookresearch/deit and Hugging Face, and T2T-ViT under those of its "
-        "published checkpoints",
+        "%s: not a ViT, DeiT or T2T-ViT with known names: found %u tensors, the first named "
+        "'%s'; expected a ViT or DeiT with the names of timm, facebookresearch/deit or Hugging "
+        "Face, or a T2T-ViT with those of its published checkpoints",
         path, n, n ? tensors[0].name : "");
   return FALSE;
 }
@@ -283,7 +286,7 @@ gboolean vitgate__names_translate(Safetensors *file, Dialect *dialect, GError **
 {
   *dialect =
       (Dialect){ .names = "timm's names", .left_out = g_ptr_array_new_with_free_func(g_free) };
-  /* Only a file that vitgate did not write has names to be guessed at. */
+  /* Files written by vitgate have timm's names. */
   if (vitgate__safetensors_get_metadata(file, "vitgate")) {
     dialect->prefix = g_strdup("");
     return TRUE;

@@ -1,27 +1,28 @@
-/* Names of tensors: timm's, which are ours, and those of others who publish the same networks.
+/* Names of tensors. The engine uses timm's names. Other publishers of the same networks use other
+ * names, which are translated to timm's.
  *
- * Known are timm's own, facebookresearch/deit's (keys under "model."), those of yitu's T2T-ViT
- * ("state_dict_ema", "module."), and Hugging Face's for ViTForImageClassification and
- * DeiTForImageClassification with or without teacher. */
+ * Known are the names of timm, facebookresearch/deit (keys under "model."), yitu's T2T-ViT
+ * ("state_dict_ema", "module."), and Hugging Face's ViTForImageClassification and
+ * DeiTForImageClassification, with or without a teacher. */
 #pragma once
 
 #include "file/safetensors.h"
 
-/* What was found. */
+/* The naming of a file's tensors. */
 typedef struct {
   const char *names;     /* whose names these are, for people: "timm's names" */
   gboolean hugging_face; /* they are Hugging Face's */
-  gboolean deit;         /* and those of its DeiT */
-  char *prefix;          /* stands before every name: "model." or "" */
-  char *rival;           /* (nullable) another network in the file, which might be meant as well */
+  gboolean deit;         /* they are those of Hugging Face's DeiT */
+  char *prefix;          /* before every name: "model." or "" */
+  char *rival;           /* (nullable) another network in the file that may be the one wanted */
   GPtrArray *left_out;   /* (element-type utf8) tensors that a classifier does not use */
 } Dialect;
 
-/* Gives the tensors of @file timm's names; queries, keys and values that are stored apart become
- * one tensor. What has no name there keeps its own.
- * @dialect: (out caller-allocates): to be cleared
- * Returns: FALSE with VITGATE_ERROR_UNSUPPORTED where these are the names of no network that is
- * known, or of two, _TENSOR, _FORMAT or _MEMORY */
+/* Renames the tensors of @file to timm's names and joins queries, keys and values that are stored
+ * separately into one tensor. A tensor that timm does not have keeps its name.
+ * @dialect: (out caller-allocates): to be cleared with vitgate__dialect_clear()
+ * Returns: FALSE with VITGATE_ERROR_UNSUPPORTED if the names belong to no known network or to two,
+ * or with _TENSOR, _FORMAT, _IO or _MEMORY */
 gboolean vitgate__names_translate(Safetensors *file, Dialect *dialect, GError **error);
 
 void vitgate__dialect_clear(Dialect *dialect);

@@ -1,11 +1,12 @@
-/* Files that are taken for weights in safetensors and are something else. */
+/* Recognises files that are mistaken for safetensors. */
 #pragma once
 
 #include <glib.h>
 
-/* Returns: (nullable): what the file is whose first bytes these are, and how to get what is wanted;
- * NULL: nothing that is known here */
-const char *vitgate__foreign_describe(const char *bytes, gsize n_bytes);
+/* @bytes: the first bytes of a file
+ * Returns: (nullable): what the file is and how to get a safetensors file instead, or NULL if its
+ * format is unknown */
+const char *vitgate__other_format_describe(const char *bytes, gsize n_bytes);
 
-/* What is said of PyTorch's own files, whose pickles could run any code. */
-extern const char vitgate__foreign_pickle[];
+/* Advice for PyTorch's own files. They are not read, because their pickles can run any code. */
+extern const char vitgate__pickle_advice[];

@@ -60,6 +60,20 @@ static int compare_type(gconstpointer a, gconstpointer b)
   return size_x == size_y ? (x < y ? -1 : x > y) : size_x > size_y ? -1 : 1;
 }
 
+static gboolean write_tensor(GOutputStream *out, const Tensor *tensor, GError **error)
+{
+  if (tensor->data || !tensor->n_bytes)
+    return g_output_stream_write_all(out, tensor->data, tensor->n_bytes, NULL, NULL, error);
+  g_autofree gpointer bytes = g_try_malloc(tensor->n_bytes);
+  if (!bytes) {
+    vitgate__set_error(error, VITGATE_ERROR_MEMORY, "there is no memory for tensor '%s'",
+                       tensor->name);
+    return FALSE;
+  }
+  return vitgate__tensor_copy(bytes, tensor, error) &&
+         g_output_stream_write_all(out, bytes, tensor->n_bytes, NULL, NULL, error);
+}
+
 gboolean vitgate__safetensors_write(const char *path, const Tensor *tensors, guint n_tensors,
                                     GHashTable *metadata, GError **error)
 {
@@ -81,8 +95,7 @@ gboolean vitgate__safetensors_write(const char *path, const Tensor *tensors, gui
       g_output_stream_write_all(out, header->str, header->len, NULL, NULL, &io_error);
   g_string_free(header, TRUE);
   for (guint i = 0; written && i < n_tensors; i++)
-    written =
-        g_output_stream_write_all(out, order[i]->data, order[i]->n_bytes, NULL, NULL, &io_error);
+    written = write_tensor(out, order[i], &io_error);
   if (written) {
     written = g_output_stream_close(out, NULL, &io_error);
   } else if (out) {
@@ -92,7 +105,7 @@ gboolean vitgate__safetensors_write(const char *path, const Tensor *tensors, gui
     g_output_stream_close(out, cancelled, NULL);
   }
   if (!written)
-    vitgate__set_error(error, VITGATE_ERROR_IO, "%s: cannot be written: %s", path,
-                       io_error->message);
+    vitgate__set_error(error, io_error->domain == VITGATE_ERROR ? io_error->code : VITGATE_ERROR_IO,
+                       "%s: cannot be written: %s", path, io_error->message);
   return written;
 }

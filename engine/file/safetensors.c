@@ -1,9 +1,10 @@
 #include "file/safetensors.h"
 
 #include <errno.h>
-#include <gio/gio.h>
+#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "file/json.h"
@@ -12,6 +13,9 @@
 /* A header larger than this is no model's: a thousand layers need a few megabytes. */
 #define MAX_HEADER (4u << 20)
 
+/* Bytes of a tensor that are read before they are converted. */
+#define PIECE 65536
+
 const TensorTypeInfo vitgate__tensor_types[] = {
   [TENSOR_F32] = { "F32", 4 }, [TENSOR_F16] = { "F16", 2 }, [TENSOR_BF16] = { "BF16", 2 },
   [TENSOR_I8] = { "I8", 1 },   [TENSOR_U8] = { "U8", 1 },
@@ -19,7 +23,8 @@ const TensorTypeInfo vitgate__tensor_types[] = {
 
 struct _Safetensors {
   char *path;
-  GMappedFile *mapping; /* NULL: the file is a join of @parts */
+  int fd; /* -1: the file is a join of @parts */
+  FileStamp stamp;
   GPtrArray *parts;
   JsonNode *header;  /* owns the tensors' names */
   GArray *tensors;   /* Tensor, in the order of their data */
@@ -63,10 +68,12 @@ static gboolean read_shape(const Safetensors *file, JsonObject *entry, Tensor *t
   return valid;
 }
 
-static gboolean read_tensor(const Safetensors *file, const char *name, JsonNode *node,
-                            const guint8 *data, gsize data_size, Tensor *tensor, GError **error)
+/* @data: the place in the file where the tensors' data begin */
+static gboolean read_tensor(const Safetensors *file, const char *name, JsonNode *node, guint64 data,
+                            guint64 data_size, Tensor *tensor, GError **error)
 {
   tensor->name = name;
+  tensor->file = file;
   JsonObject *entry = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
   JsonArray *offsets = entry ? vitgate__json_get_array(entry, "data_offsets") : NULL;
   guint64 begin, end;
@@ -82,7 +89,7 @@ static gboolean read_tensor(const Safetensors *file, const char *name, JsonNode 
   if (begin > end || end > data_size) {
     vitgate__set_error(error, VITGATE_ERROR_FORMAT,
                        "%s: tensor '%s' lies at bytes %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
-                       " of %" G_GSIZE_FORMAT " bytes of data",
+                       " of %" G_GUINT64_FORMAT " bytes of data",
                        file->path, name, begin, end, data_size);
     return FALSE;
   }
@@ -102,38 +109,37 @@ static gboolean read_tensor(const Safetensors *file, const char *name, JsonNode 
                        file->path, name, begin, vitgate__tensor_types[tensor->type].name);
     return FALSE;
   }
-  tensor->data = data + begin;
+  tensor->place = data + begin;
   return TRUE;
 }
 
 static int compare_place(gconstpointer a, gconstpointer b)
 {
   const Tensor *x = a, *y = b;
-  if (x->data != y->data)
-    return (const guint8 *)x->data < (const guint8 *)y->data ? -1 : 1;
+  if (x->place != y->place)
+    return x->place < y->place ? -1 : 1;
   return x->n_bytes < y->n_bytes ? -1 : x->n_bytes > y->n_bytes;
 }
 
 /* The tensors must cover the data without gap or overlap, as the format demands. */
-static gboolean check_layout(const Safetensors *file, const guint8 *data, gsize data_size,
+static gboolean check_layout(const Safetensors *file, guint64 data, guint64 data_size,
                              GError **error)
 {
-  const guint8 *next = data;
+  guint64 next = data;
   for (guint i = 0; i < file->tensors->len; i++) {
     const Tensor *tensor = &g_array_index(file->tensors, Tensor, i);
-    if ((const guint8 *)tensor->data != next) {
-      vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: the data of tensor '%s' %s", file->path,
-                         tensor->name,
-                         (const guint8 *)tensor->data < next ? "overlaps that of another tensor"
-                                                             : "follows a gap");
+    if (tensor->place != next) {
+      vitgate__set_error(
+          error, VITGATE_ERROR_FORMAT, "%s: the data of tensor '%s' %s", file->path, tensor->name,
+          tensor->place < next ? "overlaps that of another tensor" : "follows a gap");
       return FALSE;
     }
     next += tensor->n_bytes;
   }
   if (next != data + data_size) {
     vitgate__set_error(error, VITGATE_ERROR_FORMAT,
-                       "%s: %" G_GSIZE_FORMAT " bytes at the end belong to no tensor", file->path,
-                       (gsize)(data + data_size - next));
+                       "%s: %" G_GUINT64_FORMAT " bytes at the end belong to no tensor", file->path,
+                       data + data_size - next);
     return FALSE;
   }
   return TRUE;
@@ -154,7 +160,7 @@ static gboolean check_metadata(const Safetensors *file, JsonNode *node, GError *
   return valid;
 }
 
-static gboolean read_tensors(Safetensors *file, const guint8 *data, gsize data_size, GError **error)
+static gboolean read_tensors(Safetensors *file, guint64 data, guint64 data_size, GError **error)
 {
   JsonObjectIter iter;
   const char *name;
@@ -178,31 +184,49 @@ static gboolean read_tensors(Safetensors *file, const guint8 *data, gsize data_s
   return check_layout(file, data, data_size, error);
 }
 
-static gboolean map_file(Safetensors *file, GError **error)
+static gboolean open_file(Safetensors *file, GError **error)
 {
-  g_autoptr(GError) map_error = NULL;
   /* Opening a pipe would wait for a writer. */
-  if (g_file_test(file->path, G_FILE_TEST_EXISTS) &&
-      !g_file_test(file->path, G_FILE_TEST_IS_REGULAR)) {
-    vitgate__set_error(
-        error, VITGATE_ERROR_IO, "%s: is %s, expected a safetensors file", file->path,
-        g_file_test(file->path, G_FILE_TEST_IS_DIR) ? "a directory" : "not a regular file");
+  file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  struct stat status;
+  if (file->fd < 0 || fstat(file->fd, &status)) {
+    const gboolean absent = errno == ENOENT;
+    vitgate__set_error(error, absent ? VITGATE_ERROR_NOT_FOUND : VITGATE_ERROR_IO,
+                       absent ? "%s: no such file" : "%s: cannot be read: %s", file->path,
+                       g_strerror(errno));
     return FALSE;
   }
-  file->mapping = g_mapped_file_new(file->path, FALSE, &map_error);
-  if (file->mapping)
+  file->stamp = vitgate__stamp_of(&status);
+  if (S_ISREG(status.st_mode))
     return TRUE;
-  gboolean absent = g_error_matches(map_error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
-  vitgate__set_error(error, absent ? VITGATE_ERROR_NOT_FOUND : VITGATE_ERROR_IO,
-                     absent ? "%s: no such file" : "%s: cannot be read: %s", file->path,
-                     map_error->message);
+  vitgate__set_error(error, VITGATE_ERROR_IO, "%s: is %s, expected a safetensors file", file->path,
+                     S_ISDIR(status.st_mode) ? "a directory" : "not a regular file");
   return FALSE;
+}
+
+/* @what: the part of the file that is wanted, for the error */
+static gboolean read_at(const Safetensors *file, const char *what, guint64 place, gpointer bytes,
+                        gsize n_bytes, GError **error)
+{
+  for (gsize done = 0; done < n_bytes;) {
+    const gssize n = pread(file->fd, (guint8 *)bytes + done, n_bytes - done, (off_t)(place + done));
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0) {
+      vitgate__set_error(error, VITGATE_ERROR_IO, "%s: %s cannot be read: %s", file->path, what,
+                         n ? g_strerror(errno) : "the file became shorter while it was being read");
+      return FALSE;
+    }
+    done += (gsize)n;
+  }
+  return TRUE;
 }
 
 static Safetensors *new_file(const char *path)
 {
   Safetensors *file = g_new0(Safetensors, 1);
   file->path = g_strdup(path);
+  file->fd = -1;
   file->tensors = g_array_new(FALSE, FALSE, sizeof(Tensor));
   file->index = g_hash_table_new(g_str_hash, g_str_equal);
   file->names = g_string_chunk_new(4096);
@@ -210,52 +234,61 @@ static Safetensors *new_file(const char *path)
   return file;
 }
 
-Safetensors *vitgate__safetensors_open(const char *path, GError **error)
+/* Reads the header's length. Returns: 0 with the error set, where it cannot be right */
+static guint64 read_header_size(const Safetensors *file, guint64 size, GError **error)
 {
-  g_autoptr(Safetensors) file = new_file(path);
-  if (!map_file(file, error))
-    return NULL;
-
-  gsize size = g_mapped_file_get_length(file->mapping);
-  const char *contents = g_mapped_file_get_contents(file->mapping);
+  char start[64] = { 0 };
   guint64 header_size = 0;
-  if (size >= 8) {
-    memcpy(&header_size, contents, 8);
-    header_size = GUINT64_FROM_LE(header_size);
-  }
-  if (size < 10 || header_size < 2 || contents[8] != '{') {
-    const char *foreign = size ? vitgate__foreign_describe(contents, size) : NULL;
-    vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: %s", path,
+  const gsize known = MIN(size, sizeof start);
+  if (!read_at(file, "the header", 0, start, known, error))
+    return 0;
+  memcpy(&header_size, start, 8);
+  header_size = GUINT64_FROM_LE(header_size);
+  if (size < 10 || header_size < 2 || start[8] != '{') {
+    const char *foreign = size ? vitgate__other_format_describe(start, known) : NULL;
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: %s", file->path,
                        foreign ? foreign
                        : size  ? "is not a safetensors file"
                                : "is empty");
-    return NULL;
+    return 0;
   }
   if (header_size > MAX_HEADER || header_size > size - 8) {
     vitgate__set_error(error, VITGATE_ERROR_FORMAT,
                        "%s: the header claims %" G_GUINT64_FORMAT
-                       " bytes, the file has %" G_GSIZE_FORMAT " and %u are allowed",
-                       path, header_size, size - 8, MAX_HEADER);
-    return NULL;
+                       " bytes, the file has %" G_GUINT64_FORMAT " and %u are allowed",
+                       file->path, header_size, size - 8, MAX_HEADER);
+    return 0;
   }
-  const guint8 *data = (const guint8 *)contents + 8 + header_size;
-  if ((guintptr)data % 4) {
+  if (header_size % 4) {
     vitgate__set_error(error, VITGATE_ERROR_FORMAT,
                        "%s: the header's length %" G_GUINT64_FORMAT " leaves the data unaligned",
-                       path, header_size);
-    return NULL;
+                       file->path, header_size);
+    return 0;
   }
-  file->header =
-      vitgate__json_parse_object(contents + 8, header_size, path, VITGATE_ERROR_FORMAT, error);
-  if (!file->header || !read_tensors(file, data, size - 8 - header_size, error))
+  return header_size;
+}
+
+Safetensors *vitgate__safetensors_open(const char *path, GError **error)
+{
+  g_autoptr(Safetensors) file = new_file(path);
+  if (!open_file(file, error))
+    return NULL;
+  const guint64 size = (guint64)file->stamp.size;
+  const guint64 header_size = read_header_size(file, size, error);
+  g_autofree char *header = header_size ? g_malloc(header_size) : NULL;
+  if (!header || !read_at(file, "the header", 8, header, header_size, error))
+    return NULL;
+  file->header = vitgate__json_parse_object(header, header_size, path, VITGATE_ERROR_FORMAT, error);
+  if (!file->header || !read_tensors(file, 8 + header_size, size - 8 - header_size, error))
     return NULL;
   return g_steal_pointer(&file);
 }
 
-Safetensors *vitgate__safetensors_join(const char *path, GPtrArray *parts, const GArray *tensors,
-                                       GError **error)
+Safetensors *vitgate__safetensors_join(const char *path, FileStamp stamp, GPtrArray *parts,
+                                       const GArray *tensors, GError **error)
 {
   g_autoptr(Safetensors) file = new_file(path);
+  file->stamp = stamp;
   file->parts = parts;
   return vitgate__safetensors_replace(file, tensors, error) ? g_steal_pointer(&file) : NULL;
 }
@@ -270,7 +303,8 @@ void vitgate__safetensors_close(Safetensors **file)
   g_hash_table_unref(f->index);
   g_array_unref(f->tensors);
   g_clear_pointer(&f->header, json_node_unref);
-  g_clear_pointer(&f->mapping, g_mapped_file_unref);
+  if (f->fd >= 0)
+    close(f->fd);
   g_clear_pointer(&f->parts, g_ptr_array_unref);
   g_free(f->path);
   g_free(f);
@@ -279,6 +313,13 @@ void vitgate__safetensors_close(Safetensors **file)
 const char *vitgate__safetensors_get_path(const Safetensors *file)
 {
   return file->path;
+}
+
+void vitgate__safetensors_identify(const Safetensors *file, Identity *identity)
+{
+  vitgate__identity_add(identity, file->path, file->stamp);
+  for (guint i = 0; file->parts && i < file->parts->len; i++)
+    vitgate__safetensors_identify(g_ptr_array_index(file->parts, i), identity);
 }
 
 const Tensor *vitgate__safetensors_find(const Safetensors *file, const char *name)
@@ -342,13 +383,18 @@ const char *vitgate__safetensors_get_metadata(const Safetensors *file, const cha
   return metadata ? vitgate__json_get_string(metadata, key) : NULL;
 }
 
-void vitgate__safetensors_forget_pages(const Safetensors *file)
+gboolean vitgate__safetensors_check_unchanged(const Safetensors *file, GError **error)
 {
   for (guint i = 0; file->parts && i < file->parts->len; i++)
-    vitgate__safetensors_forget_pages(g_ptr_array_index(file->parts, i));
-  if (file->mapping)
-    madvise(g_mapped_file_get_contents(file->mapping), g_mapped_file_get_length(file->mapping),
-            MADV_DONTNEED);
+    if (!vitgate__safetensors_check_unchanged(g_ptr_array_index(file->parts, i), error))
+      return FALSE;
+  struct stat status;
+  if (file->fd < 0 || (!fstat(file->fd, &status) &&
+                       vitgate__stamp_same_contents(vitgate__stamp_of(&status), file->stamp)))
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_IO, "%s: the file was changed while it was being read",
+                     file->path);
+  return FALSE;
 }
 
 gsize vitgate__tensor_n_elements(const Tensor *tensor)
@@ -374,14 +420,13 @@ static float half_to_float(guint16 half)
   return u.value;
 }
 
-void vitgate__tensor_to_float(float *values, const Tensor *tensor)
+static void convert(float *values, TensorType type, gconstpointer elements, gsize n)
 {
-  gsize n = vitgate__tensor_n_elements(tensor);
-  const guint16 *halves = tensor->data;
-  const gint8 *bytes = tensor->data;
-  switch (tensor->type) {
+  const guint16 *halves = elements;
+  const gint8 *bytes = elements;
+  switch (type) {
   case TENSOR_F32:
-    memcpy(values, tensor->data, tensor->n_bytes);
+    memcpy(values, elements, n * sizeof *values);
     break;
   case TENSOR_F16:
     for (gsize i = 0; i < n; i++)
@@ -402,6 +447,41 @@ void vitgate__tensor_to_float(float *values, const Tensor *tensor)
       values[i] = (guint8)bytes[i];
     break;
   }
+}
+
+/* Reads bytes of a tensor that is in its file. */
+static gboolean read_part(const Tensor *tensor, gsize from, gpointer bytes, gsize n_bytes,
+                          GError **error)
+{
+  g_autofree char *what = g_strdup_printf("tensor '%s'", tensor->name);
+  return read_at(tensor->file, what, tensor->place + from, bytes, n_bytes, error);
+}
+
+gboolean vitgate__tensor_copy(gpointer bytes, const Tensor *tensor, GError **error)
+{
+  if (!tensor->data)
+    return !tensor->n_bytes || read_part(tensor, 0, bytes, tensor->n_bytes, error);
+  memcpy(bytes, tensor->data, tensor->n_bytes);
+  return TRUE;
+}
+
+gboolean vitgate__tensor_to_float(float *values, const Tensor *tensor, GError **error)
+{
+  guint32 piece[PIECE / sizeof(guint32)];
+  const gsize size = vitgate__tensor_types[tensor->type].size;
+  if (tensor->type == TENSOR_F32)
+    return vitgate__tensor_copy(values, tensor, error);
+  if (tensor->data) {
+    convert(values, tensor->type, tensor->data, tensor->n_bytes / size);
+    return TRUE;
+  }
+  for (gsize from = 0, n; from < tensor->n_bytes; from += n) {
+    n = MIN(PIECE, tensor->n_bytes - from);
+    if (!read_part(tensor, from, piece, n, error))
+      return FALSE;
+    convert(values + from / size, tensor->type, piece, n / size);
+  }
+  return TRUE;
 }
 
 char *vitgate__tensor_describe_shape(const guint64 *shape, guint n_dims)

@@ -73,6 +73,7 @@ static void close_shard(gpointer shard)
 
 Safetensors *vitgate__shards_open(const char *path, GError **error)
 {
+  const FileStamp stamp = vitgate__stamp_of_path(path);
   g_autoptr(JsonNode) index = vitgate__json_read_object(path, VITGATE_ERROR_FORMAT, error);
   if (!index)
     return NULL;
@@ -86,5 +87,5 @@ Safetensors *vitgate__shards_open(const char *path, GError **error)
   g_autoptr(GArray) tensors = g_array_new(FALSE, FALSE, sizeof(Tensor));
   if (!gather(path, places, shards, tensors, error))
     return NULL;
-  return vitgate__safetensors_join(path, g_steal_pointer(&shards), tensors, error);
+  return vitgate__safetensors_join(path, stamp, g_steal_pointer(&shards), tensors, error);
 }

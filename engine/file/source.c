@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "file/canonical.h"
+#include "file/description-json.h"
 #include "file/other-formats.h"
 #include "file/shards.h"
 
@@ -21,7 +23,7 @@ char *vitgate__source_find(const char *path, GError **error)
   }
   g_autofree char *pickle = g_build_filename(path, "pytorch_model.bin", NULL);
   if (g_file_test(pickle, G_FILE_TEST_EXISTS))
-    vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: %s", pickle, vitgate__foreign_pickle);
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: %s", pickle, vitgate__pickle_advice);
   else
     vitgate__set_error(error, VITGATE_ERROR_NOT_FOUND, "%s: holds no %s and no %s", path, names[1],
                        names[0]);
@@ -37,14 +39,38 @@ Source *vitgate__source_open(const char *path, GError **error)
     return NULL;
   if (!vitgate__names_translate(source->file, &source->dialect, error))
     return NULL;
-  if (vitgate__safetensors_get_metadata(source->file, "vitgate"))
+  if (vitgate__safetensors_get_metadata(source->file, DESCRIPTION_KEY))
     return g_steal_pointer(&source);
   gboolean class_token;
   return vitgate__config_read(&source->config, path, error) &&
                  vitgate__config_pools(&source->config, &class_token, error) &&
-                 vitgate__variants_resolve(source->file, class_token, &source->variants, error)
+                 vitgate__canonicalize(source->file, class_token, &source->no_class_position, error)
              ? g_steal_pointer(&source)
              : NULL;
+}
+
+Identity *vitgate__source_identify(const Source *source)
+{
+  Identity *identity = vitgate__identity_new();
+  vitgate__safetensors_identify(source->file, identity);
+  vitgate__config_identify(&source->config, identity);
+  return identity;
+}
+
+gboolean vitgate__source_check_unchanged(const Source *source, GError **error)
+{
+  const char *path = vitgate__safetensors_get_path(source->file);
+  Identity *identity = vitgate__source_identify(source);
+  const gboolean same = vitgate__identity_matches_folder(identity, path);
+  vitgate__identity_free(&identity);
+  if (!vitgate__safetensors_check_unchanged(source->file, error))
+    return FALSE;
+  if (!same)
+    vitgate__set_error(error, VITGATE_ERROR_IO,
+                       "%s: a shard or a configuration beside it was replaced while it was being "
+                       "read",
+                       path);
+  return same;
 }
 
 void vitgate__source_close(Source **source)
@@ -83,19 +109,19 @@ static void name_by_folder(Description *d, const char *path)
 Description *vitgate__source_describe(const Source *source, guint heads, GError **error)
 {
   Hints hints = { .heads = heads };
-  if (vitgate__safetensors_get_metadata(source->file, "vitgate"))
-    return vitgate__description_read(source->file, &hints, error);
+  if (vitgate__safetensors_get_metadata(source->file, DESCRIPTION_KEY))
+    return vitgate__describe(source->file, &hints, error);
   const Dialect *dialect = &source->dialect;
   if (dialect->hugging_face)
     hints.layer_norm_eps = HUGGING_FACE_EPS;
   if (!vitgate__config_hint(&source->config, &hints, error))
     return NULL;
-  g_autoptr(Description) d = vitgate__description_read(source->file, &hints, error);
+  g_autoptr(Description) d = vitgate__describe(source->file, &hints, error);
   if (!d)
     return NULL;
   if (dialect->hugging_face && !dialect->deit)
     take_processor_defaults(&d->preprocessing, d->image_size);
-  d->no_class_position = source->variants.no_class_position;
+  d->no_class_position = source->no_class_position;
   name_by_folder(d, vitgate__safetensors_get_path(source->file));
   return vitgate__config_apply(&source->config, d, error) ? g_steal_pointer(&d) : NULL;
 }

@@ -1,15 +1,15 @@
 /* Weights to make a model of, as their authors published them. */
 #pragma once
 
-#include "file/canonical.h"
 #include "file/config.h"
+#include "file/describe.h"
 #include "file/names.h"
 
 typedef struct {
   Safetensors *file; /* under timm's names */
   Dialect dialect;
-  Variants variants;
-  Config config; /* of what stands beside them; empty for a file that vitgate wrote */
+  gboolean no_class_position; /* the published positions leave out the class token */
+  Config config;              /* of what stands beside them; empty for a file that vitgate wrote */
 } Source;
 
 /* The weights in a folder as it is downloaded from a hub.
@@ -22,10 +22,17 @@ char *vitgate__source_find(const char *path, GError **error);
  * _TENSOR, _METADATA or _MEMORY */
 Source *vitgate__source_open(const char *path, GError **error);
 
+/* Returns: (transfer full): all files that were read, and those that were looked for */
+Identity *vitgate__source_identify(const Source *source);
+
+/* Checks that no file was written to or replaced, so that what was read belongs together.
+ * Returns: FALSE with VITGATE_ERROR_IO */
+gboolean vitgate__source_check_unchanged(const Source *source, GError **error);
+
 /* Nulls *@source, which may be NULL. */
 void vitgate__source_close(Source **source);
 
-/* vitgate__description_read() with what is known besides.
+/* vitgate__describe() with what is known besides.
  * @heads: heads per block, for weights that do not tell; 0: not known */
 Description *vitgate__source_describe(const Source *source, guint heads, GError **error);
 

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "file/architecture.h"
+#include "file/tensor-specs.h"
 
 #define MAX_NAMED 8 /* unknown tensors in a message */
 
@@ -78,7 +80,7 @@ gboolean vitgate__weights_check(const Description *d, const Safetensors *file, G
   for (guint i = 0; i < specs->len; i++)
     if (!check_spec(file, &g_array_index(specs, TensorSpec, i), known, error))
       return FALSE;
-  /* An unknown tensor means a network that computes something else. */
+  /* A network with an unknown tensor computes something else. */
   guint n_tensors, n_unknown = 0;
   const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
   g_autoptr(GString) unknown = g_string_new(NULL);
@@ -90,8 +92,7 @@ gboolean vitgate__weights_check(const Description *d, const Safetensors *file, G
   if (n_unknown > MAX_NAMED)
     g_string_append_printf(unknown, " and %u more", n_unknown - MAX_NAMED);
   vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
-                     "%s: tensor%s %s %s not part of a ViT, "
-                     "DeiT or T2T-ViT as supported here",
+                     "%s: tensor%s %s %s not part of a supported ViT, DeiT or T2T-ViT",
                      vitgate__safetensors_get_path(file), n_unknown > 1 ? "s" : "", unknown->str,
                      n_unknown > 1 ? "are" : "is");
   return FALSE;
@@ -117,23 +118,24 @@ gboolean vitgate__weights_read(const Safetensors *file, const char *name, float 
 {
   const Tensor *tensor = vitgate__safetensors_find(file, name);
   const gsize n = vitgate__tensor_n_elements(tensor);
-  vitgate__tensor_to_float(values, tensor);
+  if (!vitgate__tensor_to_float(values, tensor, error))
+    return FALSE;
   if (tensor->type != TENSOR_I8)
     return check_values(file, name, values, n, FALSE, error);
 
   g_autofree char *scale_name = g_strconcat(name, "_scale", NULL);
   const gsize rows = tensor->shape[0], columns = rows ? n / rows : 0;
   g_autofree float *scales = g_new(float, rows);
-  vitgate__tensor_to_float(scales, vitgate__safetensors_find(file, scale_name));
-  if (!check_values(file, scale_name, scales, rows, TRUE, error))
+  if (!vitgate__tensor_to_float(scales, vitgate__safetensors_find(file, scale_name), error) ||
+      !check_values(file, scale_name, scales, rows, TRUE, error))
     return FALSE;
   for (gsize i = 0; i < n; i++)
     values[i] *= scales[i / columns];
   return check_values(file, name, values, n, FALSE, error);
 }
 
-/* Returns: (transfer full) (nullable): the name of the LayerScale behind the layer that tensor
- * @name is of */
+/* Returns: (transfer full) (nullable): the name of the LayerScale that follows the layer of tensor
+ * @name */
 static char *scale_behind(const char *name)
 {
   static const struct {
@@ -147,7 +149,7 @@ static char *scale_behind(const char *name)
   return NULL;
 }
 
-/* Products of floats are rounded once: as exact as the sum that they go into. */
+/* Each folded weight is rounded once, so it is as exact as the sum that it goes into. */
 gboolean vitgate__weights_read_folded(const Safetensors *file, const char *name, float *values,
                                       GError **error)
 {

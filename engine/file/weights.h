@@ -1,21 +1,22 @@
-/* The network's weights as a file stores them: as floats, or as 8 bit integers with one scale for
- * each row of a matrix (tensor NAME_scale beside NAME). */
+/* Reads the weights of a network from a file. They are stored as floats, or as 8-bit integers with
+ * one scale per row of a matrix (in tensor NAME_scale). */
 #pragma once
 
 #include "file/description.h"
 
-/* Returns: whether @file holds the tensors of @description and no others; else VITGATE_ERROR_TENSOR
- * or _UNSUPPORTED */
+/* Checks that @file holds the tensors of @description and no others.
+ * Returns: FALSE with VITGATE_ERROR_TENSOR or _UNSUPPORTED */
 gboolean vitgate__weights_check(const Description *description, const Safetensors *file,
                                 GError **error);
 
-/* Reads one tensor of a file that was checked.
+/* Reads one tensor of a file that has passed vitgate__weights_check().
  * @values: (out caller-allocates)
- * Returns: FALSE with VITGATE_ERROR_TENSOR where a value is not finite, or a scale not positive */
+ * Returns: FALSE with VITGATE_ERROR_TENSOR if a value is not finite or a scale is not positive, or
+ * with VITGATE_ERROR_IO */
 gboolean vitgate__weights_read(const Safetensors *file, const char *name, float *values,
                                GError **error);
 
-/* The same of a layer as it is computed: with the LayerScale behind it, where the file has one,
- * folded into it. */
+/* As vitgate__weights_read(), but if a LayerScale follows the layer, it is folded into the
+ * values. */
 gboolean vitgate__weights_read_folded(const Safetensors *file, const char *name, float *values,
                                       GError **error);

@@ -28,7 +28,7 @@ static Window find_window(guint n_in, double scale, double phase, double support
   double center = (out + 0.5) * scale + phase;
   Window w = { MAX(0, (int)floor(center - support + 0.5)),
                MIN((int)n_in, (int)floor(center + support + 0.5)), center };
-  /* Beyond the last sample of an odd plane: what lies nearest. */
+  /* Beyond the last sample of an odd plane, use the nearest one. */
   w.start = MIN(w.start, (int)n_in - 1);
   w.end = MAX(w.end, w.start + 1);
   return w;
@@ -54,7 +54,7 @@ gboolean vitgate__resampler_init(Resampler *r, guint n_in, double scale, double 
 
   for (guint i = 0; i < n_out; i++) {
     Window w = find_window(n_in, scale, phase, support, first_out + i);
-    /* Every window reads taps samples: one that would pass the end starts earlier. */
+    /* Every window reads taps samples. One that would pass the end starts earlier. */
     guint start = MIN((guint)w.start - first, r->count - r->taps);
     float *weights = r->weights + (gsize)i * r->taps + ((guint)w.start - first - start);
     double sum = 0;

@@ -1,22 +1,23 @@
-/* Tables for antialiased resampling of one axis, as the Python Imaging Library does it: a filter
- * that is stretched by the scale when it shrinks, cut off at the image's edges and normalised. */
+/* Tables for antialiased resampling along one axis, as in the Python Imaging Library. When an image
+ * shrinks, the filter is stretched by the scale. At the edges of the image it is cut off. Its
+ * weights are normalised. */
 #pragma once
 
 #include <glib.h>
 
 typedef struct {
-  guint taps;  /* weights per output sample */
-  guint first; /* first and number of the input samples that any output needs */
-  guint count;
-  guint *starts;  /* [n_out] first sample of each window, counted from first */
-  float *weights; /* [n_out][taps], zero behind a shorter window */
+  guint taps;     /* weights per output sample */
+  guint first;    /* the first input sample that is used */
+  guint count;    /* the number of input samples that are used */
+  guint *starts;  /* [n_out] first sample of each window, relative to first */
+  float *weights; /* [n_out][taps], zero outside a shorter window */
 } Resampler;
 
-/* @n_in: samples of the axis
+/* @n_in: input samples along the axis
  * @scale: input samples per output sample
  * @phase: where the grid of output samples begins, in input samples
  * @first_out, @n_out: the output samples wanted
- * Returns: FALSE where memory is lacking */
+ * Returns: FALSE if out of memory */
 gboolean vitgate__resampler_init(Resampler *resampler, guint n_in, double scale, double phase,
                                  gboolean bicubic, guint first_out, guint n_out);
 

@@ -3,16 +3,16 @@
 
 #include "vitgate.h"
 
-/* A side: cells of 14 x 14 pixels where the network sees 224 x 224. */
+/* Cells along a side: each has 14 x 14 pixels if the input has 224 x 224. */
 #define CELLS 16
 
 struct _VitgateScene {
-  guint size;     /* pixels a side */
+  guint size;     /* side of the input in pixels */
   float scale[3]; /* from normalised values to shares of full scale */
-  /* Means of cells, as shares of full scale and less the mean that normalising took off. */
+  /* Means of cells, as shares of full scale, minus the mean that normalisation subtracted. */
   float inferred[3][CELLS][CELLS], seen[3][CELLS][CELLS];
-  gboolean known;  /* inferred holds something */
-  float columns[]; /* [size] sums of a column within a row of cells */
+  gboolean known;  /* inferred is valid */
+  float columns[]; /* [size] sums of each column in a row of cells */
 };
 
 VitgateScene *vitgate_scene_new(const VitgateModelInfo *info)
@@ -28,14 +28,15 @@ void vitgate_scene_free(VitgateScene **scene)
   g_free(g_steal_pointer(scene));
 }
 
-/* Where cell @i begins: sizes need not be multiples of CELLS, and may be smaller. */
+/* Returns: the first pixel of cell @i; the size need not be a multiple of CELLS and may be smaller
+ */
 static guint first(const VitgateScene *scene, guint i)
 {
   return i * scene->size / CELLS;
 }
 
-/* @means: [CELLS], of the cells in @rows rows from @pixels on. Columns first: a sum along a row
- * would be one long chain of additions. */
+/* Computes means[CELLS] of the cells in the @rows rows of pixels from @pixels on. It adds up
+ * columns first, because a sum along a row would be one long chain of dependent additions. */
 static void look_at_row(VitgateScene *scene, float *means, const float *pixels, guint rows,
                         float scale)
 {

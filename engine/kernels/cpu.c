@@ -17,7 +17,7 @@ static gboolean masked(const char *name)
 
 #ifdef __x86_64__
 
-/* Linux lets a process use the tiles' large registers only after it has asked. */
+/* On Linux a process must ask for permission to use the large tile registers. */
 static gboolean ask_for_tiles(void)
 {
 #ifdef __linux__
@@ -51,7 +51,7 @@ static gpointer read_features(gpointer unused)
 {
   guint features = 0;
 #if defined(__x86_64__)
-  /* The compiler's run-time asks the system too (XGETBV), not only the CPU. */
+  /* The compiler's runtime checks the operating system (XGETBV) as well as the CPU. */
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && !masked("avx2")) {
     features |= 1u << CPU_AVX2;
@@ -69,7 +69,7 @@ static gpointer read_features(gpointer unused)
       const gboolean tiles = !masked("amx-bf16") && has_amx_bf16();
       if (tiles)
         features |= 1u << CPU_AMX_BF16;
-      /* Intel's CPUs take four cycles for the instruction of AVX-512 BF16, AMD's one. */
+      /* The AVX-512 BF16 instruction takes four cycles on Intel's CPUs and one on AMD's. */
       if (!masked("fast-bf16") && (tiles || __builtin_cpu_is("amd")))
         features |= 1u << CPU_FAST_BF16;
     }

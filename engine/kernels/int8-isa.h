@@ -1,11 +1,12 @@
-/* What the int8 kernels of the instruction set that this file is compiled for have in common. */
+/* Shared by the int8 kernels of the instruction set that this file is compiled for. */
 #pragma once
 
 #include "kernels/int8.h"
 #include "kernels/kernels-isa.h"
 #include "kernels/polynomials.h"
 
-/* The values along k that one 32 bit lane multiplies at a time, and how rows hold them. */
+/* GROUP: values along k that one 32-bit lane multiplies at a time. Quantity: type of a value in a
+ * quantised row. */
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD)
 #define GROUP 4
 typedef guint8 Quantity;
@@ -24,7 +25,7 @@ void KERNEL(quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stri
 void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
                               guint k);
 
-/* The table of a file with pack(), pack_transposed() and gemm(). */
+/* Defines the kernel table in a file that has pack(), pack_transposed() and gemm(). */
 #define DEFINE_TABLE(title)                                                                        \
   const Int8Kernels INT8_TABLE = {                                                                 \
     .name = title,                                                                                 \
@@ -39,7 +40,7 @@ void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_s
     .gemm = gemm,                                                                                  \
   }
 
-/* v: from 0 to 255 */
+/* v: values from 0 to 255 */
 static inline void store_integers(Quantity *q, ivec v)
 {
   const shorts words = __builtin_convertvector(v, shorts);
@@ -51,7 +52,7 @@ static inline void store_integers(Quantity *q, ivec v)
 #endif
 }
 
-/* Nearest, ties to even; |x| below 2^22, or else any number. */
+/* Rounds to nearest, ties to even. The result is arbitrary unless |x| is below 2^22. */
 static inline ivec to_integers(vec x)
 {
 #if defined(ISA_AVX512)
@@ -63,7 +64,7 @@ static inline ivec to_integers(vec x)
 #endif
 }
 
-/* n lanes of memory, up to all, and those of @others. */
+/* Loads the first @n lanes, at most all, and takes the remaining lanes from @others. */
 static inline vec load_some(const float *p, guint n, vec others)
 {
 #if defined(ISA_AVX512)
@@ -78,7 +79,7 @@ static inline vec load_some(const float *p, guint n, vec others)
 #endif
 }
 
-/* x Phi(x); of a NaN, NaN: the order of the arguments sees to it. */
+/* x Phi(x). A NaN gives a NaN because of the order of the arguments. */
 static inline vec coarse_gelu(vec x)
 {
   const vec t = min_vector((vec)((ivec)x & G_MAXINT32), splat(COARSE_GELU_LIMIT));

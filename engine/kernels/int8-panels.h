@@ -1,20 +1,22 @@
-/* Products by panels of columns: what AArch64's and x86-64's do alike around their tiles of sums.
+/* Products by panels of columns: the code that AArch64 and x86-64 share around their own tiles of
+ * sums.
  *
- * Packed weights: panels of two vectors' columns (or one, for a last panel that fills no more); in
- * each, 32 bits for every column that tell of the sum of its weights, then [k / GROUP][columns]
- * [GROUP] bytes, with zeros behind the last column and value.
+ * Packed weights consist of panels as wide as two vectors; the last one is one vector wide if that
+ * is enough. A panel holds 32 bits per column, derived from the sum of its weights, then
+ * [k / GROUP][columns][GROUP] bytes, padded with zeros after the last column and value.
  *
- * To be included behind ROWS, the most rows of a tile, and FOR_ROWS(X), X of each of them. */
+ * Before including this file, define ROWS, the maximum number of rows of a tile, and FOR_ROWS(X),
+ * which applies X to each number below ROWS. */
 #pragma once
 
 #include "kernels/int8-isa.h"
 
 #define PANEL (2 * LANES)
 
-/* A row's values of one group, whatever their type. */
+/* The values of one group in a row, of either type. */
 typedef gint32 __attribute__((may_alias)) Group;
 
-/* Some rows of the product by one panel's columns. */
+/* Some rows of the product with the columns of one panel. */
 typedef struct {
   float *out;
   gsize out_stride;
@@ -26,23 +28,24 @@ typedef struct {
   Int8Mode mode;
 } Block;
 
-/* ---- For each set to define ---- */
+/* ---- Defined by each instruction set ---- */
 
-/* Columns of the panel that takes @n of them. */
+/* Returns: the width of a panel when @n columns are left */
 static inline guint panel_width(guint n);
 
-/* @rows: up to ROWS; @columns: vectors of them, 1 or 2. Both are constants at every call, so that
- * every condition on them folds away. */
+/* Computes a tile of the product.
+ * @rows: at most ROWS; @columns: its width in vectors, 1 or 2. Both are constants at every call, so
+ * the compiler resolves all conditions on them. */
 static inline __attribute__((always_inline)) void multiply_tile(const Block *t, const guint rows,
                                                                 const guint columns);
 
-/* Adds up the columns of a panel whose groups are in place.
- * Returns: the panel behind it */
+/* Adds the sums of the columns to a panel whose groups are in place.
+ * Returns: the next panel */
 static guint8 *finish_panel(guint8 *panel, guint width, gsize groups);
 
 /* ---- Products ---- */
 
-/* Tiles of rows differ by one at most: a small one would wait for its own sums. */
+/* The heights of tiles differ by at most one row: a small tile would wait for its own sums. */
 static inline __attribute__((always_inline)) void multiply_panel(Block t, guint m,
                                                                  const guint columns)
 {
@@ -73,7 +76,7 @@ static void multiply_narrow_panel(Block t, guint m)
   multiply_panel(t, m, 1);
 }
 
-/* A panel with fewer than its vectors' columns, by way of a full one on the stack. */
+/* Multiplies a panel that is not full, using a full tile on the stack. */
 static void multiply_edge(Block t, guint m, guint n)
 {
   float tile[ROWS * PANEL], scales[PANEL] = { 0 }, bias[PANEL] = { 0 };
@@ -118,7 +121,7 @@ static void gemm(float *out, gsize out_stride, gconstpointer q, const Int8Row *r
 
 /* ---- Packing ---- */
 
-/* A column of a panel of @width, from its group @g on. */
+/* Packs one column of a panel of @width columns, from group @g on. */
 static void pack_column(guint8 *out, guint width, const gint8 *w, guint g, guint k)
 {
   for (; (g + 1) * GROUP <= k; g++)
@@ -127,7 +130,7 @@ static void pack_column(guint8 *out, guint width, const gint8 *w, guint g, guint
     out[g * width * GROUP + i % GROUP] = (guint8)w[i];
 }
 
-/* LANES columns, whose groups are lanes of vectors where they have the size. */
+/* Packs LANES columns. Groups of the size of a lane are transposed as vectors. */
 static void pack_columns(guint8 *out, guint width, const gint8 *w, gsize w_stride, guint k)
 {
   guint g = 0;
@@ -162,7 +165,7 @@ static void pack(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint
   }
 }
 
-/* out[n][GROUP] = the transpose of @some rows of w[..][n], and zeros */
+/* out[n][GROUP] = the transpose of @some rows of w[][n], padded with zeros */
 static void pack_group(guint8 *out, const gint8 *w, gsize w_stride, guint n, guint some)
 {
   static const gint8 none[PANEL];

@@ -1,7 +1,7 @@
 /* int8 products in plain C.
  *
- * Rows of weights stay as they are, behind their sums; the compiler turns the loop over k into the
- * multiply-adds of words that nearly every CPU has. */
+ * Packed weights are the sums of all rows, then the rows as they are. The compiler turns the loop
+ * over k into multiply-adds of 16-bit words, which nearly every CPU has. */
 #include <string.h>
 
 #include "kernels/int8-isa.h"
@@ -67,7 +67,7 @@ static void apply_gelu(float *x, guint n)
   }
 }
 
-/* Rows and columns behind the last are the last once more, and not stored. */
+/* Beyond the last row or column it computes the last one again and does not store it. */
 static void gemm(float *out, gsize out_stride, gconstpointer q, const Int8Row *rows,
                  gconstpointer packed, const float *scales, const float *bias, Int8Mode mode,
                  guint m, guint n, guint k)

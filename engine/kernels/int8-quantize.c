@@ -1,12 +1,12 @@
-/* Quantises activations. Written once with GCC's vector types and compiled once per
- * instruction set, without fused multiply-adds: every set must round alike. */
+/* Quantises activations. Written once with GCC's vector types and compiled once per instruction
+ * set, without fused multiply-adds, so that every set rounds in the same way. */
 #include <float.h>
 
 #include "kernels/int8-isa.h"
 
 #define BLOCK (4 * LANES)
 
-/* q[BLOCK] = the values of v plus zero, kept within 0 ... 255 */
+/* q[BLOCK] = v + zero, clamped to 0 … 255 */
 static inline void store_block(Quantity *q, const ivec v[4], gint32 zero)
 {
 #if defined(ISA_AVX512)
@@ -26,7 +26,7 @@ static inline void store_block(Quantity *q, const ivec v[4], gint32 zero)
   const __m256i order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
   _mm256_storeu_si256((__m256i *)q, _mm256_permutevar8x32_epi32(mixed, order));
 #else
-  /* Now bytes: words again, those of v[0] and v[1] in the lower half of each lane. */
+  /* Widen the bytes to words again. Those of v[0] and v[1] are in the lower half of each lane. */
   const __m256i none = _mm256_setzero_si256();
   const __m256i first = _mm256_unpacklo_epi8(mixed, none);
   const __m256i second = _mm256_unpackhi_epi8(mixed, none);
@@ -45,11 +45,12 @@ static inline void store_block(Quantity *q, const ivec v[4], gint32 zero)
 
 /* ---- Rows ---- */
 
-/* While one row's range becomes its scale, the next row's is looked for: their latencies overlap.
- * So many rows of a DeiT-Tiny's widest layer stay in the first cache until they are quantised. */
+/* Rows that are measured before they are quantised. The latency of computing one row's scale
+ * overlaps with the search for the next row's range. This many rows of DeiT-Tiny's widest layer
+ * stay in the first-level cache until they are quantised. */
 #define ROWS 8
 
-/* The last values of a row, and zeros. */
+/* Copies the last values of a row and pads them with zeros. */
 static inline void fill_block(float block[BLOCK], const float *x, guint n)
 {
   memset(block, 0, BLOCK * sizeof *block);
@@ -58,7 +59,7 @@ static inline void fill_block(float block[BLOCK], const float *x, guint n)
 
 typedef struct {
   vec lowest, highest;
-  ivec odd; /* bits of zeros, and of NaN where a value is not finite */
+  ivec odd; /* zero, or bits of a NaN if a value is not finite */
 } Range;
 
 static inline Range widen(Range range, const float *p)
@@ -73,7 +74,7 @@ static inline Range unite(Range a, Range b)
   return (Range){ min_vector(a.lowest, b.lowest), max_vector(a.highest, b.highest), a.odd | b.odd };
 }
 
-/* Of zero and x[k]. Four of them, for their latency. */
+/* Finds the range of zero and x[k]. Four ranges hide the latency of the instructions. */
 static inline Range find_range(const float *x, guint k)
 {
   Range a = { zero(), zero(), (ivec)zero() }, b = a, c = a, d = a;
@@ -92,14 +93,14 @@ static inline Range find_range(const float *x, guint k)
   return unite(unite(a, b), unite(c, d));
 }
 
-/* Returns: the factor that quantises x[k]; 0 where there is none */
+/* Returns: the factor that quantises x[k], or 0 if the scale is too small or not finite */
 static inline float measure_row(Int8Row *row, const float *x, guint k)
 {
   const Range range = find_range(x, k);
   const float lowest = -max_lanes(-range.lowest), highest = max_lanes(range.highest);
   const float odd = add_lanes((vec)(range.odd & G_MAXINT32));
   const float scale = highest / 255 - lowest / 255 + odd;
-  /* Below that, the inverse would be infinite. */
+  /* The inverse of a smaller scale would be infinite. */
   const float inverse = scale >= FLT_MIN ? 1 / scale : 0;
   row->scale = scale < FLT_MIN ? 0 : scale;
   row->zero = inverse > 0 ? -to_integers(splat(lowest * inverse))[0] : 0;
@@ -114,7 +115,7 @@ static inline void quantize_block(Quantity *q, const float *x, float inverse, gi
   store_block(q, v, zero);
 }
 
-/* q: of @padded values */
+/* q: [padded] */
 static inline void quantize_row(Quantity *q, const float *x, float inverse, gint32 zero, guint k,
                                 guint padded)
 {

@@ -1,17 +1,18 @@
-/* The softmax of rows of scores, quantised as it comes. Written once with GCC's vector types and
- * compiled once per instruction set. */
+/* The softmax of rows of scores, quantised as it is computed. Written once with GCC's vector types
+ * and compiled once per instruction set. */
 #include <math.h>
 
 #include "kernels/int8-isa.h"
 
-/* Rows that go side by side, so that the steps overlap each of which waits for the one before in
- * its row. */
+/* Rows that are computed side by side: within a row each step waits for the one before, so steps of
+ * different rows overlap. */
 #define ROWS 4
 
-/* A row on its way. What rounding takes from one value is given to the next of its lane: shares too
- * small for a step count together, and what all of them add up to stays right. */
+/* The state of one row. A value is 2^(factor * x + offset), divided by the sum of all. The rounding
+ * error of a value is added to the next value of its lane, so values too small for a step count
+ * together and the sum of all values stays right. */
 typedef struct {
-  vec factor, offset, sums, left_over; /* a share is 2^(factor * x + offset) over the sum of all */
+  vec factor, offset, sums, left_over;
 } Softening;
 
 /* 2^x for x <= 0 */
@@ -23,7 +24,7 @@ static inline vec coarse_exp2(vec x)
   return (vec)((ivec)p + ((ivec)shifted << 23));
 }
 
-/* v: from 0 to 255 */
+/* v: values from 0 to 255 */
 static inline void store_quantities(Quantity *q, ivec v)
 {
 #if defined(ISA_AVX512)
@@ -49,7 +50,8 @@ static inline float find_largest(const float *x, guint n)
   return max_lanes(most);
 }
 
-/* A vector of scores becomes the steps that stand for them. @inside: which of them there are */
+/* Quantises a vector of scores.
+ * @inside: mask of the lanes that hold scores */
 static inline ivec soften_vector(Softening *s, vec x, ivec inside)
 {
   const vec e = (vec)((ivec)coarse_exp2(x * s->factor + s->offset) & inside);
@@ -60,7 +62,7 @@ static inline ivec soften_vector(Softening *s, vec x, ivec inside)
   return steps & inside;
 }
 
-/* @n rows, a constant at every call; q: [n][padded] */
+/* Quantises @n rows, a constant at every call, to q[n][padded]. */
 static inline __attribute__((always_inline)) void soften_rows(Quantity *q, Int8Row *rows,
                                                               const float *x, gsize x_stride,
                                                               float factor, guint k, guint padded,

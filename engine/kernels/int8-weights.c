@@ -1,6 +1,6 @@
-/* Quantises what products take on their right: weights, and an image's keys and values. Written
- * once with GCC's vector types and compiled once per instruction set, without fused multiply-adds:
- * every set must round alike. */
+/* Quantises the right operands of products: weights, and the keys and values of an image. Written
+ * once with GCC's vector types and compiled once per instruction set, without fused multiply-adds,
+ * so that every set rounds in the same way. */
 #include <float.h>
 
 #include "kernels/int8-isa.h"
@@ -17,7 +17,8 @@ static inline void store_some(gint8 *q, ivec v, guint n)
   memcpy(q, &bytes, MIN(n, LANES));
 }
 
-/* The larger magnitudes, as whole numbers: in their order, NaN comes last, behind infinity. */
+/* Returns the larger magnitudes, compared as integers: in this order a NaN comes last, after
+ * infinity. */
 static inline ivec enlarge(ivec largest, vec x)
 {
   const ivec magnitude = (ivec)x & G_MAXINT32;
@@ -30,8 +31,8 @@ static inline ivec enlarge(ivec largest, vec x)
 #endif
 }
 
-/* Of the largest magnitude. Returns: what weights are multiplied by; 0 where the scale is 0 or NaN
- */
+/* Computes the scale for weights up to magnitude @largest, given as the bits of a float.
+ * Returns: the factor that quantises them, or 0 if the scale is 0 or a NaN */
 static inline float find_scale(float *scale, gint32 largest)
 {
   float magnitude;
@@ -55,7 +56,7 @@ static inline gint32 largest_lane(ivec v)
   return enlarge(v, SWAP_LANES((vec)v, 1))[0];
 }
 
-/* What a block of values becomes: zeros where @inverse is. @n: up to LANES of them */
+/* Quantises @n values, at most LANES. Lanes whose @inverse is 0 become 0. */
 static inline void quantize_some(gint8 *q, const float *w, vec inverse, guint n)
 {
   const vec x = n == LANES ? load(w) : load_some(w, n, zero());
@@ -69,7 +70,8 @@ static inline ivec enlarge_some(ivec largest, const float *w, guint n)
 
 /* ---- Rows ---- */
 
-/* While one row's magnitude becomes its scale, the next row's is looked for. */
+/* Rows that are measured before they are quantised: computing one row's scale overlaps with the
+ * search for the next row's largest magnitude. */
 #define ROWS 8
 
 static inline float measure_row(float *scale, const float *w, guint k)
@@ -110,7 +112,7 @@ void KERNEL(quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stri
 
 /* ---- Columns ---- */
 
-/* @n: up to LANES of columns */
+/* Quantises @n columns, at most LANES. */
 static inline __attribute__((always_inline)) void
 quantize_some_columns(gint8 *q, gsize q_stride, float *scales, const float *w, gsize w_stride,
                       guint n, guint k)

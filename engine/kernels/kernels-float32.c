@@ -366,6 +366,71 @@ static void unit_sum(float *out, const float *x, guint parts, guint n)
     out[i] *= factor;
 }
 
+/* Columns of one or four vectors, of all rows. */
+static inline __attribute__((always_inline)) void add_columns(float *out, const float *x,
+                                                              gsize x_stride, const float *weights,
+                                                              guint m, const guint vectors)
+{
+  vec sums[4] = { zero(), zero(), zero(), zero() };
+  for (guint row = 0; row < m; row++, x += x_stride) {
+    const vec weight = splat(weights ? weights[row] : 1.0f);
+    sums[0] += weight * load(x);
+    if (vectors > 1) {
+      sums[1] += weight * load(x + LANES);
+      sums[2] += weight * load(x + 2 * LANES);
+      sums[3] += weight * load(x + 3 * LANES);
+    }
+  }
+  store(out, sums[0]);
+  if (vectors > 1) {
+    store(out + LANES, sums[1]);
+    store(out + 2 * LANES, sums[2]);
+    store(out + 3 * LANES, sums[3]);
+  }
+}
+
+static void add_rows(float *out, const float *x, gsize x_stride, const float *weights, guint m,
+                     guint n)
+{
+  guint i = 0;
+  for (; i + 4 * LANES <= n; i += 4 * LANES)
+    add_columns(out + i, x + i, x_stride, weights, m, 4);
+  for (; i + LANES <= n; i += LANES)
+    add_columns(out + i, x + i, x_stride, weights, m, 1);
+  for (; i < n; i++) {
+    out[i] = 0.0f;
+    for (guint row = 0; row < m; row++)
+      out[i] += (weights ? weights[row] : 1.0f) * x[row * x_stride + i];
+  }
+}
+
+static float dot(const float *a, const float *b, guint n)
+{
+  vec sums[4] = { zero(), zero(), zero(), zero() };
+  float rest = 0.0f;
+  guint i = 0;
+#define ADD(lane) (load(a + i + (lane)*LANES) * load(b + i + (lane)*LANES))
+  for (; i + 4 * LANES <= n; i += 4 * LANES) {
+    sums[0] += ADD(0);
+    sums[1] += ADD(1);
+    sums[2] += ADD(2);
+    sums[3] += ADD(3);
+  }
+  for (; i + LANES <= n; i += LANES)
+    sums[0] += ADD(0);
+#undef ADD
+  for (; i < n; i++)
+    rest += a[i] * b[i];
+  return rest + add_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+static void multiply_vector(float *out, const float *a, const float *x, const float *bias, guint m,
+                            guint n)
+{
+  for (guint row = 0; row < m; row++, a += n)
+    out[row] = bias[row] + dot(a, x, n);
+}
+
 const Kernels KERNELS = {
   .name = G_STRINGIFY(ISA),
   .lanes = LANES,
@@ -378,6 +443,8 @@ const Kernels KERNELS = {
   .positive_features = positive_features,
   .find_largest = find_largest,
   .unit_sum = unit_sum,
+  .add_rows = add_rows,
+  .multiply_vector = multiply_vector,
   .interleave_rows = KERNEL(interleave_rows),
   .resample_columns = KERNEL(resample_columns),
   .resample_rows = KERNEL(resample_rows),

@@ -1,7 +1,7 @@
-/* From the bytes of a frame to the network's input, compiled once per instruction set. */
+/* Converts the bytes of a frame to the network's input. Compiled once per instruction set. */
 #include "kernels/kernels-isa.h"
 
-/* Copies what is left of a row behind @i to a whole vector's bytes. */
+/* Converts the bytes of a row from @i on, padded with zeros to a whole vector. */
 static inline vec rest_to_floats(const guint8 *row, guint i, guint n)
 {
   guint8 rest[LANES] = { 0 };

@@ -1,5 +1,5 @@
-/* Vectors of the instruction set that this file is compiled for. ISA, the set's name, comes from
- * the build. */
+/* Vectors of the instruction set that this file is compiled for. The build defines ISA, the name of
+ * the set. */
 #pragma once
 
 #include <string.h>
@@ -47,7 +47,7 @@ static inline vec zero(void)
   return (vec){ 0 };
 }
 
-/* Subtracting zero leaves every value as it is, so nothing remains of it but the broadcast. */
+/* Subtracting zero changes no value, so the compiler keeps only the broadcast. */
 static inline vec splat(float value)
 {
   return value - zero();
@@ -58,8 +58,8 @@ static inline vec select_vector(ivec mask, vec a, vec b)
   return (vec)(((ivec)a & mask) | ((ivec)b & ~mask));
 }
 
-/* Of a NaN and a number, the second argument. GCC 12 takes three instructions for either unless
- * told the one that exists. */
+/* Returns the second argument if one of them is a NaN. The intrinsics avoid the three instructions
+ * that GCC 12 generates for a comparison and a selection. */
 static inline vec max_vector(vec a, vec b)
 {
 #if defined(ISA_AVX512)
@@ -82,13 +82,13 @@ static inline vec min_vector(vec a, vec b)
 #endif
 }
 
-/* For |x| below 2^22: adding 1.5 * 2^23 leaves no bits for a fraction. */
+/* Rounds |x| below 2^22: after adding 1.5 * 2^23 no bits are left for a fraction. */
 static inline vec round_vector(vec x)
 {
   return (x + 12582912.0f) - 12582912.0f;
 }
 
-/* GCC 12 takes a dozen instructions for these conversions unless told the one that exists. */
+/* The intrinsics avoid the dozen instructions that GCC 12 generates for these conversions. */
 static inline vec bytes_to_floats(const guint8 *p)
 {
 #if defined(ISA_AVX512)
@@ -164,7 +164,7 @@ static inline float max_lanes(vec v)
   return v[0];
 }
 
-/* One step of a transposition: exchanges the off-diagonal blocks of @h lanes by @h rows. */
+/* One step of a transposition: swaps the off-diagonal blocks of @h lanes by @h rows. */
 #define EXCHANGE_BLOCKS(v, h)                                                                      \
   _Pragma("GCC unroll 16") for (gint32 i = 0; i < LANES; i++)                                      \
   {                                                                                                \

@@ -43,6 +43,14 @@ typedef struct {
    * 1e-6 */
   void (*unit_sum)(float *out, const float *x, guint parts, guint n);
 
+  /* out[n] = the sum over rows of weights[row] * x[row][n]; weights: NULL: all 1, or [m] */
+  void (*add_rows)(float *out, const float *x, gsize x_stride, const float *weights, guint m,
+                   guint n);
+
+  /* out[m] = bias[m] + the sum of a[m][n] * x[n] over n */
+  void (*multiply_vector)(float *out, const float *a, const float *x, const float *bias, guint m,
+                          guint n);
+
   /* Sixteen rows of bytes, side by side: out[n][IMAGE_LINES] = in[row][n] as floats; rows beyond
    * n_rows are zero */
   void (*interleave_rows)(float *out, const guint8 *in, gsize in_stride, guint n_rows, guint n);

@@ -1,9 +1,9 @@
-/* The polynomials that stand for exp and the normal distribution, in the engine and the trainer.
+/* Polynomials that approximate exp and the normal distribution, in the engine and the trainer.
  *
- * They are macros, for floats and for GCC's vectors of floats alike, and evaluate their arguments
- * more than once. Coefficients: tests/engine/kernels/fit_kernels.py. The errors told are the
- * largest of any argument: of these coefficients in exact arithmetic, of float32, and of float32
- * where multiply-adds are fused. */
+ * They are macros that work on floats and on GCC's vectors of floats, and evaluate their arguments
+ * more than once. tests/engine/kernels/fit_kernels.py computes the coefficients. Each error is the
+ * maximum over all arguments: in exact arithmetic, in float32, and in float32 with fused
+ * multiply-adds. */
 #pragma once
 
 /* The sum of c_i x^i, c_0 first, by Horner's rule. */
@@ -16,17 +16,17 @@
 
 #define POLYNOMIAL_7(x, c0, ...) (POLYNOMIAL_6(x, __VA_ARGS__) * (x) + (c0))
 
-/* ---- exp(x) = 2^i exp(r), i being the whole number nearest to x / ln 2, r = x - i ln 2 ---- */
+/* ---- exp(x) = 2^i exp(r), where i is the integer nearest to x / ln 2 and r = x - i ln 2 ---- */
 
 /* Up to this |x|, 2^i is a normal float; exp(x) has a relative error of 1.2e-7, fused 9e-8. */
 #define EXP_LIMIT 87.0f
 
-/* Added to a number below 2^22, 1.5 * 2^23 leaves the nearest whole number in the low bits. */
+/* 1.5 * 2^23: added to a number below 2^22, it leaves the nearest integer in the low bits. */
 #define EXP_SHIFT 12582912.0f
 
 #define LOG2_E 1.442695041f
 
-/* ln 2 = LN2_HIGH - LN2_LOW; the product of i with LN2_HIGH is exact. */
+/* ln 2 = LN2_HIGH - LN2_LOW; the product of i and LN2_HIGH is exact. */
 #define LN2_HIGH 0.693359375f
 #define LN2_LOW  2.12194440e-4f
 
@@ -47,19 +47,21 @@
   POLYNOMIAL_5(u, 1.0f, 2.515219162e-01f, 2.864586856e-02f, 1.884444104e-03f, 7.364740513e-05f,    \
                1.197502463e-06f)
 
-/* ---- GELU for what is then quantised to 8 bits: x Phi(x) = max(x, 0) + t P(t), t = |x|; error
- * 1.2e-4, a hundredth of a step where values reach 3. Half the multiplications, and no division. */
+/* ---- GELU of values that are then quantised to 8 bits: x Phi(x) = max(x, 0) + t P(t), t = |x|;
+ * error 1.2e-4, a hundredth of a step if values reach 3. It takes half as many multiplications as
+ * the one above, and no division. ---- */
 
-/* Beyond this t, t P(t) stays as it is there: nearly 0. */
+/* Beyond this t, t P(t) keeps the value that it has here: nearly 0. */
 #define COARSE_GELU_LIMIT 3.9f
 
 #define COARSE_GELU_P(t)                                                                           \
   POLYNOMIAL_7(t, -4.969637776e-01f, 3.727711818e-01f, 7.600684485e-02f, -1.698634867e-01f,        \
                7.222140215e-02f, -1.390983608e-02f, 1.208225370e-03f, -3.251365008e-05f)
 
-/* ---- 2^x for what is then quantised to 8 bits: 2^i 2^f, |f| <= 1/2; relative error 7.6e-5 ---- */
+/* ---- 2^x of values that are then quantised to 8 bits: 2^i 2^f, |f| <= 1/2; relative error 7.6e-5
+ * ---- */
 
-/* Beyond this -x, nothing is left in 8 bits. */
+/* Beyond this -x, 2^x is 0 in 8 bits. */
 #define COARSE_EXP2_LIMIT 30.0f
 
 #define COARSE_EXP2_POLYNOMIAL(f)                                                                  \

@@ -1,10 +1,10 @@
-/* Attention of one image, head by head: softmax(factor (q k^T + offsets)) v. Keys and values are
- * packed once, shared out by heads; then queries pass by in blocks whose scores stay in the first
- * cache.
+/* Attention of one image, head by head: softmax(factor (q k^T + offsets)) v. The threads first pack
+ * the keys and values of the heads, which they share out. Then each works through its queries in
+ * blocks small enough for their scores to stay in the first-level cache.
  *
- * Operands are rounded to the model's precision: in a model of int8 queries, and the shares that
- * the softmax deals out, row by row, keys token by token, and values channel by channel. Sums are
- * exact or float32, and the softmax is float32. */
+ * Operands are rounded to the model's precision. In int8, queries and the weights from the softmax
+ * are quantised by row, keys by token, and values by channel. Sums are exact or float32, and the
+ * softmax is float32. */
 #include <string.h>
 
 #include "base/arena.h"
@@ -12,16 +12,16 @@
 #include "kernels/int8.h"
 #include "network/attend.h"
 
-/* Queries that go together in float32. */
+/* Queries in one block in float32. */
 #define ATTENTION_ROWS 12
 
-/* One head of the rows at hand: queries and, in their place, the outcome. */
+/* One head. */
 typedef struct {
-  float *q, *k, *v; /* [n_tokens], at stride */
+  float *q, *k, *v; /* [n_tokens], at stride; the result replaces q */
   gsize stride;
   gpointer keys, values; /* packed */
-  float *key_scales;     /* of int8: [n_tokens, rounded up] */
-  float *value_scales;   /* of int8: [head_dim] */
+  float *key_scales;     /* int8: [n_tokens, rounded up] */
+  float *value_scales;   /* int8: [head_dim] */
 } Head;
 
 static void soften(const Attention *a, float *scores, guint rows)
@@ -44,7 +44,7 @@ static gsize floats_of(gsize n_bytes)
   return vitgate__round_up((n_bytes + sizeof(float) - 1) / sizeof(float));
 }
 
-/* Bytes of the matrix of a product with @n columns, packed. */
+/* Returns: the bytes of a packed matrix with @n columns */
 static gsize packed_size(VitgatePrecision precision, guint n, guint k)
 {
   switch (precision) {
@@ -59,8 +59,8 @@ static gsize packed_size(VitgatePrecision precision, guint n, guint k)
   return vitgate__packed_size(n, k) * sizeof(float);
 }
 
-/* Points the head's packed keys and values into @memory, where it is not NULL.
- * Returns: how many floats they take */
+/* Points the head's packed keys and values into @memory, unless it is NULL.
+ * Returns: the number of floats that they take */
 static gsize carve_head(Head *head, gpointer memory, VitgatePrecision precision, guint tokens,
                         guint n)
 {
@@ -124,14 +124,15 @@ static void attend_bf16(const Attention *a, const Head *head, guint first, guint
 
 /* ---- int8 ---- */
 
-/* A member's own: keys or values before they are packed, or rows on their way into products. */
+/* The memory of one thread. */
 typedef struct {
-  gint8 *bytes;  /* [n_tokens, rounded up][head_dim] */
-  gpointer left; /* queries or shares */
-  Int8Row *rows; /* [LINEAR_ROWS] of them */
+  gint8 *bytes;  /* [n_tokens, rounded up][head_dim] keys or values before they are packed */
+  gpointer left; /* [LINEAR_ROWS] quantised queries or softmax weights */
+  Int8Row *rows; /* [LINEAR_ROWS] their scales and zeros */
 } Int8Scratch;
 
-/* Returns: how many floats they take */
+/* Points the arrays into @memory, unless it is NULL.
+ * Returns: the number of floats that they take */
 static gsize carve_int8_scratch(Int8Scratch *scratch, gpointer memory, guint tokens, guint n)
 {
   const Int8Kernels *kernels = vitgate__int8_kernels();
@@ -143,7 +144,8 @@ static gsize carve_int8_scratch(Int8Scratch *scratch, gpointer memory, guint tok
   return floats_of(used);
 }
 
-/* Keys of zeros fill the last vector, for the products' sake; softmax leaves their scores out. */
+/* Keys of zeros fill the last vector, because products need whole vectors. The softmax ignores
+ * their scores. */
 static void pack_int8(const Attention *a, const Head *head)
 {
   const Int8Kernels *kernels = vitgate__int8_kernels();

@@ -1,18 +1,18 @@
-/* The dial: from the average compute ratio that a user asks for to gate bias and merge
- * thresholds, by the model's calibration table. */
+/* The dial: turns the average compute ratio that a user asks for into a gate bias and merging
+ * thresholds, using the model's calibration table. */
 #pragma once
 
 #include "file/description.h"
 
-/* At or above it no tokens merge: a cosine exceeds it by rounding only. */
+/* At or above this threshold no tokens merge: only rounding can push a cosine above it. */
 #define MERGE_NEVER 1.0f
 
 typedef struct {
-  double compute;                          /* the ratio that this setting was calibrated to */
-  float gate_bias;                         /* added to every gate's logit */
-  float thresholds[DESCRIPTION_MAX_DEPTH]; /* of each block */
+  double compute;                          /* compute ratio that this setting was calibrated for */
+  float gate_bias;                         /* added to the logit of every gate */
+  float thresholds[DESCRIPTION_MAX_DEPTH]; /* for each block */
 } Dial;
 
-/* Interpolates the table; a ratio outside of it gives its nearest end. A model without a table has
- * one setting: gates by their logits alone, no merging. */
+/* Sets the dial by interpolating in the calibration table. A ratio outside the table gets its
+ * nearest end. A model without a table has one setting: gates without a bias, and no merging. */
 void vitgate__dial_set(Dial *dial, const Description *description, double compute);

@@ -14,8 +14,6 @@ typedef struct {
   float *fc2_weight, *fc2_bias;   /* [GATE_HIDDEN], [1] */
 } Gate;
 
-/* @work: [4 * dim]
- * @tokens: [n_tokens][dim]; @size: [n_tokens] patches that each stands for
+/* @work: [4 * dim], which begins with the class token and the mean of the patch tokens
  * Returns: the logit */
-float vitgate__gate_logit(const Gate *gate, float *work, const float *tokens, const float *size,
-                          guint n_tokens, guint n_prefix, guint dim, float eps);
+float vitgate__gate_logit(const Gate *gate, float *work, guint dim, float eps);

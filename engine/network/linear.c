@@ -30,7 +30,7 @@ gsize vitgate__linear_size(VitgatePrecision precision, guint n_out, guint n_in)
   return packed_size(precision, n_out, n_in) + 2 * vitgate__round_up(n_out);
 }
 
-/* Behind the rows of int8 stand their scales. */
+/* The scales of int8 rows follow the rows. */
 static gsize int8_rows_size(guint n_in)
 {
   return floats_of(LINEAR_ROWS * vitgate__int8_row_size(vitgate__int8_kernels(), n_in));

@@ -1,25 +1,26 @@
-/* Matrix products with a layer's weights, in the precision that the model was opened in. */
+/* Matrix products with the weights of a layer, in the precision that the model was opened with. */
 #pragma once
 
 #include "kernels/kernels.h"
 #include "vitgate.h"
 
-/* Most rows that are converted together, for products of less than float32. */
+/* Maximum number of rows that are converted together for products below float32. */
 #define LINEAR_ROWS 72
 
-/* Returns: how many of the rows that are left go together: as many as in every other turn */
+/* Returns: the size of the next chunk of the rows that are left. Rows are split evenly into chunks
+ * of at most LINEAR_ROWS. */
 static inline guint vitgate__linear_rows(guint left)
 {
   const guint turns = (left + LINEAR_ROWS - 1) / LINEAR_ROWS;
   return turns ? (left + turns - 1) / turns : 0;
 }
 
-/* y = x W^T + b, as torch.nn.Linear: weight [n_out][n_in], bias [n_out]. */
+/* y = x W^T + b, as in torch.nn.Linear: weight [n_out][n_in], bias [n_out]. */
 typedef struct {
   guint n_out, n_in;
   VitgatePrecision precision; /* not AUTO */
-  gpointer packed;            /* the weight as the precision's kernels want it */
-  float *scales;              /* [n_out] of int8's weights, else NULL */
+  gpointer packed;            /* the weight in the layout of the precision's kernels */
+  float *scales;              /* int8: [n_out] scales of the weights; otherwise NULL */
   float *bias;
 } Linear;
 
@@ -36,22 +37,22 @@ static inline void vitgate__normalize(const LayerNorm *norm, double eps, float *
 
 typedef enum {
   LINEAR_STORE,
-  LINEAR_ADD,  /* to what is there: a residual connection */
-  LINEAR_GELU, /* x Phi(x) of the product */
+  LINEAR_ADD,  /* adds the product to the output: a residual connection */
+  LINEAR_GELU, /* stores GELU(product) */
 } LinearMode;
 
-/* Floats that packed weight, scales and bias of such a layer take. */
+/* Returns: the number of floats that the packed weight, scales and bias of a layer take */
 gsize vitgate__linear_size(VitgatePrecision precision, guint n_out, guint n_in);
 
-/* Floats that the converted input of LINEAR_ROWS rows takes. */
+/* Returns: the number of floats that LINEAR_ROWS rows of converted input take */
 gsize vitgate__linear_input_size(VitgatePrecision precision, guint n_in);
 
 /* Packs a layer into @memory.
- * Returns: the first float behind it */
+ * Returns: the first float after the layer */
 float *vitgate__linear_init(Linear *linear, VitgatePrecision precision, float *memory,
                             const float *weight, const float *bias, guint n_out, guint n_in);
 
-/* out[rows][n_out] = in[rows][n_in] W^T + b, stored, added or made GELU of
- * @input: scratch, vitgate__linear_input_size() floats */
+/* out[rows][n_out] = in[rows][n_in] W^T + b, stored as @mode says.
+ * @input: scratch memory of vitgate__linear_input_size() floats */
 void vitgate__linear(const Linear *linear, float *input, float *out, gsize out_stride,
                      const float *in, gsize in_stride, LinearMode mode, guint rows);

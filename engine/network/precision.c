@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "kernels/bf16.h"
 
-/* Of agreement with the teacher, that a precision may cost which is taken unasked. */
+/* Maximum share of the agreement with the teacher that AUTO may lose. */
 #define MOST_LOST 0.015
 
 static const char *const names[] = {
@@ -26,20 +26,21 @@ gboolean vitgate_precision_parse(const char *name, VitgatePrecision *precision, 
       return TRUE;
     }
   vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
-                     "the precision \"%s\" is unknown, expected auto, float32, bf16 or int8", name);
+                     "unknown precision \"%s\", expected auto, float32, bf16 or int8", name);
   return FALSE;
 }
 
 gboolean vitgate__precision_check(VitgatePrecision precision, GError **error)
 {
   if ((guint)precision >= VITGATE_N_PRECISIONS) {
-    vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "there is no precision %u", (guint)precision);
+    vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "precision %u does not exist",
+                       (guint)precision);
     return FALSE;
   }
   if (precision == VITGATE_PRECISION_BF16 && !vitgate__bf16_kernels()) {
     vitgate__set_error(
         error, VITGATE_ERROR_UNSUPPORTED,
-        "this CPU has no products of bf16 (AVX-512 BF16 or AMX), expected float32 or "
+        "this CPU has no instructions for bf16 (AVX-512 BF16 or AMX), expected float32 or "
         "int8");
     return FALSE;
   }
@@ -48,7 +49,7 @@ gboolean vitgate__precision_check(VitgatePrecision precision, GError **error)
 
 VitgatePrecision vitgate__precision_choose(const Description *d)
 {
-  /* The fastest first. */
+  /* Fastest first. */
   static const VitgatePrecision order[] = { VITGATE_PRECISION_INT8, VITGATE_PRECISION_BF16 };
   const double *agreement = d->agreement, whole = agreement[VITGATE_PRECISION_FLOAT32];
   for (guint i = 0; i < G_N_ELEMENTS(order); i++) {

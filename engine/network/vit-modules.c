@@ -1,7 +1,8 @@
-/* The two modules of a block, on one image. */
+#include "network/vit-modules.h"
+
 #include <math.h>
 
-#include "network/vit-work.h"
+#include "network/attend.h"
 
 void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows)
 {
@@ -10,7 +11,7 @@ void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, 
                      job->image->x + (gsize)first * d->dim, d->dim, rows);
 }
 
-/* Merges tokens whose keys agree; the keys are still in qkv. */
+/* Merges tokens with similar keys. The keys are still in qkv. */
 static void merge_tokens(Job *job, guint block)
 {
   const Description *d = job->vit->description;
@@ -37,8 +38,8 @@ static void merge_tokens(Job *job, guint block)
   share_rows(job);
 }
 
-/* The attention of all heads for the rows from @first to @last, in place of their queries. All
- * members that share the image call it, each with its own rows. */
+/* Computes the attention of all heads for rows @first to @last - 1. All threads that share the
+ * image call it, each with its own rows. */
 static void attend(const Job *job, guint heads, guint first, guint last)
 {
   const guint n = job->vit->description->head_dim;
@@ -65,7 +66,7 @@ void vitgate__vit_attention(Job *job, guint b)
   const Description *d = job->vit->description;
   const Block *block = &job->vit->blocks[b];
   const guint heads = d->blocks[b].heads, width = heads * d->head_dim;
-  wait_for_others(job); /* the qkv they share may hold an image of member 0's own until here */
+  wait_for_others(job); /* until here thread 0 may use the shared qkv for an image of its own */
   for (guint row = job->first, rows; row < job->last; row += rows) {
     rows = vitgate__linear_rows(job->last - row);
     vitgate__vit_normalize(job, &block->norm1, row, rows);
@@ -81,7 +82,7 @@ void vitgate__vit_attention(Job *job, guint b)
   merge_tokens(job, b);
 }
 
-/* Keys and values are shared out; what little is left the leading member does. */
+/* All threads compute keys and values. The leading thread does the rest, which is little. */
 void vitgate__vit_attend_tail(const Job *job)
 {
   const Vit *vit = job->vit;

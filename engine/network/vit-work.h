@@ -1,25 +1,34 @@
-/* What the parts of the forward pass share: memory, and one member's view of one image. */
+/* The working memory of a session's forward pass, and one thread's view of one image in it. */
 #pragma once
 
-#include "network/attend.h"
+#include "base/team.h"
+#include "network/dial.h"
 #include "network/merge.h"
-#include "network/vit.h"
+#include "network/token-mean.h"
+#include "network/vit-weights.h"
 
-/* Rows that go through a module's products together: their activations stay in the first levels
- * of cache while the weights pass by. */
+/* Rows that go through the products of a module together, so that their activations stay in the
+ * first cache levels while the weights pass by. */
 #define CHUNK LINEAR_ROWS
 
-/* What one member needs for itself. */
+/* What one image cost. */
+typedef struct {
+  double gmacs;
+  guint n_tokens; /* that remain after merging, up to the tail */
+  guint8 *ran;    /* [2 * depth] whether each block's attention and MLP ran */
+} VitOutcome;
+
+/* The memory of one thread. */
 typedef struct {
   float *norm;     /* [CHUNK][dim] */
-  float *hidden;   /* [CHUNK][most neurons, attention width or values of a patch] */
+  float *hidden;   /* [CHUNK][largest of neurons, attention width and patch_values] */
   float *input;    /* of a product, converted */
   float *scores;   /* of vitgate__attend() */
-  float *attend;   /* of the same */
+  float *attend;   /* of vitgate__attend() */
   float *features; /* [4 * dim] of a gate */
-  float *qkv;      /* [n_tokens][3 * most heads * head_dim] */
-  float *heads;    /* their keys and values, packed; both of these are member 0's where members
-                      share an image */
+  float *qkv;      /* [n_tokens][3 * largest heads * head_dim] */
+  float *heads;    /* their keys and values, packed; threads that share an image use member 0's qkv
+                      and heads */
   guint *into;     /* [n_tokens] */
   MergeScratch *merge;
 } Scratch;
@@ -28,35 +37,44 @@ typedef struct {
 typedef struct {
   float *x;        /* [n_tokens][dim] */
   float *size;     /* [n_tokens] patches that a token stands for */
-  float *offsets;  /* [n_tokens, rounded up] log size, as scores before scaling want it */
-  gboolean merged; /* sizes differ from one */
+  float *offsets;  /* [n_tokens, rounded up] log size, scaled to be added to unscaled scores */
+  float *sums;     /* of the patch tokens: token-mean.h */
+  gboolean merged; /* some size is not 1 */
   guint n_tokens;
-  float logit; /* of the gate at hand */
+  float logit; /* of the current gate */
   VitOutcome outcome;
 } ImageState;
 
-struct _VitWork {
+typedef struct {
   float *memory;
   ImageState *images;   /* [max_batch] */
   VitOutcome *outcomes; /* [max_batch] */
   guint8 *ran;          /* [max_batch][2 * depth] */
   Scratch *scratch;     /* [n_members] */
-  T2tWork *stems;       /* [n_members] where the network has a stem */
+  StemWork *stem;       /* NULL without a stem */
   guint n_members;
-};
+} VitWork;
 
-/* One member's work on one image. */
+/* Returns: (transfer full): the memory for @n_members threads and @max_batch images, or NULL if out
+ * of memory */
+VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch);
+
+/* Frees *@work and sets it to NULL. *@work may be NULL. */
+void vitgate__vit_work_free(VitWork **work);
+
+/* One thread's work on one image. */
 typedef struct {
   const Vit *vit;
   const Dial *dial;
-  const Scratch *scratch; /* this member's */
+  const Scratch *scratch; /* this thread's */
   ImageState *image;
   float *qkv, *heads;
-  const T2tWork *stems; /* of the members that share the image */
-  Team *team;           /* to wait for; NULL: this member works alone */
-  guint member, n;      /* which part of the rows is this member's */
-  guint first, last;    /* these rows */
-  gboolean leads;       /* this member answers for what is done once */
+  StemWork *stem;
+  Team *team;        /* to wait for; NULL: this thread works alone */
+  guint member, n;   /* its number among the threads that share the image */
+  guint base;        /* number in the session of the first of them */
+  guint first, last; /* its rows */
+  gboolean leads;    /* it does what is done once per image */
 } Job;
 
 static inline void wait_for_others(const Job *job)
@@ -64,26 +82,17 @@ static inline void wait_for_others(const Job *job)
   vitgate__team_barrier(job->team);
 }
 
-/* Deals the rows out anew, after their number has changed. */
+/* Divides the image's rows among the threads again, after their number changed. */
 static inline void share_rows(Job *job)
 {
   job->first = job->image->n_tokens * job->member / job->n;
   job->last = job->image->n_tokens * (job->member + 1) / job->n;
 }
 
-/* vitgate__linear() with this member's scratch. */
+/* Calls vitgate__linear() with this thread's scratch. */
 static inline void vitgate__vit_multiply(const Job *job, const Linear *linear, float *out,
                                          gsize out_stride, const float *in, gsize in_stride,
                                          LinearMode mode, guint rows)
 {
   vitgate__linear(linear, job->scratch->input, out, out_stride, in, in_stride, mode, rows);
 }
-
-/* norm[rows][dim] = LayerNorm(x[first ...]) */
-void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows);
-
-/* x += proj(attention(norm1(x))), then tokens merge; in the tail of the class tokens alone.
- * x += fc2(gelu(fc1(norm2(x)))) */
-void vitgate__vit_attention(Job *job, guint block);
-void vitgate__vit_attend_tail(const Job *job);
-void vitgate__vit_mlp(const Job *job, guint block);

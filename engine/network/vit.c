@@ -1,124 +1,11 @@
 #include "network/vit.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
-#include "network/vit-work.h"
+#include "file/architecture.h"
+#include "network/vit-modules.h"
 
-/* ---- Memory ---- */
-
-static guint most_heads(const Description *d)
-{
-  guint most = 0;
-  for (guint i = 0; i < d->depth; i++)
-    most = MAX(most, d->blocks[i].heads);
-  return most;
-}
-
-static gsize carve_scratch(Scratch *scratch, float *memory, const Vit *vit)
-{
-  const Description *d = vit->description;
-  guint tokens = vitgate__description_n_tokens(d), width = most_heads(d) * d->head_dim;
-  guint hidden = MAX(vitgate__description_patch_values(d), width);
-  for (guint i = 0; i < d->depth; i++)
-    hidden = MAX(hidden, d->blocks[i].neurons);
-  const Part parts[] = {
-    { &scratch->norm, (gsize)CHUNK * d->dim },
-    { &scratch->hidden, (gsize)CHUNK * hidden },
-    { &scratch->input, vitgate__linear_input_size(vit->precision, MAX(d->dim, hidden)) },
-    { &scratch->scores, vitgate__attend_scores_size(vit->precision, tokens) },
-    { &scratch->attend, vitgate__attend_scratch_size(vit->precision, tokens, d->head_dim) },
-    { &scratch->features, (gsize)4 * d->dim },
-    { &scratch->qkv, (gsize)tokens * 3 * width },
-    { &scratch->heads,
-      vitgate__attend_heads_size(vit->precision, most_heads(d), tokens, d->head_dim) },
-  };
-  return vitgate__carve(parts, G_N_ELEMENTS(parts), memory);
-}
-
-static gsize carve_image(ImageState *image, float *memory, const Description *d)
-{
-  const guint tokens = vitgate__description_n_tokens(d);
-  const Part parts[] = {
-    { &image->x, (gsize)tokens * d->dim },
-    { &image->size, tokens },
-    { &image->offsets, tokens },
-  };
-  return vitgate__carve(parts, G_N_ELEMENTS(parts), memory);
-}
-
-VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
-{
-  const Description *d = vit->description;
-  const guint tokens = vitgate__description_n_tokens(d);
-  Scratch no_scratch;
-  ImageState no_image;
-  T2tWork no_stem;
-  const gsize each = carve_scratch(&no_scratch, NULL, vit), image = carve_image(&no_image, NULL, d);
-  const gsize stem = d->stem ? vitgate__t2t_carve(&no_stem, NULL, &vit->stem) : 0;
-  VitWork *work = g_new0(VitWork, 1);
-  work->n_members = n_members;
-  work->scratch = g_new0(Scratch, n_members);
-  work->stems = g_new0(T2tWork, n_members);
-  work->images = g_new0(ImageState, max_batch);
-  work->outcomes = g_new0(VitOutcome, max_batch);
-  work->ran = g_new0(guint8, (gsize)max_batch * 2 * d->depth + 1);
-  gboolean complete = !posix_memalign(
-      (void **)&work->memory, 64, (image * max_batch + (each + stem) * n_members) * sizeof(float));
-  if (!complete)
-    work->memory = NULL;
-  for (guint i = 0; complete && i < max_batch; i++) {
-    carve_image(&work->images[i], work->memory + image * i, d);
-    work->images[i].outcome.ran = work->ran + (gsize)i * 2 * d->depth;
-  }
-  for (guint i = 0; complete && i < n_members; i++) {
-    float *memory = work->memory + image * max_batch + (each + stem) * i;
-    carve_scratch(&work->scratch[i], memory, vit);
-    if (d->stem)
-      vitgate__t2t_carve(&work->stems[i], memory + each, &vit->stem);
-    work->scratch[i].into = g_new(guint, tokens);
-    work->scratch[i].merge = vitgate__merge_scratch_new(tokens, d->head_dim);
-    complete = work->scratch[i].merge != NULL;
-  }
-  if (!complete)
-    vitgate__vit_work_free(&work);
-  return work;
-}
-
-void vitgate__vit_work_free(VitWork **work)
-{
-  VitWork *w = g_steal_pointer(work);
-  if (!w)
-    return;
-  for (guint i = 0; i < w->n_members; i++) {
-    g_free(w->scratch[i].into);
-    vitgate__merge_scratch_free(&w->scratch[i].merge);
-  }
-  free(w->memory);
-  g_free(w->ran);
-  g_free(w->outcomes);
-  g_free(w->images);
-  g_free(w->stems);
-  g_free(w->scratch);
-  g_free(w);
-}
-
-/* ---- Before and behind the blocks ---- */
-
-/* patches[rows][3 * patch * patch]: the pixels of patches first ..., in the order of the
- * convolution's weights: channel, row, column. */
-static void gather_patches(float *patches, const float *tensor, const Description *d, guint first,
-                           guint rows)
-{
-  guint size = d->image_size, patch = d->patch_size, side = size / patch;
-  for (guint p = first; p < first + rows; p++) {
-    const float *corner = tensor + (gsize)(p / side * patch) * size + p % side * patch;
-    for (guint c = 0; c < 3; c++)
-      for (guint y = 0; y < patch; y++, patches += patch)
-        memcpy(patches, corner + ((gsize)c * size + y) * size, patch * sizeof *patches);
-  }
-}
+/* ---- Before and after the blocks ---- */
 
 static void start_image(ImageState *image, const Vit *vit)
 {
@@ -132,44 +19,40 @@ static void start_image(ImageState *image, const Vit *vit)
     image->size[i] = 1.0f;
 }
 
-/* x = position embeddings + [tokens; patches W^T + b]; of windows where a stem makes them */
+/* x = position embeddings + [class and distillation tokens; patches W^T + b] */
 static void embed(const Job *job, const float *tensor)
 {
   const Vit *vit = job->vit;
   const Description *d = vit->description;
   float *x = job->image->x;
-  if (d->stem)
-    vitgate__t2t_run(&vit->stem, job->stems, job->team, job->member, job->n, tensor);
+  if (vit->stem)
+    d->family->run(vit->stem, job->stem, &(StemShare){ job->team, job->member, job->n, job->base },
+                   tensor);
   memcpy(x + (gsize)job->first * d->dim, vit->embedding + (gsize)job->first * d->dim,
          (gsize)(job->last - job->first) * d->dim * sizeof *x);
   for (guint row = MAX(job->first, vit->n_prefix), rows; row < job->last; row += rows) {
     rows = vitgate__linear_rows(job->last - row);
-    if (d->stem)
-      vitgate__t2t_unfold(&vit->stem, job->stems, job->scratch->hidden, row - vit->n_prefix, rows);
-    else
-      gather_patches(job->scratch->hidden, tensor, d, row - vit->n_prefix, rows);
+    d->family->gather(d, job->stem, job->base, job->scratch->hidden, tensor, row - vit->n_prefix,
+                      rows);
     vitgate__vit_multiply(job, &vit->patch, x + (gsize)row * d->dim, d->dim, job->scratch->hidden,
                           vit->patch.n_in, LINEAR_ADD, rows);
   }
 }
 
-/* mean[dim] of the patch tokens, each as often as it stands for patches */
+/* mean[dim] of the patch tokens, for the member that leads; all members that share the image call
+ * it. */
 static void average_patches(const Job *job, float *mean)
 {
-  const guint dim = job->vit->description->dim, prefix = job->vit->n_prefix;
   const ImageState *image = job->image;
-  float n = 0.0f;
-  memset(mean, 0, dim * sizeof *mean);
-  for (guint t = prefix; t < image->n_tokens; t++) {
-    n += image->size[t];
-    for (guint i = 0; i < dim; i++)
-      mean[i] += image->size[t] * image->x[(gsize)t * dim + i];
-  }
-  for (guint i = 0; i < dim; i++)
-    mean[i] /= n;
+  const guint n = image->n_tokens, prefix = job->vit->n_prefix, dim = job->vit->description->dim;
+  wait_for_others(job);
+  vitgate__token_sums(image->sums, image->x, image->size, n, prefix, dim, job->first, job->last);
+  wait_for_others(job);
+  if (job->leads)
+    vitgate__token_mean(mean, image->sums, image->size, n, prefix, dim);
 }
 
-/* norm[n_prefix][dim]: what the heads see */
+/* norm[n_prefix][dim]: what the heads see, of the class tokens or of the mean in features */
 static void pool(const Job *job)
 {
   const Vit *vit = job->vit;
@@ -178,7 +61,6 @@ static void pool(const Job *job)
     vitgate__vit_normalize(job, &vit->norm, 0, vit->n_prefix);
     return;
   }
-  average_patches(job, job->scratch->features);
   vitgate__normalize(&vit->norm, d->layer_norm_eps, job->scratch->norm, job->scratch->features,
                      d->dim, 1);
   job->image->outcome.n_tokens = job->image->n_tokens;
@@ -190,7 +72,10 @@ static void classify(const Job *job, float *logits)
 {
   const Vit *vit = job->vit;
   const Description *d = vit->description;
-  wait_for_others(job);
+  if (d->mean_pooling)
+    average_patches(job, job->scratch->features);
+  else
+    wait_for_others(job);
   if (!job->leads)
     return;
   pool(job);
@@ -233,7 +118,8 @@ static gboolean take_job(const Call *call, guint member, guint i, Job *job)
     .image = &call->work->images[i],
     .qkv = scratch[shared ? 0 : member].qkv,
     .heads = scratch[shared ? 0 : member].heads,
-    .stems = &call->work->stems[shared ? 0 : member],
+    .stem = call->work->stem,
+    .base = shared ? 0 : member,
     .team = shared && n > 1 ? call->team : NULL,
     .member = shared ? member : 0,
     .n = shared ? n : 1,
@@ -255,11 +141,11 @@ static void weigh_image(const Job *job, const Gate *gate)
 {
   const Description *d = job->vit->description;
   ImageState *image = job->image;
-  wait_for_others(job);
+  float *features = job->scratch->features;
+  average_patches(job, features + d->dim);
   if (job->leads) {
-    image->logit =
-        vitgate__gate_logit(gate, job->scratch->features, image->x, image->size, image->n_tokens,
-                            job->vit->n_prefix, d->dim, (float)d->layer_norm_eps);
+    memcpy(features, image->x, d->dim * sizeof *features);
+    image->logit = vitgate__gate_logit(gate, features, d->dim, (float)d->layer_norm_eps);
     image->outcome.gmacs += vitgate__gate_gmacs(d->dim);
   }
   wait_for_others(job);

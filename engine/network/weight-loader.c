@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "file/tensor-specs.h"
 #include "file/weights.h"
 
 void vitgate__load_measure(const GArray *specs, VitgatePrecision precision, gsize *total,
@@ -14,7 +15,7 @@ void vitgate__load_measure(const GArray *specs, VitgatePrecision precision, gsiz
     gsize columns = 1;
     for (guint j = 1; j < spec->n_dims; j++)
       columns *= spec->shape[j];
-    /* A gate's are no layers. */
+    /* The matrices of a gate are not packed as layers. */
     const gboolean matrix =
         (spec->n_dims == 2 || spec->n_dims == 4) && !strstr(spec->name, "_gate.");
     const VitgatePrecision own =

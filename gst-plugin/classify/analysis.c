@@ -1,13 +1,14 @@
 /* analysis.c: what is done for one frame, in the streaming thread, step by step. */
 #include "classify/analysis.h"
 
+#include "classify/classifier-loader.h"
 #include "common/errors.h"
 
 #define GST_CAT_DEFAULT gst_vitgate_debug
 
 /* ---- Before -------------------------------------------------------------------------------- */
 
-/* How much later a frame came than it should have in a live pipeline. */
+/* How late a frame of a live pipeline arrived. */
 static GstClockTimeDiff lateness(GstVitgate *self, GstClockTime running_time, GstClockTime latency)
 {
   GstClock *clock = gst_element_get_clock(GST_ELEMENT(self));
@@ -84,12 +85,12 @@ void gst_vitgate_analysis_decide(GstVitgate *self, GstVitgateAnalysis *a)
   else if (classifier->result && classifier->age < a->settings.interval)
     a->state = GST_VITGATE_STATE_INTERVAL;
   else if (!gst_vitgate_analysis_has_time(self, a) && classifier->result)
-    a->state = GST_VITGATE_STATE_LATE; /* without any result yet, one is better late than never */
+    a->state = GST_VITGATE_STATE_LATE; /* the first result is made even if it comes late */
   else
     a->state = GST_VITGATE_STATE_FRESH;
 }
 
-/* Whether the last result may stand for the picture just looked at. */
+/* Whether the last result can be reused for the picture just preprocessed. */
 static gboolean is_unchanged(GstVitgate *self, const GstVitgateAnalysis *a)
 {
   GstVitgateClassifier *classifier = self->classifier;
@@ -110,8 +111,8 @@ static gboolean is_unchanged(GstVitgate *self, const GstVitgateAnalysis *a)
 
 /* ---- Pixels -------------------------------------------------------------------------------- */
 
-/* A frame that cannot be read is passed on all the same: an analyser costs no frame. One warning
- * speaks for a whole run of them. */
+/* A frame that cannot be read is passed on, since an analyser never drops a frame. Each run of such
+ * frames posts one warning. */
 static void warn_unreadable(GstVitgate *self, GstBuffer *buffer, const char *reason)
 {
   if (self->unreadable)
@@ -202,7 +203,7 @@ void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
                              gst_vitgate_results_message(GST_OBJECT(self), &result, &a->times));
 }
 
-/* Tells the pipeline that the strategy for want of time is another one now. */
+/* Posts a QOS message that reports the new strategy. */
 static void post_strategy(GstVitgate *self, const GstVitgateAnalysis *a, gboolean live,
                           guint64 inferred, guint64 skipped)
 {
@@ -233,8 +234,8 @@ static void count(GstVitgateStats *stats, const GstVitgateAnalysis *a, GstClockT
     stats->skipped++;
 }
 
-/* Beyond the budget nothing is promised. To be called with the object lock held.
- * Returns: whether the latency to tell has changed. */
+/* The latency reported is at most the budget. Call with the object lock held.
+ * Returns: whether the latency to report has changed. */
 static gboolean update_latency(GstVitgate *self, GstClockTime budget)
 {
   const GstClockTime before = self->latency, worst = self->stats.latency;

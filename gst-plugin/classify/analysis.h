@@ -1,56 +1,58 @@
 /* analysis.h: what is done for one frame, in the streaming thread, step by step. */
 #pragma once
 
-#include "classify/gstvitgate.h"
+#include "classify/element.h"
 #include "common/results.h"
 
 G_BEGIN_DECLS
 
-/* One frame on its way. */
+/* A frame on its way through the element. */
 typedef struct {
   GstBuffer *buffer;
-  GstVitgateSettings settings; /* of this moment, without the paths */
+  GstVitgateSettings settings; /* as they are for this frame, without the paths */
   GstVitgateFrameTimes times;
-  GstClockTime start;        /* when it came, by gst_util_get_timestamp() */
-  GstClockTimeDiff lateness; /* against the clock of a live pipeline; 0: unknown, or nothing asks */
-  GstVitgateState state;     /* the last step's finding */
+  GstClockTime start;        /* when it arrived, by gst_util_get_timestamp() */
+  GstClockTimeDiff lateness; /* by the clock of a live pipeline; 0: unknown, or not needed */
+  GstVitgateState state;     /* set by each step */
 
-  /* Of what was inferred. */
-  double compute;      /* the dial that was asked for */
-  double gmacs;        /* that it took */
-  GstClockTime engine; /* nanoseconds that it took */
+  /* About the inference. */
+  double compute;      /* where the dial was */
+  double gmacs;        /* 1e9 multiply-adds used */
+  GstClockTime engine; /* nanoseconds spent in the engine */
 } GstVitgateAnalysis;
 
-/* Takes the settings of this moment, and the model that has become ready. */
+/* Starts the analysis of @buffer with the current settings, and swaps in a newly loaded model. */
 void gst_vitgate_analysis_begin(GstVitgate *self, GstVitgateAnalysis *analysis, GstBuffer *buffer);
 
-/* Decides by all but pixels: the state is EMPTY, INTERVAL, LATE, or FRESH where the frame is to be
- * looked at. */
+/* Decides without looking at pixels. Sets the state to EMPTY, INTERVAL or LATE, or to FRESH if the
+ * frame is to be preprocessed. */
 void gst_vitgate_analysis_decide(GstVitgate *self, GstVitgateAnalysis *analysis);
 
-/* Reads the pixels: the state is FRESH where the frame is to be inferred, else UNCHANGED, or EMPTY
- * where they cannot be read, with a warning posted.
- * Returns: GST_FLOW_ERROR where the engine failed, with an error posted. */
+/* Preprocesses the pixels. Leaves the state at FRESH if the frame is to be inferred; sets it to
+ * UNCHANGED if the last result can be reused, or to EMPTY, with a warning posted, if the pixels
+ * cannot be read.
+ * Returns: GST_FLOW_ERROR if the engine failed, with an error posted. */
 GstFlowReturn gst_vitgate_analysis_look(GstVitgate *self, GstVitgateAnalysis *analysis);
 
-/* Infers what was looked at.
- * Returns: GST_FLOW_ERROR where the engine failed, with an error posted. */
+/* Infers the preprocessed frame.
+ * Returns: GST_FLOW_ERROR if the engine failed, with an error posted. */
 GstFlowReturn gst_vitgate_analysis_infer(GstVitgate *self, GstVitgateAnalysis *analysis);
 
-/* Attaches what the classifier knows, if anything, fresh or old, in the form that the user asked
- * for. */
+/* Attaches the classifier's last result, if any, to the frame, and posts a fresh one on the bus if
+ * the user asked for messages. */
 void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *analysis);
 
-/* Counts, and tells the controller and the pipeline how long it took. */
+/* Updates the statistics, and reports the time taken to the controller and the pipeline. */
 void gst_vitgate_analysis_end(GstVitgate *self, const GstVitgateAnalysis *analysis);
 
-/* ---- Parts of it, for frames whose regions are classified ----------------------------------- */
+/* ---- Parts shared with the analysis of regions ---------------------------------------------- */
 
-/* Returns: whether there is time for an inference, with the dial at @self->controller.dial. */
+/* Returns: whether there is time for an inference; if so, the dial is at
+ * @self->controller.dial. */
 gboolean gst_vitgate_analysis_has_time(GstVitgate *self, const GstVitgateAnalysis *analysis);
 
 /* Maps the pixels.
- * Returns: FALSE where they cannot be read: the state is EMPTY then, with a warning posted. */
+ * Returns: FALSE if they cannot be read. The state is EMPTY then, and a warning is posted. */
 gboolean gst_vitgate_analysis_map(GstVitgate *self, GstVitgateAnalysis *analysis,
                                   GstVitgateFrame *frame);
 

@@ -1,7 +1,6 @@
-/* classifier-loader.c: makes an element's classifier, as it starts and anew while frames flow. */
+/* classifier-loader.c: makes an element's classifier, at the start and in the background. */
 #include "classify/classifier-loader.h"
 
-#include "classify/gstvitgate.h"
 #include "common/errors.h"
 
 #define GST_CAT_DEFAULT gst_vitgate_debug
@@ -16,7 +15,7 @@ void gst_vitgate_loader_clear(GstVitgate *self)
   g_cond_clear(&self->loader.cond);
 }
 
-/* What the settings ask for; to be called with the object lock held. */
+/* Copies the settings to load. Call with the object lock held. */
 static GstVitgateClassifierOptions take_options(GstVitgate *self)
 {
   const GstVitgateSettings *settings = &self->settings;
@@ -55,7 +54,7 @@ static GstVitgateClassifier *load(GstVitgate *self, GstVitgateClassifierOptions 
     classifier = gst_vitgate_classifier_new(&options, doing, error);
   }
   if (classifier)
-    GST_INFO_OBJECT(self, "products in %s, asked for: %s",
+    GST_INFO_OBJECT(self, "computing products in %s (precision set to %s)",
                     vitgate_precision_name(classifier->info->precision),
                     vitgate_precision_name(options.precision));
   g_free(options.model);
@@ -82,11 +81,11 @@ GstVitgateClassifier *gst_vitgate_loader_open(GstVitgate *self)
   GST_OBJECT_LOCK(self);
   self->loader.open = TRUE;
   GST_OBJECT_UNLOCK(self);
-  gst_vitgate_loader_run(self); /* what was set in the meantime */
+  gst_vitgate_loader_run(self); /* for settings that changed during the load */
   return classifier;
 }
 
-/* To be called with the object lock held, which it gives up while it loads. */
+/* Call with the object lock held; it is released during the load. */
 static void load_aside(GstVitgate *self)
 {
   const GstVitgateClassifierOptions options = take_options(self);
@@ -110,7 +109,7 @@ static void load_aside(GstVitgate *self)
   GST_OBJECT_LOCK(self);
 }
 
-/* The same. */
+/* Call with the object lock held; it is released while memory is freed. */
 static void free_retired(GstVitgate *self)
 {
   GstVitgateClassifier *old = g_steal_pointer(&self->loader.retired);
@@ -162,7 +161,7 @@ void gst_vitgate_loader_run(GstVitgate *self)
   if (ended)
     g_thread_join(ended);
   if (error)
-    gst_vitgate_post_warning(GST_ELEMENT(self), "Cannot load what was set", error);
+    gst_vitgate_post_warning(GST_ELEMENT(self), "Cannot load the new settings", error);
 }
 
 void gst_vitgate_loader_close(GstVitgate *self)

@@ -1,4 +1,4 @@
-/* classifier.c: all that one stream's classification needs. */
+/* classifier.c: everything that classifies one stream. */
 #include "classify/classifier.h"
 
 static gboolean load(GstVitgateClassifier *self, const GstVitgateClassifierOptions *options,
@@ -96,7 +96,7 @@ GstClockTime gst_vitgate_age_time(GstClockTime inferred_at, GstClockTime stream_
 {
   if (!GST_CLOCK_TIME_IS_VALID(stream_time) || !GST_CLOCK_TIME_IS_VALID(inferred_at))
     return GST_CLOCK_TIME_NONE;
-  return ABS(GST_CLOCK_DIFF(inferred_at, stream_time)); /* backwards, too */
+  return ABS(GST_CLOCK_DIFF(inferred_at, stream_time)); /* a stream may play backwards */
 }
 
 void gst_vitgate_classifier_forget(GstVitgateClassifier *self)

@@ -1,6 +1,6 @@
-/* classifier.h: all that one stream's classification needs: a model, a session of it, the labels to
- * speak of its classes, and the last result. Made and freed as a whole, so that one can be prepared
- * beside another. It belongs to the streaming thread. */
+/* classifier.h: everything that classifies one stream: a model, a session, class labels and the
+ * last result. Made and freed as a whole, so that a new one can be prepared while another is in
+ * use. It belongs to the streaming thread. */
 #pragma once
 
 #include <gst/gst.h>
@@ -10,13 +10,13 @@
 
 G_BEGIN_DECLS
 
-/* What to make a classifier of; both paths are g_free()d by who made it. */
+/* What to make a classifier from. The caller owns both paths. */
 typedef struct {
   char *model;
-  char *labels; /* NULL: the labels of the model */
+  char *labels; /* NULL: the model's labels */
   VitgatePrecision precision;
   guint threads;
-  gboolean regions; /* of frames are to be classified, not frames */
+  gboolean regions; /* classify regions instead of whole frames */
 } GstVitgateClassifierOptions;
 
 typedef struct {
@@ -25,17 +25,17 @@ typedef struct {
   VitgateSession *session;
   const VitgateModelInfo *info;
   const char *const *labels; /* [info->n_classes] */
-  char **own_labels;         /* those of the labels file; NULL: the model's */
+  char **own_labels;         /* from the labels file; NULL: none, the model's are used */
 
-  float *tensor;        /* the frame last looked at, as the network takes it */
-  gint64 preprocess_ns; /* that this took */
-  VitgateScene *scene;  /* tells how it differs from the last inferred one */
+  float *tensor;        /* the last preprocessed frame: the network's input */
+  gint64 preprocess_ns; /* time taken to preprocess it */
+  VitgateScene *scene;  /* measures how it differs from the last inferred frame */
 
-  const VitgateResult *result; /* the last one; NULL: none that still counts */
-  double compute;              /* the dial that it was asked with */
+  const VitgateResult *result; /* the last valid one; NULL: none */
+  double compute;              /* where the dial was */
   guint64 age;                 /* frames since @result was inferred */
-  GstClockTime inferred_at;    /* stream time of the frame it was inferred from; NONE: unknown */
-  VitgateResult last;          /* @result, with the time for its pixels */
+  GstClockTime inferred_at;    /* stream time of the inferred frame; NONE: unknown */
+  VitgateResult last;          /* storage of @result, pre-processing time included */
 
   GstVitgateRegionClassifier *regions; /* NULL: whole frames are classified */
 
@@ -43,37 +43,40 @@ typedef struct {
   float *scores;  /* [info->n_classes] */
 } GstVitgateClassifier;
 
-/* @doing: (out): on failure, what did not work, a static string
- * Returns: (transfer full): NULL with @error set as vitgate_model_open_with(),
- * vitgate_labels_read() and vitgate_session_new() do. */
+/* Makes a classifier.
+ * @doing: (out): on failure, what did not work, a static string
+ * Returns: (transfer full) (nullable): NULL on failure, with @error set as by
+ * vitgate_model_open_with(), vitgate_labels_read() or vitgate_session_new(). */
 GstVitgateClassifier *gst_vitgate_classifier_new(const GstVitgateClassifierOptions *options,
                                                  const char **doing, GError **error);
 
-/* Frees *@classifier and sets it to NULL; it may be NULL. Waits while a model is being loaded. */
+/* Frees *@classifier and sets it to NULL; it may be NULL. It may have to
+ * wait until another model is loaded. */
 void gst_vitgate_classifier_free(GstVitgateClassifier **classifier);
 
-/* Turns @image into what the network takes.
- * Returns: FALSE with @error set as vitgate_session_preprocess(). */
+/* Preprocesses @image into the network's input.
+ * Returns: FALSE on failure, with @error set as by vitgate_session_preprocess(). */
 gboolean gst_vitgate_classifier_look(GstVitgateClassifier *classifier, const VitgateImage *image,
                                      GError **error);
 
-/* Infers the frame last looked at; the result is at @classifier->result until the next call.
- * @compute: where the dial should be; taken for the nearest that the model can
- * @stream_time: the frame's; GST_CLOCK_TIME_NONE where unknown
- * Returns: FALSE with @error set as vitgate_session_forward(); there is no result then. */
+/* Infers the last preprocessed frame. The result is in @classifier->result until the next call.
+ * @compute: where the dial should be, clamped to the model's range
+ * @stream_time: of the frame; GST_CLOCK_TIME_NONE if unknown
+ * Returns: FALSE on failure, with @error set as by vitgate_session_forward(); there is no result
+ * then. */
 gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *classifier, double compute,
                                       GstClockTime stream_time, GError **error);
 
-/* Nanoseconds of stream time from a frame at @inferred_at that a result was inferred from to one at
- * @stream_time; GST_CLOCK_TIME_NONE where unknown. */
+/* The age of a result: nanoseconds of stream time from the inferred frame, at @inferred_at, to a
+ * frame at @stream_time; GST_CLOCK_TIME_NONE if unknown. */
 GstClockTime gst_vitgate_age_time(GstClockTime inferred_at, GstClockTime stream_time);
 
-/* Forgets the last results: what comes next has nothing to do with what was seen. */
+/* Drops the last results, for example because another stream starts. */
 void gst_vitgate_classifier_forget(GstVitgateClassifier *classifier);
 
-/* Puts the best classes of @result, the last one or a region's, into @classifier->indices and
- * @classifier->scores.
- * Returns: how many, 0 to @k; those below @threshold are left out. */
+/* Writes the best classes of @result (the last result, or a region's) to @classifier->indices and
+ * @classifier->scores, without those below @threshold.
+ * Returns: how many, 0 to @k. */
 guint gst_vitgate_classifier_top_k(GstVitgateClassifier *classifier, const VitgateResult *result,
                                    guint k, float threshold);
 

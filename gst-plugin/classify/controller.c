@@ -1,31 +1,31 @@
-/* controller.c: keeps a stream within its time. */
+/* controller.c: keeps a stream within its budget. */
 #include "classify/controller.h"
 
 #include "classify/times.h"
 
 #define WINDOW GST_VITGATE_CONTROLLER_WINDOW
 
-/* Share of the budget that a move of the dial aims at. */
+/* Share of the budget that a move of the dial aims for. */
 #define AIM 0.9
 
-/* Upward moves from end to end of the dial. */
+/* Number of upward moves from the dial's minimum to its maximum. */
 #define STEPS 4
 
-/* Half a minute of camera video. */
+/* In windows: about half a minute of camera video. */
 #define MOST_PATIENCE 16
 
-/* One late frame or one queue may be chance. */
+/* A single late frame or queue may be chance. */
 #define MOST_LACKS 1
 
-/* While inferences are skipped, trying one should cost a twentieth of the time, within bounds
- * between which a result is worth having. */
+/* While inferences are skipped, trying one should take a twentieth of the time, but results should
+ * be neither too frequent nor too rare. */
 #define TRY_SHARE    20
 #define SOONEST_TRY  GST_SECOND
 #define LATEST_TRY   (5 * GST_SECOND)
 #define ENOUGH_TRIES 3
 
-/* Draining should take at least 1 / DRAIN_PROGRESS of the budget from the lateness within so many
- * frames. */
+/* Draining should reduce the lateness by at least 1 / DRAIN_PROGRESS of the budget within
+ * STUCK_FRAMES frames. */
 #define STUCK_FRAMES   8
 #define DRAIN_PROGRESS 16
 
@@ -99,7 +99,7 @@ static void lower(GstVitgateController *self, double factor)
   move(self, MAX(self->limits.least, MIN(self->dial * factor, self->dial - step(self))));
 }
 
-/* All but one must hold in any case: it may be chance. */
+/* One inference may always be slower: it may be chance. */
 static GstClockTime p95(const GstVitgateController *self)
 {
   const guint n = MIN(self->n_times, WINDOW);
@@ -107,13 +107,13 @@ static GstClockTime p95(const GstVitgateController *self)
   return gst_vitgate_times_limit(self->times, n, MAX(1, n / 20));
 }
 
-/* After a whole window that held. */
+/* Called after a whole window within the budget. */
 static void consider_more(GstVitgateController *self, GstClockTime taken)
 {
   const double next = MIN(self->limits.most, self->dial + step(self));
 
   end_trial(self, TRUE);
-  if (self->lacks > 0) { /* not all that well */
+  if (self->lacks > 0) {
     self->lacks = 0;
     self->n_times = 0;
     return;
@@ -122,7 +122,7 @@ static void consider_more(GstVitgateController *self, GstClockTime taken)
     return;
   if (self->failed > 0 && next >= self->failed && self->n_times < WINDOW * self->patience)
     return;
-  /* More than it will take, as part of the time has nothing to do with the dial. */
+  /* An overestimate, since part of the time does not depend on the dial. */
   if (taken * next > AIM * self->limits.budget * self->dial)
     return;
   move(self, next);
@@ -182,7 +182,7 @@ static void note_lack(GstVitgateController *self)
 
 void gst_vitgate_controller_lack(GstVitgateController *self, GstClockTime running_time)
 {
-  /* Frames from before the last move tell nothing of the dial as it is now. */
+  /* Frames from before the last move say nothing about the present setting of the dial. */
   if (GST_CLOCK_TIME_IS_VALID(self->moved) && running_time >= self->moved)
     note_lack(self);
 }
@@ -252,7 +252,7 @@ gboolean gst_vitgate_controller_admit(GstVitgateController *self,
     return TRUE;
   if (now < self->next_try)
     return FALSE;
-  self->next_try = now + SOONEST_TRY; /* where nothing comes of this one */
+  self->next_try = now + SOONEST_TRY; /* in case this frame turns out not to be inferred */
   return TRUE;
 }
 

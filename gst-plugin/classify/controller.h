@@ -1,19 +1,20 @@
-/* controller.h: keeps a stream within its time: turns the dial, and when even the least is too
- * slow lets frames pass without an inference. Times go in, decisions come out: it reads no clock
- * and knows no element.
+/* controller.h: keeps a stream within its budget. It moves the dial, and lets frames pass without
+ * an inference when even the dial's minimum is too slow. Times go in, decisions come out: it reads
+ * no clock and knows no element.
  *
- * What an inference takes. The 95th percentile over the last GST_VITGATE_CONTROLLER_WINDOW
- * inferences since the dial last moved is kept within the budget; of fewer than 40, all but one
- * must hold. Beyond it the dial goes down at once, in proportion. Where there is clearly room for
- * more it goes up a quarter of its way after a whole window; a move that does not last makes the
- * next one up to there wait twice as long. Where the dial's least is too slow inferences stop, and
- * single ones try from time to time whether the machine has come back.
+ * Inference time. The 95th percentile of the inferences since the dial last moved, but at most the
+ * last GST_VITGATE_CONTROLLER_WINDOW, is kept within the budget; with fewer than 40, all but one
+ * must be within it. If the budget is exceeded, the dial goes down at once, in proportion. If there
+ * is clearly room for more, it goes up by a quarter of its range after a whole window; if such a
+ * move does not last, the next move to that setting waits twice as long. If the dial's minimum is
+ * too slow, inferences stop, and one is tried from time to time to see whether the machine has
+ * recovered.
  *
- * Lateness of a live stream: how much later than it should a frame reaches us. More than the
- * budget means that a queue has built up: frames pass without an inference until half the budget
- * is left of it. Twice within a window means that inferences are too slow for the stream, and the
- * dial goes down. Lateness that does not shrink when frames pass at once is none of our making and
- * counts no more. */
+ * Lateness of a live stream: how much later than due a frame arrives. More than the budget means
+ * that a queue has built up: frames pass without an inference until lateness is down to half the
+ * budget. Twice within a window means that inferences are too slow for the stream, and the dial
+ * goes down. Lateness that does not shrink when frames pass at once has another cause and is
+ * ignored from then on. */
 #pragma once
 
 #include <gst/gst.h>
@@ -24,14 +25,14 @@ G_BEGIN_DECLS
 #define GST_VITGATE_CONTROLLER_WINDOW 64
 
 typedef struct {
-  GstClockTime budget; /* that an inference may take, nanoseconds; 0: as long as it takes */
-  double least, most;  /* where the dial may be; above 0 */
+  GstClockTime budget; /* maximum nanoseconds per inference; 0: no limit */
+  double least, most;  /* range of the dial; above 0 */
 } GstVitgateControllerLimits;
 
 /* From best to worst. */
 typedef enum {
-  GST_VITGATE_STRATEGY_FULL,    /* the dial is where the user wants it */
-  GST_VITGATE_STRATEGY_REDUCED, /* it is below */
+  GST_VITGATE_STRATEGY_FULL,    /* the dial is where the user set it */
+  GST_VITGATE_STRATEGY_REDUCED, /* the dial is lower */
   GST_VITGATE_STRATEGY_SKIP,    /* frames pass without an inference */
 } GstVitgateStrategy;
 
@@ -42,54 +43,56 @@ typedef struct {
 
   GstClockTime times[GST_VITGATE_CONTROLLER_WINDOW]; /* a ring */
   guint64 n_times;                                   /* inferences since the dial last moved */
-  GstClockTime moved; /* running time of the first frame since then; NONE: not yet there */
-  guint lacks;        /* late frames that a sink told of, and queues, since then */
+  GstClockTime moved; /* running time of the first frame since then; NONE: no frame yet */
+  guint lacks;        /* late frames reported by a sink, and queues, since then */
 
   gboolean on_trial; /* the last move was upward and has not lasted a window yet */
-  double failed;     /* where the dial was when such a move did not last; 0: none */
-  guint patience;    /* windows to wait before it goes there again */
+  double failed;     /* dial setting of the last such move that did not last; 0: none */
+  guint patience;    /* windows to wait before the dial goes there again */
 
-  GstClockTime next_try; /* of an inference, while they are skipped */
+  GstClockTime next_try; /* when to try an inference, while they are skipped */
   guint good_tries;      /* in a row */
 
-  GstClockTimeDiff own_lateness; /* the stream's own, not to be held against us */
-  gboolean draining;
-  GstClockTimeDiff least_late; /* since draining began */
-  guint stuck;                 /* frames since that last fell */
+  GstClockTimeDiff own_lateness; /* lateness that inferences do not cause */
+  gboolean draining;             /* frames pass until a queue has emptied */
+  GstClockTimeDiff least_late;   /* minimum lateness since draining began */
+  guint stuck;                   /* frames since that last fell */
 
-  GstVitgateStrategy told;
-  GstClockTime better_since; /* than told; NONE: it is not */
+  GstVitgateStrategy told;   /* last reported to the user */
+  GstClockTime better_since; /* since when the strategy is better than told; NONE: it is not */
 } GstVitgateController;
 
-/* As at the start of a stream. */
+/* Resets everything, for the start of a stream. */
 void gst_vitgate_controller_reset(GstVitgateController *controller);
 
-/* Another model: all that was learned counts no more, but the user was told what he was told. */
+/* Drops everything measured so far, because another model is in use. What was last reported to the
+ * user is kept. */
 void gst_vitgate_controller_restart(GstVitgateController *controller);
 
-/* After a flush or in a new stream: running times begin anew, the machine is the same. */
+/* Drops running times and lateness, after a flush or at the start of a new stream. Measured
+ * inference times stay valid. */
 void gst_vitgate_controller_flush(GstVitgateController *controller);
 
-/* Decides about a frame.
- * @now: nanoseconds of any clock that only goes forward
- * @running_time: the frame's; GST_CLOCK_TIME_NONE where unknown
- * @lateness: nanoseconds by which the frame came too late; 0 where unknown or not live
+/* Decides whether to infer a frame.
+ * @now: nanoseconds of any monotonic clock
+ * @running_time: of the frame; GST_CLOCK_TIME_NONE if unknown
+ * @lateness: nanoseconds by which the frame is late; 0 if unknown or not live
  * Returns: whether there is time to infer it, with the dial at @controller->dial. */
 gboolean gst_vitgate_controller_admit(GstVitgateController *controller,
                                       const GstVitgateControllerLimits *limits, GstClockTime now,
                                       GstClockTime running_time, GstClockTimeDiff lateness);
 
-/* Tells how long the inference of the frame just admitted took. */
+/* Records how long the inference of the last admitted frame took. */
 void gst_vitgate_controller_note(GstVitgateController *controller, GstClockTime now,
                                  GstClockTime processing);
 
-/* Tells that a sink got the frame of @running_time too late. Lowers the dial; as it may be somebody
- * else's doing it stops no inferences. */
+/* Records that a sink reported the frame at @running_time as late. This may lower the dial, but
+ * does not stop inferences, since the cause may lie elsewhere. */
 void gst_vitgate_controller_lack(GstVitgateController *controller, GstClockTime running_time);
 
-/* To be asked after each frame. What is worse is news at once, what is better once it has lasted a
- * second.
- * Returns: TRUE where the user should hear that the strategy now is @controller->told. */
+/* Checks, after each frame, whether to report a change of strategy. A worse strategy is reported at
+ * once, a better one after it has lasted a second.
+ * Returns: TRUE if the strategy changed to @controller->told, which the caller should report. */
 gboolean gst_vitgate_controller_news(GstVitgateController *controller, GstClockTime now);
 
 G_END_DECLS

@@ -4,91 +4,95 @@
  * @title: vitgate
  * @short_description: classifies video frames with a compressed, gated vision transformer
  *
- * vitgate looks at every frame, or at every #GstVitgate:inference-interval th, and attaches the
- * classes it sees, best first. Frames pass unchanged, byte for byte, in the format the camera or
- * the decoder gives; none is dropped, reordered or converted. A frame that was not inferred
- * carries the last result with its age in frames and in time, and says why.
+ * vitgate classifies every frame, or one frame in #GstVitgate:inference-interval, and attaches the
+ * best classes to it. Frames pass unchanged, byte for byte, in the format of the camera or decoder;
+ * none is dropped, reordered or converted. A frame that is not inferred carries the last result,
+ * with its age in frames and in time, and the reason.
  *
- * Results are read from the frame's #GstCustomMeta "VitgateMeta", from the parameters of a
+ * Read the results from the frame's #GstCustomMeta "VitgateMeta", from the parameters of a
  * #GstVideoRegionOfInterestMeta, from a GstAnalyticsClsMtd (GStreamer 1.24 and later), or from
- * element messages on the bus; META.md in this folder documents all fields.
+ * element messages on the bus. gst-plugin/META.md documents all fields.
  *
- * Times are in nanoseconds, compute in GMACs (1e9 multiply-adds), scores are probabilities from
+ * Times are in nanoseconds, compute in GMACs (1e9 multiply-adds); scores are probabilities from
  * 0 to 1.
  *
- * A buffer without content (empty, or flagged GST_BUFFER_FLAG_GAP) passes with the last result,
- * if there is one; so does one that does not hold what its caps say, with an element warning.
- * After a flush, a new stream or new caps the last result counts no more and the next frame is
+ * A buffer without content (empty, or flagged GST_BUFFER_FLAG_GAP) passes with the last result, if
+ * there is one. So does a buffer that does not match its caps; an element warning is posted then.
+ * After a flush, a new stream or new caps, the last result is dropped and the next frame is
  * inferred. The element answers LATENCY queries with the longest time that one of the last 512
- * inferences took, but not more than the budget, and asks for a new latency when that changes by a
+ * inferences took, but at most the budget. It posts a LATENCY message when that time changes by a
  * quarter.
  *
  * ## How much is computed
- * #GstVitgate:compute is the dial, from the least that the model can do to all of it; it may be
- * turned, or controlled, while playing.
+ * #GstVitgate:compute is the dial. It sets how much of the network runs, from the model's minimum
+ * to all of it. You can set it, or control it, while playing.
  *
- * With #GstVitgate:latency-budget the element turns the dial itself: down at once when one in
- * twenty inferences takes longer, when frames come late to a sink (QoS events) or when they reach a
- * live stream's vitgate later than the budget allows; slowly up again when there is room. Where
- * the least, or #GstVitgate:min-compute, is too slow, and as long as a live stream is behind by
- * more than the budget, frames pass at once with the last result (its state is "late"), and an
- * inference is tried from time to time. So the lag of a live stream is bounded by the budget and
- * one inference, whatever the load. A delay that does not shrink when frames pass at once comes
- * from elsewhere and is not held against the stream. A QOS message tells when any of this begins or
- * ends.
+ * With #GstVitgate:latency-budget the element sets the dial itself. It lowers the dial at once when
+ * one inference in twenty takes longer than the budget, when a sink reports late frames (QoS
+ * events), or when frames of a live stream reach vitgate later than the budget allows. It raises
+ * the dial slowly when there is room again. If even the model's minimum, or
+ * #GstVitgate:min-compute, is too slow, and while a live stream is late by more than the budget,
+ * frames pass at once with the last result (state "late"), and an inference is tried from time to
+ * time. The delay of a live stream is therefore bounded by the budget and one inference, whatever
+ * the load. A delay that does not shrink when frames pass at once comes from elsewhere and is
+ * ignored. A QOS message reports when any of this starts or ends.
  *
- * With #GstVitgate:reuse-threshold a frame whose picture has hardly changed since the last
+ * With #GstVitgate:reuse-threshold, a frame whose picture has hardly changed since the last
  * inference keeps that result ("unchanged") until #GstVitgate:max-age has passed.
  *
  * ## Regions
- * With #GstVitgate:inference-region=roi-list not the frame is classified but what a detector
- * upstream found in it: every #GstVideoRegionOfInterestMeta and GstAnalyticsODMtd, those of a frame
- * as batches of up to 16. #GstVitgate:object-class, #GstVitgate:min-region-size and
- * #GstVitgate:max-regions choose among them. Results are attached to the regions themselves, and
- * listed in VitgateMeta. What vitgate itself attached to a frame is no region.
+ * With #GstVitgate:inference-region=roi-list vitgate classifies what a detector upstream found in
+ * the frame, instead of the frame: every #GstVideoRegionOfInterestMeta and GstAnalyticsODMtd, in
+ * batches of up to 16. #GstVitgate:object-class, #GstVitgate:min-region-size and
+ * #GstVitgate:max-regions select among them. Results are attached to the regions themselves, and
+ * listed in VitgateMeta. Regions that vitgate itself attached are ignored.
  *
- * An object is seen whole and in its proportions: the model looks at the square around it that has
- * its longer side, moved into the frame; only an object that is longer than the frame is high (or
- * wide) is squeezed. Places are those of the frame that is shown (of a crop meta's rectangle).
+ * The model sees each object whole and undistorted: a square around it, as wide as its longer side,
+ * moved into the frame. Only an object longer than the frame is high (or wide) is squeezed.
+ * Coordinates refer to the visible frame (the rectangle of a crop meta).
  *
- * A region reaching beyond the frame is clipped. One that is empty or lies outside, and more than
- * max-regions, are left alone; an element warning tells of each run of frames with such.
+ * A region that reaches beyond the frame is clipped. Regions that are empty or outside the frame,
+ * and those beyond max-regions, are skipped; each run of frames with such regions posts one element
+ * warning.
  *
- * Where a tracker gave a region an id (a GstAnalyticsTrackingMtd that its detection is related to,
- * a parameter "object_id" of its region of interest, or the id of the latter), its result is
- * carried from frame to frame: #GstVitgate:reclassify-interval tells how often it is looked at
- * again, and on frames without an inference, for #GstVitgate:inference-interval or for want of
- * time, it has its last result with its age. A region without an id, or a new one, has none on such
- * frames. An id that has been away for more than 30 frames is forgotten.
+ * If a tracker gave a region an id (in a GstAnalyticsTrackingMtd related to its detection, in the
+ * parameter "object_id" of its region of interest, or as the id of that region), its result is
+ * carried from frame to frame. #GstVitgate:reclassify-interval sets how often it is inferred
+ * again. On frames without an inference, because of #GstVitgate:inference-interval or lack of time,
+ * it carries its last result with its age. A region that is new or has no id carries no result on
+ * such frames. An id that has not been seen for more than 30 frames is forgotten.
  *
- * #GstVitgate:latency-budget is that of all regions of a frame together.
- * #GstVitgate:reuse-threshold is about whole frames only.
+ * #GstVitgate:latency-budget applies to all regions of a frame together.
+ * #GstVitgate:reuse-threshold applies to whole frames only.
  *
  * ## Changes while playing
- * #GstVitgate:model, #GstVitgate:labels, #GstVitgate:precision and #GstVitgate:inference-region may
- * be set while frames flow: what they ask for is loaded in a thread of its own and takes over
- * between two frames. What cannot be used leaves the old in place, with a warning message; set
- * again before a load is done, the last one wins. Properties set in one g_object_set() are loaded
- * together. Properties tell what was asked for, #GstVitgate:stats what is in use.
+ * You can set #GstVitgate:model, #GstVitgate:labels, #GstVitgate:precision and
+ * #GstVitgate:inference-region while frames flow. The new classifier is loaded in a thread of its
+ * own and takes over between two frames. If it cannot be used, the old one stays in use and a
+ * warning is posted. If you set them again before a load has finished, the last setting wins.
+ * Properties set in one g_object_set() are loaded together. The properties return what was asked
+ * for; #GstVitgate:stats reports what is in use.
  *
- * ## Example launch line
+ * ## Example launch lines
  * |[
  * gst-launch-1.0 -m filesrc location=cars.mp4 ! decodebin ! \
  *   vitgate model=deit-tiny.safetensors top-k=3 post-messages=true ! fakesink
- * ]| Prints the three best classes of every frame as bus messages.
+ * ]| Prints the best three classes of every frame as bus messages.
  * |[
  * gst-launch-1.0 -m v4l2src ! videoconvert ! vitgate latency-budget=30000000 \
  *   reuse-threshold=0.03 ! autovideosink
- * ]| Spends at most 30 ms on a frame of a camera, and next to nothing on a still scene.
+ * ]| Spends at most 30 ms on each frame of a camera, and almost nothing on a still scene.
  * |[
  * gst-launch-1.0 -m filesrc location=street.mp4 ! decodebin ! \
  *   gvadetect model=yolo11s.xml ! gvatrack ! vitgate inference-region=roi-list object-class=car \
  *   reclassify-interval=10 post-messages=true ! fakesink
- * ]| Tells what kind of car each car is, and looks again every ten frames.
+ * ]| Classifies each car, and again every ten frames.
  */
 #include "classify/gstvitgate.h"
 
 #include "classify/analysis.h"
+#include "classify/classifier-loader.h"
+#include "classify/element.h"
 #include "classify/region-analysis.h"
 #include "common/errors.h"
 
@@ -104,7 +108,7 @@ enum {
   ", format = (string) " GST_VITGATE_FORMATS ", width = " SIZE_CAPS ", height = " SIZE_CAPS        \
   ", framerate = " GST_VIDEO_FPS_RANGE
 
-/* Overlays that travel beside the pixels for the sink to draw are no concern of ours. */
+/* Overlays that travel beside the pixels, for the sink to draw, are passed through. */
 #define PAD_CAPS                                                                                   \
   "video/x-raw" FRAME_CAPS                                                                         \
   "; video/x-raw(memory:SystemMemory, meta:GstVideoOverlayComposition)" FRAME_CAPS
@@ -134,7 +138,8 @@ static void gst_vitgate_set_property(GObject *object, guint id, const GValue *va
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
-/* Comes after g_object_set() has set all it was given: what belongs together is loaded together. */
+/* GObject calls this after g_object_set() has set all its properties, so that these are loaded
+ * together. */
 static void gst_vitgate_notify(GObject *object, GParamSpec *spec)
 {
   GstVitgate *self = GST_VITGATE(object);
@@ -158,7 +163,7 @@ static void gst_vitgate_get_property(GObject *object, guint id, GValue *value, G
     known = gst_vitgate_settings_get(&self->settings, id, value);
   GST_OBJECT_UNLOCK(object);
 
-  /* Sorting can wait until no frame waits for the lock. */
+  /* The times are sorted here, after the lock, so that no frame has to wait for it. */
   if (id == PROP_STATS) {
     g_value_take_boxed(value, gst_vitgate_stats_to_structure(&stats));
     gst_vitgate_stats_reset(&stats);
@@ -281,7 +286,7 @@ static gboolean gst_vitgate_sink_event(GstBaseTransform *trans, GstEvent *event)
   return GST_BASE_TRANSFORM_CLASS(gst_vitgate_parent_class)->sink_event(trans, event);
 }
 
-/* Remembers for the next frame that a sink got one too late. */
+/* Records for the next frame that a sink got one too late. */
 static void note_qos(GstVitgate *self, GstEvent *event)
 {
   GstQOSType type;
@@ -296,7 +301,7 @@ static void note_qos(GstVitgate *self, GstEvent *event)
   GST_OBJECT_UNLOCK(self);
 }
 
-/* The base class would skip frames on QoS; it never learns of it. */
+/* QoS events are hidden from the base class, which would skip frames. */
 static gboolean gst_vitgate_src_event(GstBaseTransform *trans, GstEvent *event)
 {
   if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) {
@@ -357,11 +362,10 @@ static void gst_vitgate_class_init(GstVitgateClass *class)
       object_class, PROP_STATS,
       g_param_spec_boxed(
           "stats", "Statistics",
-          "In use: model (path), model-name, precision, compute (the dial of the last inference); "
-          "since the element started: frames, inferred, reused (unchanged scenes), skipped (for "
-          "want of time), gmacs; over the last 512 inferences: mean-time, p95-time and worst-time "
-          "in the element, "
-          "mean-engine-time of these in the engine (ns), mean-gmacs",
+          "In use: model (path), model-name, precision, compute (dial of the last inference). "
+          "Since the element started: frames, inferred, reused (unchanged scenes), skipped (no "
+          "time), gmacs. Over the last 512 inferences: mean-time, p95-time and worst-time in the "
+          "element, mean-engine-time in the engine (all in ns), mean-gmacs",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 
   gst_element_class_set_static_metadata(

@@ -1,42 +1,9 @@
-/* gstvitgate.h: the element vitgate. */
+/* gstvitgate.h: registers the element vitgate. */
 #pragma once
 
-#include <gst/base/gstbasetransform.h>
-
-#include "classify/classifier-loader.h"
-#include "classify/classifier.h"
-#include "classify/controller.h"
-#include "classify/settings.h"
-#include "classify/stats.h"
-#include "common/frame.h"
+#include <gst/gst.h>
 
 G_BEGIN_DECLS
-
-#define GST_TYPE_VITGATE (gst_vitgate_get_type())
-G_DECLARE_FINAL_TYPE(GstVitgate, gst_vitgate, GST, VITGATE, GstBaseTransform)
-
-GST_DEBUG_CATEGORY_EXTERN(gst_vitgate_debug);
-
-struct _GstVitgate {
-  GstBaseTransform parent;
-
-  /* Under the object lock. */
-  GstVitgateSettings settings;
-  GstVitgateStats stats;
-  GstVitgateLoader loader;
-  GstClockTime latency;          /* told to the pipeline */
-  GstClockTime upstream_latency; /* of a live pipeline; NONE: it is not, or not known yet */
-  GstClockTime late_frame;       /* running time of the last one a sink got too late; NONE: none
-                                    since the last frame */
-
-  /* Of the streaming thread, from start() to stop(). */
-  GstVitgateClassifier *classifier;
-  GstVitgateController controller;
-  GstVitgateFrameLayout layout;
-  gboolean unreadable;       /* the last frame was, and a warning told so */
-  gboolean bad_regions;      /* the last frame that had regions had some, and a warning told so */
-  gboolean too_many_regions; /* the same */
-};
 
 GST_ELEMENT_REGISTER_DECLARE(vitgate);
 

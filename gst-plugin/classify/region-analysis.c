@@ -1,23 +1,25 @@
-/* region-analysis.c: what is done for one frame whose regions are classified. */
+/* region-analysis.c: the steps that classify the regions of one frame. */
 #include "classify/region-analysis.h"
 
 #include "classify/region-results.h"
 
 #define GST_CAT_DEFAULT gst_vitgate_debug
 
-/* One warning speaks for a whole run of frames. Those without regions do not end it. */
+/* Each run of frames with skipped regions posts one warning. Frames without regions do not end a
+ * run. */
 static void warn_left_out(GstVitgate *self, const GstVitgateAnalysis *a,
                           const GstVitgateRegionsLeftOut *left_out)
 {
   const guint n = self->classifier->regions->regions->len;
 
   if (left_out->bad > 0 && !self->bad_regions)
-    GST_ELEMENT_WARNING(self, STREAM, FAILED,
-                        ("Regions of a frame are empty or lie outside of it: %u", left_out->bad),
-                        ("%" GST_PTR_FORMAT, a->buffer));
+    GST_ELEMENT_WARNING(
+        self, STREAM, FAILED,
+        ("A frame has regions that are empty or lie outside the frame: %u", left_out->bad),
+        ("%" GST_PTR_FORMAT, a->buffer));
   if (left_out->beyond > 0 && !self->too_many_regions)
     GST_ELEMENT_WARNING(self, STREAM, FAILED,
-                        ("A frame has more regions than max-regions (%u): %u are not classified",
+                        ("A frame has more regions than max-regions (%u); %u were not classified",
                          a->settings.regions.most, left_out->beyond),
                         ("%" GST_PTR_FORMAT, a->buffer));
   if (left_out->bad > 0 || n > 0) {
@@ -113,7 +115,7 @@ static void attach(GstVitgate *self, const GstVitgateAnalysis *a, guint i, GValu
   if (result.age == 0)
     result.state = GST_VITGATE_STATE_FRESH;
   else if (a->state == GST_VITGATE_STATE_FRESH)
-    result.state = GST_VITGATE_STATE_INTERVAL; /* others were due, it was not */
+    result.state = GST_VITGATE_STATE_INTERVAL; /* other regions were due, this one was not */
   gst_vitgate_region_results_attach(
       a->buffer, &g_array_index(regions->regions, GstVitgateRegion, i), &result, list);
 }

@@ -1,4 +1,4 @@
-/* region-analysis.h: what is done for one frame whose regions are classified, between
+/* region-analysis.h: the steps that classify the regions of one frame, between
  * gst_vitgate_analysis_begin() and gst_vitgate_analysis_end(). */
 #pragma once
 
@@ -6,15 +6,16 @@
 
 G_BEGIN_DECLS
 
-/* Reads the frame's regions and decides: the state is EMPTY without any, INTERVAL where none is
- * due, LATE where there is no time, or FRESH where those that are due are to be inferred. */
+/* Reads the frame's regions and sets the state: EMPTY if there are none, INTERVAL if none is due,
+ * LATE if there is no time, FRESH if those that are due are to be inferred. */
 void gst_vitgate_region_analysis_decide(GstVitgate *self, GstVitgateAnalysis *analysis);
 
-/* Infers them. Where the pixels cannot be read the state becomes EMPTY.
- * Returns: GST_FLOW_ERROR where the engine failed, with an error posted. */
+/* Infers the regions that are due. Sets the state to EMPTY if the pixels cannot be read.
+ * Returns: GST_FLOW_ERROR if the engine failed, with an error posted. */
 GstFlowReturn gst_vitgate_region_analysis_infer(GstVitgate *self, GstVitgateAnalysis *analysis);
 
-/* Attaches what is known of the regions, fresh or old, in the form that the user asked for. */
+/* Attaches the regions' results, fresh or old, to the frame, and posts fresh ones on the bus if the
+ * user asked for messages. */
 void gst_vitgate_region_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *analysis);
 
 G_END_DECLS

@@ -81,7 +81,7 @@ gboolean gst_vitgate_region_classifier_infer(GstVitgateRegionClassifier *self,
                                              GError **error)
 {
   VitgateImage images[GST_VITGATE_REGION_BATCH];
-  guint batch[GST_VITGATE_REGION_BATCH], n = 0; /* numbers of the regions in @images */
+  guint batch[GST_VITGATE_REGION_BATCH], n = 0; /* indices of the regions in @images */
 
   vitgate_session_set_compute(inference->session, inference->compute);
   self->engine = 0;

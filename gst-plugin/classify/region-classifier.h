@@ -1,34 +1,34 @@
-/* region-classifier.h: classifies the regions of frames, a frame's as batches, and knows of those
- * that a tracker follows what was found in them before. It belongs to the streaming thread.
+/* region-classifier.h: classifies the regions of frames in batches, and remembers the results of
+ * tracked regions from frame to frame. It belongs to the streaming thread.
  *
- * For each frame: gst_vitgate_region_classifier_read(), then
- * gst_vitgate_region_classifier_infer() where there is time for it and something is due; then
- * @regions and @results hold what is known. */
+ * For each frame, call gst_vitgate_region_classifier_read(), then
+ * gst_vitgate_region_classifier_infer() if there is time and a region is due. @regions and @results
+ * then hold the frame's regions and their results. */
 #pragma once
 
 #include "classify/region-memory.h"
 
 G_BEGIN_DECLS
 
-/* Regions that are classified in one call of the engine. */
+/* Maximum number of regions in one call of the engine. */
 #define GST_VITGATE_REGION_BATCH 16
 
-/* How an inference is asked for. */
+/* Parameters of an inference. */
 typedef struct {
-  VitgateSession *session; /* that takes GST_VITGATE_REGION_BATCH images */
+  VitgateSession *session; /* takes GST_VITGATE_REGION_BATCH images */
   guint n_modules;         /* of its model */
-  double compute;          /* where its dial is */
+  double compute;          /* setting of the dial */
   GstClockTime stream_time;
 } GstVitgateRegionInference;
 
 typedef struct {
   GstVitgateRegionMemory memory;
-  GArray *regions;    /* GstVitgateRegion: those of the present frame */
-  GPtrArray *results; /* GstVitgateRegionResult: theirs; NULL: none is known */
-  guint64 inferred;   /* number of the last frame in which any was; 0: none that counts */
+  GArray *regions;    /* of GstVitgateRegion: the current frame's */
+  GPtrArray *results; /* of GstVitgateRegionResult: one for each region; NULL: none known */
+  guint64 inferred;   /* number of the last frame in which a region was inferred; 0: none */
 
-  /* What the last inference took, all regions together. */
-  GstClockTime engine; /* nanoseconds */
+  /* Of the last inference, all regions together. */
+  GstClockTime engine; /* nanoseconds spent in the engine */
   double gmacs;
 } GstVitgateRegionClassifier;
 
@@ -37,20 +37,21 @@ GstVitgateRegionClassifier *gst_vitgate_region_classifier_new(void);
 /* Frees *@classifier and sets it to NULL; it may be NULL. */
 void gst_vitgate_region_classifier_free(GstVitgateRegionClassifier **classifier);
 
-/* Forgets all results: what comes next has nothing to do with what was seen. */
+/* Drops all results, for example because another stream starts. */
 void gst_vitgate_region_classifier_forget(GstVitgateRegionClassifier *classifier);
 
-/* Reads the regions of the next frame, as gst_vitgate_regions_read(), and what is known of them. */
+/* Reads the regions of the next frame, as gst_vitgate_regions_read() does, and looks up the results
+ * of those that are known. */
 void gst_vitgate_region_classifier_read(GstVitgateRegionClassifier *classifier, GstBuffer *buffer,
                                         const GstVitgateRegionFilter *filter, guint width,
                                         guint height, GstVitgateRegionsLeftOut *left_out);
 
-/* Returns: whether a region has no result, or one that is @interval frames old or older. */
+/* Returns: whether a region is due: it has no result, or one at least @interval frames old. */
 gboolean gst_vitgate_region_classifier_is_due(const GstVitgateRegionClassifier *classifier,
                                               guint interval);
 
-/* Classifies those regions of @frame.
- * Returns: FALSE with @error set as vitgate_session_classify(). */
+/* Classifies the regions of @frame that are due.
+ * Returns: FALSE on failure, with @error set as by vitgate_session_classify(). */
 gboolean gst_vitgate_region_classifier_infer(GstVitgateRegionClassifier *classifier,
                                              const GstVitgateRegionInference *inference,
                                              const VitgateImage *frame, guint interval,

@@ -1,4 +1,4 @@
-/* region-memory.c: what was found in the regions that a tracker follows, from frame to frame. */
+/* region-memory.c: keeps the results of tracked regions from frame to frame. */
 #include "classify/region-memory.h"
 
 #include <string.h>
@@ -29,7 +29,8 @@ void gst_vitgate_region_result_unref(gpointer result)
     g_rc_box_release(result);
 }
 
-/* An object as its tracker names it: trackers of several detectors count by themselves. */
+/* Identifies an object. The type is part of the key because each detector's tracker counts on its
+ * own. */
 typedef struct {
   guint64 id;
   GQuark type;
@@ -37,7 +38,7 @@ typedef struct {
 
 typedef struct {
   Key key;
-  guint64 seen;                   /* the frame that last had it */
+  guint64 seen;                   /* number of the last frame with it */
   GstVitgateRegionResult *result; /* NULL: none yet */
 } Entry;
 

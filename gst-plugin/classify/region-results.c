@@ -1,4 +1,4 @@
-/* region-results.c: what was found in the regions of a frame, attached to it. */
+/* region-results.c: attaches the results of a frame's regions to the frame. */
 #include "classify/region-results.h"
 
 #ifdef HAVE_GST_ANALYTICS
@@ -27,8 +27,8 @@ static void append(GValue *list, const GstVitgateRegion *region,
 }
 
 #ifdef HAVE_GST_ANALYTICS
-/* Readers differ in the relation that they ask for: GStreamer's overlay in RELATE_TO, DL Streamer
- * in the other two. */
+/* Readers ask for different relations: GStreamer's overlay for RELATE_TO, DL Streamer for the other
+ * two. */
 static void relate(GstBuffer *buffer, guint detection, const GstVitgateFrameResult *result)
 {
   const guint classes = gst_vitgate_results_attach_classes(buffer, result);

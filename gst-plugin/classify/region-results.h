@@ -1,8 +1,8 @@
-/* region-results.h: what was found in the regions of a frame, attached to it.
+/* region-results.h: attaches the results of a frame's regions to the frame.
  *
- * Each region carries its result where its detector's readers look for it: as a parameter of its
- * GstVideoRegionOfInterestMeta, and as a GstAnalyticsClsMtd that its GstAnalyticsODMtd is related
- * to. The frame's GST_VITGATE_META lists all regions with everything. */
+ * Each region carries its result where readers of its detector expect it: as a parameter of its
+ * GstVideoRegionOfInterestMeta, and as a GstAnalyticsClsMtd related to its GstAnalyticsODMtd. The
+ * frame's GST_VITGATE_META lists all regions with all fields. */
 #pragma once
 
 #include "classify/regions.h"
@@ -10,12 +10,12 @@
 
 G_BEGIN_DECLS
 
-/* Attaches @result to @region of @buffer, which must be writable, and appends it to @list, an array
- * for GstVitgateRegionResults. */
+/* Attaches @result to @region of @buffer, which must be writable, and appends it to @list, the
+ * array of a GstVitgateRegionResults. */
 void gst_vitgate_region_results_attach(GstBuffer *buffer, const GstVitgateRegion *region,
                                        const GstVitgateFrameResult *result, GValue *list);
 
-/* A frame's regions, and what they took together. */
+/* The results of all regions of a frame, and their total cost. */
 typedef struct {
   const VitgateModelInfo *model;
   const GValue *list;
@@ -28,7 +28,7 @@ typedef struct {
 void gst_vitgate_region_results_attach_list(GstBuffer *buffer,
                                             const GstVitgateRegionResults *results);
 
-/* Returns: (transfer full): an element message from @source with the list, its structure named
+/* Returns: (transfer full): an element message from @source with the list. Its structure is named
  * GST_VITGATE_MESSAGE. */
 GstMessage *gst_vitgate_region_results_message(GstObject *source,
                                                const GstVitgateRegionResults *results,

@@ -1,14 +1,14 @@
-/* region-settings.c: the settings that have to do with regions. */
+/* region-settings.c: the properties for regions. */
 #include "classify/region-settings.h"
 
-#include "classify/settings.h"
+#include "classify/setting-numbers.h"
 #include "common/frame.h"
 
 #define DEFAULT_MIN_REGION_SIZE     1
 #define DEFAULT_MAX_REGIONS         64
 #define DEFAULT_RECLASSIFY_INTERVAL 1
 
-/* Beyond this, the results of a single frame would take megabytes. */
+/* With more, the results of a single frame would take megabytes. */
 #define MOST_REGIONS 1024
 
 #define PLAYING      (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)
@@ -20,7 +20,7 @@ static GType gst_vitgate_inference_region_get_type(void)
 {
   static const GEnumValue values[] = {
     { GST_VITGATE_INFERENCE_REGION_FULL_FRAME, "The whole frame", "full-frame" },
-    { GST_VITGATE_INFERENCE_REGION_ROI_LIST, "The regions that a detector attached", "roi-list" },
+    { GST_VITGATE_INFERENCE_REGION_ROI_LIST, "The regions attached by a detector", "roi-list" },
     { 0, NULL, NULL },
   };
   static gsize type;
@@ -30,33 +30,33 @@ static GType gst_vitgate_inference_region_get_type(void)
   return type;
 }
 
-/* Which regions are classified. */
+/* Properties that select which regions are classified. */
 static void install_choice(GObjectClass *class)
 {
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_INFERENCE_REGION,
       g_param_spec_enum("inference-region", "Inference region",
-                        "What is classified: the frame, or the regions of interest and object "
-                        "detections that an element upstream attached to it",
+                        "What to classify: the whole frame, or the regions of interest and object "
+                        "detections attached by an upstream element",
                         GST_TYPE_VITGATE_INFERENCE_REGION, GST_VITGATE_INFERENCE_REGION_FULL_FRAME,
                         PLAYING));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_OBJECT_CLASS,
       g_param_spec_string("object-class", "Object class",
-                          "Only regions whose detector gave them this type are classified; several "
-                          "are separated by commas (unset = all)",
+                          "Classify only regions to which the detector gave this type; separate "
+                          "several types by commas (unset = all)",
                           NULL, PLAYING));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_MIN_REGION_SIZE,
-      g_param_spec_uint("min-region-size", "Least region size",
-                        "Least columns and rows in pixels, of what lies within the frame, of a "
-                        "region that is classified",
+      g_param_spec_uint("min-region-size", "Minimum region size",
+                        "Minimum width and height in pixels, within the frame, for a region to be "
+                        "classified",
                         1, GST_VITGATE_MAX_SIZE, DEFAULT_MIN_REGION_SIZE, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_MAX_REGIONS,
-      g_param_spec_uint("max-regions", "Most regions",
-                        "Most regions of a frame that are classified: the first ones of the "
-                        "detector's list; a warning tells of frames that have more",
+      g_param_spec_uint("max-regions", "Maximum regions",
+                        "Maximum number of regions classified in a frame: the first ones in the "
+                        "detector's list (a warning is posted if there are more)",
                         1, MOST_REGIONS, DEFAULT_MAX_REGIONS, CONTROLLABLE));
 }
 
@@ -67,9 +67,9 @@ void gst_vitgate_region_settings_install(GObjectClass *class)
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_RECLASSIFY_INTERVAL,
       g_param_spec_uint("reclassify-interval", "Reclassify interval",
-                        "Frames from one inference of a region to the next where a tracker gave it "
-                        "an id; between them it carries its last result with its age (1 = every "
-                        "frame's regions are inferred)",
+                        "Number of frames from one inference of a tracked region (one with an id) "
+                        "to the next; on the frames between it carries its last result with its "
+                        "age (1 = infer regions in every frame)",
                         1, G_MAXINT, DEFAULT_RECLASSIFY_INTERVAL, CONTROLLABLE));
 }
 

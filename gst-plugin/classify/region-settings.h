@@ -1,11 +1,11 @@
-/* region-settings.h: the settings that have to do with regions. */
+/* region-settings.h: the properties for regions. */
 #pragma once
 
 #include <gst/gst.h>
 
 G_BEGIN_DECLS
 
-/* What of a frame is classified. */
+/* What is classified in a frame. */
 typedef enum {
   GST_VITGATE_INFERENCE_REGION_FULL_FRAME,
   GST_VITGATE_INFERENCE_REGION_ROI_LIST,
@@ -13,18 +13,18 @@ typedef enum {
 
 typedef struct {
   GstVitgateInferenceRegion inference_region;
-  const char *object_class; /* interned, so that it may be read without the lock; NULL: any */
+  const char *object_class; /* interned, so that it can be read without the lock; NULL: any */
   guint min_size;           /* pixels */
-  guint most;               /* of a frame */
-  guint interval;           /* frames from one look at a tracked region to the next */
+  guint most;               /* maximum per frame */
+  guint interval;           /* frames from one inference of a tracked region to the next */
 } GstVitgateRegionSettings;
 
-/* Gives @class the properties. */
+/* Installs the properties in @class. */
 void gst_vitgate_region_settings_install(GObjectClass *class);
 
 void gst_vitgate_region_settings_init(GstVitgateRegionSettings *settings);
 
-/* Returns: FALSE where none of them has the number @id. */
+/* Returns: FALSE if none of them has the number @id. */
 gboolean gst_vitgate_region_settings_set(GstVitgateRegionSettings *settings, guint id,
                                          const GValue *value);
 gboolean gst_vitgate_region_settings_get(const GstVitgateRegionSettings *settings, guint id,

@@ -1,4 +1,4 @@
-/* regions.c: the regions of a frame that a detector upstream attached to it. */
+/* regions.c: reads the regions that a detector upstream attached to a frame. */
 #include "classify/regions.h"
 
 #ifdef HAVE_GST_ANALYTICS
@@ -7,7 +7,7 @@
 
 #include "common/results.h"
 
-/* How far the reading of one frame has come. */
+/* State while the regions of one frame are read. */
 typedef struct {
   GArray *regions;
   const GstVitgateRegionFilter *filter;
@@ -16,7 +16,7 @@ typedef struct {
   GstVitgateRegionsLeftOut left_out;
 } Reading;
 
-/* The whole filter may be one name: names may hold commas. */
+/* The whole filter is also compared as one name, since names may contain commas. */
 static gboolean is_wanted(const Reading *reading, GQuark type)
 {
   const char *name = g_quark_to_string(type);
@@ -39,7 +39,7 @@ static char **split_types(const char *types)
   return names;
 }
 
-/* Returns: FALSE where nothing of the rectangle lies within the frame. */
+/* Returns: FALSE if the rectangle lies outside the frame. */
 static gboolean clip(const Reading *reading, gint64 x, gint64 y, gint64 width, gint64 height,
                      VitgateRectangle *place)
 {
@@ -52,7 +52,8 @@ static gboolean clip(const Reading *reading, gint64 x, gint64 y, gint64 width, g
   return TRUE;
 }
 
-/* Whether a region at this rectangle is to be classified; if so, its @place within the frame. */
+/* Sets @place to the part of the rectangle within the frame.
+ * Returns: whether the region is to be classified. */
 static gboolean find_place(Reading *reading, GQuark type, gint64 x, gint64 y, gint64 width,
                            gint64 height, VitgateRectangle *place)
 {
@@ -89,7 +90,7 @@ static void read_roi(Reading *reading, GstVideoRegionOfInterestMeta *roi)
 {
   GstVitgateRegion region = { .type = roi->roi_type, .roi = roi, .detection = -1 };
 
-  /* As signed numbers: detectors let a box begin at a negative place. */
+  /* Read as signed numbers, since detectors report boxes that start at negative positions. */
   if (roi->roi_type == g_quark_from_static_string(GST_VITGATE_FULL_FRAME) ||
       !find_place(reading, roi->roi_type, (gint)roi->x, (gint)roi->y, (gint)roi->w, (gint)roi->h,
                   &region.place))
@@ -105,7 +106,8 @@ static void read_roi(Reading *reading, GstVideoRegionOfInterestMeta *roi)
 
 #ifdef HAVE_GST_ANALYTICS
 
-/* Trackers relate the object to its track, the track to the object, or both. */
+/* Looks in both directions: trackers relate the object to its track, the track to the object, or
+ * both. */
 static gboolean find_track(GstAnalyticsRelationMeta *relations, guint detection, guint64 *id)
 {
   const GstAnalyticsMtdType type = gst_analytics_tracking_mtd_get_mtd_type();
@@ -123,7 +125,7 @@ static gboolean find_track(GstAnalyticsRelationMeta *relations, guint detection,
   return found && gst_analytics_tracking_mtd_get_info(&track, id, &first_seen, &last_seen, &lost);
 }
 
-/* The region of interest that tells of the same object, if no other detection has it. */
+/* Returns: the region of interest of the same object, unless another detection has taken it. */
 static GstVitgateRegion *find_roi(const Reading *reading, const GstVitgateRegion *detection)
 {
   for (guint i = 0; i < reading->regions->len; i++) {
@@ -159,8 +161,8 @@ static void read_detection(Reading *reading, const GstAnalyticsODMtd *mtd)
     add(reading, &region);
     return;
   }
-  /* The number of a region of interest that has a detection is, in DL Streamer, that of the
-   * detection, counted anew for every frame. */
+  /* In DL Streamer, the id of a region of interest with a detection is the detection's own, which
+   * is counted anew in every frame. */
   region.roi = known->roi;
   region.tracked = region.tracked || read_object_id(known->roi, &region.id);
   *known = region;
@@ -200,7 +202,8 @@ void gst_vitgate_regions_read(GArray *regions, GstBuffer *buffer,
   *left_out = reading.left_out;
 }
 
-/* Where @length pixels around the middle of @extent pixels from @start begin, within @limit. */
+/* Returns: the start of @length pixels centred on the @extent pixels from @start, moved to lie
+ * between 0 and @limit. */
 static guint centre(guint start, guint extent, guint length, guint limit)
 {
   const gint64 first = (gint64)start - ((gint64)length - extent) / 2;

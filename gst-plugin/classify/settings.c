@@ -1,4 +1,4 @@
-/* settings.c: what the user sets: the element's properties, their defaults and what they hold. */
+/* settings.c: the element's properties: definitions, defaults and values. */
 #include "classify/settings.h"
 
 #define DEFAULT_TOP_K              5
@@ -22,10 +22,11 @@
 static GType gst_vitgate_precision_get_type(void)
 {
   static const GEnumValue values[] = {
-    { VITGATE_PRECISION_AUTO, "The fastest that the model file tells to be as good", "auto" },
+    { VITGATE_PRECISION_AUTO, "Fastest precision that the model file records as accurate enough",
+      "auto" },
     { VITGATE_PRECISION_FLOAT32, "float32", "float32" },
-    { VITGATE_PRECISION_BF16, "bfloat16: needs AVX-512 BF16 or AMX", "bf16" },
-    { VITGATE_PRECISION_INT8, "8 bits, sums of 32 bits: the fastest", "int8" },
+    { VITGATE_PRECISION_BF16, "bfloat16 (needs AVX-512 BF16 or AMX)", "bf16" },
+    { VITGATE_PRECISION_INT8, "8-bit integers with 32-bit sums (fastest)", "int8" },
     { 0, NULL, NULL },
   };
   static gsize type;
@@ -35,103 +36,103 @@ static GType gst_vitgate_precision_get_type(void)
   return type;
 }
 
-/* What is loaded; while frames flow it is loaded aside. */
+/* Properties that select what is loaded. */
 static void install_model(GObjectClass *class)
 {
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_MODEL,
       g_param_spec_string(
           "model", "Model",
-          "Path of the model file; unset: " VITGATE_DEFAULT_MODEL
-          " in $VITGATE_MODEL_DIR or in the installed data folder. While playing the "
-          "new one is loaded aside and takes over between two frames; one that "
-          "cannot be used leaves the old one in place, with a warning",
+          "Path of the model file (unset = " VITGATE_DEFAULT_MODEL
+          " in $VITGATE_MODEL_DIR or the installed data folder). If set while playing, the new "
+          "model is loaded in the background and takes over between two frames; if it cannot be "
+          "used, a warning is posted and the old model stays in use",
           NULL, PLAYING));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_LABELS,
       g_param_spec_string("labels", "Labels",
-                          "Path of a text file with one class label a line, in the order of the "
-                          "classes; unset: the labels that the model file holds",
+                          "Path of a text file with one class label per line, in class order "
+                          "(unset = the labels in the model file)",
                           NULL, PLAYING));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_THREADS,
       g_param_spec_uint("threads", "Threads",
-                        "Threads that work on a frame, the streaming thread included", 1,
+                        "Number of threads per frame, including the streaming thread", 1,
                         VITGATE_MAX_THREADS, DEFAULT_THREADS, READY));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_PRECISION,
-      g_param_spec_enum("precision", "Precision", "What matrix products are computed in",
+      g_param_spec_enum("precision", "Precision", "Number format of the matrix products",
                         GST_TYPE_VITGATE_PRECISION, DEFAULT_PRECISION, PLAYING));
 }
 
-/* What frames and messages tell. */
+/* Properties of the results. */
 static void install_results(GObjectClass *class)
 {
   g_object_class_install_property(class, GST_VITGATE_SETTING_TOP_K,
                                   g_param_spec_uint("top-k", "Top k",
-                                                    "Most classes that a frame carries, best first",
+                                                    "Maximum number of classes attached to a frame "
+                                                    "(best first)",
                                                     1, G_MAXINT, DEFAULT_TOP_K, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_THRESHOLD,
-      g_param_spec_float("threshold", "Threshold",
-                         "Least probability of a class that a frame carries", 0.0f, 1.0f,
-                         DEFAULT_THRESHOLD, CONTROLLABLE));
+      g_param_spec_float("threshold", "Threshold", "Minimum probability for a class to be attached",
+                         0.0f, 1.0f, DEFAULT_THRESHOLD, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_POST_MESSAGES,
       g_param_spec_boolean("post-messages", "Post messages",
-                           "Post an element message with the result of every inference; the "
-                           "application must then read its bus",
+                           "Post an element message with the result of every inference (the "
+                           "application must then read the bus)",
                            DEFAULT_POST_MESSAGES, PLAYING));
 }
 
-/* How much is computed for a frame. */
+/* Properties that set how much is computed for a frame. */
 static void install_compute(GObjectClass *class)
 {
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_COMPUTE,
       g_param_spec_double("compute", "Compute",
-                          "The dial: mean compute ratio asked for, of multiply-adds over those of "
-                          "the dense teacher; taken for the nearest that the model reaches, so 0 "
-                          "is its least and 1 its most (-1 = the model's own default)",
+                          "The dial: average compute ratio to aim for (multiply-adds divided by "
+                          "those of the dense teacher), clamped to the model's range, so 0 is the "
+                          "model's minimum and 1 its maximum (-1 = the model's default)",
                           -1.0, 1.0, DEFAULT_COMPUTE, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_MIN_COMPUTE,
-      g_param_spec_double("min-compute", "Least compute",
-                          "Where the dial may go down to for the sake of latency-budget (0 = the "
-                          "model's least)",
+      g_param_spec_double("min-compute", "Minimum compute",
+                          "Lowest setting of the dial that latency-budget may use (0 = the model's "
+                          "minimum)",
                           0.0, 1.0, DEFAULT_MIN_COMPUTE, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_LATENCY_BUDGET,
       g_param_spec_uint64("latency-budget", "Latency budget",
-                          "Nanoseconds that a frame may take: the dial goes down from compute to "
-                          "min-compute to hold them, and when that is not enough frames pass "
-                          "without an inference (0 = as long as it takes)",
+                          "Maximum time per frame in nanoseconds. To keep it, the dial goes down "
+                          "from compute to min-compute; if that is not enough, frames pass without "
+                          "an inference (0 = no limit)",
                           0, G_MAXINT64, DEFAULT_LATENCY_BUDGET, CONTROLLABLE));
 }
 
-/* Which frames are inferred. */
+/* Properties that select which frames are inferred. */
 static void install_inference(GObjectClass *class)
 {
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_INFERENCE_INTERVAL,
       g_param_spec_uint("inference-interval", "Inference interval",
-                        "Frames from one inference to the next; those between carry the last "
-                        "result with its age (1 = every frame is inferred)",
+                        "Number of frames from one inference to the next; the frames between carry "
+                        "the last result with its age (1 = infer every frame)",
                         1, G_MAXINT, DEFAULT_INFERENCE_INTERVAL, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_REUSE_THRESHOLD,
       g_param_spec_double(
           "reuse-threshold", "Reuse threshold",
-          "The last result is reused while no cell of the picture, cut into 16 x 16 "
-          "as the network sees it, has changed its mean of red, green or blue by "
-          "more than this share of full scale since the last inference; a few "
-          "hundredths are above a sensor's noise (0 = nothing is reused)",
+          "Maximum change of the picture since the last inference for which its result is reused: "
+          "the largest change of mean red, green or blue in any of the 16 x 16 cells of the "
+          "network's input, as a share of full scale. A few hundredths are above a sensor's noise "
+          "(0 = never reuse)",
           0.0, 1.0, DEFAULT_REUSE_THRESHOLD, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_MAX_AGE,
-      g_param_spec_uint64("max-age", "Greatest age",
-                          "Nanoseconds of stream time for which an unchanged scene's result may be "
-                          "reused (0 = for ever)",
+      g_param_spec_uint64("max-age", "Maximum age",
+                          "Maximum stream time in nanoseconds for which the result of an unchanged "
+                          "scene is reused (0 = no limit)",
                           0, G_MAXINT64, DEFAULT_MAX_AGE, CONTROLLABLE));
 }
 
@@ -168,7 +169,7 @@ void gst_vitgate_settings_clear(GstVitgateSettings *settings)
   g_clear_pointer(&settings->labels, g_free);
 }
 
-/* An empty path means none: that is what a launch line can say. */
+/* An empty path unsets the property: a launch line has no other way to do so. */
 static void set_path(char **path, const GValue *value)
 {
   const char *new_path = g_value_get_string(value);

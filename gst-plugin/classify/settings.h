@@ -1,14 +1,15 @@
-/* settings.h: what the user sets: the element's properties, their defaults and what they hold. Not
- * locked: the element's object lock guards them. */
+/* settings.h: the element's properties: definitions, defaults and values. Not locked: the element's
+ * object lock guards them. */
 #pragma once
 
 #include "classify/classifier.h"
 #include "classify/region-settings.h"
+#include "classify/setting-numbers.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
-  char *model;  /* NULL: the default one */
+  char *model;  /* NULL: the default model */
   char *labels; /* NULL: the model's */
   guint top_k;
   float threshold;
@@ -16,50 +17,27 @@ typedef struct {
   guint threads;
   VitgatePrecision precision;
   double compute;         /* below 0: the model's default */
-  double min_compute;     /* least that time may bring it down to */
+  double min_compute;     /* how far the budget may lower it */
   GstClockTime budget;    /* 0: none */
   double reuse_threshold; /* 0: nothing is reused */
-  GstClockTime max_age;   /* 0: any */
+  GstClockTime max_age;   /* 0: no limit */
   gboolean post_messages;
   GstVitgateRegionSettings regions;
 } GstVitgateSettings;
 
-/* Numbers of the properties; an element's other ones follow GST_VITGATE_N_SETTINGS. */
-enum {
-  GST_VITGATE_SETTING_MODEL = 1,
-  GST_VITGATE_SETTING_LABELS,
-  GST_VITGATE_SETTING_TOP_K,
-  GST_VITGATE_SETTING_THRESHOLD,
-  GST_VITGATE_SETTING_INFERENCE_INTERVAL,
-  GST_VITGATE_SETTING_THREADS,
-  GST_VITGATE_SETTING_PRECISION,
-  GST_VITGATE_SETTING_COMPUTE,
-  GST_VITGATE_SETTING_MIN_COMPUTE,
-  GST_VITGATE_SETTING_LATENCY_BUDGET,
-  GST_VITGATE_SETTING_REUSE_THRESHOLD,
-  GST_VITGATE_SETTING_MAX_AGE,
-  GST_VITGATE_SETTING_POST_MESSAGES,
-  GST_VITGATE_SETTING_INFERENCE_REGION,
-  GST_VITGATE_SETTING_OBJECT_CLASS,
-  GST_VITGATE_SETTING_MIN_REGION_SIZE,
-  GST_VITGATE_SETTING_MAX_REGIONS,
-  GST_VITGATE_SETTING_RECLASSIFY_INTERVAL,
-  GST_VITGATE_N_SETTINGS,
-};
-
-/* Gives @class the properties. */
+/* Installs the properties in @class. */
 void gst_vitgate_settings_install(GObjectClass *class);
 
 void gst_vitgate_settings_init(GstVitgateSettings *settings);
 
-/* Frees what @settings hold, not @settings. */
+/* Frees the contents of @settings, not @settings itself. */
 void gst_vitgate_settings_clear(GstVitgateSettings *settings);
 
-/* Returns: FALSE where no setting has the number @id. */
+/* Returns: FALSE if no setting has the number @id. */
 gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const GValue *value);
 gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, GValue *value);
 
-/* Returns: whether the property @name needs a load to take effect. */
+/* Returns: whether a change of the property @name takes effect only after a load. */
 gboolean gst_vitgate_settings_need_load(const char *name);
 
 G_END_DECLS

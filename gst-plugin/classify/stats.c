@@ -1,4 +1,4 @@
-/* stats.c: what an element did and how long it took. */
+/* stats.c: an element's statistics: frames, times and GMACs. */
 #include "classify/stats.h"
 
 #include <string.h>
@@ -50,7 +50,7 @@ static GstClockTime worst_processing(const GstVitgateStats *stats)
   return worst;
 }
 
-/* A shorter latency is believed only of a full window: redistribution disturbs playback. */
+/* The latency goes down only after a full window, since redistributing it disturbs playback. */
 static gboolean update_latency(GstVitgateStats *stats)
 {
   const GstClockTime worst = worst_processing(stats), margin = stats->latency / 4;

@@ -1,4 +1,4 @@
-/* times.c: order among measured times. */
+/* times.c: order statistics of measured times. */
 #include "classify/times.h"
 
 #include <stdlib.h>

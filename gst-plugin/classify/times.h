@@ -1,14 +1,15 @@
-/* times.h: order among measured times. */
+/* times.h: order statistics of measured times. */
 #pragma once
 
 #include <gst/gst.h>
 
 G_BEGIN_DECLS
 
-/* Most times that gst_vitgate_times_limit() takes. */
+/* Maximum number of times for gst_vitgate_times_limit(). */
 #define GST_VITGATE_MAX_TIMES 512
 
-/* Returns: the least time that all but @beyond of @n do not exceed; 0 where @beyond is all. */
+/* Returns: the smallest time that at most @beyond of the @n times exceed; 0 if @beyond is at least
+ * @n. */
 GstClockTime gst_vitgate_times_limit(const GstClockTime *times, guint n, guint beyond);
 
 G_END_DECLS

@@ -1,4 +1,4 @@
-/* errors.c: what the engine reports, as messages on the pipeline's bus. */
+/* errors.c: posts errors of the engine as messages on the pipeline's bus. */
 #include "common/errors.h"
 
 #include <vitgate.h>

@@ -1,11 +1,11 @@
-/* errors.h: what the engine reports, as messages on the pipeline's bus. */
+/* errors.h: posts errors of the engine as messages on the pipeline's bus. */
 #pragma once
 
 #include <gst/gst.h>
 
 G_BEGIN_DECLS
 
-/* Where on the bus an error of the engine belongs:
+/* Maps an error of the engine to GStreamer's error domain and code:
  *
  *   NOT_FOUND                              RESOURCE NOT_FOUND
  *   IO                                     RESOURCE OPEN_READ
@@ -13,16 +13,16 @@ G_BEGIN_DECLS
  *   FORMAT, UNSUPPORTED, TENSOR, METADATA  LIBRARY  INIT
  *   LABELS, ARGUMENT                       LIBRARY  SETTINGS
  *   IMAGE                                  STREAM   FORMAT
- *   of GStreamer's domain RESOURCE         as it is
+ *   of GStreamer's domain RESOURCE         unchanged
  *   anything else                          LIBRARY  FAILED
  */
 void gst_vitgate_error_place(const GError *error, GQuark *domain, gint *code);
 
-/* Posts one error message: "@doing: what the engine says". Not to be called under the object
- * lock. @doing says what did not work, such as "Cannot load the model". */
+/* Posts an error message: "@doing: the engine's message". Do not call it with the object lock held.
+ * @doing: what did not work, such as "Cannot load the model" */
 void gst_vitgate_post_error(GstElement *element, const char *doing, const GError *error);
 
-/* The same, for what leaves the element at work. */
+/* Posts a warning in the same form, for failures after which the element continues. */
 void gst_vitgate_post_warning(GstElement *element, const char *doing, const GError *error);
 
 G_END_DECLS

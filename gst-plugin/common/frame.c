@@ -1,9 +1,9 @@
-/* frame.c: a video frame as the engine wants to see it. */
+/* frame.c: describes a video frame to the engine. */
 #include "common/frame.h"
 
 #include <string.h>
 
-/* Rows above which GStreamer, too, takes unlabelled Y'CbCr for high definition. */
+/* Unlabelled Y'CbCr with more rows counts as high definition, as in GStreamer. */
 #define SD_MAX_HEIGHT 576
 
 static gboolean pixel_format(GstVideoFormat format, VitgatePixelFormat *pixels)
@@ -56,7 +56,7 @@ static VitgateColorMatrix color_matrix(const GstVideoInfo *info)
   }
 }
 
-/* GstVideoInfo forgets the site that the caps name where they name no colorimetry. */
+/* The site is read from the caps because GstVideoInfo drops it if the caps have no colorimetry. */
 static VitgateChromaSite chroma_site(const GstVideoInfo *info, const GstCaps *caps)
 {
   const char *name = gst_structure_get_string(gst_caps_get_structure(caps, 0), "chroma-site");
@@ -64,7 +64,7 @@ static VitgateChromaSite chroma_site(const GstVideoInfo *info, const GstCaps *ca
       name ? gst_video_chroma_site_from_string(name) : info->chroma_site;
 
   if (site == GST_VIDEO_CHROMA_SITE_UNKNOWN)
-    return VITGATE_CHROMA_LEFT; /* what H.264 and H.265 mean when they say nothing */
+    return VITGATE_CHROMA_LEFT; /* the default of H.264 and H.265 */
   if (!(site & GST_VIDEO_CHROMA_SITE_H_COSITED))
     return VITGATE_CHROMA_CENTER;
   return site & GST_VIDEO_CHROMA_SITE_V_COSITED ? VITGATE_CHROMA_TOP_LEFT : VITGATE_CHROMA_LEFT;
@@ -99,7 +99,9 @@ gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstC
   return TRUE;
 }
 
-/* What gst_video_frame_map() takes for a programming error, but comes from outside. */
+/* Checks metadata from other elements that gst_video_frame_map() would treat as a programming
+ * error.
+ * Returns: what is wrong, a static string, or NULL. */
 static const char *check_metas(const GstVitgateFrameLayout *layout, GstBuffer *buffer)
 {
   const GstVideoMeta *video = gst_buffer_get_video_meta(buffer);
@@ -108,23 +110,23 @@ static const char *check_metas(const GstVitgateFrameLayout *layout, GstBuffer *b
 
   if (video) {
     if (video->format != GST_VIDEO_INFO_FORMAT(&layout->info))
-      return "its video meta has another format than the caps";
+      return "the format in its video meta differs from the caps";
     if (video->n_planes != GST_VIDEO_INFO_N_PLANES(&layout->info))
-      return "its video meta has a wrong number of planes";
+      return "its video meta has the wrong number of planes";
     if (video->width < width || video->height < height)
-      return "its video meta has a smaller frame than the caps";
+      return "the frame size in its video meta is smaller than in the caps";
     if (video->width > GST_VITGATE_MAX_SIZE || video->height > GST_VITGATE_MAX_SIZE)
-      return "its video meta has too large a frame";
+      return "the frame size in its video meta is above " G_STRINGIFY(GST_VITGATE_MAX_SIZE);
     width = video->width;
     height = video->height;
   }
   if (crop && (crop->width < 1 || crop->height < 1 || crop->x >= width || crop->y >= height ||
                crop->width > width - crop->x || crop->height > height - crop->y))
-    return "its crop meta lies outside of the frame";
+    return "the rectangle of its crop meta lies outside the frame";
   return NULL;
 }
 
-/* Bytes from the first to the last byte that a row of @plane needs, for @width pixels. */
+/* Returns: the bytes that a row of @width pixels takes in @plane. */
 static gsize row_bytes(const GstVideoFormatInfo *format, guint plane, guint width)
 {
   gsize bytes = 0;
@@ -150,14 +152,14 @@ static gpointer default_map(gpointer unused)
   return map;
 }
 
-/* Bytes from @data to the end of what is mapped for plane @p, 0 where @data is not in there.
- * Hardware decoders map planes in ways of their own, without telling how much: these are
- * believed. */
+/* Returns: the bytes from @data to the end of the mapping of plane @p; 0 if @data lies outside it.
+ * Hardware decoders map planes with functions of their own, which do not report a size; these are
+ * trusted. */
 static gsize bytes_left(const GstVideoFrame *video, guint p, const guint8 *data)
 {
   static GOnce once = G_ONCE_INIT;
   const GstVideoMeta *meta = video->meta;
-  /* Without GstVideoMeta all planes lie in one mapping, with it each has its own. */
+  /* With GstVideoMeta each plane has its own mapping; without it they share one. */
   const GstMapInfo *map = meta ? &video->map[p] : &video->map[0];
 
   if (meta && (gpointer)meta->map != g_once(&once, default_map, NULL))
@@ -167,7 +169,8 @@ static gsize bytes_left(const GstVideoFrame *video, guint p, const guint8 *data)
   return map->data + map->size - data;
 }
 
-/* Points plane @p of the image to the pixel at @x, @y, if all of it lies within the mapping. */
+/* Points plane @p of the image to the pixel at @x, @y.
+ * Returns: FALSE if the plane does not lie within the mapping. */
 static gboolean set_plane(GstVitgateFrame *frame, guint p, guint x, guint y)
 {
   const GstVideoFrame *video = &frame->frame;
@@ -193,7 +196,8 @@ static gboolean set_plane(GstVitgateFrame *frame, guint p, guint x, guint y)
   return TRUE;
 }
 
-/* GStreamer maps without looking whether the last plane ends within the memory. */
+/* Sets all planes, checked against the memory: GStreamer does not check that the last plane ends
+ * within it. */
 static gboolean set_planes(GstVitgateFrame *frame, GstBuffer *buffer)
 {
   const GstVideoFormatInfo *format = frame->frame.info.finfo;
@@ -222,16 +226,15 @@ gboolean gst_vitgate_frame_map(GstVitgateFrame *frame, const GstVitgateFrameLayo
   *reason = check_metas(layout, buffer);
   if (*reason)
     return FALSE;
-  /* Map functions of hardware decoders leave parts of it as they find them, and unmapping goes by
-   * what it finds there. */
+  /* Map functions of hardware decoders do not write all of it, but unmapping reads it. */
   memset(frame->frame.map, 0, sizeof frame->frame.map);
   if (!gst_video_frame_map(&frame->frame, &layout->info, buffer, GST_MAP_READ)) {
-    *reason = "it holds fewer bytes than its caps ask for, or they cannot be read";
+    *reason = "it holds fewer bytes than its caps require, or they cannot be read";
     return FALSE;
   }
   frame->image = layout->image;
   if (!set_planes(frame, buffer)) {
-    *reason = "its strides or offsets reach outside of its memory";
+    *reason = "its strides or offsets reach beyond its memory";
     gst_video_frame_unmap(&frame->frame);
     return FALSE;
   }

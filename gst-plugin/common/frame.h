@@ -1,7 +1,7 @@
-/* frame.h: a video frame as the engine wants to see it.
+/* frame.h: describes a video frame to the engine.
  *
- * gst_vitgate_frame_layout_init() decides once per caps what can be decided without pixels;
- * gst_vitgate_frame_map() fills in the pixels of one buffer, without copying any. */
+ * gst_vitgate_frame_layout_init() settles, once per caps, everything that does not depend on
+ * pixels. gst_vitgate_frame_map() adds the pixels of one buffer, without copying any. */
 #pragma once
 
 #include <gst/video/video.h>
@@ -9,17 +9,17 @@
 
 G_BEGIN_DECLS
 
-/* Most columns and rows of a frame; the engine's own limit. */
+/* Maximum width and height of a frame in pixels; the engine's own limit. */
 #define GST_VITGATE_MAX_SIZE 32767
 
-/* GStreamer's names of all formats that vitgate takes. */
+/* GStreamer's names of the formats that vitgate accepts. */
 #define GST_VITGATE_FORMATS                                                                        \
   "{ NV12, I420, YV12, NV21, YUY2, UYVY, RGB, BGR, RGBx, BGRx, xRGB, xBGR, RGBA, BGRA, ARGB, "     \
   "ABGR, GRAY8 }"
 
 typedef struct {
   GstVideoInfo info;
-  VitgateImage image; /* all of it but planes and strides */
+  VitgateImage image; /* complete except for planes and strides */
 } GstVitgateFrameLayout;
 
 /* A mapped frame. @image points into @frame and is valid until gst_vitgate_frame_unmap(). */
@@ -28,24 +28,24 @@ typedef struct {
   VitgateImage image;
 } GstVitgateFrame;
 
-/* Whether @buffer has no content: no bytes, or a GAP flag that says so. */
+/* Returns: whether @buffer has no content: no bytes, or a GAP flag. */
 gboolean gst_vitgate_frame_is_empty(GstBuffer *buffer);
 
-/* Returns: FALSE where @caps are not of a format or size that vitgate takes. */
+/* Returns: FALSE if @caps have a format or size that vitgate does not accept. */
 gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstCaps *caps);
 
-/* Maps @buffer for reading. Padded strides and offsets (GstVideoMeta) and a visible rectangle
- * (GstVideoCropMeta; rounded to whole chroma samples) are honoured. Nothing that @buffer says of
- * itself is believed before it is checked against the memory that is there.
+/* Maps @buffer for reading. It honours padded strides and offsets (GstVideoMeta) and a visible
+ * rectangle (GstVideoCropMeta, rounded to whole chroma samples). All metadata of @buffer is checked
+ * against its memory before use.
  * @reason: (out): on failure, what is wrong with @buffer, a static string
- * Returns: FALSE where @buffer does not hold a frame of @layout; nothing is mapped then. */
+ * Returns: FALSE if @buffer does not hold a frame of @layout; nothing is mapped then. */
 gboolean gst_vitgate_frame_map(GstVitgateFrame *frame, const GstVitgateFrameLayout *layout,
                                GstBuffer *buffer, const char **reason);
 
 void gst_vitgate_frame_unmap(GstVitgateFrame *frame);
 
-/* Columns and rows that a frame of @layout in @buffer shows; no more than it will have once it is
- * mapped. */
+/* Gets the visible size of a frame of @layout in @buffer, in pixels. It is never larger than the
+ * size of the mapped frame. */
 void gst_vitgate_frame_get_size(const GstVitgateFrameLayout *layout, GstBuffer *buffer,
                                 guint *width, guint *height);
 

@@ -1,4 +1,4 @@
-/* results.c: a result of classification, attached to a frame and posted on the bus. */
+/* results.c: attaches a result to a frame, posts it on the bus, and reads it back. */
 #include "common/results.h"
 
 #ifdef HAVE_GST_ANALYTICS
@@ -7,8 +7,8 @@
 
 #include "common/structure.h"
 
-/* What DL Streamer calls the output it classified by; a transformer's last layer has no other
- * name in any of the files we read. */
+/* DL Streamer reports the name of the output that it classified by. No model file has another name
+ * for a transformer's last layer. */
 #define LAYER_NAME "logits"
 
 GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffer *buffer)
@@ -29,15 +29,15 @@ GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffe
 
 void gst_vitgate_results_register(void)
 {
-  /* No tags and no transform function: base classes keep such a meta on every copy. */
+  /* Base classes keep a meta without tags and transform function on every copy. */
   static const char *no_tags[] = { NULL };
 
   if (!gst_meta_get_info(GST_VITGATE_META))
     gst_meta_register_custom(GST_VITGATE_META, no_tags, NULL, NULL, NULL);
 }
 
-/* Arrays of fixed order (GstValueArray), the form that gst_structure_get_array() hands to
- * languages with introspection. */
+/* Sets GstValueArrays, which gst_structure_get_array() can return to languages with
+ * introspection. */
 static void set_classes(GstStructure *s, const GstVitgateFrameResult *r)
 {
   GValue labels = G_VALUE_INIT, indices = G_VALUE_INIT, scores = G_VALUE_INIT;
@@ -74,7 +74,7 @@ const char *gst_vitgate_state_name(GstVitgateState state)
   return names[state];
 }
 
-/* Which modules ran, a character each. */
+/* Sets one character for each module: whether it ran. */
 static void set_modules(GstStructure *s, const GstVitgateFrameResult *r)
 {
   const guint n = 2 * r->model->depth;
@@ -119,7 +119,7 @@ GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *r)
 {
   GstStructure *s = gst_structure_new_empty("classification_layer_name:" LAYER_NAME);
 
-  /* The types are those of DL Streamer's readers, which ask for exactly these. */
+  /* DL Streamer's readers ask for exactly these types. */
   structure_set_string(s, "label", r->labels[r->indices[0]]);
   structure_set_int(s, "label_id", r->indices[0]);
   structure_set_double(s, "confidence", r->scores[0]);

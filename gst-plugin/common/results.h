@@ -1,12 +1,11 @@
-/* results.h: a result of classification, attached to a frame and posted on the bus.
+/* results.h: attaches a result to a frame, posts it on the bus, and reads it back.
  *
- * A frame carries its result in three forms. META.md documents them field by field for those
- * who read them:
+ * A frame carries its result in three forms, which META.md documents field by field:
  *   - one GstCustomMeta named GST_VITGATE_META, with everything;
  *   - one GstVideoRegionOfInterestMeta of the full frame with the best class as a parameter, as
- *     readers made for DL Streamer expect it;
- *   - one GstAnalyticsClsMtd with the top classes, where GStreamer has it (1.24 and later).
- * A frame without any class above the threshold carries the first form only. */
+ *     readers for DL Streamer expect it;
+ *   - one GstAnalyticsClsMtd with the top classes, with GStreamer 1.24 and later.
+ * If no class passes the threshold, the frame carries only the first form. */
 #pragma once
 
 #include <gst/video/video.h>
@@ -17,47 +16,47 @@ G_BEGIN_DECLS
 /* Name of the GstCustomMeta, for gst_buffer_get_custom_meta(). */
 #define GST_VITGATE_META "VitgateMeta"
 
-/* Name of the structure of element messages. */
+/* Name of the structure in element messages. */
 #define GST_VITGATE_MESSAGE "vitgate"
 
-/* Type of the region that stands for a whole frame: none of a detector. */
+/* Type of the region that stands for the whole frame. It does not come from a detector. */
 #define GST_VITGATE_FULL_FRAME "full-frame"
 
-/* Why a frame carries the result that it carries. */
+/* Why a frame carries its result. */
 typedef enum {
-  GST_VITGATE_STATE_FRESH,     /* its own */
-  GST_VITGATE_STATE_INTERVAL,  /* it lies between two inferences */
-  GST_VITGATE_STATE_UNCHANGED, /* the scene has hardly changed since */
+  GST_VITGATE_STATE_FRESH,     /* the frame was inferred */
+  GST_VITGATE_STATE_INTERVAL,  /* the frame lies between two inferences */
+  GST_VITGATE_STATE_UNCHANGED, /* the picture has hardly changed since the last inference */
   GST_VITGATE_STATE_LATE,      /* there was no time for an inference */
-  GST_VITGATE_STATE_EMPTY,     /* it holds nothing to infer */
+  GST_VITGATE_STATE_EMPTY,     /* the frame holds nothing to infer */
 } GstVitgateState;
 
-/* Returns: (transfer none): as VitgateMeta tells it: "fresh", "interval" ... */
+/* Returns: (transfer none): the name used in VitgateMeta, such as "fresh". */
 const char *gst_vitgate_state_name(GstVitgateState state);
 
-/* A result in the words of one frame, or of a region of it; all of it belongs to the classifier. */
+/* A result as it applies to one frame or region. The classifier owns all pointers. */
 typedef struct {
   const VitgateModelInfo *model;
   const VitgateResult *result;
-  double compute;            /* the dial that was asked of the inference */
+  double compute;            /* where the dial was for the inference */
   const char *const *labels; /* [model->n_classes] */
   const guint *indices;      /* [n] best first */
   const float *scores;       /* [n] */
   guint n;                   /* classes that passed top-k and threshold */
   guint64 age;               /* frames since the inference; 0: this frame was inferred */
-  GstClockTime age_time;     /* stream time since; GST_CLOCK_TIME_NONE: unknown */
+  GstClockTime age_time;     /* stream time since then; GST_CLOCK_TIME_NONE: unknown */
   GstVitgateState state;
 } GstVitgateFrameResult;
 
-/* When a frame is shown; GST_CLOCK_TIME_NONE where unknown. */
+/* When a frame is shown; GST_CLOCK_TIME_NONE if unknown. */
 typedef struct {
   GstClockTime timestamp, duration, stream_time, running_time;
 } GstVitgateFrameTimes;
 
-/* When @buffer is shown, in a stream that plays @segment. */
+/* Returns: when @buffer is shown in a stream that plays @segment. */
 GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffer *buffer);
 
-/* Makes GST_VITGATE_META known to GStreamer; once per process, before any is attached. */
+/* Registers GST_VITGATE_META with GStreamer. Call it before any is attached. */
 void gst_vitgate_results_register(void);
 
 /* Attaches @result to @buffer, which must be writable.
@@ -65,41 +64,42 @@ void gst_vitgate_results_register(void);
 void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *result, guint width,
                                 guint height);
 
-/* The results that @buffer carries, in the order in which they were attached.
- * @state: where to go on from; NULL at first
- * Returns: (transfer none) (nullable): the structure of the next one; NULL: there is no more */
+/* Iterates over the results of @buffer, in the order in which they were attached.
+ * @state: position of the iteration; initialise to NULL
+ * Returns: (transfer none) (nullable): the structure of the next result, or NULL at the end. */
 const GstStructure *gst_vitgate_results_next(GstBuffer *buffer, gpointer *state);
 
-/* The array @field of @s, a result or a region of one. Anybody may attach a meta of this name, with
- * fields of any type.
- * Returns: (transfer none) (nullable): NULL: there is no such array */
+/* Gets the array @field of @s, a result or a region. The type is checked, since any element may
+ * attach a meta of this name with fields of any type.
+ * Returns: (transfer none) (nullable): the array, or NULL if there is no such array. */
 const GValue *gst_vitgate_results_get_array(const GstStructure *s, const char *field);
 
-/* The regions of a result, in their order.
- * @i: where to go on from; 0 at first
- * Returns: (transfer none) (nullable): the next one; NULL: there is no more */
+/* Iterates over the regions of a result, in their order.
+ * @i: position of the iteration; initialise to 0
+ * Returns: (transfer none) (nullable): the next region, or NULL at the end. */
 const GstStructure *gst_vitgate_results_next_region(const GstStructure *result, guint *i);
 
-/* Returns: (transfer full): an element message from @source with @result, its structure named
+/* Returns: (transfer full): an element message from @source with @result. Its structure is named
  * GST_VITGATE_MESSAGE. */
 GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrameResult *result,
                                         const GstVitgateFrameTimes *times);
 
-/* ---- Parts of it, for the results of regions ----------------------------------------------- */
+/* ---- Parts shared with the results of regions ---------------------------------------------- */
 
 /* Sets all fields of @result in @s. */
 void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *result);
 
-/* Returns: (transfer full): the best class, of which there must be one, as a parameter of a
- * GstVideoRegionOfInterestMeta. */
+/* @result: must have at least one class
+ * Returns: (transfer full): the best class as a parameter of a GstVideoRegionOfInterestMeta. */
 GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *result);
 
-/* Returns: (transfer full): the structure of an element message, with no fields but @times. */
+/* Returns: (transfer full): the structure of an element message, with only @times. */
 GstStructure *gst_vitgate_results_new_message(const GstVitgateFrameTimes *times);
 
 #ifdef HAVE_GST_ANALYTICS
-/* Attaches the top classes, of which there must be one, as a GstAnalyticsClsMtd.
- * Returns: its number in the buffer's GstAnalyticsRelationMeta. */
+/* Attaches the top classes as a GstAnalyticsClsMtd.
+ * @result: must have at least one class
+ * Returns: its id in the buffer's GstAnalyticsRelationMeta. */
 guint gst_vitgate_results_attach_classes(GstBuffer *buffer, const GstVitgateFrameResult *result);
 #endif
 

@@ -1,4 +1,4 @@
-/* structure.h: fills a GstStructure one field a line. */
+/* structure.h: sets one field of a GstStructure. */
 #pragma once
 
 #include <gst/gst.h>

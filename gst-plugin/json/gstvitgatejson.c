@@ -2,20 +2,21 @@
 /**
  * SECTION:element-vitgatejson
  * @title: vitgatejson
- * @short_description: writes what vitgate attached to each frame as a line of JSON
+ * @short_description: writes the results of vitgate as a line of JSON for each frame
  *
- * Video goes in, one JSON object for each frame comes out, ended by a newline, ready for a file, a
- * socket or an application: whatever takes application/x-json, or bytes. JSON.md in this folder
- * documents all members. The frames themselves are not looked at: any format in any memory will do.
+ * vitgatejson takes video and writes one JSON object and a newline for each frame, for a file, a
+ * socket or an application: any element that takes application/x-json, or bytes.
+ * gst-plugin/JSON.md documents all members. Pixels are not read, so frames may have any format and
+ * be in any memory.
  *
- * A frame without results is written as well, with an empty array of them; where the first frame
- * with content has none, an element warning says so: most likely no vitgate is upstream.
+ * A frame without results is written too, with an empty array. If the first frame with content has
+ * none, an element warning is posted: most likely there is no vitgate upstream.
  *
- * With #GstVitgateJson:only-changes a frame is written where the best label of the frame or of a
- * region differs from the frame before, or where a region came or went. The first frame after a
- * start, a pause, a flush or the begin of a stream is written in any case: sinks wait for one
- * buffer then. For the other frames nothing is sent, no GAP event either: an appsink would keep
- * these until the next buffer.
+ * With #GstVitgateJson:only-changes a frame is written only if the best label of the frame or of a
+ * region differs from the frame before, or if a region appeared or disappeared. The first frame
+ * after a start, a pause, a flush or the start of a stream is always written, since sinks wait for
+ * one buffer then. For the other frames nothing is sent, not even a GAP event, which an appsink
+ * would keep until the next buffer.
  *
  * ## Example launch lines
  * |[
@@ -26,7 +27,8 @@
  * gst-launch-1.0 rtspsrc location=rtsp://camera/stream add-reference-timestamp-meta=true ! \
  *   decodebin ! vitgate ! vitgatejson stream-id=door only-changes=true ! \
  *   tcpserversink host=127.0.0.1 port=4000
- * ]| Tells all who connect to port 4000 when something else is at the door, by the camera's clock.
+ * ]| Sends a line to every client of port 4000 when what is at the door changes, with the time by
+ * the camera's clock.
  */
 #include "json/gstvitgatejson.h"
 
@@ -123,7 +125,7 @@ static gboolean gst_vitgate_json_stop(GstBaseTransform *trans)
   return TRUE;
 }
 
-/* A sink that pauses waits for a buffer before it has paused. */
+/* A sink needs a buffer to complete its change to PAUSED. */
 static GstStateChangeReturn gst_vitgate_json_change_state(GstElement *element,
                                                           GstStateChange transition)
 {
@@ -156,7 +158,7 @@ static gboolean gst_vitgate_json_set_caps(GstBaseTransform *trans, GstCaps *in, 
   return TRUE;
 }
 
-/* Pixels may lie as upstream likes: nobody reads them. */
+/* Any layout of pixels will do, since nothing reads them. */
 static gboolean gst_vitgate_json_propose_allocation(GstBaseTransform *trans, GstQuery *decide,
                                                     GstQuery *query)
 {
@@ -168,7 +170,7 @@ static gboolean gst_vitgate_json_propose_allocation(GstBaseTransform *trans, Gst
 
 /* ---- Frames -------------------------------------------------------------------------------- */
 
-/* Asked with the first frame of a segment: whatever is upstream can tell by then. */
+/* Queries upstream with the first frame of a segment, when the answer is known. */
 static gboolean is_live(GstVitgateJson *self)
 {
   GstQuery *query;
@@ -184,7 +186,8 @@ static gboolean is_live(GstVitgateJson *self)
   return self->live;
 }
 
-/* Returns: (transfer full): the property, else the id that the stream came with, else our name. */
+/* Returns: (transfer full): the property; if unset, the stream's id; if there is none, the
+ * element's name. */
 static char *find_stream_id(GstVitgateJson *self)
 {
   char *id;
@@ -215,7 +218,8 @@ static char *write_line(GstVitgateJson *self, GstBuffer *buffer, gsize *length)
   return gst_vitgate_json_line(&frame, buffer, length);
 }
 
-/* vitgate attaches a result to each frame, but for empty ones at the start of a stream. */
+/* Warns once if frames carry no results. Empty frames are not counted: at the start of a stream
+ * vitgate attaches nothing to them. */
 static void warn_without_results(GstVitgateJson *self, GstBuffer *buffer)
 {
   gpointer state = NULL;
@@ -231,11 +235,11 @@ static void warn_without_results(GstVitgateJson *self, GstBuffer *buffer)
   self->has_results = TRUE;
   GST_ELEMENT_WARNING(
       self, STREAM, WRONG_TYPE,
-      ("The frames carry no results: is there a vitgate before %s?", GST_OBJECT_NAME(self)),
+      ("The frames carry no results. Is there a vitgate element before %s?", GST_OBJECT_NAME(self)),
       ("%" GST_PTR_FORMAT, buffer));
 }
 
-/* Whether @buffer is worth a line. */
+/* Returns: whether to write a line for @buffer. */
 static gboolean is_news(GstVitgateJson *self, GstBuffer *buffer)
 {
   GStrv labels, before = self->top_labels;
@@ -255,7 +259,7 @@ static gboolean is_news(GstVitgateJson *self, GstBuffer *buffer)
   return speak || changed;
 }
 
-/* Filled by transform(), which may find that nothing is to be written. */
+/* Makes an empty buffer. transform() fills it if there is something to write. */
 static GstFlowReturn gst_vitgate_json_prepare_output_buffer(GstBaseTransform *trans, GstBuffer *in,
                                                             GstBuffer **out)
 {
@@ -321,15 +325,15 @@ static void install_properties(GObjectClass *class)
 
   g_object_class_install_property(
       class, PROP_STREAM_ID,
-      g_param_spec_string("stream-id", "Stream id",
-                          "Written into each line to tell streams apart; unset: the id that the "
-                          "stream comes with, or the element's name where it comes with none",
+      g_param_spec_string("stream-id", "Stream ID",
+                          "Name of the stream, written to each line (unset = the stream's own id, "
+                          "or the element's name if it has none)",
                           NULL, playing));
   g_object_class_install_property(
       class, PROP_ONLY_CHANGES,
       g_param_spec_boolean("only-changes", "Only changes",
-                           "Write only frames whose best label, or that of a region, differs from "
-                           "the frame before",
+                           "Write only frames whose best label, or the best label of a region, "
+                           "differs from the frame before",
                            DEFAULT_ONLY_CHANGES, playing));
 }
 
@@ -348,8 +352,8 @@ static void gst_vitgate_json_class_init(GstVitgateJsonClass *class)
 
   gst_element_class_set_static_metadata(element_class, "vitgate results as JSON",
                                         "Converter/Analyzer/Video",
-                                        "Writes what vitgate attached to each frame as a line of "
-                                        "JSON",
+                                        "Writes the results that vitgate attached to each frame as "
+                                        "a line of JSON",
                                         "The vitgate authors");
   gst_element_class_add_static_pad_template(element_class, &sink_template);
   gst_element_class_add_static_pad_template(element_class, &src_template);

@@ -12,16 +12,16 @@ struct _GstVitgateJson {
   GstBaseTransform parent;
 
   /* Under the object lock. */
-  char *stream_id; /* NULL: the stream's own */
+  char *stream_id; /* NULL: use the stream's own id */
   gboolean only_changes;
-  gboolean speak; /* the next frame is written whatever it shows */
+  gboolean speak; /* write the next frame in any case */
 
-  /* Of the streaming thread, from start() to stop(). */
-  guint64 frames;       /* seen */
+  /* Used by the streaming thread only, from start() to stop(). */
+  guint64 frames;       /* received so far */
   gint width, height;   /* 0: unknown */
-  gboolean has_results; /* a frame had some, or a warning said that none had */
+  gboolean has_results; /* a frame had results, or a warning about missing ones was posted */
   gboolean live, live_known;
-  GStrv top_labels; /* of the last frame; NULL: none that counts */
+  GStrv top_labels; /* of the last frame; NULL: nothing to compare with */
 };
 
 GST_ELEMENT_REGISTER_DECLARE(vitgatejson);

@@ -1,4 +1,4 @@
-/* json-line.c: what a frame carries as a line of JSON. */
+/* json-line.c: writes a frame's results as a line of JSON. */
 #include "json/json-line.h"
 
 #include <json-glib/json-glib.h>
@@ -34,7 +34,7 @@ static const Field compute_fields[] = {
 
 /* ---- Values -------------------------------------------------------------------------------- */
 
-/* The generator escapes what JSON wants escaped and believes that the rest is UTF-8. */
+/* The generator escapes what JSON requires, but does not check that the rest is UTF-8. */
 static void write_string(JsonBuilder *builder, const char *value)
 {
   g_autofree char *valid = g_utf8_make_valid(value, -1);
@@ -47,7 +47,7 @@ static void write_uint64(JsonBuilder *builder, guint64 value)
   json_builder_add_int_value(builder, MIN(value, G_MAXINT64));
 }
 
-/* JSON has no word for what is not finite. */
+/* JSON cannot express numbers that are not finite. */
 static void write_double(JsonBuilder *builder, double value)
 {
   if (isfinite(value))
@@ -124,7 +124,7 @@ static void write_compute(JsonBuilder *builder, const GstStructure *s)
   json_builder_end_object(builder);
 }
 
-/* What a frame and a region have in common. */
+/* Writes the members that a frame and a region have in common. */
 static void write_result(JsonBuilder *builder, const GstStructure *s)
 {
   write_fields(builder, s, best_fields, G_N_ELEMENTS(best_fields));

@@ -1,5 +1,4 @@
-/* json-line.h: what a frame carries as a line of JSON. JSON.md documents it for those who read it.
- */
+/* json-line.h: writes a frame's results as a line of JSON. JSON.md documents the format. */
 #pragma once
 
 #include "common/results.h"
@@ -7,10 +6,10 @@
 
 G_BEGIN_DECLS
 
-/* The version that each line tells. */
+/* Version of the format, written to each line. */
 #define GST_VITGATE_JSON_VERSION 1
 
-/* What is told of a frame beside its results. */
+/* What is written about a frame, apart from its results. */
 typedef struct {
   const char *stream_id;
   guint64 number;
@@ -19,9 +18,10 @@ typedef struct {
   GstVitgateWallClock wall_clock;
 } GstVitgateJsonFrame;
 
-/* @buffer: carries the results; its pixels are not looked at
- * @length: (out): bytes of the line
- * Returns: (transfer full): an object and a newline, in UTF-8 whatever the labels hold. */
+/* Writes a frame as a line of JSON.
+ * @buffer: carries the results; its pixels are not read
+ * @length: (out): length of the line in bytes
+ * Returns: (transfer full): an object and a newline, in valid UTF-8 whatever the labels hold. */
 char *gst_vitgate_json_line(const GstVitgateJsonFrame *frame, GstBuffer *buffer, gsize *length);
 
 G_END_DECLS

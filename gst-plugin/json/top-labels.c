@@ -1,9 +1,9 @@
-/* top-labels.c: the best label of everything that a frame carries, to tell whether it changed. */
+/* top-labels.c: collects the best labels of a frame, to find out whether they changed. */
 #include "json/top-labels.h"
 
 #include "common/results.h"
 
-/* @prefix says whose label it is; nothing that a label holds can be taken for it. */
+/* @prefix: whose label it is; it cannot be confused with any part of a label */
 static char *describe(const char *prefix, const GstStructure *s)
 {
   const char *label = gst_structure_get_string(s, "label");

@@ -1,13 +1,13 @@
-/* top-labels.h: the best label of everything that a frame carries, to tell whether it changed. */
+/* top-labels.h: collects the best labels of a frame, to find out whether they changed. */
 #pragma once
 
 #include <gst/gst.h>
 
 G_BEGIN_DECLS
 
-/* Returns: (transfer full): a string for each result and each region that @buffer carries, made of
- * its best label, and of its id where the detector tracks it. Sorted: the order of regions means
- * nothing. Two frames have the same top labels where g_strv_equal() finds theirs equal. */
+/* Collects the best labels of @buffer's results. Compare two frames with g_strv_equal().
+ * Returns: (transfer full): a string for each result and each region, made of its best label and,
+ * if it is tracked, its id. Sorted, since the order of regions has no meaning. */
 GStrv gst_vitgate_top_labels(GstBuffer *buffer);
 
 G_END_DECLS

@@ -1,7 +1,7 @@
-/* wall-clock.c: when a frame was taken, by the clock on the wall. */
+/* wall-clock.c: finds out at what time of day a frame was taken. */
 #include "json/wall-clock.h"
 
-/* NTP counts from 1900: 70 years with 17 leap days. */
+/* NTP counts from 1900, which is 70 years with 17 leap days before 1970. */
 #define NTP_TO_UNIX ((70 * 365 + 17) * G_GUINT64_CONSTANT(86400) * GST_SECOND)
 
 static GstStaticCaps unix_caps = GST_STATIC_CAPS("timestamp/x-unix");
@@ -25,7 +25,7 @@ GstVitgateWallClock gst_vitgate_wall_clock_of_buffer(GstBuffer *buffer)
   if (GST_CLOCK_TIME_IS_VALID(time))
     return (GstVitgateWallClock){ time, "unix" };
   time = reference_time(buffer, &ntp_caps);
-  /* A camera that does not know the date counts from its own start. */
+  /* A camera that does not know the date counts from its own start; such times are ignored. */
   if (GST_CLOCK_TIME_IS_VALID(time) && time >= NTP_TO_UNIX)
     return (GstVitgateWallClock){ time - NTP_TO_UNIX, "ntp" };
   return unknown;

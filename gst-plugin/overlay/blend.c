@@ -1,12 +1,12 @@
-/* blend.c: lays pixels over a part of a frame, whatever its format. */
+/* blend.c: blends pixels into a part of a frame of any format. */
 #include "overlay/blend.h"
 
 #include <gst/video/video-blend.h>
 
-/* No format's components are shared by more than 4 columns or rows. */
+/* In no format do more than 4 columns or rows share a sample. */
 #define ALIGN_DOWN(value) ((value) & ~3)
 
-/* Whether a part of a frame of @format is found by adding to pointers. */
+/* Returns: whether a part of a frame of @format can be addressed by moving the plane pointers. */
 static gboolean has_windows(const GstVideoFormatInfo *format)
 {
   if (GST_VIDEO_FORMAT_INFO_IS_TILED(format) || GST_VIDEO_FORMAT_INFO_HAS_PALETTE(format))
@@ -17,9 +17,9 @@ static gboolean has_windows(const GstVideoFormatInfo *format)
   return TRUE;
 }
 
-/* Moves *@frame to the part of it that reaches from *@x, *@y over @placement, as far as the frame
- * goes, and *@x, *@y to their place in that. gst_video_blend() converts whole rows of what it is
- * given, there and back: of a wide frame, each time, for a narrow piece. */
+/* Narrows *@frame to the part covered by @placement at *@x, *@y, clipped to the frame, and makes
+ * *@x, *@y relative to that part. Without this, gst_video_blend() would convert whole rows of the
+ * frame, there and back, for each narrow piece. */
 static void window(GstVideoFrame *frame, const GstVitgatePlacement *placement, gint *x, gint *y)
 {
   const GstVideoFormatInfo *format = frame->info.finfo;

@@ -1,14 +1,14 @@
-/* drawing.c: what an overlay shows of a frame's results, and where. */
+/* drawing.c: decides what an overlay shows of a frame's results, and where. */
 #include "overlay/drawing.h"
 
 #include <math.h>
 
 #include "common/results.h"
 
-/* The widest line of text, in sizes of the font: about 48 letters. */
+/* Maximum width of a line of text, in font sizes: about 48 letters. */
 #define MAX_LINE 24
 
-/* Behind the edge of a region, so that it is seen on a ground of its own color. */
+/* Color around the edge of a region, so that it is visible on a background of its own color. */
 #define EDGE_GROUND 0xff000000u
 
 typedef struct {
@@ -28,7 +28,7 @@ static void place(GArray *drawing, const GstVitgatePiece *piece, gint x, gint y)
   g_array_append_val(drawing, placement);
 }
 
-/* Between the frame's border and the stack; small frames have no room to spare. */
+/* Space between the frame's border and the stack; less on small frames. */
 static gint margin(const GstVitgateDrawingStyle *style)
 {
   return MIN(style->painter->size / 2, MIN(style->width, style->height) / 16) & ~1;
@@ -46,13 +46,15 @@ static guint percent(double ratio)
   return isfinite(ratio) ? (guint)(CLAMP(ratio, 0, 1) * 100 + 0.5) : 0;
 }
 
-/* The label is kept apart from the rest, in whichever direction it is written. */
+/* The label is isolated (U+2068, U+2069), so that its writing direction does not affect the
+ * rest. */
 static char *label_line(double score, const char *label)
 {
   return g_strdup_printf("%u %%  \u2068%s\u2069", percent(score), label);
 }
 
-/* Returns: (transfer full) (nullable): label @i of a result, NULL where there is none. */
+/* Returns: (transfer full) (nullable): the line for label @i of a result, or NULL if there is
+ * none. */
 static char *result_line(const GstStructure *s, guint i)
 {
   const GValue *labels = gst_vitgate_results_get_array(s, "labels"),
@@ -79,7 +81,8 @@ static char *age_words(const GstStructure *s, guint64 age)
                          state ? ", " : "", state ? state : "");
 }
 
-/* Returns: (transfer full) (nullable): NULL where nothing is known. */
+/* Returns: (transfer full) (nullable): the line with age and frame rate, or NULL if neither is
+ * known. */
 static char *status_line(const GstStructure *s, double rate)
 {
   g_autofree char *age_text = NULL, *rate_text = NULL;
@@ -112,7 +115,7 @@ static void stack_compute(const GstVitgateDrawingStyle *style, GPtrArray *stack,
   g_ptr_array_add(stack, (gpointer)piece);
 }
 
-/* The compute ratio of a result: its own, or the mean of its regions'. */
+/* Gets the compute ratio of a result: its own, or the mean of its regions. */
 static gboolean compute_ratio(const GstStructure *s, double *ratio)
 {
   const GstStructure *region;
@@ -134,7 +137,7 @@ static gboolean compute_ratio(const GstStructure *s, double *ratio)
 static void stack_result(const GstVitgateDrawingStyle *style, GPtrArray *stack,
                          const GstStructure *s)
 {
-  /* More lines than these are never within the frame. */
+  /* More lines than this never fit into the frame. */
   const guint most = (guint)(style->height / style->painter->size) + 1;
   double ratio;
 
@@ -158,7 +161,7 @@ static guint count_results(GstBuffer *buffer)
   return n;
 }
 
-/* Pieces of all results of @buffer, from top to bottom. */
+/* Returns: (transfer container): the pieces for all results of @buffer, from top to bottom. */
 static GPtrArray *build_stack(const GstVitgateDrawingStyle *style, GstBuffer *buffer)
 {
   const guint n = count_results(buffer);
@@ -179,7 +182,7 @@ static GPtrArray *build_stack(const GstVitgateDrawingStyle *style, GstBuffer *bu
   return stack;
 }
 
-/* What does not fit into the frame is left out. */
+/* Places the stack in its corner, without the pieces that do not fit into the frame. */
 static void place_stack(const GstVitgateDrawingStyle *style, GArray *drawing, GPtrArray *stack)
 {
   const gboolean right =
@@ -207,7 +210,7 @@ static void place_stack(const GstVitgateDrawingStyle *style, GArray *drawing, GP
 
 /* ---- Regions ------------------------------------------------------------------------------- */
 
-/* Returns: FALSE where nothing of the region is within the frame. */
+/* Returns: FALSE if the region lies outside the frame. */
 static gboolean region_area(const GstVitgateDrawingStyle *style, const GstStructure *s, Area *area)
 {
   guint x, y, width, height;
@@ -224,7 +227,7 @@ static gboolean region_area(const GstVitgateDrawingStyle *style, const GstStruct
   return TRUE;
 }
 
-/* The border of @area, @thick pixels to its inside. */
+/* Places the border of @area, @thick pixels wide and inside the area. */
 static void place_edges(const GstVitgateDrawingStyle *style, GArray *drawing, Area area, gint thick,
                         guint32 color)
 {
@@ -244,7 +247,8 @@ static void place_edges(const GstVitgateDrawingStyle *style, GArray *drawing, Ar
   place(drawing, piece, area.x + area.width - thick, area.y + thick);
 }
 
-/* "#7  87 %  cat · 3 frames old, late"; NULL where the region has neither a label nor a type. */
+/* Returns: (transfer full) (nullable): such as "#7  87 %  cat · 3 frames old, late"; NULL if the
+ * region has neither a label nor a type. */
 static char *region_line(const GstStructure *s)
 {
   const char *label = gst_structure_get_string(s, "label"),
@@ -268,7 +272,7 @@ static char *region_line(const GstStructure *s)
   return g_strconcat(number, words, age_text ? " · " : "", age_text, NULL);
 }
 
-/* The tag stands on the region; where there is no room, it hangs into it. */
+/* Places the tag above the region, or at the top inside it if there is no room above. */
 static void place_tag(const GstVitgateDrawingStyle *style, GArray *drawing, const Area *area,
                       const char *text)
 {
@@ -331,7 +335,7 @@ gboolean gst_vitgate_drawing_equal(const GArray *a, const GArray *b)
     const GstVitgatePlacement *left = &g_array_index(a, GstVitgatePlacement, i),
                               *right = &g_array_index(b, GstVitgatePlacement, i);
 
-    /* Pixels are painted once and never changed. */
+    /* Pieces never change once painted, so pointers can be compared. */
     if (left->pixels != right->pixels || left->x != right->x || left->y != right->y)
       return FALSE;
   }

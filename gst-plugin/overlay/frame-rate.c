@@ -1,4 +1,4 @@
-/* frame-rate.c: frames per second as they pass, worked out anew each second. */
+/* frame-rate.c: measures the frames per second that pass, once a second. */
 #include "overlay/frame-rate.h"
 
 double gst_vitgate_frame_rate_count(GstVitgateFrameRate *rate, GstClockTime now)

@@ -2,29 +2,29 @@
 /**
  * SECTION:element-vitgateoverlay
  * @title: vitgateoverlay
- * @short_description: draws what vitgate attached to each frame
+ * @short_description: draws the results of vitgate on each frame
  *
- * In a corner of the frame: the best labels with their scores, the compute ratio as a bar, the age
- * of the result and the frames per second that pass, measured each second. Where the results are
- * those of regions, each region gets an edge and a tag with its id, its best label and its age; 256
- * regions of a frame at the most. Several vitgate elements upstream are shown one below the other.
- * A frame without results passes unchanged, and so does a buffer without content.
+ * vitgateoverlay draws in a corner of the frame: the best labels with their scores, the compute
+ * ratio as a bar, the age of the result and the frame rate, measured each second. If regions were
+ * classified, each region gets an edge and a tag with its id, its best label and its age; at most
+ * 256 regions are drawn on a frame. The results of several vitgate elements upstream are drawn one
+ * below the other. Frames without results and buffers without content pass unchanged.
  *
- * Frames come in any format of raw video that GStreamer can blend into. Where the sink says that it
- * draws overlays itself (the caps feature meta:GstVideoOverlayComposition), pixels stay as they are
- * and may be in any memory; the overlay travels beside them.
+ * Frames may have any format of raw video that GStreamer can blend into. If the sink draws overlays
+ * itself (caps feature meta:GstVideoOverlayComposition), the pixels stay unchanged and may be in
+ * any memory; the overlay travels beside them.
  *
- * Sizes are relative to the frame's height, or its width where that is less, unless
- * #GstVitgateOverlay:font-desc names one in pixels ("Sans 24px") or in points, of which 72 are
- * taken for 96 pixels. What does not fit into the frame is left out, what is too long ends in an
- * ellipsis. Pieces are painted when they change and kept: a frame that shows what the last one
- * showed costs no more than blending.
+ * The font size is relative to the frame's height or width, whichever is less, unless
+ * #GstVitgateOverlay:font-desc sets it in pixels ("Sans 24px") or in points (72 points are 96
+ * pixels). Lines that do not fit into the frame are not drawn; text that is too long ends in an
+ * ellipsis. Pieces are painted only when they change: a frame that shows the same as the last one
+ * costs only the blending.
  *
  * ## Example launch line
  * |[
  * gst-launch-1.0 v4l2src ! vitgate ! vitgateoverlay position=bottom-left ! videoconvert ! \
  *   autovideosink
- * ]| Shows a camera and what it sees.
+ * ]| Shows a camera with the labels of what it sees.
  */
 #include "overlay/gstvitgateoverlay.h"
 
@@ -57,7 +57,7 @@ enum {
 #define DEFAULT_BAR_COLOR    0xff40c040u
 #define DEFAULT_REGION_COLOR 0xffffc000u
 
-/* Below this, letters are blots. */
+/* Smaller letters are unreadable. */
 #define MIN_FONT_PIXELS 8
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
@@ -248,9 +248,9 @@ static gboolean gst_vitgate_overlay_set_caps(GstBaseTransform *trans, GstCaps *i
   GstVitgateOverlay *self = GST_VITGATE_OVERLAY(trans);
 
   forget_drawing(self);
-  self->painter_serial = 0; /* letters may have another size now */
+  self->painter_serial = 0; /* the font size depends on the frame size */
   self->attach = gst_vitgate_overlay_caps_attach(out);
-  GST_INFO_OBJECT(self, "%s", self->attach ? "the sink draws" : "blending");
+  GST_INFO_OBJECT(self, "%s", self->attach ? "the sink draws the overlay" : "blending");
   if (!gst_video_info_from_caps(&self->info, in)) {
     GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("Cannot draw on frames of these caps"),
                       ("%" GST_PTR_FORMAT, in));
@@ -274,7 +274,8 @@ static gint font_size(const GstVitgateOverlaySettings *settings, gint width, gin
   return (gint)CLAMP(size, MIN_FONT_PIXELS, MAX(side, MIN_FONT_PIXELS));
 }
 
-/* Tells the painter what the user has changed. The style is that of a frame of the caps' size. */
+/* Passes changed settings to the painter.
+ * Returns: the style for a frame of the caps' size. */
 static GstVitgateDrawingStyle update_style(GstVitgateOverlay *self)
 {
   const GstVitgateOverlaySettings *settings = &self->settings;
@@ -297,7 +298,8 @@ static GstVitgateDrawingStyle update_style(GstVitgateOverlay *self)
   return style;
 }
 
-/* Sets the drawing for @buffer; the attachment is kept as long as it shows the same. */
+/* Sets the drawing for @buffer. If it looks the same as the last one, both that drawing and its
+ * attachment are kept. */
 static void update_drawing(GstVitgateOverlay *self, GstBuffer *buffer, double rate)
 {
   GstVitgateDrawingStyle style = update_style(self);
@@ -313,19 +315,17 @@ static void update_drawing(GstVitgateOverlay *self, GstBuffer *buffer, double ra
   self->drawing = drawing;
 }
 
-/* A frame that cannot be drawn on is passed on all the same. One warning speaks for a whole run of
- * them. */
+/* A frame that cannot be drawn on is passed on. Each run of such frames posts one warning. */
 static void warn_unwritable(GstVitgateOverlay *self, GstBuffer *buffer)
 {
   if (self->unwritable)
     return;
   self->unwritable = TRUE;
-  GST_ELEMENT_WARNING(self, STREAM, FAILED,
-                      ("Cannot draw on a frame: it does not hold what its caps say"),
+  GST_ELEMENT_WARNING(self, STREAM, FAILED, ("Cannot draw on a frame: it does not match its caps"),
                       ("%" GST_PTR_FORMAT, buffer));
 }
 
-/* Decoders may leave columns and rows around the picture. */
+/* Decoders may leave columns and rows around the picture, so the crop meta is an offset. */
 static void blend_drawing(GstVitgateOverlay *self, GstBuffer *buffer)
 {
   const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(buffer);
@@ -359,7 +359,7 @@ static void add_drawing(GstVideoOverlayComposition *composition, const GArray *d
   }
 }
 
-/* Sinks look for one meta: where upstream has attached one already, it gets our drawing as well. */
+/* Sinks read only one meta. If upstream has attached one, the drawing is added to it. */
 static void attach_drawing(GstVitgateOverlay *self, GstBuffer *buffer)
 {
   GstVideoOverlayCompositionMeta *meta = gst_buffer_get_video_overlay_composition_meta(buffer);
@@ -421,37 +421,37 @@ static void install_properties(GObjectClass *class)
 
   g_object_class_install_property(
       class, PROP_POSITION,
-      g_param_spec_enum("position", "Position", "Corner of the frame in which its results stand",
+      g_param_spec_enum("position", "Position", "Corner of the frame to draw the results in",
                         GST_TYPE_VITGATE_OVERLAY_POSITION, DEFAULT_POSITION, playing));
   g_object_class_install_property(
       class, PROP_TEXT_SIZE,
       g_param_spec_double("text-size", "Text size",
-                          "Size of the font, relative to the frame's height or to its width, "
-                          "whichever is less; never below 8 pixels",
+                          "Font size, relative to the frame's height or width, whichever is less "
+                          "(at least 8 pixels)",
                           0.01, 0.5, DEFAULT_TEXT_SIZE, playing));
   g_object_class_install_property(
       class, PROP_FONT_DESC,
       g_param_spec_string("font-desc", "Font description",
-                          "Pango's description of the font; a size in it (\"Sans 24px\") counts "
-                          "instead of text-size",
+                          "Pango font description; a size in it (\"Sans 24px\") overrides "
+                          "text-size",
                           DEFAULT_FONT_DESC, playing));
   g_object_class_install_property(class, PROP_TOP_K,
                                   g_param_spec_uint("top-k", "Top k",
-                                                    "Most labels of a frame that are drawn", 0,
+                                                    "Maximum number of labels drawn for a frame", 0,
                                                     G_MAXINT, DEFAULT_TOP_K, playing));
   install_color(class, PROP_TEXT_COLOR, "text-color", "Text color", "Color of text (ARGB)",
                 DEFAULT_TEXT_COLOR);
   install_color(class, PROP_BOX_COLOR, "box-color", "Box color", "Color behind text (ARGB)",
                 DEFAULT_BOX_COLOR);
   install_color(class, PROP_BAR_COLOR, "bar-color", "Bar color",
-                "Color of the compute ratio's bar (ARGB)", DEFAULT_BAR_COLOR);
+                "Color of the bar that shows the compute ratio (ARGB)", DEFAULT_BAR_COLOR);
   install_color(class, PROP_REGION_COLOR, "region-color", "Region color",
-                "Color of the edges of regions (ARGB)", DEFAULT_REGION_COLOR);
+                "Color of the edges around regions (ARGB)", DEFAULT_REGION_COLOR);
   g_object_class_install_property(
       class, PROP_STATS,
       g_param_spec_boxed("stats", "Statistics",
                          "Since the element started: frames, drawn (frames with an overlay), "
-                         "painted (texts, bars and edges that changed and had to be painted)",
+                         "painted (texts, bars and edges painted because they changed)",
                          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
@@ -478,7 +478,7 @@ static void gst_vitgate_overlay_class_init(GstVitgateOverlayClass *class)
 
   gst_element_class_set_static_metadata(
       element_class, "vitgate results overlay", "Filter/Editor/Video",
-      "Draws labels, scores, compute ratio and age that vitgate attached to each frame",
+      "Draws the labels, scores, compute ratio and age that vitgate attached to each frame",
       "The vitgate authors");
   gst_element_class_add_static_pad_template(element_class, &sink_template);
   gst_element_class_add_static_pad_template(element_class, &src_template);

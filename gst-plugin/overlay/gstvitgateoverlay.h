@@ -12,15 +12,15 @@ G_BEGIN_DECLS
 #define GST_TYPE_VITGATE_OVERLAY (gst_vitgate_overlay_get_type())
 G_DECLARE_FINAL_TYPE(GstVitgateOverlay, gst_vitgate_overlay, GST, VITGATE_OVERLAY, GstBaseTransform)
 
-/* What the user sets. */
+/* The values of the properties. */
 typedef struct {
   GstVitgateCorner corner;
   double text_size;           /* relative to the frame */
-  PangoFontDescription *font; /* its size counts where it has one */
+  PangoFontDescription *font; /* its size, if any, overrides text_size */
   guint top_k;
   GstVitgateColors colors;
   guint32 region_color;
-  guint64 serial; /* another one with each change */
+  guint64 serial; /* incremented with each change */
 } GstVitgateOverlaySettings;
 
 struct _GstVitgateOverlay {
@@ -28,18 +28,18 @@ struct _GstVitgateOverlay {
 
   /* Under the object lock. */
   GstVitgateOverlaySettings settings;
-  guint64 frames;  /* seen */
-  guint64 drawn;   /* of these, with something on them */
-  guint64 painted; /* pieces that had to be painted for them */
+  guint64 frames;  /* all frames */
+  guint64 drawn;   /* frames with an overlay */
+  guint64 painted; /* pieces painted for them */
 
-  /* Of the streaming thread, from start() to stop(). */
+  /* Used by the streaming thread only, from start() to stop(). */
   GstVideoInfo info;
-  gboolean attach;     /* the sink draws */
-  gboolean unwritable; /* the last frame was, and a warning told so */
+  gboolean attach;     /* attach the drawing, for the sink to draw */
+  gboolean unwritable; /* the last frame could not be drawn on; a warning was posted */
   GstVitgatePainter *painter;
-  guint64 painter_serial; /* of the settings that the painter knows; 0: none */
+  guint64 painter_serial; /* of the settings last passed to the painter; 0: none */
   GstVitgateFrameRate rate;
-  GArray *drawing;                        /* the last one; NULL: none */
+  GArray *drawing;                        /* the last drawing; NULL: none */
   GstVideoOverlayComposition *attachment; /* of the last drawing; NULL: not made yet */
 };
 

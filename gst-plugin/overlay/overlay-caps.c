@@ -1,4 +1,4 @@
-/* overlay-caps.c: between which caps an overlay stands. */
+/* overlay-caps.c: the caps of an overlay element. */
 #include "overlay/overlay-caps.h"
 
 #define FEATURE GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION

@@ -1,14 +1,14 @@
-/* painter.c: the pieces of an overlay as pixels: lines of text, bars and plain areas. */
+/* painter.c: paints the pieces of an overlay: lines of text, bars and plain areas. */
 #include "overlay/painter.h"
 
-/* What is kept at the most beside what the last round needed. */
+/* When the cache is larger than this, pieces that the last round did not use are dropped. */
 #define MAX_PIECES 1024
 #define MAX_BYTES  (32u << 20)
 
-/* Of a text, what could ever be seen of it in one line. */
+/* Bytes of a text that are laid out; more never fit into one line. */
 #define MAX_TEXT 512
 
-/* A bar's width, in sizes of the font. */
+/* Width of a bar, in font sizes. */
 #define BAR_LENGTH 6
 
 static void piece_free(gpointer data)
@@ -29,7 +29,7 @@ GstVitgatePainter *gst_vitgate_painter_new(void)
   painter->layout = pango_layout_new(painter->context);
   pango_layout_set_single_paragraph_mode(painter->layout, TRUE);
   pango_layout_set_ellipsize(painter->layout, PANGO_ELLIPSIZE_END);
-  /* The score stays in front, whichever way the label is written. */
+  /* The score stays in front, whatever the writing direction of the label. */
   pango_layout_set_auto_dir(painter->layout, FALSE);
   painter->pieces = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, piece_free);
   return painter;
@@ -95,7 +95,7 @@ static const GstVitgatePiece *find(GstVitgatePainter *painter, const char *key)
   return piece;
 }
 
-/* A piece at work. */
+/* A piece while it is painted. */
 typedef struct {
   GstVitgatePiece *piece;
   GstMapInfo map;
@@ -108,7 +108,7 @@ static void set_color(cairo_t *cairo, guint32 color)
                         (color & 255) / 255.0, (color >> 24) / 255.0);
 }
 
-/* @ground: color of all that nothing is painted on */
+/* @ground: background color */
 static void start_painting(Painting *painting, gint width, gint height, guint32 ground)
 {
   GstVitgatePiece *piece = g_new0(GstVitgatePiece, 1);
@@ -130,7 +130,7 @@ static void start_painting(Painting *painting, gint width, gint height, guint32 
   cairo_paint(painting->cairo);
 }
 
-/* @key: what the piece shows */
+/* @key: for the cache: what the piece shows */
 static const GstVitgatePiece *finish_painting(GstVitgatePainter *painter, const char *key,
                                               Painting *painting)
 {
@@ -147,7 +147,7 @@ static const GstVitgatePiece *finish_painting(GstVitgatePainter *painter, const 
 
 /* ---- Painting ------------------------------------------------------------------------------ */
 
-/* Even, so that a piece shares no chroma with what is beside it. */
+/* Rounds up to an even number, so that a piece shares no chroma samples with its surroundings. */
 static gint even(gint value)
 {
   return (value + 1) & ~1;
@@ -158,7 +158,7 @@ static gint padding(const GstVitgatePainter *painter)
   return MAX(painter->size / 4, 1);
 }
 
-/* Lays out @text in what @max_width leaves beside @taken pixels and the padding. */
+/* Lays out @text in the width that @max_width leaves after @taken pixels and the padding. */
 static void lay_out(GstVitgatePainter *painter, const char *text, gint max_width, gint taken,
                     gint *width, gint *height)
 {

@@ -1,5 +1,5 @@
-/* painter.h: the pieces of an overlay as pixels: lines of text, bars and plain areas. What was
- * painted is kept: painting the same again costs a look-up. */
+/* painter.h: paints the pieces of an overlay: lines of text, bars and plain areas. Pieces are
+ * cached, so painting the same piece again costs one lookup. */
 #pragma once
 
 #include <gst/video/video.h>
@@ -9,15 +9,15 @@ G_BEGIN_DECLS
 
 /* Colors are 0xAARRGGBB, not premultiplied. */
 typedef struct {
-  guint32 text, box; /* letters, and what is behind them */
-  guint32 bar;       /* what is full of a bar */
+  guint32 text, box; /* letters and their background */
+  guint32 bar;       /* filled part of a bar */
 } GstVitgateColors;
 
-/* A piece: pixels as GstVitgatePlacement wants them. */
+/* A piece: pixels in the form that GstVitgatePlacement requires. */
 typedef struct {
   GstBuffer *pixels;
   gint width, height;
-  guint64 used; /* in which round */
+  guint64 used; /* last round that used it */
 } GstVitgatePiece;
 
 typedef struct {
@@ -26,10 +26,10 @@ typedef struct {
   gint size; /* of the font in pixels */
   GstVitgateColors colors;
 
-  GHashTable *pieces; /* string that tells what it shows -> GstVitgatePiece */
-  gsize bytes;        /* of their pixels */
+  GHashTable *pieces; /* key string (what it shows) -> GstVitgatePiece */
+  gsize bytes;        /* size of all pixels in the cache */
   guint64 round;
-  guint64 painted; /* pieces that had to be painted, ever */
+  guint64 painted; /* number of pieces painted so far */
 } GstVitgatePainter;
 
 /* Returns: (transfer full) */
@@ -38,25 +38,28 @@ GstVitgatePainter *gst_vitgate_painter_new(void);
 /* Frees *@painter and sets it to NULL; it may be NULL. */
 void gst_vitgate_painter_free(GstVitgatePainter **painter);
 
-/* Forgets all pieces: they look otherwise from now on.
- * @size: of the font in pixels, instead of what @font says */
+/* Sets the font and colors, and drops all pieces from the cache.
+ * @size: font size in pixels; replaces the size in @font */
 void gst_vitgate_painter_set_style(GstVitgatePainter *painter, const PangoFontDescription *font,
                                    gint size, const GstVitgateColors *colors);
 
-/* Begins a round of painting. Pieces are valid to the begin of the next but one; of those that the
- * last round did not need, some may be forgotten now. */
+/* Starts a round of painting. A piece is valid until the start of the round after next; pieces that
+ * the last round did not use may be dropped now. */
 void gst_vitgate_painter_begin(GstVitgatePainter *painter);
 
-/* A line of text in a box. @text: anything that ends with a NUL; what is too long for @max_width
- * pixels ends in an ellipsis. */
+/* Paints a line of text in a box.
+ * @text: any NUL-terminated bytes; if it is wider than @max_width pixels, it ends in an ellipsis
+ * Returns: (transfer none) */
 const GstVitgatePiece *gst_vitgate_painter_text(GstVitgatePainter *painter, const char *text,
                                                 gint max_width);
 
-/* A bar, @percent of it full, and @text behind it, in a box. */
+/* Paints a box with a bar, filled to @percent, followed by @text.
+ * Returns: (transfer none) */
 const GstVitgatePiece *gst_vitgate_painter_bar(GstVitgatePainter *painter, guint percent,
                                                const char *text, gint max_width);
 
-/* An area of one color. */
+/* Paints an area of one color.
+ * Returns: (transfer none) */
 const GstVitgatePiece *gst_vitgate_painter_area(GstVitgatePainter *painter, gint width, gint height,
                                                 guint32 color);
 

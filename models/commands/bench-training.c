@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "commands/command.h"
+#include "file/architecture.h"
 #include "file/source.h"
 #include "model.h"
 #include "report/report.h"
@@ -64,7 +65,7 @@ static gboolean choose_products(TrainBench *bench, GError **error)
   const Products all[] = { { .precision = "float32" }, { .precision = "bf16", .bf16 = TRUE } };
   const char *wanted = bench->options->precision;
   for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
-    if ((wanted && strcmp(wanted, all[i].precision)) || (all[i].bf16 && !product_has_bf16()))
+    if ((wanted && strcmp(wanted, all[i].precision)) || (all[i].bf16 && !matmul_has_bf16()))
       continue;
     Products *products = &bench->products[bench->n_products++];
     *products = all[i];
@@ -74,7 +75,7 @@ static gboolean choose_products(TrainBench *bench, GError **error)
     return TRUE;
   g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
               "--precision is \"%s\", expected float32%s", wanted,
-              product_has_bf16() ? " or bf16" : "; this CPU has no products of bf16");
+              matmul_has_bf16() ? " or bf16" : "; this CPU has no instructions for bf16");
   return FALSE;
 }
 
@@ -132,20 +133,11 @@ static gboolean measure(TrainBench *bench, GError **error)
 
 /* ---- Reporting ---- */
 
-static int compare_doubles(gconstpointer a, gconstpointer b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-/* @fraction: 0 the least, 0.5 the median, 1 the greatest
+/* @fraction: see report_quantile()
  * Returns: ms per image */
 static double quantile(const TrainBench *bench, const Products *products, double fraction)
 {
-  GArray *ms = products->ms;
-  g_array_sort(ms, compare_doubles);
-  return g_array_index(ms, double, (guint)(fraction * (ms->len - 1) + 0.5)) /
-         bench->options->batch_size;
+  return report_quantile(products->ms, fraction) / bench->options->batch_size;
 }
 
 static void print_json(const TrainBench *bench)

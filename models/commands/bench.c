@@ -78,16 +78,16 @@ static gboolean load_frames(Bench *bench, const char *data, GError **error)
   g_autoptr(Dataset) dataset = dataset_open(data, error);
   if (!dataset)
     return FALSE;
-  g_autoptr(Loader) loader = loader_new(dataset, NULL, 0);
+  g_autoptr(PhotoReader) reader = photo_reader_new(dataset, NULL, 0);
   gsize n_bytes = 0;
   while (bench->frames->len < MAX_FRAMES && n_bytes < MAX_FRAME_BYTES) {
-    g_autoptr(Sample) sample = loader_next(loader);
-    if (!sample)
+    g_autoptr(DecodedPhotograph) photograph = photo_reader_next(reader);
+    if (!photograph)
       break;
-    if (!sample->pixels)
+    if (!photograph->pixels)
       continue;
-    n_bytes += gdk_pixbuf_get_byte_length(sample->pixels);
-    g_ptr_array_add(bench->frames, g_steal_pointer(&sample->pixels));
+    n_bytes += gdk_pixbuf_get_byte_length(photograph->pixels);
+    g_ptr_array_add(bench->frames, g_steal_pointer(&photograph->pixels));
   }
   if (bench->frames->len == 0) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: no photograph could be used", data);
@@ -183,30 +183,17 @@ static gboolean measure(Bench *bench, GError **error)
 
 /* ---- Reporting ---- */
 
-static int compare_doubles(gconstpointer a, gconstpointer b)
-{
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-/* @fraction: 0 the least, 0.5 the median, 1 the greatest */
-static double quantile(GArray *values, double fraction)
-{
-  g_array_sort(values, compare_doubles);
-  return g_array_index(values, double, (guint)(fraction * (values->len - 1) + 0.5));
-}
-
 static void print_json(Bench *bench)
 {
   g_autoptr(JsonBuilder) json = json_builder_new();
   json_builder_begin_object(json);
   report_setting(json, bench->info, bench->path, bench->threads, bench->batch_size);
   report_begin(json, "ms_per_image");
-  report_number(json, "min", quantile(bench->ms, 0));
-  report_number(json, "median", quantile(bench->ms, 0.5));
-  report_number(json, "p95", quantile(bench->ms, 0.95));
-  report_number(json, "preprocess", quantile(bench->preprocess_ms, 0.5));
-  report_number(json, "forward", quantile(bench->forward_ms, 0.5));
+  report_number(json, "min", report_quantile(bench->ms, 0));
+  report_number(json, "median", report_quantile(bench->ms, 0.5));
+  report_number(json, "p95", report_quantile(bench->ms, 0.95));
+  report_number(json, "preprocess", report_quantile(bench->preprocess_ms, 0.5));
+  report_number(json, "forward", report_quantile(bench->forward_ms, 0.5));
   json_builder_end_object(json);
   report_count(json, "images", (guint64)bench->images);
   report_count(json, "frames", bench->frames->len);
@@ -216,7 +203,7 @@ static void print_json(Bench *bench)
   report_number(json, "gmacs_per_second", bench->gmacs / bench->network_seconds);
   report_number(json, "sgemm_gmacs_per_second",
                 bench->blas ? bench->sgemm_gmacs / bench->sgemm_seconds : NAN);
-  report_number(json, "share_of_sgemm", bench->blas ? quantile(bench->shares, 0.5) : NAN);
+  report_number(json, "share_of_sgemm", bench->blas ? report_quantile(bench->shares, 0.5) : NAN);
   json_builder_end_object(json);
   report_print(json);
 }
@@ -228,16 +215,16 @@ static void print_text(Bench *bench)
           vitgate_precision_name(bench->info->precision), bench->threads,
           bench->threads == 1 ? "" : "s", bench->batch_size, bench->frames->len,
           bench->synthetic ? "drawn frame of 640 x 480" : "photographs");
-  g_print("  ms per image       min %.2f, median %.2f, p95 %.2f\n", quantile(bench->ms, 0),
-          quantile(bench->ms, 0.5), quantile(bench->ms, 0.95));
+  g_print("  ms per image       min %.2f, median %.2f, p95 %.2f\n", report_quantile(bench->ms, 0),
+          report_quantile(bench->ms, 0.5), report_quantile(bench->ms, 0.95));
   g_print("  of these           pre-processing %.2f, network %.2f (medians)\n",
-          quantile(bench->preprocess_ms, 0.5), quantile(bench->forward_ms, 0.5));
+          report_quantile(bench->preprocess_ms, 0.5), report_quantile(bench->forward_ms, 0.5));
   g_print("  images per second  %.1f\n", bench->images / bench->network_seconds);
   g_print("  GMAC/s             %.1f (%.3f GMACs per image)\n",
           bench->gmacs / bench->network_seconds, bench->gmacs / bench->images);
   if (bench->blas)
     g_print("  sgemm %d³ GMAC/s %.1f; the network reaches %.0f %% of it\n", SGEMM_SIZE,
-            bench->sgemm_gmacs / bench->sgemm_seconds, 100 * quantile(bench->shares, 0.5));
+            bench->sgemm_gmacs / bench->sgemm_seconds, 100 * report_quantile(bench->shares, 0.5));
 }
 
 /* ---- The command ---- */

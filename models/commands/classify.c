@@ -1,7 +1,7 @@
 /* vitgate classify: labels images. */
 #include "commands/command.h"
 #include "data/decode.h"
-#include "data/store.h"
+#include "data/store-folder.h"
 #include "report/report.h"
 #include "vitgate.h"
 

@@ -2,9 +2,9 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/granularity.h"
 #include "base/progress.h"
 #include "commands/command.h"
-#include "commands/granularity.h"
 #include "data/classes.h"
 #include "data/decode.h"
 #include "data/photo-reader.h"
@@ -120,40 +120,42 @@ static gboolean classify_batch(Evaluation *eval, GPtrArray *batch, GError **erro
     return TRUE;
   g_autofree VitgateImage *images = g_new(VitgateImage, batch->len);
   for (guint i = 0; i < batch->len; i++)
-    images[i] = decode_as_image(((Sample *)batch->pdata[i])->pixels);
+    images[i] = decode_as_image(((DecodedPhotograph *)batch->pdata[i])->pixels);
   gint64 start = g_get_monotonic_time();
   const VitgateResult *results = vitgate_session_classify(eval->session, images, batch->len, error);
   eval->counts.engine_us += g_get_monotonic_time() - start;
   if (!results || !compare_labels(eval, results, images, batch->len, error))
     return FALSE;
   for (guint i = 0; i < batch->len; i++)
-    count_result(eval, ((Sample *)batch->pdata[i])->index, &results[i]);
+    count_result(eval, ((DecodedPhotograph *)batch->pdata[i])->index, &results[i]);
   g_ptr_array_set_size(batch, 0);
   return TRUE;
 }
 
-static void note_skipped(Evaluation *eval, const Sample *sample)
+static void note_skipped(Evaluation *eval, const DecodedPhotograph *photograph)
 {
   eval->counts.skipped++;
   progress_clear(&eval->progress);
-  g_autofree char *name = g_filename_display_name(dataset_get(eval->dataset, sample->index)->name);
-  command_note("skipped %s: %s", name, sample->error->message);
+  g_autofree char *name =
+      g_filename_display_name(dataset_get(eval->dataset, photograph->index)->name);
+  command_note("skipped %s: %s", name, photograph->error->message);
 }
 
 static gboolean evaluate(Evaluation *eval, GError **error)
 {
   guint n = eval->n;
-  g_autoptr(Loader) loader = loader_new(eval->dataset, eval->order, n);
-  g_autoptr(GPtrArray) batch = g_ptr_array_new_with_free_func((GDestroyNotify)sample_free);
+  g_autoptr(PhotoReader) reader = photo_reader_new(eval->dataset, eval->order, n);
+  g_autoptr(GPtrArray) batch =
+      g_ptr_array_new_with_free_func((GDestroyNotify)decoded_photograph_free);
   eval->progress = progress_start(n);
   gboolean fine = TRUE;
-  Sample *sample;
-  while (fine && (sample = loader_next(loader))) {
-    if (sample->pixels) {
-      g_ptr_array_add(batch, sample);
+  DecodedPhotograph *photograph;
+  while (fine && (photograph = photo_reader_next(reader))) {
+    if (photograph->pixels) {
+      g_ptr_array_add(batch, photograph);
     } else {
-      note_skipped(eval, sample);
-      sample_free(sample);
+      note_skipped(eval, photograph);
+      decoded_photograph_free(photograph);
     }
     if (batch->len == eval->options.max_batch)
       fine = classify_batch(eval, batch, error);

@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "commands/command.h"
+#include "file/architecture.h"
 #include "file/source.h"
+#include "file/tensor-specs.h"
 #include "file/weights.h"
 #include "write/onnx-graph.h"
 #include "write/output-file.h"
@@ -39,12 +41,14 @@ static gboolean add_tensor(Safetensors *file, const char *name, GArray *tensors,
 }
 
 /* Positions as they were published, without the zeros of tokens before the patches. */
-static gboolean cut_positions(const Safetensors *file, const Description *d, Tensor *positions,
+static gboolean cut_positions(Safetensors *file, const Description *d, Tensor *positions,
                               GError **error)
 {
   const gsize rows = vitgate__description_n_tokens(d) - vitgate__description_n_patches(d);
   const gsize n_bytes = positions->n_bytes / positions->shape[1] * rows;
-  const guint8 *bytes = positions->data;
+  guint8 *bytes = vitgate__safetensors_allocate(file, "pos_embed", positions->n_bytes, error);
+  if (!bytes || !vitgate__tensor_copy(bytes, positions, error))
+    return FALSE;
   for (gsize i = 0; i < n_bytes; i++)
     if (bytes[i]) {
       g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_TENSOR,

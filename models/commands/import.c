@@ -3,8 +3,11 @@
 #include <string.h>
 
 #include "commands/command.h"
+#include "file/architecture.h"
+#include "file/description-json.h"
 #include "file/description.h"
 #include "file/source.h"
+#include "file/tensor-specs.h"
 #include "file/weights.h"
 #include "train/dial/precision-record.h"
 #include "write/encoded-tensors.h"
@@ -112,7 +115,7 @@ static void add_provenance(Description *description, const Safetensors *file)
 
 /* Reads every weight, so that what is not finite is found before anything is written.
  * @storage: (nullable): gets them */
-static gboolean read_weights(const Safetensors *file, const GArray *specs, Storage *storage,
+static gboolean read_weights(const Safetensors *file, const GArray *specs, EncodedTensors *storage,
                              GError **error)
 {
   for (guint i = 0; i < specs->len; i++) {
@@ -128,7 +131,7 @@ static gboolean read_weights(const Safetensors *file, const GArray *specs, Stora
     if (!vitgate__weights_read(file, spec->name, values, error))
       return FALSE;
     if (storage)
-      storage_add(storage, spec->name, spec->shape, spec->n_dims, values);
+      encoded_tensors_add(storage, spec->name, spec->shape, spec->n_dims, values);
   }
   return TRUE;
 }
@@ -139,7 +142,8 @@ static gboolean write_model(const char *path, const Safetensors *file,
                             GError **error)
 {
   g_autoptr(GArray) specs = vitgate__description_tensors(description);
-  g_autoptr(Storage) storage = precision == VITGATE_PRECISION_AUTO ? NULL : storage_new(precision);
+  g_autoptr(EncodedTensors) storage =
+      precision == VITGATE_PRECISION_AUTO ? NULL : encoded_tensors_new(precision);
   guint n_tensors;
   const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
   if (!read_weights(file, specs, storage, error))
@@ -191,7 +195,7 @@ static gboolean compare_precisions(const Safetensors *file, Description *descrip
 static void set_precision(Description *description, const ImportOptions *options)
 {
   double *agreement = description->agreement;
-  const char *name = storage_name(options->precision);
+  const char *name = encoded_tensors_name(options->precision);
   if (options->precision == VITGATE_PRECISION_AUTO || !strcmp(description->precision, name))
     return;
   if (!options->data &&
@@ -204,9 +208,7 @@ static void set_precision(Description *description, const ImportOptions *options
 
 static char *network_name(const Description *description)
 {
-  if (description->stem)
-    return g_strdup_printf("T2T-ViT (%s)", vitgate__description_stem(description));
-  return g_strdup(description->distilled ? "distilled ViT" : "ViT");
+  return g_strconcat(description->distilled ? "distilled " : "", description->family->title, NULL);
 }
 
 static void print_summary(const Description *description, const char *out)
@@ -252,7 +254,7 @@ static void print_found(const Source *source, const Description *description)
           prefix);
   if (description->layer_scale)
     g_print("What modules add is scaled (LayerScale).\n");
-  if (source->variants.no_class_position)
+  if (source->no_class_position)
     g_print("The class token has no position: it gets one of zeros.\n");
   if (!dialect->left_out->len)
     return;
@@ -341,7 +343,7 @@ int command_import(int argc, char **argv, GError **error)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--reference goes with --data");
     return 1;
   }
-  if ((precision && !storage_parse(precision, &options.precision, error)) ||
+  if ((precision && !encoded_tensors_parse(precision, &options.precision, error)) ||
       (options.heads && !command_check_range("--heads", options.heads, 1, 1024, error)) ||
       (options.resize && !command_check_range("--resize", options.resize, 1, 16384, error)) ||
       (options.image_size &&

@@ -112,28 +112,35 @@ static void print_provenance(JsonObject *provenance)
   }
 }
 
+/* A line such as "stem: performer, token_dim 64, features 32, 184.18 MMACs". */
 static void print_stem(const Description *description)
 {
-  if (!description->stem)
+  const Family *family = description->family;
+  if (!family->kind)
     return;
-  g_print("stem: tokens to tokens, by a %s on tokens of %u", vitgate__description_stem(description),
-          description->token_dim);
-  if (description->n_features)
-    g_print(" with %u random features", description->n_features);
-  g_print(", %.2f MMACs\n", 1e3 * vitgate__stem_gmacs(description));
+  g_autoptr(JsonObject) stem = json_object_new();
+  family->write_stem(description, stem);
+  g_autoptr(GList) members = json_object_get_members(stem);
+  g_print("stem: %s", family->kind);
+  for (GList *member = members; member; member = member->next)
+    g_print(", %s %" G_GINT64_FORMAT, (const char *)member->data,
+            json_object_get_int_member(stem, member->data));
+  g_print(", %.2f MMACs\n", 1e3 * family->gmacs(description));
 }
 
 static void report_stem(JsonBuilder *json, const Description *description)
 {
-  if (!description->stem)
+  const Family *family = description->family;
+  if (!family->kind)
     return;
-  report_begin(json, "stem");
-  report_string(json, "kind", vitgate__description_stem(description));
-  report_count(json, "token_dim", description->token_dim);
-  if (description->n_features)
-    report_count(json, "features", description->n_features);
-  report_number(json, "mmacs", 1e3 * vitgate__stem_gmacs(description));
-  json_builder_end_object(json);
+  JsonObject *stem = json_object_new();
+  json_object_set_string_member(stem, "kind", family->kind);
+  family->write_stem(description, stem);
+  json_object_set_double_member(stem, "mmacs", 1e3 * family->gmacs(description));
+  g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
+  json_node_take_object(node, stem);
+  json_builder_set_member_name(json, "stem");
+  json_builder_add_value(json, g_steal_pointer(&node));
 }
 
 static void print_text(const Structure *structure)

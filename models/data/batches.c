@@ -21,8 +21,8 @@ typedef enum { FREE, FILLING, READY, IN_USE } SlotState;
 
 /* Memory of one batch. */
 typedef struct {
-  Batch batch; /* the first member: samples_release() finds the slot by it */
-  Samples *samples;
+  Batch batch; /* the first member: batches_release() finds the slot by it */
+  Batches *batches;
   SlotState state;
   guint n_done; /* of batch.n images */
   float *tensors;
@@ -31,7 +31,7 @@ typedef struct {
   guint8 *usable; /* [batch_size] */
 } Slot;
 
-struct _Samples {
+struct _Batches {
   const Collection *collection;
   Sampler *sampler;
   Augmentation augmentation;
@@ -64,122 +64,122 @@ typedef struct {
 
 /* Returns: (nullable): a slot in that state, and of the batch that begins with @draw if it is not
  * free */
-static Slot *find_slot(const Samples *samples, SlotState state, guint64 draw)
+static Slot *find_slot(const Batches *batches, SlotState state, guint64 draw)
 {
-  for (guint i = 0; i < samples->depth; i++) {
-    Slot *slot = &samples->slots[i];
+  for (guint i = 0; i < batches->depth; i++) {
+    Slot *slot = &batches->slots[i];
     if (slot->state == state && (state == FREE || slot->batch.first_draw == draw))
       return slot;
   }
   return NULL;
 }
 
-static void fail(Samples *samples, GError *error)
+static void fail(Batches *batches, GError *error)
 {
-  g_mutex_lock(&samples->lock);
-  if (samples->error)
+  g_mutex_lock(&batches->lock);
+  if (batches->error)
     g_error_free(error);
   else
-    samples->error = error;
-  g_mutex_unlock(&samples->lock);
+    batches->error = error;
+  g_mutex_unlock(&batches->lock);
 }
 
-static gboolean convert(const Samples *samples, ImageConverter *converter, float *tensor,
+static gboolean convert(const Batches *batches, ImageConverter *converter, float *tensor,
                         guint64 draw, const GdkPixbuf *pixels, GError **error)
 {
   const VitgateImage image = decode_as_image(pixels);
-  if (!samples->augmented)
+  if (!batches->augmented)
     return vitgate__image_convert(converter, tensor, &image, error);
-  Random random = { random_key(samples->seed, AUGMENTING, draw) };
+  Random random = { random_key(batches->seed, AUGMENTING, draw) };
   const Variation variation =
-      augmentation_draw(&samples->augmentation, &random, image.width, image.height);
+      augmentation_draw(&batches->augmentation, &random, image.width, image.height);
   const ImageView view = variation_view(&variation, &image);
   return vitgate__image_convert_view(converter, tensor, &image, &view, error);
 }
 
 /* Makes one image, of the photograph of its draw or the first replacement that can be used. */
-static void make_image(Samples *samples, ImageConverter *converter, const Task *task)
+static void make_image(Batches *batches, ImageConverter *converter, const Task *task)
 {
   Slot *slot = task->slot;
-  const guint n_attempts = samples->once ? 1 : 1 + sampler_count(samples->sampler);
+  const guint n_attempts = batches->once ? 1 : 1 + sampler_count(batches->sampler);
   slot->usable[task->row] = FALSE;
   for (guint attempt = 0; attempt < n_attempts; attempt++) {
-    if (g_atomic_int_get(&samples->stopping))
+    if (g_atomic_int_get(&batches->stopping))
       return;
-    const guint number = sampler_get(samples->sampler, task->draw, attempt);
-    g_autoptr(GdkPixbuf) pixels = collection_load(samples->collection, number, !samples->augmented);
+    const guint number = sampler_get(batches->sampler, task->draw, attempt);
+    g_autoptr(GdkPixbuf) pixels = collection_load(batches->collection, number, !batches->augmented);
     if (!pixels)
       continue;
     GError *error = NULL;
-    float *tensor = slot->tensors + task->row * samples->tensor_length;
-    if (!convert(samples, converter, tensor, task->draw, pixels, &error)) {
-      fail(samples, error);
+    float *tensor = slot->tensors + task->row * batches->tensor_length;
+    if (!convert(batches, converter, tensor, task->draw, pixels, &error)) {
+      fail(batches, error);
       return;
     }
     slot->photographs[task->row] = number;
-    slot->labels[task->row] = collection_get(samples->collection, number)->label;
+    slot->labels[task->row] = collection_get(batches->collection, number)->label;
     slot->usable[task->row] = TRUE;
     return;
   }
-  if (!samples->once)
-    fail(samples,
+  if (!batches->once)
+    fail(batches,
          g_error_new(COMMAND_ERROR, COMMAND_ERROR_DATA, "none of the %u photographs can be used",
-                     sampler_count(samples->sampler)));
+                     sampler_count(batches->sampler)));
 }
 
 /* Begins the batch of @draw, under the lock.
  * Returns: FALSE where all memory holds other batches */
-static gboolean open_slot(Samples *samples, guint64 draw)
+static gboolean open_slot(Batches *batches, guint64 draw)
 {
-  Slot *slot = find_slot(samples, FREE, 0);
+  Slot *slot = find_slot(batches, FREE, 0);
   if (!slot)
     return FALSE;
   slot->state = FILLING;
   slot->n_done = 0;
-  slot->batch.n = (guint)MIN(samples->batch_size, samples->n_draws - draw);
+  slot->batch.n = (guint)MIN(batches->batch_size, batches->n_draws - draw);
   slot->batch.first_draw = draw;
   slot->batch.next_draw = draw + slot->batch.n;
-  samples->open = slot;
+  batches->open = slot;
   return TRUE;
 }
 
 /* Takes the next image on, under the lock.
  * Returns: FALSE where there is none for now */
-static gboolean claim(Samples *samples, Task *task)
+static gboolean claim(Batches *batches, Task *task)
 {
-  if (samples->paused || samples->error || samples->claimed >= samples->n_draws - samples->start)
+  if (batches->paused || batches->error || batches->claimed >= batches->n_draws - batches->start)
     return FALSE;
-  const guint row = (guint)(samples->claimed % samples->batch_size);
-  const guint64 draw = samples->start + samples->claimed;
-  if (row == 0 && !open_slot(samples, draw))
+  const guint row = (guint)(batches->claimed % batches->batch_size);
+  const guint64 draw = batches->start + batches->claimed;
+  if (row == 0 && !open_slot(batches, draw))
     return FALSE;
-  *task = (Task){ samples->open, row, draw };
-  samples->claimed++;
-  samples->n_busy++;
+  *task = (Task){ batches->open, row, draw };
+  batches->claimed++;
+  batches->n_busy++;
   return TRUE;
 }
 
 static gpointer make_images(gpointer data)
 {
-  Samples *samples = data;
-  ImageConverter *converter = vitgate__image_converter_new(samples->collection->image_size,
-                                                           &samples->collection->preprocessing);
-  g_mutex_lock(&samples->lock);
-  while (!g_atomic_int_get(&samples->stopping)) {
+  Batches *batches = data;
+  ImageConverter *converter = vitgate__image_converter_new(batches->collection->image_size,
+                                                           &batches->collection->preprocessing);
+  g_mutex_lock(&batches->lock);
+  while (!g_atomic_int_get(&batches->stopping)) {
     Task task;
-    if (!claim(samples, &task)) {
-      g_cond_wait(&samples->work, &samples->lock);
+    if (!claim(batches, &task)) {
+      g_cond_wait(&batches->work, &batches->lock);
       continue;
     }
-    g_mutex_unlock(&samples->lock);
-    make_image(samples, converter, &task);
-    g_mutex_lock(&samples->lock);
+    g_mutex_unlock(&batches->lock);
+    make_image(batches, converter, &task);
+    g_mutex_lock(&batches->lock);
     if (++task.slot->n_done == task.slot->batch.n)
       task.slot->state = READY;
-    samples->n_busy--;
-    g_cond_signal(&samples->done);
+    batches->n_busy--;
+    g_cond_signal(&batches->done);
   }
-  g_mutex_unlock(&samples->lock);
+  g_mutex_unlock(&batches->lock);
   vitgate__image_converter_free(&converter);
   return NULL;
 }
@@ -193,7 +193,7 @@ static gboolean check_number(const char *what, guint value, guint most, GError *
   return FALSE;
 }
 
-static gboolean check_options(const SamplesOptions *options, GError **error)
+static gboolean check_options(const BatchesOptions *options, GError **error)
 {
   return check_number("images in a batch", options->batch_size, MAX_BATCH, error) &&
          check_number("batches in memory", options->depth, MAX_DEPTH, error) &&
@@ -201,14 +201,14 @@ static gboolean check_options(const SamplesOptions *options, GError **error)
          (!options->augmentation || augmentation_check(options->augmentation, error));
 }
 
-static gboolean make_slots(Samples *samples, GError **error)
+static gboolean make_slots(Batches *batches, GError **error)
 {
-  const gsize n = samples->batch_size;
-  samples->slots = g_new0(Slot, samples->depth);
-  for (guint i = 0; i < samples->depth; i++) {
-    Slot *slot = &samples->slots[i];
-    slot->samples = samples;
-    slot->tensors = g_try_malloc_n(n, samples->tensor_length * sizeof(float));
+  const gsize n = batches->batch_size;
+  batches->slots = g_new0(Slot, batches->depth);
+  for (guint i = 0; i < batches->depth; i++) {
+    Slot *slot = &batches->slots[i];
+    slot->batches = batches;
+    slot->tensors = g_try_malloc_n(n, batches->tensor_length * sizeof(float));
     slot->labels = g_new(int, n);
     slot->photographs = g_new(guint, n);
     slot->usable = g_new(guint8, n);
@@ -217,54 +217,54 @@ static gboolean make_slots(Samples *samples, GError **error)
                            .photographs = slot->photographs };
     if (!slot->tensors) {
       g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_MEMORY,
-                  "no memory for %u batches of %u images", samples->depth, samples->batch_size);
+                  "no memory for %u batches of %u images", batches->depth, batches->batch_size);
       return FALSE;
     }
   }
   return TRUE;
 }
 
-static gboolean start_threads(Samples *samples, guint n, GError **error)
+static gboolean start_threads(Batches *batches, guint n, GError **error)
 {
-  samples->threads = g_new0(GThread *, n);
+  batches->threads = g_new0(GThread *, n);
   for (guint i = 0; i < n; i++) {
-    samples->threads[i] = g_thread_try_new("vitgate-samples", make_images, samples, error);
-    if (!samples->threads[i])
+    batches->threads[i] = g_thread_try_new("vitgate-batches", make_images, batches, error);
+    if (!batches->threads[i])
       return FALSE;
-    samples->n_threads++;
+    batches->n_threads++;
   }
   return TRUE;
 }
 
-Samples *samples_new(const Collection *collection, const SamplesOptions *options, GError **error)
+Batches *batches_new(const Collection *collection, const BatchesOptions *options, GError **error)
 {
   if (!check_options(options, error))
     return NULL;
-  g_autoptr(Samples) samples = g_new0(Samples, 1);
-  g_mutex_init(&samples->lock);
-  g_cond_init(&samples->work);
-  g_cond_init(&samples->done);
-  samples->collection = collection;
-  samples->batch_size = options->batch_size ? options->batch_size : DEFAULT_BATCH;
-  samples->depth = options->depth ? options->depth : DEFAULT_DEPTH;
-  samples->seed = options->order.seed;
-  samples->once = options->order.once;
-  samples->augmented = options->augmentation != NULL;
+  g_autoptr(Batches) batches = g_new0(Batches, 1);
+  g_mutex_init(&batches->lock);
+  g_cond_init(&batches->work);
+  g_cond_init(&batches->done);
+  batches->collection = collection;
+  batches->batch_size = options->batch_size ? options->batch_size : DEFAULT_BATCH;
+  batches->depth = options->depth ? options->depth : DEFAULT_DEPTH;
+  batches->seed = options->order.seed;
+  batches->once = options->order.once;
+  batches->augmented = options->augmentation != NULL;
   if (options->augmentation)
-    samples->augmentation = *options->augmentation;
-  samples->tensor_length = (gsize)3 * collection->image_size * collection->image_size;
-  samples->sampler = sampler_new(collection, &options->order, error);
-  if (!samples->sampler || !make_slots(samples, error))
+    batches->augmentation = *options->augmentation;
+  batches->tensor_length = (gsize)3 * collection->image_size * collection->image_size;
+  batches->sampler = sampler_new(collection, &options->order, error);
+  if (!batches->sampler || !make_slots(batches, error))
     return NULL;
-  samples->n_draws = samples->once ? sampler_count(samples->sampler) : G_MAXUINT64;
+  batches->n_draws = batches->once ? sampler_count(batches->sampler) : G_MAXUINT64;
   const guint n_threads = options->threads ? options->threads : DEFAULT_THREADS;
-  return start_threads(samples, n_threads, error) ? g_steal_pointer(&samples) : NULL;
+  return start_threads(batches, n_threads, error) ? g_steal_pointer(&batches) : NULL;
 }
 
 /* Closes the gaps that photographs leave which cannot be used. */
 static void close_gaps(Slot *slot)
 {
-  const gsize length = slot->samples->tensor_length;
+  const gsize length = slot->batches->tensor_length;
   guint kept = 0;
   for (guint i = 0; i < slot->batch.n; i++) {
     if (!slot->usable[i])
@@ -279,114 +279,114 @@ static void close_gaps(Slot *slot)
   slot->batch.n = kept;
 }
 
-/* Whether the caller of samples_next() keeps every batch to itself. */
-static gboolean all_in_use(const Samples *samples)
+/* Whether the caller of batches_next() keeps every batch to itself. */
+static gboolean all_in_use(const Batches *batches)
 {
-  for (guint i = 0; i < samples->depth; i++)
-    if (samples->slots[i].state != IN_USE)
+  for (guint i = 0; i < batches->depth; i++)
+    if (batches->slots[i].state != IN_USE)
       return FALSE;
   return TRUE;
 }
 
 /* Waits for the slot of the next batch, under the lock.
- * Returns: (nullable): as samples_next() */
-static Slot *wait_for_slot(Samples *samples, GError **error)
+ * Returns: (nullable): as batches_next() */
+static Slot *wait_for_slot(Batches *batches, GError **error)
 {
-  const guint64 draw = samples->start + samples->delivered * samples->batch_size;
+  const guint64 draw = batches->start + batches->delivered * batches->batch_size;
   Slot *slot = NULL;
-  if (all_in_use(samples)) {
+  if (all_in_use(batches)) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "all %u batches are in use",
-                samples->depth);
+                batches->depth);
     return NULL;
   }
-  while (!samples->error && !(slot = find_slot(samples, READY, draw)))
-    g_cond_wait(&samples->done, &samples->lock);
-  if (samples->error) {
-    g_propagate_error(error, g_error_copy(samples->error));
+  while (!batches->error && !(slot = find_slot(batches, READY, draw)))
+    g_cond_wait(&batches->done, &batches->lock);
+  if (batches->error) {
+    g_propagate_error(error, g_error_copy(batches->error));
     return NULL;
   }
   slot->state = IN_USE;
-  samples->delivered++;
+  batches->delivered++;
   close_gaps(slot);
-  samples->any_usable |= slot->batch.n > 0;
+  batches->any_usable |= slot->batch.n > 0;
   return slot;
 }
 
 static void free_slot(Slot *slot)
 {
   slot->state = FREE;
-  g_cond_broadcast(&slot->samples->work);
+  g_cond_broadcast(&slot->batches->work);
 }
 
-/* As samples_next(), under the lock. */
-static Slot *take_slot(Samples *samples, GError **error)
+/* As batches_next(), under the lock. */
+static Slot *take_slot(Batches *batches, GError **error)
 {
-  while (samples->delivered * samples->batch_size < samples->n_draws - samples->start) {
-    Slot *slot = wait_for_slot(samples, error);
+  while (batches->delivered * batches->batch_size < batches->n_draws - batches->start) {
+    Slot *slot = wait_for_slot(batches, error);
     if (!slot || slot->batch.n > 0)
       return slot;
     free_slot(slot);
   }
-  if (samples->start == 0 && !samples->any_usable)
+  if (batches->start == 0 && !batches->any_usable)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "none of the %u photographs can be used",
-                sampler_count(samples->sampler));
+                sampler_count(batches->sampler));
   return NULL;
 }
 
-const Batch *samples_next(Samples *samples, GError **error)
+const Batch *batches_next(Batches *batches, GError **error)
 {
-  g_mutex_lock(&samples->lock);
-  Slot *slot = take_slot(samples, error);
-  g_mutex_unlock(&samples->lock);
+  g_mutex_lock(&batches->lock);
+  Slot *slot = take_slot(batches, error);
+  g_mutex_unlock(&batches->lock);
   if (!slot)
     return NULL;
-  Random random = { random_key(samples->seed, BLENDING, slot->batch.first_draw) };
-  if (samples->augmented)
-    augmentation_blend(&samples->augmentation, &random, slot->tensors, slot->labels, slot->batch.n,
-                       samples->tensor_length);
+  Random random = { random_key(batches->seed, BLENDING, slot->batch.first_draw) };
+  if (batches->augmented)
+    augmentation_blend(&batches->augmentation, &random, slot->tensors, slot->labels, slot->batch.n,
+                       batches->tensor_length);
   return &slot->batch;
 }
 
-void samples_release(const Batch **batch)
+void batches_release(const Batch **batch)
 {
   Slot *slot = (Slot *)g_steal_pointer(batch);
   if (!slot)
     return;
-  g_mutex_lock(&slot->samples->lock);
+  g_mutex_lock(&slot->batches->lock);
   free_slot(slot);
-  g_mutex_unlock(&slot->samples->lock);
+  g_mutex_unlock(&slot->batches->lock);
 }
 
-void samples_seek(Samples *samples, guint64 draw)
+void batches_seek(Batches *batches, guint64 draw)
 {
-  g_mutex_lock(&samples->lock);
-  samples->paused = TRUE;
-  while (samples->n_busy)
-    g_cond_wait(&samples->done, &samples->lock);
-  for (guint i = 0; i < samples->depth; i++)
-    if (samples->slots[i].state != IN_USE)
-      samples->slots[i].state = FREE;
-  samples->start = MIN(draw, samples->n_draws);
-  samples->claimed = samples->delivered = 0;
-  samples->paused = FALSE;
-  g_cond_broadcast(&samples->work);
-  g_mutex_unlock(&samples->lock);
+  g_mutex_lock(&batches->lock);
+  batches->paused = TRUE;
+  while (batches->n_busy)
+    g_cond_wait(&batches->done, &batches->lock);
+  for (guint i = 0; i < batches->depth; i++)
+    if (batches->slots[i].state != IN_USE)
+      batches->slots[i].state = FREE;
+  batches->start = MIN(draw, batches->n_draws);
+  batches->claimed = batches->delivered = 0;
+  batches->paused = FALSE;
+  g_cond_broadcast(&batches->work);
+  g_mutex_unlock(&batches->lock);
 }
 
-static void free_slots(Samples *samples)
+static void free_slots(Batches *batches)
 {
-  for (guint i = 0; samples->slots && i < samples->depth; i++) {
-    g_free(samples->slots[i].tensors);
-    g_free(samples->slots[i].labels);
-    g_free(samples->slots[i].photographs);
-    g_free(samples->slots[i].usable);
+  for (guint i = 0; batches->slots && i < batches->depth; i++) {
+    g_free(batches->slots[i].tensors);
+    g_free(batches->slots[i].labels);
+    g_free(batches->slots[i].photographs);
+    g_free(batches->slots[i].usable);
   }
-  g_free(samples->slots);
+  g_free(batches->slots);
 }
 
-void samples_free(Samples **samples)
+void batches_free(Batches **batches)
 {
-  Samples *freeing = g_steal_pointer(samples);
+  Batches *freeing = g_steal_pointer(batches);
   if (!freeing)
     return;
   g_mutex_lock(&freeing->lock);

@@ -4,7 +4,7 @@
  * What a batch holds depends on the photographs, the options and the number of its first draw
  * alone, not on time, on the number of threads, or on what was drawn before: a photograph that
  * cannot be used is replaced by another that the draw's number chooses. A run is resumed with the
- * same options and samples_seek(). One thread uses a Samples; several may share a collection. */
+ * same options and batches_seek(). One thread uses a Batches; several may share a collection. */
 #pragma once
 
 #include "data/augment.h"
@@ -18,7 +18,7 @@ typedef struct {
   guint batch_size;                 /* images; default 32 */
   guint depth;                      /* batches in memory, those in use included; default 3 */
   guint threads;                    /* default 1 */
-} SamplesOptions;
+} BatchesOptions;
 
 typedef struct {
   guint n;                  /* images: batch_size, but for photographs that are drawn once */
@@ -29,31 +29,31 @@ typedef struct {
   guint64 next_draw; /* where to seek to, to go on behind this batch */
 } Batch;
 
-typedef struct _Samples Samples;
+typedef struct _Batches Batches;
 
 /* Starts making batches from draw 0.
- * @collection: must outlive the samples
+ * @collection: must outlive the batches
  * Returns: (transfer full): or NULL with COMMAND_ERROR_USAGE or _DATA (nothing to draw from),
  * VITGATE_ERROR_MEMORY, or G_THREAD_ERROR */
-Samples *samples_new(const Collection *collection, const SamplesOptions *options, GError **error);
+Batches *batches_new(const Collection *collection, const BatchesOptions *options, GError **error);
 
 /* Waits for the next batch, if it is not ready.
- * Returns: (transfer full): for samples_release(), or NULL: without @error, behind the last
+ * Returns: (transfer full): for batches_release(), or NULL: without @error, behind the last
  * photograph of those drawn once; with COMMAND_ERROR_DATA where no photograph can be used, _USAGE
  * where all batches are in use already, or VITGATE_ERROR_MEMORY */
-const Batch *samples_next(Samples *samples, GError **error);
+const Batch *batches_next(Batches *batches, GError **error);
 
 /* Gives the memory of *@batch, which may be NULL, back for another one. Nulls it. */
-void samples_release(const Batch **batch);
+void batches_release(const Batch **batch);
 
 /* The next batch will begin with draw number @draw. Batches in use stay as they are. */
-void samples_seek(Samples *samples, guint64 draw);
+void batches_seek(Batches *batches, guint64 draw);
 
-/* Ends the threads and frees all batches. Nulls *@samples, which may be NULL. */
-void samples_free(Samples **samples);
+/* Ends the threads and frees all batches. Nulls *@batches, which may be NULL. */
+void batches_free(Batches **batches);
 
-static inline void samples_cleanup(Samples *samples)
+static inline void batches_cleanup(Batches *batches)
 {
-  samples_free(&samples);
+  batches_free(&batches);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Samples, samples_cleanup)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Batches, batches_cleanup)

@@ -3,103 +3,104 @@
 #include "data/decode.h"
 
 /* What may wait: enough for a large batch of usual photographs, and not without bound for huge
- * ones. One sample may always wait, whatever its size. */
+ * ones. One photograph may always wait, whatever its size. */
 #define MAX_WAITING ((guint)64)
 #define MAX_BYTES   ((gsize)256 << 20)
 
-struct _Loader {
+struct _PhotoReader {
   const Dataset *dataset;
   guint *order;
   guint n;
   GThread *thread;
   GMutex lock; /* of all below */
   GCond changed;
-  GQueue ready; /* (element-type Sample) */
+  GQueue ready; /* (element-type DecodedPhotograph) */
   gsize ready_bytes;
   gboolean finished, cancelled;
 };
 
-static gsize sample_bytes(const Sample *sample)
+static gsize sample_bytes(const DecodedPhotograph *photograph)
 {
-  return sample->pixels ? gdk_pixbuf_get_byte_length(sample->pixels) : 0;
+  return photograph->pixels ? gdk_pixbuf_get_byte_length(photograph->pixels) : 0;
 }
 
-static Sample *make_sample(const Dataset *dataset, guint index)
+static DecodedPhotograph *make_sample(const Dataset *dataset, guint index)
 {
-  Sample *sample = g_new0(Sample, 1);
-  sample->index = index;
-  g_autoptr(GBytes) file = dataset_load(dataset, index, &sample->error);
+  DecodedPhotograph *photograph = g_new0(DecodedPhotograph, 1);
+  photograph->index = index;
+  g_autoptr(GBytes) file = dataset_load(dataset, index, &photograph->error);
   if (file)
-    sample->pixels = decode_pixels(file, &sample->error);
-  return sample;
+    photograph->pixels = decode_pixels(file, &photograph->error);
+  return photograph;
 }
 
-static gboolean has_room(const Loader *loader, gsize n_bytes)
+static gboolean has_room(const PhotoReader *reader, gsize n_bytes)
 {
-  return loader->ready.length == 0 ||
-         (loader->ready.length < MAX_WAITING && loader->ready_bytes + n_bytes <= MAX_BYTES);
+  return reader->ready.length == 0 ||
+         (reader->ready.length < MAX_WAITING && reader->ready_bytes + n_bytes <= MAX_BYTES);
 }
 
 static gpointer read_ahead(gpointer data)
 {
-  Loader *loader = data;
+  PhotoReader *reader = data;
   gboolean cancelled = FALSE;
-  for (guint i = 0; i < loader->n && !cancelled; i++) {
-    Sample *sample = make_sample(loader->dataset, loader->order ? loader->order[i] : i);
-    g_mutex_lock(&loader->lock);
-    while (!loader->cancelled && !has_room(loader, sample_bytes(sample)))
-      g_cond_wait(&loader->changed, &loader->lock);
-    loader->ready_bytes += sample_bytes(sample);
-    g_queue_push_tail(&loader->ready, sample);
-    cancelled = loader->cancelled;
-    g_cond_signal(&loader->changed);
-    g_mutex_unlock(&loader->lock);
+  for (guint i = 0; i < reader->n && !cancelled; i++) {
+    DecodedPhotograph *photograph =
+        make_sample(reader->dataset, reader->order ? reader->order[i] : i);
+    g_mutex_lock(&reader->lock);
+    while (!reader->cancelled && !has_room(reader, sample_bytes(photograph)))
+      g_cond_wait(&reader->changed, &reader->lock);
+    reader->ready_bytes += sample_bytes(photograph);
+    g_queue_push_tail(&reader->ready, photograph);
+    cancelled = reader->cancelled;
+    g_cond_signal(&reader->changed);
+    g_mutex_unlock(&reader->lock);
   }
-  g_mutex_lock(&loader->lock);
-  loader->finished = TRUE;
-  g_cond_signal(&loader->changed);
-  g_mutex_unlock(&loader->lock);
+  g_mutex_lock(&reader->lock);
+  reader->finished = TRUE;
+  g_cond_signal(&reader->changed);
+  g_mutex_unlock(&reader->lock);
   return NULL;
 }
 
-Loader *loader_new(const Dataset *dataset, const guint *order, guint n)
+PhotoReader *photo_reader_new(const Dataset *dataset, const guint *order, guint n)
 {
-  Loader *loader = g_new0(Loader, 1);
-  loader->dataset = dataset;
-  loader->order = order ? g_memdup2(order, n * sizeof *order) : NULL;
-  loader->n = order ? n : dataset->photographs->len;
-  g_mutex_init(&loader->lock);
-  g_cond_init(&loader->changed);
-  g_queue_init(&loader->ready);
-  loader->thread = g_thread_new("vitgate-loader", read_ahead, loader);
-  return loader;
+  PhotoReader *reader = g_new0(PhotoReader, 1);
+  reader->dataset = dataset;
+  reader->order = order ? g_memdup2(order, n * sizeof *order) : NULL;
+  reader->n = order ? n : dataset->photographs->len;
+  g_mutex_init(&reader->lock);
+  g_cond_init(&reader->changed);
+  g_queue_init(&reader->ready);
+  reader->thread = g_thread_new("vitgate-reader", read_ahead, reader);
+  return reader;
 }
 
-Sample *loader_next(Loader *loader)
+DecodedPhotograph *photo_reader_next(PhotoReader *reader)
 {
-  g_mutex_lock(&loader->lock);
-  while (loader->ready.length == 0 && !loader->finished)
-    g_cond_wait(&loader->changed, &loader->lock);
-  Sample *sample = g_queue_pop_head(&loader->ready);
-  if (sample)
-    loader->ready_bytes -= sample_bytes(sample);
-  g_cond_signal(&loader->changed);
-  g_mutex_unlock(&loader->lock);
-  return sample;
+  g_mutex_lock(&reader->lock);
+  while (reader->ready.length == 0 && !reader->finished)
+    g_cond_wait(&reader->changed, &reader->lock);
+  DecodedPhotograph *photograph = g_queue_pop_head(&reader->ready);
+  if (photograph)
+    reader->ready_bytes -= sample_bytes(photograph);
+  g_cond_signal(&reader->changed);
+  g_mutex_unlock(&reader->lock);
+  return photograph;
 }
 
-void sample_free(Sample *sample)
+void decoded_photograph_free(DecodedPhotograph *photograph)
 {
-  if (!sample)
+  if (!photograph)
     return;
-  g_clear_object(&sample->pixels);
-  g_clear_error(&sample->error);
-  g_free(sample);
+  g_clear_object(&photograph->pixels);
+  g_clear_error(&photograph->error);
+  g_free(photograph);
 }
 
-void loader_free(Loader **loader)
+void photo_reader_free(PhotoReader **reader)
 {
-  Loader *freeing = g_steal_pointer(loader);
+  PhotoReader *freeing = g_steal_pointer(reader);
   if (!freeing)
     return;
   g_mutex_lock(&freeing->lock);
@@ -107,7 +108,7 @@ void loader_free(Loader **loader)
   g_cond_signal(&freeing->changed);
   g_mutex_unlock(&freeing->lock);
   g_thread_join(freeing->thread);
-  g_queue_clear_full(&freeing->ready, (GDestroyNotify)sample_free);
+  g_queue_clear_full(&freeing->ready, (GDestroyNotify)decoded_photograph_free);
   g_mutex_clear(&freeing->lock);
   g_cond_clear(&freeing->changed);
   g_free(freeing->order);

@@ -1,5 +1,5 @@
 /* Photographs, read and decoded ahead of their use in a thread of its own and handed over in the
- * order asked for. One thread uses a loader. */
+ * order asked for. One thread uses a reader. */
 #pragma once
 
 #include <gdk-pixbuf/gdk-pixbuf.h>
@@ -10,27 +10,27 @@ typedef struct {
   guint index;       /* of the photograph in its dataset */
   GdkPixbuf *pixels; /* NULL: it cannot be used, and @error says why */
   GError *error;
-} Sample;
+} DecodedPhotograph;
 
-typedef struct _Loader Loader;
+typedef struct _PhotoReader PhotoReader;
 
-/* @dataset: must outlive the loader
+/* @dataset: must outlive the reader
  * @order: (array length=n) (nullable): photographs in the order wanted; NULL: all, in their order
  * Returns: (transfer full) */
-Loader *loader_new(const Dataset *dataset, const guint *order, guint n);
+PhotoReader *photo_reader_new(const Dataset *dataset, const guint *order, guint n);
 
 /* Waits for the next photograph.
  * Returns: (transfer full) (nullable): NULL after the last one */
-Sample *loader_next(Loader *loader);
+DecodedPhotograph *photo_reader_next(PhotoReader *reader);
 
-void sample_free(Sample *sample);
+void decoded_photograph_free(DecodedPhotograph *photograph);
 
-/* Ends the thread, whether or not all was read. Nulls *@loader, which may be NULL. */
-void loader_free(Loader **loader);
+/* Ends the thread, whether or not all was read. Nulls *@reader, which may be NULL. */
+void photo_reader_free(PhotoReader **reader);
 
-static inline void loader_cleanup(Loader *loader)
+static inline void photo_reader_cleanup(PhotoReader *reader)
 {
-  loader_free(&loader);
+  photo_reader_free(&reader);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Loader, loader_cleanup)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Sample, sample_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PhotoReader, photo_reader_cleanup)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DecodedPhotograph, decoded_photograph_free)

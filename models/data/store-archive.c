@@ -1,14 +1,15 @@
+#include "data/store-archive.h"
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/command-error.h"
+#include "base/regular-file.h"
 #include "data/decode.h"
-#include "data/store.h"
 
 /* What of an archive that must be unpacked as a whole may stay in memory. */
 #define MAX_UNPACKED (G_GUINT64_CONSTANT(4) << 30)
@@ -210,15 +211,10 @@ gboolean store_list_archive(Store *store, GError **error)
 {
   struct stat status;
   store->load = load;
-  /* Not blocking: a named pipe would wait for a writer. */
-  store->fd = open(store->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (store->fd < 0 || fstat(store->fd, &status)) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: %s", store->path, g_strerror(errno));
-    return FALSE;
-  }
-  if (!S_ISREG(status.st_mode)) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: is neither a file nor a folder",
-                store->path);
+  store->fd = vitgate__regular_file_open(store->path, &status);
+  if (store->fd < 0) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: %s", store->path,
+                errno == ENOTSUP ? "is neither a file nor a folder" : g_strerror(errno));
     return FALSE;
   }
   g_autofree Cursor *cursor = g_new(Cursor, 1);

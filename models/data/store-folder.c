@@ -1,10 +1,13 @@
+#include "data/store-folder.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/command-error.h"
+#include "base/regular-file.h"
 #include "data/decode.h"
-#include "data/store.h"
 
 /* Folders inside folders; more is a mistake, such as the root of a file system. */
 #define MAX_DEPTH 32
@@ -55,23 +58,22 @@ static gboolean walk(Store *store, const char *below, FolderId *above, guint dep
 GBytes *store_read_file(const char *path, GError **error)
 {
   struct stat status;
-  if (stat(path, &status)) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "cannot be read: %s", g_strerror(errno));
-    return NULL;
-  }
-  if (!S_ISREG(status.st_mode) || (guint64)status.st_size > DECODE_MAX_FILE) {
+  const int fd = vitgate__regular_file_open(path, &status);
+  const gboolean special = fd < 0 && (errno == EISDIR || errno == ENOTSUP);
+  if (special || (fd >= 0 && (guint64)status.st_size > DECODE_MAX_FILE)) {
+    if (fd >= 0)
+      close(fd);
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "is no file of at most %u MB",
                 (guint)(DECODE_MAX_FILE >> 20));
     return NULL;
   }
-  char *bytes;
-  gsize n_bytes;
-  g_autoptr(GError) wrong = NULL;
-  if (!g_file_get_contents(path, &bytes, &n_bytes, &wrong)) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "cannot be read: %s", wrong->message);
-    return NULL;
-  }
-  return g_bytes_new_take(bytes, n_bytes);
+  const gsize size = fd < 0 ? 0 : (gsize)status.st_size;
+  char *bytes = fd < 0 ? NULL : vitgate__regular_file_take(fd, size);
+  if (!bytes)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "cannot be read: %s", g_strerror(errno));
+  if (fd >= 0)
+    close(fd);
+  return bytes ? g_bytes_new_take(bytes, size) : NULL;
 }
 
 static GBytes *load(const Store *store, const StoredFile *file, GError **error)

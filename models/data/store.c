@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "base/command-error.h"
+#include "data/store-archive.h"
+#include "data/store-folder.h"
 
 static void free_file(gpointer data)
 {
@@ -13,15 +15,6 @@ static void free_file(gpointer data)
   g_free(file->name);
   g_clear_pointer(&file->bytes, g_bytes_unref);
   g_free(file);
-}
-
-void store_add(Store *store, const char *name, guint64 offset, GBytes *bytes)
-{
-  StoredFile *file = g_new0(StoredFile, 1);
-  file->name = g_strdup(name);
-  file->offset = offset;
-  file->bytes = bytes;
-  g_ptr_array_add(store->files, file);
 }
 
 static int compare_names(gconstpointer a, gconstpointer b)

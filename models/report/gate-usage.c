@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "base/regular-file.h"
 #include "file/json.h"
 
 gboolean gate_usage_has_module(const VitgateModelInfo *model, guint m)
@@ -48,10 +49,10 @@ double *gate_usage_parse(JsonObject *object, const VitgateModelInfo *model)
 
 double *gate_usage_read(const char *path, const VitgateModelInfo *model, GError **error)
 {
-  g_autofree char *text = NULL;
   gsize length;
   g_autoptr(GError) failure = NULL;
-  if (!g_file_get_contents(path, &text, &length, &failure)) {
+  g_autofree char *text = vitgate__regular_file_read(path, &length, &failure);
+  if (!text) {
     g_set_error_literal(error, COMMAND_ERROR, COMMAND_ERROR_IO, failure->message);
     return NULL;
   }

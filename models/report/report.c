@@ -80,3 +80,15 @@ void report_setting(JsonBuilder *builder, const VitgateModelInfo *model, const c
   report_count(builder, "threads", threads);
   report_count(builder, "batch_size", batch_size);
 }
+
+static int compare_doubles(gconstpointer a, gconstpointer b)
+{
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+double report_quantile(GArray *values, double fraction)
+{
+  g_array_sort(values, compare_doubles);
+  return g_array_index(values, double, (guint)(fraction * (values->len - 1) + 0.5));
+}

@@ -17,6 +17,12 @@ void report_null(JsonBuilder *builder, const char *name);
 /* @values: [n] */
 void report_numbers(JsonBuilder *builder, const char *name, const double *values, guint n);
 
+/* Sorts @values, which must not be empty.
+ * @values: (element-type double)
+ * @fraction: 0 for the minimum, 0.5 for the median, 1 for the maximum
+ * Returns: the value at that place */
+double report_quantile(GArray *values, double fraction);
+
 /* Opens an object as the member @name of the one that is open. */
 void report_begin(JsonBuilder *builder, const char *name);
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "file/json.h"
 #include "report/gate-usage.h"
 

@@ -4,15 +4,15 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "kernels/int8.h"
 
-#define MAX_INT8    127
 #define MAX_FLOAT16 65504.0f
 #define MAX_BF16    0x1.fep127f
 
-Storage *storage_new(VitgatePrecision precision)
+EncodedTensors *encoded_tensors_new(VitgatePrecision precision)
 {
-  Storage *storage = g_new(Storage, 1);
-  *storage = (Storage){
+  EncodedTensors *storage = g_new(EncodedTensors, 1);
+  *storage = (EncodedTensors){
     .precision = precision,
     .tensors = g_array_new(FALSE, FALSE, sizeof(Tensor)),
     .owned = g_ptr_array_new_with_free_func(g_free),
@@ -20,9 +20,9 @@ Storage *storage_new(VitgatePrecision precision)
   return storage;
 }
 
-void storage_free(Storage **storage)
+void encoded_tensors_free(EncodedTensors **storage)
 {
-  Storage *s = g_steal_pointer(storage);
+  EncodedTensors *s = g_steal_pointer(storage);
   if (!s)
     return;
   g_array_unref(s->tensors);
@@ -30,14 +30,14 @@ void storage_free(Storage **storage)
   g_free(s);
 }
 
-gboolean storage_parse(const char *name, VitgatePrecision *precision, GError **error)
+gboolean encoded_tensors_parse(const char *name, VitgatePrecision *precision, GError **error)
 {
   if (vitgate_precision_parse(name, precision, NULL) && *precision != VITGATE_PRECISION_AUTO)
     return TRUE;
   return command_fail(error, "--precision is \"%s\", expected float32, bf16 or int8", name);
 }
 
-const char *storage_name(VitgatePrecision precision)
+const char *encoded_tensors_name(VitgatePrecision precision)
 {
   return precision == VITGATE_PRECISION_BF16 ? "bfloat16" : vitgate_precision_name(precision);
 }
@@ -93,21 +93,19 @@ static guint16 float_to_half(float value)
   return (guint16)(sign >> 16 | u.bits);
 }
 
+/* Rounds as the engine does when it loads float weights, so that both get the same integers. A
+ * scale in a file is positive: a row of zeros has the scale 1. */
 static void convert_to_int8(gint8 *out, float *scales, const float *values, gsize rows,
                             gsize columns)
 {
-  for (gsize r = 0; r < rows; r++, values += columns, out += columns) {
-    float most = 0;
-    for (gsize i = 0; i < columns; i++)
-      most = MAX(most, fabsf(values[i]));
-    scales[r] = most / MAX_INT8 > 0 ? most / MAX_INT8 : 1;
-    for (gsize i = 0; i < columns; i++)
-      out[i] = (gint8)lrintf(CLAMP(values[i] / scales[r], -MAX_INT8, MAX_INT8));
-  }
+  vitgate__int8_kernels()->quantize_rows(out, scales, values, columns, (guint)rows, (guint)columns);
+  for (gsize r = 0; r < rows; r++)
+    if (scales[r] == 0)
+      scales[r] = 1;
 }
 
 /* Returns: (transfer none): memory for the data of the tensor that it adds */
-static gpointer add_tensor(Storage *storage, const char *name, TensorType type,
+static gpointer add_tensor(EncodedTensors *storage, const char *name, TensorType type,
                            const guint64 *shape, guint n_dims)
 {
   Tensor tensor = { .name = name, .type = type, .n_dims = n_dims };
@@ -121,8 +119,8 @@ static gpointer add_tensor(Storage *storage, const char *name, TensorType type,
   return data;
 }
 
-void storage_add(Storage *storage, const char *name, const guint64 *shape, guint n_dims,
-                 const float *values)
+void encoded_tensors_add(EncodedTensors *storage, const char *name, const guint64 *shape,
+                         guint n_dims, const float *values)
 {
   gsize n = 1;
   for (guint i = 0; i < n_dims; i++)
@@ -145,13 +143,13 @@ void storage_add(Storage *storage, const char *name, const guint64 *shape, guint
   }
 }
 
-void storage_round(VitgatePrecision precision, const char *name, const guint64 *shape, guint n_dims,
-                   float *values)
+void encoded_tensors_round(VitgatePrecision precision, const char *name, const guint64 *shape,
+                           guint n_dims, float *values)
 {
-  g_autoptr(Storage) storage = storage_new(precision);
-  storage_add(storage, name, shape, n_dims, values);
+  g_autoptr(EncodedTensors) storage = encoded_tensors_new(precision);
+  encoded_tensors_add(storage, name, shape, n_dims, values);
   const Tensor *tensor = &g_array_index(storage->tensors, Tensor, 0);
-  vitgate__tensor_to_float(values, tensor);
+  vitgate__tensor_to_float(values, tensor, NULL); /* it is in memory */
   if (tensor->type != TENSOR_I8)
     return;
   const float *scales = tensor[1].data;

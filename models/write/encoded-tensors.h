@@ -10,33 +10,33 @@ typedef struct {
   VitgatePrecision precision; /* not auto */
   GArray *tensors;            /* Tensor */
   GPtrArray *owned;           /* what they point to */
-} Storage;
+} EncodedTensors;
 
-Storage *storage_new(VitgatePrecision precision);
+EncodedTensors *encoded_tensors_new(VitgatePrecision precision);
 
 /* Nulls *@storage, which may be NULL. */
-void storage_free(Storage **storage);
+void encoded_tensors_free(EncodedTensors **storage);
 
 /* Reads the value of --precision.
  * Returns: FALSE with COMMAND_ERROR_USAGE */
-gboolean storage_parse(const char *name, VitgatePrecision *precision, GError **error);
+gboolean encoded_tensors_parse(const char *name, VitgatePrecision *precision, GError **error);
 
 /* The precision's name in a file's description. */
-const char *storage_name(VitgatePrecision precision);
+const char *encoded_tensors_name(VitgatePrecision precision);
 
 /* Adds a tensor; behind one of integers the scales of its rows, chosen so that the largest value of
  * a row is 127. bf16 is rounded to nearest, ties to even.
  * @name: must outlive the storage
  * @values: [shape] */
-void storage_add(Storage *storage, const char *name, const guint64 *shape, guint n_dims,
-                 const float *values);
+void encoded_tensors_add(EncodedTensors *storage, const char *name, const guint64 *shape,
+                         guint n_dims, const float *values);
 
 /* Rounds a tensor's values to those that a file will hold. */
-void storage_round(VitgatePrecision precision, const char *name, const guint64 *shape, guint n_dims,
-                   float *values);
+void encoded_tensors_round(VitgatePrecision precision, const char *name, const guint64 *shape,
+                           guint n_dims, float *values);
 
-static inline void storage_cleanup(Storage *storage)
+static inline void encoded_tensors_cleanup(EncodedTensors *storage)
 {
-  storage_free(&storage);
+  encoded_tensors_free(&storage);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Storage, storage_cleanup)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(EncodedTensors, encoded_tensors_cleanup)

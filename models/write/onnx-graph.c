@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "file/architecture.h"
 #include "write/onnx-nodes.h"
 #include "write/onnx-stem.h"
 #include "write/protobuf.h"
@@ -33,14 +34,33 @@ static const char *mlp(OnnxGraph *g, const char *x, guint b)
   return onnx_mlp(g, x, fc1, fc2);
 }
 
-/* [batch, patches, dim] */
-static const char *embed_patches(OnnxGraph *g)
+/* [batch, patches, dim]
+ * @image: [batch, 3, image_size, image_size] */
+static const char *embed_patches(OnnxGraph *g, const char *image)
 {
   const Description *d = g->d;
   const char *weight = onnx_weight(g, "patch_embed.proj", "weight");
   const char *bias = onnx_weight(g, "patch_embed.proj", "bias");
-  const char *x = onnx_convolution(g, "image", weight, bias, d->patch_size, d->patch_size, 0, 1);
+  const char *x = onnx_convolution(g, image, weight, bias, d->patch_size, d->patch_size, 0, 1);
   return onnx_tokens_of(g, x, d->dim);
+}
+
+/* A family's way from the image to the tokens of its patches. A new family gets a row here. */
+static const struct {
+  const char *family;
+  const char *(*embed)(OnnxGraph *g, const char *image);
+} embeddings[] = { { "vit", embed_patches }, { "t2t", onnx_stem } };
+
+static const char *embed_image(OnnxGraph *g)
+{
+  for (guint i = 0; i < G_N_ELEMENTS(embeddings); i++)
+    if (g_str_equal(embeddings[i].family, g->d->family->name))
+      return embeddings[i].embed(g, "image");
+  g->failed = TRUE;
+  g_set_error(g->error, VITGATE_ERROR, VITGATE_ERROR_UNSUPPORTED,
+              "%s: models of family %s cannot be exported as ONNX",
+              vitgate__safetensors_get_path(g->file), g->d->family->name);
+  return "image";
 }
 
 /* [batch, tokens, dim]; the tokens before the patches are added to zeros, to be one for each
@@ -49,7 +69,7 @@ static const char *embed(OnnxGraph *g)
 {
   static const gint64 first[] = { 0 };
   const Description *d = g->d;
-  const char *x = d->stem ? onnx_stem(g, "image") : embed_patches(g);
+  const char *x = embed_image(g);
   const char *one = onnx_gather(g, x, onnx_ints(g, first, 1), 1);
   const char *zeros = onnx_binary(g, "Mul", one, onnx_scalar(g, 0));
   const char *cls = onnx_binary(g, "Add", zeros, onnx_weight(g, "cls_token", NULL));

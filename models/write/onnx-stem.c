@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "network/families/t2t.h"
+#include "network/families/t2t-stem.h"
 
 /* Of a soft split: squares of @size every @stride, zeros around. */
 typedef struct {
@@ -67,8 +67,8 @@ static const char *perform(OnnxGraph *g, const char *kqv, const char *prefix)
 static const char *attend(OnnxGraph *g, const char *x, guint stage)
 {
   const Description *d = g->d;
-  const gboolean performer = d->stem == STEM_PERFORMER;
-  const double n_values = vitgate__description_split(d, stage).n_values;
+  const gboolean performer = vitgate__t2t_is_performer(d);
+  const double n_values = vitgate__t2t_split(d, stage).n_values;
   g_autofree char *prefix = g_strdup_printf("tokens_to_token.attention%u", stage + 1);
   g_autofree char *norm1 = g_strconcat(prefix, ".norm1", NULL);
   g_autofree char *norm2 = g_strconcat(prefix, ".norm2", NULL);

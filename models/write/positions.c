@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "file/architecture.h"
 #include "file/weights.h"
 #include "image/resample.h"
 
@@ -42,18 +43,9 @@ gboolean vitgate__positions_interpolate(float *out, guint new_side, const float 
 
 /* ---- Memory ---- */
 
-/* A stem's tokens; and what a performer keeps of them, or queries, keys and values, and what of
- * these is packed. */
-static double stem_values(const Description *d)
-{
-  const double tokens = vitgate__description_split(d, 0).n_tokens;
-  if (!d->stem)
-    return 0;
-  return tokens * (d->token_dim + (d->stem == STEM_PERFORMER ? d->n_features : 5 * d->token_dim));
-}
-
-/* Of one image on one thread: tokens, their queries, keys and values, what of these is packed, the
- * image, and the cosines of all pairs of tokens that may merge. */
+/* Estimates the memory of a session with one image on one thread: the tokens, their queries, keys
+ * and values, what of these is packed, the image, the cosines of all pairs of tokens that may
+ * merge, and the stem's work. */
 static double session_bytes(const Description *d)
 {
   const double tokens = vitgate__description_n_tokens(d), pixels = d->image_size;
@@ -61,8 +53,10 @@ static double session_bytes(const Description *d)
   for (guint b = 0; b < d->depth; b++)
     heads = MAX(heads, d->blocks[b].heads);
   const double width = (double)heads * d->head_dim;
-  return sizeof(float) * (tokens * (2 * d->dim + 5 * width) + tokens * tokens / 4 +
-                          3 * pixels * pixels + stem_values(d));
+  const double stem =
+      d->family->work_size ? (double)d->family->work_size(d, VITGATE_PRECISION_FLOAT32) : 0;
+  return sizeof(float) *
+         (tokens * (2 * d->dim + 5 * width) + tokens * tokens / 4 + 3 * pixels * pixels + stem);
 }
 
 static gboolean check_memory(const Description *d, const char *path, GError **error)

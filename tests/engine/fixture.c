@@ -58,12 +58,29 @@ char *fixture_golden(const char *prefix, const char *name)
   return g_build_filename(goldens, file, NULL);
 }
 
+void fixture_read_tensors(Safetensors *file)
+{
+  g_autoptr(GError) error = NULL;
+  guint n;
+  const Tensor *tensors = vitgate__safetensors_list(file, &n);
+  g_autoptr(GArray) read = g_array_new(FALSE, FALSE, sizeof(Tensor));
+  g_array_append_vals(read, tensors, n);
+  for (guint i = 0; i < n; i++) {
+    Tensor *tensor = &g_array_index(read, Tensor, i);
+    gpointer data = vitgate__safetensors_allocate(file, tensor->name, tensor->n_bytes, &error);
+    assert_success(data && vitgate__tensor_copy(data, tensor, &error), error);
+    tensor->data = data;
+  }
+  assert_success(vitgate__safetensors_replace(file, read, &error), error);
+}
+
 Safetensors *fixture_open_golden(const char *prefix, const char *name)
 {
   g_autoptr(GError) error = NULL;
   g_autofree char *path = fixture_golden(prefix, name);
   Safetensors *file = vitgate__safetensors_open(path, &error);
   assert_success(file, error);
+  fixture_read_tensors(file);
   return file;
 }
 

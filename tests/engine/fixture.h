@@ -1,6 +1,6 @@
-/* fixture.h: what the engine's test programs share.
+/* Helpers shared by the engine's test programs.
  *
- * Environment, set by meson: VITGATE_GOLDENS is the path of tests/reference/goldens. */
+ * meson sets the environment variable VITGATE_GOLDENS to the path of tests/reference/goldens. */
 #pragma once
 
 #include <check.h>
@@ -9,71 +9,77 @@
 #include "file/safetensors.h"
 #include "vitgate.h"
 
-/* Of logits, against a reference in double precision. The project promises 1e-3. Float32 here makes
- * 3e-6; some room above that is for other instruction sets, and still tells an approximate formula
- * from the right one. */
+/* Maximum error of logits against a reference in double precision. The project promises 1e-3.
+ * float32 has errors of 3e-6. The rest is room for other instruction sets; an approximate formula
+ * still fails. */
 #define LOGIT_TOLERANCE 5e-5
 
-/* Of logits of one image on other numbers of threads, which may part the rows otherwise, and so add
- * in another order: some roundings of logits, which lie below 10. */
+/* Maximum difference between the logits of an image on different numbers of threads. Threads may
+ * divide the rows differently and so add in another order: some roundings of logits below 10. */
 #define ORDER_TOLERANCE 1e-5
 
-/* Of costs, relatively: sums of whole numbers in double, in another order. */
+/* Maximum relative error of costs: sums of integers in double, added in another order. */
 #define COUNT_TOLERANCE 1e-9
 
-/* Runs the cases, a NULL at their end, and removes the folder that they wrote to.
- * Returns: the exit status of main() */
+/* Runs the test cases, which end with NULL, and removes the folder that they wrote to.
+ * Returns: the exit status for main() */
 int fixture_run(const char *name, TCase *first, ...) G_GNUC_NULL_TERMINATED;
 
-/* Returns: (transfer full): the path of @name in the program's own folder */
+/* Returns: (transfer full): the path of @name in the test program's temporary folder */
 char *fixture_path(const char *name);
 
-/* Returns: (transfer full): fixture_path(), where @n_bytes are written to */
+/* Writes @n_bytes to fixture_path().
+ * Returns: (transfer full): the path */
 char *fixture_write(const char *name, gconstpointer data, gsize n_bytes);
 
 /* Returns: (transfer full): the path of the golden file @prefix-@name */
 char *fixture_golden(const char *prefix, const char *name);
 
-/* Returns: (transfer full): that file, opened */
+/* Reads all tensors of @file, so that tests can read their data. */
+void fixture_read_tensors(Safetensors *file);
+
+/* Opens such a file and reads its tensors.
+ * Returns: (transfer full): the file */
 Safetensors *fixture_open_golden(const char *prefix, const char *name);
 
-/* Returns: (transfer full): the model in the file @path */
+/* Returns: (transfer full): the model in file @path */
 VitgateModel *fixture_open_model(const char *path);
 
 /* Returns: (transfer full): the golden model @name */
 VitgateModel *fixture_model(const char *name);
 
-/* Returns: (transfer full): a session of @model, in which each image decides for itself */
+/* Returns: (transfer full): a session of @model in which gates decide for each image separately */
 VitgateSession *fixture_session(VitgateModel *model, guint threads, guint max_batch);
 
-/* Returns: (transfer full): a session of @model with these options */
+/* Returns: (transfer full): a session of @model with @options */
 VitgateSession *fixture_session_with(VitgateModel *model, const VitgateSessionOptions *options);
 
 /* Runs the network.
  * @tensors: [n][3][image_size][image_size]
- * Returns: (transfer none): [n], until the session's next call */
+ * Returns: (transfer none): [n], valid until the session's next call */
 const VitgateResult *fixture_forward(VitgateSession *session, const float *tensors, guint n);
 
-/* The next of a fixed row of random numbers; *@state starts as anything but 0. */
+/* Returns: the next number of a fixed pseudo-random sequence
+ * @state: (inout): any value but 0 to start with */
 guint32 fixture_random(guint32 *state);
 
-/* The same, evenly between @low and @high. */
+/* Returns: the next number, uniform between @low and @high */
 float fixture_uniform(guint32 *state, float low, float high);
 
-/* Sets @n values to such numbers. */
+/* Fills @values with @n uniform numbers. */
 void fixture_fill(float *values, gsize n, float low, float high, guint32 *state);
 
-/* Returns: (transfer full): @n such numbers from -2 to 2, for tensors of images */
+/* Returns: (transfer full): @n uniform numbers from -2 to 2, for the tensors of images */
 float *fixture_tensors(guint32 seed, gsize n);
 
-/* ck_assert_msg() for inner loops: libcheck's own writes every success to a file. */
+/* Like ck_assert_msg(), for inner loops: libcheck's macro writes every success to a file. */
 #define assert_each(condition, ...)                                                                \
   do {                                                                                             \
     if (!(condition))                                                                              \
       ck_abort_msg(__VA_ARGS__);                                                                   \
   } while (0)
 
-/* @error is set to @expected and its message holds @part; clears it. */
+/* Checks that @error has the code @expected and a message that contains @part, and clears it. */
 #define assert_error(error, expected, part)                                                        \
   do {                                                                                             \
     ck_assert_msg((error) != NULL, "no error, expected %d with \"%s\"", expected, part);           \
@@ -84,6 +90,6 @@ float *fixture_tensors(guint32 seed, gsize n);
     g_clear_error(&(error));                                                                       \
   } while (0)
 
-/* What was asked for came, and no error. */
+/* Checks that a call returned a value and no error. */
 #define assert_success(value, error)                                                               \
   ck_assert_msg((value) && !(error), "failed: %s", (error) ? (error)->message : "without an error")

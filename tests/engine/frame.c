@@ -59,7 +59,7 @@ guint frame_rows(const Frame *frame, guint c)
   return (frame->image.height + per - 1) / per;
 }
 
-/* The first component that has samples in the plane. */
+/* Returns: the first component that has samples in the plane */
 static guint component_of(const Frame *frame, guint plane)
 {
   guint c = 0;

@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #define PATTERN 0x5a
-/* How far beside the array the pattern is laid and looked at: more than any vector. */
+/* Bytes of pattern that are written and checked beside the array: more than any vector. */
 #define REACH 256
 
 struct _Guarded {
-  guint8 *mapping; /* a forbidden page, memory, a forbidden page */
-  gsize size;      /* of the memory */
+  guint8 *mapping; /* a forbidden page, the memory, a forbidden page */
+  gsize size;      /* of the memory in the middle */
   gsize page;
   guint8 *array;
   gsize n_bytes;

@@ -1,10 +1,14 @@
 #include "model-file.h"
+#include "file/architecture.h"
+#include "file/description-json.h"
+#include "file/tensor-specs.h"
+#include "network/families/families.h"
 
 #include "fixture.h"
 
 struct _ModelFile {
   GArray *tensors;       /* Tensor, owning name and data */
-  JsonNode *description; /* NULL where text is used */
+  JsonNode *description; /* NULL if text is used instead */
   char *text;
 };
 
@@ -65,6 +69,7 @@ ModelFile *model_file_new(const Description *description)
 ModelFile *model_file_tiny(void)
 {
   Description d = {
+    .family = &vitgate__family_vit,
     .name = "tiny",
     .image_size = 4,
     .patch_size = 2,

@@ -5,7 +5,7 @@
 
 #include "fixture.h"
 
-/* One image on its way. */
+/* One image on its way through the network. */
 typedef struct {
   ModelFile *file;
   const Description *d;
@@ -101,7 +101,7 @@ static void embed(State *s, const float *tensor)
     s->size[t] = 1;
 }
 
-/* Lowers the image's margin to the distance from @a to @b. */
+/* Lowers the image's margin to the distance between @a and @b. */
 static void note_margin(State *s, double a, double b)
 {
   s->out->margin = MIN(s->out->margin, fabs(a - b));
@@ -118,7 +118,7 @@ static double cosine(const double *a, const double *b, guint n)
   return dot / sqrt(of_a * of_b);
 }
 
-/* Returns: the token that patch token @t goes into, itself where it stays
+/* Returns: the token that patch token @t merges into, or @t if it does not merge
  * @keys: [n_tokens][n] */
 static guint find_target(State *s, const double *keys, guint n, guint t, double threshold)
 {
@@ -164,7 +164,7 @@ static void merge(State *s, const double *keys, guint n, double threshold)
     }
 }
 
-/* out[width], a row of heads, of one query */
+/* out[width] = attention of all heads for one query */
 static void attend(State *s, double *out, const double *q, const double *k, const double *v,
                    guint heads)
 {
@@ -305,7 +305,8 @@ static void weigh(State *s, guint b, gboolean mlp)
   s->out->macs += 16.0 * 2 * dim + 16;
 }
 
-/* Image @i's group is open where the mean of its members' logits and the bias are above zero. */
+/* Returns: whether the module runs for image @i: whether the mean logit of its group plus the bias
+ * is above zero */
 static gboolean decide(State *states, guint n, guint i, guint module,
                        const ReferenceSettings *settings)
 {
@@ -394,8 +395,8 @@ void reference_free(ReferenceImage *images, guint n)
 static void check_image(const VitgateResult *found, const ReferenceImage *expected,
                         const Description *d, double least_margin, const char *what)
 {
-  assert_each(expected->margin > least_margin, "%s: the test's images are too close: %g", what,
-              expected->margin);
+  assert_each(expected->margin > least_margin,
+              "%s: the test's images are too close to a decision: %g", what, expected->margin);
   for (guint m = 0; m < 2 * d->depth; m++)
     assert_each(found->modules[m] == expected->modules[m], "%s, module %u: %u, expected %u", what,
                 m, found->modules[m], expected->modules[m]);
@@ -440,8 +441,8 @@ static int compare(gconstpointer a, gconstpointer b)
   return (x > y) - (x < y);
 }
 
-/* Parts the images in the widest of the three gaps in their midst; not in its middle, where the
- * mean of the two beside it would be zero. */
+/* Splits the images at the widest of the three gaps around their median, but not at the middle of
+ * the gap, where the mean of the two logits beside it would be zero. */
 static void balance(ModelFile *file, guint module, const ReferenceImage *images, guint n)
 {
   g_autofree char *name =

@@ -1,5 +1,5 @@
-/* reference.h: the network in plain double precision, as FORMAT.md and merge.h define it. It counts
- * the multiply-adds of matrices as it does them. */
+/* A reference of the network in double precision, as FORMAT.md and merge.h define it. It counts
+ * multiply-adds of matrices as it computes them. */
 #pragma once
 
 #include "model-file.h"
@@ -7,28 +7,29 @@
 
 #define REFERENCE_MAX_DEPTH 8
 
-/* How a call decides. */
+/* Settings of one call. */
 typedef struct {
   double gate_bias;
-  double thresholds[REFERENCE_MAX_DEPTH]; /* by block; 1 or more: no token merges */
+  double thresholds[REFERENCE_MAX_DEPTH]; /* by block; 1 or more: no tokens merge */
   guint group;                            /* neighbours that decide together */
 } ReferenceSettings;
 
-/* Of one image. */
+/* The result for one image. */
 typedef struct {
   double *logits; /* [n_classes] */
   double macs;
-  guint n_tokens; /* that merging left, up to the last attention */
+  guint n_tokens; /* that remain after merging, up to the last attention */
   guint8 modules[2 * REFERENCE_MAX_DEPTH];
-  double gate_logits[2 * REFERENCE_MAX_DEPTH]; /* this image's own, where there is a gate */
-  double margin; /* how far the closest of its decisions was from another one */
+  double gate_logits[2 * REFERENCE_MAX_DEPTH]; /* of this image alone, for modules with a gate */
+  double margin; /* distance of its closest decision from the opposite decision */
 } ReferenceImage;
 
-/* A model of @description with weights large enough for gates to tell one image from another. */
+/* Returns: (transfer full): a model of @description with weights large enough for gates to
+ * distinguish images */
 ModelFile *reference_model(const Description *description, guint32 seed);
 
-/* Moves each gate's bias so that it opens for a good half of these images, and so that no image is
- * close to a decision, where gates decide by sample. */
+/* Shifts the bias of each gate so that it opens for about half of the images, and so that no image
+ * is close to the opposite decision when gates decide by sample. */
 void reference_balance_gates(ModelFile *file, const Description *description, const float *tensors,
                              guint n_images);
 
@@ -40,11 +41,12 @@ ReferenceImage *reference_forward(ModelFile *file, const Description *descriptio
 
 void reference_free(ReferenceImage *images, guint n_images);
 
-/* The engine's results for @n_images are the reference's, none of whose decisions was closer than
- * @least_margin: such a one could fall otherwise in float32.
+/* Checks that the engine's results for @n_images match the reference.
+ * @least_margin: fails if a decision of the reference has a smaller margin, since float32 could
+ * decide differently
  * @what: what was run, for messages */
 void reference_check(const VitgateResult *found, const ReferenceImage *expected, guint n_images,
                      const Description *description, double least_margin, const char *what);
 
-/* @features: [2 * dim] class token, mean of patch tokens */
+/* @features: [2 * dim] class token, then mean of patch tokens */
 double reference_gate_logit(const Gate *gate, const double *features, guint dim, double eps);

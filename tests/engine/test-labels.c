@@ -43,7 +43,7 @@ START_TEST(each_line_is_a_label)
 }
 END_TEST
 
-START_TEST(space_around_lines_is_no_label)
+START_TEST(space_around_lines_is_ignored)
 {
   expect("cat\r\ndog\r\n", 2, LIST("cat", "dog"));
   expect("  cat \n\tdog\t\n", 2, LIST("cat", "dog"));
@@ -51,7 +51,7 @@ START_TEST(space_around_lines_is_no_label)
 }
 END_TEST
 
-START_TEST(ids_stand_before_a_tab)
+START_TEST(ids_come_before_a_tab)
 {
   g_autoptr(GError) error = NULL;
   g_auto(GStrv) ids = NULL;
@@ -66,7 +66,7 @@ START_TEST(ids_stand_before_a_tab)
 }
 END_TEST
 
-START_TEST(another_number_of_labels_is_refused)
+START_TEST(a_wrong_number_of_labels_is_refused)
 {
   refuse("cat\ndog\n", 8, 3, "2 labels, expected 3");
   refuse("cat\ndog\n", 8, 1, "2 labels, expected 1");
@@ -76,7 +76,7 @@ START_TEST(another_number_of_labels_is_refused)
 }
 END_TEST
 
-START_TEST(a_line_without_label_is_named)
+START_TEST(a_line_without_a_label_is_named)
 {
   refuse("cat\n\ncar\n", 9, 3, "line 2 has no label");
   refuse("n01\tcat\nn02\t \ncar\n", 18, 3, "line 2 has no");
@@ -84,7 +84,7 @@ START_TEST(a_line_without_label_is_named)
 }
 END_TEST
 
-START_TEST(what_is_no_text_is_refused)
+START_TEST(text_that_is_not_utf8_is_refused)
 {
   refuse("cat\nd\xf6g\n", 8, 2, "not UTF-8");
   refuse("cat\nd\0g\n", 8, 2, "not UTF-8");
@@ -110,11 +110,11 @@ int main(void)
 {
   TCase *labels = tcase_create("labels");
   tcase_add_test(labels, each_line_is_a_label);
-  tcase_add_test(labels, space_around_lines_is_no_label);
-  tcase_add_test(labels, ids_stand_before_a_tab);
-  tcase_add_test(labels, another_number_of_labels_is_refused);
-  tcase_add_test(labels, a_line_without_label_is_named);
-  tcase_add_test(labels, what_is_no_text_is_refused);
+  tcase_add_test(labels, space_around_lines_is_ignored);
+  tcase_add_test(labels, ids_come_before_a_tab);
+  tcase_add_test(labels, a_wrong_number_of_labels_is_refused);
+  tcase_add_test(labels, a_line_without_a_label_is_named);
+  tcase_add_test(labels, text_that_is_not_utf8_is_refused);
   tcase_add_test(labels, a_file_that_cannot_be_read_is_named);
   return fixture_run("labels", labels, NULL);
 }

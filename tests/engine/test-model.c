@@ -8,8 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file/architecture.h"
+#include "file/describe.h"
+#include "file/description-json.h"
+#include "file/infer.h"
 #include "fixture.h"
 #include "model-file.h"
+#include "network/families/families.h"
 
 static char *write_small(const char *name)
 {
@@ -124,7 +129,8 @@ START_TEST(costs_are_those_that_are_published)
     BlockShape blocks[12];
     for (guint b = 0; b < 12; b++)
       blocks[b] = (BlockShape){ .heads = known[i / 2].heads, .neurons = 4 * dim };
-    const Description d = { .image_size = 224,
+    const Description d = { .family = &vitgate__family_vit,
+                            .image_size = 224,
                             .patch_size = 16,
                             .dim = dim,
                             .head_dim = 64,
@@ -162,14 +168,14 @@ START_TEST(a_description_survives_writing)
   for (guint i = 0; i < G_N_ELEMENTS(models); i++) {
     g_autoptr(GError) error = NULL;
     g_autoptr(Safetensors) file = fixture_open_golden("model", models[i]);
-    g_autoptr(Description) d = vitgate__description_read(file, NULL, &error);
+    g_autoptr(Description) d = vitgate__describe(file, NULL, &error);
     assert_success(d, error);
     g_autofree char *once = vitgate__description_to_json(d);
     g_autoptr(ModelFile) copy = model_file_read(models[i]);
     model_file_describe(copy, once);
     g_autofree char *path = model_file_write(copy, "copy");
     g_autoptr(Safetensors) written = vitgate__safetensors_open(path, &error);
-    g_autoptr(Description) again = vitgate__description_read(written, NULL, &error);
+    g_autoptr(Description) again = vitgate__describe(written, NULL, &error);
     assert_success(again, error);
     g_autofree char *twice = vitgate__description_to_json(again);
     ck_assert_str_eq(once, twice);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "network/families/families.h"
 
 /* NULL: there is no such file. */
 static void write_file(const char *name, const guint8 *data, gsize size)
@@ -32,6 +33,7 @@ static Description *describe_weights(void)
 {
   Description *description = g_new(Description, 1);
   *description = (Description){
+    .family = &vitgate__family_vit,
     .name = g_strdup("weights"),
     .image_size = 32,
     .patch_size = 8,

@@ -2,7 +2,8 @@
  * and written as before. */
 #include <string.h>
 
-#include "file/description.h"
+#include "file/architecture.h"
+#include "file/description-json.h"
 #include "fuzz.h"
 
 /* A file with no tensors and that text in its header. */
@@ -28,7 +29,7 @@ static Description *read_description(const char *text, gsize n)
   g_autoptr(Safetensors) file = vitgate__safetensors_open(write_file(text, n), &error);
   if (!fuzz_succeeded(file != NULL, error))
     return NULL;
-  Description *description = vitgate__description_read_text(file, &error);
+  Description *description = vitgate__description_read(file, &error);
   fuzz_succeeded(description != NULL, error);
   return description;
 }

@@ -390,6 +390,13 @@ class BadInputTest(CompressTest):
             file.write("robin\ngiraffe\n")
         self.fail_with("giraffe", self.arguments("--classes", classes))
 
+    def test_a_pipe_is_refused_without_waiting_for_its_writer(self):
+        pipe = self.path("pipe")
+        os.mkfifo(pipe)
+        for option in ("--classes", "--data", "--teacher"):
+            with self.subTest(option):
+                self.fail_with("pipe", self.arguments(option, pipe))
+
     def test_a_model_that_cannot_be_gone_on_with(self):
         classes, gated = self.path("classes.txt"), self.path("gated.safetensors")
         with open(classes, "w", encoding="utf-8") as file:

@@ -72,7 +72,7 @@ class EvalTest(CommandTest):
     def test_lower_precision_finds_the_same_colours(self):
         self.write_usual()
         self.assert_usual(self.evaluate("data", "--precision", "int8"), "int8")
-        self.fail_with('"int4" is unknown', "eval", "--data", self.path("data"), "--precision",
+        self.fail_with('unknown precision "int4"', "eval", "--data", self.path("data"), "--precision",
                        "int4", self.model)
 
     def test_batches_and_threads_change_nothing(self):

@@ -358,7 +358,7 @@ class FolderTest(ImportCase):
     def test_pixels_that_cannot_be_made_are_refused(self):
         for field, value, expected in (
             ("resample", 0, "expected 2 (bilinear) or 3 (bicubic)"),
-            ("size", {"height": 32, "width": 48}, "height and width that are equal"),
+            ("size", {"height": 32, "width": 48}, "equal height and width"),
             ("size", 48, "expected 32"),
             ("do_rescale", False, "expected true"),
             ("image_mean", [0.5], "three numbers"),
@@ -465,7 +465,7 @@ class RefusalTest(ImportCase):
                 entries = dialects.prefixed(dialects.timm(), prefix)
                 self.refuse("not a ViT, DeiT or T2T-ViT", entries)
                 self.refuse(prefix, entries)
-                self.refuse("supported are", entries)
+                self.refuse("expected a ViT or DeiT", entries)
 
     def test_two_networks_in_one_file_are_ambiguous(self):
         timm = dialects.timm()

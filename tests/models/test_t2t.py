@@ -11,7 +11,7 @@ import random_model
 import t2t_model
 from command_case import CommandTest
 
-NO_BF16 = "this CPU has no products of bf16"
+NO_BF16 = "this CPU has no instructions for bf16"
 
 
 class PublishedTest(CommandTest):
@@ -32,7 +32,7 @@ class PublishedTest(CommandTest):
         colour_model.write_hollow(path, t2t_model.shapes(t2t_model.PUBLISHED["t2t_vit_7"][0]))
         text = self.succeed("inspect", path)
         self.assertIn("family t2t, 7 blocks, 197 tokens of 256, heads of 64", text)
-        self.assertIn("by a performer on tokens of 64 with 32 random features", text)
+        self.assertIn("stem: performer, token_dim 64, features 32, ", text)
         self.assertIn("shorter side to 248 (bicubic), crop 224 x 224", text)
 
 
@@ -102,7 +102,7 @@ class SmallTest(CommandTest):
         entries["pos_embed"] = ([1, 11, 64], [0.0] * 11 * 64)
         path = self.path("other.safetensors")
         colour_model.write_safetensors(path, entries, {"format": "pt"})
-        self.fail_with("are not of a T2T-ViT for a square image", "inspect", path)
+        self.fail_with("do not fit a T2T-ViT for a square image", "inspect", path)
 
 
 class CompressTest(CommandTest):

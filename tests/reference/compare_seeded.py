@@ -25,7 +25,7 @@ import seeded
 GOLDENS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "goldens/seeded.safetensors")
 # Largest difference of a logit over the logits' standard deviation.
 TOLERANCES = {"float32": 1e-3, "bf16": 0.05, "int8": 0.15}
-NO_BF16 = "this CPU has no products of bf16"
+NO_BF16 = "this CPU has no instructions for bf16"
 
 
 def run_engine(runner, model, images, precision):

@@ -1,9 +1,9 @@
-/* int8 products on AArch64 by the dot products of bytes of ARMv8.2.
+/* int8 products on AArch64 with the byte dot products of ARMv8.2.
  *
- * SDOT adds up four products of signed bytes in each 32 bit lane, so rows become q - 128 as they
- * are loaded, and zero points with them. Four groups of a row are loaded at once and meet two
- * vectors of columns each. A tile of sums stays in registers while it walks k, each in a variable
- * of its own. What a panel tells of a column's weights is their sum. */
+ * SDOT adds up four products of signed bytes in each 32-bit lane, so 128 is subtracted from rows as
+ * they are loaded, and from zero points. Four groups of a row are loaded at once, and each is
+ * multiplied by two vectors of columns. A tile of sums stays in registers while the loop runs along
+ * k, each sum in its own variable. For each column a panel holds the sum of its weights. */
 #include <arm_neon.h>
 
 #define ROWS        8
@@ -11,7 +11,7 @@
 
 #include "kernels/int8-panels.h"
 
-/* Rows hold q; products take q - MIDDLE. */
+/* Rows hold q. Products use q - MIDDLE. */
 #define MIDDLE 128
 
 static inline int8x16_t load_groups(const guint8 *q)
@@ -102,7 +102,7 @@ static inline __attribute__((always_inline)) void multiply_tile(const Block *t, 
 
 /* ---- Packing ---- */
 
-/* A panel is never narrower: nothing here has a single vector of columns. */
+/* Panels of one vector are not used here. */
 static inline guint panel_width(guint n)
 {
   return PANEL;

@@ -1,8 +1,8 @@
 /* bfloat16 products on the AMX tile unit (Sapphire Rapids and later).
  *
- * TDPBF16PS multiplies a tile of A (16 rows of 32 values along k) with one of B (16 pairs along k,
- * of 16 columns) into 16 x 16 float32 sums. Four sums at a time, a block of SIDE x SIDE, share two
- * tiles of A and two of B. */
+ * TDPBF16PS multiplies a tile of A (16 rows of 32 values along k) by a tile of B (16 pairs along k
+ * of 16 columns) and adds the products to 16 x 16 float32 sums. Four tiles of sums, a block of SIDE
+ * x SIDE, share two tiles of A and two of B. */
 #include "kernels/x86/bf16-layout.h"
 
 typedef struct {
@@ -21,7 +21,7 @@ static void configure_tiles(void)
   _tile_loadconfig(&config);
 }
 
-/* Adds up to 32 x 32 sums in @block to the output. */
+/* Writes at most 32 x 32 sums from @block to the output, or adds them to it. */
 static void add_block(float *out, gsize out_stride, const float *block, const float *bias,
                       gboolean accumulate, guint rows, guint columns)
 {
@@ -38,7 +38,8 @@ static void add_block(float *out, gsize out_stride, const float *block, const fl
     }
 }
 
-/* Tiles 0 to 3 as one block of 32 x 32 values, rows @stride bytes apart; 0: every row the same. */
+/* Loads tiles 0 to 3 from a block of 32 x 32 values whose rows are @stride bytes apart; 0: all rows
+ * are the same. */
 static inline void load_block(const float *block, gsize stride)
 {
   _tile_loadd(0, block, stride);
@@ -55,7 +56,8 @@ static inline void store_block(float *block, gsize stride)
   _tile_stored(3, (char *)(block + TILE) + TILE * stride, stride);
 }
 
-/* Adds products to the block in tiles 0 to 3; only to its first 16 rows where @low is FALSE. */
+/* Adds products to the block in tiles 0 to 3.
+ * @low: FALSE: only to its first 16 rows */
 static inline void multiply(const guint16 *a, gsize a_stride, const guint16 *b, guint k,
                             gboolean low)
 {
@@ -74,8 +76,8 @@ static inline void multiply(const guint16 *a, gsize a_stride, const guint16 *b, 
   }
 }
 
-/* Rows outside: a block of A stays in the first cache while B passes by from the second, and the
- * output is written in order. */
+/* The outer loop is over rows: a block of A stays in the first-level cache while B comes from the
+ * second, and the output is written in order. */
 static void gemm(float *out, gsize out_stride, const guint16 *a, const guint16 *b,
                  const float *bias, gboolean accumulate, guint m, guint n, guint k)
 {

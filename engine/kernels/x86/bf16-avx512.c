@@ -1,8 +1,8 @@
-/* bfloat16 products by AVX-512 BF16 (Cooper Lake, Zen 4 and later).
+/* bfloat16 products with AVX-512 BF16 (Cooper Lake, Zen 4 and later).
  *
- * VDPBF16PS adds the products of sixteen pairs along k to sixteen float32 sums. Two rows of a
- * panel's tiles, a pair along k of its 32 columns, meet up to twelve rows of A: each load of B
- * serves as many sums as registers hold, and they hide the instruction's latency. */
+ * VDPBF16PS adds the products of sixteen pairs along k to sixteen float32 sums. A pair along k of
+ * the 32 columns of a panel is multiplied by up to twelve rows of A. So each load of B serves as
+ * many sums as the registers hold, and these sums hide the latency of the instruction. */
 #include <string.h>
 
 #include "kernels/x86/bf16-layout.h"
@@ -17,8 +17,8 @@ static inline __m512 multiply_pairs(__m512 sum, const guint16 *pair, __m512i b)
   return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(both), (__m512bh)b);
 }
 
-/* Some rows of A times a panel of B, into as many rows and up to 32 columns of @out.
- * @rows: up to ROWS, a constant at every call */
+/* Multiplies some rows of A by a panel of B into as many rows and at most 32 columns of @out.
+ * @rows: at most ROWS, a constant at every call */
 static inline __attribute__((always_inline)) void
 multiply_tile(float *out, gsize out_stride, const guint16 *a, gsize k, const guint16 *b,
               const float *bias, gboolean accumulate, const guint rows, guint columns)
@@ -51,7 +51,7 @@ multiply_tile(float *out, gsize out_stride, const guint16 *a, gsize k, const gui
     }
 }
 
-/* @m rows by a panel, in tiles that differ by one row at most. */
+/* Multiplies @m rows by a panel, in tiles whose heights differ by at most one row. */
 static void multiply_panel(float *out, gsize out_stride, const guint16 *a, gsize k,
                            const guint16 *b, const float *bias, gboolean accumulate, guint m,
                            guint columns)
@@ -72,8 +72,8 @@ static void multiply_panel(float *out, gsize out_stride, const guint16 *a, gsize
   }
 }
 
-/* Rows outside: a block of A and a panel of B share the first cache, and B passes by from the
- * second. */
+/* The outer loop is over rows: a block of A and a panel of B share the first-level cache, and B
+ * comes from the second. */
 static void gemm(float *out, gsize out_stride, const guint16 *a, const guint16 *b,
                  const float *bias, gboolean accumulate, guint m, guint n, guint k)
 {

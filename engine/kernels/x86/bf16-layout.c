@@ -1,4 +1,4 @@
-/* Rounds float32 matrices to bfloat16 and arranges them, by AVX-512 BF16. */
+/* Rounds float32 matrices to bfloat16 and packs them, with AVX-512 BF16. */
 #include "kernels/x86/bf16-layout.h"
 
 static inline __m512i to_bf16(const float *low, const float *high, __mmask16 low_mask,
@@ -16,7 +16,7 @@ void vitgate__bf16_convert(guint16 *out, const float *a, gsize a_stride, guint m
           out, to_bf16(a + j, a + MIN(j + 16, k - 1), lanes_below(j, k), lanes_below(j + 16, k)));
 }
 
-/* Rows x and y of 16 columns as pairs (x0 y0 x1 y1 ...) in bfloat16. */
+/* Returns rows x and y of 16 columns as bfloat16 pairs (x0 y0 x1 y1 …). */
 static inline __m512i interleave_rows(const float *x, const float *y, __mmask16 columns,
                                       gboolean has_y)
 {
@@ -39,7 +39,7 @@ void vitgate__bf16_pack(guint16 *packed, const float *b, gsize b_stride, guint n
         }
 }
 
-/* 16 x 16 words of 32 bits. */
+/* Transposes 16 x 16 words of 32 bits. */
 static inline __attribute__((always_inline)) void transpose_words(__m512i v[16])
 {
   __m512i t[16];
@@ -67,7 +67,7 @@ static inline __attribute__((always_inline)) void transpose_words(__m512i v[16])
   }
 }
 
-/* Sixteen rows' pairs along k, side by side: a tile of B from rows of its transpose. */
+/* A tile of B holds the pairs along k of sixteen rows of its transpose, side by side. */
 void vitgate__bf16_pack_transposed(guint16 *packed, const float *b, gsize b_stride, guint n,
                                    guint k)
 {
@@ -87,7 +87,7 @@ void vitgate__bf16_pack_transposed(guint16 *packed, const float *b, gsize b_stri
       }
 }
 
-/* out[k][m]: 32 rows of a become 32 columns; words hold the pairs of rows 2i and 2i + 1. */
+/* out[k][m]: 32 rows of a become 32 columns. A word holds a pair from rows 2i and 2i + 1. */
 void vitgate__bf16_convert_transposed(guint16 *out, const float *a, gsize a_stride, guint m,
                                       guint k)
 {

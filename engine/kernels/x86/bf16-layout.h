@@ -1,17 +1,18 @@
-/* What the bfloat16 kernels of x86-64 share: their matrices are laid out alike.
+/* The layout of matrices, which all bfloat16 kernels of x86-64 share.
  *
- * Packed B: panels of 32 columns; in each, for every 32 values along k, two tiles of 16 columns. A
- * tile is 16 rows of 64 bytes, each of pairs along k: b[i][j] b[i + 1][j] b[i][j + 1] ... */
+ * Packed B consists of panels of 32 columns. A panel has two tiles of 16 columns for every 32
+ * values along k. A tile is 16 rows of 64 bytes; each row holds pairs along k: b[i][j] b[i + 1][j]
+ * b[i][j + 1] … */
 #pragma once
 
 #include <immintrin.h>
 
 #include "kernels/bf16.h"
 
-#define SIDE 32 /* columns of a panel; rows of A that a kernel may read at once */
+#define SIDE 32 /* columns of a panel, and rows of A that a kernel may read at once */
 #define TILE 16
 
-/* Ones for those of 16 lanes from @i on that lie below @n. */
+/* Returns: a mask of the lanes below @n, out of the 16 lanes from @i on */
 static inline __mmask16 lanes_below(guint i, guint n)
 {
   return i >= n ? 0 : n - i >= 16 ? 0xffff : (__mmask16)((1u << (n - i)) - 1);

@@ -1,12 +1,13 @@
 /* int8 products on x86-64, compiled once each for AVX2, AVX-VNNI and AVX-512 VNNI.
  *
- * A 32 bit lane of a vector adds up GROUP products along k for one column at a time: four bytes by
- * VPDPBUSD, which does not saturate; two words by VPMADDWD where there is only AVX2. A tile of sums
- * stays in registers while it walks k, each in a variable of its own, because GCC 12 spills arrays.
+ * Each 32-bit lane of a vector belongs to one column and adds up GROUP products along k at a time:
+ * four of bytes with VPDPBUSD, which does not saturate, or two of words with VPMADDWD if there is
+ * only AVX2. A tile of sums stays in registers while the loop runs along k. Each sum has its own
+ * variable, because GCC 12 spills arrays.
  *
- * What a panel tells of a column's weights is a pair of words (low, high), their sum being
- * -(low + ZERO_STEP * high): so that what a zero point takes from the products is a multiply-add of
- * one instruction too. */
+ * For each column a panel holds a pair of words (low, high); the sum of the column's weights is
+ * -(low + ZERO_STEP * high). So the correction for a zero point is a multiply-add of one
+ * instruction, too. */
 #include "kernels/kernels-isa.h"
 
 #define ROWS TILE_ROWS
@@ -26,7 +27,7 @@
 #define NAME "avx2"
 #endif
 
-/* Times the largest zero point, 255, it is a word. */
+/* ZERO_STEP times the largest zero point, 255, still fits a word. */
 #define ZERO_BITS 7
 #define ZERO_STEP (1 << ZERO_BITS)
 
@@ -57,7 +58,7 @@ static inline ivec add_products(ivec sums, Group group, ivec weights)
 #endif
 }
 
-/* Two words of a row by two of each column. */
+/* Adds the products of two words of a row with two words of each column. */
 static inline ivec add_pairs(ivec sums, gint32 pair, ivec words)
 {
 #if defined(__AVX512VNNI__)
@@ -69,7 +70,8 @@ static inline ivec add_pairs(ivec sums, gint32 pair, ivec words)
 #endif
 }
 
-/* What a column's pair for it gives is -zero times the sum of its weights. */
+/* Returns: two words whose product with the pair of a column is -zero times the sum of its weights
+ */
 static inline gint32 zero_pair(gint32 zero)
 {
   return zero * (1 + (ZERO_STEP << 16));
@@ -93,7 +95,8 @@ static inline __attribute__((always_inline)) void multiply_tile(const Block *t, 
   const gint32 pair##r = rows > r ? zero_pair(t->rows[r].zero) : 0;                                \
   ivec acc##r##_0 = add_pairs(none, pair##r, zeros0), acc##r##_1 = add_pairs(none, pair##r, zeros1);
   FOR_ROWS(DECLARE);
-  /* Four pointers reach twelve rows; told nothing of their relation, GCC keeps to them. */
+  /* Four pointers address twelve rows. The asm hides how they are related, so that GCC keeps them.
+   */
   const gsize stride = t->groups;
   const Group *q0 = t->q, *q1 = q0 + 3 * stride, *q2 = q0 + 6 * stride, *q3 = q0 + 9 * stride;
   __asm__("" : "+r"(q1), "+r"(q2), "+r"(q3));
@@ -135,7 +138,7 @@ static inline __attribute__((always_inline)) void multiply_tile(const Block *t, 
 
 /* ---- Packing ---- */
 
-/* One where a group holds weights, in every place of a group. */
+/* A group of ones: its product with the weights is their sum. */
 #define ONES (GROUP == 4 ? 0x01010101 : 0x00010001)
 
 static inline guint panel_width(guint n)
@@ -143,7 +146,7 @@ static inline guint panel_width(guint n)
   return n > LANES ? PANEL : LANES;
 }
 
-/* The low word of each pair is from -ZERO_STEP / 2 to ZERO_STEP / 2 - 1. */
+/* The low word of each pair ranges from -ZERO_STEP / 2 to ZERO_STEP / 2 - 1. */
 static guint8 *finish_panel(guint8 *panel, guint width, gsize groups)
 {
   const guint8 *first = panel + width * sizeof(gint32);

@@ -1,379 +1,158 @@
-#include "network/families/t2t.h"
+/* T2T-ViT (Yuan et al. 2021): its description, tensors and costs. There are two families, which
+ * differ in the attention of the stem: a performer's, by random features (Choromanski et al. 2021),
+ * or a transformer's with one head. */
+#include "base/error.h"
+#include "file/json-fields.h"
+#include "file/tensor-specs.h"
+#include "network/families/families.h"
+#include "network/families/t2t-stem.h"
 
-#include <math.h>
-#include <string.h>
+#define STEM "tokens_to_token."
 
-#include "base/arena.h"
-#include "file/architecture.h"
-#include "network/attend.h"
-
-/* Pixels of an image, and tokens of a map, that a window has in a row and in a column. */
-#define IMAGE_WINDOW 7
-#define MAP_WINDOW   3
-
-/* ---- Weights ---- */
-
-void vitgate__t2t_measure(const Description *d, VitgatePrecision precision, gsize *total,
-                          gsize *largest)
+static guint patch_values(const Description *d)
 {
-  g_autoptr(GArray) specs = g_array_new(FALSE, FALSE, sizeof(TensorSpec));
-  vitgate__stem_add_tensors(specs, d);
-  vitgate__load_measure(specs, precision, total, largest);
+  return vitgate__t2t_split(d, T2T_STAGES).n_values;
 }
 
-/* Takes a performer's names for its parts, and a transformer's. */
-static void load_stage(T2tStage *stage, WeightLoader *loader, const Description *d, guint number)
+/* ---- Costs ---- */
+
+/* For one token. Performer: features of keys and queries, keys with values and with ones, queries
+ * with both. Transformer: scores, and the values that they weight. */
+static double attention_macs(const Description *d, double tokens)
 {
-  static const char *const names[][4] = { [STEM_PERFORMER] = { "kqv", "proj", "mlp.0", "mlp.2" },
-                                          [STEM_TRANSFORMER] = { "attn.qkv", "attn.proj", "mlp.fc1",
-                                                                 "mlp.fc2" } };
-  const char *const *parts = names[d->stem];
-  const gboolean performer = d->stem == STEM_PERFORMER;
-  const guint n = d->token_dim, n_values = vitgate__description_split(d, number).n_values;
-  char name[64];
-#define NAME(part)                                                                                 \
-  (g_snprintf(name, sizeof name, "tokens_to_token.attention%u.%s", number + 1, part), name)
-  stage->norm1 = vitgate__load_norm(loader, NAME("norm1"), n_values);
-  const float *bias = vitgate__load_affine(loader, NAME(parts[0]), performer, 3 * n, n_values);
-  if (number > 0) {
-    vitgate__t2t_reorder(stage->norm1.scale, 1, n);
-    vitgate__t2t_reorder(stage->norm1.shift, 1, n);
-    vitgate__t2t_reorder(loader->scratch, 3 * n, n);
+  const double n = d->token_dim, m = d->n_features;
+  return vitgate__t2t_is_performer(d) ? 2 * n * m + 2 * n * m + m : 2 * tokens * n;
+}
+
+static double gmacs(const Description *d)
+{
+  double sum = 0, n = d->token_dim;
+  for (guint stage = 0; stage < T2T_STAGES; stage++) {
+    const T2tSplit split = vitgate__t2t_split(d, stage);
+    sum +=
+        split.n_tokens * (split.n_values * 3 * n + attention_macs(d, split.n_tokens) + 3 * n * n);
   }
-  stage->qkv =
-      vitgate__load_packed(loader, loader->precision, loader->scratch, bias, 3 * n, n_values);
-  if (performer) {
-    float *zeros = loader->scratch + (gsize)d->n_features * n;
-    vitgate__load_values(loader, loader->scratch, NAME("w"), NULL);
-    memset(zeros, 0, d->n_features * sizeof *zeros);
-    stage->features = vitgate__load_packed(loader, VITGATE_PRECISION_FLOAT32, loader->scratch,
-                                           zeros, d->n_features, n);
+  return 1e-9 * sum;
+}
+
+/* ---- Tensors ---- */
+
+static void add_tensors(GArray *specs, const Description *d)
+{
+  vitgate__t2t_add_stem_tensors(specs, d);
+  vitgate__add_affine(specs, STEM "project", d->dim, patch_values(d));
+}
+
+static gboolean matches(const Safetensors *file)
+{
+  return vitgate__safetensors_find(file, STEM "project.weight") != NULL;
+}
+
+static gboolean matches_performer(const Safetensors *file)
+{
+  return matches(file) && vitgate__safetensors_find(file, STEM "attention1.w");
+}
+
+static gboolean infer(Description *d, const Safetensors *file, GError **error)
+{
+  const Tensor *project = vitgate__find_shaped(file, STEM "project.weight", 2, error);
+  const Tensor *position = project ? vitgate__find_shaped(file, "pos_embed", 3, error) : NULL;
+  if (!position)
+    return FALSE;
+  const guint side = vitgate__side_of(position->shape[1] - 1);
+  const guint64 token_dim = project->shape[1] / 9;
+  if (!side || side > DESCRIPTION_MAX_IMAGE / T2T_PATCH || !project->shape[0] ||
+      project->shape[0] > DESCRIPTION_MAX_DIM || project->shape[1] % 9 || !token_dim ||
+      token_dim > DESCRIPTION_MAX_TOKEN_DIM) {
+    g_autofree char *p = vitgate__tensor_describe_shape(project->shape, 2);
+    g_autofree char *e = vitgate__tensor_describe_shape(position->shape, 3);
+    vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                       "%s: " STEM "project.weight %s and pos_embed %s do not fit a T2T-ViT for a "
+                       "square image of at most %d pixels a side",
+                       vitgate__safetensors_get_path(file), p, e, DESCRIPTION_MAX_IMAGE);
+    return FALSE;
   }
-  stage->proj = vitgate__load_linear(loader, NAME(parts[1]), TRUE, n, n);
-  stage->norm2 = vitgate__load_norm(loader, NAME("norm2"), n);
-  stage->fc1 = vitgate__load_linear(loader, NAME(parts[2]), TRUE, n, n);
-  stage->fc2 = vitgate__load_linear(loader, NAME(parts[3]), TRUE, n, n);
-#undef NAME
+  d->token_dim = (guint)token_dim;
+  d->dim = (guint)project->shape[0];
+  d->patch_size = T2T_PATCH;
+  d->image_size = side * T2T_PATCH;
+  return TRUE;
 }
 
-void vitgate__t2t_load(T2t *t2t, WeightLoader *loader, const Description *d)
+static gboolean infer_performer(Description *d, const Safetensors *file, GError **error)
 {
-  t2t->description = d;
-  t2t->precision = loader->precision;
-  for (guint i = 0; i < T2T_STAGES; i++)
-    load_stage(&t2t->stages[i], loader, d, i);
+  const Tensor *directions = vitgate__find_shaped(file, STEM "attention1.w", 2, error);
+  if (!directions)
+    return FALSE;
+  d->n_features = (guint)MIN(directions->shape[0], DESCRIPTION_MAX_TOKEN_DIM);
+  return infer(d, file, error);
 }
 
-/* ---- Memory ---- */
-
-/* A performer's keys are added up in blocks of rows that are the same for any number of members, so
- * that the sums are, too; a multiple of four shares out evenly. */
-static guint count_blocks(guint n_tokens)
+static gboolean infer_transformer(Description *d, const Safetensors *file, GError **error)
 {
-  return ((n_tokens + LINEAR_ROWS - 1) / LINEAR_ROWS + 3) / 4 * 4;
+  if (vitgate__safetensors_find(file, STEM "attention1.attn.qkv.weight"))
+    return infer(d, file, error);
+  vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                     "%s: a T2T-ViT whose stem has neither " STEM
+                     "attention1.w (performer) nor " STEM
+                     "attention1.attn.qkv.weight (transformer); other stems are not supported",
+                     vitgate__safetensors_get_path(file));
+  return FALSE;
 }
 
-gsize vitgate__t2t_carve(T2tWork *work, float *memory, const T2t *t2t)
+/* ---- Description ---- */
+
+static gboolean read_transformer(const JsonFields *fields, const JsonFields *stem, Description *d)
 {
-  const Description *d = t2t->description;
-  const guint n = d->token_dim, m = d->n_features,
-              tokens = vitgate__description_split(d, 0).n_tokens;
-  const guint values =
-      MAX(vitgate__description_split(d, 0).n_values, vitgate__description_split(d, 1).n_values);
-  const gboolean attends = d->stem == STEM_TRANSFORMER;
-  const VitgatePrecision precision = t2t->precision;
-  const Part parts[] = {
-    { &work->maps[0], (gsize)tokens * n },
-    { &work->maps[1], (gsize)vitgate__description_split(d, 1).n_tokens * n },
-    { &work->queries, (gsize)tokens * m },
-    { &work->qkv, attends ? (gsize)tokens * 3 * n : 0 },
-    { &work->heads, attends ? vitgate__attend_heads_size(precision, 1, tokens, n) : 0 },
-    { &work->windows, (gsize)LINEAR_ROWS * values },
-    { &work->products, (gsize)LINEAR_ROWS * (3 * n + 1) },
-    { &work->features, (gsize)LINEAR_ROWS * m },
-    { &work->transposed, (gsize)LINEAR_ROWS * m },
-    { &work->packed, vitgate__packed_size(n + 1, MAX(LINEAR_ROWS, m)) },
-    { &work->sums, (gsize)count_blocks(tokens) * m * (n + 1) },
-    { &work->total, (gsize)m * (n + 1) },
-    { &work->input, vitgate__linear_input_size(precision, values) },
-    { &work->scores, attends ? vitgate__attend_scores_size(precision, tokens) : 0 },
-    { &work->attend, attends ? vitgate__attend_scratch_size(precision, tokens, n) : 0 },
-  };
-  return vitgate__carve(parts, G_N_ELEMENTS(parts), memory);
+  return vitgate__read_uint(stem, "token_dim", 1, DESCRIPTION_MAX_TOKEN_DIM, &d->token_dim) &&
+         (d->patch_size == T2T_PATCH ||
+          vitgate__field_fail(fields, "patch_size", "16 for family t2t")) &&
+         (!d->distilled || vitgate__field_fail(fields, "distilled", "false for family t2t"));
 }
 
-/* ---- Soft splits ---- */
-
-/* windows[rows][3 * 7 * 7]: channel, row, column */
-static void unfold_image(float *windows, const float *tensor, guint size, guint first, guint rows)
+static gboolean read_performer(const JsonFields *fields, const JsonFields *stem, Description *d)
 {
-  const guint side = size / 4;
-  for (guint p = first; p < first + rows; p++) {
-    const gint top = (gint)(p / side * 4) - 2, left = (gint)(p % side * 4) - 2;
-    const gint begin = MAX(-left, 0), end = MIN(IMAGE_WINDOW, (gint)size - left);
-    for (guint c = 0; c < 3; c++)
-      for (gint y = top; y < top + IMAGE_WINDOW; y++, windows += IMAGE_WINDOW) {
-        if (y < 0 || y >= (gint)size) {
-          memset(windows, 0, IMAGE_WINDOW * sizeof *windows);
-          continue;
-        }
-        const float *row = tensor + ((gsize)c * size + (guint)y) * size;
-        if (begin == 0 && end == IMAGE_WINDOW) {
-          memcpy(windows, row + left, IMAGE_WINDOW * sizeof *windows);
-          continue;
-        }
-        memset(windows, 0, IMAGE_WINDOW * sizeof *windows);
-        for (gint x = begin; x < end; x++)
-          windows[x] = row[left + x];
-      }
-  }
+  return read_transformer(fields, stem, d) &&
+         vitgate__read_uint(stem, "features", 1, DESCRIPTION_MAX_TOKEN_DIM, &d->n_features);
 }
 
-/* windows[rows][3 * 3 * n]: row, column, channel. Only above and to the left is there a border:
- * the side of the map is even.
- * @map: [side][side][n] */
-static void unfold_map(float *windows, const float *map, guint side, guint n, guint first,
-                       guint rows)
+static void write_transformer(const Description *d, JsonObject *stem)
 {
-  const gsize row = (gsize)MAP_WINDOW * n;
-  for (guint p = first; p < first + rows; p++) {
-    const gint top = (gint)(p / (side / 2) * 2) - 1, left = (gint)(p % (side / 2) * 2) - 1;
-    for (gint y = top; y < top + MAP_WINDOW; y++, windows += row) {
-      const gsize missing = y < 0 ? row : left < 0 ? n : 0;
-      memset(windows, 0, missing * sizeof *windows);
-      if (missing < row)
-        memcpy(windows + missing, map + ((gsize)y * side + (guint)MAX(left, 0)) * n,
-               (row - missing) * sizeof *windows);
-    }
-  }
+  json_object_set_int_member(stem, "token_dim", d->token_dim);
 }
 
-void vitgate__t2t_unfold(const T2t *t2t, const T2tWork *work, float *windows, guint first,
-                         guint rows)
+static void write_performer(const Description *d, JsonObject *stem)
 {
-  const Description *d = t2t->description;
-  unfold_map(windows, work->maps[T2T_STAGES - 1], d->image_size / 8, d->token_dim, first, rows);
+  write_transformer(d, stem);
+  json_object_set_int_member(stem, "features", d->n_features);
 }
 
-void vitgate__t2t_reorder(float *values, guint n_out, guint token_dim)
-{
-  const guint places = MAP_WINDOW * MAP_WINDOW;
-  g_autofree float *scratch = g_new(float, (gsize)places *token_dim);
-  for (guint i = 0; i < n_out; i++, values += (gsize)places * token_dim) {
-    memcpy(scratch, values, (gsize)places * token_dim * sizeof *values);
-    for (guint p = 0; p < places; p++)
-      for (guint c = 0; c < token_dim; c++)
-        values[p * token_dim + c] = scratch[c * places + p];
-  }
-}
+/* ---- The families ---- */
 
-/* ---- Stages ---- */
+#define COMMON                                                                                     \
+  .name = "t2t", .embedding = STEM "project", .layer_norm_eps = 1e-5, .crop_share = 0.9,           \
+  .sinusoidal_position = TRUE, .qkv_unbiased = TRUE, .patch_values = patch_values,                 \
+  .add_tensors = add_tensors, .gmacs = gmacs, .measure = vitgate__t2t_measure,                     \
+  .load = vitgate__t2t_load, .work_size = vitgate__t2t_work_size,                                  \
+  .work_new = vitgate__t2t_work_new, .run = vitgate__t2t_run, .gather = vitgate__t2t_gather,       \
+  .reorder = vitgate__t2t_reorder
 
-/* One member's work on one stage. */
-typedef struct {
-  const Description *d;
-  VitgatePrecision precision;
-  const T2tStage *stage;
-  const T2tWork *own, *shared;
-  float *map; /* the stage's outcome; before, its values */
-  guint n_tokens, n_values;
-  guint first, last; /* this member's rows of a transformer */
-  Team *team;
-  guint member, n;
-} StageJob;
+const Family vitgate__family_t2t_performer = {
+  COMMON,
+  .kind = "performer",
+  .title = "T2T-ViT (performer)",
+  .matches = matches_performer,
+  .infer = infer_performer,
+  .read_stem = read_performer,
+  .write_stem = write_performer,
+};
 
-static void multiply(const StageJob *job, const Linear *linear, float *out, gsize out_stride,
-                     const float *in, gsize in_stride, LinearMode mode, guint rows)
-{
-  vitgate__linear(linear, job->own->input, out, out_stride, in, in_stride, mode, rows);
-}
-
-/* products[rows][3 * token_dim] at @stride, of the windows of tokens @row ... */
-static void project(const StageJob *job, const float *tensor, guint number, float *products,
-                    gsize stride, guint row, guint rows)
-{
-  const Description *d = job->d;
-  float *windows = job->own->windows;
-  if (number == 0)
-    unfold_image(windows, tensor, d->image_size, row, rows);
-  else
-    unfold_map(windows, job->shared->maps[number - 1], d->image_size / (2u << number), d->token_dim,
-               row, rows);
-  vitgate__normalize(&job->stage->norm1, d->layer_norm_eps, windows, windows, job->n_values, rows);
-  multiply(job, &job->stage->qkv, products, stride, windows, job->n_values, LINEAR_STORE, rows);
-}
-
-/* map += fc2(gelu(fc1(norm2(map)))) */
-static void run_mlp(const StageJob *job, guint row, guint rows)
-{
-  const guint n = job->d->token_dim;
-  float *x = job->map + (gsize)row * n;
-  vitgate__normalize(&job->stage->norm2, job->d->layer_norm_eps, job->own->windows, x, n, rows);
-  multiply(job, &job->stage->fc1, job->own->products, n, job->own->windows, n, LINEAR_GELU, rows);
-  multiply(job, &job->stage->fc2, x, n, job->own->products, n, LINEAR_ADD, rows);
-}
-
-static void keep_values(const StageJob *job, const float *values, gsize stride, guint row,
-                        guint rows)
-{
-  const guint n = job->d->token_dim;
-  for (guint i = 0; i < rows; i++)
-    memcpy(job->map + (gsize)(row + i) * n, values + i * stride, n * sizeof *values);
-}
-
-/* ---- Performer ---- */
-
-/* out[rows][n_features] = exp(w x - |x|^2 / 2) / sqrt(n_features) */
-static void make_features(const StageJob *job, float *out, const float *x, gsize stride, guint rows)
-{
-  const guint n = job->d->token_dim, m = job->d->n_features;
-  const float factor = 1.0f / sqrtf((float)m);
-  multiply(job, &job->stage->features, out, m, x, stride, LINEAR_STORE, rows);
-  vitgate__kernels()->positive_features(out, x, stride, factor, rows, m, n);
-}
-
-/* sums = kp^T [v, 1] over a block of rows
- * @products: [rows][3 * token_dim + 1] keys, queries, values, and ones */
-static void add_keys(const StageJob *job, float *sums, const float *products, gsize stride,
-                     guint rows)
-{
-  const T2tWork *own = job->own;
-  const guint n = job->d->token_dim, m = job->d->n_features;
-  make_features(job, own->features, products, stride, rows);
-  for (guint i = 0; i < rows; i++)
-    for (guint j = 0; j < m; j++)
-      own->transposed[j * rows + i] = own->features[i * m + j];
-  vitgate__kernels()->pack(own->packed, products + 2 * n, stride, n + 1, rows);
-  vitgate__kernels()->gemm(sums, n + 1, own->transposed, rows, own->packed, NULL, FALSE, m, n + 1,
-                           rows);
-}
-
-/* Adds up the sums of all blocks. */
-static void pack_total(const StageJob *job)
-{
-  const guint n = job->d->token_dim, m = job->d->n_features;
-  const float *sums = job->shared->sums;
-  float *total = job->own->total;
-  memset(total, 0, (gsize)m * (n + 1) * sizeof *total);
-  for (guint block = 0; block < count_blocks(job->n_tokens); block++, sums += m * (n + 1))
-    for (guint i = 0; i < m * (n + 1); i++)
-      total[i] += sums[i];
-  vitgate__kernels()->pack(job->own->packed, total, n + 1, n + 1, m);
-}
-
-/* map = v + proj(qp (kp^T v) / (qp kp^T 1 + eps)) */
-static void find_answers(const StageJob *job, guint row, guint rows)
-{
-  const guint n = job->d->token_dim, m = job->d->n_features;
-  float *answers = job->own->products;
-  vitgate__kernels()->gemm(answers, n + 1, job->shared->queries + (gsize)row * m, m,
-                           job->own->packed, NULL, FALSE, rows, n + 1, m);
-  for (guint i = 0; i < rows; i++) {
-    float *answer = answers + (gsize)i * (n + 1);
-    const float factor = 1.0f / (answer[n] + PERFORMER_EPS);
-    for (guint j = 0; j < n; j++)
-      answer[j] *= factor;
-  }
-  multiply(job, &job->stage->proj, job->map + (gsize)row * n, n, answers, n + 1, LINEAR_ADD, rows);
-}
-
-static guint first_row(const StageJob *job, guint block)
-{
-  return (guint)((guint64)job->n_tokens * block / count_blocks(job->n_tokens));
-}
-
-/* Keys and queries of one block of rows; its values go into the map. */
-static void run_block(const StageJob *job, guint number, const float *tensor, guint block)
-{
-  const guint row = first_row(job, block), rows = first_row(job, block + 1) - row;
-  const guint n = job->d->token_dim, m = job->d->n_features, stride = 3 * n + 1;
-  float *products = job->own->products;
-  project(job, tensor, number, products, stride, row, rows);
-  for (guint i = 0; i < rows; i++)
-    products[(gsize)i * stride + 3 * n] = 1.0f;
-  add_keys(job, job->shared->sums + (gsize)block * m * (n + 1), products, stride, rows);
-  make_features(job, job->shared->queries + (gsize)row * m, products + n, stride, rows);
-  keep_values(job, products + 2 * n, stride, row, rows);
-}
-
-static void run_performer(const StageJob *job, guint number, const float *tensor)
-{
-  const guint n_blocks = count_blocks(job->n_tokens);
-  const guint first = n_blocks * job->member / job->n;
-  const guint last = n_blocks * (job->member + 1) / job->n;
-  for (guint block = first; block < last; block++)
-    run_block(job, number, tensor, block);
-  vitgate__team_barrier(job->team);
-  pack_total(job);
-  for (guint block = first; block < last; block++) {
-    const guint row = first_row(job, block), rows = first_row(job, block + 1) - row;
-    find_answers(job, row, rows);
-    run_mlp(job, row, rows);
-  }
-}
-
-/* ---- Transformer ---- */
-
-static void run_transformer(const StageJob *job, guint number, const float *tensor)
-{
-  const guint n = job->d->token_dim;
-  float *qkv = job->shared->qkv;
-  const Attention attention = {
-    .precision = job->precision,
-    .heads = 1,
-    .head_dim = n,
-    .n_tokens = job->n_tokens,
-    .factor = 1.0f / sqrtf((float)job->n_values),
-    .qkv = qkv,
-    .packed = job->shared->heads,
-    .scores = job->own->scores,
-    .scratch = job->own->attend,
-    .team = job->team,
-    .member = job->member,
-    .n = job->n,
-  };
-  for (guint row = job->first, rows; row < job->last; row += rows) {
-    rows = vitgate__linear_rows(job->last - row);
-    float *some = qkv + (gsize)row * 3 * n;
-    project(job, tensor, number, some, 3 * n, row, rows);
-    keep_values(job, some + 2 * n, 3 * n, row, rows);
-  }
-  vitgate__team_barrier(job->team);
-  vitgate__attend(&attention, job->first, job->last);
-  for (guint row = job->first, rows; row < job->last; row += rows) {
-    rows = vitgate__linear_rows(job->last - row);
-    multiply(job, &job->stage->proj, job->map + (gsize)row * n, n, qkv + (gsize)row * 3 * n, 3 * n,
-             LINEAR_ADD, rows);
-    run_mlp(job, row, rows);
-  }
-}
-
-/* ---- The whole ---- */
-
-void vitgate__t2t_run(const T2t *t2t, const T2tWork *works, Team *team, guint member, guint n,
-                      const float *tensor)
-{
-  const Description *d = t2t->description;
-  for (guint i = 0; i < T2T_STAGES; i++) {
-    const Split split = vitgate__description_split(d, i);
-    const StageJob job = {
-      .d = d,
-      .precision = t2t->precision,
-      .stage = &t2t->stages[i],
-      .own = &works[member],
-      .shared = works,
-      .map = works->maps[i],
-      .n_tokens = split.n_tokens,
-      .n_values = split.n_values,
-      .first = split.n_tokens * member / n,
-      .last = split.n_tokens * (member + 1) / n,
-      .team = team,
-      .member = member,
-      .n = n,
-    };
-    /* The first member may be busy with an image of its own until here. */
-    vitgate__team_barrier(team);
-    (d->stem == STEM_PERFORMER ? run_performer : run_transformer)(&job, i, tensor);
-  }
-  vitgate__team_barrier(team);
-}
+const Family vitgate__family_t2t_transformer = {
+  COMMON,
+  .kind = "transformer",
+  .title = "T2T-ViT (transformer)",
+  .matches = matches,
+  .infer = infer_transformer,
+  .read_stem = read_transformer,
+  .write_stem = write_transformer,
+};

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Tests the paper's claims on the domain of twenty classes.
+"""Tests the paper's claims on twenty classes.
 
-    models/shipped/experiments/claims.py train [ARM…]   trains arms and measures them (hours;
-                                                        killed, it goes on where it was when
-                                                        called again)
-    models/shipped/experiments/claims.py report         writes results/*.svg and README.md from results/
+    models/shipped/experiments/claims.py train [ARM[:SEED]…]
+        trains arms and measures them. This takes hours. If it is killed, run it again.
+    models/shipped/experiments/claims.py report
+        writes results/*.svg and README.md from results/
 
 Every arm sees the same photographs for the same number of steps. Environment: $VITGATE, the command
 (default: build/models/vitgate); $DATA, the folder with weights and photographs (default:
@@ -26,15 +26,15 @@ WORK = os.environ.get("WORK", os.path.join(ROOT, "build", "experiments"))
 RESULTS = os.path.join(HERE, "results")
 
 STEPS = 300  # of 64 images
-PRECISION = "int8"  # of all that is measured: what a model file recommends differs between arms
+PRECISION = "int8"  # for all measurements; the precision that files recommend differs by arm
 BATCHES = (1, 2, 8, 32, 64, 128)
 SHUFFLES = (1, 2, 3)
 DIAL = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
-# Without merging, so that the gates alone carry what is dynamic, as in the paper.
+# No merging: as in the paper, only the gates are dynamic.
 UNIFIED = ["--static-target", "0.55", "--target", "0.35", "--no-merging"]
 
-# The static ratio of the compensated cut that an arm begins with; None: the dense teacher.
+# The static ratio of the compensated cut that an arm starts from; None: the dense teacher.
 CUTS = {"static": "0.35", "dynamic": None, "merging": None}
 CUT = "0.55"
 ARMS = {
@@ -45,7 +45,7 @@ ARMS = {
     "sample": UNIFIED,
     "static": ["--static-target", "0.35", "--target", "0.35", "--static-only"],
     "dynamic": ["--static-target", "1", "--target", "0.35", "--no-merging"],
-    # Of such a gate only the bias learns, and one step moves it by no more than the rate.
+    # Only the bias of such a gate learns, and one step moves it by at most the learning rate.
     "constant-gates": UNIFIED + ["--gates", "constant", "--gate-rate", "5e-2", "--fixed-dial"],
     "random-gates": UNIFIED + ["--gates", "random"],
     "merging": ["--static-target", "1", "--target", "0.35", "--no-gates"],
@@ -70,11 +70,11 @@ def make_teacher():
 
 
 def compress(out, *arguments):
-    """Returns the path of the model, made if it is not there"""
+    """Makes the model unless it exists. Returns its path."""
     if not os.path.exists(out):
         call("compress", "--teacher", make_teacher(), "--data", os.path.join(DATA, "train.tar"),
              "--folder", "imagenet20", "--classes",
-             os.path.join(ROOT, "models", "recipes", "domain20.txt"), *arguments,
+             os.path.join(ROOT, "models", "shipped", "recipes", "domain20.txt"), *arguments,
              "--resume", out + ".training", "-o", out)
     return out
 
@@ -92,7 +92,7 @@ def train(name, seed):
 
 
 def evaluate(model, *arguments):
-    """Top-1 and compute on the 500 photographs of val.tar that show the twenty classes"""
+    """Returns Top-1 and compute on the 500 photographs of val.tar with the twenty classes."""
     found = json.loads(call("eval", "--json", "--data", os.path.join(DATA, "val.tar"), "--folder",
                             "ilsvrc20", "--threads", "2", "--precision", PRECISION, *arguments,
                             model))
@@ -102,7 +102,7 @@ def evaluate(model, *arguments):
 
 
 def resident_bytes(model):
-    """The most memory that one process takes to classify one photograph after another"""
+    """Returns the peak memory of a process that classifies one photograph after another."""
     process = subprocess.Popen(
         [VITGATE, "eval", "--data", os.path.join(DATA, "val.tar"), "--folder", "ilsvrc20",
          "--precision", PRECISION, model],

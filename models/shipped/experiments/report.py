@@ -1,4 +1,4 @@
-"""README.md and the plots of models/shipped/experiments from the raw results (Debian's python3-matplotlib).
+"""Writes README.md and the plots from the raw results. Needs Debian's python3-matplotlib.
 """
 
 import glob
@@ -12,7 +12,7 @@ GROUPS = {"none": "none", "even": "even, 8", "random": "random, 1-64", "recursiv
 
 
 def load(folder):
-    """arm: [result of each seed]"""
+    """Returns {arm: [result of each seed]}."""
     arms = {}
     for path in sorted(glob.glob(os.path.join(folder, "results", "*.json"))):
         with open(path, encoding="utf-8") as file:
@@ -67,7 +67,7 @@ def arm_rows(arms, names):
             f"{mean(result['parameters'] for result in results) / 1e6:.2f} M",
             f"{mean(result['resident_bytes'] for result in results) / 1e6:.1f} MB",
         ])
-    return table(["arm", "seeds", "Top-1", "mean GMACs", "least to most", "parameters",
+    return table(["arm", "seeds", "Top-1", "mean GMACs", "minimum to maximum", "parameters",
                   "resident memory"], rows)
 
 
@@ -100,7 +100,7 @@ def plot_batches(arms, path):
 
 
 def dial_points(results):
-    """{ratio: (Top-1, GMACs)}, of the ratios that all seeds reach"""
+    """Returns {ratio: (Top-1, GMACs)} for the ratios that all seeds reach."""
     dials = [{row["compute"]: row for row in result["dial"]} for result in results]
     return {ratio: (mean(dial[ratio]["top1"] for dial in dials),
                     mean(dial[ratio]["gmacs"] for dial in dials))
@@ -134,7 +134,7 @@ def dial_table(arms):
     rows = [[DIALS[arm], str(len(arms[arm]))] +
             ["{:.1f} ({:.3f})".format(*dial[ratio]) if ratio in dial else "" for ratio in ratios]
             for arm, dial in dials.items()]
-    return table(["one model, its dial at", "seeds"] + [f"{ratio:.2f}" for ratio in ratios], rows)
+    return table(["one model, dial at", "seeds"] + [f"{ratio:.2f}" for ratio in ratios], rows)
 
 
 def write(folder):

@@ -1,7 +1,8 @@
-# Sourced by the recipes. From the environment: $VITGATE, the command (default: of the folder
-# build/); $DATA, the folder with weights and photographs (default: ../shared/data); $WORK, where
-# the teacher, checkpoints and logs go (default: a folder beside the output, "$OUT.work").
-# Sets $vitgate, $data, $work, $out and $teacher: dense DeiT-Tiny with the labels of ImageNet-1k.
+# Sourced by the recipes. Environment:
+#   $VITGATE  the command; default: the one in build/
+#   $DATA     the folder with weights and photographs; default: ../shared/data
+#   $WORK     the folder for the teacher, checkpoints and logs; default: $OUT.work
+# Sets $vitgate, $data, $work, $out and $teacher (dense DeiT-Tiny with the labels of ImageNet-1k).
 
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 vitgate=${VITGATE:-$root/build/models/vitgate}

@@ -1,9 +1,10 @@
-/* How many units each module keeps within a budget. */
+#include "train/cut/allocation.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "train/cut/importance.h"
+#include "file/architecture.h"
 
 /* Neurons go in groups that fill the kernels' vectors. */
 #define NEURONS_AT_ONCE 16
@@ -60,7 +61,7 @@ static double cost_of(const Allocation *a, guint module, guint count)
 {
   const Description *d = &a->description;
   const guint tokens = vitgate__description_n_tokens(d);
-  const guint behind = vitgate__description_tokens_behind(d, module / 2);
+  const guint behind = vitgate__description_tokens_after(d, module / 2);
   const double gmacs = module % 2 ? vitgate__mlp_gmacs(d, count, behind)
                                   : vitgate__attention_gmacs(d, count, tokens, behind);
   const double parameters = (double)(module % 2 ? vitgate__mlp_parameters(d, count)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "base/regular-file.h"
 
 static gboolean is_first_name(const char *line, const char *label)
 {
@@ -24,10 +25,11 @@ static int find_class(const char *line, const Description *d)
 
 guint *class_subset_read(const char *path, const Description *teacher, guint *n, GError **error)
 {
-  g_autofree char *text = NULL;
+  gsize length;
   g_autoptr(GError) read_error = NULL;
-  if (!g_file_get_contents(path, &text, NULL, &read_error)) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: %s", path, read_error->message);
+  g_autofree char *text = vitgate__regular_file_read(path, &length, &read_error);
+  if (!text) {
+    g_set_error_literal(error, COMMAND_ERROR, COMMAND_ERROR_IO, read_error->message);
     return NULL;
   }
   const gsize mark = g_str_has_prefix(text, "\xef\xbb\xbf") ? 3 : 0; /* of byte order */

@@ -77,7 +77,7 @@ gboolean compensate(const Moments *m, real *weights, real *bias, const gboolean 
   return TRUE;
 }
 
-gboolean compensate_network(Calibration *c, Ranking *const *rankings, const BlockShape *shapes,
+gboolean compensate_network(Probe *c, Ranking *const *rankings, const BlockShape *shapes,
                             double ridge, GError **error)
 {
   Network *network = c->network;
@@ -88,7 +88,7 @@ gboolean compensate_network(Calibration *c, Ranking *const *rankings, const Bloc
       continue;
     const guint n = mlp ? shapes[module / 2].neurons : shapes[module / 2].heads;
     g_autofree gboolean *keep = ranking_mark(rankings[module], n);
-    Moments *moments = calibration_compare(c, module);
+    Moments *moments = probe_compare(c, module);
     const gboolean done =
         compensate(moments, network_at(network, mlp ? block->fc2_weight : block->proj_weight),
                    network_at(network, mlp ? block->fc2_bias : block->proj_bias), keep, ridge);
@@ -99,7 +99,7 @@ gboolean compensate_network(Calibration *c, Ranking *const *rankings, const Bloc
                          module / 2, mlp ? "MLP's" : "attention's");
       return FALSE;
     }
-    calibration_advance(c, module);
+    probe_advance(c, module);
   }
   return TRUE;
 }

@@ -3,7 +3,8 @@
  * can. */
 #pragma once
 
-#include "train/cut/importance.h"
+#include "train/cut/probe.h"
+#include "train/cut/ranking.h"
 
 /* With x centred inputs, S kept, P removed: W_S += R (C_SS + lambda)^-1, R = cross_S - W_S C_SS,
  * which is W_P C_PS where the module's inputs are those the weights were made for; the inputs that
@@ -16,11 +17,11 @@
 gboolean compensate(const Moments *moments, real *weights, real *bias, const gboolean *keep,
                     double ridge);
 
-/* Takes all but the most important units out of every module of the calibration's network and
+/* Takes all but the most important units out of every module of the probe's network and
  * compensates, from the first module to the last: each is fitted to bring the tokens, which already
  * lack what was cut before, to where those of the uncut network are. The network keeps its shape:
  * columns of zeros stand for what is gone; see cut_network().
  * @shapes: [depth] how many units stay
  * Returns: FALSE with VITGATE_ERROR_ARGUMENT where activations are not finite */
-gboolean compensate_network(Calibration *calibration, Ranking *const *rankings,
-                            const BlockShape *shapes, double ridge, GError **error);
+gboolean compensate_network(Probe *probe, Ranking *const *rankings, const BlockShape *shapes,
+                            double ridge, GError **error);

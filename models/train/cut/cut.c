@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "file/architecture.h"
 #include "train/network/mask.h"
 
 static void copy_common(Network *to, const Network *from)

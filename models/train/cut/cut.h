@@ -1,7 +1,8 @@
 /* Taking units out of a network for good, and putting those that stay in order. */
 #pragma once
 
-#include "train/cut/importance.h"
+#include "train/cut/ranking.h"
+#include "train/network/network.h"
 
 /* A copy without choices: where @network searches its structure, what a unit is worth is multiplied
  * into the weights that read it.

@@ -3,6 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
+#include "train/network/pass-attention.h"
+#include "train/network/pass-head.h"
+#include "train/network/pass-mlp.h"
 #include "train/network/training-kernels.h"
 
 struct _Sensitivity {
@@ -12,7 +16,7 @@ struct _Sensitivity {
   double **metrics; /* [members] -> [2 depth][dim][dim] */
 };
 
-Sensitivity *sensitivity_new(Pass *pass)
+Sensitivity *sensitivity_new(TrainingPass *pass)
 {
   const Description *d = pass->network->description;
   Sensitivity *s = g_new0(Sensitivity, 1);
@@ -71,19 +75,19 @@ static void record(Sensitivity *s, const Share *share, guint member, guint modul
   for (guint row = 0; row < rows; row++) {
     const real *dx = share->dx + (gsize)row * s->dim;
     s->squares[member][2 * module + (row % s->n_tokens >= s->n_prefix)] +=
-        functions()->dot(dx, dx, s->dim);
+        training_kernels()->dot(dx, dx, s->dim);
   }
   g_autofree real *part = g_new(real, square);
-  product(share->scratch, part, s->dim,
-          (Operand){ .data = share->dx, .stride = s->dim, .transposed = TRUE },
-          (Operand){ .data = share->dx, .stride = s->dim }, NULL, FALSE, s->dim, s->dim, rows);
+  matmul(share->scratch, part, s->dim,
+         (Operand){ .data = share->dx, .stride = s->dim, .transposed = TRUE },
+         (Operand){ .data = share->dx, .stride = s->dim }, NULL, FALSE, s->dim, s->dim, rows);
   for (gsize i = 0; i < square; i++)
     s->metrics[member][module * square + i] += (double)part[i];
 }
 
 typedef struct {
   Sensitivity *sensitivity;
-  Pass *pass;
+  TrainingPass *pass;
   guint first;
 } Work;
 
@@ -108,7 +112,7 @@ static void add_share(gpointer data, guint member)
   }
 }
 
-void sensitivity_add(Sensitivity *sensitivity, Pass *pass, guint first)
+void sensitivity_add(Sensitivity *sensitivity, TrainingPass *pass, guint first)
 {
   Work work = { sensitivity, pass, first };
   vitgate__team_run(pass->team, add_share, &work);

@@ -10,12 +10,12 @@
 
 typedef struct _Sensitivity Sensitivity;
 
-Sensitivity *sensitivity_new(Pass *pass);
+Sensitivity *sensitivity_new(TrainingPass *pass);
 void sensitivity_free(Sensitivity **sensitivity);
 
 /* Adds the images that @pass has just been through forward.
  * @first: number of the first of them: seeds its direction */
-void sensitivity_add(Sensitivity *sensitivity, Pass *pass, guint first);
+void sensitivity_add(Sensitivity *sensitivity, TrainingPass *pass, guint first);
 
 /* Half of the mean square of the gradient, by module: its trace over dim for the kinds of tokens,
  * and its shape over the output's dimensions with a trace of dim.

@@ -5,61 +5,61 @@
 #include "data/batches.h"
 #include "train/cut/compensation.h"
 #include "train/cut/cut.h"
+#include "train/cut/importance.h"
 
 typedef struct {
-  Samples *samples;
+  Batches *batches;
   const Batch *batch;
   guint used; /* images of the batch */
   gsize pixels;
-} Source;
+} BatchImages;
 
 static guint next_images(gpointer data, real *tensors, guint max, GError **error)
 {
-  Source *source = data;
-  if (!source->batch && !(source->batch = samples_next(source->samples, error)))
+  BatchImages *images = data;
+  if (!images->batch && !(images->batch = batches_next(images->batches, error)))
     return 0;
-  const guint n = MIN(max, source->batch->n - source->used);
-  memcpy(tensors, source->batch->tensors + source->used * source->pixels,
-         n * source->pixels * sizeof(real));
-  source->used += n;
-  if (source->used == source->batch->n) {
-    samples_release(&source->batch);
-    source->used = 0;
+  const guint n = MIN(max, images->batch->n - images->used);
+  memcpy(tensors, images->batch->tensors + images->used * images->pixels,
+         n * images->pixels * sizeof(real));
+  images->used += n;
+  if (images->used == images->batch->n) {
+    batches_release(&images->batch);
+    images->used = 0;
   }
   return n;
 }
 
 Ranking **static_cut_rank(Network *network, Team *team, const Collection *collection,
-                          const StaticCutOptions *options, Calibration **calibration,
-                          GError **error)
+                          const StaticCutOptions *options, Probe **probe, GError **error)
 {
   const guint size = network->description->image_size;
-  const SamplesOptions order = { .order = { .part = SAMPLER_TRAINING,
+  const BatchesOptions order = { .order = { .part = SAMPLER_TRAINING,
                                             .seed = 1,
                                             .weights = options->weights,
                                             .n_weights = options->n_weights } };
-  g_autoptr(Samples) samples = samples_new(collection, &order, error);
-  if (!samples)
+  g_autoptr(Batches) batches = batches_new(collection, &order, error);
+  if (!batches)
     return NULL;
-  Source source = { .samples = samples, .pixels = (gsize)3 * size * size };
-  const CalibrationOptions how = { .max_images = options->max_images,
-                                   .least_patches = 0.6,
-                                   .bf16 = options->bf16 };
-  *calibration = calibration_new(network, team, &how, next_images, &source, error);
-  samples_release(&source.batch);
-  if (!*calibration)
+  BatchImages images = { .batches = batches, .pixels = (gsize)3 * size * size };
+  const ProbeOptions how = { .max_images = options->max_images,
+                             .least_patches = 0.6,
+                             .bf16 = options->bf16 };
+  *probe = probe_new(network, team, &how, next_images, &images, error);
+  batches_release(&images.batch);
+  if (!*probe)
     return NULL;
-  Ranking **rankings = rankings_new(*calibration, options->ridge, error);
+  Ranking **rankings = rankings_new(*probe, options->ridge, error);
   if (!rankings)
-    calibration_free(calibration);
+    probe_free(probe);
   return rankings;
 }
 
-Network *static_cut_apply(Calibration *calibration, Ranking **rankings, const BlockShape *shapes,
-                          double ridge, Description **description, GError **error)
+Network *static_cut_apply(Probe *probe, Ranking **rankings, const BlockShape *shapes, double ridge,
+                          Description **description, GError **error)
 {
-  if (!compensate_network(calibration, rankings, shapes, ridge, error))
+  if (!compensate_network(probe, rankings, shapes, ridge, error))
     return NULL;
-  const Network *network = calibration->network;
+  const Network *network = probe->network;
   return cut_network(network, rankings, shapes, network->description->name, description);
 }

@@ -1,11 +1,12 @@
-/* Static compression without training: calibration on photographs, ranking, allocation,
+/* Static compression without training: a probe of photographs, ranking, allocation,
  * compensation and cut in one go. */
 #pragma once
 
 #include "base/team.h"
 #include "data/collection.h"
 #include "data/sampler.h"
-#include "train/cut/importance.h"
+#include "train/cut/probe.h"
+#include "train/cut/ranking.h"
 #include "train/network/network.h"
 
 typedef struct {
@@ -16,16 +17,15 @@ typedef struct {
   gboolean bf16;
 } StaticCutOptions;
 
-/* Calibration and rankings of a network without choices, on the collection's photographs to train
+/* Probe and rankings of a network without choices, on the collection's photographs to train
  * on.
- * @calibration: (out) (transfer full)
+ * @probe: (out) (transfer full)
  * Returns: (transfer full): rankings, or NULL with the error of whatever failed */
 Ranking **static_cut_rank(Network *network, Team *team, const Collection *collection,
-                          const StaticCutOptions *options, Calibration **calibration,
-                          GError **error);
+                          const StaticCutOptions *options, Probe **probe, GError **error);
 
 /* The network with @shapes units left, compensated.
  * @description: (out) (transfer full): of the result
  * Returns: (transfer full): or NULL with VITGATE_ERROR_ARGUMENT */
-Network *static_cut_apply(Calibration *calibration, Ranking **rankings, const BlockShape *shapes,
-                          double ridge, Description **description, GError **error);
+Network *static_cut_apply(Probe *probe, Ranking **rankings, const BlockShape *shapes, double ridge,
+                          Description **description, GError **error);

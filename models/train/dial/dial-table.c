@@ -1,5 +1,7 @@
 #include "train/dial/dial-table.h"
 
+#include "file/architecture.h"
+
 /* Notches of the walk. */
 static const double thresholds[] = { 1, 0.96, 0.93, 0.9, 0.87, 0.84, 0.8, 0.76, 0.71, 0.65 };
 static const double biases[] = {
@@ -121,10 +123,6 @@ double dial_table_make(Trainer *trainer, const DialTableOptions *options, double
   const Bench bench = { trainer, options, description };
   HeldOutOutcome dear;
   GArray *points = walk(&bench, &dear);
-  for (guint i = 1; i < points->len; i++) {
-    CalibrationPoint *point = &g_array_index(points, CalibrationPoint, i);
-    point->agreement = MAX(point->agreement, point[-1].agreement);
-  }
   vitgate__description_clear_calibration(description);
   const CalibrationPoint *first = &g_array_index(points, CalibrationPoint, 0);
   description->default_compute = CLAMP(target, first->compute, first[points->len - 1].compute);

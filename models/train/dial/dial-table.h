@@ -15,8 +15,8 @@ typedef struct {
 } DialTableOptions;
 
 /* Walks from the dense end down: each step lowers the merge threshold of one block or the gates'
- * bias, whichever costs least divergence from the teacher for the compute it saves. Compute and
- * agreement rise from point to point.
+ * bias, whichever costs least divergence from the teacher for the compute it saves. Compute rises
+ * from point to point; agreement is what was measured and may fall.
  * @description: (inout): gets the table, in place of the one it may have, and default_compute:
  * @target, or the nearest that there is
  * Returns: the mean divergence from the teacher at the dear end */

@@ -57,9 +57,9 @@ HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_
                       gboolean labelled, GError **error)
 {
   const SamplerPart part = collection->n_held_out ? SAMPLER_HELD_OUT : SAMPLER_TRAINING;
-  const SamplesOptions order = { .order = { .part = part, .once = TRUE }, .batch_size = batch };
-  g_autoptr(Samples) samples = samples_new(collection, &order, error);
-  if (!samples)
+  const BatchesOptions order = { .order = { .part = part, .once = TRUE }, .batch_size = batch };
+  g_autoptr(Batches) batches = batches_new(collection, &order, error);
+  if (!batches)
     return NULL;
   HeldOut *h = g_new0(HeldOut, 1);
   const guint n_there = count(collection, part, &labelled);
@@ -71,7 +71,7 @@ HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_
   h->labels = g_new(int, most);
   const Batch *next;
   g_autoptr(GError) failure = NULL;
-  for (guint64 seen = 0; h->n < most && (next = samples_next(samples, &failure));) {
+  for (guint64 seen = 0; h->n < most && (next = batches_next(batches, &failure));) {
     if (teacher)
       teacher_run(teacher, next->tensors, next->n);
     for (guint i = 0; i < next->n; i++) { /* the photographs stand in order of their names */
@@ -80,7 +80,7 @@ HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_
       if (seen++ * most / n_there >= h->n && h->n < most)
         add_image(h, next, i, teacher);
     }
-    samples_release(&next);
+    batches_release(&next);
   }
   if (failure) {
     g_propagate_error(error, g_steal_pointer(&failure));
@@ -117,14 +117,14 @@ typedef struct {
   HeldOutOutcome sum;
 } Measurement;
 
-static void add_batch(gpointer data, const Pass *pass, guint first)
+static void add_batch(gpointer data, const TrainingPass *pass, guint first)
 {
   Measurement *m = data;
   const HeldOut *h = m->held_out;
   const double dense_gmacs = pass->network->description->dense_gmacs;
   m->sum.ratio += pass->n_images * loss_compute_ratio(pass, dense_gmacs);
   for (guint i = 0; i < pass->n_images; i++) {
-    const float *student = pass_get_logits(pass, i);
+    const float *student = training_pass_get_logits(pass, i);
     const guint best = loss_best(student, pass->network->description->n_classes);
     const int label = h->labels[first + i];
     if (h->logits) {

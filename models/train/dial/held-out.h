@@ -27,14 +27,14 @@ typedef struct {
  * @teacher: (nullable): NULL: there will be no logits
  * @labelled: those with labels alone, unless there are none
  * @batch: images at a time; at most the teacher's
- * Returns: (transfer full): or NULL with the samples' error */
+ * Returns: (transfer full): or NULL with the batches' error */
 HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_images, guint batch,
                       gboolean labelled, GError **error);
 void held_out_free(HeldOut **held_out);
 
 /* Called after each batch: @pass holds the network's logits and decisions of the images from
  * @first on. */
-typedef void (*HeldOutVisit)(gpointer data, const Pass *pass, guint first);
+typedef void (*HeldOutVisit)(gpointer data, const TrainingPass *pass, guint first);
 
 /* Runs a network on the first @n images: decisions by @bias, each image for itself.
  * @batch: images at a time; at most the trainer's */

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-void gate_sums_add(GateSum *sums, const Pass *pass)
+void gate_sums_add(GateSum *sums, const TrainingPass *pass)
 {
   const Decisions *decisions = &pass->decisions;
   for (guint module = 0; module < 2 * pass->network->description->depth; module++) {
@@ -18,17 +18,11 @@ void gate_sums_add(GateSum *sums, const Pass *pass)
   }
 }
 
-static gboolean has_gate(const Description *d, guint module)
-{
-  const BlockShape *shape = &d->blocks[module / 2];
-  return module % 2 ? shape->mlp_gate : shape->attention_gate;
-}
-
 double gate_sums_open(const GateSum *sums, const Description *d)
 {
   double open = 0, n = 0;
   for (guint module = 0; module < 2 * d->depth; module++)
-    if (has_gate(d, module)) {
+    if (description_has_gate(d, module)) {
       open += sums[module].open;
       n += sums[module].n;
     }
@@ -58,7 +52,7 @@ JsonArray *gate_sums_spreads(const GateSum *sums, const Description *d)
 {
   JsonArray *array = json_array_new();
   for (guint module = 0; module < 2 * d->depth; module++)
-    if (has_gate(d, module))
+    if (description_has_gate(d, module))
       json_array_add_double_element(array, gate_sum_spread(&sums[module]));
     else
       json_array_add_null_element(array);

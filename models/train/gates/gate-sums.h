@@ -13,7 +13,7 @@ typedef struct {
 
 /* Adds the images of a pass.
  * @sums: (inout): [2 * depth] */
-void gate_sums_add(GateSum *sums, const Pass *pass);
+void gate_sums_add(GateSum *sums, const TrainingPass *pass);
 
 /* Returns: the share of the gates' decisions that were open; 1 without gates */
 double gate_sums_open(const GateSum *sums, const Description *description);

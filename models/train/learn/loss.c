@@ -3,27 +3,28 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "train/network/mask.h"
 #include "train/network/training-kernels.h"
 
-/* What no gate controls: patch embedding and heads. */
-static double fixed_gmacs(const Description *d)
+/* The cost of what runs whatever the gates decide: stem, embedding, heads and the gates. */
+static double always_gmacs(const Description *d)
 {
   double blocks = 0;
   const guint tokens = vitgate__description_n_tokens(d);
   for (guint b = 0; b < d->depth; b++) {
-    const guint behind = vitgate__description_tokens_behind(d, b);
-    blocks += vitgate__attention_gmacs(d, d->blocks[b].heads, tokens, behind) +
-              vitgate__mlp_gmacs(d, d->blocks[b].neurons, behind);
+    const guint after = vitgate__description_tokens_after(d, b);
+    blocks += vitgate__attention_gmacs(d, d->blocks[b].heads, tokens, after) +
+              vitgate__mlp_gmacs(d, d->blocks[b].neurons, after);
   }
   return vitgate__description_gmacs(d) - blocks;
 }
 
-double loss_compute_ratio(const Pass *pass, double dense_gmacs)
+double loss_compute_ratio(const TrainingPass *pass, double dense_gmacs)
 {
   const Description *d = pass->network->description;
   const Decisions *decisions = &pass->decisions;
-  double sum = fixed_gmacs(d) * pass->n_images;
+  double sum = always_gmacs(d) * pass->n_images;
   for (guint module = 0; module < 2 * d->depth; module++)
     for (guint i = 0; i < pass->n_images; i++) {
       const gsize at = (gsize)module * pass->capacity + i;
@@ -32,10 +33,10 @@ double loss_compute_ratio(const Pass *pass, double dense_gmacs)
   return sum / pass->n_images / dense_gmacs;
 }
 
-double loss_open_ratio(const Pass *pass, double dense_gmacs)
+double loss_open_ratio(const TrainingPass *pass, double dense_gmacs)
 {
   const Description *d = pass->network->description;
-  double sum = fixed_gmacs(d) * pass->n_images;
+  double sum = always_gmacs(d) * pass->n_images;
   for (guint module = 0; module < 2 * d->depth; module++)
     for (guint i = 0; i < pass->n_images; i++)
       sum += pass->decisions.macs[(gsize)module * pass->capacity + i];
@@ -133,17 +134,18 @@ static double match_level(Share *share, guint i, guint level, const real *teache
 {
   const Description *d = share->pass->network->description;
   const guint tokens = vitgate__description_n_tokens(d), dim = d->dim;
-  const Activations *entry = &share->blocks[pass_level_block(share->pass, level)];
+  const Activations *entry = &share->blocks[training_pass_level_block(share->pass, level)];
   const guint first = entry->rows[i];
   const gsize n = (gsize)(entry->rows[i + 1] - first) * dim;
   real *mean = share->dz; /* free before the way back */
   memset(mean, 0, n * sizeof *mean);
   for (guint t = 0; t < tokens; t++)
-    functions()->add_scaled(mean + (gsize)share->into[t] * dim,
-                            1 / entry->size[first + share->into[t]], teacher + (gsize)t * dim, dim);
+    training_kernels()->add_scaled(mean + (gsize)share->into[t] * dim,
+                                   1 / entry->size[first + share->into[t]],
+                                   teacher + (gsize)t * dim, dim);
   const real *ours = entry->x + (gsize)first * dim;
   real *dentry = share->dentry[level] + (gsize)first * dim;
-  const double scale = 1 / MAX(functions()->dot(mean, mean, n), 1e-12);
+  const double scale = 1 / MAX(training_kernels()->dot(mean, mean, n), 1e-12);
   double sum = 0;
   for (gsize k = 0; k < n; k++) {
     const double difference = ours[k] - mean[k];
@@ -157,13 +159,13 @@ static double match_level(Share *share, guint i, guint level, const real *teache
 static void match_tokens(Share *share, guint i, const real *teacher, const LossWeights *weights,
                          double each, LossSums *sums)
 {
-  const Pass *pass = share->pass;
+  const TrainingPass *pass = share->pass;
   const Description *d = pass->network->description;
   const guint tokens = vitgate__description_n_tokens(d);
   for (guint t = 0; t < tokens; t++)
     share->into[t] = t;
   for (guint b = 0, level = pass->n_levels; level > 0; b++) {
-    if (pass_level_block(pass, level - 1) == b) {
+    if (training_pass_level_block(pass, level - 1) == b) {
       level--;
       const double weight = level ? weights->features / (pass->n_levels - 1) : weights->tokens;
       const gsize image = (gsize)level * pass->n_images + share->first + i;
@@ -180,7 +182,7 @@ static void match_tokens(Share *share, guint i, const real *teacher, const LossW
 /* gamma (ratio - target)^2 by the decisions and by the structure's alphas */
 static void weigh_compute(Share *share, const LossWeights *weights, double ratio)
 {
-  Pass *pass = share->pass;
+  TrainingPass *pass = share->pass;
   const Network *network = pass->network;
   const double slope = 2 * weights->compute * (ratio - weights->target);
   for (guint module = 0; module < 2 * network->description->depth; module++) {
@@ -198,21 +200,16 @@ static void weigh_compute(Share *share, const LossWeights *weights, double ratio
   }
 }
 
-static gboolean has_gate(const Network *network, guint module)
-{
-  return network_gate(network, module / 2, module % 2)->present;
-}
-
 static guint count_gates(const Network *network)
 {
   guint n = 0;
   for (guint module = 0; module < 2 * network->description->depth; module++)
-    n += has_gate(network, module);
+    n += description_has_gate(network->description, module);
   return n;
 }
 
 /* Of a gate's logits over the batch. */
-static void find_spread(const Pass *pass, guint module, double *mean, double *spread)
+static void find_spread(const TrainingPass *pass, guint module, double *mean, double *spread)
 {
   const real *logit = pass->decisions.logit + (gsize)module * pass->capacity;
   double sum = 0, square = 0;
@@ -224,11 +221,11 @@ static void find_spread(const Pass *pass, guint module, double *mean, double *sp
   *spread = sqrt(square / pass->n_images);
 }
 
-double loss_spread(const Pass *pass)
+double loss_spread(const TrainingPass *pass)
 {
   double sum = 0, mean, spread;
   for (guint module = 0; module < 2 * pass->network->description->depth; module++) {
-    if (!has_gate(pass->network, module))
+    if (!description_has_gate(pass->network->description, module))
       continue;
     find_spread(pass, module, &mean, &spread);
     const double lacking = MAX(0, GATE_SPREAD - spread);
@@ -239,11 +236,11 @@ double loss_spread(const Pass *pass)
 
 static void weigh_spread(Share *share, double weight)
 {
-  Pass *pass = share->pass;
+  TrainingPass *pass = share->pass;
   const guint n_gates = count_gates(pass->network);
   for (guint module = 0; module < 2 * pass->network->description->depth; module++) {
     double mean, spread;
-    if (!has_gate(pass->network, module))
+    if (!description_has_gate(pass->network->description, module))
       continue;
     find_spread(pass, module, &mean, &spread);
     const double lacking = MAX(0, GATE_SPREAD - spread);
@@ -258,7 +255,7 @@ static void weigh_spread(Share *share, double weight)
 LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets *targets,
                     double ratio)
 {
-  const Pass *pass = share->pass;
+  const TrainingPass *pass = share->pass;
   const Description *d = pass->network->description;
   const guint n = d->n_classes;
   const double each = 1.0 / pass->n_images;
@@ -268,7 +265,7 @@ LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets 
   memset(share->dclass, 0, (gsize)share->n * d->dim * sizeof *share->dclass);
   for (guint level = 0; level < pass->n_levels; level++)
     memset(share->dentry[level], 0,
-           (gsize)share->blocks[pass_level_block(pass, level)].rows[share->n] * d->dim *
+           (gsize)share->blocks[training_pass_level_block(pass, level)].rows[share->n] * d->dim *
                sizeof(real));
   for (guint i = 0; i < share->n; i++) {
     const guint image = share->first + i;

@@ -26,8 +26,8 @@ typedef struct {
 /* Of one batch. */
 typedef struct {
   const real *teacher_logits; /* (nullable) [n_images][n_classes] */
-  const real *teacher_tokens; /* (nullable) [levels][n_images][n_tokens][dim], see pass.h: without
-                               features only the first level */
+  const real *teacher_tokens; /* (nullable) [levels][n_images][n_tokens][dim], see activations.h:
+                               without features only the first level */
   const real *teacher_class;  /* (nullable) [n_images][dim]: normalised class tokens */
   const int *labels;          /* (nullable) [n_images]; -1: none */
 } LossTargets;
@@ -52,11 +52,11 @@ double loss_divergence(const real *p, const real *q, guint n);
 guint loss_best(const real *x, guint n);
 
 /* Returns: the mean multiply-adds of an image of the batch over the dense teacher's */
-double loss_compute_ratio(const Pass *pass, double dense_gmacs);
+double loss_compute_ratio(const TrainingPass *pass, double dense_gmacs);
 
 /* Returns: what the gates' spread over the batch adds to the loss, unweighted: the mean over gates
  */
-double loss_spread(const Pass *pass);
+double loss_spread(const TrainingPass *pass);
 
 /* The same ratio if every gate were open. */
-double loss_open_ratio(const Pass *pass, double dense_gmacs);
+double loss_open_ratio(const TrainingPass *pass, double dense_gmacs);

@@ -43,8 +43,8 @@ double optimizer_gather(Optimizer *optimizer, real **gradients, guint member, gu
     const Parameter *p = &g_array_index(optimizer->network->parameters, Parameter, i);
     real *sum = gradients[0] + p->offset;
     for (guint m = 1; m < n; m++)
-      functions()->add_scaled(sum, 1, gradients[m] + p->offset, p->n);
-    square += functions()->dot(sum, sum, p->n);
+      training_kernels()->add_scaled(sum, 1, gradients[m] + p->offset, p->n);
+    square += training_kernels()->dot(sum, sum, p->n);
   }
   return square;
 }
@@ -62,12 +62,12 @@ void optimizer_move(Optimizer *optimizer, const real *gradient, double norm, dou
     if (p->fixed)
       continue;
     const double rate = factor * (p->steers ? o->steering_rate : o->rate);
-    functions()->adamw(optimizer->network->values + p->offset, optimizer->m + p->offset,
-                       optimizer->v + p->offset, optimizer->average + p->offset,
-                       gradient + p->offset, p->n, (real)(rate / (1 - pow(o->beta1, t))),
-                       (real)(p->decay && !p->steers ? rate * o->decay : 0), (real)o->beta1,
-                       (real)o->beta2, (real)(1 / (1 - pow(o->beta2, t))), (real)o->eps, (real)keep,
-                       (real)scale);
+    training_kernels()->adamw(optimizer->network->values + p->offset, optimizer->m + p->offset,
+                              optimizer->v + p->offset, optimizer->average + p->offset,
+                              gradient + p->offset, p->n, (real)(rate / (1 - pow(o->beta1, t))),
+                              (real)(p->decay && !p->steers ? rate * o->decay : 0), (real)o->beta1,
+                              (real)o->beta2, (real)(1 / (1 - pow(o->beta2, t))), (real)o->eps,
+                              (real)keep, (real)scale);
   }
 }
 

@@ -5,7 +5,7 @@
 
 #define MOST_RANDOM 64
 
-gboolean groups_parse(const char *text, SubGroups *kind, guint *k)
+gboolean sub_groups_parse(const char *text, SubGroups *kind, guint *k)
 {
   static const struct {
     const char *name;
@@ -51,7 +51,7 @@ static guint next_size(guint left, SubGroups kind, guint k, GRand *random)
   return 1;
 }
 
-guint groups_deal(guint *group, guint n, SubGroups kind, guint k, GRand *random)
+guint sub_groups_deal(guint *group, guint n, SubGroups kind, guint k, GRand *random)
 {
   g_autofree guint *order = g_new(guint, n);
   for (guint i = 0; i < n; i++)

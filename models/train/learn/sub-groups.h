@@ -14,9 +14,9 @@ typedef enum {
 /* Reads "none", "even:K", "random", "recursive" or "sample".
  * @k: (out): for even
  * Returns: FALSE where the text is none of them */
-gboolean groups_parse(const char *text, SubGroups *kind, guint *k);
+gboolean sub_groups_parse(const char *text, SubGroups *kind, guint *k);
 
 /* Deals @n images into groups over a fresh permutation.
  * @group: (out caller-allocates): [n] numbers from 0
  * Returns: how many groups there are */
-guint groups_deal(guint *group, guint n, SubGroups kind, guint k, GRand *random);
+guint sub_groups_deal(guint *group, guint n, SubGroups kind, guint k, GRand *random);

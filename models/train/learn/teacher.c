@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "train/network/training-pass.h"
 
 /* Images that go through the network together: few, for the sake of the caches. */
@@ -12,7 +13,7 @@ struct _Teacher {
   Description *description;
   Network *network;
   Team *team;
-  Pass *pass;
+  TrainingPass *pass;
   gboolean packed;
   float *logits, *tokens, *class_tokens;
   const float *tensors;
@@ -26,10 +27,10 @@ Teacher *teacher_new(Network *network, Description *d, guint max_batch, guint th
   teacher->description = d;
   teacher->network = network;
   teacher->team = vitgate__team_new(threads);
-  teacher->pass = pass_new(network, teacher->team, CHUNK * threads, product_prefers_bf16());
+  teacher->pass = training_pass_new(network, teacher->team, CHUNK * threads, matmul_prefers_bf16());
   teacher->pass->decisions.bias = INFINITY;
   if (features)
-    teacher->pass->n_levels = pass_count_levels(d);
+    teacher->pass->n_levels = training_pass_count_levels(d);
   teacher->class_tokens = g_new(float, (gsize)max_batch * d->dim);
   teacher->logits = g_new(float, (gsize)max_batch * d->n_classes);
   teacher->tokens = g_new(
@@ -42,7 +43,7 @@ void teacher_free(Teacher **teacher)
   Teacher *t = g_steal_pointer(teacher);
   if (!t)
     return;
-  pass_free(&t->pass);
+  training_pass_free(&t->pass);
   vitgate__team_free(&t->team);
   network_free(&t->network);
   vitgate__description_free(&t->description);
@@ -68,17 +69,17 @@ static void run_member(gpointer data, guint member)
   const Description *d = teacher->network->description;
   const gsize pixels = (gsize)3 * d->image_size * d->image_size;
   const gsize tokens = (gsize)vitgate__description_n_tokens(d) * d->dim;
-  Pass *pass = teacher->pass;
+  TrainingPass *pass = teacher->pass;
   Share *share = &pass->shares[member];
   if (!teacher->packed)
-    pass_pack(share);
+    training_pass_pack(share);
   for (guint first = 0; first < teacher->n; first += pass->capacity) {
     if (member == 0) {
       pass->tensors = teacher->tensors + first * pixels;
       pass->n_images = MIN(pass->capacity, teacher->n - first);
     }
     vitgate__team_barrier(teacher->team);
-    pass_forward(share);
+    training_pass_forward(share);
     const gsize at = first + share->first;
     memcpy(teacher->logits + at * d->n_classes, share->logits,
            (gsize)share->n * d->n_classes * sizeof(float));
@@ -86,7 +87,8 @@ static void run_member(gpointer data, guint member)
            (gsize)share->n * d->dim * sizeof(float));
     for (guint level = 0; level < pass->n_levels; level++)
       memcpy(teacher->tokens + ((gsize)level * teacher->n + at) * tokens,
-             share->blocks[pass_level_block(pass, level)].x, share->n * tokens * sizeof(float));
+             share->blocks[training_pass_level_block(pass, level)].x,
+             share->n * tokens * sizeof(float));
     vitgate__team_barrier(teacher->team);
   }
 }

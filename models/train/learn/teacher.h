@@ -7,7 +7,7 @@ typedef struct _Teacher Teacher;
 
 /* @network: (transfer full): of the student's classes
  * @description: (transfer full): the network's
- * @features: keep the tokens of all levels, see pass.h, not only of the first
+ * @features: keep the tokens of all levels, see activations.h, not only of the first
  * Returns: (transfer full) */
 Teacher *teacher_new(Network *network, Description *description, guint max_batch, guint threads,
                      gboolean features);
@@ -20,7 +20,7 @@ const Description *teacher_get_description(const Teacher *teacher);
  * @tensors: [n][3][image_size][image_size] */
 void teacher_run(Teacher *teacher, const float *tensors, guint n);
 
-/* [n][n_classes], and [levels][n][n_tokens][dim], see pass.h. */
+/* [n][n_classes], and [levels][n][n_tokens][dim], see activations.h. */
 const float *teacher_get_logits(const Teacher *teacher);
 const float *teacher_get_tokens(const Teacher *teacher);
 

@@ -10,7 +10,7 @@ struct _Trainer {
   TrainerOptions options;
   Network *network;
   Team *team;
-  Pass *pass;
+  TrainingPass *pass;
   Optimizer *optimizer;
   real **gradients; /* [threads] the shares' */
   real *noise;      /* [2 * depth][batch] */
@@ -33,9 +33,9 @@ Trainer *trainer_new(Network *network, const TrainerOptions *options)
   trainer->options = *options;
   trainer->network = network;
   trainer->team = vitgate__team_new(n);
-  trainer->pass = pass_new(network, trainer->team, options->batch, options->bf16);
+  trainer->pass = training_pass_new(network, trainer->team, options->batch, options->bf16);
   if (options->loss.features > 0)
-    trainer->pass->n_levels = pass_count_levels(network->description);
+    trainer->pass->n_levels = training_pass_count_levels(network->description);
   trainer->optimizer = optimizer_new(network, &options->optimizer);
   trainer->gradients = g_new(real *, n);
   for (guint i = 0; i < n; i++)
@@ -52,7 +52,7 @@ void trainer_free(Trainer **trainer)
   Trainer *t = g_steal_pointer(trainer);
   if (!t)
     return;
-  pass_free(&t->pass);
+  training_pass_free(&t->pass);
   optimizer_free(&t->optimizer);
   vitgate__team_free(&t->team);
   g_free(t->gradients);
@@ -68,7 +68,7 @@ Optimizer *trainer_get_optimizer(Trainer *trainer)
   return trainer->optimizer;
 }
 
-Pass *trainer_get_pass(Trainer *trainer)
+TrainingPass *trainer_get_pass(Trainer *trainer)
 {
   return trainer->pass;
 }
@@ -103,7 +103,7 @@ static void draw_decisions(Trainer *trainer)
   const guint32 key[4] = { (guint32)o->seed, (guint32)(o->seed >> 32), (guint32)step,
                            (guint32)(step >> 32) };
   g_autoptr(GRand) random = g_rand_new_with_seed_array(key, 4);
-  groups_deal(trainer->group, o->batch, o->sub_groups, o->group_size, random);
+  sub_groups_deal(trainer->group, o->batch, o->sub_groups, o->group_size, random);
   const gsize n = (gsize)2 * trainer->network->description->depth * o->batch;
   for (gsize i = 0; i < n; i++) {
     const double u = g_rand_double_range(random, 1e-6, 1 - 1e-6);
@@ -145,8 +145,8 @@ static void step_member(gpointer data, guint member)
   const guint n = trainer->options.threads;
   Share *share = &trainer->pass->shares[member];
   memset(share->gradient, 0, trainer->network->n_values * sizeof *share->gradient);
-  pass_pack(share);
-  pass_forward(share);
+  training_pass_pack(share);
+  training_pass_forward(share);
   if (member == 0) {
     trainer->ratio = loss_compute_ratio(trainer->pass, trainer->weights.dense_gmacs);
     trainer->spread = trainer->weights.spread > 0 ? loss_spread(trainer->pass) : 0;
@@ -154,7 +154,7 @@ static void step_member(gpointer data, guint member)
   vitgate__team_barrier(trainer->team);
   trainer->sums[member] = loss_share(share, &trainer->weights, trainer->targets, trainer->ratio);
   vitgate__team_barrier(trainer->team);
-  pass_backward(share);
+  training_pass_backward(share);
   vitgate__team_barrier(trainer->team);
   trainer->squares[member] = optimizer_gather(trainer->optimizer, trainer->gradients, member, n);
   vitgate__team_barrier(trainer->team);
@@ -250,8 +250,8 @@ void trainer_set_merging(Trainer *trainer, guint block, double threshold)
 static void evaluate_member(gpointer data, guint member)
 {
   Trainer *trainer = data;
-  pass_pack(&trainer->pass->shares[member]);
-  pass_forward(&trainer->pass->shares[member]);
+  training_pass_pack(&trainer->pass->shares[member]);
+  training_pass_forward(&trainer->pass->shares[member]);
 }
 
 void trainer_evaluate(Trainer *trainer, const real *tensors, guint n_images, double bias)

@@ -37,7 +37,7 @@ Trainer *trainer_new(Network *network, const TrainerOptions *options);
 void trainer_free(Trainer **trainer);
 
 Optimizer *trainer_get_optimizer(Trainer *trainer);
-Pass *trainer_get_pass(Trainer *trainer);
+TrainingPass *trainer_get_pass(Trainer *trainer);
 
 /* Returns: steps taken */
 guint64 trainer_get_step(const Trainer *trainer);

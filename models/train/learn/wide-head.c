@@ -33,12 +33,13 @@ void wide_head_free(WideHead **head)
 void wide_head_logits(const WideHead *head, real *logits, const real *token)
 {
   for (guint c = 0; c < head->n; c++)
-    logits[c] = head->bias[c] +
-                (real)functions()->dot(head->weight + (gsize)c * head->dim, token, head->dim);
+    logits[c] = head->bias[c] + (real)training_kernels()->dot(head->weight + (gsize)c * head->dim,
+                                                              token, head->dim);
 }
 
 void wide_head_backward(const WideHead *head, real *dtoken, const real *dlogits)
 {
   for (guint c = 0; c < head->n; c++)
-    functions()->add_scaled(dtoken, dlogits[c], head->weight + (gsize)c * head->dim, head->dim);
+    training_kernels()->add_scaled(dtoken, dlogits[c], head->weight + (gsize)c * head->dim,
+                                   head->dim);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "file/architecture.h"
 
 #define SPREAD 0.02
 
@@ -68,7 +69,7 @@ static void begin(real *values, const Parameter *p, const Description *d, Random
   const gboolean weight = g_str_has_suffix(p->name, ".weight");
   if (g_str_has_prefix(p->name, "patch_embed."))
     fill_uniform(values, p->n, 1 / sqrt(vitgate__description_patch_values(d)), random);
-  else if (!strcmp(p->name, "pos_embed") && d->stem)
+  else if (!strcmp(p->name, "pos_embed") && d->family->sinusoidal_position)
     fill_sinusoid(values, (guint)p->shape[1], d->dim);
   else if (g_str_has_suffix(p->name, ".w"))
     fill_orthogonal(values, (guint)p->shape[0], (guint)p->shape[1], random);

@@ -2,7 +2,7 @@
  * nested masks, so that unit r is worth the weight of all candidates that keep more than r. */
 #pragma once
 
-#include "train/network/training-pass.h"
+#include "train/network/activations.h"
 
 /* @mask: (out caller-allocates): [units * width], every unit's weight @width times */
 void mask_make(const Network *network, const Choice *choice, real *mask, guint width);

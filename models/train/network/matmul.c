@@ -6,26 +6,26 @@
 #ifdef TRAIN_DOUBLE
 
 /* The definition itself, for the gradient test. */
-struct _ProductScratch {
+struct _MatmulScratch {
   char unused;
 };
 
-gboolean product_has_bf16(void)
+gboolean matmul_has_bf16(void)
 {
   return FALSE;
 }
 
-gboolean product_prefers_bf16(void)
+gboolean matmul_prefers_bf16(void)
 {
   return FALSE;
 }
 
-ProductScratch *product_scratch_new(gboolean bf16)
+MatmulScratch *matmul_scratch_new(gboolean bf16)
 {
-  return g_new0(ProductScratch, 1);
+  return g_new0(MatmulScratch, 1);
 }
 
-void product_scratch_free(ProductScratch **scratch)
+void matmul_scratch_free(MatmulScratch **scratch)
 {
   g_clear_pointer(scratch, g_free);
 }
@@ -35,8 +35,8 @@ static real element(const Operand *x, guint row, guint column)
   return x->transposed ? x->data[column * x->stride + row] : x->data[row * x->stride + column];
 }
 
-void product(ProductScratch *scratch, real *out, gsize out_stride, Operand a, Operand b,
-             const real *bias, gboolean accumulate, guint m, guint n, guint k)
+void matmul(MatmulScratch *scratch, real *out, gsize out_stride, Operand a, Operand b,
+            const real *bias, gboolean accumulate, guint m, guint n, guint k)
 {
   for (guint i = 0; i < m; i++)
     for (guint j = 0; j < n; j++) {
@@ -47,12 +47,12 @@ void product(ProductScratch *scratch, real *out, gsize out_stride, Operand a, Op
     }
 }
 
-gsize product_packed_size(const ProductScratch *scratch, guint n, guint k)
+gsize matmul_packed_size(const MatmulScratch *scratch, guint n, guint k)
 {
   return 0;
 }
 
-void product_pack(const ProductScratch *scratch, void *packed, Operand b, guint n, guint k)
+void matmul_pack(const MatmulScratch *scratch, void *packed, Operand b, guint n, guint k)
 {
 }
 
@@ -61,32 +61,32 @@ void product_pack(const ProductScratch *scratch, void *packed, Operand b, guint 
 #include "kernels/bf16.h"
 #include "kernels/kernels.h"
 
-struct _ProductScratch {
+struct _MatmulScratch {
   const Bf16Kernels *bf16; /* NULL: float32 */
   void *left, *right;
   gsize left_size, right_size; /* bytes */
 };
 
-gboolean product_has_bf16(void)
+gboolean matmul_has_bf16(void)
 {
   return vitgate__bf16_kernels() != NULL;
 }
 
-gboolean product_prefers_bf16(void)
+gboolean matmul_prefers_bf16(void)
 {
   return vitgate__bf16_is_fast();
 }
 
-ProductScratch *product_scratch_new(gboolean bf16)
+MatmulScratch *matmul_scratch_new(gboolean bf16)
 {
-  ProductScratch *scratch = g_new0(ProductScratch, 1);
+  MatmulScratch *scratch = g_new0(MatmulScratch, 1);
   scratch->bf16 = bf16 ? vitgate__bf16_kernels() : NULL;
   return scratch;
 }
 
-void product_scratch_free(ProductScratch **scratch)
+void matmul_scratch_free(MatmulScratch **scratch)
 {
-  ProductScratch *s = g_steal_pointer(scratch);
+  MatmulScratch *s = g_steal_pointer(scratch);
   if (!s)
     return;
   free(s->left);
@@ -107,13 +107,13 @@ static void *reserve(void **memory, gsize *size, gsize wanted)
   return *memory;
 }
 
-gsize product_packed_size(const ProductScratch *scratch, guint n, guint k)
+gsize matmul_packed_size(const MatmulScratch *scratch, guint n, guint k)
 {
   return scratch->bf16 ? vitgate__bf16_packed_size(n, k) * sizeof(guint16)
                        : vitgate__packed_size(n, k) * sizeof(float);
 }
 
-void product_pack(const ProductScratch *scratch, void *packed, Operand b, guint n, guint k)
+void matmul_pack(const MatmulScratch *scratch, void *packed, Operand b, guint n, guint k)
 {
   const Bf16Kernels *bf16 = scratch->bf16;
   if (bf16)
@@ -133,12 +133,12 @@ static void transpose(float *out, const float *in, gsize in_stride, guint rows, 
           out[(gsize)y * rows + x] = in[x * in_stride + y];
 }
 
-void product(ProductScratch *s, real *out, gsize out_stride, Operand a, Operand b, const real *bias,
-             gboolean accumulate, guint m, guint n, guint k)
+void matmul(MatmulScratch *s, real *out, gsize out_stride, Operand a, Operand b, const real *bias,
+            gboolean accumulate, guint m, guint n, guint k)
 {
   const void *right = b.packed;
   if (!right) {
-    product_pack(s, reserve(&s->right, &s->right_size, product_packed_size(s, n, k)), b, n, k);
+    matmul_pack(s, reserve(&s->right, &s->right_size, matmul_packed_size(s, n, k)), b, n, k);
     right = s->right;
   }
   if (s->bf16) {

@@ -9,28 +9,28 @@ typedef struct {
   const real *data;
   gsize stride; /* between rows in memory */
   gboolean transposed;
-  const void *packed; /* (nullable): from product_pack(), for right operands used again */
+  const void *packed; /* (nullable): from matmul_pack(), for right operands used again */
 } Operand;
 
 /* One thread's memory for operands on their way into the kernels. */
-typedef struct _ProductScratch ProductScratch;
+typedef struct _MatmulScratch MatmulScratch;
 
 /* Whether this machine multiplies bfloat16 matrices. */
-gboolean product_has_bf16(void);
+gboolean matmul_has_bf16(void);
 
 /* Whether it does so faster than those of float32. */
-gboolean product_prefers_bf16(void);
+gboolean matmul_prefers_bf16(void);
 
-/* @bf16: round operands to bfloat16; needs product_has_bf16() */
-ProductScratch *product_scratch_new(gboolean bf16);
-void product_scratch_free(ProductScratch **scratch);
+/* @bf16: round operands to bfloat16; needs matmul_has_bf16() */
+MatmulScratch *matmul_scratch_new(gboolean bf16);
+void matmul_scratch_free(MatmulScratch **scratch);
 
 /* out[m][n] = (accumulate ? out : 0) + bias + a[m][k] b[k][n]; bias: NULL or [n] */
-void product(ProductScratch *scratch, real *out, gsize out_stride, Operand a, Operand b,
-             const real *bias, gboolean accumulate, guint m, guint n, guint k);
+void matmul(MatmulScratch *scratch, real *out, gsize out_stride, Operand a, Operand b,
+            const real *bias, gboolean accumulate, guint m, guint n, guint k);
 
 /* Bytes that a packed [k][n] matrix takes. */
-gsize product_packed_size(const ProductScratch *scratch, guint n, guint k);
+gsize matmul_packed_size(const MatmulScratch *scratch, guint n, guint k);
 
 /* Arranges the right operand b[k][n] for several products. */
-void product_pack(const ProductScratch *scratch, void *packed, Operand b, guint n, guint k);
+void matmul_pack(const MatmulScratch *scratch, void *packed, Operand b, guint n, guint k);

@@ -2,17 +2,14 @@
 
 #include <string.h>
 
+#include "base/arena.h"
+#include "file/architecture.h"
+#include "file/tensor-specs.h"
 #include "file/weights.h"
 
 /* Open at 92 % (sigmoid of 2.5). */
 #define GATE_INITIAL_LOGIT 2.5
 #define RANDOM_GATE_SCALE  12 /* spreads the logits of images by about one */
-
-/* Every tensor starts on a cache line. */
-static gsize round_up(gsize n)
-{
-  return (n + 15) / 16 * 16;
-}
 
 static gsize add(Network *network, const TensorSpec *spec)
 {
@@ -26,7 +23,7 @@ static gsize add(Network *network, const TensorSpec *spec)
   p.fixed = p.frozen = g_str_has_prefix(spec->name, "tokens_to_token.attention");
   p.decay = (spec->n_dims == 2 || spec->n_dims == 4) && !g_str_has_suffix(spec->name, ".w");
   g_array_append_val(network->parameters, p);
-  network->n_values += round_up(p.n);
+  network->n_values += vitgate__round_up(p.n); /* every tensor starts on a cache line */
   return p.offset;
 }
 
@@ -94,7 +91,9 @@ static void locate_block(Network *network, guint i)
 
 static void locate(Network *network)
 {
-  const gboolean stem = network->description->stem != STEM_PATCHES;
+  const char *embedding = network->description->family->embedding;
+  g_autofree char *patch_weight = g_strconcat(embedding, ".weight", NULL);
+  g_autofree char *patch_bias = g_strconcat(embedding, ".bias", NULL);
   const gboolean mean = network->description->mean_pooling;
   const struct {
     const char *name;
@@ -103,8 +102,8 @@ static void locate(Network *network)
     { "cls_token", &network->cls_token },
     { "dist_token", &network->dist_token },
     { "pos_embed", &network->pos_embed },
-    { stem ? "tokens_to_token.project.weight" : "patch_embed.proj.weight", &network->patch_weight },
-    { stem ? "tokens_to_token.project.bias" : "patch_embed.proj.bias", &network->patch_bias },
+    { patch_weight, &network->patch_weight },
+    { patch_bias, &network->patch_bias },
     { mean ? "fc_norm.weight" : "norm.weight", &network->norm_scale },
     { mean ? "fc_norm.bias" : "norm.bias", &network->norm_shift },
     { "head.weight", &network->head_weight },
@@ -224,10 +223,16 @@ void description_add_gates(Description *description)
   }
 }
 
+gboolean description_has_gate(const Description *d, guint module)
+{
+  const BlockShape *shape = &d->blocks[module / 2];
+  return module % 2 ? shape->mlp_gate : shape->attention_gate;
+}
+
 gboolean description_has_gates(const Description *d)
 {
-  for (guint b = 0; b < d->depth; b++)
-    if (d->blocks[b].attention_gate || d->blocks[b].mlp_gate)
+  for (guint module = 0; module < 2 * d->depth; module++)
+    if (description_has_gate(d, module))
       return TRUE;
   return FALSE;
 }

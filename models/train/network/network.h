@@ -66,6 +66,11 @@ typedef enum {
 
 /* Gives every module of every block but the first a gate. */
 void description_add_gates(Description *description);
+
+/* @module: a number as from ATTENTION_OF() and MLP_OF() */
+gboolean description_has_gate(const Description *description, guint module);
+
+/* Returns: whether any module has a gate */
 gboolean description_has_gates(const Description *description);
 
 /* @description: must outlive the network

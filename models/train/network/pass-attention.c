@@ -1,11 +1,13 @@
-/* y = x + open * proj(mask * attention(norm1(x))); z = y with tokens merged */
+#include "train/network/pass-attention.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "network/merge.h"
 #include "train/network/mask.h"
+#include "train/network/pass-gate.h"
+#include "train/network/pass-linear.h"
 #include "train/network/training-kernels.h"
-#include "train/network/training-pass.h"
 
 /* The place of head @h's query, key (1) and value (2) in a row of qkv. */
 static real *part_of(real *qkv, guint part, guint width, guint h, guint head_dim)
@@ -25,9 +27,9 @@ static void attention_scores(Share *share, guint b, guint i, guint h)
   const Operand k = { .data = part_of(qkv, 1, width, h, d->head_dim),
                       .stride = 3 * width,
                       .transposed = TRUE };
-  product(share->scratch, share->scores, t, q, k, NULL, FALSE, queries, t, d->head_dim);
-  functions()->softmax(share->scores, 1 / (real)sqrt(d->head_dim), a->log_size + a->rows[i],
-                       queries, t);
+  matmul(share->scratch, share->scores, t, q, k, NULL, FALSE, queries, t, d->head_dim);
+  training_kernels()->softmax(share->scores, 1 / (real)sqrt(d->head_dim), a->log_size + a->rows[i],
+                              queries, t);
 }
 
 static void attend(Share *share, guint b)
@@ -40,10 +42,10 @@ static void attend(Share *share, guint b)
     real *qkv = a->qkv + (gsize)a->rows[i] * 3 * width;
     for (guint h = 0; h < heads; h++) {
       attention_scores(share, b, i, h);
-      product(share->scratch, a->heads + (gsize)a->queries[i] * width + h * d->head_dim, width,
-              (Operand){ .data = share->scores, .stride = t },
-              (Operand){ .data = part_of(qkv, 2, width, h, d->head_dim), .stride = 3 * width },
-              NULL, FALSE, a->queries[i + 1] - a->queries[i], d->head_dim, t);
+      matmul(share->scratch, a->heads + (gsize)a->queries[i] * width + h * d->head_dim, width,
+             (Operand){ .data = share->scores, .stride = t },
+             (Operand){ .data = part_of(qkv, 2, width, h, d->head_dim), .stride = 3 * width }, NULL,
+             FALSE, a->queries[i + 1] - a->queries[i], d->head_dim, t);
     }
   }
 }
@@ -93,8 +95,8 @@ static void merge(Share *share, guint b)
     for (guint j = first; j < end; j++)
       size[a->into[j]] += a->size[j];
     for (guint j = first; j < end; j++)
-      functions()->add_scaled(z + (gsize)a->into[j] * d->dim, a->size[j] / size[a->into[j]],
-                              a->y + (gsize)(a->queries[i] + j - first) * d->dim, d->dim);
+      training_kernels()->add_scaled(z + (gsize)a->into[j] * d->dim, a->size[j] / size[a->into[j]],
+                                     a->y + (gsize)(a->queries[i] + j - first) * d->dim, d->dim);
     for (guint j = 0; j < remaining; j++)
       next->log_size[a->merged[i] + j] = (real)log(size[j]);
   }
@@ -121,7 +123,7 @@ void pass_attention(Share *share, guint b)
   const Network *network = share->pass->network;
   const Description *d = network->description;
   const TrainBlock *block = &network->blocks[b];
-  const Functions *f = functions();
+  const TrainingKernels *f = training_kernels();
   Activations *a = &share->blocks[b];
   const guint rows = a->rows[share->n], width = block->heads * d->head_dim;
   choose_queries(share, b);
@@ -135,12 +137,7 @@ void pass_attention(Share *share, guint b)
       f->scale_columns(a->heads, share->heads_mask, a->queries[share->n], width);
     }
     pass_linear(share, N_BLOCK_WEIGHTS * b + PROJ, a->f, a->heads, FALSE, a->queries[share->n]);
-    for (guint i = 0; i < share->n; i++)
-      f->add_scaled(
-          a->y + (gsize)a->queries[i] * d->dim,
-          share->pass->decisions.open[ATTENTION_OF(b) * share->pass->capacity + share->first + i],
-          a->f + (gsize)a->queries[i] * d->dim,
-          (gsize)(a->queries[i + 1] - a->queries[i]) * d->dim);
+    pass_gate_apply(share, ATTENTION_OF(b), a->y, a->f, a->queries);
   }
   merge(share, b);
 }
@@ -178,8 +175,8 @@ static void merge_backward(Share *share, guint b)
   for (guint i = 0; i < share->n; i++)
     for (guint j = a->rows[i]; j < a->rows[i + 1]; j++) {
       const guint to = a->merged[i] + a->into[j];
-      functions()->add_scaled(share->dz + (gsize)j * d->dim, a->size[j] / next->size[to],
-                              share->dx + (gsize)to * d->dim, d->dim);
+      training_kernels()->add_scaled(share->dz + (gsize)j * d->dim, a->size[j] / next->size[to],
+                                     share->dx + (gsize)to * d->dim, d->dim);
     }
   swap_gradients(share);
 }
@@ -188,7 +185,7 @@ static void merge_backward(Share *share, guint b)
 static void attend_backward(Share *share, guint b)
 {
   const Description *d = share->pass->network->description;
-  const Functions *f = functions();
+  const TrainingKernels *f = training_kernels();
   Activations *a = &share->blocks[b];
   const guint heads = share->pass->network->blocks[b].heads, n = d->head_dim, width = heads * n;
   const guint stride = 3 * width;
@@ -206,17 +203,17 @@ static void attend_backward(Share *share, guint b)
       Operand p = { .data = share->scores, .stride = t, .transposed = TRUE };
       Operand ds = { .data = share->dscores, .stride = t };
       attention_scores(share, b, i, h);
-      product(share->scratch, share->dscores, t, dout, v, NULL, FALSE, queries, t, n);
-      product(share->scratch, part_of(dqkv, 2, width, h, n), stride, p, dout, NULL, FALSE, t, n,
-              queries);
+      matmul(share->scratch, share->dscores, t, dout, v, NULL, FALSE, queries, t, n);
+      matmul(share->scratch, part_of(dqkv, 2, width, h, n), stride, p, dout, NULL, FALSE, t, n,
+             queries);
       f->softmax_backward(share->dscores, share->scores, factor, queries, t);
       const Operand q = { .data = part_of(qkv, 0, width, h, n), .stride = stride };
       const Operand k = { .data = part_of(qkv, 1, width, h, n), .stride = stride };
-      product(share->scratch, part_of(dqkv, 0, width, h, n), stride, ds, k, NULL, FALSE, queries, n,
-              t);
+      matmul(share->scratch, part_of(dqkv, 0, width, h, n), stride, ds, k, NULL, FALSE, queries, n,
+             t);
       ds.transposed = TRUE;
-      product(share->scratch, part_of(dqkv, 1, width, h, n), stride, ds, q, NULL, FALSE, t, n,
-              queries);
+      matmul(share->scratch, part_of(dqkv, 1, width, h, n), stride, ds, q, NULL, FALSE, t, n,
+             queries);
     }
   }
 }
@@ -227,23 +224,15 @@ void pass_attention_backward(Share *share, guint b)
   const Network *network = share->pass->network;
   const Description *d = network->description;
   const TrainBlock *block = &network->blocks[b];
-  const Functions *f = functions();
+  const TrainingKernels *f = training_kernels();
   Activations *a = &share->blocks[b];
   const guint rows = a->rows[share->n], queries = a->queries[share->n];
   const guint width = block->heads * d->head_dim;
   merge_backward(share, b);
   if (!block->heads)
     return;
-  Decisions *decisions = &share->pass->decisions;
   real *df = share->dz;
-  memset(df, 0, (gsize)queries * d->dim * sizeof *df);
-  for (guint i = 0; i < share->n; i++) {
-    const gsize at = ATTENTION_OF(b) * share->pass->capacity + share->first + i;
-    const gsize from = (gsize)a->queries[i] * d->dim, n = (gsize)a->queries[i + 1] * d->dim - from;
-    f->add_scaled(df + from, decisions->open[at], share->dx + from, n);
-    if (block->attention_gate.present)
-      decisions->dopen[at] += (real)f->dot(share->dx + from, a->f + from, n);
-  }
+  pass_gate_apply_backward(share, ATTENTION_OF(b), df, a->f, a->queries);
   pass_linear_backward(share, N_BLOCK_WEIGHTS * b + PROJ, share->dheads, df, a->heads, FALSE,
                        queries);
   if (block->heads_choice.n) {

@@ -1,12 +1,11 @@
-/* The decision whether a module runs: from the class token and the mean of the patch tokens, by
- * LayerNorm, Linear, GELU, Linear to a bounded logit. Images of one group decide together, by the
- * mean of their logits. */
+#include "train/network/pass-gate.h"
+
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "train/network/mask.h"
 #include "train/network/training-kernels.h"
-#include "train/network/training-pass.h"
 
 /* The rows that a module works on: first row of each image, the tokens, their sizes. */
 static void module_input(const Share *share, guint b, gboolean mlp, const guint **rows,
@@ -31,7 +30,7 @@ static void gather_features(Share *share, guint b, gboolean mlp)
   for (guint i = 0; i < share->n; i++, in += 2 * dim) {
     memcpy(in, tokens + (gsize)rows[i] * dim, dim * sizeof *in);
     for (guint j = rows[i] + network->n_prefix; j < rows[i + 1]; j++)
-      functions()->add_scaled(in + dim, size[j] / patches, tokens + (gsize)j * dim, dim);
+      training_kernels()->add_scaled(in + dim, size[j] / patches, tokens + (gsize)j * dim, dim);
   }
 }
 
@@ -60,30 +59,30 @@ static void compute_logits(Share *share, guint b, gboolean mlp)
   const guint width = 2 * network->description->dim, n = share->n;
   Activations *a = &share->blocks[b];
   gather_features(share, b, mlp);
-  functions()->layer_norm(a->gates[mlp].norm, a->gates[mlp].mean, a->gates[mlp].inverse,
-                          a->gates[mlp].in, network_at(network, gate->norm_scale),
-                          network_at(network, gate->norm_shift),
-                          (real)network->description->layer_norm_eps, n, width);
+  training_kernels()->layer_norm(a->gates[mlp].norm, a->gates[mlp].mean, a->gates[mlp].inverse,
+                                 a->gates[mlp].in, network_at(network, gate->norm_scale),
+                                 network_at(network, gate->norm_shift),
+                                 (real)network->description->layer_norm_eps, n, width);
   const real *w1 = network_at(network, gate->fc1_weight), *b1 = network_at(network, gate->fc1_bias);
   const real *w2 = network_at(network, gate->fc2_weight), *b2 = network_at(network, gate->fc2_bias);
   for (guint i = 0; i < n; i++)
     for (guint h = 0; h < GATE_HIDDEN; h++)
       a->gates[mlp].hidden[i * GATE_HIDDEN + h] =
-          b1[h] + (real)functions()->dot(w1 + (gsize)h * width,
-                                         a->gates[mlp].norm + (gsize)i * width, width);
-  functions()->gelu(a->gates[mlp].active, a->gates[mlp].hidden, (gsize)n * GATE_HIDDEN);
+          b1[h] + (real)training_kernels()->dot(w1 + (gsize)h * width,
+                                                a->gates[mlp].norm + (gsize)i * width, width);
+  training_kernels()->gelu(a->gates[mlp].active, a->gates[mlp].hidden, (gsize)n * GATE_HIDDEN);
   real *logit =
       share->pass->decisions.logit + (gsize)(2 * b + mlp) * share->pass->capacity + share->first;
   for (guint i = 0; i < n; i++) {
     const double raw =
-        b2[0] + functions()->dot(w2, a->gates[mlp].active + i * GATE_HIDDEN, GATE_HIDDEN);
+        b2[0] + training_kernels()->dot(w2, a->gates[mlp].active + i * GATE_HIDDEN, GATE_HIDDEN);
     a->gates[mlp].raw[i] = (real)raw;
     logit[i] = (real)(GATE_BOUND * tanh(raw / GATE_BOUND));
   }
 }
 
 /* The mean logit of those images that decide together with image @i. */
-static double group_logit(const Pass *pass, const real *logit, guint i)
+static double group_logit(const TrainingPass *pass, const real *logit, guint i)
 {
   const guint *group = pass->decisions.group;
   if (!group)
@@ -100,7 +99,7 @@ static double group_logit(const Pass *pass, const real *logit, guint i)
 
 static void decide(Share *share, guint b, gboolean mlp)
 {
-  const Pass *pass = share->pass;
+  const TrainingPass *pass = share->pass;
   const Decisions *decisions = &pass->decisions;
   const gsize at = (gsize)(2 * b + mlp) * pass->capacity;
   for (guint i = share->first; i < share->first + share->n; i++) {
@@ -117,7 +116,7 @@ static void decide(Share *share, guint b, gboolean mlp)
 
 void pass_gate(Share *share, guint b, gboolean mlp)
 {
-  Pass *pass = share->pass;
+  TrainingPass *pass = share->pass;
   const GateOffsets *gate = network_gate(pass->network, b, mlp);
   const gsize at = (gsize)(2 * b + mlp) * pass->capacity;
   if (gate->present) {
@@ -142,7 +141,7 @@ static void logit_backward(Share *share, guint b, gboolean mlp, guint i, double 
   const GateOffsets *gate = network_gate(network, b, mlp);
   const guint dim = network->description->dim, width = 2 * dim;
   const Activations *a = &share->blocks[b];
-  const Functions *f = functions();
+  const TrainingKernels *f = training_kernels();
   const double bounded = tanh(a->gates[mlp].raw[i] / GATE_BOUND);
   const real draw = (real)(dlogit * (1 - bounded * bounded));
   real dactive[GATE_HIDDEN], dhidden[GATE_HIDDEN];
@@ -178,7 +177,7 @@ static void logit_backward(Share *share, guint b, gboolean mlp, guint i, double 
 /* The straight-through estimate: the decision's gradient passes as if it were the soft one's. */
 void pass_gate_backward(Share *share, guint b, gboolean mlp)
 {
-  Pass *pass = share->pass;
+  TrainingPass *pass = share->pass;
   const Decisions *decisions = &pass->decisions;
   const gsize at = (gsize)(2 * b + mlp) * pass->capacity;
   if (!network_gate(pass->network, b, mlp)->present)
@@ -197,5 +196,30 @@ void pass_gate_backward(Share *share, guint b, gboolean mlp)
     const double soft = decisions->soft[at + image];
     const double slope = soft * (1 - soft) / (decisions->sampling ? decisions->temperature : 1);
     logit_backward(share, b, mlp, i, sum * slope / n + (double)decisions->dlogit[at + image]);
+  }
+}
+
+void pass_gate_apply(const Share *share, guint module, real *out, const real *f, const guint *first)
+{
+  const gsize dim = share->pass->network->description->dim;
+  const real *open = share->pass->decisions.open + module * share->pass->capacity + share->first;
+  for (guint i = 0; i < share->n; i++)
+    training_kernels()->add_scaled(out + first[i] * dim, open[i], f + first[i] * dim,
+                                   (first[i + 1] - first[i]) * dim);
+}
+
+void pass_gate_apply_backward(Share *share, guint module, real *df, const real *f,
+                              const guint *first)
+{
+  const gsize dim = share->pass->network->description->dim;
+  const gsize at = (gsize)module * share->pass->capacity + share->first;
+  const real *open = share->pass->decisions.open + at;
+  real *dopen = share->pass->decisions.dopen + at;
+  memset(df, 0, first[share->n] * dim * sizeof *df);
+  for (guint i = 0; i < share->n; i++) {
+    const gsize from = first[i] * dim, n = first[i + 1] * dim - from;
+    training_kernels()->add_scaled(df + from, open[i], share->dx + from, n);
+    if (network_gate(share->pass->network, module / 2, module % 2)->present)
+      dopen[i] += (real)training_kernels()->dot(share->dx + from, f + from, n);
   }
 }

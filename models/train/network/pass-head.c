@@ -1,9 +1,10 @@
-/* From the last block's tokens to the logits: by the class token, by the mean over the heads of the
- * class and the distillation token, or by the mean of all patches. */
+#include "train/network/pass-head.h"
+
 #include <string.h>
 
+#include "file/architecture.h"
+#include "train/network/pass-linear.h"
 #include "train/network/training-kernels.h"
-#include "train/network/training-pass.h"
 
 /* pooled[dim] of an image for head @t: its token, or the mean of patch tokens, each as often as it
  * stands for patches */
@@ -19,7 +20,8 @@ static void pool(const Share *share, real *pooled, guint i, guint t)
   const real patches = vitgate__description_n_patches(d);
   memset(pooled, 0, d->dim * sizeof *pooled);
   for (guint row = a->rows[i] + network->n_prefix; row < a->rows[i + 1]; row++)
-    functions()->add_scaled(pooled, a->size[row] / patches, a->x + (gsize)row * d->dim, d->dim);
+    training_kernels()->add_scaled(pooled, a->size[row] / patches, a->x + (gsize)row * d->dim,
+                                   d->dim);
 }
 
 /* Adds to share->dx. */
@@ -29,13 +31,14 @@ static void pool_backward(Share *share, const real *dpooled, guint i, guint t)
   const Description *d = network->description;
   const Activations *a = &share->blocks[d->depth];
   if (!d->mean_pooling) {
-    functions()->add_scaled(share->dx + (gsize)(a->rows[i] + t) * d->dim, 1, dpooled, d->dim);
+    training_kernels()->add_scaled(share->dx + (gsize)(a->rows[i] + t) * d->dim, 1, dpooled,
+                                   d->dim);
     return;
   }
   const real patches = vitgate__description_n_patches(d);
   for (guint row = a->rows[i] + network->n_prefix; row < a->rows[i + 1]; row++)
-    functions()->add_scaled(share->dx + (gsize)row * d->dim, a->size[row] / patches, dpooled,
-                            d->dim);
+    training_kernels()->add_scaled(share->dx + (gsize)row * d->dim, a->size[row] / patches, dpooled,
+                                   d->dim);
 }
 
 static guint head_of(const Description *d, guint t)
@@ -50,10 +53,10 @@ void pass_classify(Share *share)
   for (guint t = 0; t < network->n_prefix; t++) {
     for (guint i = 0; i < share->n; i++)
       pool(share, share->pooled[t].in + (gsize)i * d->dim, i, t);
-    functions()->layer_norm(share->tokens[t], share->pooled[t].mean, share->pooled[t].inverse,
-                            share->pooled[t].in, network_at(network, network->norm_scale),
-                            network_at(network, network->norm_shift), (real)d->layer_norm_eps,
-                            share->n, d->dim);
+    training_kernels()->layer_norm(
+        share->tokens[t], share->pooled[t].mean, share->pooled[t].inverse, share->pooled[t].in,
+        network_at(network, network->norm_scale), network_at(network, network->norm_shift),
+        (real)d->layer_norm_eps, share->n, d->dim);
     pass_linear(share, head_of(d, t), share->logits, share->tokens[t], t, share->n);
   }
   if (d->distilled)
@@ -75,13 +78,13 @@ void pass_classify_backward(Share *share)
     pass_linear_backward(share, head_of(d, t), share->dtokens, share->dlogits, share->tokens[t],
                          FALSE, share->n);
     if (t == 0)
-      functions()->add_scaled(share->dtokens, 1, share->dclass, values);
+      training_kernels()->add_scaled(share->dtokens, 1, share->dclass, values);
     memset(share->dpooled, 0, values * sizeof *share->dpooled);
-    functions()->layer_norm_backward(share->dpooled, share->gradient + network->norm_scale,
-                                     share->gradient + network->norm_shift, share->dtokens,
-                                     share->pooled[t].in, network_at(network, network->norm_scale),
-                                     share->pooled[t].mean, share->pooled[t].inverse, share->n,
-                                     d->dim);
+    training_kernels()->layer_norm_backward(
+        share->dpooled, share->gradient + network->norm_scale,
+        share->gradient + network->norm_shift, share->dtokens, share->pooled[t].in,
+        network_at(network, network->norm_scale), share->pooled[t].mean, share->pooled[t].inverse,
+        share->n, d->dim);
     for (guint i = 0; i < share->n; i++)
       pool_backward(share, share->dpooled + (gsize)i * d->dim, i, t);
   }

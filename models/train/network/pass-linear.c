@@ -1,6 +1,7 @@
-/* The linear layers of a pass. */
+#include "train/network/pass-linear.h"
+
+#include "file/architecture.h"
 #include "train/network/training-kernels.h"
-#include "train/network/training-pass.h"
 
 /* Images whose rows go through a product together: more reuse the weights' gradient in cache,
  * fewer their activations. */
@@ -37,26 +38,26 @@ static Layer find_layer(const Network *network, guint weight)
   }
 }
 
-gsize pass_packed_size(const Pass *pass, const ProductScratch *scratch, guint weight,
-                       gboolean backward)
+gsize pass_linear_packed_size(const TrainingPass *pass, const MatmulScratch *scratch, guint weight,
+                              gboolean backward)
 {
   const Layer layer = find_layer(pass->network, weight);
-  return backward ? product_packed_size(scratch, layer.n_in, layer.n_out)
-                  : product_packed_size(scratch, layer.n_out, layer.n_in);
+  return backward ? matmul_packed_size(scratch, layer.n_in, layer.n_out)
+                  : matmul_packed_size(scratch, layer.n_out, layer.n_in);
 }
 
-void pass_pack_weight(const Pass *pass, const ProductScratch *scratch, guint weight)
+void pass_linear_pack(const TrainingPass *pass, const MatmulScratch *scratch, guint weight)
 {
   const Layer layer = find_layer(pass->network, weight);
   if (!layer.n_out || !layer.n_in)
     return;
   const real *values = network_at(pass->network, layer.weight);
-  product_pack(scratch, pass->packed[0][weight],
-               (Operand){ .data = values, .stride = layer.n_in, .transposed = TRUE }, layer.n_out,
-               layer.n_in);
+  matmul_pack(scratch, pass->packed[0][weight],
+              (Operand){ .data = values, .stride = layer.n_in, .transposed = TRUE }, layer.n_out,
+              layer.n_in);
   if (pass->packed[1])
-    product_pack(scratch, pass->packed[1][weight],
-                 (Operand){ .data = values, .stride = layer.n_in }, layer.n_in, layer.n_out);
+    matmul_pack(scratch, pass->packed[1][weight], (Operand){ .data = values, .stride = layer.n_in },
+                layer.n_in, layer.n_out);
 }
 
 void pass_linear(const Share *share, guint weight, real *y, const real *x, gboolean accumulate,
@@ -70,9 +71,9 @@ void pass_linear(const Share *share, guint weight, real *y, const real *x, gbool
                       .packed = share->pass->packed[0][weight] };
   for (guint row = 0, n; row < rows; row += n) {
     n = MIN(ROWS_AT_ONCE, rows - row);
-    product(share->scratch, y + (gsize)row * layer.n_out, layer.n_out,
-            (Operand){ .data = x + (gsize)row * layer.n_in, .stride = layer.n_in }, w,
-            network_at(network, layer.bias), accumulate, n, layer.n_out, layer.n_in);
+    matmul(share->scratch, y + (gsize)row * layer.n_out, layer.n_out,
+           (Operand){ .data = x + (gsize)row * layer.n_in, .stride = layer.n_in }, w,
+           network_at(network, layer.bias), accumulate, n, layer.n_out, layer.n_in);
   }
 }
 
@@ -89,11 +90,11 @@ void pass_linear_backward(const Share *share, guint weight, real *dx, const real
     const Operand d = { .data = dy + (gsize)row * layer.n_out, .stride = layer.n_out };
     const Operand transposed = { .data = d.data, .stride = d.stride, .transposed = TRUE };
     if (dx)
-      product(share->scratch, dx + (gsize)row * layer.n_in, layer.n_in, d, w, NULL, accumulate, n,
-              layer.n_in, layer.n_out);
-    product(share->scratch, share->gradient + layer.weight, layer.n_in, transposed,
-            (Operand){ .data = x + (gsize)row * layer.n_in, .stride = layer.n_in }, NULL, TRUE,
-            layer.n_out, layer.n_in, n);
-    functions()->add_rows(share->gradient + layer.bias, d.data, n, layer.n_out);
+      matmul(share->scratch, dx + (gsize)row * layer.n_in, layer.n_in, d, w, NULL, accumulate, n,
+             layer.n_in, layer.n_out);
+    matmul(share->scratch, share->gradient + layer.weight, layer.n_in, transposed,
+           (Operand){ .data = x + (gsize)row * layer.n_in, .stride = layer.n_in }, NULL, TRUE,
+           layer.n_out, layer.n_in, n);
+    training_kernels()->add_rows(share->gradient + layer.bias, d.data, n, layer.n_out);
   }
 }

@@ -1,16 +1,18 @@
-/* x' = z + open * fc2(mask * gelu(fc1(norm2(z)))) */
+#include "train/network/pass-mlp.h"
+
 #include <string.h>
 
 #include "train/network/mask.h"
+#include "train/network/pass-gate.h"
+#include "train/network/pass-linear.h"
 #include "train/network/training-kernels.h"
-#include "train/network/training-pass.h"
 
 void pass_mlp(Share *share, guint b)
 {
   const Network *network = share->pass->network;
   const Description *d = network->description;
   const TrainBlock *block = &network->blocks[b];
-  const Functions *f = functions();
+  const TrainingKernels *f = training_kernels();
   Activations *a = &share->blocks[b];
   real *out = share->blocks[b + 1].x;
   const guint rows = a->merged[share->n];
@@ -26,11 +28,7 @@ void pass_mlp(Share *share, guint b)
     f->scale_columns(a->g, share->neurons_mask, rows, block->neurons);
   }
   pass_linear(share, N_BLOCK_WEIGHTS * b + FC2, a->m, a->g, FALSE, rows);
-  for (guint i = 0; i < share->n; i++)
-    f->add_scaled(out + (gsize)a->merged[i] * d->dim,
-                  share->pass->decisions.open[MLP_OF(b) * share->pass->capacity + share->first + i],
-                  a->m + (gsize)a->merged[i] * d->dim,
-                  (gsize)(a->merged[i + 1] - a->merged[i]) * d->dim);
+  pass_gate_apply(share, MLP_OF(b), out, a->m, a->merged);
 }
 
 /* share->dx holds the gradient of x' on entry and of z on return. */
@@ -39,21 +37,13 @@ void pass_mlp_backward(Share *share, guint b)
   const Network *network = share->pass->network;
   const Description *d = network->description;
   const TrainBlock *block = &network->blocks[b];
-  const Functions *f = functions();
+  const TrainingKernels *f = training_kernels();
   Activations *a = &share->blocks[b];
   const guint rows = a->merged[share->n];
   if (!block->neurons)
     return;
-  Decisions *decisions = &share->pass->decisions;
   real *dm = share->dz;
-  memset(dm, 0, (gsize)rows * d->dim * sizeof *dm);
-  for (guint i = 0; i < share->n; i++) {
-    const gsize at = MLP_OF(b) * share->pass->capacity + share->first + i;
-    const gsize from = (gsize)a->merged[i] * d->dim, n = (gsize)a->merged[i + 1] * d->dim - from;
-    f->add_scaled(dm + from, decisions->open[at], share->dx + from, n);
-    if (block->mlp_gate.present)
-      decisions->dopen[at] += (real)f->dot(share->dx + from, a->m + from, n);
-  }
+  pass_gate_apply_backward(share, MLP_OF(b), dm, a->m, a->merged);
   pass_linear_backward(share, N_BLOCK_WEIGHTS * b + FC2, share->dp, dm, a->g, FALSE, rows);
   if (block->neurons_choice.n) {
     /* g was masked in place; its unmasked values are needed for the mask's gradient. */

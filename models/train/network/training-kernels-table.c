@@ -2,31 +2,31 @@
 
 #ifdef TRAIN_DOUBLE
 
-extern const Functions functions_portable;
+extern const TrainingKernels training_kernels_portable;
 
-const Functions *functions(void)
+const TrainingKernels *training_kernels(void)
 {
-  return &functions_portable;
+  return &training_kernels_portable;
 }
 
 #else
 
 #include "kernels/cpu.h"
 
-extern const Functions functions_portable;
+extern const TrainingKernels training_kernels_portable;
 #ifdef __x86_64__
-extern const Functions functions_avx2, functions_avx512;
+extern const TrainingKernels training_kernels_avx2, training_kernels_avx512;
 #endif
 
-const Functions *functions(void)
+const TrainingKernels *training_kernels(void)
 {
 #ifdef __x86_64__
   if (vitgate__cpu_has(CPU_AVX512))
-    return &functions_avx512;
+    return &training_kernels_avx512;
   if (vitgate__cpu_has(CPU_AVX2))
-    return &functions_avx2;
+    return &training_kernels_avx2;
 #endif
-  return &functions_portable;
+  return &training_kernels_portable;
 }
 
 #endif

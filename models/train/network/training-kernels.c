@@ -208,7 +208,7 @@ static void adamw(real *restrict values, real *restrict m, real *restrict v, rea
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b)  PASTE_(a, b)
 
-const Functions PASTE(functions, ISA) = {
+const TrainingKernels PASTE(training_kernels, ISA) = {
   .layer_norm = layer_norm,
   .layer_norm_backward = layer_norm_backward,
   .gelu = gelu,

@@ -44,7 +44,7 @@ typedef struct {
   void (*adamw)(real *values, real *m, real *v, real *average, const real *gradient, gsize n,
                 real rate, real decay, real beta1, real beta2, real correction, real eps, real keep,
                 real scale);
-} Functions;
+} TrainingKernels;
 
 /* Returns: the table for this machine */
-const Functions *functions(void);
+const TrainingKernels *training_kernels(void);

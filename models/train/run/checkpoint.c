@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "file/description-json.h"
 #include "file/json.h"
 
 /* Beside the network's own tensors, whose names are timm's, stand those of the optimizer. */
@@ -52,7 +53,7 @@ Description *checkpoint_open(const char *path, Safetensors **file, JsonObject **
   }
   g_autoptr(JsonNode) node =
       vitgate__json_parse_object(text, strlen(text), path, VITGATE_ERROR_METADATA, error);
-  Description *description = node ? vitgate__description_read_text(opened, error) : NULL;
+  Description *description = node ? vitgate__description_read(opened, error) : NULL;
   if (!description)
     return NULL;
   *state = json_object_ref(json_node_get_object(node));
@@ -81,7 +82,8 @@ gboolean checkpoint_read(const Safetensors *file, Optimizer *optimizer, GError *
   if (!node)
     return FALSE;
   for (guint k = 0; k < G_N_ELEMENTS(kinds); k++)
-    memcpy(array_of(optimizer, k), tensors[k]->data, tensors[k]->n_bytes);
+    if (!vitgate__tensor_copy(array_of(optimizer, k), tensors[k], error))
+      return FALSE;
   optimizer->step =
       (guint64)json_object_get_int_member_with_default(json_node_get_object(node), "step", 0);
   return TRUE;

@@ -6,12 +6,16 @@
 #include "base/command-error.h"
 #include "model.h"
 #include "network/dial.h"
+#include "train/cut/allocation.h"
 #include "train/cut/class-subset.h"
 #include "train/cut/cut.h"
+#include "train/cut/importance.h"
 #include "train/dial/dial-table.h"
 #include "train/dial/precision-record.h"
 #include "train/run/model-writer.h"
-#include "train/run/run.h"
+#include "train/run/provenance.h"
+#include "train/run/run-open.h"
+#include "train/run/run-training.h"
 
 #define DIAL_IMAGES   512
 #define PRICED_IMAGES 128
@@ -23,7 +27,7 @@
 
 static gboolean check_held_out(const Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   if (o->static_only || run->collection->n_held_out)
     return TRUE;
   g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
@@ -35,7 +39,7 @@ static gboolean check_held_out(const Run *run, GError **error)
 /* ---- Static compression ---- */
 
 /* What the cut may leave: of the compute that is wanted, merging and gates spare a part. */
-static double static_target(const CompressOptions *o)
+static double static_target(const RunOptions *o)
 {
   if (o->static_target > 0)
     return o->static_target;
@@ -51,21 +55,20 @@ static void describe_shapes(const Run *run)
   run_log_note(run->log, "%s (heads/neurons by block)", text->str);
 }
 
-static Ranking **rank(const Run *run, Network *network, Team *team, Calibration **calibration,
-                      GError **error)
+static Ranking **rank(const Run *run, Network *network, Team *team, Probe **probe, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const StaticCutOptions how = { .max_images = o->calibration_images,
                                  .ridge = RIDGE,
                                  .weights = o->folder_weights,
                                  .n_weights = o->n_folder_weights,
-                                 .bf16 = product_prefers_bf16() };
+                                 .bf16 = matmul_prefers_bf16() };
   run_log_note(run->log, "ranking heads and neurons on up to %u photographs",
                o->calibration_images);
-  return static_cut_rank(network, team, run->collection, &how, calibration, error);
+  return static_cut_rank(network, team, run->collection, &how, probe, error);
 }
 
-static Budget budget_of(const CompressOptions *o)
+static Budget budget_of(const RunOptions *o)
 {
   return (Budget){ .compute = static_target(o), .parameters = o->parameters_target };
 }
@@ -74,23 +77,23 @@ static Budget budget_of(const CompressOptions *o)
  * allows; what is left is the student. */
 static gboolean cut(Run *run, Network *network, const BlockShape *chosen, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const guint depth = network->description->depth;
   const Budget budget = budget_of(o);
   g_autofree BlockShape *shapes = g_new0(BlockShape, depth + 1);
   Team *team = vitgate__team_new(o->threads);
-  Calibration *calibration = NULL;
-  Ranking **rankings = rank(run, network, team, &calibration, error);
+  Probe *probe = NULL;
+  Ranking **rankings = rank(run, network, team, &probe, error);
   Network *result = NULL;
   Description *description = NULL;
   if (rankings && chosen)
     memcpy(shapes, chosen, depth * sizeof *shapes);
   if (rankings &&
       (chosen || allocate_units(network->description, rankings, &budget, shapes, error)))
-    result = static_cut_apply(calibration, rankings, shapes, RIDGE, &description, error);
+    result = static_cut_apply(probe, rankings, shapes, RIDGE, &description, error);
   if (rankings)
     rankings_free(&rankings, depth);
-  calibration_free(&calibration);
+  probe_free(&probe);
   vitgate__team_free(&team);
   if (!result)
     return FALSE;
@@ -104,10 +107,10 @@ static gboolean start_search(Run *run, GError **error)
 {
   Team *team = vitgate__team_new(run->options->threads);
   const guint depth = run->student.description->depth;
-  Calibration *calibration = NULL;
-  Ranking **rankings = rank(run, run->student.network, team, &calibration, error);
+  Probe *probe = NULL;
+  Ranking **rankings = rank(run, run->student.network, team, &probe, error);
   const gboolean fine = rankings != NULL;
-  calibration_free(&calibration);
+  probe_free(&probe);
   vitgate__team_free(&team);
   if (fine) {
     student_search(&run->student, rankings, run->options->gates);
@@ -153,7 +156,7 @@ static gboolean cut_student(Run *run, GError **error)
 /* Without a search: cut at once, then give the rest its gates. */
 static gboolean start_training(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   if (!cut_student(run, error))
     return FALSE;
   describe_shapes(run);
@@ -186,7 +189,7 @@ static gboolean load_earlier(Run *run, GError **error)
 
 static gboolean start(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const Description *d = vitgate__model_get_description(run->model);
   run->steps = o->steps;
   return (o->from
@@ -197,7 +200,7 @@ static gboolean start(Run *run, GError **error)
 
 /* ---- End ---- */
 
-static void add_decisions(gpointer data, const Pass *pass, guint first)
+static void add_decisions(gpointer data, const TrainingPass *pass, guint first)
 {
   gate_sums_add(data, pass);
 }
@@ -240,7 +243,7 @@ static void settle_gates(Run *run)
 
 static void calibrate(Run *run)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const DialTableOptions how = { .held_out = run->held_out,
                                  .images = run->held_out->n,
                                  .priced_images = MIN(run->held_out->n, PRICED_IMAGES),
@@ -270,8 +273,7 @@ static gboolean open_idle_gates(Run *run)
 static void tell_provenance(const Run *run)
 {
   Description *d = run->student.description;
-  JsonObject *p = run_tell_provenance(run, "compress");
-  json_object_set_double_member(p, "target", run->options->target);
+  JsonObject *p = provenance_record(run, "compress");
   if (!student_has_gates(&run->student))
     return;
   g_autofree GateSum *sums = watch_gates(run, d->default_compute);
@@ -283,7 +285,7 @@ static void tell_provenance(const Run *run)
 static gboolean compare_precisions(const Run *run, GError **error)
 {
   g_autofree char *path = g_build_filename(run->folder, "student.safetensors", NULL);
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const HeldOut *h = run->held_out;
   double *agreement = run->student.description->agreement;
   g_autofree guint *labels = g_new(guint, h->n);
@@ -302,7 +304,7 @@ static gboolean compare_precisions(const Run *run, GError **error)
 /* The running mean of the weights, rounded as the file will hold them, with its dial. */
 static gboolean finish(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   if (o->train)
     trainer_average(run->trainer);
   if (has_learned_gates(run))
@@ -321,7 +323,7 @@ static gboolean finish(Run *run, GError **error)
 
 static gboolean run_stages(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const gboolean resumed = run_can_resume(run);
   if (!o->static_only && !(run->held_out = held_out_new(run->collection, run->teacher, DIAL_IMAGES,
                                                         o->batch, o->classes != NULL, error)))
@@ -340,7 +342,7 @@ static gboolean run_stages(Run *run, GError **error)
   return (!o->train || run_train(run, error)) && finish(run, error);
 }
 
-gboolean compress(const CompressOptions *options, GError **error)
+gboolean compress(const RunOptions *options, GError **error)
 {
   Run run = { .options = options };
   const gboolean fine =

@@ -3,12 +3,15 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "file/architecture.h"
 #include "model.h"
 #include "train/cut/class-subset.h"
 #include "train/network/fresh.h"
 #include "train/network/published.h"
 #include "train/run/model-writer.h"
-#include "train/run/run.h"
+#include "train/run/provenance.h"
+#include "train/run/run-open.h"
+#include "train/run/run-training.h"
 
 #define WATCHED_IMAGES 512
 
@@ -18,7 +21,7 @@
  * @labels, @ids: (out) (nullable) (transfer full) */
 static gboolean find_classes(const Run *run, guint *n, char ***labels, char ***ids, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   if (run->teacher) {
     const Description *t = teacher_get_description(run->teacher);
     *n = t->n_classes;
@@ -35,7 +38,7 @@ static gboolean find_classes(const Run *run, guint *n, char ***labels, char ***i
 
 static Description *describe_fresh(const Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   g_auto(GStrv) labels = NULL, ids = NULL;
   guint n = 0;
   if (!find_classes(run, &n, &labels, &ids, error))
@@ -85,7 +88,7 @@ static gboolean start_fresh_head(Run *run, GError **error)
 /* The model's classes, or those of the file; where it does not know all of these, a fresh head. */
 static gboolean load_model(Run *run, const Description *d, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   g_autoptr(GError) wrong = NULL;
   guint n = 0;
   g_autofree guint *classes = o->classes ? class_subset_read(o->classes, d, &n, &wrong) : NULL;
@@ -102,7 +105,7 @@ static gboolean load_model(Run *run, const Description *d, GError **error)
 
 static gboolean start_from_model(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   VitgateModel *model = vitgate_model_open(o->from, error);
   if (!model)
     return FALSE;
@@ -122,7 +125,7 @@ static gboolean start_from_model(Run *run, GError **error)
 /* Both see the same tensors, and speak of the same classes. */
 static gboolean check_teacher(const Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   if (!run->teacher)
     return TRUE;
   const Description *t = teacher_get_description(run->teacher), *s = run->student.description;
@@ -148,7 +151,7 @@ static gboolean check_teacher(const Run *run, GError **error)
 
 static gboolean start(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   return (!o->teacher || run_open_teacher(run, error)) &&
          (o->variant ? start_fresh(run, error) : start_from_model(run, error)) &&
          check_teacher(run, error) && run_check_memory(run, run->student.network, error) &&
@@ -159,7 +162,7 @@ static gboolean start(Run *run, GError **error)
 
 static gboolean train(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   if (run->collection->n_held_out &&
       !(run->held_out = held_out_new(run->collection, run->teacher, WATCHED_IMAGES, o->batch,
                                      o->classes != NULL, error)))
@@ -172,11 +175,11 @@ static gboolean train(Run *run, GError **error)
   if (!run_train(run, error))
     return FALSE;
   trainer_average(run->trainer);
-  run_tell_provenance(run, "train");
+  provenance_record(run, "train");
   return network_write(run->student.network, o->precision, o->out, error);
 }
 
-gboolean train_dense(const CompressOptions *options, GError **error)
+gboolean train_dense(const RunOptions *options, GError **error)
 {
   Run run = { .options = options };
   const gboolean fine = start(&run, error) && train(&run, error);

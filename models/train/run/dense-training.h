@@ -2,9 +2,9 @@
  * architecture, or by both. */
 #pragma once
 
-#include "train/run/compressor.h"
+#include "train/run/run-options.h"
 
 /* Of @options count those that are about data and training; teacher may be NULL, and one of variant
  * and from is given. The file is in float32.
  * Returns: as compress() */
-gboolean train_dense(const CompressOptions *options, GError **error);
+gboolean train_dense(const RunOptions *options, GError **error);

@@ -1,26 +1,27 @@
 #include "train/run/model-writer.h"
 
+#include "file/description-json.h"
 #include "write/encoded-tensors.h"
 
 void network_round(Network *network, VitgatePrecision precision)
 {
   for (guint i = 0; i < network->parameters->len; i++) {
     const Parameter *p = &g_array_index(network->parameters, Parameter, i);
-    storage_round(precision, p->name, p->shape, p->n_dims, network->values + p->offset);
+    encoded_tensors_round(precision, p->name, p->shape, p->n_dims, network->values + p->offset);
   }
 }
 
 gboolean network_write(const Network *network, VitgatePrecision precision, const char *path,
                        GError **error)
 {
-  g_autoptr(Storage) storage = storage_new(precision);
+  g_autoptr(EncodedTensors) storage = encoded_tensors_new(precision);
   for (guint i = 0; i < network->parameters->len; i++) {
     const Parameter *p = &g_array_index(network->parameters, Parameter, i);
     if (!p->implied)
-      storage_add(storage, p->name, p->shape, p->n_dims, network->values + p->offset);
+      encoded_tensors_add(storage, p->name, p->shape, p->n_dims, network->values + p->offset);
   }
   Description description = *network->description;
-  description.precision = storage_name(precision);
+  description.precision = encoded_tensors_name(precision);
   g_autofree char *text = vitgate__description_to_json(&description);
   g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
   g_hash_table_insert(metadata, "vitgate", text);

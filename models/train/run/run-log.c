@@ -54,6 +54,13 @@ static void write_line(RunLog *log, JsonObject *object)
   fflush(log->file);
 }
 
+void run_log_options(RunLog *log, JsonObject *options)
+{
+  g_autoptr(JsonObject) object = json_object_new();
+  json_object_set_object_member(object, "options", options);
+  write_line(log, object);
+}
+
 void run_log_note(RunLog *log, const char *format, ...)
 {
   va_list args;
@@ -137,7 +144,7 @@ void run_log_begin(RunLog *log)
 void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)
 {
   const guint64 step = trainer_get_step(trainer), steps = trainer_get_steps(trainer);
-  const Pass *pass = trainer_get_pass(trainer);
+  const TrainingPass *pass = trainer_get_pass(trainer);
   const Description *d = pass->network->description;
   if (!log->gates)
     log->gates = g_new0(GateSum, 2 * d->depth + 1);

@@ -10,6 +10,9 @@ typedef struct _RunLog RunLog;
 RunLog *run_log_new(const char *path, guint batch, GError **error);
 void run_log_free(RunLog **log);
 
+/* A line of the file with the options of the run. @options: (transfer full) */
+void run_log_options(RunLog *log, JsonObject *options);
+
 /* A plain line for both. */
 void run_log_note(RunLog *log, const char *format, ...) G_GNUC_PRINTF(2, 3);
 

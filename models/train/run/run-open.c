@@ -1,4 +1,5 @@
-/* How a run begins and ends: what it is made of is opened, told about and freed. */
+#include "train/run/run-open.h"
+
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -7,11 +8,10 @@
 #include "data/split.h"
 #include "model.h"
 #include "train/cut/class-subset.h"
-#include "train/run/run.h"
 
 gboolean run_open_teacher(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   run->model = vitgate_model_open(o->teacher, error);
   if (!run->model)
     return FALSE;
@@ -31,8 +31,8 @@ gboolean run_open_teacher(Run *run, GError **error)
 /* Linux promises more memory than there is, and ends whoever takes it at its word. */
 gboolean run_check_memory(const Run *run, const Network *network, GError **error)
 {
-  const CompressOptions *o = run->options;
-  const double wanted = (double)pass_measure(network, o->batch, o->threads);
+  const RunOptions *o = run->options;
+  const double wanted = (double)training_pass_measure(network, o->batch, o->threads);
   g_autofree char *text = NULL;
   const char *line = NULL;
   if (g_file_get_contents("/proc/meminfo", &text, NULL, NULL))
@@ -48,9 +48,9 @@ gboolean run_check_memory(const Run *run, const Network *network, GError **error
 
 gboolean run_open_data(Run *run, const Description *student, GError **error)
 {
-  const CompressOptions *o = run->options;
-  const CollectionOptions options = { .paths = o->data,
-                                      .folders = o->folders,
+  const RunOptions *o = run->options;
+  const CollectionOptions options = { .paths = (const char *const *)o->data,
+                                      .folders = (const char *const *)o->folders,
                                       .held_out = SPLIT_HELD_OUT,
                                       .labelled_only = !run->teacher,
                                       .memory = COLLECTION_MEMORY };
@@ -72,7 +72,7 @@ gboolean run_open_data(Run *run, const Description *student, GError **error)
 
 gboolean run_open_folder(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   run->folder = o->resume ? g_strdup(o->resume) : g_strconcat(o->out, ".training", NULL);
   run->checkpoint = g_build_filename(run->folder, "checkpoint.safetensors", NULL);
   if (g_mkdir_with_parents(run->folder, 0777)) {
@@ -82,77 +82,12 @@ gboolean run_open_folder(Run *run, GError **error)
   }
   g_autofree char *path = g_build_filename(run->folder, "log.jsonl", NULL);
   run->log = run_log_new(path, o->batch, error);
+  if (run->log)
+    run_log_options(run->log, run_options_describe(o));
   return run->log != NULL;
 }
 
 gboolean run_can_resume(const Run *run)
 {
   return run->options->resume && g_file_test(run->checkpoint, G_FILE_TEST_EXISTS);
-}
-
-static void set_base_name(JsonObject *object, const char *member, const char *path)
-{
-  if (!path)
-    return;
-  g_autofree char *name = g_path_get_basename(path);
-  json_object_set_string_member(object, member, name);
-}
-
-static JsonArray *base_names(const char *const *paths)
-{
-  JsonArray *array = json_array_new();
-  for (; *paths; paths++) {
-    g_autofree char *name = g_path_get_basename(*paths);
-    json_array_add_string_element(array, name);
-  }
-  return array;
-}
-
-JsonObject *run_tell_provenance(const Run *run, const char *command)
-{
-  const CompressOptions *o = run->options;
-  /* that of the model which the student began as */
-  g_autoptr(JsonObject) before = g_steal_pointer(&run->student.description->provenance);
-  JsonObject *p = run->student.description->provenance = json_object_new();
-  g_autofree char *made_by = g_strdup_printf("vitgate %s " VITGATE_VERSION, command);
-  const Description *teacher = o->teacher ? vitgate__model_get_description(run->model) : NULL;
-  g_free(run->student.description->name);
-  run->student.description->name = g_strdup(o->name);
-  set_base_name(p, "teacher", o->teacher);
-  if (teacher)
-    json_object_set_string_member(p, "teacher_name", teacher->name);
-  set_base_name(p, "from", o->from);
-  if (o->from && before)
-    json_object_set_object_member(p, "of_from", json_object_ref(before));
-  if (o->variant)
-    json_object_set_string_member(p, "variant", o->variant);
-  if (teacher && teacher->provenance)
-    json_object_set_object_member(p, "of_teacher", json_object_ref(teacher->provenance));
-  json_object_set_string_member(p, "made_by", made_by);
-  json_object_set_array_member(p, "data", base_names(o->data));
-  json_object_set_int_member(p, "photographs", run->collection->items->len);
-  json_object_set_int_member(p, "held_out", run->collection->n_held_out);
-  json_object_set_int_member(p, "seed", (gint64)o->seed);
-  json_object_set_int_member(p, "steps", (gint64)(o->train ? run->steps : 0));
-  if (o->train) {
-    json_object_set_int_member(p, "batch", o->batch);
-    json_object_set_double_member(p, "learning_rate", o->rate);
-    json_object_set_double_member(p, "labels", o->labels);
-  }
-  return p;
-}
-
-void run_clear(Run *run)
-{
-  trainer_free(&run->trainer);
-  student_clear(&run->student);
-  teacher_free(&run->teacher);
-  wide_head_free(&run->wide);
-  held_out_free(&run->held_out);
-  collection_close(&run->collection);
-  vitgate_model_unref(&run->model);
-  run_log_free(&run->log);
-  g_free(run->classes);
-  g_free(run->folder);
-  g_free(run->checkpoint);
 }

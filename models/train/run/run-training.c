@@ -1,14 +1,19 @@
-/* The steps of a run: batches, teacher, student, merging on its way, checkpoints. */
+#include "train/run/run-training.h"
+
 #include <math.h>
 #include <signal.h>
 #include <string.h>
 
 #include "base/command-error.h"
 #include "base/random.h"
+#include "file/architecture.h"
 #include "network/dial.h"
 #include "train/dial/dial-table.h"
 #include "train/run/checkpoint.h"
-#include "train/run/run.h"
+
+/* Shares of the steps. */
+#define SEARCH_SHARE 0.25 /* that the search takes */
+#define ANNEAL_SHARE 0.4  /* of a stage: targets fall until then */
 
 #define CHECKPOINT_SECONDS 120
 #define TIMED_STEPS        8    /* to find out how many fit into a time limit */
@@ -20,7 +25,7 @@
 #define WARM_UP            0.03 /* share of the steps */
 #define FRESH_WARM_UP      0.1  /* of fresh weights */
 
-/* What random numbers are for: none of the sampler's and the samples' purposes. */
+/* What random numbers are for: none of the sampler's and the batches' purposes. */
 #define DIALLING 101
 
 /* Set by a signal. */
@@ -40,14 +45,14 @@ static guint64 stage_steps(const Run *run)
 
 void run_make_trainer(Run *run)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const Network *network = run->student.network;
   const gboolean alike = run->teacher && student_is_alike(run->student.description,
                                                           teacher_get_description(run->teacher));
   const TrainerOptions options = {
     .batch = o->batch,
     .threads = o->threads,
-    .bf16 = product_prefers_bf16(),
+    .bf16 = matmul_prefers_bf16(),
     .seed = o->seed,
     .steps = stage_steps(run),
     .warm_up = o->variant ? FRESH_WARM_UP : WARM_UP,
@@ -120,7 +125,7 @@ static void steer_merging(Run *run)
 
 void run_find_merging(Run *run)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   const DialTableOptions how = { .held_out = run->held_out,
                                  .images = MIN(run->held_out->n, PATH_IMAGES),
                                  .priced_images = MIN(run->held_out->n, PATH_IMAGES),
@@ -135,81 +140,21 @@ void run_find_merging(Run *run)
 
 /* ---- Checkpoints ---- */
 
-static JsonArray *strings_array(const char *const *strings)
-{
-  JsonArray *array = json_array_new();
-  for (; strings && *strings; strings++)
-    json_array_add_string_element(array, *strings);
-  return array;
-}
-
-/* What must be the same for a run to go on to the same result. */
-static JsonObject *describe_options(const CompressOptions *o)
-{
-  JsonObject *object = json_object_new();
-  json_object_set_string_member(object, "teacher", o->teacher);
-  json_object_set_string_member(object, "from", o->from);
-  json_object_set_string_member(object, "variant", o->variant);
-  json_object_set_int_member(object, "image-size", o->image_size);
-  json_object_set_double_member(object, "target", o->target);
-  json_object_set_int_member(object, "batch-size", o->batch);
-  json_object_set_int_member(object, "seed", (gint64)o->seed);
-  json_object_set_double_member(object, "learning-rate", o->rate);
-  json_object_set_double_member(object, "gate-rate", o->gate_rate);
-  json_object_set_double_member(object, "gate-spread", o->gate_spread);
-  json_object_set_double_member(object, "labels", o->labels);
-  json_object_set_double_member(object, "other-classes", o->others);
-  json_object_set_double_member(object, "features", o->features);
-  json_object_set_double_member(object, "mixup", o->mixup);
-  json_object_set_int_member(object, "sub-groups", o->sub_groups);
-  json_object_set_int_member(object, "group-size", o->group_size);
-  json_object_set_boolean_member(object, "fixed-dial", o->fixed_dial);
-  json_object_set_boolean_member(object, "gates", o->gates);
-  json_object_set_int_member(object, "gate-control", o->gate_control);
-  json_object_set_boolean_member(object, "merging", o->merging);
-  json_object_set_int_member(object, "calibration-images", o->calibration_images);
-  json_object_set_string_member(object, "precision", vitgate_precision_name(o->precision));
-  json_object_set_string_member(object, "classes", o->classes);
-  json_object_set_array_member(object, "data", strings_array(o->data));
-  json_object_set_array_member(object, "folders", strings_array(o->folders));
-  JsonArray *weights = json_array_new();
-  for (guint i = 0; i < o->n_folder_weights; i++) {
-    json_array_add_string_element(weights, o->folder_weights[i].folder);
-    json_array_add_double_element(weights, o->folder_weights[i].weight);
-  }
-  json_object_set_array_member(object, "folder-weights", weights);
-  return object;
-}
-
+/* The checkpoint has the options of its run. */
 static gboolean check_options(const Run *run, JsonObject *state, GError **error)
 {
-  g_autoptr(JsonObject) now = describe_options(run->options);
   JsonNode *node = json_object_get_member(state, "options");
-  if (!node || !JSON_NODE_HOLDS_OBJECT(node)) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "%s: does not tell the options of its run", run->checkpoint);
-    return FALSE;
-  }
-  g_autoptr(GList) names = json_object_get_members(now);
-  for (GList *name = names; name; name = name->next) {
-    JsonNode *was = json_object_get_member(json_node_get_object(node), name->data);
-    JsonNode *is = json_object_get_member(now, name->data);
-    g_autofree char *before = was ? json_to_string(was, FALSE) : g_strdup("nothing");
-    g_autofree char *asked = json_to_string(is, FALSE);
-    if (strcmp(before, asked)) {
-      g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                  "%s: the run was begun with %s %s, not %s", run->checkpoint,
-                  (const char *)name->data, before, asked);
-      return FALSE;
-    }
-  }
-  return TRUE;
+  if (node && JSON_NODE_HOLDS_OBJECT(node))
+    return run_options_check_same(run->options, json_node_get_object(node), run->checkpoint, error);
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+              "%s: does not record the options of its run", run->checkpoint);
+  return FALSE;
 }
 
 static gboolean save(const Run *run, GError **error)
 {
   g_autoptr(JsonObject) state = json_object_new();
-  json_object_set_object_member(state, "options", describe_options(run->options));
+  json_object_set_object_member(state, "options", run_options_describe(run->options));
   json_object_set_int_member(state, "steps", (gint64)run->steps);
   json_object_set_int_member(state, "draw", (gint64)run->draw);
   json_object_set_double_member(state, "merge_offset", run->merge_offset);
@@ -240,9 +185,9 @@ gboolean run_resume(Run *run, GError **error)
 
 /* ---- Steps ---- */
 
-static gboolean one_step(Run *run, Samples *samples, StepReport *report, GError **error)
+static gboolean one_step(Run *run, Batches *batches, StepReport *report, GError **error)
 {
-  const Batch *batch = samples_next(samples, error);
+  const Batch *batch = batches_next(batches, error);
   if (!batch)
     return FALSE;
   LossTargets targets = { .labels = batch->labels };
@@ -254,7 +199,7 @@ static gboolean one_step(Run *run, Samples *samples, StepReport *report, GError 
   }
   const gboolean fine = trainer_step(run->trainer, batch->tensors, &targets, report, error);
   run->draw = batch->next_draw;
-  samples_release(&batch);
+  batches_release(&batch);
   return fine;
 }
 
@@ -296,14 +241,14 @@ static void watch(Run *run)
   run_log_held_out(run->log, run->trainer, &outcome);
 }
 
-static gboolean take_steps(Run *run, Samples *samples, GError **error)
+static gboolean take_steps(Run *run, Batches *batches, GError **error)
 {
   gint64 start = g_get_monotonic_time(), saved = start;
   run_log_begin(run->log);
   while (!run->steps || trainer_get_step(run->trainer) < trainer_get_steps(run->trainer)) {
     StepReport report;
     turn_dial(run, asked_ratio(run));
-    if (!one_step(run, samples, &report, error))
+    if (!one_step(run, batches, &report, error))
       return FALSE;
     name_skipped(run);
     if (!run->steps && trainer_get_step(run->trainer) == TIMED_STEPS)
@@ -332,25 +277,25 @@ static void ask_stop(int signal)
 
 gboolean run_train(Run *run, GError **error)
 {
-  const CompressOptions *o = run->options;
+  const RunOptions *o = run->options;
   Augmentation augmentation = AUGMENTATION_DEFAULT;
   augmentation.mixup = o->mixup;
-  const SamplesOptions how = { .order = { .part = SAMPLER_TRAINING,
+  const BatchesOptions how = { .order = { .part = SAMPLER_TRAINING,
                                           .weights = o->folder_weights,
                                           .n_weights = o->n_folder_weights,
                                           .seed = o->seed },
                                .augmentation = &augmentation,
                                .batch_size = o->batch };
-  g_autoptr(Samples) samples = samples_new(run->collection, &how, error);
-  if (!samples)
+  g_autoptr(Batches) batches = batches_new(run->collection, &how, error);
+  if (!batches)
     return FALSE;
-  samples_seek(samples, run->draw);
+  batches_seek(batches, run->draw);
   /* A second signal ends the process at once. */
   struct sigaction handler = { .sa_handler = ask_stop, .sa_flags = (int)SA_RESETHAND }, before[2];
   stop_asked = 0;
   sigaction(SIGINT, &handler, &before[0]);
   sigaction(SIGTERM, &handler, &before[1]);
-  const gboolean fine = save(run, error) && take_steps(run, samples, error) && save(run, error);
+  const gboolean fine = save(run, error) && take_steps(run, batches, error) && save(run, error);
   sigaction(SIGINT, &before[0], NULL);
   sigaction(SIGTERM, &before[1], NULL);
   return fine;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "file/architecture.h"
 #include "file/source.h"
 #include "train/cut/class-subset.h"
 #include "train/cut/cut.h"
@@ -56,7 +57,7 @@ gboolean student_load(Student *student, const char *path, const Description *who
 gboolean student_is_alike(const Description *student, const Description *teacher)
 {
   return student->image_size == teacher->image_size && student->patch_size == teacher->patch_size &&
-         student->stem == teacher->stem && student->token_dim == teacher->token_dim &&
+         student->family == teacher->family && student->token_dim == teacher->token_dim &&
          student->n_features == teacher->n_features && student->dim == teacher->dim &&
          student->head_dim == teacher->head_dim && student->depth == teacher->depth &&
          student->distilled == teacher->distilled &&
@@ -79,7 +80,7 @@ static void add_gates(Description *d)
   description_add_gates(d);
   for (guint b = 0; b < d->depth; b++) {
     BlockShape *shape = &d->blocks[b];
-    const guint behind = vitgate__description_tokens_behind(d, b);
+    const guint behind = vitgate__description_tokens_after(d, b);
     const double least = LEAST_GATED * d->dense_gmacs;
     shape->attention_gate &= vitgate__attention_gmacs(d, shape->heads, tokens, behind) >= least;
     shape->mlp_gate &= vitgate__mlp_gmacs(d, shape->neurons, behind) >= least;

@@ -1,4 +1,4 @@
-/* The threads of a session: everyone runs, nobody passes a barrier early, many times over. */
+/* The threads of a session: in many runs, each member runs and none passes a barrier early. */
 #include <pthread.h>
 #include <signal.h>
 
@@ -12,12 +12,12 @@ typedef struct {
   Team *team;
   guint n_members;
   guint run;
-  guint steps[MAX_MEMBERS]; /* written by one member, read by all behind a barrier */
+  guint steps[MAX_MEMBERS]; /* each written by one member, read by all after a barrier */
   guint n_wrong[MAX_MEMBERS];
 } Work;
 
-/* Each member takes a step and sees, behind the barrier, that all have; a second barrier keeps
- * the next step from coming while another still looks. */
+/* Each member takes a step and checks after the barrier that all have. The second barrier delays
+ * the next step until all have checked. */
 static void take_steps(gpointer data, guint member)
 {
   Work *work = data;
@@ -53,7 +53,7 @@ static void count_call(gpointer data, guint member)
   ((Work *)data)->steps[member]++;
 }
 
-/* No barrier inside: what a member wrote must be seen when the run is over. */
+/* Without a barrier inside a run, everything that a member wrote must be visible after the run. */
 START_TEST(a_run_calls_every_member_once)
 {
   const guint n_members = (guint)_i;
@@ -103,7 +103,7 @@ static void note_signals(gpointer data, guint member)
   pthread_sigmask(SIG_SETMASK, NULL, (sigset_t *)data + member);
 }
 
-/* A signal to the process must not land on a thread that its host knows nothing of. */
+/* A signal to the process must not reach a thread that the application does not know. */
 START_TEST(signals_are_left_to_the_callers_threads)
 {
   sigset_t masks[MAX_MEMBERS], before, after;

@@ -2,8 +2,10 @@
 #include <glib/gstdio.h>
 #include <math.h>
 
+#include "file/description-json.h"
 #include "fixture.h"
 #include "model-file.h"
+#include "network/families/families.h"
 
 #define N_MUTATIONS 1000
 
@@ -70,7 +72,7 @@ START_TEST(an_unknown_tensor_is_refused)
 }
 END_TEST
 
-START_TEST(weights_of_unsigned_integers_are_not_supported)
+START_TEST(unsigned_weights_are_not_supported)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   model_file_put(file, "head.weight", TENSOR_U8, 2, (const guint64[]){ 10, 48 });
@@ -78,7 +80,7 @@ START_TEST(weights_of_unsigned_integers_are_not_supported)
 }
 END_TEST
 
-START_TEST(vectors_of_integers_are_not_supported)
+START_TEST(integer_vectors_are_not_supported)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   model_file_put(file, "head.bias", TENSOR_I8, 1, (const guint64[]){ 10 });
@@ -86,7 +88,7 @@ START_TEST(vectors_of_integers_are_not_supported)
 }
 END_TEST
 
-START_TEST(matrices_of_integers_need_their_scales)
+START_TEST(integer_matrices_need_scales)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   model_file_put(file, "head.weight", TENSOR_I8, 2, (const guint64[]){ 10, 48 });
@@ -108,7 +110,7 @@ START_TEST(integers_and_scales_that_overflow_are_refused)
 }
 END_TEST
 
-START_TEST(weights_that_are_no_number_are_refused)
+START_TEST(weights_that_are_not_finite_are_refused)
 {
   static const float values[] = { NAN, INFINITY, -INFINITY };
   static const char *const texts[] = { "nan", "inf", "-inf" };
@@ -126,7 +128,7 @@ START_TEST(weights_that_are_no_number_are_refused)
 }
 END_TEST
 
-START_TEST(short_weights_that_are_no_number_are_refused)
+START_TEST(half_precision_weights_that_are_not_finite_are_refused)
 {
   static const struct {
     const char *model;
@@ -164,9 +166,9 @@ static const struct {
   { "version", "2", U, "'version' is 2, expected" },
   { "name", NULL, M, "'name' is absent" },
   { "name", "5", M, "'name' is 5" },
-  { "family", NULL, M, "'family' is absent, expected vit" },
-  { "family", "5", M, "'family' is 5, expected vit" },
-  { "family", "\"resnet\"", U, "'family' is \"resnet\", expected vit" },
+  { "family", NULL, M, "'family' is absent, expected t2t or vit" },
+  { "family", "5", M, "'family' is 5, expected t2t or vit" },
+  { "family", "\"resnet\"", U, "'family' is \"resnet\", expected t2t or vit" },
   { "pooling", NULL, M, "'pooling' is absent" },
   { "pooling", "\"map\"", U, "'pooling' is \"map\", expected class-token or mean" },
   { "precision", NULL, M, "'precision' is absent" },
@@ -279,7 +281,7 @@ START_TEST(labels_must_fit_the_classes)
 }
 END_TEST
 
-START_TEST(a_description_that_is_no_json_is_refused)
+START_TEST(a_description_that_is_not_json_is_refused)
 {
   static const char *const texts[] = {
     "",           "vit",         "5",
@@ -311,7 +313,7 @@ END_TEST
 
 /* ---- Files without a description ---- */
 
-START_TEST(heads_that_cannot_be_told_are_asked_for)
+START_TEST(an_unknown_number_of_heads_is_refused)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   model_file_describe(file, NULL);
@@ -319,7 +321,7 @@ START_TEST(heads_that_cannot_be_told_are_asked_for)
 }
 END_TEST
 
-START_TEST(a_file_that_is_no_vit_is_not_supported)
+START_TEST(a_file_that_is_not_a_vit_is_refused)
 {
   g_autoptr(GError) error = NULL;
   g_autofree char *path = fixture_golden("golden", "preprocessing");
@@ -334,7 +336,7 @@ START_TEST(a_file_that_is_no_vit_is_not_supported)
 END_TEST
 
 /* Shapes from which dimensions are told, and shapes of which none can be made. */
-START_TEST(shapes_of_no_network_are_refused)
+START_TEST(shapes_that_fit_no_network_are_refused)
 {
   static const struct {
     const char *name;
@@ -354,7 +356,7 @@ START_TEST(shapes_of_no_network_are_refused)
     { "patch_embed.proj.weight", 4, { 64, 1, 8, 8 }, T, "expected [64, 3, 8, 8]" },
     { "patch_embed.proj.weight", 4, { 64, 3, 4, 8 }, T, "expected [64, 3, 8, 8]" },
     { "patch_embed.proj.weight", 2, { 64, 192 }, T, "expected 4 dimensions" },
-    { "head.weight", 2, { 0, 64 }, U, "tells of 0 classes" },
+    { "head.weight", 2, { 0, 64 }, U, "is for 0 classes" },
     { "head.weight", 1, { 64 }, T, "'head.weight' is [64], expected 2 dimensions" },
     { "blocks.0.attn.qkv.weight", 2, { 100, 64 }, U, "'blocks.0." },
     { "blocks.0.attn.qkv.weight", 2, { 384, 64 }, T, "'blocks.0.attn.qkv.bias'" },
@@ -372,7 +374,7 @@ START_TEST(shapes_of_no_network_are_refused)
 }
 END_TEST
 
-START_TEST(a_failure_does_not_stay)
+START_TEST(a_corrected_file_can_be_opened)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   g_autoptr(GError) error = NULL;
@@ -424,6 +426,7 @@ START_TEST(mutations_of_a_description_do_no_harm)
 {
   BlockShape blocks[2] = { { 2, 8 }, { 1, 5 } };
   const Description d = {
+    .family = &vitgate__family_vit,
     .name = "mutation",
     .image_size = 8,
     .patch_size = 2,
@@ -460,20 +463,20 @@ int main(void)
   tcase_add_test(tensors, a_missing_tensor_is_named);
   tcase_add_test(tensors, a_misshapen_tensor_is_named_with_both_shapes);
   tcase_add_test(tensors, an_unknown_tensor_is_refused);
-  tcase_add_test(tensors, weights_of_unsigned_integers_are_not_supported);
-  tcase_add_test(tensors, vectors_of_integers_are_not_supported);
-  tcase_add_test(tensors, matrices_of_integers_need_their_scales);
+  tcase_add_test(tensors, unsigned_weights_are_not_supported);
+  tcase_add_test(tensors, integer_vectors_are_not_supported);
+  tcase_add_test(tensors, integer_matrices_need_scales);
   tcase_add_test(tensors, integers_and_scales_that_overflow_are_refused);
-  tcase_add_test(tensors, weights_that_are_no_number_are_refused);
-  tcase_add_test(tensors, short_weights_that_are_no_number_are_refused);
+  tcase_add_test(tensors, weights_that_are_not_finite_are_refused);
+  tcase_add_test(tensors, half_precision_weights_that_are_not_finite_are_refused);
   tcase_add_loop_test(description, a_wrong_field_is_named, 0, G_N_ELEMENTS(fields));
   tcase_add_test(description, labels_must_fit_the_classes);
-  tcase_add_test(description, a_description_that_is_no_json_is_refused);
+  tcase_add_test(description, a_description_that_is_not_json_is_refused);
   tcase_add_test(description, a_deep_description_is_refused);
-  tcase_add_test(description, a_failure_does_not_stay);
+  tcase_add_test(description, a_corrected_file_can_be_opened);
   tcase_add_test(description, mutations_of_a_description_do_no_harm);
-  tcase_add_test(undescribed, heads_that_cannot_be_told_are_asked_for);
-  tcase_add_test(undescribed, a_file_that_is_no_vit_is_not_supported);
-  tcase_add_test(undescribed, shapes_of_no_network_are_refused);
+  tcase_add_test(undescribed, an_unknown_number_of_heads_is_refused);
+  tcase_add_test(undescribed, a_file_that_is_not_a_vit_is_refused);
+  tcase_add_test(undescribed, shapes_that_fit_no_network_are_refused);
   return fixture_run("model-bad", tensors, description, undescribed, NULL);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "file/weights.h"
 #include "fixture.h"
 
 /* ---- Files of our own ---- */
@@ -79,11 +80,14 @@ START_TEST(a_file_tells_its_tensors)
   ck_assert_uint_eq(a->n_dims, 1);
   ck_assert_uint_eq(a->shape[0], 2);
   ck_assert_uint_eq(a->n_bytes, 8);
-  ck_assert_mem_eq(a->data, "BBBBBBBB", 8);
+  char bytes[8];
+  ck_assert_ptr_null(a->data);
+  ck_assert(vitgate__tensor_copy(bytes, a, NULL));
+  ck_assert_mem_eq(bytes, "BBBBBBBB", 8);
   ck_assert_int_eq(b->type, TENSOR_U8);
   ck_assert_uint_eq(b->n_dims, 2);
   ck_assert_uint_eq(vitgate__tensor_n_elements(b), 4);
-  ck_assert_ptr_eq((const guint8 *)b->data, (const guint8 *)a->data + 8);
+  ck_assert_uint_eq(b->place, a->place + 8);
   ck_assert_ptr_null(vitgate__safetensors_find(file, "c"));
   ck_assert_ptr_null(vitgate__safetensors_find(file, "__metadata__"));
   ck_assert_str_eq(vitgate__safetensors_get_metadata(file, "k"), "v");
@@ -123,7 +127,7 @@ static void check_halves(TensorType type, int mantissa_bits)
   for (guint i = 0; i < 65536; i++)
     halves[i] = (guint16)i;
   const Tensor tensor = { .type = type, .data = halves, .n_bytes = 2 * 65536 };
-  vitgate__tensor_to_float(values, &tensor);
+  ck_assert(vitgate__tensor_to_float(values, &tensor, NULL));
   for (guint i = 0; i < 65536; i++) {
     const int exponent = i >> mantissa_bits & largest, mantissa = i & (scale - 1);
     double expected = exponent == largest ? (mantissa ? NAN : INFINITY)
@@ -153,9 +157,11 @@ START_TEST(integers_become_floats)
   static const gint8 bytes[] = { 0, 1, -1, 127, -128 };
   static const float as_signed[] = { 0, 1, -1, 127, -128 }, as_unsigned[] = { 0, 1, 255, 127, 128 };
   float values[5];
-  vitgate__tensor_to_float(values, &(Tensor){ .type = TENSOR_I8, .data = bytes, .n_bytes = 5 });
+  ck_assert(vitgate__tensor_to_float(
+      values, &(Tensor){ .type = TENSOR_I8, .data = bytes, .n_bytes = 5 }, NULL));
   ck_assert_mem_eq(values, as_signed, sizeof values);
-  vitgate__tensor_to_float(values, &(Tensor){ .type = TENSOR_U8, .data = bytes, .n_bytes = 5 });
+  ck_assert(vitgate__tensor_to_float(
+      values, &(Tensor){ .type = TENSOR_U8, .data = bytes, .n_bytes = 5 }, NULL));
   ck_assert_mem_eq(values, as_unsigned, sizeof values);
 }
 END_TEST
@@ -200,6 +206,28 @@ START_TEST(foreign_files_are_refused)
   refuse_bytes(zeros, sizeof zeros, "is not a safetensors file");
   refuse_bytes(text, strlen(text), "is not a safetensors file");
   refuse_path("/proc/self/exe", VITGATE_ERROR_FORMAT, "is not a safetensors file");
+}
+END_TEST
+
+/* By another process, when it is already open: that must not be a SIGBUS. */
+START_TEST(a_file_that_becomes_shorter_is_an_error)
+{
+  static const char *const headers[] = {
+    "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+    "{\"a\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[0,8]}}",
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(headers); i++) {
+    g_autoptr(GError) error = NULL;
+    float values[4];
+    g_autoptr(Safetensors) file = open_header(headers[i], 8);
+    g_autofree char *path = fixture_path("file");
+    ck_assert_int_eq(truncate(path, 0), 0);
+    ck_assert(!vitgate__weights_read(file, "a", values, &error));
+    ck_assert(strstr(error->message, "tensor 'a'"));
+    assert_error(error, VITGATE_ERROR_IO, path);
+    ck_assert(!vitgate__safetensors_check_unchanged(file, &error));
+    assert_error(error, VITGATE_ERROR_IO, path);
+  }
 }
 END_TEST
 
@@ -435,6 +463,7 @@ int main(void)
   tcase_add_test(none, what_is_no_file_is_refused);
   tcase_add_test(none, a_pipe_is_refused);
   tcase_add_test(none, foreign_files_are_refused);
+  tcase_add_test(none, a_file_that_becomes_shorter_is_an_error);
   tcase_add_test(none, every_truncation_is_refused);
   tcase_add_test(none, a_wrong_length_of_the_header_is_refused);
   tcase_add_test(none, a_huge_header_is_refused_unread);

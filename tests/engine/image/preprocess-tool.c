@@ -1,7 +1,7 @@
 /* preprocess-tool FORMAT WIDTH HEIGHT MATRIX RANGE MODEL < frame > tensor
  *
- * Pre-processes one frame as the engine does: raw planes on standard input, tightly packed as
- * GStreamer lays them out without padding; float32 [3][size][size] on standard output.
+ * Pre-processes one frame with the engine. It reads raw planes, in GStreamer's layout without
+ * padding, from standard input and writes float32 [3][size][size] to standard output.
  * FORMAT: a GStreamer format name; MATRIX: bt601, bt709 or bt2020; RANGE: full or limited. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +12,8 @@
 static const struct {
   const char *name;
   VitgatePixelFormat format;
-  guint bytes;    /* of the first plane, a pixel */
-  guint n_chroma; /* planes of quartered size behind it */
+  guint bytes;    /* per pixel, in the first plane */
+  guint n_chroma; /* planes of a quarter of the size after it */
   guint chroma_bytes;
 } formats[] = {
   { "RGB", VITGATE_PIXELS_RGB, 3, 0, 0 },     { "BGR", VITGATE_PIXELS_BGR, 3, 0, 0 },

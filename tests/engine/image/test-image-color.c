@@ -1,25 +1,26 @@
-/* Pre-processing: what becomes of colours, against plain C in double precision. Results are in
- * steps of 1/255. */
+/* Pre-processing: colours, compared with plain C in double precision. Results are in steps of
+ * 1/255. */
 #include <math.h>
 
 #include "fixture.h"
 #include "frame.h"
 
-/* One colour everywhere needs no rounding but those of a float matrix. */
+/* A single colour has only the rounding errors of a float matrix. */
 #define FLAT_TOLERANCE 2e-3
 
-/* A ramp of chroma: the samples and the engine's first pass round to bytes (half a step each),
- * which blue's factor of 1.772 magnifies. A site that is half a pixel off shifts all by 2.5. */
+/* For a ramp of chroma. The samples and the engine's first pass are rounded to bytes, half a step
+ * each, and blue's factor of 1.772 magnifies this. A site that is half a pixel off shifts all
+ * values by 2.5. */
 #define SITE_MEAN_TOLERANCE 0.5
 #define SITE_MAX_TOLERANCE  2.0
 
-/* A smooth picture as Y'CbCr and as RGB: each way rounds to bytes three times (samples, first and
- * second pass), and the colour matrix magnifies roundings of chroma up to 2.2 times. */
+/* For a smooth picture as Y'CbCr and as RGB. Each is rounded to bytes three times (samples, first
+ * pass, second pass), and the colour matrix magnifies rounding errors of chroma up to 2.2 times. */
 #define SMOOTH_MEAN_TOLERANCE 1.0
 #define SMOOTH_MAX_TOLERANCE  5.0
 
-/* Pixels at the border of a result that are not compared: there the filter is cut off, and what
- * lies beyond the last chroma sample is a guess. */
+/* Pixels at the border of a result that are not compared: the filter is cut off there, and the
+ * values beyond the last chroma sample are a guess. */
 #define MARGIN 3
 
 #define SIZE 32
@@ -39,7 +40,7 @@ static const double luma_weights[][2] = { /* red, blue: ITU-R BT.601, BT.709, BT
                                           { 0.2627, 0.0593 }
 };
 
-/* The textbook way: to Y', Pb, Pr, then red and blue, and green from what is left of Y'. */
+/* The textbook formula: Y', Pb and Pr, then red and blue, then green from the rest of Y'. */
 static Color to_rgb(double y, double cb, double cr, VitgateColorMatrix matrix, gboolean full)
 {
   const double kr = luma_weights[matrix][0], kb = luma_weights[matrix][1];
@@ -50,7 +51,7 @@ static Color to_rgb(double y, double cb, double cr, VitgateColorMatrix matrix, g
   return (Color){ 255 * r, 255 * g, 255 * b };
 }
 
-/* The way back, not rounded: Y', Cb, Cr as stored. */
+/* The inverse: Y', Cb and Cr as stored, not rounded. */
 static void to_ycbcr(double ycbcr[3], Color c, VitgateColorMatrix matrix, gboolean full)
 {
   const double kr = luma_weights[matrix][0], kb = luma_weights[matrix][1];
@@ -75,7 +76,7 @@ static void check_flat(const Frame *frame, const guint8 values[3], Color expecte
                 values[1], values[2], i / SIZE / SIZE, steps[i], channels[i / SIZE / SIZE]);
 }
 
-START_TEST(every_matrix_and_range_gives_its_colors)
+START_TEST(every_matrix_and_range_gives_the_right_colors)
 {
   static const guint8 levels[] = { 0, 16, 77, 128, 200, 240, 255 };
   const guint n = G_N_ELEMENTS(levels);
@@ -97,7 +98,7 @@ START_TEST(every_matrix_and_range_gives_its_colors)
 }
 END_TEST
 
-START_TEST(one_color_stays_that_color_at_every_size)
+START_TEST(a_flat_color_is_kept_at_every_size)
 {
   static const guint sides[] = { 1, 2, 3, 4, 5, 9, 17, 31, 32, 33, 37, 71 };
   static const guint8 values[3] = { 140, 100, 170 };
@@ -117,9 +118,9 @@ START_TEST(one_color_stays_that_color_at_every_size)
 }
 END_TEST
 
-/* ---- Where chroma lies ---- */
+/* ---- Chroma sites ---- */
 
-/* Where sample number @i of component @c lies, in pixels from the frame's edge. */
+/* Returns: the position of sample @i of component @c, in pixels from the edge of the frame */
 static double sample_position(const Frame *frame, guint c, guint i, gboolean vertical)
 {
   const FrameFormat *format = &frame_formats[frame->image.format];
@@ -130,7 +131,7 @@ static double sample_position(const Frame *frame, guint c, guint i, gboolean ver
   return sub == 1 || on_first_pixel ? i * sub + 0.5 : (i + 0.5) * sub;
 }
 
-/* The position in the frame that pixel @i of the network's input shows. */
+/* Returns: the position in the frame that pixel @i of the network's input shows */
 static double shown_position(guint i, guint pixels, guint resize)
 {
   return (i + 0.5 + (resize - SIZE) / 2) * pixels / resize;
@@ -139,7 +140,7 @@ static double shown_position(guint i, guint pixels, guint resize)
 static void check_site(VitgatePixelFormat format, VitgateChromaSite site, gboolean vertical)
 {
   enum { PIXELS = 48 };
-  const double start = 56, slope = 2.9; /* of Cb, between colours that RGB has */
+  const double start = 56, slope = 2.9; /* of Cb; all colours exist in RGB */
   g_autoptr(Frame) frame = frame_new(format, PIXELS, PIXELS, 0);
   frame->image.chroma_site = site;
   frame->image.full_range = TRUE;
@@ -165,7 +166,7 @@ static void check_site(VitgatePixelFormat format, VitgateChromaSite site, gboole
                 frame_formats[format].name, site, vertical ? "down" : "across", mean, most);
 }
 
-START_TEST(chroma_is_read_where_its_site_says)
+START_TEST(chroma_is_read_at_its_site)
 {
   if (frame_formats[_i].sub_x == 1)
     return;
@@ -178,7 +179,7 @@ END_TEST
 
 /* ---- One picture in every format ---- */
 
-/* A smooth picture at (x, y), both from 0 to 1. */
+/* Returns: the colour of a smooth picture at (x, y), both from 0 to 1 */
 static Color picture(double x, double y)
 {
   return (Color){
@@ -208,7 +209,7 @@ static Frame *draw(VitgatePixelFormat format, guint width, guint height, Vitgate
   return frame;
 }
 
-/* The picture's luma alone, as gray RGB. */
+/* Draws only the luma of the picture, as gray RGB. */
 static Frame *draw_gray(guint width, guint height, VitgateColorMatrix matrix)
 {
   Frame *frame = frame_new(VITGATE_PIXELS_RGB, width, height, 0);
@@ -266,9 +267,9 @@ int main(void)
 {
   TCase *color = tcase_create("color");
   const int n = VITGATE_PIXELS_N_FORMATS;
-  tcase_add_loop_test(color, every_matrix_and_range_gives_its_colors, 0, n);
-  tcase_add_loop_test(color, one_color_stays_that_color_at_every_size, 0, n);
-  tcase_add_loop_test(color, chroma_is_read_where_its_site_says, 0, n);
+  tcase_add_loop_test(color, every_matrix_and_range_gives_the_right_colors, 0, n);
+  tcase_add_loop_test(color, a_flat_color_is_kept_at_every_size, 0, n);
+  tcase_add_loop_test(color, chroma_is_read_at_its_site, 0, n);
   tcase_add_loop_test(color, a_picture_is_the_same_in_every_format, 0, n);
   return fixture_run("image-color", color, NULL);
 }

@@ -1,5 +1,5 @@
-/* Pre-processing: frames of any size, layout and memory to the network's input. What their colours
- * become is in test-image-color.c. */
+/* Pre-processing: converts frames of any size and memory layout to the network's input.
+ * test-image-color.c tests the colours. */
 #include <math.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -10,29 +10,29 @@
 #include "guarded.h"
 #include "image/image.h"
 
-/* In steps of 1/255. The project promises a mean of 0.6 and never more than 4; both PIL and the
- * engine round to bytes after each axis, so they differ where a value lies half way, by one a
- * pass. */
+/* In steps of 1/255. The project promises a mean of at most 0.6 and a maximum of 4. Both PIL and
+ * the engine round to bytes after each axis, so a value half way between two steps may differ by
+ * one per pass. */
 #define PIL_MEAN_TOLERANCE 0.05
 #define PIL_MAX_TOLERANCE  2.01
 
-/* In steps of 1/255: the roundings of normalising in float. */
+/* In steps of 1/255: rounding errors of normalising in float. */
 #define EXACT_TOLERANCE 1e-3
 
-#define SIZE 32 /* of the network's input, unless told otherwise */
+#define SIZE 32 /* of the network's input, unless stated otherwise */
 
 typedef struct {
   guint width, height;
 } Extent;
 
-/* Both sides odd, one, shorter than a vector, longer than the network's. */
+/* Sides that are odd, 1, shorter than a vector, and longer than the network's input. */
 static const Extent extents[] = { { 1, 1 },   { 1, 2 },   { 2, 1 },   { 3, 5 },   { 17, 9 },
                                   { 1, 67 },  { 67, 1 },  { 5, 2 },   { 31, 33 }, { 33, 31 },
                                   { 32, 32 }, { 36, 36 }, { 64, 48 }, { 127, 71 } };
 
 /* ---- The Python Imaging Library ---- */
 
-/* What PIL made of the picture "WxH" under "crop.WxH.INTERPOLATION.RESIZE.CROP". */
+/* Compares with PIL's result "crop.WxH.INTERPOLATION.RESIZE.CROP" for the picture "source.WxH". */
 static void check_golden(const Safetensors *goldens, const Tensor *crop)
 {
   guint width, height, resize, size;
@@ -41,7 +41,7 @@ static void check_golden(const Safetensors *goldens, const Tensor *crop)
                           &resize, &size),
                    5);
   if (width == size && height == size)
-    return; /* taken as it is: a test of its own */
+    return; /* it is not resized, which another test checks */
   g_autofree char *source = g_strdup_printf("source.%ux%u", width, height);
   const Tensor *pixels = vitgate__safetensors_find(goldens, source);
   VitgateImage image = { .format = VITGATE_PIXELS_RGB,
@@ -124,7 +124,7 @@ static gsize tensor_bytes(guint size)
   return (gsize)3 * size * size * sizeof(float);
 }
 
-/* Frame number @seed of a format and size, converted. */
+/* Converts a random frame, whose bytes between the rows are @poison. */
 static float *convert_random(VitgatePixelFormat format, Extent e, gsize gap, guint8 poison)
 {
   g_autoptr(Frame) frame = frame_new(format, e.width, e.height, gap);
@@ -148,7 +148,7 @@ START_TEST(bytes_between_rows_do_not_matter)
 }
 END_TEST
 
-/* Each plane ends with the last pixel of its last row, where memory ends. */
+/* Each plane ends with the last pixel of its last row, at the end of readable memory. */
 START_TEST(nothing_is_read_beyond_the_planes)
 {
   Guarded *planes[3] = { guarded_new(1 << 18), guarded_new(1 << 16), guarded_new(1 << 16) };
@@ -176,7 +176,7 @@ START_TEST(nothing_is_read_beyond_the_planes)
 }
 END_TEST
 
-START_TEST(members_of_a_team_make_the_same_tensor)
+START_TEST(a_team_makes_the_same_tensor)
 {
   Team *team = vitgate__team_new(3);
   ImageConverter *converter = vitgate__image_converter_new(SIZE, &frame_preprocessing);
@@ -197,7 +197,7 @@ START_TEST(members_of_a_team_make_the_same_tensor)
 }
 END_TEST
 
-START_TEST(frames_of_another_kind_leave_no_trace)
+START_TEST(earlier_frames_do_not_affect_a_converter)
 {
   static const Extent sizes[] = { { 64, 48 }, { 64, 33 }, { 3, 5 },
                                   { 127, 5 }, { 32, 32 }, { 1, 67 } };
@@ -240,7 +240,8 @@ START_TEST(a_part_of_the_right_size_is_taken_pixel_by_pixel)
 }
 END_TEST
 
-/* @frame without its first @left columns and @top rows, whole chroma samples each. */
+/* Returns: (transfer full): @frame without its first @left columns and @top rows; both are
+ * multiples of a chroma sample */
 static Frame *cut_off(Frame *frame, guint left, guint top)
 {
   const FrameFormat *format = &frame_formats[frame->image.format];
@@ -255,7 +256,7 @@ static Frame *cut_off(Frame *frame, guint left, guint top)
   return rest;
 }
 
-START_TEST(a_part_depends_on_the_pixels_around_it_only)
+START_TEST(a_part_depends_only_on_pixels_near_it)
 {
   static const VitgateRectangle parts[] = { { 20, 16, 33, 33 }, { 19, 15, 40, 9 } };
   g_autoptr(Frame) frame = frame_new(_i, 83, 71, 0);
@@ -273,7 +274,7 @@ START_TEST(a_part_depends_on_the_pixels_around_it_only)
 }
 END_TEST
 
-START_TEST(parts_leave_no_trace_in_a_converter)
+START_TEST(earlier_parts_do_not_affect_a_converter)
 {
   static const VitgateRectangle parts[] = { { 3, 1, 20, 20 }, { 0 }, { 3, 2, 20, 20 }, { 0 } };
   g_autoptr(Frame) frame = frame_new(VITGATE_PIXELS_NV12, 57, 43, 0);
@@ -292,8 +293,8 @@ END_TEST
 
 /* ---- Large frames ---- */
 
-/* A gray frame of @side x @side pixels from a band of 16 equal rows, mapped over and over: one
- * page of memory a row is not needed. */
+/* Maps a gray frame of @side x @side pixels. All rows share the memory of one band of 16 equal
+ * rows, so the frame takes little memory. */
 static guint8 *map_repeated_rows(const guint8 *row, guint side)
 {
   const gsize band = (gsize)16 * side;
@@ -322,8 +323,8 @@ START_TEST(a_frame_of_16384_pixels_a_side_is_resized)
                          .planes = { map_repeated_rows(row, SIDE) },
                          .strides = { SIDE } };
   g_autofree float *steps = frame_convert(&image, SIZE, 36, TRUE);
-  /* A ramp stays one; the edges, where the filter is cut off, are cropped away. The ramp's own
-   * steps and two roundings. */
+  /* A ramp stays a ramp. The edges, where the filter is cut off, are outside the crop. The
+   * tolerance is for the ramp's own steps and two roundings. */
   const double tolerance = 1.5;
   for (guint y = 0; y < SIZE; y++)
     for (guint x = 0; x < SIZE; x++) {
@@ -350,7 +351,7 @@ START_TEST(the_longest_rows_and_columns_are_resized)
 }
 END_TEST
 
-/* ---- Images that cannot be ---- */
+/* ---- Invalid images ---- */
 
 static const guint8 pixel[16];
 
@@ -396,7 +397,7 @@ static const struct {
   { "a part of 2x2 pixels", { GRAY_5X4, .part = { G_MAXUINT, G_MAXUINT, 2, 2 } } },
 };
 
-START_TEST(an_image_that_cannot_be_is_refused)
+START_TEST(an_invalid_image_is_refused)
 {
   VitgateImage image = bad_images[_i].image;
   float tensor[3 * SIZE * SIZE];
@@ -426,14 +427,13 @@ int main(void)
   tcase_add_test(pixels, mean_and_deviation_normalise_the_tensor);
   tcase_add_loop_test(pixels, bytes_between_rows_do_not_matter, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_loop_test(pixels, nothing_is_read_beyond_the_planes, 0, VITGATE_PIXELS_N_FORMATS);
-  tcase_add_loop_test(pixels, members_of_a_team_make_the_same_tensor, 0, VITGATE_PIXELS_N_FORMATS);
-  tcase_add_test(pixels, frames_of_another_kind_leave_no_trace);
+  tcase_add_loop_test(pixels, a_team_makes_the_same_tensor, 0, VITGATE_PIXELS_N_FORMATS);
+  tcase_add_test(pixels, earlier_frames_do_not_affect_a_converter);
   tcase_add_test(pixels, a_part_of_the_right_size_is_taken_pixel_by_pixel);
-  tcase_add_loop_test(pixels, a_part_depends_on_the_pixels_around_it_only, 0,
-                      VITGATE_PIXELS_N_FORMATS);
-  tcase_add_test(pixels, parts_leave_no_trace_in_a_converter);
+  tcase_add_loop_test(pixels, a_part_depends_only_on_pixels_near_it, 0, VITGATE_PIXELS_N_FORMATS);
+  tcase_add_test(pixels, earlier_parts_do_not_affect_a_converter);
   tcase_add_test(large, a_frame_of_16384_pixels_a_side_is_resized);
   tcase_add_loop_test(large, the_longest_rows_and_columns_are_resized, 0, VITGATE_PIXELS_N_FORMATS);
-  tcase_add_loop_test(bad, an_image_that_cannot_be_is_refused, 0, G_N_ELEMENTS(bad_images));
+  tcase_add_loop_test(bad, an_invalid_image_is_refused, 0, G_N_ELEMENTS(bad_images));
   return fixture_run("image", pixels, large, bad, NULL);
 }

@@ -1,14 +1,14 @@
-/* How much a picture has changed since the last inferred one. */
+/* The change of a picture since the last inferred one. */
 #include <math.h>
 
 #include "fixture.h"
 
 #define SIDE 224
 
-/* Of full scale: what a user might set to be above a sensor's noise. */
+/* Share of full scale that a user might set as a threshold above the noise of a sensor. */
 #define THRESHOLD 0.03
 
-/* Of full scale: some roundings of sums of 196 numbers in float32. */
+/* Share of full scale: some roundings of sums of 196 numbers in float32. */
 #define TOLERANCE 1e-5
 
 static const VitgateModelInfo info = { .image_size = SIDE, .std = { 0.229f, 0.224f, 0.225f } };
@@ -31,7 +31,7 @@ static void teardown(void)
   g_clear_pointer(&tensor, g_free);
 }
 
-/* About @level of full scale everywhere, each pixel off by up to @noise. */
+/* Sets each pixel to @level of full scale, plus or minus at most @noise. */
 static void fill(float level, float noise)
 {
   for (guint i = 0; i < 3 * SIDE * SIDE; i++)
@@ -62,7 +62,7 @@ START_TEST(the_first_picture_is_a_change)
 }
 END_TEST
 
-START_TEST(change_is_told_in_shares_of_full_scale)
+START_TEST(change_is_a_share_of_full_scale)
 {
   keep_grey();
   fill(0.6f, 0);
@@ -72,9 +72,9 @@ START_TEST(change_is_told_in_shares_of_full_scale)
 }
 END_TEST
 
-START_TEST(noise_is_no_change)
+START_TEST(noise_is_not_a_change)
 {
-  fill(0.5f, 0.1f); /* of each pixel: more than a sensor's at night */
+  fill(0.5f, 0.1f); /* more noise than a sensor's at night */
   change();
   vitgate_scene_keep(scene);
   for (guint i = 0; i < 50; i++) {
@@ -99,7 +99,7 @@ START_TEST(every_pixel_counts)
   keep_grey();
   for (guint i = 0; i < 3 * SIDE * SIDE; i += 997) {
     const float before = tensor[i];
-    tensor[i] += 200; /* no pixel can, but its cell must tell */
+    tensor[i] += 200; /* more than a real pixel can change, so that its cell shows it */
     ck_assert_msg(change() > THRESHOLD, "number %u", i);
     tensor[i] = before;
   }
@@ -122,7 +122,7 @@ START_TEST(sizes_need_not_be_multiples_of_a_cell)
 }
 END_TEST
 
-START_TEST(none_is_freed_as_well)
+START_TEST(freeing_null_does_nothing)
 {
   VitgateScene *none = NULL;
   vitgate_scene_free(&none);
@@ -135,11 +135,11 @@ int main(void)
   TCase *scenes = tcase_create("scenes");
   tcase_add_checked_fixture(scenes, setup, teardown);
   tcase_add_test(scenes, the_first_picture_is_a_change);
-  tcase_add_test(scenes, change_is_told_in_shares_of_full_scale);
-  tcase_add_test(scenes, noise_is_no_change);
+  tcase_add_test(scenes, change_is_a_share_of_full_scale);
+  tcase_add_test(scenes, noise_is_not_a_change);
   tcase_add_test(scenes, a_small_object_is_a_change);
   tcase_add_test(scenes, every_pixel_counts);
   tcase_add_test(scenes, sizes_need_not_be_multiples_of_a_cell);
-  tcase_add_test(scenes, none_is_freed_as_well);
+  tcase_add_test(scenes, freeing_null_does_nothing);
   return fixture_run("scene", scenes, NULL);
 }

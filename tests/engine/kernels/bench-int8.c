@@ -1,6 +1,6 @@
-/* Products of DeiT-Tiny by chunks of rows as the engine takes them, and by all its tokens at once;
- * the share is of what the table's instruction reaches alone. Other programs on the machine only
- * lengthen a time, so the shortest of many is taken. */
+/* Times products of DeiT-Tiny, in chunks of rows as in the engine and with all tokens at once. The
+ * percentage is relative to the speed of the table's instruction alone. Other programs on the
+ * machine can only lengthen a time, so the shortest of many counts. */
 #include "bench-int8.h"
 
 #include <glib.h>
@@ -13,7 +13,7 @@
 #define MOST_K    768
 #define MOST_N    768
 
-/* Of one measurement; long enough for some undisturbed times among them. */
+/* Duration of one measurement: long enough that some calls are undisturbed. */
 #define SECONDS 0.2
 
 static float x[MOST_ROWS * MOST_K], out[MOST_ROWS * MOST_N], scales[MOST_N], bias[MOST_N];
@@ -27,7 +27,7 @@ static double now(void)
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Sets @seconds to those of the fastest call in the time given. */
+/* Repeats @call for SECONDS and sets @seconds to the duration of the fastest one. */
 #define FASTEST(seconds, call)                                                                     \
   do {                                                                                             \
     const double end_ = now() + SECONDS;                                                           \
@@ -60,7 +60,7 @@ static double now(void)
   } while (0)
 #endif
 
-/* Returns: multiply-adds in a second; 0 where the table has no instruction of its own */
+/* Returns: multiply-adds per second; 0 if the table has no instruction of its own */
 static double measure_instruction(const Int8Kernels *kernels)
 {
   double seconds = 0;

@@ -1,11 +1,11 @@
-/* What tests of the float32 kernels share: arrays of numbers, and the tables. */
+/* Shared by the tests of the float32 kernels. */
 #pragma once
 
 #include "fixture.h"
 #include "guarded.h"
 #include "kernels/kernels.h"
 
-/* Half the distance from 1 to the next float: what one rounding may lose, relatively. */
+/* Maximum relative error of one rounding: half the distance from 1 to the next float. */
 #define ROUNDING 0x1p-24
 
 #define FOR_ALL_KERNELS(k)                                                                         \

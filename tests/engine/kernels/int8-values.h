@@ -1,4 +1,4 @@
-/* What the tests of the int8 kernels share. */
+/* Shared by the tests of the int8 kernels. */
 #pragma once
 
 #include "fixture.h"

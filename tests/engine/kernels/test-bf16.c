@@ -1,5 +1,5 @@
-/* The bfloat16 kernels against plain C, at odd sizes, on arrays that end where memory ends. Skipped
- * where the CPU has no instructions for them. */
+/* Compares the bfloat16 kernels with plain C, at odd sizes, on guarded arrays. Skipped if the CPU
+ * has no instructions for them. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -8,12 +8,12 @@
 #include "guarded.h"
 #include "kernels/bf16.h"
 
-#define EXIT_SKIPPED 77 /* as meson understands it */
+#define EXIT_SKIPPED 77 /* meson's exit status for a skipped test */
 
-/* Half the distance from 1 to the next float: what one rounding may lose, relatively. */
+/* Maximum relative error of one rounding: half the distance from 1 to the next float. */
 #define ROUNDING 0x1p-24
 
-/* gemm reads whole tiles of A: rows behind it must be there, whatever they hold. */
+/* gemm reads whole tiles of A, so there must be rows after A; they may hold anything. */
 #define A_ROWS 32
 
 #define LARGEST  200
@@ -61,14 +61,14 @@ static float widen(guint16 x)
   return from_bits((guint32)x << 16);
 }
 
-/* Nearest, ties to even; of anything but a NaN. */
+/* Rounds to nearest, ties to even. @x must not be a NaN. */
 static guint16 round_plainly(float x)
 {
   const guint32 bits = bits_of(x), below = bits & 0xffff, kept = bits >> 16;
   return (guint16)(kept + (below > 0x8000 || (below == 0x8000 && kept % 2)));
 }
 
-/* The instruction takes numbers below the smallest normal one for zero. */
+/* The instruction treats numbers below the smallest normal one as zero. */
 static gboolean is_rounded(guint16 found, float x)
 {
   if (isnan(x))
@@ -84,7 +84,7 @@ typedef struct {
   GuardedPlace where;
 } Matrix;
 
-/* Places a[m][k] and what surrounds its rows. */
+/* Places a[m][k], with NaN between its rows. */
 static float *place_source(const Matrix *a, const float *values)
 {
   const gsize stride = a->k + a->gap, n = (a->m - 1) * stride + a->k;
@@ -131,7 +131,7 @@ START_TEST(matrices_of_all_sizes_are_converted)
 }
 END_TEST
 
-/* Each upper half with lower halves around the tie, for every sign and exponent. */
+/* Tests each upper half, of every sign and exponent, with lower halves around the tie. */
 START_TEST(values_are_rounded_to_nearest_ties_to_even)
 {
   static const guint16 lower[] = { 0, 1, 0x7fff, 0x8000, 0x8001, 0xffff };
@@ -178,7 +178,7 @@ static void transpose(float *out, const float *in, guint rows, guint columns)
       out[j * rows + i] = in[i * columns + j];
 }
 
-/* Returns: b[k][n] as gemm wants it */
+/* Returns: b[k][n], packed for gemm */
 static guint16 *pack_right(const Product *p, const float *b)
 {
   static float flipped[LARGEST * LARGEST];
@@ -195,7 +195,7 @@ static guint16 *pack_right(const Product *p, const float *b)
   return packed;
 }
 
-/* Returns: a[m][k] as gemm wants it, with NaN in the rows behind it that gemm may read */
+/* Returns: a[m][k], converted for gemm, with NaN in the rows after it that gemm may read */
 static guint16 *convert_left(const Product *p, const float *a)
 {
   static float flipped[LARGEST * LARGEST];
@@ -213,8 +213,8 @@ static guint16 *convert_left(const Product *p, const float *a)
   return out;
 }
 
-/* Products of bfloat16 numbers are exact in float32; each addition rounds once, relative to what
- * was added up so far. */
+/* Products of bfloat16 numbers are exact in float32. Each addition rounds once, relative to the sum
+ * so far. */
 static void check_row(const Product *p, const float *out, const float *before, const float *a,
                       const float *b, const float *bias, guint row)
 {
@@ -257,7 +257,7 @@ static void check_product(const Product *p, guint32 *random)
   assert_each(guarded_intact(outs), "%s writes beside the product", kernels->name);
 }
 
-/* Sixteen variants in all; the counts around are odd enough for all of them to come up. */
+/* There are sixteen variants. The loops that call this reach all of them. */
 static Product make_product(guint m, guint n, guint k, guint variant)
 {
   return (Product){ m,
@@ -307,8 +307,7 @@ START_TEST(all_variants_of_whole_blocks_are_right)
 }
 END_TEST
 
-/* What is no number stays in its own row and column. */
-START_TEST(what_is_not_finite_stays_where_it_belongs)
+START_TEST(non_finite_values_stay_in_their_row_and_column)
 {
   enum { M = 37, N = 35, K = 33, ROW = 18, COLUMN = 34 };
   static float a[M * K], b[K * N], out[M * N];
@@ -336,7 +335,7 @@ int main(void)
 {
   kernels = vitgate__bf16_kernels();
   if (!kernels) {
-    g_print("SKIP: this CPU multiplies no bfloat16 matrices\n");
+    g_print("SKIP: this CPU has no instructions for bfloat16 matrices\n");
     return EXIT_SKIPPED;
   }
   TCase *bf16 = tcase_create("bf16");
@@ -347,6 +346,6 @@ int main(void)
   tcase_add_test(bf16, small_products_of_all_sizes_are_right);
   tcase_add_test(bf16, larger_products_are_right);
   tcase_add_test(bf16, all_variants_of_whole_blocks_are_right);
-  tcase_add_test(bf16, what_is_not_finite_stays_where_it_belongs);
+  tcase_add_test(bf16, non_finite_values_stay_in_their_row_and_column);
   return fixture_run("bf16", bf16, NULL);
 }

@@ -1,5 +1,5 @@
-/* Quantisation of activations and weights to 8 bits, by the kernels of every instruction set that
- * this machine has, against plain C, at odd sizes, on arrays that end where memory ends. */
+/* Quantisation of activations and weights to 8 bits: compares the kernels of every instruction set
+ * of this machine with plain C, at odd sizes, on guarded arrays. */
 #include <float.h>
 #include <math.h>
 
@@ -27,7 +27,7 @@ static void tear_down(void)
   guarded_free(params);
 }
 
-/* As int8.h tells it; every table must make the very same. */
+/* Quantises a row as int8.h defines it. Every table must give exactly the same. */
 static Int8Row quantize_plainly(guint8 *q, const float *x, guint k)
 {
   float lowest = 0, highest = 0;
@@ -45,7 +45,7 @@ static Int8Row quantize_plainly(guint8 *q, const float *x, guint k)
   return (Int8Row){ scale < FLT_MIN ? 0 : scale, zero };
 }
 
-/* x[m][k] with @gap floats between its rows, and NaN in them. */
+/* Checks quantize() on x[m][k], placed with @gap floats of NaN between its rows. */
 static void check_quantize(const Int8Kernels *kernels, const float *x, guint m, guint k, guint gap,
                            GuardedPlace where)
 {
@@ -125,9 +125,9 @@ START_TEST(extreme_rows_are_quantised)
 }
 END_TEST
 
-/* Half a step, and what the roundings of scale and quotient add; where both ends of the range are
- * rounded outwards, the upper one gives way. */
-START_TEST(quantised_values_are_near)
+/* The error is half a step, plus the rounding of scale and quotient. If both ends of the range
+ * round outwards, the upper one is clamped. */
+START_TEST(quantised_values_are_close)
 {
   static float x[768];
   guint8 q[768 * sizeof(gint16)];
@@ -150,10 +150,11 @@ END_TEST
 
 /* ---- Softmax ---- */
 
-/* int8.h promises it of each term, before it is rounded; a step is 1 / 255 of the largest term. */
+/* Maximum relative error of each term before rounding, as in int8.h. A step is 1/255 of the largest
+ * term. */
 #define TERM_TOLERANCE 1.2e-4
 
-/* Lanes of the widest vector; each leaves half a step over. */
+/* Lanes of the widest vector. Each lane may lose half a step. */
 #define MOST_LANES 16
 
 static void check_softened_row(const Int8Kernels *kernels, gconstpointer q, Int8Row row,
@@ -180,7 +181,7 @@ static void check_softened_row(const Int8Kernels *kernels, gconstpointer q, Int8
     assert_each(value_at(kernels, q, j) == 0, "%s: %u scores: padding", kernels->name, k);
 }
 
-/* x[m][k] with @gap floats between its rows, and NaN in them. */
+/* Checks soften() on x[m][k], placed with @gap floats of NaN between its rows. */
 static void check_soften(const Int8Kernels *kernels, const float *x, float factor, guint m, guint k,
                          guint gap, GuardedPlace where)
 {
@@ -213,8 +214,8 @@ START_TEST(rows_of_all_lengths_are_softened)
 }
 END_TEST
 
-/* One score far above the others; all of them alike; many small shares beside a large one. */
-START_TEST(shares_of_all_sizes_are_softened)
+/* Scores that are all equal, one score far above the others, and steps in between. */
+START_TEST(scores_of_all_sizes_are_softened)
 {
   float x[197];
   FOR_ALL_KERNELS(kernels)
@@ -228,7 +229,8 @@ END_TEST
 
 /* ---- Weights ---- */
 
-/* As int8.h tells it; every table must make the very same. @step: between the values of w[k] */
+/* Quantises w[k] as int8.h defines it. Every table must give exactly the same.
+ * @step: distance between values */
 static float quantize_weights_plainly(gint8 *q, const float *w, gsize step, guint k)
 {
   float largest = 0;
@@ -251,7 +253,7 @@ static gboolean same_scale(float a, float b)
   return a == b || (isnan(a) && isnan(b));
 }
 
-/* w: [n][k], or by columns [k][n], with @gap floats between its rows */
+/* Checks w[n][k] or, if @columns, w[k][n], placed with @gap floats between its rows. */
 static void check_weights(const Int8Kernels *kernels, const float *w, guint n, guint k,
                           gboolean columns, guint gap, GuardedPlace where)
 {
@@ -318,9 +320,9 @@ int main(void)
   tcase_add_test(quantize, rows_of_all_lengths_are_quantised);
   tcase_add_test(quantize, ties_are_quantised_to_even);
   tcase_add_test(quantize, extreme_rows_are_quantised);
-  tcase_add_test(quantize, quantised_values_are_near);
+  tcase_add_test(quantize, quantised_values_are_close);
   tcase_add_test(quantize, rows_of_all_lengths_are_softened);
-  tcase_add_test(quantize, shares_of_all_sizes_are_softened);
+  tcase_add_test(quantize, scores_of_all_sizes_are_softened);
   tcase_add_loop_test(quantize, weights_of_all_sizes_are_quantised, FALSE, TRUE + 1);
   tcase_add_loop_test(quantize, extreme_weights_are_quantised, FALSE, TRUE + 1);
   return fixture_run("int8-quantize", quantize, NULL);

@@ -1,5 +1,5 @@
-/* Products by the int8 kernels of every instruction set that this machine has, against plain C, at
- * odd sizes, on arrays that end where memory ends. With --bench, their speed instead. */
+/* Compares int8 products of every instruction set of this machine with plain C, at odd sizes, on
+ * guarded arrays. With --bench, it measures their speed instead. */
 #include <float.h>
 #include <math.h>
 
@@ -7,13 +7,13 @@
 #include "guarded.h"
 #include "int8-values.h"
 
-/* Half the distance from 1 to the next float: what one rounding may lose, relatively. */
+/* Maximum relative error of one rounding: half the distance from 1 to the next float. */
 #define ROUNDING 0x1p-24
 
-/* polynomials.h promises it. */
+/* The error of the polynomial, as in polynomials.h. */
 #define GELU_TOLERANCE 1.2e-4
 
-/* No slope of GELU is steeper. */
+/* Maximum slope of GELU. */
 #define GELU_SLOPE 1.13
 
 #define LARGEST  200
@@ -49,11 +49,11 @@ typedef struct {
   guint m, n, k;
   Int8Mode mode;
   gboolean with_bias, transposed;
-  guint gap; /* between rows of the product, and of the weights */
+  guint gap; /* between the rows of the product and of the weights */
   GuardedPlace where;
 } Product;
 
-/* What is multiplied, as plain as can be. */
+/* The factors of a product, not packed. */
 typedef struct {
   guint8 q[LARGEST * LARGEST];
   gint8 w[LARGEST * LARGEST];
@@ -66,7 +66,7 @@ static guint8 random_byte(guint32 *random)
   return (guint8)(fixture_random(random) >> 8);
 }
 
-/* Sums where float32 rounds once, in outputs of all signs. */
+/* Makes random factors. Outputs have both signs. */
 static void make_factors(Factors *f, const Product *p, guint32 *random)
 {
   for (gsize i = 0; i < (gsize)p->m * p->k; i++)
@@ -80,7 +80,7 @@ static void make_factors(Factors *f, const Product *p, guint32 *random)
   fixture_fill(f->before, G_N_ELEMENTS(f->before), -2, 2, random);
 }
 
-/* Returns: q as gemm wants it, with bytes of ones in the padding, which must count for nothing */
+/* Returns: q for gemm, with 255 in the padding, which must not count */
 static gpointer place_left(const Int8Kernels *kernels, const Product *p, const guint8 *values)
 {
   const gsize padded = vitgate__int8_padded(kernels, p->k);
@@ -113,7 +113,7 @@ static float *place_copy(Guarded *guarded, const float *values, guint n, Guarded
   return copy;
 }
 
-/* Returns: the product, in place */
+/* Returns: the product, in guarded memory */
 static const float *multiply(const Int8Kernels *kernels, const Product *p, const Factors *f)
 {
   static float scales[LARGEST];
@@ -122,7 +122,8 @@ static const float *multiply(const Int8Kernels *kernels, const Product *p, const
   float *out = place_copy(outs, f->before, (guint)n_out, p->where);
   Int8Row *rows = guarded_place(params, p->m * sizeof *rows, p->where);
   memcpy(rows, f->rows, p->m * sizeof *rows);
-  /* One guarded array serves both, as it holds one at a time: the scales in every other call. */
+  /* There is one guarded array for both, so it guards the bias in one call and the scales in the
+   * next. */
   const gboolean guard_bias = p->with_bias && p->m % 2;
   memcpy(scales, f->scales, p->n * sizeof *scales);
   const float *guarded = place_copy(others, guard_bias ? f->bias : scales, p->n, p->where);
@@ -152,7 +153,8 @@ static double gelu(double x)
   return x * 0.5 * erfc(-x * M_SQRT1_2);
 }
 
-/* The sum, the scales' product, that of both, the bias and the addition are rounded. */
+/* Five results are rounded: the sum, the product of the scales, the product of both, and the sums
+ * with the bias and the previous value. */
 static void check_value(const Int8Kernels *kernels, const Product *p, const Factors *f, guint row,
                         guint column, float found)
 {
@@ -181,7 +183,7 @@ static void check_product(const Int8Kernels *kernels, const Product *p, guint32 
       check_value(kernels, p, &f, i, j, out[i * (p->n + p->gap) + j]);
 }
 
-/* 24 combinations of mode, bias, place and layout; five shares no factor with them. */
+/* There are 24 combinations of mode, bias, place and layout. Steps of five reach all of them. */
 static Product make_product(guint m, guint n, guint k, guint variant)
 {
   return (Product){ .m = m,
@@ -222,7 +224,7 @@ START_TEST(all_variants_of_larger_products_are_right)
 }
 END_TEST
 
-/* With scales of 1, the product is the sum, rounded to float32 once. */
+/* Checks sums. With scales of 1 the product is the sum, rounded once to float32. */
 static void check_sums(const Int8Kernels *kernels, const Product *p, Factors *f)
 {
   for (guint i = 0; i < p->m; i++)
@@ -238,7 +240,7 @@ static void check_sums(const Int8Kernels *kernels, const Product *p, Factors *f)
     }
 }
 
-/* By way of the bias, beside sums of nothing. */
+/* Checks the GELU of @x, passed as the bias of sums that are zero. */
 static void check_gelu(const Int8Kernels *kernels, const float *x, guint n)
 {
   static const gint8 weights[LARGEST];
@@ -291,7 +293,7 @@ START_TEST(sums_are_exact)
 }
 END_TEST
 
-/* Neighbours along k that add up, where 16 bits would not hold them, and that cancel. */
+/* Neighbours along k whose sum exceeds 16 bits, or that cancel each other. */
 START_TEST(sums_of_extreme_values_are_exact)
 {
   static Factors f;
@@ -318,7 +320,7 @@ START_TEST(the_longest_sums_are_exact)
   const Product p = { 1, 1, INT8_MOST_K, INT8_STORE };
   FOR_ALL_KERNELS(kernels)
   for (guint i = 0; i < 4; i++) {
-    const gboolean ones = i / 2; /* else 0, with a zero of 255 */
+    const gboolean ones = i / 2; /* FALSE: q = 0 with a zero of 255 */
     const Int8Row row = { 1, ones ? 0 : 255 };
     const float scale = 1;
     float out = 0;
@@ -333,9 +335,9 @@ START_TEST(the_longest_sums_are_exact)
 }
 END_TEST
 
-/* ---- Both together ---- */
+/* ---- Quantisation and product ---- */
 
-START_TEST(what_is_not_finite_spoils_its_row_only)
+START_TEST(non_finite_values_affect_only_their_row)
 {
   enum { M = 15, N = 35, K = 67, ROW = 7 };
   static const float odd[] = { NAN, -NAN, INFINITY, -INFINITY };
@@ -387,7 +389,7 @@ START_TEST(rows_of_zeros_give_the_bias)
 }
 END_TEST
 
-/* ---- Which table ---- */
+/* ---- Choice of the table ---- */
 
 static const Int8Kernels *find_table(const char *name)
 {
@@ -417,7 +419,7 @@ static const struct {
 
 START_TEST(a_mask_hides_instruction_sets)
 {
-  /* Before the first question in this process. */
+  /* The features are read once per process, so the mask must be set first. */
   g_setenv("VITGATE_CPU_MASK", masks[_i].mask, TRUE);
   for (const char *const *name = masks[_i].hidden; *name; name++)
     ck_assert_msg(!find_table(*name), "\"%s\" does not hide %s", masks[_i].mask, *name);
@@ -440,7 +442,7 @@ int main(int argc, char **argv)
   tcase_add_test(kernels, sums_are_exact);
   tcase_add_test(kernels, sums_of_extreme_values_are_exact);
   tcase_add_test(kernels, the_longest_sums_are_exact);
-  tcase_add_test(kernels, what_is_not_finite_spoils_its_row_only);
+  tcase_add_test(kernels, non_finite_values_affect_only_their_row);
   tcase_add_test(kernels, rows_of_zeros_give_the_bias);
   tcase_add_test(tables, the_best_table_is_used);
   tcase_add_loop_test(tables, a_mask_hides_instruction_sets, 0, G_N_ELEMENTS(masks));

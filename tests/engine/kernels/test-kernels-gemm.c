@@ -1,5 +1,5 @@
-/* Products in float32 of every instruction set that this machine has, against plain C in double
- * precision, at odd sizes, on arrays that end where memory ends. */
+/* Compares float32 products of every instruction set of this machine with plain C in double
+ * precision, at odd sizes, on guarded arrays. */
 #include <math.h>
 
 #include "float-values.h"
@@ -33,7 +33,7 @@ typedef struct {
   GuardedPlace where;
 } Product;
 
-/* b[k][n], or its transpose [n][k], and the same packed. */
+/* b[k][n], and the same packed. */
 typedef struct {
   float values[50 * 1100];
   float *packed;
@@ -57,8 +57,8 @@ static void pack_matrix(const Kernels *kernels, Matrix *b, const Product *p, gui
   assert_each(guarded_intact(bs), "%s packs %ux%u beside the array", kernels->name, p->k, p->n);
 }
 
-/* Checks one row of out against sums whose error is bounded by their length: each product and
- * each addition is rounded once, relative to what was added up so far. */
+/* Checks one row of out. Its length bounds the error: each product and each addition is rounded
+ * once, relative to the sum so far. */
 static void check_row(const Kernels *kernels, const Product *p, const float *out,
                       const float *before, const float *a, const Matrix *b, const float *bias)
 {
@@ -111,7 +111,7 @@ START_TEST(products_of_all_sizes_are_right)
       for (guint k = 0; k < G_N_ELEMENTS(sizes); k++)
         for (guint i = 0; i < 4; i++) {
           variant++;
-          /* Five and three share no factor with four: all combinations come up. */
+          /* Four, five and three have no common factor, so all combinations occur. */
           Product p = { sizes[m],    sizes[n],
                         sizes[k],    i & 1,
                         i >> 1 & 1,  variant % 2,
@@ -123,7 +123,7 @@ END_TEST
 
 START_TEST(products_beyond_the_caches_are_right)
 {
-  /* Blocks end within them, along m and along k; the last panels are of every kind. */
+  /* Blocks end inside the matrices, along m and along k, and there is a last panel of each kind. */
   static const guint large[][3] = {
     { 200, 50, 1100 }, { 193, 16, 513 }, { 400, 3, 512 }, { 1, 33, 1024 }
   };
@@ -138,7 +138,8 @@ START_TEST(products_beyond_the_caches_are_right)
 }
 END_TEST
 
-/* The layout that kernels.h tells, written down plainly. */
+/* Packs a matrix in the layout that kernels.h documents.
+ * Returns: the number of floats */
 static gsize expected_panels(float *packed, const float *b, guint n, guint k, guint lanes)
 {
   gsize size = 0;
@@ -165,7 +166,7 @@ START_TEST(packed_matrices_have_the_documented_layout)
         gsize size = expected_panels(expected, b.values, p.n, p.k, kernels->lanes);
         ck_assert_uint_le(size, vitgate__packed_size(p.n, p.k));
         assert_each(!memcmp(b.packed, expected, size * sizeof(float)),
-                    "%s: [%u][%u]%s is packed another way", kernels->name, p.k, p.n,
+                    "%s: [%u][%u]%s is packed in another layout", kernels->name, p.k, p.n,
                     transposed ? " transposed" : "");
       }
 }

@@ -1,13 +1,14 @@
-/* Every image kernel of every instruction set that this machine has, against plain C in double
- * precision, at odd sizes, on arrays that end where memory ends. */
+/* Compares the image kernels of every instruction set of this machine with plain C in double
+ * precision, at odd sizes, on guarded arrays. */
 #include <math.h>
 
 #include "float-values.h"
 
-/* How far a sum of up to forty products of a byte with a weight below 1 may be off, in float. */
+/* Maximum error in float of a sum of up to forty products of a byte and a weight below 1. */
 #define SUM_TOLERANCE 1e-3
 
-/* The same for three products with a colour matrix's numbers (below 3), per unit of the scale. */
+/* Maximum error of a sum of three products of a byte and a number below 3 of a colour matrix, per
+ * unit of the scale. */
 #define COLOR_TOLERANCE 2e-4
 
 static const guint widths[] = { 1, 2, 3, 4, 5, 7, 8, 9, 11, 15, 16, 17, 24, 31, 33, 48, 65, 224 };
@@ -39,7 +40,8 @@ static guint8 *place_bytes(gsize n, GuardedPlace where, guint32 *random)
   return bytes;
 }
 
-/* [n][taps], with negative lobes as bicubic has; the sums leave 0 … 255 at times. */
+/* Returns: random weights [n][taps], some negative as in a bicubic filter; some sums exceed 0 … 255
+ */
 static float *place_weights(guint n, guint taps, guint32 *random)
 {
   float *weights = guarded_place(weights_area, (gsize)n * taps * sizeof(float), GUARDED_END);
@@ -49,14 +51,15 @@ static float *place_weights(guint n, guint taps, guint32 *random)
   return weights;
 }
 
-/* Whether @found is @sum, kept within 0 … 255 and rounded; either way where it lies half way. */
+/* Returns: whether @found is @sum, clamped to 0 … 255 and rounded; half way between two integers it
+ * may be either */
 static gboolean is_rounded(double found, double sum)
 {
   return found == floor(found) && found >= 0 && found <= 255 &&
          fabs(found - CLAMP(sum, 0, 255)) <= 0.5 + SUM_TOLERANCE;
 }
 
-/* ---- Rows side by side ---- */
+/* ---- Interleaved rows ---- */
 
 static void check_interleaved(const Kernels *kernels, guint rows, guint n, guint gap,
                               GuardedPlace where, guint32 *random)
@@ -73,7 +76,7 @@ static void check_interleaved(const Kernels *kernels, guint rows, guint n, guint
   assert_each(guarded_intact(outs), "%s: interleave_rows writes beside", kernels->name);
 }
 
-START_TEST(rows_are_laid_side_by_side)
+START_TEST(rows_are_interleaved)
 {
   guint32 random = 1;
   FOR_ALL_KERNELS(kernels)
@@ -178,7 +181,7 @@ END_TEST
 
 /* ---- Colours ---- */
 
-/* Limited range BT.709, whose results leave 0 … 255 for most bytes; normalised as for ImageNet. */
+/* BT.709 in limited range, normalised for ImageNet. Most results are outside 0 … 255. */
 static const float matrix[3][3] = { { 1.1644f, 0, 1.7927f },
                                     { 1.1644f, -0.2132f, -0.5329f },
                                     { 1.1644f, 2.1124f, 0 } };
@@ -245,7 +248,7 @@ int main(void)
 {
   TCase *kernels = tcase_create("kernels");
   tcase_add_checked_fixture(kernels, set_up, tear_down);
-  tcase_add_test(kernels, rows_are_laid_side_by_side);
+  tcase_add_test(kernels, rows_are_interleaved);
   tcase_add_test(kernels, columns_are_weighted_and_rounded);
   tcase_add_test(kernels, rows_are_weighted_and_rounded);
   tcase_add_test(kernels, colors_are_converted_and_clamped);

@@ -396,6 +396,80 @@ START_TEST(sums_have_unit_length)
 }
 END_TEST
 
+/* ---- Sums of rows, and products with a vector ---- */
+
+/* Relative to the sum of the terms' magnitudes: some roundings. */
+#define SUM_TOLERANCE 1e-6
+
+/* The arrays are exactly as long as they are said to be. */
+static void check_add_rows(const Kernels *kernels, guint m, guint n, guint gap, gboolean weighted,
+                           GuardedPlace where, guint32 *random)
+{
+  const gsize stride = n + gap, size = m ? (m - 1) * stride + n : 0;
+  float *x = place(as, size, where), *weights = place(bs, m, where), *out = place(outs, n, where);
+  fixture_fill(x, size, -2, 2, random);
+  fixture_fill(weights, m, -3, 3, random);
+  kernels->add_rows(out, x, stride, weighted ? weights : NULL, m, n);
+  for (guint i = 0; i < n; i++) {
+    double expected = 0, scale = 0;
+    for (guint row = 0; row < m; row++) {
+      const double term = (weighted ? weights[row] : 1.0) * x[row * stride + i];
+      expected += term;
+      scale += fabs(term);
+    }
+    assert_each(fabs(out[i] - expected) <= SUM_TOLERANCE * scale,
+                "%s: sum %u of %u rows of %u: %.9g, expected %.9g", kernels->name, i, m, n, out[i],
+                expected);
+  }
+  assert_each(guarded_intact(outs), "%s: writes beside the sum", kernels->name);
+}
+
+START_TEST(rows_are_added_with_their_weights)
+{
+  static const guint rows[] = { 0, 1, 2, 16, 17 };
+  guint32 random = 13;
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < G_N_ELEMENTS(lengths); i++)
+    for (guint m = 0; m < G_N_ELEMENTS(rows); m++)
+      for (guint where = GUARDED_END; where <= GUARDED_START; where++)
+        check_add_rows(kernels, rows[m], lengths[i], 5 * (i % 2), (i + m) % 3 > 0, where, &random);
+}
+END_TEST
+
+static void check_multiply_vector(const Kernels *kernels, guint m, guint n, GuardedPlace where,
+                                  guint32 *random)
+{
+  float *a = place(as, (gsize)m * n, where), *x = place(bs, n, where),
+        *bias = place(biases, m, where), *out = place(outs, m, where);
+  fixture_fill(a, (gsize)m * n, -2, 2, random);
+  fixture_fill(x, n, -2, 2, random);
+  fixture_fill(bias, m, -2, 2, random);
+  kernels->multiply_vector(out, a, x, bias, m, n);
+  for (guint row = 0; row < m; row++) {
+    double expected = bias[row], scale = fabs((double)bias[row]);
+    for (guint i = 0; i < n; i++) {
+      expected += (double)a[(gsize)row * n + i] * x[i];
+      scale += fabs((double)a[(gsize)row * n + i] * x[i]);
+    }
+    assert_each(fabs(out[row] - expected) <= SUM_TOLERANCE * scale,
+                "%s: row %u of %ux%u: %.9g, expected %.9g", kernels->name, row, m, n, out[row],
+                expected);
+  }
+  assert_each(guarded_intact(outs), "%s: writes beside the product", kernels->name);
+}
+
+START_TEST(a_matrix_is_multiplied_with_a_vector)
+{
+  static const guint rows[] = { 1, 3, 16 };
+  guint32 random = 14;
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < G_N_ELEMENTS(lengths); i++)
+    for (guint m = 0; m < G_N_ELEMENTS(rows); m++)
+      for (guint where = GUARDED_END; where <= GUARDED_START; where++)
+        check_multiply_vector(kernels, rows[m], lengths[i], where, &random);
+}
+END_TEST
+
 /* ---- Which table ---- */
 
 static guint count_tables(void)
@@ -441,6 +515,8 @@ int main(void)
   tcase_add_test(kernels, features_stay_finite);
   tcase_add_test(kernels, the_first_of_the_largest_is_found);
   tcase_add_test(kernels, sums_have_unit_length);
+  tcase_add_test(kernels, rows_are_added_with_their_weights);
+  tcase_add_test(kernels, a_matrix_is_multiplied_with_a_vector);
   tcase_add_test(tables, the_best_table_is_used);
   tcase_add_test(tables, a_mask_hides_instruction_sets);
   return fixture_run("kernels", kernels, tables, NULL);

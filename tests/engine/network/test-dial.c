@@ -3,6 +3,7 @@
 
 #include "fixture.h"
 #include "network/dial.h"
+#include "network/families/families.h"
 #include "reference.h"
 
 /* Interpolated in double, kept in float32: numbers to 4. */
@@ -34,6 +35,7 @@ static BlockShape blocks[DEPTH] = {
 static Description describe(CalibrationPoint *points, guint n_points)
 {
   return (Description){
+    .family = &vitgate__family_vit,
     .name = "dialled",
     .image_size = 18,
     .patch_size = 3,
@@ -92,7 +94,7 @@ START_TEST(a_point_is_its_own_setting)
 END_TEST
 
 /* Two neighbours that never merge do not begin to between them. */
-START_TEST(never_stays_never_between_two_points)
+START_TEST(nothing_merges_between_two_points_that_never_merge)
 {
   const Description d = describe(table, N_POINTS);
   for (double compute = 0.1; compute < 1; compute += 0.001) {
@@ -105,7 +107,7 @@ START_TEST(never_stays_never_between_two_points)
 }
 END_TEST
 
-START_TEST(beyond_the_table_its_nearest_end_holds)
+START_TEST(a_ratio_outside_the_table_gets_the_nearest_end)
 {
   static const double below[] = { 0.2, 0.1999, 1e-300, 0, -0.0, -1, -1e300, -INFINITY };
   static const double above[] = { 0.9, 0.9001, 1, 2, 1e300, INFINITY };
@@ -123,7 +125,7 @@ START_TEST(beyond_the_table_its_nearest_end_holds)
 END_TEST
 
 /* No ratio at all: any setting of the table will do, but one of it. */
-START_TEST(no_number_gives_an_end)
+START_TEST(nan_gives_an_end_of_the_table)
 {
   const Description d = describe(table, N_POINTS);
   Dial dial;
@@ -145,7 +147,7 @@ START_TEST(one_point_is_the_only_setting)
 }
 END_TEST
 
-START_TEST(without_a_table_gates_go_by_their_logits_and_nothing_merges)
+START_TEST(without_a_table_gates_have_no_bias_and_nothing_merges)
 {
   static const double asked[] = { 0, 0.5, 1, -1, INFINITY, NAN };
   const Description d = describe(NULL, 0);
@@ -213,7 +215,7 @@ static void check_call(const Setup *s, double compute)
   reference_free(expected, N_IMAGES);
 }
 
-START_TEST(turning_it_changes_gates_and_merging_of_the_next_call)
+START_TEST(setting_the_dial_changes_the_next_call)
 {
   static const double asked[] = { 0.9, 0.2, 0.61, 0.37, 0.25, 0.4, 0.33, 0.8 };
   Setup s;
@@ -228,7 +230,7 @@ START_TEST(turning_it_changes_gates_and_merging_of_the_next_call)
 }
 END_TEST
 
-START_TEST(turned_back_it_gives_the_same_bits)
+START_TEST(setting_it_back_gives_the_same_bits)
 {
   Setup s;
   setup_init(&s, table, N_POINTS);
@@ -242,7 +244,7 @@ START_TEST(turned_back_it_gives_the_same_bits)
 }
 END_TEST
 
-START_TEST(each_session_has_its_own)
+START_TEST(each_session_has_its_own_dial)
 {
   Setup s;
   setup_init(&s, table, N_POINTS);
@@ -256,7 +258,7 @@ START_TEST(each_session_has_its_own)
 }
 END_TEST
 
-START_TEST(odd_ratios_are_taken_for_an_end)
+START_TEST(extreme_ratios_get_the_nearest_end)
 {
   static const struct {
     double asked, end;
@@ -280,7 +282,7 @@ START_TEST(odd_ratios_are_taken_for_an_end)
 }
 END_TEST
 
-START_TEST(the_model_tells_its_ends)
+START_TEST(the_model_reports_the_ends_of_its_dial)
 {
   Setup s;
   setup_init(&s, table, N_POINTS);
@@ -327,7 +329,7 @@ static void fill_with_kinds(Setup *s)
 }
 
 /* Blocks begin to merge one after the other. */
-START_TEST(turned_down_it_merges_more)
+START_TEST(a_lower_ratio_merges_more)
 {
   enum { STEPS = 100, ENDS = 5 };
   static double all[ENDS][DEPTH] = {
@@ -365,16 +367,16 @@ int main(void)
   TCase *dial = tcase_create("dial"), *sessions = tcase_create("sessions");
   tcase_add_test(dial, settings_between_two_points_are_interpolated);
   tcase_add_test(dial, a_point_is_its_own_setting);
-  tcase_add_test(dial, never_stays_never_between_two_points);
-  tcase_add_test(dial, beyond_the_table_its_nearest_end_holds);
-  tcase_add_test(dial, no_number_gives_an_end);
+  tcase_add_test(dial, nothing_merges_between_two_points_that_never_merge);
+  tcase_add_test(dial, a_ratio_outside_the_table_gets_the_nearest_end);
+  tcase_add_test(dial, nan_gives_an_end_of_the_table);
   tcase_add_test(dial, one_point_is_the_only_setting);
-  tcase_add_test(dial, without_a_table_gates_go_by_their_logits_and_nothing_merges);
-  tcase_add_test(sessions, turning_it_changes_gates_and_merging_of_the_next_call);
-  tcase_add_test(sessions, turned_back_it_gives_the_same_bits);
-  tcase_add_test(sessions, each_session_has_its_own);
-  tcase_add_test(sessions, odd_ratios_are_taken_for_an_end);
-  tcase_add_test(sessions, the_model_tells_its_ends);
-  tcase_add_test(sessions, turned_down_it_merges_more);
+  tcase_add_test(dial, without_a_table_gates_have_no_bias_and_nothing_merges);
+  tcase_add_test(sessions, setting_the_dial_changes_the_next_call);
+  tcase_add_test(sessions, setting_it_back_gives_the_same_bits);
+  tcase_add_test(sessions, each_session_has_its_own_dial);
+  tcase_add_test(sessions, extreme_ratios_get_the_nearest_end);
+  tcase_add_test(sessions, the_model_reports_the_ends_of_its_dial);
+  tcase_add_test(sessions, a_lower_ratio_merges_more);
   return fixture_run("dial", dial, sessions, NULL);
 }

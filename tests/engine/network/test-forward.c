@@ -70,7 +70,7 @@ START_TEST(logits_agree_with_pytorch)
 END_TEST
 
 /* Alone on a thread, an image goes through the very same operations in any batch. */
-START_TEST(a_batch_gives_what_its_images_give_alone)
+START_TEST(a_batch_gives_the_same_as_single_images)
 {
   Case c = open_case(_i);
   g_autoptr(VitgateSession) single = fixture_session(c.model, 1, 1),
@@ -235,7 +235,7 @@ static void check_gmacs(double found, double macs)
                 "%.17g multiply-adds, counted %.17g", found * 1e9, macs);
 }
 
-START_TEST(costs_are_those_of_the_tensors)
+START_TEST(costs_match_the_tensors)
 {
   Case c = open_case(_i);
   const Count count = count_file(models[_i]);
@@ -284,7 +284,7 @@ START_TEST(a_cut_model_costs_less_than_its_teacher)
 }
 END_TEST
 
-START_TEST(times_are_told)
+START_TEST(times_are_reported)
 {
   Case c = open_case(0);
   g_autoptr(VitgateSession) session = fixture_session(c.model, 1, MAX_BATCH);
@@ -303,13 +303,13 @@ int main(void)
   TCase *forward = tcase_create("forward");
   const int n = G_N_ELEMENTS(models);
   tcase_add_loop_test(forward, logits_agree_with_pytorch, 0, n);
-  tcase_add_loop_test(forward, a_batch_gives_what_its_images_give_alone, 0, n);
+  tcase_add_loop_test(forward, a_batch_gives_the_same_as_single_images, 0, n);
   tcase_add_loop_test(forward, any_number_of_threads_gives_the_same, 0, n);
   tcase_add_loop_test(forward, a_repeated_call_gives_the_same_bits, 0, n);
   tcase_add_loop_test(forward, probabilities_are_the_softmax_of_the_logits, 0, n);
-  tcase_add_loop_test(forward, costs_are_those_of_the_tensors, 0, n);
+  tcase_add_loop_test(forward, costs_match_the_tensors, 0, n);
   tcase_add_loop_test(forward, modules_that_exist_run, 0, n);
   tcase_add_test(forward, a_cut_model_costs_less_than_its_teacher);
-  tcase_add_test(forward, times_are_told);
+  tcase_add_test(forward, times_are_reported);
   return fixture_run("forward", forward, NULL);
 }

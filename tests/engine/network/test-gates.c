@@ -2,9 +2,12 @@
  * network in plain double precision. */
 #include <math.h>
 
+#include "file/architecture.h"
 #include "fixture.h"
 #include "model.h"
+#include "network/families/families.h"
 #include "network/gate.h"
+#include "network/token-mean.h"
 #include "reference.h"
 
 /* Sums of at most 400 products in float32, below 10. */
@@ -39,7 +42,8 @@ static void check_gate(guint dim, guint n_tokens, guint n_prefix, guint32 *rando
 {
   static GateWeights w;
   g_autofree float *tokens = g_new(float, n_tokens *dim), *size = g_new(float, n_tokens),
-                   *work = g_new(float, 4 * dim);
+                   *work = g_new(float, 4 * dim),
+                   *sums = g_new(float, vitgate__token_sums_size(n_tokens, dim));
   g_autofree double *features = g_new0(double, 2 * dim);
   double patches = 0;
   fill_gate(&w, dim, 0.3f, random);
@@ -55,15 +59,20 @@ static void check_gate(guint dim, guint n_tokens, guint n_prefix, guint32 *rando
       features[dim + i] += size[t] * tokens[t * dim + i] / patches;
   }
   const double expected = reference_gate_logit(&w.gate, features, dim, 1e-5);
-  const float found =
-      vitgate__gate_logit(&w.gate, work, tokens, size, n_tokens, n_prefix, dim, 1e-5f);
+  memcpy(work, tokens, dim * sizeof *work);
+  /* In two shares, as two threads would add them. */
+  const guint half = n_tokens / 2;
+  vitgate__token_sums(sums, tokens, size, n_tokens, n_prefix, dim, half, n_tokens);
+  vitgate__token_sums(sums, tokens, size, n_tokens, n_prefix, dim, 0, half);
+  vitgate__token_mean(work + dim, sums, size, n_tokens, n_prefix, dim);
+  const float found = vitgate__gate_logit(&w.gate, work, dim, 1e-5f);
   ck_assert_msg(fabs(found - expected) <= GATE_TOLERANCE,
                 "%u tokens, %u of them no patches, of %u: %.7g, expected %.7g", n_tokens, n_prefix,
                 dim, found, expected);
 }
 
 /* Without patch tokens, behind the last attention, their mean is zero. */
-START_TEST(a_logit_is_that_of_the_formula)
+START_TEST(logits_match_the_formula)
 {
   static const guint dims[] = { 3, 5, 8, 17, 33, 192 }, counts[] = { 2, 3, 4, 17, 50, 197 };
   guint32 random = 3;
@@ -80,12 +89,11 @@ START_TEST(a_logit_stays_within_its_bound)
 {
   static GateWeights w;
   guint32 random = 4;
-  float tokens[3 * 8], size[3] = { 1, 1, 1 }, work[32], least = 0, most = 0;
+  float work[32], least = 0, most = 0;
   for (guint i = 0; i < 200; i++) {
     fill_gate(&w, 8, 1e6f, &random);
-    for (guint j = 0; j < G_N_ELEMENTS(tokens); j++)
-      tokens[j] = fixture_uniform(&random, -1e6f, 1e6f);
-    const float logit = vitgate__gate_logit(&w.gate, work, tokens, size, 3, 1, 8, 1e-6f);
+    fixture_fill(work, 16, -1e6f, 1e6f, &random);
+    const float logit = vitgate__gate_logit(&w.gate, work, 8, 1e-6f);
     ck_assert_float_ge(logit, -6);
     ck_assert_float_le(logit, 6);
     least = MIN(least, logit);
@@ -93,6 +101,29 @@ START_TEST(a_logit_stays_within_its_bound)
   }
   ck_assert_float_eq(least, -6);
   ck_assert_float_eq(most, 6);
+}
+END_TEST
+
+/* Each member of a team adds the blocks that begin among its rows: the sums are the same, bit by
+ * bit, on any number of threads. */
+START_TEST(sums_do_not_depend_on_the_number_of_threads)
+{
+  enum { DIM = 21, MOST = 100 };
+  float tokens[MOST * DIM], size[MOST], sums[2][7 * DIM], mean[2][DIM];
+  guint32 random = 5;
+  fixture_fill(tokens, MOST * DIM, -2, 2, &random);
+  fixture_fill(size, MOST, 1, 5, &random);
+  for (guint n_tokens = 1; n_tokens <= MOST; n_tokens++)
+    for (guint n = 1; n <= 9; n++) {
+      memset(sums, 0xff, sizeof sums); /* NaN */
+      vitgate__token_sums(sums[0], tokens, size, n_tokens, 1, DIM, 0, n_tokens);
+      for (guint member = 0; member < n; member++)
+        vitgate__token_sums(sums[1], tokens, size, n_tokens, 1, DIM, n_tokens * member / n,
+                            n_tokens * (member + 1) / n);
+      for (guint i = 0; i < 2; i++)
+        vitgate__token_mean(mean[i], sums[i], size, n_tokens, 1, DIM);
+      assert_each(!memcmp(mean[0], mean[1], sizeof mean[0]), "%u tokens, %u threads", n_tokens, n);
+    }
 }
 END_TEST
 
@@ -114,7 +145,8 @@ static BlockShape tailed_blocks[] = {
   .dense_gmacs = 2e-4, .dense_parameters = 9000
 
 static const Description descriptions[] = {
-  { .name = "deep",
+  { .family = &vitgate__family_vit,
+    .name = "deep",
     .image_size = 12,
     .patch_size = 3,
     .dim = 15,
@@ -124,7 +156,8 @@ static const Description descriptions[] = {
     .n_classes = 6,
     .layer_norm_eps = 1e-6,
     PREPROCESSING },
-  { .name = "tailed",
+  { .family = &vitgate__family_vit,
+    .name = "tailed",
     .image_size = 15,
     .patch_size = 3,
     .dim = 12,
@@ -225,7 +258,7 @@ START_TEST(images_decide_as_defined)
 END_TEST
 
 /* Else the tests here would prove little. */
-START_TEST(every_gate_parts_the_images)
+START_TEST(every_gate_opens_for_only_some_images)
 {
   Setup s;
   setup_init(&s, (guint)_i);
@@ -245,7 +278,7 @@ START_TEST(every_gate_parts_the_images)
 }
 END_TEST
 
-START_TEST(sampled_images_do_not_care_for_their_batch)
+START_TEST(images_that_decide_alone_do_not_depend_on_their_batch)
 {
   Setup s;
   setup_init(&s, (guint)_i);
@@ -338,7 +371,7 @@ static void check_same(const Setup *s, VitgateModel *dearer, VitgateModel *cheap
 }
 
 /* All gated modules but the last attention, whose place the one before it would take. */
-START_TEST(a_closed_module_changes_nothing_and_costs_its_gate)
+START_TEST(a_skipped_module_costs_only_its_gate)
 {
   Setup s;
   setup_init(&s, (guint)_i);
@@ -355,7 +388,7 @@ START_TEST(a_closed_module_changes_nothing_and_costs_its_gate)
 }
 END_TEST
 
-START_TEST(an_open_gate_changes_nothing_but_the_cost)
+START_TEST(an_open_gate_changes_only_the_cost)
 {
   Setup s;
   setup_init(&s, (guint)_i);
@@ -372,7 +405,7 @@ START_TEST(an_open_gate_changes_nothing_but_the_cost)
 END_TEST
 
 /* The model's own figure is that of all modules running. */
-START_TEST(a_model_tells_what_open_gates_cost)
+START_TEST(a_model_reports_its_cost_with_open_gates)
 {
   Setup s;
   setup_init(&s, (guint)_i);
@@ -388,14 +421,15 @@ END_TEST
 int main(void)
 {
   TCase *gates = tcase_create("gates");
-  tcase_add_test(gates, a_logit_is_that_of_the_formula);
+  tcase_add_test(gates, logits_match_the_formula);
   tcase_add_test(gates, a_logit_stays_within_its_bound);
+  tcase_add_test(gates, sums_do_not_depend_on_the_number_of_threads);
   tcase_add_loop_test(gates, images_decide_as_defined, 0, N_MODELS);
-  tcase_add_loop_test(gates, every_gate_parts_the_images, 0, N_MODELS);
-  tcase_add_loop_test(gates, sampled_images_do_not_care_for_their_batch, 0, N_MODELS);
+  tcase_add_loop_test(gates, every_gate_opens_for_only_some_images, 0, N_MODELS);
+  tcase_add_loop_test(gates, images_that_decide_alone_do_not_depend_on_their_batch, 0, N_MODELS);
   tcase_add_loop_test(gates, any_number_of_threads_gives_the_same, 0, N_MODELS);
-  tcase_add_loop_test(gates, a_closed_module_changes_nothing_and_costs_its_gate, 0, N_MODELS);
-  tcase_add_loop_test(gates, an_open_gate_changes_nothing_but_the_cost, 0, N_MODELS);
-  tcase_add_loop_test(gates, a_model_tells_what_open_gates_cost, 0, N_MODELS);
+  tcase_add_loop_test(gates, a_skipped_module_costs_only_its_gate, 0, N_MODELS);
+  tcase_add_loop_test(gates, an_open_gate_changes_only_the_cost, 0, N_MODELS);
+  tcase_add_loop_test(gates, a_model_reports_its_cost_with_open_gates, 0, N_MODELS);
   return fixture_run("gates", gates, NULL);
 }

@@ -5,6 +5,7 @@
 
 #include "fixture.h"
 #include "model.h"
+#include "network/families/families.h"
 #include "reference.h"
 
 /* Cosines closer than this to a threshold or to each other could fall otherwise in float32. */
@@ -23,7 +24,8 @@ static BlockShape gated_blocks[] = {
   .dense_gmacs = 4e-4, .dense_parameters = 9000
 
 static const Description descriptions[] = {
-  { .name = "plain",
+  { .family = &vitgate__family_vit,
+    .name = "plain",
     .image_size = 15,
     .patch_size = 3,
     .dim = 14,
@@ -33,7 +35,8 @@ static const Description descriptions[] = {
     .n_classes = 6,
     .layer_norm_eps = 1e-6,
     PREPROCESSING },
-  { .name = "gated",
+  { .family = &vitgate__family_vit,
+    .name = "gated",
     .image_size = 16,
     .patch_size = 2,
     .dim = 12,
@@ -44,7 +47,8 @@ static const Description descriptions[] = {
     .n_classes = 5,
     .layer_norm_eps = 1e-5,
     PREPROCESSING },
-  { .name = "mean",
+  { .family = &vitgate__family_vit,
+    .name = "mean",
     .image_size = 15,
     .patch_size = 3,
     .dim = 12,
@@ -137,7 +141,7 @@ START_TEST(these_thresholds_merge_some_tokens)
 }
 END_TEST
 
-START_TEST(threads_and_batches_merge_alike)
+START_TEST(threads_and_batches_do_not_change_merging)
 {
   Setup s;
   setup_init(&s, _i);
@@ -164,6 +168,6 @@ int main(void)
   TCase *merging = tcase_create("merging");
   tcase_add_loop_test(merging, tokens_merge_as_defined, 0, N_MODELS * N_SETTINGS);
   tcase_add_loop_test(merging, these_thresholds_merge_some_tokens, 0, N_MODELS * N_SETTINGS);
-  tcase_add_loop_test(merging, threads_and_batches_merge_alike, 0, N_MODELS * N_SETTINGS);
+  tcase_add_loop_test(merging, threads_and_batches_do_not_change_merging, 0, N_MODELS * N_SETTINGS);
   return fixture_run("merge-forward", merging, NULL);
 }

@@ -35,7 +35,7 @@ static Case open_case(int which)
   g_autoptr(GError) error = NULL;
   Case c = { .model = vitgate_model_open_with(path, precision, &error) };
   if (!c.model && precision == VITGATE_PRECISION_BF16 && !vitgate__bf16_kernels()) {
-    assert_error(error, VITGATE_ERROR_UNSUPPORTED, "no products of bf16");
+    assert_error(error, VITGATE_ERROR_UNSUPPORTED, "no instructions for bf16");
     return c;
   }
   assert_success(c.model, error);
@@ -53,7 +53,7 @@ static void close_case(Case *c)
   vitgate__safetensors_close(&c->golden);
 }
 
-START_TEST(logits_are_near_those_of_float32)
+START_TEST(logits_are_close_to_float32)
 {
   Case c = open_case(_i);
   if (!c.model)
@@ -101,7 +101,7 @@ START_TEST(batches_and_threads_do_not_matter)
 }
 END_TEST
 
-START_TEST(each_precision_of_a_file_is_a_model_of_its_own)
+START_TEST(each_precision_of_a_file_is_a_separate_model)
 {
   g_autofree char *path = fixture_golden("model", "small");
   g_autoptr(VitgateModel) automatic = vitgate_model_open(path, NULL);
@@ -128,7 +128,7 @@ static const struct {
   { "{\"float32\": 0.01}", VITGATE_PRECISION_FLOAT32 },
 };
 
-START_TEST(the_file_tells_what_is_taken_unasked)
+START_TEST(auto_follows_the_recorded_agreement)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   model_file_set(file, "precision_agreement", records[_i].agreement);
@@ -153,7 +153,7 @@ START_TEST(precisions_have_names)
 }
 END_TEST
 
-START_TEST(a_precision_that_there_is_not)
+START_TEST(an_unknown_precision_is_refused)
 {
   g_autofree char *path = fixture_golden("model", "small");
   g_autoptr(GError) error = NULL;
@@ -162,13 +162,13 @@ START_TEST(a_precision_that_there_is_not)
 }
 END_TEST
 
-START_TEST(a_precision_that_the_cpu_lacks)
+START_TEST(a_precision_that_the_cpu_cannot_compute_is_refused)
 {
   g_setenv("VITGATE_CPU_MASK", "avx512-bf16", TRUE); /* before the first question */
   g_autofree char *path = fixture_golden("model", "small");
   g_autoptr(GError) error = NULL;
   ck_assert_ptr_null(vitgate_model_open_with(path, VITGATE_PRECISION_BF16, &error));
-  assert_error(error, VITGATE_ERROR_UNSUPPORTED, "no products of bf16");
+  assert_error(error, VITGATE_ERROR_UNSUPPORTED, "no instructions for bf16");
 }
 END_TEST
 
@@ -176,12 +176,12 @@ int main(void)
 {
   TCase *tests = tcase_create("precision");
   const int n = G_N_ELEMENTS(models) * G_N_ELEMENTS(precisions);
-  tcase_add_loop_test(tests, logits_are_near_those_of_float32, 0, n);
+  tcase_add_loop_test(tests, logits_are_close_to_float32, 0, n);
   tcase_add_loop_test(tests, batches_and_threads_do_not_matter, 0, n);
-  tcase_add_test(tests, each_precision_of_a_file_is_a_model_of_its_own);
-  tcase_add_loop_test(tests, the_file_tells_what_is_taken_unasked, 0, G_N_ELEMENTS(records));
+  tcase_add_test(tests, each_precision_of_a_file_is_a_separate_model);
+  tcase_add_loop_test(tests, auto_follows_the_recorded_agreement, 0, G_N_ELEMENTS(records));
   tcase_add_test(tests, precisions_have_names);
-  tcase_add_test(tests, a_precision_that_there_is_not);
-  tcase_add_test(tests, a_precision_that_the_cpu_lacks);
+  tcase_add_test(tests, an_unknown_precision_is_refused);
+  tcase_add_test(tests, a_precision_that_the_cpu_cannot_compute_is_refused);
   return fixture_run("precision", tests, NULL);
 }

@@ -1,8 +1,11 @@
 /* The stem of T2T-ViT against PyTorch's (tests/reference), stage by stage, and its soft splits. */
 #include <math.h>
 
+#include "file/describe.h"
+#include "file/description-json.h"
 #include "fixture.h"
 #include "model-file.h"
+#include "network/families/t2t-stem.h"
 #include "network/vit.h"
 
 static const char *const models[] = { "t2t-performer", "t2t-transformer" };
@@ -17,7 +20,7 @@ typedef struct {
   Safetensors *file, *golden;
   Description *d;
   Vit *vit;
-  T2tWork works[MAX_MEMBERS];
+  StemWork *work;
   float *memory;
   const float *input;
 } Case;
@@ -27,14 +30,12 @@ static Case open_case(int which)
   g_autoptr(GError) error = NULL;
   Case c = { .file = fixture_open_golden("model", models[which]),
              .golden = fixture_open_golden("golden", models[which]) };
-  c.d = vitgate__description_read_text(c.file, &error);
+  c.d = vitgate__description_read(c.file, &error);
   assert_success(c.d, error);
   c.vit = vitgate__vit_load(c.d, c.file, VITGATE_PRECISION_FLOAT32, &error);
   assert_success(c.vit, error);
-  const gsize size = vitgate__t2t_carve(&c.works[0], NULL, &c.vit->stem);
-  c.memory = g_new(float, MAX_MEMBERS *size);
-  for (guint i = 0; i < MAX_MEMBERS; i++)
-    vitgate__t2t_carve(&c.works[i], c.memory + i * size, &c.vit->stem);
+  c.memory = g_new(float, MAX_MEMBERS *c.d->family->work_size(c.d, VITGATE_PRECISION_FLOAT32));
+  c.work = c.d->family->work_new(c.d, VITGATE_PRECISION_FLOAT32, c.memory, MAX_MEMBERS);
   c.input = vitgate__safetensors_find(c.golden, "input")->data;
   return c;
 }
@@ -45,6 +46,7 @@ static void close_case(Case *c)
   vitgate__description_free(&c->d);
   vitgate__safetensors_close(&c->golden);
   vitgate__safetensors_close(&c->file);
+  g_free(c->work);
   g_free(c->memory);
 }
 
@@ -57,8 +59,8 @@ static void run(gpointer data, guint member)
 {
   const Call *call = data;
   const guint n = vitgate__team_size(call->team);
-  vitgate__t2t_run(&call->c->vit->stem, call->c->works, n > 1 ? call->team : NULL, member, n,
-                   call->c->input);
+  const StemShare share = { n > 1 ? call->team : NULL, member, n, 0 };
+  vitgate__t2t_run(call->c->vit->stem, call->c->work, &share, call->c->input);
 }
 
 static void check_tokens(const Case *c, guint stage, const float *found, const char *what)
@@ -83,7 +85,7 @@ START_TEST(stages_agree_with_pytorch)
     g_autofree char *what = g_strdup_printf("%s on %u threads", models[_i], n);
     vitgate__team_run(call.team, run, &call);
     for (guint stage = 0; stage < T2T_STAGES; stage++)
-      check_tokens(&c, stage, c.works[0].maps[stage], what);
+      check_tokens(&c, stage, c.work[0].maps[stage], what);
     vitgate__team_free(&call.team);
   }
   close_case(&c);
@@ -95,12 +97,12 @@ START_TEST(the_last_split_is_projected)
 {
   Case c = open_case(_i);
   Call call = { &c, vitgate__team_new(1) };
-  const Split split = vitgate__description_split(c.d, T2T_STAGES);
+  const T2tSplit split = vitgate__t2t_split(c.d, T2T_STAGES);
   g_autofree float *windows = g_new(float, (gsize)split.n_tokens *split.n_values);
   g_autofree float *tokens = g_new(float, (gsize)split.n_tokens *c.d->dim);
   vitgate__team_run(call.team, run, &call);
   for (guint row = 0; row < split.n_tokens; row++) /* one by one, as any member may begin */
-    vitgate__t2t_unfold(&c.vit->stem, c.works, windows + (gsize)row * split.n_values, row, 1);
+    vitgate__t2t_gather(c.d, c.work, 0, windows + (gsize)row * split.n_values, c.input, row, 1);
   vitgate__linear(&c.vit->patch, NULL, tokens, c.d->dim, windows, split.n_values, LINEAR_STORE,
                   split.n_tokens);
   check_tokens(&c, T2T_STAGES, tokens, models[_i]);
@@ -118,7 +120,7 @@ START_TEST(a_description_is_written_as_it_was_read)
   g_autofree char *path = model_file_write(file, "again.safetensors");
   g_autoptr(GError) error = NULL;
   Safetensors *written = vitgate__safetensors_open(path, &error);
-  g_autoptr(Description) again = vitgate__description_read(written, NULL, &error);
+  g_autoptr(Description) again = vitgate__describe(written, NULL, &error);
   assert_success(again, error);
   g_autofree char *second = vitgate__description_to_json(again);
   ck_assert_str_eq(first, second);

@@ -73,7 +73,7 @@ GST_START_TEST(test_precision_that_the_cpu_lacks)
 
   g_setenv("VITGATE_CPU_MASK", "avx512-bf16", TRUE); /* the test's process asks after this */
   gst_util_set_object_arg(G_OBJECT(element), "precision", "bf16");
-  check_start_fails(element, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, "no products of bf16");
+  check_start_fails(element, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, "no instructions for bf16");
 }
 GST_END_TEST;
 

@@ -205,7 +205,7 @@ GST_START_TEST(test_a_run_of_bad_regions_gives_one_warning)
     fail_unless_equals_int(regions_count(s), 1);
     gst_structure_free(s);
     gst_structure_free(fixture_analyse(regions_harness, fixture_frame(&regions_info, i)));
-    warnings += regions_count_warnings("lie outside of it: 3");
+    warnings += regions_count_warnings("lie outside the frame: 3");
     fail_unless_equals_int(warnings, i < 3 ? 1 : 2);
   }
 }
@@ -225,7 +225,7 @@ GST_START_TEST(test_thousands_of_regions_are_cut_short)
     fail_unless_equals_int(fixture_uint(regions_get(s, 39), "x"), 39);
     gst_structure_free(s);
   }
-  fail_unless_equals_int(regions_count_warnings("max-regions (40): 2960 are not"), 1);
+  fail_unless_equals_int(regions_count_warnings("max-regions (40); 2960 were not"), 1);
 }
 GST_END_TEST;
 

@@ -1,10 +1,14 @@
 #include "photographs.h"
+#include "file/architecture.h"
+#include "file/description-json.h"
+#include "file/tensor-specs.h"
 
 #include <stdlib.h>
 
 #include "base/random.h"
 #include "file/description.h"
 #include "fixtures.h"
+#include "network/families/families.h"
 
 void photographs_write(const char *root, const char *name, guint width, guint height, guint seed)
 {
@@ -31,6 +35,7 @@ VitgateModel *photographs_model(const char *root, guint size, guint resize)
 {
   char *labels[] = { "cat", "cow", "dog", "hen", NULL };
   const Description description = {
+    .family = &vitgate__family_vit,
     .name = "tiny",
     .image_size = size,
     .patch_size = size / 2,

@@ -38,36 +38,36 @@ static void write_usual(void)
   }
 }
 
-static Samples *start(const Collection *collection, const SamplesOptions *options)
+static Batches *start(const Collection *collection, const BatchesOptions *options)
 {
   g_autoptr(GError) error = NULL;
-  Samples *samples = samples_new(collection, options, &error);
-  ck_assert_msg(samples != NULL, "%s", error ? error->message : "");
-  return samples;
+  Batches *batches = batches_new(collection, options, &error);
+  ck_assert_msg(batches != NULL, "%s", error ? error->message : "");
+  return batches;
 }
 
-static const Batch *take(Samples *samples)
+static const Batch *take(Batches *batches)
 {
   g_autoptr(GError) error = NULL;
-  const Batch *batch = samples_next(samples, &error);
+  const Batch *batch = batches_next(batches, &error);
   ck_assert_msg(batch != NULL, "%s", error ? error->message : "the end");
   return batch;
 }
 
 /* What @n batches hold, one behind the other: tensors, labels, numbers.
  * Returns: (transfer full) */
-static GByteArray *record(Samples *samples, guint n)
+static GByteArray *record(Batches *batches, guint n)
 {
   GByteArray *bytes = g_byte_array_new();
   for (guint i = 0; i < n; i++) {
-    const Batch *batch = take(samples);
+    const Batch *batch = take(batches);
     g_byte_array_append(bytes, (const guint8 *)batch->tensors,
                         (guint)(batch->n * LENGTH * sizeof(float)));
     g_byte_array_append(bytes, (const guint8 *)batch->labels, (guint)(batch->n * sizeof(int)));
     g_byte_array_append(bytes, (const guint8 *)batch->photographs,
                         (guint)(batch->n * sizeof(guint)));
     g_byte_array_append(bytes, (const guint8 *)&batch->first_draw, sizeof batch->first_draw);
-    samples_release(&batch);
+    batches_release(&batch);
     ck_assert_ptr_null(batch);
   }
   return bytes;
@@ -75,12 +75,12 @@ static GByteArray *record(Samples *samples, guint n)
 
 /* What a run of its own gives: nothing decoded yet.
  * Returns: (transfer full) */
-static GByteArray *record_run(const SamplesOptions *options, guint64 memory)
+static GByteArray *record_run(const BatchesOptions *options, guint64 memory)
 {
   const CollectionOptions all = { .memory = memory };
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, &all);
-  g_autoptr(Samples) samples = start(collection, options);
-  return record(samples, N_BATCHES);
+  g_autoptr(Batches) batches = start(collection, options);
+  return record(batches, N_BATCHES);
 }
 
 static void assert_same(const GByteArray *a, const GByteArray *b)
@@ -91,7 +91,7 @@ static void assert_same(const GByteArray *a, const GByteArray *b)
 
 static const FolderWeight weights[] = { { "top1", 3 } };
 
-static const SamplesOptions kinds[] = {
+static const BatchesOptions kinds[] = {
   { .order.seed = 5, .augmentation = &usual, .batch_size = 4 },
   { .order = { .seed = 5, .weights = weights, .n_weights = 1 },
     .augmentation = &usual,
@@ -108,7 +108,7 @@ START_TEST(threads_and_depth_do_not_matter)
   write_usual();
   photographs_write_broken(root, "data/top0/cat/broken.jpg");
   photographs_write_broken(root, "data/top1/cat/broken.jpg");
-  SamplesOptions options = kinds[_i];
+  BatchesOptions options = kinds[_i];
   g_autoptr(GByteArray) expected = record_run(&options, COLLECTION_MEMORY);
   for (guint i = 0; i < G_N_ELEMENTS(threads); i++) {
     options.threads = threads[i];
@@ -134,7 +134,7 @@ END_TEST
 START_TEST(another_seed_gives_others)
 {
   write_usual();
-  SamplesOptions options = kinds[_i];
+  BatchesOptions options = kinds[_i];
   g_autoptr(GByteArray) first = record_run(&options, COLLECTION_MEMORY);
   options.order.seed++;
   g_autoptr(GByteArray) second = record_run(&options, COLLECTION_MEMORY);
@@ -153,15 +153,15 @@ START_TEST(a_resumed_run_goes_on_as_the_unbroken_one)
   guint64 next_draw;
   {
     g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
-    g_autoptr(Samples) samples = start(collection, &kinds[_i]);
-    found = record(samples, 3);
-    const Batch *batch = take(samples);
+    g_autoptr(Batches) batches = start(collection, &kinds[_i]);
+    found = record(batches, 3);
+    const Batch *batch = take(batches);
     next_draw = batch->first_draw; /* a batch that never was trained on */
   }
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
-  g_autoptr(Samples) samples = start(collection, &kinds[_i]);
-  samples_seek(samples, next_draw);
-  g_autoptr(GByteArray) rest = record(samples, N_BATCHES - 3);
+  g_autoptr(Batches) batches = start(collection, &kinds[_i]);
+  batches_seek(batches, next_draw);
+  g_autoptr(GByteArray) rest = record(batches, N_BATCHES - 3);
   g_byte_array_append(found, rest->data, rest->len);
   assert_same(found, unbroken);
 }
@@ -170,21 +170,21 @@ END_TEST
 START_TEST(seeking_back_repeats_and_leaves_batches_in_use)
 {
   write_usual();
-  SamplesOptions options = kinds[0];
+  BatchesOptions options = kinds[0];
   options.threads = _i ? 3 : 1;
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
-  g_autoptr(Samples) samples = start(collection, &options);
-  g_autoptr(GByteArray) expected = record(samples, 5);
-  const Batch *held = take(samples);
+  g_autoptr(Batches) batches = start(collection, &options);
+  g_autoptr(GByteArray) expected = record(batches, 5);
+  const Batch *held = take(batches);
   const float value = held->tensors[0];
   for (guint i = 0; i < 3; i++) {
-    samples_seek(samples, 0);
-    g_autoptr(GByteArray) found = record(samples, 5);
+    batches_seek(batches, 0);
+    g_autoptr(GByteArray) found = record(batches, 5);
     assert_same(found, expected);
     ck_assert_float_eq(held->tensors[0], value);
     ck_assert_uint_eq(held->first_draw, 20);
   }
-  samples_release(&held);
+  batches_release(&held);
 }
 END_TEST
 
@@ -218,15 +218,15 @@ START_TEST(without_augmentation_images_are_those_of_the_session)
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
 
   /* Shrunk pixels that training has left behind must not matter. */
-  g_autoptr(Samples) before = start(collection, &kinds[0]);
+  g_autoptr(Batches) before = start(collection, &kinds[0]);
   g_byte_array_unref(record(before, N_BATCHES));
 
-  const SamplesOptions options = { .order.once = _i, .batch_size = 8 };
-  g_autoptr(Samples) samples = start(collection, &options);
+  const BatchesOptions options = { .order.once = _i, .batch_size = 8 };
+  g_autoptr(Batches) batches = start(collection, &options);
   for (guint i = 0; i < 2; i++) {
-    const Batch *batch = take(samples);
+    const Batch *batch = take(batches);
     assert_preprocessed(session, collection, batch);
-    samples_release(&batch);
+    batches_release(&batch);
   }
 }
 END_TEST
@@ -242,9 +242,9 @@ START_TEST(augmentation_that_varies_nothing_is_the_centre_crop)
   g_autoptr(VitgateModel) model = photographs_model(root, SIZE, SIZE);
   g_autoptr(VitgateSession) session = vitgate_session_new(model, NULL, NULL);
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
-  const SamplesOptions options = { .order.once = TRUE, .augmentation = &nothing };
-  g_autoptr(Samples) samples = start(collection, &options);
-  const Batch *batch = take(samples);
+  const BatchesOptions options = { .order.once = TRUE, .augmentation = &nothing };
+  g_autoptr(Batches) batches = start(collection, &options);
+  const Batch *batch = take(batches);
   ck_assert_uint_eq(batch->n, 4);
   assert_preprocessed(session, collection, batch);
 }
@@ -254,17 +254,17 @@ START_TEST(an_epoch_has_each_photograph_once)
 {
   write_usual();
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
-  g_autoptr(Samples) samples = start(collection, &kinds[0]);
+  g_autoptr(Batches) batches = start(collection, &kinds[0]);
   guint counts[13] = { 0 }, order[3 * 13];
   for (guint draw = 0; draw < 3 * 13;) {
-    const Batch *batch = take(samples);
+    const Batch *batch = take(batches);
     ck_assert_uint_eq(batch->n, 4);
     ck_assert_uint_eq(batch->next_draw, batch->first_draw + 4);
     for (guint i = 0; i < 4 && draw < 3 * 13; i++, draw++) {
       order[draw] = batch->photographs[i];
       ck_assert_uint_eq(counts[order[draw]]++, draw / 13);
     }
-    samples_release(&batch);
+    batches_release(&batch);
   }
   ck_assert(memcmp(order, order + 13, 13 * sizeof *order));
 }
@@ -303,23 +303,23 @@ START_TEST(held_out_photographs_are_never_trained_on)
   const CollectionOptions all = { .held_out = 0.2, .memory = COLLECTION_MEMORY };
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, &all);
   ck_assert_uint_gt(collection->n_held_out, 5);
-  SamplesOptions options = { .order.part = _i ? SAMPLER_HELD_OUT : SAMPLER_TRAINING,
+  BatchesOptions options = { .order.part = _i ? SAMPLER_HELD_OUT : SAMPLER_TRAINING,
                              .order.once = _i,
                              .batch_size = 4 };
-  g_autoptr(Samples) samples = start(collection, &options);
+  g_autoptr(Batches) batches = start(collection, &options);
   g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
   guint n = _i ? collection->n_held_out : 43 - collection->n_held_out;
   while (g_hash_table_size(seen) < n) {
-    const Batch *batch = take(samples);
+    const Batch *batch = take(batches);
     for (guint i = 0; i < batch->n; i++) {
       ck_assert_int_eq(collection_get(collection, batch->photographs[i])->held_out, _i);
       g_hash_table_add(seen, GUINT_TO_POINTER(batch->photographs[i]));
     }
-    samples_release(&batch);
+    batches_release(&batch);
   }
   g_autoptr(GError) error = NULL;
   if (_i)
-    ck_assert_ptr_null(samples_next(samples, &error));
+    ck_assert_ptr_null(batches_next(batches, &error));
   ck_assert_ptr_null(error);
 }
 END_TEST
@@ -329,29 +329,29 @@ START_TEST(a_pass_ends_and_can_be_taken_again)
   write_usual();
   photographs_write_broken(root, "data/top0/cat/broken.jpg");
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
-  const SamplesOptions options = { .order.once = TRUE, .batch_size = 5, .threads = _i ? 3 : 1 };
-  g_autoptr(Samples) samples = start(collection, &options);
+  const BatchesOptions options = { .order.once = TRUE, .batch_size = 5, .threads = _i ? 3 : 1 };
+  g_autoptr(Batches) batches = start(collection, &options);
   guint broken = 0;
   while (!g_str_has_suffix(collection_get_photograph(collection, broken)->name, "broken.jpg"))
     broken++;
   for (guint pass = 0; pass < 3; pass++) {
     guint expected = 0;
     for (guint b = 0; b < 3; b++) {
-      const Batch *batch = take(samples);
+      const Batch *batch = take(batches);
       ck_assert_uint_eq(batch->next_draw, MIN(14, 5 * (b + 1)));
       for (guint i = 0; i < batch->n; i++, expected++) {
         expected += expected == broken;
         ck_assert_uint_eq(batch->photographs[i], expected);
       }
-      samples_release(&batch);
+      batches_release(&batch);
     }
     ck_assert_uint_eq(expected, 14);
     for (guint i = 0; i < 2; i++) {
       g_autoptr(GError) error = NULL;
-      ck_assert_ptr_null(samples_next(samples, &error));
+      ck_assert_ptr_null(batches_next(batches, &error));
       ck_assert_ptr_null(error);
     }
-    samples_seek(samples, 0);
+    batches_seek(batches, 0);
   }
 }
 END_TEST
@@ -365,15 +365,15 @@ START_TEST(broken_photographs_are_replaced_and_named_once)
   photographs_write_broken(root, "data/cut.jpg");
   fixtures_write(root, "data/junk.png", "no picture", -1);
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
-  SamplesOptions options = kinds[_i ? 0 : 2];
+  BatchesOptions options = kinds[_i ? 0 : 2];
   options.threads = 2;
-  g_autoptr(Samples) samples = start(collection, &options);
+  g_autoptr(Batches) batches = start(collection, &options);
   for (guint b = 0; b < N_BATCHES; b++) {
-    const Batch *batch = take(samples);
+    const Batch *batch = take(batches);
     ck_assert_uint_eq(batch->n, 4);
     for (guint i = 0; i < 4; i++)
       ck_assert_uint_lt(batch->photographs[i], 2);
-    samples_release(&batch);
+    batches_release(&batch);
   }
   ck_assert_uint_eq(pixel_cache_count_bad(collection->pixels), 2);
   g_autoptr(GPtrArray) notes = pixel_cache_take_notes(collection->pixels);
@@ -385,8 +385,8 @@ START_TEST(one_photograph_is_enough)
 {
   photographs_write(root, "data/a.png", 20, 30, 1);
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
-  g_autoptr(Samples) samples = start(collection, &kinds[0]);
-  const Batch *batch = take(samples);
+  g_autoptr(Batches) batches = start(collection, &kinds[0]);
+  const Batch *batch = take(batches);
   ck_assert_uint_eq(batch->n, 4);
   for (guint i = 0; i < 4; i++)
     ck_assert_uint_eq(batch->photographs[i], 0);
@@ -402,11 +402,11 @@ START_TEST(photographs_of_which_none_can_be_used_are_an_error)
     photographs_write_broken(root, name);
   }
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
-  const SamplesOptions options = { .order.once = _i & 1, .batch_size = 2, .threads = 1 + _i / 2 };
-  g_autoptr(Samples) samples = start(collection, &options);
+  const BatchesOptions options = { .order.once = _i & 1, .batch_size = 2, .threads = 1 + _i / 2 };
+  g_autoptr(Batches) batches = start(collection, &options);
   for (guint i = 0; i < 2; i++) {
     g_autoptr(GError) error = NULL;
-    ck_assert_ptr_null(samples_next(samples, &error));
+    ck_assert_ptr_null(batches_next(batches, &error));
     assert_error(error, "none of the 5 photographs can be used");
     ck_assert(g_error_matches(error, COMMAND_ERROR, COMMAND_ERROR_DATA));
   }
@@ -420,7 +420,7 @@ static const FolderWeight nothing_left[] = { { ".", 0 } }, unknown[] = { { "x", 
 static const FolderWeight negative[] = { { ".", -1 } }, endless[] = { { ".", INFINITY } };
 
 static const struct {
-  SamplesOptions options;
+  BatchesOptions options;
   CommandError code;
   const char *message;
 } bad_options[] = {
@@ -445,7 +445,7 @@ START_TEST(options_that_cannot_be_are_refused)
   photographs_write(root, "data/a.png", 20, 30, 1);
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
   g_autoptr(GError) error = NULL;
-  ck_assert_ptr_null(samples_new(collection, &bad_options[_i].options, &error));
+  ck_assert_ptr_null(batches_new(collection, &bad_options[_i].options, &error));
   assert_error(error, bad_options[_i].message);
   ck_assert(g_error_matches(error, COMMAND_ERROR, (int)bad_options[_i].code));
 }
@@ -455,17 +455,17 @@ START_TEST(more_batches_than_there_are_is_an_error)
 {
   write_usual();
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
-  const SamplesOptions options = { .batch_size = 2, .depth = 2 };
-  g_autoptr(Samples) samples = start(collection, &options);
-  const Batch *first = take(samples), *second = take(samples);
+  const BatchesOptions options = { .batch_size = 2, .depth = 2 };
+  g_autoptr(Batches) batches = start(collection, &options);
+  const Batch *first = take(batches), *second = take(batches);
   g_autoptr(GError) error = NULL;
-  ck_assert_ptr_null(samples_next(samples, &error));
+  ck_assert_ptr_null(batches_next(batches, &error));
   assert_error(error, "all 2 batches are in use");
-  samples_release(&first);
-  first = take(samples);
+  batches_release(&first);
+  first = take(batches);
   ck_assert_uint_eq(first->first_draw, 4);
-  samples_release(&first);
-  samples_release(&second);
+  batches_release(&first);
+  batches_release(&second);
 }
 END_TEST
 
@@ -473,21 +473,21 @@ START_TEST(samples_can_be_freed_at_any_time)
 {
   write_usual();
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
-  SamplesOptions options = kinds[0];
+  BatchesOptions options = kinds[0];
   options.threads = 4;
   for (guint i = 0; i < 20; i++) {
-    g_autoptr(Samples) samples = start(collection, &options);
+    g_autoptr(Batches) batches = start(collection, &options);
     if (i % 3 == 1)
-      take(samples);
+      take(batches);
     if (i % 3 == 2)
-      samples_seek(samples, i);
+      batches_seek(batches, i);
   }
 }
 END_TEST
 
 int main(void)
 {
-  TCase *tests = tcase_create("samples");
+  TCase *tests = tcase_create("batches");
   tcase_set_timeout(tests, 60);
   tcase_add_checked_fixture(tests, set_up, tear_down);
   const int n_kinds = G_N_ELEMENTS(kinds);
@@ -508,5 +508,5 @@ int main(void)
   tcase_add_loop_test(tests, options_that_cannot_be_are_refused, 0, G_N_ELEMENTS(bad_options));
   tcase_add_test(tests, more_batches_than_there_are_is_an_error);
   tcase_add_test(tests, samples_can_be_freed_at_any_time);
-  return fixtures_run(tests, "samples");
+  return fixtures_run(tests, "batches");
 }

@@ -117,7 +117,7 @@ START_TEST(names_of_pictures_are_told_from_others)
 }
 END_TEST
 
-/* ---- Loader ---- */
+/* ---- Reading ahead ---- */
 
 static char *root;
 
@@ -141,20 +141,20 @@ static void tear_down(void)
 START_TEST(the_loader_keeps_the_order_and_tells_the_corrupt)
 {
   g_autoptr(Dataset) dataset = dataset_open(root, NULL);
-  g_autoptr(Loader) loader = loader_new(dataset, NULL, 0);
+  g_autoptr(PhotoReader) reader = photo_reader_new(dataset, NULL, 0);
   for (guint i = 0; i < 100; i++) {
-    g_autoptr(Sample) sample = loader_next(loader);
-    ck_assert_ptr_nonnull(sample);
-    ck_assert_uint_eq(sample->index, i);
+    g_autoptr(DecodedPhotograph) photograph = photo_reader_next(reader);
+    ck_assert_ptr_nonnull(photograph);
+    ck_assert_uint_eq(photograph->index, i);
     if (i == 50) {
-      ck_assert_ptr_null(sample->pixels);
-      ck_assert_ptr_nonnull(sample->error);
+      ck_assert_ptr_null(photograph->pixels);
+      ck_assert_ptr_nonnull(photograph->error);
     } else {
-      ck_assert_int_eq(gdk_pixbuf_get_width(sample->pixels), (int)i + 1);
+      ck_assert_int_eq(gdk_pixbuf_get_width(photograph->pixels), (int)i + 1);
     }
   }
-  ck_assert_ptr_null(loader_next(loader));
-  ck_assert_ptr_null(loader_next(loader));
+  ck_assert_ptr_null(photo_reader_next(reader));
+  ck_assert_ptr_null(photo_reader_next(reader));
 }
 END_TEST
 
@@ -162,21 +162,21 @@ START_TEST(the_loader_takes_any_order)
 {
   g_autoptr(Dataset) dataset = dataset_open(root, NULL);
   const guint order[] = { 7, 99, 7 };
-  g_autoptr(Loader) loader = loader_new(dataset, order, 3);
+  g_autoptr(PhotoReader) reader = photo_reader_new(dataset, order, 3);
   for (guint i = 0; i < 3; i++) {
-    g_autoptr(Sample) sample = loader_next(loader);
-    ck_assert_uint_eq(sample->index, order[i]);
+    g_autoptr(DecodedPhotograph) photograph = photo_reader_next(reader);
+    ck_assert_uint_eq(photograph->index, order[i]);
   }
-  ck_assert_ptr_null(loader_next(loader));
+  ck_assert_ptr_null(photo_reader_next(reader));
 }
 END_TEST
 
 START_TEST(the_loader_can_be_left_early)
 {
   g_autoptr(Dataset) dataset = dataset_open(root, NULL);
-  g_autoptr(Loader) loader = loader_new(dataset, NULL, 0);
+  g_autoptr(PhotoReader) reader = photo_reader_new(dataset, NULL, 0);
   if (_i)
-    sample_free(loader_next(loader));
+    decoded_photograph_free(photo_reader_next(reader));
 }
 END_TEST
 
@@ -192,10 +192,10 @@ int main(void)
   tcase_add_test(tests, names_of_pictures_are_told_from_others);
   int status = fixtures_run(tests, "decode");
 
-  TCase *loading = tcase_create("loader");
+  TCase *loading = tcase_create("reader");
   tcase_add_checked_fixture(loading, set_up, tear_down);
   tcase_add_test(loading, the_loader_keeps_the_order_and_tells_the_corrupt);
   tcase_add_test(loading, the_loader_takes_any_order);
   tcase_add_loop_test(loading, the_loader_can_be_left_early, 0, 2);
-  return fixtures_run(loading, "loader") || status;
+  return fixtures_run(loading, "reader") || status;
 }

@@ -9,9 +9,12 @@
 
 #include "data/decode.h"
 #include "data/photo-reader.h"
+#include "file/architecture.h"
 #include "file/source.h"
+#include "train/cut/allocation.h"
 #include "train/cut/compensation.h"
 #include "train/cut/cut.h"
+#include "train/cut/importance.h"
 #include "train/run/model-writer.h"
 #include "vitgate.h"
 
@@ -93,16 +96,16 @@ static Images load(VitgateModel *model, const Dataset *dataset, const GArray *or
   g_autoptr(VitgateSession) session = vitgate_session_new(model, NULL, NULL);
   Images images = { .pixels = (gsize)3 * size * size, .folder = g_new(guint, order->len) };
   images.tensors = g_new(float, order->len *images.pixels);
-  g_autoptr(Loader) loader = loader_new(dataset, (const guint *)order->data, order->len);
-  Sample *sample;
-  while ((sample = loader_next(loader))) {
-    if (sample->pixels) {
-      const VitgateImage image = decode_as_image(sample->pixels);
-      images.folder[images.n] = dataset_get(dataset, sample->index)->folder;
+  g_autoptr(PhotoReader) reader = photo_reader_new(dataset, (const guint *)order->data, order->len);
+  DecodedPhotograph *photograph;
+  while ((photograph = photo_reader_next(reader))) {
+    if (photograph->pixels) {
+      const VitgateImage image = decode_as_image(photograph->pixels);
+      images.folder[images.n] = dataset_get(dataset, photograph->index)->folder;
       images.n += vitgate_session_preprocess(session, &image,
                                              images.tensors + images.n * images.pixels, NULL);
     }
-    sample_free(sample);
+    decoded_photograph_free(photograph);
   }
   return images;
 }
@@ -115,8 +118,8 @@ static void clear_images(Images *images)
 
 static void run_pass(gpointer data, guint member)
 {
-  pass_pack(&((Pass *)data)->shares[member]);
-  pass_forward(&((Pass *)data)->shares[member]);
+  training_pass_pack(&((TrainingPass *)data)->shares[member]);
+  training_pass_forward(&((TrainingPass *)data)->shares[member]);
 }
 
 /* Returns: [n][n_classes] */
@@ -124,16 +127,16 @@ static float *find_logits(const Network *network, Team *team, const Images *imag
 {
   const guint n_classes = network->description->n_classes;
   float *logits = g_new(float, (gsize)images->n *n_classes);
-  Pass *pass = pass_new(network, team, BATCH, FALSE);
+  TrainingPass *pass = training_pass_new(network, team, BATCH, FALSE);
   for (guint first = 0; first < images->n; first += pass->n_images) {
     pass->n_images = MIN(BATCH, images->n - first);
     pass->tensors = images->tensors + first * images->pixels;
     vitgate__team_run(team, run_pass, pass);
     for (guint i = 0; i < pass->n_images; i++)
-      memcpy(logits + (gsize)(first + i) * n_classes, pass_get_logits(pass, i),
+      memcpy(logits + (gsize)(first + i) * n_classes, training_pass_get_logits(pass, i),
              n_classes * sizeof *logits);
   }
-  pass_free(&pass);
+  training_pass_free(&pass);
   return logits;
 }
 
@@ -196,7 +199,7 @@ static Budget find_budget(const Options *options, const Description *d)
                    .whole_attention = TRUE };
 }
 
-static void apply_variants(Calibration *c, const Options *options)
+static void apply_variants(Probe *c, const Options *options)
 {
   for (guint i = 0; options->uniform && i < 4 * c->network->description->depth; i++)
     c->token_weights[i] = 1;
@@ -213,9 +216,9 @@ static gboolean cut_and_compare(const Options *options, const Dataset *dataset,
   const Description *d = network->description;
   Team *team = vitgate__team_new((guint)options->n_threads);
   g_autofree float *teacher = find_logits(network, team, held_out);
-  const CalibrationOptions how = { .max_images = calibrating->n,
-                                   .least_patches = options->least_patches,
-                                   .bf16 = product_has_bf16() && !options->float32 };
+  const ProbeOptions how = { .max_images = calibrating->n,
+                             .least_patches = options->least_patches,
+                             .bf16 = matmul_has_bf16() && !options->float32 };
   Reader reader = { .images = calibrating };
   g_autofree BlockShape *shapes = g_new0(BlockShape, d->depth);
   Ranking **rankings = NULL;
@@ -223,7 +226,7 @@ static gboolean cut_and_compare(const Options *options, const Dataset *dataset,
   Description *description = NULL;
   const Budget budget = find_budget(options, d);
   const gint64 start = g_get_monotonic_time();
-  Calibration *c = calibration_new(network, team, &how, give_images, &reader, error);
+  Probe *c = probe_new(network, team, &how, give_images, &reader, error);
   if (c) {
     apply_variants(c, options);
     rankings = rankings_new(c, options->ridge, error);
@@ -241,7 +244,7 @@ static gboolean cut_and_compare(const Options *options, const Dataset *dataset,
       cut && (!options->out || network_write(cut, VITGATE_PRECISION_FLOAT32, options->out, error));
   if (rankings)
     rankings_free(&rankings, d->depth);
-  calibration_free(&c);
+  probe_free(&c);
   if (cut)
     network_free(&cut);
   vitgate__description_free(&description);

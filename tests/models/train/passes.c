@@ -16,17 +16,17 @@ void passes_fill(Network *network, guint32 seed)
 
 static void forward_member(gpointer data, guint member)
 {
-  Pass *pass = data;
-  pass_pack(&pass->shares[member]);
-  pass_forward(&pass->shares[member]);
+  TrainingPass *pass = data;
+  training_pass_pack(&pass->shares[member]);
+  training_pass_forward(&pass->shares[member]);
 }
 
-void passes_forward(Pass *pass)
+void passes_forward(TrainingPass *pass)
 {
   vitgate__team_run(pass->team, forward_member, pass);
 }
 
-double passes_loss(Pass *pass, const LossWeights *weights, const LossTargets *targets,
+double passes_loss(TrainingPass *pass, const LossWeights *weights, const LossTargets *targets,
                    LossSums *sums)
 {
   passes_forward(pass);
@@ -55,11 +55,11 @@ double passes_loss(Pass *pass, const LossWeights *weights, const LossTargets *ta
 
 static void backward_member(gpointer data, guint member)
 {
-  Pass *pass = data;
-  pass_backward(&pass->shares[member]);
+  TrainingPass *pass = data;
+  training_pass_backward(&pass->shares[member]);
 }
 
-real *passes_gradient(Pass *pass)
+real *passes_gradient(TrainingPass *pass)
 {
   vitgate__team_run(pass->team, backward_member, pass);
   const gsize n = pass->network->n_values;

@@ -7,14 +7,14 @@
 void passes_fill(Network *network, guint32 seed);
 
 /* Packs the weights and runs forward on all members of the pass' team. */
-void passes_forward(Pass *pass);
+void passes_forward(TrainingPass *pass);
 
 /* Runs forward and then the loss, which begins the way back.
  * @sums: (out): over all images
  * Returns: what training minimises */
-double passes_loss(Pass *pass, const LossWeights *weights, const LossTargets *targets,
+double passes_loss(TrainingPass *pass, const LossWeights *weights, const LossTargets *targets,
                    LossSums *sums);
 
 /* Runs back, once after each passes_loss().
  * Returns: (transfer full): [n_values] the gradient */
-real *passes_gradient(Pass *pass);
+real *passes_gradient(TrainingPass *pass);

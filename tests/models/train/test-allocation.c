@@ -3,8 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "fixtures.h"
-#include "train/cut/importance.h"
+#include "network/families/families.h"
+#include "train/cut/allocation.h"
 
 /* DeiT-Tiny's shape, and errors that grow differently by module. */
 typedef struct {
@@ -16,7 +18,8 @@ typedef struct {
 static void plan_init(Plan *p)
 {
   memset(p, 0, sizeof *p);
-  p->description = (Description){ .image_size = 224,
+  p->description = (Description){ .family = &vitgate__family_vit,
+                                  .image_size = 224,
                                   .patch_size = 16,
                                   .dim = 192,
                                   .head_dim = 64,

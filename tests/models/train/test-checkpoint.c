@@ -9,7 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "file/description-json.h"
 #include "fixtures.h"
+#include "network/families/families.h"
 #include "passes.h"
 #include "train/run/checkpoint.h"
 #include "vitgate.h"
@@ -53,6 +55,7 @@ static void setup_init(Setup *s, guint dim, gboolean search)
   memset(s, 0, sizeof *s);
   memcpy(s->blocks, shapes, sizeof shapes);
   s->description = (Description){
+    .family = &vitgate__family_vit,
     .name = "small",
     .image_size = 12,
     .patch_size = 3,

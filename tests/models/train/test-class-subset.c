@@ -4,6 +4,7 @@
 
 #include "base/command-error.h"
 #include "fixtures.h"
+#include "network/families/families.h"
 #include "train/cut/class-subset.h"
 
 enum { N_CLASSES = 6 };
@@ -17,6 +18,7 @@ static Description describe_teacher(void)
 {
   static BlockShape blocks[] = { { 3, 48 }, { 2, 32, TRUE, FALSE } };
   return (Description){
+    .family = &vitgate__family_vit,
     .name = "teacher",
     .image_size = 12,
     .patch_size = 3,
@@ -199,7 +201,7 @@ START_TEST(test_what_cannot_be_read_is_told)
 {
   List list;
   list_init(&list, NULL, 0);
-  check_refused(&list, COMMAND_ERROR_IO, "No such file");
+  check_refused(&list, COMMAND_ERROR_IO, "no such file");
   g_free(list.path);
   list.path = g_strdup(list.folder);
   check_refused(&list, COMMAND_ERROR_IO, "");

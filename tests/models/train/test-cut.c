@@ -3,10 +3,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "fixtures.h"
+#include "network/families/families.h"
 #include "passes.h"
 #include "train/cut/compensation.h"
 #include "train/cut/cut.h"
+#include "train/cut/importance.h"
 
 /* The same float32 sums in another order. */
 #define SAME_FUNCTION 1e-5
@@ -22,7 +25,7 @@ typedef struct {
   BlockShape blocks[DEPTH];
   Network *network;
   Team *team;
-  Calibration *calibration;
+  Probe *probe;
   Ranking **rankings;
   float *tensors;
   guint given;
@@ -34,6 +37,7 @@ static void setup_init(Setup *s, gboolean gates, gboolean search, guint members)
   memset(s, 0, sizeof *s);
   memcpy(s->blocks, shapes, sizeof shapes);
   s->description = (Description){
+    .family = &vitgate__family_vit,
     .name = "small",
     .image_size = SIZE,
     .patch_size = 3,
@@ -69,19 +73,19 @@ static guint give_images(gpointer data, real *tensors, guint max, GError **error
 
 static void calibrate(Setup *s)
 {
-  const CalibrationOptions options = { .max_images = 1000, .least_patches = 0.5 };
+  const ProbeOptions options = { .max_images = 1000, .least_patches = 0.5 };
   GError *error = NULL;
-  s->calibration = calibration_new(s->network, s->team, &options, give_images, s, &error);
-  ck_assert_ptr_nonnull(s->calibration);
-  ck_assert_uint_eq(s->calibration->n_images, N_IMAGES);
-  s->rankings = rankings_new(s->calibration, 1e-3, &error);
+  s->probe = probe_new(s->network, s->team, &options, give_images, s, &error);
+  ck_assert_ptr_nonnull(s->probe);
+  ck_assert_uint_eq(s->probe->n_images, N_IMAGES);
+  s->rankings = rankings_new(s->probe, 1e-3, &error);
   ck_assert_ptr_nonnull(s->rankings);
 }
 
 static void setup_clear(Setup *s)
 {
   rankings_free(&s->rankings, DEPTH);
-  calibration_free(&s->calibration);
+  probe_free(&s->probe);
   vitgate__team_free(&s->team);
   network_free(&s->network);
   g_free(s->tensors);
@@ -92,14 +96,14 @@ static float *find_logits(const Setup *s, const Network *network)
 {
   const guint n = network->description->n_classes;
   float *logits = g_new(float, N_IMAGES *n);
-  Pass *pass = pass_new(network, s->team, N_IMAGES, FALSE);
+  TrainingPass *pass = training_pass_new(network, s->team, N_IMAGES, FALSE);
   pass->n_images = N_IMAGES;
   pass->tensors = s->tensors;
   passes_forward(pass);
   for (guint m = 0; m < vitgate__team_size(s->team); m++)
     memcpy(logits + pass->shares[m].first * n, pass->shares[m].logits,
            pass->shares[m].n * n * sizeof *logits);
-  pass_free(&pass);
+  training_pass_free(&pass);
   return logits;
 }
 
@@ -152,7 +156,7 @@ START_TEST(test_cut_is_masked)
   GError *error = NULL;
   setup_init(&s, FALSE, FALSE, 1 + _i % 2);
   calibrate(&s);
-  ck_assert(compensate_network(s.calibration, s.rankings, cut_shapes[_i], 1e-3, &error));
+  ck_assert(compensate_network(s.probe, s.rankings, cut_shapes[_i], 1e-3, &error));
   Description *description;
   Network *cut = cut_network(s.network, s.rankings, cut_shapes[_i], "cut", &description);
   ck_assert_str_eq(description->name, "cut");
@@ -176,7 +180,7 @@ START_TEST(test_keeping_all_changes_nothing)
   setup_init(&s, FALSE, FALSE, 1);
   calibrate(&s);
   g_autofree float *before = find_logits(&s, s.network);
-  ck_assert(compensate_network(s.calibration, s.rankings, cut_shapes[4], 1e-3, &error));
+  ck_assert(compensate_network(s.probe, s.rankings, cut_shapes[4], 1e-3, &error));
   g_autofree float *after = find_logits(&s, s.network);
   ck_assert_double_le(largest_difference(before, after), CUT_IS_MASKED);
   setup_clear(&s);
@@ -192,7 +196,7 @@ START_TEST(test_compensation_comes_closer_than_cutting)
   Description *descriptions[2];
   g_autofree float *whole = find_logits(&s, s.network);
   Network *plain = cut_network(s.network, s.rankings, cut_shapes[0], "plain", &descriptions[0]);
-  ck_assert(compensate_network(s.calibration, s.rankings, cut_shapes[0], 1e-3, &error));
+  ck_assert(compensate_network(s.probe, s.rankings, cut_shapes[0], 1e-3, &error));
   Network *made_up = cut_network(s.network, s.rankings, cut_shapes[0], "cut", &descriptions[1]);
   g_autofree float *of_plain = find_logits(&s, plain);
   g_autofree float *of_made_up = find_logits(&s, made_up);
@@ -285,12 +289,12 @@ START_TEST(test_no_image_is_an_error)
 {
   Setup s;
   GError *error = NULL;
-  const CalibrationOptions options = { .max_images = 10, .least_patches = 0.5 };
+  const ProbeOptions options = { .max_images = 10, .least_patches = 0.5 };
   setup_init(&s, FALSE, FALSE, 1);
-  ck_assert_ptr_null(calibration_new(s.network, s.team, &options, give_none, &s, &error));
+  ck_assert_ptr_null(probe_new(s.network, s.team, &options, give_none, &s, &error));
   ck_assert(g_error_matches(error, VITGATE_ERROR, VITGATE_ERROR_ARGUMENT));
   g_clear_error(&error);
-  ck_assert_ptr_null(calibration_new(s.network, s.team, &options, give_error, &s, &error));
+  ck_assert_ptr_null(probe_new(s.network, s.team, &options, give_error, &s, &error));
   ck_assert(g_error_matches(error, VITGATE_ERROR, VITGATE_ERROR_IO));
   g_clear_error(&error);
   setup_clear(&s);
@@ -301,13 +305,13 @@ START_TEST(test_one_image_is_enough)
 {
   Setup s;
   GError *error = NULL;
-  const CalibrationOptions options = { .max_images = 1, .least_patches = 0.5 };
+  const ProbeOptions options = { .max_images = 1, .least_patches = 0.5 };
   setup_init(&s, FALSE, FALSE, 2);
-  s.calibration = calibration_new(s.network, s.team, &options, give_images, &s, &error);
-  ck_assert_ptr_nonnull(s.calibration);
-  s.rankings = rankings_new(s.calibration, 1e-3, &error);
+  s.probe = probe_new(s.network, s.team, &options, give_images, &s, &error);
+  ck_assert_ptr_nonnull(s.probe);
+  s.rankings = rankings_new(s.probe, 1e-3, &error);
   ck_assert_ptr_nonnull(s.rankings);
-  ck_assert(compensate_network(s.calibration, s.rankings, cut_shapes[0], 1e-3, &error));
+  ck_assert(compensate_network(s.probe, s.rankings, cut_shapes[0], 1e-3, &error));
   g_autofree float *logits = find_logits(&s, s.network);
   for (guint i = 0; i < N_IMAGES * 7; i++)
     ck_assert(isfinite(logits[i]));
@@ -329,11 +333,11 @@ START_TEST(test_variances_in_bf16_stand_beside_large_means)
   }
   Moments *moments[2];
   for (guint bf16 = 0; bf16 < 2; bf16++) {
-    const CalibrationOptions options = { .max_images = 1000, .least_patches = 0.5, .bf16 = bf16 };
+    const ProbeOptions options = { .max_images = 1000, .least_patches = 0.5, .bf16 = bf16 };
     s.given = 0;
-    calibration_free(&s.calibration);
-    s.calibration = calibration_new(s.network, s.team, &options, give_images, &s, NULL);
-    moments[bf16] = calibration_measure(s.calibration, MLP_OF(0));
+    probe_free(&s.probe);
+    s.probe = probe_new(s.network, s.team, &options, give_images, &s, NULL);
+    moments[bf16] = probe_measure(s.probe, MLP_OF(0));
   }
   for (guint j = 0; j < 48; j++) {
     const double expected = moments[0]->square[j * 49];
@@ -350,11 +354,11 @@ START_TEST(test_broken_activations_are_an_error)
 {
   Setup s;
   GError *error = NULL;
-  const CalibrationOptions options = { .max_images = 8, .least_patches = 0.5 };
+  const ProbeOptions options = { .max_images = 8, .least_patches = 0.5 };
   setup_init(&s, FALSE, FALSE, 1);
   network_at(s.network, s.network->blocks[1].fc1_bias)[3] = NAN;
-  s.calibration = calibration_new(s.network, s.team, &options, give_images, &s, &error);
-  ck_assert_ptr_null(s.calibration);
+  s.probe = probe_new(s.network, s.team, &options, give_images, &s, &error);
+  ck_assert_ptr_null(s.probe);
   ck_assert(g_error_matches(error, VITGATE_ERROR, VITGATE_ERROR_ARGUMENT));
   ck_assert_ptr_nonnull(strstr(error->message, "not finite"));
   g_clear_error(&error);

@@ -3,7 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
+#include "file/description-json.h"
 #include "fixtures.h"
+#include "network/families/families.h"
 #include "passes.h"
 #include "train/dial/dial-table.h"
 #include "train/run/model-writer.h"
@@ -46,14 +49,14 @@ static void fill_pictures(float *tensors)
 }
 
 /* The teacher is the network itself, all modules running, with some noise. */
-static void copy_logits(gpointer data, const Pass *pass, guint first)
+static void copy_logits(gpointer data, const TrainingPass *pass, guint first)
 {
   const HeldOut *h = data;
   g_autoptr(GRand) random = g_rand_new_with_seed(first);
   for (guint i = 0; i < pass->n_images; i++)
     for (guint c = 0; c < N_CLASSES; c++)
       h->logits[(first + i) * N_CLASSES + c] =
-          pass_get_logits(pass, i)[c] + (float)g_rand_double_range(random, -0.1, 0.1);
+          training_pass_get_logits(pass, i)[c] + (float)g_rand_double_range(random, -0.1, 0.1);
 }
 
 static void setup_init(Setup *s, gboolean gates)
@@ -62,6 +65,7 @@ static void setup_init(Setup *s, gboolean gates)
   memset(s, 0, sizeof *s);
   memcpy(s->blocks, shapes, sizeof shapes);
   s->description = (Description){
+    .family = &vitgate__family_vit,
     .name = "dialled",
     .image_size = SIZE,
     .patch_size = PATCH,
@@ -121,7 +125,7 @@ static const CalibrationPoint *last_of(const Description *d)
 
 /* ---- The table itself ---- */
 
-START_TEST(test_compute_ascends_and_agreement_never_falls)
+START_TEST(test_compute_ascends)
 {
   Setup s;
   setup_init(&s, _i);
@@ -134,10 +138,8 @@ START_TEST(test_compute_ascends_and_agreement_never_falls)
     ck_assert_double_ge(point->agreement, 0);
     ck_assert_double_le(point->agreement, 1);
     ck_assert_double_gt(point->compute, 0);
-    if (p) {
+    if (p)
       ck_assert_double_gt(point->compute, point[-1].compute);
-      ck_assert_double_ge(point->agreement, point[-1].agreement);
-    }
   }
   ck_assert_double_lt(d->calibration[0].compute, 0.7 * last_of(d)->compute);
   setup_clear(&s);
@@ -271,7 +273,7 @@ static guint best_of(const float *x)
   return best;
 }
 
-static void add_batch(gpointer data, const Pass *pass, guint first)
+static void add_batch(gpointer data, const TrainingPass *pass, guint first)
 {
   Found *found = data;
   const HeldOut *h = &found->setup->held_out;
@@ -279,7 +281,7 @@ static void add_batch(gpointer data, const Pass *pass, guint first)
       pass->n_images * loss_compute_ratio(pass, found->setup->description.dense_gmacs);
   for (guint i = 0; i < pass->n_images; i++)
     found->agreement +=
-        best_of(pass_get_logits(pass, i)) == best_of(h->logits + (first + i) * N_CLASSES);
+        best_of(training_pass_get_logits(pass, i)) == best_of(h->logits + (first + i) * N_CLASSES);
 }
 
 /* In batches of another size than those of the calibration. */
@@ -294,16 +296,14 @@ static Found try_point(const Setup *s, const CalibrationPoint *point)
   return found;
 }
 
-/* A point tells the agreement of the best point below it, where its own is less. */
+/* A point records what was measured at it, not at a better point below it. */
 static void check_trainer(const Setup *s)
 {
-  double best = 0;
   for (guint p = 0; p < s->description.n_calibration; p++) {
     const CalibrationPoint *point = &s->description.calibration[p];
     const Found found = try_point(s, point);
     ck_assert_double_eq_tol(found.compute, point->compute, SAME_COMPUTE);
-    best = MAX(best, found.agreement);
-    ck_assert_double_eq_tol(point->agreement, best, SAME_SHARE);
+    ck_assert_double_eq_tol(point->agreement, found.agreement, SAME_SHARE);
   }
 }
 
@@ -398,7 +398,7 @@ int main(void)
 {
   TCase *tcase = tcase_create("dial table");
   tcase_set_timeout(tcase, 60);
-  tcase_add_loop_test(tcase, test_compute_ascends_and_agreement_never_falls, FALSE, TRUE + 1);
+  tcase_add_loop_test(tcase, test_compute_ascends, FALSE, TRUE + 1);
   tcase_add_loop_test(tcase, test_settings_are_in_range, FALSE, TRUE + 1);
   tcase_add_loop_test(tcase, test_the_dense_end_runs_everything, FALSE, TRUE + 1);
   tcase_add_loop_test(tcase, test_no_notch_goes_back, FALSE, TRUE + 1);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file/architecture.h"
+#include "network/families/families.h"
 #include "passes.h"
 
 /* Central differences of a smooth function at a step of 1e-5 are good to about 1e-9 relative to
@@ -20,7 +22,7 @@ typedef struct {
   BlockShape blocks[DEPTH];
   Network *network;
   Team *team;
-  Pass *pass;
+  TrainingPass *pass;
   real *tensors, *teacher_logits, *teacher_tokens, *teacher_class, *noise;
   WideHead wide;
   int labels[N_IMAGES];
@@ -53,8 +55,8 @@ static Setup *setup_new(const Variant *variant)
   memcpy(s->blocks, shapes, sizeof shapes);
   s->description = (Description){
     .image_size = variant->stem ? 32 : 12,
-    .patch_size = variant->stem ? T2T_PATCH : 3,
-    .stem = variant->stem ? STEM_PERFORMER : STEM_PATCHES,
+    .patch_size = variant->stem ? 16 : 3,
+    .family = variant->stem ? &vitgate__family_t2t_performer : &vitgate__family_vit,
     .token_dim = 5,
     .n_features = 3,
     .dim = 10,
@@ -79,12 +81,12 @@ static Setup *setup_new(const Variant *variant)
   for (guint b = 0; b < DEPTH; b++)
     s->network->blocks[b].merge_threshold = variant->merge_threshold;
   s->team = vitgate__team_new(N_MEMBERS);
-  s->pass = pass_new(s->network, s->team, N_IMAGES, FALSE);
+  s->pass = training_pass_new(s->network, s->team, N_IMAGES, FALSE);
   const guint tokens = vitgate__description_n_tokens(&s->description);
   const gsize pixels = (gsize)3 * s->description.image_size * s->description.image_size;
   s->tensors = random_values(random, N_IMAGES * pixels, 1);
   s->teacher_logits = random_values(random, N_IMAGES * 7, 2);
-  s->pass->n_levels = pass_count_levels(&s->description);
+  s->pass->n_levels = training_pass_count_levels(&s->description);
   ck_assert_uint_gt(s->pass->n_levels, 1);
   s->teacher_tokens = random_values(random, (gsize)s->pass->n_levels * N_IMAGES * tokens * 10, 1);
   s->teacher_class = random_values(random, N_IMAGES * 10, 1);
@@ -122,7 +124,7 @@ static Setup *setup_new(const Variant *variant)
 
 static void setup_free(Setup *s)
 {
-  pass_free(&s->pass);
+  training_pass_free(&s->pass);
   vitgate__team_free(&s->team);
   network_free(&s->network);
   g_free(s->tensors);

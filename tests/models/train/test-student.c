@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "fixtures.h"
+#include "network/families/families.h"
 #include "passes.h"
 #include "train/cut/class-subset.h"
 #include "train/run/model-writer.h"
@@ -29,6 +31,7 @@ static Description *describe(gboolean gates, gboolean distilled)
   static BlockShape blocks[DEPTH];
   memcpy(blocks, shapes, sizeof shapes);
   Description d = {
+    .family = &vitgate__family_vit,
     .name = "small",
     .image_size = SIZE,
     .patch_size = 3,
@@ -65,20 +68,20 @@ static Outcome run(const Network *network)
   for (guint i = 0; i < N_IMAGES * 3 * SIZE * SIZE; i++)
     tensors[i] = (float)g_rand_double_range(random, -1, 1);
   Team *team = vitgate__team_new(2);
-  Pass *pass = pass_new(network, team, N_IMAGES, FALSE);
+  TrainingPass *pass = training_pass_new(network, team, N_IMAGES, FALSE);
   pass->n_images = N_IMAGES;
   pass->tensors = tensors;
   passes_forward(pass);
   gate_sums_add(outcome.sums, pass);
   for (guint i = 0; i < N_IMAGES; i++) {
-    memcpy(outcome.logits + i * outcome.n_classes, pass_get_logits(pass, i),
+    memcpy(outcome.logits + i * outcome.n_classes, training_pass_get_logits(pass, i),
            outcome.n_classes * sizeof(float));
     for (guint m = 0; m < N_MODULES; m++) {
       outcome.open[m][i] = pass->decisions.open[m * pass->capacity + i] > 0;
       outcome.raw[m][i] = 6 * atanh(pass->decisions.logit[m * pass->capacity + i] / 6);
     }
   }
-  pass_free(&pass);
+  training_pass_free(&pass);
   vitgate__team_free(&team);
   return outcome;
 }

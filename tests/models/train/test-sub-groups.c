@@ -22,7 +22,7 @@ static Deal deal(guint n, SubGroups kind, guint k, GRand *random)
 {
   Deal d = { .n = n };
   memset(d.group, 0xff, sizeof d.group);
-  d.n_groups = groups_deal(d.group, n, kind, k, random);
+  d.n_groups = sub_groups_deal(d.group, n, kind, k, random);
   ck_assert_uint_ge(d.n_groups, 1);
   ck_assert_uint_le(d.n_groups, n);
   for (guint i = 0; i < n; i++) {
@@ -198,7 +198,7 @@ START_TEST(test_texts_are_read)
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
     SubGroups kind = (SubGroups)-1;
     guint k = 0;
-    ck_assert_msg(groups_parse(cases[i].text, &kind, &k), "'%s'", cases[i].text);
+    ck_assert_msg(sub_groups_parse(cases[i].text, &kind, &k), "'%s'", cases[i].text);
     ck_assert_int_eq(kind, cases[i].kind);
     ck_assert_uint_eq(k, cases[i].k);
   }
@@ -235,7 +235,7 @@ START_TEST(test_other_texts_are_refused)
   for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
     SubGroups kind;
     guint k;
-    ck_assert_msg(!groups_parse(texts[i], &kind, &k), "'%s'", texts[i]);
+    ck_assert_msg(!sub_groups_parse(texts[i], &kind, &k), "'%s'", texts[i]);
   }
 }
 END_TEST

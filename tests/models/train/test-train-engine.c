@@ -4,8 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "fixtures.h"
 #include "model.h"
+#include "network/families/families.h"
 #include "passes.h"
 #include "train/run/model-writer.h"
 
@@ -27,7 +29,7 @@ typedef struct {
   const VitgateResult *results; /* [N_IMAGES] */
   Network *network;
   Team *team;
-  Pass *pass;
+  TrainingPass *pass;
   float *tensors;
 } Both;
 
@@ -62,7 +64,7 @@ static void both_run(Both *both, const char *path)
     if (dial.thresholds[b] < MERGE_NEVER)
       both->network->blocks[b].merge_threshold = dial.thresholds[b];
   both->team = vitgate__team_new(N_MEMBERS);
-  both->pass = pass_new(both->network, both->team, N_IMAGES, FALSE);
+  both->pass = training_pass_new(both->network, both->team, N_IMAGES, FALSE);
   both->pass->n_images = N_IMAGES;
   both->pass->tensors = both->tensors;
   both->pass->decisions.bias = dial.gate_bias;
@@ -71,7 +73,7 @@ static void both_run(Both *both, const char *path)
 
 static void both_clear(Both *both)
 {
-  pass_free(&both->pass);
+  training_pass_free(&both->pass);
   vitgate__team_free(&both->team);
   network_free(&both->network);
   vitgate_session_free(&both->session);
@@ -87,7 +89,7 @@ static void check_alike(const char *what, guint image, const float *a, const flo
                    (double)a[i], (double)b[i]);
 }
 
-static const Share *share_of(const Pass *pass, guint image)
+static const Share *share_of(const TrainingPass *pass, guint image)
 {
   const Share *share = pass->shares;
   while (image >= share->first + share->n)
@@ -102,7 +104,8 @@ static void check_numbers(const Both *both)
   g_autofree float *tokens = g_new(float, n_prefix * d->dim);
   for (guint i = 0; i < N_IMAGES; i++) {
     const Share *share = share_of(both->pass, i);
-    check_alike("logit", i, both->results[i].logits, pass_get_logits(both->pass, i), d->n_classes);
+    check_alike("logit", i, both->results[i].logits, training_pass_get_logits(both->pass, i),
+                d->n_classes);
     vitgate__session_get_tokens(both->session, i, tokens);
     for (guint t = 0; t < n_prefix && !d->mean_pooling; t++)
       check_alike(t ? "distillation token" : "class token", i, tokens + t * d->dim,
@@ -154,7 +157,7 @@ typedef struct {
   double eps;
   BlockShape blocks[MAX_DEPTH]; /* heads, neurons */
   gboolean qkv_unbiased;
-  StemKind stem;
+  const Family *stem; /* NULL: of a ViT */
   guint token_dim, n_features;
   gboolean mean_pooling;
 } Shape;
@@ -172,7 +175,7 @@ static const Shape shapes[] = {
     1e-5,
     { { 3, 32 }, { 2, 48 }, { 3, 16 } },
     TRUE,
-    STEM_PERFORMER,
+    &vitgate__family_t2t_performer,
     6,
     3 },
   { .image_size = 24,
@@ -186,7 +189,18 @@ static const Shape shapes[] = {
     .mean_pooling = TRUE },
   { 12, 4, 40, 8, 2, 3, TRUE, 1e-6, { { 0, 24 }, { 0, 16 } } }, /* no attention at all */
   { 12, 4, 24, 6, 2, 4, FALSE, 1e-6, { { 2, 16 }, { 3, 32 } }, TRUE },
-  { 48, 16, 20, 10, 2, 4, FALSE, 1e-5, { { 2, 16 }, { 2, 32 } }, TRUE, STEM_TRANSFORMER, 5 },
+  { 48,
+    16,
+    20,
+    10,
+    2,
+    4,
+    FALSE,
+    1e-5,
+    { { 2, 16 }, { 2, 32 } },
+    TRUE,
+    &vitgate__family_t2t_transformer,
+    5 },
 };
 enum { N_SHAPES = G_N_ELEMENTS(shapes), N_MERGING = 4 /* the first */ };
 
@@ -207,7 +221,7 @@ static char *write_model(const Shape *shape, const float *gate_bias, Calibration
                     .n_classes = shape->n_classes,
                     .distilled = shape->distilled,
                     .qkv_unbiased = shape->qkv_unbiased,
-                    .stem = shape->stem,
+                    .family = shape->stem ? shape->stem : &vitgate__family_vit,
                     .token_dim = shape->token_dim,
                     .n_features = shape->n_features,
                     .mean_pooling = shape->mean_pooling,

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/description-json.h"
 #include "fixtures.h"
 #include "passes.h"
 
@@ -30,7 +31,7 @@ typedef struct {
   LossWeights weights;
   Network *network;
   Team *team;
-  Pass *pass;
+  TrainingPass *pass;
   float *images, *teacher_logits, *teacher_tokens, *noise;
   guint *group;
   int *labels;
@@ -48,8 +49,16 @@ static float *read_floats(const Golden *golden, const char *name)
 {
   const Tensor *tensor = find(golden, name);
   float *values = g_new(float, vitgate__tensor_n_elements(tensor));
-  vitgate__tensor_to_float(values, tensor);
+  ck_assert(vitgate__tensor_to_float(values, tensor, NULL));
   return values;
+}
+
+/* The bytes of a tensor, which live as long as the golden. */
+static const guint8 *read_tensor(const Golden *golden, const Tensor *tensor)
+{
+  guint8 *bytes = vitgate__safetensors_allocate(golden->file, tensor->name, tensor->n_bytes, NULL);
+  ck_assert(bytes && vitgate__tensor_copy(bytes, tensor, NULL));
+  return bytes;
 }
 
 /* Part @run of a tensor [n_runs][n]. */
@@ -57,7 +66,7 @@ static const guint8 *read_bytes(const Golden *golden, const char *name, guint ru
 {
   const Tensor *tensor = find(golden, name);
   *n = vitgate__tensor_n_elements(tensor) / tensor->shape[0];
-  return (const guint8 *)tensor->data + run * *n;
+  return read_tensor(golden, tensor) + run * *n;
 }
 
 static void read_settings(Golden *golden)
@@ -95,7 +104,7 @@ static void golden_open(Golden *golden, const char *name, guint run)
   memset(golden, 0, sizeof *golden);
   golden->file = vitgate__safetensors_open(path, &error);
   ck_assert_msg(golden->file != NULL, "%s", error ? error->message : "");
-  golden->description = vitgate__description_read_text(golden->file, &error);
+  golden->description = vitgate__description_read(golden->file, &error);
   ck_assert_msg(golden->description != NULL, "%s", error ? error->message : "");
   golden->network = network_new(golden->description, FALSE);
   ck_assert(network_load(golden->network, golden->file, &error));
@@ -104,18 +113,18 @@ static void golden_open(Golden *golden, const char *name, guint run)
   golden->teacher_tokens = read_floats(golden, "teacher.tokens");
   golden->noise = read_floats(golden, "noise");
 
-  const Tensor *labels = find(golden, "labels");
+  const guint8 *labels = read_tensor(golden, find(golden, "labels"));
   gsize n;
   const guint8 *group = read_bytes(golden, "group", run, &n);
   golden->n_images = (guint)n;
   golden->labels = g_new(int, n);
   golden->group = g_new(guint, n);
   for (gsize i = 0; i < n; i++) {
-    golden->labels[i] = ((const gint8 *)labels->data)[i];
+    golden->labels[i] = ((const gint8 *)labels)[i];
     golden->group[i] = group[i];
   }
   golden->team = vitgate__team_new(N_MEMBERS);
-  golden->pass = pass_new(golden->network, golden->team, golden->n_images, bf16);
+  golden->pass = training_pass_new(golden->network, golden->team, golden->n_images, bf16);
   golden->pass->n_images = golden->n_images;
   golden->pass->tensors = golden->images;
   golden->pass->decisions.sampling = TRUE;
@@ -126,7 +135,7 @@ static void golden_open(Golden *golden, const char *name, guint run)
 
 static void golden_close(Golden *golden)
 {
-  pass_free(&golden->pass);
+  training_pass_free(&golden->pass);
   vitgate__team_free(&golden->team);
   network_free(&golden->network);
   vitgate__description_free(&golden->description);
@@ -169,7 +178,7 @@ static void check(const char *name, Difference difference, double bf16_tolerance
  * goldens' decisions are clear. */
 static void check_decisions(const Golden *golden, guint run)
 {
-  const Pass *pass = golden->pass;
+  const TrainingPass *pass = golden->pass;
   gsize n_open, n_remaining;
   const guint8 *open = read_bytes(golden, "open", run, &n_open);
   const guint8 *remaining = read_bytes(golden, "remaining", run, &n_remaining);
@@ -200,7 +209,7 @@ static void check_logits(const Golden *golden, guint run)
   const guint n = golden->description->n_classes;
   g_autofree float *logits = g_new(float, golden->n_images *n);
   for (guint i = 0; i < golden->n_images; i++)
-    memcpy(logits + i * n, pass_get_logits(golden->pass, i), n * sizeof *logits);
+    memcpy(logits + i * n, training_pass_get_logits(golden->pass, i), n * sizeof *logits);
   check("logits", compare(golden, "logits", run, logits, (gsize)golden->n_images * n),
         BF16_OUTPUT_TOLERANCE);
 }
@@ -287,7 +296,7 @@ END_TEST
 int main(int argc, char **argv)
 {
   bf16 = argc > 1 && !strcmp(argv[1], "bf16");
-  if (bf16 && !product_has_bf16()) {
+  if (bf16 && !matmul_has_bf16()) {
     g_print("SKIP: this CPU multiplies no bfloat16 matrices\n");
     return 77;
   }

@@ -58,7 +58,7 @@ class TrainBenchTest(CommandTest):
     def test_cpu_without_bf16(self):
         found = self.bench(self.weights, env=NO_BF16)
         self.assertEqual([result["precision"] for result in found["training"]], ["float32"])
-        self.fail_with("has no products of bf16", "bench", "--train", "--precision", "bf16",
+        self.fail_with("has no instructions for bf16", "bench", "--train", "--precision", "bf16",
                        self.weights, env=NO_BF16)
 
     def test_bad_arguments(self):

@@ -4,18 +4,19 @@
 
 #include "base/command-error.h"
 #include "fixtures.h"
+#include "kernels/int8.h"
 #include "write/encoded-tensors.h"
 
-/* Behind storage_add() of a tensor of that name with 2 rows of 3. */
-static Storage *store(VitgatePrecision precision, const char *name, const float values[6])
+/* Behind encoded_tensors_add() of a tensor of that name with 2 rows of 3. */
+static EncodedTensors *store(VitgatePrecision precision, const char *name, const float values[6])
 {
   static const guint64 shape[] = { 2, 3 };
-  Storage *storage = storage_new(precision);
-  storage_add(storage, name, shape, 2, values);
+  EncodedTensors *storage = encoded_tensors_new(precision);
+  encoded_tensors_add(storage, name, shape, 2, values);
   return storage;
 }
 
-static const Tensor *tensor_of(const Storage *storage, guint i)
+static const Tensor *tensor_of(const EncodedTensors *storage, guint i)
 {
   ck_assert_uint_lt(i, storage->tensors->len);
   return &g_array_index(storage->tensors, Tensor, i);
@@ -26,7 +27,7 @@ START_TEST(bf16_is_rounded_to_the_nearest_and_ties_to_even)
 {
   const float values[] = { 0x1.01p0f, 0x1.03p0f, -0x1.01p0f, 0x1.010002p0f, 0x1p-133f, -0.0f };
   static const guint16 expected[] = { 0x3f80, 0x3f82, 0xbf80, 0x3f81, 0x0001, 0x8000 };
-  g_autoptr(Storage) storage = store(VITGATE_PRECISION_BF16, "head.weight", values);
+  g_autoptr(EncodedTensors) storage = store(VITGATE_PRECISION_BF16, "head.weight", values);
   const Tensor *tensor = tensor_of(storage, 0);
   ck_assert_int_eq(tensor->type, TENSOR_BF16);
   ck_assert_uint_eq(tensor->n_bytes, sizeof expected);
@@ -42,14 +43,14 @@ START_TEST(halves_are_rounded_to_the_nearest_and_ties_to_even)
     const guint16 pair[] = { (guint16)i, (guint16)(i + 1) };
     const Tensor neighbours = { .type = TENSOR_F16, .data = pair, .n_bytes = sizeof pair };
     float ends[2];
-    vitgate__tensor_to_float(ends, &neighbours);
+    ck_assert(vitgate__tensor_to_float(ends, &neighbours, NULL));
     const float middle = (ends[0] + ends[1]) / 2;
     const float values[] = { ends[0], nextafterf(middle, 0),
                              middle,  nextafterf(middle, 1e6f),
                              -middle, -ends[0] };
     const guint16 even = pair[i & 1], sign = 0x8000;
     const guint16 expected[] = { pair[0], pair[0], even, pair[1], sign | even, sign | pair[0] };
-    g_autoptr(Storage) storage = store(VITGATE_PRECISION_BF16, "pos_embed", values);
+    g_autoptr(EncodedTensors) storage = store(VITGATE_PRECISION_BF16, "pos_embed", values);
     const Tensor *tensor = tensor_of(storage, 0);
     ck_assert_int_eq(tensor->type, TENSOR_F16);
     ck_assert_mem_eq(tensor->data, expected, sizeof expected);
@@ -61,7 +62,7 @@ START_TEST(int8_has_a_scale_for_each_row)
 {
   const float values[] = { 0.5f, -2, 1, 0, 0, 0 };
   static const gint8 expected[] = { 32, -127, 64, 0, 0, 0 };
-  g_autoptr(Storage) storage = store(VITGATE_PRECISION_INT8, "head.weight", values);
+  g_autoptr(EncodedTensors) storage = store(VITGATE_PRECISION_INT8, "head.weight", values);
   ck_assert_uint_eq(storage->tensors->len, 2);
   const Tensor *tensor = tensor_of(storage, 0), *scale = tensor_of(storage, 1);
   ck_assert_int_eq(tensor->type, TENSOR_I8);
@@ -74,10 +75,28 @@ START_TEST(int8_has_a_scale_for_each_row)
 }
 END_TEST
 
+/* The engine quantises float weights when it loads them: both must get the same integers. */
+START_TEST(int8_is_rounded_as_the_engine_rounds)
+{
+  enum { ROWS = 64, COLUMNS = 192 };
+  static const guint64 shape[] = { ROWS, COLUMNS };
+  static float values[ROWS * COLUMNS], scales[ROWS];
+  static gint8 integers[ROWS * COLUMNS];
+  g_autoptr(GRand) random = g_rand_new_with_seed(3);
+  for (guint i = 0; i < ROWS * COLUMNS; i++)
+    values[i] = (float)(0.001 * g_rand_int_range(random, -1000, 1001)); /* ties and near ties */
+  vitgate__int8_kernels()->quantize_rows(integers, scales, values, COLUMNS, ROWS, COLUMNS);
+  g_autoptr(EncodedTensors) storage = encoded_tensors_new(VITGATE_PRECISION_INT8);
+  encoded_tensors_add(storage, "head.weight", shape, 2, values);
+  ck_assert_mem_eq(tensor_of(storage, 0)->data, integers, sizeof integers);
+  ck_assert_mem_eq(tensor_of(storage, 1)->data, scales, sizeof scales);
+}
+END_TEST
+
 START_TEST(a_row_too_small_for_a_scale_becomes_zeros)
 {
   const float values[] = { 0x1p-149f, 0, 0, 1, 1, 1 };
-  g_autoptr(Storage) storage = store(VITGATE_PRECISION_INT8, "head.weight", values);
+  g_autoptr(EncodedTensors) storage = store(VITGATE_PRECISION_INT8, "head.weight", values);
   ck_assert_int_eq(*(const gint8 *)tensor_of(storage, 0)->data, 0);
   ck_assert_float_gt(*(const float *)tensor_of(storage, 1)->data, 0);
 }
@@ -101,8 +120,8 @@ START_TEST(what_is_no_matrix_stays_float32)
   const float value = 0.1f;
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++)
     for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++) {
-      g_autoptr(Storage) storage = storage_new((VitgatePrecision)p);
-      storage_add(storage, cases[i].name, shape, cases[i].n_dims, &value);
+      g_autoptr(EncodedTensors) storage = encoded_tensors_new((VitgatePrecision)p);
+      encoded_tensors_add(storage, cases[i].name, shape, cases[i].n_dims, &value);
       const TensorType type = tensor_of(storage, 0)->type;
       ck_assert_int_eq(type, p == VITGATE_PRECISION_FLOAT32 ? TENSOR_F32
                              : p == VITGATE_PRECISION_BF16  ? cases[i].bf16
@@ -116,8 +135,8 @@ END_TEST
 START_TEST(a_value_beyond_the_range_keeps_its_tensor_in_float32)
 {
   const float large[] = { 65520, 0, 0, 0, 0, 0 }, huge[] = { 0x1.ffp127f, 0, 0, 0, 0, 0 };
-  g_autoptr(Storage) half = store(VITGATE_PRECISION_INT8, "pos_embed", large);
-  g_autoptr(Storage) bf16 = store(VITGATE_PRECISION_BF16, "head.weight", huge);
+  g_autoptr(EncodedTensors) half = store(VITGATE_PRECISION_INT8, "pos_embed", large);
+  g_autoptr(EncodedTensors) bf16 = store(VITGATE_PRECISION_BF16, "head.weight", huge);
   ck_assert_int_eq(tensor_of(half, 0)->type, TENSOR_F32);
   ck_assert_int_eq(tensor_of(bf16, 0)->type, TENSOR_F32);
 }
@@ -134,12 +153,12 @@ START_TEST(rounded_values_are_stored_as_they_are)
   for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
     float once[6], twice[6];
     memcpy(once, values, sizeof once);
-    storage_round((VitgatePrecision)_i, names[i], shape, 2, once);
+    encoded_tensors_round((VitgatePrecision)_i, names[i], shape, 2, once);
     ck_assert_int_eq(!memcmp(once, values, sizeof once), whole);
     for (guint j = 0; j < 6; j++)
       ck_assert_float_eq_tol(once[j], values[j], largest[j / 3] / 127);
     memcpy(twice, once, sizeof twice);
-    storage_round((VitgatePrecision)_i, names[i], shape, 2, twice);
+    encoded_tensors_round((VitgatePrecision)_i, names[i], shape, 2, twice);
     ck_assert_mem_eq(once, twice, sizeof once);
   }
 }
@@ -149,12 +168,12 @@ START_TEST(other_precisions_are_refused)
 {
   static const char *const bad[] = { "auto", "int3", "bfloat16", "" };
   VitgatePrecision precision;
-  ck_assert(storage_parse("bf16", &precision, NULL));
+  ck_assert(encoded_tensors_parse("bf16", &precision, NULL));
   ck_assert_int_eq(precision, VITGATE_PRECISION_BF16);
-  ck_assert_str_eq(storage_name(precision), "bfloat16");
+  ck_assert_str_eq(encoded_tensors_name(precision), "bfloat16");
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
     g_autoptr(GError) error = NULL;
-    ck_assert(!storage_parse(bad[i], &precision, &error));
+    ck_assert(!encoded_tensors_parse(bad[i], &precision, &error));
     assert_error(error, "expected float32, bf16 or int8");
   }
 }
@@ -166,6 +185,7 @@ int main(void)
   tcase_add_test(tests, bf16_is_rounded_to_the_nearest_and_ties_to_even);
   tcase_add_test(tests, halves_are_rounded_to_the_nearest_and_ties_to_even);
   tcase_add_test(tests, int8_has_a_scale_for_each_row);
+  tcase_add_test(tests, int8_is_rounded_as_the_engine_rounds);
   tcase_add_test(tests, a_row_too_small_for_a_scale_becomes_zeros);
   tcase_add_test(tests, what_is_no_matrix_stays_float32);
   tcase_add_test(tests, a_value_beyond_the_range_keeps_its_tensor_in_float32);

@@ -1,8 +1,8 @@
-#include "commands/granularity.h"
+#include "base/granularity.h"
 
 #include <string.h>
 
-#include "commands/command.h"
+#include "base/command-error.h"
 
 gboolean granularity_parse(const char *text, VitgateSessionOptions *options, GError **error)
 {

@@ -1,10 +1,14 @@
+#include "network/vit-weights.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "network/vit.h"
+#include "file/architecture.h"
 #include "network/weight-loader.h"
 
-/* The tail's queries are computed for other rows than its keys and values. */
+/* Loads the tail's queries as a separate layer: they are computed for other rows than its keys and
+ * values. */
 static void load_tail(WeightLoader *loader, Block *block, const char *name, gboolean biased,
                       guint width, guint dim)
 {
@@ -72,38 +76,34 @@ static float *load_embedding(WeightLoader *loader, const Vit *vit)
   return rows;
 }
 
-/* What makes tokens of patches, or of the windows that a stem's last split takes for them. */
 static Linear load_patch(WeightLoader *loader, const Description *d)
 {
-  const char *name = d->stem ? "tokens_to_token.project" : "patch_embed.proj";
   const guint n_values = vitgate__description_patch_values(d);
-  float *bias = vitgate__load_affine(loader, name, TRUE, d->dim, n_values);
-  if (d->stem)
-    vitgate__t2t_reorder(loader->scratch, d->dim, d->token_dim);
+  float *bias = vitgate__load_affine(loader, d->family->embedding, TRUE, d->dim, n_values);
+  if (d->family->reorder)
+    d->family->reorder(d, loader->scratch, d->dim, FALSE);
   return vitgate__load_packed(loader, loader->precision, loader->scratch, bias, d->dim, n_values);
 }
 
-/* Floats for all packed weights, and for the largest layer before it is packed. */
+/* Measures the floats that all packed weights take, and the largest layer before it is packed. */
 static void measure(const Description *d, VitgatePrecision precision, gsize *total, gsize *largest)
 {
   g_autoptr(GArray) specs = vitgate__description_tensors(d);
   vitgate__load_measure(specs, precision, total, largest);
-  *total += vitgate__linear_size(precision, 32, d->dim); /* the tail's queries are a layer of their
-                                                            own, and fill a panel */
+  /* The tail's queries are a separate layer, which fills whole panels. */
+  *total += vitgate__linear_size(precision, 32, d->dim);
 }
 
 static void load_all(WeightLoader *loader, Vit *vit)
 {
   const Description *d = vit->description;
-  if (d->stem)
-    vitgate__t2t_load(&vit->stem, loader, d);
+  if (d->family->load)
+    vit->stem = d->family->load(loader, d);
   vit->embedding = load_embedding(loader, vit);
   vit->patch = load_patch(loader, d);
   vit->blocks = g_new0(Block, d->depth);
-  for (guint i = 0; i < d->depth && !loader->failed; i++) {
+  for (guint i = 0; i < d->depth && !loader->failed; i++)
     vit->blocks[i] = load_block(loader, d, i);
-    vitgate__safetensors_forget_pages(loader->file);
-  }
   vit->norm = vitgate__load_norm(loader, d->mean_pooling ? "fc_norm" : "norm", d->dim);
   vit->head = vitgate__load_linear(loader, "head", TRUE, d->n_classes, d->dim);
   if (d->distilled)
@@ -144,6 +144,7 @@ void vitgate__vit_free(Vit **vit)
   if (!v)
     return;
   free(v->memory);
+  g_free(v->stem);
   g_free(v->blocks);
   g_free(v);
 }

@@ -1,0 +1,16 @@
+/* The modules of a block, on one image. All threads that share the image call them. */
+#pragma once
+
+#include "network/vit-work.h"
+
+/* norm[rows][dim] = LayerNorm(x[first ...]), into this thread's scratch */
+void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows);
+
+/* x += proj(attention(norm1(x))), then tokens merge */
+void vitgate__vit_attention(Job *job, guint block);
+
+/* The same in the tail, for the class and distillation tokens only. */
+void vitgate__vit_attend_tail(const Job *job);
+
+/* x += fc2(gelu(fc1(norm2(x)))) */
+void vitgate__vit_mlp(const Job *job, guint block);

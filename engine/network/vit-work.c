@@ -1,0 +1,101 @@
+#include "network/vit-work.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "network/attend.h"
+
+static guint most_heads(const Description *d)
+{
+  guint most = 0;
+  for (guint i = 0; i < d->depth; i++)
+    most = MAX(most, d->blocks[i].heads);
+  return most;
+}
+
+static gsize carve_scratch(Scratch *scratch, float *memory, const Vit *vit)
+{
+  const Description *d = vit->description;
+  guint tokens = vitgate__description_n_tokens(d), width = most_heads(d) * d->head_dim;
+  guint hidden = MAX(vitgate__description_patch_values(d), width);
+  for (guint i = 0; i < d->depth; i++)
+    hidden = MAX(hidden, d->blocks[i].neurons);
+  const Part parts[] = {
+    { &scratch->norm, (gsize)CHUNK * d->dim },
+    { &scratch->hidden, (gsize)CHUNK * hidden },
+    { &scratch->input, vitgate__linear_input_size(vit->precision, MAX(d->dim, hidden)) },
+    { &scratch->scores, vitgate__attend_scores_size(vit->precision, tokens) },
+    { &scratch->attend, vitgate__attend_scratch_size(vit->precision, tokens, d->head_dim) },
+    { &scratch->features, (gsize)4 * d->dim },
+    { &scratch->qkv, (gsize)tokens * 3 * width },
+    { &scratch->heads,
+      vitgate__attend_heads_size(vit->precision, most_heads(d), tokens, d->head_dim) },
+  };
+  return vitgate__carve(parts, G_N_ELEMENTS(parts), memory);
+}
+
+static gsize carve_image(ImageState *image, float *memory, const Description *d)
+{
+  const guint tokens = vitgate__description_n_tokens(d);
+  const Part parts[] = {
+    { &image->x, (gsize)tokens * d->dim },
+    { &image->size, tokens },
+    { &image->offsets, tokens },
+    { &image->sums, vitgate__token_sums_size(tokens, d->dim) },
+  };
+  return vitgate__carve(parts, G_N_ELEMENTS(parts), memory);
+}
+
+VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
+{
+  const Description *d = vit->description;
+  const guint tokens = vitgate__description_n_tokens(d);
+  Scratch no_scratch;
+  ImageState no_image;
+  const gsize each = carve_scratch(&no_scratch, NULL, vit), image = carve_image(&no_image, NULL, d);
+  const gsize stem = vit->stem ? d->family->work_size(d, vit->precision) : 0;
+  VitWork *work = g_new0(VitWork, 1);
+  work->n_members = n_members;
+  work->scratch = g_new0(Scratch, n_members);
+  work->images = g_new0(ImageState, max_batch);
+  work->outcomes = g_new0(VitOutcome, max_batch);
+  work->ran = g_new0(guint8, (gsize)max_batch * 2 * d->depth + 1);
+  gboolean complete = !posix_memalign(
+      (void **)&work->memory, 64, (image * max_batch + (each + stem) * n_members) * sizeof(float));
+  if (!complete)
+    work->memory = NULL;
+  for (guint i = 0; complete && i < max_batch; i++) {
+    carve_image(&work->images[i], work->memory + image * i, d);
+    work->images[i].outcome.ran = work->ran + (gsize)i * 2 * d->depth;
+  }
+  for (guint i = 0; complete && i < n_members; i++) {
+    carve_scratch(&work->scratch[i], work->memory + image * max_batch + each * i, vit);
+    work->scratch[i].into = g_new(guint, tokens);
+    work->scratch[i].merge = vitgate__merge_scratch_new(tokens, d->head_dim);
+    complete = work->scratch[i].merge != NULL;
+  }
+  if (complete && vit->stem)
+    work->stem = d->family->work_new(
+        d, vit->precision, work->memory + image * max_batch + each * n_members, n_members);
+  if (!complete)
+    vitgate__vit_work_free(&work);
+  return work;
+}
+
+void vitgate__vit_work_free(VitWork **work)
+{
+  VitWork *w = g_steal_pointer(work);
+  if (!w)
+    return;
+  for (guint i = 0; i < w->n_members; i++) {
+    g_free(w->scratch[i].into);
+    vitgate__merge_scratch_free(&w->scratch[i].merge);
+  }
+  free(w->memory);
+  g_free(w->ran);
+  g_free(w->outcomes);
+  g_free(w->images);
+  g_free(w->stem);
+  g_free(w->scratch);
+  g_free(w);
+}

@@ -1,0 +1,175 @@
+#include "train/network/activations.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "file/architecture.h"
+
+/* An array that is carved out of one block of memory. The engine's Part is for floats only, and
+ * the gradient test builds this file with doubles. */
+typedef struct {
+  real **array;
+  gsize n; /* values */
+} RealPart;
+
+static void want(GArray *parts, real **array, gsize n)
+{
+  RealPart part = { array, vitgate__round_up(n) };
+  g_array_append_val(parts, part);
+}
+
+static gsize count_values(const GArray *parts)
+{
+  gsize total = 0;
+  for (guint i = 0; i < parts->len; i++)
+    total += g_array_index(parts, RealPart, i).n;
+  return total;
+}
+
+static real *carve(const GArray *parts)
+{
+  const gsize total = count_values(parts);
+  real *memory = aligned_alloc(64, total * sizeof *memory), *next = memory;
+  if (!memory)
+    g_error("no memory for %" G_GSIZE_FORMAT " activations", total);
+  for (guint i = 0; i < parts->len; i++) {
+    *g_array_index(parts, RealPart, i).array = next;
+    next += g_array_index(parts, RealPart, i).n;
+  }
+  return memory;
+}
+
+static void want_block(GArray *parts, Activations *a, const Network *network, guint b, guint images,
+                       gsize rows)
+{
+  const Description *d = network->description;
+  want(parts, &a->x, rows * d->dim);
+  want(parts, &a->size, rows);
+  want(parts, &a->log_size, rows);
+  if (b == d->depth)
+    return;
+  const TrainBlock *block = &network->blocks[b];
+  const gsize width = (gsize)block->heads * d->head_dim, neurons = block->neurons;
+  want(parts, &a->y, rows * d->dim);
+  want(parts, &a->z, rows * d->dim);
+  if (width) {
+    want(parts, &a->mean1, rows);
+    want(parts, &a->inverse1, rows);
+    want(parts, &a->h1, rows * d->dim);
+    want(parts, &a->qkv, rows * 3 * width);
+    want(parts, &a->heads, rows * width);
+    want(parts, &a->f, rows * d->dim);
+  }
+  if (neurons) {
+    want(parts, &a->mean2, rows);
+    want(parts, &a->inverse2, rows);
+    want(parts, &a->h2, rows * d->dim);
+    want(parts, &a->p, rows * neurons);
+    want(parts, &a->g, rows * neurons);
+    want(parts, &a->m, rows * d->dim);
+  }
+  for (guint g = 0; g < 2; g++) {
+    want(parts, &a->gates[g].in, (gsize)images * 2 * d->dim);
+    want(parts, &a->gates[g].norm, (gsize)images * 2 * d->dim);
+    want(parts, &a->gates[g].mean, images);
+    want(parts, &a->gates[g].inverse, images);
+    want(parts, &a->gates[g].hidden, (gsize)images * GATE_HIDDEN);
+    want(parts, &a->gates[g].active, (gsize)images * GATE_HIDDEN);
+    want(parts, &a->gates[g].raw, images);
+  }
+}
+
+/* All arrays of a share. */
+static GArray *list_parts(Share *share, const Network *network, guint images)
+{
+  const Description *d = network->description;
+  const guint tokens = vitgate__description_n_tokens(d);
+  const gsize rows = (gsize)images * tokens;
+  gsize width = 0, neurons = 0;
+  for (guint b = 0; b < d->depth; b++) {
+    width = MAX(width, (gsize)network->blocks[b].heads * d->head_dim);
+    neurons = MAX(neurons, network->blocks[b].neurons);
+  }
+  GArray *parts = g_array_new(FALSE, FALSE, sizeof(RealPart));
+  for (guint b = 0; b <= d->depth; b++)
+    want_block(parts, &share->blocks[b], network, b, images, rows);
+  want(parts, &share->patches,
+       (gsize)images * vitgate__description_n_patches(d) * vitgate__description_patch_values(d));
+  for (guint t = 0; t < network->n_prefix; t++) {
+    want(parts, &share->pooled[t].in, (gsize)images * d->dim);
+    want(parts, &share->pooled[t].mean, images);
+    want(parts, &share->pooled[t].inverse, images);
+    want(parts, &share->tokens[t], (gsize)images * d->dim);
+  }
+  want(parts, &share->logits, (gsize)images * d->n_classes);
+  want(parts, &share->dtokens, (gsize)images * d->dim);
+  want(parts, &share->dpooled, (gsize)images * d->dim);
+  want(parts, &share->dlogits, (gsize)images * d->n_classes);
+  want(parts, &share->dclass, (gsize)images * d->dim);
+  for (guint level = 0; level < training_pass_count_levels(d); level++)
+    want(parts, &share->dentry[level], rows * d->dim);
+  want(parts, &share->dx, rows * d->dim);
+  want(parts, &share->dz, rows * d->dim);
+  want(parts, &share->dh, rows * d->dim);
+  want(parts, &share->dqkv, rows * 3 * width);
+  want(parts, &share->dheads, rows * width);
+  want(parts, &share->dp, rows * neurons);
+  want(parts, &share->scores, (gsize)tokens * tokens);
+  want(parts, &share->dscores, (gsize)tokens * tokens);
+  want(parts, &share->dfeatures, (gsize)4 * d->dim);
+  want(parts, &share->heads_mask, width);
+  want(parts, &share->neurons_mask, neurons);
+  want(parts, &share->dmask, MAX(width, neurons));
+  want(parts, &share->gradient, network->n_values);
+  return parts;
+}
+
+guint training_pass_count_levels(const Description *d)
+{
+  const guint tail = vitgate__description_tail(d);
+  return tail ? MIN(MAX_LEVELS, 1 + (tail - 1) / LEVEL_BLOCKS) : 1;
+}
+
+void share_init(Share *share, TrainingPass *pass, guint images, gboolean bf16)
+{
+  const Description *d = pass->network->description;
+  const guint tokens = vitgate__description_n_tokens(d);
+  share->pass = pass;
+  share->scratch = matmul_scratch_new(bf16);
+  share->merge = vitgate__merge_scratch_new(tokens, d->head_dim);
+  share->into = g_new0(guint, tokens);
+  share->blocks = g_new0(Activations, d->depth + 1);
+  for (guint b = 0; b <= d->depth; b++) {
+    Activations *a = &share->blocks[b];
+    a->rows = g_new0(guint, images + 1);
+    a->queries = g_new0(guint, images + 1);
+    a->merged = g_new0(guint, images + 1);
+    a->into = g_new0(guint, (gsize)images * tokens);
+  }
+  g_autoptr(GArray) parts = list_parts(share, pass->network, images);
+  share->memory = carve(parts);
+}
+
+gsize training_pass_measure(const Network *network, guint max_images, guint n_members)
+{
+  Share share = { .blocks = g_new0(Activations, network->description->depth + 1) };
+  g_autoptr(GArray) parts = list_parts(&share, network, (max_images + n_members - 1) / n_members);
+  const gsize values = count_values(parts);
+  g_free(share.blocks);
+  return values * n_members * sizeof(real);
+}
+
+void share_clear(Share *share, guint depth)
+{
+  for (guint b = 0; b <= depth; b++) {
+    g_free(share->blocks[b].rows);
+    g_free(share->blocks[b].queries);
+    g_free(share->blocks[b].merged);
+    g_free(share->blocks[b].into);
+  }
+  g_free(share->blocks);
+  g_free(share->into);
+  free(share->memory);
+  matmul_scratch_free(&share->scratch);
+  vitgate__merge_scratch_free(&share->merge);
+}

@@ -1,0 +1,11 @@
+/* The attention of a block in training, with the merging of tokens after it:
+ * y = x + open * proj(mask * attention(norm1(x))); z = y with tokens merged. */
+#pragma once
+
+#include "train/network/activations.h"
+
+/* Runs the attention of @block: from its x to its z. */
+void pass_attention(Share *share, guint block);
+
+/* @share->dx holds the gradient of z on entry and of x on return. */
+void pass_attention_backward(Share *share, guint block);
