@@ -408,5 +408,5 @@ char *vitgate__description_to_json(const Description *d)
 
   g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
   json_node_take_object(node, object);
-  return json_to_string(node, FALSE);
+  return vitgate__json_write(node);
 }

@@ -1,5 +1,8 @@
 #include "file/json.h"
 
+#include <math.h>
+#include <string.h>
+
 #include "base/error.h"
 #include "base/regular-file.h"
 
@@ -54,6 +57,26 @@ static void note_member(JsonParser *parser, JsonObject *object, const char *name
     finder->duplicate = g_strdup(name);
 }
 
+/* strtod() makes infinity of 1e999, which could not be written again. */
+static gboolean is_finite(JsonNode *node)
+{
+  if (JSON_NODE_HOLDS_VALUE(node))
+    return json_node_get_value_type(node) != G_TYPE_DOUBLE || isfinite(json_node_get_double(node));
+  gboolean finite = TRUE;
+  if (JSON_NODE_HOLDS_ARRAY(node)) {
+    JsonArray *array = json_node_get_array(node);
+    for (guint i = 0; finite && i < json_array_get_length(array); i++)
+      finite = is_finite(json_array_get_element(array, i));
+  } else if (JSON_NODE_HOLDS_OBJECT(node)) {
+    JsonObjectIter members;
+    JsonNode *member;
+    json_object_iter_init(&members, json_node_get_object(node));
+    while (finite && json_object_iter_next(&members, NULL, &member))
+      finite = is_finite(member);
+  }
+  return finite;
+}
+
 JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char *what,
                                      VitgateError code, GError **error)
 {
@@ -79,6 +102,8 @@ JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char 
     vitgate__set_error(error, code, "%s: '%s' is named twice", what, duplicate);
   else if (!root || !JSON_NODE_HOLDS_OBJECT(root))
     vitgate__set_error(error, code, "%s: not a JSON object", what);
+  else if (!is_finite(root))
+    vitgate__set_error(error, code, "%s: a number is larger than any double", what);
   else
     return json_node_ref(root);
   return NULL;
@@ -96,6 +121,27 @@ JsonNode *vitgate__json_read_object(const char *path, VitgateError code, GError 
     return NULL;
   }
   return vitgate__json_parse_object(text, length, path, code, error);
+}
+
+char *vitgate__json_write(JsonNode *root)
+{
+  /* json-glib writes 1e-08 as 1e-08.0, which is not JSON: the ".0" is dropped. */
+  char *text = json_to_string(root, FALSE), *to = text;
+  gboolean in_string = FALSE, in_exponent = FALSE;
+  for (const char *c = text; *c; c++) {
+    if (in_exponent && *c == '.') {
+      c++;
+      continue;
+    }
+    if (in_string && *c == '\\')
+      *to++ = *c++;
+    else if (*c == '"')
+      in_string = !in_string;
+    in_exponent = !in_string && (*c == 'e' || (in_exponent && strchr("+-0123456789", *c)));
+    *to++ = *c;
+  }
+  *to = '\0';
+  return text;
 }
 
 gboolean vitgate__json_get_count(JsonNode *node, guint64 *value)

@@ -6,7 +6,7 @@
 
 #include "vitgate.h"
 
-/* Parses text that must be one JSON object without repeated names.
+/* Parses text that must be one JSON object without repeated names and with finite numbers.
  * @what: name of the text in errors, such as the path of its file
  * Returns: (transfer full): the node of the object, or NULL with @error set to @code */
 JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char *what,
@@ -15,6 +15,10 @@ JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char 
 /* Parses a small file in the same way.
  * Returns: (transfer full): the node, or NULL with VITGATE_ERROR_NOT_FOUND, _IO or @code */
 JsonNode *vitgate__json_read_object(const char *path, VitgateError code, GError **error);
+
+/* Writes @root as text on one line.
+ * Returns: (transfer full): the text */
+char *vitgate__json_write(JsonNode *root);
 
 /* Each reads a value of one type. Returns FALSE or NULL if it is absent or has another type. */
 gboolean vitgate__json_get_count(JsonNode *node, guint64 *value);

@@ -82,6 +82,10 @@ GHashTable *labels_tsv_parse(GBytes *text, GError **error)
     bytes += 3;
     n_bytes -= 3;
   }
+  if (!n_bytes) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "labels.tsv is empty");
+    return NULL;
+  }
   Columns columns = { -1, -1, -1, 0 };
   guint number = 0;
   for (const char *end = bytes + n_bytes; bytes < end;) {
@@ -101,10 +105,6 @@ GHashTable *labels_tsv_parse(GBytes *text, GError **error)
     if (!(number == 1 ? parse_header(&columns, line, error)
                       : parse_line(labels, &columns, line, number, error)))
       return NULL;
-  }
-  if (number == 0) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "labels.tsv is empty");
-    return NULL;
   }
   return g_steal_pointer(&labels);
 }

@@ -68,7 +68,7 @@ static guint component_of(const Frame *frame, guint plane)
   return c;
 }
 
-static gsize row_bytes(const Frame *frame, guint plane)
+gsize frame_row_bytes(const Frame *frame, guint plane)
 {
   const char *pattern = format_of(frame)->patterns[plane];
   guint c = component_of(frame, plane), each = count(pattern, letter(frame, c));
@@ -78,7 +78,7 @@ static gsize row_bytes(const Frame *frame, guint plane)
 gsize frame_plane_bytes(const Frame *frame, guint plane)
 {
   gsize rows = frame_rows(frame, component_of(frame, plane));
-  return (rows - 1) * frame->image.strides[plane] + row_bytes(frame, plane);
+  return (rows - 1) * frame->image.strides[plane] + frame_row_bytes(frame, plane);
 }
 
 Frame *frame_new(VitgatePixelFormat format, guint width, guint height, gsize gap)
@@ -86,7 +86,7 @@ Frame *frame_new(VitgatePixelFormat format, guint width, guint height, gsize gap
   Frame *frame = g_new0(Frame, 1);
   frame->image = (VitgateImage){ .format = format, .width = width, .height = height };
   for (guint p = 0; p < frame_formats[format].n_planes; p++) {
-    frame->image.strides[p] = row_bytes(frame, p) + gap;
+    frame->image.strides[p] = frame_row_bytes(frame, p) + gap;
     frame->planes[p] = g_malloc0(frame_plane_bytes(frame, p));
     frame->image.planes[p] = frame->planes[p];
   }

@@ -26,6 +26,9 @@ Frame *frame_new(VitgatePixelFormat format, guint width, guint height, gsize gap
 
 void frame_free(Frame *frame);
 
+/* Of a row's pixels, without the gap. */
+gsize frame_row_bytes(const Frame *frame, guint plane);
+
 gsize frame_plane_bytes(const Frame *frame, guint plane);
 
 /* Returns: the number of components: 1 for GRAY8, otherwise 3 */

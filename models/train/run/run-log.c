@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "file/json.h"
 #include "train/gates/gate-sums.h"
 
 #define STEPS_A_LINE 20
@@ -48,7 +49,7 @@ void run_log_free(RunLog **log)
 static void write_line(RunLog *log, JsonObject *object)
 {
   g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), object);
-  g_autofree char *text = json_to_string(node, FALSE);
+  g_autofree char *text = vitgate__json_write(node);
   fprintf(log->file, "%s\n", text);
   fflush(log->file);
 }

@@ -7,11 +7,6 @@
 
 #include "file/weights.h"
 #include "fixture.h"
-#include "model-file.h"
-
-#define N_MUTATIONS 20000
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* ---- Files of our own ---- */
 
@@ -455,71 +450,6 @@ START_TEST(many_tensors_are_found)
 }
 END_TEST
 
-/* ---- Mutations ---- */
-
-/* Changes, doubles, moves or drops some bytes; those of the header more often. */
-static void mutate(GByteArray *bytes, guint header_end, guint32 *random)
-{
-  static const char interesting[] = "\"{}[]:,-0123456789eE.\\/'# tfn\x00\x7f\x80\xff";
-  for (guint rounds = fixture_random(random) % 4 + 1; rounds && bytes->len > 1; rounds--) {
-    const guint range = fixture_random(random) % 4 ? MIN(header_end, bytes->len) : bytes->len;
-    const guint at = fixture_random(random) % range;
-    guint n = fixture_random(random) % 16 + 1;
-    n = MIN(n, bytes->len - at);
-    switch (fixture_random(random) % 6) {
-    case 0:
-      bytes->data[at] = (guint8)fixture_random(random);
-      break;
-    case 1:
-      bytes->data[at] = (guint8)interesting[fixture_random(random) % (sizeof interesting - 1)];
-      break;
-    case 2:
-      bytes->data[at] ^= (guint8)(1 << fixture_random(random) % 8);
-      break;
-    case 3:
-      g_byte_array_remove_range(bytes, at, n);
-      break;
-    case 4:
-      memmove(bytes->data + fixture_random(random) % (bytes->len - n + 1), bytes->data + at, n);
-      break;
-    default:
-      g_byte_array_set_size(bytes, bytes->len + n);
-      memcpy(bytes->data + bytes->len - n, bytes->data + at, n);
-    }
-  }
-}
-
-/* Keeps the header's length true, so that more mutations reach what lies behind that check. */
-static void repair_length(GByteArray *bytes, guint n_data)
-{
-  if (bytes->len < 8 + n_data)
-    return;
-  guint64 length = GUINT64_TO_LE(bytes->len - 8 - n_data);
-  memcpy(bytes->data, &length, 8);
-}
-
-START_TEST(mutations_of_a_valid_file_do_no_harm)
-{
-  g_autoptr(ModelFile) model = model_file_tiny();
-  g_autofree char *path = model_file_write(model, "tiny"), *bytes = NULL;
-  gsize n;
-  guint64 header;
-  ck_assert(g_file_get_contents(path, &bytes, &n, NULL));
-  memcpy(&header, bytes, 8);
-  const guint n_data = (guint)(n - 8 - GUINT64_FROM_LE(header));
-  guint32 random = 20240229;
-  LLVMFuzzerTestOneInput((const uint8_t *)bytes, n);
-  for (guint i = 0; i < N_MUTATIONS; i++) {
-    g_autoptr(GByteArray) mutation = g_byte_array_new();
-    g_byte_array_append(mutation, (const guint8 *)bytes, (guint)n);
-    mutate(mutation, (guint)n - n_data, &random);
-    if (i % 2)
-      repair_length(mutation, n_data);
-    LLVMFuzzerTestOneInput(mutation->data, mutation->len);
-  }
-}
-END_TEST
-
 int main(void)
 {
   TCase *good = tcase_create("good"), *none = tcase_create("none"), *lying = tcase_create("lying");
@@ -541,6 +471,5 @@ int main(void)
   tcase_add_test(lying, other_types_are_not_supported);
   tcase_add_test(lying, a_byte_0_in_the_header_is_refused);
   tcase_add_test(lying, deep_json_is_refused);
-  tcase_add_test(lying, mutations_of_a_valid_file_do_no_harm);
   return fixture_run("safetensors", good, none, lying, NULL);
 }

@@ -1,0 +1,35 @@
+/* Any bytes as the key file of vitgate-watch: what is accepted is within its bounds. */
+#include <string.h>
+
+#include "config/config.h"
+#include "fuzz.h"
+
+static void check_camera(const CameraConfig *camera)
+{
+  require(*camera->name && !strpbrk(camera->name, "/+#\\\""));
+  require(camera->url && strstr(camera->url, ":/") && *camera->fingerprint);
+  require(camera->threads >= 1 && camera->threads <= 64);
+  require(camera->top_k >= 1 && camera->interval >= 1);
+  require(camera->threshold >= 0 && camera->threshold <= 1);
+  require(camera->keep_threshold >= 0 && camera->keep_threshold <= camera->threshold);
+  require(camera->latency_budget >= 0 && camera->latency_budget <= 60);
+  require(camera->retry_least <= camera->retry_most);
+  require(!camera->credentials_file || !camera->credentials_env);
+}
+
+int LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
+{
+  const char *path = fuzz_file(data, size);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Config) config = config_load(path, &error);
+  if (!fuzz_succeeded(config != NULL, error)) {
+    require(strstr(error->message, path) != NULL);
+    return 0;
+  }
+  require(config->cameras->len > 0);
+  for (guint i = 0; i < config->cameras->len; i++)
+    check_camera(config->cameras->pdata[i]);
+  require(!config->mqtt.host || (config->mqtt.port >= 1 && config->mqtt.port <= 65535));
+  require(config_mqtt_equal(&config->mqtt, &config->mqtt));
+  return 0;
+}
