@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "kernels/bf16.h"
 
-/* Maximum share of the agreement with the teacher that AUTO may lose. */
+/* Maximum loss of agreement with the teacher for a precision that AUTO chooses. */
 #define MOST_LOST 0.015
 
 static const char *const names[] = {

@@ -154,7 +154,7 @@ END_TEST
 #define L VITGATE_ERROR_LABELS
 #define T VITGATE_ERROR_TENSOR
 
-/* Each field is wrong in every way: absent (NULL), of another type, out of range, unknown, or right
+/* Each case has one wrong field: absent (NULL), of another type, out of range, unknown, or right
  * for another network. */
 static const struct {
   const char *field, *json;

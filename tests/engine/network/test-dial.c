@@ -1,5 +1,4 @@
-/* The dial: the settings that a compute ratio becomes, and the effect of changing it in a session.
- */
+/* The dial: the settings for a compute ratio, and the effect of changing it in a session. */
 #include <math.h>
 
 #include "fixture.h"
@@ -198,8 +197,7 @@ static const VitgateResult *forward(const Setup *s, VitgateSession *session)
   return fixture_forward(session, s->inputs, N_IMAGES);
 }
 
-/* Checks that the session's next call has the settings for @compute, interpolated here in double.
- */
+/* Checks that the session's next call has the settings for @compute, interpolated in double. */
 static void check_call(const Setup *s, double compute)
 {
   ReferenceSettings settings = { .group = 1 };
