@@ -5,7 +5,7 @@
 #include "kernels/bf16.h"
 #include "kernels/int8.h"
 
-/* Maximum share of the agreement with the teacher that AUTO may lose. */
+/* Maximum loss of agreement with the teacher for a precision that AUTO chooses. */
 #define MOST_LOST 0.015
 
 static const char *const names[] = {

@@ -1,5 +1,5 @@
-/* Models whose products are in less than float32: near the float32 golden logits, the same for any
- * batch and number of threads, and refused where that cannot be. */
+/* Models whose products are below float32: their logits are close to the golden float32 logits and
+ * do not depend on batch and number of threads. A precision that is not available is refused. */
 #include <math.h>
 
 #include "fixture.h"
@@ -13,21 +13,22 @@ static const char *const models[] = { "small", "odd",           "distilled",
                                       "cut",   "unbiased",      "deit3",
                                       "mean",  "t2t-performer", "t2t-transformer" };
 
-/* Of the widest gap between two logits of an image. Roundings to 8 bits of every product's inputs
- * add up over the blocks; these models are random and have no margin that training would leave. */
+/* Maximum error, as a share of the range of an image's logits. The rounding errors of the inputs of
+ * all products add up over the blocks. These models are random, without the margins that training
+ * gives. */
 static const struct {
   VitgatePrecision precision;
   float tolerance;
 } precisions[] = { { VITGATE_PRECISION_BF16, 0.02f }, { VITGATE_PRECISION_INT8, 0.06f } };
 
 typedef struct {
-  VitgateModel *model; /* NULL: the CPU has no such products */
+  VitgateModel *model; /* NULL: the CPU cannot compute in this precision */
   const VitgateModelInfo *info;
   Safetensors *golden;
   const float *inputs, *logits;
 } Case;
 
-/* @which: precision and model */
+/* @which: number of precision and model */
 static Case open_case(int which)
 {
   const char *name = models[which % (int)G_N_ELEMENTS(models)];
@@ -115,7 +116,7 @@ START_TEST(each_precision_of_a_file_is_a_separate_model)
 }
 END_TEST
 
-/* What a file tells of its precisions, and what is taken unasked. */
+/* The agreement that a file records for its precisions, and the precision that AUTO chooses. */
 static const struct {
   const char *agreement;
   VitgatePrecision taken;
@@ -250,7 +251,7 @@ END_TEST
 
 START_TEST(a_precision_that_the_cpu_cannot_compute_is_refused)
 {
-  g_setenv("VITGATE_CPU_MASK", "avx512-bf16", TRUE); /* before the first question */
+  g_setenv("VITGATE_CPU_MASK", "avx512-bf16", TRUE); /* before the CPU's features are first read */
   g_autofree char *path = fixture_golden("model", "small");
   g_autoptr(GError) error = NULL;
   ck_assert_ptr_null(vitgate_model_open_with(path, VITGATE_PRECISION_BF16, &error));
