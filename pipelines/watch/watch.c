@@ -220,12 +220,16 @@ static gboolean stop(gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
-static void prepare_loop(Watch *self)
+static void catch_signals(Watch *self)
 {
-  guint watchdog = service_watchdog_interval();
   g_unix_signal_add(SIGTERM, stop, self);
   g_unix_signal_add(SIGINT, stop, self);
   g_unix_signal_add(SIGHUP, reload, self);
+}
+
+static void set_timers(Watch *self)
+{
+  guint watchdog = service_watchdog_interval();
   if (watchdog)
     g_timeout_add(watchdog, feed_watchdog, NULL);
   g_timeout_add((guint)(self->options->interval * 1000), show_status, self);
@@ -234,7 +238,7 @@ static void prepare_loop(Watch *self)
 
 static void run_cameras(Watch *self)
 {
-  prepare_loop(self);
+  set_timers(self);
   for (guint i = 0; i < self->config->cameras->len; i++)
     g_ptr_array_add(self->entries,
                     start_camera(self, self->config, self->config->cameras->pdata[i]));
@@ -251,14 +255,15 @@ gboolean watch_run(const WatchOptions *options, GError **error)
 {
   Watch self = { .options = options };
   self.config = config_load(options->path, error);
+  self.loop = g_main_loop_new(NULL, FALSE);
+  catch_signals(&self); /* before the outputs: waiting messages go out at once */
   self.outputs = self.config ? outputs_new(self.config, error) : NULL;
   if (self.outputs) {
-    self.loop = g_main_loop_new(NULL, FALSE);
     self.entries = g_ptr_array_new();
     run_cameras(&self);
     g_ptr_array_unref(self.entries);
-    g_main_loop_unref(self.loop);
   }
+  g_main_loop_unref(self.loop);
 
   gboolean good = self.outputs != NULL;
   if (self.hanging)
