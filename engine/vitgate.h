@@ -1,19 +1,20 @@
 /* vitgate.h: classify images with a compressed, gated vision transformer.
  *
- * Threads. A VitgateModel is immutable: any number of threads may use one at the same time. A
- * VitgateSession belongs to one thread at a time, and so does a VitgateScene; sessions of one model
- * run beside each other.
- * Nothing here prints, exits or aborts on what a file or an image holds: failures come back as a
- * GError of the domain VITGATE_ERROR.
+ * Threads. A VitgateModel is immutable; any number of threads may use it at the same time. Only one
+ * thread at a time may use a VitgateSession or a VitgateScene. Sessions of one model may run
+ * concurrently.
  *
- * Compatibility. A program keeps working with newer versions of the library without being compiled
- * again, as long as the soname is the same. Structures have reserved fields for what is to come:
- * set them to zero, as an initialiser with named fields does; a call that finds another value fails
- * with VITGATE_ERROR_ARGUMENT or _IMAGE. In a new field zero means what it meant before there was
- * the field. Enumerations grow at their ends; VITGATE_N_PRECISIONS and VITGATE_PIXELS_N_FORMATS
+ * Errors. No function prints, exits or aborts because of the content of a file or an image.
+ * Failures are returned as a GError of the domain VITGATE_ERROR.
+ *
+ * Compatibility. A program works with newer versions of the library without recompilation as long
+ * as the soname stays the same. Structures have reserved fields for future use. Set them to zero,
+ * as an initialiser with named fields does; a call that finds another value fails with
+ * VITGATE_ERROR_ARGUMENT or _IMAGE. In a field added later, zero means the behaviour before the
+ * field existed. Enumerations grow at their ends. VITGATE_N_PRECISIONS and VITGATE_PIXELS_N_FORMATS
  * count what this header knows, so expect larger values from a newer library.
  *
- * A complete example, for one RGB image already in memory:
+ * A complete example, for one RGB image in memory:
  *
  *   g_autoptr(GError) error = NULL;
  *   g_autoptr(VitgateModel) model = vitgate_model_open("deit-tiny.safetensors", &error);
@@ -40,7 +41,7 @@ G_BEGIN_DECLS
 #define VITGATE_API __attribute__((visibility("default")))
 #endif
 
-/* Most threads and most images per call that a session takes. */
+/* Maximum number of threads of a session, and of images in one call. */
 #define VITGATE_MAX_THREADS 64
 #define VITGATE_MAX_BATCH   1024
 
@@ -50,36 +51,36 @@ G_BEGIN_DECLS
 #define VITGATE_ERROR (vitgate_error_quark())
 VITGATE_API GQuark vitgate_error_quark(void);
 
-/* Messages name the file and, where there is one, the tensor or field at fault, what was found
- * and what was expected. Since: 0.1 */
+/* Messages name the file and, if any, the tensor or field at fault, what was found and what was
+ * expected. Since: 0.1 */
 typedef enum {
-  VITGATE_ERROR_NOT_FOUND,   /* there is no such file */
-  VITGATE_ERROR_IO,          /* a file cannot be read or written, or changed while it was read */
+  VITGATE_ERROR_NOT_FOUND,   /* the file does not exist */
+  VITGATE_ERROR_IO,          /* a file cannot be read or written, or changed during reading */
   VITGATE_ERROR_FORMAT,      /* not a safetensors file, or its header contradicts the file */
-  VITGATE_ERROR_UNSUPPORTED, /* well formed, but of a family, type or version unknown here */
+  VITGATE_ERROR_UNSUPPORTED, /* well formed, but of an unknown family, type or version */
   VITGATE_ERROR_TENSOR,      /* a tensor is missing, has the wrong shape, or is not finite */
   VITGATE_ERROR_METADATA,    /* a field of the file's "vitgate" metadata is wrong */
   VITGATE_ERROR_LABELS,      /* class labels are unreadable or do not fit the model */
   VITGATE_ERROR_IMAGE,       /* an image's format, size or strides cannot be used */
   VITGATE_ERROR_ARGUMENT,    /* an argument is outside its documented range */
-  VITGATE_ERROR_MEMORY,      /* the memory that the request needs cannot be had */
+  VITGATE_ERROR_MEMORY,      /* out of memory */
 } VitgateError;
 
 /* ---- Models ------------------------------------------------------------------------------- */
 
-/* What matrix products are computed in; sums, and all that is no product, stay float32. */
+/* The number format of matrix products. Sums, and everything that is not a product, use float32. */
 typedef enum {
-  VITGATE_PRECISION_AUTO, /* the fastest that the model file tells to agree with the teacher on at
-                             most 1.5 % fewer photographs than float32, which it is where the file
-                             tells nothing */
+  VITGATE_PRECISION_AUTO, /* the fastest one that, as the model file records, agrees with the
+                             teacher on at most 1.5 % fewer photographs than float32; float32 if the
+                             file records nothing */
   VITGATE_PRECISION_FLOAT32,
-  VITGATE_PRECISION_BF16, /* bfloat16: of CPUs with AVX-512 BF16 or AMX */
-  VITGATE_PRECISION_INT8, /* weights rounded to 8 bits by output channel, activations by token;
-                             layers of more than 32768 inputs stay float32 */
+  VITGATE_PRECISION_BF16, /* bfloat16; needs a CPU with AVX-512 BF16 or AMX */
+  VITGATE_PRECISION_INT8, /* weights rounded to 8 bits per output channel, activations per token;
+                             layers with more than 32768 inputs use float32 */
 } VitgatePrecision;
 #define VITGATE_N_PRECISIONS 4
 
-/* The weights and everything else a model file holds. Reference counted, immutable. */
+/* The content of a model file: the weights and their description. Reference counted, immutable. */
 typedef struct _VitgateModel VitgateModel;
 
 /* The structure of one block: what is left of its attention (MSA) and of its MLP. */
@@ -88,90 +89,90 @@ typedef struct {
   guint neurons;                     /* hidden neurons of the MLP; 0: the block has no MLP module */
   gboolean attention_gate, mlp_gate; /* a gate decides for each image whether the module runs */
   guint64 attention_parameters, mlp_parameters;
-  double attention_gmacs, mlp_gmacs; /* for one image when the module runs and no token merged;
-                                        from the last attention on for the class token alone */
+  double attention_gmacs, mlp_gmacs; /* for one image if the module runs and no token has merged;
+                                        from the last attention on, for the class token only */
   gpointer reserved[4];
 } VitgateBlockInfo;
 
-/* What a model is. All of it belongs to the model and lives as long as the model does. */
+/* Describes a model. All of it belongs to the model and is valid as long as the model is. */
 typedef struct {
-  const char *name;    /* for people and metadata; the file's name where the file tells none */
+  const char *name;    /* for people and metadata; by default, the name of the file */
   const char *family;  /* "vit" or "t2t" */
   guint image_size;    /* the network sees image_size x image_size pixels, 3 channels */
   guint patch_size;    /* pixels */
   guint n_tokens;      /* class (and distillation) tokens and patches */
-  guint dim, head_dim; /* width of a token; width of one head's query */
+  guint dim, head_dim; /* width of a token; width of the query of one head */
   guint depth;
   const VitgateBlockInfo *blocks; /* [depth] */
   guint n_classes;
   const char *const *labels;       /* [n_classes], NULL terminated, never NULL; the class index
-                                      as a decimal number where the file has no labels */
-  const char *const *label_ids;    /* [n_classes] WordNet ids or the like; NULL: none */
-  gboolean has_labels;             /* the labels came from the file */
-  guint64 n_parameters;            /* scalars that the network learned */
+                                      as a decimal number if the file has no labels */
+  const char *const *label_ids;    /* [n_classes] WordNet ids or similar; NULL: none */
+  gboolean has_labels;             /* the labels are from the file */
+  guint64 n_parameters;            /* number of learned scalars */
   double gmacs;                    /* 1e9 multiply-adds for one image, all modules running */
-  double dense_gmacs;              /* of the dense teacher, as published: all tokens up to the
-                                      end */
-  double default_compute;          /* the dial: mean compute ratio that a session starts with */
-  double min_compute, max_compute; /* the ratios that it reaches; equal: there is no dial */
+  double dense_gmacs;              /* of the dense teacher, as published: with all tokens up to
+                                      the end */
+  double default_compute;          /* the dial: mean compute ratio at the start of a session */
+  double min_compute, max_compute; /* range of the dial; equal: there is no dial */
   VitgatePrecision precision;      /* of the products, never AUTO */
   guint resize;                    /* pixels of the shorter side before the centre crop */
-  gboolean bicubic;                /* else bilinear; both antialiased */
-  float mean[3], std[3];           /* red, green, blue; of values from 0 to 1 */
+  gboolean bicubic;                /* FALSE: bilinear; both are antialiased */
+  float mean[3], std[3];           /* red, green, blue; for values from 0 to 1 */
   gpointer reserved[8];
 } VitgateModelInfo;
 
-/* Opens a model file (safetensors; engine/FORMAT.md tells what is in one). A file is loaded
- * once per process: opening it again, by any path, returns a new reference to the same model as
- * long as one is held and no file that it was read from has changed. A thread that opens a file
- * which another thread is loading waits for it; every other call goes on meanwhile.
- * Returns: (transfer full): the model, or NULL with @error set to VITGATE_ERROR_NOT_FOUND, _IO,
- * _FORMAT, _UNSUPPORTED, _TENSOR, _METADATA, _LABELS or _MEMORY. Since: 0.1 */
+/* Opens a model file (safetensors; see engine/FORMAT.md). A file is loaded once per process:
+ * opening it again, by any path, returns a new reference to the same model, as long as a reference
+ * is held and none of the files it was read from has changed. If another thread is loading the
+ * file, the call waits for it. Other calls do not wait. Returns: (transfer full): the model, or
+ * NULL with @error set to VITGATE_ERROR_NOT_FOUND, _IO, _FORMAT, _UNSUPPORTED, _TENSOR, _METADATA,
+ * _LABELS or _MEMORY. Since: 0.1 */
 VITGATE_API VitgateModel *vitgate_model_open(const char *path, GError **error);
 
-/* The same, with weights packed for products of @precision; each precision of a file is a model of
- * its own.
- * Returns: as vitgate_model_open(); with @error set to VITGATE_ERROR_UNSUPPORTED where the CPU has
- * no such products, to _ARGUMENT where there is no such precision. Since: 0.1 */
+/* Opens a model file for products in @precision. Each precision of a file is a separate model.
+ * Returns: (transfer full): as vitgate_model_open(); @error may also be VITGATE_ERROR_UNSUPPORTED
+ * if the CPU lacks the instructions, or _ARGUMENT if there is no such precision. Since: 0.1 */
 VITGATE_API VitgateModel *vitgate_model_open_with(const char *path, VitgatePrecision precision,
                                                   GError **error);
 
-/* Returns: (transfer none): "auto", "float32", "bf16" or "int8". Since: 0.1 */
+/* Returns the name of a precision: "auto", "float32", "bf16" or "int8". Since: 0.1 */
 VITGATE_API const char *vitgate_precision_name(VitgatePrecision precision);
 
-/* @precision: (out): what @name says
- * Returns: FALSE with @error set to VITGATE_ERROR_ARGUMENT where it says none. Since: 0.1 */
+/* Finds a precision by its name.
+ * @precision: (out)
+ * Returns: FALSE with @error set to VITGATE_ERROR_ARGUMENT if there is none. Since: 0.1 */
 VITGATE_API gboolean vitgate_precision_parse(const char *name, VitgatePrecision *precision,
                                              GError **error);
 
-/* The file name of the shipped model that is taken where none is named. Since: 0.1 */
+/* File name of the default model. Since: 0.1 */
 #define VITGATE_DEFAULT_MODEL "deit-tiny-imagenet1k.safetensors"
 
-/* Looks for it in the folder that the environment's VITGATE_MODEL_DIR names, then in the installed
- * data folder.
- * Returns: (transfer full): its path, or NULL with @error set to VITGATE_ERROR_NOT_FOUND.
- * Since: 0.1 */
+/* Finds the default model in the folder that the environment variable VITGATE_MODEL_DIR names, or
+ * in the installed data folder. Returns: (transfer full): its path, or NULL with @error set to
+ * VITGATE_ERROR_NOT_FOUND. Since: 0.1 */
 VITGATE_API char *vitgate_default_model_find(GError **error);
 
-/* Returns: (transfer full): @model with one more reference. Since: 0.1 */
+/* Adds a reference.
+ * Returns: (transfer full): @model. Since: 0.1 */
 VITGATE_API VitgateModel *vitgate_model_ref(VitgateModel *model);
 
-/* Gives one reference back and sets *@model to NULL; *@model may be NULL. Since: 0.1 */
+/* Drops a reference and sets *@model to NULL. *@model may be NULL. Since: 0.1 */
 VITGATE_API void vitgate_model_unref(VitgateModel **model);
 
-/* Returns: (transfer none): what @model is. Since: 0.1 */
+/* Returns: (transfer none): the description of @model. Since: 0.1 */
 VITGATE_API const VitgateModelInfo *vitgate_model_get_info(const VitgateModel *model);
 
-/* Returns: the share of photographs with the teacher's class, from 0 to 1, by products of
- * @precision, as the model file records it; 0 if it does not, and for a precision unknown here.
+/* Returns: the share of photographs, from 0 to 1, that get the teacher's class with products in
+ * @precision, as the model file records it; 0 if it does not, or if the precision is unknown.
  * Since: 0.1 */
 VITGATE_API double vitgate_model_get_precision_agreement(const VitgateModel *model,
                                                          VitgatePrecision precision);
 
-/* Reads class labels from a text file in UTF-8, one class a line, in the order of the classes:
- * "label" or "id<TAB>label". Empty lines at the end are ignored.
- * @n_classes: how many are expected; 0: any number
- * @ids: (out) (optional) (nullable) (transfer full): the ids; NULL where the file has none
+/* Reads class labels from a text file in UTF-8 with one line per class, in class order: "label" or
+ * "id<TAB>label". Empty lines at the end are ignored.
+ * @n_classes: expected number of classes; 0: any number
+ * @ids: (out) (optional) (nullable) (transfer full): the ids; NULL if the file has none
  * Returns: (transfer full): a NULL terminated array to free with g_strfreev(), or NULL with
  * @error set to VITGATE_ERROR_NOT_FOUND, _IO or _LABELS. Since: 0.1 */
 VITGATE_API char **vitgate_labels_read(const char *path, guint n_classes, char ***ids,
@@ -179,8 +180,8 @@ VITGATE_API char **vitgate_labels_read(const char *path, guint n_classes, char *
 
 /* ---- Images ------------------------------------------------------------------------------- */
 
-/* Eight bits a component; names and layouts are those of GStreamer's video formats. An X is a
- * byte that is ignored: padding or alpha. */
+/* Formats with eight bits per component. Names and layouts are those of GStreamer's video formats.
+ * An X is a byte that is ignored: padding or alpha. */
 typedef enum {
   VITGATE_PIXELS_RGB,
   VITGATE_PIXELS_BGR,
@@ -204,144 +205,146 @@ typedef enum {
   VITGATE_MATRIX_BT2020,
 } VitgateColorMatrix;
 
-/* Where chroma samples of subsampled formats lie between the luma samples they stand for. */
+/* Position of the chroma samples of subsampled formats, relative to their luma samples. */
 typedef enum {
   VITGATE_CHROMA_LEFT,     /* on the left luma sample, half way down: MPEG-2, H.264 */
   VITGATE_CHROMA_CENTER,   /* half way in both directions: JPEG, MPEG-1 */
   VITGATE_CHROMA_TOP_LEFT, /* on the upper left luma sample: BT.2020 */
 } VitgateChromaSite;
 
-/* Pixels of an image, counted from its upper left corner. */
+/* A rectangle in an image, in pixels from its upper left corner. */
 typedef struct {
   guint x, y, width, height;
 } VitgateRectangle;
 
-/* Pixels to classify. They stay the caller's and are only read, during the call. */
+/* An image to classify. The pixels belong to the caller and are only read during the call. */
 typedef struct {
   VitgatePixelFormat format;
   VitgateColorMatrix matrix;     /* of Y'CbCr formats */
   VitgateChromaSite chroma_site; /* of Y'CbCr formats */
-  gboolean full_range;           /* Y'CbCr and GRAY8: 0 to 255, else 16 to 235 (240) */
+  gboolean full_range;           /* Y'CbCr and GRAY8: 0 to 255; FALSE: 16 to 235 (240) */
   guint width, height;           /* pixels, 1 to 32767 */
   const guint8 *planes[3];       /* in the order of the format */
   gsize strides[3];              /* bytes from one row to the next */
-  VitgateRectangle part;         /* to look at; empty: the centre crop of the whole */
-  gpointer reserved[4];          /* zeros */
+  VitgateRectangle part;         /* to classify; empty: the centre crop of the whole image */
+  gpointer reserved[4];          /* must be zero */
 } VitgateImage;
 
 /* ---- Sessions ----------------------------------------------------------------------------- */
 
-/* One stream's working memory and threads. */
+/* The working memory and threads of one stream. */
 typedef struct _VitgateSession VitgateSession;
 
-/* Whose decision a gate takes: every image's own, one for each group of neighbours in a batch, or
- * one for the whole batch. */
+/* Granularity of a gate's decisions: one for each image, one for each group of neighbours in a
+ * batch, or one for the whole batch. */
 typedef enum {
   VITGATE_GRANULARITY_SAMPLE,
   VITGATE_GRANULARITY_GROUP,
   VITGATE_GRANULARITY_BATCH,
 } VitgateGranularity;
 
-/* A field that is 0 takes its default. */
+/* A field that is 0 means the default. */
 typedef struct {
-  guint threads;   /* that work on a call, the caller's included; default 1, at most
+  guint threads;   /* that work on a call, including the caller's; default 1, at most
                       VITGATE_MAX_THREADS. They sleep between calls. */
-  guint max_batch; /* most images in one call; default 1, at most VITGATE_MAX_BATCH */
+  guint max_batch; /* maximum number of images in one call; default 1, at most VITGATE_MAX_BATCH */
   VitgateGranularity granularity;
-  guint group_size;     /* images of a group; default 1 */
-  gpointer reserved[8]; /* zeros */
+  guint group_size;     /* images in a group; default 1 */
+  gpointer reserved[8]; /* must be zero */
 } VitgateSessionOptions;
 
-/* The outcome for one image. It belongs to the session and is valid until the session's next
- * call. */
+/* The result for one image. It belongs to the session and is valid until the session's next call.
+ */
 typedef struct {
   guint n_classes;
   const float *probabilities; /* [n_classes], softmax of the logits, sums to 1 */
   const float *logits;        /* [n_classes] */
   double gmacs;               /* 1e9 multiply-adds spent on this image */
   double compute_ratio;       /* gmacs / dense_gmacs of the model */
-  const guint8 *modules;      /* [2 * depth]: 1 where block 0's attention, its MLP, block 1's
-                                 attention and so on ran */
-  guint n_tokens;             /* that token merging left of the model's */
-  gint64 preprocess_ns;       /* time spent on pixels: this image's */
-  gint64 forward_ns;          /* time spent in the network: the call's, divided by its images */
+  const guint8 *modules;      /* [2 * depth]: 1 for each module that ran: attention of block 0,
+                                 MLP of block 0, attention of block 1 … */
+  guint n_tokens;             /* tokens that remain after merging */
+  gint64 preprocess_ns;       /* time for the pixels of this image */
+  gint64 forward_ns;          /* time in the network: that of the call, divided by its images */
   gpointer reserved[4];
 } VitgateResult;
 
-/* Plans and allocates all that classifying needs, and starts threads - 1 threads.
- * @model: (transfer none): the session holds a reference of its own
- * @options: (nullable): NULL takes every default
+/* Makes a session: allocates all memory that classification needs, and starts threads - 1 threads.
+ * @model: (transfer none): the session holds its own reference
+ * @options: (nullable): NULL: all defaults
  * Returns: (transfer full): the session, or NULL with @error set to VITGATE_ERROR_ARGUMENT or
  * _MEMORY. Since: 0.1 */
 VITGATE_API VitgateSession *
 vitgate_session_new(VitgateModel *model, const VitgateSessionOptions *options, GError **error);
 
-/* Turns the dial: the mean compute ratio (multiply-adds over those of the dense teacher) wanted of
- * the images to come. A ratio beyond min_compute or max_compute is taken for the nearer of them;
- * without a call it is the model's default_compute. Since: 0.1 */
+/* Sets the dial: the mean compute ratio (multiply-adds over those of the dense teacher) to aim for
+ * in later calls. It is clamped to the model's range, min_compute to max_compute. A new session has
+ * the model's default_compute. Since: 0.1 */
 VITGATE_API void vitgate_session_set_compute(VitgateSession *session, double compute);
 
-/* Stops the threads, frees the session and sets *@session to NULL; *@session may be NULL.
+/* Stops the threads, frees the session and sets *@session to NULL. *@session may be NULL.
  * Since: 0.1 */
 VITGATE_API void vitgate_session_free(VitgateSession **session);
 
-/* Classifies @n_images images, 1 to max_batch. Each is resized (antialiased) to the model's
- * resize on its shorter side, cropped at its centre to image_size and normalised; an image of
- * exactly image_size x image_size is taken as it is. Where an image names a part of itself, that
- * part, stretched to a square, fills the network's input, and resampling reads across its edges.
- * Allocates only when an image's format or size differs from the one before it.
+/* Classifies @n_images images, from 1 to max_batch. Each is resized (antialiased) so that its
+ * shorter side is the model's resize, cropped at its centre to image_size, and normalised. An image
+ * of exactly image_size x image_size is not resized. If an image has a part, that part is stretched
+ * to a square that fills the network's input; resampling reads beyond the edges of the part. The
+ * call allocates memory only if the format or size of an image differs from the image before.
  * Returns: (transfer none): [n_images] results, or NULL with @error set to VITGATE_ERROR_IMAGE,
- * _ARGUMENT or _MEMORY; the session stays usable. Since: 0.1 */
+ * _ARGUMENT or _MEMORY; the session remains usable. Since: 0.1 */
 VITGATE_API const VitgateResult *vitgate_session_classify(VitgateSession *session,
                                                           const VitgateImage *images,
                                                           guint n_images, GError **error);
 
-/* The first half of vitgate_session_classify(): pixels to the network's input.
+/* Converts an image to the input of the network: the first half of vitgate_session_classify().
  * @tensor: (out caller-allocates): [3][image_size][image_size], red, green, blue, normalised
  * Returns: FALSE with @error set to VITGATE_ERROR_IMAGE or _MEMORY. Since: 0.1 */
 VITGATE_API gboolean vitgate_session_preprocess(VitgateSession *session, const VitgateImage *image,
                                                 float *tensor, GError **error);
 
-/* The second half: @tensors is [n_images][3][image_size][image_size].
- * Returns: as vitgate_session_classify(). Since: 0.1 */
+/* Classifies preprocessed images: the second half of vitgate_session_classify().
+ * @tensors: [n_images][3][image_size][image_size]
+ * Returns: (transfer none): as vitgate_session_classify(). Since: 0.1 */
 VITGATE_API const VitgateResult *vitgate_session_forward(VitgateSession *session,
                                                          const float *tensors, guint n_images,
                                                          GError **error);
 
-/* The classes with the highest probabilities, best first; equal ones by index.
- * @threshold: classes with a lower probability are left out
+/* Finds the classes with the highest probabilities, best first, equal ones by index.
+ * @threshold: minimum probability of a class
  * @indices: (out caller-allocates): [k]
  * @scores: (out caller-allocates) (nullable): [k] their probabilities
- * Returns: how many were written, 0 to @k. Since: 0.1 */
+ * Returns: the number of classes found, from 0 to @k. Since: 0.1 */
 VITGATE_API guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold,
                                        guint *indices, float *scores);
 
 /* ---- Scenes ------------------------------------------------------------------------------- */
 
-/* Tells how much the picture has changed since the last inferred one, as the network sees it. Its
- * input is cut into 16 x 16 cells. What counts is the mean of each cell and colour: it hardly knows
- * of a sensor's noise. The change is that of the cell that changed most, so that a small object is
- * seen. As the comparison is always with the picture last inferred, slow drift adds up until it is
- * seen. */
+/* Measures how much the picture has changed since the last inferred one. The input of the network
+ * is divided into 16 x 16 cells. The measure is the mean of each cell and colour, on which sensor
+ * noise has little effect. The change is that of the cell that changed most, so that a small object
+ * counts. The comparison is always with the picture last inferred, so slow drift adds up until it
+ * counts. */
 typedef struct _VitgateScene VitgateScene;
 
-/* @info: (transfer none): of the model whose input is to be looked at; it need not outlive the call
- * Returns: (transfer full): a scene that has no picture to compare with. Since: 0.1 */
+/* Makes a scene without a picture to compare with.
+ * @info: (transfer none): of the model whose input is measured; not needed after the call
+ * Returns: (transfer full): the scene. Since: 0.1 */
 VITGATE_API VitgateScene *vitgate_scene_new(const VitgateModelInfo *info);
 
-/* Frees the scene and sets *@scene to NULL; *@scene may be NULL. Since: 0.1 */
+/* Frees the scene and sets *@scene to NULL. *@scene may be NULL. Since: 0.1 */
 VITGATE_API void vitgate_scene_free(VitgateScene **scene);
 
-/* Looks at a picture, which takes about 0.1 ms for 224 x 224 pixels.
- * @tensor: [3][image_size][image_size], as vitgate_session_preprocess() gives it
- * Returns: the largest change of a cell's mean against the last inferred picture, as a share of
- * full scale; 1 where there is none to compare with. Since: 0.1 */
+/* Measures a picture. This takes about 0.1 ms for 224 x 224 pixels.
+ * @tensor: [3][image_size][image_size], from vitgate_session_preprocess()
+ * Returns: the largest change of a cell's mean since the last inferred picture, as a share of full
+ * scale; 1 if there is no picture to compare with. Since: 0.1 */
 VITGATE_API double vitgate_scene_look(VitgateScene *scene, const float *tensor);
 
-/* The picture last looked at is being inferred: the next ones are compared with it. Since: 0.1 */
+/* Marks the last measured picture as inferred: later ones are compared with it. Since: 0.1 */
 VITGATE_API void vitgate_scene_keep(VitgateScene *scene);
 
-/* The next picture counts as changed. Since: 0.1 */
+/* Makes the next picture count as changed. Since: 0.1 */
 VITGATE_API void vitgate_scene_forget(VitgateScene *scene);
 
 static inline void vitgate__model_cleanup(VitgateModel *model)

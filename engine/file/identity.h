@@ -1,5 +1,5 @@
-/* The files that a model was read from: whether a path still leads to the same ones is known
- * without reading them again. */
+/* The files that a model was read from. They show whether a path still leads to the same content,
+ * without reading it again. */
 #pragma once
 
 #include "file/stamp.h"
@@ -9,21 +9,22 @@ typedef struct _Identity Identity;
 /* Returns: (transfer full): an identity without files */
 Identity *vitgate__identity_new(void);
 
-/* Nulls *@identity, which may be NULL. */
+/* Frees *@identity and sets it to NULL. *@identity may be NULL. */
 void vitgate__identity_free(Identity **identity);
 
-/* Returns: the stamp of the file at @path; zeros if there is none. Take it before you read the
- * file: a file that is replaced in between is then read again, instead of being taken for the old
- * one. */
+/* Take the stamp before you read the file. If the file is replaced in between, it is then read
+ * again and not mistaken for the old one. Returns: the stamp of the file at @path; zeros if there
+ * is none */
 FileStamp vitgate__stamp_of_path(const char *path);
 
-/* Adds a file that was read, or that was looked for and is absent. The first one is the one that
- * was asked for; the others are in its folder. */
+/* Adds a file that was read, or looked for but absent. The first is the one that was asked for; the
+ * others are in its folder. */
 void vitgate__identity_add(Identity *identity, const char *path, FileStamp stamp);
 
 /* @stamp: of @path
- * Returns: whether opening @path would read these very files */
+ * Returns: whether opening @path would read the same files with the same content */
 gboolean vitgate__identity_matches(const Identity *identity, const char *path, FileStamp stamp);
 
-/* The same of all files but the first one, @path: whether what is beside it was replaced. */
+/* Returns: the same for all files except the first, @path: FALSE if a file beside it was replaced
+ */
 gboolean vitgate__identity_matches_folder(const Identity *identity, const char *path);

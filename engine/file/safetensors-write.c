@@ -1,9 +1,10 @@
+#include "file/safetensors-write.h"
+
 #include <gio/gio.h>
 #include <json-glib/json-glib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "file/safetensors.h"
 
 static void add_entry(JsonBuilder *builder, const Tensor *tensor, gsize offset)
 {

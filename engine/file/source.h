@@ -1,4 +1,4 @@
-/* Weights to make a model of, as their authors published them. */
+/* Weights as their authors published them, with the files beside them. */
 #pragma once
 
 #include "file/config.h"
@@ -9,31 +9,31 @@ typedef struct {
   Safetensors *file; /* under timm's names */
   Dialect dialect;
   gboolean no_class_position; /* the published positions leave out the class token */
-  Config config;              /* of what stands beside them; empty for a file that vitgate wrote */
+  Config config;              /* files beside the weights; empty for a file that vitgate wrote */
 } Source;
 
-/* The weights in a folder as it is downloaded from a hub.
- * Returns: (transfer full): their path, or @path where it is no folder; or NULL with
+/* Finds the weights in a folder as downloaded from a hub.
+ * Returns: (transfer full): their path; @path if it is not a folder; or NULL with
  * VITGATE_ERROR_NOT_FOUND */
 char *vitgate__source_find(const char *path, GError **error);
 
-/* Opens a model file, an index of shards, or weights under any names that names.h knows.
+/* Opens a model file, an index of shards, or weights under any of the names in names.h.
  * Returns: (transfer full): or NULL with VITGATE_ERROR_NOT_FOUND, _IO, _FORMAT, _UNSUPPORTED,
  * _TENSOR, _METADATA or _MEMORY */
 Source *vitgate__source_open(const char *path, GError **error);
 
-/* Returns: (transfer full): all files that were read, and those that were looked for */
+/* Returns: (transfer full): all files that were read, and those that were looked for but absent */
 Identity *vitgate__source_identify(const Source *source);
 
-/* Checks that no file was written to or replaced, so that what was read belongs together.
+/* Checks that no file was written to or replaced since, so that their contents belong together.
  * Returns: FALSE with VITGATE_ERROR_IO */
 gboolean vitgate__source_check_unchanged(const Source *source, GError **error);
 
-/* Nulls *@source, which may be NULL. */
+/* Closes *@source and sets it to NULL. *@source may be NULL. */
 void vitgate__source_close(Source **source);
 
-/* vitgate__describe() with what is known besides.
- * @heads: heads per block, for weights that do not tell; 0: not known */
+/* Calls vitgate__describe() with what the other files say.
+ * @heads: heads per block, for weights that do not say; 0: unknown */
 Description *vitgate__source_describe(const Source *source, guint heads, GError **error);
 
 static inline void vitgate__source_cleanup(Source *source)

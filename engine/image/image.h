@@ -1,4 +1,4 @@
-/* From a frame's bytes to the network's input: resize, crop, colours and normalisation. */
+/* Converts a frame to the input of the network: resize, crop, colour conversion, normalisation. */
 #pragma once
 
 #include "base/team.h"
@@ -6,35 +6,36 @@
 
 typedef struct _ImageConverter ImageConverter;
 
-/* @size: pixels of a side of the network's input
- * Returns: (transfer full): a converter that follows @preprocessing, which must outlive it */
+/* @size: side of the network's input in pixels
+ * @preprocessing: must outlive the converter
+ * Returns: (transfer full): the converter */
 ImageConverter *vitgate__image_converter_new(guint size, const Preprocessing *preprocessing);
 
 void vitgate__image_converter_free(ImageConverter **converter);
 
-/* Lets the members of @team, which must outlive @converter, share each image from now on. What is
- * converted is then run on them next: they stay awake for it. */
+/* Makes the members of @team share each image from now on. @team must outlive @converter. The
+ * members stay awake after an image, since they usually run the network on it next. */
 void vitgate__image_converter_set_team(ImageConverter *converter, Team *team);
 
-/* @tensor: (out caller-allocates): [3][size][size]
+/* Converts an image.
+ * @tensor: (out caller-allocates): [3][size][size]
  * Returns: FALSE with VITGATE_ERROR_IMAGE or _MEMORY */
 gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const VitgateImage *image,
                                 GError **error);
 
-/* What to take of an image in place of the centre crop, and what to change on the way: training
- * shows a photograph differently each time. */
+/* A part of an image to use instead of the centre crop, and changes to it, for training: each time,
+ * a photograph looks different. */
 typedef struct {
-  double x, y, width, height; /* the part, in pixels of the image and not necessarily whole ones,
-                                 that fills the network's input; resampling reads across its edges
-                                 where the image goes on */
-  gboolean mirrored;          /* left and right change places */
-  double matrix[3][3];        /* R'G'B' of 0 to 255 become matrix * R'G'B' + offset, */
-  double offset[3];           /* kept within 0 to 255 */
+  double x, y, width,
+      height;          /* the part that fills the network's input, in pixels or fractions of
+                          them; resampling reads beyond its edges, up to those of the image */
+  gboolean mirrored;   /* left and right are swapped */
+  double matrix[3][3]; /* R'G'B' from 0 to 255 become matrix * R'G'B' + offset, */
+  double offset[3];    /* clamped to 0 to 255 */
 } ImageView;
 
-/* The same for @view of @image.
- * Returns: FALSE with VITGATE_ERROR_IMAGE, also for a part that is not within the image, or
- * _MEMORY */
+/* Converts @view of an image.
+ * Returns: FALSE with VITGATE_ERROR_IMAGE, also if the part is not within the image, or _MEMORY */
 gboolean vitgate__image_convert_view(ImageConverter *converter, float *tensor,
                                      const VitgateImage *image, const ImageView *view,
                                      GError **error);

@@ -1,6 +1,6 @@
-/* The functions that do the arithmetic, one table per instruction set. kernels-float32.c and
- * kernels-image.c are compiled once for each set; kernels.c picks the best that CPU and system
- * can run. Sizes are in elements; arrays need no alignment beyond their type's. */
+/* The arithmetic, as one table of functions for each instruction set. kernels-float32.c and
+ * kernels-image.c are compiled once for each set; kernels.c chooses the best set that the CPU and
+ * the system support. Sizes are in elements. Arrays need only the alignment of their type. */
 #pragma once
 
 #include <glib.h>
@@ -15,8 +15,9 @@ typedef struct {
   void (*gemm)(float *out, gsize out_stride, const float *a, gsize a_stride, const float *b,
                const float *bias, gboolean accumulate, guint m, guint n, guint k);
 
-  /* Panels of two vectors' columns (one, for a last panel that fills no more), each [k][columns]
-   * with zeros beyond n: vitgate__packed_size(n, k) floats. From b[k][n] and from b[n][k]. */
+  /* Pack b[k][n], or b[n][k], into panels [k][columns], with zeros beyond n. A panel has as many
+   * columns as two vectors, the last one as many as one vector if that is enough. The result has
+   * vitgate__packed_size(n, k) floats. */
   void (*pack)(float *packed, const float *b, gsize b_stride, guint n, guint k);
   void (*pack_transposed)(float *packed, const float *b, gsize b_stride, guint n, guint k);
 
@@ -24,26 +25,26 @@ typedef struct {
   void (*layer_norm)(float *out, const float *x, const float *scale, const float *shift, float eps,
                      guint m, guint n);
 
-  /* x[n] = x * Phi(x), Phi the normal distribution; Phi's largest error is 2.5e-7 */
+  /* x[n] = x * Phi(x), with Phi the normal distribution; the error of Phi is at most 2.5e-7 */
   void (*gelu)(float *x, gsize n);
 
-  /* x[n] = exp(factor * x) / sum; relative error of exp below 2e-7 */
+  /* x[n] = exp(factor * x) / sum; the relative error of exp is below 2e-7 */
   void (*softmax)(float *x, float factor, guint n);
 
-  /* x[m][n_features] = factor * exp(x - |v|^2 / 2), of v[m][n]; exp's argument is kept within
-   * -87 … 87, its relative error below 2e-7 */
+  /* x[m][n_features] = factor * exp(x - |v|^2 / 2) for v[m][n]; the argument of exp is clamped to
+   * -87 … 87, its relative error is below 2e-7 */
   void (*positive_features)(float *x, const float *v, gsize v_stride, float factor, guint m,
                             guint n_features, guint n);
 
-  /* Returns: the first place of the largest of x[n], n from 1 to 2^24; some place where one is NaN
-   */
+  /* Returns: the index of the largest of x[n], the first of equals; any index if one is NaN. n is
+   * from 1 to 2^24 */
   guint (*find_largest)(const float *x, guint n);
 
-  /* out[n] = the sum of x[parts][n] over parts, divided by its length; zeros where that is below
+  /* out[n] = the sum of x[parts][n] over parts, divided by its length; zeros if the length is below
    * 1e-6 */
   void (*unit_sum)(float *out, const float *x, guint parts, guint n);
 
-  /* out[n] = the sum over rows of weights[row] * x[row][n]; weights: NULL: all 1, or [m] */
+  /* out[n] = the sum over rows of weights[row] * x[row][n]; weights: [m], or NULL: all 1 */
   void (*add_rows)(float *out, const float *x, gsize x_stride, const float *weights, guint m,
                    guint n);
 
@@ -51,12 +52,11 @@ typedef struct {
   void (*multiply_vector)(float *out, const float *a, const float *x, const float *bias, guint m,
                           guint n);
 
-  /* Sixteen rows of bytes, side by side: out[n][IMAGE_LINES] = in[row][n] as floats; rows beyond
-   * n_rows are zero */
+  /* out[n][IMAGE_LINES] = in[row][n] as floats; rows from n_rows on are zero */
   void (*interleave_rows)(float *out, const guint8 *in, gsize in_stride, guint n_rows, guint n);
 
   /* out[row][n] = sum over t of weights[x][t] * in[(starts[x] + t) * step][row], t below taps,
-   * rounded to 0 … 255; in: as interleave_rows() wrote it */
+   * rounded to 0 … 255; in: from interleave_rows() */
   void (*resample_columns)(guint8 *out, gsize out_stride, const float *in, gsize step,
                            const guint *starts, const float *weights, guint taps, guint n_rows,
                            guint n);
@@ -65,23 +65,23 @@ typedef struct {
   void (*resample_rows)(float *out, const guint8 *in, gsize in_stride, const float *weights,
                         guint taps, guint n);
 
-  /* out[c][n] = scale[c] * (offset[c] + sum over j of matrix[c][j] * in[j][n]) + shift[c], the
-   * bracket kept within 0 … 255; c and j below 3 */
+  /* out[c][n] = scale[c] * (offset[c] + sum over j of matrix[c][j] * in[j][n]) + shift[c], with
+   * the parenthesis clamped to 0 … 255; c and j below 3 */
   void (*convert_colors)(float *const out[3], const float *const in[3], const float matrix[3][3],
                          const float offset[3], const float scale[3], const float shift[3],
                          guint n);
 } Kernels;
 
-/* Rows of an image that are resampled together. */
+/* Number of image rows that are resampled together. */
 #define IMAGE_LINES 16
 
-/* Returns: the table for this machine; the same one in every call */
+/* Returns: the table for this machine, always the same */
 const Kernels *vitgate__kernels(void);
 
-/* Every table that this machine can run, best first, NULL terminated: for tests. */
+/* Returns: all tables that this machine can run, best first, NULL terminated: for tests */
 const Kernels *const *vitgate__kernels_all(void);
 
-/* Floats that a packed [k][n] matrix takes, whatever the table: a multiple of 16 columns. */
+/* Returns: the number of floats of a packed [k][n] matrix, in any table: n is rounded up to 16 */
 static inline gsize vitgate__packed_size(guint n, guint k)
 {
   return (gsize)(n + 15) / 16 * 16 * k;

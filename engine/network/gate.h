@@ -1,6 +1,6 @@
-/* A gate decides from an image's tokens whether a module runs on them: LayerNorm of [class token ‖
- * mean of patch tokens], Linear, GELU, Linear to a logit; bounded, so that it had a gradient
- * everywhere in training. */
+/* A module gate: decides from an image's tokens whether a module runs on them. LayerNorm of [class
+ * token ‖ mean of patch tokens], Linear, GELU, Linear to a logit, which is bounded so that it has a
+ * gradient everywhere in training. */
 #pragma once
 
 #include "file/description.h"
@@ -14,6 +14,6 @@ typedef struct {
   float *fc2_weight, *fc2_bias;   /* [GATE_HIDDEN], [1] */
 } Gate;
 
-/* @work: [4 * dim], which begins with the class token and the mean of the patch tokens
+/* @work: [4 * dim]; starts with the class token and the mean of the patch tokens; overwritten
  * Returns: the logit */
 float vitgate__gate_logit(const Gate *gate, float *work, guint dim, float eps);

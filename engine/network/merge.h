@@ -10,21 +10,22 @@ typedef struct _MergeScratch MergeScratch;
 MergeScratch *vitgate__merge_scratch_new(guint max_tokens, guint width);
 void vitgate__merge_scratch_free(MergeScratch **scratch);
 
-/* Patch tokens are split into those at even and at odd places. Every even one goes into the odd
- * one whose key has the highest cosine with its own, the first of equals, if that exceeds
- * @threshold. What remains keeps its order; the first @n_prefix tokens take no part.
- * @into: (out caller-allocates): [n_tokens] the new place of each token
- * @keys: [n_tokens][width] at @key_stride, for each token the sum of its heads' keys: heads of
- *        @width values lie one behind the other
- * Returns: how many tokens remain */
+/* Finds the tokens to merge. Each patch token at an even position merges into the token at an odd
+ * position whose key has the highest cosine with its own (the first of equals), if that cosine
+ * exceeds
+ * @threshold. The remaining tokens keep their order. The first @n_prefix tokens never merge.
+ * @into: (out caller-allocates): [n_tokens] the new position of each token
+ * @keys: [n_tokens][n_heads][width] at @key_stride; a token's key is the sum over its heads
+ * Returns: the number of remaining tokens */
 guint vitgate__merge_match(MergeScratch *scratch, guint *into, const float *keys, gsize key_stride,
                            guint n_heads, guint width, guint n_tokens, guint n_prefix,
                            float threshold);
 
-/* In place: tokens[into[i]] = mean of all tokens[i], weighted by size, which becomes their sum.
- * @tokens: [n_tokens][dim]; @size: [n_tokens] patches that a token stands for */
+/* Merges tokens in place: tokens[into[i]] = mean of all such tokens[i], weighted by size. Their
+ * sizes are added up.
+ * @tokens: [n_tokens][dim]; @size: [n_tokens] number of patches that each stands for */
 void vitgate__merge_apply(MergeScratch *scratch, float *tokens, float *size, const guint *into,
                           guint n_tokens, guint n_prefix, guint dim);
 
-/* Multiply-adds of matching, in 1e9. */
+/* Returns: the multiply-adds of vitgate__merge_match(), in 1e9 */
 double vitgate__merge_gmacs(guint n_patch_tokens, guint width);

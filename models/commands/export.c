@@ -3,6 +3,7 @@
 
 #include "commands/command.h"
 #include "file/architecture.h"
+#include "file/safetensors-write.h"
 #include "file/source.h"
 #include "file/tensor-specs.h"
 #include "file/weights.h"

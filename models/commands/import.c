@@ -6,6 +6,7 @@
 #include "file/architecture.h"
 #include "file/description-json.h"
 #include "file/description.h"
+#include "file/safetensors-write.h"
 #include "file/source.h"
 #include "file/tensor-specs.h"
 #include "file/weights.h"

@@ -4,6 +4,7 @@
 #include "file/tensor-specs.h"
 #include "network/families/families.h"
 
+#include "file/safetensors-write.h"
 #include "fixture.h"
 
 struct _ModelFile {

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "file/safetensors-write.h"
 #include "fixture.h"
 #include "model-file.h"
 

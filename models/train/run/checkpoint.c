@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "file/description-json.h"
 #include "file/json.h"
+#include "file/safetensors-write.h"
 
 /* Beside the network's own tensors, whose names are timm's, stand those of the optimizer. */
 static const char *const kinds[] = { "values", "m", "v", "average" };

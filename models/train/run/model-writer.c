@@ -1,6 +1,7 @@
 #include "train/run/model-writer.h"
 
 #include "file/description-json.h"
+#include "file/safetensors-write.h"
 #include "write/encoded-tensors.h"
 
 void network_round(Network *network, VitgatePrecision precision)

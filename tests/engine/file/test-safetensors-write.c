@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "file/safetensors-write.h"
 #include "fixture.h"
 
 static const float floats[] = { 0.5f, -1.25f, 3e38f, 0, 1, 2 };

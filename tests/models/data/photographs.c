@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "file/description.h"
+#include "file/safetensors-write.h"
 #include "fixtures.h"
 #include "network/families/families.h"
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "file/description-json.h"
+#include "file/safetensors-write.h"
 #include "fixtures.h"
 #include "network/families/families.h"
 #include "passes.h"
