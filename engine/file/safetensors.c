@@ -1,12 +1,11 @@
 #include "file/safetensors.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/regular-file.h"
 #include "file/json.h"
 #include "file/other-formats.h"
 
@@ -186,21 +185,20 @@ static gboolean read_tensors(Safetensors *file, guint64 data, guint64 data_size,
 
 static gboolean open_file(Safetensors *file, GError **error)
 {
-  /* Opening a pipe would wait for a writer. */
-  file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   struct stat status;
-  if (file->fd < 0 || fstat(file->fd, &status)) {
-    const gboolean absent = errno == ENOENT;
+  file->fd = vitgate__regular_file_open(file->path, &status);
+  if (file->fd >= 0) {
+    file->stamp = vitgate__stamp_of(&status);
+    return TRUE;
+  }
+  const gboolean absent = errno == ENOENT;
+  if (errno == EISDIR || errno == ENOTSUP)
+    vitgate__set_error(error, VITGATE_ERROR_IO, "%s: is %s, expected a safetensors file",
+                       file->path, errno == EISDIR ? "a directory" : "not a regular file");
+  else
     vitgate__set_error(error, absent ? VITGATE_ERROR_NOT_FOUND : VITGATE_ERROR_IO,
                        absent ? "%s: no such file" : "%s: cannot be read: %s", file->path,
                        g_strerror(errno));
-    return FALSE;
-  }
-  file->stamp = vitgate__stamp_of(&status);
-  if (S_ISREG(status.st_mode))
-    return TRUE;
-  vitgate__set_error(error, VITGATE_ERROR_IO, "%s: is %s, expected a safetensors file", file->path,
-                     S_ISDIR(status.st_mode) ? "a directory" : "not a regular file");
   return FALSE;
 }
 
