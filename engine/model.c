@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "file/architecture.h"
 #include "file/source.h"
+#include "network/address-space.h"
 #include "network/precision.h"
 
 struct _VitgateModel {
@@ -88,7 +89,6 @@ static void describe(VitgateModel *model)
     .resize = d->preprocessing.resize,
     .bicubic = d->preprocessing.bicubic,
   };
-  memcpy(model->info.precision_agreement, d->agreement, sizeof d->agreement);
   memcpy(model->info.mean, d->preprocessing.mean, sizeof model->info.mean);
   memcpy(model->info.std, d->preprocessing.std, sizeof model->info.std);
 }
@@ -96,6 +96,17 @@ static void describe(VitgateModel *model)
 static VitgatePrecision precision_of(const Description *d, VitgatePrecision asked)
 {
   return asked == VITGATE_PRECISION_AUTO ? vitgate__precision_choose(d) : asked;
+}
+
+static gboolean check_size(const Description *d, const char *path, GError **error)
+{
+  if (vitgate__addressable(d, G_MAXSIZE))
+    return TRUE;
+  vitgate__set_error(
+      error, VITGATE_ERROR_MEMORY,
+      "%s: a network of %u tokens of %u is larger than what this machine can address", path,
+      vitgate__description_n_tokens(d), d->dim);
+  return FALSE;
 }
 
 static VitgateModel *load(const char *path, VitgatePrecision precision, GError **error)
@@ -106,9 +117,12 @@ static VitgateModel *load(const char *path, VitgatePrecision precision, GError *
   VitgateModel *model = g_new0(VitgateModel, 1);
   atomic_init(&model->references, 1);
   model->description = vitgate__source_describe(source, 0, error);
-  if (model->description)
-    model->vit = vitgate__vit_load(model->description, source->file,
-                                   precision_of(model->description, precision), error);
+  if (model->description) {
+    precision = precision_of(model->description, precision);
+    if (check_size(model->description, path, error) &&
+        vitgate__precision_check_tokens(precision, model->description, path, error))
+      model->vit = vitgate__vit_load(model->description, source->file, precision, error);
+  }
   if (!model->vit || !vitgate__source_check_unchanged(source, error)) {
     free_model(model);
     return NULL;
@@ -225,6 +239,12 @@ void vitgate_model_unref(VitgateModel **model)
 const VitgateModelInfo *vitgate_model_get_info(const VitgateModel *model)
 {
   return &model->info;
+}
+
+double vitgate_model_get_precision_agreement(const VitgateModel *model, VitgatePrecision precision)
+{
+  const double *agreement = model->description->agreement;
+  return (guint)precision < VITGATE_N_PRECISIONS ? agreement[precision] : 0;
 }
 
 const Vit *vitgate__model_get_vit(const VitgateModel *model)

@@ -28,6 +28,18 @@ static gboolean check_option(const char *name, guint value, guint most, GError *
   return FALSE;
 }
 
+/* A field that this version does not know is not ignored. */
+static gboolean check_reserved(const VitgateSessionOptions *options, GError **error)
+{
+  for (guint i = 0; i < G_N_ELEMENTS(options->reserved); i++)
+    if (options->reserved[i]) {
+      vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
+                         "reserved field %u of the session's options is set, expected zero", i);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 void vitgate_session_set_compute(VitgateSession *session, double compute)
 {
   vitgate__dial_set(&session->dial, vitgate__model_get_description(session->model), compute);
@@ -55,7 +67,8 @@ VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOpt
   if (!check_option("threads", o->threads, VITGATE_MAX_THREADS, error) ||
       !check_option("max_batch", o->max_batch, VITGATE_MAX_BATCH, error) ||
       !check_option("granularity", o->granularity, VITGATE_GRANULARITY_BATCH, error) ||
-      !check_option("group_size", o->group_size, VITGATE_MAX_BATCH, error))
+      !check_option("group_size", o->group_size, VITGATE_MAX_BATCH, error) ||
+      !check_reserved(o, error))
     return NULL;
   const guint threads = MAX(o->threads, 1), batch = MAX(o->max_batch, 1);
   const gsize image = (gsize)3 * d->image_size * d->image_size;
@@ -68,9 +81,10 @@ VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOpt
   session->team = vitgate__team_new(threads);
   session->work = vitgate__vit_work_new(vitgate__model_get_vit(model), threads, batch);
   session->converter = vitgate__image_converter_new(d->image_size, &d->preprocessing);
-  session->tensors = g_try_new0(float, batch *image);
-  session->logits = g_try_new0(float, (gsize)batch * d->n_classes);
-  session->probabilities = g_try_new0(float, (gsize)batch * d->n_classes);
+  /* These check that the product of their arguments does not wrap around. */
+  session->tensors = g_try_malloc0_n(batch, image * sizeof(float));
+  session->logits = g_try_malloc0_n(batch, d->n_classes * sizeof(float));
+  session->probabilities = g_try_malloc0_n(batch, d->n_classes * sizeof(float));
   session->results = g_new0(VitgateResult, batch);
   if (!session->team || !session->work || !session->tensors || !session->logits ||
       !session->probabilities) {

@@ -6,6 +6,13 @@
  * Nothing here prints, exits or aborts on what a file or an image holds: failures come back as a
  * GError of the domain VITGATE_ERROR.
  *
+ * Compatibility. A program keeps working with newer versions of the library without being compiled
+ * again, as long as the soname is the same. Structures have reserved fields for what is to come:
+ * set them to zero, as an initialiser with named fields does; a call that finds another value fails
+ * with VITGATE_ERROR_ARGUMENT or _IMAGE. In a new field zero means what it meant before there was
+ * the field. Enumerations grow at their ends; VITGATE_N_PRECISIONS and VITGATE_PIXELS_N_FORMATS
+ * count what this header knows, so expect larger values from a newer library.
+ *
  * A complete example, for one RGB image already in memory:
  *
  *   g_autoptr(GError) error = NULL;
@@ -16,10 +23,12 @@
  *   const VitgateResult *result = session ? vitgate_session_classify(session, &image, 1, &error)
  *                                         : NULL;
  *   guint best;
- *   if (result && vitgate_result_top_k(result, 1, 0.0f, &best, NULL))
+ *   if (!result)
+ *     g_printerr("%s\n", error->message);
+ *   else if (vitgate_result_top_k(result, 1, 0.5f, &best, NULL))
  *     g_print("%s\n", vitgate_model_get_info(model)->labels[best]);
  *   else
- *     g_printerr("%s\n", error->message);
+ *     g_print("no class is likely\n");
  */
 #pragma once
 
@@ -65,7 +74,8 @@ typedef enum {
                              tells nothing */
   VITGATE_PRECISION_FLOAT32,
   VITGATE_PRECISION_BF16, /* bfloat16: of CPUs with AVX-512 BF16 or AMX */
-  VITGATE_PRECISION_INT8, /* weights rounded to 8 bits by output channel, activations by token */
+  VITGATE_PRECISION_INT8, /* weights rounded to 8 bits by output channel, activations by token;
+                             layers of more than 32768 inputs stay float32 */
 } VitgatePrecision;
 #define VITGATE_N_PRECISIONS 4
 
@@ -80,6 +90,7 @@ typedef struct {
   guint64 attention_parameters, mlp_parameters;
   double attention_gmacs, mlp_gmacs; /* for one image when the module runs and no token merged;
                                         from the last attention on for the class token alone */
+  gpointer reserved[4];
 } VitgateBlockInfo;
 
 /* What a model is. All of it belongs to the model and lives as long as the model does. */
@@ -104,11 +115,10 @@ typedef struct {
   double default_compute;          /* the dial: mean compute ratio that a session starts with */
   double min_compute, max_compute; /* the ratios that it reaches; equal: there is no dial */
   VitgatePrecision precision;      /* of the products, never AUTO */
-  double precision_agreement[VITGATE_N_PRECISIONS]; /* share of photographs with the teacher's
-                                                       class, by products of each; 0: not known */
-  guint resize;          /* pixels of the shorter side before the centre crop */
-  gboolean bicubic;      /* else bilinear; both antialiased */
-  float mean[3], std[3]; /* red, green, blue; of values from 0 to 1 */
+  guint resize;                    /* pixels of the shorter side before the centre crop */
+  gboolean bicubic;                /* else bilinear; both antialiased */
+  float mean[3], std[3];           /* red, green, blue; of values from 0 to 1 */
+  gpointer reserved[8];
 } VitgateModelInfo;
 
 /* Opens a model file (safetensors; engine/FORMAT.md tells what is in one). A file is loaded
@@ -151,6 +161,12 @@ VITGATE_API void vitgate_model_unref(VitgateModel **model);
 
 /* Returns: (transfer none): what @model is. Since: 0.1 */
 VITGATE_API const VitgateModelInfo *vitgate_model_get_info(const VitgateModel *model);
+
+/* Returns: the share of photographs with the teacher's class, from 0 to 1, by products of
+ * @precision, as the model file records it; 0 if it does not, and for a precision unknown here.
+ * Since: 0.1 */
+VITGATE_API double vitgate_model_get_precision_agreement(const VitgateModel *model,
+                                                         VitgatePrecision precision);
 
 /* Reads class labels from a text file in UTF-8, one class a line, in the order of the classes:
  * "label" or "id<TAB>label". Empty lines at the end are ignored.
@@ -210,6 +226,7 @@ typedef struct {
   const guint8 *planes[3];       /* in the order of the format */
   gsize strides[3];              /* bytes from one row to the next */
   VitgateRectangle part;         /* to look at; empty: the centre crop of the whole */
+  gpointer reserved[4];          /* zeros */
 } VitgateImage;
 
 /* ---- Sessions ----------------------------------------------------------------------------- */
@@ -231,7 +248,8 @@ typedef struct {
                       VITGATE_MAX_THREADS. They sleep between calls. */
   guint max_batch; /* most images in one call; default 1, at most VITGATE_MAX_BATCH */
   VitgateGranularity granularity;
-  guint group_size; /* images of a group; default 1 */
+  guint group_size;     /* images of a group; default 1 */
+  gpointer reserved[8]; /* zeros */
 } VitgateSessionOptions;
 
 /* The outcome for one image. It belongs to the session and is valid until the session's next
@@ -247,6 +265,7 @@ typedef struct {
   guint n_tokens;             /* that token merging left of the model's */
   gint64 preprocess_ns;       /* time spent on pixels: this image's */
   gint64 forward_ns;          /* time spent in the network: the call's, divided by its images */
+  gpointer reserved[4];
 } VitgateResult;
 
 /* Plans and allocates all that classifying needs, and starts threads - 1 threads.
@@ -270,7 +289,7 @@ VITGATE_API void vitgate_session_free(VitgateSession **session);
  * resize on its shorter side, cropped at its centre to image_size and normalised; an image of
  * exactly image_size x image_size is taken as it is. Where an image names a part of itself, that
  * part, stretched to a square, fills the network's input, and resampling reads across its edges.
- * Allocates only when an image's format, size or part differs from the one before it.
+ * Allocates only when an image's format or size differs from the one before it.
  * Returns: (transfer none): [n_images] results, or NULL with @error set to VITGATE_ERROR_IMAGE,
  * _ARGUMENT or _MEMORY; the session stays usable. Since: 0.1 */
 VITGATE_API const VitgateResult *vitgate_session_classify(VitgateSession *session,

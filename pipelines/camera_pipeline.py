@@ -1,5 +1,5 @@
-"""What the pipelines on cameras here have in common: a source for a camera, a loop that plays, and
-words for what goes wrong."""
+"""Shared by the programs for cameras: a source for a camera, a loop that plays pipelines, and error
+messages."""
 
 import os
 import re
@@ -12,16 +12,16 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstPbutils", "1.0")
 from gi.repository import GLib, Gst, GstPbutils  # noqa: E402
 
-WAIT = 200  # ms that RTSP is held back, so that packets that come late find their place
+WAIT = 200  # ms of delay for RTSP, so that late packets can be put in order
 USER, PASSWORD = "VITGATE_CAMERA_USER", "VITGATE_CAMERA_PASSWORD"
 
 
 class CameraPipeline:
-    """A pipeline on one camera, an RTSP URL or a video device; ValueError for any other place.
+    """A pipeline on one camera: an RTSP URL or a video device. ValueError for anything else.
 
-    line: as for gst-launch-1.0, with {camera} for the source. RTSP goes by TCP, since a camera that
-    is gone is missed at once then; rtspu:// takes UDP. Its user and password may come from the
-    environment instead of the URL.
+    line: as for gst-launch-1.0, with {camera} for the source. RTSP uses TCP, so that a lost camera
+    is noticed at once; rtspu:// uses UDP. The user and password may come from the environment
+    instead of the URL.
     """
 
     def __init__(self, place, line):
@@ -29,8 +29,8 @@ class CameraPipeline:
         self.name = re.sub(r"//[^/]*@", "//", place)  # without a password
         self.over_rtsp = re.match(r"rtsp[stu]?://[^/]", place) is not None
         if not self.over_rtsp and not place.startswith("/dev/"):
-            raise ValueError(f"{self.name}: neither an RTSP URL (rtsp://HOST/…) nor a video device "
-                             "(/dev/video0 …)")
+            raise ValueError(f"{self.name}: expected an RTSP URL (rtsp://HOST/…) or a video device "
+                             "(/dev/video0)")
         source = "rtspsrc" if self.over_rtsp else "v4l2src"
         self.pipeline = Gst.parse_launch(line.replace("{camera}", f"{source} name=camera"))
         self.set_up(self.pipeline.get_by_name("camera"))
@@ -53,7 +53,7 @@ class CameraPipeline:
         camera.connect("select-stream", self.on_stream)
 
     def on_stream(self, camera, number, caps):
-        """Pictures only: nobody here listens."""
+        """Selects only video, since nothing here plays sound."""
         kind = caps.get_structure(0).get_string("media")
         self.kinds.append(kind)
         return kind == "video"
@@ -63,26 +63,26 @@ class CameraPipeline:
             self.missing.append(GstPbutils.missing_plugin_message_get_description(message))
 
     def describe(self, message):
-        """What an error message says, with the name of what is at fault."""
+        """Returns an error message's text, with the name of the camera or element at fault."""
         error, element = message.parse_error()[0], message.src
         while element.get_parent() not in (self.pipeline, None):
             element = element.get_parent()
         if not element.get_name().startswith(("camera", "decodebin")):
             return f"{element.get_name()}: {error.message}"
         if self.missing:
-            return f"{self.name}: GStreamer has no {', '.join(self.missing)} here"
+            return f"{self.name}: GStreamer has no {', '.join(self.missing)} on this machine"
         if self.kinds and "video" not in self.kinds:
-            return f"{self.name}: the camera has no video, only {', '.join(self.kinds)}"
+            return f"{self.name}: the camera sends no video, only {', '.join(self.kinds)}"
         if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_AUTHORIZED):
-            return (f"{self.name}: the camera refuses this user and password (in the URL, or "
-                    f"${USER} and ${PASSWORD})")
+            return (f"{self.name}: the camera refuses the user and password (set them in the URL, "
+                    f"or in ${USER} and ${PASSWORD})")
         if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.OPEN_READ_WRITE):
-            return f"{self.name}: cannot connect (is this its address, and is it on?)"
+            return f"{self.name}: cannot connect (is the address right, and is the camera on?)"
         return f"{self.name}: {error.message}"
 
 
 def say(line):
-    """Prints a line; once nobody reads any more, ends as by SIGTERM."""
+    """Prints a line. If standard output is closed, stops as on SIGTERM."""
     try:
         print(line, flush=True)
     except BrokenPipeError:
@@ -91,8 +91,8 @@ def say(line):
 
 
 def play(program, pipelines, at_end=lambda: None):
-    """Plays CameraPipelines until each has ended or failed, or SIGINT or SIGTERM comes; one that
-    fails leaves the others alone. at_end is called before they stop. Returns the exit status."""
+    """Plays CameraPipelines until each has ended or failed, or until SIGINT or SIGTERM. If one
+    fails, the others continue. at_end is called before they stop. Returns the exit status."""
     loop, playing, failures = GLib.MainLoop(), set(pipelines), []
 
     def end(pipeline, reason):
@@ -124,7 +124,7 @@ def play(program, pipelines, at_end=lambda: None):
 
 
 def run(program, main):
-    """Ends with main's exit status, or with one line that tells what it was given wrong."""
+    """Exits with main's exit status, or with one line that says which input was wrong."""
     try:
         sys.exit(main())
     except (GLib.Error, ValueError) as error:

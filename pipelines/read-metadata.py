@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Prints what VitgateMeta tells of each frame of a clip; all it takes is python3-gi.
+"""Prints the VitgateMeta of each frame of a clip. Needs only python3-gi.
 
 usage: read-metadata.py CLIP [MODEL]
 """
@@ -20,7 +20,7 @@ def read(pad, info):
     return Gst.PadProbeReturn.OK
 
 def main(clip, model=None):
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # ends quietly under "| head"
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly with "| head"
     Gst.init(None)
     pipeline = Gst.parse_launch(PIPELINE)
     pipeline.get_by_name("clip").props.location = clip

@@ -245,7 +245,7 @@ gboolean vitgate__config_apply(const Config *config, Description *d, GError **er
   if (config->network) {
     const JsonFields fields = network_fields(config, error);
     JsonFields timm = fields;
-    /* Early versions of timm have these fields at the top level, without an object of their own. */
+    /* Older files of timm have these fields at the top level, not in an object of their own. */
     if (vitgate__fields_has(&fields, "pretrained_cfg"))
       timm.object = vitgate__json_get_object(fields.object, "pretrained_cfg");
     if (!timm.object)

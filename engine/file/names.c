@@ -85,7 +85,8 @@ static gboolean is_mean(const char *prefix)
 }
 
 /* Makes @prefix, of the anchor @name, the prefix of all names, if it consists of wrappers and the
- * dialect has no better one. Frees @prefix. */
+ * dialect has no better one.
+ * @prefix: (transfer full) */
 static void consider(Dialect *dialect, const char *name, char *prefix, gboolean hugging_face,
                      gboolean deit)
 {

@@ -50,6 +50,8 @@ struct _ImageConverter {
   /* For images like the last one: */
   VitgateImage like; /* its format, size and chroma site; zero before the first */
   ImageView view;    /* what was taken of it; width 0: the centre crop */
+  gboolean planned;  /* the tables are for this view */
+  /* Memory is enough for any view of the whole image: views that move allocate nothing. */
   Resampler luma_x, luma_y, chroma_x, chroma_y;
   guint8 *narrow[3];  /* [rows of the component][size]: resampled along x */
   float *interleaved; /* [members][bytes of a row][IMAGE_LINES] */
@@ -81,6 +83,7 @@ static void forget_geometry(ImageConverter *converter)
   g_clear_pointer(&converter->interleaved, free);
   converter->like = (VitgateImage){ 0 };
   converter->view = (ImageView){ 0 };
+  converter->planned = FALSE;
 }
 
 void vitgate__image_converter_set_team(ImageConverter *converter, Team *team)
@@ -143,6 +146,12 @@ static gboolean check_image(const VitgateImage *image, GError **error)
     return FALSE;
   }
   const Format *format = &formats[image->format];
+  for (guint i = 0; i < G_N_ELEMENTS(image->reserved); i++)
+    if (image->reserved[i]) {
+      vitgate__set_error(error, VITGATE_ERROR_IMAGE,
+                         "reserved field %u of a %s image is set, expected zero", i, format->name);
+      return FALSE;
+    }
   if (!image->width || !image->height || image->width > MAX_SIDE || image->height > MAX_SIDE) {
     vitgate__set_error(error, VITGATE_ERROR_IMAGE,
                        "%s image of %ux%u pixels, expected sides from 1 to %d", format->name,
@@ -185,13 +194,13 @@ static double chroma_phase(guint sub, gboolean cosited)
   return sub && cosited ? 0.25 : 0.0;
 }
 
-static gboolean plan_resampling(ImageConverter *converter, const Format *format)
+/* Makes the tables for the converter's view. */
+static void plan_resampling(ImageConverter *converter, const Format *format)
 {
   const VitgateImage *image = &converter->like;
   const ImageView *view = &converter->view;
   const guint size = converter->size, w = image->width, h = image->height;
-  const guint sub_x = format->sub_x, sub_y = format->sub_y;
-  const gboolean bicubic = converter->preprocessing->bicubic;
+  const double sub_x = 1 << format->sub_x, sub_y = 1 << format->sub_y;
   const gboolean left = image->chroma_site != VITGATE_CHROMA_CENTER;
   const gboolean top = image->chroma_site == VITGATE_CHROMA_TOP_LEFT;
   Axis x = { view->width / size, view->x, 0 }, y = { view->height / size, view->y, 0 };
@@ -199,60 +208,81 @@ static gboolean plan_resampling(ImageConverter *converter, const Format *format)
     x = plan_axis(converter, w, MIN(w, h));
     y = plan_axis(converter, h, MIN(w, h));
   }
-  if (!vitgate__resampler_init(&converter->luma_x, w, x.scale, x.phase, bicubic, x.first, size) ||
-      !vitgate__resampler_init(&converter->luma_y, h, y.scale, y.phase, bicubic, y.first, size) ||
-      !vitgate__resampler_init(&converter->chroma_x, subsample(w, sub_x), x.scale / (1 << sub_x),
-                               x.phase / (1 << sub_x) + chroma_phase(sub_x, left), bicubic, x.first,
-                               size) ||
-      !vitgate__resampler_init(&converter->chroma_y, subsample(h, sub_y), y.scale / (1 << sub_y),
-                               y.phase / (1 << sub_y) + chroma_phase(sub_y, top), bicubic, y.first,
-                               size))
-    return FALSE;
+  vitgate__resampler_plan(&converter->luma_x, x.scale, x.phase, x.first);
+  vitgate__resampler_plan(&converter->luma_y, y.scale, y.phase, y.first);
+  vitgate__resampler_plan(&converter->chroma_x, x.scale / sub_x,
+                          x.phase / sub_x + chroma_phase(format->sub_x, left), x.first);
+  vitgate__resampler_plan(&converter->chroma_y, y.scale / sub_y,
+                          y.phase / sub_y + chroma_phase(format->sub_y, top), y.first);
   if (view->mirrored) {
-    vitgate__resampler_mirror(&converter->luma_x, size);
-    vitgate__resampler_mirror(&converter->chroma_x, size);
+    vitgate__resampler_mirror(&converter->luma_x);
+    vitgate__resampler_mirror(&converter->chroma_x);
   }
-  return TRUE;
 }
 
-static gboolean is_planned(const ImageConverter *converter, const VitgateImage *image,
-                           const ImageView *view)
+/* The largest scale of an axis is that of a view from end to end. */
+static gboolean allocate_tables(ImageConverter *converter, const Format *format, guint w, guint h)
 {
-  const VitgateImage *like = &converter->like;
-  const ImageView *last = &converter->view;
-  return like->format == image->format && like->width == image->width &&
-         like->height == image->height && like->chroma_site == image->chroma_site &&
-         last->x == view->x && last->y == view->y && last->width == view->width &&
-         last->height == view->height && last->mirrored == view->mirrored;
+  const guint size = converter->size, sub_x = format->sub_x, sub_y = format->sub_y;
+  const double x = (double)w / size, y = (double)h / size;
+  const gboolean bicubic = converter->preprocessing->bicubic;
+  return vitgate__resampler_init(&converter->luma_x, w, size, x, bicubic) &&
+         vitgate__resampler_init(&converter->luma_y, h, size, y, bicubic) &&
+         vitgate__resampler_init(&converter->chroma_x, subsample(w, sub_x), size, x / (1 << sub_x),
+                                 bicubic) &&
+         vitgate__resampler_init(&converter->chroma_y, subsample(h, sub_y), size, y / (1 << sub_y),
+                                 bicubic);
 }
 
-/* Makes tables and memory for images like @image, if the last one was not like it. */
-static gboolean plan(ImageConverter *converter, const VitgateImage *image, const ImageView *view,
-                     GError **error)
+/* Allocates all that images of this format and size need, if the last one had others. */
+static gboolean allocate(ImageConverter *converter, const VitgateImage *image, GError **error)
 {
   const Format *format = &formats[image->format];
-  if (is_planned(converter, image, view))
+  const VitgateImage *like = &converter->like;
+  if (like->format == image->format && like->width == image->width && like->height == image->height)
     return TRUE;
   forget_geometry(converter);
-  converter->like = *image;
-  converter->view = *view;
-  gboolean complete = plan_resampling(converter, format);
+  gboolean complete = allocate_tables(converter, format, image->width, image->height);
   gsize most_bytes = 0;
   for (guint p = 0; p < format->n_planes; p++)
     most_bytes = MAX(most_bytes, row_bytes(format, p, image->width));
   for (guint c = 0; complete && c < format->n_components; c++) {
-    guint rows = c ? converter->chroma_y.count : converter->luma_y.count;
+    const guint rows = subsample(image->height, c ? format->sub_y : 0);
     converter->narrow[c] = g_try_malloc((gsize)rows * converter->size);
     complete = converter->narrow[c] != NULL;
   }
   converter->each = most_bytes * IMAGE_LINES;
   if (complete && !posix_memalign((void **)&converter->interleaved, 64,
-                                  converter->each * count_members(converter) * sizeof(float)))
+                                  converter->each * count_members(converter) * sizeof(float))) {
+    converter->like = *image;
     return TRUE;
+  }
   vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory to resample a %s image of %ux%u",
                      format->name, image->width, image->height);
   forget_geometry(converter);
   return FALSE;
+}
+
+static gboolean same_place(const ImageView *a, const ImageView *b)
+{
+  return a->x == b->x && a->y == b->y && a->width == b->width && a->height == b->height &&
+         a->mirrored == b->mirrored;
+}
+
+/* Makes tables for @view of @image, if the last one was of another. */
+static gboolean plan(ImageConverter *converter, const VitgateImage *image, const ImageView *view,
+                     GError **error)
+{
+  if (!allocate(converter, image, error))
+    return FALSE;
+  if (converter->planned && converter->like.chroma_site == image->chroma_site &&
+      same_place(&converter->view, view))
+    return TRUE;
+  converter->like = *image;
+  converter->view = *view;
+  plan_resampling(converter, &formats[image->format]);
+  converter->planned = TRUE;
+  return TRUE;
 }
 
 /* One image on its way. Members take strips of its planes, then of its outcome, as they are free:

@@ -34,42 +34,61 @@ static Window find_window(guint n_in, double scale, double phase, double support
   return w;
 }
 
-gboolean vitgate__resampler_init(Resampler *r, guint n_in, double scale, double phase,
-                                 gboolean bicubic, guint first_out, guint n_out)
+/* Samples on either side of an output sample that the filter reaches. */
+static double support_of(const Resampler *r, double scale)
 {
-  const double stretch = MAX(scale, 1), support = (bicubic ? 2 : 1) * stretch;
-  double (*filter)(double) = bicubic ? cubic : triangle;
-  guint taps = 1, end = 0, first = n_in;
-  for (guint i = 0; i < n_out; i++) {
-    Window w = find_window(n_in, scale, phase, support, first_out + i);
+  return (r->bicubic ? 2 : 1) * MAX(scale, 1);
+}
+
+gboolean vitgate__resampler_init(Resampler *r, guint n_in, guint n_out, double max_scale,
+                                 gboolean bicubic)
+{
+  *r = (Resampler){ .n_in = n_in, .n_out = n_out, .bicubic = bicubic };
+  /* A window of that width, wherever it lies, covers at most one sample more. */
+  const gsize most_taps = MIN(n_in, (guint)(2 * support_of(r, max_scale)) + 2);
+  r->starts = g_try_new(guint, n_out);
+  r->weights = g_try_new(float, n_out *most_taps);
+  r->window = g_try_new(double, most_taps);
+  return r->starts && r->weights && r->window;
+}
+
+static void fill_weights(Resampler *r, float *weights, Window w, double stretch)
+{
+  double (*filter)(double) = r->bicubic ? cubic : triangle;
+  double sum = 0;
+  for (int x = w.start; x < w.end; x++)
+    sum += r->window[x - w.start] = filter((x + 0.5 - w.center) / stretch);
+  for (int x = w.start; x < w.end; x++)
+    weights[x - w.start] = sum ? (float)(r->window[x - w.start] / sum) : 1.0f;
+}
+
+void vitgate__resampler_plan(Resampler *r, double scale, double phase, guint first_out)
+{
+  const double support = support_of(r, scale);
+  guint taps = 1, end = 0, first = r->n_in;
+  for (guint i = 0; i < r->n_out; i++) {
+    Window w = find_window(r->n_in, scale, phase, support, first_out + i);
     taps = MAX(taps, (guint)(w.end - w.start));
     first = MIN(first, (guint)w.start);
     end = MAX(end, (guint)w.end);
   }
-  *r = (Resampler){ .taps = MIN(taps, end - first), .first = first, .count = end - first };
-  r->starts = g_try_new0(guint, n_out);
-  r->weights = g_try_new0(float, (gsize)n_out * r->taps);
-  if (!r->starts || !r->weights)
-    return FALSE;
-
-  for (guint i = 0; i < n_out; i++) {
-    Window w = find_window(n_in, scale, phase, support, first_out + i);
+  r->taps = MIN(taps, end - first);
+  r->first = first;
+  r->count = end - first;
+  memset(r->weights, 0, (gsize)r->n_out * r->taps * sizeof *r->weights);
+  for (guint i = 0; i < r->n_out; i++) {
+    Window w = find_window(r->n_in, scale, phase, support, first_out + i);
     /* Every window reads taps samples. One that would pass the end starts earlier. */
     guint start = MIN((guint)w.start - first, r->count - r->taps);
     float *weights = r->weights + (gsize)i * r->taps + ((guint)w.start - first - start);
-    double sum = 0;
-    for (int x = w.start; x < w.end; x++)
-      sum += filter((x + 0.5 - w.center) / stretch);
-    for (int x = w.start; x < w.end; x++)
-      weights[x - w.start] = sum ? (float)(filter((x + 0.5 - w.center) / stretch) / sum) : 1.0f;
+    fill_weights(r, weights, w, MAX(scale, 1));
     r->starts[i] = start;
   }
-  return TRUE;
 }
 
-void vitgate__resampler_mirror(Resampler *r, guint n_out)
+void vitgate__resampler_mirror(Resampler *r)
 {
-  for (guint low = 0, high = n_out - 1; low < high; low++, high--) {
+  for (guint low = 0, high = r->n_out - 1; low < high; low++, high--) {
     guint start = r->starts[low];
     r->starts[low] = r->starts[high];
     r->starts[high] = start;
@@ -86,4 +105,5 @@ void vitgate__resampler_clear(Resampler *r)
 {
   g_clear_pointer(&r->starts, g_free);
   g_clear_pointer(&r->weights, g_free);
+  g_clear_pointer(&r->window, g_free);
 }

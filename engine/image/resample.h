@@ -11,17 +11,25 @@ typedef struct {
   guint count;    /* the number of input samples that are used */
   guint *starts;  /* [n_out] first sample of each window, relative to first */
   float *weights; /* [n_out][taps], zero outside a shorter window */
+
+  guint n_in, n_out;
+  gboolean bicubic;
+  double *window; /* the weights of one output sample before they are normalised */
 } Resampler;
 
-/* @n_in: input samples along the axis
+/* Allocates tables for an axis of @n_in input samples and @n_out output samples.
+ * @max_scale: the largest scale to plan for
+ * Returns: FALSE if out of memory; clear the resampler then, too */
+gboolean vitgate__resampler_init(Resampler *resampler, guint n_in, guint n_out, double max_scale,
+                                 gboolean bicubic);
+
+/* Computes the tables and replaces earlier ones. Allocates nothing.
  * @scale: input samples per output sample
  * @phase: where the grid of output samples begins, in input samples
- * @first_out, @n_out: the output samples wanted
- * Returns: FALSE if out of memory */
-gboolean vitgate__resampler_init(Resampler *resampler, guint n_in, double scale, double phase,
-                                 gboolean bicubic, guint first_out, guint n_out);
+ * @first_out: the first of the output samples wanted */
+void vitgate__resampler_plan(Resampler *resampler, double scale, double phase, guint first_out);
 
 /* Reverses the order of the output samples. */
-void vitgate__resampler_mirror(Resampler *resampler, guint n_out);
+void vitgate__resampler_mirror(Resampler *resampler);
 
 void vitgate__resampler_clear(Resampler *resampler);

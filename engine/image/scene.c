@@ -28,8 +28,7 @@ void vitgate_scene_free(VitgateScene **scene)
   g_free(g_steal_pointer(scene));
 }
 
-/* Returns: the first pixel of cell @i; the size need not be a multiple of CELLS and may be smaller
- */
+/* Returns: the first pixel of cell @i; sizes need not be multiples of CELLS and may be smaller */
 static guint first(const VitgateScene *scene, guint i)
 {
   return i * scene->size / CELLS;

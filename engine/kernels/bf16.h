@@ -24,8 +24,7 @@ typedef struct {
   void (*pack_transposed)(guint16 *packed, const float *b, gsize b_stride, guint n, guint k);
 
   /* out[m][n] = (accumulate ? out : 0) + bias + a[m][k] b[k][n]
-   * a: as convert() wrote it. Whole blocks of 32 rows are read; rows from m on may hold anything.
-   */
+   * a: as convert() wrote it. Whole blocks of 32 rows are read; the rest may hold anything. */
   void (*gemm)(float *out, gsize out_stride, const guint16 *a, const guint16 *b, const float *bias,
                gboolean accumulate, guint m, guint n, guint k);
 } Bf16Kernels;

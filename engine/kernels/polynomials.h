@@ -47,9 +47,10 @@
   POLYNOMIAL_5(u, 1.0f, 2.515219162e-01f, 2.864586856e-02f, 1.884444104e-03f, 7.364740513e-05f,    \
                1.197502463e-06f)
 
-/* ---- GELU of values that are then quantised to 8 bits: x Phi(x) = max(x, 0) + t P(t), t = |x|;
- * error 1.2e-4, a hundredth of a step if values reach 3. It takes half as many multiplications as
- * the one above, and no division. ---- */
+/* ---- GELU for values then quantised to 8 bits: x Phi(x) = max(x, 0) + t P(t), t = |x| ----
+ *
+ * Error 1.2e-4, a hundredth of a step if values reach 3. It takes half as many multiplications as
+ * the formula above, and no division. */
 
 /* Beyond this t, t P(t) keeps the value that it has here: nearly 0. */
 #define COARSE_GELU_LIMIT 3.9f
@@ -58,8 +59,7 @@
   POLYNOMIAL_7(t, -4.969637776e-01f, 3.727711818e-01f, 7.600684485e-02f, -1.698634867e-01f,        \
                7.222140215e-02f, -1.390983608e-02f, 1.208225370e-03f, -3.251365008e-05f)
 
-/* ---- 2^x of values that are then quantised to 8 bits: 2^i 2^f, |f| <= 1/2; relative error 7.6e-5
- * ---- */
+/* ---- 2^x for values then quantised to 8 bits: 2^i 2^f, |f| <= 1/2; relative error 7.6e-5 ---- */
 
 /* Beyond this -x, 2^x is 0 in 8 bits. */
 #define COARSE_EXP2_LIMIT 30.0f

@@ -1,6 +1,6 @@
-/* Attention of one image, head by head: softmax(factor (q k^T + offsets)) v. The threads first pack
- * the keys and values of the heads, which they share out. Then each works through its queries in
- * blocks small enough for their scores to stay in the first-level cache.
+/* Attention of one image, head by head: softmax(factor (q k^T + offsets)) v. The threads share out
+ * the heads and pack their keys and values. Then each thread works through its queries in blocks
+ * small enough for their scores to stay in the first-level cache.
  *
  * Operands are rounded to the model's precision. In int8, queries and the weights from the softmax
  * are quantised by row, keys by token, and values by channel. Sums are exact or float32, and the

@@ -8,8 +8,8 @@
 typedef struct {
   VitgatePrecision precision;
   guint heads, head_dim, n_tokens;
-  float factor;         /* that multiplies the scores */
-  const float *offsets; /* (nullable) [n_tokens, rounded up] added to the scores first */
+  float factor;         /* scales the scores */
+  const float *offsets; /* (nullable) [n_tokens, rounded up] added to the scores before scaling */
   float *qkv;           /* shared: [n_tokens][3 * heads * head_dim] queries, keys and values */
   float *packed;        /* shared: vitgate__attend_heads_size() floats */
   float *scores;        /* this thread's: vitgate__attend_scores_size() floats */

@@ -20,3 +20,12 @@ void vitgate__dial_set(Dial *dial, const Description *d, double compute)
     dial->thresholds[b] =
         (float)(low->thresholds[b] + t * (high->thresholds[b] - low->thresholds[b]));
 }
+
+gboolean vitgate__dial_merges(const Description *d)
+{
+  for (guint i = 0; i < d->n_calibration; i++)
+    for (guint b = 0; b < d->depth; b++)
+      if (d->calibration[i].thresholds[b] < MERGE_NEVER)
+        return TRUE;
+  return FALSE;
+}

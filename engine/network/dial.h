@@ -16,3 +16,6 @@ typedef struct {
 /* Sets the dial by interpolating in the calibration table. A ratio outside the table gets its
  * nearest end. A model without a table has one setting: gates without a bias, and no merging. */
 void vitgate__dial_set(Dial *dial, const Description *description, double compute);
+
+/* Returns: whether tokens merge at any setting */
+gboolean vitgate__dial_merges(const Description *description);

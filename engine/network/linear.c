@@ -11,6 +11,13 @@ static gsize floats_of(gsize n_bytes)
   return vitgate__round_up((n_bytes + sizeof(float) - 1) / sizeof(float));
 }
 
+/* Sums of more products than that could overflow in int8: such a layer stays in float32. */
+static VitgatePrecision precision_for(VitgatePrecision precision, guint n_in)
+{
+  return precision == VITGATE_PRECISION_INT8 && n_in > INT8_MOST_K ? VITGATE_PRECISION_FLOAT32
+                                                                   : precision;
+}
+
 static gsize packed_size(VitgatePrecision precision, guint n_out, guint n_in)
 {
   switch (precision) {
@@ -27,7 +34,7 @@ static gsize packed_size(VitgatePrecision precision, guint n_out, guint n_in)
 
 gsize vitgate__linear_size(VitgatePrecision precision, guint n_out, guint n_in)
 {
-  return packed_size(precision, n_out, n_in) + 2 * vitgate__round_up(n_out);
+  return packed_size(precision_for(precision, n_in), n_out, n_in) + 2 * vitgate__round_up(n_out);
 }
 
 /* The scales of int8 rows follow the rows. */
@@ -54,6 +61,7 @@ gsize vitgate__linear_input_size(VitgatePrecision precision, guint n_in)
 float *vitgate__linear_init(Linear *linear, VitgatePrecision precision, float *memory,
                             const float *weight, const float *bias, guint n_out, guint n_in)
 {
+  precision = precision_for(precision, n_in);
   float *const scales = memory + packed_size(precision, n_out, n_in);
   *linear = (Linear){ .n_out = n_out,
                       .n_in = n_in,

@@ -47,7 +47,9 @@ gsize vitgate__linear_size(VitgatePrecision precision, guint n_out, guint n_in);
 /* Returns: the number of floats that LINEAR_ROWS rows of converted input take */
 gsize vitgate__linear_input_size(VitgatePrecision precision, guint n_in);
 
-/* Packs a layer into @memory.
+/* Packs a layer into @memory. If int8 is asked for, a layer of more than INT8_MOST_K inputs is
+ * packed as float32.
+ *
  * Returns: the first float after the layer */
 float *vitgate__linear_init(Linear *linear, VitgatePrecision precision, float *memory,
                             const float *weight, const float *bias, guint n_out, guint n_in);

@@ -17,16 +17,18 @@ struct _MergeScratch {
 MergeScratch *vitgate__merge_scratch_new(guint max_tokens, guint width)
 {
   MergeScratch *scratch = g_new0(MergeScratch, 1);
-  const guint half = (max_tokens + 1) / 2;
+  const gsize half = (max_tokens + 1) / 2;
   const gsize keys = vitgate__round_up((gsize)max_tokens * width),
-              packed = vitgate__packed_size(half, width);
+              packed = vitgate__packed_size((guint)half, width);
   if (posix_memalign((void **)&scratch->keys, 64,
-                     (keys + packed + vitgate__round_up((gsize)half * half)) * sizeof(float))) {
-    g_free(scratch);
+                     (keys + packed + vitgate__round_up(half * half)) * sizeof(float)))
+    scratch->keys = NULL;
+  scratch->keepers = g_try_new(guint, max_tokens);
+  scratch->sizes = g_try_new(float, max_tokens);
+  if (!scratch->keys || !scratch->keepers || !scratch->sizes) {
+    vitgate__merge_scratch_free(&scratch);
     return NULL;
   }
-  scratch->keepers = g_new(guint, max_tokens);
-  scratch->sizes = g_new(float, max_tokens);
   scratch->packed = scratch->keys + keys;
   scratch->cosines = scratch->packed + packed;
   return scratch;

@@ -1,9 +1,11 @@
 #include "network/precision.h"
 
 #include "base/error.h"
+#include "file/architecture.h"
 #include "kernels/bf16.h"
+#include "kernels/int8.h"
 
-/* Maximum share of the agreement with the teacher that AUTO may lose. */
+/* Maximum loss of agreement with the teacher for a precision that AUTO chooses. */
 #define MOST_LOST 0.015
 
 static const char *const names[] = {
@@ -47,13 +49,35 @@ gboolean vitgate__precision_check(VitgatePrecision precision, GError **error)
   return TRUE;
 }
 
+/* The most tokens that any attention runs on: a transformer's stem has 16 for each patch. */
+static guint64 attended_tokens(const Description *d)
+{
+  const gboolean attends = d->token_dim && !d->n_features;
+  return attends ? (guint64)16 * vitgate__description_n_patches(d)
+                 : vitgate__description_n_tokens(d);
+}
+
+gboolean vitgate__precision_check_tokens(VitgatePrecision precision, const Description *d,
+                                         const char *path, GError **error)
+{
+  const guint64 tokens = attended_tokens(d);
+  if (precision != VITGATE_PRECISION_INT8 || tokens <= INT8_MOST_K)
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                     "%s: attention over %" G_GUINT64_FORMAT
+                     " tokens, expected at most %d in int8: open it in float32",
+                     path, tokens, INT8_MOST_K);
+  return FALSE;
+}
+
 VitgatePrecision vitgate__precision_choose(const Description *d)
 {
   /* Fastest first. */
   static const VitgatePrecision order[] = { VITGATE_PRECISION_INT8, VITGATE_PRECISION_BF16 };
   const double *agreement = d->agreement, whole = agreement[VITGATE_PRECISION_FLOAT32];
   for (guint i = 0; i < G_N_ELEMENTS(order); i++) {
-    const gboolean fast = order[i] != VITGATE_PRECISION_BF16 || vitgate__bf16_is_fast();
+    const gboolean fast = order[i] == VITGATE_PRECISION_BF16 ? vitgate__bf16_is_fast()
+                                                             : attended_tokens(d) <= INT8_MOST_K;
     if (fast && agreement[order[i]] > 0 && agreement[order[i]] >= whole - MOST_LOST)
       return order[i];
   }

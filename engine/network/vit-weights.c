@@ -121,7 +121,9 @@ Vit *vitgate__vit_load(const Description *d, const Safetensors *file, VitgatePre
   vit->n_prefix = d->distilled ? 2 : 1;
   vit->tail = vitgate__description_tail(d);
   g_autofree float *scratch = g_try_new(float, largest);
-  if (!scratch || posix_memalign((void **)&vit->memory, 64, MAX(total, 1) * sizeof(float))) {
+  gsize n_bytes;
+  if (!scratch || !g_size_checked_mul(&n_bytes, MAX(total, 1), sizeof(float)) ||
+      posix_memalign((void **)&vit->memory, 64, n_bytes)) {
     vit->memory = NULL;
     vitgate__set_error(error, VITGATE_ERROR_MEMORY,
                        "%s: no memory for %" G_GSIZE_FORMAT " bytes of weights",

@@ -50,6 +50,7 @@ VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
 {
   const Description *d = vit->description;
   const guint tokens = vitgate__description_n_tokens(d);
+  const gboolean merges = vitgate__dial_merges(d);
   Scratch no_scratch;
   ImageState no_image;
   const gsize each = carve_scratch(&no_scratch, NULL, vit), image = carve_image(&no_image, NULL, d);
@@ -60,8 +61,12 @@ VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
   work->images = g_new0(ImageState, max_batch);
   work->outcomes = g_new0(VitOutcome, max_batch);
   work->ran = g_new0(guint8, (gsize)max_batch * 2 * d->depth + 1);
-  gboolean complete = !posix_memalign(
-      (void **)&work->memory, 64, (image * max_batch + (each + stem) * n_members) * sizeof(float));
+  gsize shares, images, n_bytes;
+  gboolean complete = g_size_checked_mul(&shares, each + stem, n_members) &&
+                      g_size_checked_mul(&images, image, max_batch) &&
+                      g_size_checked_add(&n_bytes, shares, images) &&
+                      g_size_checked_mul(&n_bytes, n_bytes, sizeof(float)) &&
+                      !posix_memalign((void **)&work->memory, 64, n_bytes);
   if (!complete)
     work->memory = NULL;
   for (guint i = 0; complete && i < max_batch; i++) {
@@ -69,10 +74,13 @@ VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
     work->images[i].outcome.ran = work->ran + (gsize)i * 2 * d->depth;
   }
   for (guint i = 0; complete && i < n_members; i++) {
-    carve_scratch(&work->scratch[i], work->memory + image * max_batch + each * i, vit);
-    work->scratch[i].into = g_new(guint, tokens);
-    work->scratch[i].merge = vitgate__merge_scratch_new(tokens, d->head_dim);
-    complete = work->scratch[i].merge != NULL;
+    Scratch *scratch = &work->scratch[i];
+    carve_scratch(scratch, work->memory + image * max_batch + each * i, vit);
+    if (!merges)
+      continue;
+    scratch->into = g_try_new(guint, tokens);
+    scratch->merge = vitgate__merge_scratch_new(tokens, d->head_dim);
+    complete = scratch->into && scratch->merge;
   }
   if (complete && vit->stem)
     work->stem = d->family->work_new(

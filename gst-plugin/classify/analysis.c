@@ -44,7 +44,7 @@ void gst_vitgate_analysis_begin(GstVitgate *self, GstVitgateAnalysis *a, GstBuff
   GST_OBJECT_UNLOCK(self);
 
   if (GST_CLOCK_TIME_IS_VALID(late_frame))
-    gst_vitgate_controller_lack(&self->controller, late_frame);
+    gst_vitgate_controller_record_late(&self->controller, late_frame);
   if (a->settings.budget > 0 && GST_CLOCK_TIME_IS_VALID(upstream_latency) &&
       GST_CLOCK_TIME_IS_VALID(a->times.running_time))
     a->lateness = lateness(self, a->times.running_time, upstream_latency);
@@ -59,12 +59,12 @@ static GstVitgateControllerLimits controller_limits(const GstVitgate *self,
 {
   const VitgateModelInfo *info = self->classifier->info;
   const double asked = settings->compute < 0 ? info->default_compute : settings->compute;
-  const double most = CLAMP(asked, info->min_compute, info->max_compute);
+  const double max = CLAMP(asked, info->min_compute, info->max_compute);
 
   return (GstVitgateControllerLimits){
     .budget = settings->budget,
-    .least = CLAMP(settings->min_compute, info->min_compute, most),
-    .most = most,
+    .min = CLAMP(settings->min_compute, info->min_compute, max),
+    .max = max,
   };
 }
 
@@ -141,7 +141,7 @@ GstFlowReturn gst_vitgate_analysis_fail(GstVitgate *self, const GError *error)
   return GST_FLOW_ERROR;
 }
 
-GstFlowReturn gst_vitgate_analysis_look(GstVitgate *self, GstVitgateAnalysis *a)
+GstFlowReturn gst_vitgate_analysis_preprocess(GstVitgate *self, GstVitgateAnalysis *a)
 {
   g_autoptr(GError) error = NULL;
   GstVitgateFrame frame;
@@ -149,7 +149,7 @@ GstFlowReturn gst_vitgate_analysis_look(GstVitgate *self, GstVitgateAnalysis *a)
 
   if (!gst_vitgate_analysis_map(self, a, &frame))
     return GST_FLOW_OK;
-  seen = gst_vitgate_classifier_look(self->classifier, &frame.image, &error);
+  seen = gst_vitgate_classifier_preprocess(self->classifier, &frame.image, &error);
   gst_vitgate_frame_unmap(&frame);
   if (!seen)
     return gst_vitgate_analysis_fail(self, error);
@@ -208,9 +208,9 @@ static void post_strategy(GstVitgate *self, const GstVitgateAnalysis *a, gboolea
                           guint64 inferred, guint64 skipped)
 {
   const GstVitgateController *controller = &self->controller;
-  const double share = controller->told == GST_VITGATE_STRATEGY_SKIP
+  const double share = controller->reported == GST_VITGATE_STRATEGY_SKIP
                            ? 0
-                           : controller->dial / controller->limits.most;
+                           : controller->dial / controller->limits.max;
   GstMessage *message =
       gst_message_new_qos(GST_OBJECT(self), live, a->times.running_time, a->times.stream_time,
                           a->times.timestamp, a->times.duration);
@@ -234,7 +234,7 @@ static void count(GstVitgateStats *stats, const GstVitgateAnalysis *a, GstClockT
     stats->skipped++;
 }
 
-/* The latency reported is at most the budget. Call with the object lock held.
+/* The latency reported is at max the budget. Call with the object lock held.
  * Returns: whether the latency to report has changed. */
 static gboolean update_latency(GstVitgate *self, GstClockTime budget)
 {
@@ -251,7 +251,7 @@ void gst_vitgate_analysis_end(GstVitgate *self, const GstVitgateAnalysis *a)
   guint64 inferred, skipped;
 
   if (a->state == GST_VITGATE_STATE_FRESH)
-    gst_vitgate_controller_note(&self->controller, now, processing);
+    gst_vitgate_controller_record(&self->controller, now, processing);
 
   GST_OBJECT_LOCK(self);
   count(&self->stats, a, processing);
@@ -261,7 +261,7 @@ void gst_vitgate_analysis_end(GstVitgate *self, const GstVitgateAnalysis *a)
   skipped = self->stats.skipped;
   GST_OBJECT_UNLOCK(self);
 
-  if (gst_vitgate_controller_news(&self->controller, now))
+  if (gst_vitgate_controller_has_report(&self->controller, now))
     post_strategy(self, a, live, inferred, skipped);
   if (new_latency)
     gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));

@@ -16,7 +16,7 @@ typedef struct {
   GstVitgateState state;     /* set by each step */
 
   /* About the inference. */
-  double compute;      /* where the dial was */
+  double compute;      /* setting of the dial */
   double gmacs;        /* 1e9 multiply-adds used */
   GstClockTime engine; /* nanoseconds spent in the engine */
 } GstVitgateAnalysis;
@@ -32,7 +32,7 @@ void gst_vitgate_analysis_decide(GstVitgate *self, GstVitgateAnalysis *analysis)
  * UNCHANGED if the last result can be reused, or to EMPTY, with a warning posted, if the pixels
  * cannot be read.
  * Returns: GST_FLOW_ERROR if the engine failed, with an error posted. */
-GstFlowReturn gst_vitgate_analysis_look(GstVitgate *self, GstVitgateAnalysis *analysis);
+GstFlowReturn gst_vitgate_analysis_preprocess(GstVitgate *self, GstVitgateAnalysis *analysis);
 
 /* Infers the preprocessed frame.
  * Returns: GST_FLOW_ERROR if the engine failed, with an error posted. */

@@ -86,7 +86,7 @@ GstVitgateClassifier *gst_vitgate_loader_open(GstVitgate *self)
 }
 
 /* Call with the object lock held; it is released during the load. */
-static void load_aside(GstVitgate *self)
+static void load_in_background(GstVitgate *self)
 {
   const GstVitgateClassifierOptions options = take_options(self);
   g_autoptr(GError) error = NULL;
@@ -129,7 +129,7 @@ static gpointer run(gpointer data)
     if (loader->retired)
       free_retired(self);
     else if (loader->changed)
-      load_aside(self);
+      load_in_background(self);
     else if (loader->ready)
       g_cond_wait(&loader->cond, GST_OBJECT_GET_LOCK(self));
     else

@@ -63,8 +63,8 @@ void gst_vitgate_classifier_free(GstVitgateClassifier **classifier)
   g_free(self);
 }
 
-gboolean gst_vitgate_classifier_look(GstVitgateClassifier *self, const VitgateImage *image,
-                                     GError **error)
+gboolean gst_vitgate_classifier_preprocess(GstVitgateClassifier *self, const VitgateImage *image,
+                                           GError **error)
 {
   const GstClockTime start = gst_util_get_timestamp();
 

@@ -32,7 +32,7 @@ typedef struct {
   VitgateScene *scene;  /* measures how it differs from the last inferred frame */
 
   const VitgateResult *result; /* the last valid one; NULL: none */
-  double compute;              /* where the dial was */
+  double compute;              /* setting of the dial */
   guint64 age;                 /* frames since @result was inferred */
   GstClockTime inferred_at;    /* stream time of the inferred frame; NONE: unknown */
   VitgateResult last;          /* storage of @result, pre-processing time included */
@@ -56,11 +56,11 @@ void gst_vitgate_classifier_free(GstVitgateClassifier **classifier);
 
 /* Preprocesses @image into the network's input.
  * Returns: FALSE on failure, with @error set as by vitgate_session_preprocess(). */
-gboolean gst_vitgate_classifier_look(GstVitgateClassifier *classifier, const VitgateImage *image,
-                                     GError **error);
+gboolean gst_vitgate_classifier_preprocess(GstVitgateClassifier *classifier,
+                                           const VitgateImage *image, GError **error);
 
 /* Infers the last preprocessed frame. The result is in @classifier->result until the next call.
- * @compute: where the dial should be, clamped to the model's range
+ * @compute: setting of the dial, clamped to the model's range
  * @stream_time: of the frame; GST_CLOCK_TIME_NONE if unknown
  * Returns: FALSE on failure, with @error set as by vitgate_session_forward(); there is no result
  * then. */

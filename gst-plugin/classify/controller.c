@@ -12,10 +12,10 @@
 #define STEPS 4
 
 /* In windows: about half a minute of camera video. */
-#define MOST_PATIENCE 16
+#define MAX_PATIENCE 16
 
 /* A single late frame or queue may be chance. */
-#define MOST_LACKS 1
+#define MAX_LATE 1
 
 /* While inferences are skipped, trying one should take a twentieth of the time, but results should
  * be neither too frequent nor too rare. */
@@ -42,16 +42,16 @@ void gst_vitgate_controller_reset(GstVitgateController *self)
 
 void gst_vitgate_controller_restart(GstVitgateController *self)
 {
-  const GstVitgateStrategy told = self->told;
+  const GstVitgateStrategy reported = self->reported;
 
   gst_vitgate_controller_reset(self);
-  self->told = told;
+  self->reported = reported;
 }
 
 void gst_vitgate_controller_flush(GstVitgateController *self)
 {
   self->moved = GST_CLOCK_TIME_NONE;
-  self->lacks = 0;
+  self->n_late = 0;
   self->own_lateness = 0;
   self->draining = FALSE;
 }
@@ -62,16 +62,16 @@ static void move(GstVitgateController *self, double dial)
 {
   self->dial = dial;
   self->strategy =
-      dial < self->limits.most ? GST_VITGATE_STRATEGY_REDUCED : GST_VITGATE_STRATEGY_FULL;
+      dial < self->limits.max ? GST_VITGATE_STRATEGY_REDUCED : GST_VITGATE_STRATEGY_FULL;
   self->n_times = 0;
-  self->lacks = 0;
+  self->n_late = 0;
   self->moved = GST_CLOCK_TIME_NONE;
   self->on_trial = FALSE;
 }
 
 static double step(const GstVitgateController *self)
 {
-  return (self->limits.most - self->limits.least) / STEPS;
+  return (self->limits.max - self->limits.min) / STEPS;
 }
 
 static void end_trial(GstVitgateController *self, gboolean lasted)
@@ -81,22 +81,22 @@ static void end_trial(GstVitgateController *self, gboolean lasted)
   self->on_trial = FALSE;
   if (!lasted) {
     self->failed = self->dial;
-    self->patience = MIN(2 * self->patience, MOST_PATIENCE);
+    self->patience = MIN(2 * self->patience, MAX_PATIENCE);
   } else if (self->dial >= self->failed) {
     self->failed = 0;
     self->patience = 1;
   }
 }
 
-static gboolean at_least(const GstVitgateController *self)
+static gboolean at_minimum(const GstVitgateController *self)
 {
-  return self->dial <= self->limits.least;
+  return self->dial <= self->limits.min;
 }
 
 static void lower(GstVitgateController *self, double factor)
 {
   end_trial(self, FALSE);
-  move(self, MAX(self->limits.least, MIN(self->dial * factor, self->dial - step(self))));
+  move(self, MAX(self->limits.min, MIN(self->dial * factor, self->dial - step(self))));
 }
 
 /* One inference may always be slower: it may be chance. */
@@ -110,11 +110,11 @@ static GstClockTime p95(const GstVitgateController *self)
 /* Called after a whole window within the budget. */
 static void consider_more(GstVitgateController *self, GstClockTime taken)
 {
-  const double next = MIN(self->limits.most, self->dial + step(self));
+  const double next = MIN(self->limits.max, self->dial + step(self));
 
   end_trial(self, TRUE);
-  if (self->lacks > 0) {
-    self->lacks = 0;
+  if (self->n_late > 0) {
+    self->n_late = 0;
     self->n_times = 0;
     return;
   }
@@ -137,7 +137,7 @@ static void wait_for_next_try(GstVitgateController *self, GstClockTime now, GstC
   self->next_try = now + CLAMP(TRY_SHARE * taken, SOONEST_TRY, LATEST_TRY);
 }
 
-static void note_try(GstVitgateController *self, GstClockTime now, GstClockTime taken)
+static void record_try(GstVitgateController *self, GstClockTime now, GstClockTime taken)
 {
   if (taken > AIM * self->limits.budget) {
     wait_for_next_try(self, now, taken);
@@ -146,27 +146,27 @@ static void note_try(GstVitgateController *self, GstClockTime now, GstClockTime 
   self->next_try = now;
   if (++self->good_tries < ENOUGH_TRIES)
     return;
-  move(self, self->limits.least);
+  move(self, self->limits.min);
   self->on_trial = TRUE;
 }
 
-void gst_vitgate_controller_note(GstVitgateController *self, GstClockTime now, GstClockTime taken)
+void gst_vitgate_controller_record(GstVitgateController *self, GstClockTime now, GstClockTime taken)
 {
-  GstClockTime most;
+  GstClockTime longest;
 
   if (self->limits.budget == 0)
     return;
   if (self->strategy == GST_VITGATE_STRATEGY_SKIP) {
-    note_try(self, now, taken);
+    record_try(self, now, taken);
     return;
   }
   self->times[self->n_times++ % WINDOW] = taken;
-  most = p95(self);
-  if (most <= self->limits.budget) {
+  longest = p95(self);
+  if (longest <= self->limits.budget) {
     if (self->n_times >= WINDOW)
-      consider_more(self, most);
-  } else if (!at_least(self)) {
-    lower(self, AIM * self->limits.budget / most);
+      consider_more(self, longest);
+  } else if (!at_minimum(self)) {
+    lower(self, AIM * self->limits.budget / longest);
   } else {
     end_trial(self, FALSE);
     self->strategy = GST_VITGATE_STRATEGY_SKIP;
@@ -174,17 +174,17 @@ void gst_vitgate_controller_note(GstVitgateController *self, GstClockTime now, G
   }
 }
 
-static void note_lack(GstVitgateController *self)
+static void count_late(GstVitgateController *self)
 {
-  if (++self->lacks > MOST_LACKS && !at_least(self))
+  if (++self->n_late > MAX_LATE && !at_minimum(self))
     lower(self, 1);
 }
 
-void gst_vitgate_controller_lack(GstVitgateController *self, GstClockTime running_time)
+void gst_vitgate_controller_record_late(GstVitgateController *self, GstClockTime running_time)
 {
   /* Frames from before the last move say nothing about the present setting of the dial. */
   if (GST_CLOCK_TIME_IS_VALID(self->moved) && running_time >= self->moved)
-    note_lack(self);
+    count_late(self);
 }
 
 /* ---- Lateness ------------------------------------------------------------------------------ */
@@ -192,9 +192,9 @@ void gst_vitgate_controller_lack(GstVitgateController *self, GstClockTime runnin
 static void start_draining(GstVitgateController *self, GstClockTimeDiff late)
 {
   self->draining = TRUE;
-  self->least_late = late;
+  self->min_late = late;
   self->stuck = 0;
-  note_lack(self);
+  count_late(self);
 }
 
 /* Returns: whether the frame should pass so that a queue can drain. */
@@ -208,11 +208,11 @@ static gboolean is_late(GstVitgateController *self, GstClockTimeDiff lateness)
       start_draining(self, late);
   } else if (late - self->own_lateness <= budget / 2) {
     self->draining = FALSE;
-  } else if (late < self->least_late - budget / DRAIN_PROGRESS) {
-    self->least_late = late;
+  } else if (late < self->min_late - budget / DRAIN_PROGRESS) {
+    self->min_late = late;
     self->stuck = 0;
   } else if (++self->stuck >= STUCK_FRAMES) {
-    self->own_lateness = self->least_late;
+    self->own_lateness = self->min_late;
     self->draining = FALSE;
   }
   return self->draining;
@@ -228,12 +228,12 @@ static void take_limits(GstVitgateController *self, const GstVitgateControllerLi
     self->own_lateness = 0;
   }
   if (limits->budget == 0 || self->strategy == GST_VITGATE_STRATEGY_FULL) {
-    if (self->dial != limits->most || self->strategy != GST_VITGATE_STRATEGY_FULL)
-      move(self, limits->most);
+    if (self->dial != limits->max || self->strategy != GST_VITGATE_STRATEGY_FULL)
+      move(self, limits->max);
   } else if (self->strategy == GST_VITGATE_STRATEGY_SKIP) {
-    self->dial = limits->least;
-  } else if (self->dial < limits->least || self->dial > limits->most) {
-    move(self, CLAMP(self->dial, limits->least, limits->most));
+    self->dial = limits->min;
+  } else if (self->dial < limits->min || self->dial > limits->max) {
+    move(self, CLAMP(self->dial, limits->min, limits->max));
   }
 }
 
@@ -256,21 +256,21 @@ gboolean gst_vitgate_controller_admit(GstVitgateController *self,
   return TRUE;
 }
 
-gboolean gst_vitgate_controller_news(GstVitgateController *self, GstClockTime now)
+gboolean gst_vitgate_controller_has_report(GstVitgateController *self, GstClockTime now)
 {
   const GstVitgateStrategy is = self->draining ? GST_VITGATE_STRATEGY_SKIP : self->strategy;
 
-  if (is == self->told) {
+  if (is == self->reported) {
     self->better_since = GST_CLOCK_TIME_NONE;
     return FALSE;
   }
-  if (is < self->told) {
+  if (is < self->reported) {
     if (!GST_CLOCK_TIME_IS_VALID(self->better_since))
       self->better_since = now;
     if (now - self->better_since < LASTING)
       return FALSE;
   }
-  self->told = is;
+  self->reported = is;
   self->better_since = GST_CLOCK_TIME_NONE;
   return TRUE;
 }

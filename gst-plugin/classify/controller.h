@@ -26,7 +26,7 @@ G_BEGIN_DECLS
 
 typedef struct {
   GstClockTime budget; /* maximum nanoseconds per inference; 0: no limit */
-  double least, most;  /* range of the dial; above 0 */
+  double min, max;     /* range of the dial; above 0 */
 } GstVitgateControllerLimits;
 
 /* From best to worst. */
@@ -44,7 +44,7 @@ typedef struct {
   GstClockTime times[GST_VITGATE_CONTROLLER_WINDOW]; /* a ring */
   guint64 n_times;                                   /* inferences since the dial last moved */
   GstClockTime moved; /* running time of the first frame since then; NONE: no frame yet */
-  guint lacks;        /* late frames reported by a sink, and queues, since then */
+  guint n_late;       /* late frames reported by a sink, and queues, since then */
 
   gboolean on_trial; /* the last move was upward and has not lasted a window yet */
   double failed;     /* dial setting of the last such move that did not last; 0: none */
@@ -55,11 +55,11 @@ typedef struct {
 
   GstClockTimeDiff own_lateness; /* lateness that inferences do not cause */
   gboolean draining;             /* frames pass until a queue has emptied */
-  GstClockTimeDiff least_late;   /* minimum lateness since draining began */
+  GstClockTimeDiff min_late;     /* minimum lateness since draining began */
   guint stuck;                   /* frames since that last fell */
 
-  GstVitgateStrategy told;   /* last reported to the user */
-  GstClockTime better_since; /* since when the strategy is better than told; NONE: it is not */
+  GstVitgateStrategy reported; /* last reported to the user */
+  GstClockTime better_since; /* since when the strategy is better than reported; NONE: it is not */
 } GstVitgateController;
 
 /* Resets everything, for the start of a stream. */
@@ -83,16 +83,18 @@ gboolean gst_vitgate_controller_admit(GstVitgateController *controller,
                                       GstClockTime running_time, GstClockTimeDiff lateness);
 
 /* Records how long the inference of the last admitted frame took. */
-void gst_vitgate_controller_note(GstVitgateController *controller, GstClockTime now,
-                                 GstClockTime processing);
+void gst_vitgate_controller_record(GstVitgateController *controller, GstClockTime now,
+                                   GstClockTime processing);
 
 /* Records that a sink reported the frame at @running_time as late. This may lower the dial, but
  * does not stop inferences, since the cause may lie elsewhere. */
-void gst_vitgate_controller_lack(GstVitgateController *controller, GstClockTime running_time);
+void gst_vitgate_controller_record_late(GstVitgateController *controller,
+                                        GstClockTime running_time);
 
 /* Checks, after each frame, whether to report a change of strategy. A worse strategy is reported at
  * once, a better one after it has lasted a second.
- * Returns: TRUE if the strategy changed to @controller->told, which the caller should report. */
-gboolean gst_vitgate_controller_news(GstVitgateController *controller, GstClockTime now);
+ * Returns: TRUE if the strategy changed to @controller->reported, which the caller should report.
+ */
+gboolean gst_vitgate_controller_has_report(GstVitgateController *controller, GstClockTime now);
 
 G_END_DECLS

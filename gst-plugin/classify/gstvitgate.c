@@ -235,7 +235,7 @@ static GstFlowReturn analyse_frame(GstVitgate *self, GstVitgateAnalysis *analysi
 
   gst_vitgate_analysis_decide(self, analysis);
   if (analysis->state == GST_VITGATE_STATE_FRESH)
-    flow = gst_vitgate_analysis_look(self, analysis);
+    flow = gst_vitgate_analysis_preprocess(self, analysis);
   if (flow == GST_FLOW_OK && analysis->state == GST_VITGATE_STATE_FRESH)
     flow = gst_vitgate_analysis_infer(self, analysis);
   if (flow == GST_FLOW_OK)
@@ -287,7 +287,7 @@ static gboolean gst_vitgate_sink_event(GstBaseTransform *trans, GstEvent *event)
 }
 
 /* Records for the next frame that a sink got one too late. */
-static void note_qos(GstVitgate *self, GstEvent *event)
+static void record_qos(GstVitgate *self, GstEvent *event)
 {
   GstQOSType type;
   GstClockTimeDiff diff;
@@ -305,7 +305,7 @@ static void note_qos(GstVitgate *self, GstEvent *event)
 static gboolean gst_vitgate_src_event(GstBaseTransform *trans, GstEvent *event)
 {
   if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) {
-    note_qos(GST_VITGATE(trans), event);
+    record_qos(GST_VITGATE(trans), event);
     return gst_pad_push_event(GST_BASE_TRANSFORM_SINK_PAD(trans), event);
   }
   return GST_BASE_TRANSFORM_CLASS(gst_vitgate_parent_class)->src_event(trans, event);

@@ -7,24 +7,24 @@
 
 /* Each run of frames with skipped regions posts one warning. Frames without regions do not end a
  * run. */
-static void warn_left_out(GstVitgate *self, const GstVitgateAnalysis *a,
-                          const GstVitgateRegionsLeftOut *left_out)
+static void warn_skipped(GstVitgate *self, const GstVitgateAnalysis *a,
+                         const GstVitgateRegionsSkipped *skipped_regions)
 {
   const guint n = self->classifier->regions->regions->len;
 
-  if (left_out->bad > 0 && !self->bad_regions)
+  if (skipped_regions->bad > 0 && !self->bad_regions)
     GST_ELEMENT_WARNING(
         self, STREAM, FAILED,
-        ("A frame has regions that are empty or lie outside the frame: %u", left_out->bad),
+        ("A frame has regions that are empty or lie outside the frame: %u", skipped_regions->bad),
         ("%" GST_PTR_FORMAT, a->buffer));
-  if (left_out->beyond > 0 && !self->too_many_regions)
+  if (skipped_regions->beyond > 0 && !self->too_many_regions)
     GST_ELEMENT_WARNING(self, STREAM, FAILED,
                         ("A frame has more regions than max-regions (%u); %u were not classified",
-                         a->settings.regions.most, left_out->beyond),
+                         a->settings.regions.max, skipped_regions->beyond),
                         ("%" GST_PTR_FORMAT, a->buffer));
-  if (left_out->bad > 0 || n > 0) {
-    self->bad_regions = left_out->bad > 0;
-    self->too_many_regions = left_out->beyond > 0;
+  if (skipped_regions->bad > 0 || n > 0) {
+    self->bad_regions = skipped_regions->bad > 0;
+    self->too_many_regions = skipped_regions->beyond > 0;
   }
 }
 
@@ -33,14 +33,14 @@ static void read_regions(GstVitgate *self, const GstVitgateAnalysis *a)
   const GstVitgateRegionSettings *settings = &a->settings.regions;
   const GstVitgateRegionFilter filter = { .types = settings->object_class,
                                           .min_size = settings->min_size,
-                                          .most = settings->most };
-  GstVitgateRegionsLeftOut left_out;
+                                          .max = settings->max };
+  GstVitgateRegionsSkipped skipped_regions;
   guint width, height;
 
   gst_vitgate_frame_get_size(&self->layout, a->buffer, &width, &height);
   gst_vitgate_region_classifier_read(self->classifier->regions, a->buffer, &filter, width, height,
-                                     &left_out);
-  warn_left_out(self, a, &left_out);
+                                     &skipped_regions);
+  warn_skipped(self, a, &skipped_regions);
 }
 
 static gboolean is_between_inferences(const GstVitgateRegionClassifier *regions, guint interval)

@@ -31,10 +31,10 @@ void gst_vitgate_region_classifier_forget(GstVitgateRegionClassifier *self)
 
 void gst_vitgate_region_classifier_read(GstVitgateRegionClassifier *self, GstBuffer *buffer,
                                         const GstVitgateRegionFilter *filter, guint width,
-                                        guint height, GstVitgateRegionsLeftOut *left_out)
+                                        guint height, GstVitgateRegionsSkipped *skipped_regions)
 {
   gst_vitgate_region_memory_next_frame(&self->memory);
-  gst_vitgate_regions_read(self->regions, buffer, filter, width, height, left_out);
+  gst_vitgate_regions_read(self->regions, buffer, filter, width, height, skipped_regions);
   g_ptr_array_set_size(self->results, 0);
   for (guint i = 0; i < self->regions->len; i++) {
     GstVitgateRegion *region = &g_array_index(self->regions, GstVitgateRegion, i);

@@ -44,7 +44,7 @@ void gst_vitgate_region_classifier_forget(GstVitgateRegionClassifier *classifier
  * of those that are known. */
 void gst_vitgate_region_classifier_read(GstVitgateRegionClassifier *classifier, GstBuffer *buffer,
                                         const GstVitgateRegionFilter *filter, guint width,
-                                        guint height, GstVitgateRegionsLeftOut *left_out);
+                                        guint height, GstVitgateRegionsSkipped *skipped_regions);
 
 /* Returns: whether a region is due: it has no result, or one at least @interval frames old. */
 gboolean gst_vitgate_region_classifier_is_due(const GstVitgateRegionClassifier *classifier,

@@ -15,7 +15,7 @@ G_BEGIN_DECLS
 /* A copy of a result, so that it outlives the session's next call. Reference counted. */
 typedef struct {
   VitgateResult result;     /* its arrays are in @memory; without logits */
-  double compute;           /* where the dial was */
+  double compute;           /* setting of the dial */
   guint64 frame;            /* number of the inferred frame */
   GstClockTime inferred_at; /* stream time of that frame; GST_CLOCK_TIME_NONE: unknown */
   guint8 memory[];

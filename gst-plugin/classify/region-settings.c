@@ -9,7 +9,7 @@
 #define DEFAULT_RECLASSIFY_INTERVAL 1
 
 /* With more, the results of a single frame would take megabytes. */
-#define MOST_REGIONS 1024
+#define MAX_REGIONS 1024
 
 #define PLAYING      (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)
 #define CONTROLLABLE (PLAYING | GST_PARAM_CONTROLLABLE)
@@ -57,7 +57,7 @@ static void install_choice(GObjectClass *class)
       g_param_spec_uint("max-regions", "Maximum regions",
                         "Maximum number of regions classified in a frame: the first ones in the "
                         "detector's list (a warning is posted if there are more)",
-                        1, MOST_REGIONS, DEFAULT_MAX_REGIONS, CONTROLLABLE));
+                        1, MAX_REGIONS, DEFAULT_MAX_REGIONS, CONTROLLABLE));
 }
 
 void gst_vitgate_region_settings_install(GObjectClass *class)
@@ -78,7 +78,7 @@ void gst_vitgate_region_settings_init(GstVitgateRegionSettings *settings)
   *settings = (GstVitgateRegionSettings){
     .inference_region = GST_VITGATE_INFERENCE_REGION_FULL_FRAME,
     .min_size = DEFAULT_MIN_REGION_SIZE,
-    .most = DEFAULT_MAX_REGIONS,
+    .max = DEFAULT_MAX_REGIONS,
     .interval = DEFAULT_RECLASSIFY_INTERVAL,
   };
 }
@@ -97,7 +97,7 @@ gboolean gst_vitgate_region_settings_set(GstVitgateRegionSettings *settings, gui
     settings->min_size = g_value_get_uint(value);
     return TRUE;
   case GST_VITGATE_SETTING_MAX_REGIONS:
-    settings->most = g_value_get_uint(value);
+    settings->max = g_value_get_uint(value);
     return TRUE;
   case GST_VITGATE_SETTING_RECLASSIFY_INTERVAL:
     settings->interval = g_value_get_uint(value);
@@ -121,7 +121,7 @@ gboolean gst_vitgate_region_settings_get(const GstVitgateRegionSettings *setting
     g_value_set_uint(value, settings->min_size);
     return TRUE;
   case GST_VITGATE_SETTING_MAX_REGIONS:
-    g_value_set_uint(value, settings->most);
+    g_value_set_uint(value, settings->max);
     return TRUE;
   case GST_VITGATE_SETTING_RECLASSIFY_INTERVAL:
     g_value_set_uint(value, settings->interval);

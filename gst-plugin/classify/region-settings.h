@@ -15,7 +15,7 @@ typedef struct {
   GstVitgateInferenceRegion inference_region;
   const char *object_class; /* interned, so that it can be read without the lock; NULL: any */
   guint min_size;           /* pixels */
-  guint most;               /* maximum per frame */
+  guint max;                /* maximum per frame */
   guint interval;           /* frames from one inference of a tracked region to the next */
 } GstVitgateRegionSettings;
 

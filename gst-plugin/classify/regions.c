@@ -13,7 +13,7 @@ typedef struct {
   const GstVitgateRegionFilter *filter;
   char **types; /* NULL: all are wanted */
   guint width, height;
-  GstVitgateRegionsLeftOut left_out;
+  GstVitgateRegionsSkipped skipped_regions;
 } Reading;
 
 /* The whole filter is also compared as one name, since names may contain commas. */
@@ -60,7 +60,7 @@ static gboolean find_place(Reading *reading, GQuark type, gint64 x, gint64 y, gi
   if (!is_wanted(reading, type))
     return FALSE;
   if (!clip(reading, x, y, width, height, place)) {
-    reading->left_out.bad++;
+    reading->skipped_regions.bad++;
     return FALSE;
   }
   return MIN(place->width, place->height) >= reading->filter->min_size;
@@ -68,10 +68,10 @@ static gboolean find_place(Reading *reading, GQuark type, gint64 x, gint64 y, gi
 
 static void add(Reading *reading, const GstVitgateRegion *region)
 {
-  if (reading->regions->len < reading->filter->most)
+  if (reading->regions->len < reading->filter->max)
     g_array_append_val(reading->regions, *region);
   else
-    reading->left_out.beyond++;
+    reading->skipped_regions.beyond++;
 }
 
 /* The number that DL Streamer's tracker gives an object. */
@@ -152,8 +152,8 @@ static void read_detection(Reading *reading, const GstAnalyticsODMtd *mtd)
       !find_place(reading, region.type, x, y, width, height, &region.place))
     return;
   known = find_roi(reading, &region);
-  if (!known && reading->regions->len >= reading->filter->most) {
-    reading->left_out.beyond++;
+  if (!known && reading->regions->len >= reading->filter->max) {
+    reading->skipped_regions.beyond++;
     return;
   }
   region.tracked = find_track(mtd->meta, mtd->id, &region.id);
@@ -162,7 +162,7 @@ static void read_detection(Reading *reading, const GstAnalyticsODMtd *mtd)
     return;
   }
   /* In DL Streamer, the id of a region of interest with a detection is the detection's own, which
-   * is counted anew in every frame. */
+   * starts again in every frame. */
   region.roi = known->roi;
   region.tracked = region.tracked || read_object_id(known->roi, &region.id);
   *known = region;
@@ -183,7 +183,7 @@ static void read_detections(Reading *reading, GstBuffer *buffer)
 
 void gst_vitgate_regions_read(GArray *regions, GstBuffer *buffer,
                               const GstVitgateRegionFilter *filter, guint width, guint height,
-                              GstVitgateRegionsLeftOut *left_out)
+                              GstVitgateRegionsSkipped *skipped_regions)
 {
   g_auto(GStrv) types = split_types(filter->types);
   Reading reading = {
@@ -199,7 +199,7 @@ void gst_vitgate_regions_read(GArray *regions, GstBuffer *buffer,
 #ifdef HAVE_GST_ANALYTICS
   read_detections(&reading, buffer);
 #endif
-  *left_out = reading.left_out;
+  *skipped_regions = reading.skipped_regions;
 }
 
 /* Returns: the start of @length pixels centred on the @extent pixels from @start, moved to lie

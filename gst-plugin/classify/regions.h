@@ -25,21 +25,21 @@ typedef struct {
 typedef struct {
   const char *types; /* wanted types, separated by commas; NULL: all */
   guint min_size;    /* minimum width and height in pixels, within the frame */
-  guint most;        /* maximum number of regions */
+  guint max;         /* maximum number of regions */
 } GstVitgateRegionFilter;
 
 /* How many regions of the wanted types were skipped. */
 typedef struct {
   guint bad;    /* empty, or outside the frame */
-  guint beyond; /* in excess of filter->most */
-} GstVitgateRegionsLeftOut;
+  guint beyond; /* in excess of filter->max */
+} GstVitgateRegionsSkipped;
 
 /* Reads the regions of a frame in the order in which they were attached.
  * @regions: (out caller-allocates): an array of GstVitgateRegion; its contents are replaced
  * @width, @height: of the frame in pixels */
 void gst_vitgate_regions_read(GArray *regions, GstBuffer *buffer,
                               const GstVitgateRegionFilter *filter, guint width, guint height,
-                              GstVitgateRegionsLeftOut *left_out);
+                              GstVitgateRegionsSkipped *skipped_regions);
 
 /* Returns: the part of the frame that a model sees to classify the region at @place: the square
  * around it, as wide as its longer side, moved into the frame. If the region is longer than the

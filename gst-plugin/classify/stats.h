@@ -21,7 +21,7 @@ typedef struct {
   char *model; /* path */
   char *model_name;
   const char *precision; /* static */
-  double compute;        /* where the dial was for the last inference */
+  double compute;        /* setting of the dial for the last inference */
 
   /* A ring of the last inferences; times in nanoseconds. */
   GstClockTime processing[GST_VITGATE_STATS_WINDOW];

@@ -38,7 +38,7 @@ const char *gst_vitgate_state_name(GstVitgateState state);
 typedef struct {
   const VitgateModelInfo *model;
   const VitgateResult *result;
-  double compute;            /* where the dial was for the inference */
+  double compute;            /* setting of the dial for the inference */
   const char *const *labels; /* [model->n_classes] */
   const guint *indices;      /* [n] best first */
   const float *scores;       /* [n] */

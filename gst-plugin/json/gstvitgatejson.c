@@ -100,10 +100,10 @@ static void gst_vitgate_json_get_property(GObject *object, guint id, GValue *val
 
 /* ---- Start, stop and caps ------------------------------------------------------------------ */
 
-static void speak_next(GstVitgateJson *self)
+static void write_next(GstVitgateJson *self)
 {
   GST_OBJECT_LOCK(self);
-  self->speak = TRUE;
+  self->write_always = TRUE;
   GST_OBJECT_UNLOCK(self);
 }
 
@@ -115,7 +115,7 @@ static gboolean gst_vitgate_json_start(GstBaseTransform *trans)
   self->width = self->height = 0;
   self->has_results = FALSE;
   self->live_known = FALSE;
-  speak_next(self);
+  write_next(self);
   return TRUE;
 }
 
@@ -130,7 +130,7 @@ static GstStateChangeReturn gst_vitgate_json_change_state(GstElement *element,
                                                           GstStateChange transition)
 {
   if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
-    speak_next(GST_VITGATE_JSON(element));
+    write_next(GST_VITGATE_JSON(element));
   return GST_ELEMENT_CLASS(gst_vitgate_json_parent_class)->change_state(element, transition);
 }
 
@@ -240,15 +240,15 @@ static void warn_without_results(GstVitgateJson *self, GstBuffer *buffer)
 }
 
 /* Returns: whether to write a line for @buffer. */
-static gboolean is_news(GstVitgateJson *self, GstBuffer *buffer)
+static gboolean should_write(GstVitgateJson *self, GstBuffer *buffer)
 {
   GStrv labels, before = self->top_labels;
-  gboolean only_changes, speak, changed;
+  gboolean only_changes, write_always, changed;
 
   GST_OBJECT_LOCK(self);
   only_changes = self->only_changes;
-  speak = self->speak;
-  self->speak = FALSE;
+  write_always = self->write_always;
+  self->write_always = FALSE;
   GST_OBJECT_UNLOCK(self);
 
   labels = only_changes ? gst_vitgate_top_labels(buffer) : NULL;
@@ -256,7 +256,7 @@ static gboolean is_news(GstVitgateJson *self, GstBuffer *buffer)
       !labels || !before || !g_strv_equal((const char *const *)labels, (const char *const *)before);
   g_strfreev(before);
   self->top_labels = labels;
-  return speak || changed;
+  return write_always || changed;
 }
 
 /* Makes an empty buffer. transform() fills it if there is something to write. */
@@ -277,7 +277,7 @@ static GstFlowReturn gst_vitgate_json_transform(GstBaseTransform *trans, GstBuff
   GstFlowReturn flow = GST_BASE_TRANSFORM_FLOW_DROPPED;
 
   warn_without_results(self, in);
-  if (is_news(self, in)) {
+  if (should_write(self, in)) {
     gsize length;
     char *line = write_line(self, in, &length);
 
@@ -297,7 +297,7 @@ static gboolean gst_vitgate_json_sink_event(GstBaseTransform *trans, GstEvent *e
   switch (GST_EVENT_TYPE(event)) {
   case GST_EVENT_STREAM_START:
   case GST_EVENT_FLUSH_STOP:
-    speak_next(self);
+    write_next(self);
     break;
   case GST_EVENT_SEGMENT:
     self->live_known = FALSE;

@@ -14,7 +14,7 @@ struct _GstVitgateJson {
   /* Under the object lock. */
   char *stream_id; /* NULL: use the stream's own id */
   gboolean only_changes;
-  gboolean speak; /* write the next frame in any case */
+  gboolean write_always; /* write the next frame in any case */
 
   /* Used by the streaming thread only, from start() to stop(). */
   guint64 frames;       /* received so far */

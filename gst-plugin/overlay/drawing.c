@@ -138,10 +138,10 @@ static void stack_result(const GstVitgateDrawingStyle *style, GPtrArray *stack,
                          const GstStructure *s)
 {
   /* More lines than this never fit into the frame. */
-  const guint most = (guint)(style->height / style->painter->size) + 1;
+  const guint max_lines = (guint)(style->height / style->painter->size) + 1;
   double ratio;
 
-  for (guint i = 0; i < MIN(style->top_k, most); i++) {
+  for (guint i = 0; i < MIN(style->top_k, max_lines); i++) {
     g_autofree char *line = result_line(s, i);
     if (!line)
       break;

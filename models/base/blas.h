@@ -1,6 +1,6 @@
-/* OpenBLAS, loaded at run time: the yardstick of bench, and the products of training.
+/* OpenBLAS, loaded at run time: the yardstick of bench.
  *
- * The engine has float32 kernels of its own and needs none of this. OpenBLAS chooses its kernels
+ * Engine and trainer have kernels of their own and need none of this. OpenBLAS chooses its kernels
  * in its constructor, from the CPU and from OPENBLAS_CORETYPE; on CPUs newer than itself it falls
  * back to AVX2. So the environment is set first and the library is opened after, which a link-time
  * dependency would not allow. */

@@ -4,10 +4,12 @@
 
 #define INTERVAL (G_USEC_PER_SEC / 5)
 
-Progress progress_start(guint total)
+Progress progress_start(guint total, const char *unit)
 {
   gint64 now = g_get_monotonic_time();
-  return (Progress){ .shown = isatty(STDERR_FILENO), .total = total, .start = now, .last = now };
+  return (Progress){
+    .shown = isatty(STDERR_FILENO), .total = total, .unit = unit, .start = now, .last = now
+  };
 }
 
 void progress_update(Progress *progress, guint done)
@@ -18,8 +20,8 @@ void progress_update(Progress *progress, guint done)
   double seconds = (double)(now - progress->start) / G_USEC_PER_SEC;
   double rate = done / seconds;
   guint left = (guint)((progress->total - done) / rate);
-  g_printerr("\r%u of %u images, %.1f images/s, %u:%02u left \033[K", done, progress->total, rate,
-             left / 60, left % 60);
+  g_printerr("\r%u of %u %s, %.1f %s/s, %u:%02u left \033[K", done, progress->total, progress->unit,
+             rate, progress->unit, left / 60, left % 60);
   progress->last = now;
   progress->drawn = TRUE;
 }

@@ -80,7 +80,7 @@ static gboolean choose_products(TrainBench *bench, GError **error)
 }
 
 /* What compress trains with, as far as it costs time. */
-static Trainer *make_trainer(const TrainBench *bench, gboolean bf16)
+static Trainer *make_trainer(const TrainBench *bench, gboolean bf16, GError **error)
 {
   const TrainerOptions options = {
     .batch = bench->options->batch_size,
@@ -96,7 +96,7 @@ static Trainer *make_trainer(const TrainBench *bench, gboolean bf16)
     .temperature = { 1, 1 },
     .sub_groups = SUB_GROUPS_SAMPLE,
   };
-  return trainer_new(bench->network, &options);
+  return trainer_new(bench->network, &options, error);
 }
 
 static gboolean take_turn(const TrainBench *bench, Products *products, double seconds,
@@ -104,8 +104,8 @@ static gboolean take_turn(const TrainBench *bench, Products *products, double se
 {
   const LossTargets targets = { .teacher_logits = bench->teacher_logits,
                                 .teacher_tokens = bench->teacher_tokens };
-  Trainer *trainer = make_trainer(bench, products->bf16);
-  gboolean fine = TRUE;
+  Trainer *trainer = make_trainer(bench, products->bf16, error);
+  gboolean fine = trainer != NULL;
   double spent = 0;
   for (guint step = 0; fine && (step <= WARM_UP_STEPS || spent < seconds); step++) {
     StepReport report;

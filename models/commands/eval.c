@@ -147,7 +147,7 @@ static gboolean evaluate(Evaluation *eval, GError **error)
   g_autoptr(PhotoReader) reader = photo_reader_new(eval->dataset, eval->order, n);
   g_autoptr(GPtrArray) batch =
       g_ptr_array_new_with_free_func((GDestroyNotify)decoded_photograph_free);
-  eval->progress = progress_start(n);
+  eval->progress = progress_start(n, "images");
   gboolean fine = TRUE;
   DecodedPhotograph *photograph;
   while (fine && (photograph = photo_reader_next(reader))) {

@@ -161,9 +161,9 @@ static void print_text(const Structure *structure)
   g_print("precision: stored as %s, products in %s\n", description->precision,
           vitgate_precision_name(info->precision));
   for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++)
-    if (info->precision_agreement[p] > 0)
+    if (description->agreement[p] > 0)
       g_print("  the teacher's class by products in %s: %.1f %%\n",
-              vitgate_precision_name((VitgatePrecision)p), 100 * info->precision_agreement[p]);
+              vitgate_precision_name((VitgatePrecision)p), 100 * description->agreement[p]);
   g_print("pre-processing: shorter side to %u (%s), crop %u x %u, patches of %u,\n"
           "  mean %.3f %.3f %.3f, std %.3f %.3f %.3f\n",
           info->resize, info->bicubic ? "bicubic" : "bilinear", info->image_size, info->image_size,
@@ -264,9 +264,8 @@ static void print_json(const char *path, const Structure *structure)
   report_string(json, "stored_precision", description->precision);
   report_begin(json, "precision_agreement");
   for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++)
-    if (info->precision_agreement[p] > 0)
-      report_number(json, vitgate_precision_name((VitgatePrecision)p),
-                    info->precision_agreement[p]);
+    if (description->agreement[p] > 0)
+      report_number(json, vitgate_precision_name((VitgatePrecision)p), description->agreement[p]);
   json_builder_end_object(json);
   report_count(json, "parameters", info->n_parameters);
   report_begin(json, "gmacs");

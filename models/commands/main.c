@@ -1,5 +1,5 @@
 /* The command "vitgate": makes, measures and tries model files. Each sub-command is a file of its
- * own, cmd-NAME.c. */
+ * own, NAME.c. */
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>

@@ -347,6 +347,11 @@ const Batch *batches_next(Batches *batches, GError **error)
   return &slot->batch;
 }
 
+guint batches_count(const Batches *batches)
+{
+  return sampler_count(batches->sampler);
+}
+
 void batches_release(const Batch **batch)
 {
   Slot *slot = (Slot *)g_steal_pointer(batch);

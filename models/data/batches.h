@@ -43,6 +43,9 @@ Batches *batches_new(const Collection *collection, const BatchesOptions *options
  * where all batches are in use already, or VITGATE_ERROR_MEMORY */
 const Batch *batches_next(Batches *batches, GError **error);
 
+/* Returns: photographs to draw from */
+guint batches_count(const Batches *batches);
+
 /* Gives the memory of *@batch, which may be NULL, back for another one. Nulls it. */
 void batches_release(const Batch **batch);
 

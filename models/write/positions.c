@@ -29,9 +29,9 @@ gboolean vitgate__positions_interpolate(float *out, guint new_side, const float 
   Resampler resampler;
   g_autofree float *wide = g_try_new(float, (gsize)side *new_side *dim);
   const gboolean fine =
-      vitgate__resampler_init(&resampler, side, (double)side / new_side, 0, TRUE, 0, new_side) &&
-      wide;
+      vitgate__resampler_init(&resampler, side, new_side, (double)side / new_side, TRUE) && wide;
   if (fine) {
+    vitgate__resampler_plan(&resampler, (double)side / new_side, 0, 0);
     for (guint y = 0; y < side; y++)
       resample_rows(wide + (gsize)y * new_side * dim, in + (gsize)y * side * dim, &resampler,
                     new_side, dim);

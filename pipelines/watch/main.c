@@ -1,5 +1,5 @@
-/* vitgate-watch: watches cameras with the GStreamer element vitgate, and tells what it sees by JSON
- * lines and MQTT. */
+/* vitgate-watch: watches cameras with the GStreamer element vitgate, and reports what it sees as
+ * JSON lines and over MQTT. */
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,41 +7,41 @@
 #include <gst/gst.h>
 #include <mosquitto.h>
 
-#include "base/note.h"
+#include "base/console.h"
 #include "config/config.h"
 #include "watch.h"
 
 static const char summary[] =
     "Watches any number of cameras with the GStreamer element vitgate. FILE is a key file that\n"
-    "lists them and says where results go: into a log of JSON lines, to an MQTT broker, or both.\n"
-    "vitgate-watch.conf beside this program's documentation explains every key.";
+    "lists the cameras and where results go: to a log of JSON lines, to an MQTT broker, or both.\n"
+    "vitgate-watch.conf in this program's documentation folder explains every key.";
 
 static const char description[] =
-    "Cameras are connected to again and again, for ever, each by itself. On a terminal the last\n"
-    "line tells how each is; what happens is told on standard error.\n"
+    "A lost camera is reconnected for ever, independently of the others. Messages go to standard\n"
+    "error. On a terminal, the last line shows the status of each camera.\n"
     "\n"
-    "Lines: those of vitgatejson, one a frame, and events: {\"event\": \"appeared\" or\n"
-    "\"vanished\", \"label\": ...} for labels of interest, \"connected\", \"lost\" or \"ended\" "
+    "Output: the lines of vitgatejson, one for each frame, and events: {\"event\": \"appeared\" "
+    "or\n"
+    "\"vanished\", \"label\": ...} for labels of interest; \"connected\", \"lost\" or \"ended\" "
     "for\n"
-    "cameras. Topics: TOPIC/CAMERA/event, TOPIC/CAMERA/frame; QoS 1.\n"
+    "cameras. MQTT topics: TOPIC/CAMERA/event, TOPIC/CAMERA/frame; QoS 1.\n"
     "\n"
     "Signals:\n"
-    "  SIGHUP           reads FILE again: cameras that are new start, those that are gone stop,\n"
-    "                   changed ones start anew, all others go on; where FILE is wrong, nothing\n"
-    "                   changes\n"
-    "  SIGTERM, SIGINT  stop; everything is written\n"
+    "  SIGHUP           read FILE again: new cameras start, removed cameras stop, changed cameras\n"
+    "                   restart, and all others continue; if FILE has an error, nothing changes\n"
+    "  SIGTERM, SIGINT  write everything and stop\n"
     "\n"
-    "Exit status: 0 when stopped, or when all cameras are files and are over; 1 where FILE is\n"
-    "wrong or an output cannot be opened; 2 where the command line is wrong.";
+    "Exit status: 0 if stopped, or if all cameras are files and have ended; 1 if FILE has an\n"
+    "error or an output cannot be opened; 2 if the command line has an error.";
 
 static gboolean check_only, json, version;
 static double interval = 1;
 
 static const GOptionEntry entries[] = {
-  { "check", 0, 0, G_OPTION_ARG_NONE, &check_only, "Say whether FILE is right, and end", NULL },
-  { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Tell the status as JSON, a line each time, on stdout",
+  { "check", 0, 0, G_OPTION_ARG_NONE, &check_only, "Check FILE and exit", NULL },
+  { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the status to standard output, as lines of JSON",
     NULL },
-  { "interval", 0, 0, G_OPTION_ARG_DOUBLE, &interval, "Seconds between two status lines (1)",
+  { "interval", 0, 0, G_OPTION_ARG_DOUBLE, &interval, "Seconds between status lines (default: 1)",
     "SECONDS" },
   { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Show the version", NULL },
   G_OPTION_ENTRY_NULL,
@@ -60,13 +60,13 @@ static gboolean parse(int *argc, char ***argv, GError **error)
   if (version)
     return TRUE;
   if (*argc != 2) {
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                "one key file is expected, %d were given", *argc - 1);
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "expected one key file, got %d",
+                *argc - 1);
     return FALSE;
   }
   if (!(interval >= 0.01 && interval <= 86400)) {
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "--interval must be from 0.01 to 86400, not %g", interval);
+                "--interval: expected a number from 0.01 to 86400, got %g", interval);
     return FALSE;
   }
   return TRUE;
@@ -76,14 +76,14 @@ static gboolean check(const char *path, GError **error)
 {
   g_autoptr(Config) config = config_load(path, error);
   if (config)
-    g_print("%s: right; cameras: %u\n", path, config->cameras->len);
+    g_print("%s: OK; cameras: %u\n", path, config->cameras->len);
   return config != NULL;
 }
 
 static gboolean run(const char *path, GError **error)
 {
   const WatchOptions options = { .path = path, .json = json, .interval = interval };
-  /* A disk quota, a closed pipe and a broken connection are errors, not ends. */
+  /* An exceeded disk quota, a closed pipe or a broken connection must not kill the program. */
   signal(SIGXFSZ, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
   mosquitto_lib_init();
@@ -96,7 +96,7 @@ int main(int argc, char **argv)
   setlocale(LC_CTYPE, "");
   g_set_prgname("vitgate-watch");
   if (!parse(&argc, &argv, &error)) {
-    note("%s (see vitgate-watch --help)", error->message);
+    console_print("%s (see vitgate-watch --help)", error->message);
     return 2;
   }
   if (version) {
@@ -105,6 +105,6 @@ int main(int argc, char **argv)
   }
   if (check_only ? check(argv[1], &error) : run(argv[1], &error))
     return 0;
-  note("%s", error->message);
+  console_print("%s", error->message);
   return 1;
 }

@@ -30,7 +30,7 @@ static void append_camera(GString *line, const StatusCamera *entry)
   }
 }
 
-/* A narrow terminal shows the begin: what is short, and there once. */
+/* A narrow terminal shows only the start of the line, so the short fixed parts come first. */
 char *status_line(const Status *status)
 {
   const OutputsStatus *outputs = &status->outputs;

@@ -1,4 +1,4 @@
-/* How it goes: for people a line, for programs an object. */
+/* Formats the program's status: as a line for people, as JSON for programs. */
 #pragma once
 
 #include <glib.h>
@@ -9,7 +9,7 @@
 typedef struct {
   const char *name;
   CameraStatus camera;
-  double frame_rate; /* frames/s since the last time */
+  double frame_rate; /* frames/s since the last status */
 } StatusCamera;
 
 typedef struct {
@@ -18,10 +18,10 @@ typedef struct {
   guint64 memory; /* resident, bytes */
 } Status;
 
-/* Returns: resident memory of this process in bytes, 0 where unknown */
+/* Returns: the resident memory of this process in bytes; 0 if unknown */
 guint64 status_memory(void);
 
-/* Returns: (transfer full): one line without newline */
+/* Returns: (transfer full): one line, without a newline */
 char *status_line(const Status *status);
 char *status_json(const Status *status);
 

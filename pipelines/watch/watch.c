@@ -6,14 +6,14 @@
 
 #include <glib-unix.h>
 
-#include "base/note.h"
+#include "base/console.h"
 #include "camera/camera.h"
 #include "config/config.h"
 #include "output/outputs.h"
 #include "service.h"
 #include "status.h"
 
-/* A camera, and what it had done when the status was last shown. */
+/* A camera, and its state when the status was last shown. */
 typedef struct {
   Camera *camera;
   guint64 frames;
@@ -27,7 +27,7 @@ typedef struct {
   Outputs *outputs;
   GPtrArray *entries; /* of Entry, in the key file's order */
   guint sync_timer;
-  gboolean hanging; /* a camera does not stop: what it may use stays */
+  gboolean hanging; /* a camera does not stop, so what it may use is not freed */
 } Watch;
 
 /* ---- Cameras ------------------------------------------------------------------------------- */
@@ -48,7 +48,7 @@ static gboolean end_if_all_are_over(gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* From a camera's thread. */
+/* Called by a camera's thread. */
 static void on_camera_end(gpointer user_data)
 {
   g_idle_add(end_if_all_are_over, user_data);
@@ -62,7 +62,7 @@ static Entry *start_camera(Watch *self, Config *config, const CameraConfig *came
   return entry;
 }
 
-/* All are asked before the first is waited for. */
+/* Asks all cameras to stop before it waits for the first one. */
 static void stop_cameras(Watch *self, GPtrArray *entries)
 {
   for (guint i = 0; i < entries->len; i++)
@@ -71,7 +71,7 @@ static void stop_cameras(Watch *self, GPtrArray *entries)
     Entry *entry = entries->pdata[i];
     const char *name = camera_get_config(entry->camera)->name;
     if (!camera_free(&entry->camera)) {
-      note("camera %s: does not stop", name);
+      console_print("camera %s: cannot be stopped", name);
       self->hanging = TRUE;
     }
     g_free(entry);
@@ -99,8 +99,8 @@ static Entry *find_entry(GPtrArray *entries, const char *name)
   return NULL;
 }
 
-/* Those that go, or whose keys are others, stop before the first new one starts: a device has one
- * user, and many a camera one client. */
+/* Removed and changed cameras stop before the first new one starts, since a device can be opened
+ * only once, and many cameras accept only one client. */
 static void change_cameras(Watch *self, Config *config)
 {
   g_autoptr(GPtrArray) kept = g_ptr_array_new(), leaving = g_ptr_array_new();
@@ -120,8 +120,8 @@ static void change_cameras(Watch *self, Config *config)
     Entry *entry = find_entry(kept, camera->name);
     g_ptr_array_add(self->entries, entry ? entry : start_camera(self, config, camera));
   }
-  note("%s: read again: cameras kept: %u, stopped: %u, started: %u", config->path, n_kept,
-       n_stopped, config->cameras->len - n_kept);
+  console_print("%s: reloaded; cameras kept: %u, stopped: %u, started: %u", config->path, n_kept,
+                n_stopped, config->cameras->len - n_kept);
 }
 
 /* ---- Status -------------------------------------------------------------------------------- */
@@ -151,7 +151,7 @@ static void gather(Watch *self, Status *status)
 static gboolean show_status(gpointer user_data)
 {
   Watch *self = user_data;
-  if (!self->options->json && !note_has_terminal())
+  if (!self->options->json && !console_has_terminal())
     return G_SOURCE_REMOVE;
   Status status;
   gather(self, &status);
@@ -160,7 +160,7 @@ static gboolean show_status(gpointer user_data)
     puts(text);
     fflush(stdout);
   } else {
-    note_show_status(text);
+    console_show_status(text);
   }
   status_clear(&status);
   return G_SOURCE_CONTINUE;
@@ -172,7 +172,7 @@ static gboolean feed_watchdog(gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
-/* ---- The key file again -------------------------------------------------------------------- */
+/* ---- Reloading the key file ---------------------------------------------------------------- */
 
 static gboolean sync_outputs(gpointer user_data)
 {
@@ -185,7 +185,7 @@ static void set_sync_timer(Watch *self)
 {
   if (self->sync_timer)
     g_source_remove(self->sync_timer);
-  /* Where each line is synced, what waits for room on the disk is tried again all the same. */
+  /* Even if each line is synced, lines that wait for room on the disk need another try. */
   double interval = self->config->sync_interval > 0 ? self->config->sync_interval : 1;
   self->sync_timer = g_timeout_add((guint)MAX(interval * 1000, 10), sync_outputs, self);
 }
@@ -205,13 +205,13 @@ static gboolean reload(gpointer user_data)
     set_sync_timer(self);
     end_if_all_are_over(self);
   } else {
-    note("the old configuration stays in force: %s", error->message);
+    console_print("keeping the old configuration: %s", error->message);
   }
   service_notify("READY=1");
   return G_SOURCE_CONTINUE;
 }
 
-/* ---- From start to end --------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------- */
 
 static gboolean stop(gpointer user_data)
 {
@@ -243,7 +243,7 @@ static void run_cameras(Watch *self)
 
   service_notify("STOPPING=1");
   show_status(self);
-  note_show_status("");
+  console_show_status("");
   stop_cameras(self, self->entries);
 }
 

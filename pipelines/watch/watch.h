@@ -1,4 +1,4 @@
-/* The running program: cameras, outputs, signals, status. */
+/* Runs the program: cameras, outputs, signals and status. */
 #pragma once
 
 #include <glib.h>
@@ -6,9 +6,9 @@
 typedef struct {
   const char *path; /* of the key file */
   gboolean json;    /* status as JSON on stdout */
-  double interval;  /* between two of them, seconds */
+  double interval;  /* seconds between status lines */
 } WatchOptions;
 
-/* Runs until SIGTERM or SIGINT, or until all files are over; SIGHUP reads the key file again.
- * Returns: FALSE with an error where it cannot start */
+/* Runs until SIGTERM or SIGINT, or until all cameras are files that have ended. SIGHUP reads the
+ * key file again. Returns: FALSE with an error if it cannot start */
 gboolean watch_run(const WatchOptions *options, GError **error);

@@ -1,7 +1,7 @@
-"""How charts look here, and the one of what tests/bench/peers found: the engine beside ONNX Runtime,
-pipelines beside onnxinference.
+"""Draws charts in a common style, and the chart of tests/bench/peers: the engine beside ONNX
+Runtime, pipelines beside onnxinference.
 
-To be imported before anything is measured: without matplotlib it ends the program.
+Import it before anything is measured: without matplotlib it exits the program.
 """
 
 import photographs
@@ -39,9 +39,9 @@ def draw(found, path):
     engine = [row for row in found["engine"] if (row["threads"], row["batch_size"]) == (1, 1)]
     pipelines = found.get("pipelines") or []
     plots = [(engine, [row["ms_per_image"]["mean"] for row in engine],
-              "ms for an image: 1 thread, batch 1 (less is better)", "{:.1f}")]
+              "ms per image: 1 thread, batch 1 (less is better)", "{:.1f}")]
     if pipelines:
-        analysed = [row for row in pipelines if row["precision"]]  # not decoding alone
+        analysed = [row for row in pipelines if row["precision"]]  # without "decoding alone"
         plots.append((analysed, [row["frames_per_second"] for row in analysed],
                       f"frames/s of a pipeline, {found['cpus']} cores (more is better)", "{:.0f}"))
         plots.append((pipelines, [row["peak_bytes"] / 1e6 for row in pipelines],

@@ -1,5 +1,5 @@
-"""The programs that the benchmark of peers lets run against each other: libvitgate on its models, and
-ONNX Runtime on the dense one, each a process that answers one line with one line (README.md)."""
+"""The programs that the benchmark of peers compares: libvitgate on its models, and ONNX Runtime on
+the dense one. Each is a process that answers each line with one line (README.md)."""
 
 import contextlib
 import json
@@ -17,9 +17,10 @@ ROOT = os.path.normpath(os.path.join(HERE, "../.."))
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
                      "vitgate-bench")
 ONNXRUNTIME_NODE = "1.30.0"
-PAUSE = 0.02  # seconds, in which threads of the one before that spin go to sleep
+PAUSE = 0.02  # seconds, so that spinning threads of the contestant before go to sleep
 
-# Of float32's logits: sums in another order; and the images whose best class int8 must not change.
+# Tolerance of float32 logits, for sums in another order; share of images whose best class must stay
+# the same in int8.
 LOGITS_TOLERANCE, SAME_LABELS = 1e-3, 0.9
 
 sys.path.insert(0, os.path.join(HERE, "../reference"))
@@ -34,7 +35,7 @@ import pil  # noqa: E402
 
 @dataclass
 class Contestant:
-    """One line of the table."""
+    """A contestant: one line of the table."""
     name: str
     precision: str
     model: str = ""        # a model of vitgate; "": the dense one
@@ -66,7 +67,7 @@ def default_field():
 
 
 def install_onnxruntime():
-    """Returns the folder of node modules that holds the version we compare with."""
+    """Installs ONNX Runtime if necessary. Returns the folder of node modules."""
     folder = os.path.join(CACHE, f"onnxruntime-node-{ONNXRUNTIME_NODE}")
     if not (shutil.which("node") and shutil.which("npm")):
         photographs.skip("nodejs or npm is not installed")
@@ -96,7 +97,7 @@ def command_of(contestant, arguments, folder, data, threads, batch):
 
 
 def write_input(model, count, path):
-    """Photographs as the network sees them, float32 [count, 3, S, S]."""
+    """Writes photographs as the network's input, float32 [count, 3, S, S]."""
     size = onnx_file.read_model(model)[-1]
     images = []
     for _, image, _ in photographs.read(count):
@@ -106,7 +107,7 @@ def write_input(model, count, path):
 
 
 def check_logits(contestants, count):
-    """Ends the program where a contestant on the dense model does not compute what it ought to."""
+    """Exits if a contestant on the dense model computes other logits than the first one."""
     first = None
     for c in contestants:
         if c.model:
@@ -116,12 +117,12 @@ def check_logits(contestants, count):
         difference = np.abs(logits - first).max()
         same = (logits.argmax(1) == first.argmax(1)).mean()
         if same < SAME_LABELS or (c.precision == "float32" and difference > LOGITS_TOLERANCE):
-            sys.exit(f"peers: {c.name} in {c.precision} gives other logits: they differ by "
-                     f"{difference:.2g}, {100 * same:.0f} % of the labels are the same")
+            sys.exit(f"peers: {c.name} in {c.precision} computes other logits: they differ by "
+                     f"{difference:.2g}, and {100 * same:.0f} % of the labels are the same")
 
 
 def start(stack, contestant, command, variables):
-    """Returns whether it runs: a precision may be none of this CPU's."""
+    """Starts a contestant. Returns whether it runs: the CPU may not have the precision."""
     contestant.process = stack.enter_context(subprocess.Popen(
         command, env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **variables}, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
@@ -133,7 +134,7 @@ def start(stack, contestant, command, variables):
 
 
 def measure(arguments, folder, threads, batch):
-    """Returns the contestants, timed."""
+    """Times all contestants, and returns those that run."""
     count = -(-arguments.images // batch) * batch
     data = os.path.join(folder, f"{count}.f32")
     write_input(arguments.model, count, data)

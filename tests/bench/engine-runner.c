@@ -1,4 +1,4 @@
-/* Runs a model file with libvitgate; speaks the lines described in README.md.
+/* Runs a model file with libvitgate, and answers the commands described in README.md.
  * usage: engine-runner MODEL INPUT.f32 THREADS BATCH [PRECISION] */
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,8 +81,8 @@ static gboolean run(int argc, char **argv, GError **error)
   runner.n_batches = (guint)(length / sizeof(float) / runner.batch_size);
   if (!runner.n_batches) {
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                "%s: %" G_GSIZE_FORMAT " bytes hold no batch of %u images for this model", argv[2],
-                length, runner.batch);
+                "%s: %" G_GSIZE_FORMAT " bytes are less than a batch of %u images", argv[2], length,
+                runner.batch);
     return FALSE;
   }
   printf("{\"ready\": \"vitgate " VITGATE_VERSION "\", \"precision\": \"%s\"}\n",

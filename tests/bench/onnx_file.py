@@ -1,6 +1,6 @@
-"""Writes our model file as ONNX, for the peers: the graph that exporters write, in float32, or as
-dynamic quantisation makes of it: products with weights in int8, by channel, of activations that are
-quantised as they come, once for all products that read them."""
+"""Writes a model file as ONNX, for the peers: the graph that exporters write, in float32 or after
+dynamic quantisation. In that, weights are int8, by channel; activations are quantised at run time,
+once for all products that read them."""
 
 import json
 import os
@@ -18,7 +18,7 @@ OPSET = 17
 
 
 class Graph:
-    """Collects nodes and constants; every method returns the name of its result."""
+    """Collects nodes and constants. Every method returns the name of its result."""
 
     def __init__(self):
         self.nodes, self.constants, self.quantised = [], {}, {}
@@ -60,13 +60,13 @@ def read_model(path):
 
 
 def quantise_weight(weight):
-    """[n_out, n_in] becomes int8 and a scale for each output."""
+    """Converts [n_out, n_in] to int8 and a scale for each output."""
     scale = np.maximum(np.abs(weight).max(1), 1e-30) / 127
     return np.rint(weight / scale[:, None]).astype("i1"), scale.astype("<f4")
 
 
 def take_pixels(w):
-    """Makes the first layer take values from 0 to 255 instead of normalised ones."""
+    """Changes the first layer to take values from 0 to 255 instead of normalised ones."""
     weight, mean, std = w["patch_embed.proj.weight"], pil.IMAGENET_MEAN, pil.IMAGENET_STD
     w["patch_embed.proj.bias"] -= np.einsum("ncij,c->n", weight, np.divide(mean, std)).astype("<f4")
     w["patch_embed.proj.weight"] = (weight / (255 * np.reshape(std, (3, 1, 1)))).astype("<f4")
@@ -74,7 +74,7 @@ def take_pixels(w):
 
 def build(path, batch, precision="float32", pixels=False):
     """Returns an onnx.ModelProto with input "image" [batch, 3, S, S] and output "logits".
-    pixels: the image has values from 0 to 255, else normalised ones."""
+    pixels: the image has values from 0 to 255 instead of normalised ones."""
     w, head_dim, depth, eps, size = read_model(path)
     if pixels:
         take_pixels(w)

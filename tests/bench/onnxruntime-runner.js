@@ -1,11 +1,12 @@
-// Runs an ONNX file with onnxruntime-node; speaks the lines described in README.md.
-// usage: node onnxruntime-runner.js MODEL.onnx INPUT.f32 THREADS BATCH (NODE_PATH: where it is)
+// Runs an ONNX file with onnxruntime-node, and answers the commands described in README.md.
+// usage: node onnxruntime-runner.js MODEL.onnx INPUT.f32 THREADS BATCH
+// NODE_PATH: the folder that holds onnxruntime-node
 'use strict';
 const fs = require('fs');
 const readline = require('readline');
 const ort = require('onnxruntime-node');
 
-// The images of the input, batch after batch.
+// Returns the images of the input, in batches.
 function readBatches(path, batch, size) {
   const bytes = fs.readFileSync(path);
   const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);

@@ -1,7 +1,7 @@
-/* Whether an OpenBLAS may be called from several threads at once: eight threads multiply matrices
- * of whole numbers, each its own, and compare with the exact result. It is why the engine does not
- * use Debian's serial build: see README.md.
- * usage: openblas-threads /usr/lib/x86_64-linux-gnu/openblas-serial/libopenblas.so.0 */
+/* Checks whether several threads may call an OpenBLAS at once: eight threads multiply matrices of
+ * whole numbers, each its own, and compare with the exact result. This is why the engine does not
+ * use Debian's serial build (see README.md). usage: openblas-threads
+ * /usr/lib/x86_64-linux-gnu/openblas-serial/libopenblas.so.0 */
 #include <dlfcn.h>
 #include <glib.h>
 #include <stdio.h>
@@ -41,7 +41,8 @@ int main(int argc, char **argv)
   void *library = argc == 2 ? dlopen(argv[1], RTLD_NOW) : NULL;
   sgemm = library ? (Sgemm)dlsym(library, "cblas_sgemm") : NULL;
   if (!sgemm) {
-    fprintf(stderr, "openblas-threads: %s\n", argc == 2 ? dlerror() : "usage: … LIBRARY");
+    fprintf(stderr, "openblas-threads: %s\n",
+            argc == 2 ? dlerror() : "usage: openblas-threads LIBRARY");
     return 1;
   }
   GThread *threads[N_THREADS];

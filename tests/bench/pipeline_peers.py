@@ -1,5 +1,5 @@
-"""The half of the benchmark of peers that times whole pipelines: it needs GStreamer's onnxinference,
-so it runs in a Debian 13 (tests/debian13), on files that are laid there."""
+"""The part of the benchmark of peers that times whole pipelines. It needs GStreamer's
+onnxinference, so it runs in a Debian 13 (tests/debian13), on files that are copied there."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import onnx_file
 CHROOT = os.environ.get("DEBIAN13") or os.path.join(os.path.dirname(contestants.CACHE), "vitgate",
                                                     "debian13")
 CLIP = os.path.join(contestants.photographs.DATA, "video", "car-detection.mp4")
-# As onnxinference of GStreamer 1.26 wants its models: told what the output is.
+# The onnxinference of GStreamer 1.26 needs the kind of output in the model's metadata.
 OUTPUT_KIND = ("logits", "classification-generic-out")
 
 
@@ -27,9 +27,9 @@ def write_files(folder, model):
 
 
 def measure(model, rounds):
-    """Returns one object a contestant, or None, having said why."""
+    """Returns one object for each contestant, or prints the reason and returns None."""
     if not os.path.exists(CLIP):
-        print(f"no pipelines: there is no {CLIP}")
+        print(f"no pipelines: {CLIP} does not exist")
         return None
     debian13 = os.path.join(contestants.ROOT, "tests/debian13")
     prepared = subprocess.run([debian13, "true"], stderr=subprocess.PIPE, text=True, check=False)

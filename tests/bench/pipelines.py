@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Measures whole pipelines beside each other, on a machine with GStreamer's onnxinference (1.26): the
-half of tests/bench/peers that runs in its Debian 13. Prints a JSON array, one object a contestant.
+"""Times whole pipelines beside each other, on a machine with GStreamer's onnxinference (1.26): the
+part of tests/bench/peers that runs in Debian 13. Prints a JSON array with one object for each
+contestant.
 
 usage: tests/bench/pipelines.py FOLDER ROUNDS
 
@@ -20,7 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "../.."))
 BUILD = os.path.join(ROOT, "build-bench")
 os.environ.update(OPENBLAS_NUM_THREADS="1", GST_PLUGIN_PATH=os.path.join(BUILD, "gst-plugin"),
-                  VITGATE_MODEL_DIR=os.path.join(ROOT, "models"))
+                  VITGATE_MODEL_DIR=os.path.join(ROOT, "models/shipped"))
 
 import gi  # noqa: E402
 import numpy as np  # noqa: E402
@@ -30,7 +31,7 @@ gi.require_version("GstAnalytics", "1.0")
 gi.require_version("GstPbutils", "1.0")
 from gi.repository import Gst, GstAnalytics, GstPbutils  # noqa: E402
 
-SIZE, RESIZE = 224, 256  # pixels that the models see, and of the shorter side before the crop
+SIZE, RESIZE = 224, 256  # pixels of the models' input, and of the shorter side before the crop
 DURATION = re.compile(r"Execution ended after (\d+):(\d+):([\d.]+)")
 
 
@@ -41,8 +42,8 @@ def clip_size(path):
 
 
 def make_pipelines(folder, same_pixels=False):
-    """Returns {(name, precision): pipeline}. What onnxinference sees is the part of a frame that
-    vitgate's resize and crop leave, scaled at once. same_pixels: vitgate sees the very same."""
+    """Returns {(name, precision): pipeline}. onnxinference gets the part of a frame that vitgate's
+    resize and crop leave, scaled in one step. same_pixels: vitgate gets the same pixels."""
     width, height = clip_size(os.path.join(folder, "clip.mp4"))
     side = min(width, height) * SIZE // RESIZE
     x, y = (width - side) // 2, (height - side) // 2
@@ -70,8 +71,8 @@ def make_pipelines(folder, same_pixels=False):
 
 
 def watch_memory(process):
-    """Returns the peak of resident bytes when it has ended. (What wait4() tells begins with what
-    this process had when it forked.)"""
+    """Returns the peak resident bytes, after the process has ended. (wait4() would include the
+    memory of this process when it forked.)"""
     peak = 0
     while process.poll() is None:
         with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
@@ -97,7 +98,7 @@ def time_pipeline(pipeline):
 
 
 def best_class(buffer):
-    """The best class of a frame, as vitgate's metadata or a tensor of logits has it; else None."""
+    """Returns the best class of a frame from vitgate's metadata or a tensor of logits, or None."""
     meta = buffer.get_custom_meta("VitgateMeta")
     if meta:
         return meta.get_structure().get_uint("index")[1]

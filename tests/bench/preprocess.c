@@ -1,4 +1,4 @@
-/* How long a camera's frame takes to become the network's input, on one core.
+/* Times the pre-processing of a camera's frame to the network's input, on one core.
  * usage: preprocess MODEL */
 #include <stdio.h>
 
@@ -25,8 +25,8 @@ static int compare(gconstpointer a, gconstpointer b)
   return x < y ? -1 : x > y;
 }
 
-/* Every format's planes lie within three times the first plane's bytes; the content is no matter.
- */
+/* In every format, all planes lie within three times the bytes of the first. Their contents do not
+ * matter. */
 static gboolean measure(VitgateSession *session, guint f, const guint8 *bytes, float *tensor,
                         GError **error)
 {

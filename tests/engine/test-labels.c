@@ -1,4 +1,4 @@
-/* Class labels in text files. */
+/* Class labels from text files. */
 #include <glib/gstdio.h>
 
 #include "fixture.h"
@@ -60,7 +60,7 @@ START_TEST(ids_come_before_a_tab)
   assert_success(labels, error);
   ck_assert(g_strv_equal((const char *const *)labels, LIST("cat", "big dog", "car\tor truck")));
   ck_assert(g_strv_equal((const char *const *)ids, LIST("n01", "n02", "n03")));
-  /* Who does not ask for them need not. */
+  /* The ids are optional. */
   g_auto(GStrv) alone = read_text(text, strlen(text), 3, NULL, &error);
   ck_assert_str_eq(alone[2], "car\tor truck");
 }

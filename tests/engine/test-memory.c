@@ -13,6 +13,8 @@
 
 #include "fixture.h"
 #include "frame.h"
+#include "model-file.h"
+#include "network/families/families.h"
 
 #define EXIT_SKIPPED 77 /* as meson understands it */
 
@@ -120,6 +122,37 @@ START_TEST(frames_allocate_nothing)
 }
 END_TEST
 
+/* One frame to make memory for; then parts of it may be anywhere, and of any size. */
+START_TEST(parts_that_move_allocate_nothing)
+{
+  enum { WIDTH = 321, HEIGHT = 243 };
+  g_autoptr(VitgateModel) model = fixture_model("small");
+  g_autoptr(VitgateSession) session = fixture_session(model, 2, 1);
+  g_autoptr(Frame) frame = frame_new(_i, WIDTH, HEIGHT, 11);
+  guint32 random = 6;
+  frame_fill_random(frame, 1, 0);
+  VitgateImage image = frame->image;
+  ck_assert_ptr_nonnull(vitgate_session_classify(session, &image, 1, NULL));
+  atomic_store(&n_allocations, 0);
+  atomic_store(&counting, TRUE);
+  guint n_failed = 0;
+  for (guint i = 0; i < 30; i++) {
+    image.chroma_site = i % 3;
+    image.part = (VitgateRectangle){ 0 };
+    if (i % 5) { /* else the centre crop */
+      image.part.width = i == 1 ? WIDTH : 1 + fixture_random(&random) % WIDTH;
+      image.part.height = i == 2 ? HEIGHT : 1 + fixture_random(&random) % HEIGHT;
+      image.part.x = fixture_random(&random) % (WIDTH - image.part.width + 1);
+      image.part.y = fixture_random(&random) % (HEIGHT - image.part.height + 1);
+    }
+    n_failed += !vitgate_session_classify(session, &image, 1, NULL);
+  }
+  atomic_store(&counting, FALSE);
+  ck_assert_uint_eq(n_failed, 0);
+  ck_assert_uint_eq(atomic_load(&n_allocations), 0);
+}
+END_TEST
+
 START_TEST(a_forward_pass_allocates_nothing)
 {
   static const char *const models[] = { "small", "odd",  "distilled",     "cut",
@@ -139,13 +172,19 @@ END_TEST
 /* ---- Too little ---- */
 
 /* Leaves @more bytes of address space. */
-static void limit_memory(gsize more)
+static gboolean try_limit(gsize more)
 {
   g_autofree char *statm = NULL;
-  ck_assert(g_file_get_contents("/proc/self/statm", &statm, NULL, NULL));
+  if (!g_file_get_contents("/proc/self/statm", &statm, NULL, NULL))
+    return FALSE;
   const rlim_t used = (rlim_t)g_ascii_strtoull(statm, NULL, 10) * 4096;
   const struct rlimit limit = { used + more, RLIM_INFINITY };
-  ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+  return !setrlimit(RLIMIT_AS, &limit);
+}
+
+static void limit_memory(gsize more)
+{
+  ck_assert(try_limit(more));
 }
 
 START_TEST(a_session_that_memory_cannot_hold_is_refused)
@@ -158,6 +197,52 @@ START_TEST(a_session_that_memory_cannot_hold_is_refused)
   assert_error(error, VITGATE_ERROR_MEMORY, "1024 images");
   g_autoptr(VitgateSession) session = vitgate_session_new(model, &small, &error);
   assert_success(session, error);
+}
+END_TEST
+
+/* Matching 4,097 tokens takes 16 MiB. */
+static VitgateModel *open_many_tokens(const char *dial)
+{
+  static BlockShape blocks[] = { { 1, 4 } };
+  Description d = {
+    .name = "many tokens",
+    .family = &vitgate__family_vit,
+    .image_size = 64,
+    .patch_size = 1,
+    .dim = 4,
+    .head_dim = 2,
+    .depth = 1,
+    .blocks = blocks,
+    .n_classes = 3,
+    .layer_norm_eps = 1e-6,
+    .preprocessing = { .resize = 64, .mean = { 0.5f, 0.5f, 0.5f }, .std = { 0.5f, 0.5f, 0.5f } },
+    .dense_gmacs = 1,
+    .dense_parameters = 1000,
+  };
+  g_autoptr(ModelFile) file = model_file_new(&d);
+  model_file_set(file, "calibration", dial);
+  if (dial)
+    model_file_set(file, "default_compute", "0.5");
+  return model_file_open(file, "many");
+}
+
+START_TEST(memory_for_merging_is_only_for_models_that_merge)
+{
+  static const char *const never = "[{\"compute\": 0.5, \"agreement\": 1, \"gate_bias\": 0, "
+                                   "\"merge_thresholds\": [1]}]";
+  static const char *const merging = "[{\"compute\": 0.5, \"agreement\": 1, \"gate_bias\": 0, "
+                                     "\"merge_thresholds\": [0.9]}]";
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VitgateModel) plain = open_many_tokens(NULL), still = open_many_tokens(never),
+                          merges = open_many_tokens(merging);
+  limit_memory(12 << 20);
+  g_autoptr(VitgateSession) refused = vitgate_session_new(merges, NULL, &error);
+  ck_assert_ptr_null(refused);
+  assert_error(error, VITGATE_ERROR_MEMORY, "1 images");
+  g_autoptr(VitgateSession) first = vitgate_session_new(plain, NULL, &error);
+  assert_success(first, error);
+  g_autoptr(VitgateSession) second = vitgate_session_new(still, NULL, &error);
+  assert_success(second, error);
 }
 END_TEST
 
@@ -186,13 +271,14 @@ START_TEST(a_frame_that_memory_cannot_hold_is_refused)
 }
 END_TEST
 
-/* Emulators of other machines do not hand the limit on. */
+/* Emulators of other machines do not hand the limit on. No test is running yet, so libcheck's
+ * assertions would end this child. */
 static gboolean limits_are_kept(void)
 {
   const pid_t child = fork();
   if (!child) {
-    limit_memory(8 << 20);
-    _exit(mmap(NULL, 1 << 28, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    _exit(!try_limit(8 << 20) ||
+          mmap(NULL, 1 << 28, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
   }
   int status = 0;
   waitpid(child, &status, 0);
@@ -204,12 +290,14 @@ static TCase *new_case(void)
   TCase *memory = tcase_create("memory");
   tcase_add_test(memory, the_count_counts);
   tcase_add_loop_test(memory, frames_allocate_nothing, 0, VITGATE_PIXELS_N_FORMATS);
+  tcase_add_loop_test(memory, parts_that_move_allocate_nothing, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_loop_test(memory, a_forward_pass_allocates_nothing, 0, 8);
   if (!limits_are_kept()) {
     printf("not tested: what happens without memory: it cannot be limited here\n");
     return memory;
   }
   tcase_add_test(memory, a_session_that_memory_cannot_hold_is_refused);
+  tcase_add_test(memory, memory_for_merging_is_only_for_models_that_merge);
   tcase_add_test(memory, threads_that_cannot_be_started_are_an_error);
   tcase_add_test(memory, a_frame_that_memory_cannot_hold_is_refused);
   return memory;

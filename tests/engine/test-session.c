@@ -38,6 +38,7 @@ START_TEST(options_out_of_range_are_refused)
     { { .granularity = VITGATE_GRANULARITY_BATCH + 1 }, "granularity is 3, expected at most 2" },
     { { .granularity = (VitgateGranularity)-1 }, "granularity is 4294967295" },
     { { .group_size = VITGATE_MAX_BATCH + 1 }, "group_size is 1025, expected at most 1024" },
+    { { .reserved = { [7] = "of a newer version" } }, "reserved field 7 of the session's options" },
   };
   g_autoptr(VitgateModel) model = fixture_model("small");
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -1,4 +1,4 @@
-/* attached.c: results as vitgate attaches them, made up by the test. */
+/* attached.c: attaches results as vitgate does, with values chosen by the test. */
 #include "attached.h"
 
 #include "fixture.h"
@@ -43,7 +43,7 @@ static void set_array(GstStructure *s, const char *field, GType type, const Atta
 
 void attached_classes(GstStructure *s, const AttachedClass *classes, guint n)
 {
-  /* A structure takes text that is no UTF-8 within arrays only. */
+  /* A structure accepts invalid UTF-8 only inside arrays. */
   if (n > 0 && g_utf8_validate(classes->label, -1, NULL))
     gst_structure_set(s, "label", G_TYPE_STRING, classes->label, "index", G_TYPE_UINT,
                       classes->index, "score", G_TYPE_DOUBLE, classes->score, NULL);

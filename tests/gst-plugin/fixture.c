@@ -9,7 +9,7 @@ const char *fixture_path(const char *variable)
   const char *path = g_getenv(variable);
 
   fail_unless(path && g_file_test(path, G_FILE_TEST_IS_REGULAR),
-              "%s names no file: run the tests through meson", variable);
+              "%s is not the path of a file: run the tests with meson", variable);
   return path;
 }
 
@@ -20,7 +20,8 @@ const char *fixture_model(void)
 
 gpointer fixture_engine(const char *name)
 {
-  /* The plugin has loaded it. RTLD_NEXT would not find what only a plugin needs. */
+  /* The plugin has loaded the library. RTLD_NEXT would not find it, since only the plugin needs it.
+   */
   gpointer library = dlopen("libvitgate.so.0", RTLD_LAZY | RTLD_NOLOAD);
   gpointer function = library ? dlsym(library, name) : NULL;
 
@@ -84,7 +85,7 @@ GstBuffer *fixture_frame(const GstVideoInfo *info, guint seed)
   GstMapInfo map;
   gdouble level = 128;
 
-  /* Smooth enough to survive the resize: otherwise all pictures look the same to the model. */
+  /* The picture is smooth enough to survive the resize; noise would look the same to the model. */
   fail_unless(gst_buffer_map(frame, &map, GST_MAP_WRITE));
   for (gsize i = 0; i < size; i++) {
     level = CLAMP(level + g_rand_double_range(random, -8, 8), 20, 230);

@@ -1,7 +1,7 @@
-"""GStreamer for the tests in Python, by introspection only; without it they are skipped.
+"""Imports GStreamer for the Python tests, by introspection only. Without it they are skipped.
 
-Environment: see fixture.h; VITGATE_TEST_SANITIZED names the sanitizer that the plugin needs and
-Python cannot have.
+Environment: see fixture.h. VITGATE_TEST_SANITIZED names a sanitizer that the plugin is built with
+and that Python cannot load.
 """
 
 import os
@@ -29,7 +29,7 @@ Gst.init(None)
 
 
 def need_library(name, package):
-    """One beside Gst, for gi.repository."""
+    """Requires another library of gi.repository, or skips the tests."""
     try:
         gi.require_version(name, "1.0")
     except ValueError as error:

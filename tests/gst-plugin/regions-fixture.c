@@ -54,7 +54,7 @@ guint regions_count(const GstStructure *result)
 
 const GstStructure *regions_get(const GstStructure *result, guint i)
 {
-  fail_unless(i < regions_count(result), "there are but %u regions", regions_count(result));
+  fail_unless(i < regions_count(result), "there are only %u regions", regions_count(result));
   return gst_value_get_structure(
       gst_value_array_get_value(gst_structure_get_value(result, "regions"), i));
 }

@@ -6,36 +6,36 @@
 #ifdef HAVE_GST_ANALYTICS
 #include <gst/analytics/analytics.h>
 
-/* Does a detector's work the other way: a car at @x. */
+/* Attaches a car at @x, as a detector with GstAnalytics does. */
 GstAnalyticsODMtd regions_detect(GstBuffer *frame, gint x);
 #endif
 
-/* Of the frames. */
+/* Size of the frames. */
 #define REGIONS_WIDTH  101
 #define REGIONS_HEIGHT 77
 
-/* What the tests of a file work on, from regions_setup() to regions_teardown(), and what frames it
- * takes: at first NV12. */
+/* The harness that a test uses, from regions_setup() to regions_teardown(), and the format of its
+ * frames: NV12 at first. */
 extern GstHarness *regions_harness;
 extern GstVideoInfo regions_info;
 
 void regions_setup(void);
 void regions_teardown(void);
 
-/* An element with the test model that classifies regions. */
+/* Returns: an element with the test model that classifies regions. */
 GstElement *regions_element(void);
 
 /* Puts @element (transfer full) in the harness, with frames of @format. */
 void regions_use(GstElement *element, GstVideoFormat format);
 
-/* Does a detector's work. */
+/* Attaches a region, as a detector does. */
 GstVideoRegionOfInterestMeta *regions_attach(GstBuffer *frame, const char *type, gint x, gint y,
                                              gint width, gint height);
 
-/* Attaches a car at @x that a tracker calls @id; 0: none does. */
+/* Attaches a car at @x with the tracker's @id; 0: no id. */
 void regions_attach_tracked(GstBuffer *frame, gint x, gint id);
 
-/* Of the "regions" of a frame's result: how many, and one of them. */
+/* Returns: the number of "regions" in a frame's result, and one of them. */
 guint regions_count(const GstStructure *result);
 const GstStructure *regions_get(const GstStructure *result, guint i);
 
@@ -44,5 +44,5 @@ void regions_check_same(const GstStructure *a, const GstStructure *b);
 
 void regions_check_state(const GstStructure *s, const char *state);
 
-/* Returns: how many warnings are on the bus, the text of each of which must hold @word. */
+/* Returns: the number of warnings on the bus. Fails the test if one does not contain @word. */
 guint regions_count_warnings(const char *word);

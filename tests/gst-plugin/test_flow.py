@@ -1,4 +1,4 @@
-"""What moves through whole pipelines with vitgate: branches, pauses, seeks, ends, changes of state.
+"""Whole pipelines with vitgate: branches, pauses, seeks, EOS and changes of state.
 
 Environment: see test_pipeline.py.
 """
@@ -13,7 +13,7 @@ SECONDS = LIMIT // Gst.SECOND
 
 
 class Flow:
-    """A pipeline, until the end of a with-block, that collects the results at its sink "out"."""
+    """A pipeline that collects the results at its sink "out", until the end of a with-block."""
 
     def __init__(self, line):
         self.results, self.changed = [], threading.Condition()
@@ -54,9 +54,9 @@ class Branches(unittest.TestCase):
     FRAMES, LAG = 60, 10
 
     def test_a_display_branch_keeps_its_frames_beside_an_overloaded_one(self):
-        """The analysed branch takes as long for a frame as the display for ten: it goes on only
-        when these were shown. A display that waited for it would never show them, nor would one
-        that were not to begin before the other branch has its first frame (async=false)."""
+        """The analysed branch takes as long for a frame as the display takes for ten: it continues
+        only when these have been shown. A display that waited for it would never show them, nor
+        would one that waited for the other branch's first frame (async=false)."""
         need("tee", "queue")
         waits = []
 
@@ -80,12 +80,12 @@ class Branches(unittest.TestCase):
         self.assertEqual(flow.results, [None] * self.FRAMES)
         self.assertNotIn(False, waits)
         self.assertGreaterEqual(analysed, 2)
-        # One at work and one in the queue when the last is shown.
+        # One frame is being analysed and one is in the queue when the last one is shown.
         self.assertLessEqual(analysed, self.FRAMES // self.LAG + 2)
 
 
 class Pauses(unittest.TestCase):
-    def test_a_pause_is_no_gap(self):
+    def test_ages_continue_after_a_pause(self):
         with Flow("videotestsrc num-buffers=50 pattern=ball ! "
                   "video/x-raw,format=NV12,width=64,height=48,framerate=100/1 ! "
                   f"vitgate model={MODEL} inference-interval=7 "
@@ -100,7 +100,7 @@ class Pauses(unittest.TestCase):
 
 
 class Ends(unittest.TestCase):
-    def test_an_end_in_mid_stream_passes_at_once(self):
+    def test_eos_in_mid_stream_passes_at_once(self):
         with Flow("videotestsrc is-live=true ! video/x-raw,format=NV12,width=64,height=48 ! "
                   f"vitgate model={MODEL} inference-interval=100 ! fakesink name=out") as flow:
             flow.reach(Gst.State.PLAYING)
@@ -109,7 +109,7 @@ class Ends(unittest.TestCase):
             flow.wait_for_end()
             self.assertEqual(flow.ages(), list(range(len(flow.results))))
 
-    def test_a_second_run_after_the_end_begins_anew(self):
+    def test_a_second_run_after_eos_starts_afresh(self):
         with Flow("videotestsrc num-buffers=5 ! video/x-raw,format=NV12,width=64,height=48 ! "
                   f"vitgate model={MODEL} inference-interval=100 ! fakesink name=out") as flow:
             for _ in range(2):
@@ -131,7 +131,7 @@ class StatesAndSeeks(unittest.TestCase):
                                            stop * Gst.SECOND))
 
     def test_seeks_while_playing_at_any_rate(self):
-        """Each is a flush: nothing older than it is on a frame behind it."""
+        """Each seek flushes: no frame after it carries a result from before."""
         flushed = []
 
         def on_event(pad, info):
@@ -152,7 +152,7 @@ class StatesAndSeeks(unittest.TestCase):
             for first in flushed:
                 self.assertEqual(ages[first:first + 2], [0, 1])
 
-    def test_a_seek_to_the_last_frames_ends(self):
+    def test_a_seek_near_the_end_reaches_eos(self):
         with Flow(self.LINE.format(sync="false")) as flow:
             flow.reach(Gst.State.PAUSED)
             before = len(flow.results)
@@ -178,7 +178,7 @@ class StatesAndSeeks(unittest.TestCase):
                     if state == Gst.State.PLAYING:
                         flow.wait_for_frames(seen + 1)
                 counts.append(count_threads())
-        # GLib keeps a thread or two of its pool for a while; vitgate has two a start.
+        # GLib keeps one or two idle threads for some time; vitgate starts two each time.
         self.assertLess(counts[-1] - counts[0], 4)
 
 

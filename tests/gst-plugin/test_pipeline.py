@@ -1,6 +1,6 @@
-"""vitgate in whole pipelines, its results read through introspection only.
+"""vitgate in whole pipelines, with results read through introspection only.
 
-Environment: see introspection.py; VITGATE_TEST_DATA is the folder of the real clip and photographs.
+Environment: see introspection.py. VITGATE_TEST_DATA is the folder of the real clip and photographs.
 """
 
 import os
@@ -24,7 +24,7 @@ def items(structure, field):
 
 
 def read_result(buffer):
-    """The VitgateMeta of a buffer as a dictionary, None where it has none."""
+    """Returns the VitgateMeta of a buffer as a dictionary, or None if it has none."""
     meta = buffer.get_custom_meta("VitgateMeta")
     if meta is None:
         return None
@@ -65,7 +65,7 @@ def need_data(name):
 
 
 class Run:
-    """A pipeline played to its end, with the result of each buffer at each fakesink."""
+    """Plays a pipeline to its end, and collects the result of each buffer at each fakesink."""
 
     def __init__(self, line, push=None):
         self.results = {}
@@ -210,13 +210,13 @@ class Pipelines(unittest.TestCase):
             "videotestsrc is-live=true num-buffers=10 ! video/x-raw,format=NV12,framerate=50/1 ! "
             f"vitgate name=vitgate model={MODEL} ! fakesink name=out sync=true")
         pipeline.set_state(Gst.State.PLAYING)
-        told = 0
+        reported = 0
         while True:
             message = pipeline.get_bus().timed_pop_filtered(
                 LIMIT, Gst.MessageType.EOS | Gst.MessageType.ERROR | Gst.MessageType.LATENCY)
             if message.type != Gst.MessageType.LATENCY:
                 break
-            told += message.src.name == "vitgate"
+            reported += message.src.name == "vitgate"
             pipeline.recalculate_latency()
         self.assertEqual(message.type, Gst.MessageType.EOS)
         query = Gst.Query.new_latency()
@@ -225,7 +225,7 @@ class Pipelines(unittest.TestCase):
         worst = pipeline.get_by_name("vitgate").get_property("stats").get_uint64("worst-time")[1]
         pipeline.set_state(Gst.State.NULL)
         self.assertTrue(live)
-        self.assertGreaterEqual(told, 1)
+        self.assertGreaterEqual(reported, 1)
         self.assertGreaterEqual(least, worst * 4 // 5)
 
     def test_seeks_keep_every_frame_labelled(self):
@@ -262,11 +262,12 @@ class Pipelines(unittest.TestCase):
         results = run.results["out"]
         self.assertEqual(len(results), 12)
         self.assertEqual(results[-1]["state"], "late")
-        self.assertAlmostEqual(results[-1]["age-time"], results[-1]["age"] * Gst.SECOND / 30, delta=1)
+        self.assertAlmostEqual(results[-1]["age-time"], results[-1]["age"] * Gst.SECOND / 30,
+                               delta=1)
         self.assertEqual(run.stats.get_uint64("skipped")[1],
                          sum(result["state"] == "late" for result in results))
 
-    def test_a_bad_model_is_one_error(self):
+    def test_a_bad_model_posts_one_error(self):
         pipeline = Gst.parse_launch(f"{SOURCE.format('NV12')} ! vitgate model=/none ! fakesink")
         self.assertEqual(pipeline.set_state(Gst.State.PLAYING), Gst.StateChangeReturn.FAILURE)
         bus = pipeline.get_bus()
@@ -293,7 +294,7 @@ class RealData(unittest.TestCase):
         self.assertEqual(run.errors, [])
         self.assertEqual(len(results), 377)
         self.assertEqual([result["age"] for result in results], [i % 5 for i in range(377)])
-        # Seen from straight above, a car is often a telephone to DeiT; not so around frame 345.
+        # DeiT often takes a car seen from straight above for a telephone, but not near frame 345.
         cars = {"minivan", "cab", "beach wagon", "sports car", "convertible", "limousine"}
         self.assertTrue(cars & {label.split(",")[0] for label in results[345]["labels"]},
                         results[345]["labels"])
@@ -317,18 +318,18 @@ class RealData(unittest.TestCase):
                 source.emit("push-buffer", buffer)
             source.emit("end-of-stream")
 
-        # Each photograph has a size of its own: the caps change from frame to frame.
+        # Each photograph has another size, so the caps change from frame to frame.
         run = Run("appsrc name=source format=time caps=image/jpeg ! jpegdec ! "
                   f"vitgate model={self.model} ! fakesink name=out", push)
         results = run.results["out"]
         self.assertEqual(run.errors, [])
         self.assertEqual(len(results), len(expected))
         right = sum(result["index"] == index for result, (_, index) in zip(results, expected))
-        # All 500 give 81.2 %; of 42, four standard errors less are 57 %.
+        # All 500 photographs reach 81.2 %. For 42, four standard errors less is 57 %.
         self.assertGreater(right / len(expected), 0.57)
         print(f"{right} of {len(expected)} photographs recognised", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    # Without gst-python, get_nth() is how an array is read, deprecated or not.
+    # get_nth() is deprecated, but without gst-python there is no other way to read an array.
     unittest.main(verbosity=2, warnings="ignore")

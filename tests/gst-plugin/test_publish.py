@@ -1,4 +1,4 @@
-"""vitgatejson and vitgateoverlay in whole pipelines, as people write them.
+"""vitgatejson and vitgateoverlay in whole pipelines, as users write them.
 
 Environment: see fixture.h and test_pipeline.py.
 """
@@ -25,7 +25,7 @@ class Lines(unittest.TestCase):
         self.folder.cleanup()
 
     def read(self, line):
-        """What the pipeline leaves in the file; its filesink is called out."""
+        """Runs the pipeline, and returns the lines it has written to {file}."""
         run = Run(line.format(file=self.file))
         self.assertEqual(run.errors, [])
         with open(self.file, encoding="utf-8") as lines:
@@ -49,7 +49,7 @@ class Lines(unittest.TestCase):
             self.assertGreater(result["compute"]["gmacs"], 0)
             self.assertGreater(result["compute"]["time"], 0)
 
-    def test_lines_are_those_of_the_meta(self):
+    def test_lines_match_the_meta(self):
         need("filesink", "tee", "queue")
         run = Run(f"{SOURCE.format(12, 'NV12')} ! vitgate model={MODEL} inference-interval=5 ! "
                   "tee name=t t. ! queue ! fakesink name=meta "
@@ -58,13 +58,13 @@ class Lines(unittest.TestCase):
         with open(self.file, encoding="utf-8") as lines:
             written = [json.loads(line)["results"][0] for line in lines]
         self.assertEqual(len(written), 12)
-        for told, meta in zip(written, run.results["meta"]):
-            self.assertEqual(told["model"], meta["model-name"])
-            self.assertEqual(told["class_count"], meta["class-count"])
-            self.assertEqual(told["age"], meta["age"])
-            self.assertEqual(told["compute"]["gmacs"], meta["gmacs"])
+        for line, meta in zip(written, run.results["meta"]):
+            self.assertEqual(line["model"], meta["model-name"])
+            self.assertEqual(line["class_count"], meta["class-count"])
+            self.assertEqual(line["age"], meta["age"])
+            self.assertEqual(line["compute"]["gmacs"], meta["gmacs"])
             for member, field in (("label", "labels"), ("index", "indices"), ("score", "scores")):
-                self.assertEqual([c[member] for c in told["classes"]], meta[field])
+                self.assertEqual([c[member] for c in line["classes"]], meta[field])
 
     def test_a_live_source_has_the_time_of_day(self):
         need("filesink")
@@ -95,7 +95,7 @@ class Lines(unittest.TestCase):
         score = frames[0]["results"][0]["score"]
         self.assertTrue(0 < score < 1, score)
 
-    def test_only_changes_leave_out_the_rest(self):
+    def test_only_changes_are_written(self):
         need("filesink")
         line = (f"{SOURCE.format(30, 'NV12')} ! vitgate model={MODEL} ! "
                 "vitgatejson only-changes={} ! filesink location={{file}}")
@@ -104,7 +104,7 @@ class Lines(unittest.TestCase):
         expected = [i for i, label in enumerate(labels) if i == 0 or label != labels[i - 1]]
         self.assertEqual([frame["frame"] for frame in changes], expected)
 
-    def test_a_paused_clip_goes_on(self):
+    def test_a_paused_clip_continues(self):
         need("filesink", "tee", "queue")
         pipeline = Gst.parse_launch(
             f"{SOURCE.format(60, 'NV12')},framerate=25/1 ! vitgate model={MODEL} ! tee name=t "
@@ -117,11 +117,11 @@ class Lines(unittest.TestCase):
         message = pipeline.get_bus().timed_pop_filtered(
             LIMIT, Gst.MessageType.EOS | Gst.MessageType.ERROR)
         pipeline.set_state(Gst.State.NULL)
-        self.assertTrue(message and message.type == Gst.MessageType.EOS, "it did not end")
+        self.assertTrue(message and message.type == Gst.MessageType.EOS, "no EOS")
 
 
 class Sockets(unittest.TestCase):
-    def test_who_connects_reads_lines(self):
+    def test_clients_read_lines(self):
         need("tcpserversink")
         pipeline = Gst.parse_launch(
             f"{SOURCE.format(-1, 'NV12')},framerate=25/1 ! identity sync=true ! "
@@ -150,7 +150,7 @@ class Overlay(unittest.TestCase):
                 stats = run.pipeline.get_by_name("overlay").get_property("stats")
                 self.assertEqual(stats.get_uint64("drawn")[1], 3)
 
-    def test_results_can_still_be_written_behind_it(self):
+    def test_results_can_be_written_after_it(self):
         need("videoconvert")
         run = Run(f"{SOURCE.format(3, 'I420')} ! vitgate model={MODEL} ! vitgateoverlay ! "
                   "videoconvert ! video/x-raw,format=RGB ! vitgatejson ! fakesink")

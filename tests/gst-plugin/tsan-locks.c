@@ -1,6 +1,6 @@
-/* tsan-locks.c: tells ThreadSanitizer what GLib's mutexes and conditions order. They are futexes of
- * GLib's own, made without the sanitizer; what they guard looks unguarded to it. Linked into the
- * tests where they are built with -Db_sanitize=thread. */
+/* tsan-locks.c: shows GLib's mutexes and conditions to ThreadSanitizer. GLib is built without the
+ * sanitizer and uses futexes of its own, so that data guarded by them looks unguarded. Linked into
+ * the tests if they are built with -Db_sanitize=thread. */
 #include <dlfcn.h>
 #include <glib.h>
 
@@ -26,7 +26,7 @@ __attribute__((constructor)) static void find(void)
 
 EXPORT void g_mutex_lock(GMutex *mutex)
 {
-  if (!real_lock) /* a library's constructor came before ours */
+  if (!real_lock) /* called from a library's constructor, before find() */
     find();
   real_lock(mutex);
   __tsan_acquire(mutex);

@@ -229,6 +229,43 @@ class ResultTest(CompressTest):
         self.assertEqual(found["provenance"]["steps"], 0)
         self.assertNotIn("learning_rate", found["provenance"])
 
+    def test_few_photographs_are_ranked_on_once_each_with_progress_on_a_terminal(self):
+        deep = self.path("deep.safetensors")
+        random_model.write_teacher(deep, depth=12)
+        terminal, stderr = os.openpty()
+        process = subprocess.Popen(
+            self.arguments("--teacher", deep, "--static-only", "--no-train", steps=0),
+            stderr=stderr, env=ENVIRONMENT)
+        os.close(stderr)
+        text = b""
+        while True:
+            try:  # the terminal ends with an error
+                text += os.read(terminal, 4096)
+            except OSError:
+                break
+        os.close(terminal)
+        self.assertEqual(process.wait(timeout=60), 0)
+        n_training = self.inspect()["provenance"]
+        n_training = n_training["photographs"] - n_training["held_out"]
+        self.assertLess(n_training, 1500)
+        self.assertIn(f"ranking heads and neurons on up to {n_training} photographs", text.decode())
+        self.assertRegex(text.decode(), rf"of {n_training} images, .*left")
+        self.assertRegex(text.decode(), r"of 24 modules, .*left")
+
+    def test_as_many_threads_decode_as_are_asked_for(self):
+        process = subprocess.Popen(self.arguments("--threads", "3", steps=2000),
+                                   stderr=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT)
+        for line in process.stderr:
+            if line.startswith("step "):
+                break
+        names = []
+        for thread in os.listdir(f"/proc/{process.pid}/task"):
+            with open(f"/proc/{process.pid}/task/{thread}/comm", encoding="utf-8") as file:
+                names.append(file.read().strip())
+        process.kill()
+        process.communicate(timeout=60)
+        self.assertEqual(names.count("vitgate-batches"), 3, names)
+
     def test_sub_groups_and_granularity_are_taken(self):
         for more in (["--granularity", "batch"], ["--granularity", "group:4"],
                      ["--sub-groups", "random"], ["--sub-groups", "none"],

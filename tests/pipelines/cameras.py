@@ -1,4 +1,4 @@
-"""The RTSP camera for tests, and a plain client with vitgate, for the tests of this folder.
+"""The RTSP test camera and a plain client with vitgate, for the tests in this folder.
 
 Environment: see tests/gst-plugin/introspection.py.
 """
@@ -19,7 +19,7 @@ for element in "rtspsrc", "intervideosrc", "jpegenc", "rtpjpegpay", "decodebin":
         skip_all(f"this machine has no element {element}")
 
 PIPELINES = os.path.join(HERE, "../../pipelines")
-LIMIT = 60  # seconds, of which a slow machine needs few
+LIMIT = 60  # seconds; even a slow machine needs only a few
 ENCODERS = {"h264": ("x264enc", "openh264enc"), "h265": ("x265enc",), "mjpeg": ("jpegenc",)}
 
 
@@ -29,14 +29,14 @@ def has_encoder(codec):
 
 def need_codec(codec):
     if not has_encoder(codec):
-        raise unittest.SkipTest(f"no encoder for {codec} here")
+        raise unittest.SkipTest(f"this machine has no encoder for {codec}")
 
 
 DEFAULT_CODEC = "h264" if has_encoder("h264") else "mjpeg"
 
 
 def plain_environment():
-    """Our environment without what only a process that loads vitgate needs: the sanitizer."""
+    """Returns the environment for processes that do not load vitgate: without the sanitizer."""
     environment = dict(os.environ)
     for name in "LD_PRELOAD", "GST_PLUGIN_PATH_1_0", "GST_REGISTRY_FORK":
         environment.pop(name, None)
@@ -45,7 +45,7 @@ def plain_environment():
 
 
 def run_program(name, *arguments, **environment):
-    """A program of pipelines/ until it has ended."""
+    """Runs a program of pipelines/ to its end."""
     run = subprocess.run([f"{PIPELINES}/{name}", *arguments], env={**os.environ, **environment},
                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
     assert "Traceback" not in run.stderr, run.stderr
@@ -53,9 +53,9 @@ def run_program(name, *arguments, **environment):
 
 
 def play_file(line, path, on_frame=None):
-    """Plays a pipeline, whose element "file" is given the path, to its end.
+    """Plays a pipeline to its end. The path is set as location of its element "file".
 
-    on_frame: handoff of its element "sink"
+    on_frame: handler for handoffs of its element "sink"
     """
     pipeline = Gst.parse_launch(line)
     pipeline.get_by_name("file").props.location = path
@@ -71,7 +71,10 @@ def play_file(line, path, on_frame=None):
 
 
 def make_clip(path, **patterns):
-    """Frames of one pattern after the other, 25 a second: how many by the pattern's name."""
+    """Makes a clip of 25 frames per second, one pattern after the other.
+
+    patterns: number of frames by the pattern's name
+    """
     play_file("concat name=join ! jpegenc ! matroskamux ! filesink name=file "
               + "".join(f"videotestsrc num-buffers={frames} pattern={pattern} ! video/x-raw,"
                         "width=160,height=120,framerate=25/1 ! join. "
@@ -79,7 +82,7 @@ def make_clip(path, **patterns):
 
 
 class Server:
-    """pipelines/rtsp-camera-server, until the end of a with-block."""
+    """Runs pipelines/rtsp-camera-server until the end of a with-block."""
 
     def __init__(self, *options, **environment):
         if "--codec" not in options:
@@ -100,15 +103,15 @@ class Server:
         self.process.wait(LIMIT)
         self.process.stdout.close()
 
-    def tell(self, command):
-        """Returns the camera's answer."""
+    def send(self, command):
+        """Sends a command. Returns the camera's answer."""
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
 
 
 class Client:
-    """A plain client, until the end of a with-block: what it gets comes through a queue."""
+    """A plain client, until the end of a with-block. It puts its frames and messages in a queue."""
 
     def __init__(self, url, protocol="tcp", **properties):
         self.events = queue.Queue()
@@ -146,7 +149,7 @@ class Client:
         self.events.put(None if message.type == Gst.MessageType.EOS else message.parse_error()[0])
 
     def frame(self):
-        """The next frame, a dictionary; RuntimeError where there comes none."""
+        """Returns the next frame, a dictionary. Raises RuntimeError if the stream has ended."""
         event = self.events.get(timeout=LIMIT)
         if not isinstance(event, dict):
             raise RuntimeError(f"the stream ended: {event.message if event else 'EOS'}")
@@ -156,7 +159,7 @@ class Client:
         return [self.frame() for _ in range(count)]
 
     def frame_of(self, **fields):
-        """The next frame that has these fields, among the next ten seconds or so."""
+        """Returns the next frame with these fields, within about ten seconds."""
         for _ in range(250):
             frame = self.frame()
             if all(frame[name] == value for name, value in fields.items()):
@@ -164,7 +167,7 @@ class Client:
         raise RuntimeError(f"no frame with {fields}")
 
     def end(self):
-        """Waits for the end of the stream: None for EOS, else the GLib.Error."""
+        """Waits for the end of the stream. Returns None for EOS, otherwise the GLib.Error."""
         while True:
             event = self.events.get(timeout=LIMIT)
             if not isinstance(event, dict):
@@ -174,7 +177,7 @@ class Client:
         return self.pipeline.iterate_all_by_element_factory_name(factory).next()[1] is not None
 
     def wait_for_silence(self):
-        """Until no frame has come for a second."""
+        """Waits until no frame has arrived for a second."""
         try:
             for _ in range(250):
                 event = self.events.get(timeout=1)

@@ -1,4 +1,4 @@
-"""The programs that show one camera, two, and a clip's metadata. Environment: see cameras.py."""
+"""camera, two-cameras-one-model and read-metadata.py. Environment: see cameras.py."""
 
 import os
 import re
@@ -29,7 +29,7 @@ class Camera(unittest.TestCase):
             self.assertEqual(run_program("camera", *WATCH, by_url).returncode, 0)
             known = {"VITGATE_CAMERA_USER": "eve", "VITGATE_CAMERA_PASSWORD": "secret"}
             self.assertEqual(run_program("camera", *WATCH, server.url, **known).returncode, 0)
-            # No message tells a password.
+            # No message shows a password.
             self.check_error(f"{server.url}: the camera refuses",
                              server.url.replace("//", "//eve:wrong@"))
 
@@ -41,12 +41,12 @@ class Camera(unittest.TestCase):
         self.check_error("/dev/video99: ", "/dev/video99")
         self.check_error("/dev/null: ", "/dev/null")
         for place in "http://localhost/", "rtsp://", "street.mp4":
-            self.check_error(f"{place}: neither", place)
+            self.check_error(f"{place}: expected an RTSP URL", place)
 
     def test_a_camera_without_video(self):
         with Server() as server:
-            server.tell("no-video")
-            self.check_error(f"{server.url}: the camera has no video, only audio", server.url)
+            server.send("no-video")
+            self.check_error(f"{server.url}: the camera sends no video, only audio", server.url)
 
     def test_an_unknown_codec_is_named(self):
         names = {"h264": "H.264", "mjpeg": "JPEG"}
@@ -61,18 +61,18 @@ class Camera(unittest.TestCase):
             os.environ.pop(name, None)
         self.check_error("there is no display", "rtsp://localhost/", "--model", MODEL)
 
-    def test_no_model_is_the_models_fault(self):
+    def test_a_missing_model_is_named(self):
         with Server() as server:
             self.check_error("vitgate: .*/none", server.url, "--model", "/none", "--sink",
                              "fakesink")
 
-    def test_an_end_of_the_camera_is_told(self):
+    def test_the_end_of_the_stream_is_reported(self):
         with Server() as server, subprocess.Popen(
                 [f"{PIPELINES}/camera", "--model", MODEL, "--sink", "filesink location=/dev/stdout "
                  "buffer-mode=unbuffered", server.url], stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE) as camera:
             self.assertTrue(camera.stdout.read(1000))
-            server.tell("drop")
+            server.send("drop")
             camera.stdout.read()
             self.assertIn(b"the stream has ended", camera.stderr.read())
             self.assertEqual(camera.wait(LIMIT), 0)
@@ -103,7 +103,7 @@ class TwoCameras(unittest.TestCase):
         self.assertNotEqual(labels["1"], labels["2"])
 
     def test_the_model_is_loaded_once(self):
-        """Of a model of some MB, and with none of the sanitizers' memory."""
+        """Needs a model of some MB, and no sanitizer, whose memory would count as well."""
         model = f"{PIPELINES}/../models/shipped/deit-tiny-domain20.safetensors"
         run = run_program("two-cameras-one-model", "--model", model, "rtsp://127.0.0.1:1/",
                           "rtsp://127.0.0.1:1/")
@@ -116,7 +116,7 @@ class TwoCameras(unittest.TestCase):
         self.assertGreater(first, 2.5)
         self.assertLess(second, first / 2)
 
-    def test_a_lost_camera_leaves_the_other(self):
+    def test_the_other_camera_continues(self):
         with Server() as server, self.start("rtsp://127.0.0.1:1/", server.url) as program:
             self.assertIn("cannot connect", program.stderr.readline())
             for line in program.stdout:

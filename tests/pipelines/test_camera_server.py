@@ -1,4 +1,4 @@
-"""The camera for tests as a plain client with vitgate sees it. Environment: see cameras.py."""
+"""rtsp-camera-server as seen by a plain client with vitgate. Environment: see cameras.py."""
 
 import os
 import subprocess
@@ -18,10 +18,10 @@ class Streams(unittest.TestCase):
         times = [frame["pts"] for frame in frames]
         self.assertEqual(times, sorted(times))
 
-    def test_frames_by_tcp_are_labelled(self):
+    def test_frames_over_tcp_are_labelled(self):
         self.check_transport("tcp")
 
-    def test_frames_by_udp_are_labelled(self):
+    def test_frames_over_udp_are_labelled(self):
         self.check_transport("udp")
 
     def test_two_clients_share_a_camera(self):
@@ -30,7 +30,7 @@ class Streams(unittest.TestCase):
             other.frames(5)
             one.frames(5)
 
-    def test_a_clip_is_looped_with_times_that_go_on(self):
+    def test_a_clip_is_looped_with_continuous_times(self):
         with tempfile.TemporaryDirectory() as folder:
             clip = f"{folder}/black and white.mkv"
             make_clip(clip, black=10, white=10)
@@ -64,40 +64,40 @@ class Users(unittest.TestCase):
 
 
 class Commands(unittest.TestCase):
-    def test_a_stalled_camera_is_silent_and_goes_on(self):
+    def test_a_stalled_camera_is_silent_and_resumes(self):
         for protocol in "tcp", "udp":
             with self.subTest(protocol), Server() as server, \
                     Client(server.url, protocol) as client:
                 before = client.frames(5)[-1]
-                self.assertEqual(server.tell("stall"), "done stall")
+                self.assertEqual(server.send("stall"), "done stall")
                 client.wait_for_silence()
-                self.assertEqual(server.tell("resume"), "done resume")
+                self.assertEqual(server.send("resume"), "done resume")
                 after = client.frames(5)[0]
                 self.assertGreater(after["pts"], before["pts"] + Gst.SECOND // 2)
 
-    def test_dropped_by_tcp_is_the_end_of_the_stream(self):
+    def test_drop_ends_the_stream_over_tcp(self):
         with Server() as server:
             with Client(server.url) as client:
                 client.frames(3)
-                self.assertEqual(server.tell("drop"), "done drop")
+                self.assertEqual(server.send("drop"), "done drop")
                 self.assertIsNone(client.end())
             with Client(server.url) as client:
                 client.frames(3)
 
-    def test_dropped_by_udp_is_silence(self):
-        """rtspsrc says nothing at all: a client must watch the time itself."""
+    def test_drop_is_silence_over_udp(self):
+        """rtspsrc reports nothing: a client must watch the time itself."""
         with Server() as server:
             with Client(server.url, "udp") as client:
                 client.frames(3)
-                self.assertEqual(server.tell("drop"), "done drop")
+                self.assertEqual(server.send("drop"), "done drop")
                 client.wait_for_silence()
             with Client(server.url, "udp") as client:
                 client.frames(3)
 
-    def test_a_camera_that_dies_is_the_end_of_the_stream(self):
+    def test_die_ends_the_stream(self):
         with Server() as server, Client(server.url) as client:
             client.frames(3)
-            self.assertEqual(server.tell("die"), "")
+            self.assertEqual(server.send("die"), "")
             self.assertIsNone(client.end())
 
     def test_a_size_changes_in_mid_stream(self):
@@ -106,39 +106,39 @@ class Commands(unittest.TestCase):
                 need_codec(codec)
                 with Server("--codec", codec) as server, Client(server.url) as client:
                     client.frame_of(size=(160, 120), labelled=True)
-                    self.assertEqual(server.tell("size 320x240"), "done size 320x240")
+                    self.assertEqual(server.send("size 320x240"), "done size 320x240")
                     client.frame_of(size=(320, 240), labelled=True)
 
-    def test_a_size_lasts(self):
+    def test_a_size_is_kept(self):
         with Server() as server:
-            server.tell("size 320x240")
+            server.send("size 320x240")
             with Client(server.url) as client:
                 self.assertEqual(client.frame()["size"], (320, 240))
 
-    def test_another_codec_takes_another_connection(self):
+    def test_another_codec_needs_another_connection(self):
         need_codec("h264")
         with Server("--codec", "h264") as server:
             with Client(server.url) as client:
                 client.frames(3)
-                self.assertEqual(server.tell("codec mjpeg"), "done codec mjpeg")
+                self.assertEqual(server.send("codec mjpeg"), "done codec mjpeg")
                 self.assertIsNone(client.end())
             with Client(server.url) as client:
                 client.frames(3)
                 self.assertTrue(client.uses("rtpjpegdepay"))
 
-    def test_no_video_is_an_error_of_a_client_that_needs_it(self):
+    def test_no_video_is_an_error_for_a_client_that_needs_it(self):
         with Server() as server:
-            self.assertEqual(server.tell("no-video"), "done no-video")
+            self.assertEqual(server.send("no-video"), "done no-video")
             with Client(server.url) as client:
                 self.assertIsNotNone(client.end())
-            self.assertEqual(server.tell(f"codec {DEFAULT_CODEC}"), f"done codec {DEFAULT_CODEC}")
+            self.assertEqual(server.send(f"codec {DEFAULT_CODEC}"), f"done codec {DEFAULT_CODEC}")
             with Client(server.url) as client:
                 client.frames(3)
 
     def test_wrong_commands_change_nothing(self):
         with Server() as server, Client(server.url) as client:
             for command in "explode", "size", "size 1x1", "size 99999x10", "codec vp9", "stall now":
-                self.assertEqual(server.tell(command), f"failed {command}")
+                self.assertEqual(server.send(command), f"failed {command}")
             client.frames(3)
 
 

@@ -1,4 +1,4 @@
-"""record-on-label with a camera whose label comes and goes. Environment: see cameras.py."""
+"""record-on-label with a camera whose label appears and vanishes. Environment: see cameras.py."""
 
 import os
 import re
@@ -23,7 +23,7 @@ def label_of(clip, frame):
 
 
 def read_clip(path):
-    """(seconds, whether it is a white one) of each frame."""
+    """Returns (seconds, whether it is white) of each frame."""
     frames = []
 
     def on_frame(sink, buffer, pad):
@@ -56,14 +56,15 @@ class RecordOnLabel(unittest.TestCase):
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
     def expect(self, program, word):
-        """The path of the clip that the next line is about."""
+        """Returns the path of the clip in the next line, which must start with word."""
         line = program.stdout.readline()
         self.assertRegex(line, rf"^{word} /.*/\d{{4}}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{{3}}\.mkv  "
                          rf".*{self.label}$")
         return line.split(" ")[1]
 
     def check_clip(self, path):
-        """From black, for the seconds before, to white and back to black for the seconds after."""
+        """Checks that the clip is black for the seconds before, then white, then black for the
+        seconds after."""
         frames = read_clip(path)
         white = [i for i, frame in enumerate(frames) if frame[1]]
         self.assertEqual(frames[0][0], 0)
@@ -78,7 +79,7 @@ class RecordOnLabel(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder, \
                 Server("--codec", codec, "--clip", self.clip) as server, \
                 self.start(folder, server) as program:
-            # The first may begin in the middle of white frames.
+            # The first clip may start in the middle of white frames.
             for word in "recording", "recorded", "recording":
                 self.expect(program, word)
             path = self.expect(program, "recorded")
@@ -95,23 +96,23 @@ class RecordOnLabel(unittest.TestCase):
     def test_mjpeg(self):
         self.check_codec("mjpeg")
 
-    def test_a_clip_is_whole_when_the_camera_dies(self):
+    def test_a_clip_is_complete_when_the_camera_dies(self):
         with tempfile.TemporaryDirectory() as folder, Server("--clip", self.clip) as server, \
                 self.start(folder, server) as program:
             self.expect(program, "recording")
-            server.tell("die")
+            server.send("die")
             path = self.expect(program, "recorded")
             self.assertIn("the stream has ended", program.stderr.readline())
             self.assertEqual(program.wait(LIMIT), 0)
             self.assertTrue(read_clip(path))
 
-    def test_another_size_is_another_clip(self):
+    def test_another_size_starts_another_clip(self):
         white = f"{self.folder.name}/white.mkv"
         make_clip(white, white=10)
         with tempfile.TemporaryDirectory() as folder, Server("--clip", white) as server, \
                 self.start(folder, server) as program:
             self.expect(program, "recording")
-            server.tell("size 320x240")
+            server.send("size 320x240")
             self.assertTrue(read_clip(self.expect(program, "recorded")))
             self.expect(program, "recording")
             program.send_signal(signal.SIGTERM)
@@ -119,12 +120,12 @@ class RecordOnLabel(unittest.TestCase):
             self.assertEqual(program.wait(LIMIT), 0)
             self.assertTrue(read_clip(path))
 
-    def test_a_full_disk_is_told_and_survived(self):
-        """A limit for files stands for the disk's: the clip so far stays."""
+    def test_a_full_disk_is_reported_and_survived(self):
+        """A limit for files simulates a full disk. The clip so far is kept."""
         def limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 
-        # Frames of JPEG, of which a few are more than that.
+        # A few JPEG frames exceed the limit.
         with tempfile.TemporaryDirectory() as folder, \
                 Server("--codec", "mjpeg", "--clip", self.clip) as server, \
                 self.start(folder, server, preexec_fn=limit) as program:

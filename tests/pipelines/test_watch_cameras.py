@@ -1,5 +1,6 @@
-"""vitgate-watch with cameras that come, go, stall and change. Environment: see watch_case.py;
-VITGATE_TEST_RECONNECTS is how often a camera is lost and found (default: 5).
+"""vitgate-watch with cameras that are lost, return, stall and change.
+
+Environment: see watch_case.py. VITGATE_TEST_RECONNECTS is how often a camera is lost (default: 5).
 """
 
 import os
@@ -30,34 +31,34 @@ class Streams(WatchTest):
     def test_udp(self):
         self.check_transport("udp")
 
-    def test_another_size_in_mid_stream_is_no_interruption(self):
+    def test_another_size_does_not_interrupt_the_stream(self):
         with Server() as server:
             with Watch(self.configure({"door": {"url": server.url}})) as watch:
                 watch.more_frames("door", 5)
-                server.tell("size 320x240")
+                server.send("size 320x240")
                 watch.more_frames("door", 40)
         self.assertEqual(self.events(), ["connected", "ended"])
         sizes = {(frame["width"], frame["height"]) for frame in self.frames()}
         self.assertEqual(sizes, {(160, 120), (320, 240)})
 
-    def test_another_codec_is_found_by_connecting_again(self):
+    def test_another_codec_is_found_after_a_reconnect(self):
         other = "mjpeg" if DEFAULT_CODEC == "h264" else "h264"
         with Server() as server:
             with Watch(self.configure({"door": {"url": server.url}})) as watch:
                 watch.more_frames("door", 5)
-                if server.tell(f"codec {other}") != f"done codec {other}":
+                if server.send(f"codec {other}") != f"done codec {other}":
                     self.skipTest(f"no encoder for {other}")
                 watch.camera_where("door", lambda camera: camera["reconnects"] == 1)
                 watch.more_frames("door", 5)
         self.assertEqual(self.events(), ["connected", "lost", "connected", "ended"])
 
-    def test_what_is_seen_vanishes_with_the_camera(self):
+    def test_labels_vanish_with_the_camera(self):
         with Server() as server:
             path = self.configure({"door": {"url": server.url, "labels": "class 2", "threshold": 0,
                                             "top-k": 10, "appear-after": 0}})
             with Watch(path) as watch:
                 watch.more_frames("door")
-                server.tell("drop")
+                server.send("drop")
                 watch.camera_where("door", lambda camera: camera["reconnects"] == 1)
                 watch.more_frames("door")
         self.assertEqual(self.events(), ["connected", "appeared", "vanished", "lost",
@@ -66,30 +67,30 @@ class Streams(WatchTest):
                    if line.get("event") == "vanished"]
         self.assertEqual(reasons, ["camera lost", None])
 
-    def test_a_stalled_camera_is_found_out(self):
+    def test_a_stalled_camera_is_detected(self):
         with Server() as server:
             path = self.configure({"door": {"url": server.url}}, **{
                 "stall-timeout": 0.7, "connect-timeout": 2})
             with Watch(path) as watch:
                 watch.more_frames("door", 5)
-                server.tell("stall")
-                watch.note(r"camera door, rtsp:\S*: no frame for 0.7 s; next attempt in")
-                # Connecting anew fails, too: who gives up first depends on the camera.
-                watch.note("camera door, .*: (no frame within 2 s|Could not re)")
-                server.tell("resume")
+                server.send("stall")
+                watch.message(r"camera door, rtsp:\S*: no frame for 0.7 s; next attempt in")
+                # Reconnecting fails, too. Which side gives up first depends on the camera.
+                watch.message("camera door, .*: (no frame within 2 s|Could not re)")
+                server.send("resume")
                 watch.more_frames("door", 5)
         self.assertIn("lost", self.events())
 
 
 class BadCameras(WatchTest):
-    """Each beside a good one, which must not notice."""
+    """Each bad camera is beside a good one, which must not be disturbed."""
 
-    def check(self, keys, note, *, recovered=None, url=None, **environment):
-        """@url: of the bad camera; @recovered: called to mend it"""
+    def check(self, keys, message, *, recovered=None, url=None, **environment):
+        """Checks the message about a bad camera. url: of that camera; recovered: repairs it."""
         with Server() as good:
             path = self.configure({"bad": {"url": url, **keys}, "good": {"url": good.url}})
             with Watch(path, **environment) as watch:
-                found = watch.note("camera bad, .*: " + note)
+                found = watch.message("camera bad, .*: " + message)
                 watch.more_frames("good", 10)
                 if recovered:
                     recovered()
@@ -107,16 +108,16 @@ class BadCameras(WatchTest):
     def test_refused_credentials(self):
         self.write("secret", "eve:wrong\n", 0o600)
         with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
-            note = self.check({"credentials-file": "secret", "retry-most": 60},
-                              "it refuses the credentials", url=server.url)
-        # Slowly, from the first time on: from half of the longest wait to the whole.
-        self.assertGreaterEqual(float(note.split("next attempt in ")[1].split()[0]), 30)
-        self.assertNotIn("wrong", note)
+            message = self.check({"credentials-file": "secret", "retry-most": 60},
+                              "the camera refuses the credentials", url=server.url)
+        # The wait is long from the first time: from half the maximum to the maximum.
+        self.assertGreaterEqual(float(message.split("next attempt in ")[1].split()[0]), 30)
+        self.assertNotIn("wrong", message)
 
-    def test_credentials_that_become_right(self):
+    def test_credentials_that_become_valid(self):
         self.write("secret", "eve:wrong\n", 0o600)
         with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
-            self.check({"credentials-file": "secret"}, "it refuses the credentials",
+            self.check({"credentials-file": "secret"}, "the camera refuses the credentials",
                        url=server.url, recovered=lambda: self.write("secret", "eve:a b\n", 0o600))
 
     def test_credentials_from_the_environment(self):
@@ -127,13 +128,13 @@ class BadCameras(WatchTest):
 
     def test_missing_credentials(self):
         with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
-            self.check({}, "it asks for credentials, and none are given", url=server.url)
+            self.check({}, "the camera requires credentials, but none are set", url=server.url)
 
     def test_no_video(self):
         with Server() as server:
-            server.tell("no-video")
-            self.check({}, "it sends no video", url=server.url,
-                       recovered=lambda: server.tell(f"codec {DEFAULT_CODEC}"))
+            server.send("no-video")
+            self.check({}, "the camera sends no video", url=server.url,
+                       recovered=lambda: server.send(f"codec {DEFAULT_CODEC}"))
 
     def test_no_decoder(self):
         decoders = Gst.ElementFactory.list_get_elements(
@@ -146,24 +147,25 @@ class BadCameras(WatchTest):
             path = self.configure({"bad": {"url": server.url}, "good": {"url": good.url}})
             ranks = ",".join(f"{name}:NONE" for name in hidden)
             with Watch(path, GST_PLUGIN_FEATURE_RANK=ranks) as watch:
-                watch.note("camera bad, .*: GStreamer has no decoder for its video, video/x-h264")
+                watch.message("camera bad, .*: GStreamer has no decoder for the camera's video "
+                           r"\(video/x-h264\)")
                 watch.more_frames("good", 10)
 
-    def test_a_model_that_is_none(self):
+    def test_a_file_that_is_not_a_model(self):
         model = self.write("model.safetensors", "nonsense")
         with Server() as server:
             self.check({"model": model}, ".*model.safetensors", url=server.url)
 
-    def test_a_file_that_is_none(self):
+    def test_a_file_that_is_not_a_clip(self):
         self.check({}, ".*", url="file://" + self.write("clip.mp4", "nonsense" * 1000))
 
-    def test_a_file_that_is_not_there(self):
+    def test_a_missing_file(self):
         self.check({}, ".*No such file", url="file:///none.mp4")
 
     def test_a_file_without_video(self):
         path = self.path("sound.mkv")
         play_file("audiotestsrc num-buffers=10 ! matroskamux ! filesink name=file", path)
-        self.check({}, "it sends no video", url="file://" + path)
+        self.check({}, "the camera sends no video", url="file://" + path)
 
 
 class Reconnects(WatchTest):
@@ -172,7 +174,7 @@ class Reconnects(WatchTest):
         return [len(os.listdir(f"{folder}/{name}")) for name in ("task", "fd")]
 
     def test_a_camera_that_is_lost_again_and_again(self):
-        """Dropped, or killed and started anew, in turn; nothing piles up."""
+        """The camera is dropped, or killed and restarted, in turn. Nothing accumulates."""
         server = Server()
         lost = 0
         try:
@@ -181,7 +183,7 @@ class Reconnects(WatchTest):
                 before = self.counts(watch)
                 for lost in range(1, RECONNECTS + 1):
                     if lost % 2:
-                        server.tell("drop")
+                        server.send("drop")
                     else:
                         server.process.kill()
                         server.process.wait(LIMIT)

@@ -1,4 +1,4 @@
-"""vitgate-watch and a real MQTT broker that comes and goes. Environment: see watch_case.py."""
+"""vitgate-watch with a real MQTT broker that stops and restarts. Environment: see watch_case.py."""
 
 import collections
 import json
@@ -11,7 +11,7 @@ import unittest
 from cameras import LIMIT, plain_environment, skip_all
 from watch_case import Reader, Watch, WatchTest
 
-# Debian keeps the broker where only root's shell looks.
+# Debian installs the broker in a folder that is only in root's PATH.
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 for program in "mosquitto", "mosquitto_sub", "mosquitto_passwd":
     if not shutil.which(program, path=PATH):
@@ -30,14 +30,14 @@ def start(*command):
 
 
 class Broker:
-    """mosquitto, until the end of a with-block; it remembers its subscribers while it is off."""
+    """mosquitto, until the end of a with-block. It remembers its subscribers while stopped."""
 
     def __init__(self, test, *lines, port=None):
         self.port = port or free_port()
         self.config = test.write("mosquitto.conf", "\n".join([
             f"listener {self.port} 127.0.0.1", "persistence true", "max_queued_messages 0",
             f"persistence_location {test.folder}/", "log_dest stderr",
-            # As root it would become another user, who may not look into our folder.
+            # As root it would become another user, who cannot read the test's folder.
             *(["user root"] if os.geteuid() == 0 else []),
             *(lines or ["allow_anonymous true"])]) + "\n")
         self.process = None
@@ -56,7 +56,7 @@ class Broker:
 
 
 class Subscriber:
-    """mosquitto_sub with a session that lasts, so that nothing is missed between two brokers."""
+    """mosquitto_sub with a persistent session, so that it misses nothing between two brokers."""
 
     def __init__(self, broker, topic="#", *options):
         self.process = start("stdbuf", "-oL", "mosquitto_sub", "-p", str(broker.port), "-t", topic,
@@ -77,7 +77,7 @@ class Subscriber:
         return self.output.wait_for(lambda line: part in line and line.startswith("vitgate/"))
 
     def messages(self):
-        """(topic, object) of each message; one that came twice where it came first."""
+        """Returns (topic, object) of each message, without repetitions."""
         found = []
         for line in self.output.lines:
             topic, _, text = line.partition(" ")
@@ -94,7 +94,7 @@ class MqttTest(WatchTest):
                 "frames": "all", "retry-least": 0.05, "retry-most": 0.3, **keys}
 
     def endless(self):
-        """Its frames can be told apart."""
+        """Returns a camera whose frames can be distinguished by their numbers."""
         return super().endless(frames=500)
 
 
@@ -113,14 +113,14 @@ class Delivery(MqttTest):
         self.assertEqual(self.events(), ["connected", "appeared", "vanished", "ended"])
 
     def check_order(self, subscriber):
-        """All lines of the log have come, in its order."""
+        """Checks that all lines of the log have arrived, in the same order."""
         self.assertEqual([message for _, message in subscriber.messages()], self.read_log())
 
-    def test_what_happens_while_the_broker_is_away_is_delivered_in_order(self):
+    def test_messages_are_delivered_in_order_after_the_broker_returns(self):
         broker = Broker(self)
         with broker, Subscriber(broker) as subscriber:
             with Watch(self.configure({"yard": self.endless()}, self.mqtt(broker))) as watch:
-                watch.note("MQTT broker .*: connected")
+                watch.message("MQTT broker .*: connected")
                 subscriber.wait_for('"frame":10,')
                 for _ in range(2):
                     broker.__exit__()
@@ -135,7 +135,7 @@ class Delivery(MqttTest):
 
     def test_messages_survive_the_program(self):
         broker = Broker(self)
-        # Frames of two runs could be equal to the last digit, but for the name of their camera.
+        # Frames of two runs could be identical, so each run has another camera name.
         first, second, third = ({name: self.endless()} for name in ("first", "second", "third"))
         with broker, Subscriber(broker) as subscriber:
             broker.__exit__()
@@ -151,12 +151,12 @@ class Delivery(MqttTest):
             subscriber.wait_for(self.read_log()[-1]["wall_clock"])
         self.check_order(subscriber)
 
-    def test_beyond_the_limit_the_oldest_are_dropped(self):
+    def test_over_the_limit_the_oldest_are_dropped(self):
         broker = Broker(self)
         path = self.configure({"yard": {"url": self.clip(frames=300)}},
                               self.mqtt(broker, **{"spool-size": "32K"}))
         with Watch(path) as watch:
-            watch.note("the queue has reached its limit: the oldest messages are dropped")
+            watch.message("the spool has reached its limit; dropping the oldest messages")
             watch.wait()
         status = json.loads(watch.status.lines[-1])["mqtt"]
         self.assertLessEqual(status["queued_bytes"], 32768)
@@ -171,12 +171,12 @@ class Delivery(MqttTest):
 
 
 class Brokers(MqttTest):
-    """A broker that does not take us disturbs no camera."""
+    """A broker that cannot be used disturbs no camera."""
 
-    def check(self, broker, note, **keys):
+    def check(self, broker, message, **keys):
         path = self.configure({"yard": self.endless()}, self.mqtt(broker, **keys))
         with Watch(path) as watch:
-            watch.note(note)
+            watch.message(message)
             watch.more_frames("yard", 20)
 
     def test_nobody_there(self):
@@ -186,13 +186,13 @@ class Brokers(MqttTest):
         self.check(Broker(self), "MQTT broker no.such.host.invalid:.*; messages wait on disk",
                    host="no.such.host.invalid")
 
-    def test_one_that_never_answers(self):
+    def test_a_broker_that_never_answers(self):
         with socket.socket() as deaf:
             deaf.bind(("127.0.0.1", 0))
             deaf.listen()
-            self.check(Broker(self, port=deaf.getsockname()[1]), "it does not answer")
+            self.check(Broker(self, port=deaf.getsockname()[1]), "the broker does not answer")
 
-    def test_no_broker_at_all(self):
+    def test_something_other_than_a_broker(self):
         with socket.socket() as other:
             other.bind(("127.0.0.1", 0))
             other.listen()
@@ -202,7 +202,7 @@ class Brokers(MqttTest):
                 client, _ = other.accept()
                 client.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
                 client.close()
-                watch.note("MQTT broker .*; messages wait on disk")
+                watch.message("MQTT broker .*; messages wait on disk")
                 watch.more_frames("yard", 20)
 
     def test_credentials(self):
@@ -214,7 +214,7 @@ class Brokers(MqttTest):
             path = self.configure({"yard": self.endless()},
                                   self.mqtt(broker, **{"credentials-file": "secret"}))
             with Watch(path) as watch:
-                watch.note("MQTT broker .*: it refuses us: .*not authori")
+                watch.message("MQTT broker .*: the connection was refused: .*not authori")
                 watch.more_frames("yard", 5)
                 self.write("secret", "eve:a b\n", 0o600)
                 watch.status_where(lambda s: s["mqtt"]["connected"] and s["mqtt"]["queued"] < 5)

@@ -1,4 +1,4 @@
-"""vitgate-watch as a program: its key file, signals, service manager and disks. Environment: see
+"""vitgate-watch as a program: key file, signals, service manager and full disks. Environment: see
 watch_case.py."""
 
 import json
@@ -21,10 +21,10 @@ def run(*arguments):
 
 
 class CommandLine(WatchTest):
-    def test_a_right_key_file(self):
+    def test_a_valid_key_file(self):
         result = run("--check", self.configure({"a": {"url": "rtsp://a/"}}))
         self.assertEqual((result.returncode, result.stderr), (0, ""))
-        self.assertIn("watch.conf: right; cameras: 1", result.stdout)
+        self.assertIn("watch.conf: OK; cameras: 1", result.stdout)
 
     def check_wrong(self, text, message):
         for arguments in ["--check"], []:
@@ -33,9 +33,9 @@ class CommandLine(WatchTest):
             self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
             self.assertRegex(result.stderr, message)
 
-    def test_wrong_key_files(self):
+    def test_invalid_key_files(self):
         self.check_wrong("[camera a]\nurl=rtsp://a/\ncolour=red\n",
-                         r"^vitgate-watch: .*watch.conf: \[camera a\] colour: there is no such key")
+                         r"^vitgate-watch: .*watch.conf: \[camera a\] colour: unknown key")
         self.check_wrong("[camera a]\nurl=rtsp://a/\n[log]\nfile=watch.conf/x\n",
                          r"watch.conf: \[log\] file: .* is not a folder")
         self.check_wrong("", "no cameras")
@@ -46,12 +46,12 @@ class CommandLine(WatchTest):
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stderr, "^vitgate-watch: .*log.jsonl: Is a directory")
 
-    def test_the_example_is_right_and_explains_every_key(self):
+    def test_the_example_is_valid_and_explains_every_key(self):
         with open(EXAMPLE, encoding="utf-8") as file:
             text = file.read()
         for line in text.splitlines():
             self.assertRegex(line, r"^($|#|\[|[a-z-]+=)")
-        # What is only explained is given here, but what names files or contradicts.
+        # Uncomment all keys, except those that name files or exclude each other.
         lines = [line[1:] if line.startswith("#") and line[1:2].isalpha() and "=" in line.split()[0]
                  and "credentials" not in line and "ca-file" not in line and "model" not in line
                  else line for line in text.splitlines()]
@@ -62,11 +62,11 @@ class CommandLine(WatchTest):
         unknown = run("--check", self.write("x.conf", "[camera a]\nurl=rtsp://a/\nx=y\n")).stderr
         for group in "[watch]\nx=y\n", "[log]\nx=y\n", "[mqtt]\nx=y\n":
             unknown += run("--check", self.write("x.conf", group)).stderr
-        for part in unknown.split("there are ")[1:]:
+        for part in unknown.split("expected one of ")[1:]:
             for key in part.splitlines()[0].split(", "):
                 self.assertRegex(text, rf"(?m)^#?{key}=")
 
-    def test_wrong_command_lines(self):
+    def test_invalid_command_lines(self):
         for arguments in [], ["a", "b"], ["--none"], ["--interval", "0", "x"]:
             result = run(*arguments)
             self.assertEqual(result.returncode, 2, arguments)
@@ -76,7 +76,7 @@ class CommandLine(WatchTest):
 
 
 class Clips(WatchTest):
-    def test_all_lines_of_a_clip_and_then_the_end(self):
+    def test_all_lines_of_a_clip_are_written(self):
         with Watch(self.configure({"clip": {"url": self.clip(frames=60)}})) as watch:
             self.assertEqual(watch.wait(), 0)
         self.assertEqual([frame["frame"] for frame in self.frames()], list(range(60)))
@@ -98,7 +98,7 @@ class Clips(WatchTest):
         self.assertEqual({event["label"] for event in events}, {"CLASS 2"})
         self.assertEqual(events[0]["running_time"], 0)
         self.assertAlmostEqual(events[1]["seconds"], 59 / 25, 3)
-        # It is told with the frame that makes the second full.
+        # The event comes with the frame that completes the second.
         before = self.read_log()[:self.read_log().index(events[0])]
         self.assertEqual(len([line for line in before if "frame" in line]), 26)
 
@@ -160,21 +160,22 @@ class Signals(WatchTest):
         sizes = [len(frame["results"][0]["classes"]) for frame in self.frames("changed")]
         self.assertEqual(sizes[-1], 2)
         self.assertEqual(sizes, sorted(sizes, reverse=True))
-        # The one that was kept has counted on without a gap.
+        # The camera that was kept has continued without a gap.
         numbers = [frame["frame"] for frame in self.frames("kept")]
         self.assertEqual(numbers, [i % 100 for i in range(len(numbers))])
 
-    def test_reload_of_a_wrong_file_changes_nothing(self):
+    def test_reload_of_an_invalid_file_changes_nothing(self):
         with Watch(self.configure({"clip": self.endless()})) as watch:
             watch.more_frames("clip")
             good = self.configure({"clip": self.endless(threshold=7)})
-            self.assertRegex(watch.reload(), r"the old configuration stays in force: .*watch.conf: "
-                                             r"\[camera clip\] threshold: 7 is not from 0 to 1")
+            self.assertRegex(watch.reload(), r"keeping the old configuration: .*watch.conf: "
+                                             r"\[camera clip\] threshold: 7: expected a number "
+                                             "from 0 to 1")
             os.unlink(good)
-            self.assertRegex(watch.reload(), "stays in force: .*No such file")
+            self.assertRegex(watch.reload(), "keeping the old configuration: .*No such file")
             self.configure({"clip": self.endless()}, log=None,
                            mqtt={"host": "localhost", "spool": "watch.conf/x"})
-            self.assertRegex(watch.reload(), "stays in force: .* is not a folder")
+            self.assertRegex(watch.reload(), "keeping the old configuration: .* is not a folder")
             watch.more_frames("clip")
 
     def test_reload_opens_a_log_that_was_moved_away(self):
@@ -188,14 +189,14 @@ class Signals(WatchTest):
         self.assertEqual(numbers, [i % 100 for i in range(len(numbers))])
 
     def test_reload_of_outputs(self):
-        """Another log, another broker for the same spool, another spool, none."""
+        """Changes to another log, another broker for the same spool, another spool, no broker."""
         cameras = {"clip": self.endless()}
         mqtt = {"host": "127.0.0.1", "port": 1, "spool": self.path("spool"), "frames": "all"}
         with Watch(self.configure(cameras, mqtt)) as watch:
             watch.more_frames("clip", 5)
             self.configure(cameras, {**mqtt, "port": 2, "spool-size": "1M"})
             watch.reload()
-            watch.note("MQTT broker 127.0.0.1:2: ")
+            watch.message("MQTT broker 127.0.0.1:2: ")
             watch.more_frames("clip", 5)
             first_log, self.log = self.log, self.path("other.jsonl")
             self.configure(cameras, {**mqtt, "spool": self.path("other")})
@@ -219,14 +220,14 @@ class Signals(WatchTest):
 
 
 class Terminal(WatchTest):
-    def test_a_status_line_stays_below_the_notes(self):
+    def test_the_status_line_stays_below_the_messages(self):
         path = self.configure({"good": {"url": self.clip(frames=100), "real-time": "true"},
                                "bad": {"url": "file:///none"}}, {"host": "127.0.0.1", "port": 1,
                                                                  "spool": self.path("spool")})
         try:
             terminal, other_end = os.openpty()
         except OSError as error:
-            self.skipTest(f"no terminal can be made here: {error}")
+            self.skipTest(f"cannot open a terminal: {error}")
         with subprocess.Popen([WATCH, "--interval", "0.05", path], stderr=other_end,
                               stdout=subprocess.DEVNULL) as process:
             os.close(other_end)
@@ -250,7 +251,7 @@ class Terminal(WatchTest):
 
 
 class ServiceManager(WatchTest):
-    def test_it_hears_of_start_reload_and_stop(self):
+    def test_start_reload_and_stop_are_notified(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.bind(self.path("notify"))
             manager.settimeout(LIMIT)
@@ -275,33 +276,33 @@ class FullDisk(WatchTest):
     MOUNT = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
              'mount -t tmpfs -o size=256k,nr_inodes=100 tmpfs "$0" && exec "$@"']
 
-    def test_nothing_is_lost_and_it_goes_on_when_there_is_room(self):
+    def test_nothing_is_lost_and_writing_resumes_when_there_is_room(self):
         folder = self.path("disk")
         os.mkdir(folder)
         mount = [*self.MOUNT, folder]
         if subprocess.run([*mount, "true"], capture_output=True, check=False).returncode:
-            self.skipTest("no file system can be mounted here, not even in a namespace of its own")
+            self.skipTest("cannot mount a file system, not even in a separate namespace")
         self.log = os.path.join(folder, "log.jsonl")
         spool = os.path.join(folder, "spool")
         path = self.configure(
             {"clip": {"url": self.clip(frames=1000), "real-time": "true"}},
             mqtt={"host": "127.0.0.1", "port": 1, "spool": spool, "frames": "all"})
         with Watch(path, mount) as watch:
-            watch.note("connected")
+            watch.message("connected")
             inside = f"/proc/{watch.process.pid}/root{folder}"
             with open(f"{inside}/filler", "wb", buffering=0) as filler:
                 with self.assertRaises(OSError):
                     while True:
                         filler.write(bytes(4096))
-            watch.note("log.jsonl: No space left on device; lines wait in memory")
-            watch.note("spool: No space left on device; messages wait in memory")
+            watch.message("log.jsonl: No space left on device; lines wait in memory")
+            watch.message("spool: No space left on device; messages wait in memory")
             watch.status_where(lambda status: status["log"]["waiting"] > 10)
             for line in self.read_log(f"{inside}/log.jsonl"):
                 self.assertTrue(line)
             os.unlink(f"{inside}/filler")
-            watch.note("log.jsonl: can be written again; 0 lines were lost")
-            watch.note("spool: can be written again")
-            # Soon it is full again, for good.
+            watch.message("log.jsonl: can be written again; 0 lines lost")
+            watch.message("spool: can be written again")
+            # Soon the disk is full again, and stays so.
             numbers = [line["frame"] for line in self.read_log(f"{inside}/log.jsonl")
                        if "frame" in line]
             self.assertGreater(len(numbers), 10)

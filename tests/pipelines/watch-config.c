@@ -1,4 +1,4 @@
-/* The key file of vitgate-watch: what is read, and what is refused with which words. */
+/* The key file of vitgate-watch: how keys are read, and the errors for wrong ones. */
 #include "config/config.h"
 
 #include <string.h>
@@ -60,7 +60,7 @@ START_TEST(reads_every_group)
 }
 END_TEST
 
-START_TEST(defaults_hold_for_every_camera_that_says_nothing_else)
+START_TEST(defaults_apply_to_cameras_without_the_key)
 {
   g_autoptr(Config) config = load("[defaults]\nthreshold=0.3\nlabels=cat\n"
                                   "[camera a]\nurl=rtsp://a/\n"
@@ -73,7 +73,7 @@ START_TEST(defaults_hold_for_every_camera_that_says_nothing_else)
 }
 END_TEST
 
-START_TEST(fingerprints_differ_where_keys_do)
+START_TEST(fingerprints_differ_if_keys_do)
 {
   g_autoptr(Config) old = load("[camera a]\nurl=rtsp://a/\n[camera b]\nurl=rtsp://b/\n", NULL);
   g_autoptr(Config) new = load("# a comment\n[camera b]\nthreshold=0.4\nurl=rtsp://b/\n"
@@ -91,70 +91,75 @@ END_TEST
 static const struct {
   const char *text, *message;
 } bad_files[] = {
-  { "", "watch.conf: no cameras" },
-  { "[watch]\n", "watch.conf: no cameras" },
+  { "", "watch.conf: has no cameras" },
+  { "[watch]\n", "watch.conf: has no cameras" },
   { "url=rtsp://a/\n", "watch.conf: " },
   { "[camera a\n", "watch.conf: " },
   { "[camera a]\nnonsense\n", "watch.conf: " },
-  { "[camera a]\nurl=\xff\n", "is not text in UTF-8" },
+  { "[camera a]\nurl=\xff\n", "is not UTF-8 text" },
   { "[camera ]\nurl=rtsp://a/\n", "[camera ]: the camera has no name" },
-  { "[camera a/b]\nurl=rtsp://a/\n", "[camera a/b]: a camera's name holds none of" },
-  { CAMERA CAMERA, "[camera a]: line 3: this group is there already" },
-  { "[camera a]\nurl=rtsp://a/\nurl=rtsp://b/\n", "[camera a] url: line 3: this key" },
-  { "[cameras]\n" CAMERA, "[cameras]: there is no such group" },
-  { CAMERA "uri=x\n", "[camera a] uri: there is no such key here; there are url, " },
-  { "[defaults]\ntreshold=1\n" CAMERA, "[defaults] treshold: there is no such key" },
-  { "[watch]\nsync-interval=often\n" CAMERA, "[watch] sync-interval: \"often\" is not seconds" },
-  { "[watch]\nsync-interval=-1\n" CAMERA, "[watch] sync-interval: -1 is not from 0 to 3600" },
-  { "[watch]\nsync-interval=nan\n" CAMERA, "\"nan\" is not seconds" },
+  { "[camera a/b]\nurl=rtsp://a/\n", "[camera a/b]: a camera's name must not contain" },
+  { CAMERA CAMERA, "[camera a]: line 3: duplicate group" },
+  { "[camera a]\nurl=rtsp://a/\nurl=rtsp://b/\n", "[camera a] url: line 3: duplicate key" },
+  { "[cameras]\n" CAMERA, "[cameras]: unknown group" },
+  { CAMERA "uri=x\n", "[camera a] uri: unknown key, expected one of url, " },
+  { "[defaults]\ntreshold=1\n" CAMERA, "[defaults] treshold: unknown key" },
+  { "[watch]\nsync-interval=often\n" CAMERA,
+    "[watch] sync-interval: \"often\": expected a number" },
+  { "[watch]\nsync-interval=-1\n" CAMERA,
+    "[watch] sync-interval: -1: expected a number from 0 to 3600" },
+  { "[watch]\nsync-interval=nan\n" CAMERA, "\"nan\": expected a number of seconds" },
   { "[log]\n" CAMERA, "[log] file: is missing" },
   { "[log]\nfile=\n" CAMERA, "[log] file: is empty" },
   { "[log]\nfile=watch.conf/x/y\n" CAMERA, "watch.conf is not a folder" },
-  { "[log]\nfile=x\nsize=1\n" CAMERA, "[log] size: 1 is not from 4096 to" },
-  { "[log]\nfile=x\nsize=1T\n" CAMERA, "[log] size: \"1T\" is not a size" },
-  { "[log]\nfile=x\nsize=99999999999G\n" CAMERA, "[log] size: \"99999999999G\" is not a size" },
-  { "[log]\nfile=x\nfiles=0\n" CAMERA, "[log] files: 0 is not from 1 to 1000" },
-  { "[log]\nfile=x\nfiles=1e300\n" CAMERA, "[log] files: 1e300 is not from 1 to 1000" },
-  { "[log]\nfile=x\nfiles=1.5\n" CAMERA, "[log] files: \"1.5\" is not a whole number" },
-  { "[log]\nfile=x\nframes=some\n" CAMERA, "\"some\" is none of none, changes, all" },
+  { "[log]\nfile=x\nsize=1\n" CAMERA, "[log] size: 1: expected a number from 4096 to" },
+  { "[log]\nfile=x\nsize=1T\n" CAMERA, "[log] size: \"1T\": expected a size" },
+  { "[log]\nfile=x\nsize=99999999999G\n" CAMERA, "[log] size: \"99999999999G\": expected a size" },
+  { "[log]\nfile=x\nfiles=0\n" CAMERA, "[log] files: 0: expected a number from 1 to 1000" },
+  { "[log]\nfile=x\nfiles=1e300\n" CAMERA, "[log] files: 1e300: expected a number from 1 to 1000" },
+  { "[log]\nfile=x\nfiles=1.5\n" CAMERA, "[log] files: \"1.5\": expected a whole number" },
+  { "[log]\nfile=x\nframes=some\n" CAMERA, "\"some\": expected one of none, changes, all" },
   { "[mqtt]\nspool=s\n" CAMERA, "[mqtt] host: is missing" },
   { "[mqtt]\nhost=h\n" CAMERA, "[mqtt] spool: is missing" },
-  { MQTT "port=70000\n" CAMERA, "[mqtt] port: 70000 is not from 1 to 65535" },
-  { MQTT "topic=a/#\n" CAMERA, "[mqtt] topic: \"a/#\" holds a wildcard" },
-  { MQTT "tls=yes\n" CAMERA, "[mqtt] tls: \"yes\" is neither true nor false" },
-  { MQTT "ca-file=/none\n" CAMERA, "[mqtt] ca-file: is given, but tls is not true" },
+  { MQTT "port=70000\n" CAMERA, "[mqtt] port: 70000: expected a number from 1 to 65535" },
+  { MQTT "topic=a/#\n" CAMERA, "[mqtt] topic: \"a/#\" contains a wildcard" },
+  { MQTT "tls=yes\n" CAMERA, "[mqtt] tls: \"yes\": expected true or false" },
+  { MQTT "ca-file=/none\n" CAMERA, "[mqtt] ca-file: is set, but tls is not true" },
   { MQTT "tls=true\nca-file=/none\n" CAMERA, "[mqtt] ca-file: /none cannot be read" },
   { MQTT "credentials-env=NO_SUCH_VARIABLE\n" CAMERA,
     "[mqtt] credentials-env: $NO_SUCH_VARIABLE: is not set" },
   { "[camera a]\n", "[camera a] url: is missing" },
   { "[camera a]\nurl=door\n", "[camera a] url: \"door\" is not a URL" },
-  { "[camera a]\nurl=ftp://a/\n", "[camera a] url: \"ftp://a/\" begins with none of rtsp," },
-  { "[camera a]\nurl=rtsp:///x\n", "[camera a] url: \"rtsp:///x\" names no host" },
+  { "[camera a]\nurl=ftp://a/\n", "[camera a] url: \"ftp://a/\": expected a scheme of rtsp," },
+  { "[camera a]\nurl=rtsp:///x\n", "[camera a] url: \"rtsp:///x\" has no host" },
   { "[camera a]\nurl=rtsp://h:99999/x\n", "[camera a] url: \"rtsp://h:99999/x\" is not a URL" },
-  { "[camera a]\nurl=file://host/x\n", "[camera a] url: \"file://host/x\" is not file:///PATH" },
-  { "[camera a]\nurl=rtsp://eve:secret@h/x\n", "[camera a] url: names and passwords belong" },
-  { CAMERA "transport=tpc\n", "[camera a] transport: \"tpc\" is none of auto, tcp, udp" },
-  { CAMERA "repeat=true\n", "[camera a] repeat: only a file:/// can be repeated" },
-  { CAMERA "real-time=true\n", "[camera a] real-time: is for a file:/// alone" },
-  { CAMERA "retry-least=10\nretry-most=5\n", "[camera a] retry-least: 10 is more than retry-most" },
-  { CAMERA "threshold=1.5\n", "[camera a] threshold: 1.5 is not from 0 to 1" },
-  { CAMERA "threshold=0.4\nkeep-threshold=0.5\n", "[camera a] keep-threshold: 0.5 is more than" },
-  { CAMERA "compute=0.2\nmin-compute=0.5\n", "[camera a] min-compute: 0.5 is more than compute" },
+  { "[camera a]\nurl=file://host/x\n", "[camera a] url: \"file://host/x\": expected file:///PATH" },
+  { "[camera a]\nurl=rtsp://eve:secret@h/x\n", "[camera a] url: set user and password in" },
+  { CAMERA "transport=tpc\n", "[camera a] transport: \"tpc\": expected one of auto, tcp, udp" },
+  { CAMERA "repeat=true\n", "[camera a] repeat: only file:/// URLs can be repeated" },
+  { CAMERA "real-time=true\n", "[camera a] real-time: is only for file:/// URLs" },
+  { CAMERA "retry-least=10\nretry-most=5\n",
+    "[camera a] retry-least: 10 is greater than retry-most" },
+  { CAMERA "threshold=1.5\n", "[camera a] threshold: 1.5: expected a number from 0 to 1" },
+  { CAMERA "threshold=0.4\nkeep-threshold=0.5\n",
+    "[camera a] keep-threshold: 0.5 is greater than" },
+  { CAMERA "compute=0.2\nmin-compute=0.5\n",
+    "[camera a] min-compute: 0.5 is greater than compute" },
   { CAMERA "labels=;\n", "[camera a] labels: is empty" },
   { CAMERA "model=/none\n", "[camera a] model: /none cannot be read: No such file" },
   { CAMERA "model=.\n", "[camera a] model: " },
-  { CAMERA "precision=int4\n", "\"int4\" is none of auto, float32, bf16, int8" },
-  { CAMERA "threads=0\n", "[camera a] threads: 0 is not from 1" },
+  { CAMERA "precision=int4\n", "\"int4\": expected one of auto, float32, bf16, int8" },
+  { CAMERA "threads=0\n", "[camera a] threads: 0: expected a number from 1" },
   { CAMERA "credentials-env=NO_SUCH_VARIABLE\n", "$NO_SUCH_VARIABLE: is not set" },
   { CAMERA "credentials-file=/none\n", "[camera a] credentials-file: /none: No such file" },
-  { CAMERA "credentials-file=/none\ncredentials-env=X\n", "credentials-env is given as well" },
+  { CAMERA "credentials-file=/none\ncredentials-env=X\n", "credentials-env is set as well" },
   { "[camera a]\nurl=file:///x\ncredentials-env=PATH\n", "[camera a] url: takes no credentials" },
 };
 
-START_TEST(refuses_what_is_wrong)
+START_TEST(refuses_wrong_files)
 {
   g_autoptr(GError) error = NULL;
-  /* Whoever tests that has a PATH with a colon, which will do as credentials. */
+  /* A PATH with a colon serves as valid credentials. */
   g_setenv("PATH", "/bin:/usr/bin", TRUE);
   Config *config = load(bad_files[_i].text, &error);
   ck_assert_ptr_null(config);
@@ -163,7 +168,7 @@ START_TEST(refuses_what_is_wrong)
 }
 END_TEST
 
-START_TEST(refuses_a_file_that_is_not_there)
+START_TEST(refuses_a_missing_file)
 {
   g_autoptr(GError) error = NULL;
   ck_assert_ptr_null(config_load(path, &error));
@@ -177,7 +182,7 @@ START_TEST(refuses_zero_bytes)
   const char text[] = CAMERA "\0\n";
   fixtures_write(folder, "watch.conf", text, sizeof text - 1);
   ck_assert_ptr_null(config_load(path, &error));
-  assert_error(error, "is not text");
+  assert_error(error, "is not UTF-8 text");
 }
 END_TEST
 
@@ -189,7 +194,7 @@ static Config *load_with_credentials(const char *content, int mode, GError **err
   return load(CAMERA "credentials-file=door.secret\n", error);
 }
 
-START_TEST(takes_credentials_that_nobody_else_can_read)
+START_TEST(accepts_credentials_that_nobody_else_can_read)
 {
   g_autoptr(Config) config = load_with_credentials("eve:a:b\n", 0600, NULL);
   ck_assert_ptr_nonnull(config);
@@ -202,11 +207,11 @@ START_TEST(refuses_credentials_that_others_can_read)
   g_autoptr(GError) error = NULL;
   ck_assert_ptr_null(load_with_credentials("eve:a b\n", modes[_i], &error));
   assert_error(error, "[camera a] credentials-file: ");
-  assert_error(error, "door.secret: others can read or change it (mode 06");
+  assert_error(error, "door.secret: other users can read or change it (mode 06");
 }
 END_TEST
 
-START_TEST(refuses_credentials_without_a_name_and_tells_none)
+START_TEST(refuses_credentials_without_a_user_and_shows_none)
 {
   static const char *const contents[] = { "", "secret\n", ":secret\n", "secret\xff:\n" };
   g_autoptr(GError) error = NULL;
@@ -223,13 +228,13 @@ int main(void)
   TCase *tests = tcase_create("key file");
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, reads_every_group);
-  tcase_add_test(tests, defaults_hold_for_every_camera_that_says_nothing_else);
-  tcase_add_test(tests, fingerprints_differ_where_keys_do);
-  tcase_add_loop_test(tests, refuses_what_is_wrong, 0, G_N_ELEMENTS(bad_files));
-  tcase_add_test(tests, refuses_a_file_that_is_not_there);
+  tcase_add_test(tests, defaults_apply_to_cameras_without_the_key);
+  tcase_add_test(tests, fingerprints_differ_if_keys_do);
+  tcase_add_loop_test(tests, refuses_wrong_files, 0, G_N_ELEMENTS(bad_files));
+  tcase_add_test(tests, refuses_a_missing_file);
   tcase_add_test(tests, refuses_zero_bytes);
-  tcase_add_test(tests, takes_credentials_that_nobody_else_can_read);
+  tcase_add_test(tests, accepts_credentials_that_nobody_else_can_read);
   tcase_add_loop_test(tests, refuses_credentials_that_others_can_read, 0, 5);
-  tcase_add_loop_test(tests, refuses_credentials_without_a_name_and_tells_none, 0, 4);
+  tcase_add_loop_test(tests, refuses_credentials_without_a_user_and_shows_none, 0, 4);
   return fixtures_run(tests, "key file");
 }

@@ -1,4 +1,4 @@
-/* The log of vitgate-watch: whole lines, rotated, through full disks and torn ends. */
+/* The log of vitgate-watch: complete lines, rotation, full disks and incomplete last lines. */
 #include "output/log-file.h"
 
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static LogFile *open_log(guint64 size, guint files)
   return log;
 }
 
-/* Line @number, 20 bytes with its newline. */
+/* Writes line @number, 20 bytes including its newline. */
 static void write_line(LogFile *log, guint number)
 {
   char line[32];
@@ -51,7 +51,8 @@ static gboolean has_file(const char *suffix)
   return g_file_test(name, G_FILE_TEST_EXISTS);
 }
 
-/* Appends the numbers of all lines of file @file, 0 being the newest; each must be whole. */
+/* Appends the numbers of all lines in file @file (0: the newest) to @numbers, and checks that each
+ * line is complete. */
 static void collect(guint file, GArray *numbers)
 {
   g_autofree char *name = file ? g_strdup_printf("%s.%u", path, file) : g_strdup(path);
@@ -60,13 +61,13 @@ static void collect(guint file, GArray *numbers)
   for (const char *at = text; at && *at;) {
     char *end = NULL;
     guint number = g_str_has_prefix(at, BEGIN) ? (guint)strtoul(at + strlen(BEGIN), &end, 10) : 0;
-    ck_assert_msg(end && !strncmp(end, "}\n", 2), "a torn line: %.30s", at);
+    ck_assert_msg(end && !strncmp(end, "}\n", 2), "an incomplete line: %.30s", at);
     g_array_append_val(numbers, number);
     at = end + 2;
   }
 }
 
-/* The newest @n_files files hold line @first to @last. */
+/* Checks that the newest @n_files files hold lines @first to @last. */
 static void assert_lines(guint n_files, guint first, guint last)
 {
   g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
@@ -92,7 +93,7 @@ START_TEST(rotated_files_together_hold_the_newest_lines)
 }
 END_TEST
 
-START_TEST(one_file_alone_is_begun_anew)
+START_TEST(a_single_file_starts_afresh)
 {
   LogFile *log = open_log(100, 1);
   write_lines(log, 0, 6);
@@ -102,7 +103,7 @@ START_TEST(one_file_alone_is_begun_anew)
 }
 END_TEST
 
-START_TEST(lines_longer_than_a_file_have_one_of_their_own)
+START_TEST(lines_longer_than_the_limit_get_a_file_of_their_own)
 {
   LogFile *log = open_log(10, 3);
   write_lines(log, 0, 2);
@@ -111,7 +112,7 @@ START_TEST(lines_longer_than_a_file_have_one_of_their_own)
 }
 END_TEST
 
-START_TEST(goes_on_behind_what_is_there)
+START_TEST(appends_to_an_existing_file)
 {
   LogFile *log = open_log(1000, 3);
   write_line(log, 0);
@@ -123,9 +124,9 @@ START_TEST(goes_on_behind_what_is_there)
 }
 END_TEST
 
-START_TEST(a_torn_last_line_is_cut_off)
+START_TEST(an_incomplete_last_line_is_cut_off)
 {
-  /* Longer than what is looked at at once. */
+  /* Longer than the block that is searched at once. */
   g_autofree char *torn = g_strnfill(10000, 'x');
   g_autofree char *text = g_strconcat(_i ? "{\"line\": 000000000}\n" : "", torn, NULL);
   fixtures_write(folder, "log", text, -1);
@@ -159,7 +160,7 @@ START_TEST(lines_wait_while_the_disk_is_full)
 }
 END_TEST
 
-START_TEST(what_waits_has_a_limit_and_is_counted)
+START_TEST(waiting_lines_are_limited_and_counted)
 {
   const guint n = 230000; /* 4.6 MB */
   LogFileStatus status;
@@ -176,9 +177,9 @@ START_TEST(what_waits_has_a_limit_and_is_counted)
 }
 END_TEST
 
-START_TEST(grows_on_where_it_cannot_be_rotated)
+START_TEST(keeps_growing_if_it_cannot_be_rotated)
 {
-  /* A folder that is not empty stands where the next file would go. */
+  /* A folder that is not empty has the name of the next file. */
   fixtures_write(folder, "log.new/x", "", 0);
   LogFile *log = open_log(100, 3);
   write_lines(log, 0, 11);
@@ -202,7 +203,7 @@ static gpointer write_many(gpointer data)
   return NULL;
 }
 
-START_TEST(lines_of_several_threads_stay_whole)
+START_TEST(lines_of_several_threads_stay_complete)
 {
   GThread *threads[4];
   LogFile *log = open_log(10000, 1000);
@@ -224,14 +225,14 @@ int main(void)
   TCase *tests = tcase_create("log");
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, rotated_files_together_hold_the_newest_lines);
-  tcase_add_test(tests, one_file_alone_is_begun_anew);
-  tcase_add_test(tests, lines_longer_than_a_file_have_one_of_their_own);
-  tcase_add_test(tests, goes_on_behind_what_is_there);
-  tcase_add_loop_test(tests, a_torn_last_line_is_cut_off, 0, 2);
+  tcase_add_test(tests, a_single_file_starts_afresh);
+  tcase_add_test(tests, lines_longer_than_the_limit_get_a_file_of_their_own);
+  tcase_add_test(tests, appends_to_an_existing_file);
+  tcase_add_loop_test(tests, an_incomplete_last_line_is_cut_off, 0, 2);
   tcase_add_test(tests, lines_wait_while_the_disk_is_full);
-  tcase_add_test(tests, what_waits_has_a_limit_and_is_counted);
-  tcase_add_test(tests, grows_on_where_it_cannot_be_rotated);
+  tcase_add_test(tests, waiting_lines_are_limited_and_counted);
+  tcase_add_test(tests, keeps_growing_if_it_cannot_be_rotated);
   tcase_add_test(tests, names_the_file_that_cannot_be_opened);
-  tcase_add_test(tests, lines_of_several_threads_stay_whole);
+  tcase_add_test(tests, lines_of_several_threads_stay_complete);
   return fixtures_run(tests, "log");
 }

@@ -1,4 +1,4 @@
-/* The small parts of vitgate-watch: backoff, sightings, lines, the service manager. */
+/* Small parts of vitgate-watch: backoff, sightings, lines and the service manager. */
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,7 +28,7 @@ START_TEST(waits_double_up_to_the_limit)
 }
 END_TEST
 
-START_TEST(chance_takes_up_to_half_of_a_wait)
+START_TEST(chance_shortens_a_wait_by_up_to_half)
 {
   Backoff backoff;
   backoff_init(&backoff, 4, 100);
@@ -37,7 +37,7 @@ START_TEST(chance_takes_up_to_half_of_a_wait)
 }
 END_TEST
 
-START_TEST(what_is_hopeless_waits_longest)
+START_TEST(hopeless_errors_wait_longest)
 {
   Backoff backoff;
   backoff_init(&backoff, 1, 60);
@@ -46,7 +46,7 @@ START_TEST(what_is_hopeless_waits_longest)
 }
 END_TEST
 
-START_TEST(only_what_lasted_starts_anew)
+START_TEST(only_long_connections_reset_the_wait)
 {
   Backoff backoff;
   backoff_init(&backoff, 1, 60);
@@ -61,11 +61,11 @@ END_TEST
 
 /* ---- Sightings ----------------------------------------------------------------------------- */
 
-static GString *told;
+static GString *reported;
 
 static void on_sighting(const Sighting *sighting, gpointer user_data)
 {
-  g_string_append_printf(told, "%s%s %.2f;", sighting->appeared ? "+" : "-", sighting->label,
+  g_string_append_printf(reported, "%s%s %.2f;", sighting->appeared ? "+" : "-", sighting->label,
                          sighting->score);
 }
 
@@ -78,7 +78,7 @@ static Sightings *make_sightings(const char *label)
     .vanish_after = 2 * SECOND,
   };
   char *labels[] = { (char *)label, NULL };
-  told = g_string_new(NULL);
+  reported = g_string_new(NULL);
   return sightings_new(labels, &options, on_sighting, NULL);
 }
 
@@ -91,23 +91,23 @@ static void see(Sightings *sightings, double second, const char *label, double s
 static void finish(Sightings *sightings, const char *expected)
 {
   sightings_free(&sightings);
-  ck_assert_str_eq(told->str, expected);
-  g_string_free(told, TRUE);
+  ck_assert_str_eq(reported->str, expected);
+  g_string_free(reported, TRUE);
 }
 
-START_TEST(a_label_appears_once_it_has_stayed)
+START_TEST(a_label_appears_after_some_time)
 {
   Sightings *sightings = make_sightings("cat");
   see(sightings, 0, "cat", 0.9);
   see(sightings, 0.9, "cat", 0.8);
-  ck_assert_str_eq(told->str, "");
+  ck_assert_str_eq(reported->str, "");
   see(sightings, 1, "cat", 0.7);
   see(sightings, 5, "cat", 0.7);
   finish(sightings, "+cat 0.70;");
 }
 END_TEST
 
-START_TEST(a_flash_is_no_sighting)
+START_TEST(a_short_flash_is_ignored)
 {
   Sightings *sightings = make_sightings("cat");
   see(sightings, 0, "cat", 0.9);
@@ -119,7 +119,7 @@ START_TEST(a_flash_is_no_sighting)
 }
 END_TEST
 
-START_TEST(a_label_vanishes_once_it_stays_away)
+START_TEST(a_label_vanishes_after_some_time)
 {
   Sightings *sightings = make_sightings("cat");
   see(sightings, 0, "cat", 0.6);
@@ -127,13 +127,13 @@ START_TEST(a_label_vanishes_once_it_stays_away)
   see(sightings, 2, NULL, 0);
   see(sightings, 2.9, "cat", 0.5);
   see(sightings, 4, NULL, 0);
-  ck_assert_str_eq(told->str, "+cat 0.90;");
+  ck_assert_str_eq(reported->str, "+cat 0.90;");
   see(sightings, 4.9, NULL, 0);
   finish(sightings, "+cat 0.90;-cat 0.90;");
 }
 END_TEST
 
-START_TEST(to_stay_takes_less_than_to_appear)
+START_TEST(staying_needs_a_lower_score_than_appearing)
 {
   Sightings *sightings = make_sightings("cat");
   see(sightings, 0, "cat", 0.45);
@@ -144,7 +144,7 @@ START_TEST(to_stay_takes_less_than_to_appear)
 }
 END_TEST
 
-START_TEST(what_was_there_vanishes_with_the_camera)
+START_TEST(labels_vanish_with_the_camera)
 {
   Sightings *sightings = make_sightings("cat");
   see(sightings, 0, "cat", 0.5);
@@ -157,18 +157,18 @@ START_TEST(what_was_there_vanishes_with_the_camera)
 }
 END_TEST
 
-START_TEST(time_that_goes_back_makes_no_sighting)
+START_TEST(time_that_goes_back_restarts_the_wait)
 {
   Sightings *sightings = make_sightings("cat");
   see(sightings, 100, "cat", 0.5);
   see(sightings, 5, "cat", 0.5);
-  ck_assert_str_eq(told->str, "");
+  ck_assert_str_eq(reported->str, "");
   see(sightings, 6, "cat", 0.5);
   finish(sightings, "+cat 0.50;");
 }
 END_TEST
 
-START_TEST(any_of_a_class_names_will_do)
+START_TEST(any_name_of_a_class_matches)
 {
   static const char *const labels[] = { "Station Wagon", "beach wagon, station wagon, wagon",
                                         "wagon", "WAGON", "beach wagon" };
@@ -176,12 +176,12 @@ START_TEST(any_of_a_class_names_will_do)
   see(sightings, 0, "beach wagon, station wagon, wagon", 0.5);
   see(sightings, 1, "beach wagon, station wagon, wagon", 0.5);
   sightings_free(&sightings);
-  ck_assert_str_ne(told->str, "");
-  g_string_free(told, TRUE);
+  ck_assert_str_ne(reported->str, "");
+  g_string_free(reported, TRUE);
 }
 END_TEST
 
-START_TEST(part_of_a_name_will_not_do)
+START_TEST(part_of_a_name_does_not_match)
 {
   Sightings *sightings = make_sightings("station");
   see(sightings, 0, "beach wagon, station wagon, wagon", 0.5);
@@ -192,7 +192,7 @@ END_TEST
 
 /* ---- Lines --------------------------------------------------------------------------------- */
 
-START_TEST(a_line_tells_all_classes)
+START_TEST(a_line_holds_all_classes)
 {
   static const char text[] =
       "{\"version\":1,\"results\":[{\"label\":\"cat\",\"score\":0.5,\"classes\":["
@@ -210,7 +210,7 @@ START_TEST(a_line_tells_all_classes)
 }
 END_TEST
 
-START_TEST(a_line_without_results_is_a_frame_all_the_same)
+START_TEST(a_line_without_results_is_a_frame)
 {
   static const char *const texts[] = { "{}", "{\"results\":[]}", "{\"results\":[{}]}",
                                        "{\"results\":[1]}",
@@ -223,7 +223,7 @@ START_TEST(a_line_without_results_is_a_frame_all_the_same)
 }
 END_TEST
 
-START_TEST(what_is_no_object_is_no_line)
+START_TEST(only_objects_are_lines)
 {
   static const char *const texts[] = { "", "[1]", "{", "1" };
   FrameLine line;
@@ -248,7 +248,7 @@ END_TEST
 
 /* ---- The service manager ------------------------------------------------------------------- */
 
-START_TEST(the_service_manager_hears)
+START_TEST(the_service_manager_is_notified)
 {
   g_autofree char *folder = fixtures_folder();
   struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -282,7 +282,7 @@ START_TEST(without_a_service_manager_nothing_happens)
 }
 END_TEST
 
-START_TEST(the_watchdog_is_ours_alone)
+START_TEST(the_watchdog_is_only_for_this_process)
 {
   g_unsetenv("WATCHDOG_PID");
   g_setenv("WATCHDOG_USEC", "3000000", TRUE);
@@ -299,23 +299,23 @@ int main(void)
 {
   TCase *tests = tcase_create("parts");
   tcase_add_test(tests, waits_double_up_to_the_limit);
-  tcase_add_test(tests, chance_takes_up_to_half_of_a_wait);
-  tcase_add_test(tests, what_is_hopeless_waits_longest);
-  tcase_add_test(tests, only_what_lasted_starts_anew);
-  tcase_add_test(tests, a_label_appears_once_it_has_stayed);
-  tcase_add_test(tests, a_flash_is_no_sighting);
-  tcase_add_test(tests, a_label_vanishes_once_it_stays_away);
-  tcase_add_test(tests, to_stay_takes_less_than_to_appear);
-  tcase_add_test(tests, what_was_there_vanishes_with_the_camera);
-  tcase_add_test(tests, time_that_goes_back_makes_no_sighting);
-  tcase_add_loop_test(tests, any_of_a_class_names_will_do, 0, 5);
-  tcase_add_test(tests, part_of_a_name_will_not_do);
-  tcase_add_test(tests, a_line_tells_all_classes);
-  tcase_add_loop_test(tests, a_line_without_results_is_a_frame_all_the_same, 0, 5);
-  tcase_add_loop_test(tests, what_is_no_object_is_no_line, 0, 4);
+  tcase_add_test(tests, chance_shortens_a_wait_by_up_to_half);
+  tcase_add_test(tests, hopeless_errors_wait_longest);
+  tcase_add_test(tests, only_long_connections_reset_the_wait);
+  tcase_add_test(tests, a_label_appears_after_some_time);
+  tcase_add_test(tests, a_short_flash_is_ignored);
+  tcase_add_test(tests, a_label_vanishes_after_some_time);
+  tcase_add_test(tests, staying_needs_a_lower_score_than_appearing);
+  tcase_add_test(tests, labels_vanish_with_the_camera);
+  tcase_add_test(tests, time_that_goes_back_restarts_the_wait);
+  tcase_add_loop_test(tests, any_name_of_a_class_matches, 0, 5);
+  tcase_add_test(tests, part_of_a_name_does_not_match);
+  tcase_add_test(tests, a_line_holds_all_classes);
+  tcase_add_loop_test(tests, a_line_without_results_is_a_frame, 0, 5);
+  tcase_add_loop_test(tests, only_objects_are_lines, 0, 4);
   tcase_add_test(tests, events_are_one_line_each);
-  tcase_add_loop_test(tests, the_service_manager_hears, 0, 2);
+  tcase_add_loop_test(tests, the_service_manager_is_notified, 0, 2);
   tcase_add_loop_test(tests, without_a_service_manager_nothing_happens, 0, 5);
-  tcase_add_test(tests, the_watchdog_is_ours_alone);
+  tcase_add_test(tests, the_watchdog_is_only_for_this_process);
   return fixtures_run(tests, "parts");
 }

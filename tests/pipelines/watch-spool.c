@@ -1,4 +1,4 @@
-/* The queue on disk of vitgate-watch: order, restarts, limits, and disks that fail. */
+/* The spool of vitgate-watch: order, restarts, limits and full disks. */
 #include "output/spool.h"
 
 #include <signal.h>
@@ -33,7 +33,7 @@ static Spool *open_spool(guint64 limit)
   return spool;
 }
 
-/* A line of 24 bytes on disk. */
+/* Appends message @number, which takes 24 bytes on disk. */
 static void append(Spool *spool, guint number)
 {
   char payload[32];
@@ -47,7 +47,8 @@ static void append_range(Spool *spool, guint first, guint last)
     append(spool, i);
 }
 
-/* Returns: whether there was one; it must be message @number */
+/* Reads a message, and checks that it is number @number.
+ * Returns: whether there was one */
 static gboolean read_message(Spool *spool, guint number, guint64 *name)
 {
   g_autofree char *topic = NULL, *payload = NULL;
@@ -60,7 +61,7 @@ static gboolean read_message(Spool *spool, guint number, guint64 *name)
   return TRUE;
 }
 
-/* Reads and acknowledges message @first to @last, which must be all. */
+/* Reads and acknowledges messages @first to @last, and checks that there are no others. */
 static void drain(Spool *spool, guint first, guint last)
 {
   guint64 name;
@@ -113,7 +114,7 @@ START_TEST(messages_come_out_in_order)
 }
 END_TEST
 
-START_TEST(what_is_delivered_leaves_the_disk)
+START_TEST(delivered_messages_are_deleted)
 {
   Spool *spool = open_spool(LIMIT);
   append_range(spool, 0, 499);
@@ -124,7 +125,7 @@ START_TEST(what_is_delivered_leaves_the_disk)
 }
 END_TEST
 
-START_TEST(what_was_not_acknowledged_comes_again_after_a_rewind)
+START_TEST(unacknowledged_messages_are_read_again_after_a_rewind)
 {
   guint64 name, third = 0;
   Spool *spool = open_spool(LIMIT);
@@ -188,7 +189,7 @@ START_TEST(messages_survive_being_killed)
 }
 END_TEST
 
-START_TEST(a_torn_last_message_is_cut_off)
+START_TEST(an_incomplete_last_message_is_cut_off)
 {
   g_autofree char *segment = first_segment();
   Spool *spool = open_spool(LIMIT);
@@ -203,7 +204,7 @@ START_TEST(a_torn_last_message_is_cut_off)
 }
 END_TEST
 
-START_TEST(damaged_lines_are_passed_over_and_counted)
+START_TEST(damaged_lines_are_skipped_and_counted)
 {
   static const char damage[] = "topic\tmessage 000000000\n"
                                "no tab here\n"
@@ -221,7 +222,7 @@ START_TEST(damaged_lines_are_passed_over_and_counted)
 }
 END_TEST
 
-START_TEST(damaged_lines_wait_for_what_is_before_them)
+START_TEST(damaged_lines_wait_for_the_messages_before_them)
 {
   static const char damage[] = "topic\tmessage 000000000\n"
                                "no tab here\n"
@@ -237,7 +238,7 @@ START_TEST(damaged_lines_wait_for_what_is_before_them)
 }
 END_TEST
 
-START_TEST(a_lost_number_means_delivering_again)
+START_TEST(a_lost_number_delivers_everything_again)
 {
   g_autofree char *acked = g_build_filename(folder, "acked", NULL);
   Spool *spool = open_spool(LIMIT);
@@ -251,7 +252,7 @@ START_TEST(a_lost_number_means_delivering_again)
 }
 END_TEST
 
-START_TEST(beyond_the_limit_the_oldest_are_dropped_and_counted)
+START_TEST(over_the_limit_the_oldest_are_dropped_and_counted)
 {
   guint64 name;
   SpoolStatus status;
@@ -263,7 +264,7 @@ START_TEST(beyond_the_limit_the_oldest_are_dropped_and_counted)
   ck_assert_uint_ge(status.queued * 24, LIMIT * 3 / 4);
   ck_assert_uint_le(count_segments(), 9);
 
-  /* Those that were read and then dropped may still be acknowledged. */
+  /* A message that was read and then dropped may still be acknowledged. */
   guint oldest = (guint)status.dropped;
   ck_assert(read_message(spool, oldest, &name));
   append_range(spool, 10000, 10999);
@@ -274,7 +275,7 @@ START_TEST(beyond_the_limit_the_oldest_are_dropped_and_counted)
 }
 END_TEST
 
-START_TEST(a_smaller_limit_holds_at_once)
+START_TEST(a_smaller_limit_applies_at_once)
 {
   SpoolStatus status;
   Spool *spool = open_spool(4 * LIMIT);
@@ -287,7 +288,7 @@ START_TEST(a_smaller_limit_holds_at_once)
 }
 END_TEST
 
-START_TEST(a_message_larger_than_the_limit_is_dropped_alone)
+START_TEST(only_a_message_larger_than_the_limit_is_dropped)
 {
   g_autofree char *large = g_strnfill(LIMIT, 'x');
   Spool *spool = open_spool(LIMIT);
@@ -300,7 +301,7 @@ START_TEST(a_message_larger_than_the_limit_is_dropped_alone)
 }
 END_TEST
 
-START_TEST(a_full_disk_costs_nothing)
+START_TEST(a_full_disk_loses_nothing)
 {
   Spool *spool = open_spool(LIMIT);
   append_range(spool, 0, 1);
@@ -337,7 +338,7 @@ START_TEST(memory_has_a_limit_while_the_disk_is_full)
 }
 END_TEST
 
-START_TEST(a_deleted_segment_costs_its_messages_alone)
+START_TEST(a_deleted_segment_loses_only_its_own_messages)
 {
   guint64 name;
   g_autofree char *segment = first_segment();
@@ -360,12 +361,12 @@ START_TEST(a_spool_has_one_user)
   g_autoptr(GError) error = NULL;
   Spool *spool = open_spool(LIMIT);
   ck_assert_ptr_null(spool_open(folder, LIMIT, &error));
-  assert_error(error, "is used by another process");
+  assert_error(error, "is in use by another process");
   spool_unref(&spool);
 }
 END_TEST
 
-START_TEST(names_the_folder_that_cannot_be_made)
+START_TEST(names_the_folder_that_cannot_be_created)
 {
   g_autoptr(GError) error = NULL;
   fixtures_write(folder, "file", "", 0);
@@ -381,7 +382,7 @@ static gpointer write_many(gpointer data)
   return NULL;
 }
 
-START_TEST(writers_and_a_reader_at_once)
+START_TEST(writers_and_a_reader_in_parallel)
 {
   GThread *threads[3];
   Spool *spool = open_spool(1 << 20);
@@ -410,22 +411,22 @@ int main(void)
   TCase *tests = tcase_create("spool");
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, messages_come_out_in_order);
-  tcase_add_test(tests, what_is_delivered_leaves_the_disk);
-  tcase_add_test(tests, what_was_not_acknowledged_comes_again_after_a_rewind);
+  tcase_add_test(tests, delivered_messages_are_deleted);
+  tcase_add_test(tests, unacknowledged_messages_are_read_again_after_a_rewind);
   tcase_add_test(tests, messages_survive_a_restart);
   tcase_add_test(tests, messages_survive_being_killed);
-  tcase_add_test(tests, a_torn_last_message_is_cut_off);
-  tcase_add_test(tests, damaged_lines_are_passed_over_and_counted);
-  tcase_add_test(tests, damaged_lines_wait_for_what_is_before_them);
-  tcase_add_loop_test(tests, a_lost_number_means_delivering_again, 0, 2);
-  tcase_add_test(tests, beyond_the_limit_the_oldest_are_dropped_and_counted);
-  tcase_add_test(tests, a_smaller_limit_holds_at_once);
-  tcase_add_test(tests, a_message_larger_than_the_limit_is_dropped_alone);
-  tcase_add_loop_test(tests, a_full_disk_costs_nothing, 0, 2);
+  tcase_add_test(tests, an_incomplete_last_message_is_cut_off);
+  tcase_add_test(tests, damaged_lines_are_skipped_and_counted);
+  tcase_add_test(tests, damaged_lines_wait_for_the_messages_before_them);
+  tcase_add_loop_test(tests, a_lost_number_delivers_everything_again, 0, 2);
+  tcase_add_test(tests, over_the_limit_the_oldest_are_dropped_and_counted);
+  tcase_add_test(tests, a_smaller_limit_applies_at_once);
+  tcase_add_test(tests, only_a_message_larger_than_the_limit_is_dropped);
+  tcase_add_loop_test(tests, a_full_disk_loses_nothing, 0, 2);
   tcase_add_test(tests, memory_has_a_limit_while_the_disk_is_full);
-  tcase_add_test(tests, a_deleted_segment_costs_its_messages_alone);
+  tcase_add_test(tests, a_deleted_segment_loses_only_its_own_messages);
   tcase_add_test(tests, a_spool_has_one_user);
-  tcase_add_test(tests, names_the_folder_that_cannot_be_made);
-  tcase_add_test(tests, writers_and_a_reader_at_once);
+  tcase_add_test(tests, names_the_folder_that_cannot_be_created);
+  tcase_add_test(tests, writers_and_a_reader_in_parallel);
   return fixtures_run(tests, "spool");
 }

@@ -1,5 +1,4 @@
-"""What the tests of vitgate-watch share: the program with its status, lines and notes as they come,
-and clips.
+"""Shared by the tests of vitgate-watch: the program with its status, lines and messages, and clips.
 
 Environment: see cameras.py; VITGATE_WATCH is the program.
 """
@@ -17,12 +16,12 @@ import unittest
 from cameras import LIMIT, MODEL, make_clip
 
 WATCH = os.environ["VITGATE_WATCH"]
-# Soon enough for a test, and the same thing happens later.
+# Short waits for tests.
 QUICK = {"model": MODEL, "retry-least": 0.05, "retry-most": 0.3, "latency": 0.05}
 
 
 class Reader:
-    """Lines of a pipe, all of them, to wait for."""
+    """Reads all lines of a pipe, to wait for one."""
 
     def __init__(self, pipe):
         self.pipe, self.lines, self.changed = pipe, [], threading.Condition()
@@ -40,7 +39,7 @@ class Reader:
             self.changed.notify_all()
 
     def wait_for(self, wanted, since=0):
-        """The first line from number @since on that is wanted(), once it comes."""
+        """Waits for a line that is wanted(), starting at number since, and returns it."""
         with self.changed:
             def find():
                 nonlocal since
@@ -52,7 +51,7 @@ class Reader:
 
             found = self.changed.wait_for(find, LIMIT)
             if not found or found == "over":
-                raise AssertionError("not told: " + "\n".join(self.lines[-20:]))
+                raise AssertionError("not found in: " + "\n".join(self.lines[-20:]))
             return found
 
 
@@ -63,7 +62,7 @@ class Watch:
         self.process = subprocess.Popen(
             [*command, WATCH, "--json", "--interval", "0.05", path], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
-        self.status, self.notes = Reader(self.process.stdout), Reader(self.process.stderr)
+        self.status, self.messages = Reader(self.process.stdout), Reader(self.process.stderr)
 
     def __enter__(self):
         return self
@@ -73,16 +72,16 @@ class Watch:
             self.process.send_signal(signal.SIGTERM)
         status = self.wait()
         if kind is None:
-            assert status == 0, (status, self.notes.lines[-20:])
+            assert status == 0, (status, self.messages.lines[-20:])
 
     def wait(self):
-        """Until it ends; returns its exit status."""
+        """Waits until it ends. Returns its exit status."""
         try:
             status = self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
-        for reader in self.status, self.notes:
+        for reader in self.status, self.messages:
             reader.thread.join(LIMIT)
             reader.pipe.close()
         return status
@@ -92,17 +91,17 @@ class Watch:
         self.wait()
 
     def reload(self):
-        """Returns the note that says how it went."""
-        since = len(self.notes.lines)
+        """Reloads the key file. Returns the message about it."""
+        since = len(self.messages.lines)
         self.process.send_signal(signal.SIGHUP)
-        return self.notes.wait_for(
-            lambda note: "read again" in note or "stays in force" in note, since)
+        return self.messages.wait_for(
+            lambda line: "reloaded" in line or "keeping the old" in line, since)
 
-    def note(self, pattern, since=0):
-        return self.notes.wait_for(re.compile(pattern).search, since)
+    def message(self, pattern, since=0):
+        return self.messages.wait_for(re.compile(pattern).search, since)
 
     def status_where(self, wanted):
-        """The next status that is wanted()."""
+        """Waits for the next status that is wanted(), and returns it."""
         line = self.status.wait_for(lambda line: wanted(json.loads(line)),
                                     len(self.status.lines))
         return json.loads(line)
@@ -114,7 +113,7 @@ class Watch:
         return of(self.status_where(lambda status: of(status) and wanted(of(status))))
 
     def more_frames(self, name, count=3):
-        """Until @count more frames of a camera were seen."""
+        """Waits until a camera has count more frames."""
         now = self.camera_where(name, lambda camera: True)["frames"]
         return self.camera_where(name, lambda camera: camera["frames"] >= now + count)
 
@@ -135,7 +134,7 @@ class WatchTest(unittest.TestCase):
         return self.path(name)
 
     def configure(self, cameras, mqtt=None, log=(), **defaults):
-        """Writes watch.conf; @cameras: keys by name; @log: more keys, or None. Returns its path."""
+        """Writes watch.conf, returns its path. cameras: keys by name; log: more keys, or None."""
         groups = {"watch": {"sync-interval": 0.2}, "defaults": {**QUICK, **defaults}}
         if log is not None:
             groups["log"] = {"file": self.log, **dict(log)}
@@ -149,17 +148,17 @@ class WatchTest(unittest.TestCase):
         return self.write("watch.conf", text)
 
     def clip(self, frames):
-        """The URL of a new clip."""
+        """Returns the URL of a new clip."""
         path = self.path("clip.mkv")
         make_clip(path, ball=frames)
         return "file://" + path
 
     def endless(self, frames=100, **keys):
-        """A camera that never ends: a new clip, again and again."""
+        """Returns the keys of a camera that never ends: a new clip in a loop."""
         return {"url": self.clip(frames), "real-time": "true", "repeat": "true", **keys}
 
     def read_log(self, path=None):
-        """All lines; each must be whole."""
+        """Returns all lines, and checks that each is complete."""
         with open(path or self.log, encoding="utf-8") as file:
             text = file.read()
         self.assertTrue(text.endswith("\n") or not text)

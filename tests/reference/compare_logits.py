@@ -28,7 +28,7 @@ TOLERANCE = 1e-3  # float32 against float64
 
 
 def engine(runner, images):
-    """Asks tests/bench/engine-runner; images [N, 3, S, S] -> logits [N, classes]."""
+    """Runs tests/bench/engine-runner: images [N, 3, S, S] -> logits [N, classes]."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "input.f32")
         images.tofile(path)
@@ -42,7 +42,8 @@ def engine(runner, images):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runner", help="the built tests/bench/engine-runner")
-    parser.add_argument("--photographs", type=int, default=8, help="how many of val.tar")
+    parser.add_argument("--photographs", type=int, default=8,
+                        help="number of photographs from val.tar; default: %(default)s")
     arguments = parser.parse_args()
     photographs.need(arguments.runner)
     photographs.need(photographs.WEIGHTS)
@@ -59,7 +60,7 @@ def main():
     expected = vit.forward(weights, torch.from_numpy(images.astype("f8")), 64, 12)[0].numpy()
     found = engine(arguments.runner, images)
     worst = np.abs(found - expected).max()
-    print(f"{len(images)} photographs, {(expected.argmax(1) == classes).sum()} seen rightly; "
+    print(f"{len(images)} photographs, {(expected.argmax(1) == classes).sum()} classified correctly; "
           f"logits from {expected.min():.1f} to {expected.max():.1f}, largest difference "
           f"{worst:.2g}, allowed {TOLERANCE}")
     sys.exit(not worst <= TOLERANCE)

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""What `vitgate export --onnx` writes: taken by ONNX's own checker, and evaluated node by node with
-numpy against the golden logits. Skipped without python3-onnx.
+"""Checks the files that `vitgate export --onnx` writes with ONNX's own checker, evaluates them node
+by node with numpy, and compares the result with the golden logits. Skipped without python3-onnx.
 
-    compare_onnx.py path/to/vitgate"""
+usage: compare_onnx.py VITGATE
+"""
 
 import math
 import os
@@ -18,19 +19,19 @@ try:
     import onnx
     from onnx import numpy_helper
 except ImportError:
-    print("SKIP: there is no python3-onnx")
+    print("SKIP: python3-onnx is not installed")
     sys.exit(77)
 
 GOLDENS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "goldens")
 MODELS = ["small", "distilled", "cut", "f16", "timm", "unbiased", "deit3", "mean",
           "t2t-performer", "t2t-transformer"]
-TOLERANCE = 1e-4  # of logits; both are sums in float32
+TOLERANCE = 1e-4  # of logits, which both sum in float32
 
 erf = np.vectorize(math.erf, otypes=["f4"])
 
 
 def convolve(x, weight, bias, stride, pad, groups):
-    """Of squares, with the same stride and padding on all sides"""
+    """Convolves with a square kernel, with the same stride and padding on all sides."""
     x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     windows = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], (2, 3))
     windows = windows[:, :, ::stride, ::stride]
@@ -107,7 +108,7 @@ def main():
             worst = np.abs(found - golden["logits"]).max()
             print(f"{name:10} differs from the golden logits by at most {worst:.2g}")
             if not worst <= TOLERANCE:
-                sys.exit(f"{name}: that is more than {TOLERANCE}")
+                sys.exit(f"compare_onnx: {name}: expected at most {TOLERANCE}")
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ import ycbcr
 
 RESIZE, CROP = 256, 224
 
-# In steps of 1/255, the project's promise. A difference of one is a rounding.
+# In steps of 1/255, as the project promises. A difference of one is a rounding.
 RGB_TOLERANCE = {"mean": 0.6, "max": 4.0}
-# The reference interpolates chroma linearly, converts, rounds and clips each pixel to 8 bits of
-# RGB and has PIL resize that. The engine may resize the planes and convert what is left, which is
-# as right: two more roundings (a mean of 0.4) and another interpolation of chroma lie between, and
-# it clips later, which shows where saturated colours meet. A wrong chroma site (half a pixel)
-# raises the 99.9th percentile beyond these, a wrong matrix or range all three.
+# The reference interpolates chroma linearly, converts, rounds and clips each pixel to 8-bit RGB,
+# and resizes that with PIL. The engine may resize the planes and convert the result, which is
+# equally correct. The two differ by two roundings (a mean of 0.4) and the interpolation of chroma,
+# and the engine clips later, which shows where saturated colours meet. A wrong chroma site (half a
+# pixel) raises the 99.9th percentile beyond these limits; a wrong matrix or range raises all three.
 YCBCR_TOLERANCE = {"mean": 0.8, "p99.9": 6.0, "max": 16.0}
 
 FORMATS = [(name, "bt601", "full") for name in ycbcr.RGB_ORDERS] + [
@@ -54,7 +54,8 @@ def measure(tool, image, pixel_format, matrix, video_range):
 
 
 def report(what, figures, tolerance):
-    """Prints the worst of several photographs' figures; returns whether they are good."""
+    """Prints the worst figures of several photographs. Returns whether they are within
+    tolerance."""
     worst = {key: max(figure[key] for figure in figures) for key in figures[0]}
     good = all(worst[key] <= limit for key, limit in tolerance.items())
     print(f"{what:24} " + " ".join(f"{key} {value:6.3f}" for key, value in worst.items()),
@@ -65,7 +66,8 @@ def report(what, figures, tolerance):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tool", help="the built tests/engine/preprocess-tool")
-    parser.add_argument("--photographs", type=int, default=0, help="of val.tar; 0: all")
+    parser.add_argument("--photographs", type=int, default=0,
+                        help="number of photographs from val.tar; default: all")
     arguments = parser.parse_args()
     photographs.need(arguments.tool)
     photographs.need(photographs.WEIGHTS)
@@ -74,10 +76,10 @@ def main():
     for _, image, _ in photographs.read(arguments.photographs):
         figures.append(measure(arguments.tool, image, "RGB", "bt601", "full"))
         if image.size != (CROP, CROP) and len(some) < 4:
-            # Odd sizes: chroma planes have a column and a row of their own at the end.
+            # With odd sizes, chroma planes have an extra column and row at the end.
             width, height = image.size
             some.append(image.crop((0, 0, width - 1 + width % 2, height - 1 + height % 2)))
-    print("worst of each photograph's differences, in 1/255")
+    print("largest differences over all photographs, in 1/255")
     good = report(f"RGB, {len(figures)} photographs", figures, RGB_TOLERANCE)
     for pixel_format, matrix, video_range in FORMATS:
         tolerance = RGB_TOLERANCE if pixel_format in ycbcr.RGB_ORDERS else YCBCR_TOLERANCE

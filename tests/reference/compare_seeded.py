@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""The engine against PyTorch at the dimensions of published networks, in every precision that the
-CPU has: weights and images of seeded.py, logits of goldens/seeded.safetensors. Skipped without
-python3-numpy.
+"""Compares the engine with PyTorch at the dimensions of published networks, in every precision that
+the CPU has. Weights and images come from seeded.py, logits from goldens/seeded.safetensors. Skipped
+without python3-numpy.
 
 usage: compare_seeded.py ENGINE-RUNNER vit|t2t [VARIANT ...]
 """
@@ -16,20 +16,20 @@ import time
 try:
     import numpy as np
 except ImportError:
-    print("SKIP: there is no python3-numpy")
+    print("SKIP: python3-numpy is not installed")
     sys.exit(77)
 
 import safetensors_io
 import seeded
 
 GOLDENS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "goldens/seeded.safetensors")
-# Largest difference of a logit over the logits' standard deviation.
+# Maximum difference of a logit, divided by the logits' standard deviation.
 TOLERANCES = {"float32": 1e-3, "bf16": 0.05, "int8": 0.15}
 NO_BF16 = "this CPU has no instructions for bf16"
 
 
 def run_engine(runner, model, images, precision):
-    """Returns the logits, or None where the CPU has no products of that precision"""
+    """Returns the logits, or None if the CPU has no products of that precision."""
     run = subprocess.run([runner, model, images, "2", str(seeded.N_IMAGES), precision],
                          input="logits\n", capture_output=True, text=True, check=False)
     if precision == "bf16" and NO_BF16 in run.stderr:
@@ -41,7 +41,7 @@ def run_engine(runner, model, images, precision):
 
 
 def compare(runner, variant, expected, folder):
-    """Returns the largest difference of each precision, over the logits' spread"""
+    """Returns the largest difference in each precision, divided by the logits' spread."""
     model, images = os.path.join(folder, "model.safetensors"), os.path.join(folder, "images.f32")
     safetensors_io.write(model, seeded.make_weights(seeded.VARIANTS[variant]), {"format": "pt"})
     seeded.make_images(variant).tofile(images)
@@ -67,7 +67,7 @@ def main():
               ", ".join(f"{precision} {worst[precision]:.2g}" for precision in worst), flush=True)
         failed |= not all(worst[p] <= TOLERANCES[p] for p in worst)
     if failed:
-        sys.exit(f"more than {TOLERANCES}")
+        sys.exit(f"compare_seeded: expected at most {TOLERANCES}")
 
 
 if __name__ == "__main__":

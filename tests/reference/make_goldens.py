@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Writes goldens/: small random models, what PyTorch makes of them, and what PIL makes of images.
+"""Writes goldens/: small random models with PyTorch's results, and images with PIL's results.
 
-Deterministic: numpy's RandomState is frozen, and the arithmetic is float64 rounded at the end, so
-that the machine's kernels do not show.
+Deterministic: numpy's RandomState never changes, and results are computed in float64 and rounded at
+the end, so that they do not depend on the machine's kernels.
 """
 
 import json
@@ -27,7 +27,7 @@ Spec = namedtuple("Spec", "name seed image patch dim head_dim blocks classes "
                   defaults=(False, 1e-6, None, True, True, "bicubic", None, True,
                             False, True, False))
 
-# blocks: (heads, neurons) of each; 0: no such module.
+# blocks: (heads, neurons) of each block; 0: no such module.
 MODELS = [
     Spec("small", 1, 32, 8, 48, 16, [(3, 64)] * 3, 10),
     Spec("odd", 2, 36, 12, 40, 8, [(5, 68)] * 2, 7, eps=1e-12, labels=False,
@@ -47,8 +47,8 @@ MODELS = [
 
 
 def make_weights(spec):
-    """Scaled so that scores vary by about 2, modules matter beside the residual, and logits
-    spread by more than 1."""
+    """Draws weights, scaled so that scores vary by about 2, modules matter beside the residual, and
+    logits spread by more than 1."""
     random = np.random.RandomState(spec.seed)
 
     def normal(std, *shape):
@@ -136,7 +136,7 @@ def describe(spec):
 
 
 def make_inputs(spec):
-    """Noise, a gradient with noise, and a chequerboard: [N_IMAGES, 3, S, S], normalised."""
+    """Draws noise, a gradient with noise, and a chequerboard: [N_IMAGES, 3, S, S], normalised."""
     random = np.random.RandomState(100 + spec.seed)
     size = spec.image
     y, x = np.mgrid[:size, :size] / size
@@ -161,7 +161,7 @@ def make_model(spec):
         torch.from_numpy(inputs.astype("f8")), spec.head_dim, len(spec.blocks), spec.eps)
     golden = {"input": inputs, "logits": logits.numpy().astype("<f4")}
     for i, output in enumerate(outputs):
-        # Of the first image alone, to find where a forward pass goes wrong.
+        # Only for the first image, to find the block where a forward pass goes wrong.
         golden[f"block.{i}"] = output[0].numpy().astype("<f4")
     safetensors_io.write(os.path.join(FOLDER, f"golden-{spec.name}.safetensors"), golden)
     print(f"{spec.name:10} {count(spec, spec.blocks)[1]:6} parameters, logits "
@@ -172,12 +172,12 @@ def make_model(spec):
 # (width, height)
 IMAGE_SIZES = [(61, 47), (33, 97), (32, 32), (160, 107), (1, 1), (5, 300), (150, 2), (36, 36),
                (37, 64), (64, 37)]
-# (resize, crop): the odd differences tell how the crop's offset is rounded.
+# (resize, crop): the odd differences test the rounding of the crop's offset.
 TARGETS = [(36, 32), (37, 32), (35, 32), (32, 32)]
 
 
 def make_image(width, height, seed):
-    """A gradient, hard edges at odd places, and noise, uint8 [height, width, 3]."""
+    """Draws a gradient, hard edges at odd places, and noise: uint8 [height, width, 3]."""
     random = np.random.RandomState(200 + seed)
     y, x = np.mgrid[:height, :width]
     image = np.stack([255 * x / width, 255 * y / height, 128 + 0 * x], -1)
@@ -188,7 +188,7 @@ def make_image(width, height, seed):
 
 
 def make_preprocessing():
-    """source.WxH [H, W, 3] and crop.WxH.INTERPOLATION.RESIZE.CROP [CROP, CROP, 3], U8."""
+    """Writes source.WxH [H, W, 3] and crop.WxH.INTERPOLATION.RESIZE.CROP [CROP, CROP, 3], uint8."""
     tensors = {}
     for seed, (width, height) in enumerate(IMAGE_SIZES):
         source = make_image(width, height, seed)
@@ -206,7 +206,8 @@ SIDES = [(4, 7), (7, 4), (6, 6), (14, 24), (14, 5), (3, 12)]
 
 
 def make_positions():
-    """source.SIDE [SIDE * SIDE, dim] and resized.SIDE.NEW, as timm's resample_abs_pos_embed."""
+    """Writes source.SIDE [SIDE * SIDE, dim], and resized.SIDE.NEW as by timm's
+    resample_abs_pos_embed."""
     random = np.random.RandomState(300)
     tensors, dim = {}, 6
     for side, new in SIDES:

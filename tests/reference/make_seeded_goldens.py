@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Writes goldens/seeded.safetensors: the logits that PyTorch finds, in float64, for the networks of
-seeded.py, [images, classes] by variant."""
+"""Writes goldens/seeded.safetensors: the logits of the networks of seeded.py, computed by PyTorch
+in float64, [images, classes] by variant."""
 
 import os
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Writes the part of goldens/ that is T2T-ViT's: small random models with either stem, and what
-PyTorch makes of them, stage by stage."""
+"""Writes the goldens of T2T-ViT: small random models with either stem, and PyTorch's results stage
+by stage."""
 
 import json
 import math
@@ -17,7 +17,7 @@ import t2t
 
 Spec = namedtuple("Spec", "name seed kind image token_dim features dim head_dim blocks classes")
 
-# blocks: (heads, neurons) of each.
+# blocks: (heads, neurons) of each block.
 MODELS = [
     Spec("t2t-performer", 21, "performer", 48, 8, 4, 24, 8, [(3, 48)] * 2, 10),
     Spec("t2t-transformer", 22, "transformer", 32, 10, None, 28, 14, [(2, 40), (1, 36)], 7),
@@ -25,7 +25,8 @@ MODELS = [
 
 
 def sinusoids(tokens, dim):
-    """Position embeddings [1, tokens, dim]: even dimensions sines, odd ones cosines."""
+    """Returns position embeddings [1, tokens, dim]: sines in even dimensions, cosines in odd
+    ones."""
     rates = 10000.0 ** -(2 * (np.arange(dim) // 2) / dim)
     angles = np.arange(tokens)[:, None] * rates
     return np.where(np.arange(dim) % 2, np.cos(angles), np.sin(angles))[None].astype("<f4")
@@ -60,7 +61,7 @@ def add_stage(w, spec, number, n_in):
         w.linear(name + "kqv", 3 * n, n_in, 1.0)
         w.linear(name + "proj", n, n, 1.2)
     else:
-        # The scale of the scores is small, so that queries and keys must be large.
+        # Queries and keys must be large because the scale of the scores is small.
         w.linear(name + "attn.qkv", 3 * n, n_in, 3.0, biased=False)
         w.linear(name + "attn.proj", n, n, 1.2)
     w.norm(name + "norm2", n)
@@ -92,7 +93,7 @@ def make_weights(spec):
 def stage_macs(spec, tokens, n_in):
     n = spec.token_dim
     if spec.kind == "performer":
-        # Features of keys and queries; their products with values, and with ones.
+        # The features of keys and queries, and their products with values and with ones.
         attention = 2 * n * spec.features + 2 * spec.features * n + spec.features
     else:
         attention = 2 * tokens * n

@@ -1,16 +1,16 @@
 #!/usr/bin/python3
-"""Writes goldens/train-*: losses and gradients of small networks in training, from PyTorch.
+"""Writes goldens/train-*: losses and gradients of small networks in training, computed by PyTorch.
 
 Deterministic like make_goldens.py: numpy's RandomState, and float64 rounded at the end.
 
-A file is a model (weights by name, metadata "vitgate") with, for N images:
+A file is a model (weights by name, metadata "vitgate"). For N images it also holds:
   images [N, 3, S, S], labels [N] (-1: none), teacher.logits [N, classes], teacher.tokens
-  [N, tokens, dim], noise [modules, N] (logistic, by group; a block's attention, then its MLP),
-and for each of R runs, which differ in who decides together:
-  group [R, N], open [R, modules, N] (decisions), remaining [R, blocks, N] (tokens behind each
+  [N, tokens, dim], noise [modules, N] (logistic, by group; a block's attention, then its MLP).
+For each of R runs, which differ in the images that decide together, it holds:
+  group [R, N], open [R, modules, N] (decisions), remaining [R, blocks, N] (tokens after each
   block's attention), logits [R, N, classes], losses [R, 5] (as find_losses() returns them),
   gradient.NAME [R, ...] of every weight.
-Metadata "training" holds the weights of the loss and the merge thresholds.
+The metadata "training" holds the weights of the loss and the merge thresholds.
 """
 
 import json
@@ -28,7 +28,7 @@ import vit
 N_IMAGES = 5
 GATE_HIDDEN, GATE_BOUND = 16, 6.0
 
-# How far decisions are from their turning points, so that bfloat16 does not change them.
+# Minimum distance of decisions from their turning points, so that bfloat16 does not change them.
 LOGIT_MARGIN, COSINE_MARGIN = 0.15, 0.02
 
 LOSS = {"distillation": 0.7, "temperature": 2.0, "tokens": 0.3, "labels": 0.5, "smoothing": 0.1,
@@ -36,7 +36,7 @@ LOSS = {"distillation": 0.7, "temperature": 2.0, "tokens": 0.3, "labels": 0.5, "
 GATE_TEMPERATURE = 0.8
 LABELS = np.array([-1, 1, -1, 3, 0], "i1")
 
-# group: of each image, the images that decide together.
+# group: the group of each image; the images of a group decide together.
 Run = namedtuple("Run", "name group")
 EACH_ALONE = Run("alone", [0, 1, 2, 3, 4])
 IN_GROUPS = Run("groups", [0, 1, 1, 0, 2])
@@ -88,7 +88,7 @@ def attention(x, size, w, prefix, head_dim, n_queries):
 
 
 def best_partners(keys, n_prefix):
-    """For each patch token at an even place, the odd one with the highest cosine.
+    """Finds, for each patch token at an even place, the odd one with the highest cosine.
 
     Returns (places of both [2, even], cosine [even], its lead over the second best [even])."""
     unit = keys[n_prefix:] / keys[n_prefix:].norm(dim=1, keepdim=True)
@@ -99,8 +99,8 @@ def best_partners(keys, n_prefix):
 
 
 def choose_threshold(partners):
-    """The middle of the widest gap among the middle cosines of all images, so that some merge and
-    some do not. Returns (threshold, distance from the nearest turning point)."""
+    """Chooses the middle of the widest gap among the middle cosines of all images, so that some
+    tokens merge and some do not. Returns (threshold, distance from the nearest turning point)."""
     cosines = torch.cat([cosine for _, cosine, _ in partners]).sort().values
     gaps, outer = cosines[1:] - cosines[:-1], len(cosines) // 4
     at = outer + gaps[outer:len(gaps) - outer].argmax()
@@ -110,7 +110,7 @@ def choose_threshold(partners):
 
 
 def merge(y, size, places, merges):
-    """Averages tokens by size. Returns (tokens, sizes, into: the new place of each)"""
+    """Averages tokens by size. Returns (tokens, sizes, into: the new place of each token)."""
     target = torch.arange(len(y))
     even, odd = places[:, merges]
     target[even] = odd
@@ -122,17 +122,17 @@ def merge(y, size, places, merges):
 
 
 def count_fixed(spec, n_gates):
-    """Multiply-adds of patch embedding, heads and gates."""
+    """Returns the multiply-adds of patch embedding, heads and gates."""
     special = 1 + spec.distilled
     return ((spec.image // spec.patch) ** 2 * 3 * spec.patch ** 2 * spec.dim
             + special * spec.dim * spec.classes + n_gates * GATE_HIDDEN * (2 * spec.dim + 1))
 
 
 class Forward:
-    """One batch through the network; what it decided, and how narrowly, stays.
+    """Runs one batch through the network, and records the decisions and their margins.
 
-    The tail is the last block with attention: only the class (and distillation) token goes on from
-    there, unless the head sees the mean of all patches."""
+    The tail is the last block with attention. Only the class (and distillation) token continues
+    from there, unless the head sees the mean of all patches."""
 
     def __init__(self, case, run, w, images, noise):
         self.case, self.spec, self.w, self.noise = case, case.spec, w, noise
@@ -165,10 +165,10 @@ class Forward:
                    if name in w]
         self.x = list(torch.cat(special + [x], 1) + w["pos_embed"])
         self.size = [torch.ones(len(x), dtype=x.dtype) for x in self.x]
-        self.into = [torch.arange(len(x)) for x in self.x]  # where each first token is now
+        self.into = [torch.arange(len(x)) for x in self.x]  # current place of each original token
 
     def open_module(self, module, gate, macs):
-        """Returns the decisions [N]; macs: of one image, by its number of tokens"""
+        """Returns the decisions [N]. macs: multiply-adds of one image, by its number of tokens."""
         decisions = torch.ones(N_IMAGES, dtype=torch.float64)
         if gate + "fc1.weight" in self.w:
             features = torch.stack([torch.cat([self.x[i][0], self.mean_of_patches(i)])
@@ -214,7 +214,7 @@ class Forward:
                       for i, x in enumerate(self.x)]
 
     def merge_tokens(self, block, keys, images):
-        """images: those whose attention ran"""
+        """Merges tokens. images: those whose attention ran."""
         threshold = 2.0
         if self.case.merging and block < self.tail and images:
             partners = [best_partners(keys[i], self.n_prefix) for i in images]
@@ -243,7 +243,7 @@ class Forward:
             self.logits = (self.logits + second) / 2
 
     def is_clear(self):
-        """Whether rounding cannot change what was decided, and each decision occurs."""
+        """Returns whether rounding cannot change any decision, and each decision occurs."""
         opened = torch.stack(self.open)
         return (min(self.margins["logit"], default=1) > LOGIT_MARGIN
                 and min(self.margins["cosine"], default=1) > COSINE_MARGIN
@@ -251,7 +251,8 @@ class Forward:
 
 
 def find_losses(forward, teacher_logits, teacher_tokens, dense_macs):
-    """Returns the parts of the loss, means over the batch, and what training minimises: "total"."""
+    """Returns the parts of the loss (means over the batch), and "total", which training
+    minimises."""
     t = LOSS["temperature"]
     parts = {"distillation": t ** 2 * kl_div(log_softmax(forward.logits / t, 1),
                                              log_softmax(teacher_logits / t, 1),
@@ -304,12 +305,12 @@ def describe(case):
 
 
 def draw(case, seed):
-    """Returns images, teacher's logits and tokens, and the gates' noise, float32."""
+    """Returns images, the teacher's logits and tokens, and the gates' noise, float32."""
     spec, random = case.spec, np.random.RandomState(400 + seed)
     patches = (spec.image // spec.patch) ** 2
     images = random.standard_normal((N_IMAGES, 3, spec.image, spec.image))
     if case.merging:
-        # Each patch at an odd place resembles its left neighbour, more or less.
+        # Each patch at an odd place resembles its left neighbour to some degree.
         for left in range(0, spec.image - spec.patch, 2 * spec.patch):
             middle, right = left + spec.patch, left + 2 * spec.patch
             images[..., middle:right] = images[..., left:middle] + 0.3 * images[..., middle:right]
@@ -367,7 +368,7 @@ def make_case(case):
         put("gradient." + name, "<f4", [forward.w[name].grad for forward in forwards])
     settings = {**LOSS, "gate_temperature": GATE_TEMPERATURE,
                 "merge_thresholds": forwards[0].thresholds}
-    # A tensor's offset is a multiple of its elements' size: bytes stand last.
+    # A tensor's offset must be a multiple of its elements' size, so bytes come last.
     tensors = dict(sorted(tensors.items(), key=lambda item: item[1].itemsize, reverse=True))
     safetensors_io.write(
         os.path.join(make_goldens.FOLDER, f"train-{case.spec.name}.safetensors"), tensors,

@@ -1,4 +1,4 @@
-"""The photographs of ../shared/data/val.tar, and how a check says that it cannot run."""
+"""Reads the photographs of ../shared/data/val.tar, and skips a check that cannot run."""
 
 import io
 import os
@@ -11,7 +11,7 @@ WEIGHTS = os.path.join(DATA, "deit_tiny_patch16_224.safetensors")
 
 
 def skip(reason):
-    """Ends the program as meson's skipped tests do."""
+    """Exits with the status of a test that meson counts as skipped."""
     print("SKIP:", reason)
     sys.exit(77)
 
@@ -24,12 +24,12 @@ except ImportError:
 
 def need(path):
     if not os.path.exists(path):
-        skip(f"there is no {path}")
+        skip(f"{path} does not exist")
 
 
 def read(count):
-    """Yields (name, PIL image in RGB, class index) of `count` photographs spread over val.tar,
-    0: all."""
+    """Yields (name, PIL image in RGB, class index) of `count` photographs spread over val.tar, or
+    of all if it is 0."""
     path = os.path.join(DATA, "val.tar")
     need(path)
     with tarfile.open(path) as tar:

@@ -1,4 +1,4 @@
-"""Pre-processing as torchvision does it on PIL images: the reference for the engine's."""
+"""Preprocesses as torchvision does on PIL images: the reference for the engine's pre-processing."""
 
 from PIL import Image
 
@@ -7,10 +7,10 @@ FILTERS = {"bicubic": Image.BICUBIC, "bilinear": Image.BILINEAR}
 
 
 def resize_and_crop(image, resize, crop, interpolation):
-    """Antialiased resize of the shorter side, then the centre crop [crop x crop].
+    """Resizes the shorter side, antialiased, and crops the centre [crop x crop].
 
-    An image of exactly the crop's size is taken as it is. The long side is truncated; the crop's
-    offset is rounded half to even, as Python's round() does."""
+    An image of exactly the crop's size is returned unchanged. The longer side is truncated; the
+    crop's offset is rounded half to even, as by Python's round()."""
     if image.size == (crop, crop):
         return image
     short = min(image.size)

@@ -1,7 +1,7 @@
-"""Reads and writes safetensors files with numpy alone.
+"""Reads and writes safetensors files, with numpy only.
 
-A file is: the header's length (8 bytes, little-endian), the header (JSON, padded with spaces to a
-multiple of 8), the tensors' bytes. engine/FORMAT.md describes it in full.
+A file holds the header's length (8 bytes, little-endian), the header (JSON, padded with spaces to a
+multiple of 8) and the tensors' bytes. engine/FORMAT.md describes it in full.
 """
 
 import json
@@ -14,7 +14,7 @@ DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8",
 
 
 def to_bfloat16(values):
-    """float32 to the 16 upper bits, rounded to nearest, ties to even. No NaN handling."""
+    """Rounds float32 to the upper 16 bits: to nearest, ties to even. Does not handle NaN."""
     bits = np.ascontiguousarray(values, "<f4").view("<u4")
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
 
@@ -24,7 +24,7 @@ def from_bfloat16(bits):
 
 
 def read(path):
-    """Returns (tensors, metadata): numpy arrays by name (BF16 as float32), strings by key."""
+    """Returns (tensors, metadata): numpy arrays by name (BF16 as float32), and strings by key."""
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(length))
@@ -39,8 +39,8 @@ def read(path):
 
 
 def write(path, tensors, metadata=None, store=None):
-    """Writes numpy arrays by name, in their order; `store` ("F16" or "BF16") is the type in which
-    float arrays are stored, their own where it is None."""
+    """Writes numpy arrays by name, in their order. Float arrays are stored as `store` ("F16" or
+    "BF16"), or in their own type if it is None."""
     header, chunks, offset = {}, [], 0
     if metadata:
         header["__metadata__"] = metadata

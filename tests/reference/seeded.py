@@ -1,9 +1,9 @@
-"""Networks of published dimensions whose weights are too large to be kept: they are drawn anew from
-their names wherever they are needed, the same on every machine.
+"""Networks of published dimensions, whose weights are too large to store. They are drawn from their
+names when they are needed, and are the same on every machine.
 
-Value i of a tensor is hash(seed + i) / 2^23 - 1 times the tensor's spread, where the seed is the
-tensor's name as a 64 bit FNV-1a hash, times 2^32, and hash() is the upper 24 bits of SplitMix64's
-output: uniform in [-1, 1), exact in float32.
+Value i of a tensor is hash(seed + i) / 2^23 - 1, times the tensor's spread. The seed is the 64-bit
+FNV-1a hash of the tensor's name, times 2^32. hash() is the upper 24 bits of SplitMix64's output.
+Values are uniform in [-1, 1) and exact in float32.
 """
 
 import os
@@ -28,11 +28,11 @@ VARIANTS = {
     "deit3_small_patch16_224": ViT(384, scaled=True),
     "vit_small_patch16_224_pooled": ViT(384, pooled=True),
 }
-del VARIANTS["deit_base_distilled"]  # base's blocks and small's heads: not worth its 350 MB
+del VARIANTS["deit_base_distilled"]  # blocks of base, heads of small: not worth 350 MB
 
 
 def draw(name, shape, spread):
-    """float32, uniform from -spread to spread"""
+    """Returns float32 values, uniform from -spread to spread."""
     seed = 0xCBF29CE484222325
     for byte in name.encode():
         seed = (seed ^ byte) * 0x100000001B3 % 2 ** 64
@@ -50,8 +50,9 @@ def draw(name, shape, spread):
     return values.reshape(shape)
 
 
-# Deviations: of a matrix times the root of its columns, where it is not 1.2, and of others, so that
-# scores vary by about 2, every module matters beside the residual, and logits spread by more than 1.
+# Standard deviations: of matrices times the root of their columns, if not 1.2; and of other
+# tensors. They make scores vary by about 2, every module matter beside the residual, and logits
+# spread by more than 1.
 GAINS = {"patch_embed.proj": 1.0, "attn.qkv": 1.4, "mlp.fc1": 1.4, "head": 1.6, "head_dist": 1.6,
          "kqv": 0.35}
 STEM_GAINS = {"attn.qkv": 3.0, "project": 0.5}
@@ -68,7 +69,7 @@ def find_deviation(name, shape):
 
 
 def make_weights(shape):
-    """name: array of every tensor"""
+    """Returns {name: array} of every tensor."""
     shapes = (baselines if isinstance(shape, ViT) else t2t_model).shapes(shape)
     weights = {}
     for name, sizes in shapes.items():
@@ -79,7 +80,7 @@ def make_weights(shape):
 
 
 def make_images(variant):
-    """[N_IMAGES, 3, S, S], normalised: noise, and noise on a gradient"""
+    """Returns [N_IMAGES, 3, S, S], normalised: noise, and noise on a gradient."""
     size = VARIANTS[variant].image
     images = draw("images", [N_IMAGES, 3, size, size], 3 ** 0.5)
     slope = np.linspace(-1.5, 1.5, size, dtype="<f4")

@@ -1,9 +1,9 @@
 """The reference: T2T-ViT (Yuan et al. 2021, "Tokens-to-Token ViT") in plain PyTorch, with the names
 of its published checkpoints.
 
-A stem of two soft splits with attention and a last one with a projection stands where a ViT's
-patches are embedded; behind it follow a ViT's blocks, without a bias on queries, keys and values.
-Which kind of attention the stem has shows in its tensors.
+Instead of ViT's patch embedding it has a stem: two soft splits with attention, and a last one with
+a projection. ViT's blocks follow, without a bias on queries, keys and values. The kind of attention
+in the stem is recognised by its tensors.
 """
 
 import torch
@@ -24,8 +24,8 @@ def affine(w, name, x):
 
 
 def performer(w, name, x):
-    """x [N, T, dim] -> [N, T, token_dim]: attention at linear cost by random features (Choromanski
-    et al. 2021)."""
+    """x [N, T, dim] -> [N, T, token_dim]: attention with linear cost by random features
+    (Choromanski et al. 2021)."""
     k, q, v = affine(w, name + "kqv", norm(w, name + "norm1", x)).chunk(3, -1)
     directions = w[name + "w"]
 
@@ -42,7 +42,7 @@ def performer(w, name, x):
 
 
 def transformer(w, name, x):
-    """x [N, T, dim] -> [N, T, token_dim]: one head; scores are scaled by the input's dim."""
+    """x [N, T, dim] -> [N, T, token_dim]: one head, with scores scaled by the input's dim."""
     q, k, v = affine(w, name + "attn.qkv", norm(w, name + "norm1", x)).chunk(3, -1)
     scores = (q @ k.transpose(1, 2)) * x.shape[-1] ** -0.5
     x = v + affine(w, name + "attn.proj", scores.softmax(-1) @ v)
@@ -51,7 +51,7 @@ def transformer(w, name, x):
 
 
 def stem(w, images):
-    """images [N, 3, S, S] -> [tokens of both stages and of the projection]"""
+    """images [N, 3, S, S] -> [tokens of both stages and of the projection]."""
     stages, x = [], images
     for number, (kernel, stride, padding) in enumerate(SPLITS, 1):
         x = unfold(x, kernel, padding=padding, stride=stride).transpose(1, 2)

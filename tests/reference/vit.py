@@ -1,7 +1,7 @@
 """The reference: a vision transformer (ViT, DeiT) in plain PyTorch, with timm's tensor names.
 
-Dimensions are read off the weights, block by block: heads and neurons may have been cut, and a
-module whose tensors are absent is skipped together with its norm.
+Dimensions come from the weights of each block: heads and neurons may have been cut, and a module
+without tensors is skipped together with its norm.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch.nn.functional import conv2d, gelu, layer_norm, linear
 
 
 def attention(x, w, prefix, head_dim):
-    """x [N, T, dim] -> [N, T, dim]; the rows of qkv are all heads' q, then k, then v."""
+    """x [N, T, dim] -> [N, T, dim]. The rows of qkv are q of all heads, then k, then v."""
     n, t, _ = x.shape
     qkv = linear(x, w[prefix + "qkv.weight"], w.get(prefix + "qkv.bias"))
     q, k, v = qkv.reshape(n, t, 3, -1, head_dim).permute(2, 0, 3, 1, 4)
@@ -33,7 +33,7 @@ def forward(w, images, head_dim, depth, eps=1e-6):
 
 
 def forward_patches(w, x, head_dim, depth, eps):
-    """forward() from the patches' tokens x [N, patches, dim] on."""
+    """Continues forward() from the patches' tokens x [N, patches, dim]."""
 
     def norm(x, name):
         return layer_norm(x, x.shape[-1:], w[name + ".weight"], w[name + ".bias"], eps)

@@ -1,7 +1,7 @@
-"""RGB photographs to the bytes of camera formats and back, in numpy: slow, plain, in float64.
+"""Converts RGB photographs to the bytes of camera formats and back: slow, plain numpy in float64.
 
-Formats are named and packed as GStreamer does, with no padding. Chroma lies left, as in H.264: on
-the even luma columns, and for 4:2:0 half way between two rows.
+Formats are named and packed as in GStreamer, without padding. Chroma samples are on the left, as in
+H.264: on the even luma columns, and for 4:2:0 half-way between two rows.
 """
 
 import numpy as np
@@ -40,7 +40,7 @@ def to_bytes(values):
 
 
 def halve_columns(plane):
-    """Weights 1 2 1 around every even column; edges repeat."""
+    """Averages around every even column with weights 1 2 1; edges repeat."""
     wide = np.pad(plane, ((0, 0), (1, 2)), "edge")
     columns = (plane.shape[1] + 1) // 2
     left, centre, right = (wide[:, i:i + 2 * columns:2] for i in range(3))
@@ -48,14 +48,14 @@ def halve_columns(plane):
 
 
 def halve_rows(plane):
-    """The mean of each pair of rows; the last of an odd number stands alone."""
+    """Averages each pair of rows; the last of an odd number is kept."""
     tall = np.pad(plane, ((0, 1), (0, 0)), "edge")
     rows = (plane.shape[0] + 1) // 2
     return (tall[0:2 * rows:2] + tall[1:2 * rows:2]) / 2
 
 
 def sample(plane, positions, axis):
-    """Linear interpolation at positions along an axis; edges repeat."""
+    """Interpolates linearly at positions along an axis; edges repeat."""
     positions = np.clip(positions, 0, plane.shape[axis] - 1)
     low = np.floor(positions).astype(int)
     high = np.minimum(low + 1, plane.shape[axis] - 1)
@@ -68,7 +68,7 @@ def interleave(*columns):
 
 
 def encode(rgb, pixel_format, matrix, video_range):
-    """uint8 [H, W, 3] -> (bytes as GStreamer packs them, the RGB that they stand for: uint8
+    """uint8 [H, W, 3] -> (bytes as GStreamer packs them, the RGB that they represent: uint8
     [H, W, 3], with chroma interpolated linearly)."""
     height, width, _ = rgb.shape
     if pixel_format in RGB_ORDERS:

@@ -21,7 +21,7 @@ static void configure_tiles(void)
   _tile_loadconfig(&config);
 }
 
-/* Writes at most 32 x 32 sums from @block to the output, or adds them to it. */
+/* Writes at most 32 x 32 sums from @block, plus the bias, to the output, or adds them to it. */
 static void add_block(float *out, gsize out_stride, const float *block, const float *bias,
                       gboolean accumulate, guint rows, guint columns)
 {

@@ -70,8 +70,7 @@ static inline ivec add_pairs(ivec sums, gint32 pair, ivec words)
 #endif
 }
 
-/* Returns: two words whose product with the pair of a column is -zero times the sum of its weights
- */
+/* Returns: two words whose product with a column's pair is -zero times the sum of its weights */
 static inline gint32 zero_pair(gint32 zero)
 {
   return zero * (1 + (ZERO_STEP << 16));
@@ -95,8 +94,7 @@ static inline __attribute__((always_inline)) void multiply_tile(const Block *t, 
   const gint32 pair##r = rows > r ? zero_pair(t->rows[r].zero) : 0;                                \
   ivec acc##r##_0 = add_pairs(none, pair##r, zeros0), acc##r##_1 = add_pairs(none, pair##r, zeros1);
   FOR_ROWS(DECLARE);
-  /* Four pointers address twelve rows. The asm hides how they are related, so that GCC keeps them.
-   */
+  /* Four pointers address twelve rows. The asm hides their relation, so that GCC keeps all four. */
   const gsize stride = t->groups;
   const Group *q0 = t->q, *q1 = q0 + 3 * stride, *q2 = q0 + 6 * stride, *q3 = q0 + 9 * stride;
   __asm__("" : "+r"(q1), "+r"(q2), "+r"(q3));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "train/cut/cholesky.h"
 
 /* residual[kept][n_out] = (cross_S - W_S C_SS)^T; the cross moments of what the layer itself gives
@@ -77,29 +78,41 @@ gboolean compensate(const Moments *m, real *weights, real *bias, const gboolean 
   return TRUE;
 }
 
+static gboolean compensate_module(Probe *c, guint module, const Ranking *ranking, guint n_kept,
+                                  double ridge)
+{
+  Network *network = c->network;
+  const TrainBlock *block = &network->blocks[module / 2];
+  const gboolean mlp = module % 2;
+  g_autofree gboolean *keep = ranking_mark(ranking, n_kept);
+  Moments *moments = probe_compare(c, module);
+  const gboolean done =
+      compensate(moments, network_at(network, mlp ? block->fc2_weight : block->proj_weight),
+                 network_at(network, mlp ? block->fc2_bias : block->proj_bias), keep, ridge);
+  moments_free(&moments);
+  if (done)
+    probe_advance(c, module);
+  return done;
+}
+
 gboolean compensate_network(Probe *c, Ranking *const *rankings, const BlockShape *shapes,
                             double ridge, GError **error)
 {
-  Network *network = c->network;
-  for (guint module = 0; module < 2 * network->description->depth; module++) {
-    const TrainBlock *block = &network->blocks[module / 2];
-    const gboolean mlp = module % 2;
+  const guint n_modules = 2 * c->network->description->depth;
+  Progress progress = progress_start(n_modules, "modules");
+  gboolean done = TRUE;
+  for (guint module = 0; done && module < n_modules; module++) {
+    const BlockShape *shape = &shapes[module / 2];
     if (!rankings[module])
       continue;
-    const guint n = mlp ? shapes[module / 2].neurons : shapes[module / 2].heads;
-    g_autofree gboolean *keep = ranking_mark(rankings[module], n);
-    Moments *moments = probe_compare(c, module);
-    const gboolean done =
-        compensate(moments, network_at(network, mlp ? block->fc2_weight : block->proj_weight),
-                   network_at(network, mlp ? block->fc2_bias : block->proj_bias), keep, ridge);
-    moments_free(&moments);
-    if (!done) {
+    progress_update(&progress, module);
+    done = compensate_module(c, module, rankings[module],
+                             module % 2 ? shape->neurons : shape->heads, ridge);
+    if (!done)
       vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
                          "block %u: the %s activations on the calibration images are not finite",
-                         module / 2, mlp ? "MLP's" : "attention's");
-      return FALSE;
-    }
-    probe_advance(c, module);
+                         module / 2, module % 2 ? "MLP's" : "attention's");
   }
-  return TRUE;
+  progress_clear(&progress);
+  return done;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "train/cut/compensation.h"
 
 /* Counts that are tried: eighths of all units. */
@@ -83,8 +84,10 @@ Ranking **rankings_new(Probe *c, double ridge, GError **error)
 {
   const guint depth = c->network->description->depth;
   Ranking **rankings = g_new0(Ranking *, 2 * depth);
+  Progress progress = progress_start(2 * depth, "modules");
   for (guint module = 0; module < 2 * depth; module++) {
     const TrainBlock *block = &c->network->blocks[module / 2];
+    progress_update(&progress, module);
     if (!(module % 2 ? block->neurons : block->heads))
       continue;
     rankings[module] = rank_module(c, module, ridge);
@@ -96,6 +99,7 @@ Ranking **rankings_new(Probe *c, double ridge, GError **error)
       break;
     }
   }
+  progress_clear(&progress);
   probe_rewind(c);
   return rankings;
 }

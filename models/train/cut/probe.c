@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "file/architecture.h"
 #include "train/cut/sensitivity.h"
 #include "train/learn/loss.h"
@@ -304,56 +305,107 @@ static gboolean check_finite(const Probe *c, guint n, GError **error)
   return TRUE;
 }
 
+/* Takes the next images, at most as many as the pass holds.
+ * @n: (out): how many; 0: there are no more */
+static gboolean take_batch(Probe *c, guint most, Sensitivity *sensitivity, ImageSource source,
+                           gpointer data, real *tensors, gsize *room, guint *n, GError **error)
+{
+  GError *failure = NULL;
+  *n = source(data, tensors, most, &failure);
+  if (failure) {
+    g_propagate_error(error, failure);
+    return FALSE;
+  }
+  if (!*n)
+    return TRUE;
+  c->pass->n_images = *n;
+  c->pass->tensors = tensors;
+  c->pass->decisions.bias = 2 * GATE_BOUND; /* all gates open */
+  vitgate__team_run(c->team, run_forward, c);
+  keep_images(c, room);
+  if (!check_finite(c, *n, error))
+    return FALSE;
+  if (c->n_images <= SENSITIVITY_IMAGES)
+    sensitivity_add(sensitivity, c->pass, c->n_images - *n);
+  return TRUE;
+}
+
 static gboolean take_images(Probe *c, const ProbeOptions *options, Sensitivity *sensitivity,
                             ImageSource source, gpointer data, GError **error)
 {
   const guint size = c->network->description->image_size;
   g_autofree real *tensors = g_new(real, (gsize)c->pass->capacity * 3 * size * size);
-  GError *failure = NULL;
+  Progress progress = progress_start(options->max_images, "images");
+  gboolean fine = TRUE;
   gsize room = 0;
-  while (c->n_images < options->max_images) {
+  for (guint n = 1; fine && n && c->n_images < options->max_images;) {
     const guint most = MIN(c->pass->capacity, options->max_images - c->n_images);
-    const guint n = source(data, tensors, most, &failure);
-    if (failure) {
-      g_propagate_error(error, failure);
-      return FALSE;
-    }
-    if (!n)
-      break;
-    c->pass->n_images = n;
-    c->pass->tensors = tensors;
-    c->pass->decisions.bias = 2 * GATE_BOUND; /* all gates open */
-    vitgate__team_run(c->team, run_forward, c);
-    keep_images(c, &room);
-    if (!check_finite(c, n, error))
-      return FALSE;
-    if (c->n_images <= SENSITIVITY_IMAGES)
-      sensitivity_add(sensitivity, c->pass, c->n_images - n);
+    fine = take_batch(c, most, sensitivity, source, data, tensors, &room, &n, error);
+    progress_update(&progress, c->n_images);
   }
-  if (!c->n_images)
+  progress_clear(&progress);
+  if (fine && !c->n_images)
     vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "there are no images to calibrate on");
-  return c->n_images > 0;
+  return fine && c->n_images > 0;
+}
+
+/* Room for the products of the moments and of the sensitivity, beside those of the pass. */
+static gboolean reserve_products(const Probe *c)
+{
+  const Description *d = c->network->description;
+  guint widest = d->dim;
+  for (guint b = 0; b < d->depth; b++)
+    widest = MAX(widest, MAX(d->blocks[b].heads * d->head_dim, d->blocks[b].neurons));
+  for (guint i = 0; i < vitgate__team_size(c->team); i++)
+    if (!matmul_scratch_reserve(c->pass->shares[i].scratch, widest, widest,
+                                IMAGES_AT_ONCE * c->n_tokens))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean make_pass(Probe *c, gboolean bf16, GError **error)
+{
+  c->pass = training_pass_new(c->network, c->team, IMAGES_AT_ONCE * vitgate__team_size(c->team),
+                              bf16, TRUE, error);
+  if (!c->pass)
+    return FALSE;
+  if (!reserve_products(c)) {
+    vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory for the moments of the modules");
+    return FALSE;
+  }
+  c->pass->tail = c->network->description->depth; /* the error of every token is looked at */
+  vitgate__team_run(c->team, pack_weights, c);
+  return TRUE;
+}
+
+/* Of all images that were taken. */
+static gboolean allocate_results(Probe *c, GError **error)
+{
+  const Description *d = c->network->description;
+  c->token_weights = g_new0(double, 4 * d->depth);
+  c->metrics = g_try_new0(double, (gsize)2 * d->depth * d->dim * d->dim);
+  c->stream = g_try_new(real, (gsize)c->n_images * c->n_tokens * d->dim);
+  if (c->metrics && c->stream)
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory for the tokens of %u images",
+                     c->n_images);
+  return FALSE;
 }
 
 Probe *probe_new(Network *network, Team *team, const ProbeOptions *options, ImageSource source,
                  gpointer data, GError **error)
 {
-  const Description *d = network->description;
   Probe *c = g_new0(Probe, 1);
   c->network = network;
   c->team = team;
-  c->n_tokens = vitgate__description_n_tokens(d);
-  c->pass =
-      training_pass_new(network, team, IMAGES_AT_ONCE * vitgate__team_size(team), options->bf16);
-  c->pass->tail = network->description->depth; /* the error of every token is looked at */
+  c->n_tokens = vitgate__description_n_tokens(network->description);
+  if (!make_pass(c, options->bf16, error)) {
+    probe_free(&c);
+    return NULL;
+  }
   Sensitivity *sensitivity = sensitivity_new(c->pass);
-  vitgate__team_run(team, pack_weights, c);
-  if (take_images(c, options, sensitivity, source, data, error)) {
-    const gsize values = (gsize)c->n_images * c->n_tokens * d->dim;
-    c->token_weights = g_new0(double, 4 * d->depth);
-    c->metrics = g_new0(double, (gsize)2 * d->depth * d->dim * d->dim);
+  if (take_images(c, options, sensitivity, source, data, error) && allocate_results(c, error)) {
     sensitivity_finish(sensitivity, c->token_weights, c->metrics, options->least_patches);
-    c->stream = g_new(real, values);
     c->n_trials = MIN(TRIAL_IMAGES, c->n_images / 4);
     probe_rewind(c);
   } else {

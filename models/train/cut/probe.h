@@ -37,8 +37,8 @@ typedef struct {
 /* Takes images until the source or max_images ends, and learns from the first of them how the
  * outputs of the network depend on those of its modules.
  * @network: without choices; its gates stay open; must outlive the probe
- * Returns: (transfer full): or NULL with VITGATE_ERROR_ARGUMENT (no image, or the network's
- * output is not finite) or the source's error */
+ * Returns: (transfer full): the probe; or NULL with VITGATE_ERROR_ARGUMENT (no image, or the
+ * network's output is not finite), VITGATE_ERROR_MEMORY or the source's error */
 Probe *probe_new(Network *network, Team *team, const ProbeOptions *options, ImageSource source,
                  gpointer data, GError **error);
 void probe_free(Probe **probe);

@@ -37,12 +37,13 @@ Ranking **static_cut_rank(Network *network, Team *team, const Collection *collec
   const BatchesOptions order = { .order = { .part = SAMPLER_TRAINING,
                                             .seed = 1,
                                             .weights = options->weights,
-                                            .n_weights = options->n_weights } };
+                                            .n_weights = options->n_weights },
+                                 .threads = options->threads };
   g_autoptr(Batches) batches = batches_new(collection, &order, error);
   if (!batches)
     return NULL;
   BatchImages images = { .batches = batches, .pixels = (gsize)3 * size * size };
-  const ProbeOptions how = { .max_images = options->max_images,
+  const ProbeOptions how = { .max_images = MIN(options->max_images, batches_count(batches)),
                              .least_patches = 0.6,
                              .bf16 = options->bf16 };
   *probe = probe_new(network, team, &how, next_images, &images, error);

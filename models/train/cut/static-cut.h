@@ -10,7 +10,8 @@
 #include "train/network/network.h"
 
 typedef struct {
-  guint max_images;
+  guint max_images; /* if there are fewer photographs, each is drawn once */
+  guint threads;    /* that decode */
   double ridge;
   const FolderWeight *weights; /* (nullable) [n_weights] */
   guint n_weights;

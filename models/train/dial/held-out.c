@@ -54,10 +54,12 @@ static void shuffle(HeldOut *h)
 }
 
 HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_images, guint batch,
-                      gboolean labelled, GError **error)
+                      guint threads, gboolean labelled, GError **error)
 {
   const SamplerPart part = collection->n_held_out ? SAMPLER_HELD_OUT : SAMPLER_TRAINING;
-  const BatchesOptions order = { .order = { .part = part, .once = TRUE }, .batch_size = batch };
+  const BatchesOptions order = { .order = { .part = part, .once = TRUE },
+                                 .batch_size = batch,
+                                 .threads = threads };
   g_autoptr(Batches) batches = batches_new(collection, &order, error);
   if (!batches)
     return NULL;

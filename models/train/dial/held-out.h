@@ -27,9 +27,10 @@ typedef struct {
  * @teacher: (nullable): NULL: there will be no logits
  * @labelled: those with labels alone, unless there are none
  * @batch: images at a time; at most the teacher's
+ * @threads: that decode
  * Returns: (transfer full): or NULL with the batches' error */
 HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_images, guint batch,
-                      gboolean labelled, GError **error);
+                      guint threads, gboolean labelled, GError **error);
 void held_out_free(HeldOut **held_out);
 
 /* Called after each batch: @pass holds the network's logits and decisions of the images from

@@ -48,7 +48,7 @@ static HeldOut *read_photographs(const VitgateModelInfo *info, const char *const
 {
   const CollectionOptions options = { .paths = data, .held_out = held_out ? SPLIT_HELD_OUT : 0 };
   g_autoptr(Collection) collection = collection_open(&options, info, error);
-  return collection ? held_out_new(collection, NULL, PHOTOGRAPHS, BATCH, FALSE, error) : NULL;
+  return collection ? held_out_new(collection, NULL, PHOTOGRAPHS, BATCH, 1, FALSE, error) : NULL;
 }
 
 guint precision_record_data(const char *path, const char *reference, const char *const *data,

@@ -134,7 +134,7 @@ static double match_level(Share *share, guint i, guint level, const real *teache
 {
   const Description *d = share->pass->network->description;
   const guint tokens = vitgate__description_n_tokens(d), dim = d->dim;
-  const Activations *entry = &share->blocks[training_pass_level_block(share->pass, level)];
+  const Activations *entry = &share->blocks[levels_block(share->pass->levels, level)];
   const guint first = entry->rows[i];
   const gsize n = (gsize)(entry->rows[i + 1] - first) * dim;
   real *mean = share->dz; /* free before the way back */
@@ -164,15 +164,15 @@ static void match_tokens(Share *share, guint i, const real *teacher, const LossW
   const guint tokens = vitgate__description_n_tokens(d);
   for (guint t = 0; t < tokens; t++)
     share->into[t] = t;
-  for (guint b = 0, level = pass->n_levels; level > 0; b++) {
-    if (training_pass_level_block(pass, level - 1) == b) {
+  for (guint b = 0, level = pass->levels.n; level > 0; b++) {
+    if (levels_block(pass->levels, level - 1) == b) {
       level--;
-      const double weight = level ? weights->features / (pass->n_levels - 1) : weights->tokens;
+      const double weight = level ? weights->features / (pass->levels.n - 1) : weights->tokens;
       const gsize image = (gsize)level * pass->n_images + share->first + i;
       const double difference =
           match_level(share, i, level, teacher + image * tokens * d->dim, weight * each);
       *(level ? &sums->features : &sums->tokens) +=
-          level ? difference / (pass->n_levels - 1) : difference;
+          level ? difference / (pass->levels.n - 1) : difference;
     }
     for (guint t = 0; level && t < tokens; t++)
       share->into[t] = share->blocks[b].into[share->blocks[b].rows[i] + share->into[t]];
@@ -263,9 +263,9 @@ LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets 
   g_autofree double *work = g_new(double, 2 * n);
   memset(share->dlogits, 0, (gsize)share->n * n * sizeof *share->dlogits);
   memset(share->dclass, 0, (gsize)share->n * d->dim * sizeof *share->dclass);
-  for (guint level = 0; level < pass->n_levels; level++)
+  for (guint level = 0; level < pass->levels.n; level++)
     memset(share->dentry[level], 0,
-           (gsize)share->blocks[training_pass_level_block(pass, level)].rows[share->n] * d->dim *
+           (gsize)share->blocks[levels_block(pass->levels, level)].rows[share->n] * d->dim *
                sizeof(real));
   for (guint i = 0; i < share->n; i++) {
     const guint image = share->first + i;

@@ -26,7 +26,7 @@ typedef struct {
 /* Of one batch. */
 typedef struct {
   const real *teacher_logits; /* (nullable) [n_images][n_classes] */
-  const real *teacher_tokens; /* (nullable) [levels][n_images][n_tokens][dim], see activations.h:
+  const real *teacher_tokens; /* (nullable) [levels][n_images][n_tokens][dim], see levels.h:
                                without features only the first level */
   const real *teacher_class;  /* (nullable) [n_images][dim]: normalised class tokens */
   const int *labels;          /* (nullable) [n_images]; -1: none */

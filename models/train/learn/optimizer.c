@@ -10,10 +10,13 @@ Optimizer *optimizer_new(Network *network, const OptimizerOptions *options)
   Optimizer *optimizer = g_new0(Optimizer, 1);
   optimizer->options = *options;
   optimizer->network = network;
-  optimizer->m = g_new0(real, network->n_values);
-  optimizer->v = g_new0(real, network->n_values);
-  optimizer->average = g_new(real, network->n_values);
-  memcpy(optimizer->average, network->values, network->n_values * sizeof(real));
+  optimizer->m = g_try_new0(real, network->n_values);
+  optimizer->v = g_try_new0(real, network->n_values);
+  optimizer->average = g_try_new(real, network->n_values);
+  if (optimizer->m && optimizer->v && optimizer->average)
+    memcpy(optimizer->average, network->values, network->n_values * sizeof(real));
+  else
+    optimizer_free(&optimizer);
   return optimizer;
 }
 
@@ -42,6 +45,8 @@ double optimizer_gather(Optimizer *optimizer, real **gradients, guint member, gu
   for (guint i = member; i < optimizer->network->parameters->len; i += n) {
     const Parameter *p = &g_array_index(optimizer->network->parameters, Parameter, i);
     real *sum = gradients[0] + p->offset;
+    if (p->fixed)
+      continue;
     for (guint m = 1; m < n; m++)
       training_kernels()->add_scaled(sum, 1, gradients[m] + p->offset, p->n);
     square += training_kernels()->dot(sum, sum, p->n);
@@ -75,7 +80,7 @@ const char *optimizer_find_culprit(const Optimizer *optimizer, const real *gradi
 {
   for (guint i = 0; i < optimizer->network->parameters->len; i++) {
     const Parameter *p = &g_array_index(optimizer->network->parameters, Parameter, i);
-    for (gsize j = 0; j < p->n; j++)
+    for (gsize j = 0; !p->fixed && j < p->n; j++)
       if (!isfinite(gradient[p->offset + j]))
         return p->name;
   }

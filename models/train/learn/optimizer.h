@@ -26,6 +26,7 @@ typedef struct {
   guint64 step;          /* that were taken */
 } Optimizer;
 
+/* Returns: (transfer full): the optimizer, or NULL if out of memory */
 Optimizer *optimizer_new(Network *network, const OptimizerOptions *options);
 void optimizer_free(Optimizer **optimizer);
 
@@ -34,8 +35,9 @@ double optimizer_schedule(double progress, double warm_up);
 
 /* The following are for one of @n members that share the work out between them. */
 
-/* gradients[0] = the sum of gradients[0 ... n - 1].
- * Returns: the sum of squares over the member's part */
+/* gradients[0] = the sum of gradients[0 ... n - 1], except of fixed parameters.
+ * Returns: the sum of squares over the member's part: fixed parameters do not count, or their
+ * gradient would slow down the others' steps when it is clipped */
 double optimizer_gather(Optimizer *optimizer, real **gradients, guint member, guint n);
 
 /* Moves the member's part of the values; the caller counts the step.

@@ -3,8 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "file/architecture.h"
 #include "train/network/training-pass.h"
+#include "train/network/training-team.h"
 
 /* Images that go through the network together: few, for the sake of the caches. */
 #define CHUNK 8
@@ -15,27 +17,54 @@ struct _Teacher {
   Team *team;
   TrainingPass *pass;
   gboolean packed;
+  guint max_levels; /* that there is room for */
   float *logits, *tokens, *class_tokens;
   const float *tensors;
   guint n;
 };
 
+static gboolean allocate(Teacher *teacher, guint max_batch, guint threads, GError **error)
+{
+  const Description *d = teacher->description;
+  teacher->team = training_team_new(threads, error);
+  if (!teacher->team)
+    return FALSE;
+  teacher->pass = training_pass_new(teacher->network, teacher->team, CHUNK * threads,
+                                    matmul_prefers_bf16(), FALSE, error);
+  if (!teacher->pass)
+    return FALSE;
+  teacher->class_tokens = g_try_new(float, (gsize)max_batch * d->dim);
+  teacher->logits = g_try_new(float, (gsize)max_batch * d->n_classes);
+  teacher->tokens = g_try_new(
+      float, (gsize)teacher->max_levels *max_batch *vitgate__description_n_tokens(d) * d->dim);
+  if (teacher->class_tokens && teacher->logits && teacher->tokens)
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory for the teacher's tokens of %u images",
+                     max_batch);
+  return FALSE;
+}
+
 Teacher *teacher_new(Network *network, Description *d, guint max_batch, guint threads,
-                     gboolean features)
+                     gboolean features, GError **error)
 {
   Teacher *teacher = g_new0(Teacher, 1);
+  const Levels levels = levels_between(d, d, features);
   teacher->description = d;
   teacher->network = network;
-  teacher->team = vitgate__team_new(threads);
-  teacher->pass = training_pass_new(network, teacher->team, CHUNK * threads, matmul_prefers_bf16());
+  teacher->max_levels = levels.n;
+  if (!allocate(teacher, max_batch, threads, error)) {
+    teacher_free(&teacher);
+    return NULL;
+  }
   teacher->pass->decisions.bias = INFINITY;
-  if (features)
-    teacher->pass->n_levels = training_pass_count_levels(d);
-  teacher->class_tokens = g_new(float, (gsize)max_batch * d->dim);
-  teacher->logits = g_new(float, (gsize)max_batch * d->n_classes);
-  teacher->tokens = g_new(
-      float, (gsize)teacher->pass->n_levels *max_batch *vitgate__description_n_tokens(d) * d->dim);
+  teacher->pass->levels = levels;
   return teacher;
+}
+
+Levels teacher_match(Teacher *teacher, const Description *student)
+{
+  teacher->pass->levels = levels_between(student, teacher->description, teacher->max_levels > 1);
+  return teacher->pass->levels;
 }
 
 void teacher_free(Teacher **teacher)
@@ -85,10 +114,9 @@ static void run_member(gpointer data, guint member)
            (gsize)share->n * d->n_classes * sizeof(float));
     memcpy(teacher->class_tokens + at * d->dim, share->tokens[0],
            (gsize)share->n * d->dim * sizeof(float));
-    for (guint level = 0; level < pass->n_levels; level++)
+    for (guint level = 0; level < pass->levels.n; level++)
       memcpy(teacher->tokens + ((gsize)level * teacher->n + at) * tokens,
-             share->blocks[training_pass_level_block(pass, level)].x,
-             share->n * tokens * sizeof(float));
+             share->blocks[levels_block(pass->levels, level)].x, share->n * tokens * sizeof(float));
     vitgate__team_barrier(teacher->team);
   }
 }

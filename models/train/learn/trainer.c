@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "base/error.h"
 #include "network/dial.h"
+#include "train/network/training-team.h"
 
 struct _Trainer {
   TrainerOptions options;
@@ -26,21 +28,43 @@ struct _Trainer {
   gboolean sound; /* loss and gradient are finite */
 };
 
-Trainer *trainer_new(Network *network, const TrainerOptions *options)
+static gboolean allocate(Trainer *trainer, GError **error)
+{
+  const TrainerOptions *o = &trainer->options;
+  trainer->team = training_team_new(o->threads, error);
+  if (!trainer->team)
+    return FALSE;
+  trainer->pass = training_pass_new(trainer->network, trainer->team, o->batch, o->bf16,
+                                    !o->evaluates_only, error);
+  if (!trainer->pass)
+    return FALSE;
+  if (o->evaluates_only)
+    return TRUE;
+  trainer->optimizer = optimizer_new(trainer->network, &o->optimizer);
+  if (!trainer->optimizer)
+    vitgate__set_error(error, VITGATE_ERROR_MEMORY,
+                       "no memory for the optimizer of %" G_GSIZE_FORMAT " values",
+                       trainer->network->n_values);
+  return trainer->optimizer != NULL;
+}
+
+Trainer *trainer_new(Network *network, const TrainerOptions *options, GError **error)
 {
   Trainer *trainer = g_new0(Trainer, 1);
   const guint n = options->threads;
+  const Description *d = network->description;
   trainer->options = *options;
   trainer->network = network;
-  trainer->team = vitgate__team_new(n);
-  trainer->pass = training_pass_new(network, trainer->team, options->batch, options->bf16);
-  if (options->loss.features > 0)
-    trainer->pass->n_levels = training_pass_count_levels(network->description);
-  trainer->optimizer = optimizer_new(network, &options->optimizer);
+  if (!allocate(trainer, error)) {
+    trainer_free(&trainer);
+    return NULL;
+  }
+  trainer->pass->levels =
+      options->levels.n ? options->levels : levels_between(d, d, options->loss.features > 0);
   trainer->gradients = g_new(real *, n);
   for (guint i = 0; i < n; i++)
     trainer->gradients[i] = trainer->pass->shares[i].gradient;
-  trainer->noise = g_new0(real, (gsize)2 * network->description->depth * options->batch);
+  trainer->noise = g_new0(real, (gsize)2 * d->depth * options->batch);
   trainer->group = g_new0(guint, options->batch);
   trainer->sums = g_new0(LossSums, n);
   trainer->squares = g_new0(double, n);

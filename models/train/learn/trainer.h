@@ -18,7 +18,9 @@ typedef struct {
   LossWeights loss;      /* its target is that of the first step */
   double temperature[2]; /* of the gates' noise, first and last */
   SubGroups sub_groups;
-  guint group_size; /* for SUB_GROUPS_EVEN */
+  guint group_size;        /* for SUB_GROUPS_EVEN */
+  Levels levels;           /* where tokens are compared; n = 0: by the network's own tail */
+  gboolean evaluates_only; /* takes no steps: without memory for gradients and the optimizer */
 } TrainerOptions;
 
 /* What one step was like; means over the batch. */
@@ -32,10 +34,11 @@ typedef struct {
 typedef struct _Trainer Trainer;
 
 /* @network: not owned
- * Returns: (transfer full) */
-Trainer *trainer_new(Network *network, const TrainerOptions *options);
+ * Returns: (transfer full): the trainer; or NULL with VITGATE_ERROR_MEMORY */
+Trainer *trainer_new(Network *network, const TrainerOptions *options, GError **error);
 void trainer_free(Trainer **trainer);
 
+/* Returns: (nullable): NULL if it only evaluates */
 Optimizer *trainer_get_optimizer(Trainer *trainer);
 TrainingPass *trainer_get_pass(Trainer *trainer);
 

@@ -26,30 +26,26 @@ static gsize count_values(const GArray *parts)
   return total;
 }
 
+/* Returns: (transfer full): or NULL if out of memory */
 static real *carve(const GArray *parts)
 {
   const gsize total = count_values(parts);
-  real *memory = aligned_alloc(64, total * sizeof *memory), *next = memory;
-  if (!memory)
-    g_error("no memory for %" G_GSIZE_FORMAT " activations", total);
-  for (guint i = 0; i < parts->len; i++) {
+  real *memory = total < G_MAXSIZE / sizeof *memory - 64
+                     ? aligned_alloc(64, (total * sizeof *memory + 63) / 64 * 64)
+                     : NULL,
+       *next = memory;
+  for (guint i = 0; memory && i < parts->len; i++) {
     *g_array_index(parts, RealPart, i).array = next;
     next += g_array_index(parts, RealPart, i).n;
   }
   return memory;
 }
 
-static void want_block(GArray *parts, Activations *a, const Network *network, guint b, guint images,
-                       gsize rows)
+/* What a block's modules compute.
+ * @width: of all heads */
+static void want_modules(GArray *parts, Activations *a, const Description *d, gsize width,
+                         gsize neurons, guint images, gsize rows)
 {
-  const Description *d = network->description;
-  want(parts, &a->x, rows * d->dim);
-  want(parts, &a->size, rows);
-  want(parts, &a->log_size, rows);
-  if (b == d->depth)
-    return;
-  const TrainBlock *block = &network->blocks[b];
-  const gsize width = (gsize)block->heads * d->head_dim, neurons = block->neurons;
   want(parts, &a->y, rows * d->dim);
   want(parts, &a->z, rows * d->dim);
   if (width) {
@@ -79,20 +75,71 @@ static void want_block(GArray *parts, Activations *a, const Network *network, gu
   }
 }
 
-/* All arrays of a share. */
-static GArray *list_parts(Share *share, const Network *network, guint images)
+/* The widest block's heads and neurons. */
+static void find_widest(const Network *network, gsize *width, gsize *neurons)
+{
+  const Description *d = network->description;
+  *width = *neurons = 0;
+  for (guint b = 0; b < d->depth; b++) {
+    *width = MAX(*width, (gsize)network->blocks[b].heads * d->head_dim);
+    *neurons = MAX(*neurons, network->blocks[b].neurons);
+  }
+}
+
+static void want_blocks(GArray *parts, Share *share, const Network *network, guint images,
+                        gboolean backward)
+{
+  const Description *d = network->description;
+  const gsize rows = (gsize)images * vitgate__description_n_tokens(d);
+  gsize width, neurons;
+  find_widest(network, &width, &neurons);
+  for (guint b = 0; b <= d->depth; b++) {
+    Activations *a = &share->blocks[b];
+    want(parts, &a->x, rows * d->dim);
+    want(parts, &a->size, rows);
+    want(parts, &a->log_size, rows);
+    if (backward && b < d->depth)
+      want_modules(parts, a, d, (gsize)network->blocks[b].heads * d->head_dim,
+                   network->blocks[b].neurons, images, rows);
+  }
+  if (!backward)
+    want_modules(parts, &share->blocks[0], d, width, neurons, images, rows);
+}
+
+static void want_gradients(GArray *parts, Share *share, const Network *network, guint images)
 {
   const Description *d = network->description;
   const guint tokens = vitgate__description_n_tokens(d);
   const gsize rows = (gsize)images * tokens;
-  gsize width = 0, neurons = 0;
-  for (guint b = 0; b < d->depth; b++) {
-    width = MAX(width, (gsize)network->blocks[b].heads * d->head_dim);
-    neurons = MAX(neurons, network->blocks[b].neurons);
-  }
+  gsize width, neurons;
+  find_widest(network, &width, &neurons);
+  want(parts, &share->dtokens, (gsize)images * d->dim);
+  want(parts, &share->dpooled, (gsize)images * d->dim);
+  want(parts, &share->dlogits, (gsize)images * d->n_classes);
+  want(parts, &share->dclass, (gsize)images * d->dim);
+  for (guint level = 0; level < levels_between(d, d, TRUE).n; level++)
+    want(parts, &share->dentry[level], rows * d->dim);
+  want(parts, &share->dx, rows * d->dim);
+  want(parts, &share->dz, rows * d->dim);
+  want(parts, &share->dh, rows * d->dim);
+  want(parts, &share->dqkv, rows * 3 * width);
+  want(parts, &share->dheads, rows * width);
+  want(parts, &share->dp, rows * neurons);
+  want(parts, &share->dscores, (gsize)tokens * tokens);
+  want(parts, &share->dfeatures, (gsize)4 * d->dim);
+  want(parts, &share->dmask, MAX(width, neurons));
+  want(parts, &share->gradient, network->n_values);
+}
+
+/* All arrays of a share. */
+static GArray *list_parts(Share *share, const Network *network, guint images, gboolean backward)
+{
+  const Description *d = network->description;
+  const guint tokens = vitgate__description_n_tokens(d);
+  gsize width, neurons;
+  find_widest(network, &width, &neurons);
   GArray *parts = g_array_new(FALSE, FALSE, sizeof(RealPart));
-  for (guint b = 0; b <= d->depth; b++)
-    want_block(parts, &share->blocks[b], network, b, images, rows);
+  want_blocks(parts, share, network, images, backward);
   want(parts, &share->patches,
        (gsize)images * vitgate__description_n_patches(d) * vitgate__description_patch_values(d));
   for (guint t = 0; t < network->n_prefix; t++) {
@@ -102,35 +149,32 @@ static GArray *list_parts(Share *share, const Network *network, guint images)
     want(parts, &share->tokens[t], (gsize)images * d->dim);
   }
   want(parts, &share->logits, (gsize)images * d->n_classes);
-  want(parts, &share->dtokens, (gsize)images * d->dim);
-  want(parts, &share->dpooled, (gsize)images * d->dim);
-  want(parts, &share->dlogits, (gsize)images * d->n_classes);
-  want(parts, &share->dclass, (gsize)images * d->dim);
-  for (guint level = 0; level < training_pass_count_levels(d); level++)
-    want(parts, &share->dentry[level], rows * d->dim);
-  want(parts, &share->dx, rows * d->dim);
-  want(parts, &share->dz, rows * d->dim);
-  want(parts, &share->dh, rows * d->dim);
-  want(parts, &share->dqkv, rows * 3 * width);
-  want(parts, &share->dheads, rows * width);
-  want(parts, &share->dp, rows * neurons);
   want(parts, &share->scores, (gsize)tokens * tokens);
-  want(parts, &share->dscores, (gsize)tokens * tokens);
-  want(parts, &share->dfeatures, (gsize)4 * d->dim);
   want(parts, &share->heads_mask, width);
   want(parts, &share->neurons_mask, neurons);
-  want(parts, &share->dmask, MAX(width, neurons));
-  want(parts, &share->gradient, network->n_values);
+  if (backward)
+    want_gradients(parts, share, network, images);
   return parts;
 }
 
-guint training_pass_count_levels(const Description *d)
+/* Gives every block the modules' arrays of the first. */
+static void share_modules(Share *share, guint depth)
 {
-  const guint tail = vitgate__description_tail(d);
-  return tail ? MIN(MAX_LEVELS, 1 + (tail - 1) / LEVEL_BLOCKS) : 1;
+  for (guint b = 1; b < depth; b++) {
+    const Activations own = share->blocks[b];
+    Activations *a = &share->blocks[b];
+    *a = share->blocks[0];
+    a->rows = own.rows;
+    a->queries = own.queries;
+    a->merged = own.merged;
+    a->into = own.into;
+    a->x = own.x;
+    a->size = own.size;
+    a->log_size = own.log_size;
+  }
 }
 
-void share_init(Share *share, TrainingPass *pass, guint images, gboolean bf16)
+gboolean share_init(Share *share, TrainingPass *pass, guint images, gboolean bf16)
 {
   const Description *d = pass->network->description;
   const guint tokens = vitgate__description_n_tokens(d);
@@ -139,21 +183,28 @@ void share_init(Share *share, TrainingPass *pass, guint images, gboolean bf16)
   share->merge = vitgate__merge_scratch_new(tokens, d->head_dim);
   share->into = g_new0(guint, tokens);
   share->blocks = g_new0(Activations, d->depth + 1);
+  gboolean complete = share->merge != NULL;
   for (guint b = 0; b <= d->depth; b++) {
     Activations *a = &share->blocks[b];
-    a->rows = g_new0(guint, images + 1);
-    a->queries = g_new0(guint, images + 1);
-    a->merged = g_new0(guint, images + 1);
-    a->into = g_new0(guint, (gsize)images * tokens);
+    a->rows = g_try_new0(guint, (gsize)images + 1);
+    a->queries = g_try_new0(guint, (gsize)images + 1);
+    a->merged = g_try_new0(guint, (gsize)images + 1);
+    a->into = g_try_new0(guint, (gsize)images * tokens);
+    complete = complete && a->rows && a->queries && a->merged && a->into;
   }
-  g_autoptr(GArray) parts = list_parts(share, pass->network, images);
-  share->memory = carve(parts);
+  g_autoptr(GArray) parts = list_parts(share, pass->network, images, pass->backward);
+  share->memory = complete ? carve(parts) : NULL;
+  if (share->memory && !pass->backward)
+    share_modules(share, d->depth);
+  return share->memory != NULL;
 }
 
-gsize training_pass_measure(const Network *network, guint max_images, guint n_members)
+gsize training_pass_measure(const Network *network, guint max_images, guint n_members,
+                            gboolean backward)
 {
   Share share = { .blocks = g_new0(Activations, network->description->depth + 1) };
-  g_autoptr(GArray) parts = list_parts(&share, network, (max_images + n_members - 1) / n_members);
+  g_autoptr(GArray) parts =
+      list_parts(&share, network, (max_images + n_members - 1) / n_members, backward);
   const gsize values = count_values(parts);
   g_free(share.blocks);
   return values * n_members * sizeof(real);
@@ -161,7 +212,7 @@ gsize training_pass_measure(const Network *network, guint max_images, guint n_me
 
 void share_clear(Share *share, guint depth)
 {
-  for (guint b = 0; b <= depth; b++) {
+  for (guint b = 0; share->blocks && b <= depth; b++) {
     g_free(share->blocks[b].rows);
     g_free(share->blocks[b].queries);
     g_free(share->blocks[b].merged);

@@ -4,6 +4,7 @@
 
 #include "base/team.h"
 #include "network/merge.h"
+#include "train/network/levels.h"
 #include "train/network/matmul.h"
 #include "train/network/network.h"
 #include "train/network/patch-reader.h"
@@ -35,7 +36,8 @@ typedef struct {
   real *macs;         /* multiply-adds that the module takes where open, in 1e9 */
 } Decisions;
 
-/* Activations of one block. */
+/* Activations of one block. Without the way back only x, size, log_size and the numbers of rows are
+ * the block's own; all blocks share the rest. */
 typedef struct {
   guint *rows;    /* [n + 1] first row of each image before merging */
   guint *queries; /* [n + 1] the same of those that the attention is computed for: in the tail the
@@ -52,11 +54,6 @@ typedef struct {
     real *hidden, *active, *raw;      /* [n][GATE_HIDDEN] twice, [n] */
   } gates[2];                         /* of the attention, of the MLP */
 } Activations;
-
-/* Where a student's tokens are compared with its teacher's: as they enter the tail, and, as further
- * levels, three blocks before, six blocks before, and so on. */
-#define LEVEL_BLOCKS 3
-#define MAX_LEVELS   8
 
 typedef struct _TrainingPass TrainingPass;
 
@@ -89,30 +86,26 @@ struct _TrainingPass {
   const Network *network;
   Team *team;
   guint n_images, capacity;
+  gboolean backward;   /* the way back is possible: every block keeps its activations */
   guint tail;          /* behind this block's attention patch tokens end; depth: they never do */
-  guint n_levels;      /* in use: 1, the tail's entry, unless set to more */
+  Levels levels;       /* where tokens are compared: the tail's entry, unless set otherwise */
   const real *tensors; /* [n_images][3][image_size][image_size] */
   Decisions decisions;
   PatchReader *patch_reader;
   Share *shares;    /* [team size] */
-  void **packed[2]; /* weights, packed for products forward and back: [N_WEIGHTS(depth)] */
+  void **packed[2]; /* weights, packed for products forward and, (nullable), back:
+                       [N_WEIGHTS(depth)] */
   double cost;      /* mean multiply-adds of an image, in 1e9, after forward */
 };
 
-/* Returns: levels that a network of these blocks has, at most MAX_LEVELS */
-guint training_pass_count_levels(const Description *description);
-
-/* Returns: the block that the level's tokens enter */
-static inline guint training_pass_level_block(const TrainingPass *pass, guint level)
-{
-  return pass->tail - LEVEL_BLOCKS * level;
-}
-
-/* Allocates a member's arrays for @images images. */
-void share_init(Share *share, TrainingPass *pass, guint images, gboolean bf16);
+/* Allocates a member's arrays for @images images.
+ * Returns: FALSE if out of memory; share_clear() frees what there is then */
+gboolean share_init(Share *share, TrainingPass *pass, guint images, gboolean bf16);
 
 /* Frees them. @depth: the network's */
 void share_clear(Share *share, guint depth);
 
-/* Returns: bytes that the activations of a pass take */
-gsize training_pass_measure(const Network *network, guint max_images, guint n_members);
+/* @backward: as for training_pass_new()
+ * Returns: bytes that the activations of a pass take */
+gsize training_pass_measure(const Network *network, guint max_images, guint n_members,
+                            gboolean backward);

@@ -30,6 +30,11 @@ void matmul_scratch_free(MatmulScratch **scratch)
   g_clear_pointer(scratch, g_free);
 }
 
+gboolean matmul_scratch_reserve(MatmulScratch *scratch, guint m, guint n, guint k)
+{
+  return TRUE;
+}
+
 static real element(const Operand *x, guint row, guint column)
 {
   return x->transposed ? x->data[column * x->stride + row] : x->data[row * x->stride + column];
@@ -94,19 +99,6 @@ void matmul_scratch_free(MatmulScratch **scratch)
   g_free(s);
 }
 
-/* Memory only grows: after the first step nothing is allocated. */
-static void *reserve(void **memory, gsize *size, gsize wanted)
-{
-  if (*size < wanted) {
-    free(*memory);
-    *size = (wanted + 63) / 64 * 64;
-    *memory = aligned_alloc(64, *size);
-    if (!*memory)
-      g_error("no memory for a product of %" G_GSIZE_FORMAT " bytes", wanted);
-  }
-  return *memory;
-}
-
 gsize matmul_packed_size(const MatmulScratch *scratch, guint n, guint k)
 {
   return scratch->bf16 ? vitgate__bf16_packed_size(n, k) * sizeof(guint16)
@@ -121,6 +113,32 @@ void matmul_pack(const MatmulScratch *scratch, void *packed, Operand b, guint n,
   else
     (b.transposed ? vitgate__kernels()->pack_transposed : vitgate__kernels()->pack)(packed, b.data,
                                                                                     b.stride, n, k);
+}
+
+/* Bytes of a left operand on its way into the kernel, which reads whole blocks of 32 rows in bf16.
+ */
+static gsize left_size(const MatmulScratch *scratch, guint m, guint k)
+{
+  return scratch->bf16 ? ((gsize)m + 31) / 32 * 32 * vitgate__bf16_row_size(k) * 2
+                       : (gsize)m * k * sizeof(float);
+}
+
+static gboolean grow(void **memory, gsize *size, gsize wanted)
+{
+  if (*size >= wanted)
+    return TRUE;
+  free(*memory);
+  *size = (wanted + 63) / 64 * 64;
+  *memory = aligned_alloc(64, *size);
+  if (!*memory)
+    *size = 0;
+  return *memory != NULL;
+}
+
+gboolean matmul_scratch_reserve(MatmulScratch *s, guint m, guint n, guint k)
+{
+  return grow(&s->left, &s->left_size, left_size(s, m, k)) &&
+         grow(&s->right, &s->right_size, n ? matmul_packed_size(s, n, k) : 0);
 }
 
 static void transpose(float *out, const float *in, gsize in_stride, guint rows, guint columns)
@@ -138,24 +156,23 @@ void matmul(MatmulScratch *s, real *out, gsize out_stride, Operand a, Operand b,
 {
   const void *right = b.packed;
   if (!right) {
-    matmul_pack(s, reserve(&s->right, &s->right_size, matmul_packed_size(s, n, k)), b, n, k);
+    g_assert(matmul_packed_size(s, n, k) <= s->right_size); /* else nobody reserved it */
+    matmul_pack(s, s->right, b, n, k);
     right = s->right;
   }
+  if (s->bf16 || a.transposed)
+    g_assert(left_size(s, m, k) <= s->left_size);
   if (s->bf16) {
-    /* The kernel reads whole blocks of 32 rows. */
-    gsize rows = ((gsize)m + 31) / 32 * 32;
-    void *left = reserve(&s->left, &s->left_size, rows * vitgate__bf16_row_size(k) * 2);
     if (a.transposed)
-      s->bf16->convert_transposed(left, a.data, a.stride, k, m);
+      s->bf16->convert_transposed(s->left, a.data, a.stride, k, m);
     else
-      s->bf16->convert(left, a.data, a.stride, m, k);
-    s->bf16->gemm(out, out_stride, left, right, bias, accumulate, m, n, k);
+      s->bf16->convert(s->left, a.data, a.stride, m, k);
+    s->bf16->gemm(out, out_stride, s->left, right, bias, accumulate, m, n, k);
     return;
   }
   if (a.transposed) {
-    float *left = reserve(&s->left, &s->left_size, (gsize)m * k * sizeof(float));
-    transpose(left, a.data, a.stride, k, m);
-    a = (Operand){ .data = left, .stride = k };
+    transpose(s->left, a.data, a.stride, k, m);
+    a = (Operand){ .data = s->left, .stride = k };
   }
   vitgate__kernels()->gemm(out, out_stride, a.data, a.stride, right, bias, accumulate, m, n, k);
 }

@@ -25,6 +25,11 @@ gboolean matmul_prefers_bf16(void);
 MatmulScratch *matmul_scratch_new(gboolean bf16);
 void matmul_scratch_free(MatmulScratch **scratch);
 
+/* Makes room for products of up to a[m][k] b[k][n]; n is 0 if b is packed. matmul() allocates
+ * nothing.
+ * Returns: FALSE if out of memory */
+gboolean matmul_scratch_reserve(MatmulScratch *scratch, guint m, guint n, guint k);
+
 /* out[m][n] = (accumulate ? out : 0) + bias + a[m][k] b[k][n]; bias: NULL or [n] */
 void matmul(MatmulScratch *scratch, real *out, gsize out_stride, Operand a, Operand b,
             const real *bias, gboolean accumulate, guint m, guint n, guint k);

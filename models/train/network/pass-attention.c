@@ -3,11 +3,20 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "network/merge.h"
 #include "train/network/mask.h"
 #include "train/network/pass-gate.h"
 #include "train/network/pass-linear.h"
 #include "train/network/training-kernels.h"
+
+gboolean pass_attention_reserve(Share *share)
+{
+  const Description *d = share->pass->network->description;
+  const guint tokens = vitgate__description_n_tokens(d);
+  return matmul_scratch_reserve(share->scratch, tokens, tokens, d->head_dim) &&
+         matmul_scratch_reserve(share->scratch, tokens, d->head_dim, tokens);
+}
 
 /* The place of head @h's query, key (1) and value (2) in a row of qkv. */
 static real *part_of(real *qkv, guint part, guint width, guint h, guint head_dim)

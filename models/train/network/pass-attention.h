@@ -4,6 +4,10 @@
 
 #include "train/network/activations.h"
 
+/* Makes room in the share's scratch for the products of an image's attention.
+ * Returns: FALSE if out of memory */
+gboolean pass_attention_reserve(Share *share);
+
 /* Runs the attention of @block: from its x to its z. */
 void pass_attention(Share *share, guint block);
 

@@ -60,6 +60,21 @@ void pass_linear_pack(const TrainingPass *pass, const MatmulScratch *scratch, gu
                 layer.n_in, layer.n_out);
 }
 
+gboolean pass_linear_reserve(Share *share, guint rows)
+{
+  const Network *network = share->pass->network;
+  rows = MIN(rows, ROWS_AT_ONCE);
+  for (guint weight = 0; weight < N_WEIGHTS(network->description->depth); weight++) {
+    const Layer layer = find_layer(network, weight);
+    if (!matmul_scratch_reserve(share->scratch, rows, 0, layer.n_in) ||
+        (share->pass->backward &&
+         (!matmul_scratch_reserve(share->scratch, rows, 0, layer.n_out) ||
+          !matmul_scratch_reserve(share->scratch, layer.n_out, layer.n_in, rows))))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 void pass_linear(const Share *share, guint weight, real *y, const real *x, gboolean accumulate,
                  guint rows)
 {

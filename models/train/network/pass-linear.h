@@ -12,6 +12,11 @@ void pass_linear(const Share *share, guint weight, real *y, const real *x, gbool
 void pass_linear_backward(const Share *share, guint weight, real *dx, const real *dy, const real *x,
                           gboolean accumulate, guint rows);
 
+/* Makes room in the share's scratch for all products of the linear layers.
+ * @rows: at most of a share
+ * Returns: FALSE if out of memory */
+gboolean pass_linear_reserve(Share *share, guint rows);
+
 /* Packed weights: bytes of one, and the packing of one. */
 gsize pass_linear_packed_size(const TrainingPass *pass, const MatmulScratch *scratch, guint weight,
                               gboolean backward);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "file/architecture.h"
 #include "train/network/pass-attention.h"
 #include "train/network/pass-gate.h"
@@ -11,33 +12,68 @@
 #include "train/network/pass-mlp.h"
 #include "train/network/training-kernels.h"
 
-TrainingPass *training_pass_new(const Network *network, Team *team, guint max_images, gboolean bf16)
+static gboolean allocate_shares(TrainingPass *pass, gboolean bf16)
+{
+  const guint n = vitgate__team_size(pass->team), images = (pass->capacity + n - 1) / n;
+  const gsize rows = (gsize)images * vitgate__description_n_tokens(pass->network->description);
+  for (guint i = 0; i < n; i++)
+    if (!share_init(&pass->shares[i], pass, images, bf16) ||
+        !pass_linear_reserve(&pass->shares[i], (guint)MIN(rows, G_MAXUINT)) ||
+        !pass_attention_reserve(&pass->shares[i]))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean allocate_weights(TrainingPass *pass)
+{
+  const guint n = N_WEIGHTS(pass->network->description->depth);
+  for (guint way = 0; way < (pass->backward ? 2 : 1); way++) {
+    pass->packed[way] = g_new0(void *, n);
+    for (guint w = 0; w < n; w++) {
+      const gsize size = pass_linear_packed_size(pass, pass->shares[0].scratch, w, way);
+      pass->packed[way][w] = size ? aligned_alloc(64, (size + 63) / 64 * 64) : NULL;
+      if (size && !pass->packed[way][w])
+        return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static gboolean allocate_decisions(TrainingPass *pass)
+{
+  Decisions *d = &pass->decisions;
+  const gsize n = (gsize)2 * pass->network->description->depth * pass->capacity;
+  real **arrays[] = { &d->logit, &d->soft, &d->open, &d->dopen, &d->dlogit, &d->macs };
+  for (guint i = 0; i < G_N_ELEMENTS(arrays); i++) {
+    *arrays[i] = g_try_new0(real, n);
+    if (n && !*arrays[i])
+      return FALSE;
+  }
+  return TRUE;
+}
+
+TrainingPass *training_pass_new(const Network *network, Team *team, guint max_images, gboolean bf16,
+                                gboolean backward, GError **error)
 {
   TrainingPass *pass = g_new0(TrainingPass, 1);
-  const guint n = vitgate__team_size(team), depth = network->description->depth;
+  const guint n = vitgate__team_size(team);
   pass->network = network;
   pass->team = team;
   pass->capacity = max_images;
+  pass->backward = backward;
   pass->tail = vitgate__description_tail(network->description);
-  pass->n_levels = 1;
-  pass->patch_reader = patch_reader_new(network, n);
-  pass->shares = g_new0(Share, n);
-  for (guint i = 0; i < n; i++)
-    share_init(&pass->shares[i], pass, (max_images + n - 1) / n, bf16);
-  for (guint way = 0; way < 2; way++) {
-    pass->packed[way] = g_new0(void *, N_WEIGHTS(depth));
-    for (guint w = 0; w < N_WEIGHTS(depth); w++) {
-      gsize size = pass_linear_packed_size(pass, pass->shares[0].scratch, w, way);
-      pass->packed[way][w] = size ? aligned_alloc(64, (size + 63) / 64 * 64) : NULL;
-    }
-  }
-  const gsize decisions = (gsize)2 * depth * max_images;
-  real **arrays[] = { &pass->decisions.logit, &pass->decisions.soft,   &pass->decisions.open,
-                      &pass->decisions.dopen, &pass->decisions.dlogit, &pass->decisions.macs };
-  for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
-    *arrays[i] = g_new0(real, decisions);
+  pass->levels = levels_between(network->description, network->description, FALSE);
   pass->decisions.temperature = 1;
-  return pass;
+  pass->shares = g_new0(Share, n);
+  pass->patch_reader = patch_reader_new(network, n);
+  if (pass->patch_reader && allocate_shares(pass, bf16) && allocate_weights(pass) &&
+      allocate_decisions(pass))
+    return pass;
+  vitgate__set_error(error, VITGATE_ERROR_MEMORY,
+                     "no memory for the activations of %u images: %.1f GB", max_images,
+                     1e-9 * (double)training_pass_measure(network, max_images, n, backward));
+  training_pass_free(&pass);
+  return NULL;
 }
 
 void training_pass_free(TrainingPass **pass)
@@ -49,7 +85,7 @@ void training_pass_free(TrainingPass **pass)
   for (guint i = 0; i < vitgate__team_size(p->team); i++)
     share_clear(&p->shares[i], depth);
   for (guint way = 0; way < 2; way++) {
-    for (guint w = 0; w < N_WEIGHTS(depth); w++)
+    for (guint w = 0; p->packed[way] && w < N_WEIGHTS(depth); w++)
       free(p->packed[way][w]);
     g_free(p->packed[way]);
   }
@@ -152,8 +188,8 @@ static void embed_backward(Share *share)
 static void compare_backward(Share *share, guint block)
 {
   const TrainingPass *pass = share->pass;
-  for (guint level = 0; level < pass->n_levels; level++)
-    if (training_pass_level_block(pass, level) == block)
+  for (guint level = 0; level < pass->levels.n; level++)
+    if (levels_block(pass->levels, level) == block)
       training_kernels()->add_scaled(share->dx, 1, share->dentry[level],
                                      (gsize)share->blocks[block].rows[share->n] *
                                          pass->network->description->dim);

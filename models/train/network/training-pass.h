@@ -7,10 +7,12 @@
 
 #include "train/network/activations.h"
 
-/* @max_images: most images of a batch
- * @backward: room for the way back too */
-TrainingPass *training_pass_new(const Network *network, Team *team, guint max_images,
-                                gboolean bf16);
+/* @max_images: maximum number of images in a batch
+ * @bf16: products in bfloat16, needs matmul_has_bf16()
+ * @backward: FALSE: only the way forward is possible, in a fraction of the memory
+ * Returns: (transfer full): the pass; or NULL with VITGATE_ERROR_MEMORY */
+TrainingPass *training_pass_new(const Network *network, Team *team, guint max_images, gboolean bf16,
+                                gboolean backward, GError **error);
 void training_pass_free(TrainingPass **pass);
 
 /* Packs the weights anew: after every change of the network's values, on every member. */

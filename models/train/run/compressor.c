@@ -12,6 +12,7 @@
 #include "train/cut/importance.h"
 #include "train/dial/dial-table.h"
 #include "train/dial/precision-record.h"
+#include "train/network/training-team.h"
 #include "train/run/model-writer.h"
 #include "train/run/provenance.h"
 #include "train/run/run-open.h"
@@ -59,12 +60,14 @@ static Ranking **rank(const Run *run, Network *network, Team *team, Probe **prob
 {
   const RunOptions *o = run->options;
   const StaticCutOptions how = { .max_images = o->calibration_images,
+                                 .threads = o->threads,
                                  .ridge = RIDGE,
                                  .weights = o->folder_weights,
                                  .n_weights = o->n_folder_weights,
                                  .bf16 = matmul_prefers_bf16() };
-  run_log_note(run->log, "ranking heads and neurons on up to %u photographs",
-               o->calibration_images);
+  run_log_note(
+      run->log, "ranking heads and neurons on up to %u photographs",
+      MIN(o->calibration_images, run->collection->items->len - run->collection->n_held_out));
   return static_cut_rank(network, team, run->collection, &how, probe, error);
 }
 
@@ -81,9 +84,9 @@ static gboolean cut(Run *run, Network *network, const BlockShape *chosen, GError
   const guint depth = network->description->depth;
   const Budget budget = budget_of(o);
   g_autofree BlockShape *shapes = g_new0(BlockShape, depth + 1);
-  Team *team = vitgate__team_new(o->threads);
+  Team *team = training_team_new(o->threads, error);
   Probe *probe = NULL;
-  Ranking **rankings = rank(run, network, team, &probe, error);
+  Ranking **rankings = team ? rank(run, network, team, &probe, error) : NULL;
   Network *result = NULL;
   Description *description = NULL;
   if (rankings && chosen)
@@ -105,10 +108,10 @@ static gboolean cut(Run *run, Network *network, const BlockShape *chosen, GError
 
 static gboolean start_search(Run *run, GError **error)
 {
-  Team *team = vitgate__team_new(run->options->threads);
+  Team *team = training_team_new(run->options->threads, error);
   const guint depth = run->student.description->depth;
   Probe *probe = NULL;
-  Ranking **rankings = rank(run, run->student.network, team, &probe, error);
+  Ranking **rankings = team ? rank(run, run->student.network, team, &probe, error) : NULL;
   const gboolean fine = rankings != NULL;
   probe_free(&probe);
   vitgate__team_free(&team);
@@ -231,14 +234,14 @@ static void log_notes(const Run *run, const GPtrArray *notes)
     run_log_note(run->log, "%s", (const char *)notes->pdata[i]);
 }
 
-static void settle_gates(Run *run)
+static gboolean settle_gates(Run *run, GError **error)
 {
   g_autofree GateSum *sums = watch_gates(run, run->options->target);
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
   trainer_free(&run->trainer); /* before the network that it trained */
   student_settle_gates(&run->student, sums, LEAST_SPREAD, notes);
   log_notes(run, notes);
-  run_make_trainer(run);
+  return run_make_trainer(run, error);
 }
 
 static void calibrate(Run *run)
@@ -258,16 +261,16 @@ static void calibrate(Run *run)
                divergence);
 }
 
-/* Where merging saves at less cost all along the dial, gates are but weight. */
-static gboolean open_idle_gates(Run *run)
+/* Where merging saves at less cost all along the dial, gates are but weight.
+ * @any: (out): whether there were such gates */
+static gboolean open_idle_gates(Run *run, gboolean *any, GError **error)
 {
   g_autofree GateSum *sums = watch_gates(run, run->student.description->calibration[0].compute);
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
   trainer_free(&run->trainer); /* before the network that it trained */
-  const gboolean any = student_open_idle_gates(&run->student, sums, notes);
+  *any = student_open_idle_gates(&run->student, sums, notes);
   log_notes(run, notes);
-  run_make_trainer(run);
-  return any;
+  return run_make_trainer(run, error);
 }
 
 static void tell_provenance(const Run *run)
@@ -307,12 +310,16 @@ static gboolean finish(Run *run, GError **error)
   const RunOptions *o = run->options;
   if (o->train)
     trainer_average(run->trainer);
-  if (has_learned_gates(run))
-    settle_gates(run);
+  run->trained = TRUE;
+  if (has_learned_gates(run) && !settle_gates(run, error))
+    return FALSE;
   network_round(run->student.network, o->precision);
   if (run->held_out) {
     calibrate(run);
-    if (has_learned_gates(run) && open_idle_gates(run))
+    gboolean idle = FALSE;
+    if (has_learned_gates(run) && !open_idle_gates(run, &idle, error))
+      return FALSE;
+    if (idle)
       calibrate(run);
     if (!compare_precisions(run, error))
       return FALSE;
@@ -325,17 +332,17 @@ static gboolean run_stages(Run *run, GError **error)
 {
   const RunOptions *o = run->options;
   const gboolean resumed = run_can_resume(run);
-  if (!o->static_only && !(run->held_out = held_out_new(run->collection, run->teacher, DIAL_IMAGES,
-                                                        o->batch, o->classes != NULL, error)))
+  if (!o->static_only &&
+      !(run->held_out = held_out_new(run->collection, run->teacher, DIAL_IMAGES, o->batch,
+                                     o->threads, o->classes != NULL, error)))
     return FALSE;
   if (!(resumed ? run_resume(run, error) : start(run, error)))
     return FALSE;
-  if (!resumed)
-    run_make_trainer(run);
+  if (!resumed && !run_make_trainer(run, error))
+    return FALSE;
   if (o->train && run->student.network->searches) {
-    if (!run_train(run, error) || !end_search(run, error))
+    if (!run_train(run, error) || !end_search(run, error) || !run_make_trainer(run, error))
       return FALSE;
-    run_make_trainer(run);
   }
   if (o->train && o->merging && !run->student.description->n_calibration)
     run_find_merging(run);

@@ -165,14 +165,12 @@ static gboolean train(Run *run, GError **error)
   const RunOptions *o = run->options;
   if (run->collection->n_held_out &&
       !(run->held_out = held_out_new(run->collection, run->teacher, WATCHED_IMAGES, o->batch,
-                                     o->classes != NULL, error)))
+                                     o->threads, o->classes != NULL, error)))
     return FALSE;
   run->steps = o->steps;
-  if (!run_can_resume(run))
-    run_make_trainer(run);
-  else if (!run_resume(run, error))
-    return FALSE;
-  if (!run_train(run, error))
+  const gboolean ready =
+      run_can_resume(run) ? run_resume(run, error) : run_make_trainer(run, error);
+  if (!ready || !run_train(run, error))
     return FALSE;
   trainer_average(run->trainer);
   provenance_record(run, "train");

@@ -24,15 +24,15 @@ gboolean run_open_teacher(Run *run, GError **error)
   if (!student_load(&dense, o->teacher, d, run->classes, run->n_classes, error))
     return FALSE;
   run->teacher =
-      teacher_new(dense.network, dense.description, o->batch, o->threads, o->features > 0);
-  return TRUE;
+      teacher_new(dense.network, dense.description, o->batch, o->threads, o->features > 0, error);
+  return run->teacher != NULL;
 }
 
 /* Linux promises more memory than there is, and ends whoever takes it at its word. */
 gboolean run_check_memory(const Run *run, const Network *network, GError **error)
 {
   const RunOptions *o = run->options;
-  const double wanted = (double)training_pass_measure(network, o->batch, o->threads);
+  const double wanted = (double)training_pass_measure(network, o->batch, o->threads, TRUE);
   g_autofree char *text = NULL;
   const char *line = NULL;
   if (g_file_get_contents("/proc/meminfo", &text, NULL, NULL))

@@ -43,7 +43,7 @@ static guint64 stage_steps(const Run *run)
                                         : run->steps;
 }
 
-void run_make_trainer(Run *run)
+gboolean run_make_trainer(Run *run, GError **error)
 {
   const RunOptions *o = run->options;
   const Network *network = run->student.network;
@@ -72,10 +72,13 @@ void run_make_trainer(Run *run)
     .temperature = { 1, 0.5 },
     .sub_groups = o->sub_groups,
     .group_size = o->group_size,
+    .levels = alike ? teacher_match(run->teacher, run->student.description) : (Levels){ 0 },
+    .evaluates_only = run->trained || !o->train,
   };
   trainer_free(&run->trainer);
   network_control_gates(run->student.network, o->gate_control, FALSE);
-  run->trainer = trainer_new(run->student.network, &options);
+  run->trainer = trainer_new(run->student.network, &options, error);
+  return run->trainer != NULL;
 }
 
 /* ---- The dial ---- */
@@ -175,8 +178,8 @@ gboolean run_resume(Run *run, GError **error)
   run->steps = (guint64)json_object_get_int_member_with_default(state, "steps", 0);
   run->draw = (guint64)json_object_get_int_member_with_default(state, "draw", 0);
   run->merge_offset = json_object_get_double_member_with_default(state, "merge_offset", 0);
-  run_make_trainer(run);
-  if (!checkpoint_read(file, trainer_get_optimizer(run->trainer), error))
+  if (!run_make_trainer(run, error) ||
+      !checkpoint_read(file, trainer_get_optimizer(run->trainer), error))
     return FALSE;
   run_log_note(run->log, "resumed behind step %" G_GUINT64_FORMAT " of the %s",
                trainer_get_step(run->trainer), search ? "search" : "training");
@@ -285,7 +288,8 @@ gboolean run_train(Run *run, GError **error)
                                           .n_weights = o->n_folder_weights,
                                           .seed = o->seed },
                                .augmentation = &augmentation,
-                               .batch_size = o->batch };
+                               .batch_size = o->batch,
+                               .threads = o->threads };
   g_autoptr(Batches) batches = batches_new(run->collection, &how, error);
   if (!batches)
     return FALSE;

@@ -3,8 +3,10 @@
 
 #include "train/run/run.h"
 
-/* A trainer for the student at hand, in place of the one before. */
-void run_make_trainer(Run *run);
+/* Makes a trainer for the student at hand, in place of the one before. After training it only
+ * evaluates.
+ * Returns: FALSE with VITGATE_ERROR_MEMORY */
+gboolean run_make_trainer(Run *run, GError **error);
 
 /* The compute ratio of the student, all modules running and no token merged. */
 double run_whole_ratio(const Run *run);

@@ -20,6 +20,7 @@ typedef struct {
 
   Student student;
   Trainer *trainer;
+  gboolean trained;    /* no step follows */
   guint64 steps;       /* of both stages together; 0: not known yet */
   guint64 draw;        /* of photographs */
   double asked;        /* compute ratio, of the step at hand */

@@ -1,22 +1,24 @@
-/* How long to wait before the next attempt: each time twice as long as before, up to a limit, and
- * never quite the same, so that cameras that fell out together do not come back together. */
+/* Computes how long to wait before the next attempt. The wait doubles each time, up to a limit.
+ * Part of it is random, so that cameras that failed together do not reconnect together. */
 #pragma once
 
 #include <glib.h>
 
 typedef struct {
-  double least, most; /* seconds */
-  double next;        /* the longest that the next wait can be */
+  double min, max; /* minimum and maximum wait, seconds */
+  double next;     /* maximum of the next wait, seconds */
 } Backoff;
 
-void backoff_init(Backoff *self, double least, double most);
+void backoff_init(Backoff *self, double min, double max);
 
-/* @chance: from 0 to 1, drawn by the caller
- * Returns: seconds to wait, from half of the step to the whole; the next step is twice as long */
+/* Computes the next wait, and doubles the step.
+ * @chance: a random number from 0 to 1
+ * Returns: seconds to wait, from half the step to the whole step */
 double backoff_step(Backoff *self, double chance);
 
-/* What failed will not mend itself soon: from now on the longest waits. */
+/* Uses the maximum wait from now on, because the failure will not pass soon. */
 void backoff_slow_down(Backoff *self);
 
-/* An attempt was good for @seconds; one that lasted longer than the wait before it starts anew. */
+/* Records an attempt that lasted @seconds. If that is at least as long as the next wait, the wait
+ * starts again at the minimum. */
 void backoff_succeeded(Backoff *self, double seconds);

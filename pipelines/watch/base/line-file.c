@@ -14,7 +14,8 @@ gboolean line_file_fail(GError **error, const char *what)
   return FALSE;
 }
 
-/* Finds the end of the last whole line. Returns: FALSE with errno */
+/* Finds the end of the last complete line.
+ * Returns: FALSE with errno set */
 static gboolean find_end(int fd, guint64 size, guint64 *end)
 {
   char block[4096];
@@ -64,7 +65,7 @@ gboolean line_file_open(LineFile *self, const char *path, guint64 *cut, GError *
   return FALSE;
 }
 
-/* Returns: how many bytes were written; where not all, errno tells why */
+/* Returns: the number of bytes written; if it is less than @length, errno is set */
 static gsize write_all(int fd, const char *bytes, gsize length)
 {
   gsize written = 0;

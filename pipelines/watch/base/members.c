@@ -2,7 +2,7 @@
 
 void member_add_string(JsonBuilder *builder, const char *member, const char *value)
 {
-  /* Errors quote names of files, which can be any bytes. */
+  /* Error messages contain file names, which can be any bytes. */
   g_autofree char *valid = value ? g_utf8_make_valid(value, -1) : NULL;
   json_builder_set_member_name(builder, member);
   if (valid)

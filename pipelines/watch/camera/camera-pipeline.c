@@ -4,7 +4,8 @@
 
 #include <gst/app/gstappsink.h>
 
-/* What a live camera has sent and inference has not come to. More of it would only be older. */
+/* Holds the newest frames of a live camera that wait for inference. A longer queue would only hold
+ * older frames. */
 #define LIVE_QUEUE                                                                                 \
   "queue name=queue leaky=downstream max-size-buffers=2 max-size-bytes=0 max-size-time=0"
 #define FILE_QUEUE "queue name=queue max-size-buffers=4 max-size-bytes=0 max-size-time=0"
@@ -12,7 +13,7 @@
   " ! videoconvert ! vitgate name=vitgate ! vitgatejson name=json "                                \
   "! appsink name=lines max-buffers=8 enable-last-sample=false wait-on-eos=false"
 
-#define NO_VIDEO "it sends no video"
+#define NO_VIDEO "the camera sends no video"
 
 struct _CameraPipeline {
   GstElement *pipeline, *decoder;
@@ -21,14 +22,14 @@ struct _CameraPipeline {
   gboolean has_credentials;
 
   GMutex lock;
-  gboolean linked;     /* there is video, and it is decoded */
-  guint n_offered;     /* streams that an RTSP camera has */
+  gboolean linked;     /* there is decoded video */
+  guint n_offered;     /* streams offered by an RTSP camera */
   gboolean has_video;  /* one of them is video */
   char *unknown_codec; /* of the video, or NULL */
   guint64 skipped;
 };
 
-/* What decoded or coded video is called; NULL for anything else. */
+/* Returns: the name of decoded or encoded video; NULL for anything else. */
 static const char *video_name(const GstCaps *caps)
 {
   if (!caps || gst_caps_get_size(caps) == 0)
@@ -70,7 +71,7 @@ static void on_no_more_decoded_pads(GstElement *decoder, gpointer user_data)
                              G_STRFUNC, __LINE__);
 }
 
-/* Sound and subtitles are not decoded for nobody. */
+/* Audio and subtitles are not decoded, since nothing uses them. */
 static gboolean on_autoplug_continue(GstElement *decoder, GstPad *pad, GstCaps *caps,
                                      gpointer user_data)
 {
@@ -93,7 +94,7 @@ static void on_unknown_type(GstElement *decoder, GstPad *pad, GstCaps *caps, gpo
 
 /* ---- The source ---------------------------------------------------------------------------- */
 
-/* Of an RTSP camera nothing but the first video is asked for. */
+/* Selects only the first video stream of an RTSP camera. */
 static gboolean on_select_stream(GstElement *source, guint number, GstCaps *caps,
                                  gpointer user_data)
 {
@@ -127,7 +128,7 @@ static void set_up_rtsp(CameraPipeline *self, GstElement *source, const CameraCo
   gst_util_set_object_arg(G_OBJECT(source), "protocols", protocols[config->transport]);
   g_object_set(source, "latency", (guint)(config->latency * 1000), "drop-on-latency", TRUE,
                "tcp-timeout", (guint64)(config->connect_timeout * (double)second), NULL);
-  /* Only where TCP may follow is silence its affair; else it is the watchdog's. */
+  /* rtspsrc handles silence only if it may change to TCP; otherwise the watchdog does. */
   if (config->transport != TRANSPORT_AUTO)
     g_object_set(source, "timeout", (guint64)0, NULL);
   if (user)
@@ -151,14 +152,14 @@ static gboolean add_source(CameraPipeline *self, const CameraConfig *config, con
     g_object_set(source, "user-id", user, "user-pw", password, NULL);
   if (gst_element_link(source, self->decoder))
     return TRUE;
-  g_set_error(error, GST_CORE_ERROR, GST_CORE_ERROR_PAD, "what %s gives cannot be decoded",
+  g_set_error(error, GST_CORE_ERROR, GST_CORE_ERROR_PAD, "the output of %s cannot be decoded",
               config->url);
   return FALSE;
 }
 
 /* ---- The analysis -------------------------------------------------------------------------- */
 
-/* A queue that leaks drops a frame each time. */
+/* A leaky queue drops one frame each time it is full. */
 static void on_overrun(GstElement *queue, gpointer user_data)
 {
   CameraPipeline *self = user_data;
@@ -203,8 +204,8 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
   gst_util_set_object_arg(G_OBJECT(vitgate), "precision", config_precisions[config->precision]);
   if (config->compute >= 0)
     g_object_set(vitgate, "compute", config->compute, NULL);
-  if (config->least_compute >= 0)
-    g_object_set(vitgate, "min-compute", config->least_compute, NULL);
+  if (config->min_compute >= 0)
+    g_object_set(vitgate, "min-compute", config->min_compute, NULL);
   if (config->latency_budget > 0)
     g_object_set(vitgate, "latency-budget", nanoseconds(config->latency_budget), NULL);
   if (config->reuse_threshold > 0)
@@ -218,7 +219,7 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
   gst_app_sink_set_callbacks(GST_APP_SINK(lines), &callbacks, self, NULL);
 }
 
-/* ---- The whole ----------------------------------------------------------------------------- */
+/* ---- The pipeline -------------------------------------------------------------------------- */
 
 static gboolean build(CameraPipeline *self, const CameraConfig *config, const char *user,
                       const char *password, GError **error)
@@ -230,7 +231,7 @@ static gboolean build(CameraPipeline *self, const CameraConfig *config, const ch
   self->decoder = gst_element_factory_make("decodebin", NULL);
   if (!self->decoder) {
     g_set_error(error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
-                "there is no element decodebin here (gstreamer1.0-plugins-base)");
+                "GStreamer has no element decodebin (install gstreamer1.0-plugins-base)");
     return FALSE;
   }
   gst_bin_add(GST_BIN(self->pipeline), self->decoder);
@@ -287,7 +288,8 @@ void camera_pipeline_free(CameraPipeline **pipeline)
 
 /* ---- Errors -------------------------------------------------------------------------------- */
 
-/* Elements put the reason where only developers look: behind "file.c(1): function (): /path:". */
+/* Joins the message and the reason, which elements put into the debug text after "file.c(1):
+ * function (): /path:". */
 static char *join_reason(const GError *error, const char *debug)
 {
   const char *reason = debug ? strstr(debug, ":\n") : NULL;
@@ -303,8 +305,8 @@ char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolea
   gst_message_parse_error(message, &error, &debug);
   *hopeless = TRUE;
   if (g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED))
-    return g_strdup(self->has_credentials ? "it refuses the credentials"
-                                          : "it asks for credentials, and none are given");
+    return g_strdup(self->has_credentials ? "the camera refuses the credentials"
+                                          : "the camera requires credentials, but none are set");
 
   g_mutex_lock(&self->lock);
   gboolean no_video = (self->n_offered > 0 && !self->has_video) ||
@@ -314,7 +316,7 @@ char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolea
   if (no_video)
     return g_strdup(NO_VIDEO);
   if (codec)
-    return g_strdup_printf("GStreamer has no decoder for its video, %s, here", codec);
+    return g_strdup_printf("GStreamer has no decoder for the camera's video (%s)", codec);
   *hopeless = error->domain == GST_LIBRARY_ERROR;
   return join_reason(error, debug);
 }

@@ -5,15 +5,15 @@
 #include <gst/gst.h>
 
 #include "base/backoff.h"
-#include "base/note.h"
+#include "base/console.h"
 #include "camera/camera-pipeline.h"
 #include "camera/events.h"
 #include "camera/frame-line.h"
 #include "camera/sightings.h"
 #include "config/credentials.h"
 
-#define LOOK_INTERVAL (100 * GST_MSECOND) /* at the watchdog's clock */
-#define STOP_TIME     (10 * G_USEC_PER_SEC)
+#define CHECK_INTERVAL (100 * GST_MSECOND) /* between checks for a stall */
+#define STOP_TIME      (10 * G_USEC_PER_SEC)
 
 struct _Camera {
   Config *owner;
@@ -23,9 +23,9 @@ struct _Camera {
   gpointer user_data;
   GThread *thread;
 
-  /* Of the thread, and of the streaming thread while a pipeline plays. */
+  /* Used by the thread, and by the streaming thread while a pipeline plays. */
   Sightings *sightings;
-  gboolean lost;    /* what vanishes now does so with the camera */
+  gboolean lost;    /* labels vanish now because the camera is lost */
   char *last_label; /* of the connection's last frame */
   gboolean first;   /* the connection's next frame is its first */
   Backoff backoff;
@@ -34,7 +34,7 @@ struct _Camera {
   GCond changed;
   gboolean stopping;
   GstBus *bus;       /* of the pipeline, or NULL */
-  gint64 last_frame; /* monotonic time, µs; 0: none of this connection yet */
+  gint64 last_frame; /* monotonic time, µs; 0: no frame of this connection yet */
   CameraStatus status;
 };
 
@@ -80,7 +80,7 @@ static void on_sighting(const Sighting *sighting, gpointer user_data)
 
 static void begin_connection(Camera *self)
 {
-  note("camera %s: connected", self->config->name);
+  console_print("camera %s: connected", self->config->name);
   put_event(self, event_camera(self->config->name, "connected", NULL));
   g_mutex_lock(&self->lock);
   self->status.state = CAMERA_PLAYING;
@@ -99,7 +99,7 @@ static void count_frame(Camera *self, const FrameLine *frame)
   g_mutex_unlock(&self->lock);
 }
 
-/* From a streaming thread. */
+/* Called by a streaming thread. */
 static void on_line(const char *line, gsize length, GstClockTime time, gpointer user_data)
 {
   Camera *self = user_data;
@@ -121,7 +121,7 @@ static void on_line(const char *line, gsize length, GstClockTime time, gpointer 
 
 /* ---- One connection ------------------------------------------------------------------------ */
 
-/* Returns: (transfer full): what the watchdog has against the camera, or NULL */
+/* Returns: (transfer full) (nullable): a description of the stall, or NULL */
 static char *find_stall(Camera *self, gint64 start)
 {
   const CameraConfig *config = self->config;
@@ -144,14 +144,15 @@ static void count_skipped(Camera *self, CameraPipeline *pipeline)
   g_mutex_unlock(&self->lock);
 }
 
-/* Returns: (transfer full): why the connection is over; NULL where we are to stop */
+/* Returns: (transfer full) (nullable): why the connection ended; NULL if the camera was asked to
+ * stop */
 static char *watch_over(Camera *self, CameraPipeline *pipeline, gboolean *ended, gboolean *hopeless)
 {
   const gint64 start = g_get_monotonic_time();
   char *reason = NULL;
   while (!reason && !is_stopping(self)) {
     g_autoptr(GstMessage) message = gst_bus_timed_pop_filtered(
-        self->bus, LOOK_INTERVAL, GST_MESSAGE_ERROR | GST_MESSAGE_EOS | GST_MESSAGE_APPLICATION);
+        self->bus, CHECK_INTERVAL, GST_MESSAGE_ERROR | GST_MESSAGE_EOS | GST_MESSAGE_APPLICATION);
     if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
       reason = camera_pipeline_explain(pipeline, message, hopeless);
     } else if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
@@ -175,7 +176,8 @@ static void set_bus(Camera *self, GstBus *bus)
   g_clear_pointer(&old, gst_object_unref);
 }
 
-/* Returns: (transfer full): why it is over, or cannot be; NULL where we are to stop */
+/* Returns: (transfer full) (nullable): why the connection ended or failed; NULL if the camera was
+ * asked to stop */
 static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
 {
   const CameraConfig *config = self->config;
@@ -198,7 +200,7 @@ static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
   return reason;
 }
 
-/* What the camera showed is not there any more, as far as we know. */
+/* Reports the end of a connection. All present labels vanish with it. */
 static void end_connection(Camera *self, const char *event, const char *reason)
 {
   self->lost = strcmp(event, "lost") == 0;
@@ -215,7 +217,7 @@ static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
   double wait = backoff_step(&self->backoff, g_random_double());
   const gint64 end = g_get_monotonic_time() + (gint64)(wait * G_USEC_PER_SEC);
   g_mutex_lock(&self->lock);
-  /* The same trouble again is no news. */
+  /* The same error again is not reported. */
   gboolean news = connected || g_strcmp0(self->status.error, reason) != 0;
   g_free(self->status.error);
   self->status.error = g_strdup(reason);
@@ -223,8 +225,8 @@ static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
   self->status.retry_after = wait;
   g_mutex_unlock(&self->lock);
   if (news)
-    note("camera %s, %s: %s; next attempt in %.1f s", self->config->name, self->config->url, reason,
-         wait);
+    console_print("camera %s, %s: %s; next attempt in %.1f s", self->config->name,
+                  self->config->url, reason, wait);
 
   g_mutex_lock(&self->lock);
   while (!self->stopping && g_cond_wait_until(&self->changed, &self->lock, end))
@@ -232,7 +234,7 @@ static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
   g_mutex_unlock(&self->lock);
 }
 
-/* Returns: whether to connect once more */
+/* Returns: whether to connect again */
 static gboolean connect_once(Camera *self)
 {
   gboolean ended = FALSE, hopeless = FALSE;
@@ -291,7 +293,7 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
   self->on_end = on_end;
   self->user_data = user_data;
   self->sightings = sightings_new(config->labels, &options, on_sighting, self);
-  backoff_init(&self->backoff, config->retry_least, config->retry_most);
+  backoff_init(&self->backoff, config->retry_min, config->retry_max);
   g_mutex_init(&self->lock);
   g_cond_init(&self->changed);
   self->thread = g_thread_new("camera", run, self);

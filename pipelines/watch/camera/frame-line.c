@@ -19,7 +19,7 @@ static JsonObject *get_element(JsonArray *array, guint i)
   return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 }
 
-/* A frame's result, or a region's. */
+/* @result: a frame's or a region's */
 static void add_result(FrameLine *self, JsonObject *result)
 {
   JsonArray *classes = get_array(result, "classes"), *regions = get_array(result, "regions");

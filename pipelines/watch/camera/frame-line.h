@@ -1,4 +1,4 @@
-/* What a line of vitgatejson tells. */
+/* Parses a line of vitgatejson. */
 #pragma once
 
 #include <glib.h>
@@ -6,13 +6,13 @@
 #include "camera/sightings.h"
 
 typedef struct {
-  char *label;  /* the best of the first result, or NULL */
-  double score; /* its */
+  char *label;  /* best label of the first result, or NULL */
+  double score; /* of that label */
   GArray *seen; /* of SeenClass: the classes of all results and their regions */
 } FrameLine;
 
-/* Returns: FALSE where the line is no object of vitgatejson's; else @self takes frame_line_clear()
- */
+/* @self: (out): on success, free it with frame_line_clear()
+ * Returns: FALSE if the line is not a JSON object */
 gboolean frame_line_parse(FrameLine *self, const char *line, gsize length);
 
 void frame_line_clear(FrameLine *self);

@@ -30,7 +30,7 @@ static char *fold(const char *text, gsize length)
   return g_utf8_casefold(g_strstrip(part), -1);
 }
 
-/* Whether @class is called so as a whole, or in one of its names between commas. */
+/* Returns: whether @folded is the whole of @class, or one of its names between commas. */
 static gboolean is_called(const char *class, const char *folded)
 {
   g_autofree char *whole = fold(class, strlen(class));
@@ -73,7 +73,7 @@ static void vanish(Sightings *self, Interest *interest)
   report(self, interest, FALSE, interest->best);
 }
 
-static void look(Sightings *self, Interest *interest, guint64 time, double score)
+static void update_interest(Sightings *self, Interest *interest, guint64 time, double score)
 {
   const SightingOptions *options = &self->options;
   gboolean there =
@@ -109,7 +109,7 @@ void sightings_see(Sightings *self, guint64 time, const SeenClass *classes, guin
     Interest *interest = &g_array_index(self->interests, Interest, i);
     if (time < self->time)
       start_anew(interest, time);
-    look(self, interest, time, score_of(interest, classes, n));
+    update_interest(self, interest, time, score_of(interest, classes, n));
   }
   self->time = time;
 }

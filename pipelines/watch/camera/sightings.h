@@ -1,20 +1,20 @@
-/* When labels of interest appear and vanish. A label appears once it has been seen for a while, and
- * vanishes once it has not been seen for a while; to appear it takes a higher score than to stay.
- */
+/* Detects when labels of interest appear and vanish. A label appears after it has been seen for
+ * some time, and vanishes after it has not been seen for some time. It needs a higher score to
+ * appear than to stay. */
 #pragma once
 
 #include <glib.h>
 
-/* A class that a frame shows. */
+/* A class seen in a frame. */
 typedef struct {
   char *label;
   double score;
 } SeenClass;
 
 typedef struct {
-  gboolean appeared; /* else: vanished */
-  const char *label; /* as the user writes it */
-  double score;      /* of the frame with which it appeared; the best while it was there */
+  gboolean appeared; /* FALSE: vanished */
+  const char *label; /* as the user wrote it */
+  double score;      /* appeared: of that frame; vanished: the best while present */
   guint64 since;     /* when it was first seen, ns */
   guint64 until;     /* when it was last seen, ns */
 } Sighting;
@@ -28,16 +28,17 @@ typedef struct {
 
 typedef struct _Sightings Sightings;
 
-/* @labels: (nullable): each a class' label, or one of the names in it: "beach wagon" for "beach
- * wagon, station wagon"; upper and lower case are the same
+/* @labels: (nullable): each a class's label, or one of the names in it, such as "beach wagon" for
+ * "beach wagon, station wagon", in upper or lower case
  * Returns: (transfer full) */
 Sightings *sightings_new(char *const *labels, const SightingOptions *options, SightingFunc func,
                          gpointer user_data);
 
-/* A frame. @time: of the frame, ns; where it goes back, waiting starts anew */
+/* Adds a frame.
+ * @time: of the frame, ns; if it goes back, all waiting starts again */
 void sightings_see(Sightings *self, guint64 time, const SeenClass *classes, guint n);
 
-/* There are no more frames: what was there vanishes. */
+/* Ends the stream: all present labels vanish. */
 void sightings_end(Sightings *self);
 
 void sightings_free(Sightings **self);

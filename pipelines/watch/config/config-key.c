@@ -50,7 +50,7 @@ static gboolean parse_switch(const char *text, gboolean *value)
   return *value || !strcmp(text, "false");
 }
 
-/* Spaces around items do not count, nor does what is empty. */
+/* Ignores spaces around items, and empty items. */
 static char **parse_list(const char *text)
 {
   g_auto(GStrv) items = g_strsplit(text, ";", -1);
@@ -66,11 +66,11 @@ static const char *kind_expects(KeyKind kind)
 {
   switch (kind) {
   case KEY_SIZE:
-    return "a size: bytes, or a number with K, M or G behind it";
+    return "a size (a number of bytes, or a number with the suffix K, M or G)";
   case KEY_COUNT:
     return "a whole number";
   case KEY_SECONDS:
-    return "seconds: a number";
+    return "a number of seconds";
   default:
     return "a number";
   }
@@ -81,13 +81,13 @@ static gboolean read_number(const KeySource *source, const char *group, const Ke
 {
   double number;
   gboolean parsed = key->kind == KEY_SIZE ? parse_size(text, &number) : parse_number(text, &number);
-  gboolean fits = parsed && number >= key->least && number <= key->most;
+  gboolean fits = parsed && number >= key->min && number <= key->max;
   if (!parsed || (fits && key->kind == KEY_COUNT && number != (guint)number))
-    return key_fail(source, group, key->name, error, "\"%s\" is not %s", text,
+    return key_fail(source, group, key->name, error, "\"%s\": expected %s", text,
                     kind_expects(key->kind));
   if (!fits)
-    return key_fail(source, group, key->name, error, "%s is not from %.10g to %.10g", text,
-                    key->least, key->most);
+    return key_fail(source, group, key->name, error, "%s: expected a number from %.10g to %.10g",
+                    text, key->min, key->max);
   if (key->kind == KEY_COUNT)
     *(guint *)field = (guint)number;
   else if (key->kind == KEY_SIZE)
@@ -103,7 +103,7 @@ static gboolean read_choice(const KeySource *source, const char *group, const Ke
   if (parse_choice(key, text, field))
     return TRUE;
   g_autofree char *known = g_strjoinv(", ", (char **)key->choices);
-  return key_fail(source, group, key->name, error, "\"%s\" is none of %s", text, known);
+  return key_fail(source, group, key->name, error, "\"%s\": expected one of %s", text, known);
 }
 
 static gboolean read_text(const KeySource *source, const char *group, const Key *key,
@@ -113,7 +113,7 @@ static gboolean read_text(const KeySource *source, const char *group, const Key 
     return key_fail(source, group, key->name, error, "is empty");
   for (const char *at = text; *at; at++)
     if (g_ascii_iscntrl(*at))
-      return key_fail(source, group, key->name, error, "holds a control character");
+      return key_fail(source, group, key->name, error, "contains a control character");
   g_free(*(char **)field);
   *(char **)field =
       key->kind == KEY_PATH ? g_canonicalize_filename(text, source->folder) : g_strdup(text);
@@ -150,7 +150,7 @@ static gboolean read_key(const KeySource *source, const char *group, const Key *
     return read_choice(source, group, key, text, field, error);
   case KEY_SWITCH:
     return parse_switch(text, field) ||
-           key_fail(source, group, key->name, error, "\"%s\" is neither true nor false", text);
+           key_fail(source, group, key->name, error, "\"%s\": expected true or false", text);
   default:
     return read_number(source, group, key, text, field, error);
   }
@@ -184,8 +184,7 @@ gboolean keys_read(const KeySource *source, const char *group, const Key *keys, 
     const Key *key = find_key(keys, names[i]);
     if (!key) {
       g_autofree char *known = list_names(keys);
-      return key_fail(source, group, names[i], error, "there is no such key here; there are %s",
-                      known);
+      return key_fail(source, group, names[i], error, "unknown key, expected one of %s", known);
     }
     if (!read_key(source, group, key, structure, error))
       return FALSE;
@@ -266,9 +265,9 @@ gboolean keys_check_unique(const KeySource *source, const char *text, GError **e
       group = g_strdup(name);
       g_hash_table_remove_all(keys);
       if (!g_hash_table_add(groups, name))
-        return key_fail(source, group, NULL, error, "line %u: this group is there already", i + 1);
+        return key_fail(source, group, NULL, error, "line %u: duplicate group", i + 1);
     } else if ((name = key_of_line(line)) && !g_hash_table_add(keys, g_strdup(name))) {
-      key_fail(source, group, name, error, "line %u: this key is there already", i + 1);
+      key_fail(source, group, name, error, "line %u: duplicate key", i + 1);
       g_free(name);
       return FALSE;
     } else {

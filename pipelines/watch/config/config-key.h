@@ -1,4 +1,5 @@
-/* Keys of a key file, read by tables: each key has a kind, a range and a place in a structure. */
+/* Reads the keys of a key file by tables. Each key has a kind, a range and a place in a structure.
+ */
 #pragma once
 
 #include <gio/gio.h>
@@ -19,32 +20,35 @@ typedef struct {
   const char *name;
   KeyKind kind;
   gsize offset;
-  double least, most; /* of numbers */
+  double min, max; /* range of numbers */
   const char *const *choices;
 } Key;
 
-/* Where keys are read from. */
+/* The file that keys are read from. */
 typedef struct {
   const char *path; /* of the file, for messages */
-  char *folder;     /* that relative paths start from */
+  char *folder;     /* relative paths start here */
   GKeyFile *file;
 } KeySource;
 
-/* Sets "FILE: [group] key: reason"; @key may be NULL. Returns: FALSE */
+/* Sets the error "FILE: [group] key: reason". @key may be NULL.
+ * Returns: FALSE */
 gboolean key_fail(const KeySource *source, const char *group, const char *key, GError **error,
                   const char *format, ...) G_GNUC_PRINTF(5, 6);
 
-/* Reads those keys of @keys that @group has into @structure, where text is replaced. Any other key
- * is an error. @keys ends with a key without name. */
+/* Reads the keys of @group into @structure; text that is already there is freed. A key that is not
+ * in
+ * @keys is an error. @keys ends with a key without a name. */
 gboolean keys_read(const KeySource *source, const char *group, const Key *keys, void *structure,
                    GError **error);
 
-/* Frees what keys_read() has put into @structure. */
+/* Frees the values that keys_read() stored in @structure. */
 void keys_clear(const Key *keys, void *structure);
 
-/* Returns: (transfer full): all values of @structure as text, equal where all are */
+/* Returns: (transfer full): all values of @structure as text, which can be compared */
 char *keys_fingerprint(const Key *keys, const void *structure);
 
-/* GKeyFile joins groups of one name and takes the last of keys of one name: here each is an error.
- * @text: what is in the file, which GKeyFile has taken */
+/* Checks for duplicate groups and keys. GKeyFile would merge groups of the same name and use the
+ * last key of the same name.
+ * @text: the contents of the file, which GKeyFile has accepted */
 gboolean keys_check_unique(const KeySource *source, const char *text, GError **error);

@@ -50,8 +50,8 @@ static const Key mqtt_keys[] = {
   { "spool", KEY_PATH, OFFSET(spool) },
   { "spool-size", KEY_SIZE, OFFSET(spool_size), 16384, 1099511627776.0 },
   { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_lines },
-  { "retry-least", KEY_SECONDS, OFFSET(retry_least), 0.01, DAY },
-  { "retry-most", KEY_SECONDS, OFFSET(retry_most), 0.01, DAY },
+  { "retry-least", KEY_SECONDS, OFFSET(retry_min), 0.01, DAY },
+  { "retry-most", KEY_SECONDS, OFFSET(retry_max), 0.01, DAY },
   { NULL },
 };
 #undef STRUCTURE
@@ -65,8 +65,8 @@ static const Key camera_keys[] = {
   { "latency", KEY_SECONDS, OFFSET(latency), 0, 60 },
   { "connect-timeout", KEY_SECONDS, OFFSET(connect_timeout), 0.1, 3600 },
   { "stall-timeout", KEY_SECONDS, OFFSET(stall_timeout), 0.1, 3600 },
-  { "retry-least", KEY_SECONDS, OFFSET(retry_least), 0.01, DAY },
-  { "retry-most", KEY_SECONDS, OFFSET(retry_most), 0.01, DAY },
+  { "retry-least", KEY_SECONDS, OFFSET(retry_min), 0.01, DAY },
+  { "retry-most", KEY_SECONDS, OFFSET(retry_max), 0.01, DAY },
   { "repeat", KEY_SWITCH, OFFSET(repeat) },
   { "real-time", KEY_SWITCH, OFFSET(real_time) },
   { "model", KEY_PATH, OFFSET(model) },
@@ -76,7 +76,7 @@ static const Key camera_keys[] = {
   { "top-k", KEY_COUNT, OFFSET(top_k), 1, 1000 },
   { "inference-interval", KEY_COUNT, OFFSET(interval), 1, 1000000 },
   { "compute", KEY_RATIO, OFFSET(compute), 0, 1 },
-  { "min-compute", KEY_RATIO, OFFSET(least_compute), 0, 1 },
+  { "min-compute", KEY_RATIO, OFFSET(min_compute), 0, 1 },
   { "latency-budget", KEY_SECONDS, OFFSET(latency_budget), 0, 60 },
   { "reuse-threshold", KEY_RATIO, OFFSET(reuse_threshold), 0, 1 },
   { "max-age", KEY_SECONDS, OFFSET(max_age), 0, DAY },
@@ -94,13 +94,13 @@ static const CameraConfig camera_defaults = {
   .latency = 0.2,
   .connect_timeout = 20,
   .stall_timeout = 10,
-  .retry_least = 1,
-  .retry_most = 60,
+  .retry_min = 1,
+  .retry_max = 60,
   .threads = 1,
   .top_k = 5,
   .interval = 1,
   .compute = -1,
-  .least_compute = -1,
+  .min_compute = -1,
   .threshold = 0.5,
   .keep_threshold = -1,
   .appear_after = 0.5,
@@ -116,13 +116,13 @@ static gboolean check_credentials(const KeySource *source, const char *group, co
   g_autoptr(GError) wrong = NULL;
   const char *key = file ? "credentials-file" : "credentials-env";
   if (file && variable)
-    return key_fail(source, group, key, error, "credentials-env is given as well");
+    return key_fail(source, group, key, error, "credentials-env is set as well");
   if (!credentials_read(file, variable, &user, &password, &wrong))
     return key_fail(source, group, key, error, "%s", wrong->message);
   return TRUE;
 }
 
-/* What is not there yet is made at the start. */
+/* A path that does not exist yet is created at the start, so its nearest parent is checked. */
 static gboolean check_writable(const KeySource *source, const char *group, const char *key,
                                const char *path, GError **error)
 {
@@ -135,14 +135,14 @@ static gboolean check_writable(const KeySource *source, const char *group, const
   if (strcmp(at, path) && !g_file_test(at, G_FILE_TEST_IS_DIR))
     return key_fail(source, group, key, error, "%s: %s is not a folder", path, at);
   return access(at, W_OK) == 0 ||
-         key_fail(source, group, key, error, "%s: %s cannot be written to", path, at);
+         key_fail(source, group, key, error, "%s: no permission to write to %s", path, at);
 }
 
-static gboolean check_retries(const KeySource *source, const char *group, double least, double most,
+static gboolean check_retries(const KeySource *source, const char *group, double min, double max,
                               GError **error)
 {
-  return least <= most || key_fail(source, group, "retry-least", error,
-                                   "%g is more than retry-most, which is %g", least, most);
+  return min <= max || key_fail(source, group, "retry-least", error,
+                                "%g is greater than retry-most (%g)", min, max);
 }
 
 static gboolean read_log(const KeySource *source, Config *config, GError **error)
@@ -163,14 +163,14 @@ static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GErr
   if (!mqtt->host)
     return key_fail(source, "mqtt", "host", error, "is missing");
   if (!mqtt->spool)
-    return key_fail(source, "mqtt", "spool", error, "is missing: a folder for what waits");
+    return key_fail(source, "mqtt", "spool", error, "is missing (a folder for waiting messages)");
   if (strpbrk(mqtt->topic, "+#"))
-    return key_fail(source, "mqtt", "topic", error, "\"%s\" holds a wildcard", mqtt->topic);
+    return key_fail(source, "mqtt", "topic", error, "\"%s\" contains a wildcard", mqtt->topic);
   if (mqtt->ca_file && !mqtt->tls)
-    return key_fail(source, "mqtt", "ca-file", error, "is given, but tls is not true");
+    return key_fail(source, "mqtt", "ca-file", error, "is set, but tls is not true");
   if (mqtt->ca_file && access(mqtt->ca_file, R_OK) < 0)
     return key_fail(source, "mqtt", "ca-file", error, "%s cannot be read", mqtt->ca_file);
-  return check_retries(source, "mqtt", mqtt->retry_least, mqtt->retry_most, error) &&
+  return check_retries(source, "mqtt", mqtt->retry_min, mqtt->retry_max, error) &&
          check_credentials(source, "mqtt", mqtt->credentials_file, mqtt->credentials_env, error) &&
          check_writable(source, "mqtt", "spool", mqtt->spool, error);
 }
@@ -181,8 +181,8 @@ static gboolean read_mqtt(const KeySource *source, Config *config, GError **erro
   *mqtt = (MqttConfig){
     .topic = g_strdup("vitgate"),
     .spool_size = 64 << 20,
-    .retry_least = 1,
-    .retry_most = 60,
+    .retry_min = 1,
+    .retry_max = 60,
   };
   if (!g_key_file_has_group(source->file, "mqtt"))
     return TRUE;
@@ -206,19 +206,19 @@ static gboolean check_url(const KeySource *source, const char *group, const char
     return key_fail(source, group, "url", error, "\"%s\" is not a URL: %s", url, wrong->message);
   if (g_uri_get_userinfo(uri))
     return key_fail(source, group, "url", error,
-                    "names and passwords belong into credentials-file or credentials-env");
+                    "set user and password in credentials-file or credentials-env instead");
   const char *scheme = g_uri_get_scheme(uri), *host = g_uri_get_host(uri);
   if (!g_strv_contains(schemes, scheme)) {
     g_autofree char *known = g_strjoinv(", ", (char **)schemes);
-    return key_fail(source, group, "url", error, "\"%s\" begins with none of %s", url, known);
+    return key_fail(source, group, "url", error, "\"%s\": expected a scheme of %s", url, known);
   }
   gboolean local = !strcmp(scheme, "file") || !strcmp(scheme, "v4l2");
   /* GUri resolves dots: it makes the path "/b" of "file:a/../b". */
   const gboolean absolute = g_str_has_prefix(strchr(url, ':'), ":/") && *g_uri_get_path(uri) == '/';
   if (local && (!absolute || (host && *host)))
-    return key_fail(source, group, "url", error, "\"%s\" is not %s:///PATH", url, scheme);
+    return key_fail(source, group, "url", error, "\"%s\": expected %s:///PATH", url, scheme);
   if (!local && (!host || !*host))
-    return key_fail(source, group, "url", error, "\"%s\" names no host", url);
+    return key_fail(source, group, "url", error, "\"%s\" has no host", url);
   return TRUE;
 }
 
@@ -230,7 +230,8 @@ static gboolean check_readable(const KeySource *source, const char *group, const
     return TRUE;
   if (stat(path, &status) < 0 || access(path, R_OK) < 0)
     return key_fail(source, group, key, error, "%s cannot be read: %s", path, g_strerror(errno));
-  return S_ISREG(status.st_mode) || key_fail(source, group, key, error, "%s is not a file", path);
+  return S_ISREG(status.st_mode) ||
+         key_fail(source, group, key, error, "%s is not a regular file", path);
 }
 
 static gboolean check_scheme(const KeySource *source, const char *group, const CameraConfig *camera,
@@ -238,9 +239,9 @@ static gboolean check_scheme(const KeySource *source, const char *group, const C
 {
   gboolean file = config_is_file(camera);
   if (camera->repeat && !file)
-    return key_fail(source, group, "repeat", error, "only a file:/// can be repeated");
+    return key_fail(source, group, "repeat", error, "only file:/// URLs can be repeated");
   if (camera->real_time && !file)
-    return key_fail(source, group, "real-time", error, "is for a file:/// alone");
+    return key_fail(source, group, "real-time", error, "is only for file:/// URLs");
   if ((camera->credentials_file || camera->credentials_env) &&
       (file || g_str_has_prefix(camera->url, "v4l2:")))
     return key_fail(source, group, "url", error, "takes no credentials");
@@ -253,22 +254,21 @@ static gboolean check_camera(const KeySource *source, const char *group, const C
   if (!camera->url)
     return key_fail(source, group, "url", error, "is missing");
   if (camera->keep_threshold > camera->threshold)
-    return key_fail(source, group, "keep-threshold", error,
-                    "%g is more than threshold, which is %g", camera->keep_threshold,
-                    camera->threshold);
-  if (camera->compute >= 0 && camera->least_compute > camera->compute)
-    return key_fail(source, group, "min-compute", error, "%g is more than compute, which is %g",
-                    camera->least_compute, camera->compute);
+    return key_fail(source, group, "keep-threshold", error, "%g is greater than threshold (%g)",
+                    camera->keep_threshold, camera->threshold);
+  if (camera->compute >= 0 && camera->min_compute > camera->compute)
+    return key_fail(source, group, "min-compute", error, "%g is greater than compute (%g)",
+                    camera->min_compute, camera->compute);
   return check_url(source, group, camera->url, error) &&
          check_scheme(source, group, camera, error) &&
-         check_retries(source, group, camera->retry_least, camera->retry_most, error) &&
+         check_retries(source, group, camera->retry_min, camera->retry_max, error) &&
          check_credentials(source, group, camera->credentials_file, camera->credentials_env,
                            error) &&
          check_readable(source, group, "model", camera->model, error) &&
          check_readable(source, group, "model-labels", camera->model_labels, error);
 }
 
-/* A name is a level of a topic and part of lines. */
+/* A name is used as a level of a topic and in lines. */
 static gboolean check_name(const KeySource *source, const char *group, const char *name,
                            GError **error)
 {
@@ -276,7 +276,7 @@ static gboolean check_name(const KeySource *source, const char *group, const cha
     return key_fail(source, group, NULL, error, "the camera has no name: [camera NAME]");
   if (strpbrk(name, "/+#\\\"") || *name == ' ' || g_str_has_suffix(name, " "))
     return key_fail(source, group, NULL, error,
-                    "a camera's name holds none of / + # \\ \" and no spaces around it");
+                    "a camera's name must not contain / + # \\ \" or start or end with a space");
   return TRUE;
 }
 
@@ -320,14 +320,13 @@ static gboolean read_cameras(const KeySource *source, Config *config, GError **e
         return FALSE;
     } else if (!g_strv_contains(others, groups[i])) {
       return key_fail(source, groups[i], NULL, error,
-                      "there is no such group; there are watch, log, mqtt, defaults and camera "
-                      "NAME");
+                      "unknown group, expected one of watch, log, mqtt, defaults, camera NAME");
     }
   }
   if (config->cameras->len > 0)
     return TRUE;
   g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
-              "%s: no cameras: there is no group [camera NAME]", source->path);
+              "%s: has no cameras (expected a group [camera NAME])", source->path);
   return FALSE;
 }
 
@@ -348,7 +347,7 @@ static gboolean load(KeySource *source, Config *config, GError **error)
   if (!g_file_get_contents(source->path, &text, &length, error))
     return FALSE;
   if (strlen(text) != length || !g_utf8_validate(text, -1, NULL)) {
-    g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE, "%s: is not text in UTF-8",
+    g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE, "%s: is not UTF-8 text",
                 source->path);
     return FALSE;
   }

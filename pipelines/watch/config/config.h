@@ -1,4 +1,4 @@
-/* The key file: what to watch and where results go. Every problem is told with file, group, key and
+/* Reads the key file: what to watch, and where results go. Every error names file, group, key and
  * reason. */
 #pragma once
 
@@ -6,25 +6,25 @@
 
 typedef enum {
   FRAME_LINES_NONE,
-  FRAME_LINES_CHANGES, /* of the best label */
+  FRAME_LINES_CHANGES, /* frames whose best label changed */
   FRAME_LINES_ALL,
 } FrameLines;
 
 typedef enum {
-  TRANSPORT_AUTO, /* UDP, and TCP where no UDP comes through */
+  TRANSPORT_AUTO, /* UDP, then TCP if nothing arrives */
   TRANSPORT_TCP,
   TRANSPORT_UDP,
 } Transport;
 
 typedef struct {
-  char *file; /* or NULL: no log */
+  char *file; /* NULL: no log */
   guint64 size;
   guint files;
   FrameLines frames;
 } LogConfig;
 
 typedef struct {
-  char *host; /* or NULL: no broker */
+  char *host; /* NULL: no broker */
   guint port;
   gboolean tls;
   char *ca_file;
@@ -33,7 +33,7 @@ typedef struct {
   char *spool;
   guint64 spool_size;
   FrameLines frames;
-  double retry_least, retry_most; /* seconds */
+  double retry_min, retry_max; /* seconds */
 } MqttConfig;
 
 typedef struct {
@@ -43,21 +43,21 @@ typedef struct {
   Transport transport;
   double latency; /* of the jitter buffer; all times in seconds */
   double connect_timeout, stall_timeout;
-  double retry_least, retry_most;
+  double retry_min, retry_max;
   gboolean repeat, real_time; /* of a file */
 
-  char *model, *model_labels; /* or NULL: the element's own */
+  char *model, *model_labels; /* NULL: the element's default */
   guint precision;            /* index of config_precisions */
   guint threads, top_k, interval;
-  double compute, least_compute; /* negative: the element's own */
-  double latency_budget;         /* 0: none */
+  double compute, min_compute; /* negative: the element's default */
+  double latency_budget;       /* 0: none */
   double reuse_threshold, max_age;
 
-  char **labels; /* (nullable): those of interest */
+  char **labels; /* (nullable): labels of interest */
   double threshold, keep_threshold;
   double appear_after, vanish_after;
 
-  char *fingerprint; /* equal where all keys are */
+  char *fingerprint; /* equal if all keys are equal */
 } CameraConfig;
 
 typedef struct {
@@ -71,13 +71,13 @@ typedef struct {
 
 extern const char *const config_precisions[];
 
-/* Returns: (transfer full): or NULL with an error of G_IO_ERROR or G_KEY_FILE_ERROR */
+/* Returns: (transfer full) (nullable): NULL with an error of G_IO_ERROR or G_KEY_FILE_ERROR */
 Config *config_load(const char *path, GError **error);
 
 Config *config_ref(Config *self);
 void config_unref(Config *self);
 
-/* Returns: whether the camera is a file, which has an end and waits for whoever reads it */
+/* Returns: whether the camera is a file, which has an end and can be read at any speed */
 gboolean config_is_file(const CameraConfig *camera);
 
 /* Returns: whether all keys of @a and @b are the same */

@@ -22,10 +22,10 @@ static gboolean check_file(int fd, const char *path, GError **error)
   if (fstat(fd, &status) < 0)
     return line_file_fail(error, path);
   if (!S_ISREG(status.st_mode))
-    return fail(error, G_IO_ERROR_NOT_REGULAR_FILE, path, "is not a file");
+    return fail(error, G_IO_ERROR_NOT_REGULAR_FILE, path, "is not a regular file");
   if (status.st_mode & (S_IRWXG | S_IRWXO)) {
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
-                "%s: others can read or change it (mode %04o): chmod 600", path,
+                "%s: other users can read or change it (mode %04o); run chmod 600", path,
                 (unsigned)status.st_mode & 07777);
     return FALSE;
   }
@@ -62,9 +62,9 @@ gboolean credentials_read(const char *file, const char *variable, char **user, c
     return file ? FALSE : fail(error, G_IO_ERROR_NOT_FOUND, where, "is not set");
   const char *colon = strchr(text, ':');
   if (!colon || colon == text)
-    return fail(error, G_IO_ERROR_INVALID_DATA, where, "does not hold USER:PASSWORD");
+    return fail(error, G_IO_ERROR_INVALID_DATA, where, "expected USER:PASSWORD");
   if (!g_utf8_validate(text, -1, NULL))
-    return fail(error, G_IO_ERROR_INVALID_DATA, where, "is not UTF-8");
+    return fail(error, G_IO_ERROR_INVALID_DATA, where, "is not valid UTF-8");
   *user = g_strndup(text, (gsize)(colon - text));
   *password = g_strdup(colon + 1);
   return TRUE;

@@ -1,12 +1,12 @@
-/* Names and passwords: from a file that nobody else can read, or from the environment, as
- * "USER:PASSWORD". They are read anew each time, so that a changed password needs no reload. */
+/* Reads a user and password, as "USER:PASSWORD", from a file that nobody else can read, or from the
+ * environment. They are read again each time, so that a changed password needs no reload. */
 #pragma once
 
 #include <gio/gio.h>
 
-/* @file, @variable: (nullable): one of them at the most
- * @user, @password: (out) (transfer full): NULL where neither @file nor @variable is given
- * Returns: FALSE with an error of G_IO_ERROR that names the file or the variable, never what is in
- * it */
+/* @file, @variable: (nullable): at most one of them
+ * @user, @password: (out) (transfer full): NULL if neither @file nor @variable is set
+ * Returns: FALSE with an error of G_IO_ERROR that names the file or variable, but never shows its
+ * contents */
 gboolean credentials_read(const char *file, const char *variable, char **user, char **password,
                           GError **error);

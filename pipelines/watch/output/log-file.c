@@ -5,8 +5,8 @@
 
 #include <glib/gstdio.h>
 
+#include "base/console.h"
 #include "base/line-file.h"
-#include "base/note.h"
 
 #define MAX_WAITING_BYTES (4 << 20)
 
@@ -19,7 +19,7 @@ struct _LogFile {
   GQueue waiting; /* GBytes, oldest first */
   gsize waiting_bytes;
   guint64 lines, dropped;
-  gboolean failing, cannot_rotate; /* told already */
+  gboolean failing, cannot_rotate; /* already reported */
 };
 
 static char *numbered(LogFile *self, guint number)
@@ -27,8 +27,8 @@ static char *numbered(LogFile *self, guint number)
   return number ? g_strdup_printf("%s.%u", self->path, number) : g_strdup(self->path);
 }
 
-/* FILE.1 becomes FILE.2 and so on, from the oldest, which is overwritten. A gap, left by a crash
- * half-way, does no harm. */
+/* Renames FILE.1 to FILE.2 and so on, starting with the oldest, which is overwritten. A gap left by
+ * a crash in between does no harm. */
 static gboolean shift_files(LogFile *self)
 {
   for (guint number = self->files - 1; number > 0; number--) {
@@ -40,8 +40,8 @@ static gboolean shift_files(LogFile *self)
   return TRUE;
 }
 
-/* The new file is there before the old one gives up its name: where there is no room for it, the
- * old one goes on. */
+/* Creates the new file before it renames the old one, so that the old one stays in use if there is
+ * no room. */
 static gboolean rotate(LogFile *self, GError **error)
 {
   g_autofree char *path = g_strconcat(self->path, ".new", NULL);
@@ -61,7 +61,7 @@ static gboolean rotate(LogFile *self, GError **error)
   return TRUE;
 }
 
-/* A file that cannot be rotated grows on: better than losing lines. */
+/* A file that cannot be rotated keeps growing, so that no lines are lost. */
 static void rotate_if_due(LogFile *self, gsize length)
 {
   g_autoptr(GError) error = NULL;
@@ -71,7 +71,7 @@ static void rotate_if_due(LogFile *self, gsize length)
     self->cannot_rotate = FALSE;
   } else if (!self->cannot_rotate) {
     self->cannot_rotate = TRUE;
-    note("the log cannot be rotated and grows on: %s", error->message);
+    console_print("the log cannot be rotated and keeps growing: %s", error->message);
   }
 }
 
@@ -108,13 +108,13 @@ static gboolean put_waiting(LogFile *self, GError **error)
   return TRUE;
 }
 
-static void tell(LogFile *self, const GError *error)
+static void report(LogFile *self, const GError *error)
 {
   if (error && !self->failing)
-    note("%s: %s; lines wait in memory", self->path, error->message);
+    console_print("%s: %s; lines wait in memory", self->path, error->message);
   else if (!error && self->failing)
-    note("%s: can be written again; %" G_GUINT64_FORMAT " lines were lost since the start",
-         self->path, self->dropped);
+    console_print("%s: can be written again; %" G_GUINT64_FORMAT " lines lost since the start",
+                  self->path, self->dropped);
   self->failing = error != NULL;
 }
 
@@ -124,7 +124,7 @@ void log_file_write(LogFile *self, const char *line, gsize length)
   g_mutex_lock(&self->lock);
   if (!put_waiting(self, &error) || !put_line(self, line, length, &error))
     keep_waiting(self, line, length);
-  tell(self, error);
+  report(self, error);
   g_mutex_unlock(&self->lock);
 }
 
@@ -133,7 +133,7 @@ void log_file_sync(LogFile *self)
   g_autoptr(GError) error = NULL;
   g_mutex_lock(&self->lock);
   put_waiting(self, &error);
-  tell(self, error);
+  report(self, error);
   int fd = line_file_begin_sync(&self->file);
   g_mutex_unlock(&self->lock);
   line_file_end_sync(fd);
@@ -171,7 +171,8 @@ LogFile *log_file_new(const LogFileOptions *options, GError **error)
   if (!line_file_open(&file, options->path, &cut, error))
     return NULL;
   if (cut)
-    note("%s: %" G_GUINT64_FORMAT " bytes of a torn last line were cut off", options->path, cut);
+    console_print("%s: cut off an incomplete last line of %" G_GUINT64_FORMAT " bytes",
+                  options->path, cut);
 
   LogFile *self = g_new0(LogFile, 1);
   g_mutex_init(&self->lock);
@@ -191,7 +192,7 @@ void log_file_free(LogFile **file)
     return;
   log_file_sync(self);
   if (self->waiting.length > 0)
-    note("%s: %u lines could not be written", self->path, self->waiting.length);
+    console_print("%s: %u lines could not be written", self->path, self->waiting.length);
   g_queue_clear_full(&self->waiting, (GDestroyNotify)g_bytes_unref);
   line_file_close(&self->file);
   g_mutex_clear(&self->lock);

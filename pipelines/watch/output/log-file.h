@@ -1,9 +1,10 @@
-/* The file of JSON lines, rotated by size: FILE is the newest, FILE.1 the one before, and so on.
+/* The log of JSON lines, rotated by size: FILE is the newest file, FILE.1 the one before, and so
+ * on.
  *
- * No line is torn, and none is lost but with the oldest file: the disk holds whole lines in their
- * order, and what it does not take (full, read-only) waits in memory, up to a limit, until it
- * does. A line is in the kernel's hands when log_file_write() returns, so that it survives the end
- * of the program, however violent; log_file_sync() brings it to the disk.
+ * Lines on disk are complete and in order. They are lost only with the oldest file. While the disk
+ * does not accept lines (full, read-only), they wait in memory, up to a limit. When
+ * log_file_write() returns, the kernel has the line, so that it survives any end of the program;
+ * log_file_sync() writes it to disk.
  *
  * May be called from any thread. */
 #pragma once
@@ -12,30 +13,30 @@
 
 typedef struct {
   const char *path;
-  guint64 size; /* bytes from which on a file is rotated */
-  guint files;  /* how many are kept, the newest included */
+  guint64 size; /* maximum bytes of a file */
+  guint files;  /* maximum number of files, including the newest */
 } LogFileOptions;
 
 typedef struct {
   guint64 lines;   /* written since the file was opened */
   guint waiting;   /* lines in memory */
-  guint64 dropped; /* lines that found no room in memory either */
+  guint64 dropped; /* lines lost because the memory was full as well */
 } LogFileStatus;
 
 typedef struct _LogFile LogFile;
 
-/* Returns: (transfer full): or NULL with an error of G_IO_ERROR that names the file */
+/* Returns: (transfer full) (nullable): NULL with an error of G_IO_ERROR that names the file */
 LogFile *log_file_new(const LogFileOptions *options, GError **error);
 
-/* Takes over size and number, and opens the path anew, should the file have been moved away.
+/* Sets new limits, and opens the path again in case the file was moved.
  * @options: with the same path
- * Returns: FALSE with an error of G_IO_ERROR that names the file; then nothing has changed */
+ * Returns: FALSE with an error of G_IO_ERROR that names the file; nothing has changed then */
 gboolean log_file_change(LogFile *self, const LogFileOptions *options, GError **error);
 
 /* @line: ends with a newline */
 void log_file_write(LogFile *self, const char *line, gsize length);
 
-/* Tries again what waits, and brings to the disk what was written. */
+/* Tries to write waiting lines again, and syncs to disk. */
 void log_file_sync(LogFile *self);
 
 void log_file_get_status(LogFile *self, LogFileStatus *status);

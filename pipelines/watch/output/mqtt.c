@@ -9,19 +9,19 @@
 #include <unistd.h>
 
 #include "base/backoff.h"
+#include "base/console.h"
 #include "base/line-file.h"
-#include "base/note.h"
 #include "config/credentials.h"
 
 #define KEEP_ALIVE   30 /* seconds */
-#define IN_FLIGHT    20 /* messages sent and not confirmed */
+#define IN_FLIGHT    20 /* maximum number of unconfirmed messages */
 #define ANSWER_TIME  (10 * G_USEC_PER_SEC)
 #define PARTING_TIME (2 * G_USEC_PER_SEC)
 #define JOIN_TIME    (5 * G_USEC_PER_SEC)
 
-/* A message on its way. */
+/* A sent message. */
 typedef struct {
-  int id; /* the library's */
+  int id; /* given by the library */
   guint64 number;
   gboolean confirmed;
 } Sent;
@@ -35,7 +35,7 @@ struct _Mqtt {
   int wake; /* an eventfd: there is something to do */
   GThread *thread;
 
-  /* The thread's own. */
+  /* Used by the thread only. */
   struct mosquitto *client;
   GQueue sent;
   Backoff backoff;
@@ -47,7 +47,7 @@ struct _Mqtt {
   char *error;
 };
 
-/* ---- What is told -------------------------------------------------------------------------- */
+/* ---- Status -------------------------------------------------------------------------------- */
 
 static void set_connected(Mqtt *self)
 {
@@ -57,11 +57,11 @@ static void set_connected(Mqtt *self)
   g_mutex_unlock(&self->lock);
   SpoolStatus status;
   spool_get_status(self->spool, &status);
-  note("MQTT broker %s:%d: connected; %" G_GUINT64_FORMAT " messages wait", self->host, self->port,
-       status.queued);
+  console_print("MQTT broker %s:%d: connected; messages waiting: %" G_GUINT64_FORMAT, self->host,
+                self->port, status.queued);
 }
 
-/* The same trouble again is no news. */
+/* Does not report the same error again. */
 static void set_trouble(Mqtt *self, const char *reason)
 {
   g_mutex_lock(&self->lock);
@@ -71,7 +71,7 @@ static void set_trouble(Mqtt *self, const char *reason)
   self->error = g_strdup(reason);
   g_mutex_unlock(&self->lock);
   if (news)
-    note("MQTT broker %s:%d: %s; messages wait on disk", self->host, self->port, reason);
+    console_print("MQTT broker %s:%d: %s; messages wait on disk", self->host, self->port, reason);
 }
 
 static gboolean is_stopping(Mqtt *self)
@@ -95,7 +95,7 @@ static const char *describe(int code)
   return code == MOSQ_ERR_ERRNO ? g_strerror(errno) : mosquitto_strerror(code);
 }
 
-/* ---- The library's calls ------------------------------------------------------------------- */
+/* ---- Callbacks of the library -------------------------------------------------------------- */
 
 static void on_connect(struct mosquitto *client, void *data, int code)
 {
@@ -104,12 +104,13 @@ static void on_connect(struct mosquitto *client, void *data, int code)
     set_connected(self);
   } else {
     self->refused = TRUE;
-    g_autofree char *reason = g_strdup_printf("it refuses us: %s", mosquitto_connack_string(code));
+    g_autofree char *reason =
+        g_strdup_printf("the connection was refused: %s", mosquitto_connack_string(code));
     set_trouble(self, reason);
   }
 }
 
-/* Confirmations may come in any order; the spool takes them in its own. */
+/* Confirmations may arrive in any order; the spool needs them in its own. */
 static void release_confirmed(Mqtt *self)
 {
   Sent *first;
@@ -154,7 +155,7 @@ static int send_messages(Mqtt *self)
     gboolean impossible =
         code == MOSQ_ERR_INVAL || code == MOSQ_ERR_PAYLOAD_SIZE || code == MOSQ_ERR_MALFORMED_UTF8;
     if (impossible) {
-      note("MQTT: a message cannot be published (%s), to %s", mosquitto_strerror(code), topic);
+      console_print("MQTT: cannot publish a message to %s: %s", topic, mosquitto_strerror(code));
       code = MOSQ_ERR_SUCCESS;
     }
     if (code == MOSQ_ERR_SUCCESS)
@@ -164,7 +165,7 @@ static int send_messages(Mqtt *self)
   return code;
 }
 
-/* Waits until the broker says something, a message comes in, or @timeout (ms) is over. */
+/* Waits until the broker sends something, a message is published, or @timeout (ms) is over. */
 static void wait_for_work(Mqtt *self, int timeout)
 {
   short writing = mosquitto_want_write(self->client) ? POLLOUT : 0;
@@ -186,7 +187,8 @@ static gboolean has_delivered_all(Mqtt *self)
   return status.queued == 0;
 }
 
-/* Returns: why the connection ended; NULL where we ended it, or the broker has refused us */
+/* Returns: why the connection ended; NULL if it was stopped, or if the broker refused it, which
+ * on_connect() has reported */
 static const char *serve(Mqtt *self)
 {
   const gint64 start = g_get_monotonic_time();
@@ -204,7 +206,7 @@ static const char *serve(Mqtt *self)
 
     gint64 now = g_get_monotonic_time();
     if (!self->connected && now - start > ANSWER_TIME)
-      return "it does not answer";
+      return "the broker does not answer";
     if (!is_stopping(self))
       continue;
     parting = parting ? parting : now + PARTING_TIME;
@@ -221,7 +223,7 @@ static gboolean set_up_client(Mqtt *self, GError **error)
     return FALSE;
   self->client = mosquitto_new(self->client_id, true, self);
   if (!self->client)
-    return line_file_fail(error, "a client");
+    return line_file_fail(error, "cannot create an MQTT client");
   mosquitto_connect_callback_set(self->client, on_connect);
   mosquitto_publish_callback_set(self->client, on_publish);
   mosquitto_max_inflight_messages_set(self->client, IN_FLIGHT);
@@ -232,7 +234,7 @@ static gboolean set_up_client(Mqtt *self, GError **error)
   if (code == MOSQ_ERR_SUCCESS && self->tls)
     code = mosquitto_tls_set(self->client, self->ca_file, self->ca_file ? NULL : "/etc/ssl/certs",
                              NULL, NULL, NULL);
-  /* The asynchronous call would try the first of a name's addresses alone. */
+  /* The asynchronous call would try only the first address of a host name. */
   if (code == MOSQ_ERR_SUCCESS)
     code = mosquitto_connect(self->client, self->host, self->port, KEEP_ALIVE);
   if (code == MOSQ_ERR_SUCCESS)
@@ -260,7 +262,7 @@ static void connect_and_serve(Mqtt *self)
     mosquitto_destroy(self->client);
     self->client = NULL;
   }
-  /* What was sent and not confirmed is sent again, in its order. */
+  /* Unconfirmed messages are sent again, in their order. */
   g_queue_clear_full(&self->sent, g_free);
   if (!is_stopping(self))
     spool_rewind(self->spool);
@@ -331,7 +333,7 @@ Mqtt *mqtt_new(const MqttConfig *config, Spool *spool)
   self->credentials_env = g_strdup(config->credentials_env);
   self->client_id = g_strdup(config->client_id);
   self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  backoff_init(&self->backoff, config->retry_least, config->retry_most);
+  backoff_init(&self->backoff, config->retry_min, config->retry_max);
   g_queue_init(&self->sent);
   g_mutex_init(&self->lock);
   g_cond_init(&self->ended);
@@ -362,9 +364,9 @@ void mqtt_free(Mqtt **mqtt)
   gboolean over = self->over;
   g_mutex_unlock(&self->lock);
   if (!over) {
-    /* Asking for a name's address, or for a connection, can take minutes; what the thread may
-     * still use is not freed. */
-    note("MQTT broker %s: cannot be reached, and does not stop trying", self->host);
+    /* Resolving a host name, or connecting, can take minutes. What the thread may still use is not
+     * freed. */
+    console_print("MQTT broker %s: the attempt to connect cannot be stopped", self->host);
     return;
   }
   g_thread_join(self->thread);

@@ -1,7 +1,7 @@
-/* Publishes to an MQTT broker with QoS 1, by a thread of its own: messages go through a spool on
- * disk, so that a broker that is away holds nothing up and loses nothing within the spool's limit.
- * Order is kept. After a cut connection, or the end of the program, messages whose receipt the
- * broker had not confirmed are sent once more. */
+/* Publishes to an MQTT broker with QoS 1, in a thread of its own. Messages go through a spool on
+ * disk. While the broker is away, nothing is delayed, and nothing is lost within the spool's limit.
+ * Messages keep their order. After a broken connection, or a restart of the program, messages that
+ * the broker did not confirm are sent again. */
 #pragma once
 
 #include <gio/gio.h>
@@ -11,25 +11,27 @@
 
 typedef struct {
   gboolean connected;
-  char *error; /* (nullable): why it is not connected, or the last time was not */
+  char *error; /* (nullable): why it is not connected */
 } MqttStatus;
 
 typedef struct _Mqtt Mqtt;
 
-/* Starts to connect. A spool has one that reads it at a time.
+/* Starts to connect. A spool must have only one reader at a time.
  * Returns: (transfer full) */
 Mqtt *mqtt_new(const MqttConfig *config, Spool *spool);
 
-/* From any thread. @payload: @length bytes without newlines */
+/* May be called from any thread.
+ * @payload: @length bytes without newlines */
 void mqtt_publish(Mqtt *self, const char *topic, const char *payload, gsize length);
 
-/* @status: takes mqtt_status_clear() */
+/* @status: (out): free it with mqtt_status_clear() */
 void mqtt_get_status(Mqtt *self, MqttStatus *status);
 void mqtt_status_clear(MqttStatus *status);
 
-/* Takes nothing out of the spool any more. mqtt_publish() still puts in.
- * @deliver: goes on for up to two seconds while there are messages and the broker takes them */
+/* Stops reading from the spool. mqtt_publish() still writes to it.
+ * @deliver: first send messages for up to two seconds, while there are any and the broker accepts
+ * them */
 void mqtt_stop(Mqtt *self, gboolean deliver);
 
-/* After mqtt_stop(). */
+/* Call mqtt_stop() first. */
 void mqtt_free(Mqtt **self);

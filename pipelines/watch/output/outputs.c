@@ -3,11 +3,11 @@
 #include "output/spool.h"
 
 struct _Outputs {
-  GRWLock lock; /* for writing while outputs are exchanged */
+  GRWLock lock; /* held for writing while outputs are replaced */
   Config *config;
   LogFile *log; /* or NULL */
-  Spool *spool; /* or NULL, and with it: */
-  Mqtt *mqtt;
+  Spool *spool; /* or NULL */
+  Mqtt *mqtt;   /* NULL without a spool */
 };
 
 static LogFileOptions log_options(const Config *config)
@@ -19,7 +19,7 @@ static LogFileOptions log_options(const Config *config)
   };
 }
 
-/* What a new configuration opens that the old one has not: all of it, or nothing. */
+/* Opens all outputs that only the new configuration has, or none on failure. */
 static gboolean open_new(const Config *config, gboolean new_log, gboolean new_spool, LogFile **log,
                          Spool **spool, GError **error)
 {
@@ -49,8 +49,8 @@ Outputs *outputs_new(const Config *config, GError **error)
   return self;
 }
 
-/* Two cannot read one spool. While the old one is stopped and the new one not yet there, messages
- * go into the spool all the same. */
+/* Stops the old Mqtt before the new one starts, since a spool can have only one reader. Between the
+ * two, messages still go to the spool. */
 static void change_mqtt(Outputs *self, const Config *config, Spool *fresh, gboolean same_spool)
 {
   gboolean same = config_mqtt_equal(&self->config->mqtt, &config->mqtt);
@@ -113,7 +113,7 @@ static gboolean wanted(FrameLines lines, LineKind kind)
          (lines == FRAME_LINES_CHANGES && kind == CHANGED_FRAME);
 }
 
-/* The broker gets the line without its newline. */
+/* Publishes the line without its newline. */
 static void publish(Outputs *self, const char *camera, LineKind kind, const char *line,
                     gsize length)
 {

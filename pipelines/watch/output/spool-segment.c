@@ -73,7 +73,7 @@ gboolean spool_segments_find(const char *folder, GQueue *segments, GError **erro
     if (parse_name(name, &first))
       g_queue_insert_sorted(segments, spool_segment_new(folder, first), compare_segments, NULL);
 
-  /* Numbers only grow, whatever someone did to the files. */
+  /* Numbers only increase, even if someone has changed the files. */
   for (GList *link = segments->head; link; link = link->next) {
     SpoolSegment *segment = link->data;
     if (!count_lines(segment, error))
@@ -89,7 +89,7 @@ static gboolean next_line(SpoolReader *self)
   ssize_t length = getline(&self->line, &self->room, self->stream);
   if (length <= 0 || self->line[length - 1] != '\n')
     return FALSE;
-  /* A power cut can leave zeros where a line was. */
+  /* A power cut can leave zeros in place of a line. */
   self->line[length - 1] = '\0';
   if (strlen(self->line) != (gsize)length - 1)
     *self->line = '\0';
@@ -119,7 +119,7 @@ gboolean spool_reader_read(SpoolReader *self, const SpoolSegment *segment, guint
   *topic = *payload = NULL;
   if (!seek_to(self, segment, number))
     return FALSE;
-  /* What was appended since the last time is behind an end that was seen. */
+  /* Lines may have been appended since the stream reached the end of the file. */
   clearerr(self->stream);
   if (!next_line(self))
     return FALSE;

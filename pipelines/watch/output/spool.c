@@ -9,12 +9,12 @@
 
 #include <glib/gstdio.h>
 
+#include "base/console.h"
 #include "base/line-file.h"
-#include "base/note.h"
 #include "output/spool-segment.h"
 
-#define SEGMENTS          8 /* that the limit is divided into: an eighth is dropped at once */
-#define KEPT_BYTES        (64 << 10) /* a delivered last segment is used on until it has as many */
+#define SEGMENTS          8 /* the limit is divided into so many; one is dropped at a time */
+#define KEPT_BYTES        (64 << 10) /* a delivered last segment stays in use up to this size */
 #define MAX_WAITING_BYTES (1 << 20)
 #define ACKED_FORMAT      "%020" PRIu64 "\n"
 #define ACKED_LENGTH      21
@@ -23,22 +23,22 @@ struct _Spool {
   gatomicrefcount references;
   GMutex lock;
   char *folder;
-  int acked_fd; /* locked, too: the folder is ours */
+  int acked_fd; /* also locked, so that no other process uses the folder */
   guint64 limit;
 
   GQueue segments; /* of SpoolSegment, oldest first */
-  guint64 bytes;   /* in them */
-  LineFile file;   /* the last of them */
-  GQueue waiting;  /* of GBytes: lines that the disk did not take */
+  guint64 bytes;   /* size of all segments */
+  LineFile file;   /* the last segment */
+  GQueue waiting;  /* of GBytes: lines that could not be written to disk */
   gsize waiting_bytes;
 
-  guint64 acked; /* number of the first message that is not delivered */
-  guint64 read;  /* of the next one to read */
-  guint64 end;   /* behind the last one on disk, and of the first one that waits */
+  guint64 acked; /* number of the first message not yet delivered */
+  guint64 read;  /* number of the next message to read */
+  guint64 end;   /* number after the last message on disk; that of the first waiting one */
   SpoolReader reader;
 
   guint64 dropped;
-  gboolean failing, overflowing; /* told already */
+  gboolean failing, overflowing; /* already reported */
 };
 
 /* ---- Segments ------------------------------------------------------------------------------ */
@@ -47,7 +47,7 @@ static void store_acked(Spool *self)
 {
   char text[ACKED_LENGTH + 1];
   g_snprintf(text, sizeof text, ACKED_FORMAT, self->acked);
-  /* Where that fails, messages are delivered twice after a restart. */
+  /* If this fails, messages are delivered twice after a restart. */
   if (pwrite(self->acked_fd, text, ACKED_LENGTH, 0) < 0)
     g_debug("%s/acked: %s", self->folder, g_strerror(errno));
 }
@@ -87,7 +87,8 @@ static void make_room(Spool *self, gsize length)
     drop_oldest(self);
     if (self->dropped > before && !self->overflowing) {
       self->overflowing = TRUE;
-      note("%s: the queue has reached its limit: the oldest messages are dropped", self->folder);
+      console_print("%s: the spool has reached its limit; dropping the oldest messages",
+                    self->folder);
     }
   }
 }
@@ -128,7 +129,7 @@ static gboolean put_line(Spool *self, const char *line, gsize length, GError **e
   return TRUE;
 }
 
-/* ---- What waits in memory ------------------------------------------------------------------ */
+/* ---- Waiting in memory --------------------------------------------------------------------- */
 
 static void forget_first_waiting(Spool *self)
 {
@@ -158,16 +159,16 @@ static gboolean put_waiting(Spool *self, GError **error)
   return TRUE;
 }
 
-static void tell(Spool *self, const GError *error)
+static void report(Spool *self, const GError *error)
 {
   if (error && !self->failing)
-    note("%s: %s; messages wait in memory", self->folder, error->message);
+    console_print("%s: %s; messages wait in memory", self->folder, error->message);
   else if (!error && self->failing)
-    note("%s: can be written again", self->folder);
+    console_print("%s: can be written again", self->folder);
   self->failing = error != NULL;
 }
 
-/* ---- In and out ---------------------------------------------------------------------------- */
+/* ---- Writing and reading ------------------------------------------------------------------- */
 
 void spool_append(Spool *self, const char *topic, const char *payload, gsize length)
 {
@@ -183,7 +184,7 @@ void spool_append(Spool *self, const char *topic, const char *payload, gsize len
   } else {
     if (!put_waiting(self, &error) || !put_line(self, line->str, line->len, &error))
       keep_waiting(self, line->str, line->len);
-    tell(self, error);
+    report(self, error);
   }
   g_mutex_unlock(&self->lock);
 }
@@ -206,7 +207,7 @@ static void free_delivered(Spool *self)
       break;
     remove_oldest(self);
   }
-  /* Where someone has deleted segments, numbers have a gap. */
+  /* If someone has deleted segments, the numbers have a gap. */
   if (oldest)
     self->acked = MAX(self->acked, oldest->first);
   store_acked(self);
@@ -233,16 +234,17 @@ static void split_line(GBytes *line, char **topic, char **payload)
   *payload = g_strndup(tab + 1, length - (gsize)(tab + 1 - text) - 1);
 }
 
-/* Gives up what cannot be read of a segment that someone has deleted or cut short. */
+/* Drops a segment that cannot be read because someone has deleted or truncated it. */
 static void give_up(Spool *self, SpoolSegment *segment)
 {
-  note("%s: cannot be read; its messages are lost", segment->path);
+  console_print("%s: cannot be read; its messages are lost", segment->path);
   while (g_queue_peek_head(&self->segments) != segment)
     drop_oldest(self);
   drop_oldest(self);
 }
 
-/* Returns: whether there is more to try; @topic is set where a message was read */
+/* Sets @topic if a message was read.
+ * Returns: whether to try again */
 static gboolean read_from_disk(Spool *self, SpoolSegment *segment, char **topic, char **payload)
 {
   self->read = MAX(self->read, segment->first);
@@ -256,7 +258,7 @@ static gboolean read_from_disk(Spool *self, SpoolSegment *segment, char **topic,
     self->read++;
     return TRUE;
   }
-  /* A damaged line is passed over once all before it are delivered. */
+  /* A damaged line is skipped once all before it are delivered. */
   if (self->acked < self->read)
     return FALSE;
   self->dropped++;
@@ -301,7 +303,7 @@ void spool_sync(Spool *self)
   g_autoptr(GError) error = NULL;
   g_mutex_lock(&self->lock);
   put_waiting(self, &error);
-  tell(self, error);
+  report(self, error);
   int fd = line_file_begin_sync(&self->file);
   g_mutex_unlock(&self->lock);
   line_file_end_sync(fd);
@@ -319,7 +321,7 @@ void spool_get_status(Spool *self, SpoolStatus *status)
 
 /* ---- Opening and closing ------------------------------------------------------------------- */
 
-/* Returns: FALSE with an error where the folder is not ours alone */
+/* Returns: FALSE with an error if another process uses the folder */
 static gboolean open_acked(Spool *self, GError **error)
 {
   g_autofree char *path = g_build_filename(self->folder, "acked", NULL);
@@ -329,10 +331,11 @@ static gboolean open_acked(Spool *self, GError **error)
   if (self->acked_fd < 0)
     return line_file_fail(error, path);
   if (flock(self->acked_fd, LOCK_EX | LOCK_NB) < 0) {
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_BUSY, "%s: is used by another process", self->folder);
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_BUSY, "%s: is in use by another process",
+                self->folder);
     return FALSE;
   }
-  /* Without the number everything is delivered again. */
+  /* Without a valid number, all messages are delivered again. */
   if (pread(self->acked_fd, text, ACKED_LENGTH, 0) == ACKED_LENGTH) {
     text[ACKED_LENGTH - 1] = '\0';
     g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64 / 2, &self->acked, NULL);
@@ -400,7 +403,7 @@ void spool_unref(Spool **spool)
     return;
   spool_sync(self);
   if (self->waiting.length > 0)
-    note("%s: %u messages could not be written", self->folder, self->waiting.length);
+    console_print("%s: %u messages could not be written", self->folder, self->waiting.length);
   spool_reader_close(&self->reader);
   line_file_close(&self->file);
   if (self->acked_fd >= 0)

@@ -1,15 +1,17 @@
-/* Model files that are none: each gives one error that names what is at fault, never a crash. */
+/* Invalid model files: each gives an error that names what is at fault, and never a crash. */
 #include <glib/gstdio.h>
 #include <math.h>
 
 #include "file/description-json.h"
 #include "fixture.h"
 #include "model-file.h"
+#include "network/address-space.h"
 #include "network/families/families.h"
 
 #define N_MUTATIONS 1000
 
-/* Writes and opens @file; the message names the file too. */
+/* Writes @file and checks that opening it fails with @code and a message that contains @part and
+ * the path. */
 static void refuse(ModelFile *file, VitgateError code, const char *part)
 {
   g_autoptr(GError) error = NULL;
@@ -19,7 +21,7 @@ static void refuse(ModelFile *file, VitgateError code, const char *part)
                 error->message);
   assert_error(error, code, part);
   ck_assert_ptr_null(vitgate_model_open(path, NULL));
-  g_remove(path); /* a file that is replaced waits for the disk */
+  g_remove(path); /* replacing a file would wait for the disk */
 }
 
 /* ---- Tensors ---- */
@@ -153,8 +155,8 @@ END_TEST
 #define L VITGATE_ERROR_LABELS
 #define T VITGATE_ERROR_TENSOR
 
-/* Each field wrong once: absent (NULL), of another type, out of its range, unknown, or true of
- * another network. */
+/* Each case has one wrong field: absent (NULL), of another type, out of range, unknown, or right
+ * for another network. */
 static const struct {
   const char *field, *json;
   VitgateError code;
@@ -335,7 +337,7 @@ START_TEST(a_file_that_is_not_a_vit_is_refused)
 }
 END_TEST
 
-/* Shapes from which dimensions are told, and shapes of which none can be made. */
+/* Shapes that dimensions are derived from, and shapes that allow none. */
 START_TEST(shapes_that_fit_no_network_are_refused)
 {
   static const struct {
@@ -387,9 +389,9 @@ START_TEST(a_corrected_file_can_be_opened)
 }
 END_TEST
 
-/* ---- Numbers that fit by accident ---- */
+/* ---- Random numbers ---- */
 
-/* Replaces one number of the JSON text by another. */
+/* Returns: (transfer full): the JSON text with one number replaced by another */
 static char *mutate(const char *json, guint32 *random)
 {
   static const char *const numbers[] = { "0",     "1",   "2",  "3",     "4",
@@ -404,14 +406,15 @@ static char *mutate(const char *json, guint32 *random)
                          numbers[fixture_random(random) % G_N_ELEMENTS(numbers)], json + end);
 }
 
-/* Opens the file; a model that opens must work. Returns: whether it did */
+/* Opens the file. If it opens, the model must work.
+ * Returns: whether it opened */
 static gboolean try_model(ModelFile *file)
 {
   g_autoptr(GError) error = NULL;
   g_autofree char *path = model_file_write(file, "mutation");
   g_autoptr(VitgateModel) model = vitgate_model_open(path, &error);
   g_remove(path);
-  assert_each(!model == !!error, "%s", error ? error->message : "an error but none told");
+  assert_each(!model == !!error, "%s", error ? error->message : "no model and no error");
   if (!model)
     return FALSE;
   g_autoptr(VitgateSession) session = vitgate_session_new(model, NULL, &error);
@@ -456,6 +459,42 @@ START_TEST(mutations_of_a_description_do_no_harm)
 }
 END_TEST
 
+/* ---- Sizes ---- */
+
+/* What would wrap around where sizes have 32 bits. */
+START_TEST(sizes_that_cannot_be_addressed_are_seen)
+{
+  static BlockShape blocks[] = { { 3, 768 } };
+  Description d = {
+    .family = &vitgate__family_vit,
+    .image_size = 224,
+    .patch_size = 16,
+    .dim = 192,
+    .head_dim = 64,
+    .depth = 1,
+    .blocks = blocks,
+    .n_classes = 1000,
+  };
+  const gsize small = G_MAXUINT32;
+  ck_assert(vitgate__addressable(&d, small));
+  d.image_size = 4096; /* 65,537 tokens: a square of 17 GB */
+  ck_assert(!vitgate__addressable(&d, small));
+  ck_assert(sizeof(gsize) < 8 || vitgate__addressable(&d, G_MAXSIZE));
+  d.patch_size = 1; /* the largest that a description may claim */
+  d.dim = DESCRIPTION_MAX_DIM;
+  blocks[0] = (BlockShape){ 256, DESCRIPTION_MAX_NEURONS };
+  ck_assert(!vitgate__addressable(&d, small));
+  ck_assert(sizeof(gsize) < 8 || vitgate__addressable(&d, G_MAXSIZE));
+  d = (Description){ .family = &vitgate__family_vit,
+                     .image_size = 32,
+                     .patch_size = 16,
+                     .dim = 16384,
+                     .head_dim = 64,
+                     .n_classes = DESCRIPTION_MAX_CLASSES };
+  ck_assert(!vitgate__addressable(&d, small)); /* a head of 66 GB */
+}
+END_TEST
+
 int main(void)
 {
   TCase *tensors = tcase_create("tensors"), *description = tcase_create("description"),
@@ -474,6 +513,7 @@ int main(void)
   tcase_add_test(description, a_description_that_is_not_json_is_refused);
   tcase_add_test(description, a_deep_description_is_refused);
   tcase_add_test(description, a_corrected_file_can_be_opened);
+  tcase_add_test(description, sizes_that_cannot_be_addressed_are_seen);
   tcase_add_test(description, mutations_of_a_description_do_no_harm);
   tcase_add_test(undescribed, an_unknown_number_of_heads_is_refused);
   tcase_add_test(undescribed, a_file_that_is_not_a_vit_is_refused);

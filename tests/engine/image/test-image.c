@@ -395,6 +395,8 @@ static const struct {
   { "a part of 0x1 pixels", { GRAY_5X4, .part = { 0, 0, 0, 1 } } },
   { "a part of 1x0 pixels", { GRAY_5X4, .part = { 0, 0, 1, 0 } } },
   { "a part of 2x2 pixels", { GRAY_5X4, .part = { G_MAXUINT, G_MAXUINT, 2, 2 } } },
+  { "reserved field 3 of a GRAY8 image is set, expected zero",
+    { GRAY_5X4, .reserved = { [3] = "of a newer version" } } },
 };
 
 START_TEST(an_invalid_image_is_refused)

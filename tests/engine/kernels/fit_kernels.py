@@ -1,7 +1,8 @@
-"""Finds the coefficients of the polynomials in engine/kernels/polynomials.h.
+"""Computes the coefficients of the polynomials in engine/kernels/polynomials.h.
 
-Weighted least squares on Chebyshev nodes, reweighted (Lawson) until the largest error is level;
-rational functions by Sanathanan-Koerner iteration. Prints the largest error in double precision.
+It fits weighted least squares on Chebyshev nodes and reweights them (Lawson) until the error is
+level. Rational functions use Sanathanan-Koerner iteration. It prints the largest error in double
+precision.
 """
 import math
 
@@ -45,7 +46,7 @@ p, _, _ = fit(r, np.ones_like(r), np.exp(-r), 6, 0)
 show('exp', p)
 print('largest relative error', np.abs(np.polyval(p[::-1], r) * np.exp(-r) - 1).max())
 
-# normal distribution: Phi(x) - 1/2 = x * P(x^2)/Q(x^2) for 0 <= x <= LIMIT
+# Normal distribution: Phi(x) - 1/2 = x * P(x^2)/Q(x^2) for 0 <= x <= LIMIT.
 LIMIT = 5.5
 x = nodes(0, LIMIT)
 phi = np.array([0.5 * math.erf(v / math.sqrt(2)) for v in x])
@@ -64,7 +65,7 @@ for n, d in ((4, 4), (5, 4), (5, 5)):
     y = x.astype(ulp) * num / den
     print('degrees', n, d, 'largest error of Phi', error, 'in float32', np.abs(y - phi).max())
 
-# coarse GELU: -t Phi(-t) = t * P(t) for 0 <= t <= LIMIT, beyond which it is taken to stay the same
+# Coarse GELU: -t Phi(-t) = t * P(t) for 0 <= t <= LIMIT. Beyond LIMIT the value is kept.
 LIMIT = 3.9
 t = nodes(0, LIMIT)
 tail = np.array([-v * 0.5 * math.erfc(v / math.sqrt(2)) for v in t])
@@ -75,7 +76,7 @@ last = LIMIT * np.polyval(p[::-1], LIMIT)
 print('largest error', error, 'beyond the limit',
       max(abs(last + v * 0.5 * math.erfc(v / math.sqrt(2))) for v in beyond))
 
-# 2^f on [-1/2, 1/2], relative error
+# 2^f on [-1/2, 1/2], relative error.
 f = nodes(-0.5, 0.5)
 p, _, _ = fit(f, np.ones_like(f), np.exp2(-f), 3, 0)
 show('coarse exp2', p)

@@ -40,8 +40,7 @@ static guint8 *place_bytes(gsize n, GuardedPlace where, guint32 *random)
   return bytes;
 }
 
-/* Returns: random weights [n][taps], some negative as in a bicubic filter; some sums exceed 0 … 255
- */
+/* Returns: random weights [n][taps], some negative, as in bicubic; some sums exceed 0 … 255 */
 static float *place_weights(guint n, guint taps, guint32 *random)
 {
   float *weights = guarded_place(weights_area, (gsize)n * taps * sizeof(float), GUARDED_END);

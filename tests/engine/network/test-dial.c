@@ -1,4 +1,4 @@
-/* The dial: what a compute ratio is turned into, and what turning it does to a session in use. */
+/* The dial: the settings for a compute ratio, and the effect of changing it in a session. */
 #include <math.h>
 
 #include "fixture.h"
@@ -6,12 +6,12 @@
 #include "network/families/families.h"
 #include "reference.h"
 
-/* Interpolated in double, kept in float32: numbers to 4. */
+/* Numbers up to 4, interpolated in double and stored in float32. */
 #define SETTING_TOLERANCE 1e-6
-/* Interpolated and kept in double: below 1. */
+/* Numbers below 1, interpolated and stored in double. */
 #define COMPUTE_TOLERANCE 1e-12
 
-/* Decisions closer than this could fall otherwise in float32. */
+/* A decision with a smaller margin could differ in float32. */
 #define LEAST_MARGIN 1e-5
 
 enum { DEPTH = 4, N_POINTS = 4, N_IMAGES = 6 };
@@ -20,7 +20,7 @@ static double rows[N_POINTS][DEPTH] = {
   { 0.1, 0.2, 0.3, 1 }, { 0.5, 0.6, 0.9, 1 }, { 0.8, 1, 0.95, 1 }, { 1, 1, 1, 1 }
 };
 
-/* At uneven distances. */
+/* Points at uneven distances. */
 static CalibrationPoint table[N_POINTS] = {
   { 0.2, 0.5, -1.5, rows[0] },
   { 0.35, 0.7, -0.5, rows[1] },
@@ -79,7 +79,8 @@ START_TEST(settings_between_two_points_are_interpolated)
 }
 END_TEST
 
-/* A threshold of 1 is exactly that: a rounding below it would have tokens matched for nothing. */
+/* A threshold of 1 must stay exactly 1: if it were rounded down, tokens would be matched for
+ * nothing. */
 START_TEST(a_point_is_its_own_setting)
 {
   const Description d = describe(table, N_POINTS);
@@ -93,7 +94,6 @@ START_TEST(a_point_is_its_own_setting)
 }
 END_TEST
 
-/* Two neighbours that never merge do not begin to between them. */
 START_TEST(nothing_merges_between_two_points_that_never_merge)
 {
   const Description d = describe(table, N_POINTS);
@@ -124,7 +124,7 @@ START_TEST(a_ratio_outside_the_table_gets_the_nearest_end)
 }
 END_TEST
 
-/* No ratio at all: any setting of the table will do, but one of it. */
+/* For a NaN any setting of the table is acceptable, but no other one. */
 START_TEST(nan_gives_an_end_of_the_table)
 {
   const Description d = describe(table, N_POINTS);
@@ -197,7 +197,7 @@ static const VitgateResult *forward(const Setup *s, VitgateSession *session)
   return fixture_forward(session, s->inputs, N_IMAGES);
 }
 
-/* The session's next call is as @compute wants it; interpolated here once more, in double. */
+/* Checks that the session's next call has the settings for @compute, interpolated in double. */
 static void check_call(const Setup *s, double compute)
 {
   ReferenceSettings settings = { .group = 1 };
@@ -294,11 +294,11 @@ START_TEST(the_model_reports_the_ends_of_its_dial)
 }
 END_TEST
 
-/* ---- Less compute asked for is less compute spent ---- */
+/* ---- A lower ratio costs less ---- */
 
-/* Share of the dense network's compute by which one step of the dial may miss: a block whose
- * threshold leaves 1 begins to match its tokens, and one that merges more can leave the next fewer
- * to merge. */
+/* Share of the dense network's compute by which one step down of the dial may raise the cost. A
+ * block whose threshold drops below 1 starts to match its tokens, and a block that merges more
+ * tokens can leave fewer to merge for the next. */
 #define LEAST_STEP 0.005
 
 static double mean_macs(const Setup *s)
@@ -310,7 +310,8 @@ static double mean_macs(const Setup *s)
   return sum;
 }
 
-/* Patches of few kinds, so that tokens agree as those of photographs do, at all thresholds. */
+/* Fills images with patches of a few kinds, so that tokens are similar, as in photographs, and
+ * merge at all thresholds. */
 static void fill_with_kinds(Setup *s)
 {
   const guint size = s->d.image_size, patch = s->d.patch_size;
@@ -328,7 +329,7 @@ static void fill_with_kinds(Setup *s)
         }
 }
 
-/* Blocks begin to merge one after the other. */
+/* In this table, blocks start to merge one after another. */
 START_TEST(a_lower_ratio_merges_more)
 {
   enum { STEPS = 100, ENDS = 5 };
@@ -349,7 +350,7 @@ START_TEST(a_lower_ratio_merges_more)
   for (guint i = 0; i <= STEPS; i++) {
     vitgate_session_set_compute(s.session, points[ENDS - 1].compute - 0.6 * i / STEPS);
     const double now = mean_macs(&s);
-    assert_each(now <= last + LEAST_STEP * dense, "step %u: %g multiply-adds behind %g", i, now,
+    assert_each(now <= last + LEAST_STEP * dense, "step %u: %g multiply-adds after %g", i, now,
                 last);
     last = now;
     if (i % (STEPS / (ENDS - 1)) == 0) {

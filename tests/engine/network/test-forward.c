@@ -1,4 +1,4 @@
-/* The forward pass against PyTorch's (tests/reference), and against itself in other batches and on
+/* The forward pass, compared with PyTorch (tests/reference) and with itself in other batches and on
  * other numbers of threads. */
 #include <math.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 #include "file/source.h"
 #include "fixture.h"
 
-/* Softmax: errors of exp (2e-7) and of sums, as test-kernels tells. */
+/* Errors of the softmax: of exp (2e-7) and of sums, as in test-kernels.c. */
 #define PROBABILITY_TOLERANCE 1e-6
 
 #define MAX_BATCH 5
@@ -22,7 +22,7 @@ typedef struct {
   const VitgateModelInfo *info;
   Safetensors *golden;
   const float *logits; /* [N_IMAGES][n_classes] */
-  gsize image;         /* floats of one */
+  gsize image;         /* floats per image */
   float *inputs;       /* [MAX_BATCH][3][image_size][image_size] */
 } Case;
 
@@ -69,7 +69,7 @@ START_TEST(logits_agree_with_pytorch)
 }
 END_TEST
 
-/* Alone on a thread, an image goes through the very same operations in any batch. */
+/* On one thread an image goes through exactly the same operations in any batch. */
 START_TEST(a_batch_gives_the_same_as_single_images)
 {
   Case c = open_case(_i);
@@ -150,7 +150,7 @@ typedef struct {
   guint64 parameters, attention_parameters[16], mlp_parameters[16];
 } Count;
 
-/* The last block that has attention. */
+/* Returns: the last block that has attention */
 static guint find_tail(const Tensor *tensors, guint n)
 {
   guint tail = 0;
@@ -161,9 +161,9 @@ static guint find_tail(const Tensor *tensors, guint n)
   return tail;
 }
 
-/* Adds what the tensor of block @block costs; tokens pass every matrix, and each other in
- * attention, whose width is what its last matrix takes in. From the tail's queries on there are
- * only the special tokens. */
+/* Adds the cost of a tensor of block @block. All tokens go through every matrix, and attention
+ * multiplies tokens by each other; its width is the input width of its last matrix. From the tail's
+ * queries on there are only the special tokens. */
 static void count_block(Count *count, const Tensor *tensor, guint block, double tokens,
                         double special, guint tail)
 {
@@ -183,9 +183,9 @@ static void count_block(Count *count, const Tensor *tensor, guint block, double 
   count->macs += macs;
 }
 
-/* Of the stem's stages: the first sees sixteen tokens for each patch, the second four. A performer
- * multiplies keys and queries with its features' directions, keys' features with values and ones,
- * and queries' with both outcomes. */
+/* Returns the cost of a tensor of the stem. The first stage has sixteen tokens per patch, the
+ * second four. A performer multiplies keys and queries by the directions of its features, the
+ * features of keys by values and ones, and the features of queries by both results. */
 static double count_stem(const Tensor *tensor, double patches)
 {
   const double elements = (double)vitgate__tensor_n_elements(tensor);
@@ -224,7 +224,7 @@ static Count count_file(const char *name)
     else if (tensor->n_dims == 4)
       count.macs += (tokens - special) * elements;
     else if (tensor->n_dims == 2)
-      count.macs += elements; /* a head sees one token */
+      count.macs += elements; /* a head reads one token */
   }
   return count;
 }
@@ -257,7 +257,7 @@ START_TEST(costs_match_the_tensors)
 }
 END_TEST
 
-/* No golden model has gates or a dial: what is there runs, on all tokens. */
+/* No golden model has gates or a dial, so all modules run, on all tokens. */
 START_TEST(modules_that_exist_run)
 {
   Case c = open_case(_i);
@@ -280,7 +280,7 @@ START_TEST(a_cut_model_costs_less_than_its_teacher)
   const VitgateModelInfo *info = vitgate_model_get_info(cut);
   ck_assert_double_lt(info->gmacs, 0.5 * info->dense_gmacs);
   info = vitgate_model_get_info(small);
-  ck_assert_double_lt(info->gmacs, info->dense_gmacs); /* which has all tokens up to the end */
+  ck_assert_double_lt(info->gmacs, info->dense_gmacs); /* which counts all tokens up to the end */
 }
 END_TEST
 

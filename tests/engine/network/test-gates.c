@@ -1,5 +1,5 @@
-/* Gates: their logits, who decides with whom, what a closed module costs and does, all against the
- * network in plain double precision. */
+/* Gates: their logits, which images decide together, and the cost and effect of a skipped module,
+ * compared with the reference in double precision. */
 #include <math.h>
 
 #include "file/architecture.h"
@@ -10,10 +10,10 @@
 #include "network/token-mean.h"
 #include "reference.h"
 
-/* Sums of at most 400 products in float32, below 10. */
+/* Sums below 10 of at most 400 products in float32. */
 #define GATE_TOLERANCE 2e-5
 
-/* Logits closer than this to a decision could fall otherwise in float32. */
+/* A decision with a smaller margin could differ in float32. */
 #define LEAST_MARGIN 1e-3
 
 enum { N_IMAGES = 7 };
@@ -67,11 +67,11 @@ static void check_gate(guint dim, guint n_tokens, guint n_prefix, guint32 *rando
   vitgate__token_mean(work + dim, sums, size, n_tokens, n_prefix, dim);
   const float found = vitgate__gate_logit(&w.gate, work, dim, 1e-5f);
   ck_assert_msg(fabs(found - expected) <= GATE_TOLERANCE,
-                "%u tokens, %u of them no patches, of %u: %.7g, expected %.7g", n_tokens, n_prefix,
+                "%u tokens, %u of them not patches, of %u: %.7g, expected %.7g", n_tokens, n_prefix,
                 dim, found, expected);
 }
 
-/* Without patch tokens, behind the last attention, their mean is zero. */
+/* After the last attention there are no patch tokens, and their mean counts as zero. */
 START_TEST(logits_match_the_formula)
 {
   static const guint dims[] = { 3, 5, 8, 17, 33, 192 }, counts[] = { 2, 3, 4, 17, 50, 197 };
@@ -132,7 +132,7 @@ END_TEST
 static BlockShape deep_blocks[] = {
   { 2, 20 }, { 1, 17, TRUE, TRUE }, { 3, 0, TRUE }, { 0, 24, FALSE, TRUE }, { 2, 9, TRUE, TRUE }
 };
-/* Behind the attention of block 2 there are but two tokens. */
+/* After the attention of block 2 there are only two tokens. */
 static BlockShape tailed_blocks[] = {
   { 1, 10, TRUE, TRUE }, { 2, 16, TRUE }, { 2, 8, TRUE, TRUE }, { 0, 12, FALSE, TRUE }
 };
@@ -171,7 +171,7 @@ static const Description descriptions[] = {
 };
 enum { N_MODELS = G_N_ELEMENTS(descriptions) };
 
-/* Points of the dial that add these to every gate's logit; no token merges. */
+/* Points of the dial, which add these biases to the logit of every gate; no tokens merge. */
 static const double biases[] = { -0.8, 0, 0.8 };
 enum { N_POINTS = G_N_ELEMENTS(biases) };
 static const double computes[N_POINTS] = { 0.25, 0.5, 0.75 };
@@ -223,8 +223,8 @@ static VitgateSession *new_session(VitgateModel *model, guint threads, guint gro
   return fixture_session_with(model, &options);
 }
 
-/* Whose decision a gate takes: 0 is "sample", G_MAXUINT is "batch". No group of more than one
- * image divides the batch of seven, but the one that is it. */
+/* Sizes of groups that decide together: 0 is "sample", G_MAXUINT is "batch". Of those above one,
+ * only seven divides the batch of seven. */
 static const guint groups[] = { 0, 1, 2, 3, 4, 5, 7, 9, G_MAXUINT };
 
 static void check_decisions(const Setup *s, guint group, guint point)
@@ -257,7 +257,7 @@ START_TEST(images_decide_as_defined)
 }
 END_TEST
 
-/* Else the tests here would prove little. */
+/* Otherwise the tests in this file would prove little. */
 START_TEST(every_gate_opens_for_only_some_images)
 {
   Setup s;
@@ -320,12 +320,12 @@ START_TEST(any_number_of_threads_gives_the_same)
 }
 END_TEST
 
-/* ---- A module with its gate, against the same network without ---- */
+/* ---- A module with its gate, compared with the same network without it ---- */
 
-/* A copy of the setup's network with every gate wide open, but that of @module: it is shut, or,
- * with the module or alone, taken away. */
 typedef enum { SHUT, OPEN, WITHOUT_GATE, WITHOUT_MODULE } Variant;
 
+/* Returns: (transfer full): a copy of the setup's network in which every gate is open, except that
+ * the gate of @module is as @variant says, or is removed, alone or with the module */
 static VitgateModel *open_variant(const Setup *s, guint module, Variant variant)
 {
   BlockShape blocks[REFERENCE_MAX_DEPTH];
@@ -350,8 +350,8 @@ static VitgateModel *open_variant(const Setup *s, guint module, Variant variant)
   return model_file_open(file, name);
 }
 
-/* What both compute is the same, to the last bit of logits and tokens; @dearer has one gate more
- * to pay. */
+/* Checks that both compute the same, to the last bit of logits and tokens, and that @dearer costs
+ * one gate more. */
 static void check_same(const Setup *s, VitgateModel *dearer, VitgateModel *cheaper, guint module)
 {
   g_autoptr(VitgateSession) a = new_session(dearer, 1, 0), b = new_session(cheaper, 1, 0);
@@ -370,7 +370,8 @@ static void check_same(const Setup *s, VitgateModel *dearer, VitgateModel *cheap
   }
 }
 
-/* All gated modules but the last attention, whose place the one before it would take. */
+/* Checks all gated modules except the last attention: without it, the tail would be an earlier
+ * block. */
 START_TEST(a_skipped_module_costs_only_its_gate)
 {
   Setup s;
@@ -404,7 +405,7 @@ START_TEST(an_open_gate_changes_only_the_cost)
 }
 END_TEST
 
-/* The model's own figure is that of all modules running. */
+/* The cost that a model reports is that of all modules running. */
 START_TEST(a_model_reports_its_cost_with_open_gates)
 {
   Setup s;

@@ -1,6 +1,6 @@
-/* Token merging inside the network: proportional attention, sizes from block to block, class tokens
- * kept apart; against the same in plain double precision. test-merge.c checks the matching alone.
- */
+/* Token merging inside the network: proportional attention, sizes from block to block, and class
+ * tokens that never merge, compared with the reference in double precision. test-merge.c tests only
+ * the matching. */
 #include <math.h>
 
 #include "fixture.h"
@@ -8,13 +8,13 @@
 #include "network/families/families.h"
 #include "reference.h"
 
-/* Cosines closer than this to a threshold or to each other could fall otherwise in float32. */
+/* Cosines closer than this to a threshold or to each other could compare differently in float32. */
 #define LEAST_MARGIN 1e-5
 
 enum { N_IMAGES = 5 };
 
 static BlockShape plain_blocks[] = { { 2, 12 }, { 3, 20 }, { 0, 8 }, { 1, 0 }, { 2, 16 } };
-/* Even and odd numbers of tokens come by; the tail is block 2. */
+/* Numbers of tokens are even and odd; the tail is block 2. */
 static BlockShape gated_blocks[] = {
   { 1, 10 }, { 2, 16, TRUE, TRUE }, { 3, 8, TRUE }, { 0, 12, FALSE, TRUE }
 };
@@ -62,7 +62,7 @@ static const Description descriptions[] = {
 };
 enum { N_MODELS = G_N_ELEMENTS(descriptions) };
 
-/* The same in every block, or not. The tail has nothing to merge, whatever its threshold. */
+/* Thresholds of the blocks, equal or not. Whatever its threshold, the tail merges nothing. */
 static const double thresholds[][REFERENCE_MAX_DEPTH] = {
   { 1, 1, 1, 1, 1 },           { 0.9, 0.9, 0.9, 0.9, 0.9 }, { 0.8, 0.8, 0.8, 0.8, 1 },
   { 0.4, 0.4, 0.4, 0.4, 0.4 }, { -1, -1, -1, -1, -1 },      { 1, 0.5, 0.2, 2, -1 },
@@ -79,7 +79,7 @@ typedef struct {
   float *inputs; /* [N_IMAGES][3][image_size][image_size] */
 } Setup;
 
-/* A test's number stands for a model and its setting. */
+/* @number: of the test: selects a model and a setting */
 static void setup_init(Setup *s, int number)
 {
   const guint which = (guint)number % N_MODELS, setting = (guint)number / N_MODELS;
@@ -123,7 +123,7 @@ START_TEST(tokens_merge_as_defined)
 }
 END_TEST
 
-/* Else the tests here would prove little. */
+/* Otherwise the tests in this file would prove little. */
 START_TEST(these_thresholds_merge_some_tokens)
 {
   Setup s;

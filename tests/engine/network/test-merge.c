@@ -1,4 +1,4 @@
-/* Token merging against the definition, pair by pair. */
+/* Token merging, compared with its definition pair by pair. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,8 +6,8 @@
 #include "fixture.h"
 #include "network/merge.h"
 
-/* Cosines of random keys come out of a product that sums in another order; none is this close to
- * the threshold or to another one. */
+/* The engine computes cosines with a product, which sums in another order. No cosine of these
+ * random keys is this close to the threshold or to another cosine. */
 #define COSINE_TOLERANCE 1e-6
 
 /* Sums of at most a few hundred floats. */
@@ -31,7 +31,7 @@ static double cosine(const float *keys, guint a, guint b)
   return dot / sqrt(square_a * square_b);
 }
 
-/* target[i]: the token that i goes into, itself where it stays. */
+/* target[i] = the token that token i merges into, or i if it does not merge */
 static void match_plainly(guint *target, const float *keys, guint n, guint prefix, double threshold)
 {
   for (guint i = 0; i < n; i++) {

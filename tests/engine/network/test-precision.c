@@ -1,10 +1,11 @@
-/* Models whose products are in less than float32: near the float32 golden logits, the same for any
- * batch and number of threads, and refused where that cannot be. */
+/* Models whose products are below float32: their logits are close to the golden float32 logits and
+ * do not depend on batch and number of threads. A precision that is not available is refused. */
 #include <math.h>
 
 #include "fixture.h"
 #include "kernels/bf16.h"
 #include "model-file.h"
+#include "network/families/families.h"
 
 enum { N_IMAGES = 3 };
 
@@ -12,21 +13,22 @@ static const char *const models[] = { "small", "odd",           "distilled",
                                       "cut",   "unbiased",      "deit3",
                                       "mean",  "t2t-performer", "t2t-transformer" };
 
-/* Of the widest gap between two logits of an image. Roundings to 8 bits of every product's inputs
- * add up over the blocks; these models are random and have no margin that training would leave. */
+/* Maximum error, as a share of the range of an image's logits. The rounding errors of the inputs of
+ * all products add up over the blocks. These models are random, without the margins that training
+ * gives. */
 static const struct {
   VitgatePrecision precision;
   float tolerance;
 } precisions[] = { { VITGATE_PRECISION_BF16, 0.02f }, { VITGATE_PRECISION_INT8, 0.06f } };
 
 typedef struct {
-  VitgateModel *model; /* NULL: the CPU has no such products */
+  VitgateModel *model; /* NULL: the CPU cannot compute in this precision */
   const VitgateModelInfo *info;
   Safetensors *golden;
   const float *inputs, *logits;
 } Case;
 
-/* @which: precision and model */
+/* @which: number of precision and model */
 static Case open_case(int which)
 {
   const char *name = models[which % (int)G_N_ELEMENTS(models)];
@@ -114,7 +116,7 @@ START_TEST(each_precision_of_a_file_is_a_separate_model)
 }
 END_TEST
 
-/* What a file tells of its precisions, and what is taken unasked. */
+/* The agreement that a file records for its precisions, and the precision that AUTO chooses. */
 static const struct {
   const char *agreement;
   VitgatePrecision taken;
@@ -134,6 +136,91 @@ START_TEST(auto_follows_the_recorded_agreement)
   model_file_set(file, "precision_agreement", records[_i].agreement);
   g_autoptr(VitgateModel) model = model_file_open(file, "small");
   ck_assert_int_eq(vitgate_model_get_info(model)->precision, records[_i].taken);
+}
+END_TEST
+
+START_TEST(the_agreement_of_a_precision_is_what_the_file_records)
+{
+  g_autoptr(ModelFile) file = model_file_read("small");
+  model_file_set(file, "precision_agreement", "{\"float32\": 0.85, \"int8\": 0.834}");
+  g_autoptr(VitgateModel) model = model_file_open(file, "small");
+  const double expected[] = {
+    [VITGATE_PRECISION_FLOAT32] = 0.85, [VITGATE_PRECISION_INT8] = 0.834
+  };
+  for (guint p = 0; p < G_N_ELEMENTS(expected); p++)
+    ck_assert(vitgate_model_get_precision_agreement(model, p) == expected[p]);
+  ck_assert(vitgate_model_get_precision_agreement(model, (VitgatePrecision)77) == 0);
+}
+END_TEST
+
+/* Sums of 67,500 products of 8 bits overflow: the embedding of such patches stays in float32. */
+START_TEST(patches_may_be_larger_than_int8_can_add_up)
+{
+  enum { SIDE = 150 };
+  Description d = {
+    .name = "large patches",
+    .family = &vitgate__family_vit,
+    .image_size = SIDE,
+    .patch_size = SIDE,
+    .dim = 4,
+    .head_dim = 2,
+    .n_classes = 3,
+    .layer_norm_eps = 1e-6,
+    .mean_pooling = TRUE,
+    .preprocessing = { .resize = SIDE, .mean = { 0.5f, 0.5f, 0.5f }, .std = { 0.5f, 0.5f, 0.5f } },
+    .dense_gmacs = 1e-6,
+    .dense_parameters = 1000,
+  };
+  g_autoptr(GError) error = NULL;
+  g_autoptr(ModelFile) file = model_file_new(&d);
+  /* All products of the first output have one sign and the largest magnitude. */
+  float *weight = (float *)model_file_find(file, "patch_embed.proj.weight")->data;
+  g_autofree float *tensor = g_new(float, 3 * SIDE * SIDE);
+  for (guint i = 0; i < 3 * SIDE * SIDE; i++) {
+    weight[i] = 0.25f;
+    tensor[i] = 1;
+  }
+  g_autofree char *path = model_file_write(file, "large");
+  float logits[2][3];
+  for (guint i = 0; i < 2; i++) {
+    g_autoptr(VitgateModel) model = vitgate_model_open_with(
+        path, i ? VITGATE_PRECISION_INT8 : VITGATE_PRECISION_FLOAT32, &error);
+    assert_success(model, error);
+    g_autoptr(VitgateSession) session = fixture_session(model, 1, 1);
+    memcpy(logits[i], fixture_forward(session, tensor, 1)->logits, sizeof logits[i]);
+  }
+  for (guint i = 0; i < 3; i++)
+    ck_assert_msg(fabsf(logits[0][i] - logits[1][i]) < 0.01f, "logit %u is %g, in int8 %g", i,
+                  logits[0][i], logits[1][i]);
+}
+END_TEST
+
+/* Attention adds up over tokens: that many are refused. */
+START_TEST(int8_is_refused_for_too_many_tokens)
+{
+  Description d = {
+    .name = "many tokens",
+    .family = &vitgate__family_vit,
+    .image_size = 182,
+    .patch_size = 1,
+    .dim = 2,
+    .head_dim = 2,
+    .n_classes = 3,
+    .layer_norm_eps = 1e-6,
+    .preprocessing = { .resize = 182, .mean = { 0.5f, 0.5f, 0.5f }, .std = { 0.5f, 0.5f, 0.5f } },
+    .dense_gmacs = 1e-6,
+    .dense_parameters = 1000,
+  };
+  g_autoptr(GError) error = NULL;
+  g_autoptr(ModelFile) file = model_file_new(&d);
+  model_file_set(file, "precision_agreement", "{\"int8\": 1}");
+  g_autofree char *path = model_file_write(file, "many");
+  ck_assert_ptr_null(vitgate_model_open_with(path, VITGATE_PRECISION_INT8, &error));
+  ck_assert(strstr(error->message, path));
+  assert_error(error, VITGATE_ERROR_UNSUPPORTED,
+               "attention over 33125 tokens, expected at most 32768 in int8");
+  g_autoptr(VitgateModel) model = fixture_open_model(path);
+  ck_assert_int_eq(vitgate_model_get_info(model)->precision, VITGATE_PRECISION_FLOAT32);
 }
 END_TEST
 
@@ -164,7 +251,7 @@ END_TEST
 
 START_TEST(a_precision_that_the_cpu_cannot_compute_is_refused)
 {
-  g_setenv("VITGATE_CPU_MASK", "avx512-bf16", TRUE); /* before the first question */
+  g_setenv("VITGATE_CPU_MASK", "avx512-bf16", TRUE); /* before the CPU's features are first read */
   g_autofree char *path = fixture_golden("model", "small");
   g_autoptr(GError) error = NULL;
   ck_assert_ptr_null(vitgate_model_open_with(path, VITGATE_PRECISION_BF16, &error));
@@ -180,6 +267,9 @@ int main(void)
   tcase_add_loop_test(tests, batches_and_threads_do_not_matter, 0, n);
   tcase_add_test(tests, each_precision_of_a_file_is_a_separate_model);
   tcase_add_loop_test(tests, auto_follows_the_recorded_agreement, 0, G_N_ELEMENTS(records));
+  tcase_add_test(tests, the_agreement_of_a_precision_is_what_the_file_records);
+  tcase_add_test(tests, patches_may_be_larger_than_int8_can_add_up);
+  tcase_add_test(tests, int8_is_refused_for_too_many_tokens);
   tcase_add_test(tests, precisions_have_names);
   tcase_add_test(tests, an_unknown_precision_is_refused);
   tcase_add_test(tests, a_precision_that_the_cpu_cannot_compute_is_refused);

@@ -1,4 +1,5 @@
-/* The stem of T2T-ViT against PyTorch's (tests/reference), stage by stage, and its soft splits. */
+/* The stem of T2T-ViT, compared with PyTorch (tests/reference) stage by stage, and its soft
+ * splits. */
 #include <math.h>
 
 #include "file/describe.h"
@@ -10,12 +11,12 @@
 
 static const char *const models[] = { "t2t-performer", "t2t-transformer" };
 
-/* Of what tokens spread by. */
+/* Maximum error, relative to the root mean square of the values. */
 #define STAGE_TOLERANCE 1e-5
 
 #define MAX_MEMBERS 3
 
-/* A golden model's stem and the memory for it. */
+/* The stem of a golden model, and the memory for it. */
 typedef struct {
   Safetensors *file, *golden;
   Description *d;
@@ -92,7 +93,7 @@ START_TEST(stages_agree_with_pytorch)
 }
 END_TEST
 
-/* The embedding is the projection of the last split's windows. */
+/* The embedding is the projection of the windows of the last split. */
 START_TEST(the_last_split_is_projected)
 {
   Case c = open_case(_i);
@@ -101,7 +102,7 @@ START_TEST(the_last_split_is_projected)
   g_autofree float *windows = g_new(float, (gsize)split.n_tokens *split.n_values);
   g_autofree float *tokens = g_new(float, (gsize)split.n_tokens *c.d->dim);
   vitgate__team_run(call.team, run, &call);
-  for (guint row = 0; row < split.n_tokens; row++) /* one by one, as any member may begin */
+  for (guint row = 0; row < split.n_tokens; row++) /* one at a time: any row may be a first one */
     vitgate__t2t_gather(c.d, c.work, 0, windows + (gsize)row * split.n_values, c.input, row, 1);
   vitgate__linear(&c.vit->patch, NULL, tokens, c.d->dim, windows, split.n_values, LINEAR_STORE,
                   split.n_tokens);

@@ -1,4 +1,4 @@
-/* bad-input.c: whatever is wrong gives exactly one message that says where to look. */
+/* bad-input.c: bad input posts exactly one message, which names the cause. */
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -17,8 +17,8 @@ static void teardown(void)
   g_clear_pointer(&model_bytes, g_free);
 }
 
-/* Starts @element (transfer full), which must fail with exactly this one error; its text must
- * hold @word. */
+/* Starts @element (transfer full), and checks that it fails with exactly one error of this kind,
+ * whose text contains @word. */
 static void check_start_fails(GstElement *element, GQuark domain, gint code, const char *word)
 {
   g_autoptr(GError) error = NULL;
@@ -57,7 +57,7 @@ static void check_labels_fail(const char *path, GQuark domain, gint code, const 
   check_start_fails(element, domain, code, word);
 }
 
-GST_START_TEST(test_no_model_at_all)
+GST_START_TEST(test_no_model_is_set)
 {
   GstElement *element = fixture_element();
 
@@ -67,11 +67,11 @@ GST_START_TEST(test_no_model_at_all)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_precision_that_the_cpu_lacks)
+GST_START_TEST(test_precision_not_supported_by_the_cpu)
 {
   GstElement *element = fixture_element();
 
-  g_setenv("VITGATE_CPU_MASK", "avx512-bf16", TRUE); /* the test's process asks after this */
+  g_setenv("VITGATE_CPU_MASK", "avx512-bf16", TRUE); /* before this process detects the CPU */
   gst_util_set_object_arg(G_OBJECT(element), "precision", "bf16");
   check_start_fails(element, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT, "no instructions for bf16");
 }
@@ -112,7 +112,7 @@ GST_START_TEST(test_truncated_model)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_foreign_model)
+GST_START_TEST(test_file_that_is_not_a_model)
 {
   const char *text = "#!/bin/sh\necho this is no model, but it is long enough to be one\n";
 
@@ -120,7 +120,7 @@ GST_START_TEST(test_foreign_model)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_lying_header)
+GST_START_TEST(test_header_with_a_false_length)
 {
   g_autofree char *bytes = g_memdup2(model_bytes, model_size);
 
@@ -145,7 +145,7 @@ GST_START_TEST(test_missing_labels)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_labels_of_another_count)
+GST_START_TEST(test_wrong_number_of_labels)
 {
   g_autofree char *path = fixture_file("few.txt", "cat\ndog\n", 8);
 
@@ -153,7 +153,7 @@ GST_START_TEST(test_labels_of_another_count)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_labels_that_are_no_text)
+GST_START_TEST(test_labels_that_are_not_text)
 {
   g_autofree char *path = fixture_file("binary.txt", "\xff\xfe\0\1\n\xc3", 6);
 
@@ -161,7 +161,7 @@ GST_START_TEST(test_labels_that_are_no_text)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_failed_start_can_be_mended)
+GST_START_TEST(test_start_succeeds_after_a_failed_start)
 {
   GstElement *element = fixture_element();
   GstHarness *harness;
@@ -227,7 +227,7 @@ GST_START_TEST(test_unreadable_frames_pass_with_one_warning)
   gst_structure_free(fixture_classify(harness, &info, 2));
   gst_buffer_unref(fixture_process(harness, gst_buffer_new_allocate(NULL, 5, NULL)));
   message = fixture_message(harness->element, GST_MESSAGE_WARNING);
-  fail_unless(message, "a new run of unreadable frames goes unmentioned");
+  fail_unless(message, "no warning for a new run of unreadable frames");
   gst_message_unref(message);
   fixture_free(harness);
 }
@@ -240,19 +240,19 @@ static Suite *bad_input_suite(void)
 
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, setup, teardown);
-  tcase_add_test(tcase, test_no_model_at_all);
-  tcase_add_test(tcase, test_precision_that_the_cpu_lacks);
+  tcase_add_test(tcase, test_no_model_is_set);
+  tcase_add_test(tcase, test_precision_not_supported_by_the_cpu);
   tcase_add_test(tcase, test_missing_model);
   tcase_add_test(tcase, test_folder_as_model);
   tcase_add_test(tcase, test_empty_model);
   tcase_add_test(tcase, test_truncated_model);
-  tcase_add_test(tcase, test_foreign_model);
-  tcase_add_test(tcase, test_lying_header);
+  tcase_add_test(tcase, test_file_that_is_not_a_model);
+  tcase_add_test(tcase, test_header_with_a_false_length);
   tcase_add_test(tcase, test_weights_that_are_not_finite);
   tcase_add_test(tcase, test_missing_labels);
-  tcase_add_test(tcase, test_labels_of_another_count);
-  tcase_add_test(tcase, test_labels_that_are_no_text);
-  tcase_add_test(tcase, test_a_failed_start_can_be_mended);
+  tcase_add_test(tcase, test_wrong_number_of_labels);
+  tcase_add_test(tcase, test_labels_that_are_not_text);
+  tcase_add_test(tcase, test_start_succeeds_after_a_failed_start);
   tcase_add_test(tcase, test_unsupported_caps);
   tcase_add_test(tcase, test_unreadable_frames_pass_with_one_warning);
   return suite;

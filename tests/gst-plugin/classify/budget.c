@@ -1,6 +1,6 @@
-/* budget.c: the element keeps its time. The engine's time is simulated, so that no load of the
- * machine matters: an inference takes load x (FIXED + BY_DIAL x dial) of a clock that stands still
- * otherwise. */
+/* budget.c: the element keeps its budget. The engine's time is simulated, so that the machine's
+ * load does not matter: an inference takes load x (FIXED + BY_DIAL x dial) of a clock that
+ * otherwise stands still. */
 #include "fixture.h"
 
 #define FIXED   (4 * GST_MSECOND)
@@ -11,7 +11,7 @@
 static GstClockTime clock_now;
 static double load, dial;
 
-/* In the place of GStreamer's own. */
+/* Replaces GStreamer's own. */
 __attribute__((visibility("default"))) GstClockTime gst_util_get_timestamp(void)
 {
   return clock_now;
@@ -56,7 +56,8 @@ static void teardown(void)
   fixture_free(harness);
 }
 
-/* The next frame of a camera, which comes when it is due or the one before it is done. */
+/* Processes the next frame of a camera, which arrives when it is due, or when the one before is
+ * done. */
 static GstStructure *next(void)
 {
   const GstClockTime due = n_frames++ * FRAME;
@@ -83,8 +84,8 @@ static guint count(guint frames, const char *state)
   return n;
 }
 
-/* The share of the wanted dial that the only QOS message on the bus tells. */
-static double told_share(void)
+/* Returns: the share of the dial that the only QOS message on the bus reports. */
+static double reported_share(void)
 {
   GstMessage *message = fixture_message(harness->element, GST_MESSAGE_QOS);
   gdouble share;
@@ -98,7 +99,7 @@ static double told_share(void)
   return share;
 }
 
-GST_START_TEST(test_time_enough_changes_nothing)
+GST_START_TEST(test_enough_time_changes_nothing)
 {
   GstStructure *s;
 
@@ -110,7 +111,7 @@ GST_START_TEST(test_time_enough_changes_nothing)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_too_little_time_turns_the_dial_down_and_back)
+GST_START_TEST(test_too_little_time_lowers_the_dial_until_it_passes)
 {
   GstStructure *s;
   double share;
@@ -120,7 +121,7 @@ GST_START_TEST(test_too_little_time_turns_the_dial_down_and_back)
   s = next();
   fail_unless(fixture_double(s, "compute") < 0.4);
   gst_structure_free(s);
-  share = told_share();
+  share = reported_share();
   fail_unless(share > 0 && share < 1);
 
   load = 1;
@@ -128,7 +129,7 @@ GST_START_TEST(test_too_little_time_turns_the_dial_down_and_back)
   s = next();
   fail_unless_equals_float(fixture_double(s, "compute"), 0.6);
   gst_structure_free(s);
-  fail_unless_equals_float(told_share(), 1);
+  fail_unless_equals_float(reported_share(), 1);
 }
 GST_END_TEST;
 
@@ -145,7 +146,7 @@ GST_START_TEST(test_the_dial_stays_above_min_compute)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_hopeless_frames_pass_with_the_last_result)
+GST_START_TEST(test_frames_without_time_pass_with_the_last_result)
 {
   GstStructure *s, *stats;
   GstMessage *message;
@@ -162,10 +163,10 @@ GST_START_TEST(test_hopeless_frames_pass_with_the_last_result)
   fail_unless(fixture_uint(s, "n-results") > 0);
   gst_structure_free(s);
 
-  message = fixture_message(harness->element, GST_MESSAGE_QOS); /* first the dial */
+  message = fixture_message(harness->element, GST_MESSAGE_QOS); /* about the dial */
   gst_message_unref(message);
   message = fixture_message(harness->element, GST_MESSAGE_QOS);
-  fail_unless(message, "nobody hears of frames without an inference");
+  fail_unless(message, "no message about frames without an inference");
   gst_message_parse_qos_stats(message, &format, &processed, &dropped);
   fail_unless_equals_int(format, GST_FORMAT_BUFFERS);
   fail_unless(processed > 0);
@@ -179,7 +180,7 @@ GST_START_TEST(test_hopeless_frames_pass_with_the_last_result)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_inference_comes_back_after_hopeless_times)
+GST_START_TEST(test_inference_resumes_after_an_overload)
 {
   GstStructure *s;
 
@@ -210,7 +211,7 @@ GST_START_TEST(test_there_is_always_a_result)
   count(60, "fresh");
   fail_unless(next_is("late"));
   fixture_flush(harness);
-  fail_unless(next_is("fresh"), "the flush took the result, and there is no new one");
+  fail_unless(next_is("fresh"), "no new result after the flush dropped the old one");
   fail_unless(next_is("late"));
 }
 GST_END_TEST;
@@ -230,7 +231,7 @@ GST_START_TEST(test_frames_come_out_in_order_and_none_is_lost)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_no_more_latency_is_told_than_the_budget)
+GST_START_TEST(test_reported_latency_is_at_most_the_budget)
 {
   gst_harness_set_upstream_latency(harness, 100 * GST_MSECOND);
   count(2, "fresh");
@@ -252,7 +253,8 @@ static void push_qos(GstQOSType type, GstClockTimeDiff diff)
   gst_harness_push_upstream_event(harness,
                                   gst_event_new_qos(type, 1, diff, (n_frames - 1) * FRAME));
   event = gst_harness_try_pull_upstream_event(harness);
-  fail_unless(event && GST_EVENT_TYPE(event) == GST_EVENT_QOS, "QoS does not go on upstream");
+  fail_unless(event && GST_EVENT_TYPE(event) == GST_EVENT_QOS,
+              "the QoS event is not forwarded upstream");
   gst_event_unref(event);
 }
 
@@ -267,19 +269,19 @@ static double dial_after_qos(GstQOSType type, GstClockTimeDiff diff)
   return dial;
 }
 
-GST_START_TEST(test_a_late_sink_is_want_of_time)
+GST_START_TEST(test_a_late_sink_lowers_the_dial)
 {
   fail_unless_equals_float(dial_after_qos(GST_QOS_TYPE_UNDERFLOW, 50 * GST_MSECOND), 0.2);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_sink_in_time_is_none)
+GST_START_TEST(test_a_sink_in_time_does_not_lower_the_dial)
 {
   fail_unless_equals_float(dial_after_qos(GST_QOS_TYPE_OVERFLOW, -5 * (gint64)GST_MSECOND), 0.6);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_throttling_sink_is_none)
+GST_START_TEST(test_a_throttling_sink_does_not_lower_the_dial)
 {
   fail_unless_equals_float(dial_after_qos(GST_QOS_TYPE_THROTTLE, 50 * GST_MSECOND), 0.6);
 }
@@ -287,7 +289,7 @@ GST_END_TEST;
 
 /* ---- Live streams ---- */
 
-/* The pipeline's clock is the test's; frames are due 100 ms after their running time. */
+/* Sets the test's clock as the pipeline's clock. Frames are due 100 ms after their running time. */
 static void make_live(gboolean live)
 {
   gst_harness_use_testclock(harness);
@@ -296,7 +298,7 @@ static void make_live(gboolean live)
   gst_harness_query_latency(harness);
 }
 
-/* The state of a frame that comes @late after it was due. */
+/* Returns: whether the next frame, which arrives @late, has this state. */
 static gboolean late_frame_is(GstClockTime late, const char *state)
 {
   gst_harness_set_time(harness, n_frames * FRAME + 100 * GST_MSECOND + late);
@@ -308,7 +310,7 @@ GST_START_TEST(test_a_queue_that_has_built_up_drains)
   make_live(TRUE);
   for (guint i = 0; i < 10; i++)
     fail_unless(late_frame_is(BUDGET / 2, "fresh"));
-  for (guint i = 0; i < 15; i++) /* every frame that passes at once makes up for some time */
+  for (guint i = 0; i < 15; i++) /* every frame that passes at once reduces the delay */
     fail_unless(late_frame_is(500 * GST_MSECOND - i * FRAME, "late"), "frame %u", i);
   fail_unless(late_frame_is(BUDGET / 2, "fresh"));
 }
@@ -351,18 +353,18 @@ static Suite *budget_suite(void)
 
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, setup, teardown);
-  tcase_add_test(tcase, test_time_enough_changes_nothing);
-  tcase_add_test(tcase, test_too_little_time_turns_the_dial_down_and_back);
+  tcase_add_test(tcase, test_enough_time_changes_nothing);
+  tcase_add_test(tcase, test_too_little_time_lowers_the_dial_until_it_passes);
   tcase_add_test(tcase, test_the_dial_stays_above_min_compute);
-  tcase_add_test(tcase, test_hopeless_frames_pass_with_the_last_result);
-  tcase_add_test(tcase, test_inference_comes_back_after_hopeless_times);
+  tcase_add_test(tcase, test_frames_without_time_pass_with_the_last_result);
+  tcase_add_test(tcase, test_inference_resumes_after_an_overload);
   tcase_add_test(tcase, test_without_a_budget_every_frame_is_inferred);
   tcase_add_test(tcase, test_there_is_always_a_result);
   tcase_add_test(tcase, test_frames_come_out_in_order_and_none_is_lost);
-  tcase_add_test(tcase, test_no_more_latency_is_told_than_the_budget);
-  tcase_add_test(tcase, test_a_late_sink_is_want_of_time);
-  tcase_add_test(tcase, test_a_sink_in_time_is_none);
-  tcase_add_test(tcase, test_a_throttling_sink_is_none);
+  tcase_add_test(tcase, test_reported_latency_is_at_most_the_budget);
+  tcase_add_test(tcase, test_a_late_sink_lowers_the_dial);
+  tcase_add_test(tcase, test_a_sink_in_time_does_not_lower_the_dial);
+  tcase_add_test(tcase, test_a_throttling_sink_does_not_lower_the_dial);
   tcase_add_test(tcase, test_a_queue_that_has_built_up_drains);
   tcase_add_test(tcase, test_a_stream_that_is_late_by_itself_is_inferred);
   tcase_add_test(tcase, test_only_live_streams_can_be_late);

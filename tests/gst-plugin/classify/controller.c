@@ -1,9 +1,9 @@
-/* controller.c: what the controller decides, on simulated machines and clocks. */
+/* controller.c: the controller's decisions, on simulated machines and clocks. */
 #include <gst/check/gstcheck.h>
 
 #include "classify/controller.h"
 
-#define INTERVAL (33 * GST_MSECOND) /* of frames */
+#define INTERVAL (33 * GST_MSECOND) /* from frame to frame */
 #define WINDOW   GST_VITGATE_CONTROLLER_WINDOW
 
 /* A camera and a machine on which an inference takes load x (fixed + by_dial x dial). */
@@ -11,16 +11,17 @@ typedef struct {
   GstVitgateController controller;
   GstVitgateControllerLimits limits;
   double fixed, by_dial, load; /* nanoseconds */
-  double noise;                /* share of the time that chance adds at most */
+  double noise;                /* maximum share of the time that chance adds */
   GRand *random;
-  GstClockTime due, now;     /* of the next frame by the camera; the machine's */
-  gboolean live;             /* frames wait for their turn, and tell how late they come */
-  GstClockTime own_lateness; /* that the camera puts on every frame */
+  GstClockTime due, now;     /* when the camera's next frame is due; the machine's time */
+  gboolean live;             /* frames wait for their turn, and their lateness is known */
+  GstClockTime own_lateness; /* that the camera adds to every frame */
 
-  gboolean inferred; /* the last frame */
+  /* About the last frame. */
+  gboolean inferred;
   GstClockTime taken;
-  GstClockTimeDiff lag; /* with which it left */
-  guint n_inferred, n_over, n_moves, n_news;
+  GstClockTimeDiff lag; /* when it left */
+  guint n_inferred, n_over, n_moves, n_reports;
 } Machine;
 
 static Machine m;
@@ -28,7 +29,7 @@ static Machine m;
 static void setup(void)
 {
   m = (Machine){
-    .limits = { .budget = 40 * GST_MSECOND, .least = 0.2, .most = 1 },
+    .limits = { .budget = 40 * GST_MSECOND, .min = 0.2, .max = 1 },
     .fixed = 4 * GST_MSECOND,
     .by_dial = 20 * GST_MSECOND,
     .load = 1,
@@ -50,7 +51,7 @@ static void infer(void)
   m.now += m.taken;
   m.n_inferred++;
   m.n_over += m.taken > m.limits.budget;
-  gst_vitgate_controller_note(&m.controller, m.now, m.taken);
+  gst_vitgate_controller_record(&m.controller, m.now, m.taken);
 }
 
 static void frame(void)
@@ -62,43 +63,43 @@ static void frame(void)
   late = m.live ? GST_CLOCK_DIFF(m.due, m.now) : 0;
   m.taken = 0;
   m.inferred = gst_vitgate_controller_admit(&m.controller, &m.limits, m.now, m.due, late);
-  fail_unless(m.controller.dial >= m.limits.least && m.controller.dial <= m.limits.most);
+  fail_unless(m.controller.dial >= m.limits.min && m.controller.dial <= m.limits.max);
   if (m.inferred)
     infer();
   m.lag = GST_CLOCK_DIFF(m.due, m.now);
-  m.n_news += gst_vitgate_controller_news(&m.controller, m.now);
+  m.n_reports += gst_vitgate_controller_has_report(&m.controller, m.now);
   m.n_moves += m.controller.dial != dial;
   m.due += INTERVAL;
 }
 
 static void frames(guint n)
 {
-  m.n_inferred = m.n_over = m.n_moves = m.n_news = 0;
+  m.n_inferred = m.n_over = m.n_moves = m.n_reports = 0;
   for (guint i = 0; i < n; i++)
     frame();
 }
 
 /* ---- The dial ---- */
 
-GST_START_TEST(test_without_a_budget_nothing_is_held_back)
+GST_START_TEST(test_without_a_budget_every_frame_is_inferred_in_full)
 {
   m.limits.budget = 0;
   m.load = 1000;
   frames(200);
   fail_unless_equals_int(m.n_inferred, 200);
   fail_unless_equals_float(m.controller.dial, 1);
-  fail_unless_equals_int(m.n_news, 0);
+  fail_unless_equals_int(m.n_reports, 0);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_with_time_enough_the_dial_stays_where_it_is_wanted)
+GST_START_TEST(test_with_enough_time_the_dial_stays)
 {
-  m.limits.most = 0.7;
+  m.limits.max = 0.7;
   frames(500);
   fail_unless_equals_int(m.n_inferred, 500);
   fail_unless_equals_float(m.controller.dial, 0.7);
   fail_unless_equals_int(m.controller.strategy, GST_VITGATE_STRATEGY_FULL);
-  fail_unless_equals_int(m.n_news, 0);
+  fail_unless_equals_int(m.n_reports, 0);
 }
 GST_END_TEST;
 
@@ -109,15 +110,15 @@ GST_START_TEST(test_the_dial_goes_down_within_a_few_frames)
   frames(20);
   fail_unless(m.n_over <= 8, "%u frames over the budget", m.n_over);
   fail_unless_equals_int(m.n_inferred, 20);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_REDUCED);
-  fail_unless_equals_int(m.n_news, 1);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_REDUCED);
+  fail_unless_equals_int(m.n_reports, 1);
   frames(2000);
   fail_unless(m.n_over * 20 <= m.n_inferred, "%u of %u over the budget", m.n_over, m.n_inferred);
-  fail_unless(m.controller.dial > m.limits.least, "more was given up than needed");
+  fail_unless(m.controller.dial > m.limits.min, "the dial is lower than necessary");
 }
 GST_END_TEST;
 
-GST_START_TEST(test_the_dial_comes_back_slowly)
+GST_START_TEST(test_the_dial_goes_up_slowly)
 {
   frames(100);
   m.load = 3;
@@ -126,14 +127,14 @@ GST_START_TEST(test_the_dial_comes_back_slowly)
   frames(WINDOW / 2);
   fail_unless_equals_int(m.n_moves, 0);
   frames(10 * WINDOW);
-  fail_unless(m.n_moves >= 2, "the way back is taken in one leap");
+  fail_unless(m.n_moves >= 2, "the dial goes up in one step");
   fail_unless_equals_float(m.controller.dial, 1);
   fail_unless_equals_int(m.n_over, 0);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_FULL);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_FULL);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_one_slow_frame_in_thirty_is_no_reason)
+GST_START_TEST(test_one_slow_frame_in_thirty_does_not_lower_the_dial)
 {
   for (guint i = 0; i < 3000; i++) {
     m.load = i % 30 == 29 ? 5 : 1;
@@ -143,8 +144,8 @@ GST_START_TEST(test_one_slow_frame_in_thirty_is_no_reason)
 }
 GST_END_TEST;
 
-/* The budget lies where chance decides whether a step of the dial holds. */
-GST_START_TEST(test_the_dial_does_not_swing)
+/* With this budget, chance decides whether a step of the dial stays within it. */
+GST_START_TEST(test_the_dial_does_not_oscillate)
 {
   m.load = 2.5;
   m.noise = 0.4;
@@ -155,7 +156,7 @@ GST_START_TEST(test_the_dial_does_not_swing)
 }
 GST_END_TEST;
 
-/* Every minute the machine is another one: what was learned must not stand in the way. */
+/* The machine changes every minute; earlier measurements must not delay the adaptation. */
 GST_START_TEST(test_a_changing_machine_is_followed)
 {
   for (guint i = 0; i < 20; i++) {
@@ -167,19 +168,19 @@ GST_START_TEST(test_a_changing_machine_is_followed)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_limits_may_move)
+GST_START_TEST(test_limits_may_change)
 {
   m.load = 3;
   frames(200);
   fail_unless(m.controller.dial < 0.6);
-  m.limits.least = 0.8;
+  m.limits.min = 0.8;
   frame();
   fail_unless(m.controller.dial >= 0.8);
-  m.limits.most = m.limits.least = 0.3;
+  m.limits.max = m.limits.min = 0.3;
   frame();
   fail_unless_equals_float(m.controller.dial, 0.3);
   m.limits.budget = 0;
-  m.limits.most = 1;
+  m.limits.max = 1;
   frame();
   fail_unless_equals_float(m.controller.dial, 1);
 }
@@ -187,32 +188,32 @@ GST_END_TEST;
 
 /* ---- Skipping ---- */
 
-GST_START_TEST(test_what_cannot_be_held_is_skipped)
+GST_START_TEST(test_inferences_that_are_too_slow_are_skipped)
 {
   frames(100);
   m.load = 20;
   frames(30);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_SKIP);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_SKIP);
   frames(3000); /* 99 s */
-  fail_unless(m.n_inferred >= 9, "%u tries only", m.n_inferred);
+  fail_unless(m.n_inferred >= 9, "only %u tries", m.n_inferred);
   fail_unless(m.n_inferred <= 99, "%u tries", m.n_inferred);
-  fail_unless_equals_int(m.n_news, 0);
+  fail_unless_equals_int(m.n_reports, 0);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_lower_least_is_tried)
+GST_START_TEST(test_a_lower_minimum_is_tried)
 {
-  m.limits.least = 0.8;
+  m.limits.min = 0.8;
   m.load = 3; /* 60 ms at 0.8, 24 ms at 0.2 */
   frames(100);
   fail_unless_equals_int(m.controller.strategy, GST_VITGATE_STRATEGY_SKIP);
-  m.limits.least = 0.2;
+  m.limits.min = 0.2;
   frames(6 * GST_SECOND / INTERVAL);
   fail_unless_equals_int(m.controller.strategy, GST_VITGATE_STRATEGY_REDUCED);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_inference_is_found_again)
+GST_START_TEST(test_inference_resumes)
 {
   frames(100);
   m.load = 20;
@@ -222,33 +223,33 @@ GST_START_TEST(test_inference_is_found_again)
   fail_unless(m.inferred, "still skipping");
   frames(10 * WINDOW);
   fail_unless_equals_float(m.controller.dial, 1);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_FULL);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_FULL);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_model_without_a_dial_is_skipped_and_found_again)
+GST_START_TEST(test_a_model_without_a_dial_is_skipped_and_resumes)
 {
-  m.limits.least = m.limits.most = 1;
+  m.limits.min = m.limits.max = 1;
   m.load = 4;
   frames(100);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_SKIP);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_SKIP);
   m.load = 1;
   frames(1000);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_FULL);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_FULL);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_news_are_rare)
+GST_START_TEST(test_changes_are_reported_rarely)
 {
   for (guint i = 0; i < 1000; i++) { /* 33 s */
     m.load = i % 20 < 10 ? 20 : 1;
     frame();
   }
-  fail_unless(m.n_news <= 66, "%u messages in 33 s", m.n_news);
+  fail_unless(m.n_reports <= 66, "%u messages in 33 s", m.n_reports);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_another_model_starts_anew_and_the_user_hears_of_it)
+GST_START_TEST(test_another_model_starts_afresh_and_is_reported)
 {
   m.load = 20;
   frames(100);
@@ -256,8 +257,8 @@ GST_START_TEST(test_another_model_starts_anew_and_the_user_hears_of_it)
   gst_vitgate_controller_restart(&m.controller);
   frames(2 * GST_SECOND / INTERVAL);
   fail_unless_equals_int(m.n_inferred, 2 * GST_SECOND / INTERVAL);
-  fail_unless_equals_int(m.n_news, 1);
-  fail_unless_equals_int(m.controller.told, GST_VITGATE_STRATEGY_FULL);
+  fail_unless_equals_int(m.n_reports, 1);
+  fail_unless_equals_int(m.controller.reported, GST_VITGATE_STRATEGY_FULL);
 }
 GST_END_TEST;
 
@@ -266,10 +267,10 @@ GST_END_TEST;
 GST_START_TEST(test_late_sinks_lower_the_dial)
 {
   frames(10);
-  gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+  gst_vitgate_controller_record_late(&m.controller, m.due - INTERVAL);
   fail_unless_equals_float(m.controller.dial, 1);
   frames(1);
-  gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+  gst_vitgate_controller_record_late(&m.controller, m.due - INTERVAL);
   fail_unless(m.controller.dial < 1);
 }
 GST_END_TEST;
@@ -279,36 +280,36 @@ GST_START_TEST(test_frames_from_before_a_move_do_not_count)
   double dial;
 
   frames(10);
-  gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
-  gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+  gst_vitgate_controller_record_late(&m.controller, m.due - INTERVAL);
+  gst_vitgate_controller_record_late(&m.controller, m.due - INTERVAL);
   dial = m.controller.dial;
   fail_unless(dial < 1);
   frames(1);
-  for (guint i = 0; i < 10; i++) /* still on their way when the dial moved */
-    gst_vitgate_controller_lack(&m.controller, m.due - 2 * INTERVAL);
+  for (guint i = 0; i < 10; i++) /* already queued when the dial moved */
+    gst_vitgate_controller_record_late(&m.controller, m.due - 2 * INTERVAL);
   fail_unless_equals_float(m.controller.dial, dial);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_late_sinks_alone_stop_no_inferences)
+GST_START_TEST(test_late_sinks_alone_do_not_stop_inferences)
 {
   for (guint i = 0; i < 500; i++) {
     frame();
     fail_unless(m.inferred);
-    gst_vitgate_controller_lack(&m.controller, m.due - INTERVAL);
+    gst_vitgate_controller_record_late(&m.controller, m.due - INTERVAL);
   }
-  fail_unless_equals_float(m.controller.dial, m.limits.least);
+  fail_unless_equals_float(m.controller.dial, m.limits.min);
 }
 GST_END_TEST;
 
 /* ---- Lateness ---- */
 
-/* Inferences hold the budget but not the camera's pace. */
+/* Inferences stay within the budget, but are slower than the camera. */
 GST_START_TEST(test_a_queue_does_not_grow)
 {
   m.live = TRUE;
   m.limits.budget = 200 * GST_MSECOND;
-  m.limits.least = 0.9;
+  m.limits.min = 0.9;
   m.load = 3; /* 66 ms at least */
   for (guint i = 0; i < 3000; i++) {
     frame();
@@ -332,7 +333,7 @@ GST_START_TEST(test_a_queue_of_slow_inferences_brings_the_dial_down)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_stall_is_caught_up_with)
+GST_START_TEST(test_the_stream_catches_up_after_a_stall)
 {
   guint n = 0;
 
@@ -348,7 +349,7 @@ GST_START_TEST(test_a_stall_is_caught_up_with)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_lateness_of_the_stream_is_not_held_against_us)
+GST_START_TEST(test_lateness_of_the_stream_itself_is_ignored)
 {
   m.live = TRUE;
   m.own_lateness = 2 * GST_SECOND;
@@ -356,17 +357,16 @@ GST_START_TEST(test_lateness_of_the_stream_is_not_held_against_us)
   fail_unless(m.inferred, "no inference for a camera that is always late");
   frames(500);
   fail_unless_equals_int(m.n_inferred, 500);
-  m.own_lateness = 0; /* what came in one burst is inferred faster than more comes */
+  m.own_lateness = 0; /* a burst of frames is inferred faster than new ones arrive */
   frames(400);
   fail_unless_equals_int(m.n_inferred, 400);
   m.own_lateness = GST_SECOND;
   frames(20);
-  fail_unless(m.n_inferred < 20, "a second late, and nothing is skipped");
+  fail_unless(m.n_inferred < 20, "nothing is skipped when a second late");
 }
 GST_END_TEST;
 
-/* Whatever the load and its changes, a frame is at most so much late as the budget allows to
- * gather and the slowest inference takes. */
+/* Whatever the load, a frame is late by at most the budget and the slowest inference. */
 GST_START_TEST(test_lag_is_bounded_whatever_the_load)
 {
   m.live = TRUE;
@@ -383,7 +383,7 @@ GST_START_TEST(test_lag_is_bounded_whatever_the_load)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_flush_forgets_running_times)
+GST_START_TEST(test_a_flush_drops_running_times)
 {
   m.live = TRUE;
   m.now = 10 * GST_SECOND;
@@ -403,29 +403,29 @@ static Suite *controller_suite(void)
 
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, setup, teardown);
-  tcase_add_test(tcase, test_without_a_budget_nothing_is_held_back);
-  tcase_add_test(tcase, test_with_time_enough_the_dial_stays_where_it_is_wanted);
+  tcase_add_test(tcase, test_without_a_budget_every_frame_is_inferred_in_full);
+  tcase_add_test(tcase, test_with_enough_time_the_dial_stays);
   tcase_add_test(tcase, test_the_dial_goes_down_within_a_few_frames);
-  tcase_add_test(tcase, test_the_dial_comes_back_slowly);
-  tcase_add_test(tcase, test_one_slow_frame_in_thirty_is_no_reason);
-  tcase_add_test(tcase, test_the_dial_does_not_swing);
+  tcase_add_test(tcase, test_the_dial_goes_up_slowly);
+  tcase_add_test(tcase, test_one_slow_frame_in_thirty_does_not_lower_the_dial);
+  tcase_add_test(tcase, test_the_dial_does_not_oscillate);
   tcase_add_test(tcase, test_a_changing_machine_is_followed);
-  tcase_add_test(tcase, test_limits_may_move);
-  tcase_add_test(tcase, test_what_cannot_be_held_is_skipped);
-  tcase_add_test(tcase, test_a_lower_least_is_tried);
-  tcase_add_test(tcase, test_inference_is_found_again);
-  tcase_add_test(tcase, test_a_model_without_a_dial_is_skipped_and_found_again);
-  tcase_add_test(tcase, test_news_are_rare);
-  tcase_add_test(tcase, test_another_model_starts_anew_and_the_user_hears_of_it);
+  tcase_add_test(tcase, test_limits_may_change);
+  tcase_add_test(tcase, test_inferences_that_are_too_slow_are_skipped);
+  tcase_add_test(tcase, test_a_lower_minimum_is_tried);
+  tcase_add_test(tcase, test_inference_resumes);
+  tcase_add_test(tcase, test_a_model_without_a_dial_is_skipped_and_resumes);
+  tcase_add_test(tcase, test_changes_are_reported_rarely);
+  tcase_add_test(tcase, test_another_model_starts_afresh_and_is_reported);
   tcase_add_test(tcase, test_late_sinks_lower_the_dial);
   tcase_add_test(tcase, test_frames_from_before_a_move_do_not_count);
-  tcase_add_test(tcase, test_late_sinks_alone_stop_no_inferences);
+  tcase_add_test(tcase, test_late_sinks_alone_do_not_stop_inferences);
   tcase_add_test(tcase, test_a_queue_does_not_grow);
   tcase_add_test(tcase, test_a_queue_of_slow_inferences_brings_the_dial_down);
-  tcase_add_test(tcase, test_a_stall_is_caught_up_with);
-  tcase_add_test(tcase, test_lateness_of_the_stream_is_not_held_against_us);
+  tcase_add_test(tcase, test_the_stream_catches_up_after_a_stall);
+  tcase_add_test(tcase, test_lateness_of_the_stream_itself_is_ignored);
   tcase_add_test(tcase, test_lag_is_bounded_whatever_the_load);
-  tcase_add_test(tcase, test_a_flush_forgets_running_times);
+  tcase_add_test(tcase, test_a_flush_drops_running_times);
   return suite;
 }
 

@@ -1,4 +1,4 @@
-/* dial.c: how much is computed for a frame, and what the frame tells of it. */
+/* dial.c: how much is computed for a frame, and how its metadata describes that. */
 #include <gst/controller/gstdirectcontrolbinding.h>
 #include <gst/controller/gstinterpolationcontrolsource.h>
 
@@ -27,7 +27,7 @@ static GstStructure *classify_at(double compute)
   return fixture_classify(harness, &info, 1);
 }
 
-GST_START_TEST(test_the_default_is_the_model_s_own)
+GST_START_TEST(test_the_default_is_the_models_own)
 {
   GstStructure *s = fixture_classify(harness, &info, 1);
   double compute;
@@ -41,23 +41,23 @@ GST_END_TEST;
 
 GST_START_TEST(test_the_ends_of_the_dial)
 {
-  GstStructure *least = classify_at(0), *most = classify_at(1);
+  GstStructure *low = classify_at(0), *high = classify_at(1);
 
-  fail_unless_equals_float(fixture_double(least, "compute"), 0.2);
-  fail_unless_equals_float(fixture_double(most, "compute"), 0.9);
-  /* Gates: of block 0's MLP, of block 1's attention and of block 2's MLP. */
-  fail_unless_equals_string(fixture_string(least, "modules"), "10000011");
-  fail_unless_equals_string(fixture_string(most, "modules"), "11100111");
-  fail_unless_equals_int(fixture_uint(least, "tokens"), 9);
-  fail_unless_equals_int(fixture_uint(most, "tokens"), 17);
-  fail_unless(fixture_double(least, "gmacs") < fixture_double(most, "gmacs"));
-  fail_unless(fixture_double(least, "compute-ratio") < fixture_double(most, "compute-ratio"));
-  gst_structure_free(least);
-  gst_structure_free(most);
+  fail_unless_equals_float(fixture_double(low, "compute"), 0.2);
+  fail_unless_equals_float(fixture_double(high, "compute"), 0.9);
+  /* Block 0's MLP, block 1's attention and block 2's MLP have gates. */
+  fail_unless_equals_string(fixture_string(low, "modules"), "10000011");
+  fail_unless_equals_string(fixture_string(high, "modules"), "11100111");
+  fail_unless_equals_int(fixture_uint(low, "tokens"), 9);
+  fail_unless_equals_int(fixture_uint(high, "tokens"), 17);
+  fail_unless(fixture_double(low, "gmacs") < fixture_double(high, "gmacs"));
+  fail_unless(fixture_double(low, "compute-ratio") < fixture_double(high, "compute-ratio"));
+  gst_structure_free(low);
+  gst_structure_free(high);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_the_dial_counts_from_the_next_frame_on)
+GST_START_TEST(test_the_dial_applies_from_the_next_frame)
 {
   static const double turns[] = { 0.2, 0.9, 0.5, 0.21, 0.6 };
   GstStructure *stats;
@@ -74,7 +74,7 @@ GST_START_TEST(test_the_dial_counts_from_the_next_frame_on)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_old_results_tell_of_their_own_inference)
+GST_START_TEST(test_old_results_describe_their_own_inference)
 {
   GstStructure *fresh, *old;
 
@@ -109,42 +109,41 @@ GST_START_TEST(test_the_dial_can_be_controlled)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_model_without_a_dial_does_what_it_does)
+GST_START_TEST(test_a_model_without_a_dial_ignores_compute)
 {
-  GstStructure *least, *most;
+  GstStructure *low, *high;
 
   fixture_free(harness);
   harness = fixture_harness_for(GST_VIDEO_FORMAT_RGB, 32, 32);
-  least = classify_at(0);
-  most = classify_at(1);
-  fail_unless_equals_float(fixture_double(least, "gmacs"), fixture_double(most, "gmacs"));
-  fail_unless_equals_float(fixture_double(least, "compute"),
-                           fixture_double(least, "compute-ratio"));
-  gst_structure_free(least);
-  gst_structure_free(most);
+  low = classify_at(0);
+  high = classify_at(1);
+  fail_unless_equals_float(fixture_double(low, "gmacs"), fixture_double(high, "gmacs"));
+  fail_unless_equals_float(fixture_double(low, "compute"), fixture_double(low, "compute-ratio"));
+  gst_structure_free(low);
+  gst_structure_free(high);
 }
 GST_END_TEST;
 
 GST_START_TEST(test_the_shipped_model_has_a_dial)
 {
   GstElement *element = fixture_element();
-  GstStructure *least, *most;
+  GstStructure *low, *high;
 
   g_object_set(element, "model", fixture_path("VITGATE_TEST_SHIPPED_MODEL"), NULL);
   fixture_free(harness);
   harness = fixture_harness(element);
   fixture_set_caps(harness, GST_VIDEO_FORMAT_NV12, 320, 240, &info);
-  least = classify_at(0);
-  most = classify_at(1);
-  fail_unless(fixture_double(least, "gmacs") < 0.8 * fixture_double(most, "gmacs"));
-  gst_structure_free(least);
-  gst_structure_free(most);
+  low = classify_at(0);
+  high = classify_at(1);
+  fail_unless(fixture_double(low, "gmacs") < 0.8 * fixture_double(high, "gmacs"));
+  gst_structure_free(low);
+  gst_structure_free(high);
 }
 GST_END_TEST;
 
 /* ---- Age and state ---- */
 
-GST_START_TEST(test_age_is_told_in_frames_and_in_time)
+GST_START_TEST(test_age_is_given_in_frames_and_in_time)
 {
   g_object_set(harness->element, "inference-interval", 3, NULL);
   for (guint i = 0; i < 6; i++) { /* every 40 ms */
@@ -158,7 +157,7 @@ GST_START_TEST(test_age_is_told_in_frames_and_in_time)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_age_in_time_is_left_out_where_unknown)
+GST_START_TEST(test_age_time_is_absent_if_unknown)
 {
   GstStructure *s;
 
@@ -171,7 +170,7 @@ GST_START_TEST(test_age_in_time_is_left_out_where_unknown)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_age_counts_when_playing_backwards_too)
+GST_START_TEST(test_age_also_counts_when_playing_backwards)
 {
   GstSegment segment;
   GstStructure *s;
@@ -188,7 +187,7 @@ GST_START_TEST(test_age_counts_when_playing_backwards_too)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_frame_without_content_says_so)
+GST_START_TEST(test_a_frame_without_content_is_empty)
 {
   GstBuffer *gap = fixture_frame(&info, 2);
   GstStructure *s;
@@ -212,17 +211,17 @@ static Suite *dial_suite(void)
 
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, setup, teardown);
-  tcase_add_test(tcase, test_the_default_is_the_model_s_own);
+  tcase_add_test(tcase, test_the_default_is_the_models_own);
   tcase_add_test(tcase, test_the_ends_of_the_dial);
-  tcase_add_test(tcase, test_the_dial_counts_from_the_next_frame_on);
-  tcase_add_test(tcase, test_old_results_tell_of_their_own_inference);
+  tcase_add_test(tcase, test_the_dial_applies_from_the_next_frame);
+  tcase_add_test(tcase, test_old_results_describe_their_own_inference);
   tcase_add_test(tcase, test_the_dial_can_be_controlled);
-  tcase_add_test(tcase, test_a_model_without_a_dial_does_what_it_does);
+  tcase_add_test(tcase, test_a_model_without_a_dial_ignores_compute);
   tcase_add_test(tcase, test_the_shipped_model_has_a_dial);
-  tcase_add_test(tcase, test_age_is_told_in_frames_and_in_time);
-  tcase_add_test(tcase, test_age_in_time_is_left_out_where_unknown);
-  tcase_add_test(tcase, test_age_counts_when_playing_backwards_too);
-  tcase_add_test(tcase, test_a_frame_without_content_says_so);
+  tcase_add_test(tcase, test_age_is_given_in_frames_and_in_time);
+  tcase_add_test(tcase, test_age_time_is_absent_if_unknown);
+  tcase_add_test(tcase, test_age_also_counts_when_playing_backwards);
+  tcase_add_test(tcase, test_a_frame_without_content_is_empty);
   return suite;
 }
 

@@ -1,4 +1,4 @@
-/* errors.c: every error of the engine has its place on the bus. */
+/* errors.c: every error of the engine is mapped to an error of GStreamer. */
 #include "common/errors.h"
 
 #include <gst/check/gstcheck.h>
@@ -15,7 +15,7 @@ static void check_place(int engine_code, GQuark domain, gint code)
               engine_code, g_quark_to_string(found_domain), found_code);
 }
 
-GST_START_TEST(test_each_code_has_its_place)
+GST_START_TEST(test_each_code_is_mapped)
 {
   check_place(VITGATE_ERROR_NOT_FOUND, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND);
   check_place(VITGATE_ERROR_IO, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ);
@@ -30,7 +30,7 @@ GST_START_TEST(test_each_code_has_its_place)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_foreign_errors_have_a_place_too)
+GST_START_TEST(test_other_errors_are_mapped)
 {
   g_autoptr(GError) error = g_error_new(G_FILE_ERROR, G_FILE_ERROR_NOENT, "a message");
   GQuark domain;
@@ -48,8 +48,8 @@ static Suite *errors_suite(void)
   TCase *tcase = tcase_create("errors");
 
   suite_add_tcase(suite, tcase);
-  tcase_add_test(tcase, test_each_code_has_its_place);
-  tcase_add_test(tcase, test_foreign_errors_have_a_place_too);
+  tcase_add_test(tcase, test_each_code_is_mapped);
+  tcase_add_test(tcase, test_other_errors_are_mapped);
   return suite;
 }
 

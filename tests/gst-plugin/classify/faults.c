@@ -1,5 +1,5 @@
-/* faults.c: the engine fails while frames flow. A classification and both halves of one are
- * replaced by some that fail when told to: the program's own symbols come before those of a
+/* faults.c: the engine fails while frames flow. The functions that preprocess, infer and classify
+ * are replaced by ones that fail on demand: the program's own symbols come before those of a
  * library. */
 #include "regions-fixture.h"
 
@@ -9,7 +9,7 @@ static gboolean fails(int fault, GError **error)
 {
   if (fault < 0)
     return FALSE;
-  g_set_error(error, VITGATE_ERROR, fault, "a fault of the test's making");
+  g_set_error(error, VITGATE_ERROR, fault, "a fault made by the test");
   return TRUE;
 }
 
@@ -37,7 +37,7 @@ const VitgateResult *vitgate_session_classify(VitgateSession *session, const Vit
   return fails(network_fault, error) ? NULL : real(session, images, n_images, error);
 }
 
-/* A frame with a region: both kinds of elements find something to classify. */
+/* Returns: a frame with a region, so that both kinds of elements have something to classify. */
 static GstBuffer *frame_of(const GstVideoInfo *info, guint seed)
 {
   GstBuffer *frame = fixture_frame(info, seed);
@@ -68,21 +68,21 @@ static void check_fault(GstElement *element, int *fault, int code, GQuark domain
   fixture_free(harness);
 }
 
-GST_START_TEST(test_no_memory_is_one_error)
+GST_START_TEST(test_out_of_memory_posts_one_error)
 {
   check_fault(fixture_element(), &network_fault, VITGATE_ERROR_MEMORY, GST_RESOURCE_ERROR,
               GST_RESOURCE_ERROR_NO_SPACE_LEFT);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_no_memory_for_regions_is_one_error)
+GST_START_TEST(test_out_of_memory_for_regions_posts_one_error)
 {
   check_fault(regions_element(), &network_fault, VITGATE_ERROR_MEMORY, GST_RESOURCE_ERROR,
               GST_RESOURCE_ERROR_NO_SPACE_LEFT);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_refused_image_is_one_error)
+GST_START_TEST(test_a_refused_image_posts_one_error)
 {
   check_fault(fixture_element(), &pixel_fault, VITGATE_ERROR_IMAGE, GST_STREAM_ERROR,
               GST_STREAM_ERROR_FORMAT);
@@ -95,9 +95,9 @@ static Suite *faults_suite(void)
   TCase *tcase = tcase_create("faults");
 
   suite_add_tcase(suite, tcase);
-  tcase_add_test(tcase, test_no_memory_is_one_error);
-  tcase_add_test(tcase, test_no_memory_for_regions_is_one_error);
-  tcase_add_test(tcase, test_a_refused_image_is_one_error);
+  tcase_add_test(tcase, test_out_of_memory_posts_one_error);
+  tcase_add_test(tcase, test_out_of_memory_for_regions_posts_one_error);
+  tcase_add_test(tcase, test_a_refused_image_posts_one_error);
   return suite;
 }
 

@@ -1,4 +1,4 @@
-/* gstvitgate.c: what frames carry, and how the properties change it. */
+/* gstvitgate.c: the metadata of frames, and how the properties change it. */
 #include <gst/controller/gstdirectcontrolbinding.h>
 #include <gst/controller/gstinterpolationcontrolsource.h>
 
@@ -14,7 +14,7 @@ static void setup(void)
 
   fail_unless(model);
   n_classes = vitgate_model_get_info(model)->n_classes;
-  fail_unless(n_classes >= 4, "the tests need a model of at least four classes");
+  fail_unless(n_classes >= 4, "the tests need a model with at least four classes");
   vitgate_model_unref(&model);
   harness = fixture_harness(fixture_element());
   fixture_set_caps(harness, GST_VIDEO_FORMAT_NV12, 67, 45, &info);
@@ -30,7 +30,7 @@ static GstStructure *classify(guint seed)
   return fixture_classify(harness, &info, seed);
 }
 
-GST_START_TEST(test_every_field_is_there)
+GST_START_TEST(test_every_field_is_present)
 {
   GstStructure *s = classify(1);
   const guint n = fixture_uint(s, "n-results");
@@ -66,7 +66,7 @@ GST_START_TEST(test_scores_fall_and_indices_differ)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_top_k_beyond_the_classes_gives_all)
+GST_START_TEST(test_top_k_above_the_class_count_returns_all)
 {
   GstStructure *s;
   double sum = 0;
@@ -76,7 +76,7 @@ GST_START_TEST(test_top_k_beyond_the_classes_gives_all)
   fail_unless_equals_int(fixture_uint(s, "n-results"), n_classes);
   for (guint i = 0; i < n_classes; i++)
     sum += fixture_score(s, i);
-  /* Each score is a float: half a unit in its last place for each. */
+  /* Each score is a float, rounded by up to half a unit in the last place. */
   fail_unless(ABS(sum - 1) < 1e-6 * n_classes, "the scores' sum is %g", sum);
   gst_structure_free(s);
 }
@@ -87,7 +87,8 @@ GST_START_TEST(test_threshold_and_top_k_work_together)
   GstStructure *all = classify(1), *s;
   const float between = (fixture_score(all, 1) + fixture_score(all, 2)) / 2;
 
-  fail_unless(fixture_score(all, 1) > fixture_score(all, 2), "the picture tells too little");
+  fail_unless(fixture_score(all, 1) > fixture_score(all, 2),
+              "the picture's best classes have the same score");
   g_object_set(harness->element, "threshold", between, NULL);
   s = classify(1);
   fail_unless_equals_int(fixture_uint(s, "n-results"), 2);
@@ -101,7 +102,7 @@ GST_START_TEST(test_threshold_and_top_k_work_together)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_nothing_above_the_threshold_leaves_no_label)
+GST_START_TEST(test_no_class_above_the_threshold_leaves_no_label)
 {
   GstBuffer *out;
   const GstStructure *s;
@@ -162,7 +163,7 @@ GST_START_TEST(test_carried_results_follow_top_k_at_once)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_shorter_interval_counts_at_once)
+GST_START_TEST(test_a_shorter_interval_applies_at_once)
 {
   GstStructure *s;
 
@@ -198,7 +199,7 @@ GST_START_TEST(test_top_k_can_be_controlled)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_region_of_interest_speaks_as_dl_streamer_does)
+GST_START_TEST(test_region_of_interest_has_dl_streamers_form)
 {
   GstBuffer *out = fixture_process(harness, fixture_frame(&info, 1));
   const GstStructure *result = fixture_result(out);
@@ -250,7 +251,7 @@ GST_START_TEST(test_analytics_meta_holds_the_top_classes)
 GST_END_TEST;
 #endif
 
-GST_START_TEST(test_messages_tell_inferences_only)
+GST_START_TEST(test_only_inferences_post_messages)
 {
   GstElement *element = harness->element;
   GstMessage *message;
@@ -258,7 +259,7 @@ GST_START_TEST(test_messages_tell_inferences_only)
   GstStructure *result;
 
   gst_structure_free(classify(1));
-  fail_if(fixture_message(element, GST_MESSAGE_ELEMENT), "messages without being asked");
+  fail_if(fixture_message(element, GST_MESSAGE_ELEMENT), "a message though post-messages is false");
 
   g_object_set(element, "post-messages", TRUE, "inference-interval", 2, NULL);
   gst_structure_free(classify(2));
@@ -322,7 +323,7 @@ GST_START_TEST(test_labels_file_overrides_the_labels_of_the_model)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_models_without_labels_give_numbers)
+GST_START_TEST(test_models_without_labels_use_class_numbers)
 {
   g_autofree char *path =
       g_build_filename(g_getenv("VITGATE_TEST_GOLDENS"), "model-odd.safetensors", NULL);
@@ -383,7 +384,7 @@ GST_START_TEST(test_properties_read_back)
   g_clear_pointer(&model, g_free);
   g_object_set(element, "model", "", NULL);
   g_object_get(element, "model", &model, NULL);
-  fail_if(model, "an empty path is not none");
+  fail_if(model, "an empty path does not unset the property");
   gst_object_unref(element);
 }
 GST_END_TEST;
@@ -395,23 +396,23 @@ static Suite *gstvitgate_suite(void)
 
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, setup, teardown);
-  tcase_add_test(tcase, test_every_field_is_there);
+  tcase_add_test(tcase, test_every_field_is_present);
   tcase_add_test(tcase, test_scores_fall_and_indices_differ);
-  tcase_add_test(tcase, test_top_k_beyond_the_classes_gives_all);
+  tcase_add_test(tcase, test_top_k_above_the_class_count_returns_all);
   tcase_add_test(tcase, test_threshold_and_top_k_work_together);
-  tcase_add_test(tcase, test_nothing_above_the_threshold_leaves_no_label);
+  tcase_add_test(tcase, test_no_class_above_the_threshold_leaves_no_label);
   tcase_add_test(tcase, test_frames_between_inferences_carry_the_last_result);
   tcase_add_test(tcase, test_carried_results_follow_top_k_at_once);
-  tcase_add_test(tcase, test_a_shorter_interval_counts_at_once);
+  tcase_add_test(tcase, test_a_shorter_interval_applies_at_once);
   tcase_add_test(tcase, test_top_k_can_be_controlled);
-  tcase_add_test(tcase, test_region_of_interest_speaks_as_dl_streamer_does);
+  tcase_add_test(tcase, test_region_of_interest_has_dl_streamers_form);
 #ifdef HAVE_GST_ANALYTICS
   tcase_add_test(tcase, test_analytics_meta_holds_the_top_classes);
 #endif
-  tcase_add_test(tcase, test_messages_tell_inferences_only);
+  tcase_add_test(tcase, test_only_inferences_post_messages);
   tcase_add_test(tcase, test_stats_count_frames);
   tcase_add_test(tcase, test_labels_file_overrides_the_labels_of_the_model);
-  tcase_add_test(tcase, test_models_without_labels_give_numbers);
+  tcase_add_test(tcase, test_models_without_labels_use_class_numbers);
   tcase_add_test(tcase, test_lower_precision_finds_nearly_the_same);
   tcase_add_test(tcase, test_properties_read_back);
   return suite;

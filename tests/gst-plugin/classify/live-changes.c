@@ -1,14 +1,14 @@
-/* live-changes.c: models, labels and precision change while frames flow. Loads can be held up, so
- * that what happens meanwhile does not depend on chance. */
+/* live-changes.c: models, labels and precision change while frames flow. Loads can be blocked, so
+ * that events during a load do not depend on chance. */
 #include <string.h>
 
 #include "fixture.h"
 
-/* ---- Loads that wait ---- */
+/* ---- Blocked loads ---- */
 
 static GMutex gate_lock;
 static GCond gate_moved;
-static gboolean gate_closed; /* loads wait */
+static gboolean gate_closed; /* loads are blocked */
 static guint n_loads;
 
 VitgateModel *vitgate_model_open_with(const char *path, VitgatePrecision precision, GError **error)
@@ -32,7 +32,7 @@ static void set_gate(gboolean closed)
   g_mutex_unlock(&gate_lock);
 }
 
-/* Waits until a load beside the start's own has begun. */
+/* Waits until a second load, after that of the start, has begun. */
 static void wait_for_load(void)
 {
   g_mutex_lock(&gate_lock);
@@ -83,7 +83,7 @@ static gboolean next_is_by(const char *model_name)
   return is;
 }
 
-/* Frames flow until one is by this model; the test's own timeout ends what does not come. */
+/* Pushes frames until one is by this model, or the test times out. */
 static void wait_for_model(const char *model_name)
 {
   while (!next_is_by(model_name))
@@ -106,7 +106,7 @@ static void check_in_use(const char *field, const char *expected)
   fail_unless_equals_string(value, expected);
 }
 
-/* Waits for a warning whose text holds @word; it must be the only one. */
+/* Waits for a warning whose text contains @word; it must be the only one. */
 static void check_warning(GQuark domain, gint code, const char *word)
 {
   GstBus *bus = gst_element_get_bus(element);
@@ -123,7 +123,7 @@ static void check_warning(GQuark domain, gint code, const char *word)
   gst_object_unref(bus);
 }
 
-GST_START_TEST(test_a_model_is_loaded_beside_the_one_in_use)
+GST_START_TEST(test_a_model_is_loaded_while_the_old_one_is_in_use)
 {
   g_autofree char *asked = NULL;
   GstStructure *s;
@@ -170,18 +170,18 @@ static void check_bad_model(const char *path, GQuark domain, gint code)
   for (guint i = 0; i < 5; i++)
     fail_unless(next_is_by("golden-small"));
   check_in_use("model", fixture_model());
-  g_object_set(element, "model", gated, NULL); /* and it can be mended */
+  g_object_set(element, "model", gated, NULL); /* a good model still works */
   wait_for_model("gated_model");
 }
 
-GST_START_TEST(test_a_missing_model_leaves_the_old_one)
+GST_START_TEST(test_a_missing_model_keeps_the_old_one)
 {
   check_bad_model("/nonexistent/model.safetensors", GST_RESOURCE_ERROR,
                   GST_RESOURCE_ERROR_NOT_FOUND);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_garbage_leaves_the_old_model)
+GST_START_TEST(test_garbage_keeps_the_old_model)
 {
   const char *text = "#!/bin/sh\necho this is no model, but it is long enough to be one\n";
   g_autofree char *path = fixture_file("script.safetensors", text, strlen(text));
@@ -207,12 +207,12 @@ GST_START_TEST(test_the_last_of_many_wins)
     taken = g_str_equal(path, odd);
     gst_structure_free(s);
   }
-  fail_unless_equals_int(n_loads, 3); /* the start's, the one under way, the last */
-  fail_if(fixture_message(element, GST_MESSAGE_WARNING), "news of a superseded model");
+  fail_unless_equals_int(n_loads, 3); /* at the start, the running one, the last one */
+  fail_if(fixture_message(element, GST_MESSAGE_WARNING), "a warning about a superseded model");
 }
 GST_END_TEST;
 
-/* Returns: (transfer full): the path of a file that names all @n classes "thing number ..." */
+/* Returns: (transfer full): the path of a labels file with @n labels "thing number ..." */
 static char *things(guint n)
 {
   g_autoptr(GString) text = g_string_new(NULL);
@@ -245,7 +245,7 @@ GST_START_TEST(test_labels_change)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_labels_of_another_count_leave_the_old_ones)
+GST_START_TEST(test_a_wrong_number_of_labels_keeps_the_old_ones)
 {
   g_autofree char *path = things(3);
   GstStructure *before = next(), *after;
@@ -260,18 +260,18 @@ GST_START_TEST(test_labels_of_another_count_leave_the_old_ones)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_what_is_set_together_is_loaded_together)
+GST_START_TEST(test_properties_set_together_are_loaded_together)
 {
   VitgateModel *model = vitgate_model_open(gated, NULL);
   g_autofree char *path = things(vitgate_model_get_info(model)->n_classes);
 
   vitgate_model_unref(&model);
   gst_structure_free(next());
-  /* Neither fits what is in use. */
+  /* Each alone does not fit what is in use. */
   g_object_set(element, "labels", path, "model", gated, NULL);
   wait_for_things();
   check_in_use("model-name", "gated_model");
-  fail_if(fixture_message(element, GST_MESSAGE_WARNING), "something was loaded half");
+  fail_if(fixture_message(element, GST_MESSAGE_WARNING), "one was loaded without the other");
 }
 GST_END_TEST;
 
@@ -326,17 +326,17 @@ GST_START_TEST(test_a_stop_waits_for_a_load_and_drops_it)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_stop_drops_what_no_frame_has_taken)
+GST_START_TEST(test_a_stop_drops_an_unused_model)
 {
   g_object_set(element, "model", gated, NULL);
   wait_for_load();
-  to_null(NULL); /* with the new one ready, or nearly */
+  to_null(NULL); /* when the new one is ready, or nearly so */
   restart();
   fail_unless(next_is_by("gated_model"));
 }
 GST_END_TEST;
 
-GST_START_TEST(test_changes_while_stopped_count_from_the_next_start_on)
+GST_START_TEST(test_changes_while_stopped_apply_at_the_next_start)
 {
   to_null(NULL);
   g_object_set(element, "model", "/nonexistent/model.safetensors", NULL);
@@ -384,18 +384,18 @@ static Suite *live_changes_suite(void)
 
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, setup, teardown);
-  tcase_add_test(tcase, test_a_model_is_loaded_beside_the_one_in_use);
+  tcase_add_test(tcase, test_a_model_is_loaded_while_the_old_one_is_in_use);
   tcase_add_test(tcase, test_an_old_result_is_not_carried_over);
-  tcase_add_test(tcase, test_a_missing_model_leaves_the_old_one);
-  tcase_add_test(tcase, test_garbage_leaves_the_old_model);
+  tcase_add_test(tcase, test_a_missing_model_keeps_the_old_one);
+  tcase_add_test(tcase, test_garbage_keeps_the_old_model);
   tcase_add_test(tcase, test_the_last_of_many_wins);
   tcase_add_test(tcase, test_labels_change);
-  tcase_add_test(tcase, test_labels_of_another_count_leave_the_old_ones);
-  tcase_add_test(tcase, test_what_is_set_together_is_loaded_together);
+  tcase_add_test(tcase, test_a_wrong_number_of_labels_keeps_the_old_ones);
+  tcase_add_test(tcase, test_properties_set_together_are_loaded_together);
   tcase_add_test(tcase, test_precision_changes);
   tcase_add_test(tcase, test_a_stop_waits_for_a_load_and_drops_it);
-  tcase_add_test(tcase, test_a_stop_drops_what_no_frame_has_taken);
-  tcase_add_test(tcase, test_changes_while_stopped_count_from_the_next_start_on);
+  tcase_add_test(tcase, test_a_stop_drops_an_unused_model);
+  tcase_add_test(tcase, test_changes_while_stopped_apply_at_the_next_start);
   tcase_add_test(tcase, test_states_cycle_while_models_change);
   tcase_add_test(tcase, test_flushes_and_new_caps_while_a_model_is_loaded);
   return suite;

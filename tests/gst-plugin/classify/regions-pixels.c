@@ -1,16 +1,16 @@
-/* regions-pixels.c: what is seen of a region, alone or in a batch. */
+/* regions-pixels.c: which pixels of a region are classified, alone or in a batch. */
 #include <string.h>
 
 #include "classify/region-classifier.h"
 #include "common/frame.h"
 #include "regions-fixture.h"
 
-/* A side of the test model's input: a region of this size is seen pixel by pixel. */
+/* Side of the test model's input: a region of this size is not resized. */
 #define MODEL_SIZE 32
 
 /* ---- Pixels ---- */
 
-/* What the engine finds in @part of @frame (transfer none). */
+/* Classifies @part of @frame (transfer none) with the engine. */
 static void classify_part(GstBuffer *frame, VitgateRectangle part, float *probabilities)
 {
   GstCaps *caps = gst_pad_get_current_caps(regions_harness->srcpad);
@@ -38,19 +38,19 @@ static const GstVideoFormat formats[] = {
   GST_VIDEO_FORMAT_BGRx, GST_VIDEO_FORMAT_GRAY8,
 };
 
-/* A region, and what the model is to look at. */
+/* A region, and the part that the model should see. */
 static const struct {
   VitgateRectangle place, part;
 } places[] = {
-  { { 13, 11, 21, 33 }, { 7, 11, 33, 33 } },          /* odd in all ways */
-  { { 0, 0, 10, 20 }, { 0, 0, 20, 20 } },             /* a corner of the frame, */
-  { { 90, 70, 30, 30 }, { 90, 66, 11, 11 } },         /* and the one across, partly outside */
+  { { 13, 11, 21, 33 }, { 7, 11, 33, 33 } },          /* odd place and size */
+  { { 0, 0, 10, 20 }, { 0, 0, 20, 20 } },             /* a corner of the frame */
+  { { 90, 70, 30, 30 }, { 90, 66, 11, 11 } },         /* the opposite corner, partly outside */
   { { 3, 30, 95, 9 }, { 3, 0, 95, REGIONS_HEIGHT } }, /* longer than the frame is high */
   { { 40, 40, 1, 1 }, { 40, 40, 1, 1 } },             /* a single pixel */
-  { { 0, 0, 500, 500 }, { 0, 0, REGIONS_WIDTH, REGIONS_HEIGHT } } /* all there is */
+  { { 0, 0, 500, 500 }, { 0, 0, REGIONS_WIDTH, REGIONS_HEIGHT } } /* the whole frame */
 };
 
-GST_START_TEST(test_each_region_is_seen_where_it_is)
+GST_START_TEST(test_each_region_is_classified_at_its_place)
 {
   GstBuffer *frame, *copy;
   GstStructure *s;
@@ -75,7 +75,8 @@ GST_START_TEST(test_each_region_is_seen_where_it_is)
 }
 GST_END_TEST;
 
-/* The @MODEL_SIZE pixels a side of @frame (transfer none) from @x, @y as a frame of their own. */
+/* Returns: (transfer full): the square of MODEL_SIZE pixels at @x, @y of @frame (transfer none), as
+ * a frame of its own. */
 static GstBuffer *cut_out(GstBuffer *frame, guint x, guint y, const GstVideoInfo *small)
 {
   GstBuffer *part = gst_buffer_new_allocate(NULL, GST_VIDEO_INFO_SIZE(small), NULL);
@@ -94,7 +95,7 @@ static GstBuffer *cut_out(GstBuffer *frame, guint x, guint y, const GstVideoInfo
   return part;
 }
 
-GST_START_TEST(test_a_region_is_the_same_as_a_frame_of_its_pixels)
+GST_START_TEST(test_a_region_equals_a_frame_of_its_pixels)
 {
   GstStructure *whole, *s;
   GstBuffer *frame, *copy, *part;
@@ -118,7 +119,7 @@ GST_START_TEST(test_a_region_is_the_same_as_a_frame_of_its_pixels)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_regions_are_places_within_what_the_crop_meta_shows)
+GST_START_TEST(test_regions_are_relative_to_the_crop_meta)
 {
   GstBuffer *frame = fixture_frame(&regions_info, 1), *copy = gst_buffer_copy(frame);
   GstVideoCropMeta *crop = gst_buffer_add_video_crop_meta(frame);
@@ -141,8 +142,8 @@ GST_END_TEST;
 
 /* ---- Batches ---- */
 
-/* More than fill one batch; every image decides for itself what runs. */
-GST_START_TEST(test_a_batch_gives_what_each_region_alone_gives)
+/* More regions than fit into one batch. Each image decides on its own which modules run. */
+GST_START_TEST(test_a_batch_equals_single_regions)
 {
   enum { N = GST_VITGATE_REGION_BATCH + 3 };
   static const char *const models[] = { "VITGATE_TEST_MODEL", "VITGATE_TEST_GATED_MODEL",
@@ -177,10 +178,10 @@ static Suite *regions_pixels_suite(void)
 
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, regions_setup, regions_teardown);
-  tcase_add_loop_test(tcase, test_each_region_is_seen_where_it_is, 0, G_N_ELEMENTS(formats));
-  tcase_add_test(tcase, test_a_region_is_the_same_as_a_frame_of_its_pixels);
-  tcase_add_test(tcase, test_regions_are_places_within_what_the_crop_meta_shows);
-  tcase_add_loop_test(tcase, test_a_batch_gives_what_each_region_alone_gives, 0, 3);
+  tcase_add_loop_test(tcase, test_each_region_is_classified_at_its_place, 0, G_N_ELEMENTS(formats));
+  tcase_add_test(tcase, test_a_region_equals_a_frame_of_its_pixels);
+  tcase_add_test(tcase, test_regions_are_relative_to_the_crop_meta);
+  tcase_add_loop_test(tcase, test_a_batch_equals_single_regions, 0, 3);
   return suite;
 }
 

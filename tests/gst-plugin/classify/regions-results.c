@@ -1,9 +1,9 @@
-/* regions-results.c: what frames carry whose regions are classified. */
+/* regions-results.c: the metadata of frames whose regions are classified. */
 #include <string.h>
 
 #include "regions-fixture.h"
 
-/* ---- What a frame carries ---- */
+/* ---- Metadata ---- */
 
 GST_START_TEST(test_every_region_carries_a_result_of_its_own)
 {
@@ -85,7 +85,7 @@ GST_START_TEST(test_regions_below_the_threshold_get_no_parameter)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_frames_without_regions_say_so)
+GST_START_TEST(test_frames_without_regions_are_empty)
 {
   GstStructure *s = fixture_analyse(regions_harness, fixture_frame(&regions_info, 1)), *stats;
 
@@ -103,27 +103,27 @@ GST_START_TEST(test_messages_list_the_regions)
 {
   GstBuffer *frame = fixture_frame(&regions_info, 2);
   GstMessage *message;
-  const GstStructure *told;
+  const GstStructure *posted;
   GstStructure *s;
 
   g_object_set(regions_harness->element, "post-messages", TRUE, NULL);
   gst_structure_free(fixture_analyse(regions_harness, fixture_frame(&regions_info, 1)));
   fail_if(fixture_message(regions_harness->element, GST_MESSAGE_ELEMENT),
-          "a message about nothing");
+          "a message without regions");
   regions_attach(frame, "car", 5, 6, 40, 30);
   s = fixture_analyse(regions_harness, frame);
   message = fixture_message(regions_harness->element, GST_MESSAGE_ELEMENT);
   fail_unless(message);
-  told = gst_message_get_structure(message);
-  fail_unless_equals_string(gst_structure_get_name(told), "vitgate");
-  fail_unless_equals_uint64(fixture_uint64(told, "timestamp"), 80 * GST_MSECOND);
-  regions_check_same(regions_get(told, 0), regions_get(s, 0));
+  posted = gst_message_get_structure(message);
+  fail_unless_equals_string(gst_structure_get_name(posted), "vitgate");
+  fail_unless_equals_uint64(fixture_uint64(posted, "timestamp"), 80 * GST_MSECOND);
+  regions_check_same(regions_get(posted, 0), regions_get(s, 0));
   gst_message_unref(message);
   gst_structure_free(s);
 }
 GST_END_TEST;
 
-/* ---- Which regions ---- */
+/* ---- Selection of regions ---- */
 
 GST_START_TEST(test_only_wanted_regions_are_classified)
 {
@@ -150,7 +150,7 @@ GST_START_TEST(test_only_wanted_regions_are_classified)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_what_another_vitgate_attached_is_no_region)
+GST_START_TEST(test_regions_of_another_vitgate_are_ignored)
 {
   GstBuffer *frame, *out;
   GstMeta *meta;
@@ -186,7 +186,7 @@ GST_START_TEST(test_what_another_vitgate_attached_is_no_region)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_run_of_bad_regions_gives_one_warning)
+GST_START_TEST(test_a_run_of_bad_regions_posts_one_warning)
 {
   static const gboolean bad[] = { TRUE, TRUE, FALSE, TRUE };
   guint warnings = 0;
@@ -211,7 +211,7 @@ GST_START_TEST(test_a_run_of_bad_regions_gives_one_warning)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_thousands_of_regions_are_cut_short)
+GST_START_TEST(test_excess_regions_post_one_warning)
 {
   g_object_set(regions_harness->element, "max-regions", 40, NULL);
   for (guint i = 0; i < 3; i++) {
@@ -233,21 +233,21 @@ GST_START_TEST(test_region_properties_read_back)
 {
   GstElement *element = fixture_element();
   g_autofree char *object_class = NULL;
-  guint min_size, most, interval;
+  guint min_size, max, interval;
   gint inference_region;
 
   g_object_get(element, "inference-region", &inference_region, "object-class", &object_class,
-               "min-region-size", &min_size, "max-regions", &most, "reclassify-interval", &interval,
+               "min-region-size", &min_size, "max-regions", &max, "reclassify-interval", &interval,
                NULL);
-  fail_unless(inference_region == 0 && !object_class && min_size == 1 && most == 64);
+  fail_unless(inference_region == 0 && !object_class && min_size == 1 && max == 64);
   fail_unless_equals_int(interval, 1);
   gst_util_set_object_arg(G_OBJECT(element), "inference-region", "roi-list");
   g_object_set(element, "object-class", "car", "min-region-size", 8, "max-regions", 9,
                "reclassify-interval", 10, NULL);
   g_object_get(element, "inference-region", &inference_region, "object-class", &object_class,
-               "min-region-size", &min_size, "max-regions", &most, "reclassify-interval", &interval,
+               "min-region-size", &min_size, "max-regions", &max, "reclassify-interval", &interval,
                NULL);
-  fail_unless(inference_region == 1 && min_size == 8 && most == 9 && interval == 10);
+  fail_unless(inference_region == 1 && min_size == 8 && max == 9 && interval == 10);
   fail_unless_equals_string(object_class, "car");
   gst_object_unref(element);
 }
@@ -257,7 +257,7 @@ GST_END_TEST;
 
 #ifdef HAVE_GST_ANALYTICS
 
-/* Checks that @related, found from detection @id, holds the classes of @result. */
+/* Checks that @related holds the classes of @result. */
 static void check_classes(const GstAnalyticsMtd *related, const GstStructure *result)
 {
   fail_unless_equals_int(gst_analytics_cls_mtd_get_length(related),
@@ -318,12 +318,12 @@ static Suite *regions_results_suite(void)
   tcase_add_test(tcase, test_every_region_carries_a_result_of_its_own);
   tcase_add_test(tcase, test_regions_of_interest_get_a_parameter);
   tcase_add_test(tcase, test_regions_below_the_threshold_get_no_parameter);
-  tcase_add_test(tcase, test_frames_without_regions_say_so);
+  tcase_add_test(tcase, test_frames_without_regions_are_empty);
   tcase_add_test(tcase, test_messages_list_the_regions);
   tcase_add_test(tcase, test_only_wanted_regions_are_classified);
-  tcase_add_test(tcase, test_what_another_vitgate_attached_is_no_region);
-  tcase_add_test(tcase, test_a_run_of_bad_regions_gives_one_warning);
-  tcase_add_test(tcase, test_thousands_of_regions_are_cut_short);
+  tcase_add_test(tcase, test_regions_of_another_vitgate_are_ignored);
+  tcase_add_test(tcase, test_a_run_of_bad_regions_posts_one_warning);
+  tcase_add_test(tcase, test_excess_regions_post_one_warning);
   tcase_add_test(tcase, test_region_properties_read_back);
 #ifdef HAVE_GST_ANALYTICS
   tcase_add_test(tcase, test_detections_are_related_to_their_classes);

@@ -1,4 +1,4 @@
-/* regions-tracked.c: what regions carry from frame to frame. */
+/* regions-tracked.c: results of regions are carried from frame to frame. */
 #include "regions-fixture.h"
 
 GST_START_TEST(test_tracked_regions_are_inferred_at_intervals)
@@ -49,7 +49,7 @@ GST_START_TEST(test_carried_results_are_attached_to_the_regions_of_interest)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_frames_between_inferences_know_tracked_regions_only)
+GST_START_TEST(test_frames_between_inferences_have_only_tracked_regions)
 {
   static const guint n_known[] = { 2, 1, 1, 3 };
 
@@ -71,7 +71,7 @@ GST_START_TEST(test_frames_between_inferences_know_tracked_regions_only)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_new_regions_need_not_wait_for_frames_without_any)
+GST_START_TEST(test_new_regions_do_not_wait_after_frames_without_regions)
 {
   GstBuffer *frame;
   GstStructure *s;
@@ -86,7 +86,7 @@ GST_START_TEST(test_new_regions_need_not_wait_for_frames_without_any)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_flushes_and_new_caps_forget_regions)
+GST_START_TEST(test_new_caps_drop_results)
 {
   g_object_set(regions_harness->element, "reclassify-interval", 100, NULL);
   for (guint i = 0; i < 4; i++) {
@@ -125,7 +125,7 @@ GST_START_TEST(test_frames_without_pixels_carry_old_results)
 }
 GST_END_TEST;
 
-/* No inference ends within a nanosecond: sooner or later there are no more. */
+/* No inference takes less than a nanosecond, so sooner or later inferences stop. */
 GST_START_TEST(test_without_time_regions_carry_old_results)
 {
   const char *state = "fresh";
@@ -151,12 +151,13 @@ GST_START_TEST(test_without_time_regions_carry_old_results)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_frames_and_regions_change_over_while_playing)
+GST_START_TEST(test_inference_region_changes_while_playing)
 {
   gboolean frames = FALSE;
 
   gst_util_set_object_arg(G_OBJECT(regions_harness->element), "inference-region", "full-frame");
-  /* The classifier for frames is made aside; each frame asks whether it is there. */
+  /* The classifier for frames is loaded in the background; each frame checks whether it is ready.
+   */
   for (guint i = 0; !frames; i++) {
     GstBuffer *frame = fixture_frame(&regions_info, i);
     GstStructure *s;
@@ -205,12 +206,12 @@ static Suite *regions_tracked_suite(void)
   tcase_add_checked_fixture(tcase, regions_setup, regions_teardown);
   tcase_add_test(tcase, test_tracked_regions_are_inferred_at_intervals);
   tcase_add_test(tcase, test_carried_results_are_attached_to_the_regions_of_interest);
-  tcase_add_test(tcase, test_frames_between_inferences_know_tracked_regions_only);
-  tcase_add_test(tcase, test_new_regions_need_not_wait_for_frames_without_any);
-  tcase_add_test(tcase, test_flushes_and_new_caps_forget_regions);
+  tcase_add_test(tcase, test_frames_between_inferences_have_only_tracked_regions);
+  tcase_add_test(tcase, test_new_regions_do_not_wait_after_frames_without_regions);
+  tcase_add_test(tcase, test_new_caps_drop_results);
   tcase_add_test(tcase, test_frames_without_pixels_carry_old_results);
   tcase_add_test(tcase, test_without_time_regions_carry_old_results);
-  tcase_add_test(tcase, test_frames_and_regions_change_over_while_playing);
+  tcase_add_test(tcase, test_inference_region_changes_while_playing);
 #ifdef HAVE_GST_ANALYTICS
   tcase_add_test(tcase, test_tracked_detections_are_inferred_at_intervals);
 #endif

@@ -1,5 +1,5 @@
-/* regions.c: what is read of the regions that a detector attached, where the model looks, and what
- * is remembered of them. */
+/* regions.c: reading the regions attached by a detector, the part of the frame that the model sees,
+ * and the memory of results. */
 #include "classify/regions.h"
 
 #include <gst/check/gstcheck.h>
@@ -10,20 +10,20 @@
 #include <gst/analytics/analytics.h>
 #endif
 
-/* Of the frame that all of this is about. */
+/* Size of the frame. */
 #define WIDTH  640
 #define HEIGHT 480
 
 static GstBuffer *buffer;
 static GArray *regions;
 static GstVitgateRegionFilter filter;
-static GstVitgateRegionsLeftOut left_out;
+static GstVitgateRegionsSkipped skipped_regions;
 
 static void setup(void)
 {
   buffer = gst_buffer_new();
   regions = g_array_new(FALSE, FALSE, sizeof(GstVitgateRegion));
-  filter = (GstVitgateRegionFilter){ .types = NULL, .min_size = 1, .most = 100 };
+  filter = (GstVitgateRegionFilter){ .types = NULL, .min_size = 1, .max = 100 };
 }
 
 static void teardown(void)
@@ -46,13 +46,13 @@ static void attach_object_id(GstVideoRegionOfInterestMeta *roi, gint id)
 
 static const GstVitgateRegion *region(guint i)
 {
-  fail_unless(i < regions->len, "there are but %u regions", regions->len);
+  fail_unless(i < regions->len, "there are only %u regions", regions->len);
   return &g_array_index(regions, GstVitgateRegion, i);
 }
 
 static void read_regions(guint expected)
 {
-  gst_vitgate_regions_read(regions, buffer, &filter, WIDTH, HEIGHT, &left_out);
+  gst_vitgate_regions_read(regions, buffer, &filter, WIDTH, HEIGHT, &skipped_regions);
   fail_unless_equals_int(regions->len, expected);
 }
 
@@ -65,7 +65,7 @@ static void check_place(const VitgateRectangle *place, guint x, guint y, guint w
 
 /* ---- Reading ---- */
 
-GST_START_TEST(test_regions_come_in_the_order_of_the_detector)
+GST_START_TEST(test_regions_keep_the_detectors_order)
 {
   GstVideoRegionOfInterestMeta *car = attach("car", 10, 20, 30, 40);
 
@@ -77,11 +77,11 @@ GST_START_TEST(test_regions_come_in_the_order_of_the_detector)
   fail_unless_equals_string(g_quark_to_string(region(1)->type), "person");
   fail_unless(region(0)->roi == car);
   fail_unless_equals_int(region(0)->detection, -1);
-  fail_unless(left_out.bad == 0 && left_out.beyond == 0);
+  fail_unless(skipped_regions.bad == 0 && skipped_regions.beyond == 0);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_reading_again_forgets_the_last_frame)
+GST_START_TEST(test_reading_replaces_the_last_frame)
 {
   attach("car", 10, 20, 30, 40);
   read_regions(1);
@@ -91,15 +91,15 @@ GST_START_TEST(test_reading_again_forgets_the_last_frame)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_full_frame_of_vitgate_is_no_detection)
+GST_START_TEST(test_vitgates_own_region_is_ignored)
 {
   attach("full-frame", 0, 0, WIDTH, HEIGHT);
   read_regions(0);
-  fail_unless_equals_int(left_out.bad, 0);
+  fail_unless_equals_int(skipped_regions.bad, 0);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_wanted_types_are_let_in)
+GST_START_TEST(test_only_wanted_types_are_read)
 {
   attach("car", 0, 0, 9, 9);
   attach("person", 0, 0, 9, 9);
@@ -119,7 +119,7 @@ GST_START_TEST(test_wanted_types_are_let_in)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_small_regions_are_left_out)
+GST_START_TEST(test_small_regions_are_skipped)
 {
   attach("car", 0, 0, 20, 20);
   attach("car", 0, 0, 19, 100);
@@ -127,7 +127,7 @@ GST_START_TEST(test_small_regions_are_left_out)
   attach("car", WIDTH - 19, 0, 30, 30); /* 19 columns within the frame */
   filter.min_size = 20;
   read_regions(1);
-  fail_unless(left_out.bad == 0 && left_out.beyond == 0);
+  fail_unless(skipped_regions.bad == 0 && skipped_regions.beyond == 0);
   filter.min_size = 19;
   read_regions(4);
 }
@@ -144,7 +144,7 @@ GST_START_TEST(test_regions_are_clipped_to_the_frame)
   check_place(&region(1)->place, 0, 0, 15, 13);
   check_place(&region(2)->place, 0, 0, WIDTH, HEIGHT);
   check_place(&region(3)->place, WIDTH - 1, HEIGHT - 1, 1, 1);
-  fail_unless_equals_int(left_out.bad, 0);
+  fail_unless_equals_int(skipped_regions.bad, 0);
 }
 GST_END_TEST;
 
@@ -159,19 +159,19 @@ GST_START_TEST(test_regions_without_a_pixel_are_bad)
   attach("car", G_MAXINT, G_MININT, 10, 10);
   attach("bus", 5, 5, 1, 1);
   read_regions(1);
-  fail_unless_equals_int(left_out.bad, 7);
+  fail_unless_equals_int(skipped_regions.bad, 7);
   filter.types = "bus";
   read_regions(1);
-  fail_unless_equals_int(left_out.bad, 0);
+  fail_unless_equals_int(skipped_regions.bad, 0);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_no_more_regions_than_asked_for_are_read)
+GST_START_TEST(test_excess_regions_are_skipped)
 {
   for (guint i = 0; i < 3000; i++)
     attach("car", i % 600, i / 600, 10, 10);
   read_regions(100);
-  fail_unless_equals_int(left_out.beyond, 2900);
+  fail_unless_equals_int(skipped_regions.beyond, 2900);
   check_place(&region(99)->place, 99, 0, 10, 10);
 }
 GST_END_TEST;
@@ -232,13 +232,13 @@ GST_START_TEST(test_detections_of_analytics_are_read)
   check_place(&region(1)->place, 0, 0, 5, 5);
   fail_unless_equals_int(region(0)->detection, car.id);
   fail_unless(region(0)->roi == NULL);
-  fail_unless_equals_int(left_out.bad, 1);
+  fail_unless_equals_int(skipped_regions.bad, 1);
   filter.types = "car";
   read_regions(1);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_an_object_attached_in_both_ways_is_one_region)
+GST_START_TEST(test_an_object_attached_in_both_forms_is_one_region)
 {
   GstVideoRegionOfInterestMeta *roi = attach("car", 10, 20, 30, 40);
   GstAnalyticsODMtd van, car;
@@ -251,7 +251,7 @@ GST_START_TEST(test_an_object_attached_in_both_ways_is_one_region)
   read_regions(4);
   fail_unless(region(0)->roi == roi);
   fail_unless_equals_int(region(0)->detection, car.id);
-  fail_if(region(0)->tracked, "the number of a detection is none of a tracker");
+  fail_if(region(0)->tracked, "the id of a detection is not a tracker's");
   fail_unless_equals_int(region(1)->detection, van.id);
 }
 GST_END_TEST;
@@ -275,18 +275,18 @@ GST_START_TEST(test_tracks_of_detections_are_found)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_thousands_of_detections_are_left_out)
+GST_START_TEST(test_excess_detections_are_skipped)
 {
   for (guint i = 0; i < 3000; i++)
     detect("car", i % 600, i / 600, 10, 10);
   read_regions(100);
-  fail_unless_equals_int(left_out.beyond, 2900);
+  fail_unless_equals_int(skipped_regions.beyond, 2900);
 }
 GST_END_TEST;
 
 #endif
 
-/* ---- Where the model looks ---- */
+/* ---- The view ---- */
 
 static void check_view(VitgateRectangle place, guint x, guint y, guint width, guint height)
 {
@@ -295,7 +295,7 @@ static void check_view(VitgateRectangle place, guint x, guint y, guint width, gu
   check_place(&view, x, y, width, height);
 }
 
-GST_START_TEST(test_the_model_looks_at_a_square_around_the_region)
+GST_START_TEST(test_the_view_is_a_square_around_the_region)
 {
   check_view((VitgateRectangle){ 100, 100, 40, 40 }, 100, 100, 40, 40);
   check_view((VitgateRectangle){ 100, 100, 40, 20 }, 100, 90, 40, 40);
@@ -328,7 +328,7 @@ static GstVitgateRegion tracked(const char *type, guint64 id)
   return (GstVitgateRegion){ .type = g_quark_from_string(type), .tracked = TRUE, .id = id };
 }
 
-/* Remembers a result with @score as its only probability for @seen. */
+/* Keeps a result for @seen, with @score as its only probability. */
 static void keep(const GstVitgateRegion *seen, float score)
 {
   const guint8 modules[2] = { 1, 0 };
@@ -339,7 +339,7 @@ static void keep(const GstVitgateRegion *seen, float score)
   gst_vitgate_region_result_unref(result);
 }
 
-/* Returns: the score that is known of @seen in this frame; below 0: none */
+/* Returns: the known score of @seen in this frame; below 0: none */
 static float recall(GstVitgateRegion *seen)
 {
   GstVitgateRegionResult *result = gst_vitgate_region_memory_recall(&memory, seen);
@@ -377,7 +377,7 @@ GST_START_TEST(test_results_are_remembered_by_type_and_id)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_an_id_that_a_frame_has_twice_is_none)
+GST_START_TEST(test_a_duplicate_id_is_not_tracked)
 {
   GstVitgateRegion car = tracked("car", 1), twin = tracked("car", 1);
 
@@ -394,7 +394,7 @@ GST_START_TEST(test_an_id_that_a_frame_has_twice_is_none)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_ids_that_have_gone_are_forgotten)
+GST_START_TEST(test_missing_ids_are_forgotten)
 {
   GstVitgateRegion car = tracked("car", 1);
 
@@ -411,9 +411,9 @@ GST_START_TEST(test_ids_that_have_gone_are_forgotten)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_ids_that_never_come_again_do_not_pile_up)
+GST_START_TEST(test_ids_seen_once_do_not_accumulate)
 {
-  guint most = 0;
+  guint max = 0;
 
   gst_vitgate_region_memory_init(&memory);
   for (guint frame = 0; frame < 50; frame++) {
@@ -423,9 +423,9 @@ GST_START_TEST(test_ids_that_never_come_again_do_not_pile_up)
       recall(&new_one);
       keep(&new_one, 0.5f);
     }
-    most = MAX(most, g_hash_table_size(memory.known));
+    max = MAX(max, g_hash_table_size(memory.known));
   }
-  fail_unless(most < GST_VITGATE_REGION_MEMORY_SIZE + 300, "%u regions in memory", most);
+  fail_unless(max < GST_VITGATE_REGION_MEMORY_SIZE + 300, "%u regions in memory", max);
   gst_vitgate_region_memory_clear(&memory);
 }
 GST_END_TEST;
@@ -437,28 +437,28 @@ static Suite *regions_suite(void)
 
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, setup, teardown);
-  tcase_add_test(tcase, test_regions_come_in_the_order_of_the_detector);
-  tcase_add_test(tcase, test_reading_again_forgets_the_last_frame);
-  tcase_add_test(tcase, test_a_full_frame_of_vitgate_is_no_detection);
-  tcase_add_test(tcase, test_wanted_types_are_let_in);
-  tcase_add_test(tcase, test_small_regions_are_left_out);
+  tcase_add_test(tcase, test_regions_keep_the_detectors_order);
+  tcase_add_test(tcase, test_reading_replaces_the_last_frame);
+  tcase_add_test(tcase, test_vitgates_own_region_is_ignored);
+  tcase_add_test(tcase, test_only_wanted_types_are_read);
+  tcase_add_test(tcase, test_small_regions_are_skipped);
   tcase_add_test(tcase, test_regions_are_clipped_to_the_frame);
   tcase_add_test(tcase, test_regions_without_a_pixel_are_bad);
-  tcase_add_test(tcase, test_no_more_regions_than_asked_for_are_read);
+  tcase_add_test(tcase, test_excess_regions_are_skipped);
   tcase_add_test(tcase, test_ids_of_trackers_are_found);
 #ifdef HAVE_GST_ANALYTICS
   tcase_add_test(tcase, test_detections_of_analytics_are_read);
-  tcase_add_test(tcase, test_an_object_attached_in_both_ways_is_one_region);
+  tcase_add_test(tcase, test_an_object_attached_in_both_forms_is_one_region);
   tcase_add_test(tcase, test_tracks_of_detections_are_found);
-  tcase_add_test(tcase, test_thousands_of_detections_are_left_out);
+  tcase_add_test(tcase, test_excess_detections_are_skipped);
 #endif
-  tcase_add_test(tcase, test_the_model_looks_at_a_square_around_the_region);
+  tcase_add_test(tcase, test_the_view_is_a_square_around_the_region);
   tcase_add_test(tcase, test_the_square_stays_within_the_frame);
   tcase_add_test(tcase, test_a_region_longer_than_the_frame_is_high_is_seen_whole);
   tcase_add_test(tcase, test_results_are_remembered_by_type_and_id);
-  tcase_add_test(tcase, test_an_id_that_a_frame_has_twice_is_none);
-  tcase_add_test(tcase, test_ids_that_have_gone_are_forgotten);
-  tcase_add_test(tcase, test_ids_that_never_come_again_do_not_pile_up);
+  tcase_add_test(tcase, test_a_duplicate_id_is_not_tracked);
+  tcase_add_test(tcase, test_missing_ids_are_forgotten);
+  tcase_add_test(tcase, test_ids_seen_once_do_not_accumulate);
   return suite;
 }
 

@@ -1,4 +1,4 @@
-/* reuse.c: scenes that have hardly changed keep their result. */
+/* reuse.c: a scene that has hardly changed keeps its result. */
 #include "fixture.h"
 
 #define THRESHOLD 0.03
@@ -20,7 +20,7 @@ static void teardown(void)
   fixture_free(harness);
 }
 
-/* The state of the next frame, 40 ms after the last one. */
+/* Returns: (transfer full): the state of @frame, 40 ms after the last one. */
 static char *state_of(GstBuffer *frame)
 {
   GstStructure *s;
@@ -41,7 +41,7 @@ static void check_state(GstBuffer *frame, const char *expected)
               expected);
 }
 
-/* A picture as a sensor sees it: each pixel off by up to @noise of 255. */
+/* Returns: a picture with a sensor's noise: each pixel is off by up to @noise of 255. */
 static GstBuffer *noisy(guint8 level, guint noise, guint seed)
 {
   GstBuffer *frame = fixture_grey(&info, level, 0);
@@ -83,7 +83,7 @@ GST_START_TEST(test_by_default_nothing_is_reused)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_noise_changes_nothing)
+GST_START_TEST(test_noise_is_not_a_change)
 {
   check_state(noisy(100, 20, 0), "fresh");
   for (guint i = 1; i < 30; i++)
@@ -91,23 +91,23 @@ GST_START_TEST(test_noise_changes_nothing)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_slow_drift_is_seen)
+GST_START_TEST(test_slow_drift_is_detected)
 {
   guint n_fresh = 0;
 
-  /* As a sun sets: a level of 255 every second frame, unseen from one frame to the next. */
+  /* Like a sunset: one level of 255 every second frame, too little from one frame to the next. */
   for (guint i = 0; i < 200; i++) {
     g_autofree char *state = state_of(noisy(200 - i / 2, 10, i));
 
     n_fresh += g_str_equal(state, "fresh");
   }
-  /* The threshold is 7.65 levels of full range, and all cells drift alike: noise makes some of
-   * them get there a little sooner. */
+  /* The threshold is 7.65 levels of full range. All cells drift alike, but with noise some of them
+   * reach it a little sooner. */
   fail_unless(n_fresh >= 11 && n_fresh <= 30, "%u inferences in a drift of 100 levels", n_fresh);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_max_age_forces_a_new_look)
+GST_START_TEST(test_max_age_forces_an_inference)
 {
   g_object_set(harness->element, "max-age", 200 * GST_MSECOND, NULL);
   for (guint i = 0; i < 15; i++)
@@ -119,7 +119,7 @@ GST_START_TEST(test_max_age_forces_a_new_look)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_frames_without_time_are_looked_at)
+GST_START_TEST(test_frames_without_a_timestamp_are_inferred)
 {
   GstStructure *s;
 
@@ -157,10 +157,10 @@ static Suite *reuse_suite(void)
   tcase_add_checked_fixture(tcase, setup, teardown);
   tcase_add_test(tcase, test_an_unchanged_scene_keeps_its_result);
   tcase_add_test(tcase, test_by_default_nothing_is_reused);
-  tcase_add_test(tcase, test_noise_changes_nothing);
-  tcase_add_test(tcase, test_slow_drift_is_seen);
-  tcase_add_test(tcase, test_max_age_forces_a_new_look);
-  tcase_add_test(tcase, test_frames_without_time_are_looked_at);
+  tcase_add_test(tcase, test_noise_is_not_a_change);
+  tcase_add_test(tcase, test_slow_drift_is_detected);
+  tcase_add_test(tcase, test_max_age_forces_an_inference);
+  tcase_add_test(tcase, test_frames_without_a_timestamp_are_inferred);
   tcase_add_test(tcase, test_the_interval_comes_first);
   tcase_add_test(tcase, test_a_flush_ends_reuse);
   return suite;

@@ -1,4 +1,4 @@
-/* stats.c: means, the 95th percentile and the latency's hysteresis. */
+/* stats.c: means, the 95th percentile and the hysteresis of the latency. */
 #include "classify/stats.h"
 
 #include <gst/check/gstcheck.h>
@@ -25,7 +25,7 @@ static double double_field(const char *name)
   return value;
 }
 
-GST_START_TEST(test_nothing_yet_is_all_zero)
+GST_START_TEST(test_everything_is_zero_at_first)
 {
   gst_vitgate_stats_reset(&stats);
   fail_unless_equals_uint64(field("frames"), 0);
@@ -36,7 +36,7 @@ GST_START_TEST(test_nothing_yet_is_all_zero)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_p95_is_the_time_that_95_of_100_keep)
+GST_START_TEST(test_95_of_100_times_do_not_exceed_p95)
 {
   gst_vitgate_stats_reset(&stats);
   for (guint i = 100; i > 0; i--)
@@ -117,8 +117,8 @@ static Suite *stats_suite(void)
   TCase *tcase = tcase_create("stats");
 
   suite_add_tcase(suite, tcase);
-  tcase_add_test(tcase, test_nothing_yet_is_all_zero);
-  tcase_add_test(tcase, test_p95_is_the_time_that_95_of_100_keep);
+  tcase_add_test(tcase, test_everything_is_zero_at_first);
+  tcase_add_test(tcase, test_95_of_100_times_do_not_exceed_p95);
   tcase_add_test(tcase, test_p95_of_one_is_that_one);
   tcase_add_test(tcase, test_frames_without_inference_change_no_mean);
   tcase_add_test(tcase, test_window_forgets_but_totals_do_not);

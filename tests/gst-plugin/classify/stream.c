@@ -1,4 +1,4 @@
-/* stream.c: frames pass untouched, whatever the stream does. */
+/* stream.c: frames pass unchanged, whatever the stream does. */
 #include <string.h>
 #include <sys/mman.h>
 
@@ -40,7 +40,7 @@ GST_START_TEST(test_frames_pass_byte_for_byte)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_shared_frames_are_not_copied_in_depth)
+GST_START_TEST(test_shared_frames_are_not_deep_copied)
 {
   GstHarness *harness = fixture_harness(fixture_element());
   GstVideoInfo info;
@@ -48,18 +48,19 @@ GST_START_TEST(test_shared_frames_are_not_copied_in_depth)
 
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, 32, 32, &info);
   in = fixture_frame(&info, 1);
-  out = fixture_process(harness, gst_buffer_ref(in)); /* as tee hands it to each branch */
+  out = fixture_process(harness, gst_buffer_ref(in)); /* as tee passes it to each branch */
   fail_if(out == in);
   fail_unless(gst_buffer_peek_memory(out, 0) == gst_buffer_peek_memory(in, 0));
   fail_unless(fixture_result(out));
-  fail_if(fixture_result(in), "the other branch sees our result");
+  fail_if(fixture_result(in), "the other branch sees the result");
   gst_buffer_unref(in);
   gst_buffer_unref(out);
   fixture_free(harness);
 }
 GST_END_TEST;
 
-/* The score of the best class for a grey frame; @y: its luma or its red, green and blue. */
+/* Returns: the score of the best class for a grey frame.
+ * @y: its luma, or its red, green and blue */
 static double grey_score(GstVideoFormat format, guint8 y)
 {
   GstHarness *harness = fixture_harness(fixture_element());
@@ -86,7 +87,7 @@ static double grey_score(GstVideoFormat format, guint8 y)
   return score;
 }
 
-GST_START_TEST(test_one_grey_in_all_formats_gives_one_result)
+GST_START_TEST(test_the_same_grey_gives_the_same_result_in_all_formats)
 {
   static const GstVideoFormat formats[] = {
     GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_NV21, GST_VIDEO_FORMAT_I420, GST_VIDEO_FORMAT_YV12,
@@ -101,7 +102,7 @@ GST_START_TEST(test_one_grey_in_all_formats_gives_one_result)
     double score;
 
     gst_video_info_set_format(&info, formats[i], 37, 41);
-    /* 180 of 0..255 is 171 of 16..235; both are within half a step of each other. */
+    /* 180 in 0..255 and 171 in 16..235 are the same to half a step. */
     score = grey_score(formats[i], GST_VIDEO_INFO_IS_YUV(&info) ? 171 : 180);
     fail_unless(ABS(score - expected) < 0.005, "%s: %g instead of %g",
                 gst_video_format_to_string(formats[i]), score, expected);
@@ -109,7 +110,7 @@ GST_START_TEST(test_one_grey_in_all_formats_gives_one_result)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_padding_changes_no_result)
+GST_START_TEST(test_padding_does_not_change_the_result)
 {
   GstHarness *harness = fixture_harness(fixture_element());
   gsize offset[GST_VIDEO_MAX_PLANES] = { 13, 13 + 96 * 45 };
@@ -148,7 +149,7 @@ static void unmap_pages(gpointer data)
   g_free(pages);
 }
 
-/* A black frame whose pages the kernel hands out only when they are written to. */
+/* Returns: a black frame whose pages take no memory until they are written to. */
 static GstBuffer *lazy_frame(const GstVideoInfo *info)
 {
   GstMapInfo *pages = g_new0(GstMapInfo, 1);
@@ -229,7 +230,7 @@ GST_START_TEST(test_caps_may_change)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_flush_ends_the_last_result)
+GST_START_TEST(test_a_flush_drops_the_last_result)
 {
   GstHarness *harness = fixture_harness(fixture_element());
   GstVideoInfo info;
@@ -254,7 +255,7 @@ GST_START_TEST(test_frames_without_content_carry_the_last_result)
 
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, 32, 32, &info);
   out = fixture_process(harness, gst_buffer_new());
-  fail_if(fixture_result(out), "a result out of nothing");
+  fail_if(fixture_result(out), "a result without an inference");
   gst_buffer_unref(out);
   gst_structure_free(fixture_classify(harness, &info, 1));
 
@@ -330,7 +331,7 @@ GST_START_TEST(test_latency_grows_by_the_time_a_frame_takes)
   fail_unless_equals_uint64(gst_harness_query_latency(harness), 100 * GST_MSECOND);
   gst_structure_free(fixture_classify(harness, &info, 1));
   message = fixture_message(harness->element, GST_MESSAGE_LATENCY);
-  fail_unless(message, "nobody is told of the new latency");
+  fail_unless(message, "the new latency is not reported");
   gst_message_unref(message);
   stats = fixture_stats(harness->element);
   fail_unless_equals_uint64(gst_harness_query_latency(harness),
@@ -361,7 +362,7 @@ GST_START_TEST(test_qos_goes_upstream_and_drops_nothing)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_allocation_is_left_to_the_neighbours)
+GST_START_TEST(test_allocation_queries_are_forwarded)
 {
   GstHarness *harness = fixture_harness(fixture_element());
   GstAllocationParams params = { .align = 63, .padding = 17 };
@@ -399,7 +400,7 @@ static gpointer classify_many(gpointer data)
   return scores;
 }
 
-GST_START_TEST(test_streams_beside_each_other_do_not_mix)
+GST_START_TEST(test_parallel_streams_do_not_mix)
 {
   GstHarness *harnesses[3];
   GThread *threads[3];
@@ -428,21 +429,21 @@ static Suite *stream_suite(void)
   suite_add_tcase(suite, tcase);
   tcase_set_timeout(tcase, 60); /* the huge frames, under a sanitizer */
   tcase_add_test(tcase, test_frames_pass_byte_for_byte);
-  tcase_add_test(tcase, test_shared_frames_are_not_copied_in_depth);
-  tcase_add_test(tcase, test_one_grey_in_all_formats_gives_one_result);
-  tcase_add_test(tcase, test_padding_changes_no_result);
+  tcase_add_test(tcase, test_shared_frames_are_not_deep_copied);
+  tcase_add_test(tcase, test_the_same_grey_gives_the_same_result_in_all_formats);
+  tcase_add_test(tcase, test_padding_does_not_change_the_result);
   tcase_add_test(tcase, test_tiny_frames);
   tcase_add_test(tcase, test_huge_frames);
   tcase_add_test(tcase, test_overlays_beside_the_pixels_are_accepted);
   tcase_add_test(tcase, test_caps_may_change);
-  tcase_add_test(tcase, test_a_flush_ends_the_last_result);
+  tcase_add_test(tcase, test_a_flush_drops_the_last_result);
   tcase_add_test(tcase, test_frames_without_content_carry_the_last_result);
   tcase_add_test(tcase, test_states_may_cycle);
   tcase_add_test(tcase, test_default_model_is_found);
   tcase_add_test(tcase, test_latency_grows_by_the_time_a_frame_takes);
   tcase_add_test(tcase, test_qos_goes_upstream_and_drops_nothing);
-  tcase_add_test(tcase, test_allocation_is_left_to_the_neighbours);
-  tcase_add_test(tcase, test_streams_beside_each_other_do_not_mix);
+  tcase_add_test(tcase, test_allocation_queries_are_forwarded);
+  tcase_add_test(tcase, test_parallel_streams_do_not_mix);
   return suite;
 }
 

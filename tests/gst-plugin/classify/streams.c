@@ -1,5 +1,6 @@
-/* streams.c: many streams beside each other share one model, and nothing else. To be run under
- * ThreadSanitizer, too (-Db_sanitize=thread). */
+/* streams.c: parallel streams share one model, and nothing else. Also run this under
+ * ThreadSanitizer
+ * (-Db_sanitize=thread). */
 #include <string.h>
 
 #include "fixture.h"
@@ -7,14 +8,14 @@
 #define N_STREAMS 8
 #define N_FRAMES  30
 
-/* ThreadSanitizer's own, from the first other thread on. */
+/* ThreadSanitizer starts a thread of its own with the first other thread. */
 #ifdef __SANITIZE_THREAD__
 #define SANITIZER_THREADS 1
 #else
 #define SANITIZER_THREADS 0
 #endif
 
-/* The models of which sessions were made. */
+/* The models for which sessions were made. */
 static GMutex lock;
 static VitgateModel *models[4 * N_STREAMS];
 static guint n_sessions;
@@ -94,7 +95,7 @@ GST_START_TEST(test_a_load_leaves_no_thread_behind)
     g_object_set(harnesses[i]->element, "model", fixture_model(), NULL);
     fixture_set_caps(harnesses[i], GST_VIDEO_FORMAT_RGB, 32, 32, NULL);
   }
-  /* Frames flow so that models are taken; the test's own timeout ends what does not come. */
+  /* Frames must flow for new models to be used. If threads remain, the test times out. */
   while (n_threads() > before) {
     for (guint i = 0; i < N_STREAMS; i++) {
       GstVideoInfo info;
@@ -113,7 +114,7 @@ GST_START_TEST(test_a_load_leaves_no_thread_behind)
 }
 GST_END_TEST;
 
-/* ---- At the same time ---- */
+/* ---- In parallel ---- */
 
 typedef struct {
   GstHarness *harness;
@@ -162,7 +163,7 @@ GST_END_TEST;
 
 static gint done;
 
-/* A user who cannot leave it alone. */
+/* A user who changes everything all the time. */
 static gpointer meddle(gpointer data)
 {
   const char *paths[] = { fixture_model(), fixture_path("VITGATE_TEST_GATED_MODEL"),

@@ -1,4 +1,4 @@
-/* frame.c: caps and buffers become images, or a reason why not. */
+/* frame.c: caps and buffers become images, or are refused with a reason. */
 #include "common/frame.h"
 
 #include <gst/check/gstcheck.h>
@@ -42,7 +42,7 @@ static GstVitgateFrameLayout layout_of(GstVideoFormat format, guint width, guint
   return layout;
 }
 
-GST_START_TEST(test_each_format_is_named_to_the_engine)
+GST_START_TEST(test_each_format_is_mapped_to_the_engines)
 {
   for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
     GstVitgateFrameLayout layout = layout_of(formats[i].format, 33, 17);
@@ -53,7 +53,7 @@ GST_START_TEST(test_each_format_is_named_to_the_engine)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_foreign_caps_are_refused)
+GST_START_TEST(test_unsupported_caps_are_refused)
 {
   GstVitgateFrameLayout layout;
 
@@ -87,7 +87,7 @@ GST_START_TEST(test_colorimetry_of_the_caps_is_kept)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_silent_caps_follow_the_height)
+GST_START_TEST(test_unlabelled_caps_follow_the_height)
 {
   check_color("width=720, height=576", VITGATE_MATRIX_BT601, FALSE);
   check_color("width=1280, height=720", VITGATE_MATRIX_BT709, FALSE);
@@ -118,7 +118,7 @@ GST_START_TEST(test_chroma_site_of_the_caps_is_kept)
 }
 GST_END_TEST;
 
-/* Reads every byte that the image claims to have: a sanitizer sees one too many. */
+/* Reads every byte of the image, so that a sanitizer finds one too many. */
 static guint touch(const VitgateImage *image, const GstVideoInfo *info)
 {
   guint sum = 0;
@@ -159,7 +159,7 @@ GST_START_TEST(test_tight_frames_of_all_sizes_map)
 }
 GST_END_TEST;
 
-/* A 4x4 NV12 frame within 8x8 pixels of memory, each byte with the value of its position. */
+/* Returns: a 4x4 NV12 frame in a memory of 8x8 pixels; the value of each byte is its position. */
 static GstBuffer *padded_frame(void)
 {
   gsize offset[GST_VIDEO_MAX_PLANES] = { 0, 8 * 8 };
@@ -241,7 +241,7 @@ static void check_meta_refused(GstVideoFormat format, guint width, guint height,
   check_refused(buffer, &layout);
 }
 
-GST_START_TEST(test_video_metas_that_lie_are_refused)
+GST_START_TEST(test_wrong_video_metas_are_refused)
 {
   check_meta_refused(GST_VIDEO_FORMAT_RGB, 32, 32, 0, 32 * 3);
   check_meta_refused(GST_VIDEO_FORMAT_GRAY8, 16, 32, 0, 32);
@@ -269,7 +269,7 @@ static void check_crop_refused(guint x, guint y, guint width, guint height)
   check_refused(buffer, &layout);
 }
 
-GST_START_TEST(test_crop_metas_that_lie_are_refused)
+GST_START_TEST(test_wrong_crop_metas_are_refused)
 {
   check_crop_refused(0, 0, 33, 32);
   check_crop_refused(32, 0, 1, 1);
@@ -295,7 +295,7 @@ static gboolean unmap_elsewhere(GstVideoMeta *meta, guint plane, GstMapInfo *inf
   return TRUE;
 }
 
-GST_START_TEST(test_planes_mapped_by_hardware_are_believed)
+GST_START_TEST(test_planes_mapped_by_hardware_are_trusted)
 {
   GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_GRAY8, 13, 4);
   GstBuffer *buffer = gst_buffer_new();
@@ -319,18 +319,18 @@ static Suite *frame_suite(void)
   TCase *tcase = tcase_create("frame");
 
   suite_add_tcase(suite, tcase);
-  tcase_add_test(tcase, test_each_format_is_named_to_the_engine);
-  tcase_add_test(tcase, test_foreign_caps_are_refused);
+  tcase_add_test(tcase, test_each_format_is_mapped_to_the_engines);
+  tcase_add_test(tcase, test_unsupported_caps_are_refused);
   tcase_add_test(tcase, test_colorimetry_of_the_caps_is_kept);
-  tcase_add_test(tcase, test_silent_caps_follow_the_height);
+  tcase_add_test(tcase, test_unlabelled_caps_follow_the_height);
   tcase_add_test(tcase, test_chroma_site_of_the_caps_is_kept);
   tcase_add_test(tcase, test_tight_frames_of_all_sizes_map);
   tcase_add_test(tcase, test_padded_strides_and_offsets_are_honoured);
   tcase_add_test(tcase, test_crop_meta_moves_the_picture);
-  tcase_add_test(tcase, test_planes_mapped_by_hardware_are_believed);
+  tcase_add_test(tcase, test_planes_mapped_by_hardware_are_trusted);
   tcase_add_test(tcase, test_short_buffers_are_refused);
-  tcase_add_test(tcase, test_video_metas_that_lie_are_refused);
-  tcase_add_test(tcase, test_crop_metas_that_lie_are_refused);
+  tcase_add_test(tcase, test_wrong_video_metas_are_refused);
+  tcase_add_test(tcase, test_wrong_crop_metas_are_refused);
   return suite;
 }
 

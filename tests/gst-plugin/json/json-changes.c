@@ -1,4 +1,4 @@
-/* json-changes.c: which frames vitgatejson writes with only-changes. */
+/* json-changes.c: the frames that vitgatejson writes with only-changes. */
 #include "attached.h"
 #include "fixture.h"
 
@@ -15,7 +15,7 @@ static void teardown(void)
   fixture_free(harness);
 }
 
-/* Whether @frame (transfer full) is written. */
+/* Returns: whether @frame (transfer full) is written. */
 static gboolean written(GstBuffer *frame)
 {
   GstBuffer *out;
@@ -27,7 +27,7 @@ static gboolean written(GstBuffer *frame)
   return out != NULL;
 }
 
-/* A frame with two regions of these ids and labels. */
+/* Returns: a frame with two regions with these ids and labels. */
 static GstBuffer *two_regions(gint id1, const char *label1, gint id2, const char *label2)
 {
   GstBuffer *frame = attached_frame(NULL);
@@ -75,7 +75,7 @@ GST_START_TEST(test_changes_of_regions_are_written)
   attached_regions(attached_result(one), attached_region(1, 1, 9, 9, 1, "cat"), NULL);
   fail_unless(written(two_regions(1, "cat", 2, "dog")));
   fail_if(written(two_regions(1, "cat", 2, "dog")));
-  fail_if(written(two_regions(2, "dog", 1, "cat")), "the order of regions means nothing");
+  fail_if(written(two_regions(2, "dog", 1, "cat")), "the order of regions is not a change");
   fail_unless(written(two_regions(1, "dog", 2, "cat")));
   fail_unless(written(two_regions(1, NULL, 2, "cat")));
   fail_unless(written(one));
@@ -83,7 +83,7 @@ GST_START_TEST(test_changes_of_regions_are_written)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_the_first_frame_is_written_whatever_it_shows)
+GST_START_TEST(test_the_first_frame_is_always_written)
 {
   GstSegment segment;
 
@@ -91,12 +91,12 @@ GST_START_TEST(test_the_first_frame_is_written_whatever_it_shows)
   gst_segment_init(&segment, GST_FORMAT_TIME);
   fail_unless(written(attached_frame("cat")));
   gst_element_set_state(harness->element, GST_STATE_PAUSED);
-  fail_unless(written(attached_frame("cat")), "a sink that pauses waits for ever");
+  fail_unless(written(attached_frame("cat")), "a pausing sink would wait for ever");
   gst_element_set_state(harness->element, GST_STATE_PLAYING);
   fail_if(written(attached_frame("cat")));
 
   fixture_flush(harness);
-  fail_unless(written(attached_frame("cat")), "a sink that was flushed waits for ever");
+  fail_unless(written(attached_frame("cat")), "a flushed sink would wait for ever");
   fail_if(written(attached_frame("cat")));
   fail_unless(gst_harness_push_event(harness, gst_event_new_stream_start("another")));
   fail_unless(gst_harness_push_event(harness, gst_event_new_segment(&segment)));
@@ -114,7 +114,7 @@ static Suite *json_changes_suite(void)
   tcase_add_test(tcase, test_only_changes_of_the_best_label_are_written);
   tcase_add_test(tcase, test_changes_of_a_second_result_are_written);
   tcase_add_test(tcase, test_changes_of_regions_are_written);
-  tcase_add_test(tcase, test_the_first_frame_is_written_whatever_it_shows);
+  tcase_add_test(tcase, test_the_first_frame_is_always_written);
   return suite;
 }
 

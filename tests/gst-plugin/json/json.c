@@ -1,4 +1,4 @@
-/* json.c: every line can be read back, and says what the frame carries. */
+/* json.c: every line can be read back, and holds what the frame carries. */
 #include <json-glib/json-glib.h>
 #include <string.h>
 
@@ -21,7 +21,7 @@ static void teardown(void)
 /* ---- Reading ------------------------------------------------------------------------------- */
 
 /* Pushes @frame (transfer full).
- * Returns: (transfer full): what comes out, which must be one object in one line. */
+ * Returns: (transfer full): the output, which must be one object in one line. */
 static JsonNode *convert(GstBuffer *frame)
 {
   GstBuffer *out = fixture_process(harness, frame);
@@ -34,7 +34,7 @@ static JsonNode *convert(GstBuffer *frame)
   text = g_strndup((const char *)map.data, map.size);
   gst_buffer_unmap(out, &map);
   gst_buffer_unref(out);
-  fail_unless(g_utf8_validate(text, -1, NULL), "no UTF-8: %s", text);
+  fail_unless(g_utf8_validate(text, -1, NULL), "not UTF-8: %s", text);
   fail_unless(strlen(text) == map.size && strchr(text, '\n') == text + map.size - 1,
               "not one line: %s", text);
   node = json_from_string(text, &error);
@@ -43,7 +43,8 @@ static JsonNode *convert(GstBuffer *frame)
   return node;
 }
 
-/* The member at @path of names and array positions: "results/0/label". NULL: there is none. */
+/* Returns: the member at @path, which consists of names and array positions, such as
+ * "results/0/label"; NULL if there is none. */
 static JsonNode *find(JsonNode *node, const char *path)
 {
   g_auto(GStrv) names = g_strsplit(path, "/", -1);
@@ -88,7 +89,7 @@ static double get_double(JsonNode *root, const char *path)
 
 static guint get_length(JsonNode *root, const char *path)
 {
-  fail_unless(JSON_NODE_HOLDS_ARRAY(get(root, path)), "%s is no array", path);
+  fail_unless(JSON_NODE_HOLDS_ARRAY(get(root, path)), "%s is not an array", path);
   return json_array_get_length(json_node_get_array(get(root, path)));
 }
 
@@ -130,7 +131,7 @@ static void check_all(JsonNode *result)
   fail_unless_equals_int64(get_int(result, "compute/time"), 6931347);
 }
 
-GST_START_TEST(test_every_field_of_a_result_is_there)
+GST_START_TEST(test_every_field_of_a_result_is_written)
 {
   GstBuffer *frame = attached_frame(NULL);
   GstStructure *s = attached_result(frame);
@@ -206,7 +207,7 @@ GST_START_TEST(test_frames_have_numbers_sizes_and_times)
   GstSegment segment;
 
   fail_unless_equals_int(get_int(before, "frame"), 0);
-  fail_if(find(before, "timestamp"), "a time that is not known");
+  fail_if(find(before, "timestamp"), "an unknown time is written");
   fail_if(find(before, "running_time"));
 
   gst_segment_init(&segment, GST_FORMAT_TIME);
@@ -270,7 +271,7 @@ GST_START_TEST(test_stream_id_is_the_property_or_the_streams_own)
 }
 GST_END_TEST;
 
-/* ---- The clock on the wall ----------------------------------------------------------------- */
+/* ---- Time of day --------------------------------------------------------------------------- */
 
 static void add_reference(GstBuffer *frame, const char *caps_string, GstClockTime time)
 {
@@ -282,7 +283,7 @@ static void add_reference(GstBuffer *frame, const char *caps_string, GstClockTim
 
 GST_START_TEST(test_wall_clock_of_the_camera)
 {
-  /* 1,000,000,000 s after 1970 began; NTP counts 2,208,988,800 s more. */
+  /* 1,000,000,000 s after the start of 1970; NTP counts 2,208,988,800 s more. */
   GstBuffer *frame = attached_frame("cat");
   g_autoptr(JsonNode) ntp = NULL, both = NULL;
 
@@ -298,24 +299,24 @@ GST_START_TEST(test_wall_clock_of_the_camera)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_times_that_are_no_date_are_not_told)
+GST_START_TEST(test_times_that_are_not_dates_are_not_written)
 {
   GstBuffer *frame = attached_frame("cat");
   g_autoptr(JsonNode) root = NULL;
 
-  add_reference(frame, "timestamp/x-ntp", 5 * GST_SECOND); /* a camera that was just started */
+  add_reference(frame, "timestamp/x-ntp", 5 * GST_SECOND); /* a camera that has just started */
   add_reference(frame, "timestamp/x-drivers-own", 1000000001 * GST_SECOND);
   root = convert(frame);
   fail_if(find(root, "wall_clock"));
 }
 GST_END_TEST;
 
-/* A harness answers LATENCY queries as a live source does. */
+/* The harness answers LATENCY queries as a live source does. */
 GST_START_TEST(test_wall_clock_of_a_live_source)
 {
   GstBuffer *frame = attached_frame("cat");
   g_autoptr(GDateTime) before = g_date_time_new_now_utc();
-  g_autoptr(GDateTime) after = NULL, told = NULL;
+  g_autoptr(GDateTime) after = NULL, written = NULL;
   g_autoptr(JsonNode) root = NULL;
   GTimeSpan since, until;
 
@@ -325,11 +326,11 @@ GST_START_TEST(test_wall_clock_of_a_live_source)
   root = convert(frame);
   after = g_date_time_new_now_utc();
   fail_unless_equals_string(get_string(root, "wall_clock_source"), "clock");
-  told = g_date_time_new_from_iso8601(get_string(root, "wall_clock"), NULL);
-  fail_unless(told, "%s", get_string(root, "wall_clock"));
-  /* The frame was taken 6 s before the clock's time of now. */
-  since = g_date_time_difference(told, before) + 6 * G_TIME_SPAN_SECOND;
-  until = g_date_time_difference(after, told) - 6 * G_TIME_SPAN_SECOND;
+  written = g_date_time_new_from_iso8601(get_string(root, "wall_clock"), NULL);
+  fail_unless(written, "%s", get_string(root, "wall_clock"));
+  /* The frame was taken 6 s before the clock's present time. */
+  since = g_date_time_difference(written, before) + 6 * G_TIME_SPAN_SECOND;
+  until = g_date_time_difference(after, written) - 6 * G_TIME_SPAN_SECOND;
   fail_unless(since >= 0 && until >= 0, "%s", get_string(root, "wall_clock"));
 }
 GST_END_TEST;
@@ -360,7 +361,7 @@ GST_START_TEST(test_any_label_is_read_back)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_bytes_that_are_no_text_are_replaced)
+GST_START_TEST(test_invalid_utf8_is_replaced)
 {
   g_autoptr(JsonNode) bytes = NULL, surrogate = convert(attached_frame("\xed\xa0\x80"));
 
@@ -374,7 +375,7 @@ GST_START_TEST(test_bytes_that_are_no_text_are_replaced)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_numbers_that_json_lacks_are_null)
+GST_START_TEST(test_numbers_that_are_not_finite_are_null)
 {
   GstBuffer *frame = attached_frame(NULL);
   const AttachedClass classes[] = { { "cat", 1, NAN },
@@ -414,7 +415,7 @@ GST_END_TEST;
 
 /* ---- Frames without results ---------------------------------------------------------------- */
 
-GST_START_TEST(test_a_frame_without_results_is_told_of_once)
+GST_START_TEST(test_frames_without_results_post_one_warning)
 {
   g_autoptr(JsonNode) root = convert(attached_frame(NULL));
   GstMessage *message = fixture_message(harness->element, GST_MESSAGE_WARNING);
@@ -427,7 +428,7 @@ GST_START_TEST(test_a_frame_without_results_is_told_of_once)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_frames_before_the_first_result_are_no_matter)
+GST_START_TEST(test_frames_before_the_first_result_post_no_warning)
 {
   GstBuffer *gap = attached_frame(NULL);
 
@@ -442,7 +443,7 @@ GST_END_TEST;
 
 /* ---- The stream ---------------------------------------------------------------------------- */
 
-GST_START_TEST(test_frames_in_any_memory_are_taken)
+GST_START_TEST(test_frames_in_any_memory_are_accepted)
 {
   g_autoptr(JsonNode) root = NULL;
 
@@ -454,7 +455,7 @@ GST_START_TEST(test_frames_in_any_memory_are_taken)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_pixels_may_lie_as_upstream_likes)
+GST_START_TEST(test_any_layout_of_pixels_is_accepted)
 {
   GstCaps *caps = gst_pad_get_current_caps(harness->srcpad);
   GstQuery *query = gst_query_new_allocation(caps, FALSE);
@@ -489,7 +490,7 @@ static TCase *member_tests(void)
   TCase *tcase = tcase_create("members");
 
   tcase_add_checked_fixture(tcase, setup, teardown);
-  tcase_add_test(tcase, test_every_field_of_a_result_is_there);
+  tcase_add_test(tcase, test_every_field_of_a_result_is_written);
   tcase_add_test(tcase, test_regions_hold_places_and_results);
   tcase_add_test(tcase, test_every_vitgate_upstream_has_its_result);
   tcase_add_test(tcase, test_no_class_above_the_threshold_gives_no_label);
@@ -498,11 +499,11 @@ static TCase *member_tests(void)
   tcase_add_test(tcase, test_buffers_keep_their_times);
   tcase_add_test(tcase, test_stream_id_is_the_property_or_the_streams_own);
   tcase_add_test(tcase, test_wall_clock_of_the_camera);
-  tcase_add_test(tcase, test_times_that_are_no_date_are_not_told);
+  tcase_add_test(tcase, test_times_that_are_not_dates_are_not_written);
   tcase_add_test(tcase, test_wall_clock_of_a_live_source);
   tcase_add_test(tcase, test_any_label_is_read_back);
-  tcase_add_test(tcase, test_bytes_that_are_no_text_are_replaced);
-  tcase_add_test(tcase, test_numbers_that_json_lacks_are_null);
+  tcase_add_test(tcase, test_invalid_utf8_is_replaced);
+  tcase_add_test(tcase, test_numbers_that_are_not_finite_are_null);
   tcase_add_test(tcase, test_fields_of_other_types_do_no_harm);
   return tcase;
 }
@@ -512,10 +513,10 @@ static TCase *stream_tests(void)
   TCase *tcase = tcase_create("stream");
 
   tcase_add_checked_fixture(tcase, setup, teardown);
-  tcase_add_test(tcase, test_a_frame_without_results_is_told_of_once);
-  tcase_add_test(tcase, test_frames_before_the_first_result_are_no_matter);
-  tcase_add_test(tcase, test_frames_in_any_memory_are_taken);
-  tcase_add_test(tcase, test_pixels_may_lie_as_upstream_likes);
+  tcase_add_test(tcase, test_frames_without_results_post_one_warning);
+  tcase_add_test(tcase, test_frames_before_the_first_result_post_no_warning);
+  tcase_add_test(tcase, test_frames_in_any_memory_are_accepted);
+  tcase_add_test(tcase, test_any_layout_of_pixels_is_accepted);
   tcase_add_test(tcase, test_states_may_cycle);
   return tcase;
 }

@@ -1,4 +1,4 @@
-/* overlay-fixture.c: a vitgateoverlay element, and what it drew. */
+/* overlay-fixture.c: a vitgateoverlay element and its drawings. */
 #include "overlay-fixture.h"
 
 #include "attached.h"

@@ -1,4 +1,4 @@
-/* overlay-fixture.h: a vitgateoverlay element, and what it drew. */
+/* overlay-fixture.h: a vitgateoverlay element and its drawings. */
 #pragma once
 
 #include "fixture.h"
@@ -14,23 +14,22 @@ void overlay_setup(void);
 void overlay_teardown(void);
 void overlay_set_caps(GstVideoFormat format, guint width, guint height);
 
-/* Lets the sink draw from now on. */
+/* Makes the sink accept overlays, so that drawing is left to it. */
 void overlay_attach(void);
 
-/* A frame of one level of everything. */
+/* Returns: a frame whose bytes are all @level. */
 GstBuffer *overlay_plain_frame(guint8 level);
 
-/* Sets what vitgate tells of a frame with one label. */
+/* Sets the fields that vitgate sets for a frame with one label. */
 void overlay_set_result(GstStructure *s, const char *label, double score, guint64 age);
 
-/* Draws on @frame (transfer full), which gets such a result first. */
+/* Attaches such a result to @frame (transfer full) and draws on it. */
 GstBuffer *overlay_draw(GstBuffer *frame, const char *label, double score, guint64 age);
 
-/* A field of the element's statistics. */
+/* Returns: a field of the element's statistics. */
 guint64 overlay_stat(const char *field);
 
-/* Returns: (transfer full): OverlayRectangle, where a frame that is left to the sink says that
- * something is to be drawn. */
+/* Returns: (transfer full): an array of OverlayRectangle: where the sink is to draw on @frame. */
 GArray *overlay_rectangles(GstBuffer *frame);
 
 /* Returns: (transfer full): the same for a frame with @label. */
@@ -38,8 +37,8 @@ GArray *overlay_rectangles_of(const char *label);
 
 gboolean overlay_within(const GArray *rectangles, gint x, gint y);
 
-/* Fails where two frames differ outside of @rectangles. */
+/* Fails the test if two frames differ outside @rectangles. */
 void overlay_check_same_outside(GstBuffer *a, GstBuffer *b, const GArray *rectangles);
 
-/* The darkest and the brightest red within @r of an RGB frame. */
+/* Gets the minimum and maximum red within @r of an RGB frame. */
 void overlay_range(GstBuffer *frame, const OverlayRectangle *r, guint *darkest, guint *brightest);

@@ -1,9 +1,9 @@
-/* overlay-frames.c: on which frames vitgateoverlay draws, and which it leaves alone. */
+/* overlay-frames.c: the frames that vitgateoverlay draws on, and those it leaves unchanged. */
 #include "attached.h"
 #include "overlay-fixture.h"
 #include "overlay/blend.h"
 
-/* ---- Frames that are left alone ------------------------------------------------------------ */
+/* ---- Frames left unchanged ----------------------------------------------------------------- */
 
 GST_START_TEST(test_frames_without_results_pass_unchanged)
 {
@@ -72,7 +72,7 @@ GST_END_TEST;
 
 /* ---- Caps ---------------------------------------------------------------------------------- */
 
-/* The names of all formats that the element says it blends into. */
+/* Returns: (transfer full): the names of all formats that the element blends into. */
 static char **all_formats(void)
 {
   g_auto(GStrv) names = g_strsplit_set(GST_VIDEO_OVERLAY_COMPOSITION_BLEND_FORMATS, "{}, ", -1);
@@ -108,7 +108,7 @@ GST_START_TEST(test_every_format_is_drawn_on)
 }
 GST_END_TEST;
 
-/* A piece of half-transparent noise. */
+/* Returns: a piece of half-transparent noise. */
 static GstVitgatePlacement noise(gint x, gint y, gint width, gint height)
 {
   GstVitgatePlacement placement = { NULL, x, y, width, height };
@@ -124,7 +124,7 @@ static GstVitgatePlacement noise(gint x, gint y, gint width, gint height)
   return placement;
 }
 
-/* What GStreamer makes of the same, row by row over the whole frame. */
+/* Blends with GStreamer, over whole rows of the frame. */
 static void blend_whole(GstVideoFrame *frame, const GstVitgatePlacement *p)
 {
   GstVideoOverlayRectangle *rectangle =
@@ -159,7 +159,7 @@ static void check_blend(GstVideoFormat format, gint x, gint y)
   gst_buffer_unref(placement.pixels);
 }
 
-GST_START_TEST(test_a_part_of_a_frame_is_blended_as_the_whole_would_be)
+GST_START_TEST(test_blending_a_part_equals_blending_the_whole)
 {
   static const GstVideoFormat formats[] = {
     GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_NV21, GST_VIDEO_FORMAT_I420,  GST_VIDEO_FORMAT_YV12,
@@ -195,7 +195,7 @@ GST_START_TEST(test_frames_of_any_size_are_drawn_on)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_padding_and_cropped_columns_are_minded)
+GST_START_TEST(test_padding_and_crop_meta_are_honoured)
 {
   gsize offset[GST_VIDEO_MAX_PLANES] = { 10 };
   gint stride[GST_VIDEO_MAX_PLANES] = { 700 };
@@ -215,7 +215,7 @@ GST_START_TEST(test_padding_and_cropped_columns_are_minded)
   out = overlay_draw(frame, "cat", 0.5, 0);
   gst_video_info_set_format(&overlay_info, GST_VIDEO_FORMAT_RGB, 200, 160);
   overlay_range(out, &cropped, &darkest, &brightest);
-  fail_unless(darkest == 128 && brightest == 128, "what nobody sees is drawn on");
+  fail_unless(darkest == 128 && brightest == 128, "the cropped part is drawn on");
   overlay_range(out, &visible, &darkest, &brightest);
   fail_unless(brightest > darkest + 120);
   gst_buffer_unref(out);
@@ -234,7 +234,7 @@ GST_START_TEST(test_caps_may_change)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_sink_that_draws_is_left_to_draw)
+GST_START_TEST(test_drawing_is_left_to_a_sink_that_draws)
 {
   GstBuffer *frame, *original, *out;
   g_autoptr(GArray) nothing = g_array_new(FALSE, FALSE, sizeof(OverlayRectangle));
@@ -251,7 +251,7 @@ GST_START_TEST(test_a_sink_that_draws_is_left_to_draw)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_sink_that_takes_anything_gets_pixels)
+GST_START_TEST(test_a_sink_that_accepts_anything_gets_pixels)
 {
   GstBuffer *out;
 
@@ -264,7 +264,7 @@ GST_START_TEST(test_a_sink_that_takes_anything_gets_pixels)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_frames_that_the_cpu_cannot_reach_are_left_to_the_sink)
+GST_START_TEST(test_frames_that_the_cpu_cannot_access_are_left_to_the_sink)
 {
   GstBuffer *out;
 
@@ -346,13 +346,13 @@ static TCase *caps_tests(void)
   tcase_add_checked_fixture(tcase, overlay_setup, overlay_teardown);
   tcase_add_test(tcase, test_every_format_is_drawn_on);
   tcase_add_test(tcase, test_frames_of_any_size_are_drawn_on);
-  tcase_add_test(tcase, test_padding_and_cropped_columns_are_minded);
+  tcase_add_test(tcase, test_padding_and_crop_meta_are_honoured);
   tcase_add_test(tcase, test_caps_may_change);
-  tcase_add_test(tcase, test_a_sink_that_draws_is_left_to_draw);
-  tcase_add_test(tcase, test_a_sink_that_takes_anything_gets_pixels);
-  tcase_add_test(tcase, test_frames_that_the_cpu_cannot_reach_are_left_to_the_sink);
+  tcase_add_test(tcase, test_drawing_is_left_to_a_sink_that_draws);
+  tcase_add_test(tcase, test_a_sink_that_accepts_anything_gets_pixels);
+  tcase_add_test(tcase, test_frames_that_the_cpu_cannot_access_are_left_to_the_sink);
   tcase_add_test(tcase, test_an_overlay_from_upstream_is_kept);
-  tcase_add_test(tcase, test_a_part_of_a_frame_is_blended_as_the_whole_would_be);
+  tcase_add_test(tcase, test_blending_a_part_equals_blending_the_whole);
   tcase_add_test(tcase, test_states_may_cycle);
   return tcase;
 }

@@ -1,4 +1,4 @@
-/* overlay.c: what vitgateoverlay draws, and where. */
+/* overlay.c: what vitgateoverlay draws and where. */
 #include "attached.h"
 #include "overlay-fixture.h"
 #include "overlay/drawing.h"
@@ -28,7 +28,7 @@ static void check_outside(GstVideoFormat format)
   overlay_teardown();
 }
 
-GST_START_TEST(test_pixels_outside_of_the_overlay_do_not_change)
+GST_START_TEST(test_pixels_outside_the_overlay_do_not_change)
 {
   static const GstVideoFormat formats[] = {
     GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_NV21, GST_VIDEO_FORMAT_I420,
@@ -41,7 +41,7 @@ GST_START_TEST(test_pixels_outside_of_the_overlay_do_not_change)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_text_is_legible_on_any_ground)
+GST_START_TEST(test_text_is_legible_on_any_background)
 {
   static const guint8 grounds[] = { 0, 128, 255 };
   g_autoptr(GArray) rectangles = NULL;
@@ -116,7 +116,7 @@ static void check_corner(const char *position, gboolean right, gboolean bottom)
   overlay_teardown();
 }
 
-GST_START_TEST(test_results_stand_in_the_corner_that_is_asked_for)
+GST_START_TEST(test_results_are_drawn_in_the_chosen_corner)
 {
   check_corner("top-left", FALSE, FALSE);
   check_corner("top-right", TRUE, FALSE);
@@ -132,7 +132,7 @@ static gint line_height(void)
   return g_array_index(rectangles, OverlayRectangle, 0).height;
 }
 
-GST_START_TEST(test_text_is_as_large_as_asked_for)
+GST_START_TEST(test_text_has_the_size_that_is_set)
 {
   gint relative, larger, fixed;
 
@@ -150,7 +150,7 @@ GST_START_TEST(test_text_is_as_large_as_asked_for)
   fail_unless_equals_int(line_height(), fixed);
   fail_unless(ABS(fixed - relative) <= 4, "19 pixels are 4 % of 480");
   g_object_set(overlay_harness->element, "font-desc", "Nonesuch 100000", NULL);
-  fail_unless(line_height() < 2 * 480, "no larger than the frame");
+  fail_unless(line_height() < 2 * 480, "the font is larger than the frame");
 }
 GST_END_TEST;
 
@@ -175,7 +175,7 @@ GST_START_TEST(test_top_k_limits_the_labels)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_colors_are_those_that_are_set)
+GST_START_TEST(test_colors_can_be_set)
 {
   GstBuffer *out;
   guint darkest, brightest;
@@ -191,7 +191,7 @@ GST_START_TEST(test_colors_are_those_that_are_set)
 }
 GST_END_TEST;
 
-/* GLib itself, by version, warns or clamps. */
+/* Depending on its version, GLib warns or clamps. */
 GST_START_TEST(test_properties_have_limits)
 {
   GObjectClass *class = G_OBJECT_GET_CLASS(overlay_harness->element);
@@ -270,12 +270,12 @@ GST_START_TEST(test_regions_have_edges_and_a_tag)
   fail_unless(overlay_within(rectangles, 200, 100) && overlay_within(rectangles, 499, 299));
   fail_unless(overlay_within(rectangles, 350, 100) && overlay_within(rectangles, 200, 200));
   fail_if(overlay_within(rectangles, 350, 200), "the region is covered");
-  fail_unless(overlay_within(rectangles, 210, 95), "the tag is not on the region");
+  fail_unless(overlay_within(rectangles, 210, 95), "the tag is not above the region");
   gst_buffer_unref(out);
 }
 GST_END_TEST;
 
-/* Returns: where a frame of 640x480 with this one region is drawn on. */
+/* Returns: the number of rectangles drawn for this region on a frame of 640x480. */
 static guint count_drawn(guint x, guint y, guint width, guint height)
 {
   g_autoptr(GArray) rectangles = NULL;
@@ -298,7 +298,7 @@ static guint count_drawn(guint x, guint y, guint width, guint height)
   return n;
 }
 
-GST_START_TEST(test_regions_are_cut_to_the_frame)
+GST_START_TEST(test_regions_are_clipped_to_the_frame)
 {
   overlay_attach();
   overlay_set_caps(GST_VIDEO_FORMAT_RGB, 640, 480);
@@ -313,7 +313,7 @@ GST_START_TEST(test_regions_are_cut_to_the_frame)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_thousands_of_regions_are_cut_short)
+GST_START_TEST(test_at_most_256_regions_are_drawn)
 {
   GstBuffer *frame, *out;
   GValue array = G_VALUE_INIT;
@@ -337,11 +337,11 @@ GST_START_TEST(test_thousands_of_regions_are_cut_short)
 }
 GST_END_TEST;
 
-/* ---- What is kept -------------------------------------------------------------------------- */
+/* ---- The cache ----------------------------------------------------------------------------- */
 
 static GstVitgatePainter *painter;
 
-/* Draws a frame with a result, apart from any element: without a clock. */
+/* Draws a frame with a result without an element, so without a clock. */
 static void draw_apart(const char *label, double score, guint64 age, double rate)
 {
   const GstVitgateDrawingStyle style = {
@@ -377,7 +377,7 @@ GST_START_TEST(test_only_what_changes_is_painted)
   fail_unless_equals_uint64(painter->painted, 4);
   draw_apart("dog", 0.5, 1, 25);
   fail_unless_equals_uint64(painter->painted, 5);
-  draw_apart("cat", 0.5, 0, 25); /* seen before */
+  draw_apart("cat", 0.5, 0, 25); /* still in the cache */
   fail_unless_equals_uint64(painter->painted, 5);
   draw_apart("cat", 0.5, 0, 24);
   fail_unless_equals_uint64(painter->painted, 6);
@@ -388,7 +388,7 @@ GST_START_TEST(test_only_what_changes_is_painted)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_what_is_kept_has_a_limit)
+GST_START_TEST(test_the_cache_is_limited)
 {
   set_up_painter(0xffffffffu);
   for (guint i = 0; i < 3000; i++) {
@@ -397,19 +397,19 @@ GST_START_TEST(test_what_is_kept_has_a_limit)
     fail_unless(g_hash_table_size(painter->pieces) < 1100);
   }
   draw_apart("label 0", 0.5, 0, 25);
-  /* The first label had been given up; what all frames show had not. */
+  /* The first label had been dropped; the pieces that all frames show had not. */
   fail_unless_equals_uint64(painter->painted, 3001 + 2);
   gst_vitgate_painter_free(&painter);
 }
 GST_END_TEST;
 
-GST_START_TEST(test_a_sink_is_given_the_same_while_nothing_changes)
+GST_START_TEST(test_the_attachment_is_reused_while_nothing_changes)
 {
   guint before = 0, after = 1;
 
   overlay_attach();
   overlay_set_caps(GST_VIDEO_FORMAT_RGB, 320, 240);
-  /* Once or twice, the frame rate may change. */
+  /* The frame rate may change once or twice. */
   for (guint i = 0; i < 10 && before != after; i++) {
     GstBuffer *out = overlay_draw(overlay_plain_frame(0), "cat", 0.5, 0);
 
@@ -425,14 +425,14 @@ GST_END_TEST;
 GST_START_TEST(test_frame_rate_is_that_of_the_last_second)
 {
   GstVitgateFrameRate rate = { 0 };
-  double told = 0;
+  double rate_now = 0;
 
   for (guint i = 0; i <= 30; i++)
-    told = gst_vitgate_frame_rate_count(&rate, GST_SECOND + i * (GST_SECOND / 25));
-  fail_unless(ABS(told - 25) < 1e-9, "%g", told);
+    rate_now = gst_vitgate_frame_rate_count(&rate, GST_SECOND + i * (GST_SECOND / 25));
+  fail_unless(ABS(rate_now - 25) < 1e-9, "%g", rate_now);
   for (guint i = 1; i <= 40; i++)
-    told = gst_vitgate_frame_rate_count(&rate, 10 * GST_SECOND + i * (GST_SECOND / 10));
-  fail_unless(ABS(told - 10) < 1, "%g", told);
+    rate_now = gst_vitgate_frame_rate_count(&rate, 10 * GST_SECOND + i * (GST_SECOND / 10));
+  fail_unless(ABS(rate_now - 10) < 1, "%g", rate_now);
 }
 GST_END_TEST;
 
@@ -442,29 +442,29 @@ static TCase *drawn_tests(void)
 
   tcase_add_checked_fixture(tcase, overlay_setup, overlay_teardown);
   tcase_add_test(tcase, test_a_bar_is_as_long_as_the_compute_ratio);
-  tcase_add_test(tcase, test_text_is_as_large_as_asked_for);
+  tcase_add_test(tcase, test_text_has_the_size_that_is_set);
   tcase_add_test(tcase, test_top_k_limits_the_labels);
-  tcase_add_test(tcase, test_colors_are_those_that_are_set);
+  tcase_add_test(tcase, test_colors_can_be_set);
   tcase_add_test(tcase, test_properties_have_limits);
   tcase_add_test(tcase, test_any_label_fits_into_the_frame);
   tcase_add_test(tcase, test_numbers_of_any_kind_are_drawn);
   tcase_add_test(tcase, test_regions_have_edges_and_a_tag);
-  tcase_add_test(tcase, test_regions_are_cut_to_the_frame);
-  tcase_add_test(tcase, test_thousands_of_regions_are_cut_short);
+  tcase_add_test(tcase, test_regions_are_clipped_to_the_frame);
+  tcase_add_test(tcase, test_at_most_256_regions_are_drawn);
   tcase_add_test(tcase, test_only_what_changes_is_painted);
-  tcase_add_test(tcase, test_what_is_kept_has_a_limit);
-  tcase_add_test(tcase, test_a_sink_is_given_the_same_while_nothing_changes);
+  tcase_add_test(tcase, test_the_cache_is_limited);
+  tcase_add_test(tcase, test_the_attachment_is_reused_while_nothing_changes);
   return tcase;
 }
 
-/* These set up elements of their own, or none. */
+/* These tests make their own elements, or none. */
 static TCase *several_tests(void)
 {
   TCase *tcase = tcase_create("several");
 
-  tcase_add_test(tcase, test_pixels_outside_of_the_overlay_do_not_change);
-  tcase_add_test(tcase, test_text_is_legible_on_any_ground);
-  tcase_add_test(tcase, test_results_stand_in_the_corner_that_is_asked_for);
+  tcase_add_test(tcase, test_pixels_outside_the_overlay_do_not_change);
+  tcase_add_test(tcase, test_text_is_legible_on_any_background);
+  tcase_add_test(tcase, test_results_are_drawn_in_the_chosen_corner);
   tcase_add_test(tcase, test_frame_rate_is_that_of_the_last_second);
   return tcase;
 }

@@ -127,7 +127,7 @@ static float *find_logits(const Network *network, Team *team, const Images *imag
 {
   const guint n_classes = network->description->n_classes;
   float *logits = g_new(float, (gsize)images->n *n_classes);
-  TrainingPass *pass = training_pass_new(network, team, BATCH, FALSE);
+  TrainingPass *pass = training_pass_new(network, team, BATCH, FALSE, TRUE, NULL);
   for (guint first = 0; first < images->n; first += pass->n_images) {
     pass->n_images = MIN(BATCH, images->n - first);
     pass->tensors = images->tensors + first * images->pixels;

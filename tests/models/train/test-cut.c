@@ -96,7 +96,7 @@ static float *find_logits(const Setup *s, const Network *network)
 {
   const guint n = network->description->n_classes;
   float *logits = g_new(float, N_IMAGES *n);
-  TrainingPass *pass = training_pass_new(network, s->team, N_IMAGES, FALSE);
+  TrainingPass *pass = training_pass_new(network, s->team, N_IMAGES, FALSE, TRUE, NULL);
   pass->n_images = N_IMAGES;
   pass->tensors = s->tensors;
   passes_forward(pass);

@@ -84,7 +84,7 @@ static void setup_init(Setup *s, gboolean gates)
   s->network = network_new(&s->description, FALSE);
   passes_fill(s->network, 13);
   const TrainerOptions options = { .batch = BATCH, .threads = MEMBERS };
-  s->trainer = trainer_new(s->network, &options);
+  s->trainer = trainer_new(s->network, &options, NULL);
   s->held_out = (HeldOut){ .n = N_IMAGES,
                            .n_classes = N_CLASSES,
                            .pixels = N_PIXELS,
@@ -385,7 +385,7 @@ START_TEST(test_a_network_without_dial_has_one_point)
   s.network = network_new(&s.description, FALSE);
   passes_fill(s.network, 3);
   const TrainerOptions options = { .batch = BATCH, .threads = MEMBERS };
-  s.trainer = trainer_new(s.network, &options);
+  s.trainer = trainer_new(s.network, &options, NULL);
   make_table(&s, 0.1);
   ck_assert_uint_eq(s.description.n_calibration, 1);
   ck_assert_double_eq(s.description.default_compute, s.description.calibration[0].compute);

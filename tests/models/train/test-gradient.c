@@ -81,14 +81,14 @@ static Setup *setup_new(const Variant *variant)
   for (guint b = 0; b < DEPTH; b++)
     s->network->blocks[b].merge_threshold = variant->merge_threshold;
   s->team = vitgate__team_new(N_MEMBERS);
-  s->pass = training_pass_new(s->network, s->team, N_IMAGES, FALSE);
+  s->pass = training_pass_new(s->network, s->team, N_IMAGES, FALSE, TRUE, NULL);
   const guint tokens = vitgate__description_n_tokens(&s->description);
   const gsize pixels = (gsize)3 * s->description.image_size * s->description.image_size;
   s->tensors = random_values(random, N_IMAGES * pixels, 1);
   s->teacher_logits = random_values(random, N_IMAGES * 7, 2);
-  s->pass->n_levels = training_pass_count_levels(&s->description);
-  ck_assert_uint_gt(s->pass->n_levels, 1);
-  s->teacher_tokens = random_values(random, (gsize)s->pass->n_levels * N_IMAGES * tokens * 10, 1);
+  s->pass->levels = levels_between(&s->description, &s->description, TRUE);
+  ck_assert_uint_gt(s->pass->levels.n, 1);
+  s->teacher_tokens = random_values(random, (gsize)s->pass->levels.n * N_IMAGES * tokens * 10, 1);
   s->teacher_class = random_values(random, N_IMAGES * 10, 1);
   s->wide = (WideHead){ .n = N_WIDE,
                         .dim = 10,

@@ -68,7 +68,7 @@ static Outcome run(const Network *network)
   for (guint i = 0; i < N_IMAGES * 3 * SIZE * SIZE; i++)
     tensors[i] = (float)g_rand_double_range(random, -1, 1);
   Team *team = vitgate__team_new(2);
-  TrainingPass *pass = training_pass_new(network, team, N_IMAGES, FALSE);
+  TrainingPass *pass = training_pass_new(network, team, N_IMAGES, FALSE, TRUE, NULL);
   pass->n_images = N_IMAGES;
   pass->tensors = tensors;
   passes_forward(pass);

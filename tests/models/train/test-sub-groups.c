@@ -110,7 +110,7 @@ START_TEST(test_recursive_groups_of_a_power_of_two)
 }
 END_TEST
 
-/* As groups.h has it: "... 2, 1, 1". */
+/* As sub-groups.h has it: "... 2, 1, 1". */
 START_TEST(test_recursive_groups_end_in_two_single_images)
 {
   const guint n = batches[_i];

@@ -64,7 +64,7 @@ static void both_run(Both *both, const char *path)
     if (dial.thresholds[b] < MERGE_NEVER)
       both->network->blocks[b].merge_threshold = dial.thresholds[b];
   both->team = vitgate__team_new(N_MEMBERS);
-  both->pass = training_pass_new(both->network, both->team, N_IMAGES, FALSE);
+  both->pass = training_pass_new(both->network, both->team, N_IMAGES, FALSE, TRUE, NULL);
   both->pass->n_images = N_IMAGES;
   both->pass->tensors = both->tensors;
   both->pass->decisions.bias = dial.gate_bias;

@@ -124,7 +124,8 @@ static void golden_open(Golden *golden, const char *name, guint run)
     golden->group[i] = group[i];
   }
   golden->team = vitgate__team_new(N_MEMBERS);
-  golden->pass = training_pass_new(golden->network, golden->team, golden->n_images, bf16);
+  golden->pass =
+      training_pass_new(golden->network, golden->team, golden->n_images, bf16, TRUE, NULL);
   golden->pass->n_images = golden->n_images;
   golden->pass->tensors = golden->images;
   golden->pass->decisions.sampling = TRUE;

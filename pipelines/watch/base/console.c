@@ -1,4 +1,4 @@
-#include "base/note.h"
+#include "base/console.h"
 
 #include <stdarg.h>
 #include <sys/ioctl.h>
@@ -7,14 +7,15 @@
 #define ERASE_LINE "\r\033[K"
 
 static GMutex lock;
-static char *status; /* what stands on the terminal's last line, or NULL */
+static char *status; /* the text on the terminal's last line, or NULL */
 
-gboolean note_has_terminal(void)
+gboolean console_has_terminal(void)
 {
   return isatty(STDERR_FILENO);
 }
 
-/* Text of cameras, brokers and key files: one line, without what a terminal would obey. */
+/* Text from cameras, brokers and key files may contain newlines and control characters; these
+ * become spaces. */
 static char *clean_text(const char *text)
 {
   char *clean = g_utf8_make_valid(text, -1);
@@ -24,7 +25,7 @@ static char *clean_text(const char *text)
   return g_strchomp(clean);
 }
 
-void note(const char *format, ...)
+void console_print(const char *format, ...)
 {
   va_list args;
   va_start(args, format);
@@ -37,7 +38,7 @@ void note(const char *format, ...)
   g_mutex_unlock(&lock);
 }
 
-/* A line that wraps could not be erased. */
+/* Cuts the line to the width of the terminal, since a wrapped line cannot be erased. */
 static char *cut_to_terminal(const char *line)
 {
   struct winsize window = { 0 };
@@ -46,9 +47,9 @@ static char *cut_to_terminal(const char *line)
   return g_utf8_substring(line, 0, MIN(g_utf8_strlen(line, -1), width - 1));
 }
 
-void note_show_status(const char *line)
+void console_show_status(const char *line)
 {
-  if (!note_has_terminal())
+  if (!console_has_terminal())
     return;
   g_autofree char *clean = clean_text(line);
   g_mutex_lock(&lock);

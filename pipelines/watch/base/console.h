@@ -1,0 +1,14 @@
+/* Prints messages to stderr, one line each, and on a terminal a status line below them. May be
+ * called from any thread. */
+#pragma once
+
+#include <glib.h>
+
+/* Prints "vitgate-watch: message" to stderr, as exactly one line. */
+void console_print(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* Replaces the status line; "" removes it. Does nothing without a terminal. */
+void console_show_status(const char *line);
+
+/* Returns: whether there is a terminal for the status line */
+gboolean console_has_terminal(void);
