@@ -7,7 +7,8 @@
 static void check_camera(const CameraConfig *camera)
 {
   require(*camera->name && !strpbrk(camera->name, "/+#\\\""));
-  require(camera->url && strstr(camera->url, ":/") && *camera->fingerprint);
+  require(camera->url && g_str_has_prefix(strchr(camera->url, ':'), ":/"));
+  require(*camera->fingerprint != '\0');
   require(camera->threads >= 1 && camera->threads <= 64);
   require(camera->top_k >= 1 && camera->interval >= 1);
   require(camera->threshold >= 0 && camera->threshold <= 1);

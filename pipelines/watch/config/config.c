@@ -213,7 +213,9 @@ static gboolean check_url(const KeySource *source, const char *group, const char
     return key_fail(source, group, "url", error, "\"%s\": expected a scheme of %s", url, known);
   }
   gboolean local = !strcmp(scheme, "file") || !strcmp(scheme, "v4l2");
-  if (local && (*g_uri_get_path(uri) != '/' || (host && *host)))
+  /* GUri resolves dots: it makes the path "/b" of "file:a/../b". */
+  const gboolean absolute = g_str_has_prefix(strchr(url, ':'), ":/") && *g_uri_get_path(uri) == '/';
+  if (local && (!absolute || (host && *host)))
     return key_fail(source, group, "url", error, "\"%s\": expected %s:///PATH", url, scheme);
   if (!local && (!host || !*host))
     return key_fail(source, group, "url", error, "\"%s\" has no host", url);
