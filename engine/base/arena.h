@@ -9,6 +9,12 @@ static inline gsize vitgate__round_up(gsize n)
   return (n + 15) / 16 * 16;
 }
 
+/* Returns: the number of floats, in whole cache lines, that hold @n_bytes */
+static inline gsize vitgate__floats_of(gsize n_bytes)
+{
+  return vitgate__round_up((n_bytes + sizeof(float) - 1) / sizeof(float));
+}
+
 typedef struct {
   float **array;
   gsize size;

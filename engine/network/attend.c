@@ -5,12 +5,13 @@
  * Operands are rounded to the model's precision. In int8, queries and the weights from the softmax
  * are quantised by row, keys by token, and values by channel. Sums are exact or float32, and the
  * softmax is float32. */
+#include "network/attend.h"
+
 #include <string.h>
 
 #include "base/arena.h"
 #include "kernels/bf16.h"
 #include "kernels/int8.h"
-#include "network/attend.h"
 
 /* Queries in one block in float32. */
 #define ATTENTION_ROWS 12
@@ -39,26 +40,6 @@ static gpointer take(gpointer memory, gsize *used, gsize n_bytes)
   return part;
 }
 
-static gsize floats_of(gsize n_bytes)
-{
-  return vitgate__round_up((n_bytes + sizeof(float) - 1) / sizeof(float));
-}
-
-/* Returns: the bytes of a packed matrix with @n columns */
-static gsize packed_size(VitgatePrecision precision, guint n, guint k)
-{
-  switch (precision) {
-  case VITGATE_PRECISION_INT8:
-    return vitgate__int8_packed_size(vitgate__int8_kernels(), n, k);
-  case VITGATE_PRECISION_BF16:
-    return vitgate__bf16_packed_size(n, k) * sizeof(guint16);
-  case VITGATE_PRECISION_FLOAT32:
-  case VITGATE_PRECISION_AUTO:
-    break;
-  }
-  return vitgate__packed_size(n, k) * sizeof(float);
-}
-
 /* Points the head's packed keys and values into @memory, unless it is NULL.
  * Returns: the number of floats that they take */
 static gsize carve_head(Head *head, gpointer memory, VitgatePrecision precision, guint tokens,
@@ -66,11 +47,11 @@ static gsize carve_head(Head *head, gpointer memory, VitgatePrecision precision,
 {
   const gboolean scaled = precision == VITGATE_PRECISION_INT8;
   gsize used = 0;
-  head->keys = take(memory, &used, packed_size(precision, tokens, n));
-  head->values = take(memory, &used, packed_size(precision, n, tokens));
+  head->keys = take(memory, &used, vitgate__packed_bytes(precision, tokens, n));
+  head->values = take(memory, &used, vitgate__packed_bytes(precision, n, tokens));
   head->key_scales = take(memory, &used, scaled ? vitgate__round_up(tokens) * sizeof(float) : 0);
   head->value_scales = take(memory, &used, scaled ? n * sizeof(float) : 0);
-  return floats_of(used);
+  return vitgate__floats_of(used);
 }
 
 /* ---- float32 ---- */
@@ -141,7 +122,7 @@ static gsize carve_int8_scratch(Int8Scratch *scratch, gpointer memory, guint tok
   scratch->left =
       take(memory, &used, LINEAR_ROWS * vitgate__int8_row_size(kernels, MAX(tokens, n)));
   scratch->rows = take(memory, &used, LINEAR_ROWS * sizeof(Int8Row));
-  return floats_of(used);
+  return vitgate__floats_of(used);
 }
 
 /* Keys of zeros fill the last vector, because products need whole vectors. The softmax ignores
@@ -203,7 +184,7 @@ gsize vitgate__attend_scratch_size(VitgatePrecision precision, guint tokens, gui
   if (precision == VITGATE_PRECISION_INT8)
     return carve_int8_scratch(&scratch, NULL, tokens, n);
   const gsize rows = BF16_ROWS * vitgate__bf16_row_size(MAX(tokens, n)) * sizeof(guint16);
-  return precision == VITGATE_PRECISION_BF16 ? floats_of(rows) : 0;
+  return precision == VITGATE_PRECISION_BF16 ? vitgate__floats_of(rows) : 0;
 }
 
 static Head head_of(const Attention *a, guint h)

@@ -6,11 +6,6 @@
 #include "kernels/bf16.h"
 #include "kernels/int8.h"
 
-static gsize floats_of(gsize n_bytes)
-{
-  return vitgate__round_up((n_bytes + sizeof(float) - 1) / sizeof(float));
-}
-
 /* Sums of more products than that could overflow in int8: such a layer stays in float32. */
 static VitgatePrecision precision_for(VitgatePrecision precision, guint n_in)
 {
@@ -18,18 +13,23 @@ static VitgatePrecision precision_for(VitgatePrecision precision, guint n_in)
                                                                    : precision;
 }
 
-static gsize packed_size(VitgatePrecision precision, guint n_out, guint n_in)
+gsize vitgate__packed_bytes(VitgatePrecision precision, guint n, guint k)
 {
   switch (precision) {
   case VITGATE_PRECISION_INT8:
-    return floats_of(vitgate__int8_packed_size(vitgate__int8_kernels(), n_out, n_in));
+    return vitgate__int8_packed_size(vitgate__int8_kernels(), n, k);
   case VITGATE_PRECISION_BF16:
-    return floats_of(vitgate__bf16_packed_size(n_out, n_in) * sizeof(guint16));
+    return vitgate__bf16_packed_size(n, k) * sizeof(guint16);
   case VITGATE_PRECISION_FLOAT32:
   case VITGATE_PRECISION_AUTO:
     break;
   }
-  return vitgate__round_up(vitgate__packed_size(n_out, n_in));
+  return vitgate__packed_size(n, k) * sizeof(float);
+}
+
+static gsize packed_size(VitgatePrecision precision, guint n_out, guint n_in)
+{
+  return vitgate__floats_of(vitgate__packed_bytes(precision, n_out, n_in));
 }
 
 gsize vitgate__linear_size(VitgatePrecision precision, guint n_out, guint n_in)
@@ -40,7 +40,7 @@ gsize vitgate__linear_size(VitgatePrecision precision, guint n_out, guint n_in)
 /* The scales of int8 rows follow the rows. */
 static gsize int8_rows_size(guint n_in)
 {
-  return floats_of(LINEAR_ROWS * vitgate__int8_row_size(vitgate__int8_kernels(), n_in));
+  return vitgate__floats_of(LINEAR_ROWS * vitgate__int8_row_size(vitgate__int8_kernels(), n_in));
 }
 
 gsize vitgate__linear_input_size(VitgatePrecision precision, guint n_in)
@@ -48,9 +48,9 @@ gsize vitgate__linear_input_size(VitgatePrecision precision, guint n_in)
   const gsize blocks = (LINEAR_ROWS + BF16_ROWS - 1) / BF16_ROWS;
   switch (precision) {
   case VITGATE_PRECISION_INT8:
-    return int8_rows_size(n_in) + floats_of(LINEAR_ROWS * sizeof(Int8Row));
+    return int8_rows_size(n_in) + vitgate__floats_of(LINEAR_ROWS * sizeof(Int8Row));
   case VITGATE_PRECISION_BF16:
-    return floats_of(blocks * BF16_ROWS * vitgate__bf16_row_size(n_in) * sizeof(guint16));
+    return vitgate__floats_of(blocks * BF16_ROWS * vitgate__bf16_row_size(n_in) * sizeof(guint16));
   case VITGATE_PRECISION_FLOAT32:
   case VITGATE_PRECISION_AUTO:
     break;

@@ -41,6 +41,9 @@ typedef enum {
   LINEAR_GELU, /* stores GELU(product) */
 } LinearMode;
 
+/* Returns: the number of bytes of a packed matrix [k][n] for the kernels of @precision */
+gsize vitgate__packed_bytes(VitgatePrecision precision, guint n, guint k);
+
 /* Returns: the number of floats that the packed weight, scales and bias of a layer take */
 gsize vitgate__linear_size(VitgatePrecision precision, guint n_out, guint n_in);
 
