@@ -150,13 +150,13 @@ static const struct {
   int code;
   const char *text, *part, *more;
 } bad_lists[] = {
-  { COMMAND_ERROR_CLASS, "robin\ngiraffe\npike\n", "line 2", "'giraffe' is no class" },
-  { COMMAND_ERROR_CLASS, "robin\n\n\npike\nn99999999\n", "line 5", "'n99999999' is no class" },
-  { COMMAND_ERROR_CLASS, "robin\nRobin\n", "line 2", "'Robin' is no class" },
-  { COMMAND_ERROR_CLASS, "great white\nrobin\n", "line 1", "'great white' is no class" },
-  { COMMAND_ERROR_CLASS, "tench,\nrobin\n", "line 1", "'tench,' is no class" },
-  { COMMAND_ERROR_CLASS, "Tinca tinca\nrobin\n", "line 1", "'Tinca tinca' is no class" },
-  { COMMAND_ERROR_CLASS, "robin, pike\n", "line 1", "'robin, pike' is no class" },
+  { COMMAND_ERROR_CLASS, "robin\ngiraffe\npike\n", "line 2", "'giraffe' is not a class" },
+  { COMMAND_ERROR_CLASS, "robin\n\n\npike\nn99999999\n", "line 5", "'n99999999' is not a class" },
+  { COMMAND_ERROR_CLASS, "robin\nRobin\n", "line 2", "'Robin' is not a class" },
+  { COMMAND_ERROR_CLASS, "great white\nrobin\n", "line 1", "'great white' is not a class" },
+  { COMMAND_ERROR_CLASS, "tench,\nrobin\n", "line 1", "'tench,' is not a class" },
+  { COMMAND_ERROR_CLASS, "Tinca tinca\nrobin\n", "line 1", "'Tinca tinca' is not a class" },
+  { COMMAND_ERROR_CLASS, "robin, pike\n", "line 1", "'robin, pike' is not a class" },
   { COMMAND_ERROR_DATA, "robin\npike\nrobin\n", "line 3", "'robin' is listed twice" },
   { COMMAND_ERROR_DATA, "robin\nn01558993\n", "line 2", "'n01558993' is listed twice" },
   { COMMAND_ERROR_DATA, "tench\ntench, Tinca tinca\n", "line 2", "listed twice" },
@@ -192,7 +192,7 @@ START_TEST(test_a_teacher_without_names_has_no_class_to_list)
   List list;
   list_init(&list, "robin\npike\n", -1);
   list.teacher.labels = list.teacher.label_ids = NULL;
-  check_refused(&list, COMMAND_ERROR_CLASS, "is no class");
+  check_refused(&list, COMMAND_ERROR_CLASS, "is not a class");
   list_clear(&list);
 }
 END_TEST
