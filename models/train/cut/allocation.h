@@ -10,7 +10,7 @@ typedef struct {
   gboolean whole_attention; /* keep all heads */
 } Budget;
 
-/* Returns: whether the uncut network is within the budget */
+/* Returns: whether the network is within the budget as it is */
 gboolean budget_allows(const Budget *budget, const Description *description);
 
 /* Removes units until the budget is met: each time those that add the least error for the cost they

@@ -87,7 +87,7 @@ static gboolean take_best(const Bench *bench, Setting *setting, HeldOutOutcome *
       return FALSE;
     setting->notches[best]++;
     if (fresh[best]) {
-      /* Even if none of the remaining moves saves anything, the walk goes on. */
+      /* The walk continues even if no remaining move saves anything. */
       if (prices[best] < G_MAXDOUBLE)
         *here = there[best];
       return TRUE;

@@ -3,7 +3,7 @@
 
 #include "file/description.h"
 
-/* Describes a published network with other classes.
+/* Describes a published network with the given classes.
  * @name: as in timm or T2T-ViT
  * @image_size: side in pixels; 0: as published
  * @labels, @label_ids: (nullable) [n_classes]
