@@ -158,7 +158,7 @@ static void swap_gradients(Share *share)
   share->dx = dz;
 }
 
-/* dx = dy in share->dx; rows of x that are not in y get zeros */
+/* Replaces dy by dx in share->dx. Rows of x that are not in y get zeros. */
 static void choose_queries_backward(Share *share, guint b)
 {
   const guint dim = share->pass->network->description->dim;
@@ -172,7 +172,7 @@ static void choose_queries_backward(Share *share, guint b)
   swap_gradients(share);
 }
 
-/* dy from dz by into, in share->dx */
+/* Replaces dz by dy in share->dx. Each row gets its part of the row that it merged into. */
 static void merge_backward(Share *share, guint b)
 {
   const Description *d = share->pass->network->description;

@@ -263,7 +263,8 @@ static void calibrate(Run *run)
                divergence);
 }
 
-/* Removes gates that never close because merging saves at less cost along the whole dial.
+/* Removes gates that never close. If merging saves at less cost along the whole dial, gates are
+ * only a burden.
  * @any: (out): whether there were such gates */
 static gboolean open_idle_gates(Run *run, gboolean *any, GError **error)
 {

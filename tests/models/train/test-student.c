@@ -15,7 +15,8 @@
 /* The same float32 sums in another order. */
 #define SAME_FUNCTION 1e-5
 
-/* Separates the gates here: those bent to one decision have no spread, the others have more. */
+/* Separates the gates here: those bent to one decision have no spread, and the others have more
+ * than this. */
 #define MIN_SPREAD 0.02
 
 /* A spread is the root of a small difference of squares below 400, in double precision. */
