@@ -289,12 +289,12 @@ class ResumeTest(CompressTest):
         rest = process.communicate(timeout=60)[1]
         self.assertNotEqual(process.returncode, 0)
         if how != signal.SIGKILL and behind == "step ":
-            self.assertIn("go on with --resume", rest)
+            self.assertIn("continue with --resume", rest)
         self.assertFalse(os.path.exists(out))
         result = self.run_command(arguments + ["--resume", out + ".training"])
         self.assertEqual(result.returncode, 0, result.stderr)
         if behind != "structure":
-            self.assertIn("resumed behind step", result.stderr)
+            self.assertIn("resumed after step", result.stderr)
         with open(out, "rb") as file:
             return file.read()
 
@@ -380,7 +380,7 @@ class BadInputTest(CompressTest):
             self.skipTest("too much memory")
         wide = self.path("wide.safetensors")
         random_model.write_teacher(wide, image=512)
-        self.fail_with("--batch-size 1024 takes", self.arguments("--teacher", wide,
+        self.fail_with("--batch-size 1024 needs", self.arguments("--teacher", wide,
                                                                  "--batch-size", "1024"))
 
     def test_a_target_out_of_reach(self):

@@ -124,8 +124,8 @@ class ResultTest(TrainTest):
         result = self.run_command(
             *self.arguments("--from", first, "--classes", hues, "--learning-rate", "1e-9", steps=1))
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("the head begins afresh: " + hues, result.stderr)
-        self.assertIn("'n99999999' is no class of the model", result.stderr)
+        self.assertIn("the head starts from fresh weights: " + hues, result.stderr)
+        self.assertIn("'n99999999' is not a class of the model", result.stderr)
         before, after = self.inspect(first), self.inspect(self.out)
         self.assertEqual(after["classes"], len(COLOURS) + 1)
         self.assertEqual(after["parameters"] - before["parameters"], 256 + 1)
@@ -174,7 +174,7 @@ class SeedTest(TrainTest):
         process.send_signal(signal.SIGTERM)
         rest = process.communicate(timeout=60)[1]
         self.assertEqual(process.returncode, 1)
-        self.assertIn("go on with --resume", rest)
+        self.assertIn("continue with --resume", rest)
         self.assertFalse(os.path.exists(out))
         resumed = self.train(*same, "--resume", out + ".training", steps=40, out=out)
         self.assertEqual(resumed, unbroken)
@@ -202,7 +202,7 @@ class BadInputTest(TrainTest):
 
     def test_a_teacher_of_another_image_size(self):
         teacher = self.complete_model()
-        self.fail_with("sees images of 32 pixels, expected those of t2t_vit_7: 224",
+        self.fail_with("the image size is 32, expected 224 as for t2t_vit_7",
                        *self.arguments("--variant", "t2t_vit_7", "--teacher", teacher))
 
     def test_a_teacher_of_other_pixels_or_classes(self):
@@ -212,7 +212,7 @@ class BadInputTest(TrainTest):
         self.fail_with("another mean", *self.arguments("--from", other, "--teacher", teacher))
         first = self.path("first.safetensors")
         self.train(*self.labels_only(), steps=1, out=first)
-        self.fail_with("--classes names", *self.arguments("--from", first, "--teacher", teacher))
+        self.fail_with("with --classes", *self.arguments("--from", first, "--teacher", teacher))
 
     def test_no_labels_and_no_teacher(self):
         plain = self.path("plain")

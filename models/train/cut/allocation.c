@@ -6,14 +6,14 @@
 #include "base/error.h"
 #include "file/architecture.h"
 
-/* Neurons go in groups that fill the kernels' vectors. */
+/* Neurons are removed in groups that fill the kernels' vectors. */
 #define NEURONS_AT_ONCE 16
 
 typedef struct {
-  Description description; /* with the shapes at hand */
+  Description description; /* with the current shapes */
   Ranking *const *rankings;
   const Budget *budget;
-  double price_compute, price_parameters; /* of a unit, per dense whole */
+  double price_compute, price_parameters; /* weights of the costs relative to the dense network */
 } Allocation;
 
 static guint *count_of(const Allocation *a, guint module)
@@ -27,7 +27,7 @@ static guint step_of(guint module)
   return module % 2 ? NEURONS_AT_ONCE : 1;
 }
 
-/* The next smaller count: neurons in whole groups. */
+/* Returns: the next smaller count; neurons in whole groups */
 static guint smaller(guint module, guint count)
 {
   const guint step = step_of(module);
@@ -56,21 +56,21 @@ static gboolean within(const Allocation *a)
          (a->budget->parameters <= 0 || parameter_ratio(a) <= a->budget->parameters + 1e-9);
 }
 
-/* The price of what @count units of @module cost, all other modules left aside. */
+/* Returns: the price of @count units of @module, without any other module */
 static double cost_of(const Allocation *a, guint module, guint count)
 {
   const Description *d = &a->description;
   const guint tokens = vitgate__description_n_tokens(d);
-  const guint behind = vitgate__description_tokens_after(d, module / 2);
-  const double gmacs = module % 2 ? vitgate__mlp_gmacs(d, count, behind)
-                                  : vitgate__attention_gmacs(d, count, tokens, behind);
+  const guint after = vitgate__description_tokens_after(d, module / 2);
+  const double gmacs = module % 2 ? vitgate__mlp_gmacs(d, count, after)
+                                  : vitgate__attention_gmacs(d, count, tokens, after);
   const double parameters = (double)(module % 2 ? vitgate__mlp_parameters(d, count)
                                                 : vitgate__attention_parameters(d, count));
   return a->price_compute * gmacs / d->dense_gmacs +
          a->price_parameters * parameters / (double)d->dense_parameters;
 }
 
-/* What is over budget has a price, by how far it is over. */
+/* Sets each price to the amount by which the network is over that budget. */
 static void set_prices(Allocation *a)
 {
   const Budget *b = a->budget;
@@ -78,9 +78,9 @@ static void set_prices(Allocation *a)
   a->price_parameters = b->parameters > 0 ? MAX(0, parameter_ratio(a) - b->parameters) : 0;
 }
 
-/* The step down, of one module, that adds the least error for the cost it saves. A later drop may
- * be worth more than the next one: of attention whose last head needs the others gone, or of a
- * whole module. */
+/* Removes units of one module, where that adds the least error for the cost it saves. A larger step
+ * can be worth more than the smallest one: removing the last head of an attention pays only if the
+ * others go too, and so may removing a whole module. */
 static void take_away(Allocation *a)
 {
   guint best_module = 0, best_count = 0;
@@ -104,7 +104,8 @@ static void take_away(Allocation *a)
   *count_of(a, best_module) = best_count;
 }
 
-/* The step up that fits the budget and takes away the most error; whether there was one. */
+/* Puts back units where that fits the budget and reduces the error most.
+ * Returns: FALSE if nothing fits */
 static gboolean give_back(Allocation *a)
 {
   guint best_module = 0;
@@ -144,7 +145,7 @@ static gboolean check_reach(Allocation *a, GError **error)
     return TRUE;
   const gboolean slow = a->budget->compute > 0 && compute > a->budget->compute;
   vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
-                     "a %s ratio of %.3f is out of reach: %s, %.3f of the dense network's %s "
+                     "a %s ratio of %.3f is out of reach: even %s, %.3f of the dense network's %s "
                      "remain",
                      slow ? "compute" : "parameter",
                      slow ? a->budget->compute : a->budget->parameters,

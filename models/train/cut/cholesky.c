@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Columns that are factored before they are subtracted from the rest. */
+/* Number of columns that are factored before they are subtracted from the rest. */
 #define PANEL 64
 
 /* y[n] -= factor * x */
@@ -13,7 +13,7 @@ static inline void subtract(double *restrict y, double factor, const double *res
     y[i] -= factor * x[i];
 }
 
-/* The columns from @first to @end of all rows below: L by substitution within the panel. */
+/* Computes columns @first to @end of L, by substitution within the panel. */
 static gboolean factor_panel(double *a, guint n, guint first, guint end)
 {
   for (guint j = first; j < end; j++) {
@@ -34,7 +34,8 @@ static gboolean factor_panel(double *a, guint n, guint first, guint end)
   return TRUE;
 }
 
-/* @panel: [PANEL][n] scratch: the panel's transpose, so that the innermost loop runs along rows */
+/* Subtracts the panel's products from the rest of the matrix.
+ * @panel: [PANEL][n] scratch for the panel's transpose: the innermost loop then runs along rows */
 static void subtract_panel(double *a, double *panel, guint n, guint first, guint end)
 {
   for (guint i = end; i < n; i++)

@@ -10,7 +10,7 @@ static gboolean is_first_name(const char *line, const char *label)
   return g_str_has_prefix(label, line) && label[strlen(line)] == ',';
 }
 
-/* A whole label or id comes before the first name of another class. */
+/* A whole label or id takes precedence over the first name of another class. */
 static int find_class(const char *line, const Description *d)
 {
   for (guint i = 0; i < d->n_classes; i++)
@@ -32,7 +32,7 @@ guint *class_subset_read(const char *path, const Description *teacher, guint *n,
     g_set_error_literal(error, COMMAND_ERROR, COMMAND_ERROR_IO, read_error->message);
     return NULL;
   }
-  const gsize mark = g_str_has_prefix(text, "\xef\xbb\xbf") ? 3 : 0; /* of byte order */
+  const gsize mark = g_str_has_prefix(text, "\xef\xbb\xbf") ? 3 : 0; /* byte order mark */
   g_auto(GStrv) lines = g_strsplit(text + mark, "\n", -1);
   g_autoptr(GArray) classes = g_array_new(FALSE, FALSE, sizeof(guint));
   for (guint i = 0; lines[i]; i++) {
@@ -49,7 +49,7 @@ guint *class_subset_read(const char *path, const Description *teacher, guint *n,
     if (found < 0 || twice) {
       g_set_error(error, COMMAND_ERROR, twice ? COMMAND_ERROR_DATA : COMMAND_ERROR_CLASS,
                   "%s: line %u: '%s' %s", path, i + 1, lines[i],
-                  twice ? "is listed twice" : "is no class of the model");
+                  twice ? "is listed twice" : "is not a class of the model");
       return NULL;
     }
     g_array_append_val(classes, class);
@@ -81,8 +81,8 @@ Description *class_subset_describe(const Description *teacher, const guint *clas
   d->blocks = g_memdup2(teacher->blocks, teacher->depth * sizeof *d->blocks);
   d->labels = pick_strings(teacher->labels, classes, d->n_classes);
   d->label_ids = pick_strings(teacher->label_ids, classes, d->n_classes);
-  d->layer_scale = FALSE;       /* networks in training have it folded, */
-  d->no_class_position = FALSE; /* and learn that position */
+  d->layer_scale = FALSE;       /* folded into the layers of a network in training */
+  d->no_class_position = FALSE; /* training learns that position */
   d->calibration = NULL;
   d->n_calibration = 0;
   d->provenance = teacher->provenance ? json_object_ref(teacher->provenance) : NULL;

@@ -7,8 +7,8 @@
 #include "base/progress.h"
 #include "train/cut/cholesky.h"
 
-/* residual[kept][n_out] = (cross_S - W_S C_SS)^T; the cross moments of what the layer itself gives
- * are W C */
+/* Computes residual[kept][n_out] = (cross_S - W_S C_SS)^T. The cross moments of the layer's own
+ * outputs are W C. */
 static void find_residual(double *residual, const Moments *m, const real *weights,
                           const guint *kept, guint n_kept, const gboolean *keep)
 {
@@ -42,7 +42,7 @@ static gboolean solve_kept(double *residual, const Moments *m, const guint *kept
   return TRUE;
 }
 
-/* The bias that gives the wanted mean. @before: W mean_in of the weights as they were */
+/* Applies the change to the weights, and sets the bias that gives the wanted mean. */
 static void settle(const Moments *m, real *weights, real *bias, const double *change,
                    const guint *kept, guint n_kept, const gboolean *keep)
 {

@@ -17,7 +17,7 @@ static void copy_common(Network *to, const Network *from)
     to->blocks[b].merge_threshold = from->blocks[b].merge_threshold;
 }
 
-/* weights[n_out][units * width] times the mask of the choice */
+/* Multiplies weights[n_out][units * width] by the mask of the choice. */
 static void fold_mask(const Network *searching, const Choice *choice, real *weights, guint n_out,
                       guint width)
 {
@@ -48,7 +48,7 @@ Network *network_copy_plain(const Network *network)
 
 /* ---- Moving units ---- */
 
-/* Rows order[0 … n) of the units' rows: to[n * width][columns] from from[…][columns]. */
+/* Copies the rows of the first n units in order: to[n * width][columns] from from[…][columns]. */
 static void pick_rows(real *to, const real *from, const Ranking *ranking, guint n, gsize columns)
 {
   const gsize unit = ranking->width * columns;
@@ -104,7 +104,8 @@ void order_units(Network *network, Ranking *const *rankings)
 
 /* ---- Cutting ---- */
 
-/* A later module's constant output, added where it comes to the same: no token is read between. */
+/* Adds the constant output of @module to the nearest module before it. The result is the same,
+ * since nothing reads the tokens in between. */
 static void give_constant(Network *to, guint module, const real *constant)
 {
   const guint dim = to->description->dim;
@@ -132,7 +133,7 @@ static Description *describe_cut(const Description *d, const BlockShape *shapes,
     cut->blocks[b].attention_gate = d->blocks[b].attention_gate && shapes[b].heads;
     cut->blocks[b].mlp_gate = d->blocks[b].mlp_gate && shapes[b].neurons;
   }
-  cut->calibration = NULL; /* the dial is another one now */
+  cut->calibration = NULL; /* does not hold for the cut network */
   cut->n_calibration = 0;
   cut->labels = g_strdupv(d->labels);
   cut->label_ids = g_strdupv(d->label_ids);

@@ -6,31 +6,33 @@
 #include "base/progress.h"
 #include "train/cut/compensation.h"
 
-/* Counts that are tried: eighths of all units. */
+/* Counts to try, in eighths of all units. */
 static const guint tried_eighths[] = { 7, 6, 4, 2, 0 };
 
-/* errors[n_units + 1] as the expansion around no error tells become those that trials tell: by the
- * line through the nearest two of (told, tried). */
+/* Corrects errors[n_units + 1], which were estimated by an expansion around no error, by the errors
+ * measured in trials. Between two trials, it interpolates linearly in the estimated error. */
 static void correct_errors(Ranking *ranking, const guint *counts, const double *tried, guint n)
 {
-  double told = 0, found = 0;
+  double estimated = 0, found = 0;
   guint upper = ranking->n_units;
   g_autofree double *corrected = g_new0(double, ranking->n_units + 1);
   for (guint t = 0; t < n; t++) {
-    const double next_told = ranking->errors[counts[t]], next = MAX(found, tried[t]);
+    const double next_estimated = ranking->errors[counts[t]], next = MAX(found, tried[t]);
     for (guint k = counts[t]; k < upper; k++) {
-      const double part =
-          next_told > told ? (ranking->errors[k] - told) / (next_told - told) : upper > k;
+      const double part = next_estimated > estimated
+                              ? (ranking->errors[k] - estimated) / (next_estimated - estimated)
+                              : upper > k;
       corrected[k] = found + part * (next - found);
     }
     upper = counts[t];
-    told = next_told;
+    estimated = next_estimated;
     found = next;
   }
   memcpy(ranking->errors, corrected, (ranking->n_units + 1) * sizeof *corrected);
 }
 
-/* Cuts the module to a few counts, with all others whole. */
+/* Measures the errors of a few counts: cuts the module to each, with all other modules whole, and
+ * corrects the ranking's errors. */
 static gboolean try_counts(Probe *c, guint module, const Moments *moments, Ranking *ranking,
                            double ridge)
 {
@@ -61,7 +63,7 @@ static gboolean try_counts(Probe *c, guint module, const Moments *moments, Ranki
   return finite;
 }
 
-/* Returns: (nullable): NULL where the activations are not finite */
+/* Returns: (nullable): the ranking, or NULL if activations are not finite */
 static Ranking *rank_module(Probe *c, guint module, double ridge)
 {
   const Network *network = c->network;

@@ -1,6 +1,6 @@
 #include "train/cut/moments.h"
 
-/* What the moments are uncertain by, over the inputs' mean squares: their sums are of floats. */
+/* Uncertainty of the moments, relative to the inputs' mean squares: they are sums of floats. */
 #define ROUNDING 1e-6
 
 void moments_free(Moments **moments)

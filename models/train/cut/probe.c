@@ -13,13 +13,13 @@
 #include "train/network/pass-mlp.h"
 #include "train/network/training-kernels.h"
 
-/* Images of a member's batch. */
+/* Images per thread and batch. */
 #define IMAGES_AT_ONCE 8
 
 /* Images on which the sensitivity to errors is measured. */
 #define SENSITIVITY_IMAGES 256
 
-/* Images on which single modules are cut for a trial. */
+/* Maximum number of images for trial cuts of single modules. */
 #define TRIAL_IMAGES 96
 
 /* ---- Sums ---- */
@@ -30,7 +30,7 @@ static void add_scaled(double *sums, double factor, const real *values, gsize n)
     sums[i] += factor * (double)values[i];
 }
 
-/* sums[m][n] += factor a[m]^T b[n] */
+/* Computes sums[m][n] += factor a[m]^T b[n]. */
 static void add_outer(double *sums, double factor, const real *a, guint m, const real *b, guint n)
 {
   for (guint i = 0; i < m; i++)
@@ -54,7 +54,7 @@ static gboolean is_mlp(guint module)
   return module % 2;
 }
 
-/* Where a module reads its tokens and where it leaves them. */
+/* Return where a module reads its tokens and where it writes them. */
 static real *entry_of(Share *share, guint module)
 {
   Activations *a = &share->blocks[module / 2];
@@ -66,7 +66,7 @@ static real *exit_of(Share *share, guint module)
   return is_mlp(module) ? share->blocks[module / 2 + 1].x : share->blocks[module / 2].z;
 }
 
-/* All tokens enter the block, none of them merged. */
+/* Sets the rows of a block for all tokens, with none of them merged. */
 static void set_rows(Share *share, guint block)
 {
   Activations *a = &share->blocks[block];
@@ -96,9 +96,9 @@ static double row_weight(const Probe *c, guint module, guint row)
   return c->token_weights[2 * module + (row % c->n_tokens >= c->network->n_prefix)];
 }
 
-/* Subtracts from the rows of x[rows][n] their weighted mean, and multiplies what is left by the
- * root of its weight: its products are rounded by what varies, not by what all rows have in common.
- * @weight: of all rows
+/* Subtracts the weighted mean from the rows of x[rows][n], and multiplies each row by the root of
+ * its weight. The rounding of products then depends on how much the rows vary, not on their mean.
+ * @weight: of all rows together
  * Returns: (transfer full): [n] the mean */
 static real *centre_rows(const Probe *c, guint module, double weight, real *x, guint rows, guint n)
 {
@@ -114,7 +114,7 @@ static real *centre_rows(const Probe *c, guint module, double weight, real *x, g
   return mean;
 }
 
-/* sums[m][n] += a[rows][m]^T b[rows][n] */
+/* Computes sums[m][n] += a[rows][m]^T b[rows][n]. */
 static void add_products(const Share *share, double *sums, const real *a, guint m, const real *b,
                          guint n, guint rows)
 {
@@ -124,7 +124,8 @@ static void add_products(const Share *share, double *sums, const real *a, guint 
   add_scaled(sums, 1, part, (gsize)m * n);
 }
 
-/* @wanted: (nullable) [rows][dim], spoilt */
+/* Adds the share's moments to @m.
+ * @wanted: (nullable) [rows][dim] wanted outputs; overwritten */
 static void measure(const Walk *walk, Share *share, Moments *m, real *wanted)
 {
   const Probe *c = walk->probe;
@@ -147,7 +148,8 @@ static void measure(const Walk *walk, Share *share, Moments *m, real *wanted)
   add_outer(m->cross, weight, mean_out, m->n_out, mean, m->n);
 }
 
-/* From behind @module to the classes. Returns: the sum over the images of their divergence */
+/* Runs the modules after the walk's module and classifies.
+ * Returns: the sum of the images' divergence */
 static double finish_forward(const Walk *walk, Share *share)
 {
   const Probe *c = walk->probe;
@@ -200,7 +202,7 @@ static void pack_weights(gpointer data, guint member)
   training_pass_pack(&((Probe *)data)->pass->shares[member]);
 }
 
-/* Takes the images from @first to @end through the module. */
+/* Runs the images from @first to @end through the module. */
 static void walk_images(Walk *walk, guint first, guint end)
 {
   Probe *c = walk->probe;
@@ -264,14 +266,14 @@ void probe_rewind(Probe *c)
          (gsize)c->n_images * c->n_tokens * c->network->description->dim * sizeof *c->stream);
 }
 
-/* ---- Beginning ---- */
+/* ---- Start ---- */
 
 static void run_forward(gpointer data, guint member)
 {
   training_pass_forward(&((Probe *)data)->pass->shares[member]);
 }
 
-/* Appends what the batch's images are before the first block, and their classes. */
+/* Appends the tokens of the batch's images before the first block, and their logits. */
 static void keep_images(Probe *c, gsize *room)
 {
   const guint n_classes = c->network->description->n_classes;
@@ -292,26 +294,27 @@ static void keep_images(Probe *c, gsize *room)
   c->n_images = n;
 }
 
-/* Of the last @n images. */
+/* Checks the logits of the last @n images. */
 static gboolean check_finite(const Probe *c, guint n, GError **error)
 {
   const gsize n_classes = c->network->description->n_classes;
   for (gsize i = (c->n_images - n) * n_classes; i < c->n_images * n_classes; i++)
     if (!isfinite(c->logits[i])) {
       vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
-                         "what the network gives on the calibration images is not finite");
+                         "the network's output on the calibration images is not finite");
       return FALSE;
     }
   return TRUE;
 }
 
-/* Takes the next images, at most as many as the pass holds.
+/* Reads the next images.
+ * @max: maximum number of images; at most the pass's
  * @n: (out): how many; 0: there are no more */
-static gboolean take_batch(Probe *c, guint most, Sensitivity *sensitivity, ImageSource source,
+static gboolean take_batch(Probe *c, guint max, Sensitivity *sensitivity, ImageSource source,
                            gpointer data, real *tensors, gsize *room, guint *n, GError **error)
 {
   GError *failure = NULL;
-  *n = source(data, tensors, most, &failure);
+  *n = source(data, tensors, max, &failure);
   if (failure) {
     g_propagate_error(error, failure);
     return FALSE;
@@ -339,8 +342,8 @@ static gboolean take_images(Probe *c, const ProbeOptions *options, Sensitivity *
   gboolean fine = TRUE;
   gsize room = 0;
   for (guint n = 1; fine && n && c->n_images < options->max_images;) {
-    const guint most = MIN(c->pass->capacity, options->max_images - c->n_images);
-    fine = take_batch(c, most, sensitivity, source, data, tensors, &room, &n, error);
+    const guint max = MIN(c->pass->capacity, options->max_images - c->n_images);
+    fine = take_batch(c, max, sensitivity, source, data, tensors, &room, &n, error);
     progress_update(&progress, c->n_images);
   }
   progress_clear(&progress);
@@ -349,7 +352,7 @@ static gboolean take_images(Probe *c, const ProbeOptions *options, Sensitivity *
   return fine && c->n_images > 0;
 }
 
-/* Room for the products of the moments and of the sensitivity, beside those of the pass. */
+/* Reserves scratch memory for the products of the moments and of the sensitivity. */
 static gboolean reserve_products(const Probe *c)
 {
   const Description *d = c->network->description;
@@ -370,15 +373,15 @@ static gboolean make_pass(Probe *c, gboolean bf16, GError **error)
   if (!c->pass)
     return FALSE;
   if (!reserve_products(c)) {
-    vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory for the moments of the modules");
+    vitgate__set_error(error, VITGATE_ERROR_MEMORY,
+                       "not enough memory for the moments of the modules");
     return FALSE;
   }
-  c->pass->tail = c->network->description->depth; /* the error of every token is looked at */
+  c->pass->tail = c->network->description->depth; /* the errors of all tokens are needed */
   vitgate__team_run(c->team, pack_weights, c);
   return TRUE;
 }
 
-/* Of all images that were taken. */
 static gboolean allocate_results(Probe *c, GError **error)
 {
   const Description *d = c->network->description;
@@ -387,7 +390,7 @@ static gboolean allocate_results(Probe *c, GError **error)
   c->stream = g_try_new(real, (gsize)c->n_images * c->n_tokens * d->dim);
   if (c->metrics && c->stream)
     return TRUE;
-  vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory for the tokens of %u images",
+  vitgate__set_error(error, VITGATE_ERROR_MEMORY, "not enough memory for the tokens of %u images",
                      c->n_images);
   return FALSE;
 }

@@ -5,7 +5,7 @@
 
 #include "train/cut/cholesky.h"
 
-/* Most inputs of one unit. */
+/* Maximum number of inputs of one unit. */
 #define MAX_WIDTH 256
 
 void ranking_free(Ranking **ranking)
@@ -18,12 +18,12 @@ void ranking_free(Ranking **ranking)
   g_free(r);
 }
 
-/* Inputs stand as the remaining units do: those of a removed one go behind the others. */
+/* Inputs are in the order of the units at present. A removed unit goes after the remaining ones. */
 typedef struct {
   guint n, n_out, width, remaining; /* remaining: units */
   double *inverse;                  /* [n][n] of the moments over the remaining inputs */
   double *weights;                  /* [n][n_out] the metric's root times the adapted weights */
-  guint *unit;                      /* [units] which one stands there */
+  guint *unit;                      /* [units] the original number of the unit at each position */
 } Elimination;
 
 static void elimination_clear(Elimination *e)
@@ -33,7 +33,7 @@ static void elimination_clear(Elimination *e)
   g_free(e->unit);
 }
 
-/* to[n][n_out] = from^T, or from^T L where L L^T is the metric */
+/* Computes to[n][n_out] = from^T, or from^T L if there is a metric L L^T. */
 static void project_weights(double *to, const real *from, const double *metric, guint n,
                             guint n_out)
 {
@@ -76,7 +76,7 @@ static gboolean elimination_init(Elimination *e, const Moments *m, const real *w
   return TRUE;
 }
 
-/* tr(w (inverse_uu)^-1 w^T) of the unit at place @u */
+/* Returns: tr(w (inverse_uu)^-1 w^T) of the unit at position @u */
 static double loss_of(const Elimination *e, guint u, double *block, double *solved)
 {
   const guint first = u * e->width, w = e->width;
@@ -107,7 +107,7 @@ static void swap(double *a, double *b, guint n)
   }
 }
 
-/* Exchanges two units' places. */
+/* Swaps the positions of two units. */
 static void exchange(Elimination *e, guint u, guint v)
 {
   const guint w = e->width, n = e->remaining * w;
@@ -131,7 +131,7 @@ static void subtract(double *restrict y, double factor, const double *restrict x
     y[i] -= factor * x[i];
 }
 
-/* Takes the last unit away, input by input: the weights of the others make up for it. */
+/* Removes the last unit, input by input. The weights of the others compensate for it. */
 static void remove_last(Elimination *e)
 {
   for (guint i = 0; i < e->width; i++) {
@@ -147,7 +147,7 @@ static void remove_last(Elimination *e)
   e->remaining--;
 }
 
-/* Returns: the place of the unit whose loss is least */
+/* Returns: the position of the unit with the smallest loss */
 static guint find_least(const Elimination *e, double *loss, double *block, double *solved)
 {
   guint least = 0;

@@ -12,7 +12,7 @@
 struct _Sensitivity {
   guint depth, tail, dim, n_tokens, n_prefix, n_members;
   guint n_images;
-  double **squares; /* [members] -> [2 depth][2]: by kind of token */
+  double **squares; /* [members] -> [2 depth][2] by kind of token */
   double **metrics; /* [members] -> [2 depth][dim][dim] */
 };
 
@@ -49,25 +49,25 @@ void sensitivity_free(Sensitivity **sensitivity)
   g_free(s);
 }
 
-/* dlogits[n] = S^(1/2) r = (I - p 1^T) diag(p)^(1/2) r */
+/* Computes dlogits[n] = S^(1/2) r = (I - p 1^T) diag(p)^(1/2) r. */
 static void draw_direction(real *dlogits, const real *logits, guint n, guint32 seed)
 {
   g_autoptr(GRand) random = g_rand_new_with_seed(seed);
-  double most = -INFINITY, sum = 0, mean = 0;
+  double max = -INFINITY, sum = 0, mean = 0;
   for (guint i = 0; i < n; i++)
-    most = MAX(most, logits[i]);
+    max = MAX(max, logits[i]);
   for (guint i = 0; i < n; i++)
-    sum += exp(logits[i] - most);
+    sum += exp(logits[i] - max);
   for (guint i = 0; i < n; i++) {
-    const double root = sqrt(exp(logits[i] - most) / sum);
+    const double root = sqrt(exp(logits[i] - max) / sum);
     dlogits[i] = (real)(g_rand_boolean(random) ? root : -root);
     mean += dlogits[i];
   }
   for (guint i = 0; i < n; i++)
-    dlogits[i] -= (real)(exp(logits[i] - most) / sum * mean);
+    dlogits[i] -= (real)(exp(logits[i] - max) / sum * mean);
 }
 
-/* Without merging the gradient behind a module is that of its output. */
+/* Adds share->dx, which is the gradient of the module's output, since no tokens merge. */
 static void record(Sensitivity *s, const Share *share, guint member, guint module)
 {
   const gsize square = (gsize)s->dim * s->dim;
@@ -119,7 +119,7 @@ void sensitivity_add(Sensitivity *sensitivity, TrainingPass *pass, guint first)
   sensitivity->n_images += pass->n_images;
 }
 
-/* Trace dim; the identity where no error matters. */
+/* Scales a metric to a trace of dim. It becomes the identity if no error matters. */
 static void normalise(double *metric, guint dim)
 {
   double trace = 0;
@@ -145,10 +145,11 @@ void sensitivity_finish(const Sensitivity *s, double *token_weights, double *met
         metric[i] += s->metrics[member][module * square + i];
     }
     const double all = (weights[0] + weights[1]) / 2 / s->n_images / s->dim;
-    /* Patches end in the tail: a little of them keeps the regressions of few images sound. */
-    const double least = module / 2 < s->tail ? least_patches : 0.1 * least_patches;
+    /* In the tail, patches no longer matter; a small weight for them keeps regressions on few
+     * images well conditioned. */
+    const double min = module / 2 < s->tail ? least_patches : 0.1 * least_patches;
     const double patches =
-        MAX(least, weights[0] + weights[1] > 0 ? weights[1] / (weights[0] + weights[1]) : 0);
+        MAX(min, weights[0] + weights[1] > 0 ? weights[1] / (weights[0] + weights[1]) : 0);
     weights[0] = all * (1 - patches) / s->n_prefix;
     weights[1] = all * patches / n_patches;
     normalise(metric, s->dim);

@@ -2,16 +2,16 @@
 
 #include "file/architecture.h"
 
-/* Notches of the walk. */
+/* The notches of each setting, from most to least compute. */
 static const double thresholds[] = { 1, 0.96, 0.93, 0.9, 0.87, 0.84, 0.8, 0.76, 0.71, 0.65 };
 static const double biases[] = {
   6, 4, 3, 2, 1.5, 1, 0.6, 0.3, 0, -0.3, -0.6, -1, -1.5, -2, -3, -4
 };
 
-/* Points of the table are this far apart, at least. */
+/* Minimum distance between points of the table, in compute ratio. */
 #define SPACING 0.012
 
-/* Which notch every block's merging and the gates stand at. The last of the moves is the gates'. */
+/* The notch of each block's merge threshold and, last, of the gates' bias. */
 typedef struct {
   guint notches[DESCRIPTION_MAX_DEPTH + 1];
 } Setting;
@@ -27,7 +27,7 @@ static double bias_of(const Bench *bench, const Setting *setting)
   return bench->options->gates ? biases[setting->notches[bench->description->depth]] : 0;
 }
 
-/* Over the first @n_images. */
+/* Measures a setting on the first @n_images. */
 static HeldOutOutcome measure(const Bench *bench, const Setting *setting, guint n_images)
 {
   const DialTableOptions *o = bench->options;
@@ -36,7 +36,8 @@ static HeldOutOutcome measure(const Bench *bench, const Setting *setting, guint 
   return held_out_measure(o->held_out, bench->trainer, bias_of(bench, setting), n_images, o->batch);
 }
 
-/* A point that is not cheaper than the one before is none. Returns: what the setting comes to */
+/* Adds a point to the table unless it is not cheaper than the one before.
+ * Returns: the measurement of the setting */
 static HeldOutOutcome add_point(GArray *points, const Bench *bench, const Setting *setting)
 {
   const Description *d = bench->description;
@@ -51,7 +52,7 @@ static HeldOutOutcome add_point(GArray *points, const Bench *bench, const Settin
   return outcome;
 }
 
-/* Divergence gained for the compute saved; a step that saves nothing is none. */
+/* Returns: the divergence added per compute saved; G_MAXDOUBLE if nothing is saved */
 static double price(const HeldOutOutcome *from, const HeldOutOutcome *to)
 {
   const double saved = from->ratio - to->ratio;
@@ -67,10 +68,10 @@ static gboolean can_move(const Bench *bench, const Setting *setting, guint move)
          setting->notches[move] + 1 < G_N_ELEMENTS(thresholds);
 }
 
-/* The move of one notch with the least price. Prices change little from step to step: only those
- * that seem best are found anew.
- * @prices: (inout): [depth + 1], of each move when it was last looked at
- * Returns: FALSE where none is left */
+/* Makes the cheapest move by one notch. Prices change little from step to step, so only the moves
+ * that look best are measured again.
+ * @prices: (inout): [depth + 1] the price of each move when last measured
+ * Returns: FALSE if no move is left */
 static gboolean take_best(const Bench *bench, Setting *setting, HeldOutOutcome *here,
                           double *prices)
 {
@@ -86,7 +87,7 @@ static gboolean take_best(const Bench *bench, Setting *setting, HeldOutOutcome *
       return FALSE;
     setting->notches[best]++;
     if (fresh[best]) {
-      /* Where nothing that is left saves anything, the walk goes on all the same. */
+      /* The walk continues even if no remaining move saves anything. */
       if (prices[best] < G_MAXDOUBLE)
         *here = there[best];
       return TRUE;
@@ -98,16 +99,16 @@ static gboolean take_best(const Bench *bench, Setting *setting, HeldOutOutcome *
   }
 }
 
-/* @dear: (out): what the dearest setting comes to
- * Returns: points from the cheapest to the dearest */
-static GArray *walk(const Bench *bench, HeldOutOutcome *dear)
+/* @whole: (out): the measurement of the most expensive setting
+ * Returns: points from the cheapest to the most expensive */
+static GArray *walk(const Bench *bench, HeldOutOutcome *whole)
 {
   GArray *points = g_array_new(FALSE, FALSE, sizeof(CalibrationPoint));
   double prices[DESCRIPTION_MAX_DEPTH + 1] = { 0 };
   Setting setting = { 0 };
   HeldOutOutcome here = measure(bench, &setting, bench->options->priced_images);
   double last = here.ratio;
-  *dear = add_point(points, bench, &setting);
+  *whole = add_point(points, bench, &setting);
   while (last > bench->options->least && points->len < DESCRIPTION_MAX_CALIBRATION &&
          take_best(bench, &setting, &here, prices))
     if (here.ratio < last - SPACING) {
@@ -121,12 +122,12 @@ double dial_table_make(Trainer *trainer, const DialTableOptions *options, double
                        Description *description)
 {
   const Bench bench = { trainer, options, description };
-  HeldOutOutcome dear;
-  GArray *points = walk(&bench, &dear);
+  HeldOutOutcome whole;
+  GArray *points = walk(&bench, &whole);
   vitgate__description_clear_calibration(description);
   const CalibrationPoint *first = &g_array_index(points, CalibrationPoint, 0);
   description->default_compute = CLAMP(target, first->compute, first[points->len - 1].compute);
   description->n_calibration = points->len;
   description->calibration = (CalibrationPoint *)(gpointer)g_array_free(points, FALSE);
-  return dear.divergence;
+  return whole.divergence;
 }

@@ -1,24 +1,24 @@
-/* The calibration table: what the dial's settings cost and what they are worth, measured on
- * photographs that the network was not trained on. */
+/* The calibration table: the cost and the quality of the dial's settings, measured on photographs
+ * that the network was not trained on. */
 #pragma once
 
 #include "train/dial/held-out.h"
 
 typedef struct {
   const HeldOut *held_out;
-  guint images;        /* of these, for the table's figures */
-  guint priced_images; /* of these, for the choice between settings */
+  guint images;        /* how many of them to measure the table's figures on */
+  guint priced_images; /* how many of them to compare settings on */
   guint batch;         /* at most the trainer's */
   gboolean gates;      /* the network has gates, and their bias is part of the dial */
-  gboolean merging;    /* so are the thresholds of merging; else no token merges */
-  double least;        /* compute ratio where the table may end */
+  gboolean merging;    /* merge thresholds are part of the dial; otherwise no tokens merge */
+  double least;        /* compute ratio at which the table may end */
 } DialTableOptions;
 
-/* Walks from the dense end down: each step lowers the merge threshold of one block or the gates'
- * bias, whichever costs least divergence from the teacher for the compute it saves. Compute rises
- * from point to point; agreement is what was measured and may fall.
- * @description: (inout): gets the table, in place of the one it may have, and default_compute:
- * @target, or the nearest that there is
- * Returns: the mean divergence from the teacher at the dear end */
+/* Makes the table. It starts with everything running. Each step lowers the merge threshold of one
+ * block or the gates' bias, whichever adds the least divergence from the teacher for the compute it
+ * saves. Compute rises from point to point; agreement is as measured and may fall.
+ * @description: (inout): its table is replaced, and default_compute is set to @target or the
+ * nearest ratio in the table
+ * Returns: the mean divergence from the teacher at the most expensive setting */
 double dial_table_make(Trainer *trainer, const DialTableOptions *options, double target,
                        Description *description);

@@ -14,7 +14,8 @@ static void add_image(HeldOut *h, const Batch *batch, guint i, Teacher *teacher)
   h->n++;
 }
 
-/* @part: those of a class that the model has, where there are any, or all */
+/* Counts the photographs of @part.
+ * @labelled: (inout): count only those with a label; set to FALSE if there are none */
 static guint count(const Collection *collection, SamplerPart part, gboolean *labelled)
 {
   guint n = 0, n_labelled = 0;
@@ -36,7 +37,7 @@ static void swap_bytes(gpointer a, gpointer b, gsize n_bytes)
   memcpy(b, before, n_bytes);
 }
 
-/* They come in order of their names, and the first few shall stand for all. */
+/* Photographs are read in order of their names, but callers may use only the first few. */
 static void shuffle(HeldOut *h)
 {
   Random random = { 1 };
@@ -65,21 +66,21 @@ HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_
     return NULL;
   HeldOut *h = g_new0(HeldOut, 1);
   const guint n_there = count(collection, part, &labelled);
-  const guint most = MIN(max_images, n_there);
+  const guint max = MIN(max_images, n_there);
   h->pixels = (gsize)3 * collection->image_size * collection->image_size;
   h->n_classes = teacher ? teacher_get_description(teacher)->n_classes : 0;
-  h->tensors = g_new(float, most * h->pixels);
-  h->logits = teacher ? g_new(float, (gsize)most * h->n_classes) : NULL;
-  h->labels = g_new(int, most);
+  h->tensors = g_new(float, max * h->pixels);
+  h->logits = teacher ? g_new(float, (gsize)max * h->n_classes) : NULL;
+  h->labels = g_new(int, max);
   const Batch *next;
   g_autoptr(GError) failure = NULL;
-  for (guint64 seen = 0; h->n < most && (next = batches_next(batches, &failure));) {
+  for (guint64 seen = 0; h->n < max && (next = batches_next(batches, &failure));) {
     if (teacher)
       teacher_run(teacher, next->tensors, next->n);
-    for (guint i = 0; i < next->n; i++) { /* the photographs stand in order of their names */
+    for (guint i = 0; i < next->n; i++) {
       if (labelled && next->labels[i] < 0)
         continue;
-      if (seen++ * most / n_there >= h->n && h->n < most)
+      if (seen++ * max / n_there >= h->n && h->n < max) /* spread evenly over the names */
         add_image(h, next, i, teacher);
     }
     batches_release(&next);

@@ -1,4 +1,4 @@
-/* Photographs that a network is not trained on, in memory, and what the teacher says of them. */
+/* Photographs that a network is not trained on, held in memory, with the teacher's output. */
 #pragma once
 
 #include "data/batches.h"
@@ -13,35 +13,35 @@ typedef struct {
   int *labels;    /* [n] classes; -1: none */
 } HeldOut;
 
-/* What a network makes of held-out photographs; means over them. */
+/* A network's results on held-out photographs, as means over them. */
 typedef struct {
-  double ratio;      /* compute, over the dense teacher's */
-  gboolean taught;   /* there is a teacher */
-  double divergence; /* Kullback-Leibler, from the teacher's classes to the network's */
-  double agreement;  /* share with the teacher's class */
-  guint labelled, right;
+  double ratio;          /* compute ratio */
+  gboolean taught;       /* there is a teacher */
+  double divergence;     /* Kullback-Leibler, from the teacher's classes to the network's */
+  double agreement;      /* share of photographs given the teacher's class */
+  guint labelled, right; /* photographs with a label; with the right class */
 } HeldOutOutcome;
 
-/* Reads up to @max_images of the collection's held-out part, or of all of it where nothing is held
- * out, spread over it evenly, in an order that is mixed and always the same.
- * @teacher: (nullable): NULL: there will be no logits
- * @labelled: those with labels alone, unless there are none
+/* Reads up to @max_images of the collection's held-out part, or of the whole collection if nothing
+ * is held out. They are spread evenly over it, and shuffled in an order that is always the same.
+ * @teacher: (nullable): NULL: no logits
+ * @labelled: only photographs with labels, unless there are none
  * @batch: images at a time; at most the teacher's
- * @threads: that decode
- * Returns: (transfer full): or NULL with the batches' error */
+ * @threads: number of decoding threads
+ * Returns: (transfer full): the photographs, or NULL with the batches' error */
 HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_images, guint batch,
                       guint threads, gboolean labelled, GError **error);
 void held_out_free(HeldOut **held_out);
 
-/* Called after each batch: @pass holds the network's logits and decisions of the images from
+/* Called after each batch. @pass holds the network's logits and decisions for the images from
  * @first on. */
 typedef void (*HeldOutVisit)(gpointer data, const TrainingPass *pass, guint first);
 
-/* Runs a network on the first @n images: decisions by @bias, each image for itself.
+/* Runs a network on the first @n images. Gates decide for each image alone, with @bias.
  * @batch: images at a time; at most the trainer's */
 void held_out_run(const HeldOut *held_out, Trainer *trainer, double bias, guint n, guint batch,
                   HeldOutVisit visit, gpointer data);
 
-/* The same, to measure it. */
+/* Runs a network as held_out_run() does, and measures it. */
 HeldOutOutcome held_out_measure(const HeldOut *held_out, Trainer *trainer, double bias, guint n,
                                 guint batch);

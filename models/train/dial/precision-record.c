@@ -6,7 +6,8 @@
 #define PHOTOGRAPHS 512
 #define BATCH       32
 
-/* @labels: (out caller-allocates): [held_out->n]
+/* Classifies the photographs with the model @path.
+ * @labels: (out caller-allocates): [held_out->n]
  * Returns: FALSE with VITGATE_ERROR_* */
 static gboolean find_labels(const char *path, VitgatePrecision precision, const HeldOut *h,
                             guint *labels, GError **error)
@@ -64,7 +65,7 @@ guint precision_record_data(const char *path, const char *reference, const char 
   const guint n_classes = vitgate_model_get_info(other)->n_classes;
   if (n_classes != info->n_classes) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "%s: the reference has %u classes, the model %u", teacher, n_classes,
+                "%s: the reference has %u classes, but the model has %u", teacher, n_classes,
                 info->n_classes);
     return 0;
   }

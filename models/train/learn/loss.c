@@ -7,7 +7,7 @@
 #include "train/network/mask.h"
 #include "train/network/training-kernels.h"
 
-/* The cost of what runs whatever the gates decide: stem, embedding, heads and the gates. */
+/* Returns: GMACs of the parts that always run: stem, embedding, heads and the gates */
 static double always_gmacs(const Description *d)
 {
   double blocks = 0;
@@ -46,13 +46,13 @@ double loss_open_ratio(const TrainingPass *pass, double dense_gmacs)
 /* out[n] = log softmax(x / temperature) */
 static void log_softmax(double *out, const real *x, double temperature, guint n)
 {
-  double most = -INFINITY, sum = 0;
+  double max = -INFINITY, sum = 0;
   for (guint i = 0; i < n; i++)
-    most = MAX(most, x[i] / temperature);
+    max = MAX(max, x[i] / temperature);
   for (guint i = 0; i < n; i++)
-    sum += exp(x[i] / temperature - most);
+    sum += exp(x[i] / temperature - max);
   for (guint i = 0; i < n; i++)
-    out[i] = x[i] / temperature - most - log(sum);
+    out[i] = x[i] / temperature - max - log(sum);
 }
 
 guint loss_best(const real *x, guint n)
@@ -66,16 +66,16 @@ guint loss_best(const real *x, guint n)
 
 double loss_divergence(const real *p, const real *q, guint n)
 {
-  double most_p = -INFINITY, most_q = -INFINITY, sum_p = 0, sum_q = 0, sum = 0;
+  double max_p = -INFINITY, max_q = -INFINITY, sum_p = 0, sum_q = 0, sum = 0;
   for (guint i = 0; i < n; i++) {
-    most_p = MAX(most_p, p[i]);
-    most_q = MAX(most_q, q[i]);
+    max_p = MAX(max_p, p[i]);
+    max_q = MAX(max_q, q[i]);
   }
   for (guint i = 0; i < n; i++) {
-    const double share = exp(p[i] - most_p);
+    const double share = exp(p[i] - max_p);
     sum_p += share;
-    sum_q += exp(q[i] - most_q);
-    sum += share * ((p[i] - most_p) - (q[i] - most_q));
+    sum_q += exp(q[i] - max_q);
+    sum += share * ((p[i] - max_p) - (q[i] - max_q));
   }
   return sum / sum_p - log(sum_p) + log(sum_q);
 }
@@ -97,7 +97,7 @@ static double distil(real *dlogits, const real *logits, const real *teacher, dou
   return t * t * divergence;
 }
 
-/* The same over all classes of the teacher, by the class tokens. */
+/* The same over all classes of the teacher, from the class tokens. */
 static double distil_others(Share *share, guint i, const real *teacher_class,
                             const LossWeights *weights, double each)
 {
@@ -127,9 +127,9 @@ static void follow_label(real *dlogits, const real *logits, guint label, double 
   sums->labelled++;
 }
 
-/* Mean squared difference between an image's tokens at a level and the means of the teacher's that
- * they stand for (share->into), over the mean square of the latter.
- * Returns: the difference, unweighted */
+/* Compares an image's tokens at a level with the teacher's. Each token is compared with the mean of
+ * the teacher's tokens that it stands for (share->into).
+ * Returns: the mean squared difference over the mean square of those means, unweighted */
 static double match_level(Share *share, guint i, guint level, const real *teacher, double weight)
 {
   const Description *d = share->pass->network->description;
@@ -137,7 +137,7 @@ static double match_level(Share *share, guint i, guint level, const real *teache
   const Activations *entry = &share->blocks[levels_block(share->pass->levels, level)];
   const guint first = entry->rows[i];
   const gsize n = (gsize)(entry->rows[i + 1] - first) * dim;
-  real *mean = share->dz; /* free before the way back */
+  real *mean = share->dz; /* not used until the backward pass */
   memset(mean, 0, n * sizeof *mean);
   for (guint t = 0; t < tokens; t++)
     training_kernels()->add_scaled(mean + (gsize)share->into[t] * dim,
@@ -155,7 +155,8 @@ static double match_level(Share *share, guint i, guint level, const real *teache
   return sum;
 }
 
-/* From the first level's block to the tail; on the way share->into follows the merging. */
+/* Compares the tokens of all levels, from the earliest block to the tail. share->into follows the
+ * merging from block to block. */
 static void match_tokens(Share *share, guint i, const real *teacher, const LossWeights *weights,
                          double each, LossSums *sums)
 {
@@ -179,7 +180,8 @@ static void match_tokens(Share *share, guint i, const real *teacher, const LossW
   }
 }
 
-/* gamma (ratio - target)^2 by the decisions and by the structure's alphas */
+/* Adds the gradient of gamma (ratio - target)^2 to that of the decisions and of the structure's
+ * alphas. */
 static void weigh_compute(Share *share, const LossWeights *weights, double ratio)
 {
   TrainingPass *pass = share->pass;
@@ -208,7 +210,7 @@ static guint count_gates(const Network *network)
   return n;
 }
 
-/* Of a gate's logits over the batch. */
+/* Computes the mean and standard deviation of a gate's logits over the batch. */
 static void find_spread(const TrainingPass *pass, guint module, double *mean, double *spread)
 {
   const real *logit = pass->decisions.logit + (gsize)module * pass->capacity;
@@ -228,8 +230,8 @@ double loss_spread(const TrainingPass *pass)
     if (!description_has_gate(pass->network->description, module))
       continue;
     find_spread(pass, module, &mean, &spread);
-    const double lacking = MAX(0, GATE_SPREAD - spread);
-    sum += lacking * lacking;
+    const double missing = MAX(0, GATE_SPREAD - spread);
+    sum += missing * missing;
   }
   return sum / MAX(1, count_gates(pass->network));
 }
@@ -243,8 +245,8 @@ static void weigh_spread(Share *share, double weight)
     if (!description_has_gate(pass->network->description, module))
       continue;
     find_spread(pass, module, &mean, &spread);
-    const double lacking = MAX(0, GATE_SPREAD - spread);
-    const double slope = -2 * weight * lacking / (n_gates * pass->n_images * MAX(spread, 1e-6));
+    const double missing = MAX(0, GATE_SPREAD - spread);
+    const double slope = -2 * weight * missing / (n_gates * pass->n_images * MAX(spread, 1e-6));
     for (guint i = share->first; i < share->first + share->n; i++) {
       const gsize at = (gsize)module * pass->capacity + i;
       pass->decisions.dlogit[at] += (real)(slope * (pass->decisions.logit[at] - mean));

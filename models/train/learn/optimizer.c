@@ -60,7 +60,7 @@ void optimizer_move(Optimizer *optimizer, const real *gradient, double norm, dou
   const OptimizerOptions *o = &optimizer->options;
   const double t = (double)optimizer->step + 1;
   const double scale = o->clip > 0 && norm > o->clip ? o->clip / norm : 1;
-  /* Early on the mean would remember the start for too long. */
+  /* Otherwise the mean would remember the initial values for too long. */
   const double keep = MIN(o->average_keep, t / (t + 10));
   for (guint i = member; i < optimizer->network->parameters->len; i += n) {
     const Parameter *p = &g_array_index(optimizer->network->parameters, Parameter, i);

@@ -1,15 +1,15 @@
-/* AdamW with a rate for each kind of parameter, gradient clipping, and a running mean of the
- * weights. */
+/* AdamW with a learning rate for each kind of parameter, gradient clipping, and a running mean of
+ * the weights. */
 #pragma once
 
 #include "train/network/network.h"
 
 typedef struct {
-  double rate;          /* at its peak */
-  double steering_rate; /* that of gates and structure choices */
+  double rate;          /* peak learning rate */
+  double steering_rate; /* the same for gates and structure choices */
   double decay;
   double beta1, beta2, eps;
-  double clip;         /* largest norm of the gradient; 0: any */
+  double clip;         /* maximum norm of the gradient; 0: no limit */
   double average_keep; /* of the running mean, per step */
 } OptimizerOptions;
 
@@ -23,24 +23,28 @@ typedef struct {
   OptimizerOptions options;
   Network *network;
   real *m, *v, *average; /* [n_values] */
-  guint64 step;          /* that were taken */
+  guint64 step;          /* steps taken */
 } Optimizer;
 
 /* Returns: (transfer full): the optimizer, or NULL if out of memory */
 Optimizer *optimizer_new(Network *network, const OptimizerOptions *options);
 void optimizer_free(Optimizer **optimizer);
 
-/* Warm-up and cosine: Returns the factor of the rates after @progress, 0 to 1, of the run. */
+/* Warm-up, then cosine decay.
+ * @progress: share of the run that is done, 0 to 1
+ * @warm_up: share of the run for the warm-up
+ * Returns: the factor for the rates */
 double optimizer_schedule(double progress, double warm_up);
 
-/* The following are for one of @n members that share the work out between them. */
+/* The next two functions are called by each of @n threads, which divide the parameters among
+ * themselves. */
 
-/* gradients[0] = the sum of gradients[0 ... n - 1], except of fixed parameters.
- * Returns: the sum of squares over the member's part: fixed parameters do not count, or their
- * gradient would slow down the others' steps when it is clipped */
+/* Computes gradients[0] = the sum of gradients[0 ... n - 1], except for fixed parameters.
+ * Returns: the sum of squares over the thread's part. Fixed parameters do not count: otherwise
+ * clipping by their gradient would slow down the others' steps. */
 double optimizer_gather(Optimizer *optimizer, real **gradients, guint member, guint n);
 
-/* Moves the member's part of the values; the caller counts the step.
+/* Updates the thread's part of the values. The caller counts the step.
  * @norm: of the whole gradient */
 void optimizer_move(Optimizer *optimizer, const real *gradient, double norm, double factor,
                     guint member, guint n);

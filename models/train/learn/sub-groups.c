@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_RANDOM 64
+#define MAX_RANDOM 64
 
 gboolean sub_groups_parse(const char *text, SubGroups *kind, guint *k)
 {
@@ -30,8 +30,8 @@ gboolean sub_groups_parse(const char *text, SubGroups *kind, guint *k)
   return TRUE;
 }
 
-/* How many of the @left images the next group takes. What is no even number is halved downwards, so
- * that groups end in 1, 1 whatever the batch. */
+/* Returns: how many of the @left images the next group takes. Odd numbers are halved and rounded
+ * down, so that the last groups are 1, 1 for any batch size. */
 static guint next_size(guint left, SubGroups kind, guint k, GRand *random)
 {
   guint size;
@@ -41,7 +41,7 @@ static guint next_size(guint left, SubGroups kind, guint k, GRand *random)
   case SUB_GROUPS_EVEN:
     return MIN(k, left);
   case SUB_GROUPS_RANDOM:
-    size = (guint)g_rand_int_range(random, 1, MOST_RANDOM + 1); /* MIN() would draw twice */
+    size = (guint)g_rand_int_range(random, 1, MAX_RANDOM + 1); /* MIN() would draw twice */
     return MIN(size, left);
   case SUB_GROUPS_RECURSIVE:
     return MAX(left / 2, 1);

@@ -8,7 +8,7 @@
 #include "train/network/training-pass.h"
 #include "train/network/training-team.h"
 
-/* Images that go through the network together: few, for the sake of the caches. */
+/* Images per thread that go through the network together: few, so that they fit into the caches. */
 #define CHUNK 8
 
 struct _Teacher {
@@ -17,7 +17,7 @@ struct _Teacher {
   Team *team;
   TrainingPass *pass;
   gboolean packed;
-  guint max_levels; /* that there is room for */
+  guint max_levels; /* levels that there is memory for */
   float *logits, *tokens, *class_tokens;
   const float *tensors;
   guint n;
@@ -39,8 +39,8 @@ static gboolean allocate(Teacher *teacher, guint max_batch, guint threads, GErro
       float, (gsize)teacher->max_levels *max_batch *vitgate__description_n_tokens(d) * d->dim);
   if (teacher->class_tokens && teacher->logits && teacher->tokens)
     return TRUE;
-  vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory for the teacher's tokens of %u images",
-                     max_batch);
+  vitgate__set_error(error, VITGATE_ERROR_MEMORY,
+                     "not enough memory for the teacher's tokens of %u images", max_batch);
   return FALSE;
 }
 

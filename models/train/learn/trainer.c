@@ -19,9 +19,9 @@ struct _Trainer {
   guint *group;     /* [batch] */
   LossSums *sums;   /* [threads] */
   double *squares;  /* [threads] */
-  double bias;      /* of the gates, in the steps to come */
+  double bias;      /* of the gates, in the next steps */
 
-  /* Of the step at hand: */
+  /* Of the current step: */
   LossWeights weights;
   const LossTargets *targets;
   double ratio, spread, norm, factor;
@@ -43,7 +43,7 @@ static gboolean allocate(Trainer *trainer, GError **error)
   trainer->optimizer = optimizer_new(trainer->network, &o->optimizer);
   if (!trainer->optimizer)
     vitgate__set_error(error, VITGATE_ERROR_MEMORY,
-                       "no memory for the optimizer of %" G_GSIZE_FORMAT " values",
+                       "not enough memory for the optimizer of %" G_GSIZE_FORMAT " values",
                        trainer->network->n_values);
   return trainer->optimizer != NULL;
 }
@@ -118,8 +118,8 @@ void trainer_set_dial(Trainer *trainer, double bias, double target)
   trainer->options.loss.target = target;
 }
 
-/* Everything random of a step follows from the seed and its number, so that a resumed run goes the
- * way of an unbroken one. */
+/* All random numbers of a step depend only on the seed and the step's number, so that a resumed run
+ * gives the same result as an uninterrupted one. */
 static void draw_decisions(Trainer *trainer)
 {
   const TrainerOptions *o = &trainer->options;

@@ -5,8 +5,8 @@
 #include "base/arena.h"
 #include "file/architecture.h"
 
-/* An array that is carved out of one block of memory. The engine's Part is for floats only, and
- * the gradient test builds this file with doubles. */
+/* An array carved out of one block of memory. The engine's Part holds only floats, but the gradient
+ * test builds this file with doubles. */
 typedef struct {
   real **array;
   gsize n; /* values */
@@ -26,7 +26,7 @@ static gsize count_values(const GArray *parts)
   return total;
 }
 
-/* Returns: (transfer full): or NULL if out of memory */
+/* Returns: (transfer full): the memory, or NULL if out of memory */
 static real *carve(const GArray *parts)
 {
   const gsize total = count_values(parts);
@@ -41,8 +41,8 @@ static real *carve(const GArray *parts)
   return memory;
 }
 
-/* What a block's modules compute.
- * @width: of all heads */
+/* Adds the outputs of a block's modules.
+ * @width: of all heads together */
 static void want_modules(GArray *parts, Activations *a, const Description *d, gsize width,
                          gsize neurons, guint images, gsize rows)
 {
@@ -75,7 +75,7 @@ static void want_modules(GArray *parts, Activations *a, const Description *d, gs
   }
 }
 
-/* The widest block's heads and neurons. */
+/* Finds the largest width of heads and the largest number of neurons over all blocks. */
 static void find_widest(const Network *network, gsize *width, gsize *neurons)
 {
   const Description *d = network->description;
@@ -131,7 +131,7 @@ static void want_gradients(GArray *parts, Share *share, const Network *network, 
   want(parts, &share->gradient, network->n_values);
 }
 
-/* All arrays of a share. */
+/* Lists all arrays of a share. */
 static GArray *list_parts(Share *share, const Network *network, guint images, gboolean backward)
 {
   const Description *d = network->description;
@@ -157,7 +157,7 @@ static GArray *list_parts(Share *share, const Network *network, guint images, gb
   return parts;
 }
 
-/* Gives every block the modules' arrays of the first. */
+/* Makes all blocks use the first block's module arrays. */
 static void share_modules(Share *share, guint depth)
 {
   for (guint b = 1; b < depth; b++) {

@@ -1,4 +1,4 @@
-/* The memory of a training pass: the batch's activations, one member's share of them, and the
+/* The memory of a training pass: the activations of the batch, one thread's share of them, and the
  * decisions of the gates. Nothing is computed here. */
 #pragma once
 
@@ -20,61 +20,61 @@ enum { QKV, PROJ, FC1, FC2, N_BLOCK_WEIGHTS };
 #define HEAD_DIST_OF(depth) (N_BLOCK_WEIGHTS * (depth) + 2)
 #define N_WEIGHTS(depth)    (N_BLOCK_WEIGHTS * (depth) + 3)
 
-/* What the gates of one pass do; arrays over images are [2 * depth][n_images]. */
+/* What the gates of one pass decide. Arrays over images are [2 * depth][n_images]. */
 typedef struct {
-  gboolean sampling; /* training: with noise; else logit + bias > 0 */
-  gboolean relaxed;  /* let the soft decision act, for tests of its gradient */
+  gboolean sampling; /* add noise, for training; otherwise a gate opens if logit + bias > 0 */
+  gboolean relaxed;  /* apply the soft decision itself, for tests of its gradient */
   double bias;
   double temperature;
-  const guint *group; /* [n_images] which images decide together; NULL: each for itself */
+  const guint *group; /* [n_images] images of one group share decisions; NULL: each is on its own */
   const real *noise;  /* [2 * depth][n_images], by group; logistic */
-  real *logit;        /* of each image alone, bounded */
-  real *soft;         /* of its group */
+  real *logit;        /* of the single image, bounded */
+  real *soft;         /* the soft decision of its group */
   real *open;         /* the decision, 0 or 1 */
   real *dopen;        /* gradient of the loss */
-  real *dlogit;       /* set by the loss: gradient beside that of the decision */
-  real *macs;         /* multiply-adds that the module takes where open, in 1e9 */
+  real *dlogit;       /* set by the loss: gradient in addition to that of the decision */
+  real *macs;         /* GMACs of the module if its gate is open */
 } Decisions;
 
-/* Activations of one block. Without the way back only x, size, log_size and the numbers of rows are
- * the block's own; all blocks share the rest. */
+/* Activations of one block. Without a backward pass, each block has only x, size, log_size and the
+ * row numbers to itself; all blocks share the rest. */
 typedef struct {
   guint *rows;    /* [n + 1] first row of each image before merging */
-  guint *queries; /* [n + 1] the same of those that the attention is computed for: in the tail the
-                     class (and distillation) token's */
-  guint *merged;  /* [n + 1] the same behind merging */
-  guint *into;    /* [rows] where a row goes when merged */
-  real *size; /* [rows] patches that a token stands for, behind merging: from the block before */
+  guint *queries; /* [n + 1] the same for the rows that attention is computed for: in the tail, only
+                     the class (and distillation) token */
+  guint *merged;  /* [n + 1] the same after merging */
+  guint *into;    /* [rows] the row that each row merges into */
+  real *size;     /* [rows] patches that a token stands for, after merging in the previous block */
   real *log_size;
   real *x, *mean1, *inverse1, *h1, *qkv, *heads, *f; /* f: the module's output */
-  real *y, *z;                                       /* before and behind merging */
+  real *y, *z;                                       /* before and after merging */
   real *mean2, *inverse2, *h2, *p, *g, *m;
   struct {
     real *in, *mean, *inverse, *norm; /* [n][2 dim], [n], [n], [n][2 dim] */
     real *hidden, *active, *raw;      /* [n][GATE_HIDDEN] twice, [n] */
-  } gates[2];                         /* of the attention, of the MLP */
+  } gates[2];                         /* attention, MLP */
 } Activations;
 
 typedef struct _TrainingPass TrainingPass;
 
-/* One member's part of the batch. */
+/* One thread's part of the batch. */
 typedef struct {
   TrainingPass *pass;
   guint first, n;      /* images */
-  Activations *blocks; /* [depth + 1]; of the last only x, rows and size are used */
+  Activations *blocks; /* [depth + 1]; the last uses only x, rows and size */
   real *patches;       /* [n * patches][values of a patch] */
   struct {
     real *in, *mean, *inverse; /* [n][dim], [n], [n] */
-  } pooled[2];              /* what the heads see of the last block's tokens, before the norm: the
-                               class token or the mean of all patches; the distillation token */
-  real *tokens[2];          /* [n][dim] the same behind the norm */
+  } pooled[2];              /* input of the heads, before the norm: the class token or the mean of
+                               all patches; the distillation token */
+  real *tokens[2];          /* [n][dim] the same after the norm */
   real *logits;             /* [n][n_classes] */
   real *dlogits;            /* set by the loss */
-  real *dclass;             /* set by the loss: [n][dim] of tokens[0], beside what dlogits bring */
-  real *dentry[MAX_LEVELS]; /* set by the loss: of the tokens that enter a level */
+  real *dclass;             /* set by the loss: [n][dim] of tokens[0], in addition to dlogits */
+  real *dentry[MAX_LEVELS]; /* set by the loss: of the tokens that enter a level's block */
   real *dtokens, *dpooled, *dx, *dz, *dh, *dqkv, *dheads, *dp, *scores, *dscores,
-      *dfeatures;                          /* scratch of the way back */
-  real *heads_mask, *neurons_mask, *dmask; /* of the block at hand, while structure is searched */
+      *dfeatures;                          /* scratch of the backward pass */
+  real *heads_mask, *neurons_mask, *dmask; /* of the current block, during structure search */
   real *gradient;                          /* [n_values], added to */
   MatmulScratch *scratch;
   MergeScratch *merge;
@@ -86,26 +86,27 @@ struct _TrainingPass {
   const Network *network;
   Team *team;
   guint n_images, capacity;
-  gboolean backward;   /* the way back is possible: every block keeps its activations */
-  guint tail;          /* behind this block's attention patch tokens end; depth: they never do */
-  Levels levels;       /* where tokens are compared: the tail's entry, unless set otherwise */
+  gboolean backward;   /* a backward pass is possible: every block keeps its activations */
+  guint tail;          /* patch tokens end after this block's attention; depth: they never end */
+  Levels levels;       /* where tokens are compared; by default, as they enter the tail */
   const real *tensors; /* [n_images][3][image_size][image_size] */
   Decisions decisions;
   PatchReader *patch_reader;
   Share *shares;    /* [team size] */
-  void **packed[2]; /* weights, packed for products forward and, (nullable), back:
+  void **packed[2]; /* weights packed for the forward and (nullable) the backward products:
                        [N_WEIGHTS(depth)] */
-  double cost;      /* mean multiply-adds of an image, in 1e9, after forward */
+  double cost;      /* mean GMACs per image, set by the forward pass */
 };
 
-/* Allocates a member's arrays for @images images.
- * Returns: FALSE if out of memory; share_clear() frees what there is then */
+/* Allocates a thread's arrays for @images images.
+ * Returns: FALSE if out of memory; call share_clear() in that case too */
 gboolean share_init(Share *share, TrainingPass *pass, guint images, gboolean bf16);
 
-/* Frees them. @depth: the network's */
+/* Frees a thread's arrays. @depth: the network's */
 void share_clear(Share *share, guint depth);
 
-/* @backward: as for training_pass_new()
- * Returns: bytes that the activations of a pass take */
+/* Computes the memory that the activations of a pass take.
+ * @backward: as for training_pass_new()
+ * Returns: bytes */
 gsize training_pass_measure(const Network *network, guint max_images, guint n_members,
                             gboolean backward);

@@ -1,8 +1,8 @@
-/* As the authors of DeiT and T2T-ViT begin (facebookresearch/deit's and timm's VisionTransformer,
- * yitu-opensource/T2T-ViT's t2t_vit.py and token_performer.py): weights of linear maps and learned
- * tokens and positions from a normal distribution of 0.02 (timm's trunc_normal_ cuts it at 2, a
- * hundred standard deviations away), biases zero, norms the identity; the embedding of patches as
- * PyTorch begins a convolution. */
+/* The initialisation of DeiT and T2T-ViT (facebookresearch/deit's and timm's VisionTransformer,
+ * yitu-opensource/T2T-ViT's t2t_vit.py and token_performer.py). Linear weights, learned tokens and
+ * positions come from a normal distribution with standard deviation 0.02 (timm's trunc_normal_
+ * truncates it at 2, a hundred standard deviations away). Biases are zero and norms are the
+ * identity. The patch embedding is initialised as PyTorch initialises a convolution. */
 #include "train/network/fresh.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@
 
 #define SPREAD 0.02
 
-/* What random numbers are for, as in run-training.c. */
+/* Identifies a purpose of random numbers, like the ones in run-training.c. */
 #define BEGINNING 102
 
 static void fill_uniform(real *values, gsize n, double bound, Random *random)
@@ -28,7 +28,7 @@ static void fill_normal(real *values, gsize n, double spread, Random *random)
     values[i] = (real)(spread * random_normal(random));
 }
 
-/* Sine and cosine of the token's number in turns, at falling frequencies (Vaswani et al. 2017). */
+/* Alternates sine and cosine of the token's number at falling frequencies (Vaswani et al. 2017). */
 static void fill_sinusoid(real *values, guint n_tokens, guint dim)
 {
   for (guint t = 0; t < n_tokens; t++)
@@ -38,8 +38,8 @@ static void fill_sinusoid(real *values, guint n_tokens, guint dim)
     }
 }
 
-/* Rows of length sqrt(rows) at right angles, at most as many as columns: a performer's directions.
- * Gram-Schmidt. */
+/* Fills a performer's directions by Gram-Schmidt: orthogonal rows of length sqrt(rows), at most as
+ * many as columns. */
 static void fill_orthogonal(real *values, guint rows, guint columns, Random *random)
 {
   g_autofree double *w = g_new(double, (gsize)rows *columns);
@@ -77,7 +77,7 @@ static void begin(real *values, const Parameter *p, const Description *d, Random
     fill_normal(values, p->n, SPREAD, random);
   else
     for (gsize i = 0; i < p->n; i++)
-      values[i] = weight; /* a norm's */
+      values[i] = weight; /* 1 for a norm's scale, 0 for biases */
 }
 
 void network_start_fresh(Network *network, const char *prefix, guint64 seed)

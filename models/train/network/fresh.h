@@ -1,8 +1,9 @@
-/* The random weights that a network begins with. */
+/* The random weights that a network starts from. */
 #pragma once
 
 #include "train/network/network.h"
 
-/* Sets all values but those of gates and structure choices. The same seed gives the same values.
- * @prefix: only of parameters whose names begin with it: "" for all, "head" for the classes */
+/* Initialises all values except those of gates and structure choices. The same seed gives the same
+ * values.
+ * @prefix: only parameters whose names start with it: "" for all, "head" for the classifier */
 void network_start_fresh(Network *network, const char *prefix, guint64 seed);

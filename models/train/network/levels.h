@@ -1,5 +1,5 @@
-/* Where a student's tokens are compared with its teacher's: as they enter the tail, and, as further
- * levels, three blocks before, six blocks before, and so on. */
+/* Where a student's tokens are compared with its teacher's: as they enter the tail and, at further
+ * levels, three blocks earlier, six blocks earlier, and so on. */
 #pragma once
 
 #include "file/description.h"
@@ -9,13 +9,13 @@
 
 typedef struct {
   guint n;
-  guint block; /* that the tokens of level 0 enter */
+  guint block; /* the block that the tokens of level 0 enter */
 } Levels;
 
-/* The levels of two networks of one depth. They are counted from the earlier of both tails, as a
- * student whose last attention is cut away has no patch tokens where its teacher's tail begins.
+/* Finds the levels for two networks of the same depth. Levels are counted from the earlier tail: a
+ * student whose last attention was cut has no patch tokens where its teacher's tail begins.
  * @all: FALSE: only level 0
- * Returns: the levels, to be used for both networks */
+ * Returns: the levels, for use with both networks */
 Levels levels_between(const Description *student, const Description *teacher, gboolean all);
 
 /* Returns: the block that the level's tokens enter */

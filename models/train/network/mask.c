@@ -6,11 +6,11 @@
 static void weigh(const Network *network, const Choice *choice, double weights[MAX_CANDIDATES])
 {
   const real *alphas = network_at(network, choice->alphas);
-  double most = alphas[0], sum = 0;
+  double max = alphas[0], sum = 0;
   for (guint i = 1; i < choice->n; i++)
-    most = MAX(most, alphas[i]);
+    max = MAX(max, alphas[i]);
   for (guint i = 0; i < choice->n; i++)
-    sum += weights[i] = exp(alphas[i] - most);
+    sum += weights[i] = exp(alphas[i] - max);
   for (guint i = 0; i < choice->n; i++)
     weights[i] /= sum;
 }
@@ -37,7 +37,8 @@ double mask_scale(const Network *network, const Choice *choice)
   return scale / choice->counts[choice->n - 1];
 }
 
-/* From the gradient of each candidate's weight to that of its alpha, through the softmax. */
+/* Takes the gradient of the candidates' weights through the softmax, and adds it to the gradient of
+ * the alphas. */
 static void add_alpha_gradient(Share *share, const Choice *choice,
                                const double gradient[MAX_CANDIDATES])
 {

@@ -5,7 +5,7 @@
 
 #ifdef TRAIN_DOUBLE
 
-/* The definition itself, for the gradient test. */
+/* A direct implementation of the definition, for the gradient test. */
 struct _MatmulScratch {
   char unused;
 };
@@ -115,8 +115,8 @@ void matmul_pack(const MatmulScratch *scratch, void *packed, Operand b, guint n,
                                                                                     b.stride, n, k);
 }
 
-/* Bytes of a left operand on its way into the kernel, which reads whole blocks of 32 rows in bf16.
- */
+/* Returns: bytes of a left operand as the kernel reads it. In bf16, it reads whole blocks of 32
+ * rows. */
 static gsize left_size(const MatmulScratch *scratch, guint m, guint k)
 {
   return scratch->bf16 ? ((gsize)m + 31) / 32 * 32 * vitgate__bf16_row_size(k) * 2
@@ -156,7 +156,7 @@ void matmul(MatmulScratch *s, real *out, gsize out_stride, Operand a, Operand b,
 {
   const void *right = b.packed;
   if (!right) {
-    g_assert(matmul_packed_size(s, n, k) <= s->right_size); /* else nobody reserved it */
+    g_assert(matmul_packed_size(s, n, k) <= s->right_size); /* otherwise nobody reserved it */
     matmul_pack(s, s->right, b, n, k);
     right = s->right;
   }

@@ -7,9 +7,9 @@
 #include "file/tensor-specs.h"
 #include "file/weights.h"
 
-/* Open at 92 % (sigmoid of 2.5). */
+/* A gate starts open with a probability of 92 % (sigmoid of 2.5). */
 #define GATE_INITIAL_LOGIT 2.5
-#define RANDOM_GATE_SCALE  12 /* spreads the logits of images by about one */
+#define RANDOM_GATE_SCALE  12 /* gives the logits of images a spread of about one */
 
 static gsize add(Network *network, const TensorSpec *spec)
 {
@@ -117,7 +117,7 @@ static void locate(Network *network)
     locate_block(network, i);
 }
 
-/* A bias of zeros that does not learn, where queries, keys and values have none. */
+/* Adds a fixed bias of zeros if queries, keys and values have no bias. */
 static void add_implied_biases(Network *network)
 {
   const Description *d = network->description;
@@ -132,21 +132,21 @@ static void add_implied_biases(Network *network)
   }
 }
 
-static void add_choice(Network *network, Choice *choice, guint block, const char *units, guint most,
+static void add_choice(Network *network, Choice *choice, guint block, const char *units, guint max,
                        guint step)
 {
-  step = MAX(step, most / (MAX_CANDIDATES - 1) + 1);
-  choice->n = most / step + 1;
+  step = MAX(step, max / (MAX_CANDIDATES - 1) + 1);
+  choice->n = max / step + 1;
   choice->counts = g_new(guint, choice->n);
   for (guint i = 0; i < choice->n; i++)
     choice->counts[i] = i * step;
-  choice->counts[choice->n - 1] = most;
+  choice->counts[choice->n - 1] = max;
   TensorSpec spec = { .n_dims = 1, .shape = { choice->n } };
   g_snprintf(spec.name, sizeof spec.name, "blocks.%u.%s.alpha", block, units);
   choice->alphas = add(network, &spec);
 }
 
-/* Neurons are cut in multiples of 16; an eighth of them is fine enough to choose by. */
+/* Neurons are cut in multiples of 16; steps of an eighth are fine enough for the search. */
 static guint neuron_step(guint neurons)
 {
   return MAX(16, neurons / 8 / 16 * 16);
@@ -170,7 +170,7 @@ static void fill(Network *network, gsize offset, guint n, real value)
     network->values[offset + i] = value;
 }
 
-/* A small spread of fixed numbers breaks the symmetry of a gate's hidden units. */
+/* Small pseudo-random numbers break the symmetry of a gate's hidden units. */
 static void start_gate(Network *network, const GateOffsets *gate)
 {
   const guint width = 2 * network->description->dim;
@@ -208,7 +208,7 @@ void network_control_gates(Network *network, GateControl control, gboolean fresh
   }
 }
 
-/* The search starts from the whole network: the last candidate outweighs the others. */
+/* The search starts close to the whole network: the last candidate has the largest weight. */
 static void start_choice(Network *network, const Choice *choice)
 {
   if (choice->n)

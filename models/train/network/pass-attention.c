@@ -18,7 +18,7 @@ gboolean pass_attention_reserve(Share *share)
          matmul_scratch_reserve(share->scratch, tokens, d->head_dim, tokens);
 }
 
-/* The place of head @h's query, key (1) and value (2) in a row of qkv. */
+/* Returns: head @h's query (@part 0), key (1) or value (2) in a row of qkv */
 static real *part_of(real *qkv, guint part, guint width, guint h, guint head_dim)
 {
   return qkv + part * width + h * head_dim;
@@ -59,7 +59,7 @@ static void attend(Share *share, guint b)
   }
 }
 
-/* Decides which of an image's tokens merge. Returns: how many remain */
+/* Decides which tokens of an image merge. Returns: how many remain */
 static guint match_tokens(Share *share, guint b, guint i)
 {
   const Network *network = share->pass->network;
@@ -89,7 +89,7 @@ static guint match_tokens(Share *share, guint b, guint i)
 #endif
 }
 
-/* z = y by way of into; sizes of the next block's tokens */
+/* Merges the rows of y into z as given by into, and sets the sizes of the next block's tokens. */
 static void merge(Share *share, guint b)
 {
   const Description *d = share->pass->network->description;
@@ -112,7 +112,7 @@ static void merge(Share *share, guint b)
   memcpy(next->rows, a->merged, (share->n + 1) * sizeof *a->merged);
 }
 
-/* Which rows the attention is computed for; y begins as these. */
+/* Chooses the rows that attention is computed for, and copies them to y. */
 static void choose_queries(Share *share, guint b)
 {
   const Network *network = share->pass->network;
@@ -158,7 +158,7 @@ static void swap_gradients(Share *share)
   share->dx = dz;
 }
 
-/* dx = dy, where y has some rows of x, in share->dx */
+/* Replaces dy by dx in share->dx. Rows of x that are not in y get zeros. */
 static void choose_queries_backward(Share *share, guint b)
 {
   const guint dim = share->pass->network->description->dim;
@@ -172,7 +172,7 @@ static void choose_queries_backward(Share *share, guint b)
   swap_gradients(share);
 }
 
-/* dy = dz by way of into, in share->dx */
+/* Replaces dz by dy in share->dx. Each row gets its part of the row that it merged into. */
 static void merge_backward(Share *share, guint b)
 {
   const Description *d = share->pass->network->description;
@@ -190,7 +190,7 @@ static void merge_backward(Share *share, guint b)
   swap_gradients(share);
 }
 
-/* From the gradient of the heads' outputs, share->dheads, to that of qkv, share->dqkv. */
+/* Computes share->dqkv from share->dheads, the gradient of the heads' outputs. */
 static void attend_backward(Share *share, guint b)
 {
   const Description *d = share->pass->network->description;
@@ -227,7 +227,6 @@ static void attend_backward(Share *share, guint b)
   }
 }
 
-/* share->dx holds the gradient of z on entry and of x on return. */
 void pass_attention_backward(Share *share, guint b)
 {
   const Network *network = share->pass->network;
@@ -245,7 +244,7 @@ void pass_attention_backward(Share *share, guint b)
   pass_linear_backward(share, N_BLOCK_WEIGHTS * b + PROJ, share->dheads, df, a->heads, FALSE,
                        queries);
   if (block->heads_choice.n) {
-    /* The heads' outputs were masked in place. */
+    /* The heads' outputs were masked in place, but the mask's gradient needs them unmasked. */
     attend(share, b);
     mask_make(network, &block->heads_choice, share->heads_mask, d->head_dim);
     mask_backward(share, &block->heads_choice, share->dheads, a->heads, queries, width,

@@ -7,7 +7,7 @@
 #include "train/network/mask.h"
 #include "train/network/training-kernels.h"
 
-/* The rows that a module works on: first row of each image, the tokens, their sizes. */
+/* Finds a module's input: the first row of each image, the tokens and their sizes. */
 static void module_input(const Share *share, guint b, gboolean mlp, const guint **rows,
                          const real **tokens, const real **size)
 {
@@ -34,7 +34,7 @@ static void gather_features(Share *share, guint b, gboolean mlp)
   }
 }
 
-/* 1e9 multiply-adds of the module for image @i, whatever its gate says. */
+/* Returns: GMACs of the module for image @i as if its gate were open */
 static double module_macs(const Share *share, guint b, gboolean mlp, guint i)
 {
   const Network *network = share->pass->network;
@@ -81,7 +81,7 @@ static void compute_logits(Share *share, guint b, gboolean mlp)
   }
 }
 
-/* The mean logit of those images that decide together with image @i. */
+/* Returns: the mean logit of the images that share a decision with image @i */
 static double group_logit(const TrainingPass *pass, const real *logit, guint i)
 {
   const guint *group = pass->decisions.group;
@@ -174,7 +174,7 @@ static void logit_backward(Share *share, guint b, gboolean mlp, guint i, double 
     f->add_scaled(share->dx + (gsize)j * dim, size[j] / patches, din + dim, dim);
 }
 
-/* The straight-through estimate: the decision's gradient passes as if it were the soft one's. */
+/* Straight-through estimate: the gradient of the hard decision is used as that of the soft one. */
 void pass_gate_backward(Share *share, guint b, gboolean mlp)
 {
   TrainingPass *pass = share->pass;

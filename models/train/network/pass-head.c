@@ -6,8 +6,8 @@
 #include "train/network/pass-linear.h"
 #include "train/network/training-kernels.h"
 
-/* pooled[dim] of an image for head @t: its token, or the mean of patch tokens, each as often as it
- * stands for patches */
+/* Computes pooled[dim] of an image for head @t: the head's token, or the mean of the patch tokens,
+ * weighted by the patches they stand for. */
 static void pool(const Share *share, real *pooled, guint i, guint t)
 {
   const Network *network = share->pass->network;
@@ -64,7 +64,6 @@ void pass_classify(Share *share)
       share->logits[i] /= 2;
 }
 
-/* Leaves the gradient of the last block's output in share->dx. */
 void pass_classify_backward(Share *share)
 {
   const Network *network = share->pass->network;

@@ -1,11 +1,11 @@
-/* From the last block's tokens to the logits, in training: by the class token, by the mean over the
- * heads of the class and the distillation token, or by the mean of all patches. */
+/* The classification head in training. It computes logits from the last block's class token, from
+ * its class and distillation tokens (the mean of two heads), or from the mean of all patches. */
 #pragma once
 
 #include "train/network/activations.h"
 
-/* Sets the share's pooled tokens and logits. */
+/* Computes the share's pooled tokens and logits. */
 void pass_classify(Share *share);
 
-/* Starts from dlogits and dclass; leaves the gradient of the last block's output in @share->dx. */
+/* Computes the gradient of the last block's output, in @share->dx, from dlogits and dclass. */
 void pass_classify_backward(Share *share);

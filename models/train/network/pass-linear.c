@@ -3,8 +3,8 @@
 #include "file/architecture.h"
 #include "train/network/training-kernels.h"
 
-/* Images whose rows go through a product together: more reuse the weights' gradient in cache,
- * fewer their activations. */
+/* Maximum number of rows in one product. More rows reuse the weights' gradient in cache; fewer
+ * reuse their activations. */
 #define ROWS_AT_ONCE 800
 
 typedef struct {

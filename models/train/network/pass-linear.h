@@ -3,21 +3,24 @@
 
 #include "train/network/activations.h"
 
-/* y[rows][n_out] = (accumulate ? y : 0) + x W^T + b */
+/* Computes y[rows][n_out] = (accumulate ? y : 0) + x W^T + b. */
 void pass_linear(const Share *share, guint weight, real *y, const real *x, gboolean accumulate,
                  guint rows);
 
-/* dx[rows][n_in] = (accumulate ? dx : 0) + dy W; the weight's and bias' gradients +=.
- * dx: NULL: not wanted */
+/* Computes dx[rows][n_in] = (accumulate ? dx : 0) + dy W, and adds to the gradients of weight and
+ * bias.
+ * @dx: NULL: not needed */
 void pass_linear_backward(const Share *share, guint weight, real *dx, const real *dy, const real *x,
                           gboolean accumulate, guint rows);
 
-/* Makes room in the share's scratch for all products of the linear layers.
- * @rows: at most of a share
+/* Reserves scratch memory in the share for all products of the linear layers.
+ * @rows: maximum number of rows of a share
  * Returns: FALSE if out of memory */
 gboolean pass_linear_reserve(Share *share, guint rows);
 
-/* Packed weights: bytes of one, and the packing of one. */
+/* Returns: bytes of a packed weight */
 gsize pass_linear_packed_size(const TrainingPass *pass, const MatmulScratch *scratch, guint weight,
                               gboolean backward);
+
+/* Packs a weight. */
 void pass_linear_pack(const TrainingPass *pass, const MatmulScratch *scratch, guint weight);

@@ -31,7 +31,6 @@ void pass_mlp(Share *share, guint b)
   pass_gate_apply(share, MLP_OF(b), out, a->m, a->merged);
 }
 
-/* share->dx holds the gradient of x' on entry and of z on return. */
 void pass_mlp_backward(Share *share, guint b)
 {
   const Network *network = share->pass->network;
@@ -46,7 +45,7 @@ void pass_mlp_backward(Share *share, guint b)
   pass_gate_apply_backward(share, MLP_OF(b), dm, a->m, a->merged);
   pass_linear_backward(share, N_BLOCK_WEIGHTS * b + FC2, share->dp, dm, a->g, FALSE, rows);
   if (block->neurons_choice.n) {
-    /* g was masked in place; its unmasked values are needed for the mask's gradient. */
+    /* g was masked in place, but the mask's gradient needs it unmasked. */
     f->gelu(a->g, a->p, (gsize)rows * block->neurons);
     mask_make(network, &block->neurons_choice, share->neurons_mask, 1);
     mask_backward(share, &block->neurons_choice, share->dp, a->g, rows, block->neurons, 1);

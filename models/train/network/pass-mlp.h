@@ -3,7 +3,7 @@
 
 #include "train/network/activations.h"
 
-/* Runs the MLP of @block: from its z to the next block's x. */
+/* Runs the MLP of @block, from its z to the next block's x. */
 void pass_mlp(Share *share, guint block);
 
 /* @share->dx holds the gradient of the next block's x on entry and of z on return. */

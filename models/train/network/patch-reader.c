@@ -8,10 +8,10 @@
 struct _PatchReader {
   const Network *network;
   guint n_members;
-  float *weights, *scratch; /* of the stem, packed, and a layer before it is packed */
-  Stem *stem;               /* NULL until packed, and in a family that has none */
-  float *memory;            /* of the work */
-  StemWork *work;           /* NULL in a family that has none */
+  float *weights, *scratch; /* the stem's packed weights; one layer before packing */
+  Stem *stem;               /* NULL until packed, or if the family has no stem */
+  float *memory;            /* used by work */
+  StemWork *work;           /* NULL if the family has no stem */
   float **tensors;          /* [n_members][3][image_size][image_size] */
   float **patches;          /* [n_members][n_patches][patch_values] */
 };

@@ -1,12 +1,13 @@
-/* Published networks by their names, for models of fresh weights. */
+/* Published networks by name, for models with fresh weights. */
 #pragma once
 
 #include "file/description.h"
 
-/* @name: timm's, or T2T-ViT's own
- * @image_size: pixels of a side; 0: as published
+/* Describes a published network with the given classes.
+ * @name: as in timm or T2T-ViT
+ * @image_size: side in pixels; 0: as published
  * @labels, @label_ids: (nullable) [n_classes]
- * Returns: (transfer full): the dense network for these classes; or NULL with COMMAND_ERROR_USAGE,
- * which lists the names that are known */
+ * Returns: (transfer full): the dense network; or NULL with COMMAND_ERROR_USAGE, which lists the
+ * known names */
 Description *published_describe(const char *name, guint image_size, guint n_classes,
                                 char *const *labels, char *const *label_ids, GError **error);

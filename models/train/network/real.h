@@ -1,5 +1,5 @@
-/* The number type of the trainer. Programs train in float; the gradient test builds the same
- * sources in double, where finite differences mean something. */
+/* The trainer's number type. Programs train in float. The gradient test builds the same sources in
+ * double, since finite differences need that precision. */
 #pragma once
 
 #include <glib.h>

@@ -1,5 +1,5 @@
-/* Plain loops that the compiler vectorises: compiled once per instruction set, see meson.build.
- * "omp simd" only permits reordering sums; no OpenMP runtime is involved. */
+/* Plain loops for the compiler to vectorise, compiled once per instruction set (see meson.build).
+ * "omp simd" only allows sums to be reordered; no OpenMP runtime is involved. */
 #include "train/network/training-kernels.h"
 
 #include <math.h>
@@ -21,7 +21,7 @@ static inline real normal_distribution(real x)
 
 #else
 
-/* Beyond the limit it is exp(EXP_LIMIT) or exp(-EXP_LIMIT). */
+/* Beyond the limits, returns exp(EXP_LIMIT) or exp(-EXP_LIMIT). */
 static inline real exponential(real x)
 {
   x = x < -EXP_LIMIT ? -EXP_LIMIT : x > EXP_LIMIT ? EXP_LIMIT : x;
@@ -109,7 +109,7 @@ static void gelu_backward(real *dx, const real *dout, const real *restrict x, gs
 static void softmax(real *restrict x, real factor, const real *restrict offset, guint rows, guint n)
 {
   for (guint i = 0; i < rows; i++, x += n) {
-    real most = -INFINITY, sum = 0;
+    real max = -INFINITY, sum = 0;
     if (offset) {
 #pragma omp simd
       for (guint j = 0; j < n; j++)
@@ -119,12 +119,12 @@ static void softmax(real *restrict x, real factor, const real *restrict offset, 
       for (guint j = 0; j < n; j++)
         x[j] *= factor;
     }
-#pragma omp simd reduction(max : most)
+#pragma omp simd reduction(max : max)
     for (guint j = 0; j < n; j++)
-      most = x[j] > most ? x[j] : most;
+      max = x[j] > max ? x[j] : max;
 #pragma omp simd reduction(+ : sum)
     for (guint j = 0; j < n; j++) {
-      x[j] = exponential(x[j] - most);
+      x[j] = exponential(x[j] - max);
       sum += x[j];
     }
     sum = 1 / sum;

@@ -1,5 +1,6 @@
-/* The elementwise functions of a vision transformer and their gradients, one table per instruction
- * set. Outputs come first; "+=" arguments are added to. Sizes are in elements. */
+/* The elementwise functions of a vision transformer and their gradients, as one table per
+ * instruction set. Outputs come first; "+=" means that the function adds to the argument. Sizes are
+ * in elements. */
 #pragma once
 
 #include "train/network/real.h"
@@ -38,8 +39,8 @@ typedef struct {
   /* x[rows][n] *= factors[n] */
   void (*scale_columns)(real *x, const real *factors, guint rows, guint n);
 
-  /* One step of AdamW: m, v are its moments, average the running mean of values (weight
-   * 1 - keep); the gradient counts @scale times. rate already holds the bias correction of m;
+  /* Takes one step of AdamW. m and v are its moments; average is the running mean of values, with
+   * weight 1 - keep. The gradient is multiplied by @scale. rate includes the bias correction of m;
    * correction is that of v. */
   void (*adamw)(real *values, real *m, real *v, real *average, const real *gradient, gsize n,
                 real rate, real decay, real beta1, real beta2, real correction, real eps, real keep,

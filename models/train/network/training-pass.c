@@ -70,7 +70,7 @@ TrainingPass *training_pass_new(const Network *network, Team *team, guint max_im
       allocate_decisions(pass))
     return pass;
   vitgate__set_error(error, VITGATE_ERROR_MEMORY,
-                     "no memory for the activations of %u images: %.1f GB", max_images,
+                     "not enough memory for the activations of %u images (%.1f GB)", max_images,
                      1e-9 * (double)training_pass_measure(network, max_images, n, backward));
   training_pass_free(&pass);
   return NULL;
@@ -164,7 +164,7 @@ const real *training_pass_get_logits(const TrainingPass *pass, guint image)
   return share->logits + (gsize)(image - share->first) * pass->network->description->n_classes;
 }
 
-/* ---- Back ---- */
+/* ---- Backward ---- */
 
 static void embed_backward(Share *share)
 {
@@ -184,7 +184,7 @@ static void embed_backward(Share *share)
   }
 }
 
-/* Adds what the loss wants of the tokens that enter a block, if they are compared. */
+/* Adds the loss's gradient of the tokens that enter a block, if they are compared. */
 static void compare_backward(Share *share, guint block)
 {
   const TrainingPass *pass = share->pass;

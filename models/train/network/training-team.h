@@ -3,5 +3,6 @@
 
 #include "base/team.h"
 
-/* Returns: (transfer full): as vitgate__team_new(); or NULL with VITGATE_ERROR_MEMORY */
+/* Creates a team as vitgate__team_new() does.
+ * Returns: (transfer full): the team, or NULL with VITGATE_ERROR_MEMORY */
 Team *training_team_new(guint n_members, GError **error);

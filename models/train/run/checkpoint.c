@@ -7,7 +7,7 @@
 #include "file/json.h"
 #include "file/safetensors-write.h"
 
-/* Beside the network's own tensors, whose names are timm's, stand those of the optimizer. */
+/* The tensors of a checkpoint: all values of the network in one, and those of the optimizer. */
 static const char *const kinds[] = { "values", "m", "v", "average" };
 
 static real *array_of(const Optimizer *optimizer, guint kind)
@@ -48,7 +48,7 @@ Description *checkpoint_open(const char *path, Safetensors **file, JsonObject **
     return NULL;
   const char *text = vitgate__safetensors_get_metadata(opened, "training");
   if (!text) {
-    vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: is no checkpoint of vitgate compress",
+    vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: is not a checkpoint of vitgate compress",
                        path);
     return NULL;
   }

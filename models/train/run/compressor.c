@@ -21,25 +21,26 @@
 #define DIAL_IMAGES   512
 #define PRICED_IMAGES 128
 #define RIDGE         1e-3
-#define LEAST_SPREAD  0.1 /* of the logits of a gate that is worth its place */
-#define DIAL_REACH    0.6 /* of the target: how far down the dial goes */
+#define MIN_SPREAD    0.1 /* minimum spread of a gate's logits for the gate to be kept */
+#define DIAL_REACH    0.6 /* the dial's minimum, as a share of the target */
 
-/* ---- Beginning ---- */
+/* ---- Start ---- */
 
 static gboolean check_held_out(const Run *run, GError **error)
 {
   const RunOptions *o = run->options;
   if (o->static_only || run->collection->n_held_out)
     return TRUE;
-  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-              "%s: of %u photographs none can be held out to calibrate the dial: more are needed",
-              o->data[0], run->collection->items->len);
+  g_set_error(
+      error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+      "%s: none of the %u photographs can be held out to calibrate the dial; more are needed",
+      o->data[0], run->collection->items->len);
   return FALSE;
 }
 
 /* ---- Static compression ---- */
 
-/* What the cut may leave: of the compute that is wanted, merging and gates spare a part. */
+/* Returns: the compute ratio that the cut may leave. Merging and gates save the rest. */
 static double static_target(const RunOptions *o)
 {
   if (o->static_target > 0)
@@ -76,8 +77,8 @@ static Budget budget_of(const RunOptions *o)
   return (Budget){ .compute = static_target(o), .parameters = o->parameters_target };
 }
 
-/* Cuts @network to the shapes that the search chose, or, without them, to those that the budget
- * allows; what is left is the student. */
+/* Cuts @network to make the student.
+ * @chosen: (nullable): shapes chosen by the search; NULL: those that the budget allows */
 static gboolean cut(Run *run, Network *network, const BlockShape *chosen, GError **error)
 {
   const RunOptions *o = run->options;
@@ -123,7 +124,7 @@ static gboolean start_search(Run *run, GError **error)
   return fine;
 }
 
-/* Cuts to the candidates with the largest alphas and takes the gates along. */
+/* Cuts the student to the candidates with the largest alphas, keeping its gates. */
 static gboolean end_search(Run *run, GError **error)
 {
   g_autofree BlockShape *shapes = g_new0(BlockShape, run->student.description->depth + 1);
@@ -143,7 +144,7 @@ static gboolean end_search(Run *run, GError **error)
   return fine;
 }
 
-/* Cuts the student where it is over the budget. */
+/* Cuts the student if it is over budget. */
 static gboolean cut_student(Run *run, GError **error)
 {
   const Budget budget = budget_of(run->options);
@@ -156,7 +157,7 @@ static gboolean cut_student(Run *run, GError **error)
   return fine;
 }
 
-/* Without a search: cut at once, then give the rest its gates. */
+/* Without a search, cuts at once and then adds gates. */
 static gboolean start_training(Run *run, GError **error)
 {
   const RunOptions *o = run->options;
@@ -182,8 +183,8 @@ static gboolean load_earlier(Run *run, GError **error)
       student_is_alike(d, teacher) && class_subset_equal(d, teacher) && !description_has_gates(d);
   if (!fits)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "%s: cannot be gone on with: expected the teacher's image, token and class counts, "
-                "and no gates",
+                "%s: does not fit the teacher: expected the teacher's image, token and class "
+                "counts, and no gates",
                 path);
   const gboolean fine = fits && student_load(&run->student, path, d, NULL, 0, error);
   vitgate_model_unref(&model);
@@ -208,7 +209,7 @@ static void add_decisions(gpointer data, const TrainingPass *pass, guint first)
   gate_sums_add(data, pass);
 }
 
-/* What the gates decide on the photographs held out, at one setting of the dial.
+/* Sums the gates' decisions on the held-out photographs, at one setting of the dial.
  * Returns: (transfer full): [2 * depth] */
 static GateSum *watch_gates(const Run *run, double compute)
 {
@@ -239,7 +240,7 @@ static gboolean settle_gates(Run *run, GError **error)
   g_autofree GateSum *sums = watch_gates(run, run->options->target);
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
   trainer_free(&run->trainer); /* before the network that it trained */
-  student_settle_gates(&run->student, sums, LEAST_SPREAD, notes);
+  student_settle_gates(&run->student, sums, MIN_SPREAD, notes);
   log_notes(run, notes);
   return run_make_trainer(run, error);
 }
@@ -254,14 +255,16 @@ static void calibrate(Run *run)
                                  .gates = student_has_gates(&run->student),
                                  .merging = o->merging,
                                  .least = DIAL_REACH * o->target };
-  run_log_note(run->log, "calibrating the dial on %u photographs held out", how.images);
+  run_log_note(run->log, "calibrating the dial on %u held-out photographs", how.images);
   const double divergence =
       dial_table_make(run->trainer, &how, o->target, run->student.description);
-  run_log_note(run->log, "divergence from the teacher, all modules running, no token merged: %.4f",
+  run_log_note(run->log,
+               "divergence from the teacher with all modules running and no tokens merged: %.4f",
                divergence);
 }
 
-/* Where merging saves at less cost all along the dial, gates are but weight.
+/* Removes gates that never close. If merging saves at less cost along the whole dial, gates are
+ * only a burden.
  * @any: (out): whether there were such gates */
 static gboolean open_idle_gates(Run *run, gboolean *any, GError **error)
 {
@@ -273,7 +276,7 @@ static gboolean open_idle_gates(Run *run, gboolean *any, GError **error)
   return run_make_trainer(run, error);
 }
 
-static void tell_provenance(const Run *run)
+static void complete_provenance(const Run *run)
 {
   Description *d = run->student.description;
   JsonObject *p = provenance_record(run, "compress");
@@ -284,7 +287,8 @@ static void tell_provenance(const Run *run)
   json_object_set_array_member(p, "gate_spread", gate_sums_spreads(sums, d));
 }
 
-/* Tells in the model what it loses by products of less than float32: that takes a file of it. */
+/* Records in the model what it loses with products in less than float32. Measuring that takes a
+ * temporary file of the model. */
 static gboolean compare_precisions(const Run *run, GError **error)
 {
   g_autofree char *path = g_build_filename(run->folder, "student.safetensors", NULL);
@@ -304,7 +308,7 @@ static gboolean compare_precisions(const Run *run, GError **error)
   return fine;
 }
 
-/* The running mean of the weights, rounded as the file will hold them, with its dial. */
+/* Makes the final model: the running mean of the weights, rounded as in the file, with its dial. */
 static gboolean finish(Run *run, GError **error)
 {
   const RunOptions *o = run->options;
@@ -324,7 +328,7 @@ static gboolean finish(Run *run, GError **error)
     if (!compare_precisions(run, error))
       return FALSE;
   }
-  tell_provenance(run);
+  complete_provenance(run);
   return network_write(run->student.network, o->precision, o->out, error);
 }
 

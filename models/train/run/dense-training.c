@@ -15,9 +15,9 @@
 
 #define WATCHED_IMAGES 512
 
-/* ---- Beginning ---- */
+/* ---- Start ---- */
 
-/* What a fresh head tells apart: the teacher's classes; without one, those of the file.
+/* Finds the classes for a fresh head: the teacher's or, without a teacher, those of the file.
  * @labels, @ids: (out) (nullable) (transfer full) */
 static gboolean find_classes(const Run *run, guint *n, char ***labels, char ***ids, GError **error)
 {
@@ -30,7 +30,7 @@ static gboolean find_classes(const Run *run, guint *n, char ***labels, char ***i
     return TRUE;
   }
   if (!o->classes)
-    return command_fail(error, "--classes is missing: without a teacher it names the classes");
+    return command_fail(error, "--classes is missing; it names the classes if there is no teacher");
   *labels = vitgate_labels_read(o->classes, 0, ids, error);
   *n = *labels ? g_strv_length(*labels) : 0;
   return *labels != NULL;
@@ -60,7 +60,7 @@ static gboolean start_fresh(Run *run, GError **error)
   return TRUE;
 }
 
-/* All but the head of the student is gone on with. */
+/* Gives the student a fresh head; the rest is kept. */
 static gboolean start_fresh_head(Run *run, GError **error)
 {
   char **labels = NULL, **ids = NULL;
@@ -85,7 +85,8 @@ static gboolean start_fresh_head(Run *run, GError **error)
   return TRUE;
 }
 
-/* The model's classes, or those of the file; where it does not know all of these, a fresh head. */
+/* Loads a model with its own classes or those of the file. If the model lacks any of the latter, it
+ * gets a fresh head. */
 static gboolean load_model(Run *run, const Description *d, GError **error)
 {
   const RunOptions *o = run->options;
@@ -98,7 +99,7 @@ static gboolean load_model(Run *run, const Description *d, GError **error)
     return FALSE;
   }
   if (fresh)
-    command_note("the head begins afresh: %s", wrong->message);
+    command_note("the head starts from fresh weights: %s", wrong->message);
   return student_load(&run->student, o->from, d, classes, n, error) &&
          (!fresh || start_fresh_head(run, error));
 }
@@ -113,7 +114,8 @@ static gboolean start_from_model(Run *run, GError **error)
   const gboolean gated = description_has_gates(d);
   if (gated)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "%s: has gates, which vitgate compress trains: expected a model without", o->from);
+                "%s: has gates; expected a model without gates (vitgate compress trains gates)",
+                o->from);
   const gboolean fine = !gated && load_model(run, d, error);
   if (run->model)
     vitgate_model_unref(&model);
@@ -122,7 +124,7 @@ static gboolean start_from_model(Run *run, GError **error)
   return fine;
 }
 
-/* Both see the same tensors, and speak of the same classes. */
+/* Checks that teacher and student have the same input and the same classes. */
 static gboolean check_teacher(const Run *run, GError **error)
 {
   const RunOptions *o = run->options;
@@ -132,18 +134,17 @@ static gboolean check_teacher(const Run *run, GError **error)
   const Preprocessing *p = &s->preprocessing, *q = &t->preprocessing;
   if (t->image_size != s->image_size)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "%s: sees images of %u pixels, expected those of %s: %u", o->teacher, t->image_size,
-                o->variant ? o->variant : o->from, s->image_size);
+                "%s: the image size is %u, expected %u as for %s", o->teacher, t->image_size,
+                s->image_size, o->variant ? o->variant : o->from);
   else if (memcmp(p->mean, q->mean, sizeof p->mean) || memcmp(p->std, q->std, sizeof p->std))
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "%s: subtracts another mean from its images, or divides them by another standard "
-                "deviation, than %s",
-                o->teacher, o->from);
+                "%s: normalises images with another mean or standard deviation than %s", o->teacher,
+                o->from);
   else if (!class_subset_equal(s, t))
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "%s: knows %u classes, %s %u, and they are not the same: --classes names those "
-                "that are to be learned",
-                o->teacher, t->n_classes, o->from, s->n_classes);
+                "%s: its %u classes differ from the %u classes of %s; select the classes to learn "
+                "with --classes",
+                o->teacher, t->n_classes, s->n_classes, o->from);
   else
     return TRUE;
   return FALSE;

@@ -26,7 +26,7 @@ gboolean network_write(const Network *network, VitgatePrecision precision, const
   g_autofree char *text = vitgate__description_to_json(&description);
   g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
   g_hash_table_insert(metadata, "vitgate", text);
-  g_hash_table_insert(metadata, "format", "pt"); /* Python's loaders ask for it */
+  g_hash_table_insert(metadata, "format", "pt"); /* required by Python's loaders */
   return vitgate__safetensors_write(path, (const Tensor *)(gpointer)storage->tensors->data,
                                     storage->tensors->len, metadata, error);
 }

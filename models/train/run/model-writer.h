@@ -1,13 +1,13 @@
-/* A network as a model file. */
+/* Writes networks as model files. */
 #pragma once
 
 #include "train/network/network.h"
 
-/* Writes the values under the network's description.
- * @precision: as which they are stored, not auto
+/* Writes the network's values and description.
+ * @precision: in which values are stored; not auto
  * Returns: FALSE with VITGATE_ERROR_IO */
 gboolean network_write(const Network *network, VitgatePrecision precision, const char *path,
                        GError **error);
 
-/* Rounds a network's values to what a file of it will hold. */
+/* Rounds a network's values to those that a file in @precision holds. */
 void network_round(Network *network, VitgatePrecision precision);

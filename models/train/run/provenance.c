@@ -5,7 +5,7 @@
 JsonObject *provenance_record(const Run *run, const char *command)
 {
   const RunOptions *o = run->options;
-  /* that of the model which the student began as */
+  /* of the model that the student started from */
   g_autoptr(JsonObject) before = g_steal_pointer(&run->student.description->provenance);
   JsonObject *p = run->student.description->provenance = json_object_new();
   g_autofree char *made_by = g_strdup_printf("vitgate %s " VITGATE_VERSION, command);

@@ -1,8 +1,9 @@
-/* Where a model comes from, recorded in its file. */
+/* The record in a model's file of where the model comes from. */
 #pragma once
 
 #include "train/run/run.h"
 
-/* Gives the student its name, and records in it where it comes from. @command: its name
- * Returns: (transfer none): what was written */
+/* Sets the student's name and provenance.
+ * @command: name of the command
+ * Returns: (transfer none): the record, so that callers can add to it */
 JsonObject *provenance_record(const Run *run, const char *command);

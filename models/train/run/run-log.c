@@ -8,15 +8,15 @@
 #include "file/json.h"
 #include "train/gates/gate-sums.h"
 
-#define STEPS_A_LINE 20
+#define STEPS_PER_LINE 20
 
 struct _RunLog {
   FILE *file;
   gboolean terminal;
   guint batch;
-  gint64 since;   /* of the lines' first step */
-  guint n;        /* steps since */
-  StepReport sum; /* of them */
+  gint64 since;   /* start of the first step since the last line */
+  guint n;        /* steps since the last line */
+  StepReport sum; /* over these steps */
   GateSum *gates; /* (nullable) [2 * depth] */
 };
 
@@ -93,7 +93,8 @@ typedef struct {
   double value;
 } Field;
 
-/* A line of the step that was taken last. Returns: (transfer full) */
+/* Describes the last step.
+ * Returns: (transfer full): a line of the log */
 static JsonObject *describe_step(const Trainer *trainer, const Field *fields, guint n)
 {
   JsonObject *object = json_object_new();
@@ -129,7 +130,7 @@ static void log_means(RunLog *log, const Trainer *trainer, const Description *d,
   write_line(log, object);
 }
 
-/* Whether the compute of a step depends on its images or on choices. */
+/* Returns: whether the compute of a step depends on its images or on choices */
 static gboolean is_dynamic(const Network *network)
 {
   const Description *d = network->description;
@@ -151,7 +152,7 @@ void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)
   add_report(&log->sum, report);
   gate_sums_add(log->gates, pass);
   log->n++;
-  if (log->n < STEPS_A_LINE && step != steps)
+  if (log->n < STEPS_PER_LINE && step != steps)
     return;
   const gint64 now = g_get_monotonic_time();
   const double seconds = (double)(now - log->since) / G_USEC_PER_SEC, n = log->n;
@@ -186,7 +187,7 @@ void run_log_held_out(RunLog *log, Trainer *trainer, const HeldOutOutcome *outco
   const guint first = outcome->taught ? 0 : 2, end = outcome->labelled ? 4 : 3;
   g_autoptr(JsonObject) object = describe_step(trainer, fields + first, end - first);
   write_line(log, object);
-  fprintf(stderr, "%sheld out", log->terminal ? "\r\033[K" : "");
+  fprintf(stderr, "%sheld-out photographs", log->terminal ? "\r\033[K" : "");
   if (outcome->taught)
     fprintf(stderr, ", divergence from the teacher %.4f, agreement %.1f %%", outcome->divergence,
             100 * outcome->agreement);

@@ -28,7 +28,7 @@ gboolean run_open_teacher(Run *run, GError **error)
   return run->teacher != NULL;
 }
 
-/* Linux promises more memory than there is, and ends whoever takes it at its word. */
+/* Linux grants more memory than it has, and kills a process that uses it. */
 gboolean run_check_memory(const Run *run, const Network *network, GError **error)
 {
   const RunOptions *o = run->options;
@@ -41,7 +41,7 @@ gboolean run_check_memory(const Run *run, const Network *network, GError **error
   if (there <= 0 || wanted < there)
     return TRUE;
   g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-              "--batch-size %u takes %.1f GB of memory, and %.1f GB are free", o->batch,
+              "--batch-size %u needs %.1f GB of memory, but only %.1f GB is free", o->batch,
               1e-9 * wanted, 1e-9 * there);
   return FALSE;
 }
@@ -55,7 +55,7 @@ gboolean run_open_data(Run *run, const Description *student, GError **error)
                                       .labelled_only = !run->teacher,
                                       .memory = COLLECTION_MEMORY };
   VitgateModelInfo info = { 0 };
-  if (run->model) /* numbers stand for labels where there are none */
+  if (run->model) /* provides numbers as labels if the student has no labels */
     info = *vitgate_model_get_info(run->model);
   if (student->labels)
     info.labels = (const char *const *)student->labels;
@@ -76,8 +76,8 @@ gboolean run_open_folder(Run *run, GError **error)
   run->folder = o->resume ? g_strdup(o->resume) : g_strconcat(o->out, ".training", NULL);
   run->checkpoint = g_build_filename(run->folder, "checkpoint.safetensors", NULL);
   if (g_mkdir_with_parents(run->folder, 0777)) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: cannot be made: %s", run->folder,
-                g_strerror(errno));
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: cannot create the folder: %s",
+                run->folder, g_strerror(errno));
     return FALSE;
   }
   g_autofree char *path = g_build_filename(run->folder, "log.jsonl", NULL);

@@ -12,20 +12,20 @@
 #include "train/run/checkpoint.h"
 
 /* Shares of the steps. */
-#define SEARCH_SHARE 0.25 /* that the search takes */
-#define ANNEAL_SHARE 0.4  /* of a stage: targets fall until then */
+#define SEARCH_SHARE 0.25 /* for the search */
+#define ANNEAL_SHARE 0.4  /* of a stage, during which the target falls */
 
 #define CHECKPOINT_SECONDS 120
-#define TIMED_STEPS        8    /* to find out how many fit into a time limit */
-#define MERGE_GAIN         0.02 /* of the dial, by step, for an error of one in the ratio */
-#define PATH_IMAGES        64   /* that merging's way is found on */
-#define WATCH_STEPS        100  /* from one look at the photographs held out to the next */
-#define BIAS_RANGE         4    /* of the gates, from the target to the whole student */
+#define TIMED_STEPS        8    /* steps timed to find how many fit into a time limit */
+#define MERGE_GAIN         0.02 /* change of the dial per step for an error of one in the ratio */
+#define PATH_IMAGES        64   /* images for run_find_merging() */
+#define WATCH_STEPS        100  /* steps between measurements on the held-out photographs */
+#define BIAS_RANGE         4    /* range of the gates' bias from the target to the whole student */
 #define GAMMA              100  /* weight of the compute term (the paper's) */
 #define WARM_UP            0.03 /* share of the steps */
-#define FRESH_WARM_UP      0.1  /* of fresh weights */
+#define FRESH_WARM_UP      0.1  /* the same for fresh weights */
 
-/* What random numbers are for: none of the sampler's and the batches' purposes. */
+/* Identifies a purpose of random numbers, other than those of the sampler and the batches. */
 #define DIALLING 101
 
 /* Set by a signal. */
@@ -83,20 +83,21 @@ gboolean run_make_trainer(Run *run, GError **error)
 
 /* ---- The dial ---- */
 
-/* Training turns the dial as a user will: every other step asks for the target, the others for a
- * compute ratio anywhere between it and the whole student's. */
+/* Training moves the dial as users will: every other step asks for the target, and the rest for a
+ * random compute ratio between the target and the whole student's. */
 static double asked_ratio(const Run *run)
 {
   const guint64 step = trainer_get_step(run->trainer), steps = trainer_get_steps(run->trainer);
   const double progress = steps ? (double)step / (double)steps : 0, whole = run_whole_ratio(run);
-  const double least = whole + (run->options->target - whole) * MIN(1, progress / ANNEAL_SHARE);
+  const double min = whole + (run->options->target - whole) * MIN(1, progress / ANNEAL_SHARE);
   if (run->student.network->searches || run->options->fixed_dial || step % 2 == 0)
-    return least;
+    return min;
   Random random = { random_key(run->options->seed, DIALLING, step) };
-  return random_between(&random, least, whole);
+  return random_between(&random, min, whole);
 }
 
-/* What merging alone is to leave of it, with all gates open. */
+/* Returns: the compute ratio that merging alone should reach, with all gates open, so that gates
+ * and merging together reach @ratio */
 static double merge_share(const Run *run, double ratio)
 {
   return student_has_gates(&run->student) ? sqrt(run_whole_ratio(run) * ratio) : ratio;
@@ -117,7 +118,7 @@ static void turn_dial(Run *run, double ratio)
     trainer_set_merging(run->trainer, b, dial.thresholds[b]);
 }
 
-/* Corrects the dial by what the last step took with all gates open. */
+/* Corrects the dial by the compute ratio of the last step with all gates open. */
 static void steer_merging(Run *run)
 {
   const double ratio =
@@ -135,7 +136,7 @@ void run_find_merging(Run *run)
                                  .batch = o->batch,
                                  .merging = TRUE,
                                  .least = merge_share(run, o->target) - 0.1 };
-  run_log_note(run->log, "finding the way of merging on %u photographs held out", how.images);
+  run_log_note(run->log, "finding merge thresholds on %u held-out photographs", how.images);
   const double divergence =
       dial_table_make(run->trainer, &how, o->target, run->student.description);
   run_log_note(run->log, "divergence from the teacher before training: %.4f", divergence);
@@ -143,7 +144,7 @@ void run_find_merging(Run *run)
 
 /* ---- Checkpoints ---- */
 
-/* The checkpoint has the options of its run. */
+/* Checks that the run has the options recorded in the checkpoint. */
 static gboolean check_options(const Run *run, JsonObject *state, GError **error)
 {
   JsonNode *node = json_object_get_member(state, "options");
@@ -181,7 +182,7 @@ gboolean run_resume(Run *run, GError **error)
   if (!run_make_trainer(run, error) ||
       !checkpoint_read(file, trainer_get_optimizer(run->trainer), error))
     return FALSE;
-  run_log_note(run->log, "resumed behind step %" G_GUINT64_FORMAT " of the %s",
+  run_log_note(run->log, "resumed after step %" G_GUINT64_FORMAT " of the %s",
                trainer_get_step(run->trainer), search ? "search" : "training");
   return TRUE;
 }
@@ -206,14 +207,14 @@ static gboolean one_step(Run *run, Batches *batches, StepReport *report, GError 
   return fine;
 }
 
-/* How many steps fit into the time that is left, by those that were taken. */
+/* Sets the number of steps that fit into the time limit, from the time taken so far. */
 static void settle_steps(Run *run, gint64 start)
 {
   const double each = (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC / TIMED_STEPS;
   run->steps = MAX(TIMED_STEPS, (guint64)(run->options->time_limit * 0.93 / each));
   trainer_set_steps(run->trainer, stage_steps(run));
-  run_log_note(run->log, "%.2f s a step: %" G_GUINT64_FORMAT " steps fit into the time limit", each,
-               run->steps);
+  run_log_note(run->log, "%.2f s per step: %" G_GUINT64_FORMAT " steps fit into the time limit",
+               each, run->steps);
 }
 
 static void name_skipped(const Run *run)
@@ -226,14 +227,13 @@ static void name_skipped(const Run *run)
 static gboolean stop(const Run *run, GError **error)
 {
   g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_INTERRUPTED,
-              "stopped behind step %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-              "; go on with --resume %s",
+              "stopped after step %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+              "; continue with --resume %s",
               trainer_get_step(run->trainer), trainer_get_steps(run->trainer), run->folder);
   return FALSE;
 }
 
-/* What the running mean of the weights makes of the photographs held out, the dial at the target.
- */
+/* Measures the running mean of the weights on held-out photographs, with the dial at the target. */
 static void watch(Run *run)
 {
   turn_dial(run, run->options->target);

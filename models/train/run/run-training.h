@@ -3,22 +3,24 @@
 
 #include "train/run/run.h"
 
-/* Makes a trainer for the student at hand, in place of the one before. After training it only
- * evaluates.
+/* Makes a trainer for the current student, and frees the previous one. After training, the trainer
+ * only evaluates.
  * Returns: FALSE with VITGATE_ERROR_MEMORY */
 gboolean run_make_trainer(Run *run, GError **error);
 
-/* The compute ratio of the student, all modules running and no token merged. */
+/* Returns: the compute ratio of the student with all modules running and no tokens merged */
 double run_whole_ratio(const Run *run);
 
-/* Finds the way that merging takes as its share of the saving grows: the dial of the student
- * before training. */
+/* Finds how merge thresholds should change as merging saves more: the student's dial table before
+ * training. */
 void run_find_merging(Run *run);
 
-/* Trains the student at hand to the end of its stage, between two checkpoints. SIGINT and SIGTERM
- * end it behind a further one; elsewhere they end the process, and nothing is lost either.
- * Returns: FALSE with COMMAND_ERROR_* or VITGATE_ERROR_*; _INTERRUPTED behind a checkpoint */
+/* Trains the current student to the end of its stage, with a checkpoint before and after. During
+ * this, SIGINT and SIGTERM stop the run after another checkpoint. At other times they end the
+ * process; nothing is lost then either.
+ * Returns: FALSE with COMMAND_ERROR_* or VITGATE_ERROR_*; with COMMAND_ERROR_INTERRUPTED if a
+ * signal stopped it after a checkpoint */
 gboolean run_train(Run *run, GError **error);
 
-/* Takes student, trainer and place in the run from the checkpoint. */
+/* Restores the student, the trainer and the progress of the run from the checkpoint. */
 gboolean run_resume(Run *run, GError **error);

@@ -1,4 +1,4 @@
-/* One run of vitgate compress or train, as its parts share it. */
+/* One run of vitgate compress or train, as shared by its parts. */
 #pragma once
 
 #include "train/dial/held-out.h"
@@ -8,22 +8,23 @@
 
 typedef struct {
   const RunOptions *options;
-  VitgateModel *model; /* the teacher; without one the model that the run begins with; or NULL */
-  guint *classes;      /* (nullable) [n_classes] the student's among the teacher's */
+  VitgateModel
+      *model;     /* the teacher or, without one, the model that the run starts from; or NULL */
+  guint *classes; /* (nullable) [n_classes] indices of the student's among the teacher's */
   guint n_classes;
   Collection *collection;
-  Teacher *teacher;  /* NULL: the photographs' labels alone are learned */
-  WideHead *wide;    /* (nullable): the teacher's, where the student keeps not all its classes */
-  HeldOut *held_out; /* NULL: nothing is to be calibrated or watched */
+  Teacher *teacher;  /* NULL: the student learns only from labels */
+  WideHead *wide;    /* (nullable): the teacher's, if the student does not keep all its classes */
+  HeldOut *held_out; /* NULL: there is nothing to calibrate or measure */
   RunLog *log;
   char *folder, *checkpoint;
 
   Student student;
   Trainer *trainer;
-  gboolean trained;    /* no step follows */
+  gboolean trained;    /* training has ended */
   guint64 steps;       /* of both stages together; 0: not known yet */
-  guint64 draw;        /* of photographs */
-  double asked;        /* compute ratio, of the step at hand */
+  guint64 draw;        /* number of the next draw of photographs */
+  double asked;        /* compute ratio asked for in the current step */
   double merge_offset; /* added to the compute ratio that the dial is asked for */
 } Run;
 

@@ -8,8 +8,8 @@
 #include "train/cut/cut.h"
 #include "train/network/mask.h"
 
-/* A module that takes less of the dense network's multiply-adds has no gate. */
-#define LEAST_GATED 0.005
+/* Minimum cost of a module that gets a gate, as a share of the dense network's GMACs. */
+#define MIN_GATED 0.005
 
 void student_clear(Student *student)
 {
@@ -23,7 +23,7 @@ void student_take(Student *student, Network *network, Description *description)
   *student = (Student){ description, network };
 }
 
-/* The rows of the heads that belong to the classes. */
+/* Copies the heads' rows that belong to the classes. */
 static void copy_classes(Network *to, const Network *from, const guint *classes)
 {
   for (guint i = 0; i < to->parameters->len; i++) {
@@ -65,7 +65,7 @@ gboolean student_is_alike(const Description *student, const Description *teacher
          student->qkv_unbiased == teacher->qkv_unbiased;
 }
 
-/* A new network of that description with the values that fit. */
+/* Replaces the network by one with the new description, and copies the values that fit. */
 static void rebuild(Student *student, Description *d, gboolean search)
 {
   Network *network = network_new(d, search);
@@ -73,17 +73,17 @@ static void rebuild(Student *student, Description *d, gboolean search)
   student_take(student, network, d);
 }
 
-/* Gates every module of every block but the first that costs enough for it to pay. */
+/* Adds a gate to every module of every block except the first, if it costs enough. */
 static void add_gates(Description *d)
 {
   const guint tokens = vitgate__description_n_tokens(d);
   description_add_gates(d);
   for (guint b = 0; b < d->depth; b++) {
     BlockShape *shape = &d->blocks[b];
-    const guint behind = vitgate__description_tokens_after(d, b);
-    const double least = LEAST_GATED * d->dense_gmacs;
-    shape->attention_gate &= vitgate__attention_gmacs(d, shape->heads, tokens, behind) >= least;
-    shape->mlp_gate &= vitgate__mlp_gmacs(d, shape->neurons, behind) >= least;
+    const guint after = vitgate__description_tokens_after(d, b);
+    const double min = MIN_GATED * d->dense_gmacs;
+    shape->attention_gate &= vitgate__attention_gmacs(d, shape->heads, tokens, after) >= min;
+    shape->mlp_gate &= vitgate__mlp_gmacs(d, shape->neurons, after) >= min;
   }
 }
 
@@ -121,8 +121,9 @@ gboolean student_has_gates(const Student *student)
   return description_has_gates(student->description);
 }
 
-/* Whether a gate sees patch tokens only as long as this attention is the last one: behind the last
- * there are none. The only attention is needed by all that is behind it. */
+/* Returns: whether @module is the last attention and must stay. No patch tokens remain after the
+ * last attention: if it were cut, gates between it and the attention before it would lose them. The
+ * only attention stays too, since all later modules need it. */
 static gboolean is_needed(const Description *d, guint module)
 {
   if (module != 2 * vitgate__description_tail(d))
@@ -151,7 +152,7 @@ void student_settle_gates(Student *student, const GateSum *sums, double least_sp
     if (!stays)
       *(module % 2 ? &shape->neurons : &shape->heads) = 0;
     g_ptr_array_add(notes, g_strdup_printf("the gate of block %u's %s treats all images alike "
-                                           "(spread %.3f): the module %s",
+                                           "(spread %.3f), so the module %s",
                                            module / 2, module % 2 ? "MLP" : "attention", spread,
                                            stays ? "stays open" : "is cut"));
   }
@@ -168,8 +169,8 @@ gboolean student_open_idle_gates(Student *student, const GateSum *sums, GPtrArra
     if (!*gate || sums[module].open < sums[module].n)
       continue;
     *gate = FALSE;
-    g_ptr_array_add(notes, g_strdup_printf("the gate of block %u's %s never closes, however the "
-                                           "dial is turned: the module stays open",
+    g_ptr_array_add(notes, g_strdup_printf("the gate of block %u's %s never closes at any setting "
+                                           "of the dial, so the module stays open",
                                            module / 2, module % 2 ? "MLP" : "attention"));
   }
   const gboolean any = notes->len > n_before;

@@ -1,6 +1,6 @@
-/* What static compression without training costs: cuts a model after calibration on some of a set
- * of photographs and compares it with the uncut one on others. Not a test: figures in reports come
- * from it.
+/* Measures the cost of static compression without training: cuts a model after calibration on some
+ * photographs of a set, and compares it with the uncut one on others. Not a test; figures in
+ * reports come from it.
  *
  *   measure-static --data train.tar --compute 0.9 [-o CUT] MODEL */
 #include <math.h>
@@ -18,7 +18,7 @@
 #include "train/run/model-writer.h"
 #include "vitgate.h"
 
-/* Of each folder so many at most are held out, and calibration begins behind them. */
+/* Maximum number of held-out photographs per folder; calibration starts after them. */
 #define MAX_HELD_OUT 200
 
 #define MAX_FOLDERS 16
@@ -53,7 +53,7 @@ static guint give_images(gpointer data, real *tensors, guint max, GError **error
   return n;
 }
 
-/* A folder's photographs, at random but always the same. */
+/* Returns: a folder's photographs in a random order that is always the same */
 static GArray *shuffle_folder(const Dataset *dataset, const char *folder)
 {
   g_autoptr(GRand) random = g_rand_new_with_seed(5);
@@ -70,7 +70,7 @@ static GArray *shuffle_folder(const Dataset *dataset, const char *folder)
   return indices;
 }
 
-/* Photographs of the folders by turns, each folder's from @first to @end. */
+/* Chooses photographs from the folders in turn, from @first to @end in each folder. */
 static GArray *choose(const Dataset *dataset, const char *list, guint first, guint end, guint n)
 {
   GArray *chosen = g_array_new(FALSE, FALSE, sizeof(guint));
@@ -140,7 +140,8 @@ static float *find_logits(const Network *network, Team *team, const Images *imag
   return logits;
 }
 
-/* Returns: KL(p || q); adds whether both have the same first class to @agreed */
+/* Adds 1 to @agreed if both have the same best class.
+ * Returns: KL(p || q) */
 static double compare(const float *p, const float *q, guint n, guint *agreed)
 {
   guint best_p = 0, best_q = 0;
@@ -171,7 +172,7 @@ static void report_folder(const char *name, const float *teacher, const float *s
       n++;
     }
   if (n)
-    g_print("%-12s %4u photographs held out: divergence %.4f, agreement %.1f %%\n", name, n,
+    g_print("%-12s %4u held-out photographs: divergence %.4f, agreement %.1f %%\n", name, n,
             divergence / n, 100.0 * agreed / n);
 }
 
@@ -284,23 +285,29 @@ int main(int argc, char **argv)
                 .n_held_out = 450,
                 .n_threads = 2 };
   const GOptionEntry entries[] = {
-    { "data", 0, 0, G_OPTION_ARG_FILENAME, &o.data, "Photographs to train on", "TAR" },
+    { "data", 0, 0, G_OPTION_ARG_FILENAME, &o.data, "Archive of photographs", "TAR" },
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "Model file to write", "CUT" },
-    { "folders", 0, 0, G_OPTION_ARG_STRING, &o.folders, "To calibrate on", "A,B" },
-    { "held-out-folders", 0, 0, G_OPTION_ARG_STRING, &o.held_out_folders, "To compare on", "A,B" },
-    { "images", 0, 0, G_OPTION_ARG_INT, &o.n_images, "To calibrate on", "N" },
-    { "held-out", 0, 0, G_OPTION_ARG_INT, &o.n_held_out, "To compare on", "N" },
-    { "threads", 0, 0, G_OPTION_ARG_INT, &o.n_threads, "", "N" },
-    { "neurons", 0, 0, G_OPTION_ARG_DOUBLE, &o.neurons, "Share of the neurons, all heads", "R" },
-    { "compute", 0, 0, G_OPTION_ARG_DOUBLE, &o.compute, "Share of the multiply-adds", "R" },
-    { "parameters", 0, 0, G_OPTION_ARG_DOUBLE, &o.parameters, "Share of the parameters", "R" },
-    { "whole-attention", 0, 0, G_OPTION_ARG_NONE, &o.whole_attention, "Leave all heads", NULL },
-    { "ridge", 0, 0, G_OPTION_ARG_DOUBLE, &o.ridge, "", "R" },
-    { "least-patches", 0, 0, G_OPTION_ARG_DOUBLE, &o.least_patches, "Their weight", "R" },
-    { "uniform", 0, 0, G_OPTION_ARG_NONE, &o.uniform, "All tokens weigh alike", NULL },
-    { "no-metric", 0, 0, G_OPTION_ARG_NONE, &o.no_metric, "All outputs weigh alike", NULL },
+    { "folders", 0, 0, G_OPTION_ARG_STRING, &o.folders, "Folders to calibrate on", "A,B" },
+    { "held-out-folders", 0, 0, G_OPTION_ARG_STRING, &o.held_out_folders, "Folders to compare on",
+      "A,B" },
+    { "images", 0, 0, G_OPTION_ARG_INT, &o.n_images, "Number of photographs to calibrate on", "N" },
+    { "held-out", 0, 0, G_OPTION_ARG_INT, &o.n_held_out, "Number of photographs to compare on",
+      "N" },
+    { "threads", 0, 0, G_OPTION_ARG_INT, &o.n_threads, "Number of threads", "N" },
+    { "neurons", 0, 0, G_OPTION_ARG_DOUBLE, &o.neurons,
+      "Share of the neurons to keep, with all heads", "R" },
+    { "compute", 0, 0, G_OPTION_ARG_DOUBLE, &o.compute, "Share of the multiply-adds to keep", "R" },
+    { "parameters", 0, 0, G_OPTION_ARG_DOUBLE, &o.parameters, "Share of the parameters to keep",
+      "R" },
+    { "whole-attention", 0, 0, G_OPTION_ARG_NONE, &o.whole_attention, "Keep all heads", NULL },
+    { "ridge", 0, 0, G_OPTION_ARG_DOUBLE, &o.ridge,
+      "Ridge, relative to the mean diagonal of the moments", "R" },
+    { "least-patches", 0, 0, G_OPTION_ARG_DOUBLE, &o.least_patches, "Minimum weight of patches",
+      "R" },
+    { "uniform", 0, 0, G_OPTION_ARG_NONE, &o.uniform, "Weight all tokens equally", NULL },
+    { "no-metric", 0, 0, G_OPTION_ARG_NONE, &o.no_metric, "Weight all outputs equally", NULL },
     { "no-trials", 0, 0, G_OPTION_ARG_NONE, &o.no_trials, "Trust the predicted errors", NULL },
-    { VITGATE_PRECISION_FLOAT32, 0, 0, G_OPTION_ARG_NONE, &o.float32, "No bfloat16", NULL },
+    { "float32", 0, 0, G_OPTION_ARG_NONE, &o.float32, "No bfloat16", NULL },
     G_OPTION_ENTRY_NULL,
   };
   g_autoptr(GOptionContext) context = g_option_context_new("MODEL");

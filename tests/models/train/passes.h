@@ -1,20 +1,20 @@
-/* What tests do with a network's passes; for either type of real numbers. */
+/* Helpers for tests of a network's passes, for either type of real numbers. */
 #pragma once
 
 #include "train/learn/loss.h"
 
-/* Weights between -0.4 and 0.4, those of norms around 1, over whatever was there. */
+/* Overwrites all weights with random values from -0.4 to 0.4; those of norms are around 1. */
 void passes_fill(Network *network, guint32 seed);
 
-/* Packs the weights and runs forward on all members of the pass' team. */
+/* Packs the weights and runs the forward pass on all threads of the pass's team. */
 void passes_forward(TrainingPass *pass);
 
-/* Runs forward and then the loss, which begins the way back.
+/* Runs the forward pass, then the loss, which prepares the backward pass.
  * @sums: (out): over all images
- * Returns: what training minimises */
+ * Returns: the loss that training minimises */
 double passes_loss(TrainingPass *pass, const LossWeights *weights, const LossTargets *targets,
                    LossSums *sums);
 
-/* Runs back, once after each passes_loss().
+/* Runs the backward pass. Call it once after each passes_loss().
  * Returns: (transfer full): [n_values] the gradient */
 real *passes_gradient(TrainingPass *pass);

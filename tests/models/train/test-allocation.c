@@ -8,7 +8,7 @@
 #include "network/families/families.h"
 #include "train/cut/allocation.h"
 
-/* DeiT-Tiny's shape, and errors that grow differently by module. */
+/* DeiT-Tiny's shape, with errors that grow differently in each module. */
 typedef struct {
   Description description;
   BlockShape blocks[12];
@@ -68,7 +68,7 @@ static void check_counts(const BlockShape *shapes)
 START_TEST(test_targets_are_met_within_one_unit)
 {
   static const double targets[] = { 0.93, 0.9, 0.75, 0.5, 0.3, 0.1 };
-  /* Of DeiT-Tiny's: sixteen neurons. */
+  /* Sixteen neurons, relative to DeiT-Tiny. */
   const double unit_compute = 2e-9 * 197 * 192 * 16 / 1.2537, unit_parameters = 385.0 * 16 / 5.7e6;
   for (guint i = 0; i < G_N_ELEMENTS(targets); i++) {
     Plan p;
@@ -104,7 +104,7 @@ START_TEST(test_both_targets_at_once)
 }
 END_TEST
 
-START_TEST(test_modules_that_do_not_matter_go_first)
+START_TEST(test_modules_that_do_not_matter_are_removed_first)
 {
   Plan p;
   plan_init(&p);
@@ -121,7 +121,7 @@ START_TEST(test_modules_that_do_not_matter_go_first)
 }
 END_TEST
 
-START_TEST(test_attention_can_be_left_whole)
+START_TEST(test_attention_can_be_kept_whole)
 {
   Plan p;
   plan_init(&p);
@@ -134,7 +134,7 @@ START_TEST(test_attention_can_be_left_whole)
 }
 END_TEST
 
-START_TEST(test_no_budget_leaves_all)
+START_TEST(test_without_a_budget_all_units_stay)
 {
   Plan p;
   plan_init(&p);
@@ -145,7 +145,7 @@ START_TEST(test_no_budget_leaves_all)
 }
 END_TEST
 
-START_TEST(test_target_out_of_reach_tells_the_least)
+START_TEST(test_error_of_an_unreachable_target_names_the_minimum)
 {
   Plan p;
   plan_init(&p);
@@ -174,9 +174,9 @@ int main(void)
   TCase *tcase = tcase_create("allocation");
   tcase_add_test(tcase, test_targets_are_met_within_one_unit);
   tcase_add_test(tcase, test_both_targets_at_once);
-  tcase_add_test(tcase, test_modules_that_do_not_matter_go_first);
-  tcase_add_test(tcase, test_attention_can_be_left_whole);
-  tcase_add_test(tcase, test_no_budget_leaves_all);
-  tcase_add_test(tcase, test_target_out_of_reach_tells_the_least);
+  tcase_add_test(tcase, test_modules_that_do_not_matter_are_removed_first);
+  tcase_add_test(tcase, test_attention_can_be_kept_whole);
+  tcase_add_test(tcase, test_without_a_budget_all_units_stay);
+  tcase_add_test(tcase, test_error_of_an_unreachable_target_names_the_minimum);
   return fixtures_run(tcase, "allocation");
 }

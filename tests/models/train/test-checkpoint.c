@@ -1,5 +1,4 @@
-/* Checkpoints: what is written comes back to the last bit, and nothing bad comes of bad files and
- * full disks. */
+/* Checkpoints are read back bit for bit, and bad files and full disks give errors. */
 #include <check.h>
 #include <float.h>
 #include <math.h>
@@ -36,7 +35,7 @@ static real *array_of(const Optimizer *o, guint i)
   return arrays[i];
 }
 
-/* Values of all kinds, also those that a careless conversion would change. */
+/* Fills in values of all kinds, including those that a careless conversion would change. */
 static void fill(const Optimizer *optimizer, guint32 seed)
 {
   static const float odd[] = {
@@ -104,9 +103,9 @@ static gboolean same_bits(const Optimizer *a, const Optimizer *b)
   return same;
 }
 
-/* ---- There and back ---- */
+/* ---- Writing and reading ---- */
 
-START_TEST(test_all_comes_back_to_the_last_bit)
+START_TEST(test_everything_is_restored_bit_for_bit)
 {
   Setup s;
   GError *error = NULL;
@@ -134,8 +133,8 @@ START_TEST(test_all_comes_back_to_the_last_bit)
 }
 END_TEST
 
-/* The way of merging that training follows stands in the description. */
-START_TEST(test_a_dial_comes_back)
+/* The merge thresholds that training uses are in the description. */
+START_TEST(test_a_dial_is_restored)
 {
   Setup s;
   GError *error = NULL;
@@ -164,7 +163,7 @@ START_TEST(test_a_dial_comes_back)
 }
 END_TEST
 
-START_TEST(test_the_new_one_takes_the_place_of_the_old)
+START_TEST(test_a_new_checkpoint_replaces_the_old_one)
 {
   Setup s;
   GError *error = NULL;
@@ -185,7 +184,7 @@ END_TEST
 
 /* ---- Bad files ---- */
 
-/* @path opens as no checkpoint: the error names it, and nothing is handed out. */
+/* Checks that @path does not open as a checkpoint: the error names it, and nothing is returned. */
 static void check_refused(const char *path, const char *part)
 {
   Safetensors *file = NULL;
@@ -222,7 +221,7 @@ START_TEST(test_a_truncated_file_is_refused)
 }
 END_TEST
 
-START_TEST(test_what_is_no_checkpoint_is_refused)
+START_TEST(test_other_files_are_refused)
 {
   Setup s;
   setup_init(&s, 10, FALSE);
@@ -237,12 +236,12 @@ START_TEST(test_what_is_no_checkpoint_is_refused)
   check_refused(absent, "no such file");
   check_refused(s.folder, "");
   check_refused(text, "");
-  check_refused(model, "is no checkpoint");
+  check_refused(model, "is not a checkpoint");
   setup_clear(&s);
 }
 END_TEST
 
-/* Writes the setup's checkpoint anew, with other metadata and without its last tensors. */
+/* Writes the setup's checkpoint again, with other metadata and without its last tensors. */
 static void write_damaged(const Setup *s, const char *training, const char *description,
                           guint n_tensors)
 {
@@ -264,7 +263,7 @@ static void write_damaged(const Setup *s, const char *training, const char *desc
   ck_assert(vitgate__safetensors_write(s->path, tensors, n_tensors, metadata, NULL));
 }
 
-START_TEST(test_bad_metadata_are_refused)
+START_TEST(test_bad_metadata_is_refused)
 {
   Setup s;
   setup_init(&s, 10, FALSE);
@@ -285,7 +284,7 @@ START_TEST(test_bad_metadata_are_refused)
 }
 END_TEST
 
-START_TEST(test_a_missing_description_is_told)
+START_TEST(test_a_missing_description_is_refused)
 {
   Setup s;
   setup_init(&s, 10, FALSE);
@@ -295,7 +294,8 @@ START_TEST(test_a_missing_description_is_told)
 }
 END_TEST
 
-/* @path does not fit the optimizer: the error names it, and the optimizer is as it was. */
+/* Checks that @path is refused for the optimizer: the error names it, and the optimizer is
+ * unchanged. */
 static void check_unread(const char *path, Setup *into)
 {
   GError *error = NULL;
@@ -347,9 +347,9 @@ START_TEST(test_a_missing_tensor_changes_nothing)
 }
 END_TEST
 
-/* ---- Where nothing can be written ---- */
+/* ---- Failed writes ---- */
 
-START_TEST(test_a_folder_that_is_not_there_is_told)
+START_TEST(test_a_missing_folder_is_an_error)
 {
   Setup s;
   g_autoptr(GError) error = NULL;
@@ -363,8 +363,8 @@ START_TEST(test_a_folder_that_is_not_there_is_told)
 }
 END_TEST
 
-/* Exit statuses of the process that has so little space. */
-enum { TOLD = 0, NOT_TOLD = 1, WRITTEN = 2 };
+/* Exit statuses of the process with limited space. */
+enum { REPORTED = 0, NOT_REPORTED = 1, WRITTEN = 2 };
 
 static int write_within(const Setup *s, gsize space)
 {
@@ -373,12 +373,12 @@ static int write_within(const Setup *s, gsize space)
   const struct rlimit limit = { space, space };
   signal(SIGXFSZ, SIG_IGN);
   if (setrlimit(RLIMIT_FSIZE, &limit))
-    return NOT_TOLD;
+    return NOT_REPORTED;
   if (checkpoint_write(s->path, s->optimizer, state, &error))
     return WRITTEN;
   return g_error_matches(error, VITGATE_ERROR, VITGATE_ERROR_IO) && strstr(error->message, s->path)
-             ? TOLD
-             : NOT_TOLD;
+             ? REPORTED
+             : NOT_REPORTED;
 }
 
 static guint count_files(const char *folder)
@@ -390,7 +390,7 @@ static guint count_files(const char *folder)
   return n;
 }
 
-START_TEST(test_a_full_disk_leaves_the_old_one)
+START_TEST(test_a_full_disk_keeps_the_old_checkpoint)
 {
   Setup s;
   g_autofree char *before = NULL;
@@ -407,12 +407,12 @@ START_TEST(test_a_full_disk_leaves_the_old_one)
     if (!child)
       _exit(write_within(&s, spaces[i]));
     ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == TOLD, "with %zu bytes: status %x",
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == REPORTED, "with %zu bytes: status %x",
                   spaces[i], (guint)status);
     ck_assert(g_file_get_contents(s.path, &after, &n_after, NULL));
     ck_assert_uint_eq(n_after, n);
     ck_assert_mem_eq(after, before, n);
-    ck_assert_uint_eq(count_files(s.folder), 1); /* and nothing half done beside it */
+    ck_assert_uint_eq(count_files(s.folder), 1); /* no partial file is left */
   }
   setup_clear(&s);
 }
@@ -421,16 +421,16 @@ END_TEST
 int main(void)
 {
   TCase *tcase = tcase_create("checkpoints");
-  tcase_add_loop_test(tcase, test_all_comes_back_to_the_last_bit, FALSE, TRUE + 1);
-  tcase_add_test(tcase, test_a_dial_comes_back);
-  tcase_add_test(tcase, test_the_new_one_takes_the_place_of_the_old);
+  tcase_add_loop_test(tcase, test_everything_is_restored_bit_for_bit, FALSE, TRUE + 1);
+  tcase_add_test(tcase, test_a_dial_is_restored);
+  tcase_add_test(tcase, test_a_new_checkpoint_replaces_the_old_one);
   tcase_add_test(tcase, test_a_truncated_file_is_refused);
-  tcase_add_test(tcase, test_what_is_no_checkpoint_is_refused);
-  tcase_add_test(tcase, test_bad_metadata_are_refused);
+  tcase_add_test(tcase, test_other_files_are_refused);
+  tcase_add_test(tcase, test_bad_metadata_is_refused);
   tcase_add_test(tcase, test_another_network_is_refused);
-  tcase_add_test(tcase, test_a_folder_that_is_not_there_is_told);
-  tcase_add_test(tcase, test_a_full_disk_leaves_the_old_one);
-  tcase_add_test(tcase, test_a_missing_description_is_told);
+  tcase_add_test(tcase, test_a_missing_folder_is_an_error);
+  tcase_add_test(tcase, test_a_full_disk_keeps_the_old_checkpoint);
+  tcase_add_test(tcase, test_a_missing_description_is_refused);
   tcase_add_loop_test(tcase, test_a_missing_tensor_changes_nothing, 0, N_ARRAYS);
   return fixtures_run(tcase, "checkpoint");
 }

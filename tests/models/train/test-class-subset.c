@@ -1,4 +1,4 @@
-/* The list of classes that a student keeps: what names a class, and what is told of bad lists. */
+/* The list of classes that a student keeps: how lines name classes, and errors of bad lists. */
 #include <check.h>
 #include <string.h>
 
@@ -35,7 +35,7 @@ static Description describe_teacher(void)
   };
 }
 
-/* A list in a file of its own. */
+/* A list in its own file. */
 typedef struct {
   char *folder, *path;
   Description teacher;
@@ -83,9 +83,9 @@ static const struct {
     "hen\ncock\ngreat white shark\npike\nrobin\ntench\n",
     6,
     { 5, 4, 3, 2, 1, 0 } },
-  { "ids with labels behind a tab", "n01558993\trobin\nn02641379\tanything\n", 2, { 1, 2 } },
+  { "ids with labels after a tab", "n01558993\trobin\nn02641379\tanything\n", 2, { 1, 2 } },
   { "no line end at the end", "robin\npike", 2, { 1, 2 } },
-  { "line ends of other systems", "robin\r\nn02641379\tpike\r\nhen\r\n", 3, { 1, 2, 5 } },
+  { "line endings of other systems", "robin\r\nn02641379\tpike\r\nhen\r\n", 3, { 1, 2, 5 } },
   { "empty lines and blanks", "\n  robin  \n\n\t\n pike\n   \n\n", 2, { 1, 2 } },
 };
 
@@ -98,8 +98,8 @@ START_TEST(test_a_list_is_read)
 }
 END_TEST
 
-/* vitgate_labels_read() leaves it out too. */
-START_TEST(test_a_byte_order_mark_is_no_part_of_a_name)
+/* vitgate_labels_read() skips it too. */
+START_TEST(test_a_byte_order_mark_is_skipped)
 {
   static const guint expected[] = { 1, 2 };
   List list;
@@ -109,8 +109,8 @@ START_TEST(test_a_byte_order_mark_is_no_part_of_a_name)
 }
 END_TEST
 
-/* What is the whole label of one class is not the first name of another. */
-START_TEST(test_a_whole_label_comes_first)
+/* The whole label of one class is never read as the first name of another. */
+START_TEST(test_a_whole_label_takes_precedence)
 {
   static char *cranes[] = { "crane, machine", "crane", "robin", "pike", "cock", "hen", NULL };
   static const guint expected[] = { 1, 2 };
@@ -122,7 +122,7 @@ START_TEST(test_a_whole_label_comes_first)
 }
 END_TEST
 
-START_TEST(test_ids_do_without_labels)
+START_TEST(test_ids_work_without_labels)
 {
   static const guint expected[] = { 1, 0 };
   List list;
@@ -133,7 +133,7 @@ START_TEST(test_ids_do_without_labels)
 }
 END_TEST
 
-START_TEST(test_labels_do_without_ids)
+START_TEST(test_labels_work_without_ids)
 {
   static const guint expected[] = { 2, 0 };
   List list;
@@ -150,13 +150,13 @@ static const struct {
   int code;
   const char *text, *part, *more;
 } bad_lists[] = {
-  { COMMAND_ERROR_CLASS, "robin\ngiraffe\npike\n", "line 2", "'giraffe' is no class" },
-  { COMMAND_ERROR_CLASS, "robin\n\n\npike\nn99999999\n", "line 5", "'n99999999' is no class" },
-  { COMMAND_ERROR_CLASS, "robin\nRobin\n", "line 2", "'Robin' is no class" },
-  { COMMAND_ERROR_CLASS, "great white\nrobin\n", "line 1", "'great white' is no class" },
-  { COMMAND_ERROR_CLASS, "tench,\nrobin\n", "line 1", "'tench,' is no class" },
-  { COMMAND_ERROR_CLASS, "Tinca tinca\nrobin\n", "line 1", "'Tinca tinca' is no class" },
-  { COMMAND_ERROR_CLASS, "robin, pike\n", "line 1", "'robin, pike' is no class" },
+  { COMMAND_ERROR_CLASS, "robin\ngiraffe\npike\n", "line 2", "'giraffe' is not a class" },
+  { COMMAND_ERROR_CLASS, "robin\n\n\npike\nn99999999\n", "line 5", "'n99999999' is not a class" },
+  { COMMAND_ERROR_CLASS, "robin\nRobin\n", "line 2", "'Robin' is not a class" },
+  { COMMAND_ERROR_CLASS, "great white\nrobin\n", "line 1", "'great white' is not a class" },
+  { COMMAND_ERROR_CLASS, "tench,\nrobin\n", "line 1", "'tench,' is not a class" },
+  { COMMAND_ERROR_CLASS, "Tinca tinca\nrobin\n", "line 1", "'Tinca tinca' is not a class" },
+  { COMMAND_ERROR_CLASS, "robin, pike\n", "line 1", "'robin, pike' is not a class" },
   { COMMAND_ERROR_DATA, "robin\npike\nrobin\n", "line 3", "'robin' is listed twice" },
   { COMMAND_ERROR_DATA, "robin\nn01558993\n", "line 2", "'n01558993' is listed twice" },
   { COMMAND_ERROR_DATA, "tench\ntench, Tinca tinca\n", "line 2", "listed twice" },
@@ -177,7 +177,7 @@ static void check_refused(const List *list, int code, const char *part)
   g_clear_error(&error);
 }
 
-START_TEST(test_a_bad_list_is_told_by_its_line)
+START_TEST(test_the_error_of_a_bad_list_names_the_line)
 {
   List list;
   list_init(&list, bad_lists[_i].text, -1);
@@ -192,12 +192,12 @@ START_TEST(test_a_teacher_without_names_has_no_class_to_list)
   List list;
   list_init(&list, "robin\npike\n", -1);
   list.teacher.labels = list.teacher.label_ids = NULL;
-  check_refused(&list, COMMAND_ERROR_CLASS, "is no class");
+  check_refused(&list, COMMAND_ERROR_CLASS, "is not a class");
   list_clear(&list);
 }
 END_TEST
 
-START_TEST(test_what_cannot_be_read_is_told)
+START_TEST(test_an_unreadable_list_is_an_error)
 {
   List list;
   list_init(&list, NULL, 0);
@@ -219,7 +219,7 @@ START_TEST(test_any_bytes_are_read_or_refused)
 }
 END_TEST
 
-/* ---- What the student is ---- */
+/* ---- The student's description ---- */
 
 static void check_rest(const Description *d, const Description *teacher)
 {
@@ -229,7 +229,7 @@ static void check_rest(const Description *d, const Description *teacher)
   ck_assert_mem_eq(d->blocks, teacher->blocks, teacher->depth * sizeof *d->blocks);
   ck_assert_double_eq(d->dense_gmacs, teacher->dense_gmacs);
   ck_assert_uint_eq(d->dense_parameters, teacher->dense_parameters);
-  ck_assert_uint_eq(d->n_calibration, 0); /* it is another network's */
+  ck_assert_uint_eq(d->n_calibration, 0); /* it belongs to another network */
   ck_assert_ptr_null(d->calibration);
 }
 
@@ -251,7 +251,7 @@ START_TEST(test_a_description_of_some_classes)
   ck_assert_ptr_null(d->labels[3]);
   ck_assert_ptr_null(d->label_ids[3]);
   vitgate__description_free(&d);
-  /* Nothing of the teacher's was freed with it. */
+  /* Nothing of the teacher was freed with it. */
   ck_assert_str_eq(teacher.labels[4], "cock, male hen");
   ck_assert_uint_eq(teacher.blocks[1].neurons, 32);
 }
@@ -289,16 +289,17 @@ int main(void)
 {
   TCase *tcase = tcase_create("classes");
   tcase_add_loop_test(tcase, test_a_list_is_read, 0, G_N_ELEMENTS(lists));
-  tcase_add_test(tcase, test_labels_do_without_ids);
-  tcase_add_loop_test(tcase, test_a_bad_list_is_told_by_its_line, 0, G_N_ELEMENTS(bad_lists));
+  tcase_add_test(tcase, test_labels_work_without_ids);
+  tcase_add_loop_test(tcase, test_the_error_of_a_bad_list_names_the_line, 0,
+                      G_N_ELEMENTS(bad_lists));
   tcase_add_test(tcase, test_a_teacher_without_names_has_no_class_to_list);
-  tcase_add_test(tcase, test_what_cannot_be_read_is_told);
+  tcase_add_test(tcase, test_an_unreadable_list_is_an_error);
   tcase_add_test(tcase, test_any_bytes_are_read_or_refused);
   tcase_add_test(tcase, test_a_description_of_some_classes);
   tcase_add_test(tcase, test_a_description_of_all_classes);
   tcase_add_test(tcase, test_a_description_without_names);
-  tcase_add_test(tcase, test_a_byte_order_mark_is_no_part_of_a_name);
-  tcase_add_test(tcase, test_a_whole_label_comes_first);
-  tcase_add_test(tcase, test_ids_do_without_labels);
+  tcase_add_test(tcase, test_a_byte_order_mark_is_skipped);
+  tcase_add_test(tcase, test_a_whole_label_takes_precedence);
+  tcase_add_test(tcase, test_ids_work_without_labels);
   return fixtures_run(tcase, "class-subset");
 }

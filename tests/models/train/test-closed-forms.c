@@ -1,5 +1,5 @@
-/* The closed forms of static compression against plain least squares: Cholesky factors,
- * compensation, ranking. */
+/* The closed forms of static compression (Cholesky factors, compensation, ranking) against plain
+ * least squares. */
 #include <check.h>
 #include <math.h>
 #include <string.h>
@@ -76,7 +76,7 @@ START_TEST(test_cholesky_inverts)
 }
 END_TEST
 
-START_TEST(test_cholesky_refuses_what_is_not_definite)
+START_TEST(test_cholesky_refuses_matrices_that_are_not_definite)
 {
   double indefinite[] = { 1, 2, 2, 1 }, singular[] = { 1, 1, 1, 1 }, undefined[] = { NAN };
   ck_assert(!cholesky_factor(indefinite, 2));
@@ -89,7 +89,7 @@ END_TEST
 
 enum { N_IN = 6, N_OUT = 3, N_ROWS = 200 };
 
-/* Rows of inputs that are not independent, the outputs wanted of them, and their moments. */
+/* Rows of correlated inputs, their wanted outputs, and their moments. */
 typedef struct {
   double x[N_ROWS][N_IN], y[N_ROWS][N_OUT];
   float weights[N_OUT * N_IN], bias[N_OUT];
@@ -121,7 +121,7 @@ static Moments *find_moments(const Problem *p, gboolean cross)
   return m;
 }
 
-/* @drifted: the outputs wanted are not what the weights give */
+/* @drifted: the wanted outputs differ from those that the weights give */
 static Problem *problem_new(gboolean drifted)
 {
   g_autoptr(GRand) random = g_rand_new_with_seed(11);
@@ -157,7 +157,7 @@ static void problem_free(Problem *p)
   g_free(p);
 }
 
-/* Gauss-Jordan elimination with pivots: x[n] with a[n][n + 1] = (A | b) */
+/* Solves A x = b for x[n] by Gauss-Jordan elimination with pivots; a[n][n + 1] = (A | b). */
 static void solve_plainly(double *x, double *a, guint n)
 {
   for (guint c = 0; c < n; c++) {
@@ -180,8 +180,9 @@ static void solve_plainly(double *x, double *a, guint n)
     x[i] = a[i * (n + 1) + n] / a[i * (n + 1) + i];
 }
 
-/* The weights and, last, the bias of output @k that make sum of (y - b - w x)^2 / N_ROWS +
- * lambda |w - w0|^2 least, over the inputs kept: normal equations on the uncentred rows. */
+/* Finds the weights and, last, the bias of output @k that minimise the sum of
+ * (y - b - w x)^2 / N_ROWS + lambda |w - w0|^2 over the kept inputs, by normal equations on the
+ * uncentred rows. */
 static void fit_plainly(const Problem *p, const gboolean *keep, guint k, double lambda,
                         double *result)
 {
@@ -272,7 +273,7 @@ END_TEST
 
 /* ---- Ranking ---- */
 
-/* Mean squared error, in the metric, of the outputs after the fit that @keep allows. */
+/* Returns: mean squared error of the outputs, in the metric, after a fit with the kept inputs */
 static double error_plainly(const Problem *p, const gboolean *keep, const double *metric)
 {
   double fitted[N_OUT][N_IN + 1], sum = 0;
@@ -292,7 +293,7 @@ static double error_plainly(const Problem *p, const gboolean *keep, const double
   return sum;
 }
 
-/* Every step removes the unit that leaves the least error, and tells that error. */
+/* Checks that every step removes the unit that leaves the smallest error and records that error. */
 static void check_ranking(guint width, const double *metric)
 {
   Problem *p = problem_new(FALSE);
@@ -300,16 +301,16 @@ static void check_ranking(guint width, const double *metric)
   ck_assert_ptr_nonnull(ranking);
   ck_assert_uint_eq(ranking->n_units, N_IN / width);
   for (guint n = ranking->n_units; n > 0; n--) {
-    double least = INFINITY;
+    double min = INFINITY;
     for (guint u = 0; u < n; u++) {
       g_autofree gboolean *keep = ranking_mark(ranking, n);
       for (guint i = 0; i < width; i++)
         keep[ranking->order[u] * width + i] = FALSE;
-      least = MIN(least, error_plainly(p, keep, metric));
+      min = MIN(min, error_plainly(p, keep, metric));
     }
     g_autofree gboolean *keep = ranking_mark(ranking, n - 1);
     const double left = error_plainly(p, keep, metric);
-    ck_assert_double_eq_tol(left, least, 1e-6);
+    ck_assert_double_eq_tol(left, min, 1e-6);
     ck_assert_double_eq_tol(ranking->errors[n - 1], left, 1e-5 * (1 + left));
   }
   ck_assert(ranking->errors[ranking->n_units] == 0);
@@ -317,7 +318,7 @@ static void check_ranking(guint width, const double *metric)
   problem_free(p);
 }
 
-START_TEST(test_ranking_removes_what_the_others_replace)
+START_TEST(test_ranking_removes_units_that_others_replace)
 {
   check_ranking(1, NULL);
 }
@@ -343,11 +344,11 @@ int main(void)
   TCase *tcase = tcase_create("closed forms");
   tcase_add_loop_test(tcase, test_cholesky_solves, 0, G_N_ELEMENTS(sizes));
   tcase_add_loop_test(tcase, test_cholesky_inverts, 0, G_N_ELEMENTS(sizes));
-  tcase_add_test(tcase, test_cholesky_refuses_what_is_not_definite);
+  tcase_add_test(tcase, test_cholesky_refuses_matrices_that_are_not_definite);
   tcase_add_test(tcase, test_compensation_is_least_squares);
   tcase_add_test(tcase, test_removed_inputs_get_zeros);
   tcase_add_test(tcase, test_moments_that_are_not_finite_change_nothing);
-  tcase_add_test(tcase, test_ranking_removes_what_the_others_replace);
+  tcase_add_test(tcase, test_ranking_removes_units_that_others_replace);
   tcase_add_test(tcase, test_ranking_of_heads);
   tcase_add_test(tcase, test_ranking_in_a_metric);
   return fixtures_run(tcase, "closed-forms");

@@ -1,4 +1,4 @@
-/* Cutting a network: against masking it, with and without compensation. */
+/* Cutting a network, compared with masking it, with and without compensation. */
 #include <check.h>
 #include <math.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #define SAME_FUNCTION 1e-5
 #define CUT_IS_MASKED 1e-4
 
-/* Weights of a layer and what varies of its inputs are rounded by 2^-9 each. */
+/* The weights of a layer and the variation of its inputs are each rounded by 2^-9. */
 #define BF16_VARIANCE 0.05
 
 enum { N_IMAGES = 40, DEPTH = 4, SIZE = 12 };
@@ -109,10 +109,10 @@ static float *find_logits(const Setup *s, const Network *network)
 
 static double largest_difference(const float *a, const float *b)
 {
-  double most = 0;
+  double max = 0;
   for (guint i = 0; i < N_IMAGES * 7; i++)
-    most = MAX(most, fabs((double)a[i] - (double)b[i]));
-  return most;
+    max = MAX(max, fabs((double)a[i] - (double)b[i]));
+  return max;
 }
 
 static double mean_square(const float *a, const float *b)
@@ -150,7 +150,7 @@ static const BlockShape cut_shapes[][DEPTH] = {
   { { 3, 48 }, { 2, 32 }, { 1, 64 }, { 2, 40 } }, /* all stay */
 };
 
-START_TEST(test_cut_is_masked)
+START_TEST(test_a_cut_network_equals_the_masked_one)
 {
   Setup s;
   GError *error = NULL;
@@ -187,7 +187,7 @@ START_TEST(test_keeping_all_changes_nothing)
 }
 END_TEST
 
-START_TEST(test_compensation_comes_closer_than_cutting)
+START_TEST(test_compensation_comes_closer_than_a_plain_cut)
 {
   Setup s;
   GError *error = NULL;
@@ -197,19 +197,19 @@ START_TEST(test_compensation_comes_closer_than_cutting)
   g_autofree float *whole = find_logits(&s, s.network);
   Network *plain = cut_network(s.network, s.rankings, cut_shapes[0], "plain", &descriptions[0]);
   ck_assert(compensate_network(s.probe, s.rankings, cut_shapes[0], 1e-3, &error));
-  Network *made_up = cut_network(s.network, s.rankings, cut_shapes[0], "cut", &descriptions[1]);
+  Network *compensated = cut_network(s.network, s.rankings, cut_shapes[0], "cut", &descriptions[1]);
   g_autofree float *of_plain = find_logits(&s, plain);
-  g_autofree float *of_made_up = find_logits(&s, made_up);
-  ck_assert_double_lt(mean_square(of_made_up, whole), 0.5 * mean_square(of_plain, whole));
+  g_autofree float *of_compensated = find_logits(&s, compensated);
+  ck_assert_double_lt(mean_square(of_compensated, whole), 0.5 * mean_square(of_plain, whole));
   network_free(&plain);
-  network_free(&made_up);
+  network_free(&compensated);
   vitgate__description_free(&descriptions[0]);
   vitgate__description_free(&descriptions[1]);
   setup_clear(&s);
 }
 END_TEST
 
-START_TEST(test_members_share_the_work_to_the_same_end)
+START_TEST(test_threads_do_not_change_the_result)
 {
   Setup alone, together;
   setup_init(&alone, FALSE, FALSE, 1);
@@ -225,7 +225,7 @@ START_TEST(test_members_share_the_work_to_the_same_end)
 }
 END_TEST
 
-START_TEST(test_errors_grow_as_units_go)
+START_TEST(test_errors_grow_as_units_are_removed)
 {
   Setup s;
   setup_init(&s, FALSE, FALSE, 2);
@@ -240,7 +240,7 @@ START_TEST(test_errors_grow_as_units_go)
 }
 END_TEST
 
-START_TEST(test_gates_go_with_their_module)
+START_TEST(test_gates_are_removed_with_their_module)
 {
   Setup s;
   setup_init(&s, TRUE, FALSE, 1);
@@ -319,8 +319,8 @@ START_TEST(test_one_image_is_enough)
 }
 END_TEST
 
-/* Neurons of about 3 that vary by a hundredth of it, as in a network that was hardly trained. */
-START_TEST(test_variances_in_bf16_stand_beside_large_means)
+/* Neurons of about 3 that vary by a hundredth of that, as in a network with little training. */
+START_TEST(test_bf16_variances_survive_large_means)
 {
   Setup s;
   setup_init(&s, FALSE, FALSE, 2);
@@ -350,7 +350,7 @@ START_TEST(test_variances_in_bf16_stand_beside_large_means)
 }
 END_TEST
 
-START_TEST(test_broken_activations_are_an_error)
+START_TEST(test_activations_that_are_not_finite_are_an_error)
 {
   Setup s;
   GError *error = NULL;
@@ -371,16 +371,16 @@ int main(void)
   TCase *tcase = tcase_create("networks");
   tcase_set_timeout(tcase, 60);
   tcase_add_test(tcase, test_order_keeps_the_function);
-  tcase_add_loop_test(tcase, test_cut_is_masked, 0, G_N_ELEMENTS(cut_shapes));
+  tcase_add_loop_test(tcase, test_a_cut_network_equals_the_masked_one, 0, G_N_ELEMENTS(cut_shapes));
   tcase_add_test(tcase, test_keeping_all_changes_nothing);
-  tcase_add_test(tcase, test_compensation_comes_closer_than_cutting);
-  tcase_add_test(tcase, test_members_share_the_work_to_the_same_end);
-  tcase_add_test(tcase, test_errors_grow_as_units_go);
-  tcase_add_test(tcase, test_gates_go_with_their_module);
+  tcase_add_test(tcase, test_compensation_comes_closer_than_a_plain_cut);
+  tcase_add_test(tcase, test_threads_do_not_change_the_result);
+  tcase_add_test(tcase, test_errors_grow_as_units_are_removed);
+  tcase_add_test(tcase, test_gates_are_removed_with_their_module);
   tcase_add_test(tcase, test_search_masks_fold_into_the_weights);
   tcase_add_test(tcase, test_no_image_is_an_error);
   tcase_add_test(tcase, test_one_image_is_enough);
-  tcase_add_test(tcase, test_variances_in_bf16_stand_beside_large_means);
-  tcase_add_test(tcase, test_broken_activations_are_an_error);
+  tcase_add_test(tcase, test_bf16_variances_survive_large_means);
+  tcase_add_test(tcase, test_activations_that_are_not_finite_are_an_error);
   return fixtures_run(tcase, "cut");
 }

@@ -1,4 +1,4 @@
-/* The calibration table of the dial: what it promises, the trainer and the engine keep. */
+/* The calibration table of the dial, and that trainer and engine reproduce its figures. */
 #include <check.h>
 #include <math.h>
 #include <string.h>
@@ -12,13 +12,13 @@
 #include "train/run/model-writer.h"
 #include "vitgate.h"
 
-/* The trainer's own figures, added up over batches again. */
+/* The trainer's own figures, summed over other batches. */
 #define SAME_COMPUTE 1e-6
 /* Whole numbers, divided by the same number. */
 #define SAME_SHARE 1e-12
 
-/* float32 on both sides, with sums in another order: of a few hundred decisions one may be so close
- * to its threshold that it falls otherwise. */
+/* float32 on both sides, with sums in another order. One of a few hundred decisions may be so close
+ * to its threshold that it differs. */
 #define ENGINE_TOLERANCE 0.005
 
 enum { DEPTH = 4, SIZE = 18, PATCH = 3, N_CLASSES = 7, N_IMAGES = 20, BATCH = 8, MEMBERS = 2 };
@@ -33,7 +33,7 @@ typedef struct {
   DialTableOptions options;
 } Setup;
 
-/* Pictures of few kinds of patches, so that some tokens agree. */
+/* Fills pictures with few kinds of patches, so that some tokens are alike. */
 static void fill_pictures(float *tensors)
 {
   g_autoptr(GRand) random = g_rand_new_with_seed(5);
@@ -48,7 +48,7 @@ static void fill_pictures(float *tensors)
   }
 }
 
-/* The teacher is the network itself, all modules running, with some noise. */
+/* The teacher is the network itself with all modules running, plus some noise. */
 static void copy_logits(gpointer data, const TrainingPass *pass, guint first)
 {
   const HeldOut *h = data;
@@ -131,7 +131,7 @@ START_TEST(test_compute_ascends)
   setup_init(&s, _i);
   make_table(&s, 0.5);
   const Description *d = &s.description;
-  ck_assert_uint_ge(d->n_calibration, 6); /* else there was little to prove */
+  ck_assert_uint_ge(d->n_calibration, 6); /* with fewer points, the test would prove little */
   ck_assert_uint_le(d->n_calibration, DESCRIPTION_MAX_CALIBRATION);
   for (guint p = 0; p < d->n_calibration; p++) {
     const CalibrationPoint *point = &d->calibration[p];
@@ -146,7 +146,7 @@ START_TEST(test_compute_ascends)
 }
 END_TEST
 
-/* What FORMAT.md and the engine take. Nothing merges from the last attention on. */
+/* Checks the ranges in FORMAT.md and the engine. Nothing merges from the last attention on. */
 START_TEST(test_settings_are_in_range)
 {
   Setup s;
@@ -167,8 +167,8 @@ START_TEST(test_settings_are_in_range)
 }
 END_TEST
 
-/* Bounded logits, 6 at most, cannot close a gate there. */
-START_TEST(test_the_dense_end_runs_everything)
+/* Logits are bounded by 6, so the largest bias keeps all gates open. */
+START_TEST(test_the_maximum_runs_everything)
 {
   Setup s;
   setup_init(&s, _i);
@@ -182,9 +182,8 @@ START_TEST(test_the_dense_end_runs_everything)
 }
 END_TEST
 
-/* Every point costs less than the one above it by a setting that is further on: no threshold and
- * no bias ever rises on the way down. */
-START_TEST(test_no_notch_goes_back)
+/* From the maximum down, no threshold and no bias ever rises again. */
+START_TEST(test_notches_never_go_back)
 {
   Setup s;
   setup_init(&s, _i);
@@ -199,7 +198,7 @@ START_TEST(test_no_notch_goes_back)
 }
 END_TEST
 
-START_TEST(test_gates_alone_where_nothing_may_merge)
+START_TEST(test_without_merging_only_gates_are_used)
 {
   Setup s;
   setup_init(&s, TRUE);
@@ -231,7 +230,7 @@ START_TEST(test_the_default_is_the_target_or_the_nearest_end)
 }
 END_TEST
 
-START_TEST(test_it_ends_where_it_may)
+START_TEST(test_the_table_ends_at_the_allowed_ratio)
 {
   Setup s;
   setup_init(&s, TRUE);
@@ -244,7 +243,7 @@ START_TEST(test_it_ends_where_it_may)
 }
 END_TEST
 
-START_TEST(test_twice_is_the_same)
+START_TEST(test_a_second_table_is_the_same)
 {
   Setup s;
   setup_init(&s, _i);
@@ -257,7 +256,7 @@ START_TEST(test_twice_is_the_same)
 }
 END_TEST
 
-/* ---- Whoever goes by it ---- */
+/* ---- Trainer and engine ---- */
 
 typedef struct {
   const Setup *setup;
@@ -284,7 +283,7 @@ static void add_batch(gpointer data, const TrainingPass *pass, guint first)
         best_of(training_pass_get_logits(pass, i)) == best_of(h->logits + (first + i) * N_CLASSES);
 }
 
-/* In batches of another size than those of the calibration. */
+/* Measures in batches of another size than in the calibration. */
 static Found try_point(const Setup *s, const CalibrationPoint *point)
 {
   Found found = { .setup = s };
@@ -296,7 +295,7 @@ static Found try_point(const Setup *s, const CalibrationPoint *point)
   return found;
 }
 
-/* A point records what was measured at it, not at a better point below it. */
+/* Checks that a point records the figures measured at that point, not at a better one below. */
 static void check_trainer(const Setup *s)
 {
   for (guint p = 0; p < s->description.n_calibration; p++) {
@@ -307,7 +306,7 @@ static void check_trainer(const Setup *s)
   }
 }
 
-START_TEST(test_the_trainer_keeps_it)
+START_TEST(test_the_trainer_reproduces_the_table)
 {
   Setup s;
   setup_init(&s, _i);
@@ -317,8 +316,8 @@ START_TEST(test_the_trainer_keeps_it)
 }
 END_TEST
 
-/* Figures are of these alone, and settings were chosen by still fewer. */
-START_TEST(test_the_first_images_will_do)
+/* Only the first images give the figures, and still fewer choose the settings. */
+START_TEST(test_the_table_can_use_only_the_first_images)
 {
   Setup s;
   setup_init(&s, TRUE);
@@ -346,7 +345,7 @@ static double mean_of_engine(VitgateSession *session, const HeldOut *h)
   return sum;
 }
 
-START_TEST(test_the_engine_keeps_it)
+START_TEST(test_the_engine_reproduces_the_table)
 {
   Setup s;
   g_autoptr(GError) error = NULL;
@@ -372,9 +371,9 @@ START_TEST(test_the_engine_keeps_it)
 }
 END_TEST
 
-/* ---- Nothing to turn ---- */
+/* ---- Without a dial ---- */
 
-START_TEST(test_a_network_without_dial_has_one_point)
+START_TEST(test_a_network_without_a_dial_has_one_point)
 {
   Setup s;
   setup_init(&s, FALSE);
@@ -400,15 +399,15 @@ int main(void)
   tcase_set_timeout(tcase, 60);
   tcase_add_loop_test(tcase, test_compute_ascends, FALSE, TRUE + 1);
   tcase_add_loop_test(tcase, test_settings_are_in_range, FALSE, TRUE + 1);
-  tcase_add_loop_test(tcase, test_the_dense_end_runs_everything, FALSE, TRUE + 1);
-  tcase_add_loop_test(tcase, test_no_notch_goes_back, FALSE, TRUE + 1);
-  tcase_add_test(tcase, test_gates_alone_where_nothing_may_merge);
+  tcase_add_loop_test(tcase, test_the_maximum_runs_everything, FALSE, TRUE + 1);
+  tcase_add_loop_test(tcase, test_notches_never_go_back, FALSE, TRUE + 1);
+  tcase_add_test(tcase, test_without_merging_only_gates_are_used);
   tcase_add_test(tcase, test_the_default_is_the_target_or_the_nearest_end);
-  tcase_add_test(tcase, test_it_ends_where_it_may);
-  tcase_add_loop_test(tcase, test_twice_is_the_same, FALSE, TRUE + 1);
-  tcase_add_loop_test(tcase, test_the_trainer_keeps_it, FALSE, TRUE + 1);
-  tcase_add_test(tcase, test_the_first_images_will_do);
-  tcase_add_loop_test(tcase, test_the_engine_keeps_it, FALSE, TRUE + 1);
-  tcase_add_test(tcase, test_a_network_without_dial_has_one_point);
+  tcase_add_test(tcase, test_the_table_ends_at_the_allowed_ratio);
+  tcase_add_loop_test(tcase, test_a_second_table_is_the_same, FALSE, TRUE + 1);
+  tcase_add_loop_test(tcase, test_the_trainer_reproduces_the_table, FALSE, TRUE + 1);
+  tcase_add_test(tcase, test_the_table_can_use_only_the_first_images);
+  tcase_add_loop_test(tcase, test_the_engine_reproduces_the_table, FALSE, TRUE + 1);
+  tcase_add_test(tcase, test_a_network_without_a_dial_has_one_point);
   return fixtures_run(tcase, "dial-table");
 }

@@ -1,4 +1,4 @@
-/* Networks that begin afresh: the published shapes, and the random weights in them. */
+/* Fresh networks: the published shapes and their random weights. */
 #include <check.h>
 #include <math.h>
 #include <string.h>
@@ -8,14 +8,14 @@
 #include "train/network/fresh.h"
 #include "train/network/published.h"
 
-/* The spread of n values deviates by a share of 1 / sqrt(2 n), their mean by 1 / sqrt(n): five
+/* The spread of n values deviates by a share of 1 / sqrt(2 n), and their mean by 1 / sqrt(n). Five
  * times that never happens. */
 #define DEVIATIONS 5
 
 /* Sums of 64 products of floats of about 1. */
 #define ORTHOGONAL_TOLERANCE 1e-4
 
-/* As they were published, for 1000 classes. */
+/* As published, for 1000 classes. */
 static const struct {
   const char *name;
   guint64 parameters;
@@ -36,7 +36,7 @@ static const struct {
   { "t2t_vit_t_14", 21541070, 6.089 },
 };
 
-START_TEST(test_variants_are_the_published)
+START_TEST(test_variants_match_the_published_ones)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(Description) d = published_describe(known[_i].name, 0, 1000, NULL, NULL, &error);
@@ -112,7 +112,7 @@ static void check_all(const char *name, double expected)
   ck_assert_msg(!others, "%s: %zu values are not %g", name, others, expected);
 }
 
-START_TEST(test_matrices_and_tokens_spread_by_a_fiftieth)
+START_TEST(test_matrices_and_tokens_have_a_spread_of_one_fiftieth)
 {
   begin("t2t_vit_7");
   check_spread("tokens_to_token.attention1.kqv.weight", 0.02);
@@ -190,7 +190,7 @@ START_TEST(test_a_deit_has_random_positions_and_patches)
 }
 END_TEST
 
-START_TEST(test_the_seed_decides)
+START_TEST(test_weights_depend_on_the_seed)
 {
   begin("t2t_vit_7");
   Network *other = network_new(description, FALSE);
@@ -207,13 +207,13 @@ int main(void)
 {
   TCase *tcase = tcase_create("fresh");
   tcase_set_timeout(tcase, 60);
-  tcase_add_loop_test(tcase, test_variants_are_the_published, 0, G_N_ELEMENTS(known));
+  tcase_add_loop_test(tcase, test_variants_match_the_published_ones, 0, G_N_ELEMENTS(known));
   tcase_add_test(tcase, test_other_variants_and_sizes_are_refused);
-  tcase_add_test(tcase, test_matrices_and_tokens_spread_by_a_fiftieth);
+  tcase_add_test(tcase, test_matrices_and_tokens_have_a_spread_of_one_fiftieth);
   tcase_add_loop_test(tcase, test_biases_are_zero_and_norms_the_identity, 0, 2);
   tcase_add_test(tcase, test_directions_of_a_performer_are_orthogonal);
   tcase_add_test(tcase, test_positions_of_a_t2t_are_sines_and_cosines);
   tcase_add_test(tcase, test_a_deit_has_random_positions_and_patches);
-  tcase_add_test(tcase, test_the_seed_decides);
+  tcase_add_test(tcase, test_weights_depend_on_the_seed);
   return fixtures_run(tcase, "fresh");
 }

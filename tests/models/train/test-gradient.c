@@ -1,5 +1,5 @@
-/* The trainer's gradients against finite differences, in double precision, at small odd sizes. The
- * trainer's sources are built a second time for this program, with real numbers of type double. */
+/* The trainer's gradients against finite differences, in double precision, at small odd sizes. For
+ * this program, the trainer's sources are built a second time with doubles. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 #include "network/families/families.h"
 #include "passes.h"
 
-/* Central differences of a smooth function at a step of 1e-5 are good to about 1e-9 relative to
- * the function; a gradient below the absolute bound is lost in that. */
+/* Central differences of a smooth function at a step of 1e-5 are accurate to about 1e-9 relative to
+ * the function. A gradient below the absolute bound is lost in that error. */
 #define STEP     1e-5
 #define RELATIVE 1e-5
 #define ABSOLUTE 1e-8
@@ -213,7 +213,7 @@ START_TEST(test_mean_of_patches)
 }
 END_TEST
 
-START_TEST(test_mean_of_merged_patches_behind_gates)
+START_TEST(test_mean_of_merged_patches_with_gates)
 {
   check_gradients(&(Variant){ .merge_threshold = 0.5,
                               .gates = TRUE,
@@ -223,8 +223,8 @@ START_TEST(test_mean_of_merged_patches_behind_gates)
 }
 END_TEST
 
-/* The stem itself is left as it is. */
-START_TEST(test_network_behind_a_stem)
+/* The stem itself does not learn. */
+START_TEST(test_network_after_a_stem)
 {
   check_gradients(&(Variant){ .merge_threshold = 2, .gates = TRUE, .stem = TRUE });
 }
@@ -249,8 +249,8 @@ int main(void)
   tcase_add_test(tcase, test_structure_choices);
   tcase_add_test(tcase, test_merged_tokens);
   tcase_add_test(tcase, test_mean_of_patches);
-  tcase_add_test(tcase, test_mean_of_merged_patches_behind_gates);
-  tcase_add_test(tcase, test_network_behind_a_stem);
+  tcase_add_test(tcase, test_mean_of_merged_patches_with_gates);
+  tcase_add_test(tcase, test_network_after_a_stem);
   tcase_add_test(tcase, test_everything_at_once);
   suite_add_tcase(suite, tcase);
   SRunner *runner = srunner_create(suite);

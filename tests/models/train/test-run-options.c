@@ -1,4 +1,4 @@
-/* The table of the options of vitgate compress and train. */
+/* The table of options of vitgate compress and train. */
 #include <check.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "fixtures.h"
 #include "train/run/run-options.h"
 
-/* What checkpoints had before there was a table: resuming them depends on these names. */
+/* The members of checkpoints written before there was a table; resuming depends on these names. */
 static const char *const members[] = {
   "teacher",      "from",           "variant",
   "image-size",   "target",         "batch-size",
@@ -21,10 +21,10 @@ static const char *const members[] = {
 
 static void add_once(GHashTable *names, const char *name)
 {
-  ck_assert_msg(!name || g_hash_table_add(names, (gpointer)name), "%s stands twice", name);
+  ck_assert_msg(!name || g_hash_table_add(names, (gpointer)name), "%s appears twice", name);
 }
 
-START_TEST(names_and_members_stand_once)
+START_TEST(names_and_members_are_unique)
 {
   guint n;
   const RunOption *table = run_options_table(&n);
@@ -64,7 +64,7 @@ static void init_given(RunOptions *o, RunCommand command)
 }
 
 /* @_i: RunCommand */
-START_TEST(a_run_is_resumed_with_its_own_options_alone)
+START_TEST(a_run_resumes_only_with_its_own_options)
 {
   g_auto(RunOptions) o = { 0 };
   g_autoptr(GError) error = NULL;
@@ -79,7 +79,7 @@ START_TEST(a_run_is_resumed_with_its_own_options_alone)
 }
 END_TEST
 
-START_TEST(an_option_that_a_checkpoint_does_not_know_had_its_default)
+START_TEST(options_missing_in_a_checkpoint_had_their_default)
 {
   g_auto(RunOptions) o = { 0 };
   g_autoptr(GError) error = NULL;
@@ -124,7 +124,7 @@ START_TEST(provenance_has_names_without_folders)
 }
 END_TEST
 
-START_TEST(a_value_out_of_range_is_named)
+START_TEST(the_error_names_a_value_out_of_range)
 {
   g_auto(RunOptions) o = { 0 };
   g_autoptr(GError) error = NULL;
@@ -138,13 +138,12 @@ END_TEST
 int main(void)
 {
   TCase *tests = tcase_create("run options");
-  tcase_add_test(tests, names_and_members_stand_once);
+  tcase_add_test(tests, names_and_members_are_unique);
   tcase_add_test(tests, checkpoints_keep_their_members);
-  tcase_add_loop_test(tests, a_run_is_resumed_with_its_own_options_alone, RUN_COMPRESS,
-                      RUN_TRAIN + 1);
-  tcase_add_test(tests, an_option_that_a_checkpoint_does_not_know_had_its_default);
+  tcase_add_loop_test(tests, a_run_resumes_only_with_its_own_options, RUN_COMPRESS, RUN_TRAIN + 1);
+  tcase_add_test(tests, options_missing_in_a_checkpoint_had_their_default);
   tcase_add_test(tests, defaults_differ_by_command);
   tcase_add_test(tests, provenance_has_names_without_folders);
-  tcase_add_test(tests, a_value_out_of_range_is_named);
+  tcase_add_test(tests, the_error_names_a_value_out_of_range);
   return fixtures_run(tests, "run-options");
 }

@@ -1,4 +1,4 @@
-/* The student between its stages: the classes that it keeps, the gates that it gets and loses. */
+/* The student between stages: the classes that it keeps, the gates that are added and removed. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,10 +15,11 @@
 /* The same float32 sums in another order. */
 #define SAME_FUNCTION 1e-5
 
-/* Of the gates here: those that were bent to one decision have none, the others have more. */
-#define LEAST_SPREAD 0.02
+/* Separates the gates here: those bent to one decision have no spread, and the others have more
+ * than this. */
+#define MIN_SPREAD 0.02
 
-/* A spread is the root of a small difference of squares below 400, in double. */
+/* A spread is the root of a small difference of squares below 400, in double precision. */
 #define SPREAD_TOLERANCE 1e-6
 
 enum { DEPTH = 4, SIZE = 12, N_CLASSES = 7, N_IMAGES = 12, N_MODULES = 2 * DEPTH };
@@ -51,7 +52,7 @@ static Description *describe(gboolean gates, gboolean distilled)
   return class_subset_describe(&d, NULL, 0);
 }
 
-/* What a network makes of some images, deciding for each by itself. */
+/* A network's results on some images, each on its own. */
 typedef struct {
   guint n_classes;
   float logits[N_IMAGES * N_CLASSES];
@@ -105,7 +106,7 @@ static int compare(gconstpointer a, gconstpointer b)
   return (x > y) - (x < y);
 }
 
-/* @gates: on every module behind block 0, each open for half of the images */
+/* @gates: on every module after block 0, each open for half of the images */
 static Student make_student(gboolean gates)
 {
   Description *d = describe(gates, FALSE);
@@ -141,15 +142,15 @@ static guint units_before(guint module)
 
 /* ---- Gates that treat all images alike ---- */
 
-/* Bends a gate to one decision for all images, at the end of its bounded logit's range. */
+/* Bends a gate to one decision for all images, at one end of its bounded logit's range. */
 static void bend(const Student *student, guint module, gboolean open)
 {
   *network_at(student->network, gate_of(student->network, module)->fc2_bias) = open ? 1e4f : -1e4f;
 }
 
-/* Bends some gates, settles, and checks what is left: one open gate goes, one shut goes with its
- * module, the others stay, and the network does what it did.
- * @bent: [N_MODULES] 'o' and 's', ' ' for a gate that is left alone */
+/* Bends some gates, settles, and checks the result: open gates are removed, shut gates are removed
+ * with their modules, the others stay, and the network computes the same.
+ * @bent: [N_MODULES] 'o' open, 's' shut, ' ' not bent */
 static void check_settled(const char *bent)
 {
   Student s = make_student(TRUE);
@@ -161,7 +162,7 @@ static void check_settled(const char *bent)
     }
   const Outcome before = run(s.network);
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
-  student_settle_gates(&s, before.sums, LEAST_SPREAD, notes);
+  student_settle_gates(&s, before.sums, MIN_SPREAD, notes);
   const Outcome after = run(s.network);
   check_same(&before, &after);
   ck_assert_uint_eq(notes->len, n_bent);
@@ -180,7 +181,7 @@ START_TEST(test_gates_with_spread_stay)
 }
 END_TEST
 
-START_TEST(test_an_open_gate_goes_and_its_module_stays)
+START_TEST(test_an_open_gate_is_removed_and_its_module_stays)
 {
   g_autofree char *bent = g_strnfill(N_MODULES, ' ');
   bent[_i] = 'o';
@@ -188,8 +189,8 @@ START_TEST(test_an_open_gate_goes_and_its_module_stays)
 }
 END_TEST
 
-/* All but the last attention's, on which more depends. */
-START_TEST(test_a_shut_gate_goes_with_its_module)
+/* Not run for the gate of the last attention, since more depends on that. */
+START_TEST(test_a_shut_gate_is_removed_with_its_module)
 {
   g_autofree char *bent = g_strnfill(N_MODULES, ' ');
   bent[_i] = 's';
@@ -197,21 +198,21 @@ START_TEST(test_a_shut_gate_goes_with_its_module)
 }
 END_TEST
 
-START_TEST(test_several_gates_go_at_once)
+START_TEST(test_several_gates_are_removed_at_once)
 {
   check_settled("  os so ");
 }
 END_TEST
 
-/* Behind the last attention there are no patch tokens: were block 2's to become the last one, the
- * gate of its MLP would see other features. */
+/* There are no patch tokens after the last attention. If block 2's became the last one, the gate of
+ * its MLP would see other features. */
 START_TEST(test_the_last_attention_changes_no_other_gate)
 {
   Student s = make_student(TRUE);
   bend(&s, LAST_ATTENTION, FALSE);
   const Outcome before = run(s.network);
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
-  student_settle_gates(&s, before.sums, LEAST_SPREAD, notes);
+  student_settle_gates(&s, before.sums, MIN_SPREAD, notes);
   const Outcome after = run(s.network);
   check_same(&before, &after);
   for (guint m = 2; m < N_MODULES; m++)
@@ -220,8 +221,8 @@ START_TEST(test_the_last_attention_changes_no_other_gate)
 }
 END_TEST
 
-/* Where no other gate is between it and the attention before it, it may go. */
-START_TEST(test_the_last_attention_goes_where_no_gate_needs_it)
+/* It may be removed if there is no other gate between it and the attention before it. */
+START_TEST(test_the_last_attention_is_removed_if_no_gate_needs_it)
 {
   check_settled("     oso");
 }
@@ -234,7 +235,7 @@ START_TEST(test_the_note_names_the_module)
   bend(&s, 4, FALSE);
   const Outcome before = run(s.network);
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
-  student_settle_gates(&s, before.sums, LEAST_SPREAD, notes);
+  student_settle_gates(&s, before.sums, MIN_SPREAD, notes);
   ck_assert_uint_eq(notes->len, 2);
   ck_assert_ptr_nonnull(strstr(notes->pdata[0], "block 1's MLP"));
   ck_assert_ptr_nonnull(strstr(notes->pdata[0], "stays open"));
@@ -244,13 +245,13 @@ START_TEST(test_the_note_names_the_module)
 }
 END_TEST
 
-/* Ten images: sums of a gate whose logits lie @spread to either side of @mean. */
+/* Sums over ten images of a gate whose logits are @spread above or below @mean. */
 static GateSum make_sum(double open, double mean, double spread)
 {
   return (GateSum){ 10, open, 10 * mean, 10 * (mean * mean + spread * spread) };
 }
 
-START_TEST(test_most_images_and_enough_spread)
+START_TEST(test_thresholds_of_open_images_and_spread)
 {
   static const struct {
     double open, mean, spread;
@@ -280,7 +281,7 @@ START_TEST(test_most_images_and_enough_spread)
 }
 END_TEST
 
-START_TEST(test_gates_that_never_close_go)
+START_TEST(test_gates_that_never_close_are_removed)
 {
   Student s = make_student(TRUE);
   GateSum sums[N_MODULES];
@@ -300,8 +301,8 @@ START_TEST(test_gates_that_never_close_go)
 }
 END_TEST
 
-/* Sums of modules without a gate say nothing. */
-START_TEST(test_modules_without_gates_are_left_alone)
+/* Sums of modules without a gate are ignored. */
+START_TEST(test_modules_without_gates_are_unchanged)
 {
   Student s = make_student(FALSE);
   GateSum sums[N_MODULES];
@@ -318,9 +319,9 @@ START_TEST(test_modules_without_gates_are_left_alone)
 }
 END_TEST
 
-/* ---- Gates that come ---- */
+/* ---- Gates that are added ---- */
 
-START_TEST(test_gates_come_where_they_pay)
+START_TEST(test_gates_are_added_where_they_pay)
 {
   Student s = make_student(FALSE);
   s.description->dense_gmacs = 200 * vitgate__mlp_gmacs(s.description, 40, 1) * 1.001;
@@ -332,7 +333,7 @@ START_TEST(test_gates_come_where_they_pay)
 }
 END_TEST
 
-START_TEST(test_gates_are_taken_over)
+START_TEST(test_gates_are_copied)
 {
   Student s = make_student(FALSE), gated = make_student(TRUE);
   passes_fill(gated.network, 8);
@@ -396,7 +397,7 @@ START_TEST(test_a_student_has_the_rows_of_its_classes)
 }
 END_TEST
 
-START_TEST(test_without_a_list_it_has_them_all)
+START_TEST(test_without_a_list_a_student_has_all_classes)
 {
   char *folder = fixtures_folder();
   Description *d = describe(TRUE, TRUE);
@@ -414,7 +415,7 @@ START_TEST(test_without_a_list_it_has_them_all)
 }
 END_TEST
 
-START_TEST(test_a_file_that_cannot_be_loaded_leaves_it_as_it_was)
+START_TEST(test_a_failed_load_leaves_the_student_unchanged)
 {
   Student s = make_student(TRUE);
   const Student before = s;
@@ -433,20 +434,21 @@ int main(void)
 {
   TCase *tcase = tcase_create("student");
   tcase_add_test(tcase, test_gates_with_spread_stay);
-  tcase_add_loop_test(tcase, test_an_open_gate_goes_and_its_module_stays, 2, N_MODULES);
-  tcase_add_loop_test(tcase, test_a_shut_gate_goes_with_its_module, 2, LAST_ATTENTION);
-  tcase_add_loop_test(tcase, test_a_shut_gate_goes_with_its_module, LAST_ATTENTION + 1, N_MODULES);
-  tcase_add_test(tcase, test_several_gates_go_at_once);
-  tcase_add_test(tcase, test_the_last_attention_goes_where_no_gate_needs_it);
+  tcase_add_loop_test(tcase, test_an_open_gate_is_removed_and_its_module_stays, 2, N_MODULES);
+  tcase_add_loop_test(tcase, test_a_shut_gate_is_removed_with_its_module, 2, LAST_ATTENTION);
+  tcase_add_loop_test(tcase, test_a_shut_gate_is_removed_with_its_module, LAST_ATTENTION + 1,
+                      N_MODULES);
+  tcase_add_test(tcase, test_several_gates_are_removed_at_once);
+  tcase_add_test(tcase, test_the_last_attention_is_removed_if_no_gate_needs_it);
   tcase_add_test(tcase, test_the_note_names_the_module);
-  tcase_add_test(tcase, test_most_images_and_enough_spread);
-  tcase_add_test(tcase, test_gates_that_never_close_go);
-  tcase_add_test(tcase, test_modules_without_gates_are_left_alone);
-  tcase_add_test(tcase, test_gates_come_where_they_pay);
-  tcase_add_test(tcase, test_gates_are_taken_over);
+  tcase_add_test(tcase, test_thresholds_of_open_images_and_spread);
+  tcase_add_test(tcase, test_gates_that_never_close_are_removed);
+  tcase_add_test(tcase, test_modules_without_gates_are_unchanged);
+  tcase_add_test(tcase, test_gates_are_added_where_they_pay);
+  tcase_add_test(tcase, test_gates_are_copied);
   tcase_add_loop_test(tcase, test_a_student_has_the_rows_of_its_classes, FALSE, TRUE + 1);
-  tcase_add_test(tcase, test_without_a_list_it_has_them_all);
-  tcase_add_test(tcase, test_a_file_that_cannot_be_loaded_leaves_it_as_it_was);
+  tcase_add_test(tcase, test_without_a_list_a_student_has_all_classes);
+  tcase_add_test(tcase, test_a_failed_load_leaves_the_student_unchanged);
   tcase_add_test(tcase, test_the_last_attention_changes_no_other_gate);
   return fixtures_run(tcase, "student");
 }

@@ -1,4 +1,4 @@
-/* Which images of a batch decide together: how many, and that chance says which. */
+/* The groups of images that share decisions: their sizes, and that their members are random. */
 #include <check.h>
 #include <math.h>
 #include <string.h>
@@ -6,18 +6,18 @@
 #include "fixtures.h"
 #include "train/learn/sub-groups.h"
 
-enum { MOST_IMAGES = 100, N_DRAWS = 200, SEED = 9 };
+enum { MAX_IMAGES = 100, N_DRAWS = 200, SEED = 9 };
 
 static const guint batches[] = { 1, 2, 3, 7, 8, 64, 100 };
 enum { N_BATCHES = G_N_ELEMENTS(batches) };
 
-/* One deal, and how many images each group has. */
+/* One deal, with the number of images in each group. */
 typedef struct {
   guint n, n_groups;
-  guint group[MOST_IMAGES], sizes[MOST_IMAGES];
+  guint group[MAX_IMAGES], sizes[MAX_IMAGES];
 } Deal;
 
-/* Deals and counts; numbers must be those from 0 to below n_groups, all of them. */
+/* Deals and counts. All group numbers from 0 to n_groups - 1 must occur, and no others. */
 static Deal deal(guint n, SubGroups kind, guint k, GRand *random)
 {
   Deal d = { .n = n };
@@ -31,8 +31,8 @@ static Deal deal(guint n, SubGroups kind, guint k, GRand *random)
   }
   for (guint g = 0; g < d.n_groups; g++)
     ck_assert_uint_ge(d.sizes[g], 1);
-  for (guint i = n; i < MOST_IMAGES; i++)
-    ck_assert_uint_eq(d.group[i], G_MAXUINT); /* nothing is written behind the batch */
+  for (guint i = n; i < MAX_IMAGES; i++)
+    ck_assert_uint_eq(d.group[i], G_MAXUINT); /* nothing is written after the batch */
   return d;
 }
 
@@ -43,14 +43,14 @@ START_TEST(test_none_is_one_group)
 }
 END_TEST
 
-START_TEST(test_sample_is_a_group_for_each)
+START_TEST(test_sample_is_one_group_per_image)
 {
   g_autoptr(GRand) random = g_rand_new_with_seed(SEED);
   ck_assert_uint_eq(deal(batches[_i], SUB_GROUPS_SAMPLE, 0, random).n_groups, batches[_i]);
 }
 END_TEST
 
-START_TEST(test_even_groups_have_k_images_but_the_last)
+START_TEST(test_even_groups_except_the_last_have_k_images)
 {
   static const guint sizes[] = { 1, 2, 3, 8, 32, 100, 1024 };
   const guint n = batches[_i];
@@ -68,31 +68,31 @@ END_TEST
 
 START_TEST(test_random_groups_have_1_to_64_images)
 {
-  const guint n = batches[_i], most = MIN(n, 64);
+  const guint n = batches[_i], max = MIN(n, 64);
   g_autoptr(GRand) random = g_rand_new_with_seed(SEED);
   guint smallest = G_MAXUINT, largest = 0;
   for (guint draw = 0; draw < N_DRAWS; draw++) {
     const Deal d = deal(n, SUB_GROUPS_RANDOM, 0, random);
     for (guint g = 0; g < d.n_groups; g++) {
-      ck_assert_uint_le(d.sizes[g], most);
+      ck_assert_uint_le(d.sizes[g], max);
       smallest = MIN(smallest, d.sizes[g]);
       largest = MAX(largest, d.sizes[g]);
     }
   }
   ck_assert_uint_eq(smallest, 1);
-  ck_assert_uint_ge(largest, most - most / 8); /* of 200 draws at least one comes close */
+  ck_assert_uint_ge(largest, max - max / 8); /* at least one of 200 draws comes close */
 }
 END_TEST
 
-/* A half that is no whole number may be the one above or below. */
-START_TEST(test_recursive_groups_halve_what_is_left)
+/* Halves may be rounded up or down. */
+START_TEST(test_recursive_groups_halve_the_remaining_images)
 {
   const guint n = batches[_i];
   g_autoptr(GRand) random = g_rand_new_with_seed(SEED);
   const Deal d = deal(n, SUB_GROUPS_RECURSIVE, 0, random);
   for (guint g = 0, left = n; g < d.n_groups; left -= d.sizes[g++])
     ck_assert_msg(d.sizes[g] == MAX(1, left / 2) || d.sizes[g] == (left + 1) / 2,
-                  "of %u that are left of %u, group %u takes %u", left, n, g, d.sizes[g]);
+                  "%u of %u images remain, group %u takes %u", left, n, g, d.sizes[g]);
   ck_assert_uint_eq(d.sizes[d.n_groups - 1], 1);
 }
 END_TEST
@@ -110,7 +110,7 @@ START_TEST(test_recursive_groups_of_a_power_of_two)
 }
 END_TEST
 
-/* As sub-groups.h has it: "... 2, 1, 1". */
+/* sub-groups.h promises "... 2, 1, 1". */
 START_TEST(test_recursive_groups_end_in_two_single_images)
 {
   const guint n = batches[_i];
@@ -128,12 +128,12 @@ static const SubGroups parted[] = { SUB_GROUPS_EVEN, SUB_GROUPS_RECURSIVE, SUB_G
                                     SUB_GROUPS_RANDOM };
 enum { N_PARTED = G_N_ELEMENTS(parted) };
 
-START_TEST(test_each_deal_is_another)
+START_TEST(test_deals_differ)
 {
   g_autoptr(GRand) random = g_rand_new_with_seed(SEED);
   for (guint b = 0; b < N_BATCHES; b++) {
     if (batches[b] < 64)
-      continue; /* there are few ways to deal so few */
+      continue; /* there are too few ways to deal small batches */
     Deal before = deal(batches[b], parted[_i], 4, random);
     guint n_equal = 0;
     for (guint draw = 0; draw < N_DRAWS; draw++) {
@@ -161,9 +161,9 @@ START_TEST(test_a_seed_gives_the_same_deals)
 }
 END_TEST
 
-/* In 4,000 deals of eight images each should be in the first group, of four, 2,000 times; five
- * standard deviations (sqrt(4000) / 2 = 32) are never met by chance. */
-START_TEST(test_every_image_is_as_likely_in_a_group_as_another)
+/* In 4,000 deals of eight images, each image should be in the first group, of four, 2,000 times. A
+ * deviation of five standard deviations (sqrt(4000) / 2 = 32) never happens by chance. */
+START_TEST(test_all_images_are_equally_likely_in_a_group)
 {
   enum { N = 8, DEALS = 4000, FIVE_DEVIATIONS = 158 };
   g_autoptr(GRand) random = g_rand_new_with_seed(SEED);
@@ -177,15 +177,15 @@ START_TEST(test_every_image_is_as_likely_in_a_group_as_another)
   for (guint i = 0; i < N; i++)
     ck_assert_msg(fabs(counts[i] - DEALS / 2.0) < FIVE_DEVIATIONS, "image %u: %u of %u", i,
                   counts[i], DEALS);
-  /* Four of eight are drawn: two given images both with probability 3/14. */
+  /* Four of eight are drawn; two given images are both among them with probability 3/14. */
   ck_assert_msg(fabs(together - DEALS * 3 / 14.0) < FIVE_DEVIATIONS, "two images: %u of %u",
                 together, DEALS);
 }
 END_TEST
 
-/* ---- Texts ---- */
+/* ---- Text ---- */
 
-START_TEST(test_texts_are_read)
+START_TEST(test_valid_text_is_parsed)
 {
   static const struct {
     const char *text;
@@ -205,7 +205,7 @@ START_TEST(test_texts_are_read)
 }
 END_TEST
 
-START_TEST(test_other_texts_are_refused)
+START_TEST(test_other_text_is_refused)
 {
   static const char *const texts[] = { "",
                                        "None",
@@ -244,17 +244,17 @@ int main(void)
 {
   TCase *tcase = tcase_create("groups");
   tcase_add_loop_test(tcase, test_none_is_one_group, 0, N_BATCHES);
-  tcase_add_loop_test(tcase, test_sample_is_a_group_for_each, 0, N_BATCHES);
-  tcase_add_loop_test(tcase, test_even_groups_have_k_images_but_the_last, 0, N_BATCHES);
-  tcase_add_loop_test(tcase, test_recursive_groups_halve_what_is_left, 0, N_BATCHES);
+  tcase_add_loop_test(tcase, test_sample_is_one_group_per_image, 0, N_BATCHES);
+  tcase_add_loop_test(tcase, test_even_groups_except_the_last_have_k_images, 0, N_BATCHES);
+  tcase_add_loop_test(tcase, test_recursive_groups_halve_the_remaining_images, 0, N_BATCHES);
   tcase_add_test(tcase, test_recursive_groups_of_a_power_of_two);
-  tcase_add_loop_test(tcase, test_each_deal_is_another, 0, N_PARTED - 1);
+  tcase_add_loop_test(tcase, test_deals_differ, 0, N_PARTED - 1);
   tcase_add_loop_test(tcase, test_a_seed_gives_the_same_deals, 0, N_PARTED - 1);
-  tcase_add_test(tcase, test_every_image_is_as_likely_in_a_group_as_another);
-  tcase_add_test(tcase, test_texts_are_read);
-  tcase_add_test(tcase, test_other_texts_are_refused);
+  tcase_add_test(tcase, test_all_images_are_equally_likely_in_a_group);
+  tcase_add_test(tcase, test_valid_text_is_parsed);
+  tcase_add_test(tcase, test_other_text_is_refused);
   tcase_add_loop_test(tcase, test_random_groups_have_1_to_64_images, 0, N_BATCHES);
-  tcase_add_loop_test(tcase, test_each_deal_is_another, N_PARTED - 1, N_PARTED);
+  tcase_add_loop_test(tcase, test_deals_differ, N_PARTED - 1, N_PARTED);
   tcase_add_loop_test(tcase, test_a_seed_gives_the_same_deals, N_PARTED - 1, N_PARTED);
   tcase_add_loop_test(tcase, test_recursive_groups_end_in_two_single_images, 0, N_BATCHES);
   return fixtures_run(tcase, "groups");

@@ -1,5 +1,5 @@
-/* The trainer's forward pass against the engine's, on model files. With a model file as its
- * argument the program compares them on that one; exit status 77 where there is no such file. */
+/* The trainer's forward pass against the engine's, on model files. With a model file as argument,
+ * the program compares them on that file; exit status 77 if it does not exist. */
 #include <check.h>
 #include <math.h>
 #include <string.h>
@@ -11,15 +11,15 @@
 #include "passes.h"
 #include "train/run/model-writer.h"
 
-/* float32 on both sides, sums in another order: logits and normalised tokens are of the order of
- * one to ten. */
+/* float32 on both sides, with sums in another order. Logits and normalised tokens are of the order
+ * of one to ten. */
 #define TOLERANCE 1e-4
-/* The trainer keeps what a module takes in float32. */
+/* The trainer keeps the cost of a module in float32. */
 #define GMACS_TOLERANCE 1e-6
 
 enum { N_IMAGES = 5, N_MEMBERS = 2, MAX_DEPTH = 8 };
 
-/* An argument that cannot be given to a test case. */
+/* A global variable, since a test case takes no such argument. */
 static const char *given_model;
 
 typedef struct {
@@ -33,8 +33,7 @@ typedef struct {
   float *tensors;
 } Both;
 
-/* Opens the file on both sides and runs both on the same random images, with decisions by the
- * file's dial. */
+/* Opens the file on both sides and runs both on the same random images, with the file's dial. */
 static void both_run(Both *both, const char *path)
 {
   g_autoptr(GError) error = NULL;
@@ -118,7 +117,7 @@ static gboolean is_module(const Description *d, guint module)
   return (module % 2 ? d->blocks[module / 2].neurons : d->blocks[module / 2].heads) > 0;
 }
 
-/* @n_tokens: (out) (optional): left by merging, over all images
+/* @n_tokens: (inout) (optional): adds the tokens left after merging, over all images
  * Returns: how many modules ran, over all images */
 static guint check_decisions(const Both *both, guint *n_tokens)
 {
@@ -204,10 +203,10 @@ static const Shape shapes[] = {
 };
 enum { N_SHAPES = G_N_ELEMENTS(shapes), N_MERGING = 4 /* the first */ };
 
-/* Writes a model with a gate on every module behind the first block.
+/* Writes a model with a gate on every module after the first block.
  * @gate_bias: of the gates' last layers; NULL: random
- * @calibration: (nullable): its only point
- * Returns: (transfer full): its path, in a folder of its own */
+ * @calibration: (nullable): its only calibration point
+ * Returns: (transfer full): its path, in its own folder */
 static char *write_model(const Shape *shape, const float *gate_bias, CalibrationPoint *calibration)
 {
   BlockShape blocks[MAX_DEPTH];
@@ -270,7 +269,7 @@ START_TEST(test_open_gates)
 }
 END_TEST
 
-/* Gates and merging by a dial's bias and threshold; 1: no token merges. */
+/* Checks gates and merging with a dial's bias and threshold; 1: no tokens merge. */
 static void check_dial(const Shape *shape, double threshold)
 {
   double thresholds[MAX_DEPTH];
@@ -324,7 +323,7 @@ int main(int argc, char **argv)
   if (argc > 1) {
     given_model = argv[1];
     if (!g_file_test(given_model, G_FILE_TEST_EXISTS)) {
-      g_print("SKIP: there is no %s\n", given_model);
+      g_print("SKIP: %s does not exist\n", given_model);
       return 77;
     }
     tcase_add_test(tcase, test_given_model);

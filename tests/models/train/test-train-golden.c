@@ -1,6 +1,6 @@
-/* Losses and gradients against PyTorch's, in tests/reference/goldens/train-* (written by
- * tests/reference/make_train_goldens.py). VITGATE_GOLDENS is the path of the goldens; the argument
- * "bf16" asks for products in bfloat16. */
+/* Losses and gradients against PyTorch's in tests/reference/goldens/train-*, which
+ * tests/reference/make_train_goldens.py writes. VITGATE_GOLDENS is the path of the goldens. The
+ * argument "bf16" asks for products in bfloat16. */
 #include <check.h>
 #include <json-glib/json-glib.h>
 #include <math.h>
@@ -10,11 +10,12 @@
 #include "fixtures.h"
 #include "passes.h"
 
-/* Differences count against the length of what is compared: the losses, the logits, the gradient of
- * the module that a parameter belongs to (that of a gate's last bias alone may nearly cancel). */
-/* Sums of at most 72 float32 products, through four blocks and back. */
+/* Differences are relative to the length of what is compared: the losses, the logits, or the
+ * gradient of the module that a parameter belongs to (that of a gate's last bias alone may nearly
+ * cancel). */
+/* Sums of at most 72 float32 products, forward and backward through four blocks. */
 #define FLOAT32_TOLERANCE 1e-5
-/* Operands of 8 bits are off by up to 2^-9 each. */
+/* Operands with 8 bits are each off by up to 2^-9. */
 #define BF16_OUTPUT_TOLERANCE   0.02
 #define BF16_GRADIENT_TOLERANCE 0.05
 
@@ -53,7 +54,7 @@ static float *read_floats(const Golden *golden, const char *name)
   return values;
 }
 
-/* The bytes of a tensor, which live as long as the golden. */
+/* Returns: (transfer none): the bytes of a tensor, valid until the golden is closed */
 static const guint8 *read_tensor(const Golden *golden, const Tensor *tensor)
 {
   guint8 *bytes = vitgate__safetensors_allocate(golden->file, tensor->name, tensor->n_bytes, NULL);
@@ -61,7 +62,7 @@ static const guint8 *read_tensor(const Golden *golden, const Tensor *tensor)
   return bytes;
 }
 
-/* Part @run of a tensor [n_runs][n]. */
+/* Returns: (transfer none): part @run of a tensor [n_runs][n] */
 static const guint8 *read_bytes(const Golden *golden, const char *name, guint run, gsize *n)
 {
   const Tensor *tensor = find(golden, name);
@@ -153,7 +154,7 @@ typedef struct {
   double off, length; /* squares */
 } Difference;
 
-/* @found against part @run of tensor @name, [n_runs][n] */
+/* Compares @found with part @run of tensor @name, [n_runs][n]. */
 static Difference compare(const Golden *golden, const char *name, guint run, const float *found,
                           gsize n)
 {
@@ -175,8 +176,8 @@ static void check(const char *name, Difference difference, double bf16_tolerance
                 "%s is off by %.3g of %.3g", name, off, length);
 }
 
-/* What the gates decided and how many tokens go on behind each block's attention: no tolerance, the
- * goldens' decisions are clear. */
+/* Checks the gates' decisions and the number of tokens after each block's attention. There is no
+ * tolerance, since the goldens' decisions are clear. */
 static void check_decisions(const Golden *golden, guint run)
 {
   const TrainingPass *pass = golden->pass;
@@ -215,7 +216,7 @@ static void check_logits(const Golden *golden, guint run)
         BF16_OUTPUT_TOLERANCE);
 }
 
-/* "blocks.1.attn" of "blocks.1.attn.qkv.weight" */
+/* Returns: the length of "blocks.1.attn" in "blocks.1.attn.qkv.weight" */
 static gsize module_name_length(const char *name)
 {
   const char *last = strrchr(name, '.');
@@ -298,7 +299,7 @@ int main(int argc, char **argv)
 {
   bf16 = argc > 1 && !strcmp(argv[1], "bf16");
   if (bf16 && !matmul_has_bf16()) {
-    g_print("SKIP: this CPU multiplies no bfloat16 matrices\n");
+    g_print("SKIP: this CPU cannot multiply bfloat16 matrices\n");
     return 77;
   }
   TCase *tcase = tcase_create("goldens");

@@ -1,5 +1,5 @@
-/* What a pass, a trainer and a teacher do with memory, which blocks they compare, and which
- * parameters count when a gradient is clipped. */
+/* The memory of a pass, a trainer and a teacher, the blocks that they compare, and the parameters
+ * that count when a gradient is clipped. */
 #include <check.h>
 #include <math.h>
 #include <string.h>
@@ -13,8 +13,8 @@
 #include "train/learn/teacher.h"
 #include "train/learn/trainer.h"
 
-/* Two ways of float32 to the same tokens: the mean square of a difference over that of the tokens.
- */
+/* The same tokens computed in float32 in two ways: mean square of the difference over that of the
+ * tokens. */
 #define SAME_TOKENS 1e-8
 
 enum { DEPTH = 8, SIZE = 16, N_IMAGES = 6, MEMBERS = 2, N_CLASSES = 5 };
@@ -49,7 +49,7 @@ static float *draw_tensors(guint n)
 
 /* ---- Memory ---- */
 
-START_TEST(without_the_way_back_a_pass_computes_the_same)
+START_TEST(a_forward_only_pass_computes_the_same)
 {
   const Description d = describe();
   Network *network = network_new(&d, FALSE);
@@ -78,7 +78,7 @@ START_TEST(without_the_way_back_a_pass_computes_the_same)
 }
 END_TEST
 
-START_TEST(without_the_way_back_a_pass_takes_a_fraction_of_the_memory)
+START_TEST(a_forward_only_pass_takes_a_fraction_of_the_memory)
 {
   const Description d = describe();
   Network *network = network_new(&d, FALSE);
@@ -89,7 +89,7 @@ START_TEST(without_the_way_back_a_pass_takes_a_fraction_of_the_memory)
 }
 END_TEST
 
-/* Leaves @more bytes of address space. Each test has a process of its own. */
+/* Leaves @more bytes of address space. Each test runs in its own process. */
 static void limit_memory(gsize more)
 {
   g_autofree char *statm = NULL;
@@ -105,7 +105,7 @@ static void check_memory_error(GError *error, const char *part)
   assert_error(error, part);
 }
 
-START_TEST(a_batch_that_memory_cannot_hold_is_an_error)
+START_TEST(a_batch_that_does_not_fit_into_memory_is_an_error)
 {
   g_autoptr(GError) error = NULL;
   const Description d = describe();
@@ -146,8 +146,8 @@ static Description *describe_student(const Description *teacher, guint cut)
   return d;
 }
 
-/* The student is the teacher without its last attentions: up to there their tokens are the same.
- * @_i: how many are cut away */
+/* The student is the teacher without its last attentions. Up to there, their tokens are the same.
+ * @_i: how many attentions are removed */
 START_TEST(tokens_are_compared_as_they_enter_the_same_block)
 {
   const Description whole = describe();
@@ -179,7 +179,7 @@ START_TEST(tokens_are_compared_as_they_enter_the_same_block)
   ck_assert_double_lt(report.tokens, SAME_TOKENS);
   ck_assert_double_lt(report.features, SAME_TOKENS);
   if (_i)
-    ck_assert_double_gt(report.distillation, 1e-6); /* they are two networks */
+    ck_assert_double_gt(report.distillation, 1e-6); /* the networks differ */
   trainer_free(&trainer);
   teacher_free(&teacher);
   network_free(&learning);
@@ -192,7 +192,7 @@ END_TEST
 START_TEST(parameters_that_do_not_learn_do_not_count_in_the_norm)
 {
   Description d = describe();
-  d.qkv_unbiased = TRUE; /* biases of zeros that do not learn */
+  d.qkv_unbiased = TRUE; /* adds biases of zeros that do not learn */
   Network *network = network_new(&d, FALSE);
   Optimizer *optimizer = optimizer_new(network, &(OptimizerOptions)OPTIMIZER_DEFAULT(1e-3, 1e-3));
   g_autofree real *gradient = g_new0(real, network->n_values);
@@ -213,11 +213,11 @@ END_TEST
 int main(void)
 {
   TCase *tests = tcase_create("training pass");
-  tcase_add_test(tests, without_the_way_back_a_pass_computes_the_same);
-  tcase_add_test(tests, without_the_way_back_a_pass_takes_a_fraction_of_the_memory);
+  tcase_add_test(tests, a_forward_only_pass_computes_the_same);
+  tcase_add_test(tests, a_forward_only_pass_takes_a_fraction_of_the_memory);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  /* A sanitizer ends the process where an allocation fails. */
-  tcase_add_test(tests, a_batch_that_memory_cannot_hold_is_an_error);
+  /* A sanitizer ends the process when an allocation fails. */
+  tcase_add_test(tests, a_batch_that_does_not_fit_into_memory_is_an_error);
   tcase_add_test(tests, threads_that_cannot_be_started_are_an_error);
 #endif
   tcase_add_loop_test(tests, tokens_are_compared_as_they_enter_the_same_block, 0, 3);

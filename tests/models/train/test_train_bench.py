@@ -1,6 +1,6 @@
-"""What `vitgate bench --train` prints and refuses.
+"""Tests what `vitgate bench --train` prints and which arguments it refuses.
 
-Usage: test_train_bench.py [unittest's arguments]; $VITGATE is the command, $PYTHONPATH holds
+Usage: test_train_bench.py [unittest's arguments]. $VITGATE is the command; $PYTHONPATH contains
 tests/models.
 """
 
