@@ -95,7 +95,6 @@ struct _TrainingPass {
   Share *shares;    /* [team size] */
   void **packed[2]; /* weights packed for the forward and (nullable) the backward products:
                        [N_WEIGHTS(depth)] */
-  double cost;      /* mean GMACs per image, set by the forward pass */
 };
 
 /* Allocates a thread's arrays for @images images.
