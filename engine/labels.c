@@ -3,7 +3,8 @@
 #include "base/error.h"
 #include "base/regular-file.h"
 
-/* Splits @text into lines in place and drops empty lines at the end. */
+/* Splits @text into lines in place and drops empty lines at the end.
+ * Returns: (transfer full): the lines, which point into @text */
 static GPtrArray *split_lines(char *text)
 {
   GPtrArray *lines = g_ptr_array_new();

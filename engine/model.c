@@ -17,7 +17,7 @@ struct _VitgateModel {
   Vit *vit;
   VitgateModelInfo info;
   VitgateBlockInfo *blocks;
-  char **numbers; /* labels of a model without any */
+  char **numbers; /* class indices, if the file has no labels */
 };
 
 static void free_model(VitgateModel *model)
@@ -37,7 +37,7 @@ static void describe_blocks(VitgateModel *model)
   model->blocks = g_new0(VitgateBlockInfo, d->depth + 1);
   for (guint i = 0; i < d->depth; i++) {
     guint heads = d->blocks[i].heads, neurons = d->blocks[i].neurons;
-    guint behind = vitgate__description_tokens_after(d, i);
+    guint after = vitgate__description_tokens_after(d, i);
     model->blocks[i] = (VitgateBlockInfo){
       .heads = heads,
       .neurons = neurons,
@@ -45,8 +45,8 @@ static void describe_blocks(VitgateModel *model)
       .mlp_gate = d->blocks[i].mlp_gate,
       .attention_parameters = vitgate__attention_parameters(d, heads),
       .mlp_parameters = vitgate__mlp_parameters(d, neurons),
-      .attention_gmacs = vitgate__attention_gmacs(d, heads, tokens, behind),
-      .mlp_gmacs = vitgate__mlp_gmacs(d, neurons, behind),
+      .attention_gmacs = vitgate__attention_gmacs(d, heads, tokens, after),
+      .mlp_gmacs = vitgate__mlp_gmacs(d, neurons, after),
     };
   }
 }
@@ -104,7 +104,7 @@ static gboolean check_size(const Description *d, const char *path, GError **erro
     return TRUE;
   vitgate__set_error(
       error, VITGATE_ERROR_MEMORY,
-      "%s: a network of %u tokens of %u is larger than what this machine can address", path,
+      "%s: a network of %u tokens of width %u is larger than this machine can address", path,
       vitgate__description_n_tokens(d), d->dim);
   return FALSE;
 }
@@ -132,19 +132,20 @@ static VitgateModel *load(const char *path, VitgatePrecision precision, GError *
   return model;
 }
 
-/* ---- One copy of each ---- */
+/* ---- One copy of each model ---- */
 
-/* A file that a thread is loading: others that want it wait, instead of loading it too. */
+/* A file that a thread is loading. Other threads that open it wait instead of loading it again. */
 typedef struct {
   FileStamp stamp;
-  VitgatePrecision precision; /* as it was asked for */
+  VitgatePrecision precision; /* as requested, so it may be AUTO */
 } Load;
 
-/* Guards the two lists, and is never held while a file is read: opening, using and closing other
- * models goes on meanwhile. ThreadSanitizer knows pthread's locks, but not GLib's. */
+/* Guards the two lists. It is not held while a file is read, so other models can be opened, used
+ * and closed in the meantime. It is a pthread lock because ThreadSanitizer does not know GLib's
+ * locks. */
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t load_ended = PTHREAD_COND_INITIALIZER;
-static GSList *registry; /* (element-type VitgateModel): all that are open in this process */
+static GSList *registry; /* (element-type VitgateModel): all open models of this process */
 static GSList *loads;    /* (element-type Load) */
 
 /* Returns: FALSE if the last reference is gone and the model is about to be freed */
@@ -157,8 +158,8 @@ static gboolean try_ref(VitgateModel *model)
   return references > 0;
 }
 
-/* The lock is held.
- * Returns: (transfer full) (nullable): the open model that @path leads to */
+/* The caller holds the lock.
+ * Returns: (transfer full) (nullable): the open model of the file at @path */
 static VitgateModel *find_model(const char *path, FileStamp stamp, VitgatePrecision precision)
 {
   for (GSList *item = registry; item; item = item->next) {
@@ -170,7 +171,7 @@ static VitgateModel *find_model(const char *path, FileStamp stamp, VitgatePrecis
   return NULL;
 }
 
-/* The lock is held. */
+/* The caller holds the lock. */
 static gboolean is_loading(FileStamp stamp, VitgatePrecision precision)
 {
   for (GSList *item = loads; item; item = item->next) {
@@ -181,13 +182,13 @@ static gboolean is_loading(FileStamp stamp, VitgatePrecision precision)
   return FALSE;
 }
 
-/* Loads a file that the caller has put among the loads. */
+/* Loads a file. The caller has added @own to the loads. */
 static VitgateModel *load_registered(const char *path, Load *own, GError **error)
 {
   VitgateModel *model = load(path, own->precision, error), *twin = NULL;
   pthread_mutex_lock(&registry_lock);
   loads = g_slist_remove(loads, own);
-  /* "auto" and what it stands for are two loads that may end in one model. */
+  /* A load of "auto" and one of the precision that it stands for may yield the same model. */
   if (model && !(twin = find_model(path, own->stamp, model->vit->precision)))
     registry = g_slist_prepend(registry, model);
   pthread_cond_broadcast(&load_ended);
@@ -210,7 +211,7 @@ VitgateModel *vitgate_model_open_with(const char *path, VitgatePrecision precisi
   Load own = { vitgate__stamp_of_path(path), precision };
   VitgateModel *model;
   pthread_mutex_lock(&registry_lock);
-  /* When a load fails, one of those who waited for it tries again, and gets its own error. */
+  /* If a load fails, one of the threads that waited for it tries again and gets its own error. */
   while (!(model = find_model(path, own.stamp, precision)) && is_loading(own.stamp, precision))
     pthread_cond_wait(&load_ended, &registry_lock);
   if (!model)

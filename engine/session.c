@@ -19,16 +19,16 @@ struct _VitgateSession {
   VitgateResult *results;
 };
 
-static gboolean check_option(const char *name, guint value, guint most, GError **error)
+static gboolean check_option(const char *name, guint value, guint max, GError **error)
 {
-  if (value <= most)
+  if (value <= max)
     return TRUE;
   vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "%s is %u, expected at most %u", name, value,
-                     most);
+                     max);
   return FALSE;
 }
 
-/* A field that this version does not know is not ignored. */
+/* A reserved field that is set belongs to a newer version. It is refused, not ignored. */
 static gboolean check_reserved(const VitgateSessionOptions *options, GError **error)
 {
   for (guint i = 0; i < G_N_ELEMENTS(options->reserved); i++)
@@ -45,7 +45,7 @@ void vitgate_session_set_compute(VitgateSession *session, double compute)
   vitgate__dial_set(&session->dial, vitgate__model_get_description(session->model), compute);
 }
 
-/* Images that decide together, from what the caller asked for. */
+/* Returns: the number of neighbouring images that share each gate's decision */
 static guint group_of(const VitgateSessionOptions *options)
 {
   switch (options->granularity) {
@@ -81,7 +81,7 @@ VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOpt
   session->team = vitgate__team_new(threads);
   session->work = vitgate__vit_work_new(vitgate__model_get_vit(model), threads, batch);
   session->converter = vitgate__image_converter_new(d->image_size, &d->preprocessing);
-  /* These check that the product of their arguments does not wrap around. */
+  /* g_try_malloc0_n() fails if the product of its arguments overflows. */
   session->tensors = g_try_malloc0_n(batch, image * sizeof(float));
   session->logits = g_try_malloc0_n(batch, d->n_classes * sizeof(float));
   session->probabilities = g_try_malloc0_n(batch, d->n_classes * sizeof(float));
@@ -89,8 +89,8 @@ VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOpt
   if (!session->team || !session->work || !session->tensors || !session->logits ||
       !session->probabilities) {
     vitgate__set_error(error, VITGATE_ERROR_MEMORY,
-                       "no memory or threads for a session of %u images on %u threads", batch,
-                       threads);
+                       "not enough memory or threads for a session of %u images on %u threads",
+                       batch, threads);
     vitgate_session_free(&session);
   } else {
     vitgate__image_converter_set_team(session->converter, session->team);

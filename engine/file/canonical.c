@@ -6,12 +6,12 @@
 
 typedef struct {
   Safetensors *file;
-  GArray *tensors; /* Tensor, as they will be */
+  GArray *tensors; /* the changed tensors */
   gboolean no_class_position;
   GError **error;
 } Change;
 
-/* If the positions form a square, they leave out the class token and the distillation token. */
+/* If the positions form a square, they include neither the class nor the distillation token. */
 static gboolean add_class_position(Change *c)
 {
   Tensor *position = vitgate__tensors_find(c->tensors, "pos_embed");
@@ -25,7 +25,7 @@ static gboolean add_class_position(Change *c)
       vitgate__safetensors_allocate(c->file, position->name, position->n_bytes + zeros, c->error);
   if (!data || !vitgate__tensor_copy(data + zeros, position, c->error))
     return FALSE;
-  memset(data, 0, zeros); /* 0.0 in every type of floats */
+  memset(data, 0, zeros); /* 0.0 in every floating-point type */
   position->data = data;
   position->shape[1] += prefix;
   position->n_bytes += zeros;
@@ -33,8 +33,8 @@ static gboolean add_class_position(Change *c)
   return TRUE;
 }
 
-/* Where the head reads the class token only, it makes no difference whether the norm comes before
- * or after that token is picked. */
+/* If the head reads only the class token, the norm may come before or after this token is picked.
+ */
 static void rename_norm(const Change *c)
 {
   static const char *const names[][2] = { { "fc_norm.weight", "norm.weight" },

@@ -1,6 +1,6 @@
 /* Brings published ViTs that differ from the plain form into that form: position embeddings without
- * the class token get zeros for it, and a norm after the class token was picked becomes the norm
- * before. */
+ * the class token get zeros for it, and a norm that comes after the class token is picked becomes
+ * one that comes before. */
 #pragma once
 
 #include "file/safetensors.h"

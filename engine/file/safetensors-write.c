@@ -25,7 +25,7 @@ static void add_entry(JsonBuilder *builder, const Tensor *tensor, gsize offset)
   json_builder_end_object(builder);
 }
 
-/* Returns: (transfer full): the header's text, padded with spaces to a multiple of eight. */
+/* Returns: (transfer full): the text of the header, padded with spaces to a multiple of 8 bytes */
 static GString *build_header(const Tensor *const *tensors, guint n_tensors, GHashTable *metadata)
 {
   g_autoptr(JsonBuilder) builder = json_builder_new();
@@ -67,7 +67,7 @@ static gboolean write_tensor(GOutputStream *out, const Tensor *tensor, GError **
     return g_output_stream_write_all(out, tensor->data, tensor->n_bytes, NULL, NULL, error);
   g_autofree gpointer bytes = g_try_malloc(tensor->n_bytes);
   if (!bytes) {
-    vitgate__set_error(error, VITGATE_ERROR_MEMORY, "there is no memory for tensor '%s'",
+    vitgate__set_error(error, VITGATE_ERROR_MEMORY, "not enough memory for tensor '%s'",
                        tensor->name);
     return FALSE;
   }
@@ -78,7 +78,7 @@ static gboolean write_tensor(GOutputStream *out, const Tensor *tensor, GError **
 gboolean vitgate__safetensors_write(const char *path, const Tensor *tensors, guint n_tensors,
                                     GHashTable *metadata, GError **error)
 {
-  /* Wider types first: every tensor is then aligned to its type without gaps. */
+  /* Wider types come first, so that every tensor is aligned to its type without gaps. */
   g_autofree const Tensor **order = g_new(const Tensor *, n_tensors + 1);
   for (guint i = 0; i < n_tensors; i++)
     order[i] = &tensors[i];
@@ -100,7 +100,7 @@ gboolean vitgate__safetensors_write(const char *path, const Tensor *tensors, gui
   if (written) {
     written = g_output_stream_close(out, NULL, &io_error);
   } else if (out) {
-    /* A cancelled close drops the temporary file and leaves the destination as it was. */
+    /* A cancelled close deletes the temporary file and leaves the destination unchanged. */
     g_autoptr(GCancellable) cancelled = g_cancellable_new();
     g_cancellable_cancel(cancelled);
     g_output_stream_close(out, cancelled, NULL);

@@ -9,10 +9,10 @@
 #include "file/json.h"
 #include "file/other-formats.h"
 
-/* A header larger than this is no model's: a thousand layers need a few megabytes. */
+/* Maximum size of a header. A thousand layers need a few megabytes. */
 #define MAX_HEADER (4u << 20)
 
-/* Bytes of a tensor that are read before they are converted. */
+/* Number of bytes of a tensor that are read and converted at a time. */
 #define PIECE 65536
 
 const TensorTypeInfo vitgate__tensor_types[] = {
@@ -22,7 +22,7 @@ const TensorTypeInfo vitgate__tensor_types[] = {
 
 struct _Safetensors {
   char *path;
-  int fd; /* -1: the file is a join of @parts */
+  int fd; /* -1: the file is a join of parts */
   FileStamp stamp;
   GPtrArray *parts;
   JsonNode *header;  /* owns the tensors' names */
@@ -47,7 +47,7 @@ static gboolean read_type(const Safetensors *file, JsonObject *entry, Tensor *te
   return FALSE;
 }
 
-/* Reads the shape. Returns: FALSE where the count of elements would overflow */
+/* Returns: FALSE if the shape is invalid, or if the size in elements or bytes would overflow */
 static gboolean read_shape(const Safetensors *file, JsonObject *entry, Tensor *tensor,
                            GError **error)
 {
@@ -67,7 +67,7 @@ static gboolean read_shape(const Safetensors *file, JsonObject *entry, Tensor *t
   return valid;
 }
 
-/* @data: the place in the file where the tensors' data begin */
+/* @data: byte of the file at which the tensors' data begin */
 static gboolean read_tensor(const Safetensors *file, const char *name, JsonNode *node, guint64 data,
                             guint64 data_size, Tensor *tensor, GError **error)
 {
@@ -120,7 +120,7 @@ static int compare_place(gconstpointer a, gconstpointer b)
   return x->n_bytes < y->n_bytes ? -1 : x->n_bytes > y->n_bytes;
 }
 
-/* The tensors must cover the data without gap or overlap, as the format demands. */
+/* As the format requires, the tensors must cover the data without gaps or overlaps. */
 static gboolean check_layout(const Safetensors *file, guint64 data, guint64 data_size,
                              GError **error)
 {
@@ -155,7 +155,7 @@ static gboolean check_metadata(const Safetensors *file, JsonNode *node, GError *
     valid = JSON_NODE_HOLDS_VALUE(value) && json_node_get_value_type(value) == G_TYPE_STRING;
   if (!valid)
     vitgate__set_error(error, VITGATE_ERROR_FORMAT,
-                       "%s: __metadata__ is not an object that holds strings only", file->path);
+                       "%s: __metadata__ is not an object that contains only strings", file->path);
   return valid;
 }
 
@@ -202,7 +202,7 @@ static gboolean open_file(Safetensors *file, GError **error)
   return FALSE;
 }
 
-/* @what: the part of the file that is wanted, for the error */
+/* @what: name of the part that is read, for the error */
 static gboolean read_at(const Safetensors *file, const char *what, guint64 place, gpointer bytes,
                         gsize n_bytes, GError **error)
 {
@@ -232,7 +232,7 @@ static Safetensors *new_file(const char *path)
   return file;
 }
 
-/* Reads the header's length. Returns: 0 with the error set, where it cannot be right */
+/* Reads the length of the header. Returns: 0 with @error set if it cannot be right */
 static guint64 read_header_size(const Safetensors *file, guint64 size, GError **error)
 {
   char start[64] = { 0 };
@@ -252,8 +252,8 @@ static guint64 read_header_size(const Safetensors *file, guint64 size, GError **
   }
   if (header_size > MAX_HEADER || header_size > size - 8) {
     vitgate__set_error(error, VITGATE_ERROR_FORMAT,
-                       "%s: the header claims %" G_GUINT64_FORMAT
-                       " bytes, the file has %" G_GUINT64_FORMAT " and %u are allowed",
+                       "%s: the header claims %" G_GUINT64_FORMAT " bytes, but %" G_GUINT64_FORMAT
+                       " follow and at most %u are allowed",
                        file->path, header_size, size - 8, MAX_HEADER);
     return 0;
   }
@@ -339,7 +339,7 @@ gpointer vitgate__safetensors_allocate(Safetensors *file, const char *name, gsiz
   if (memory)
     g_ptr_array_add(file->memory, memory);
   else
-    vitgate__set_error(error, VITGATE_ERROR_MEMORY, "%s: there is no memory for tensor '%s'",
+    vitgate__set_error(error, VITGATE_ERROR_MEMORY, "%s: not enough memory for tensor '%s'",
                        file->path, name);
   return memory;
 }
@@ -365,8 +365,8 @@ gboolean vitgate__safetensors_replace(Safetensors *file, const GArray *tensors, 
   for (guint i = 0; i < tensors->len; i++) {
     const char *name = g_array_index(tensors, Tensor, i).name;
     if (!g_hash_table_insert(file->index, (char *)name, GUINT_TO_POINTER(i + 1))) {
-      vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: two tensors stand for '%s'", file->path,
-                         name);
+      vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: two tensors map to the name '%s'",
+                         file->path, name);
       return FALSE;
     }
   }
@@ -400,7 +400,7 @@ gsize vitgate__tensor_n_elements(const Tensor *tensor)
   return tensor->n_bytes / vitgate__tensor_types[tensor->type].size;
 }
 
-/* IEEE 754 binary16 to binary32; subnormals are scaled by the multiplication. */
+/* Converts IEEE 754 binary16 to binary32. The multiplication also scales subnormal numbers. */
 static float half_to_float(guint16 half)
 {
   guint32 sign = (guint32)(half & 0x8000) << 16, rest = half & 0x7fff;
@@ -447,7 +447,7 @@ static void convert(float *values, TensorType type, gconstpointer elements, gsiz
   }
 }
 
-/* Reads bytes of a tensor that is in its file. */
+/* Reads bytes of a tensor that is not in memory. */
 static gboolean read_part(const Tensor *tensor, gsize from, gpointer bytes, gsize n_bytes,
                           GError **error)
 {

@@ -7,13 +7,14 @@
 
 #define MAX_SHARDS 256
 
-/* Shards stand beside their index: a name with a path in it could lead anywhere. */
+/* Shards are in the folder of their index. A name that contains a path could lead anywhere. */
 static gboolean is_plain_name(const char *name)
 {
   return *name && !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..");
 }
 
-/* Returns: (transfer none): the shard @name, opened when it is first asked for */
+/* Opens the shard @name the first time.
+ * Returns: (transfer none): the shard, which @shards owns */
 static Safetensors *find_shard(const char *index, GHashTable *by_name, GPtrArray *shards,
                                const char *name, GError **error)
 {
@@ -22,16 +23,17 @@ static Safetensors *find_shard(const char *index, GHashTable *by_name, GPtrArray
     return shard;
   if (!is_plain_name(name) || shards->len == MAX_SHARDS) {
     vitgate__set_error(error, VITGATE_ERROR_FORMAT,
-                       "%s: names the shard '%s', expected at most %d files beside it", index, name,
-                       MAX_SHARDS);
+                       "%s: refers to the shard '%s', expected at most %d files in the same folder",
+                       index, name, MAX_SHARDS);
     return NULL;
   }
   g_autofree char *folder = g_path_get_dirname(index);
   g_autofree char *path = g_build_filename(folder, name, NULL);
   if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
-    vitgate__set_error(error, VITGATE_ERROR_NOT_FOUND,
-                       "%s: the shard '%s' is missing: all shards must stand beside their index",
-                       index, name);
+    vitgate__set_error(
+        error, VITGATE_ERROR_NOT_FOUND,
+        "%s: the shard '%s' is missing; all shards must be in the folder of their index", index,
+        name);
     return NULL;
   }
   shard = vitgate__safetensors_open(path, error);
@@ -56,7 +58,7 @@ static gboolean gather(const char *path, JsonObject *places, GPtrArray *shards, 
     const Tensor *tensor = shard ? vitgate__safetensors_find(shard, name) : NULL;
     if (shard && !tensor)
       vitgate__set_error(error, VITGATE_ERROR_FORMAT,
-                         "%s: tensor '%s' is not in the shard '%s' that is named for it", path,
+                         "%s: tensor '%s' is not in the shard '%s' that the index names", path,
                          name, shard_name);
     if (!tensor)
       return FALSE;
@@ -80,7 +82,7 @@ Safetensors *vitgate__shards_open(const char *path, GError **error)
   JsonObject *places = vitgate__json_get_object(json_node_get_object(index), "weight_map");
   if (!places || !json_object_get_size(places)) {
     vitgate__set_error(error, VITGATE_ERROR_FORMAT,
-                       "%s: has no 'weight_map' that tells where tensors are", path);
+                       "%s: has no 'weight_map' that says which shard holds each tensor", path);
     return NULL;
   }
   g_autoptr(GPtrArray) shards = g_ptr_array_new_with_free_func(close_shard);

@@ -8,7 +8,7 @@
 #include "file/other-formats.h"
 #include "file/shards.h"
 
-/* Of Hugging Face's configurations, where they tell nothing else. */
+/* layer_norm_eps of Hugging Face's networks, unless their configuration gives another. */
 #define HUGGING_FACE_EPS 1e-12
 
 char *vitgate__source_find(const char *path, GError **error)
@@ -25,7 +25,7 @@ char *vitgate__source_find(const char *path, GError **error)
   if (g_file_test(pickle, G_FILE_TEST_EXISTS))
     vitgate__set_error(error, VITGATE_ERROR_FORMAT, "%s: %s", pickle, vitgate__pickle_advice);
   else
-    vitgate__set_error(error, VITGATE_ERROR_NOT_FOUND, "%s: holds no %s and no %s", path, names[1],
+    vitgate__set_error(error, VITGATE_ERROR_NOT_FOUND, "%s: holds no %s or %s", path, names[1],
                        names[0]);
   return NULL;
 }
@@ -67,8 +67,8 @@ gboolean vitgate__source_check_unchanged(const Source *source, GError **error)
     return FALSE;
   if (!same)
     vitgate__set_error(error, VITGATE_ERROR_IO,
-                       "%s: a shard or a configuration beside it was replaced while it was being "
-                       "read",
+                       "%s: a shard or configuration file beside it was replaced while it was "
+                       "being read",
                        path);
   return same;
 }
@@ -84,7 +84,8 @@ void vitgate__source_close(Source **source)
   g_free(s);
 }
 
-/* Hugging Face's processor of images for its ViT, as it is without a preprocessor_config.json. */
+/* Sets the defaults of Hugging Face's ViT image processor, for weights without a
+ * preprocessor_config.json. */
 static void take_processor_defaults(Preprocessing *p, guint image_size)
 {
   p->resize = image_size;
@@ -93,7 +94,7 @@ static void take_processor_defaults(Preprocessing *p, guint image_size)
     p->mean[i] = p->std[i] = 0.5f;
 }
 
-/* Published weights are called "model" in a folder that has their name. */
+/* The file of published weights is called "model"; its folder has the name of the model. */
 static void name_by_folder(Description *d, const char *path)
 {
   g_autofree char *file = g_path_get_basename(path);

@@ -8,7 +8,7 @@
 typedef struct {
   Safetensors *file; /* under timm's names */
   Dialect dialect;
-  gboolean no_class_position; /* the published positions leave out the class token */
+  gboolean no_class_position; /* the published positions do not include the class token */
   Config config;              /* files beside the weights; empty for a file that vitgate wrote */
 } Source;
 

@@ -1,4 +1,4 @@
-/* Tells one state of a file on disk from another, without reading it. */
+/* Distinguishes states of a file on disk without reading it. */
 #pragma once
 
 #include <glib.h>
@@ -9,7 +9,7 @@ typedef struct {
   dev_t device;
   ino_t inode;
   off_t size;
-  struct timespec written, changed; /* changed also when a writer set the former back */
+  struct timespec written, changed; /* changed differs even if a writer set written back */
 } FileStamp;
 
 static inline FileStamp vitgate__stamp_of(const struct stat *status)
@@ -23,15 +23,15 @@ static inline gboolean vitgate__same_time(struct timespec a, struct timespec b)
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-/* Whether it is the same file, and untouched. */
+/* Returns: whether both are the same file, unchanged */
 static inline gboolean vitgate__stamp_equal(FileStamp a, FileStamp b)
 {
   return a.device == b.device && a.inode == b.inode && a.size == b.size &&
          vitgate__same_time(a.written, b.written) && vitgate__same_time(a.changed, b.changed);
 }
 
-/* Whether nobody wrote to a file in between. A file that was only renamed or unlinked has another
- * stamp, but the same contents. */
+/* Returns: whether nothing was written to the file in between. A file that was only renamed or
+ * unlinked has a different stamp but the same contents. */
 static inline gboolean vitgate__stamp_same_contents(FileStamp a, FileStamp b)
 {
   return a.size == b.size && vitgate__same_time(a.written, b.written);

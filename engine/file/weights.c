@@ -7,7 +7,7 @@
 #include "file/architecture.h"
 #include "file/tensor-specs.h"
 
-#define MAX_NAMED 8 /* unknown tensors in a message */
+#define MAX_NAMED 8 /* maximum number of unknown tensors in a message */
 
 static gboolean same_shape(const Tensor *tensor, const guint64 *shape, guint n_dims)
 {
@@ -80,7 +80,7 @@ gboolean vitgate__weights_check(const Description *d, const Safetensors *file, G
   for (guint i = 0; i < specs->len; i++)
     if (!check_spec(file, &g_array_index(specs, TensorSpec, i), known, error))
       return FALSE;
-  /* A network with an unknown tensor computes something else. */
+  /* A network with an unknown tensor would compute something else. */
   guint n_tensors, n_unknown = 0;
   const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
   g_autoptr(GString) unknown = g_string_new(NULL);

@@ -11,7 +11,7 @@
 
 #define MAX_SIDE 32767
 
-/* Where one component's samples are: plane, first byte, bytes from one to the next. */
+/* Location of one component's samples: plane, first byte, bytes from one sample to the next. */
 typedef struct {
   guint8 plane, offset, step;
 } Component;
@@ -44,18 +44,18 @@ static const Format formats[VITGATE_PIXELS_N_FORMATS] = {
 struct _ImageConverter {
   guint size;
   const Preprocessing *preprocessing;
-  Team *team;   /* NULL: the caller works alone */
+  Team *team;   /* NULL: only the calling thread works */
   float *lines; /* [members][3][size] */
 
-  /* For images like the last one: */
+  /* Valid for images like the last one: */
   VitgateImage like; /* its format, size and chroma site; zero before the first */
-  ImageView view;    /* what was taken of it; width 0: the centre crop */
+  ImageView view;    /* the part of it that was converted; width 0: the centre crop */
   gboolean planned;  /* the tables are for this view */
-  /* Memory is enough for any view of the whole image: views that move allocate nothing. */
+  /* The memory is enough for any view of the image, so moving the view allocates nothing. */
   Resampler luma_x, luma_y, chroma_x, chroma_y;
   guint8 *narrow[3];  /* [rows of the component][size]: resampled along x */
   float *interleaved; /* [members][bytes of a row][IMAGE_LINES] */
-  gsize each;         /* floats of them for each member */
+  gsize each;         /* floats of interleaved for each member */
 };
 
 static guint count_members(const ImageConverter *converter)
@@ -109,19 +109,19 @@ static guint subsample(guint pixels, guint log2)
   return (pixels + (1u << log2) - 1) >> log2;
 }
 
-/* Bytes that a row of the plane holds. */
+/* Returns: the number of bytes in a row of the plane */
 static gsize row_bytes(const Format *format, guint plane, guint width)
 {
-  gsize most = 0;
+  gsize bytes = 0;
   for (guint c = 0; c < format->n_components; c++) {
     const Component *component = &format->components[c];
     if (component->plane == plane)
-      most = MAX(most, (gsize)subsample(width, c ? format->sub_x : 0) * component->step);
+      bytes = MAX(bytes, (gsize)subsample(width, c ? format->sub_x : 0) * component->step);
   }
-  return most;
+  return bytes;
 }
 
-/* Rounding may have taken a part that reaches to the end a trace beyond it. */
+/* Allows for rounding, which may put the end of a part slightly beyond the end of the image. */
 static gboolean is_within(double offset, double extent, guint pixels)
 {
   return offset >= 0 && extent > 0 && offset + extent <= pixels * (1 + 1e-9);
@@ -133,7 +133,7 @@ static gboolean check_view(const VitgateImage *image, const ImageView *view, GEr
       is_within(view->y, view->height, image->height))
     return TRUE;
   vitgate__set_error(error, VITGATE_ERROR_IMAGE,
-                     "a part of %gx%g pixels at %g, %g, expected one within an image of %ux%u",
+                     "a part of %gx%g pixels at %g, %g, expected a part within the image of %ux%u",
                      view->width, view->height, view->x, view->y, image->width, image->height);
   return FALSE;
 }
@@ -163,7 +163,7 @@ static gboolean check_image(const VitgateImage *image, GError **error)
     if (!image->planes[p] || image->strides[p] < expected) {
       vitgate__set_error(error, VITGATE_ERROR_IMAGE,
                          "plane %u of a %s image %u pixels wide has %s%" G_GSIZE_FORMAT
-                         " bytes a row, expected at least %" G_GSIZE_FORMAT,
+                         " bytes per row, expected at least %" G_GSIZE_FORMAT,
                          p, format->name, image->width, image->planes[p] ? "" : "no data and ",
                          image->strides[p], expected);
       return FALSE;
@@ -172,7 +172,7 @@ static gboolean check_image(const VitgateImage *image, GError **error)
   return TRUE;
 }
 
-/* One axis: what the resized image measures, and where the crop begins in it. */
+/* One axis: the scale of the resized image and where the crop begins in it. */
 typedef struct {
   double scale; /* pixels per output pixel */
   double phase; /* pixels before the first output pixel */
@@ -188,13 +188,14 @@ static Axis plan_axis(const ImageConverter *converter, guint pixels, guint short
   return (Axis){ (double)pixels / resized, 0, (guint)lrint((resized - converter->size) / 2.0) };
 }
 
-/* How far chroma samples lie behind the middle of the pixels they stand for, in samples. */
+/* Returns: the distance, in chroma samples, by which a chroma sample lies before the centre of its
+ * pixels */
 static double chroma_phase(guint sub, gboolean cosited)
 {
   return sub && cosited ? 0.25 : 0.0;
 }
 
-/* Makes the tables for the converter's view. */
+/* Computes the tables for the converter's view. */
 static void plan_resampling(ImageConverter *converter, const Format *format)
 {
   const VitgateImage *image = &converter->like;
@@ -220,7 +221,7 @@ static void plan_resampling(ImageConverter *converter, const Format *format)
   }
 }
 
-/* The largest scale of an axis is that of a view from end to end. */
+/* The scale of an axis is largest if the view spans the whole image. */
 static gboolean allocate_tables(ImageConverter *converter, const Format *format, guint w, guint h)
 {
   const guint size = converter->size, sub_x = format->sub_x, sub_y = format->sub_y;
@@ -234,7 +235,7 @@ static gboolean allocate_tables(ImageConverter *converter, const Format *format,
                                  bicubic);
 }
 
-/* Allocates all that images of this format and size need, if the last one had others. */
+/* Allocates what images of this format and size need, unless the last image had the same. */
 static gboolean allocate(ImageConverter *converter, const VitgateImage *image, GError **error)
 {
   const Format *format = &formats[image->format];
@@ -243,22 +244,23 @@ static gboolean allocate(ImageConverter *converter, const VitgateImage *image, G
     return TRUE;
   forget_geometry(converter);
   gboolean complete = allocate_tables(converter, format, image->width, image->height);
-  gsize most_bytes = 0;
+  gsize max_bytes = 0;
   for (guint p = 0; p < format->n_planes; p++)
-    most_bytes = MAX(most_bytes, row_bytes(format, p, image->width));
+    max_bytes = MAX(max_bytes, row_bytes(format, p, image->width));
   for (guint c = 0; complete && c < format->n_components; c++) {
     const guint rows = subsample(image->height, c ? format->sub_y : 0);
     converter->narrow[c] = g_try_malloc((gsize)rows * converter->size);
     complete = converter->narrow[c] != NULL;
   }
-  converter->each = most_bytes * IMAGE_LINES;
+  converter->each = max_bytes * IMAGE_LINES;
   if (complete && !posix_memalign((void **)&converter->interleaved, 64,
                                   converter->each * count_members(converter) * sizeof(float))) {
     converter->like = *image;
     return TRUE;
   }
-  vitgate__set_error(error, VITGATE_ERROR_MEMORY, "no memory to resample a %s image of %ux%u",
-                     format->name, image->width, image->height);
+  vitgate__set_error(error, VITGATE_ERROR_MEMORY,
+                     "not enough memory to resample a %s image of %ux%u", format->name,
+                     image->width, image->height);
   forget_geometry(converter);
   return FALSE;
 }
@@ -269,7 +271,7 @@ static gboolean same_place(const ImageView *a, const ImageView *b)
          a->mirrored == b->mirrored;
 }
 
-/* Makes tables for @view of @image, if the last one was of another. */
+/* Computes the tables for @view of @image, unless the last view was the same. */
 static gboolean plan(ImageConverter *converter, const VitgateImage *image, const ImageView *view,
                      GError **error)
 {
@@ -285,14 +287,14 @@ static gboolean plan(ImageConverter *converter, const VitgateImage *image, const
   return TRUE;
 }
 
-/* One image on its way. Members take strips of its planes, then of its outcome, as they are free:
- * one who has to wake up first comes later. */
+/* One image that is being converted. A member takes the next strip, first of the planes and then of
+ * the output, whenever it is free, because some members have to wake up first and start later. */
 typedef struct {
   ImageConverter *converter;
   const VitgateImage *image;
   float *tensor;
-  float matrix[3][3], offset[3]; /* from components as stored to R'G'B' */
-  atomic_uint narrowed, colored; /* strips that are taken */
+  float matrix[3][3], offset[3]; /* from stored components to R'G'B' */
+  atomic_uint narrowed, colored; /* number of strips taken */
 } Conversion;
 
 static guint count_strips(guint rows)
@@ -308,7 +310,7 @@ static void narrow_strip(const Conversion *conversion, float *interleaved, guint
   const Kernels *kernels = vitgate__kernels();
   const Format *format = &formats[image->format];
   guint own = format->n_components; /* the first component in this plane */
-  gsize begin = G_MAXSIZE, end = 0; /* the bytes of a row that any of them needs */
+  gsize begin = G_MAXSIZE, end = 0; /* the bytes of a row that its components need */
   for (guint c = format->n_components; c-- > 0;) {
     const Component *component = &format->components[c];
     const Resampler *x = c ? &converter->chroma_x : &converter->luma_x;
@@ -334,7 +336,7 @@ static void narrow_strip(const Conversion *conversion, float *interleaved, guint
   }
 }
 
-/* Rows of a plane that any output pixel needs. */
+/* Returns: the number of rows of a plane that the output needs */
 static guint plane_rows(const ImageConverter *converter, const Format *format, guint plane)
 {
   for (guint c = 0; c < format->n_components; c++)
@@ -357,7 +359,8 @@ static void narrow_strips(Conversion *conversion, guint member)
   }
 }
 
-/* R'G'B' of 0 to 255 = matrix * (components as stored) + offset, from ITU-R BT.601, 709, 2020. */
+/* R'G'B' from 0 to 255 = matrix * stored components + offset, by ITU-R BT.601, BT.709 or BT.2020.
+ */
 static void color_matrix(const VitgateImage *image, float matrix[3][3], float offset[3])
 {
   static const double luma_weights[][2] = { /* red, blue */
@@ -389,7 +392,7 @@ static void color_matrix(const VitgateImage *image, float matrix[3][3], float of
   }
 }
 
-/* Lets the view's matrix follow the one that makes R'G'B'. */
+/* Applies the view's colour change after the conversion to R'G'B', as one matrix and offset. */
 static void add_view_colors(float matrix[3][3], float offset[3], const ImageView *view)
 {
   float first[3][3], first_offset[3];
@@ -409,8 +412,8 @@ static void add_view_colors(float matrix[3][3], float offset[3], const ImageView
   }
 }
 
-/* Second half of the conversion: resampled rows along y to some lines, then their colours.
- * lines: [3][size], scratch */
+/* Second half of the conversion: resamples a strip of rows along y, then converts its colours.
+ * @lines: scratch memory of [3][size] */
 static void color_strip(const Conversion *conversion, float *lines, guint strip)
 {
   const ImageConverter *converter = conversion->converter;

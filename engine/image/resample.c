@@ -34,7 +34,7 @@ static Window find_window(guint n_in, double scale, double phase, double support
   return w;
 }
 
-/* Samples on either side of an output sample that the filter reaches. */
+/* Returns: how many input samples the filter reaches on either side of an output sample */
 static double support_of(const Resampler *r, double scale)
 {
   return (r->bicubic ? 2 : 1) * MAX(scale, 1);
@@ -44,11 +44,11 @@ gboolean vitgate__resampler_init(Resampler *r, guint n_in, guint n_out, double m
                                  gboolean bicubic)
 {
   *r = (Resampler){ .n_in = n_in, .n_out = n_out, .bicubic = bicubic };
-  /* A window of that width, wherever it lies, covers at most one sample more. */
-  const gsize most_taps = MIN(n_in, (guint)(2 * support_of(r, max_scale)) + 2);
+  /* Depending on its position, a window covers up to one sample more than its width. */
+  const gsize max_taps = MIN(n_in, (guint)(2 * support_of(r, max_scale)) + 2);
   r->starts = g_try_new(guint, n_out);
-  r->weights = g_try_new(float, n_out *most_taps);
-  r->window = g_try_new(double, most_taps);
+  r->weights = g_try_new(float, n_out *max_taps);
+  r->window = g_try_new(double, max_taps);
   return r->starts && r->weights && r->window;
 }
 
@@ -78,7 +78,7 @@ void vitgate__resampler_plan(Resampler *r, double scale, double phase, guint fir
   memset(r->weights, 0, (gsize)r->n_out * r->taps * sizeof *r->weights);
   for (guint i = 0; i < r->n_out; i++) {
     Window w = find_window(r->n_in, scale, phase, support, first_out + i);
-    /* Every window reads taps samples. One that would pass the end starts earlier. */
+    /* Every window reads taps samples. A window that would reach past the end starts earlier. */
     guint start = MIN((guint)w.start - first, r->count - r->taps);
     float *weights = r->weights + (gsize)i * r->taps + ((guint)w.start - first - start);
     fill_weights(r, weights, w, MAX(scale, 1));

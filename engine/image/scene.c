@@ -3,16 +3,16 @@
 
 #include "vitgate.h"
 
-/* Cells along a side: each has 14 x 14 pixels if the input has 224 x 224. */
+/* Number of cells along a side. For an input of 224 x 224 a cell has 14 x 14 pixels. */
 #define CELLS 16
 
 struct _VitgateScene {
   guint size;     /* side of the input in pixels */
-  float scale[3]; /* from normalised values to shares of full scale */
+  float scale[3]; /* converts normalised values to shares of full scale */
   /* Means of cells, as shares of full scale, minus the mean that normalisation subtracted. */
   float inferred[3][CELLS][CELLS], seen[3][CELLS][CELLS];
   gboolean known;  /* inferred is valid */
-  float columns[]; /* [size] sums of each column in a row of cells */
+  float columns[]; /* [size] sum of each column over one row of cells */
 };
 
 VitgateScene *vitgate_scene_new(const VitgateModelInfo *info)
@@ -28,14 +28,15 @@ void vitgate_scene_free(VitgateScene **scene)
   g_free(g_steal_pointer(scene));
 }
 
-/* Returns: the first pixel of cell @i; sizes need not be multiples of CELLS and may be smaller */
+/* Returns: the first pixel of cell @i; the size may be smaller than CELLS or not a multiple of it
+ */
 static guint first(const VitgateScene *scene, guint i)
 {
   return i * scene->size / CELLS;
 }
 
-/* Computes means[CELLS] of the cells in the @rows rows of pixels from @pixels on. It adds up
- * columns first, because a sum along a row would be one long chain of dependent additions. */
+/* Computes means[CELLS] of one row of cells, which starts at @pixels and has @rows rows of pixels.
+ * Columns are summed first: a sum along a row would be one long chain of dependent additions. */
 static void look_at_row(VitgateScene *scene, float *means, const float *pixels, guint rows,
                         float scale)
 {
@@ -56,17 +57,17 @@ static void look_at_row(VitgateScene *scene, float *means, const float *pixels, 
 double vitgate_scene_look(VitgateScene *scene, const float *tensor)
 {
   const gsize plane = (gsize)scene->size * scene->size;
-  float most = 0;
+  float max = 0;
   for (guint c = 0; c < 3; c++) {
     for (guint i = 0; i < CELLS; i++) {
       const guint from = first(scene, i), rows = first(scene, i + 1) - from;
       look_at_row(scene, scene->seen[c][i], tensor + c * plane + (gsize)from * scene->size, rows,
                   scene->scale[c]);
       for (guint j = 0; j < CELLS; j++)
-        most = MAX(most, fabsf(scene->seen[c][i][j] - scene->inferred[c][i][j]));
+        max = MAX(max, fabsf(scene->seen[c][i][j] - scene->inferred[c][i][j]));
     }
   }
-  return scene->known ? most : 1;
+  return scene->known ? max : 1;
 }
 
 void vitgate_scene_keep(VitgateScene *scene)

@@ -1,8 +1,8 @@
 /* Matrix products and the elementwise functions of a vision transformer, in float32.
  *
- * Written once with GCC's vector types and compiled once per instruction set: a vector is LANES
- * floats, what one register of the set holds. The product keeps a tile of the output in registers
- * while it walks k; each accumulator is a variable of its own, because GCC 12 spills arrays. */
+ * Written once with GCC's vector types and compiled once per instruction set. A vector has LANES
+ * floats and fills one register of the set. A product keeps a tile of the output in registers while
+ * the loop runs along k. Each sum has its own variable, because GCC 12 spills arrays. */
 #include <math.h>
 #include <string.h>
 
@@ -14,8 +14,8 @@
 #define PANEL       (2 * LANES)
 #define FOR_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
 
-/* One tile of out: @rows rows (1, 2, 3, 6 or 12) by @columns (1 or 2) vectors. Both are constants
- * at every call, so that every condition below folds away. */
+/* Computes one tile of the output: @rows (1, 2, 3, 6 or 12) rows of @columns (1 or 2) vectors. Both
+ * are constants at every call, so the compiler resolves all conditions on them. */
 static inline __attribute__((always_inline)) void
 gemm_tile(float *out, gsize out_stride, const float *a, gsize a_stride, const float *b,
           const float *bias, gboolean accumulate, guint k, const guint rows, const guint columns)
@@ -24,7 +24,7 @@ gemm_tile(float *out, gsize out_stride, const float *a, gsize a_stride, const fl
             bias1 = bias && columns > 1 ? load(bias + LANES) : zero();
 #define DECLARE(r) vec acc##r##_0 = bias0, acc##r##_1 = bias1;
   FOR_ROWS(DECLARE);
-  /* Four pointers reach twelve rows; told nothing of their relation, GCC keeps to them. */
+  /* Four pointers address twelve rows. The asm hides their relation, so that GCC keeps all four. */
   const float *a0 = a, *a1 = a + 3 * a_stride, *a2 = a + 6 * a_stride, *a3 = a + 9 * a_stride;
   __asm__("" : "+r"(a1), "+r"(a2), "+r"(a3));
   const float *const end = a + k;
@@ -36,7 +36,7 @@ gemm_tile(float *out, gsize out_stride, const float *a, gsize a_stride, const fl
     if (columns > 1)                                                                               \
       acc##r##_1 += value * b1;                                                                    \
   }
-  /* The next panel is fetched while this one is used: weights come from far away, once a frame. */
+  /* The next panel is fetched during this one: weights come from a distant cache, once a frame. */
   const gsize ahead = (gsize)k * columns * LANES;
   for (; a0 < end; a0++, a1++, a2++, a3++, b += columns * LANES) {
     vec b0 = load(b), b1 = columns > 1 ? load(b + LANES) : zero();
@@ -58,7 +58,7 @@ gemm_tile(float *out, gsize out_stride, const float *a, gsize a_stride, const fl
 #undef STORE
 }
 
-/* All rows of one panel, in the largest tiles that fit. */
+/* Multiplies all rows by one panel, in the largest tiles that fit. */
 static inline __attribute__((always_inline)) void
 gemm_panel(float *out, gsize out_stride, const float *a, gsize a_stride, const float *b,
            const float *bias, gboolean accumulate, guint m, guint k, const guint columns)
@@ -76,7 +76,7 @@ gemm_panel(float *out, gsize out_stride, const float *a, gsize a_stride, const f
 #undef TILES
 }
 
-/* A panel with fewer than its vectors' columns, by way of a full one on the stack. */
+/* Multiplies by a panel that is not full, using a full tile on the stack. */
 static void gemm_edge(float *out, gsize out_stride, const float *a, gsize a_stride, const float *b,
                       const float *bias, gboolean accumulate, guint m, guint n, guint k)
 {
@@ -95,12 +95,12 @@ static void gemm_edge(float *out, gsize out_stride, const float *a, gsize a_stri
   }
 }
 
-/* A block of a stays in the second cache while all panels of b pass by, and a panel's part in the
- * first. */
+/* A block of a stays in the second-level cache while all panels of b are used. The part of a panel
+ * that it is multiplied by stays in the first-level cache. */
 #define BLOCK_ROWS  (16 * TILE_ROWS)
 #define BLOCK_DEPTH 512
 
-/* A block of all columns, by the inner indices from @first to @first + @some of @k. */
+/* Computes all columns of a block of rows, over @some of the @k inner indices from @first on. */
 static void gemm_block(float *out, gsize out_stride, const float *a, gsize a_stride, const float *b,
                        const float *bias, gboolean accumulate, guint m, guint n, guint k,
                        guint first, guint some)
@@ -173,8 +173,8 @@ static void pack_transposed(float *packed, const float *b, gsize b_stride, guint
 
 /* ---- Elementwise ---- */
 
-/* The sum of (x - from)^power over n values; power: 1 or 2. Four sums hide the additions' latency.
- */
+/* Returns: the sum of (x - from)^power over n values; power: 1 or 2. Four sums hide the latency of
+ * the additions. */
 static inline __attribute__((always_inline)) float add_powers(const float *x, float from,
                                                               const guint power, guint n)
 {
@@ -210,7 +210,7 @@ static inline void normalize_row(float *out, const float *x, const float *scale,
     out[i] = (x[i] - mean) * factor * scale[i] + shift[i];
 }
 
-/* Rows that go side by side: while one row's lanes are added up, the next row is. */
+/* Rows that are normalised together: adding up the lanes of one row overlaps with the next row. */
 #define ROWS_ASIDE 8
 
 static void layer_norm(float *out, const float *x, const float *scale, const float *shift,
@@ -248,7 +248,7 @@ static void gelu(float *x, gsize n)
   }
 }
 
-/* exp(x) for x up to EXP_LIMIT; below 2^-126 it is 2^-126. */
+/* exp(x) for x up to EXP_LIMIT; x below -EXP_LIMIT gives exp(-EXP_LIMIT). */
 static inline vec exp_vector(vec x)
 {
   x = max_vector(x, splat(-EXP_LIMIT));
@@ -264,10 +264,10 @@ static float largest_of(const float *x, guint n)
   guint i = 0;
   float largest = x[0];
   if (n >= LANES) {
-    vec most = load(x);
+    vec max = load(x);
     for (i = LANES; i + LANES <= n; i += LANES)
-      most = max_vector(most, load(x + i));
-    largest = max_lanes(most);
+      max = max_vector(max, load(x + i));
+    largest = max_lanes(max);
   }
   for (; i < n; i++)
     largest = MAX(largest, x[i]);
@@ -366,7 +366,7 @@ static void unit_sum(float *out, const float *x, guint parts, guint n)
     out[i] *= factor;
 }
 
-/* Columns of one or four vectors, of all rows. */
+/* Adds up one or four vectors of columns over all rows. */
 static inline __attribute__((always_inline)) void add_columns(float *out, const float *x,
                                                               gsize x_stride, const float *weights,
                                                               guint m, const guint vectors)

@@ -1,10 +1,10 @@
-/* Whether a network's arrays can be addressed at all: on a 32-bit machine sizes of a file that is
- * in order may wrap around. */
+/* Checks that a network's arrays can be addressed: on a 32-bit machine the sizes that a valid file
+ * implies may overflow. */
 #pragma once
 
 #include "file/description.h"
 
-/* @most: the largest size of an array, in bytes: G_MAXSIZE
- * Returns: whether no size of weights, or of a session's memory for one image and one thread,
- * exceeds it */
-gboolean vitgate__addressable(const Description *description, gsize most);
+/* @max_bytes: maximum size of an array; G_MAXSIZE except in tests
+ * Returns: whether the weights, and a session's memory for one image and one thread, stay within
+ * it */
+gboolean vitgate__addressable(const Description *description, gsize max_bytes);

@@ -6,7 +6,7 @@
 #include "kernels/bf16.h"
 #include "kernels/int8.h"
 
-/* Sums of more products than that could overflow in int8: such a layer stays in float32. */
+/* Longer sums could overflow in int8, so such a layer stays in float32. */
 static VitgatePrecision precision_for(VitgatePrecision precision, guint n_in)
 {
   return precision == VITGATE_PRECISION_INT8 && n_in > INT8_MOST_K ? VITGATE_PRECISION_FLOAT32
@@ -37,7 +37,7 @@ gsize vitgate__linear_size(VitgatePrecision precision, guint n_out, guint n_in)
   return packed_size(precision_for(precision, n_in), n_out, n_in) + 2 * vitgate__round_up(n_out);
 }
 
-/* The scales of int8 rows follow the rows. */
+/* Returns: the floats that quantised rows take; their scales follow them */
 static gsize int8_rows_size(guint n_in)
 {
   return vitgate__floats_of(LINEAR_ROWS * vitgate__int8_row_size(vitgate__int8_kernels(), n_in));

@@ -7,11 +7,11 @@
 #include "kernels/kernels.h"
 
 struct _MergeScratch {
-  float *keys;    /* [tokens][width] unit vectors, even places first, then odd ones */
-  float *packed;  /* the odd ones */
+  float *keys;   /* [tokens][width] unit vectors: those at even positions, then those at odd ones */
+  float *packed; /* the keys at odd positions, packed */
   float *cosines; /* [even][odd] */
-  guint *keepers; /* [tokens] */
-  float *sizes;   /* [tokens] of those that others come to, else 0 */
+  guint *keepers; /* [tokens] by new position: the old position of the token that keeps the mean */
+  float *sizes;   /* [tokens] total size of a token that others merge into; otherwise 0 */
 };
 
 MergeScratch *vitgate__merge_scratch_new(guint max_tokens, guint width)
@@ -59,7 +59,7 @@ guint vitgate__merge_match(MergeScratch *s, guint *into, const float *keys, gsiz
     kernels->gemm(s->cosines, n_odd, s->keys, width, s->packed, NULL, FALSE, n_even, n_odd, width);
   }
 
-  /* First who goes where, by old places; then the places of those who stay. */
+  /* First find each token's target, by old position; then number the tokens that remain. */
   for (guint i = 0; i < n_tokens; i++)
     into[i] = i;
   for (guint e = 0; e < n_even && n_odd; e++) {
@@ -88,7 +88,8 @@ double vitgate__merge_gmacs(guint n_patch_tokens, guint width)
 void vitgate__merge_apply(MergeScratch *s, float *tokens, float *size, const guint *into,
                           guint n_tokens, guint n_prefix, guint dim)
 {
-  /* Of the tokens with one new place, the odd one is the keeper; an even one only if alone. */
+  /* Of the tokens with the same new position, the odd one is the keeper. An even token is
+   * one only if no other token has its new position. */
   guint remaining = 0;
   for (guint i = 0; i < n_tokens; i++)
     s->keepers[i] = G_MAXUINT;
@@ -100,7 +101,7 @@ void vitgate__merge_apply(MergeScratch *s, float *tokens, float *size, const gui
       s->keepers[into[i]] = i;
     remaining = MAX(remaining, into[i] + 1);
   }
-  /* Only tokens that others come to are averages; they are sums until all have come. */
+  /* Only keepers that other tokens merge into are averaged. They hold sums until the end. */
   memset(s->sizes, 0, n_tokens * sizeof *s->sizes);
   for (guint i = 0; i < n_tokens; i++) {
     const guint keeper = s->keepers[into[i]];
@@ -117,7 +118,7 @@ void vitgate__merge_apply(MergeScratch *s, float *tokens, float *size, const gui
     for (guint j = 0; j < dim; j++)
       sum[j] += token[j] * size[i];
   }
-  /* Keepers stand in order and only move down. */
+  /* Keepers are in order and only move to lower positions, so none overwrites a later one. */
   for (guint i = 0; i < remaining; i++) {
     const guint keeper = s->keepers[i];
     const float *token = tokens + (gsize)keeper * dim, all = s->sizes[keeper];

@@ -12,8 +12,8 @@ void vitgate__merge_scratch_free(MergeScratch **scratch);
 
 /* Finds the tokens to merge. Each patch token at an even position merges into the token at an odd
  * position whose key has the highest cosine with its own (the first of equals), if that cosine
- * exceeds
- * @threshold. The remaining tokens keep their order. The first @n_prefix tokens never merge.
+ * exceeds @threshold. The remaining tokens keep their order. The first @n_prefix tokens never
+ * merge.
  * @into: (out caller-allocates): [n_tokens] the new position of each token
  * @keys: [n_tokens][n_heads][width] at @key_stride; a token's key is the sum over its heads
  * Returns: the number of remaining tokens */

@@ -6,7 +6,7 @@
 #include "kernels/int8.h"
 
 /* Maximum loss of agreement with the teacher for a precision that AUTO chooses. */
-#define MOST_LOST 0.015
+#define MAX_LOSS 0.015
 
 static const char *const names[] = {
   [VITGATE_PRECISION_AUTO] = "auto",
@@ -42,14 +42,14 @@ gboolean vitgate__precision_check(VitgatePrecision precision, GError **error)
   if (precision == VITGATE_PRECISION_BF16 && !vitgate__bf16_kernels()) {
     vitgate__set_error(
         error, VITGATE_ERROR_UNSUPPORTED,
-        "this CPU has no instructions for bf16 (AVX-512 BF16 or AMX), expected float32 or "
-        "int8");
+        "this CPU has no instructions for bf16 (AVX-512 BF16 or AMX); use float32 or int8");
     return FALSE;
   }
   return TRUE;
 }
 
-/* The most tokens that any attention runs on: a transformer's stem has 16 for each patch. */
+/* Returns: the maximum number of tokens that an attention runs on; a transformer stem has 16 for
+ * each patch */
 static guint64 attended_tokens(const Description *d)
 {
   const gboolean attends = d->token_dim && !d->n_features;
@@ -65,7 +65,7 @@ gboolean vitgate__precision_check_tokens(VitgatePrecision precision, const Descr
     return TRUE;
   vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
                      "%s: attention over %" G_GUINT64_FORMAT
-                     " tokens, expected at most %d in int8: open it in float32",
+                     " tokens, expected at most %d for int8; open the model in float32",
                      path, tokens, INT8_MOST_K);
   return FALSE;
 }
@@ -78,7 +78,7 @@ VitgatePrecision vitgate__precision_choose(const Description *d)
   for (guint i = 0; i < G_N_ELEMENTS(order); i++) {
     const gboolean fast = order[i] == VITGATE_PRECISION_BF16 ? vitgate__bf16_is_fast()
                                                              : attended_tokens(d) <= INT8_MOST_K;
-    if (fast && agreement[order[i]] > 0 && agreement[order[i]] >= whole - MOST_LOST)
+    if (fast && agreement[order[i]] > 0 && agreement[order[i]] >= whole - MAX_LOSS)
       return order[i];
   }
   return VITGATE_PRECISION_FLOAT32;

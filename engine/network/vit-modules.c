@@ -66,7 +66,8 @@ void vitgate__vit_attention(Job *job, guint b)
   const Description *d = job->vit->description;
   const Block *block = &job->vit->blocks[b];
   const guint heads = d->blocks[b].heads, width = heads * d->head_dim;
-  wait_for_others(job); /* until here thread 0 may use the shared qkv for an image of its own */
+  wait_for_others(
+      job); /* until here thread 0 may still be using the shared qkv for another image */
   for (guint row = job->first, rows; row < job->last; row += rows) {
     rows = vitgate__linear_rows(job->last - row);
     vitgate__vit_normalize(job, &block->norm1, row, rows);
@@ -82,7 +83,7 @@ void vitgate__vit_attention(Job *job, guint b)
   merge_tokens(job, b);
 }
 
-/* All threads compute keys and values. The leading thread does the rest, which is little. */
+/* All threads compute keys and values. The little that remains is left to the leading thread. */
 void vitgate__vit_attend_tail(const Job *job)
 {
   const Vit *vit = job->vit;

@@ -85,7 +85,8 @@ static Linear load_patch(WeightLoader *loader, const Description *d)
   return vitgate__load_packed(loader, loader->precision, loader->scratch, bias, d->dim, n_values);
 }
 
-/* Measures the floats that all packed weights take, and the largest layer before it is packed. */
+/* Computes the floats that all packed weights take, and those of the largest layer before it is
+ * packed. */
 static void measure(const Description *d, VitgatePrecision precision, gsize *total, gsize *largest)
 {
   g_autoptr(GArray) specs = vitgate__description_tensors(d);
@@ -126,7 +127,7 @@ Vit *vitgate__vit_load(const Description *d, const Safetensors *file, VitgatePre
       posix_memalign((void **)&vit->memory, 64, n_bytes)) {
     vit->memory = NULL;
     vitgate__set_error(error, VITGATE_ERROR_MEMORY,
-                       "%s: no memory for %" G_GSIZE_FORMAT " bytes of weights",
+                       "%s: not enough memory for %" G_GSIZE_FORMAT " bytes of weights",
                        vitgate__safetensors_get_path(file), (total + largest) * sizeof(float));
     vitgate__vit_free(&vit);
     return NULL;

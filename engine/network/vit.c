@@ -39,8 +39,8 @@ static void embed(const Job *job, const float *tensor)
   }
 }
 
-/* mean[dim] of the patch tokens, for the member that leads; all members that share the image call
- * it. */
+/* Computes mean[dim] of the patch tokens for the leading member. All members that share the image
+ * call it. */
 static void average_patches(const Job *job, float *mean)
 {
   const ImageState *image = job->image;
@@ -52,7 +52,8 @@ static void average_patches(const Job *job, float *mean)
     vitgate__token_mean(mean, image->sums, image->size, n, prefix, dim);
 }
 
-/* norm[n_prefix][dim]: what the heads see, of the class tokens or of the mean in features */
+/* Computes norm[n_prefix][dim], the input of the heads, from the class and distillation tokens or
+ * from the mean in features. */
 static void pool(const Job *job)
 {
   const Vit *vit = job->vit;
@@ -101,8 +102,8 @@ typedef struct {
   guint n_images;
 } Call;
 
-/* As many images as the members can share out evenly go one to a member; the members work on the
- * rest together, each on a part of the rows.
+/* Images that divide evenly among the members go to one member each. The members share the
+ * remaining images: each works on a part of the rows.
  * Returns: whether this member works on image @i */
 static gboolean take_job(const Call *call, guint member, guint i, Job *job)
 {
@@ -151,7 +152,7 @@ static void weigh_image(const Job *job, const Gate *gate)
   wait_for_others(job);
 }
 
-/* The mean logit of the images that decide together with image @i. */
+/* Returns: whether the gate opens for image @i, by the mean logit of the images in its group */
 static gboolean is_open(const Call *call, guint i)
 {
   const guint group = call->settings->group, first = i / group * group;
@@ -174,7 +175,7 @@ static void count_module(const Job *job, guint b, gboolean mlp)
                         : vitgate__attention_gmacs(d, shape->heads, tokens, queries);
 }
 
-/* Behind the tail patch tokens are of no use, whether its attention ran or not. */
+/* After the tail nothing reads patch tokens, whether or not its attention ran. */
 static void drop_patches(const Call *call, guint member)
 {
   Job job;
@@ -215,7 +216,7 @@ static void run_module(const Call *call, guint member, guint b, gboolean mlp)
       vitgate__vit_attention(&job, b);
   }
   if (gate && call->settings->group > 1)
-    vitgate__team_barrier(call->team); /* logits are read until here */
+    vitgate__team_barrier(call->team); /* other members read the logits until here */
 }
 
 static void forward_member(gpointer data, guint member)

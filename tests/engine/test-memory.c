@@ -1,7 +1,7 @@
-/* What a session does with memory: nothing per frame, and an error where there is too little.
+/* A session allocates nothing per frame, and fails with an error if there is too little memory.
  *
- * The allocators of the C library are replaced here, and address space is limited: neither goes
- * with a sanitizer, which has allocators of its own. */
+ * These tests replace the allocators of the C library and limit the address space. Neither works
+ * with a sanitizer, which has its own allocators. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include "model-file.h"
 #include "network/families/families.h"
 
-#define EXIT_SKIPPED 77 /* as meson understands it */
+#define EXIT_SKIPPED 77 /* reports a skipped test to meson */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -81,7 +81,7 @@ __attribute__((visibility("default"))) int posix_memalign(void **memory, size_t 
 
 /* ---- Frames ---- */
 
-START_TEST(the_count_counts)
+START_TEST(allocations_are_counted)
 {
   atomic_store(&counting, TRUE);
   char *volatile memory = malloc(10);
@@ -93,7 +93,7 @@ START_TEST(the_count_counts)
 }
 END_TEST
 
-/* One frame of every format to make tables; then none of the same size allocates. */
+/* The first frame of a format and size allocates tables; later ones allocate nothing. */
 START_TEST(frames_allocate_nothing)
 {
   static const guint threads[] = { 1, 3 };
@@ -122,8 +122,8 @@ START_TEST(frames_allocate_nothing)
 }
 END_TEST
 
-/* One frame to make memory for; then parts of it may be anywhere, and of any size. */
-START_TEST(parts_that_move_allocate_nothing)
+/* After the first frame, a part may have any position and size. */
+START_TEST(moving_parts_allocate_nothing)
 {
   enum { WIDTH = 321, HEIGHT = 243 };
   g_autoptr(VitgateModel) model = fixture_model("small");
@@ -139,7 +139,7 @@ START_TEST(parts_that_move_allocate_nothing)
   for (guint i = 0; i < 30; i++) {
     image.chroma_site = i % 3;
     image.part = (VitgateRectangle){ 0 };
-    if (i % 5) { /* else the centre crop */
+    if (i % 5) { /* otherwise the centre crop */
       image.part.width = i == 1 ? WIDTH : 1 + fixture_random(&random) % WIDTH;
       image.part.height = i == 2 ? HEIGHT : 1 + fixture_random(&random) % HEIGHT;
       image.part.x = fixture_random(&random) % (WIDTH - image.part.width + 1);
@@ -169,9 +169,10 @@ START_TEST(a_forward_pass_allocates_nothing)
 }
 END_TEST
 
-/* ---- Too little ---- */
+/* ---- Too little memory ---- */
 
-/* Leaves @more bytes of address space. */
+/* Limits the address space to @more bytes beyond what is in use.
+ * Returns: FALSE if it cannot be limited */
 static gboolean try_limit(gsize more)
 {
   g_autofree char *statm = NULL;
@@ -187,11 +188,11 @@ static void limit_memory(gsize more)
   ck_assert(try_limit(more));
 }
 
-START_TEST(a_session_that_memory_cannot_hold_is_refused)
+START_TEST(a_session_too_large_for_memory_is_refused)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(VitgateModel) model = fixture_model("small");
-  limit_memory(8 << 20); /* a thousand images take 12 MiB */
+  limit_memory(8 << 20); /* the session needs 12 MiB */
   const VitgateSessionOptions large = { .max_batch = VITGATE_MAX_BATCH }, small = { 0 };
   ck_assert_ptr_null(vitgate_session_new(model, &large, &error));
   assert_error(error, VITGATE_ERROR_MEMORY, "1024 images");
@@ -226,7 +227,7 @@ static VitgateModel *open_many_tokens(const char *dial)
   return model_file_open(file, "many");
 }
 
-START_TEST(memory_for_merging_is_only_for_models_that_merge)
+START_TEST(only_models_that_merge_allocate_memory_for_it)
 {
   static const char *const never = "[{\"compute\": 0.5, \"agreement\": 1, \"gate_bias\": 0, "
                                    "\"merge_thresholds\": [1]}]";
@@ -250,29 +251,30 @@ START_TEST(threads_that_cannot_be_started_are_an_error)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(VitgateModel) model = fixture_model("small");
-  limit_memory(64 << 20); /* a thread's stack takes 8 MiB of it */
+  limit_memory(64 << 20); /* each thread's stack takes 8 MiB */
   const VitgateSessionOptions options = { .threads = VITGATE_MAX_THREADS };
   ck_assert_ptr_null(vitgate_session_new(model, &options, &error));
   assert_error(error, VITGATE_ERROR_MEMORY, "64 threads");
 }
 END_TEST
 
-START_TEST(a_frame_that_memory_cannot_hold_is_refused)
+START_TEST(a_frame_too_large_for_memory_is_refused)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(VitgateModel) model = fixture_model("small");
   g_autoptr(VitgateSession) session = fixture_session(model, 1, 1);
   g_autoptr(Frame) wide = frame_new(VITGATE_PIXELS_RGBX, 32767, 40, 0);
   g_autoptr(Frame) good = frame_new(VITGATE_PIXELS_RGBX, 40, 40, 0);
-  limit_memory(1 << 20); /* sixteen such rows as floats take 8 MiB */
+  limit_memory(1 << 20); /* 16 rows of this width take 8 MiB as floats */
   ck_assert_ptr_null(vitgate_session_classify(session, &wide->image, 1, &error));
   assert_error(error, VITGATE_ERROR_MEMORY, "RGBx image of 32767x40");
   assert_success(vitgate_session_classify(session, &good->image, 1, &error), error);
 }
 END_TEST
 
-/* Emulators of other machines do not hand the limit on. No test is running yet, so libcheck's
- * assertions would end this child. */
+/* Emulators of other machines do not apply the limit. This runs before the tests, so it cannot use
+ * libcheck's assertions.
+ * Returns: whether the limit works */
 static gboolean limits_are_kept(void)
 {
   const pid_t child = fork();
@@ -288,18 +290,18 @@ static gboolean limits_are_kept(void)
 static TCase *new_case(void)
 {
   TCase *memory = tcase_create("memory");
-  tcase_add_test(memory, the_count_counts);
+  tcase_add_test(memory, allocations_are_counted);
   tcase_add_loop_test(memory, frames_allocate_nothing, 0, VITGATE_PIXELS_N_FORMATS);
-  tcase_add_loop_test(memory, parts_that_move_allocate_nothing, 0, VITGATE_PIXELS_N_FORMATS);
+  tcase_add_loop_test(memory, moving_parts_allocate_nothing, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_loop_test(memory, a_forward_pass_allocates_nothing, 0, 8);
   if (!limits_are_kept()) {
-    printf("not tested: what happens without memory: it cannot be limited here\n");
+    printf("not tested: sessions without enough memory, since it cannot be limited here\n");
     return memory;
   }
-  tcase_add_test(memory, a_session_that_memory_cannot_hold_is_refused);
-  tcase_add_test(memory, memory_for_merging_is_only_for_models_that_merge);
+  tcase_add_test(memory, a_session_too_large_for_memory_is_refused);
+  tcase_add_test(memory, only_models_that_merge_allocate_memory_for_it);
   tcase_add_test(memory, threads_that_cannot_be_started_are_an_error);
-  tcase_add_test(memory, a_frame_that_memory_cannot_hold_is_refused);
+  tcase_add_test(memory, a_frame_too_large_for_memory_is_refused);
   return memory;
 }
 #endif
@@ -309,7 +311,7 @@ int main(void)
 #ifdef CAN_COUNT
   return fixture_run("memory", new_case(), NULL);
 #else
-  printf("skipped: a sanitizer, or another C library, has its own allocators\n");
+  printf("skipped: a sanitizer or another C library has its own allocators\n");
   return EXIT_SKIPPED;
 #endif
 }

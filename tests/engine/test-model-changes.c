@@ -1,6 +1,6 @@
-/* Model files that other processes write to while they are loaded.
+/* Model files that other processes change while they are loaded.
  *
- * pread() of the C library is replaced here, so that a test can act at a certain byte of a file. */
+ * These tests replace pread() of the C library, so that they can act at a given byte of a file. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <math.h>
@@ -17,10 +17,10 @@
 
 #define N_SHARDS 2
 
-/* What is done once, before the weights of a file are read for the first time. */
+/* An action that runs once, right before the weights of a file are first read. */
 typedef struct {
   ino_t inode;
-  off_t weights; /* the byte where they begin */
+  off_t weights; /* byte at which they begin */
   void (*act)(const char *path);
   const char *path;
 } Hook;
@@ -78,7 +78,8 @@ static void empty(const char *path)
     abort();
 }
 
-/* Other weights of the same size: some come from before, some from after. */
+/* Overwrites the weights with others of the same size, so that a load would mix old and new ones.
+ */
 static void write_over(const char *path)
 {
   g_autofree char *contents = NULL;
@@ -119,7 +120,7 @@ START_TEST(a_file_that_changes_while_it_is_loaded_is_an_error)
 }
 END_TEST
 
-/* Writers that rename a complete file into place disturb nobody. */
+/* Replaces the file by renaming. This does not affect those that have it open. */
 static void replace(const char *path)
 {
   g_autofree char *contents = NULL;
@@ -142,7 +143,7 @@ END_TEST
 
 /* ---- Models of several files ---- */
 
-/* Writes a share of a model's tensors to a file of their own, in the folder "sharded". */
+/* Writes a part of a model's tensors to a separate file in the folder "sharded". */
 static void write_shard(ModelFile *file, guint shard)
 {
   g_autoptr(GError) error = NULL;
@@ -156,7 +157,8 @@ static void write_shard(ModelFile *file, guint shard)
   assert_success(written, error);
 }
 
-/* Returns: (transfer full): the index's path */
+/* Writes all shards and their index.
+ * Returns: (transfer full): the path of the index */
 static char *write_sharded(ModelFile *file)
 {
   g_autofree char *folder = fixture_path("sharded");
@@ -171,7 +173,7 @@ static char *write_sharded(ModelFile *file)
   return fixture_write("sharded/model.safetensors.index.json", index->str, index->len);
 }
 
-/* Labels that all begin with @letter. */
+/* Writes a config.json whose labels all begin with @letter. */
 static void write_config(const VitgateModelInfo *info, char letter)
 {
   g_autoptr(GString) text = g_string_new("{\"label_names\":[");
@@ -257,13 +259,13 @@ END_TEST
 
 /* ---- Slow files ---- */
 
-/* The thread that loads the slow file stops in the middle until it is told to go on. */
-static pthread_barrier_t reached, go_on;
+/* The thread that loads the slow file stops in the middle, until the test lets it continue. */
+static pthread_barrier_t reached, resume;
 
 static void stop(const char *path)
 {
   pthread_barrier_wait(&reached);
-  pthread_barrier_wait(&go_on);
+  pthread_barrier_wait(&resume);
 }
 
 static void *open_path(void *path)
@@ -271,12 +273,13 @@ static void *open_path(void *path)
   return vitgate_model_open(path, NULL);
 }
 
-/* Returns: the thread, which is in the middle of loading @path */
+/* Starts to load @path and stops in the middle.
+ * Returns: the thread that loads it */
 static pthread_t load_slowly(char *path)
 {
   pthread_t thread;
   pthread_barrier_init(&reached, NULL, 2);
-  pthread_barrier_init(&go_on, NULL, 2);
+  pthread_barrier_init(&resume, NULL, 2);
   set_hook(path, stop);
   ck_assert_int_eq(pthread_create(&thread, NULL, open_path, path), 0);
   pthread_barrier_wait(&reached);
@@ -290,7 +293,7 @@ static VitgateModel *join(pthread_t thread)
   return model;
 }
 
-START_TEST(a_slow_load_holds_up_nobody_else)
+START_TEST(a_slow_load_does_not_block_other_models)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   g_autofree char *slow = model_file_write(file, "slow"), *other = model_file_write(file, "other");
@@ -303,7 +306,7 @@ START_TEST(a_slow_load_holds_up_nobody_else)
   vitgate_model_unref(&again);
   vitgate_model_unref(&more);
   vitgate_model_unref(&open);
-  pthread_barrier_wait(&go_on);
+  pthread_barrier_wait(&resume);
   g_autoptr(VitgateModel) model = join(thread);
   ck_assert_ptr_nonnull(model);
   g_autoptr(VitgateModel) same = fixture_open_model(slow);
@@ -311,7 +314,7 @@ START_TEST(a_slow_load_holds_up_nobody_else)
 }
 END_TEST
 
-START_TEST(who_wants_a_file_that_is_being_loaded_gets_that_model)
+START_TEST(opening_a_file_that_is_being_loaded_returns_that_model)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   g_autofree char *path = model_file_write(file, "model");
@@ -319,7 +322,7 @@ START_TEST(who_wants_a_file_that_is_being_loaded_gets_that_model)
   pthread_t others[4];
   for (guint i = 0; i < G_N_ELEMENTS(others); i++)
     ck_assert_int_eq(pthread_create(&others[i], NULL, open_path, path), 0);
-  pthread_barrier_wait(&go_on);
+  pthread_barrier_wait(&resume);
   g_autoptr(VitgateModel) model = join(first);
   ck_assert_ptr_nonnull(model);
   for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
@@ -329,8 +332,8 @@ START_TEST(who_wants_a_file_that_is_being_loaded_gets_that_model)
 }
 END_TEST
 
-/* "auto" is float32 here: two loads of one file, as long as neither knows of the other. */
-START_TEST(two_ways_to_ask_for_a_model_end_in_one)
+/* "auto" means float32 here, so two loads of one file run at the same time. */
+START_TEST(auto_and_the_precision_that_it_chooses_are_one_model)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(ModelFile) file = model_file_read("small");
@@ -338,13 +341,13 @@ START_TEST(two_ways_to_ask_for_a_model_end_in_one)
   const pthread_t thread = load_slowly(path);
   g_autoptr(VitgateModel) model = vitgate_model_open_with(path, VITGATE_PRECISION_FLOAT32, &error);
   assert_success(model, error);
-  pthread_barrier_wait(&go_on);
+  pthread_barrier_wait(&resume);
   g_autoptr(VitgateModel) other = join(thread);
   ck_assert_ptr_eq(model, other);
 }
 END_TEST
 
-START_TEST(who_waited_for_a_load_that_fails_gets_an_error)
+START_TEST(threads_that_wait_for_a_load_that_fails_get_an_error)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   g_autofree char *path = model_file_write(file, "model");
@@ -353,7 +356,7 @@ START_TEST(who_waited_for_a_load_that_fails_gets_an_error)
   for (guint i = 0; i < G_N_ELEMENTS(others); i++)
     ck_assert_int_eq(pthread_create(&others[i], NULL, open_path, path), 0);
   truncate_weights(path);
-  pthread_barrier_wait(&go_on);
+  pthread_barrier_wait(&resume);
   ck_assert_ptr_null(join(first));
   for (guint i = 0; i < G_N_ELEMENTS(others); i++)
     ck_assert_ptr_null(join(others[i]));
@@ -372,9 +375,9 @@ int main(void)
   tcase_add_test(several, another_configuration_is_another_model);
   tcase_add_test(several, shards_that_do_not_belong_together_are_an_error);
   tcase_set_timeout(slow, 30);
-  tcase_add_test(slow, a_slow_load_holds_up_nobody_else);
-  tcase_add_test(slow, who_wants_a_file_that_is_being_loaded_gets_that_model);
-  tcase_add_test(slow, two_ways_to_ask_for_a_model_end_in_one);
-  tcase_add_test(slow, who_waited_for_a_load_that_fails_gets_an_error);
+  tcase_add_test(slow, a_slow_load_does_not_block_other_models);
+  tcase_add_test(slow, opening_a_file_that_is_being_loaded_returns_that_model);
+  tcase_add_test(slow, auto_and_the_precision_that_it_chooses_are_one_model);
+  tcase_add_test(slow, threads_that_wait_for_a_load_that_fails_get_an_error);
   return fixture_run("model-changes", changing, several, slow, NULL);
 }

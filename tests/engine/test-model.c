@@ -1,5 +1,5 @@
-/* Models: what they tell of themselves, and that a file is loaded once. Files that are no models
- * are in test-model-bad.c. */
+/* What a model reports about itself, and that a file is loaded once. Invalid files are tested in
+ * test-model-bad.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -22,9 +22,9 @@ static char *write_small(const char *name)
   return model_file_write(file, name);
 }
 
-/* ---- What a model is ---- */
+/* ---- Information ---- */
 
-START_TEST(a_model_tells_what_its_file_says)
+START_TEST(a_model_reports_what_its_file_says)
 {
   g_autoptr(VitgateModel) model = fixture_model("small");
   const VitgateModelInfo *info = vitgate_model_get_info(model);
@@ -47,7 +47,7 @@ START_TEST(a_model_tells_what_its_file_says)
 }
 END_TEST
 
-START_TEST(a_model_tells_its_classes)
+START_TEST(a_model_lists_its_classes)
 {
   g_autoptr(VitgateModel) model = fixture_model("small");
   const VitgateModelInfo *info = vitgate_model_get_info(model);
@@ -92,7 +92,7 @@ START_TEST(absent_modules_have_neither_heads_nor_neurons)
 }
 END_TEST
 
-START_TEST(a_file_without_description_is_told_by_its_tensors)
+START_TEST(a_file_without_description_is_described_by_its_tensors)
 {
   g_autoptr(VitgateModel) model = fixture_model("timm");
   const VitgateModelInfo *info = vitgate_model_get_info(model);
@@ -107,16 +107,16 @@ START_TEST(a_file_without_description_is_told_by_its_tensors)
   ck_assert_uint_eq(info->blocks[1].neurons, 48);
   ck_assert_uint_eq(info->n_classes, 9);
   ck_assert(!info->has_labels);
-  /* What is not in a file of timm's: DeiT's evaluation, ImageNet's statistics. */
+  /* A file from timm does not record these: DeiT's evaluation and ImageNet's statistics. */
   ck_assert_uint_eq(info->resize, 27);
   ck_assert(info->bicubic);
   ck_assert(info->mean[0] == 0.485f && info->std[2] == 0.225f);
-  ck_assert_double_lt(info->gmacs, info->dense_gmacs); /* which has all tokens up to the end */
+  ck_assert_double_lt(info->gmacs, info->dense_gmacs); /* the latter has all tokens up to the end */
 }
 END_TEST
 
-/* The table of method: DeiT-Ti, -S and -B, plain and distilled. */
-START_TEST(costs_are_those_that_are_published)
+/* Published costs of DeiT-Ti, -S and -B, plain and distilled. */
+START_TEST(costs_match_the_published_ones)
 {
   static const struct {
     guint dim, heads;
@@ -144,7 +144,7 @@ START_TEST(costs_are_those_that_are_published)
 }
 END_TEST
 
-START_TEST(a_distillation_token_is_noticed_without_description)
+START_TEST(a_distillation_token_is_found_without_description)
 {
   g_autoptr(ModelFile) file = model_file_read("distilled");
   model_file_describe(file, NULL);
@@ -161,7 +161,7 @@ START_TEST(a_distillation_token_is_noticed_without_description)
 }
 END_TEST
 
-/* Every field of a description, written as JSON and read again. */
+/* A description is written as JSON, read and written again. */
 START_TEST(a_description_survives_writing)
 {
   static const char *const models[] = { "small", "odd", "distilled", "cut" };
@@ -211,7 +211,7 @@ START_TEST(a_file_is_loaded_once_by_any_path)
 }
 END_TEST
 
-START_TEST(a_copy_is_another_file)
+START_TEST(a_copy_is_another_model)
 {
   const struct timespec then[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
   g_autofree char *path = write_small("model"), *copy = write_small("copy");
@@ -235,7 +235,7 @@ START_TEST(references_are_counted)
   g_autoptr(VitgateModel) again = fixture_open_model(path);
   ck_assert_ptr_eq(again, third);
   vitgate_model_unref(&third);
-  vitgate_model_unref(&third); /* nothing */
+  vitgate_model_unref(&third); /* does nothing */
 }
 END_TEST
 
@@ -249,7 +249,7 @@ START_TEST(a_session_keeps_its_model)
 }
 END_TEST
 
-START_TEST(a_file_that_took_its_place_is_another_model)
+START_TEST(a_replaced_file_is_another_model)
 {
   g_autofree char *path = write_small("model");
   g_autoptr(VitgateModel) before = fixture_open_model(path);
@@ -262,8 +262,8 @@ START_TEST(a_file_that_took_its_place_is_another_model)
 }
 END_TEST
 
-/* The same file, of the same length, at another time. */
-START_TEST(a_file_that_was_written_over_is_another_model)
+/* The file keeps its inode and length; only the time differs. */
+START_TEST(an_overwritten_file_is_another_model)
 {
   g_autofree char *path = write_small("model"), *other = NULL, *contents = NULL;
   gsize n;
@@ -275,7 +275,7 @@ START_TEST(a_file_that_was_written_over_is_another_model)
 
   int target = open(path, O_WRONLY);
   ck_assert_int_eq(write(target, contents, n), (gssize)n);
-  /* Clocks of file systems tick slowly: two writes may bear one time. */
+  /* File system clocks are coarse: two writes may get the same time. */
   const struct timespec later[2] = { { 2000000000, 0 }, { 2000000000, 0 } };
   ck_assert_int_eq(futimens(target, later), 0);
   close(target);
@@ -291,7 +291,7 @@ START_TEST(a_model_outlives_its_file)
   g_autofree char *path = write_small("model");
   g_autoptr(VitgateModel) model = fixture_open_model(path);
   g_autoptr(GError) error = NULL;
-  ck_assert_int_eq(truncate(path, 0), 0); /* what is mapped would be gone now */
+  ck_assert_int_eq(truncate(path, 0), 0); /* a mapping would be invalid now */
   ck_assert_int_eq(g_remove(path), 0);
   g_autoptr(VitgateSession) session = fixture_session(model, 1, 1);
   g_autofree float *tensor = g_new0(float, 3 * 32 * 32);
@@ -332,7 +332,7 @@ static void *open_and_close(void *data)
   for (guint i = 0; i < N_OPENS; i++) {
     VitgateModel *model = vitgate_model_open(runner->race->path, NULL);
     if (!model || vitgate_model_get_info(model)->depth != 3)
-      return runner->race; /* libcheck's assertions belong to the main thread */
+      return runner->race; /* libcheck's assertions work only in the main thread */
     vitgate_model_unref(&model);
   }
   return NULL;
@@ -368,7 +368,7 @@ START_TEST(threads_that_open_at_once_share_one_copy)
 }
 END_TEST
 
-START_TEST(threads_may_open_and_close_as_they_like)
+START_TEST(threads_may_open_and_close_at_the_same_time)
 {
   g_autofree char *path = write_small("model");
   Race race = { .path = path };
@@ -379,22 +379,22 @@ END_TEST
 int main(void)
 {
   TCase *info = tcase_create("info"), *sharing = tcase_create("sharing");
-  tcase_add_test(info, a_model_tells_what_its_file_says);
-  tcase_add_test(info, a_model_tells_its_classes);
+  tcase_add_test(info, a_model_reports_what_its_file_says);
+  tcase_add_test(info, a_model_lists_its_classes);
   tcase_add_test(info, classes_without_labels_are_numbers);
   tcase_add_test(info, absent_modules_have_neither_heads_nor_neurons);
-  tcase_add_test(info, a_file_without_description_is_told_by_its_tensors);
-  tcase_add_test(info, costs_are_those_that_are_published);
-  tcase_add_test(info, a_distillation_token_is_noticed_without_description);
+  tcase_add_test(info, a_file_without_description_is_described_by_its_tensors);
+  tcase_add_test(info, costs_match_the_published_ones);
+  tcase_add_test(info, a_distillation_token_is_found_without_description);
   tcase_add_test(info, a_description_survives_writing);
   tcase_add_test(sharing, a_file_is_loaded_once_by_any_path);
-  tcase_add_test(sharing, a_copy_is_another_file);
+  tcase_add_test(sharing, a_copy_is_another_model);
   tcase_add_test(sharing, references_are_counted);
   tcase_add_test(sharing, a_session_keeps_its_model);
-  tcase_add_test(sharing, a_file_that_took_its_place_is_another_model);
-  tcase_add_test(sharing, a_file_that_was_written_over_is_another_model);
+  tcase_add_test(sharing, a_replaced_file_is_another_model);
+  tcase_add_test(sharing, an_overwritten_file_is_another_model);
   tcase_add_test(sharing, a_model_outlives_its_file);
   tcase_add_test(sharing, threads_that_open_at_once_share_one_copy);
-  tcase_add_test(sharing, threads_may_open_and_close_as_they_like);
+  tcase_add_test(sharing, threads_may_open_and_close_at_the_same_time);
   return fixture_run("model", info, sharing, NULL);
 }

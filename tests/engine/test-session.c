@@ -1,4 +1,4 @@
-/* Sessions: what they take and refuse, beside each other, and the order of their results. */
+/* Sessions: their options and arguments, concurrent use, and the order of the best classes. */
 #include <float.h>
 #include <math.h>
 #include <pthread.h>
@@ -49,7 +49,7 @@ START_TEST(options_out_of_range_are_refused)
 }
 END_TEST
 
-START_TEST(the_largest_options_are_taken)
+START_TEST(the_largest_options_are_accepted)
 {
   g_autoptr(VitgateModel) model = fixture_model("small");
   g_autoptr(Frame) frame = new_frame(0);
@@ -101,7 +101,7 @@ START_TEST(batches_out_of_range_are_refused)
 }
 END_TEST
 
-START_TEST(an_error_leaves_the_session_as_it_was)
+START_TEST(an_error_leaves_the_session_unchanged)
 {
   g_autoptr(VitgateModel) model = fixture_model("small");
   g_autoptr(VitgateSession) session = fixture_session(model, 2, 3);
@@ -125,7 +125,7 @@ START_TEST(an_error_leaves_the_session_as_it_was)
 }
 END_TEST
 
-START_TEST(classifying_is_its_two_halves)
+START_TEST(classifying_equals_its_two_halves)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(VitgateModel) model = fixture_model("small");
@@ -146,7 +146,7 @@ START_TEST(classifying_is_its_two_halves)
 }
 END_TEST
 
-/* ---- Sessions beside each other ---- */
+/* ---- Concurrent sessions ---- */
 
 #define N_STREAMS 4
 #define N_FRAMES  12
@@ -154,7 +154,7 @@ END_TEST
 typedef struct {
   VitgateSession *session;
   Frame *const *frames; /* [N_FRAMES] */
-  guint first;          /* streams are at different frames at one time */
+  guint first;          /* so that streams are at different frames at the same time */
   float logits[N_FRAMES][N_CLASSES];
   gboolean failed;
 } Stream;
@@ -174,7 +174,7 @@ static void *run_stream(void *data)
   return NULL;
 }
 
-START_TEST(sessions_of_one_model_run_beside_each_other)
+START_TEST(sessions_of_one_model_run_concurrently)
 {
   g_autoptr(VitgateModel) model = fixture_model("small");
   Frame *frames[N_FRAMES];
@@ -204,7 +204,7 @@ START_TEST(sessions_of_one_model_run_beside_each_other)
 }
 END_TEST
 
-/* A pipeline may push from another thread than the one that made the session. */
+/* A pipeline may push frames from a thread other than the one that made the session. */
 START_TEST(a_session_may_change_its_thread)
 {
   g_autoptr(VitgateModel) model = fixture_model("small");
@@ -254,7 +254,7 @@ START_TEST(the_best_classes_come_first_and_equal_ones_by_index)
 }
 END_TEST
 
-START_TEST(there_are_no_more_than_all_classes)
+START_TEST(at_most_all_classes_are_found)
 {
   guint indices[100];
   float scores[100];
@@ -266,10 +266,11 @@ START_TEST(there_are_no_more_than_all_classes)
 }
 END_TEST
 
-START_TEST(classes_below_the_threshold_are_left_out)
+START_TEST(classes_below_the_threshold_are_skipped)
 {
   guint indices[6];
-  ck_assert_uint_eq(top_k(mixed, 6, 6, 0.1f, indices, NULL), 4); /* not below: at it */
+  ck_assert_uint_eq(top_k(mixed, 6, 6, 0.1f, indices, NULL),
+                    4); /* one probability equals the threshold */
   ck_assert_uint_eq(top_k(mixed, 6, 6, 0.25f, indices, NULL), 2);
   ck_assert_uint_eq(indices[1], 3);
   ck_assert_uint_eq(top_k(mixed, 6, 1, 0.25f, indices, NULL), 1);
@@ -279,7 +280,7 @@ START_TEST(classes_below_the_threshold_are_left_out)
 }
 END_TEST
 
-START_TEST(what_is_no_number_is_no_class)
+START_TEST(classes_whose_probability_is_nan_are_skipped)
 {
   static const float broken[] = { NAN, 0.5f, NAN, 0.25f };
   static const guint expected[] = { 1, 3 };
@@ -290,8 +291,8 @@ START_TEST(what_is_no_number_is_no_class)
 }
 END_TEST
 
-/* Against a full sort, in which equal values keep their order. */
-START_TEST(any_row_is_ordered_as_a_sort_does)
+/* Compares with a full sort that keeps the order of equal values. */
+START_TEST(any_row_is_ordered_as_by_a_sort)
 {
   enum { N = 60 };
   guint32 random = 5;
@@ -317,20 +318,20 @@ END_TEST
 
 int main(void)
 {
-  TCase *arguments = tcase_create("arguments"), *beside = tcase_create("beside"),
+  TCase *arguments = tcase_create("arguments"), *concurrent = tcase_create("concurrent"),
         *best = tcase_create("best");
   tcase_add_test(arguments, options_out_of_range_are_refused);
-  tcase_add_test(arguments, the_largest_options_are_taken);
+  tcase_add_test(arguments, the_largest_options_are_accepted);
   tcase_add_test(arguments, a_session_without_options_takes_one_image);
   tcase_add_test(arguments, batches_out_of_range_are_refused);
-  tcase_add_test(arguments, an_error_leaves_the_session_as_it_was);
-  tcase_add_test(arguments, classifying_is_its_two_halves);
-  tcase_add_test(beside, sessions_of_one_model_run_beside_each_other);
-  tcase_add_test(beside, a_session_may_change_its_thread);
+  tcase_add_test(arguments, an_error_leaves_the_session_unchanged);
+  tcase_add_test(arguments, classifying_equals_its_two_halves);
+  tcase_add_test(concurrent, sessions_of_one_model_run_concurrently);
+  tcase_add_test(concurrent, a_session_may_change_its_thread);
   tcase_add_test(best, the_best_classes_come_first_and_equal_ones_by_index);
-  tcase_add_test(best, there_are_no_more_than_all_classes);
-  tcase_add_test(best, classes_below_the_threshold_are_left_out);
-  tcase_add_test(best, what_is_no_number_is_no_class);
-  tcase_add_test(best, any_row_is_ordered_as_a_sort_does);
-  return fixture_run("session", arguments, beside, best, NULL);
+  tcase_add_test(best, at_most_all_classes_are_found);
+  tcase_add_test(best, classes_below_the_threshold_are_skipped);
+  tcase_add_test(best, classes_whose_probability_is_nan_are_skipped);
+  tcase_add_test(best, any_row_is_ordered_as_by_a_sort);
+  return fixture_run("session", arguments, concurrent, best, NULL);
 }

@@ -1,4 +1,4 @@
-"""The public header: its example compiles and runs, C++ takes it, and its structures can grow."""
+"""The public header: its example compiles and runs, it compiles as C++, and structures can grow."""
 import os
 import re
 import shlex
@@ -20,7 +20,7 @@ def pkg_config(*arguments):
 
 
 def example():
-    """The lines of the example in the header's opening comment."""
+    """Returns the lines of the example in the header's opening comment."""
     lines = []
     with open(HEADER, encoding="utf-8") as header:
         for line in header:
@@ -108,7 +108,7 @@ const char *classify(const guint8 *pixels, GError **error)
 @unittest.skipUnless(CXX, "there is no C++ compiler")
 class Cpp(unittest.TestCase):
     def check(self, standard):
-        # GLib's own headers are not what is tested.
+        # Warnings in GLib's headers do not matter here.
         flags = [flag.replace("-I", "-isystem", 1) for flag in pkg_config("--cflags")]
         done = subprocess.run([CXX, "-std=" + standard, *WARNINGS, "-I" + os.path.dirname(HEADER),
                                *flags, "-fsyntax-only", "-x", "c++", "-"], input=CPP_SOURCE,

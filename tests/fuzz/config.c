@@ -1,5 +1,6 @@
-/* Any text as config.json and, after a byte 0, as preprocessor_config.json beside weights. What is
- * accepted makes a description that a model file can hold. */
+/* Reads any text as the config.json of weights and, after a byte 0, as their
+ * preprocessor_config.json. Text that is accepted gives a description that a model file can hold.
+ */
 #include "file/config.h"
 
 #include <glib/gstdio.h>
@@ -8,7 +9,7 @@
 #include "fuzz.h"
 #include "network/families/families.h"
 
-/* NULL: there is no such file. */
+/* Writes the file, or deletes it if @data is NULL. */
 static void write_file(const char *name, const guint8 *data, gsize size)
 {
   g_autofree char *path = g_build_filename(fuzz_folder(), name, NULL);
@@ -28,7 +29,8 @@ static void write_files(const guint8 *data, gsize size)
   write_file("preprocessor_config.json", end ? end + 1 : NULL, end ? size - n - 1 : 0);
 }
 
-/* Of the weights that the corpus fits: 3 classes, images of 32 pixels. */
+/* Returns: (transfer full): a description of the weights that the corpus fits: 3 classes, images of
+ * 32 pixels */
 static Description *describe_weights(void)
 {
   Description *description = g_new(Description, 1);

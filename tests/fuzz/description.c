@@ -1,12 +1,13 @@
-/* Any text under the metadata key "vitgate": what is accepted is accepted again as it is written,
- * and written as before. */
+/* Reads any text under the metadata key "vitgate". If it is accepted, so is the description that is
+ * written from it, and writing that again gives the same text. */
 #include <string.h>
 
 #include "file/architecture.h"
 #include "file/description-json.h"
 #include "fuzz.h"
 
-/* A file with no tensors and that text in its header. */
+/* Writes a file without tensors whose header holds @text.
+ * Returns: (transfer none): its path */
 static const char *write_file(const char *text, gsize n)
 {
   g_autoptr(GString) header = g_string_new("{\"__metadata__\":{\"vitgate\":\"");

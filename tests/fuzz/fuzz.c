@@ -10,7 +10,7 @@ void fuzz_require(gboolean holds, const char *condition, const char *place)
 {
   if (holds)
     return;
-  fprintf(stderr, "%s: not so: %s\n", place, condition);
+  fprintf(stderr, "%s: does not hold: %s\n", place, condition);
   abort();
 }
 

@@ -1,5 +1,5 @@
-/* Images of any format, size, strides and part, one after the other in one session. Planes have no
- * byte more than the strides say, and lie against pages that nobody may touch. */
+/* Preprocesses images of any format, size, strides and part, one after the other in one session.
+ * Planes are exactly as long as their strides imply, on guarded arrays. */
 #include <math.h>
 #include <string.h>
 
@@ -12,9 +12,9 @@
 #define MAX_BYTES  (1 << 19) /* of a plane */
 #define MAX_SIDE   32767
 
-/* What stays from one input to the next. */
+/* Kept from one input to the next. */
 static struct {
-  VitgateSession *alone, *team; /* of one thread, and of two */
+  VitgateSession *alone, *team; /* with one thread and with two */
   gsize n_values;               /* of a tensor */
   Guarded *planes[3], *tensors[2];
 } state;
@@ -42,7 +42,7 @@ static void set_up(void)
 /* One image of the input: 21 bytes. */
 typedef struct {
   guint format, width, height, value;
-  gint gaps[3]; /* bytes of a row beyond its pixels */
+  gint gaps[3]; /* bytes after the pixels of a row */
   VitgateRectangle part;
   VitgateColorMatrix matrix;
   VitgateChromaSite chroma_site;
@@ -68,7 +68,7 @@ static Geometry take_geometry(const guint8 **data, gsize *size)
   if (flags / 64 % 2)
     g.part.width = g.part.height = 0;
   if (flags / 128)
-    g.part.width += G_MAXUINT - 0xffff; /* so that x + width wraps */
+    g.part.width += G_MAXUINT - 0xffff; /* so that x + width overflows */
   g.value = (guint)fuzz_take(data, size, 1);
   return g;
 }
@@ -104,7 +104,7 @@ static VitgateImage describe(const Geometry *g)
   return image;
 }
 
-/* Returns: FALSE: the planes are larger than the memory for them */
+/* Returns: FALSE if the planes are larger than the memory for them */
 static gboolean place_planes(VitgateImage *image, const Geometry *g)
 {
   const Frame frame = { .image = *image };
@@ -136,7 +136,7 @@ static void use_image(const Geometry *g)
 {
   VitgateImage image = describe(g);
   if (!is_valid(g)) {
-    /* No byte of it may be read. */
+    /* No byte of an invalid image may be read. */
     for (guint p = 0; p < 3; p++)
       image.planes[p] = guarded_place(state.planes[p], 0, GUARDED_END);
     require(!preprocess(state.alone, 0, &image));

@@ -1,4 +1,4 @@
-/* Any bytes as the key file of vitgate-watch: what is accepted is within its bounds. */
+/* Reads any bytes as the key file of vitgate-watch. Accepted values are within their limits. */
 #include <string.h>
 
 #include "config/config.h"

@@ -1,10 +1,10 @@
-/* Any bytes as a file of labels: one label for each class, or it is refused. */
+/* Reads any bytes as a file of labels. It gives one label for each class or is refused. */
 #include <string.h>
 
 #include "fuzz.h"
 #include "vitgate.h"
 
-/* Returns: how many labels there are; 0: the file is refused */
+/* Returns: the number of labels; 0 if the file is refused */
 static guint use_labels(const char *path, guint n_classes)
 {
   g_autoptr(GError) error = NULL;

@@ -1,5 +1,5 @@
-/* Runs a harness without libFuzzer: over its corpus, and over a fixed number of mutations of it
- * that are the same each time.
+/* Runs a harness without libFuzzer, on its corpus and on a fixed number of mutations of it. The
+ * mutations are the same in every run.
  *
  * Usage: fuzz-NAME FOLDER N */
 #include <stdio.h>
@@ -28,13 +28,13 @@ static gsize insert(guint8 *data, gsize size, gsize max_size, gsize at, gsize n)
   return size + n;
 }
 
-/* Changes, doubles, moves or drops some bytes. */
+/* Changes, duplicates, moves or removes some bytes. */
 size_t LLVMFuzzerMutate(guint8 *data, gsize size, gsize max_size)
 {
   static const char interesting[] = "\"{}[]:,;=#\n\t-0123456789eE.\\/'tfn \x00\x7f\x80\xff";
   if (!size)
     return 0;
-  const gsize at = below(size), most = size - at, n = 1 + below(MIN(most, 16));
+  const gsize at = below(size), max = size - at, n = 1 + below(MIN(max, 16));
   switch (below(6)) {
   case 0:
     data[at] = (guint8)below(256);
@@ -64,7 +64,7 @@ static void run_mutation(const char *bytes, gsize n)
   for (guint rounds = 1 + below(4); rounds; rounds--)
     size = LLVMFuzzerCustomMutator ? LLVMFuzzerCustomMutator(data, size, MAX_SIZE, below(1 << 30))
                                    : LLVMFuzzerMutate(data, size, MAX_SIZE);
-  guint8 *exact = g_memdup2(data, size); /* nothing behind its end */
+  guint8 *exact = g_memdup2(data, size); /* so that a sanitizer sees any read past the end */
   g_free(data);
   LLVMFuzzerTestOneInput(exact, size);
   g_free(exact);
@@ -110,6 +110,6 @@ int main(int argc, char **argv)
       run_mutation(bytes, n);
   }
   g_rand_free(random_numbers);
-  printf("%u files and %u mutations of them\n", corpus->len, n_mutations);
+  printf("%u files, %u mutations of them\n", corpus->len, n_mutations);
   return 0;
 }

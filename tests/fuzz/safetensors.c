@@ -1,4 +1,4 @@
-/* Any bytes as a weights file: it opens and all that it says is true, or it is refused. */
+/* Opens any bytes as a weights file. The file is refused, or all of its content can be read. */
 #include <string.h>
 
 #include "file/architecture.h"
@@ -8,7 +8,7 @@
 size_t LLVMFuzzerMutate(guint8 *data, gsize size, gsize max_size);
 size_t LLVMFuzzerCustomMutator(guint8 *data, gsize size, gsize max_size, guint seed);
 
-/* Reads every byte of a tensor, as it is and as numbers. */
+/* Reads all values of a tensor. */
 static void use_tensor(const Safetensors *file, const Tensor *tensor)
 {
   require(vitgate__safetensors_find(file, tensor->name) == tensor);
@@ -38,7 +38,7 @@ static void use_container(const char *path)
     use_tensors(file);
 }
 
-/* Names of other libraries become timm's. */
+/* Opens the file with its names translated to timm's. */
 static void use_source(const char *path)
 {
   g_autoptr(GError) error = NULL;
@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
   return 0;
 }
 
-/* Keeps the header's length true in half of the mutations: more of them pass the first check. */
+/* Corrects the length of the header in half of the mutations, so that more pass the first check. */
 size_t LLVMFuzzerCustomMutator(guint8 *data, gsize size, gsize max_size, guint seed)
 {
   guint64 length = 0;

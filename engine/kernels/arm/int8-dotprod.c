@@ -102,7 +102,7 @@ static inline __attribute__((always_inline)) void multiply_tile(const Block *t, 
 
 /* ---- Packing ---- */
 
-/* Panels of one vector are not used here. */
+/* Every panel is two vectors wide. */
 static inline guint panel_width(guint n)
 {
   return PANEL;

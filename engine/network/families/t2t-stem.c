@@ -396,7 +396,7 @@ static void run_transformer(const StageJob *job, guint number, const float *tens
   }
 }
 
-/* ---- The whole ---- */
+/* ---- The whole stem ---- */
 
 void vitgate__t2t_run(const Stem *stem, const StemWork *work, const StemShare *share,
                       const float *tensor)
@@ -421,7 +421,7 @@ void vitgate__t2t_run(const Stem *stem, const StemWork *work, const StemShare *s
       .member = member,
       .n = n,
     };
-    /* Until here the first thread may work on an image of its own. */
+    /* Until here the first thread may still be working on another image. */
     vitgate__team_barrier(share->team);
     (vitgate__t2t_is_performer(d) ? run_performer : run_transformer)(&job, i, tensor);
   }

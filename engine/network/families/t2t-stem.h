@@ -1,5 +1,5 @@
 /* The stem of T2T-ViT: two soft splits, each followed by attention among its tokens, and a last
- * split, whose tokens take the place of a ViT's patches. A soft split makes tokens of overlapping
+ * split, whose tokens are used instead of a ViT's patches. A soft split makes tokens of overlapping
  * windows, with zeros beyond the border: 7x7 pixels every 4, then twice 3x3 tokens every 2. */
 #pragma once
 

@@ -461,8 +461,8 @@ END_TEST
 
 /* ---- Sizes ---- */
 
-/* What would wrap around where sizes have 32 bits. */
-START_TEST(sizes_that_cannot_be_addressed_are_seen)
+/* Sizes that would overflow 32 bits. */
+START_TEST(sizes_that_cannot_be_addressed_are_detected)
 {
   static BlockShape blocks[] = { { 3, 768 } };
   Description d = {
@@ -513,7 +513,7 @@ int main(void)
   tcase_add_test(description, a_description_that_is_not_json_is_refused);
   tcase_add_test(description, a_deep_description_is_refused);
   tcase_add_test(description, a_corrected_file_can_be_opened);
-  tcase_add_test(description, sizes_that_cannot_be_addressed_are_seen);
+  tcase_add_test(description, sizes_that_cannot_be_addressed_are_detected);
   tcase_add_test(description, mutations_of_a_description_do_no_harm);
   tcase_add_test(undescribed, an_unknown_number_of_heads_is_refused);
   tcase_add_test(undescribed, a_file_that_is_not_a_vit_is_refused);

@@ -1,4 +1,4 @@
-/* Model files as they are written: complete or not at all, and the same bytes every time. */
+/* Written model files are complete or absent, and have the same bytes every time. */
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -11,7 +11,7 @@ static const float floats[] = { 0.5f, -1.25f, 3e38f, 0, 1, 2 };
 static const guint16 halves[] = { 0x3c00, 0x7bff, 1, 0x8000, 0x1234 };
 static const guint8 bytes[] = { 1, 2, 255 };
 
-/* Narrow types before wide ones, a number, nothing at all. */
+/* Narrow types before wide ones, a number, and a tensor without elements. */
 static const Tensor tensors[] = {
   { .name = "bytes", .type = TENSOR_U8, .n_dims = 1, .shape = { 3 }, .data = bytes, .n_bytes = 3 },
   { .name = "halves",
@@ -81,7 +81,7 @@ static char *read_file(const char *path, gsize *n)
   return contents;
 }
 
-START_TEST(what_is_written_is_read)
+START_TEST(written_files_can_be_read)
 {
   g_autofree char *path = fixture_path("written");
   g_autoptr(GError) error = NULL;
@@ -95,7 +95,7 @@ START_TEST(what_is_written_is_read)
   for (guint i = 0; i < n; i++) {
     const Tensor *expected = &tensors[i];
     const Tensor *found = vitgate__safetensors_find(file, expected->name);
-    ck_assert_msg(found != NULL, "'%s' is lost", expected->name);
+    ck_assert_msg(found != NULL, "'%s' is missing", expected->name);
     ck_assert_int_eq(found->type, expected->type);
     ck_assert_uint_eq(found->n_dims, expected->n_dims);
     ck_assert_mem_eq(found->shape, expected->shape, expected->n_dims * sizeof *expected->shape);
@@ -107,7 +107,7 @@ START_TEST(what_is_written_is_read)
 }
 END_TEST
 
-START_TEST(the_data_start_aligned)
+START_TEST(the_data_is_aligned)
 {
   g_autofree char *path = fixture_path("aligned");
   write_file(path);
@@ -121,7 +121,7 @@ START_TEST(the_data_start_aligned)
 }
 END_TEST
 
-START_TEST(nothing_is_a_file_too)
+START_TEST(a_file_without_tensors_can_be_written)
 {
   g_autofree char *path = fixture_path("nothing");
   g_autoptr(GError) error = NULL;
@@ -132,7 +132,7 @@ START_TEST(nothing_is_a_file_too)
 }
 END_TEST
 
-START_TEST(the_same_contents_are_the_same_bytes)
+START_TEST(the_same_contents_give_the_same_bytes)
 {
   g_autofree char *first = fixture_path("first"), *second = fixture_path("second");
   write_file(first);
@@ -141,12 +141,12 @@ START_TEST(the_same_contents_are_the_same_bytes)
   g_autofree char *one = read_file(first, &n_first), *other = read_file(second, &n_second);
   ck_assert_uint_eq(n_first, n_second);
   ck_assert_mem_eq(one, other, n_first);
-  /* Not in the order of a hash table, which is another elsewhere. */
+  /* The order of a hash table would differ between machines. */
   static const char *const keys[] = { "\"empty\"", "\"format\"", "\"vitgate\"" };
   const char *place = one + 8;
   for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
     place = g_strstr_len(place, one + n_first - place, keys[i]);
-    ck_assert_msg(place != NULL, "%s is not in its alphabetic place", keys[i]);
+    ck_assert_msg(place != NULL, "%s is not in alphabetical order", keys[i]);
   }
 }
 END_TEST
@@ -158,14 +158,14 @@ START_TEST(a_file_is_replaced)
   write_file(path);
   g_autoptr(Safetensors) file = vitgate__safetensors_open(path, &error);
   assert_success(file, error);
-  /* Who has the old file open keeps it: a model that is in use may be written again. */
+  /* An open file keeps its old contents, so a model in use may be overwritten. */
   write_file(path);
   fixture_read_tensors(file);
   ck_assert_mem_eq(vitgate__safetensors_find(file, "floats")->data, floats, sizeof floats);
 }
 END_TEST
 
-START_TEST(where_nothing_can_be_written_is_told)
+START_TEST(the_error_names_the_path)
 {
   g_autofree char *absent = fixture_path("absent/file"), *folder = fixture_path("folder");
   g_autofree char *file = fixture_write("file", "contents", 8);
@@ -177,7 +177,7 @@ START_TEST(where_nothing_can_be_written_is_told)
 }
 END_TEST
 
-/* A disk that is full, for which the limit on a file's size stands in. */
+/* A limit on the size of files simulates a full disk. */
 START_TEST(a_failure_leaves_the_old_file)
 {
   enum { LARGE = 1 << 20 };
@@ -207,19 +207,19 @@ START_TEST(a_failure_leaves_the_old_file)
   ck_assert_mem_eq(before, after, n_before);
   g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
   ck_assert_str_eq(g_dir_read_name(dir), "model");
-  ck_assert_msg(!g_dir_read_name(dir), "a half-written file is left");
+  ck_assert_msg(!g_dir_read_name(dir), "an incomplete file is left behind");
 }
 END_TEST
 
 int main(void)
 {
   TCase *writing = tcase_create("writing");
-  tcase_add_test(writing, what_is_written_is_read);
-  tcase_add_test(writing, the_data_start_aligned);
-  tcase_add_test(writing, nothing_is_a_file_too);
-  tcase_add_test(writing, the_same_contents_are_the_same_bytes);
+  tcase_add_test(writing, written_files_can_be_read);
+  tcase_add_test(writing, the_data_is_aligned);
+  tcase_add_test(writing, a_file_without_tensors_can_be_written);
+  tcase_add_test(writing, the_same_contents_give_the_same_bytes);
   tcase_add_test(writing, a_file_is_replaced);
-  tcase_add_test(writing, where_nothing_can_be_written_is_told);
+  tcase_add_test(writing, the_error_names_the_path);
   tcase_add_test(writing, a_failure_leaves_the_old_file);
   return fixture_run("safetensors-write", writing, NULL);
 }

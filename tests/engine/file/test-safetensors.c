@@ -1,5 +1,5 @@
-/* The container of model files: what a file may claim, and that nothing of it is believed.
- * What is written is in test-safetensors-write.c. */
+/* Reads the container of model files, valid and invalid. Writing is tested in
+ * test-safetensors-write.c. */
 #include <glib/gstdio.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "file/weights.h"
 #include "fixture.h"
 
-/* ---- Files of our own ---- */
+/* ---- Writing test files ---- */
 
 static GByteArray *build_bytes(guint64 header_size, const char *header, gsize length, gsize n_data)
 {
@@ -21,7 +21,7 @@ static GByteArray *build_bytes(guint64 header_size, const char *header, gsize le
   return bytes;
 }
 
-/* Pads @header with spaces as the format asks for, and writes it and @n_data bytes. */
+/* Pads @header with spaces, as the format requires, and writes it with @n_data bytes of data. */
 static char *write_header(const char *header, gsize n_data)
 {
   g_autoptr(GString) padded = g_string_new(header);
@@ -63,9 +63,9 @@ static void refuse_header(const char *header, gsize n_data, VitgateError code, c
 #define A "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}"
 #define B "\"b\":{\"dtype\":\"U8\",\"shape\":[2,2],\"data_offsets\":[8,12]}"
 
-/* ---- Good files ---- */
+/* ---- Valid files ---- */
 
-START_TEST(a_file_tells_its_tensors)
+START_TEST(tensors_and_metadata_are_found)
 {
   g_autoptr(Safetensors) file =
       open_header("{" B ",\"__metadata__\":{\"k\":\"v\",\"format\":\"pt\"}," A "}", 12);
@@ -95,7 +95,7 @@ START_TEST(a_file_tells_its_tensors)
 }
 END_TEST
 
-START_TEST(a_file_may_hold_little)
+START_TEST(a_file_may_be_almost_empty)
 {
   Safetensors *file = open_header("{}", 0);
   guint n = 1;
@@ -106,7 +106,7 @@ START_TEST(a_file_may_hold_little)
   ck_assert_ptr_null(file);
   vitgate__safetensors_close(&file);
 
-  /* A number has no dimensions; a tensor may have no elements, anywhere in the data. */
+  /* A number has no dimensions. A tensor without elements may be anywhere in the data. */
   file = open_header("{\"n\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]},"
                      "\"none\":{\"dtype\":\"F32\",\"shape\":[3,0],\"data_offsets\":[4,4]}}",
                      4);
@@ -117,7 +117,7 @@ START_TEST(a_file_may_hold_little)
 }
 END_TEST
 
-/* All numbers of a type with a sign, an exponent and @mantissa_bits. */
+/* Checks all values of a 16-bit type with a sign, an exponent and @mantissa_bits. */
 static void check_halves(TensorType type, int mantissa_bits)
 {
   const int scale = 1 << mantissa_bits, largest = (1 << (15 - mantissa_bits)) - 1;
@@ -140,19 +140,19 @@ static void check_halves(TensorType type, int mantissa_bits)
   }
 }
 
-START_TEST(every_half_becomes_its_float)
+START_TEST(every_half_is_converted)
 {
   check_halves(TENSOR_F16, 10);
 }
 END_TEST
 
-START_TEST(every_bfloat_becomes_its_float)
+START_TEST(every_bfloat_is_converted)
 {
   check_halves(TENSOR_BF16, 7);
 }
 END_TEST
 
-START_TEST(integers_become_floats)
+START_TEST(integers_are_converted)
 {
   static const gint8 bytes[] = { 0, 1, -1, 127, -128 };
   static const float as_signed[] = { 0, 1, -1, 127, -128 }, as_unsigned[] = { 0, 1, 255, 127, 128 };
@@ -166,9 +166,9 @@ START_TEST(integers_become_floats)
 }
 END_TEST
 
-/* ---- Files that are none ---- */
+/* ---- Files that are not safetensors ---- */
 
-START_TEST(what_is_no_file_is_refused)
+START_TEST(paths_that_are_not_files_are_refused)
 {
   g_autofree char *absent = fixture_path("absent"), *folder = fixture_path("folder");
   g_autofree char *dangling = fixture_path("dangling"), *circle = fixture_path("circle");
@@ -186,7 +186,7 @@ START_TEST(what_is_no_file_is_refused)
 }
 END_TEST
 
-/* Opening a pipe without a writer would wait for one for ever. */
+/* Opening a pipe would wait for a writer for ever. */
 START_TEST(a_pipe_is_refused)
 {
   g_autofree char *pipe = fixture_path("pipe");
@@ -195,7 +195,7 @@ START_TEST(a_pipe_is_refused)
 }
 END_TEST
 
-START_TEST(foreign_files_are_refused)
+START_TEST(other_formats_are_refused)
 {
   static const guint8 png[64] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0, 0, 0, 13, 'I' };
   static const guint8 zip[64] = { 'P', 'K', 3, 4, 0, 0, 8, 8 }, zeros[64];
@@ -209,7 +209,7 @@ START_TEST(foreign_files_are_refused)
 }
 END_TEST
 
-/* By another process, when it is already open: that must not be a SIGBUS. */
+/* Another process may truncate an open file. This must not raise SIGBUS. */
 START_TEST(a_file_that_becomes_shorter_is_an_error)
 {
   static const char *const headers[] = {
@@ -265,7 +265,7 @@ START_TEST(a_wrong_length_of_the_header_is_refused)
 }
 END_TEST
 
-START_TEST(a_huge_header_is_refused_unread)
+START_TEST(a_huge_header_is_refused_without_reading_it)
 {
   g_autofree char *path = fixture_write("huge", "\0\0\0\x02\0\0\0\0{", 9); /* 32 MiB */
   ck_assert_int_eq(truncate(path, (32 << 20) + 8), 0);
@@ -273,7 +273,7 @@ START_TEST(a_huge_header_is_refused_unread)
 }
 END_TEST
 
-/* ---- Headers that lie ---- */
+/* ---- Wrong headers ---- */
 
 #define TENSOR(entry) "{\"t\":{" entry "}}"
 #define SHAPE(shape)  TENSOR("\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":[0,8]")
@@ -281,9 +281,9 @@ END_TEST
 #define PLACE(place)  TENSOR("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":" place)
 
 static const struct {
-  const char *header, *part; /* of the message */
+  const char *header, *part; /* part of the message */
   gsize n_data;
-} lies[] = {
+} wrong_headers[] = {
   /* Places */
   { "{" A ",\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", "'b' overlaps", 8 },
   { "{" A ",\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", "overlaps", 8 },
@@ -347,11 +347,11 @@ static const struct {
   { "{\"__metadata__\":\"text\"}", "__metadata__ is not an object", 0 },
   { "{\"__metadata__\":[\"text\"]}", "__metadata__ is not an object", 0 },
   { "{\"__metadata__\":null}", "__metadata__ is not an object", 0 },
-  { "{\"__metadata__\":{\"k\":\"v\",\"n\":5}}", "holds strings only", 0 },
-  { "{\"__metadata__\":{\"k\":{}}}", "holds strings only", 0 },
-  { "{\"__metadata__\":{\"k\":null}}", "holds strings only", 0 },
-  { "{\"__metadata__\":{\"k\":true}}", "holds strings only", 0 },
-  /* Text that is not JSON */
+  { "{\"__metadata__\":{\"k\":\"v\",\"n\":5}}", "contains only strings", 0 },
+  { "{\"__metadata__\":{\"k\":{}}}", "contains only strings", 0 },
+  { "{\"__metadata__\":{\"k\":null}}", "contains only strings", 0 },
+  { "{\"__metadata__\":{\"k\":true}}", "contains only strings", 0 },
+  /* Invalid JSON */
   { "{", "JSON", 0 },
   { "{]", "JSON", 0 },
   { "{\"a", "JSON", 0 },
@@ -368,9 +368,10 @@ static const struct {
   { "{\"\xff\xfe\":1}", "JSON", 0 },
 };
 
-START_TEST(a_header_that_lies_is_refused)
+START_TEST(a_wrong_header_is_refused)
 {
-  refuse_header(lies[_i].header, lies[_i].n_data, VITGATE_ERROR_FORMAT, lies[_i].part);
+  refuse_header(wrong_headers[_i].header, wrong_headers[_i].n_data, VITGATE_ERROR_FORMAT,
+                wrong_headers[_i].part);
 }
 END_TEST
 
@@ -399,9 +400,9 @@ START_TEST(a_byte_0_in_the_header_is_refused)
 }
 END_TEST
 
-/* A parser that recurses must not be led down. What hides the depth from a scan of the text that
- * knows no comments and no apostrophes is here too. */
-START_TEST(deep_json_is_refused)
+/* A recursive parser must not get this far. Some of these texts hide their depth, in comments or
+ * apostrophes, from a scan that does not know them. */
+START_TEST(deeply_nested_json_is_refused)
 {
   static const char *const starts[] = { "{\"a\":",       "{\"a\":[1],\"b\":",     "{\"\\\"\":",
                                         "{/*\"*/\"a\":", "{//\"\n\"b\":1,\"a\":", "{'\"':1,\"a\":",
@@ -417,7 +418,7 @@ START_TEST(deep_json_is_refused)
 }
 END_TEST
 
-START_TEST(brackets_in_strings_are_no_depth)
+START_TEST(brackets_in_strings_do_not_count_as_nesting)
 {
   g_autoptr(GString) header = g_string_new("{\"__metadata__\":{\"k\":\"");
   for (guint i = 0; i < 1000; i++)
@@ -445,31 +446,33 @@ START_TEST(many_tensors_are_found)
   ck_assert_uint_eq(n, N);
   for (guint i = 0; i < N; i++) {
     g_autofree char *name = g_strdup_printf("t%u", i);
-    assert_each(vitgate__safetensors_find(file, name) == &tensors[i], "%s is elsewhere", name);
+    assert_each(vitgate__safetensors_find(file, name) == &tensors[i], "%s is not in its place",
+                name);
   }
 }
 END_TEST
 
 int main(void)
 {
-  TCase *good = tcase_create("good"), *none = tcase_create("none"), *lying = tcase_create("lying");
-  tcase_add_test(good, a_file_tells_its_tensors);
-  tcase_add_test(good, a_file_may_hold_little);
-  tcase_add_test(good, every_half_becomes_its_float);
-  tcase_add_test(good, every_bfloat_becomes_its_float);
-  tcase_add_test(good, integers_become_floats);
-  tcase_add_test(good, brackets_in_strings_are_no_depth);
+  TCase *good = tcase_create("good"), *other = tcase_create("other formats"),
+        *wrong = tcase_create("wrong headers");
+  tcase_add_test(good, tensors_and_metadata_are_found);
+  tcase_add_test(good, a_file_may_be_almost_empty);
+  tcase_add_test(good, every_half_is_converted);
+  tcase_add_test(good, every_bfloat_is_converted);
+  tcase_add_test(good, integers_are_converted);
+  tcase_add_test(good, brackets_in_strings_do_not_count_as_nesting);
   tcase_add_test(good, many_tensors_are_found);
-  tcase_add_test(none, what_is_no_file_is_refused);
-  tcase_add_test(none, a_pipe_is_refused);
-  tcase_add_test(none, foreign_files_are_refused);
-  tcase_add_test(none, a_file_that_becomes_shorter_is_an_error);
-  tcase_add_test(none, every_truncation_is_refused);
-  tcase_add_test(none, a_wrong_length_of_the_header_is_refused);
-  tcase_add_test(none, a_huge_header_is_refused_unread);
-  tcase_add_loop_test(lying, a_header_that_lies_is_refused, 0, G_N_ELEMENTS(lies));
-  tcase_add_test(lying, other_types_are_not_supported);
-  tcase_add_test(lying, a_byte_0_in_the_header_is_refused);
-  tcase_add_test(lying, deep_json_is_refused);
-  return fixture_run("safetensors", good, none, lying, NULL);
+  tcase_add_test(other, paths_that_are_not_files_are_refused);
+  tcase_add_test(other, a_pipe_is_refused);
+  tcase_add_test(other, other_formats_are_refused);
+  tcase_add_test(other, a_file_that_becomes_shorter_is_an_error);
+  tcase_add_test(other, every_truncation_is_refused);
+  tcase_add_test(other, a_wrong_length_of_the_header_is_refused);
+  tcase_add_test(other, a_huge_header_is_refused_without_reading_it);
+  tcase_add_loop_test(wrong, a_wrong_header_is_refused, 0, G_N_ELEMENTS(wrong_headers));
+  tcase_add_test(wrong, other_types_are_not_supported);
+  tcase_add_test(wrong, a_byte_0_in_the_header_is_refused);
+  tcase_add_test(wrong, deeply_nested_json_is_refused);
+  return fixture_run("safetensors", good, other, wrong, NULL);
 }

@@ -1,18 +1,18 @@
-/* The float32 kernels of rows, of every instruction set that this machine has, against plain C in
- * double precision, at odd lengths, on arrays that end where memory ends; and which set is used. */
+/* Compares the float32 kernels that work on rows, for every instruction set of this machine, with
+ * plain C in double precision, at odd lengths, on guarded arrays. Also tests which set is used. */
 #include <float.h>
 #include <math.h>
 
 #include "float-values.h"
 
-/* kernels.h promises both. */
+/* Maximum errors of exp and Phi before roundings. kernels.h documents 2e-7 and 2.5e-7. */
 #define EXP_TOLERANCE 2e-7
 #define PHI_TOLERANCE 2e-7
 
-/* Values below 10 are added up, squared and divided by their deviation: a few roundings of 10. */
+/* A few roundings of values below 10, which are summed, squared and divided by their deviation. */
 #define LAYER_NORM_TOLERANCE 1e-5
 
-/* What exp() gives where its result would be 0: polynomials.h stops at exp(-87). */
+/* The smallest result of exp in the kernels, instead of 0: polynomials.h clamps at exp(-87). */
 #define EXP_SMALLEST 1.7e-38
 
 /* Lengths that reach each path of loops over 4, 8 and 16 lanes, and those of real networks. */
@@ -64,7 +64,7 @@ static void check_layer_norm(const Kernels *kernels, guint m, guint n, float eps
                   m, n, row, i, out[i], expected);
     }
   }
-  assert_each(guarded_intact(outs), "%s: LayerNorm writes beside the rows", kernels->name);
+  assert_each(guarded_intact(outs), "%s: LayerNorm writes outside the rows", kernels->name);
 }
 
 START_TEST(layer_norm_centers_and_scales_each_row)
@@ -75,8 +75,9 @@ START_TEST(layer_norm_centers_and_scales_each_row)
   for (guint i = 0; i < G_N_ELEMENTS(lengths); i++)
     for (guint m = 0; m < G_N_ELEMENTS(rows); m++)
       for (guint where = GUARDED_END; where <= GUARDED_START; where++) {
-        /* An eps beside which the variance is small, too: it must be the one given. A row of
-         * two may have any variance; an eps of 1e-6 would magnify the roundings. */
+        /* An eps of 1 is not negligible, so it shows whether the kernel uses the given eps. A small
+         * one is tested only on longer rows: short rows may have almost no variance, and it would
+         * magnify the roundings. */
         check_layer_norm(kernels, rows[m], lengths[i], 1.0f, 0, where, &random);
         if (lengths[i] > 8)
           check_layer_norm(kernels, rows[m], lengths[i], 1e-6f, 4, where, &random);
@@ -91,7 +92,7 @@ START_TEST(layer_norm_of_equal_values_is_the_shift)
   fixture_fill(scale, LONGEST, -2, 2, &random);
   fixture_fill(shift, LONGEST, -1, 1, &random);
   for (guint i = 0; i < LONGEST; i++)
-    x[i] = 0.5f; /* whose sums are exact */
+    x[i] = 0.5f; /* sums of it are exact */
   FOR_ALL_KERNELS(kernels)
   for (guint n = 1; n <= LONGEST; n++) {
     kernels->layer_norm(out, x, scale, shift, 1e-12f, 1, n);
@@ -110,13 +111,13 @@ static double phi(double x)
 static void check_gelu(const Kernels *kernels, float x, float found)
 {
   const double expected = x * phi(x);
-  /* Phi's own error, one rounding of it and one of the product. */
+  /* The error of Phi, its rounding and that of the product. */
   assert_each(fabs(found - expected) <=
                   fabs((double)x) * PHI_TOLERANCE + 2 * ROUNDING * fabs(expected) + FLT_TRUE_MIN,
               "%s: gelu(%.9g) = %.9g, expected %.9g", kernels->name, x, found, expected);
 }
 
-START_TEST(gelu_is_right_everywhere)
+START_TEST(gelu_is_accurate_everywhere)
 {
   enum { N = 1 << 12, STEPS = 64 };
   float *x = place(as, N, GUARDED_END), values[N];
@@ -162,15 +163,16 @@ START_TEST(gelu_takes_rows_of_any_length)
       kernels->gelu(x, n);
       for (guint j = 0; j < n; j++)
         check_gelu(kernels, before[j], x[j]);
-      assert_each(guarded_intact(outs), "%s: gelu writes beside the row", kernels->name);
+      assert_each(guarded_intact(outs), "%s: gelu writes outside the row", kernels->name);
     }
 }
 END_TEST
 
 /* ---- Softmax ---- */
 
-/* @before: the row that became @found. The factor is applied to the distance from the largest
- * value, both rounded: so it is here, and what is left to compare is exp() and the sum. */
+/* The kernel applies the factor to the distance from the largest value and rounds both. So does
+ * this function, so that only exp and the sum are compared.
+ * @before: the row that became @found */
 static void check_softmax(const Kernels *kernels, const float *found, const float *before,
                           float factor, guint n)
 {
@@ -180,7 +182,8 @@ static void check_softmax(const Kernels *kernels, const float *found, const floa
     largest = MAX(largest, before[i]);
   for (guint i = 0; i < n; i++)
     sum += exp((before[i] - largest) * factor);
-  /* exp() above and below the line, the additions, the inverse and the product with it. */
+  /* Errors of exp in the numerator and the denominator, and roundings of the additions, the inverse
+   * and the product with it. */
   const double tolerance = 2 * EXP_TOLERANCE + (n + 3) * ROUNDING;
   for (guint i = 0; i < n; i++) {
     double expected = exp((before[i] - largest) * factor) / sum;
@@ -204,7 +207,7 @@ START_TEST(softmax_takes_rows_of_any_length)
       memcpy(before, x, n * sizeof *x);
       kernels->softmax(x, factors[f], n);
       check_softmax(kernels, x, before, factors[f], n);
-      assert_each(guarded_intact(outs), "%s: softmax writes beside the row", kernels->name);
+      assert_each(guarded_intact(outs), "%s: softmax writes outside the row", kernels->name);
     }
 }
 END_TEST
@@ -217,7 +220,7 @@ START_TEST(exp_is_within_its_documented_error)
     const float t = (float)i / (1 << 11);
     float x[2] = { 0, -t };
     kernels->softmax(x, 1.0f, 2);
-    /* Both were multiplied by the same inverse and rounded. */
+    /* Both values were multiplied by the same inverse and rounded. */
     double ratio = (double)x[1] / x[0], expected = exp(-(double)t);
     assert_each(fabs(ratio - expected) <= (EXP_TOLERANCE + 2 * ROUNDING) * expected,
                 "%s: exp(-%.9g) = %.9g, expected %.9g", kernels->name, t, ratio, expected);
@@ -273,13 +276,14 @@ END_TEST
 
 /* ---- Random features ---- */
 
-/* Of a sum of squares, and of what is subtracted from it; magnified by exp. */
+/* Returns: the relative tolerance: roundings of the sum of squares and of the argument, which exp
+ * magnifies */
 static double feature_tolerance(double x, double square, guint n)
 {
   return EXP_TOLERANCE + (fabs(x) + (n + 2) * square) * ROUNDING + 3 * ROUNDING;
 }
 
-/* v[m][dim] with @gap floats between its rows. */
+/* @dim: values in a row of v; @gap: floats between its rows */
 static void check_features(const Kernels *kernels, guint m, guint n, guint dim, guint gap,
                            GuardedPlace where, guint32 *random)
 {
@@ -301,7 +305,7 @@ static void check_features(const Kernels *kernels, guint m, guint n, guint dim, 
                   j - row * n, n, x[j], expected);
     }
   }
-  assert_each(guarded_intact(outs), "%s: features are written beside the rows", kernels->name);
+  assert_each(guarded_intact(outs), "%s: features are written outside the rows", kernels->name);
 }
 
 START_TEST(features_are_exponentials)
@@ -333,7 +337,7 @@ START_TEST(features_stay_finite)
 }
 END_TEST
 
-/* ---- Largest ---- */
+/* ---- Largest values ---- */
 
 START_TEST(the_first_of_the_largest_is_found)
 {
@@ -344,7 +348,7 @@ START_TEST(the_first_of_the_largest_is_found)
       float *x = guarded_place(as, n * sizeof *x, n % 2 ? GUARDED_END : GUARDED_START);
       fixture_fill(x, n, -3, -1, &random);
       x[place] = -1;
-      x[n - 1] = -1; /* as large */
+      x[n - 1] = -1; /* equally large */
       const guint found = kernels->find_largest(x, n);
       assert_each(found == place, "%s: the largest of %u is at %u, found at %u", kernels->name, n,
                   place, found);
@@ -357,7 +361,7 @@ END_TEST
 
 /* ---- Sums of unit length ---- */
 
-/* Of a handful of additions and a root, relative to a length of 1. */
+/* A few roundings of additions and a square root, relative to a length of 1. */
 #define UNIT_TOLERANCE 1e-6
 
 static void check_unit_sum(const Kernels *kernels, const float *x, guint parts, guint n,
@@ -378,7 +382,7 @@ static void check_unit_sum(const Kernels *kernels, const float *x, guint parts, 
     assert_each(fabs(out[i] - expected) <= UNIT_TOLERANCE, "%s: %u of %u: %.9g, expected %.9g",
                 kernels->name, i, n, out[i], expected);
   }
-  assert_each(guarded_intact(outs), "%s writes beside the sum", kernels->name);
+  assert_each(guarded_intact(outs), "%s: writes outside the sum", kernels->name);
 }
 
 START_TEST(sums_have_unit_length)
@@ -398,10 +402,9 @@ END_TEST
 
 /* ---- Sums of rows, and products with a vector ---- */
 
-/* Relative to the sum of the terms' magnitudes: some roundings. */
+/* Some roundings, relative to the sum of the magnitudes of the terms. */
 #define SUM_TOLERANCE 1e-6
 
-/* The arrays are exactly as long as they are said to be. */
 static void check_add_rows(const Kernels *kernels, guint m, guint n, guint gap, gboolean weighted,
                            GuardedPlace where, guint32 *random)
 {
@@ -421,7 +424,7 @@ static void check_add_rows(const Kernels *kernels, guint m, guint n, guint gap, 
                 "%s: sum %u of %u rows of %u: %.9g, expected %.9g", kernels->name, i, m, n, out[i],
                 expected);
   }
-  assert_each(guarded_intact(outs), "%s: writes beside the sum", kernels->name);
+  assert_each(guarded_intact(outs), "%s: writes outside the sum", kernels->name);
 }
 
 START_TEST(rows_are_added_with_their_weights)
@@ -455,7 +458,7 @@ static void check_multiply_vector(const Kernels *kernels, guint m, guint n, Guar
                 "%s: row %u of %ux%u: %.9g, expected %.9g", kernels->name, row, m, n, out[row],
                 expected);
   }
-  assert_each(guarded_intact(outs), "%s: writes beside the product", kernels->name);
+  assert_each(guarded_intact(outs), "%s: writes outside the product", kernels->name);
 }
 
 START_TEST(a_matrix_is_multiplied_with_a_vector)
@@ -470,7 +473,7 @@ START_TEST(a_matrix_is_multiplied_with_a_vector)
 }
 END_TEST
 
-/* ---- Which table ---- */
+/* ---- Choice of the table ---- */
 
 static guint count_tables(void)
 {
@@ -490,7 +493,7 @@ END_TEST
 
 START_TEST(a_mask_hides_instruction_sets)
 {
-  /* Before the first question in this process. */
+  /* Nothing in this process has asked for the instruction sets yet. */
   g_setenv("VITGATE_CPU_MASK", "avx512,avx2", TRUE);
   ck_assert_uint_eq(count_tables(), 1);
   ck_assert_str_eq(vitgate__kernels()->name, "portable");
@@ -503,7 +506,7 @@ int main(void)
   tcase_add_checked_fixture(kernels, set_up, tear_down);
   tcase_add_test(kernels, layer_norm_centers_and_scales_each_row);
   tcase_add_test(kernels, layer_norm_of_equal_values_is_the_shift);
-  tcase_add_test(kernels, gelu_is_right_everywhere);
+  tcase_add_test(kernels, gelu_is_accurate_everywhere);
   tcase_add_test(kernels, gelu_of_extreme_values_is_finite);
   tcase_add_test(kernels, gelu_takes_rows_of_any_length);
   tcase_add_test(kernels, softmax_takes_rows_of_any_length);
