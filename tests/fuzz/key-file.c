@@ -14,7 +14,7 @@ static void check_camera(const CameraConfig *camera)
   require(camera->threshold >= 0 && camera->threshold <= 1);
   require(camera->keep_threshold >= 0 && camera->keep_threshold <= camera->threshold);
   require(camera->latency_budget >= 0 && camera->latency_budget <= 60);
-  require(camera->retry_least <= camera->retry_most);
+  require(camera->retry_min <= camera->retry_max);
   require(!camera->credentials_file || !camera->credentials_env);
 }
 
