@@ -219,7 +219,7 @@ class ImportTest(CommandTest):
             ("--resize", ["-o", out, self.weights, "--resize", "-1"]),
             ("--resize", ["-o", out, self.weights, "--resize", "many"]),
             ("--heads", ["-o", out, self.weights, "--heads", "-1"]),
-            ("--reference goes with --data", ["-o", out, self.weights, "--reference", few]),
+            ("--reference needs --data", ["-o", out, self.weights, "--reference", few]),
             ("absent", ["-o", out, self.weights, "--data", self.path("absent")]),
             ("heads", ["-o", out, self.weights, "--heads", "7"]),
         ):
@@ -378,7 +378,7 @@ class BenchTest(CommandTest):
 
     def test_bad_arguments(self):
         for part, arguments in (
-            ("0 were given", []),
+            ("got 0", []),
             ("--threads", [self.weights, "--threads", "0"]),
             ("--batch-size", [self.weights, "--batch-size", "-1"]),
             ("--seconds", [self.weights, "--seconds", "0"]),

@@ -335,11 +335,11 @@ class ResumeTest(CompressTest):
         with open(classes, "w", encoding="utf-8") as file:
             file.write("robin\npike\n")
         for part, *more in (
-            ("begun with seed 0, not 7", "--seed", "7"),
-            ("begun with classes null, not", "--classes", classes),
-            ("begun with folders [], not", "--folder", random_model.IDS[0]),
-            ("begun with folder-weights [], not", "--folder-weight", random_model.IDS[0] + "=2"),
-            ("begun with gates true, not false", "--no-gates"),
+            ("started with seed 0, not 7", "--seed", "7"),
+            ("started with classes null, not", "--classes", classes),
+            ("started with folders [], not", "--folder", random_model.IDS[0]),
+            ("started with folder-weights [], not", "--folder-weight", random_model.IDS[0] + "=2"),
+            ("started with gates true, not false", "--no-gates"),
         ):
             with self.subTest(part):
                 self.fail_with(part, self.arguments(

@@ -194,7 +194,7 @@ class EvalTest(CommandTest):
         data = ["--data", self.path("data")]
         for part, arguments in (
             ("--data", [self.model]),
-            ("0 were given", data),
+            ("got 0", data),
             ("--batch-size", [*data, self.model, "--batch-size", "0"]),
             ("--batch-size", [*data, self.model, "--batch-size", "1025"]),
             ("--threads", [*data, self.model, "--threads", "-1"]),

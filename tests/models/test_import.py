@@ -41,7 +41,7 @@ class NamesTest(ImportCase):
         for prefix in ("model.", "module.", "state_dict_ema.", "state_dict.module."):
             with self.subTest(prefix):
                 text, description = self.assert_becomes(timm, dialects.prefixed(timm, prefix))
-                self.assertIn(f"timm's names, all behind {prefix}", text)
+                self.assertIn(f"timm's names, all with the prefix {prefix}", text)
                 self.assertEqual(description["layer_norm_eps"], 1e-6)
 
     def test_the_mean_over_training_goes_before_the_last_weights(self):
@@ -193,7 +193,7 @@ class SizeTest(ImportCase):
 
     def test_sizes_that_cannot_be(self):
         path = self.write(dialects.timm())
-        for size, part in (("50", "a multiple of the patches' 8"), ("-8", "--image-size")):
+        for size, part in (("50", "a multiple of the patch size 8"), ("-8", "--image-size")):
             with self.subTest(size):
                 arguments = (*dialects.HEADS_OPTION, "--image-size", size, "-o", "out")
                 self.fail_with(part, "import", path, *arguments)

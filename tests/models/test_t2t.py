@@ -33,7 +33,7 @@ class PublishedTest(CommandTest):
         text = self.succeed("inspect", path)
         self.assertIn("family t2t, 7 blocks, 197 tokens of 256, heads of 64", text)
         self.assertIn("stem: performer, token_dim 64, features 32, ", text)
-        self.assertIn("shorter side to 248 (bicubic), crop 224 x 224", text)
+        self.assertIn("shorter side resized to 248 (bicubic), crop 224 x 224", text)
 
 
 class SmallTest(CommandTest):
@@ -64,7 +64,7 @@ class SmallTest(CommandTest):
         found = json.loads(self.succeed("inspect", "--json", model))
         self.assertEqual(found["tokens"], 17)
         self.fail_with(
-            "expected a multiple of the patches' 16",
+            "expected a multiple of the patch size 16",
             "import", "--image-size", "56", self.weights, "-o", self.path("other.safetensors"),
         )
 

@@ -182,8 +182,8 @@ class SeedTest(TrainTest):
 
 class BadInputTest(TrainTest):
     def test_what_is_missing(self):
-        self.fail_with("one of --variant and --from", *self.arguments("--classes", self.classes))
-        self.fail_with("one of --variant and --from", *self.arguments(
+        self.fail_with("expected either --variant or --from", *self.arguments("--classes", self.classes))
+        self.fail_with("expected either --variant or --from", *self.arguments(
             *self.labels_only(), "--from", self.weights))
         self.fail_with("--classes is missing", *self.arguments(*VARIANT))
         self.fail_with("--steps or --time-limit", *self.arguments(*self.labels_only(), steps=0))
@@ -197,7 +197,7 @@ class BadInputTest(TrainTest):
     def test_image_sizes(self):
         self.fail_with("a multiple of 16", *self.arguments(
             "--variant", "t2t_vit_7", "--image-size", "40", "--classes", self.classes))
-        self.fail_with("--image-size goes with --variant", *self.arguments(
+        self.fail_with("--image-size needs --variant", *self.arguments(
             "--from", self.weights, "--image-size", "32"))
 
     def test_a_teacher_of_another_image_size(self):
