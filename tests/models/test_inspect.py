@@ -52,8 +52,8 @@ class InspectTest(CommandTest):
         self.assertFalse(found["labels"])
 
     def test_bad_arguments(self):
-        self.fail_with("0 were given", "inspect")
-        self.fail_with("2 were given", "inspect", self.weights, self.weights)
+        self.fail_with("got 0", "inspect")
+        self.fail_with("got 2", "inspect", self.weights, self.weights)
 
 
 class InspectGatesTest(CommandTest):
@@ -231,16 +231,16 @@ class PictureTest(InspectGatesTest):
     def test_says_what_it_shows(self):
         _, root = self.draw()
         self.assertEqual(self.words(root), [
-            "Block 0: attention with 4 of 4 heads; MLP with 8 of 8 neurons, behind a gate.",
-            "Block 1: attention with 2 of 4 heads, behind a gate; MLP cut away.",
-            "Block 2: attention cut away; MLP with 6 of 8 neurons, behind a gate.",
+            "Block 0: attention with 4 of 4 heads; MLP with 8 of 8 neurons, with a gate.",
+            "Block 1: attention with 2 of 4 heads, with a gate; MLP cut.",
+            "Block 2: attention cut; MLP with 6 of 8 neurons, with a gate.",
             "Block 3: attention with 1 of 4 heads; MLP with 8 of 8 neurons.",
         ])
 
     def test_says_how_often_gates_open(self):
         _, root = self.draw("--usage", self.write_usage({"gate_usage": USAGE}))
         self.assertIn("run for 25.0 % of images", self.words(root)[0])
-        self.assertIn("run for 50.0 % of images; MLP cut away", self.words(root)[1])
+        self.assertIn("run for 50.0 % of images; MLP cut", self.words(root)[1])
 
     def test_modules_that_were_cut_away_are_drawn_as_such(self):
         # Only they have dashed outlines, and one in the legend.

@@ -434,7 +434,7 @@ static const struct {
   { { .order = { .weights = unknown, .n_weights = 1, .once = TRUE } },
     COMMAND_ERROR_USAGE,
     "cannot have weights" },
-  { { .augmentation = &impossible }, COMMAND_ERROR_USAGE, "cannot be drawn from" },
+  { { .augmentation = &impossible }, COMMAND_ERROR_USAGE, "invalid range or probability" },
   { { .batch_size = 100000 }, COMMAND_ERROR_USAGE, "images in a batch" },
   { { .depth = 2000 }, COMMAND_ERROR_USAGE, "batches in memory" },
   { { .threads = 65 }, COMMAND_ERROR_USAGE, "65 threads" },

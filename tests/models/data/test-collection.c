@@ -259,7 +259,7 @@ START_TEST(photographs_that_cannot_be_used_are_named_once)
   ck_assert_uint_eq(notes->len, 2);
   ck_assert_str_eq(g_ptr_array_index(notes, 0), "skipped cut.jpg: is truncated");
   ck_assert_str_eq(g_ptr_array_index(notes, 1),
-                   "skipped gone.png: is listed in labels.tsv but is not there");
+                   "skipped gone.png: is listed in labels.tsv but does not exist");
   g_autoptr(GPtrArray) later = pixel_cache_take_notes(collection->pixels);
   ck_assert_uint_eq(later->len, 0);
 }

@@ -109,7 +109,7 @@ START_TEST(listed_files_that_are_not_there_fail_when_read)
   ck_assert_uint_eq(dataset->photographs->len, 1);
   g_autoptr(GError) error = NULL;
   ck_assert_ptr_null(dataset_load(dataset, 0, &error));
-  assert_error(error, "is not there");
+  assert_error(error, "does not exist");
 }
 END_TEST
 
@@ -139,7 +139,7 @@ START_TEST(data_without_photographs_is_refused)
   fixtures_write(root, "d/notes.txt", "x", -1);
   g_autoptr(GError) error = NULL;
   ck_assert_ptr_null(open_as(_i, "d", &error));
-  assert_error(error, "holds no photographs");
+  assert_error(error, "contains no photographs");
 }
 END_TEST
 

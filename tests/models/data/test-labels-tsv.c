@@ -56,7 +56,7 @@ static const struct {
   { "", "is empty" },
   { "x.jpg\t3\tn1\n", "line 1: the columns" },
   { "file\tlabel\n", "line 1: the columns" },
-  { "file\tfile\tclass_index\n", "line 1: a column is there twice" },
+  { "file\tfile\tclass_index\n", "line 1: duplicate column" },
   { "file\tclass_index\nx.jpg\n", "line 2: too few columns" },
   { "file\tclass_index\nx.jpg\t1\ny.jpg\tdog\n", "line 3: the class index" },
   { "file\tclass_index\nx.jpg\t-2\n", "line 2: the class index" },
