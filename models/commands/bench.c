@@ -335,7 +335,7 @@ int command_bench(int argc, char **argv, GError **error)
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &o.data,
       "Archive or folder of photographs (default: a drawn frame)", "TAR|DIR" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &o.precision,
-      COMMAND_PRECISION_HELP "; with --train: float32 or bf16 (default: both if the CPU has bf16)",
+      COMMAND_PRECISION_HELP "; with --train: float32 or bf16 (default: both, if the CPU has bf16)",
       "P" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &o.as_json, "Print the result as a JSON object", NULL },
     G_OPTION_ENTRY_NULL,

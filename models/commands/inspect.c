@@ -148,7 +148,7 @@ static void print_text(const Structure *structure)
   const VitgateModelInfo *info = structure->model;
   const Description *description = structure->description;
   g_autofree char *name = command_clean_text(info->name);
-  g_print("%s: family %s%s, %u blocks, %u tokens of %u, heads of %u\n\n", name, info->family,
+  g_print("%s: family %s%s, %u blocks, %u tokens, %u wide, heads of %u\n\n", name, info->family,
           description->distilled ? ", distilled" : "", info->depth, info->n_tokens, info->dim,
           info->head_dim);
   print_blocks(structure);

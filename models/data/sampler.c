@@ -73,7 +73,7 @@ Sampler *sampler_new(const Collection *collection, const SamplerOptions *options
   }
   if (sampler->n == 0 || !isfinite(sum)) {
     sampler_free(&sampler);
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "there are no photographs %s",
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "no photographs %s",
                 options->part == SAMPLER_HELD_OUT ? "held out from training" : "to train on");
   }
   return sampler;

@@ -231,8 +231,9 @@ static char **summarize(const Structure *s)
   const double parameters = (double)model->n_parameters,
                dense = (double)s->description->dense_parameters;
   GPtrArray *lines = g_ptr_array_new();
-  g_ptr_array_add(lines, g_strdup_printf("%u blocks, %u tokens of %u; stored as %s", model->depth,
-                                         model->n_tokens, model->dim, s->description->precision));
+  g_ptr_array_add(lines,
+                  g_strdup_printf("%u blocks, %u tokens, %u wide; stored as %s", model->depth,
+                                  model->n_tokens, model->dim, s->description->precision));
   g_ptr_array_add(lines,
                   g_strdup_printf("%.2f M parameters, %.0f %% of the dense %.2f M",
                                   1e-6 * parameters, 100 * parameters / dense, 1e-6 * dense));

@@ -31,7 +31,7 @@ class PublishedTest(CommandTest):
         path = self.path("t2t_vit_7.safetensors")
         colour_model.write_hollow(path, t2t_model.shapes(t2t_model.PUBLISHED["t2t_vit_7"][0]))
         text = self.succeed("inspect", path)
-        self.assertIn("family t2t, 7 blocks, 197 tokens of 256, heads of 64", text)
+        self.assertIn("family t2t, 7 blocks, 197 tokens, 256 wide, heads of 64", text)
         self.assertIn("stem: performer, token_dim 64, features 32, ", text)
         self.assertIn("shorter side resized to 248 (bicubic), crop 224 x 224", text)
 
