@@ -9,7 +9,7 @@
 static gboolean cpu_has_avx512(void)
 {
 #if defined(__x86_64__)
-  /* These ask the system too (XGETBV), not only the CPU. */
+  /* These also check that the system supports AVX-512 (XGETBV), not only the CPU. */
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
@@ -25,9 +25,9 @@ void blas_prepare_environment(void)
     g_setenv("OPENBLAS_CORETYPE", "SKYLAKEX", FALSE);
 }
 
-/* Debian keeps one variant per folder, and the plain soname is whichever the alternatives chose.
- * Its serial build corrupts the results of products that run at the same time in two threads, so
- * the pthread build comes first, by its path. */
+/* Debian installs each variant in its own folder; the plain soname is the one that the alternatives
+ * system selected. The serial build corrupts results if two threads compute products at the same
+ * time, so the pthread build is tried first, by its path. */
 static void *open_library(char **path)
 {
   const char *candidates[] = {
@@ -52,23 +52,25 @@ Blas *blas_open(guint n_threads, GError **error)
   blas->library = open_library(&blas->path);
   if (!blas->library) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO,
-                "OpenBLAS cannot be loaded (Debian package libopenblas0-pthread): %s", dlerror());
+                "cannot load OpenBLAS (Debian package libopenblas0-pthread): %s", dlerror());
     return NULL;
   }
-  /* POSIX has a function pointer and dlsym()'s result convertible; ISO C only through this. */
+  /* POSIX allows the conversion of dlsym()'s result to a function pointer. ISO C does not, except
+   * like this. */
   *(void **)&blas->sgemm = dlsym(blas->library, "cblas_sgemm");
   *(void **)&blas->set_num_threads = dlsym(blas->library, "openblas_set_num_threads");
   *(void **)&blas->get_parallel = dlsym(blas->library, "openblas_get_parallel");
   if (!blas->sgemm || !blas->set_num_threads) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO,
-                "%s lacks cblas_sgemm or openblas_set_num_threads", blas->path);
+                "%s does not contain cblas_sgemm or openblas_set_num_threads", blas->path);
     return NULL;
   }
   if (n_threads > 1 && blas->get_parallel && blas->get_parallel() == 0) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO,
-                "%s is a build of OpenBLAS without threads, %u are asked for (Debian package "
-                "libopenblas0-pthread)",
-                blas->path, n_threads);
+    g_set_error(
+        error, COMMAND_ERROR, COMMAND_ERROR_IO,
+        "%s is a build of OpenBLAS without threads, but %u threads are requested (Debian package "
+        "libopenblas0-pthread)",
+        blas->path, n_threads);
     return NULL;
   }
   blas->set_num_threads((int)n_threads);

@@ -1,4 +1,4 @@
-/* Whose decision a gate takes, as users write it. */
+/* The granularity of gate decisions, as users write it. */
 #pragma once
 
 #include "vitgate.h"

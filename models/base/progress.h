@@ -1,4 +1,5 @@
-/* One line on a terminal that shows how far long work has come; nothing elsewhere. */
+/* A line on a terminal that shows the progress of long work. Prints nothing if stderr is not a
+ * terminal. */
 #pragma once
 
 #include <glib.h>
@@ -8,14 +9,16 @@ typedef struct {
   guint total;
   const char *unit;   /* "images" */
   gint64 start, last; /* microseconds */
-  gboolean drawn;     /* a line stands there */
+  gboolean drawn;     /* a line is on the terminal */
 } Progress;
 
-/* @unit: what @total counts, for the line; must outlive the progress */
+/* Starts counting to @total.
+ * @unit: what is counted, for display; must outlive the progress */
 Progress progress_start(guint total, const char *unit);
 
-/* @done: of total; drawn a few times a second at most */
+/* Redraws the line, at most a few times per second.
+ * @done: how many of the total are done */
 void progress_update(Progress *progress, guint done);
 
-/* Takes the line away, before anything else is printed and at the end. */
+/* Erases the line. Call it before printing anything else, and at the end. */
 void progress_clear(Progress *progress);

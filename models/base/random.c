@@ -2,8 +2,8 @@
 
 #define ROUNDS 6
 
-/* A Feistel network permutes the numbers of twice half_bits bits; following it until it leads below
- * n makes that a permutation of the numbers below n. */
+/* A Feistel network permutes the numbers with twice half_bits bits. Repeating it until the result
+ * is below n gives a permutation of the numbers below n. */
 guint random_permute(guint64 key, guint n, guint i)
 {
   const guint half_bits = (g_bit_storage(n - 1) + 1) / 2;

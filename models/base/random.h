@@ -1,6 +1,6 @@
-/* Random numbers that depend on nothing but a seed, a purpose and a number such as a draw's: the
- * same in any order, on any thread and after a resumption. The generator is SplitMix64 (Steele,
- * Lea, Flood 2014). */
+/* Random numbers that depend only on a seed, a purpose and a number, such as that of a draw. They
+ * are the same in any order, on any thread and after a run is resumed. The generator is SplitMix64
+ * (Steele, Lea, Flood 2014). */
 #pragma once
 
 #include <glib.h>
@@ -10,7 +10,7 @@ typedef struct {
   guint64 state;
 } Random;
 
-/* A bijection that leaves no trace of a pattern in its inputs. */
+/* Mixes bits. It is a bijection whose outputs show no pattern of the inputs. */
 static inline guint64 random_mix(guint64 x)
 {
   x = (x ^ (x >> 30)) * G_GUINT64_CONSTANT(0xbf58476d1ce4e5b9);
@@ -18,7 +18,7 @@ static inline guint64 random_mix(guint64 x)
   return x ^ (x >> 31);
 }
 
-/* Returns: a key for what is number @number among the uses for @purpose */
+/* Returns: a key for use number @number of @purpose */
 static inline guint64 random_key(guint64 seed, guint64 purpose, guint64 number)
 {
   return random_mix(random_mix(random_mix(seed) + purpose) + number);
@@ -41,7 +41,7 @@ static inline double random_between(Random *random, double low, double high)
   return low + random_unit(random) * (high - low);
 }
 
-/* Returns: of the normal distribution around 0 with spread 1 (Box and Muller 1958) */
+/* Returns: a sample of the standard normal distribution (Box and Muller 1958) */
 static inline double random_normal(Random *random)
 {
   const double length = sqrt(-2 * log(1 - random_unit(random)));
@@ -54,5 +54,6 @@ static inline guint random_below(Random *random, guint n)
   return (guint)(((random_next(random) >> 32) * n) >> 32);
 }
 
-/* Returns: where @i goes in the permutation of 0 … @n - 1 that @key stands for; @i below @n */
+/* Returns: the place of @i, which must be below @n, in the permutation of 0 … @n - 1 given by
+ * @key */
 guint random_permute(guint64 key, guint n, guint i);

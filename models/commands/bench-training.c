@@ -9,24 +9,24 @@
 #include "report/report.h"
 #include "train/learn/trainer.h"
 
-/* Precisions take turns, so that what else the machine does meets all of them. A turn's trainer is
- * new: two at once would take twice the memory. */
+/* Precisions take turns, so that other load on the machine affects all of them. Each turn makes a
+ * new trainer, since keeping two would take twice the memory. */
 #define TURNS 5
 
-/* The first step of a turn fetches the trainer's memory from the system. */
+/* In the first step of a turn, the system still has to provide the trainer's memory. */
 #define WARM_UP_STEPS 1
 
 typedef struct {
   const char *precision;
   gboolean bf16;
-  GArray *ms; /* (element-type double) of each step that counts */
+  GArray *ms; /* (element-type double) time of each counted step */
 } Products;
 
 typedef struct {
   const TrainBenchOptions *options;
   VitgateModel *model;
   Network *network;
-  float *tensors, *teacher_logits, *teacher_tokens; /* of a batch */
+  float *tensors, *teacher_logits, *teacher_tokens; /* for one batch */
   Products products[2];
   guint n_products;
 } TrainBench;
@@ -79,7 +79,7 @@ static gboolean choose_products(TrainBench *bench, GError **error)
   return FALSE;
 }
 
-/* What compress trains with, as far as it costs time. */
+/* Uses the options of compress that affect the time. */
 static Trainer *make_trainer(const TrainBench *bench, gboolean bf16, GError **error)
 {
   const TrainerOptions options = {
@@ -176,8 +176,8 @@ static void print_text(const TrainBench *bench)
   g_print("%s, %u thread%s, batches of %u random images\n", name, o->threads,
           o->threads == 1 ? "" : "s", o->batch_size);
   g_print(
-      "Step of training: forward, backward, optimizer; distilled from fixed random targets, so\n"
-      "without a teacher's own run.\n");
+      "Each training step: forward, backward, optimizer. Targets are fixed and random; no teacher\n"
+      "runs.\n");
   g_print("  products  images per second   ms per image: median      min      p95   steps\n");
   for (guint i = 0; i < bench->n_products; i++) {
     const Products *products = &bench->products[i];
@@ -187,7 +187,7 @@ static void print_text(const TrainBench *bench)
   }
 }
 
-/* ---- All of it ---- */
+/* ---- The whole run ---- */
 
 static void clear_bench(TrainBench *bench)
 {

@@ -1,4 +1,4 @@
-/* vitgate bench: speed on this machine, beside that of a large matrix product. */
+/* vitgate bench: measures speed on this machine, compared with a large matrix product. */
 #include <math.h>
 
 #include "base/blas.h"
@@ -9,12 +9,12 @@
 #include "report/report.h"
 #include "vitgate.h"
 
-/* The yardstick: a product large enough for its rate to be the machine's. */
+/* The yardstick: a product large enough to reach the machine's full rate. */
 #define SGEMM_SIZE  2048
 #define SGEMM_GMACS (1e-9 * SGEMM_SIZE * SGEMM_SIZE * SGEMM_SIZE)
 
-/* Network and product take turns, so that what else the machine does meets both. OpenBLAS' threads
- * spin for a while after a product: what runs then is not counted. */
+/* Network and product take turns, so that other load on the machine affects both. After a product,
+ * the threads of OpenBLAS spin for a while; network runs in that time are not counted. */
 #define ROUNDS         5
 #define SGEMM_SECONDS  0.25
 #define SETTLE_SECONDS 0.1
@@ -36,9 +36,9 @@ typedef struct {
   gboolean synthetic;
   guint next_frame;
   float *a, *b, *c; /* [SGEMM_SIZE][SGEMM_SIZE] */
-  GArray *ms;       /* (element-type double): per image, one value a call */
+  GArray *ms;       /* (element-type double): per image, one value per call */
   GArray *preprocess_ms, *forward_ms;
-  GArray *shares; /* (element-type double): network by product, one value a round */
+  GArray *shares; /* (element-type double): network divided by product, one value per round */
   double images, gmacs, network_seconds;
   double sgemm_gmacs, sgemm_seconds;
 } Bench;
@@ -50,8 +50,8 @@ static double seconds_since(gint64 start)
 
 /* ---- Frames ---- */
 
-/* Soft colours with edges and texture, the same every time: what the network does may depend on
- * what it sees, so a plain area would not do. */
+/* Draws soft colours with edges and texture, always the same. A plain area would not do, since the
+ * network's work may depend on the image. */
 static GdkPixbuf *draw_frame(void)
 {
   GdkPixbuf *pixels =
@@ -90,7 +90,7 @@ static gboolean load_frames(Bench *bench, const char *data, GError **error)
     g_ptr_array_add(bench->frames, g_steal_pointer(&photograph->pixels));
   }
   if (bench->frames->len == 0) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: no photograph could be used", data);
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: no photograph can be used", data);
     return FALSE;
   }
   return TRUE;
@@ -268,7 +268,7 @@ static int run(Bench *bench, const char *data, gboolean as_json, GError **error)
   g_autoptr(GError) no_blas = NULL;
   bench->blas = blas_open(bench->threads, &no_blas);
   if (no_blas)
-    command_note("no large product to compare with: %s", no_blas->message);
+    command_note("no comparison with a large matrix product: %s", no_blas->message);
   if (!measure(bench, error))
     return 1;
   if (as_json)
@@ -308,12 +308,12 @@ static gboolean check(Options *o, GError **error)
     return FALSE;
   if (!(o->seconds > 0 && o->seconds <= 3600)) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                "--seconds must be above 0 and at most 3600, not %g", o->seconds);
+                "--seconds is %g, expected more than 0 and at most 3600", o->seconds);
     return FALSE;
   }
   if (o->train && o->data) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                "--data does not go with --train: its images are random");
+                "--data cannot be used with --train, whose images are random");
     return FALSE;
   }
   return TRUE;
@@ -323,27 +323,33 @@ int command_bench(int argc, char **argv, GError **error)
 {
   g_auto(Options) o = { .batch_size = NOT_GIVEN, .threads = NOT_GIVEN, .seconds = NOT_GIVEN };
   const GOptionEntry entries[] = {
-    { "train", 0, 0, G_OPTION_ARG_NONE, &o.train, "Measure training instead", NULL },
+    { "train", 0, 0, G_OPTION_ARG_NONE, &o.train, "Measure training instead of inference", NULL },
     { "batch-size", 'b', 0, G_OPTION_ARG_INT, &o.batch_size,
-      "Images per call or step (default 1; 32 with --train)", "N" },
-    { "threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "Threads (default 1; 2 with --train)", "T" },
+      "Images per call or training step (default: 1, or 32 with --train)", "N" },
+    { "threads", 't', 0, G_OPTION_ARG_INT, &o.threads,
+      "Number of threads (default: 1, or 2 with --train)", "T" },
     { "seconds", 's', 0, G_OPTION_ARG_DOUBLE, &o.seconds,
-      "Time for the network (default 5), or for the steps of each precision (default 20)", "S" },
+      "Seconds to run the network (default: 5), or with --train the steps of each precision "
+      "(default: 20)",
+      "S" },
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &o.data,
-      "Take photographs from an archive or a folder (default: a drawn frame)", "TAR|DIR" },
+      "Archive or folder of photographs (default: a drawn frame)", "TAR|DIR" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &o.precision,
-      COMMAND_PRECISION_HELP "; with --train float32 or bf16 (default: both, if the CPU has bf16)",
+      COMMAND_PRECISION_HELP "; with --train: float32 or bf16 (default: both, if the CPU has bf16)",
       "P" },
-    { "json", 0, 0, G_OPTION_ARG_NONE, &o.as_json, "Print one JSON object", NULL },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &o.as_json, "Print the result as a JSON object", NULL },
     G_OPTION_ENTRY_NULL,
   };
   const CommandSyntax syntax = {
     entries, "MODEL", "Measures speed on this machine.",
-    "Pre-processing and network count, reading and decoding of images do not. In the same run\n"
-    "and in turns, OpenBLAS multiplies matrices of 2048 x 2048 on as many threads: the share\n"
-    "of its rate that the network reaches says how well the machine is used.\n\n"
-    "With --train: whole steps of training (forward, backward, optimizer) on random images,\n"
-    "distilled from fixed random targets, so that a teacher's own run does not count.\n"
+    "Times include pre-processing and the network, but not reading and decoding of\n"
+    "images. In turn with the network, OpenBLAS multiplies matrices of 2048 x 2048\n"
+    "on the same number of threads. The share of its rate that the network reaches\n"
+    "shows how well the machine is used.\n"
+    "\n"
+    "With --train, bench measures whole training steps (forward, backward,\n"
+    "optimizer) on random images. The targets are fixed and random, so the teacher's\n"
+    "own run is not counted.\n"
   };
   g_autofree char *path = command_parse_one(&syntax, argc, argv, "model file", error);
   if (!path || !check(&o, error))

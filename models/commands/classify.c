@@ -1,4 +1,4 @@
-/* vitgate classify: labels images. */
+/* vitgate classify: classifies images. */
 #include "commands/command.h"
 #include "data/decode.h"
 #include "data/store-folder.h"
@@ -70,8 +70,8 @@ static gboolean classify_file(const Classifier *classifier, const char *path, GE
   return TRUE;
 }
 
-/* One file that cannot be used does not keep the others from their labels.
- * Returns: how many could not be used */
+/* Classifies every file, even if some fail.
+ * Returns: the number of files that cannot be used */
 static guint classify_all(const Classifier *classifier, char **files)
 {
   guint n_failed = 0;
@@ -109,16 +109,18 @@ int command_classify(int argc, char **argv, GError **error)
   const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &path, "Model file (default: the shipped model)",
       "MODEL" },
-    { "top-k", 'k', 0, G_OPTION_ARG_INT, &top_k, "Labels per image (default 5)", "K" },
-    { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads of the network (default 1)", "T" },
+    { "top-k", 'k', 0, G_OPTION_ARG_INT, &top_k,
+      "Maximum number of classes per image, best first (default: 5)", "K" },
+    { "threads", 't', 0, G_OPTION_ARG_INT, &threads,
+      "Number of threads for the network (default: 1)", "T" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, COMMAND_PRECISION_HELP, "P" },
-    { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print one JSON object", NULL },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print the result as a JSON object", NULL },
     G_OPTION_ENTRY_NULL,
   };
   const CommandSyntax syntax = {
-    entries, "FILE…", "Labels images.",
-    "The shipped model is looked for in $VITGATE_MODEL_DIR, then in the installed data\n"
-    "folder. The exit status is 1 if any image could not be used.\n"
+    entries, "FILE…", "Classifies images.",
+    "The shipped model is searched for in $VITGATE_MODEL_DIR, then in the installed\n"
+    "data folder. The exit status is 1 if any image cannot be used.\n"
   };
   g_auto(GStrv) files = NULL;
   if (!command_parse(&syntax, argc, argv, &files, error) ||

@@ -28,8 +28,8 @@ gboolean command_parse_none(const CommandSyntax *syntax, int argc, char **argv, 
 {
   g_auto(GStrv) arguments = NULL;
   return command_parse(syntax, argc, argv, &arguments, error) &&
-         (!*arguments || command_fail(error, "'%s' belongs to no option (see %s --help)",
-                                      *arguments, g_get_prgname()));
+         (!*arguments || command_fail(error, "unexpected argument '%s' (see %s --help)", *arguments,
+                                      g_get_prgname()));
 }
 
 char *command_parse_one(const CommandSyntax *syntax, int argc, char **argv, const char *what,
@@ -41,7 +41,7 @@ char *command_parse_one(const CommandSyntax *syntax, int argc, char **argv, cons
   guint n = g_strv_length(arguments);
   if (n != 1) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                "one %s is expected, %u were given (see %s --help)", what, n, g_get_prgname());
+                "expected one %s, got %u (see %s --help)", what, n, g_get_prgname());
     return NULL;
   }
   return g_strdup(arguments[0]);

@@ -1,20 +1,20 @@
-/* What the sub-commands share: how they are called, how they read options, how they report.
+/* Shared by the sub-commands: how they are called, parse options and report errors.
  *
- * A sub-command writes its result to stdout and notes about skipped things to stderr. What ends it
- * is a GError, which main() prints as one line, "vitgate NAME: message", and turns into exit
+ * A sub-command writes its result to stdout, and a note on anything it skips to stderr. If it
+ * fails, it sets a GError; main() prints that as one line, "vitgate NAME: message", and exits with
  * status 1. */
 #pragma once
 
 #include "base/command-error.h"
 
-#define COMMAND_PRECISION_HELP "Products in float32, bf16 or int8 (default: auto)"
+#define COMMAND_PRECISION_HELP "Compute matrix products in float32, bf16 or int8 (default: auto)"
 
 typedef struct {
   const char *name;
   const char *summary; /* one line for the list in --help */
   /* @argv: (array length=argc): argv[0] is the sub-command's name
-   * Returns: the exit status; @error is set where it is not 0, unless the sub-command has
-   * printed a note for each thing that failed */
+   * Returns: the exit status. If it is not 0, @error is set, unless the sub-command has printed a
+   * note for each failure. */
   int (*run)(int argc, char **argv, GError **error);
 } Command;
 
@@ -27,7 +27,7 @@ int command_train(int argc, char **argv, GError **error);
 int command_compress(int argc, char **argv, GError **error);
 int command_bench(int argc, char **argv, GError **error);
 
-/* The options and the help of one sub-command. */
+/* The options and help of a sub-command. */
 typedef struct {
   const GOptionEntry *entries;
   const char *arguments;   /* "MODEL", shown after the options in the usage line */
@@ -35,27 +35,33 @@ typedef struct {
   const char *description; /* (nullable): shown below them */
 } CommandSyntax;
 
-/* Parses options; --help prints and exits.
- * @arguments: (out) (transfer full) (array zero-terminated): what is no option, in its order
+/* Parses the options; --help prints the help and exits.
+ * @arguments: (out) (transfer full) (array zero-terminated): the arguments that are not options, in
+ * order
  * Returns: FALSE with COMMAND_ERROR_USAGE */
 gboolean command_parse(const CommandSyntax *syntax, int argc, char **argv, char ***arguments,
                        GError **error);
 
-/* Like command_parse() for a sub-command that takes options alone. */
+/* Like command_parse() for a sub-command that takes only options. */
 gboolean command_parse_none(const CommandSyntax *syntax, int argc, char **argv, GError **error);
 
 /* Like command_parse() for a sub-command that takes exactly one argument.
- * @what: names it in errors: "model file"
+ * @what: its name in errors, such as "model file"
  * Returns: (transfer full): the argument, or NULL with COMMAND_ERROR_USAGE */
 char *command_parse_one(const CommandSyntax *syntax, int argc, char **argv, const char *what,
                         GError **error);
 
-/* Returns: FALSE with COMMAND_ERROR_USAGE unless the @option that must be there is */
+/* Checks that a required option is given.
+ * Returns: FALSE with COMMAND_ERROR_USAGE if not */
 gboolean command_check_given(const char *option, gboolean given, GError **error);
 
-/* Returns: FALSE with COMMAND_ERROR_USAGE unless @low <= @value <= @high */
+/* Checks that @low <= @value <= @high.
+ * Returns: FALSE with COMMAND_ERROR_USAGE if not */
 gboolean command_check_range(const char *option, int value, int low, int high, GError **error);
 
-/* Returns: FALSE with COMMAND_ERROR_USAGE unless @fine, which is for @value to be @expected */
+/* Reports an invalid value of @option.
+ * @fine: whether @value is valid
+ * @expected: describes the valid values, for the error message
+ * Returns: FALSE with COMMAND_ERROR_USAGE unless @fine */
 gboolean command_check_value(const char *option, double value, gboolean fine, const char *expected,
                              GError **error);

@@ -1,21 +1,23 @@
-/* vitgate compress: a compressed, gated student from a dense teacher. */
+/* vitgate compress: makes a compressed, gated student from a dense teacher. */
 #include "commands/command.h"
 #include "commands/training-options.h"
 #include "train/run/compressor.h"
 
 int command_compress(int argc, char **argv, GError **error)
 {
+  static const char description[] =
+      "compress ranks heads and neurons, cuts the least important ones and compensates\n"
+      "for them in closed form. Gates and token merging adapt the rest to each image.\n"
+      "Distillation from the teacher trains the result, and the dial is calibrated on\n"
+      "photographs held out from the data.\n\n"
+      "If the run is interrupted, run the command again with --resume; it finishes\n"
+      "with the same result.\n";
   g_auto(RunOptions) o = { 0 };
-  if (!training_options_parse(
-          &o, RUN_COMPRESS, "Makes a compressed, gated model of a dense one.",
-          "Units are ranked and cut with closed-form compensation; gates and token merging adapt "
-          "the\nrest to each image; distillation from the teacher trains what remains; the dial "
-          "is\ncalibrated on photographs held out from the data. If the run is interrupted, run "
-          "the\ncommand again with --resume; it finishes with the same result.\n",
-          argc, argv, error))
+  if (!training_options_parse(&o, RUN_COMPRESS, "Makes a compressed, gated model from a dense one.",
+                              description, argc, argv, error))
     return 1;
   if (!o.steps && !o.time_limit && o.train) {
-    command_fail(error, "--steps or --time-limit is missing (or --no-train)");
+    command_fail(error, "--steps or --time-limit is required (or --no-train)");
     return 1;
   }
   return compress(&o, error) ? 0 : 1;

@@ -1,4 +1,4 @@
-/* vitgate eval: accuracy and compute on photographs. */
+/* vitgate eval: measures accuracy and compute on photographs. */
 #include <float.h>
 #include <math.h>
 
@@ -21,34 +21,34 @@ typedef struct {
   Accuracy overall;
   Accuracy *folders; /* [dataset folders] */
   double gmacs_sum, gmacs_min, gmacs_max;
-  guint64 agreed;   /* images that the reference gives the same label */
-  guint64 tokens;   /* left behind the last block, of all images */
-  guint64 *ran;     /* [2 * depth] images for which each module ran */
-  gint64 engine_us; /* spent in the engine: pre-processing and network */
+  guint64 agreed;   /* images to which the reference gives the same label */
+  guint64 tokens;   /* tokens left after the last block, summed over all images */
+  guint64 *ran;     /* [2 * depth] number of images for which each module ran */
+  gint64 engine_us; /* time in the engine: pre-processing and network */
 } Counts;
 
 typedef struct {
   const char *path; /* of the model */
   VitgatePrecision precision;
   VitgateSessionOptions options;
-  double compute;         /* asked for; 0: the model's default */
+  double compute;         /* ratio requested; 0: the model's default */
   gboolean among_present; /* show the column in the table */
   const VitgateModelInfo *info;
-  const char *stored; /* precision of the model file */
+  const char *stored; /* precision of the weights in the model file */
   VitgateSession *session;
-  VitgateSession *reference; /* (nullable): labels are compared with its own */
+  VitgateSession *reference; /* (nullable): its labels are compared with the model's */
   const Dataset *dataset;
-  guint *order; /* [n] photographs of the dataset to look at */
+  guint *order; /* [n] photographs of the dataset to evaluate */
   guint n;
   const Classes *classes;
-  guint8 **present; /* [folders][n_classes] which classes occur there; rows may be shared */
+  guint8 **present; /* [folders][n_classes] classes that occur in each folder; rows may be shared */
   Counts counts;
   Progress progress;
 } Evaluation;
 
-/* Which classes occur, for arg-max among them: in the folder; in all the data for a folder that
- * holds one class only because it is named by it, where the question would have one answer. The
- * last row is all the data's. */
+/* Finds the classes among which to take the best one. For a folder, these are the classes that
+ * occur in it. For a folder that is named after a class, these are the classes in all the data,
+ * since a single class would always be right. The last row is for all the data. */
 static guint8 **find_present(const Dataset *dataset, const Classes *classes, guint n_classes)
 {
   guint n_folders = dataset->folders->len;
@@ -102,7 +102,7 @@ static guint top_label(const VitgateResult *result)
   return label;
 }
 
-/* Counts the images of a batch that both sessions give one label. */
+/* Counts the images of a batch to which both sessions give the same label. */
 static gboolean compare_labels(Evaluation *eval, const VitgateResult *results,
                                const VitgateImage *images, guint n, GError **error)
 {
@@ -164,14 +164,14 @@ static gboolean evaluate(Evaluation *eval, GError **error)
   fine = fine && classify_batch(eval, batch, error);
   progress_clear(&eval->progress);
   if (fine && eval->counts.images == 0) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "none of the %u photographs could be used", n);
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "none of the %u photographs can be used",
+                n);
     return FALSE;
   }
   return fine;
 }
 
-/* Rounding must not take the mean of equal numbers past them. */
+/* Clamped, because rounding can push the mean of equal numbers past them. */
 static double mean_gmacs(const Counts *counts)
 {
   return CLAMP(counts->gmacs_sum / (double)counts->images, counts->gmacs_min, counts->gmacs_max);
@@ -182,7 +182,7 @@ static double mean_tokens(const Counts *counts)
   return (double)counts->tokens / (double)counts->images;
 }
 
-/* Returns: (transfer full): as gate-usage.h tells */
+/* Returns: (transfer full): laid out as described in gate-usage.h */
 static double *find_usage(const Evaluation *eval)
 {
   const guint n = 2 * eval->info->depth;
@@ -199,7 +199,7 @@ static gboolean has_dial(const VitgateModelInfo *info)
   return info->min_compute < info->max_compute;
 }
 
-/* What the dial is set to: what was asked for, or the nearest that there is. */
+/* Returns the dial's setting: the ratio requested, or the nearest one in the model's range. */
 static double dial_compute(const Evaluation *eval)
 {
   const VitgateModelInfo *info = eval->info;
@@ -207,7 +207,7 @@ static double dial_compute(const Evaluation *eval)
                            : info->default_compute;
 }
 
-/* In per cent; NaN without a reference */
+/* Returns a percentage, or NaN without a reference. */
 static double agreement(const Evaluation *eval)
 {
   return eval->reference ? 100.0 * (double)eval->counts.agreed / (double)eval->counts.images : NAN;
@@ -227,7 +227,7 @@ static void report_accuracy(JsonBuilder *json, const Accuracy *accuracy)
   report_number(json, "top1_among_present", accuracy_percent(accuracy->among_present, accuracy));
 }
 
-/* Opens an object with the images' multiply-adds over @unit, for the caller to end. */
+/* Opens an object with the images' multiply-adds divided by @unit. The caller closes it. */
 static void report_spread(JsonBuilder *json, const char *name, const Counts *counts, double unit)
 {
   report_begin(json, name);
@@ -303,7 +303,8 @@ static void print_row(const Evaluation *eval, const char *name, const Accuracy *
 static void print_usage(const Evaluation *eval)
 {
   g_autofree double *usage = find_usage(eval);
-  g_print("\nshare of images for which a module ran\n%8s %10s %8s\n", "block", "attention", "mlp");
+  g_print("\nshare of images for which each module ran\n%8s %10s %8s\n", "block", "attention",
+          "mlp");
   for (guint i = 0; i < eval->info->depth; i++) {
     g_autofree char *attention = gate_usage_to_text(usage, eval->info, 2 * i),
                     *mlp = gate_usage_to_text(usage, eval->info, 2 * i + 1);
@@ -334,7 +335,7 @@ static void print_compute(const Evaluation *eval)
           counts->gmacs_min / dense, counts->gmacs_max / dense);
   g_print("tokens left: mean %.1f of %u\n", mean_tokens(counts), info->n_tokens);
   if (eval->reference)
-    g_print("the reference's label: %.1f %% of images\n", agreement(eval));
+    g_print("same label as the reference: %.1f %% of images\n", agreement(eval));
 }
 
 static void print_table(const Evaluation *eval)
@@ -353,7 +354,7 @@ static void print_table(const Evaluation *eval)
     print_usage(eval);
 }
 
-/* What a user should know about labels that do not lead to a class. */
+/* Warns about photographs and folders for which no class of the model is found. */
 static void note_labels(const Evaluation *eval)
 {
   const Classes *classes = eval->classes;
@@ -361,38 +362,38 @@ static void note_labels(const Evaluation *eval)
   for (guint i = 0; i < eval->n; i++)
     n_foreign += classes->of[eval->order[i]] == CLASS_FOREIGN;
   if (n_foreign)
-    command_note("%u photographs show no class of the model and do not count for accuracy",
+    command_note("%u photographs show no class of the model; accuracy does not count them",
                  n_foreign);
   else if (classes->n_labelled == 0)
-    command_note("nothing tells the classes of the photographs: no accuracy");
+    command_note("the classes of the photographs are unknown; accuracy is not measured");
   guint n = classes->unmatched->len;
   for (guint i = 0; i < MIN(n, MAX_UNMATCHED_NOTES); i++) {
     g_autofree char *name = g_filename_display_name(g_ptr_array_index(classes->unmatched, i));
-    command_note("the folder \"%s\" is named by no class of the model", name);
+    command_note("the folder \"%s\" is not named after a class of the model", name);
   }
   if (n > MAX_UNMATCHED_NOTES)
-    command_note("and %u further folders", n - MAX_UNMATCHED_NOTES);
+    command_note("and %u more folders", n - MAX_UNMATCHED_NOTES);
 }
 
-/* What a user should know about settings that do not have the effect that their names promise. */
+/* Warns about settings that have no effect, or another effect than expected. */
 static void note_settings(const Evaluation *eval)
 {
   const VitgateModelInfo *info = eval->info;
   const VitgateSessionOptions *options = &eval->options;
   if (eval->compute > 0 && !has_dial(info))
-    command_note("the model has no dial: --compute %g changes nothing", eval->compute);
+    command_note("the model has no dial: --compute %g has no effect", eval->compute);
   else if (eval->compute > 0 && dial_compute(eval) != eval->compute)
-    command_note("the model's dial reaches from %.3f to %.3f: --compute %g is taken for %.3f",
+    command_note("the model's dial ranges from %.3f to %.3f: --compute %g is set to %.3f",
                  info->min_compute, info->max_compute, eval->compute, dial_compute(eval));
   if (options->granularity != VITGATE_GRANULARITY_SAMPLE && !gate_usage_has_gates(info))
-    command_note("the model has no gates: --granularity changes nothing");
+    command_note("the model has no gates: --granularity has no effect");
   else if (options->granularity == VITGATE_GRANULARITY_GROUP &&
            options->group_size > options->max_batch)
-    command_note("groups of %u do not fit into batches of %u: each batch decides as one",
+    command_note("groups of %u do not fit into batches of %u: each batch decides as one group",
                  options->group_size, options->max_batch);
 }
 
-/* What to look at, and to compare with. */
+/* What to evaluate, and what to compare with. */
 typedef struct {
   char *data, **folders, *shuffle, *reference;
 } Choice;
@@ -403,7 +404,7 @@ static gboolean choose(Evaluation *eval, const Choice *choice, GError **error)
   if (choice->shuffle &&
       !g_ascii_string_to_unsigned(choice->shuffle, 10, 0, G_MAXUINT64, &seed, NULL)) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                "--shuffle is \"%s\", expected a whole number as seed", choice->shuffle);
+                "--shuffle is \"%s\", expected a whole number as the seed", choice->shuffle);
     return FALSE;
   }
   eval->order = selection_new(eval->dataset, (const char *const *)choice->folders,
@@ -411,7 +412,7 @@ static gboolean choose(Evaluation *eval, const Choice *choice, GError **error)
   return eval->order != NULL;
 }
 
-/* The reference in float32: what other precisions, or students, are to agree with. */
+/* Opens the reference in float32, to compare other precisions or students with. */
 static gboolean open_reference(Evaluation *eval, const char *path, GError **error)
 {
   g_autoptr(VitgateModel) model =
@@ -421,7 +422,7 @@ static gboolean open_reference(Evaluation *eval, const char *path, GError **erro
   const guint n = vitgate_model_get_info(model)->n_classes;
   if (n != eval->info->n_classes) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "%s: %u classes, expected %u as in %s, to compare labels", path, n,
+                "%s: has %u classes, expected %u as in %s to compare labels", path, n,
                 eval->info->n_classes, eval->path);
     return FALSE;
   }
@@ -468,7 +469,7 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
   return fine ? 0 : 1;
 }
 
-/* @text: (nullable): 0 stands for it */
+/* @text: (nullable): NULL sets @compute to 0 */
 static gboolean parse_compute(const char *text, double *compute, GError **error)
 {
   char *end = NULL;
@@ -488,39 +489,43 @@ int command_eval(int argc, char **argv, GError **error)
                   *precision = NULL, *reference = NULL;
   g_auto(GStrv) folders = NULL;
   const GOptionEntry entries[] = {
-    { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "Photographs: an archive or a folder",
-      "TAR|DIR" },
+    { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "Archive or folder of photographs", "TAR|DIR" },
     { "folder", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &folders,
-      "Only photographs of this top folder; may be repeated", "FOLDER" },
+      "Use only photographs from this top folder; can be repeated", "FOLDER" },
     { "shuffle", 0, 0, G_OPTION_ARG_STRING, &shuffle,
-      "In an order that follows from this seed (default: by name)", "SEED" },
-    { "batch-size", 'b', 0, G_OPTION_ARG_INT, &batch_size, "Images per call (default 1)", "N" },
-    { "threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads of the network (default 1)", "T" },
+      "Shuffle the photographs with this seed (default: order by name)", "SEED" },
+    { "batch-size", 'b', 0, G_OPTION_ARG_INT, &batch_size, "Images per call (default: 1)", "N" },
+    { "threads", 't', 0, G_OPTION_ARG_INT, &threads,
+      "Number of threads for the network (default: 1)", "T" },
     { "compute", 'c', 0, G_OPTION_ARG_STRING, &compute,
-      "Turn the dial to this mean compute ratio (default: the model's)", "R" },
+      "Set the dial to this mean compute ratio (default: the model's default)", "R" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision, COMMAND_PRECISION_HELP, "P" },
     { "reference", 0, 0, G_OPTION_ARG_FILENAME, &reference,
-      "Count how often this model, in float32, gives the same label", "MODEL" },
+      "Count how often this model, run in float32, gives the same label", "MODEL" },
     { "granularity", 'g', 0, G_OPTION_ARG_STRING, &granularity,
-      "Whose decision a gate takes: sample (default), group:K or batch", "G" },
+      "Images that share a gate's decision: sample, group:K or batch (default: sample)", "G" },
     { "among-classes-present", 0, 0, G_OPTION_ARG_NONE, &among_present,
-      "Show Top-1 among the classes that occur, too", NULL },
-    { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print one JSON object", NULL },
+      "Also show Top-1 among the classes that occur in the data", NULL },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print the result as a JSON object", NULL },
     G_OPTION_ENTRY_NULL,
   };
   const CommandSyntax syntax = {
     entries, "MODEL", "Measures accuracy and compute on photographs.",
-    "Classes come from labels.tsv in the data, or else from folders named by a WordNet id or\n"
-    "label of the model; without either, only compute is measured. Photographs that cannot\n"
-    "be read are named, counted and left out.\n\n"
-    "Top-1 among the classes present takes the best of only those classes that occur in the\n"
-    "folder at hand; the JSON object always has it.\n\n"
-    "Groups and batches are neighbours in the order of the photographs' names (--shuffle mixes\n"
-    "them); the last of each may be smaller. GMACs are 1e9 multiply-adds for an image, the compute "
-    "ratio is that\n"
-    "over the dense teacher's.\n\n"
-    "Images per second count the time in the engine, pre-processing and network. Photographs\n"
-    "are read and decoded meanwhile by one thread more, which is not among --threads.\n"
+    "Classes come from labels.tsv in the data; without it, from folders that are\n"
+    "named after a WordNet id or label of the model. Without either, only compute is\n"
+    "measured. Photographs that cannot be read are reported, counted and skipped.\n"
+    "\n"
+    "Top-1 among the classes present considers only the classes that occur in the\n"
+    "same folder. The JSON object always includes it.\n"
+    "\n"
+    "Groups and batches hold photographs that are neighbours in the order of their\n"
+    "names (--shuffle mixes them); the last one may be smaller. GMACs are 1e9\n"
+    "multiply-adds for one image. The compute ratio is GMACs divided by those of the\n"
+    "dense teacher.\n"
+    "\n"
+    "Images per second count only the time in the engine: pre-processing and\n"
+    "network. One more thread, not counted in --threads, reads and decodes\n"
+    "photographs at the same time.\n"
   };
   g_autofree char *path = command_parse_one(&syntax, argc, argv, "model file", error);
   if (!path || !command_check_range("--batch-size", batch_size, 1, VITGATE_MAX_BATCH, error) ||

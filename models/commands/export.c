@@ -1,4 +1,4 @@
-/* vitgate export: a model file to what other programs read. */
+/* vitgate export: writes a model file in a form that other programs read. */
 #include <string.h>
 
 #include "commands/command.h"
@@ -10,21 +10,22 @@
 #include "write/onnx-graph.h"
 #include "write/output-file.h"
 
-/* A model without gates computes the same everywhere; merging is not in the tensors either. */
+/* Other programs know no gates, so a model with gates would compute something else there. Merging
+ * is not stored in the tensors. */
 static gboolean check_plain(const Description *d, const char *path, GError **error)
 {
   for (guint b = 0; b < d->depth; b++)
     if (d->blocks[b].attention_gate || d->blocks[b].mlp_gate) {
       g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                  "%s: block %u has a gate, which no other program knows: only a model without "
-                  "gates can be exported",
+                  "%s: block %u has a gate, expected a model without gates: other programs do not "
+                  "support them",
                   path, b);
       return FALSE;
     }
   return TRUE;
 }
 
-/* Integers with their scales become the floats that they stand for; floats stay as they are. */
+/* Converts integers and their scales to the floats they stand for. Keeps floats as they are. */
 static gboolean add_tensor(Safetensors *file, const char *name, GArray *tensors, GError **error)
 {
   Tensor tensor = *vitgate__safetensors_find(file, name);
@@ -41,7 +42,7 @@ static gboolean add_tensor(Safetensors *file, const char *name, GArray *tensors,
   return TRUE;
 }
 
-/* Positions as they were published, without the zeros of tokens before the patches. */
+/* Restores the positions as published, without the zeros for tokens before the patches. */
 static gboolean cut_positions(Safetensors *file, const Description *d, Tensor *positions,
                               GError **error)
 {
@@ -92,7 +93,7 @@ static gboolean write_onnx(const Safetensors *file, const Description *d, const 
   const char *data = g_bytes_get_data(model, &size);
   if (g_file_set_contents(out, data, (gssize)size, &write_error))
     return TRUE;
-  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: cannot be written: %s", out,
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: cannot write: %s", out,
               write_error->message);
   return FALSE;
 }
@@ -108,15 +109,15 @@ static int run(const char *in, const char *out, gboolean onnx, GError **error)
   if (!(onnx ? write_onnx(source->file, d, out, error) : write_timm(source->file, d, out, error)))
     return 1;
   g_autofree char *name = g_filename_display_name(out);
-  g_print("Written to %s, %s; pixels: resized to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std "
-          "%.3f %.3f %.3f.\n",
-          name, onnx ? "as ONNX" : "under timm's names", d->preprocessing.resize,
+  g_print("Written to %s, %s. Input: shorter side resized to %u (%s), cropped to %u, mean %.3f "
+          "%.3f %.3f, "
+          "std %.3f %.3f %.3f.\n",
+          name, onnx ? "as ONNX" : "with timm's tensor names", d->preprocessing.resize,
           d->preprocessing.bicubic ? "bicubic" : "bilinear", d->image_size,
           d->preprocessing.mean[0], d->preprocessing.mean[1], d->preprocessing.mean[2],
           d->preprocessing.std[0], d->preprocessing.std[1], d->preprocessing.std[2]);
   if (d->n_calibration)
-    command_note("the dial's merging of tokens is not exported: %s computes with all of them",
-                 name);
+    command_note("the dial's token merging is not exported: %s uses all tokens", name);
   return 0;
 }
 
@@ -125,17 +126,17 @@ int command_export(int argc, char **argv, GError **error)
   g_autofree char *out = NULL;
   gboolean onnx = FALSE;
   const GOptionEntry entries[] = {
-    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "The file to write", "OUT" },
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "File to write", "OUT" },
     { "onnx", 0, 0, G_OPTION_ARG_NONE, &onnx, "Write ONNX instead of safetensors", NULL },
     G_OPTION_ENTRY_NULL,
   };
   const CommandSyntax syntax = {
     entries, "MODEL", "Writes a model without gates for other programs.",
-    "OUT is a safetensors file under timm's names, whose float32 tensors are those of MODEL to\n"
-    "the bit, or with --onnx a graph in float32 (opset 17) with the input \"image\" [batch, 3, S, "
-    "S],\n"
-    "normalised, and the output \"logits\" [batch, classes]. Heads and neurons that were cut away\n"
-    "are not in it; a module that was cut away whole has no tensors there.\n"
+    "OUT is a safetensors file with timm's tensor names; float32 tensors are\n"
+    "bit-identical to those of MODEL. With --onnx, it is a graph in float32 (opset\n"
+    "17) with the input \"image\" [batch, 3, S, S], normalised, and the output\n"
+    "\"logits\" [batch, classes]. OUT contains no heads or neurons that were cut, and\n"
+    "no tensors for a module that was cut entirely.\n"
   };
   g_autofree char *in = command_parse_one(&syntax, argc, argv, "model file", error);
   if (!in || !command_check_given("--output", out != NULL, error))

@@ -1,4 +1,4 @@
-/* vitgate import: published weights to a complete model file. */
+/* vitgate import: makes a complete model file from published weights. */
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -19,7 +19,7 @@ typedef struct {
   char *out, *labels, *name, *interpolation, *mean, *std, *reference;
   char **data;
   int heads, resize, image_size;
-  VitgatePrecision precision; /* auto: as IN has them */
+  VitgatePrecision precision; /* of the weights in OUT; auto: as in IN */
 } ImportOptions;
 
 static void clear_options(ImportOptions *options)
@@ -51,25 +51,25 @@ static gboolean parse_rgb(const char *option, const char *text, double least, fl
   }
   if (!valid)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                "%s takes three numbers from %g to 1, \"red,green,blue\", not \"%s\"", option,
+                "%s takes three numbers from %g to 1 as \"red,green,blue\", not \"%s\"", option,
                 least, text);
   return valid;
 }
 
-/* What the user tells goes before what the file tells. */
+/* Options override what the file says. */
 static gboolean override(Description *description, const ImportOptions *options, GError **error)
 {
   Preprocessing *preprocessing = &description->preprocessing;
   const char *interpolation = options->interpolation;
   if (options->resize && (guint)options->resize < description->image_size) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                "--resize %d is less than the %u pixels that the network sees", options->resize,
-                description->image_size);
+                "--resize is %d, expected at least the %u pixels of the network's input",
+                options->resize, description->image_size);
     return FALSE;
   }
   if (interpolation && strcmp(interpolation, "bicubic") && strcmp(interpolation, "bilinear")) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                "--interpolation is bicubic or bilinear, not \"%s\"", interpolation);
+                "--interpolation is \"%s\", expected bicubic or bilinear", interpolation);
     return FALSE;
   }
   if (!parse_rgb("--mean", options->mean, 0, preprocessing->mean, error) ||
@@ -96,7 +96,7 @@ static gboolean override(Description *description, const ImportOptions *options,
   return TRUE;
 }
 
-/* Where the weights come from. A file that already tells keeps what it tells. */
+/* Records where the weights come from. A provenance already in the file is kept. */
 static void add_provenance(Description *description, const Safetensors *file)
 {
   if (!description->provenance) {
@@ -114,8 +114,8 @@ static void add_provenance(Description *description, const Safetensors *file)
   json_object_set_string_member(description->provenance, "imported_by", "vitgate " VITGATE_VERSION);
 }
 
-/* Reads every weight, so that what is not finite is found before anything is written.
- * @storage: (nullable): gets them */
+/* Reads every weight, so that values that are not finite are found before anything is written.
+ * @storage: (nullable): receives the weights */
 static gboolean read_weights(const Safetensors *file, const GArray *specs, EncodedTensors *storage,
                              GError **error)
 {
@@ -124,9 +124,8 @@ static gboolean read_weights(const Safetensors *file, const GArray *specs, Encod
     gsize n = vitgate__tensor_n_elements(vitgate__safetensors_find(file, spec->name));
     g_autofree float *values = g_try_new(float, n);
     if (!values && n) {
-      g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_MEMORY,
-                  "%s: there is no memory for tensor '%s'", vitgate__safetensors_get_path(file),
-                  spec->name);
+      g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_MEMORY, "%s: out of memory for tensor '%s'",
+                  vitgate__safetensors_get_path(file), spec->name);
       return FALSE;
     }
     if (!vitgate__weights_read(file, spec->name, values, error))
@@ -137,7 +136,7 @@ static gboolean read_weights(const Safetensors *file, const GArray *specs, Encod
   return TRUE;
 }
 
-/* @precision: auto: every tensor as @file has it */
+/* @precision: auto keeps every tensor as it is in @file */
 static gboolean write_model(const char *path, const Safetensors *file,
                             const Description *description, VitgatePrecision precision,
                             GError **error)
@@ -156,19 +155,19 @@ static gboolean write_model(const char *path, const Safetensors *file,
   g_autofree char *text = vitgate__description_to_json(description);
   g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
   g_hash_table_insert(metadata, "vitgate", text);
-  /* Python's loaders ask for it. */
+  /* Python's loaders expect it. */
   g_hash_table_insert(metadata, "format", "pt");
   return vitgate__safetensors_write(path, tensors, n_tensors, metadata, error);
 }
 
-/* A model that compress made was trained on all photographs but those it holds out. */
+/* A model made by compress was trained on all photographs except those held out. */
 static gboolean was_trained(const Description *description)
 {
   return description->provenance && json_object_has_member(description->provenance, "held_out");
 }
 
-/* Tells in the description what products of less than float32 lose: that takes a file of it, and
- * where its weights are rounded another one of what they were. */
+/* Measures what products below float32 lose, and records it in the description. This needs the
+ * model as a file and, if its weights are rounded, a second file with the original weights. */
 static gboolean compare_precisions(const Safetensors *file, Description *description,
                                    const ImportOptions *options, GError **error)
 {
@@ -186,13 +185,14 @@ static gboolean compare_precisions(const Safetensors *file, Description *descrip
     g_unlink(whole);
   for (guint p = VITGATE_PRECISION_FLOAT32; n && p < VITGATE_N_PRECISIONS; p++)
     if (description->agreement[p] > 0)
-      g_print("products in %s: %.1f %% of %u photographs in the class of %s\n",
+      g_print("products in %s: %.1f %% of %u photographs get the same class as with %s\n",
               vitgate_precision_name((VitgatePrecision)p), 100 * description->agreement[p], n,
               options->reference ? "the reference" : "float32");
   return n > 0;
 }
 
-/* Tells what the weights will be rounded to. What was measured with others does not hold then. */
+/* Records the precision to which the weights will be rounded, and drops what was measured with
+ * other weights. */
 static void set_precision(Description *description, const ImportOptions *options)
 {
   double *agreement = description->agreement;
@@ -201,8 +201,8 @@ static void set_precision(Description *description, const ImportOptions *options
     return;
   if (!options->data &&
       (agreement[VITGATE_PRECISION_BF16] > 0 || agreement[VITGATE_PRECISION_INT8] > 0))
-    command_note("the agreement with the teacher that IN tells is left out: --data measures that "
-                 "of the rounded weights");
+    command_note("dropped the agreement with the teacher that IN records; use --data to measure "
+                 "that of the rounded weights");
   memset(agreement, 0, sizeof description->agreement);
   description->precision = name;
 }
@@ -226,7 +226,7 @@ static void print_summary(const Description *description, const char *out)
           description->image_size, description->image_size, description->patch_size,
           vitgate__description_n_tokens(description), description->n_classes,
           description->labels ? "with" : "without",
-          description->mean_pooling ? ", told from the mean of all patches" : "",
+          description->mean_pooling ? ", computed from the mean of all patches" : "",
           (double)vitgate__description_parameters(description) / 1e6,
           vitgate__description_gmacs(description), preprocessing->resize,
           preprocessing->bicubic ? "bicubic" : "bilinear", description->image_size,
@@ -235,31 +235,32 @@ static void print_summary(const Description *description, const char *out)
           description->precision);
 }
 
-/* Without it a user of --precision wonders about the speed. */
+/* Without this line, the speed would surprise a user of --precision. */
 static void print_products(const Description *description)
 {
   const double *agreement = description->agreement;
   if (agreement[VITGATE_PRECISION_BF16] == 0 && agreement[VITGATE_PRECISION_INT8] == 0)
-    g_print("Products are in float32 where none are asked for: what int8 and bf16 lose is not "
-            "known (--data measures it).\n");
+    g_print(
+        "By default, products are computed in float32, since what int8 and bf16 lose is not known. "
+        "Use --data to measure it.\n");
 }
 
-/* What the file held, and what of it was of no use. */
+/* Reports what the file contains and which tensors are not used. */
 static void print_found(const Source *source, const Description *description)
 {
   const Dialect *dialect = &source->dialect;
   guint n;
   vitgate__safetensors_list(source->file, &n);
   g_autofree char *prefix = command_clean_text(dialect->prefix);
-  g_print("Found %u tensors under %s%s%s.\n", n, dialect->names, *prefix ? ", all behind " : "",
-          prefix);
+  g_print("Found %u tensors under %s%s%s.\n", n, dialect->names,
+          *prefix ? ", all with the prefix " : "", prefix);
   if (description->layer_scale)
-    g_print("What modules add is scaled (LayerScale).\n");
+    g_print("The output of each module is scaled (LayerScale).\n");
   if (source->no_class_position)
-    g_print("The class token has no position: it gets one of zeros.\n");
+    g_print("The class token has no position; it is set to zeros.\n");
   if (!dialect->left_out->len)
     return;
-  g_print("Left out, for a classifier has no use for them:");
+  g_print("Skipped tensors that a classifier does not use:");
   for (guint i = 0; i < dialect->left_out->len; i++) {
     g_autofree char *name = command_clean_text(g_ptr_array_index(dialect->left_out, i));
     g_print("%s %s", i ? "," : "", name);
@@ -298,50 +299,55 @@ int command_import(int argc, char **argv, GError **error)
   g_auto(ImportOptions) options = { 0 };
   g_autofree char *precision = NULL;
   const GOptionEntry entries[] = {
-    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "The model file to write", "OUT" },
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "Model file to write", "OUT" },
     { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels,
-      "Class labels, one a line in the order of the classes: \"label\" or \"id<TAB>label\"",
-      "FILE" },
+      "Class labels in class order, one per line: \"label\" or \"id<TAB>label\"", "FILE" },
     { "name", 0, 0, G_OPTION_ARG_STRING, &options.name, "Name of the model", "NAME" },
-    { "heads", 0, 0, G_OPTION_ARG_INT, &options.heads,
-      "Heads per block, where they are not 64 wide", "N" },
-    { "resize", 0, 0, G_OPTION_ARG_INT, &options.resize,
-      "Pixels of an image's shorter side before the crop", "N" },
-    { "image-size", 0, 0, G_OPTION_ARG_INT, &options.image_size,
-      "Pixels of the images that the network is to see: position embeddings are interpolated",
+    { "heads", 0, 0, G_OPTION_ARG_INT, &options.heads, "Heads per block, if heads are not 64 wide",
       "N" },
+    { "resize", 0, 0, G_OPTION_ARG_INT, &options.resize,
+      "Shorter side of an image in pixels, before the crop", "N" },
+    { "image-size", 0, 0, G_OPTION_ARG_INT, &options.image_size,
+      "Side of the network's input in pixels; position embeddings are interpolated", "N" },
     { "interpolation", 0, 0, G_OPTION_ARG_STRING, &options.interpolation,
-      "bicubic or bilinear, both antialiased", "NAME" },
-    { "mean", 0, 0, G_OPTION_ARG_STRING, &options.mean, "Mean of the colours, from 0 to 1",
+      "Interpolation for resizing: bicubic or bilinear, both antialiased", "NAME" },
+    { "mean", 0, 0, G_OPTION_ARG_STRING, &options.mean, "Mean of each colour, from 0 to 1",
       "R,G,B" },
-    { "std", 0, 0, G_OPTION_ARG_STRING, &options.std, "Standard deviation of the colours",
+    { "std", 0, 0, G_OPTION_ARG_STRING, &options.std, "Standard deviation of each colour",
       "R,G,B" },
     { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &options.data,
-      "Photographs on which to measure what int8 and bf16 lose; may be repeated", "TAR|DIR" },
+      "Photographs on which to measure what int8 and bf16 lose; can be repeated", "TAR|DIR" },
     { "reference", 0, 0, G_OPTION_ARG_FILENAME, &options.reference,
-      "Whose classes are right: the dense teacher of a compressed model (default: IN in float32)",
+      "Model to compare with, such as the teacher of a compressed model (default: IN in float32)",
       "MODEL" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision,
-      "Of the weights in OUT: float32, bf16 or int8 (default: as in IN)", "P" },
+      "Precision of the weights in OUT: float32, bf16 or int8 (default: as in IN)", "P" },
     G_OPTION_ENTRY_NULL,
   };
   const CommandSyntax syntax = {
     entries, "IN", "Makes a complete model file from published weights.",
-    "IN is a safetensors file of a DeiT, ViT or T2T-ViT as timm, Hugging Face or its authors\n"
-    "publish it, an index of such files, the folder with them as a hub gives it, or a model\n"
-    "file of vitgate, whose description can be changed so. config.json and\n"
-    "preprocessor_config.json beside the weights are read. Where nothing tells the\n"
-    "pre-processing, DeiT's is taken: the crop is 0.875 (of a T2T-ViT 0.9) of the resized\n"
-    "image, bicubic, with ImageNet's mean and standard deviation; under Hugging Face's names\n"
-    "of ViT, its processor's: no crop, bilinear, 0.5 and 0.5.\n\n"
-    "The fast products in int8 or bf16 are taken unasked where OUT tells that they lose little:\n"
-    "--data measures that, on up to 512 photographs. Labels are not needed.\n"
+    "IN is one of these:\n"
+    "  - a safetensors file of a DeiT, ViT or T2T-ViT as published by timm, Hugging\n"
+    "    Face or its authors\n"
+    "  - an index of such files\n"
+    "  - a folder with them, as downloaded from a hub\n"
+    "  - a model file of vitgate, to change its description\n"
+    "\n"
+    "config.json and preprocessor_config.json next to the weights are read. If\n"
+    "nothing describes the pre-processing, that of DeiT is used: bicubic, a crop of\n"
+    "0.875 of the resized image (0.9 for T2T-ViT), with ImageNet's mean and standard\n"
+    "deviation. For a ViT with Hugging Face's tensor names, that of its processor is\n"
+    "used: bilinear, no crop, mean and standard deviation 0.5.\n"
+    "\n"
+    "vitgate chooses fast products in int8 or bf16 by itself only if OUT records\n"
+    "that they lose little. --data measures this on up to 512 photographs; they need\n"
+    "no labels.\n"
   };
   g_autofree char *in = command_parse_one(&syntax, argc, argv, "weights file", error);
   if (!in || !command_check_given("--output", options.out != NULL, error))
     return 1;
   if (options.reference && !options.data) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--reference goes with --data");
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--reference needs --data");
     return 1;
   }
   if ((precision && !encoded_tensors_parse(precision, &options.precision, error)) ||

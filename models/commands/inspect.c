@@ -1,4 +1,4 @@
-/* vitgate inspect: what a model file holds. */
+/* vitgate inspect: shows what a model file contains. */
 #include "commands/command.h"
 #include "file/source.h"
 #include "network/dial.h"
@@ -7,7 +7,7 @@
 #include "report/structure-svg.h"
 #include "write/output-file.h"
 
-/* One line of the table; the gates' columns are there in a model with gates only. */
+/* Prints a row of the table. Only a model with gates has columns for them. */
 static void print_block(const Structure *structure, guint i)
 {
   const VitgateModelInfo *info = structure->model;
@@ -42,7 +42,7 @@ static void print_blocks(const Structure *structure)
   g_print("%8s %6s %8s %11" G_GUINT64_FORMAT " %9.2f\n", "total", "", "", info->n_parameters,
           1e3 * info->gmacs);
   g_print("%8s %6u %8u %11" G_GUINT64_FORMAT
-          " %9.2f   the teacher; heads and neurons of each block\n\n",
+          " %9.2f   the teacher, with heads and neurons per block\n\n",
           "dense", structure->dense_heads, structure->dense_neurons,
           structure->description->dense_parameters, 1e3 * info->dense_gmacs);
 }
@@ -55,10 +55,10 @@ static void print_gates(const Structure *structure)
   else if (structure->usage)
     g_print("gates: share of images for which a module runs (%s)\n", source);
   else
-    g_print("gates: how often they open is not told by the file (see --usage)\n");
+    g_print("gates: the file does not record how often they open (see --usage)\n");
 }
 
-/* One number where all blocks share it. */
+/* Prints a single number if all blocks share it. */
 static char *thresholds_to_text(const CalibrationPoint *point, guint depth)
 {
   gboolean alike = TRUE;
@@ -112,7 +112,7 @@ static void print_provenance(JsonObject *provenance)
   }
 }
 
-/* A line such as "stem: performer, token_dim 64, features 32, 184.18 MMACs". */
+/* Prints a line such as "stem: performer, token_dim 64, features 32, 184.18 MMACs". */
 static void print_stem(const Description *description)
 {
   const Family *family = description->family;
@@ -148,13 +148,13 @@ static void print_text(const Structure *structure)
   const VitgateModelInfo *info = structure->model;
   const Description *description = structure->description;
   g_autofree char *name = command_clean_text(info->name);
-  g_print("%s: family %s%s, %u blocks, %u tokens of %u, heads of %u\n\n", name, info->family,
+  g_print("%s: family %s%s, %u blocks, %u tokens, %u wide, heads of %u\n\n", name, info->family,
           description->distilled ? ", distilled" : "", info->depth, info->n_tokens, info->dim,
           info->head_dim);
   print_blocks(structure);
   print_stem(description);
   g_print("compute: %.3f GMACs for one image with every module running, %.1f %% of the dense "
-          "%.3f\n",
+          "model's %.3f\n",
           info->gmacs, 100.0 * info->gmacs / info->dense_gmacs, info->dense_gmacs);
   print_gates(structure);
   print_dial(structure);
@@ -162,9 +162,9 @@ static void print_text(const Structure *structure)
           vitgate_precision_name(info->precision));
   for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++)
     if (description->agreement[p] > 0)
-      g_print("  the teacher's class by products in %s: %.1f %%\n",
+      g_print("  same class as the teacher with products in %s: %.1f %%\n",
               vitgate_precision_name((VitgatePrecision)p), 100 * description->agreement[p]);
-  g_print("pre-processing: shorter side to %u (%s), crop %u x %u, patches of %u,\n"
+  g_print("pre-processing: shorter side resized to %u (%s), crop %u x %u, patches of %u,\n"
           "  mean %.3f %.3f %.3f, std %.3f %.3f %.3f\n",
           info->resize, info->bicubic ? "bicubic" : "bilinear", info->image_size, info->image_size,
           info->patch_size, info->mean[0], info->mean[1], info->mean[2], info->std[0], info->std[1],
@@ -318,19 +318,21 @@ int command_inspect(int argc, char **argv, GError **error)
   gboolean as_json = FALSE;
   g_autofree char *picture = NULL, *usage = NULL;
   const GOptionEntry entries[] = {
-    { "svg", 0, 0, G_OPTION_ARG_FILENAME, &picture, "Draw the structure into a file, too", "FILE" },
+    { "svg", 0, 0, G_OPTION_ARG_FILENAME, &picture, "Also draw the structure to an SVG file",
+      "FILE" },
     { "usage", 0, 0, G_OPTION_ARG_FILENAME, &usage,
-      "Show how often gates open as vitgate eval --json has printed it into a file", "FILE" },
-    { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print one JSON object", NULL },
+      "Show how often gates open, from a file with the output of vitgate eval --json", "FILE" },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print the result as a JSON object", NULL },
     G_OPTION_ENTRY_NULL,
   };
   const CommandSyntax syntax = {
-    entries, "MODEL", "Shows what a model file holds.",
-    "MMACs are millions of multiply-adds for one image, all modules running. How often gates\n"
-    "open is known from the file's calibration, at its default dial, or from --usage.\n"
+    entries, "MODEL", "Shows what a model file contains.",
+    "MMACs are millions of multiply-adds for one image with all modules running. How\n"
+    "often gates open comes from the file's calibration at its default dial, or from\n"
+    "--usage.\n"
   };
   g_autofree char *path = command_parse_one(&syntax, argc, argv, "model file", error);
-  /* The model is opened whole, so that what is shown is also what runs. */
+  /* Opens the model fully, so that what is shown is also what runs. */
   g_autoptr(VitgateModel) model = path ? vitgate_model_open(path, error) : NULL;
   g_autoptr(Source) source = model ? vitgate__source_open(path, error) : NULL;
   g_autoptr(Description) description = source ? vitgate__source_describe(source, 0, error) : NULL;

@@ -1,5 +1,5 @@
-/* The command "vitgate": makes, measures and tries model files. Each sub-command is a file of its
- * own, NAME.c. */
+/* The command "vitgate", which makes, measures and tests model files. Each sub-command has its own
+ * file, NAME.c. */
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,24 +9,24 @@
 
 static const Command commands[] = {
   { "import", "make a complete model file from published weights", command_import },
-  { "inspect", "show what a model file holds", command_inspect },
-  { "classify", "label images", command_classify },
+  { "inspect", "show what a model file contains", command_inspect },
+  { "classify", "classify images", command_classify },
   { "eval", "measure accuracy and compute on photographs", command_eval },
-  { "train", "train a dense model, from fresh weights or going on from a model", command_train },
-  { "compress", "make a compressed, gated model of a dense one", command_compress },
-  { "export", "write a model for other programs: timm's names or ONNX", command_export },
+  { "train", "train a dense model, from fresh weights or from an existing model", command_train },
+  { "compress", "make a compressed, gated model from a dense one", command_compress },
+  { "export", "write a model for other programs (timm's tensor names or ONNX)", command_export },
   { "bench", "measure speed on this machine", command_bench },
 };
 
 static void print_help(void)
 {
   g_print("Usage:\n  vitgate SUB-COMMAND [OPTION…] …\n\n"
-          "Makes, measures and tries the model files of the GStreamer element vitgate.\n\n"
+          "Makes, measures and tests model files for the GStreamer element vitgate.\n\n"
           "Sub-commands:\n");
   for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
     g_print("  %-10s %s\n", commands[i].name, commands[i].summary);
-  g_print("\n\"vitgate SUB-COMMAND --help\" shows the options of one.\n"
-          "\"vitgate --version\" shows the version.\n");
+  g_print("\nRun \"vitgate SUB-COMMAND --help\" for the options of a sub-command,\n"
+          "\"vitgate --version\" for the version.\n");
 }
 
 static const Command *find_command(const char *name)
@@ -50,7 +50,7 @@ static int run_command(const Command *command, int argc, char **argv)
   return status;
 }
 
-/* gdk-pixbuf warns about files that it cannot read; we say so ourselves, in one line. */
+/* gdk-pixbuf warns about files that it cannot read. We report those ourselves, in one line. */
 static void ignore_warning(const char *domain, GLogLevelFlags level, const char *message,
                            gpointer user_data)
 {
@@ -58,7 +58,7 @@ static void ignore_warning(const char *domain, GLogLevelFlags level, const char 
 
 int main(int argc, char **argv)
 {
-  /* Names of files come in the locale's encoding; numbers and messages stay the same everywhere. */
+  /* File names use the locale's encoding. Numbers and messages are the same in every locale. */
   setlocale(LC_CTYPE, "");
   g_set_prgname("vitgate");
   blas_prepare_environment();
@@ -75,15 +75,15 @@ int main(int argc, char **argv)
   } else if (!strcmp(name, "--version")) {
     g_print("vitgate %s\n", VITGATE_VERSION);
   } else if (!command) {
-    command_note("there is no sub-command or option \"%s\" (see vitgate --help)", name);
+    command_note("unknown sub-command or option \"%s\" (see vitgate --help)", name);
     status = 1;
   } else {
     status = run_command(command, argc - 1, argv + 1);
   }
 
-  /* A full disk behind stdout shows only here. */
+  /* If stdout goes to a file on a full disk, only this call reports it. */
   if ((fflush(stdout) || ferror(stdout)) && status == 0) {
-    command_note("the result could not be written to standard output");
+    command_note("cannot write the result to standard output");
     status = 1;
   }
   return status;

@@ -20,13 +20,13 @@ static GOptionArg argument_of(RunOptionKind kind)
   return arguments[kind];
 }
 
-/* @texts: (element-type utf8): owns the help texts */
+/* @texts: (element-type utf8): takes ownership of the help texts */
 static GOptionEntry make_entry(const RunOptions *o, const RunOption *row, GPtrArray *texts)
 {
   const guint which = o->command == RUN_TRAIN;
   const char *help = row->help[which] ? row->help[which] : row->help[0];
   const char *usual = row->defaults[which];
-  g_ptr_array_add(texts, usual ? g_strdup_printf("%s (default %s)", help, usual) : g_strdup(help));
+  g_ptr_array_add(texts, usual ? g_strdup_printf("%s (default: %s)", help, usual) : g_strdup(help));
   return (GOptionEntry){ row->name,
                          row->letter,
                          row->kind == RUN_OPTION_NO_FLAG ? G_OPTION_FLAG_REVERSE : 0,
@@ -36,7 +36,7 @@ static GOptionEntry make_entry(const RunOptions *o, const RunOption *row, GPtrAr
                          row->argument };
 }
 
-/* The file's name without its suffix. */
+/* Returns the file's base name without its suffix. */
 static char *name_of_file(const char *path)
 {
   g_autofree char *base = g_path_get_basename(path);

@@ -1,12 +1,12 @@
-/* The command line of the sub-commands that train, from the table of their options. */
+/* The command line of compress and train, built from their table of options. */
 #pragma once
 
 #include "commands/command.h"
 #include "train/run/run-options.h"
 
-/* Reads the options of @command; --help prints and exits.
- * @summary, @description: shown in the help above and below the options
- * @options: (out caller-allocates): for run_options_clear(), on failure too
+/* Parses the options of @command; --help prints the help and exits.
+ * @summary, @description: shown above and below the options in the help
+ * @options: (out caller-allocates): free with run_options_clear(), even on failure
  * Returns: FALSE with COMMAND_ERROR_USAGE or _IO */
 gboolean training_options_parse(RunOptions *options, RunCommand command, const char *summary,
                                 const char *description, int argc, char **argv, GError **error);

@@ -4,7 +4,7 @@
 
 #include "base/command-error.h"
 
-/* How often a part of a drawn area and shape may turn out not to fit into the photograph. */
+/* Maximum number of attempts to draw an area and shape that fit into the photograph. */
 #define MAX_TRIES 10
 
 static const double luma_weights[3] = { 0.299, 0.587, 0.114 };
@@ -20,11 +20,11 @@ gboolean augmentation_check(const Augmentation *a, GError **error)
     fine = fine && shares[i] >= 0 && shares[i] <= 1;
   if (!fine)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                "the augmentation has a range that cannot be drawn from");
+                "the augmentation has an invalid range or probability");
   return fine;
 }
 
-/* The largest part in the middle whose shape is allowed. */
+/* Takes the largest centred crop with a valid shape. */
 static void take_middle(Variation *v, const Augmentation *a, guint width, guint height)
 {
   double aspect = CLAMP((double)width / height, a->aspect[0], a->aspect[1]);
@@ -64,7 +64,7 @@ Variation augmentation_draw(const Augmentation *a, Random *random, guint width, 
   return v;
 }
 
-/* Mean grey, 0 to 255, of the pixels that the part touches. */
+/* Returns the mean grey, 0 to 255, of the pixels that the crop touches. */
 static double mean_grey(const Variation *v, const VitgateImage *image)
 {
   const guint step = image->format == VITGATE_PIXELS_RGBX ? 4 : 3;
@@ -90,7 +90,8 @@ ImageView variation_view(const Variation *v, const VitgateImage *image)
 {
   ImageView view = { v->x, v->y, v->width, v->height, v->mirrored };
   const double factor = v->brightness * v->contrast;
-  /* Grey stays grey when colours move towards or away from it, so saturation leaves the offset. */
+  /* Grey does not change when colours move towards or away from it, so saturation does not change
+   * the offset. */
   double offset = 0;
   if (v->contrast != 1)
     offset = (1 - v->contrast) * v->brightness * mean_grey(v, image);

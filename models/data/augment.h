@@ -1,4 +1,4 @@
-/* How training varies photographs: a random part, mirrored or not, its colours shifted. */
+/* Augmentation of training photographs: a random crop, mirroring and colour changes. */
 #pragma once
 
 #include "base/random.h"
@@ -6,13 +6,13 @@
 
 /* Ranges and probabilities to draw from. */
 typedef struct {
-  double area[2];    /* share of the photograph's area that is taken: least, most */
-  double aspect[2];  /* width over height of what is taken: least, most */
+  double area[2];    /* minimum and maximum share of the photograph's area in the crop */
+  double aspect[2];  /* minimum and maximum width / height of the crop */
   double mirror;     /* probability */
-  double brightness; /* 0 to 1: factors from 1 - x to 1 + x; 0: as it is */
-  double contrast;   /* the same */
-  double saturation; /* the same */
-  double grey;       /* probability that no colour is left */
+  double brightness; /* x from 0 to 1: factors from 1 - x to 1 + x; 0: unchanged */
+  double contrast;   /* like brightness */
+  double saturation; /* like brightness */
+  double grey;       /* probability that all colour is removed */
   double mixup;      /* probability that an image is blended with its neighbour in the batch */
 } Augmentation;
 
@@ -22,28 +22,31 @@ typedef struct {
     .contrast = 0.3, .saturation = 0.3                                                             \
   }
 
-/* What was drawn for one photograph. */
+/* The values drawn for one photograph. */
 typedef struct {
   double x, y, width, height; /* pixels */
   gboolean mirrored;
   double brightness, contrast, saturation; /* factors */
 } Variation;
 
-/* Returns: FALSE with COMMAND_ERROR_USAGE where a range cannot be drawn from */
+/* Checks the ranges and probabilities.
+ * Returns: FALSE with COMMAND_ERROR_USAGE if one is invalid */
 gboolean augmentation_check(const Augmentation *augmentation, GError **error);
 
-/* @width, @height: pixels of the photograph */
+/* Draws a variation.
+ * @width, @height: size of the photograph in pixels */
 Variation augmentation_draw(const Augmentation *augmentation, Random *random, guint width,
                             guint height);
 
-/* Colours are multiplied by brightness, moved away from the part's mean grey by contrast and from
- * their own grey (ITU-R BT.601) by saturation, in that order and without limits between.
+/* Makes the view of a photograph that a variation describes. Colours are multiplied by brightness,
+ * moved away from the crop's mean grey by contrast, and moved away from their own grey (ITU-R
+ * BT.601) by saturation, in that order and without clamping in between.
  * @image: the photograph, RGB or RGBx */
 ImageView variation_view(const Variation *variation, const VitgateImage *image);
 
-/* Blends images with the next of their batch, the last with the first, in any proportion (Zhang et
- * al. 2018, the proportions drawn evenly): what a teacher says of them is new, however often the
- * photographs were seen. A blended image has no label: -1.
+/* Blends images with the next image of their batch, and the last with the first (Zhang et al. 2018,
+ * with uniformly distributed proportions). The teacher's output for such an image is new, however
+ * often the photographs were seen. A blended image has the label -1 (none).
  * @tensors: [n][length]
  * @labels: [n] */
 void augmentation_blend(const Augmentation *augmentation, Random *random, float *tensors,

@@ -9,22 +9,22 @@
 #define DEFAULT_DEPTH   3
 #define DEFAULT_THREADS 1
 
-/* Bounds on what a caller may ask for. */
+/* Maximum values of options. */
 #define MAX_BATCH   65536
 #define MAX_DEPTH   1024
 #define MAX_THREADS 64
 
-/* The purposes of random numbers, apart from those of the sampler. */
+/* Purposes of random numbers. The sampler has its own. */
 enum { AUGMENTING = 100, BLENDING = 102 };
 
 typedef enum { FREE, FILLING, READY, IN_USE } SlotState;
 
 /* Memory of one batch. */
 typedef struct {
-  Batch batch; /* the first member: batches_release() finds the slot by it */
+  Batch batch; /* must be first: batches_release() casts it to its slot */
   Batches *batches;
   SlotState state;
-  guint n_done; /* of batch.n images */
+  guint n_done; /* finished images, of batch.n */
   float *tensors;
   int *labels;
   guint *photographs;
@@ -38,19 +38,19 @@ struct _Batches {
   gboolean augmented, once;
   guint64 seed;
   guint batch_size, depth, n_threads;
-  guint64 n_draws; /* in all */
+  guint64 n_draws; /* total */
   gsize tensor_length;
   GThread **threads;
   gint stopping; /* atomic */
 
-  GMutex lock;       /* of all below and of the slots' states and counts */
+  GMutex lock;       /* protects all members below and the slots' states and counts */
   GCond work;        /* there may be an image to make */
   GCond done;        /* a batch is ready, a thread idle, or something failed */
   Slot *slots;       /* [depth] */
-  Slot *open;        /* of the batch whose images are being taken on */
-  guint64 start;     /* the draw that the first batch after the last seek begins with */
-  guint64 claimed;   /* draws since then that threads have taken on */
-  guint64 delivered; /* batches since then that were handed over */
+  Slot *open;        /* slot of the batch whose images threads are claiming */
+  guint64 start;     /* first draw after the last seek */
+  guint64 claimed;   /* draws claimed by threads since then */
+  guint64 delivered; /* batches delivered since then */
   guint n_busy;      /* images being made */
   gboolean paused, any_usable;
   GError *error;
@@ -62,8 +62,8 @@ typedef struct {
   guint64 draw;
 } Task;
 
-/* Returns: (nullable): a slot in that state, and of the batch that begins with @draw if it is not
- * free */
+/* Returns: (nullable): a slot in that state. If it is not free, it holds the batch that starts with
+ * @draw. */
 static Slot *find_slot(const Batches *batches, SlotState state, guint64 draw)
 {
   for (guint i = 0; i < batches->depth; i++) {
@@ -97,7 +97,7 @@ static gboolean convert(const Batches *batches, ImageConverter *converter, float
   return vitgate__image_convert_view(converter, tensor, &image, &view, error);
 }
 
-/* Makes one image, of the photograph of its draw or the first replacement that can be used. */
+/* Makes one image from the photograph of its draw or the first usable replacement. */
 static void make_image(Batches *batches, ImageConverter *converter, const Task *task)
 {
   Slot *slot = task->slot;
@@ -127,8 +127,8 @@ static void make_image(Batches *batches, ImageConverter *converter, const Task *
                      sampler_count(batches->sampler)));
 }
 
-/* Begins the batch of @draw, under the lock.
- * Returns: FALSE where all memory holds other batches */
+/* Starts the batch of @draw. The caller holds the lock.
+ * Returns: FALSE if no slot is free */
 static gboolean open_slot(Batches *batches, guint64 draw)
 {
   Slot *slot = find_slot(batches, FREE, 0);
@@ -143,8 +143,8 @@ static gboolean open_slot(Batches *batches, guint64 draw)
   return TRUE;
 }
 
-/* Takes the next image on, under the lock.
- * Returns: FALSE where there is none for now */
+/* Claims the next image. The caller holds the lock.
+ * Returns: FALSE if there is none at the moment */
 static gboolean claim(Batches *batches, Task *task)
 {
   if (batches->paused || batches->error || batches->claimed >= batches->n_draws - batches->start)
@@ -217,7 +217,7 @@ static gboolean make_slots(Batches *batches, GError **error)
                            .photographs = slot->photographs };
     if (!slot->tensors) {
       g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_MEMORY,
-                  "no memory for %u batches of %u images", batches->depth, batches->batch_size);
+                  "out of memory for %u batches of %u images", batches->depth, batches->batch_size);
       return FALSE;
     }
   }
@@ -261,7 +261,7 @@ Batches *batches_new(const Collection *collection, const BatchesOptions *options
   return start_threads(batches, n_threads, error) ? g_steal_pointer(&batches) : NULL;
 }
 
-/* Closes the gaps that photographs leave which cannot be used. */
+/* Closes the gaps left by photographs that cannot be used. */
 static void close_gaps(Slot *slot)
 {
   const gsize length = slot->batches->tensor_length;
@@ -279,7 +279,7 @@ static void close_gaps(Slot *slot)
   slot->batch.n = kept;
 }
 
-/* Whether the caller of batches_next() keeps every batch to itself. */
+/* Returns whether the caller of batches_next() holds every batch. */
 static gboolean all_in_use(const Batches *batches)
 {
   for (guint i = 0; i < batches->depth; i++)
@@ -288,8 +288,8 @@ static gboolean all_in_use(const Batches *batches)
   return TRUE;
 }
 
-/* Waits for the slot of the next batch, under the lock.
- * Returns: (nullable): as batches_next() */
+/* Waits for the slot of the next batch. The caller holds the lock.
+ * Returns: (nullable): like batches_next() */
 static Slot *wait_for_slot(Batches *batches, GError **error)
 {
   const guint64 draw = batches->start + batches->delivered * batches->batch_size;
@@ -318,7 +318,7 @@ static void free_slot(Slot *slot)
   g_cond_broadcast(&slot->batches->work);
 }
 
-/* As batches_next(), under the lock. */
+/* Like batches_next(). The caller holds the lock. */
 static Slot *take_slot(Batches *batches, GError **error)
 {
   while (batches->delivered * batches->batch_size < batches->n_draws - batches->start) {

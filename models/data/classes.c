@@ -4,7 +4,7 @@
 
 #include "base/command-error.h"
 
-/* Values of the name table besides a class + 1: */
+/* A value in the table of names that is not a class + 1. */
 #define AMBIGUOUS GINT_TO_POINTER(-1)
 
 static char *fold_name(const char *name, gssize length)
@@ -22,7 +22,7 @@ static void add_name(GHashTable *names, const char *name, gssize length, guint c
   g_hash_table_replace(names, folded, before && before != value ? AMBIGUOUS : value);
 }
 
-/* Returns: (transfer full) (element-type utf8 int): class + 1 by every name a folder may have */
+/* Returns: (transfer full) (element-type utf8 int): class + 1, by each possible name of a folder */
 static GHashTable *collect_names(const VitgateModelInfo *model)
 {
   GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -33,7 +33,7 @@ static GHashTable *collect_names(const VitgateModelInfo *model)
     if (comma)
       add_name(names, label, comma - label, class);
   }
-  /* An id is what people mean before a label that happens to be spelled the same. */
+  /* If an id is spelled like the label of another class, people mean the id. */
   for (guint class = 0; model->label_ids && class < model->n_classes; class ++)
     g_hash_table_replace(names, fold_name(model->label_ids[class], -1),
                          GINT_TO_POINTER((int)class + 1));
@@ -47,7 +47,7 @@ static int find_folder_class(GHashTable *names, const char *folder, gssize lengt
   return found && found != AMBIGUOUS ? GPOINTER_TO_INT(found) - 1 : -1;
 }
 
-/* The class that the innermost folder with a class's name gives. */
+/* Returns the class of the innermost folder that is named after a class, or -1. */
 static int find_path_class(GHashTable *names, const char *path)
 {
   const char *end = strrchr(path, '/');
@@ -62,7 +62,7 @@ static int find_path_class(GHashTable *names, const char *path)
   return -1;
 }
 
-/* One place where a folder that holds photographs of no class is remembered. */
+/* Records the folder of a photograph without a class, once. */
 static void note_unmatched(Classes *classes, GHashTable *seen, const char *path)
 {
   const char *slash = strrchr(path, '/');
@@ -89,7 +89,7 @@ static void resolve_folders(Classes *classes, const Dataset *dataset, const Vitg
   for (guint i = 0; i < dataset->folders->len; i++)
     classes->folder_is_class[i] =
         find_folder_class(names, g_ptr_array_index(dataset->folders, i), -1) >= 0;
-  /* Where no folder names a class the data has no labels, and that is no mistake. */
+  /* If no folder is named after a class, the data is not labelled, which is no mistake. */
   if (classes->n_labelled == 0)
     g_ptr_array_set_size(classes->unmatched, 0);
 }
@@ -108,8 +108,8 @@ static gboolean resolve_labels(Classes *classes, const Dataset *dataset,
       class = GPOINTER_TO_INT(g_hash_table_lookup(ids, photograph->class_id)) - 1;
     if (class >= (int)model->n_classes) {
       g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                  "labels.tsv gives %s the class %d: the model has %u classes%s", photograph->name,
-                  class, model->n_classes, model->label_ids ? "" : " and no ids to find it by");
+                  "labels.tsv gives %s the class %d, but the model has %u classes%s",
+                  photograph->name, class, model->n_classes, model->label_ids ? "" : " and no ids");
       return FALSE;
     }
     if (class < 0)

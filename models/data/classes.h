@@ -1,26 +1,27 @@
-/* Which class of a model each photograph of a set shows. */
+/* The model's class for each photograph of a dataset. */
 #pragma once
 
 #include "data/dataset.h"
 #include "vitgate.h"
 
-/* What stands for a class where there is none. */
+/* Values for photographs without a class of the model. */
 enum {
-  CLASS_NONE = -1,    /* nothing is known of it */
-  CLASS_FOREIGN = -2, /* the model does not have it */
+  CLASS_NONE = -1,    /* the class is unknown */
+  CLASS_FOREIGN = -2, /* a class that the model does not have */
 };
 
 typedef struct {
   int *of;                 /* [photographs] class, CLASS_NONE or CLASS_FOREIGN */
   guint n_labelled;        /* photographs with a class */
-  guint8 *folder_is_class; /* [folders] the top folder itself names a class */
-  GPtrArray *unmatched;    /* (element-type filename): folders that name no class, of data where
-                              others do */
+  guint8 *folder_is_class; /* [folders] whether the top folder is named after a class */
+  GPtrArray *unmatched; /* (element-type filename): folders not named after a class, in data where
+                           others are */
 } Classes;
 
-/* With a labels.tsv its ids count where the model has ids, else its indices. Without one, the
- * innermost folder named by an id or label of the model (the whole label or its first name, "tench"
- * of "tench, Tinca tinca", '_' standing for ' ') gives the class.
+/* Finds the class of each photograph. If the data has a labels.tsv, classes are found by id if the
+ * model has ids, otherwise by index. Without labels.tsv, the class is that of the innermost folder
+ * named after an id or label of the model: the whole label or its first name ("tench" for "tench,
+ * Tinca tinca"), with '_' for ' '.
  * Returns: (transfer full): or NULL with COMMAND_ERROR_DATA */
 Classes *classes_resolve(const Dataset *dataset, const VitgateModelInfo *model, GError **error);
 

@@ -6,7 +6,7 @@
 #include "data/classes.h"
 #include "data/split.h"
 
-/* Crops of a third of the area still have more pixels a side than the network's input. */
+/* With this, a crop of a third of the area still has longer sides than the network's input. */
 #define KEPT_PER_INPUT_SIDE 2
 
 static void free_dataset(gpointer data)
@@ -28,10 +28,10 @@ gboolean collection_has_folder(const Collection *collection, const char *folder)
 static gboolean check_options(const CollectionOptions *options, GError **error)
 {
   if (!options->paths || !options->paths[0])
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "no photographs are given");
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "no photographs given");
   else if (!(options->held_out >= 0 && options->held_out < 1))
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
-                "the share of photographs held out is %g, expected 0 to below 1",
+                "the share of photographs held out is %g, expected from 0 to below 1",
                 options->held_out);
   else
     return TRUE;
@@ -67,7 +67,7 @@ static gboolean is_wanted(const CollectionOptions *options, const Dataset *datas
   return !options->folders || g_strv_contains(options->folders, folder);
 }
 
-/* The split comes before the filters: they leave every photograph on its side. */
+/* The split comes before the filters, so that they do not move a photograph to the other side. */
 static gboolean add_items(Collection *collection, const CollectionOptions *options,
                           const Dataset *dataset, const VitgateModelInfo *model, GError **error)
 {
@@ -113,9 +113,8 @@ Collection *collection_open(const CollectionOptions *options, const VitgateModel
       return NULL;
     }
   if (collection->items->len == 0) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: none of the photographs %s",
-                options->paths[0],
-                options->labelled_only ? "shows a class of the model" : "is wanted");
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: no photograph %s", options->paths[0],
+                options->labelled_only ? "shows a class of the model" : "is selected");
     return NULL;
   }
   collection->pixels = pixel_cache_new(collection->items->len, options->memory,

@@ -1,18 +1,18 @@
-/* The photographs of one or more data sets, with their classes, divided into those to train on and
- * those held out, and their pixels. Several threads may load from one at once. */
+/* The photographs of one or more datasets: their classes, pixels, and whether they are for training
+ * or held out. Several threads may load from a collection at once. */
 #pragma once
 
 #include "data/pixel-cache.h"
 #include "file/description.h"
 
-/* Bytes of pixels to keep unless told otherwise. */
+/* Default limit of the pixels kept in memory, in bytes. */
 #define COLLECTION_MEMORY (G_GUINT64_CONSTANT(6) << 30)
 
 typedef struct {
   const char *const *paths;   /* NULL terminated: folders, and tar or zip archives */
-  double held_out;            /* share of the photographs, 0 to below 1, never trained on */
+  double held_out;            /* share of photographs never used for training, from 0 to below 1 */
   const char *const *folders; /* (nullable) NULL terminated: only these top folders */
-  gboolean labelled_only;     /* only photographs of a class that the model has */
+  gboolean labelled_only;     /* only photographs with a class of the model */
   guint64 memory;             /* bytes of pixels to keep; 0: decode each time */
 } CollectionOptions;
 
@@ -25,16 +25,17 @@ typedef struct {
 
 typedef struct {
   GPtrArray *datasets; /* (element-type Dataset) */
-  GArray *items;       /* CollectionItem: photographs that pass the options' filters, by data set
-                          and name */
+  GArray
+      *items; /* CollectionItem: photographs selected by the options, sorted by dataset and name */
   guint n_held_out, n_labelled;
-  guint image_size; /* pixels of a side of the network's input */
+  guint image_size; /* side of the network's input in pixels */
   Preprocessing preprocessing;
   PixelCache *pixels;
 } Collection;
 
-/* @model: whose classes and pre-processing count; it may go after the call
- * Returns: (transfer full): with one photograph at least, or NULL with COMMAND_ERROR_IO, _DATA or
+/* Opens the datasets and selects their photographs.
+ * @model: supplies classes and pre-processing; not needed after the call
+ * Returns: (transfer full): with at least one photograph, or NULL with COMMAND_ERROR_IO, _DATA or
  * _USAGE */
 Collection *collection_open(const CollectionOptions *options, const VitgateModelInfo *model,
                             GError **error);
@@ -56,12 +57,13 @@ static inline const Photograph *collection_get_photograph(const Collection *coll
 /* Returns: the name of the photograph's top folder */
 const char *collection_get_folder(const Collection *collection, guint index);
 
-/* Returns: whether any data set has a top folder of that name */
+/* Returns: whether any dataset has a top folder with that name */
 gboolean collection_has_folder(const Collection *collection, const char *folder);
 
-/* @whole: not shrunk, whatever its size
- * Returns: (transfer full) (nullable): NULL: it cannot be used, and is named among
- * pixel_cache_take_notes(collection->pixels) */
+/* Loads the pixels of a photograph.
+ * @whole: do not shrink it, whatever its size
+ * Returns: (transfer full) (nullable): NULL if it cannot be used;
+ * pixel_cache_take_notes(collection->pixels) then names it */
 GdkPixbuf *collection_load(const Collection *collection, guint index, gboolean whole);
 
 static inline void collection_cleanup(Collection *collection)

@@ -16,8 +16,8 @@ static void free_photograph(gpointer data)
   g_free(photograph);
 }
 
-/* Where labels.tsv lies: in the root, or in the one folder that holds everything, as in an archive
- * of a folder.
+/* Finds labels.tsv in the root or, if a single folder contains everything, as in an archive of a
+ * folder, in that folder.
  * @root: (out) (transfer full): "" or "folder/" */
 static const StoredFile *find_labels(const Store *store, char **root)
 {
@@ -61,7 +61,7 @@ static int compare_photographs(gconstpointer a, gconstpointer b)
   return strcmp(first->name, second->name);
 }
 
-/* Joins the store's files with the lines of labels.tsv.
+/* Lists the photographs in the store, with the labels of labels.tsv.
  * @labels: (nullable) */
 static void list_photographs(Dataset *dataset, const char *root, GHashTable *labels)
 {
@@ -136,7 +136,7 @@ Dataset *dataset_open(const char *path, GError **error)
   dataset->has_labels = labels != NULL;
   list_photographs(dataset, root, labels);
   if (dataset->photographs->len == 0) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: holds no photographs", path);
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: contains no photographs", path);
     return NULL;
   }
   find_folders(dataset);
@@ -164,7 +164,7 @@ GBytes *dataset_load(const Dataset *dataset, guint index, GError **error)
   const Photograph *photograph = dataset_get(dataset, index);
   if (!photograph->file) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "is listed in " LABELS_NAME " but is not there");
+                "is listed in " LABELS_NAME " but does not exist");
     return NULL;
   }
   return store_load(dataset->store, photograph->file, error);

@@ -1,8 +1,8 @@
-/* A set of photographs: their files, their top folders, and the classes they show.
+/* A set of photographs: their files, top folders and classes.
  *
- * Photographs are the files that labels.tsv lists, and all others whose name ends as an image's
- * does, sorted by name: the order does not depend on how they are stored. Immutable after opening;
- * several threads may load from one at once. */
+ * Photographs are the files listed in labels.tsv and all other files with the suffix of an image.
+ * They are sorted by name, so the order does not depend on how they are stored. A dataset is
+ * immutable after opening; several threads may load from it at once. */
 #pragma once
 
 #include <glib.h>
@@ -10,22 +10,23 @@
 #include "data/store.h"
 
 typedef struct {
-  char *name;             /* below the data's root; as the file system or archive spells it */
-  guint folder;           /* its top folder: index for dataset_get_folder() */
-  int class_index;        /* as labels.tsv says; -1: none */
-  char *class_id;         /* (nullable): as labels.tsv says */
-  const StoredFile *file; /* NULL: labels.tsv lists it, but it is not there */
+  char *name;             /* path below the data's root, as spelled in the file system or archive */
+  guint folder;           /* its top folder: index in Dataset.folders */
+  int class_index;        /* from labels.tsv; -1: none */
+  char *class_id;         /* (nullable): from labels.tsv */
+  const StoredFile *file; /* NULL: listed in labels.tsv, but missing */
 } Photograph;
 
 typedef struct {
   Store *store;
   GPtrArray *photographs; /* (element-type Photograph) */
   GPtrArray *folders;     /* (element-type filename): top folders; "." for the root itself */
-  gboolean has_labels;    /* there is a labels.tsv; else folders may name classes */
+  gboolean has_labels;    /* there is a labels.tsv; otherwise folders may name classes */
 } Dataset;
 
-/* @path: a folder, or a tar or zip archive
- * Returns: (transfer full): with one photograph at least, or NULL with COMMAND_ERROR_IO or _DATA */
+/* Opens a dataset.
+ * @path: a folder, or a tar or zip archive
+ * Returns: (transfer full): with at least one photograph, or NULL with COMMAND_ERROR_IO or _DATA */
 Dataset *dataset_open(const char *path, GError **error);
 
 /* Nulls *@dataset, which may be NULL. */
@@ -33,8 +34,8 @@ void dataset_close(Dataset **dataset);
 
 const Photograph *dataset_get(const Dataset *dataset, guint index);
 
-/* Returns: (transfer full): the file's bytes, or NULL with COMMAND_ERROR_IO or _DATA, the message
- * without the file's name */
+/* Returns: (transfer full): the file's bytes, or NULL with COMMAND_ERROR_IO or _DATA; the message
+ * does not name the file */
 GBytes *dataset_load(const Dataset *dataset, guint index, GError **error);
 
 static inline void dataset_cleanup(Dataset *dataset)

@@ -4,13 +4,14 @@
 
 #include "base/command-error.h"
 
-/* Bytes per call of the loader: the size of the image is known after the first few. */
+/* Bytes per call of the loader. The first few tell it the size of the image. */
 #define CHUNK ((gsize)64 << 10)
 
 typedef struct {
   int width, height; /* 0: not known yet */
   gboolean too_large;
-  int top, bottom; /* rows from top to before bottom are decoded; BMP begins at the bottom */
+  int top,
+      bottom; /* rows from top up to, not including, bottom are decoded; BMP starts at the bottom */
 } Decoding;
 
 static void on_size_prepared(GdkPixbufLoader *loader, int width, int height, gpointer user_data)
@@ -20,7 +21,7 @@ static void on_size_prepared(GdkPixbufLoader *loader, int width, int height, gpo
   decoding->height = height;
   decoding->too_large = width > DECODE_MAX_SIDE || height > DECODE_MAX_SIDE ||
                         (guint64)width * (guint64)height > DECODE_MAX_PIXELS;
-  /* Loaders take no pixels for an empty image and give up. */
+  /* Loaders stop if the size is 0, without allocating pixels. */
   if (decoding->too_large)
     gdk_pixbuf_loader_set_size(loader, 0, 0);
 }
@@ -46,8 +47,8 @@ static gboolean is_jpeg(GBytes *file)
   return n_bytes >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
 }
 
-/* A loader that guesses the format holds back the first bytes, of a small file all of them, until
- * it is closed: too late to see whether a JPEG is whole. */
+/* A loader that guesses the format keeps the first bytes, which can be a whole small file, until it
+ * is closed. That is too late to see whether a JPEG is complete. */
 static GdkPixbufLoader *make_loader(GBytes *file)
 {
   GdkPixbufLoader *loader = is_jpeg(file) ? gdk_pixbuf_loader_new_with_type("jpeg", NULL) : NULL;
@@ -62,10 +63,10 @@ static GdkPixbuf *load(GdkPixbufLoader *loader, GBytes *file, const Decoding *de
   gboolean fine = TRUE;
   for (gsize at = 0; fine && at < n_bytes && !decoding->too_large; at += CHUNK)
     fine = gdk_pixbuf_loader_write(loader, bytes + at, MIN(CHUNK, n_bytes - at), error);
-  /* gdk-pixbuf takes an image that ends half way for a whole one; its JPEG loader even makes up
-   * the missing rows when it is closed. Other loaders may begin only then. */
+  /* gdk-pixbuf accepts a truncated image; when its JPEG loader is closed, it even makes up the
+   * missing rows. Other loaders may start to decode only when closed. */
   int rows = count_rows(decoding);
-  /* The loader wants to be closed in any case; only the first error counts. */
+  /* The loader must always be closed. Only the first error counts. */
   if (!gdk_pixbuf_loader_close(loader, fine ? error : NULL) || !fine)
     return NULL;
   if (!is_jpeg(file))
@@ -73,7 +74,7 @@ static GdkPixbuf *load(GdkPixbufLoader *loader, GBytes *file, const Decoding *de
 
   GdkPixbuf *pixels = gdk_pixbuf_loader_get_pixbuf(loader);
   if (!pixels)
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "holds no image");
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "contains no image");
   else if (gdk_pixbuf_get_bits_per_sample(pixels) != 8 || gdk_pixbuf_get_n_channels(pixels) < 3)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "decodes to an unusual pixel layout");
   else if (rows < gdk_pixbuf_get_height(pixels))
@@ -98,7 +99,8 @@ GdkPixbuf *decode_pixels(GBytes *file, GError **error)
   g_autoptr(GdkPixbuf) pixels = load(loader, file, &decoding, &wrong);
   if (decoding.too_large)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "has %d x %d pixels: the limit is %d on a side and %" G_GUINT64_FORMAT " in all",
+                "has %d x %d pixels, expected at most %d per side and %" G_GUINT64_FORMAT
+                " in total",
                 decoding.width, decoding.height, DECODE_MAX_SIDE, DECODE_MAX_PIXELS);
   else if (!pixels)
     g_set_error_literal(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
@@ -126,7 +128,7 @@ gboolean decode_name_is_image(const char *name)
   const char *file = strrchr(name, '/');
   file = file ? file + 1 : name;
   const char *dot = strrchr(file, '.');
-  /* Hidden files include the "._photo.jpg" that some systems put into archives. */
+  /* This skips hidden files, such as the "._photo.jpg" that some systems add to archives. */
   if (!dot || file[0] == '.')
     return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS(extensions); i++)

@@ -1,26 +1,27 @@
-/* An image file's bytes to pixels, by gdk-pixbuf.
+/* Decodes image files with gdk-pixbuf.
  *
- * The pixels are those of PIL's convert("RGB"): grey becomes three equal components, alpha is
- * ignored rather than blended, orientation tags are not applied. Files are not trusted: the size is
- * known before anything of that size is allocated. */
+ * The pixels equal those of PIL's convert("RGB"): grey becomes three equal components, alpha is
+ * ignored instead of blended, and orientation tags are not applied. Files are not trusted: the size
+ * is checked before anything of that size is allocated. */
 #pragma once
 
 #include <gdk-pixbuf/gdk-pixbuf.h>
 
 #include "vitgate.h"
 
-/* As many pixels as PIL takes before it calls an image a decompression bomb. */
+/* Limit above which PIL calls an image a decompression bomb. */
 #define DECODE_MAX_PIXELS (G_GUINT64_CONSTANT(178956970))
 #define DECODE_MAX_SIDE   32767
 
-/* Largest image file, in bytes. */
+/* Maximum size of an image file in bytes. */
 #define DECODE_MAX_FILE (G_GUINT64_CONSTANT(256) << 20)
 
-/* Returns: (transfer full): or NULL with COMMAND_ERROR_DATA, the message without the file's name */
+/* Returns: (transfer full): the pixels, or NULL with COMMAND_ERROR_DATA; the message does not name
+ * the file */
 GdkPixbuf *decode_pixels(GBytes *file, GError **error);
 
-/* @pixels seen as the engine takes images; valid as long as @pixels is. */
+/* Returns @pixels as an image for the engine, valid as long as @pixels. */
 VitgateImage decode_as_image(const GdkPixbuf *pixels);
 
-/* Whether gdk-pixbuf may know what to do with a file of this name. */
+/* Returns whether gdk-pixbuf may be able to read a file with this name. */
 gboolean decode_name_is_image(const char *name);

@@ -5,8 +5,8 @@
 #include "base/command-error.h"
 
 typedef struct {
-  int file, class_index, class_id; /* which column; -1: there is none */
-  guint n;                         /* columns that a line must have */
+  int file, class_index, class_id; /* index of the column; -1: missing */
+  guint n;                         /* minimum number of columns in a line */
 } Columns;
 
 static void free_label(gpointer data)
@@ -35,13 +35,12 @@ static gboolean parse_header(Columns *columns, const char *line, GError **error)
     if (!column)
       continue;
     if (*column >= 0)
-      return fail(1, "a column is there twice", names[i], error);
+      return fail(1, "duplicate column", names[i], error);
     *column = i;
     columns->n = (guint)i + 1;
   }
   if (columns->file < 0 || (columns->class_index < 0 && columns->class_id < 0))
-    return fail(1, "the columns \"file\" and \"class_index\" or \"wnid\" are not all named", line,
-                error);
+    return fail(1, "expected the column \"file\", and \"class_index\" or \"wnid\"", line, error);
   return TRUE;
 }
 
@@ -62,7 +61,7 @@ static gboolean parse_line(GHashTable *labels, const Columns *columns, const cha
   gint64 class_index = -1;
   if (columns->class_index >= 0 &&
       !g_ascii_string_to_signed(fields[columns->class_index], 10, -1, G_MAXINT, &class_index, NULL))
-    return fail(number, "the class index is no number from -1", fields[columns->class_index],
+    return fail(number, "expected a class index of -1 or more", fields[columns->class_index],
                 error);
   const char *class_id = columns->class_id >= 0 ? fields[columns->class_id] : "-";
 
@@ -95,7 +94,7 @@ GHashTable *labels_tsv_parse(GBytes *text, GError **error)
     bytes = newline ? newline + 1 : end;
     number++;
     if (strlen(line) != length) {
-      fail(number, "a zero byte", line, error);
+      fail(number, "contains a zero byte", line, error);
       return NULL;
     }
     if (length && line[length - 1] == '\r')

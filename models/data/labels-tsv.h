@@ -1,9 +1,10 @@
-/* labels.tsv: which class each photograph shows.
+/* Reads labels.tsv, which lists the class of each photograph.
  *
- * UTF-8 text, one line per file, columns divided by tabs; the first line names the columns. "file"
- * is a path below the folder that holds labels.tsv; "class_index" a number from 0, or -1 for a file
- * without class; "wnid" the WordNet id of the class (or any other id that the model's classes
- * have), or "-". "file" and one of the others must be there, further columns are ignored. */
+ * It is UTF-8 text with one line per file and columns separated by tabs. The first line names the
+ * columns. "file" is a path relative to the folder of labels.tsv. "class_index" is a number from 0,
+ * or -1 for a file without a class. "wnid" is the WordNet id of the class (or another id that the
+ * model's classes have), or "-". "file" and one of the others are required; other columns are
+ * ignored. */
 #pragma once
 
 #include <glib.h>
@@ -13,6 +14,6 @@ typedef struct {
   char *class_id;  /* (nullable) */
 } FileLabel;
 
-/* Returns: (transfer full) (element-type utf8 FileLabel): by file, or NULL with COMMAND_ERROR_DATA
- * that names the line at fault */
+/* Returns: (transfer full) (element-type utf8 FileLabel): labels by file, or NULL with
+ * COMMAND_ERROR_DATA and a message that names the line */
 GHashTable *labels_tsv_parse(GBytes *text, GError **error);

@@ -2,8 +2,8 @@
 
 #include "data/decode.h"
 
-/* What may wait: enough for a large batch of usual photographs, and not without bound for huge
- * ones. One photograph may always wait, whatever its size. */
+/* Limits of the photographs that wait to be fetched: enough for a large batch of usual photographs,
+ * but bounded for huge ones. One photograph may always wait, whatever its size. */
 #define MAX_WAITING ((guint)64)
 #define MAX_BYTES   ((gsize)256 << 20)
 
@@ -12,7 +12,7 @@ struct _PhotoReader {
   guint *order;
   guint n;
   GThread *thread;
-  GMutex lock; /* of all below */
+  GMutex lock; /* protects all members below */
   GCond changed;
   GQueue ready; /* (element-type DecodedPhotograph) */
   gsize ready_bytes;

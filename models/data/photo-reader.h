@@ -1,5 +1,5 @@
-/* Photographs, read and decoded ahead of their use in a thread of its own and handed over in the
- * order asked for. One thread uses a reader. */
+/* Reads and decodes photographs ahead of their use, in a thread of its own, and delivers them in
+ * the order requested. Only one thread may use a reader. */
 #pragma once
 
 #include <gdk-pixbuf/gdk-pixbuf.h>
@@ -8,14 +8,15 @@
 
 typedef struct {
   guint index;       /* of the photograph in its dataset */
-  GdkPixbuf *pixels; /* NULL: it cannot be used, and @error says why */
+  GdkPixbuf *pixels; /* NULL: cannot be used; @error says why */
   GError *error;
 } DecodedPhotograph;
 
 typedef struct _PhotoReader PhotoReader;
 
 /* @dataset: must outlive the reader
- * @order: (array length=n) (nullable): photographs in the order wanted; NULL: all, in their order
+ * @order: (array length=n) (nullable): photographs in the order wanted; NULL: all, in the dataset's
+ * order
  * Returns: (transfer full) */
 PhotoReader *photo_reader_new(const Dataset *dataset, const guint *order, guint n);
 
@@ -25,7 +26,8 @@ DecodedPhotograph *photo_reader_next(PhotoReader *reader);
 
 void decoded_photograph_free(DecodedPhotograph *photograph);
 
-/* Ends the thread, whether or not all was read. Nulls *@reader, which may be NULL. */
+/* Stops the thread, even if not everything was read, and frees *@reader, which may be NULL. Nulls
+ * it. */
 void photo_reader_free(PhotoReader **reader);
 
 static inline void photo_reader_cleanup(PhotoReader *reader)

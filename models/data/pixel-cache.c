@@ -10,7 +10,7 @@ typedef struct {
 
 struct _PixelCache {
   guint n, shorter_side;
-  GMutex lock; /* of all below */
+  GMutex lock; /* protects all members below */
   Entry *entries;
   guint64 room; /* bytes */
   guint n_bad;
@@ -48,8 +48,9 @@ static gboolean is_large(const PixelCache *cache, const GdkPixbuf *pixels)
          cache->shorter_side;
 }
 
-/* Bilinear here means that every source pixel counts by the area that it covers: antialiased.
- * Returns: (transfer full) (nullable): NULL where memory is lacking */
+/* In gdk-pixbuf, bilinear shrinking is antialiased: every source pixel counts by the area that it
+ * covers.
+ * Returns: (transfer full) (nullable): NULL if out of memory */
 static GdkPixbuf *shrink(const PixelCache *cache, const GdkPixbuf *pixels)
 {
   const gint64 width = gdk_pixbuf_get_width(pixels), height = gdk_pixbuf_get_height(pixels);
@@ -73,7 +74,7 @@ static GdkPixbuf *decode(const PixelCache *cache, const Dataset *dataset, guint 
   return smaller;
 }
 
-/* Keeps what was decoded, if there is room and no other thread was faster. */
+/* Keeps decoded pixels if there is room and no other thread was faster. */
 static void keep(PixelCache *cache, guint number, GdkPixbuf *pixels, gboolean shrunk)
 {
   const gsize n_bytes = gdk_pixbuf_get_byte_length(pixels);

@@ -1,5 +1,5 @@
-/* Decoded photographs, made on first use and kept as long as the memory allowed for them lasts; the
- * others are decoded again each time. Several threads may use one at once. */
+/* A cache of decoded photographs. A photograph is decoded on first use and kept if there is room;
+ * otherwise it is decoded each time. Several threads may use a cache at once. */
 #pragma once
 
 #include <gdk-pixbuf/gdk-pixbuf.h>
@@ -8,24 +8,25 @@
 
 typedef struct _PixelCache PixelCache;
 
-/* @n: photographs
- * @budget: bytes of pixels that may be kept
- * @shorter_side: pixels; what is larger is kept shrunk to this
+/* @n: number of photographs
+ * @budget: maximum size of the pixels kept, in bytes
+ * @shorter_side: pixels; larger photographs are shrunk to this before they are kept
  * Returns: (transfer full) */
 PixelCache *pixel_cache_new(guint n, guint64 budget, guint shorter_side);
 
 /* Nulls *@cache, which may be NULL. */
 void pixel_cache_free(PixelCache **cache);
 
-/* @number: of the photograph, here; it is number @index of @dataset
- * @whole: not shrunk, whatever its size
- * Returns: (transfer full) (nullable): NULL: it cannot be used, which becomes a note once and is
- * not tried again */
+/* Returns a photograph, decoding it if needed.
+ * @number: the photograph's number in the cache; its index in @dataset is @index
+ * @whole: do not shrink it, whatever its size
+ * Returns: (transfer full) (nullable): NULL if it cannot be used. This adds a note once, and the
+ * photograph is not tried again. */
 GdkPixbuf *pixel_cache_get(PixelCache *cache, guint number, const Dataset *dataset, guint index,
                            gboolean whole);
 
-/* Returns: photographs found so far that cannot be used */
+/* Returns: the number of photographs found so far that cannot be used */
 guint pixel_cache_count_bad(PixelCache *cache);
 
-/* Returns: (transfer full) (element-type utf8): the notes since the last call */
+/* Returns: (transfer full) (element-type utf8): the notes added since the last call */
 GPtrArray *pixel_cache_take_notes(PixelCache *cache);

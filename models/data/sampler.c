@@ -6,7 +6,7 @@
 #include "base/command-error.h"
 #include "base/random.h"
 
-/* What random numbers are for. */
+/* Purposes of random numbers. */
 enum { EPOCH = 1, WEIGHTED, REPLACEMENT };
 
 struct _Sampler {
@@ -14,7 +14,7 @@ struct _Sampler {
   gboolean once;
   guint n;
   guint *items;  /* [n] numbers in the collection */
-  double *below; /* (nullable) [n] weights of an item and all before it */
+  double *below; /* (nullable) [n] sum of the weights of an item and all before it */
 };
 
 static gboolean check_weights(const Collection *collection, const SamplerOptions *options,
@@ -73,7 +73,7 @@ Sampler *sampler_new(const Collection *collection, const SamplerOptions *options
   }
   if (sampler->n == 0 || !isfinite(sum)) {
     sampler_free(&sampler);
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "there are no photographs %s",
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "no photographs %s",
                 options->part == SAMPLER_HELD_OUT ? "held out from training" : "to train on");
   }
   return sampler;
@@ -94,7 +94,7 @@ guint sampler_count(const Sampler *sampler)
   return sampler->n;
 }
 
-/* Returns: the first item with more than @sum below it and itself */
+/* Returns: the first item whose cumulative weight is above @sum */
 static guint find_weight(const Sampler *sampler, double sum)
 {
   guint low = 0, high = sampler->n - 1;

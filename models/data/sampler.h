@@ -1,4 +1,5 @@
-/* The order in which photographs are drawn: a function of the seed and the number of the draw. */
+/* The order in which photographs are drawn. It depends only on the seed and the number of the
+ * draw. */
 #pragma once
 
 #include "data/collection.h"
@@ -8,8 +9,8 @@ typedef enum {
   SAMPLER_HELD_OUT,
 } SamplerPart;
 
-/* How often a photograph of this top folder is drawn, relative to one of a folder that is not
- * named. */
+/* How often a photograph of this top folder is drawn, relative to one of a folder without a
+ * weight. */
 typedef struct {
   const char *folder;
   double weight; /* 0: never */
@@ -17,26 +18,26 @@ typedef struct {
 
 typedef struct {
   SamplerPart part;
-  gboolean once;               /* each photograph once, by its number; else on and on, at random */
-  const FolderWeight *weights; /* (nullable) [n_weights]: not with once */
+  gboolean once; /* draw each photograph once, by number; otherwise draw at random without end */
+  const FolderWeight *weights; /* (nullable) [n_weights]; not allowed with once */
   guint n_weights;
   guint64 seed;
 } SamplerOptions;
 
 typedef struct _Sampler Sampler;
 
-/* Without weights, each run through the photographs (an epoch) has each of them once.
+/* Makes a sampler. Without weights, each epoch draws each photograph once.
  * Returns: (transfer full): or NULL with COMMAND_ERROR_DATA or _USAGE */
 Sampler *sampler_new(const Collection *collection, const SamplerOptions *options, GError **error);
 
 /* Nulls *@sampler, which may be NULL. */
 void sampler_free(Sampler **sampler);
 
-/* Returns: photographs to draw from */
+/* Returns: the number of photographs to draw from */
 guint sampler_count(const Sampler *sampler);
 
-/* @draw: from 0; below sampler_count() if each is drawn once
- * @attempt: from 0; 1 to sampler_count() are each photograph once, to replace one that cannot be
- * used
+/* @draw: from 0; below sampler_count() if each photograph is drawn once
+ * @attempt: 0, or 1 to sampler_count() for a replacement if the photograph cannot be used; these
+ * return each photograph once
  * Returns: the number of a photograph in the collection */
 guint sampler_get(const Sampler *sampler, guint64 draw, guint attempt);

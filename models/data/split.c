@@ -9,7 +9,7 @@
 typedef struct {
   const Photograph *photograph;
   guint index;
-  gsize folder_length; /* of the folder's part of its name */
+  gsize folder_length; /* length of the folder's part of its name */
   guint64 hash;
 } Candidate;
 
@@ -67,8 +67,8 @@ void split_mark(const Dataset *dataset, double share, guint8 *held_out)
   const guint n = dataset->photographs->len;
   g_autofree Candidate *candidates = list_candidates(dataset);
   memset(held_out, 0, n);
-  /* What rounding leaves of one stratum counts for the next, so that small ones give their share
-   * together. */
+  /* The rounding error of a stratum is carried over to the next, so that small strata together hold
+   * out their share. */
   double due = 0.5;
   for (guint first = 0, end; first < n; first = end) {
     for (end = first + 1; end < n; end++)

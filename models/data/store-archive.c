@@ -11,7 +11,7 @@
 #include "base/regular-file.h"
 #include "data/decode.h"
 
-/* What of an archive that must be unpacked as a whole may stay in memory. */
+/* Maximum unpacked size, in bytes, of an archive that must be kept in memory. */
 #define MAX_UNPACKED (G_GUINT64_CONSTANT(4) << 30)
 
 typedef struct archive Archive;
@@ -22,7 +22,8 @@ static void free_archive(Archive *archive)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Archive, free_archive)
 
-/* A reader's own place in the shared file: pread() keeps readers in several threads apart. */
+/* A reader's own position in the shared file. With pread(), readers in several threads do not
+ * interfere. */
 typedef struct {
   int fd;
   guint64 at, size;
@@ -67,11 +68,12 @@ static gboolean fail(Archive *archive, CommandError code, const char *path, GErr
 {
   const char *reason = archive_error_string(archive);
   g_set_error(error, COMMAND_ERROR, code, "%s%s%s", path ? path : "", path ? ": " : "",
-              reason ? reason : "is no archive");
+              reason ? reason : "is not an archive");
   return FALSE;
 }
 
-/* Only formats and filters that libarchive reads by itself: it would run programs for others. */
+/* Enables only formats and filters that libarchive reads by itself. For others, it would run
+ * programs. */
 static Archive *open_archive(Cursor *cursor, const char *path, GError **error)
 {
   g_autoptr(Archive) archive = archive_read_new();
@@ -92,7 +94,7 @@ static Archive *open_archive(Cursor *cursor, const char *path, GError **error)
   return g_steal_pointer(&archive);
 }
 
-/* Returns: (transfer full): '/' between parts, without "./" before them */
+/* Returns: (transfer full): with '/' between its parts and without a leading "./" */
 static char *entry_name(struct archive_entry *entry)
 {
   const char *name = archive_entry_pathname_utf8(entry);
@@ -133,7 +135,7 @@ static GBytes *load(const Store *store, const StoredFile *file, GError **error)
   g_autofree Cursor *cursor = g_new(Cursor, 1);
   struct stat status;
   if (fstat(store->fd, &status)) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "cannot be read: %s", g_strerror(errno));
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "cannot read: %s", g_strerror(errno));
     return NULL;
   }
   *cursor = (Cursor){ .fd = store->fd, .at = file->offset, .size = (guint64)status.st_size };
@@ -148,7 +150,7 @@ static GBytes *load(const Store *store, const StoredFile *file, GError **error)
   return read_content(archive, entry, error);
 }
 
-/* Adds one entry: as a place in the file, or with its content where @keep. */
+/* Adds an entry, by its offset in the file, or with its content if @keep. */
 static gboolean add_entry(Store *store, Archive *archive, struct archive_entry *entry,
                           GHashTable *offsets, gboolean keep, GError **error)
 {
@@ -199,8 +201,8 @@ static gboolean list(Store *store, Archive *archive, GError **error)
     }
     if (unpacked > MAX_UNPACKED) {
       g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                  "%s: holds more than %u GB: unpack it, or make it a plain tar", store->path,
-                  (guint)(MAX_UNPACKED >> 30));
+                  "%s: contains more than %u GB; unpack it, or use an uncompressed tar archive",
+                  store->path, (guint)(MAX_UNPACKED >> 30));
       return FALSE;
     }
   }
@@ -214,7 +216,7 @@ gboolean store_list_archive(Store *store, GError **error)
   store->fd = vitgate__regular_file_open(store->path, &status);
   if (store->fd < 0) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: %s", store->path,
-                errno == ENOTSUP ? "is neither a file nor a folder" : g_strerror(errno));
+                errno == ENOTSUP ? "is neither a regular file nor a folder" : g_strerror(errno));
     return FALSE;
   }
   g_autofree Cursor *cursor = g_new(Cursor, 1);

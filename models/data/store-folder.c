@@ -9,7 +9,7 @@
 #include "base/regular-file.h"
 #include "data/decode.h"
 
-/* Folders inside folders; more is a mistake, such as the root of a file system. */
+/* Maximum depth of nested folders. More is a mistake, such as the root of a file system. */
 #define MAX_DEPTH 32
 
 typedef struct {
@@ -17,7 +17,7 @@ typedef struct {
   ino_t inode;
 } FolderId;
 
-/* Links to folders are followed, so a folder may lead back to one that it lies in. */
+/* Returns whether a folder is inside itself, which is possible because links are followed. */
 static gboolean is_above(const FolderId *above, guint depth, const struct stat *status)
 {
   for (guint i = 0; i < depth; i++)
@@ -45,7 +45,7 @@ static gboolean walk(Store *store, const char *below, FolderId *above, guint dep
     g_autofree char *name = *below ? g_strconcat(below, "/", entry, NULL) : g_strdup(entry);
     g_autofree char *path = g_build_filename(store->path, name, NULL);
     if (stat(path, &status))
-      continue; /* a link to nothing */
+      continue; /* a dangling link */
     if (S_ISREG(status.st_mode))
       store_add(store, name, 0, NULL);
     else if (S_ISDIR(status.st_mode) && entry[0] != '.' &&
@@ -63,14 +63,14 @@ GBytes *store_read_file(const char *path, GError **error)
   if (special || (fd >= 0 && (guint64)status.st_size > DECODE_MAX_FILE)) {
     if (fd >= 0)
       close(fd);
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "is no file of at most %u MB",
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "is not a regular file of at most %u MB",
                 (guint)(DECODE_MAX_FILE >> 20));
     return NULL;
   }
   const gsize size = fd < 0 ? 0 : (gsize)status.st_size;
   char *bytes = fd < 0 ? NULL : vitgate__regular_file_take(fd, size);
   if (!bytes)
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "cannot be read: %s", g_strerror(errno));
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "cannot read: %s", g_strerror(errno));
   if (fd >= 0)
     close(fd);
   return bytes ? g_bytes_new_take(bytes, size) : NULL;

@@ -23,8 +23,8 @@ static int compare_names(gconstpointer a, gconstpointer b)
   return strcmp(first->name, second->name);
 }
 
-/* An archive may hold a name twice: unpacking it would leave the last one, and so do we. Sorting
- * is stable, so the last one comes last. */
+/* Keeps the last of several files with the same name in an archive, as unpacking does. Sorting is
+ * stable, so the last one comes last. */
 static void drop_replaced(GPtrArray *files)
 {
   for (guint i = files->len; i-- > 1;)

@@ -1,6 +1,6 @@
-/* The files inside an archive or a folder, each readable at any time and in any order.
+/* Access to the files in an archive or a folder, at any time and in any order.
  *
- * After opening, a store is immutable: several threads may load from it at once. */
+ * A store is immutable after opening; several threads may load from it at once. */
 #pragma once
 
 #include "data/stored-files.h"
@@ -11,11 +11,11 @@ Store *store_open(const char *path, GError **error);
 
 void store_close(Store **store);
 
-/* Returns: (transfer full): the content, or NULL with COMMAND_ERROR_IO or _DATA, the message
- * without the file's name */
+/* Returns: (transfer full): the content, or NULL with COMMAND_ERROR_IO or _DATA; the message does
+ * not name the file */
 GBytes *store_load(const Store *store, const StoredFile *file, GError **error);
 
-/* Returns: (nullable): the file of that name */
+/* Returns: (nullable): the file with that name */
 const StoredFile *store_find(const Store *store, const char *name);
 
 static inline void store_cleanup(Store *store)

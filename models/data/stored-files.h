@@ -1,19 +1,19 @@
-/* The list of files in a store, as the opener and the kinds of store share it. */
+/* The list of files in a store, shared by the opener and the kinds of store. */
 #pragma once
 
 #include <glib.h>
 
 typedef struct {
-  char *name;     /* path below the store's root, '/' between its parts */
-  guint64 offset; /* archive: of the entry's header */
-  GBytes *bytes;  /* (nullable): the content, of archives that cannot be read in any order */
+  char *name;     /* path below the store's root, with '/' between its parts */
+  guint64 offset; /* archive: offset of the entry's header */
+  GBytes *bytes;  /* (nullable): the content, if the archive cannot be read in any order */
 } StoredFile;
 
 typedef struct _Store Store;
 struct _Store {
   char *path;
   GPtrArray *files; /* (element-type StoredFile): regular files, sorted by name */
-  int fd;           /* of an archive; -1 */
+  int fd;           /* of an archive; otherwise -1 */
   GBytes *(*load)(const Store *store, const StoredFile *file, GError **error);
 };
 

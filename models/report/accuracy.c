@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-/* How many classes come before @class. A score that is not a number is never right. */
+/* Returns the number of classes that come before @class. A score that is not a number is never
+ * right. */
 static guint find_rank(const float *scores, guint n_classes, guint class, const guint8 *counts)
 {
   guint rank = 0;

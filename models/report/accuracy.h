@@ -1,21 +1,21 @@
-/* Counting how often a model is right. */
+/* Counts how often a model is right. */
 #pragma once
 
 #include <glib.h>
 
 typedef struct {
-  guint64 images;   /* seen */
-  guint64 labelled; /* of these, with a known class: what the following refer to */
+  guint64 images;   /* all images */
+  guint64 labelled; /* images with a known class, which the members below count */
   guint64 top1, top5;
-  guint64 among_present; /* the best among the classes that are present is the right one */
+  guint64 among_present; /* the best of the classes that are present is right */
 } Accuracy;
 
 /* Counts one image.
- * @scores: [n_classes], higher is likelier; of equal ones the lower index comes first
- * @class: the right one, or -1 where none is known
+ * @scores: [n_classes], higher is likelier; if scores are equal, the lower index comes first
+ * @class: the right class, or -1 if unknown
  * @present: [n_classes] whether a class counts for among_present */
 void accuracy_count(Accuracy *accuracy, const float *scores, guint n_classes, int class,
                     const guint8 *present);
 
-/* Returns: hits in per cent of all labelled, or NaN without any */
+/* Returns: @hits as a percentage of the labelled images, or NaN if there are none */
 double accuracy_percent(guint64 hits, const Accuracy *accuracy);

@@ -64,10 +64,11 @@ double *gate_usage_read(const char *path, const VitgateModelInfo *model, GError 
   }
   double *usage = gate_usage_parse(json_node_get_object(root), model);
   if (!usage)
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "%s: no member \"gate_usage\" with %u shares from 0 to 1, and null exactly where "
-                "the model has no module: what vitgate eval --json prints for this model",
-                path, 2 * model->depth);
+    g_set_error(
+        error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+        "%s: no valid member \"gate_usage\", expected the output of vitgate eval --json for this "
+        "model: %u shares from 0 to 1, with null exactly where the model has no module",
+        path, 2 * model->depth);
   return usage;
 }
 

@@ -1,14 +1,14 @@
-/* How often the modules of a model run: for each the share of images, from 0 to 1.
+/* How often the modules of a model run: the share of images for each module, from 0 to 1.
  *
- * In memory [2 * depth]: block 0's attention, its MLP, block 1's attention and so on; NaN where
- * the block has no such module. In JSON the member "gate_usage", an array in the same order with
- * null for NaN: `vitgate eval --json` prints it, a model file may have it in its calibration points
- * and in its provenance. */
+ * In memory, it is an array [2 * depth]: the attention of block 0, its MLP, the attention of block
+ * 1 and so on, with NaN if the block has no such module. In JSON, it is the member "gate_usage", an
+ * array in the same order with null for NaN. `vitgate eval --json` prints it; a model file may have
+ * it in its calibration points and in its provenance. */
 #pragma once
 
 #include "report/report.h"
 
-/* Of a module with the number @m in the order above. */
+/* @m: number of a module in the order above */
 gboolean gate_usage_has_module(const VitgateModelInfo *model, guint m);
 gboolean gate_usage_has_gate(const VitgateModelInfo *model, guint m);
 
@@ -16,17 +16,17 @@ gboolean gate_usage_has_gate(const VitgateModelInfo *model, guint m);
 gboolean gate_usage_has_gates(const VitgateModelInfo *model);
 
 /* Reads the member "gate_usage" of @object.
- * Returns: (transfer full): or NULL where it is absent or does not fit the model */
+ * Returns: (transfer full): the usage, or NULL if it is absent or does not fit the model */
 double *gate_usage_parse(JsonObject *object, const VitgateModelInfo *model);
 
-/* Reads a file with the object that `vitgate eval --json` printed.
- * Returns: (transfer full): or NULL with COMMAND_ERROR_DATA or _IO */
+/* Reads a file with the output of `vitgate eval --json`.
+ * Returns: (transfer full): the usage, or NULL with COMMAND_ERROR_DATA or _IO */
 double *gate_usage_read(const char *path, const VitgateModelInfo *model, GError **error);
 
-/* Adds the member "gate_usage": null where @usage is NULL. */
+/* Adds the member "gate_usage", which is null if @usage is NULL. */
 void gate_usage_report(JsonBuilder *json, const double *usage, const VitgateModelInfo *model);
 
-/* How often module @m runs, for people: "63.4 %" of the images; "gate" where @usage is NULL;
- * "always" without a gate; "cut" where there is no module.
+/* Describes how often module @m runs: "63.4 %" of the images, "gate" if @usage is NULL, "always"
+ * without a gate, or "cut" without a module.
  * Returns: (transfer full) */
 char *gate_usage_to_text(const double *usage, const VitgateModelInfo *model, guint m);

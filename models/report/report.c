@@ -67,7 +67,7 @@ void report_print(JsonBuilder *builder)
   json_generator_set_root(generator, root);
   json_generator_set_pretty(generator, TRUE);
   g_autofree char *text = json_generator_to_data(generator, NULL);
-  /* Not g_print(): JSON is UTF-8 whatever the locale. */
+  /* Not g_print(), which converts to the locale: JSON is always UTF-8. */
   puts(text);
 }
 

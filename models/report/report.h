@@ -1,12 +1,12 @@
-/* Results as JSON on stdout: small helpers over json-glib's builder. */
+/* Helpers around json-glib's builder, to print results as JSON to stdout. */
 #pragma once
 
 #include <json-glib/json-glib.h>
 
 #include "vitgate.h"
 
-/* One member of the object that is open. Numbers that are not finite and NULL strings become null;
- * strings are made valid UTF-8. */
+/* Adds a member to the open object. Numbers that are not finite and NULL strings become null.
+ * Strings are made valid UTF-8. */
 void report_string(JsonBuilder *builder, const char *name, const char *value);
 void report_count(JsonBuilder *builder, const char *name, guint64 value);
 void report_number(JsonBuilder *builder, const char *name, double value);
@@ -17,19 +17,19 @@ void report_null(JsonBuilder *builder, const char *name);
 /* @values: [n] */
 void report_numbers(JsonBuilder *builder, const char *name, const double *values, guint n);
 
-/* Sorts @values, which must not be empty.
+/* Sorts @values, which must not be empty, and returns a quantile.
  * @values: (element-type double)
  * @fraction: 0 for the minimum, 0.5 for the median, 1 for the maximum
- * Returns: the value at that place */
+ * Returns: the value at that position */
 double report_quantile(GArray *values, double fraction);
 
-/* Opens an object as the member @name of the one that is open. */
+/* Opens an object as the member @name of the open object. */
 void report_begin(JsonBuilder *builder, const char *name);
 
-/* Prints what was built, indented, and a newline. */
+/* Prints the result, indented, and a newline. */
 void report_print(JsonBuilder *builder);
 
-/* What eval, bench and classify begin with: "model", "file", "precision" (of products), "threads",
- * "batch_size". */
+/* Adds the members with which eval, bench and classify start: "model", "file", "precision" (of
+ * products), "threads", "batch_size". */
 void report_setting(JsonBuilder *builder, const VitgateModelInfo *model, const char *path,
                     guint threads, guint batch_size);

@@ -13,14 +13,14 @@
 #define MARGIN     28
 #define ROW        28
 #define LINE       19
-#define BLOCK      52 /* column with the block's number */
+#define BLOCK      52 /* width of the column with the block's number */
 #define CELL       14
 #define CELL_STEP  18
-#define MAX_CELLS  16 /* more heads are drawn as a bar, as neurons are */
+#define MAX_CELLS  16 /* more heads are drawn as a bar, like neurons */
 #define BAR        10 /* height of bars */
 #define HEADS_BAR  150
 #define NEURON_BAR 200
-#define WIDE_BAR   300 /* of neurons, where there are no columns of gates */
+#define WIDE_BAR   300 /* neurons, in a model without columns for gates */
 #define USAGE_BAR  72
 #define HEAD_COUNT 52 /* column for "12 / 16" */
 #define COUNT      84 /* column for "1536 / 3072" */
@@ -33,7 +33,7 @@ typedef enum {
   COLOR_INK = 0x1d2731,
   COLOR_FAINT = 0x65717d,
   COLOR_RULE = 0xd5dbe1,
-  COLOR_LOST = 0xe7ebef, /* what the dense network had, too */
+  COLOR_LOST = 0xe7ebef, /* units of the dense network that were cut */
   COLOR_EDGE = 0xb7c0c9,
   COLOR_HEADS = 0x3468b0,
   COLOR_NEURONS = 0x2a8a7a,
@@ -54,7 +54,7 @@ static const Style title = { "Sans Bold 19px", COLOR_INK },
                    faint = { "Sans 12px", COLOR_FAINT },
                    cut_label = { "Sans Italic 11px", COLOR_FAINT };
 
-/* Where things stand; gates have no columns in a model without any. */
+/* Positions. A model without gates has no columns for them. */
 typedef struct {
   double heads, heads_width, attention_gate, neurons, neurons_width, mlp_gate; /* columns */
   double rows, legend;                                                         /* upper edges */
@@ -130,7 +130,7 @@ static void draw_text(const Drawing *d, const Style *style, Align align, double 
   pango_cairo_show_layout(d->cairo, d->layout);
 }
 
-/* A bar of which the part @share is filled. */
+/* Draws a bar, filled up to @share. */
 static void draw_bar(const Drawing *d, Color color, double x, double y, double width, double share)
 {
   fill_box(d, COLOR_LOST, x, y - BAR / 2.0, width, BAR);
@@ -175,7 +175,7 @@ static void draw_units(const Drawing *d, guint m, double y)
   const Color color = mlp ? COLOR_NEURONS : COLOR_HEADS;
   if (!kept) {
     draw_cut(d, x, y, width);
-    draw_text(d, &cut_label, ALIGN_CENTRE, x + width / 2, y, "cut away");
+    draw_text(d, &cut_label, ALIGN_CENTRE, x + width / 2, y, "cut");
   } else if (mlp || dense > MAX_CELLS) {
     draw_bar(d, color, x, y, width, (double)kept / dense);
   } else {
@@ -223,16 +223,17 @@ static void draw_rows(const Drawing *d)
 
 /* ---- Above and below the rows ---- */
 
-/* What a reader wants to know before the details.
- * Returns: (transfer full): lines */
+/* Summarizes the structure.
+ * Returns: (transfer full): lines of text */
 static char **summarize(const Structure *s)
 {
   const VitgateModelInfo *model = s->model;
   const double parameters = (double)model->n_parameters,
                dense = (double)s->description->dense_parameters;
   GPtrArray *lines = g_ptr_array_new();
-  g_ptr_array_add(lines, g_strdup_printf("%u blocks, %u tokens of %u; stored as %s", model->depth,
-                                         model->n_tokens, model->dim, s->description->precision));
+  g_ptr_array_add(lines,
+                  g_strdup_printf("%u blocks, %u tokens, %u wide; stored as %s", model->depth,
+                                  model->n_tokens, model->dim, s->description->precision));
   g_ptr_array_add(lines,
                   g_strdup_printf("%.2f M parameters, %.0f %% of the dense %.2f M",
                                   1e-6 * parameters, 100 * parameters / dense, 1e-6 * dense));
@@ -281,7 +282,7 @@ static void draw_header(const Drawing *d)
               s->usage ? "runs for" : "gate");
 }
 
-/* Draws what @text stands beside at *@x, which moves on. */
+/* Draws the text of a legend entry at *@x, and moves *@x past it. */
 static void draw_key(const Drawing *d, double *x, double y, const char *text)
 {
   draw_text(d, &faint, ALIGN_LEFT, *x, y, text);
@@ -306,10 +307,10 @@ static void draw_legend(const Drawing *d)
   draw_key(d, &x, y, "kept");
   draw_cell(d, COLOR_LOST, FALSE, x, y);
   x += CELL_STEP + 6;
-  draw_key(d, &x, y, "in the dense network only");
+  draw_key(d, &x, y, "only in the dense network");
   draw_cut(d, x, y, 2 * CELL_STEP);
   x += 2 * CELL_STEP + 8;
-  draw_key(d, &x, y, "module cut away");
+  draw_key(d, &x, y, "module cut");
   if (!s->gated)
     return;
   x = MARGIN, y += 22;
@@ -327,7 +328,7 @@ static void append_module(GString *text, const Structure *s, guint m)
   const VitgateBlockInfo *block = &s->model->blocks[m / 2];
   g_string_append(text, mlp ? "; MLP " : "attention ");
   if (!gate_usage_has_module(s->model, m)) {
-    g_string_append(text, "cut away");
+    g_string_append(text, "cut");
     return;
   }
   g_string_append_printf(text, "with %u of %u %s", mlp ? block->neurons : block->heads,
@@ -335,10 +336,11 @@ static void append_module(GString *text, const Structure *s, guint m)
   if (gate_usage_has_gate(s->model, m) && s->usage)
     g_string_append_printf(text, ", run for %.1f %% of images", 100 * s->usage[m]);
   else if (gate_usage_has_gate(s->model, m))
-    g_string_append(text, ", behind a gate");
+    g_string_append(text, ", with a gate");
 }
 
-/* The picture in words, as XML: in it letters are outlines, which no program can read. */
+/* Describes the picture in words, as XML. In the picture, letters are outlines, which programs
+ * cannot read. */
 static char *describe(const Structure *s)
 {
   g_autofree char *name = command_clean_text(s->model->name);
@@ -357,7 +359,7 @@ static char *describe(const Structure *s)
   g_autofree char *escaped_name = g_markup_escape_text(name, -1),
                   *escaped_text = g_markup_escape_text(text->str, -1);
   g_string_printf(xml, "\n<title>%s</title>\n<desc>%s</desc>", escaped_name, escaped_text);
-  /* Two characters of Unicode that XML cannot hold. */
+  /* XML cannot contain these two characters of Unicode. */
   g_string_replace(xml, "\xef\xbf\xbe", " ", 0);
   g_string_replace(xml, "\xef\xbf\xbf", " ", 0);
   return g_string_free(xml, FALSE);
@@ -371,13 +373,13 @@ static cairo_status_t append_bytes(void *document, const unsigned char *bytes, u
 
 static void draw_all(cairo_t *cairo, const Structure *structure, const Plan *plan)
 {
-  /* Fonts of its own: Pango never gives the shared ones back. */
+  /* Uses its own fonts, since Pango never frees the shared ones. */
   PangoFontMap *fonts = pango_cairo_font_map_new();
   PangoContext *context = pango_font_map_create_context(fonts);
   pango_cairo_update_context(cairo, context);
   Drawing drawing = { cairo, pango_layout_new(context), structure, *plan };
   cairo_font_options_t *options = cairo_font_options_create();
-  /* Outlines that fit every resolution, not the pixels of one. */
+  /* Without hinting, outlines fit every resolution. */
   cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
   cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
   pango_cairo_context_set_font_options(context, options);
@@ -413,7 +415,7 @@ char *structure_to_svg(const Structure *structure, GError **error)
 
   const char *root = strstr(document->str, "<svg"), *end = root ? strchr(root, '>') : NULL;
   if (status || !end) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "the structure cannot be drawn: %s",
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "cannot draw the structure: %s",
                 cairo_status_to_string(status));
     return NULL;
   }

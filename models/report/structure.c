@@ -7,9 +7,10 @@
 #include "file/json.h"
 #include "report/gate-usage.h"
 
-/* The neurons of a block of the dense teacher. A file does not tell them, but its dense compute,
- * which is linear in them. What else may differ in a teacher, such as more classes, moves the
- * result by a few in a hundred at most: near the 4 * dim that ViT and DeiT have, it is that. */
+/* Returns the number of neurons in a block of the dense teacher. A model file does not record it,
+ * but records the dense compute, which is linear in it. Other differences of the teacher, such as
+ * more classes, change the result by a few per cent at most, so a result near the 4 * dim of ViT
+ * and DeiT is taken as 4 * dim. */
 static guint find_dense_neurons(const Description *d, guint heads)
 {
   const guint tokens = vitgate__description_n_tokens(d), usual = 4 * d->dim;
@@ -38,7 +39,8 @@ static guint find_dense_heads(const Description *d)
   return heads;
 }
 
-/* At the default dial, between the points as the engine interpolates; NULL where an end is. */
+/* Interpolates the gate usage at the default dial between calibration points, as the engine does.
+ * Returns NULL if one of the two points has no usage. */
 static double *interpolate(const Structure *structure)
 {
   const Description *d = structure->description;
@@ -58,7 +60,7 @@ static double *interpolate(const Structure *structure)
   return usage;
 }
 
-/* What the file itself tells: the metadata that @description was read from. */
+/* Takes the gate usage from the file's own metadata, from which @description was read. */
 static void take_usage(Structure *structure, const Safetensors *file)
 {
   const Description *d = structure->description;

@@ -1,4 +1,4 @@
-/* What is left of a network beside its dense form, and how often it runs. */
+/* What is left of a network compared with its dense form, and how often its modules run. */
 #pragma once
 
 #include "file/description.h"
@@ -6,18 +6,19 @@
 typedef struct {
   const VitgateModelInfo *model;
   const Description *description;
-  guint dense_heads, dense_neurons; /* of every block of the dense teacher */
-  gboolean gated;                   /* some module has a gate */
+  guint dense_heads, dense_neurons; /* of each block of the dense teacher */
+  gboolean gated;                   /* at least one module has a gate */
   double **point_usage;             /* [n_calibration] gate usage at each point, or NULL */
   double *usage;                    /* (nullable) gate usage to show */
-  char *usage_source;               /* (nullable) where it comes from, for people */
+  char *usage_source;               /* (nullable) where @usage comes from, for display */
 } Structure;
 
-/* Gate usage is taken from @usage_path, else at the default dial from the model file's calibration,
- * else from its provenance; what does not fit the model there counts as not told.
+/* Describes the structure of a model. Gate usage comes from @usage_path; otherwise from the model
+ * file's calibration, at the default dial; otherwise from its provenance. In the model file, usage
+ * that does not fit the model is ignored.
  * @model, @description: of @file; they must outlive the structure
- * @usage_path: (nullable): what `vitgate eval --json` printed
- * Returns: (transfer full): or NULL with COMMAND_ERROR_DATA or _IO */
+ * @usage_path: (nullable): file with the output of `vitgate eval --json`
+ * Returns: (transfer full): the structure, or NULL with COMMAND_ERROR_DATA or _IO */
 Structure *structure_new(const VitgateModelInfo *model, const Description *description,
                          const Safetensors *file, const char *usage_path, GError **error);
 

@@ -55,10 +55,10 @@ static TensorType choose_type(VitgatePrecision precision, const char *name, guin
 {
   if (precision == VITGATE_PRECISION_FLOAT32)
     return TENSOR_F32;
-  /* It is the largest of what is no matrix. */
+  /* It is the largest tensor that is not a matrix. */
   if (!strcmp(name, "pos_embed"))
     return all_within(MAX_FLOAT16, values, n) ? TENSOR_F16 : TENSOR_F32;
-  /* A performer's random features stay. */
+  /* A performer's random features stay in float32. */
   const gboolean matrix = (n_dims == 2 || n_dims == 4) && !g_str_has_suffix(name, ".w");
   if (matrix && precision == VITGATE_PRECISION_INT8)
     return TENSOR_I8;
@@ -75,7 +75,7 @@ static void convert_to_bf16(guint16 *out, const float *values, gsize n)
 }
 
 /* IEEE 754 binary32 to binary16: nearest, ties to even.
- * @value: at most MAX_FLOAT16 in size */
+ * @value: at most MAX_FLOAT16 in magnitude */
 static guint16 float_to_half(float value)
 {
   union {
@@ -85,7 +85,7 @@ static guint16 float_to_half(float value)
   const guint32 sign = u.bits & 0x80000000;
   u.bits ^= sign;
   if (u.value < 0x1p-14f) {
-    u.value += 0.5f; /* leaves the subnormal's ten bits at the end of the mantissa */
+    u.value += 0.5f; /* moves the subnormal's ten bits to the end of the mantissa */
     u.bits -= 0x3f000000;
   } else {
     u.bits = (u.bits - 0x38000000 + 0xfff + (u.bits >> 13 & 1)) >> 13;
@@ -93,8 +93,8 @@ static guint16 float_to_half(float value)
   return (guint16)(sign >> 16 | u.bits);
 }
 
-/* Rounds as the engine does when it loads float weights, so that both get the same integers. A
- * scale in a file is positive: a row of zeros has the scale 1. */
+/* Rounds like the engine does when it loads float weights, so that both get the same integers. A
+ * scale in a file must be positive, so a row of zeros gets the scale 1. */
 static void convert_to_int8(gint8 *out, float *scales, const float *values, gsize rows,
                             gsize columns)
 {
@@ -104,7 +104,7 @@ static void convert_to_int8(gint8 *out, float *scales, const float *values, gsiz
       scales[r] = 1;
 }
 
-/* Returns: (transfer none): memory for the data of the tensor that it adds */
+/* Returns: (transfer none): memory for the data of the added tensor */
 static gpointer add_tensor(EncodedTensors *storage, const char *name, TensorType type,
                            const guint64 *shape, guint n_dims)
 {
@@ -149,7 +149,7 @@ void encoded_tensors_round(VitgatePrecision precision, const char *name, const g
   g_autoptr(EncodedTensors) storage = encoded_tensors_new(precision);
   encoded_tensors_add(storage, name, shape, n_dims, values);
   const Tensor *tensor = &g_array_index(storage->tensors, Tensor, 0);
-  vitgate__tensor_to_float(values, tensor, NULL); /* it is in memory */
+  vitgate__tensor_to_float(values, tensor, NULL); /* cannot fail: it is in memory */
   if (tensor->type != TENSOR_I8)
     return;
   const float *scales = tensor[1].data;

@@ -7,14 +7,14 @@
 #include "write/onnx-stem.h"
 #include "write/protobuf.h"
 
-/* Numbers of fields, from onnx.proto. */
+/* Field numbers, from onnx.proto. */
 enum { MODEL_IR_VERSION = 1, MODEL_PRODUCER = 2, MODEL_GRAPH = 7, MODEL_OPSET = 8 };
 enum { OPSET_VERSION = 2, GRAPH_NAME = 2 };
 
-/* LayerNormalization came with opset 17, which readers of version 8 know. */
+/* LayerNormalization needs opset 17, which IR version 8 supports. */
 enum { OPSET = 17, IR_VERSION = 8 };
 
-/* Of the weights; protocol buffers end at 2 GiB, and the graph takes some of it. */
+/* Maximum size of the weights. A protocol buffer can hold 2 GiB, and the graph takes part of it. */
 #define MAX_BYTES (G_GUINT64_CONSTANT(2000) << 20)
 
 static const char *attention(OnnxGraph *g, const char *x, guint b)
@@ -34,7 +34,7 @@ static const char *mlp(OnnxGraph *g, const char *x, guint b)
   return onnx_mlp(g, x, fc1, fc2);
 }
 
-/* [batch, patches, dim]
+/* Returns: [batch, patches, dim]
  * @image: [batch, 3, image_size, image_size] */
 static const char *embed_patches(OnnxGraph *g, const char *image)
 {
@@ -45,7 +45,7 @@ static const char *embed_patches(OnnxGraph *g, const char *image)
   return onnx_tokens_of(g, x, d->dim);
 }
 
-/* A family's way from the image to the tokens of its patches. A new family gets a row here. */
+/* How each family turns the image into patch tokens. Add a row for a new family. */
 static const struct {
   const char *family;
   const char *(*embed)(OnnxGraph *g, const char *image);
@@ -63,8 +63,8 @@ static const char *embed_image(OnnxGraph *g)
   return "image";
 }
 
-/* [batch, tokens, dim]; the tokens before the patches are added to zeros, to be one for each
- * image of the batch. */
+/* Returns: [batch, tokens, dim]. The tokens before the patches are added to zeros, which repeats
+ * them for each image of the batch. */
 static const char *embed(OnnxGraph *g)
 {
   static const gint64 first[] = { 0 };
@@ -136,7 +136,7 @@ GBytes *onnx_graph_build(const Safetensors *file, const Description *d, GError *
 {
   if (vitgate__description_parameters(d) * sizeof(float) > MAX_BYTES) {
     g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_UNSUPPORTED,
-                "%s: has %" G_GUINT64_FORMAT " parameters, more than one ONNX file holds",
+                "%s: has %" G_GUINT64_FORMAT " parameters, more than an ONNX file can hold",
                 vitgate__safetensors_get_path(file), vitgate__description_parameters(d));
     return NULL;
   }

@@ -6,7 +6,7 @@
 #include "file/weights.h"
 #include "write/protobuf.h"
 
-/* Numbers of fields and of types, from onnx.proto. */
+/* Numbers of fields and types, from onnx.proto. */
 enum { GRAPH_NODE = 1, GRAPH_CONSTANT = 5, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
 enum { NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_KIND = 4, NODE_ATTRIBUTE = 5 };
 enum {
@@ -53,7 +53,7 @@ const char *onnx_floats(OnnxGraph *g, const char *name, const guint64 *shape, gu
   return add_constant(g, name, FLOAT32, shape, n_dims, values, n * sizeof *values);
 }
 
-/* Turns [rows][columns] around. */
+/* Transposes [rows][columns]. */
 static float *transpose(const float *values, gsize rows, gsize columns)
 {
   float *turned = g_new(float, rows *columns);
@@ -268,7 +268,8 @@ const char *onnx_mlp(OnnxGraph *g, const char *x, const char *fc1, const char *f
   return onnx_linear(g, onnx_binary(g, "Mul", x, onnx_scalar(g, 0.5)), fc2, TRUE);
 }
 
-/* Of [batch, tokens, 3, heads, head_dim] the queries, keys or values, as @order wants them. */
+/* Returns the queries, keys or values of [batch, tokens, 3, heads, head_dim], transposed by
+ * @order. */
 static const char *part_of(OnnxGraph *g, const char *qkv, gint64 part, const gint64 *order)
 {
   return onnx_transpose(g, onnx_gather(g, qkv, onnx_int(g, part), 2), order, 4);

@@ -1,5 +1,5 @@
-/* An ONNX graph as it grows: its constants, its nodes, and the layers that all parts of a network
- * have. A value goes by its name, which the graph owns. */
+/* Builds an ONNX graph: its constants, its nodes, and the layers that all parts of a network use. A
+ * value is referred to by its name, which the graph owns. */
 #pragma once
 
 #include "file/description.h"
@@ -11,7 +11,7 @@ typedef struct {
   GStringChunk *names;
   guint n_nodes, n_constants;
   GError **error;
-  gboolean failed; /* a weight could not be read: the graph is of no use */
+  gboolean failed; /* a weight could not be read, so the graph is useless */
 } OnnxGraph;
 
 /* ---- Constants ---- */
@@ -19,17 +19,17 @@ typedef struct {
 const char *onnx_floats(OnnxGraph *graph, const char *name, const guint64 *shape, guint n_dims,
                         const float *values);
 
-/* The tensor "@prefix.@part", or "@prefix", with LayerScale folded in. */
+/* Adds the tensor "@prefix.@part", or "@prefix" if @part is NULL, with LayerScale folded in. */
 const char *onnx_weight(OnnxGraph *graph, const char *prefix, const char *part);
 
-/* The same in another shape; the same, a matrix, turned around, as MatMul wants it. */
+/* Like onnx_weight(), in another shape; or, for a matrix, transposed, as MatMul needs it. */
 const char *onnx_weight_as(OnnxGraph *graph, const char *prefix, const char *part,
                            const guint64 *shape, guint n_dims);
 const char *onnx_weight_turned(OnnxGraph *graph, const char *prefix, const char *part);
 
 const char *onnx_scalar(OnnxGraph *graph, double value);
 
-/* A list of whole numbers; one alone. */
+/* Adds a list of integers, or a single integer. */
 const char *onnx_ints(OnnxGraph *graph, const gint64 *values, guint n);
 const char *onnx_int(OnnxGraph *graph, gint64 value);
 
@@ -37,15 +37,15 @@ const char *onnx_int(OnnxGraph *graph, gint64 value);
 
 typedef struct {
   const char *name;
-  enum { ONNX_FLOAT = 1, ONNX_INT = 2, ONNX_INTS = 7 } type; /* as onnx.proto numbers them */
+  enum { ONNX_FLOAT = 1, ONNX_INT = 2, ONNX_INTS = 7 } type; /* numbers from onnx.proto */
   gint64 ints[4];
-  guint n; /* of ONNX_INTS */
+  guint n; /* number of ints, for ONNX_INTS */
   float number;
 } OnnxAttribute;
 
 /* @inputs: NULL terminated
  * @attributes: (array length=n)
- * Returns: its output */
+ * Returns: the node's output */
 const char *onnx_node(OnnxGraph *graph, const char *kind, const char *const *inputs,
                       const OnnxAttribute *attributes, guint n);
 
@@ -59,17 +59,17 @@ const char *onnx_transpose(OnnxGraph *graph, const char *x, const gint64 *order,
 /* [batch, m, n] to [batch, n, m] */
 const char *onnx_turn(OnnxGraph *graph, const char *x);
 
-/* A side of @shape may be 0: as it is; one may be -1: what is left. */
+/* In @shape, 0 keeps a dimension, and one dimension may be -1: whatever is left. */
 const char *onnx_reshape(OnnxGraph *graph, const char *x, const gint64 *shape, guint n);
 
-/* The ends of the graph.
- * @shape: [n] of floats; 0: the batch, of any size
- * @value: what goes out as @name */
+/* Adds an input or output of floats to the graph.
+ * @shape: [n]; 0 stands for the batch, of any size
+ * @value: the value of output @name */
 void onnx_add_input(OnnxGraph *graph, const char *name, const guint64 *shape, guint n);
 void onnx_add_output(OnnxGraph *graph, const char *name, const char *value, const guint64 *shape,
                      guint n);
 
-/* ---- Layers: of [batch, tokens, values] ---- */
+/* ---- Layers, on [batch, tokens, values] ---- */
 
 const char *onnx_linear(OnnxGraph *graph, const char *x, const char *name, gboolean biased);
 const char *onnx_norm(OnnxGraph *graph, const char *x, const char *name);
@@ -85,6 +85,8 @@ const char *onnx_attention(OnnxGraph *graph, const char *qkv, guint heads, guint
 const char *onnx_tokens_of(OnnxGraph *graph, const char *map, guint channels);
 const char *onnx_map_of(OnnxGraph *graph, const char *tokens, guint channels, guint side);
 
-/* A convolution of squares of @size every @stride, @pad zeros around; @bias: (nullable) */
+/* A convolution with square kernels of side @size, every @stride pixels, with a border of @pad
+ * zeros.
+ * @bias: (nullable) */
 const char *onnx_convolution(OnnxGraph *graph, const char *x, const char *weight, const char *bias,
                              guint size, guint stride, guint pad, guint groups);

@@ -4,13 +4,13 @@
 
 #include "network/families/t2t-stem.h"
 
-/* Of a soft split: squares of @size every @stride, zeros around. */
+/* A soft split: square windows of side @size, every @stride pixels, with a border of @pad zeros. */
 typedef struct {
   guint channels, size, stride, pad;
 } SoftSplit;
 
-/* Windows by channel, row and column as tokens: every channel goes by itself through a convolution
- * with as many outputs as a window has places. */
+/* Turns each window into a token, with its values ordered by channel, row and column. Each channel
+ * goes separately through a convolution with as many outputs as a window has positions. */
 static const char *soft_split(OnnxGraph *g, const char *map, SoftSplit split, guint number)
 {
   const guint places = split.size * split.size, outputs = split.channels * places;
@@ -31,7 +31,8 @@ static SoftSplit split_of(const Description *d, guint stage)
   return stage ? (SoftSplit){ d->token_dim, 3, 2, 1 } : (SoftSplit){ 3, 7, 4, 2 };
 }
 
-/* [batch, tokens, token_dim]: keys, queries and values, or queries, keys and values. */
+/* Returns one third of the products, [batch, tokens, token_dim]. The thirds are keys, queries and
+ * values, or queries, keys and values. */
 static const char *third_of(OnnxGraph *g, const char *products, gint64 third)
 {
   const gint64 thirds[] = { 0, -1, 3, g->d->token_dim };
@@ -49,7 +50,8 @@ static const char *features(OnnxGraph *g, const char *x, const char *directions)
                      onnx_scalar(g, 1 / sqrt(g->d->n_features)));
 }
 
-/* qp (kp^T v) / (qp kp^T 1 + eps): as the engine, in time that grows as the tokens. */
+/* qp (kp^T v) / (qp kp^T 1 + eps). Like the engine's, its time is linear in the number of
+ * tokens. */
 static const char *perform(OnnxGraph *g, const char *kqv, const char *prefix)
 {
   const gint64 last = -1;
@@ -83,7 +85,7 @@ static const char *attend(OnnxGraph *g, const char *x, guint stage)
   return onnx_binary(g, "Add", y, onnx_mlp(g, onnx_norm(g, y, norm2), fc1, fc2));
 }
 
-/* The last split and the layer behind it are one convolution. */
+/* The last split and the layer after it are one convolution. */
 static const char *project(OnnxGraph *g, const char *map)
 {
   const Description *d = g->d;

@@ -11,17 +11,18 @@
 gboolean output_file_check(const char *path, GError **error)
 {
   struct stat status;
-  /* A device would be replaced by a file: as root, /dev/null too. */
+  /* Writing would replace a device by a file; as root, even /dev/null. */
   if (!stat(path, &status) && !S_ISREG(status.st_mode)) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: %s, not a file that can be replaced",
-                path, S_ISDIR(status.st_mode) ? "is a folder" : "is a device or the like");
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO,
+                "%s: %s, expected a file that can be replaced", path,
+                S_ISDIR(status.st_mode) ? "is a folder" : "is a device or another special file");
     return FALSE;
   }
   g_autofree char *folder = g_path_get_dirname(path);
   g_autofree char *probe = g_build_filename(folder, ".vitgate-XXXXXX", NULL);
   int fd = g_mkstemp(probe);
   if (fd < 0) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: cannot be written: %s", path,
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: cannot write: %s", path,
                 g_strerror(errno));
     return FALSE;
   }

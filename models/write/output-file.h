@@ -1,8 +1,9 @@
-/* A file that a command is going to write. */
+/* The file that a command will write. */
 #pragma once
 
 #include <glib.h>
 
-/* Finds out before the work whether @path can be made or replaced, by making a file beside it.
+/* Checks before the work whether @path can be created or replaced, by creating a file in the same
+ * folder.
  * Returns: FALSE with COMMAND_ERROR_IO */
 gboolean output_file_check(const char *path, GError **error);

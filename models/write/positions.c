@@ -10,7 +10,7 @@
 
 /* ---- Interpolation ---- */
 
-/* out[n][width] of one axis: rows of @width values are what is weighed. */
+/* Resamples along one axis into out[n][width]. Each row of @width values is weighted as a whole. */
 static void resample_rows(float *out, const float *in, const Resampler *r, guint n, gsize width)
 {
   memset(out, 0, n * width * sizeof *out);
@@ -44,8 +44,8 @@ gboolean vitgate__positions_interpolate(float *out, guint new_side, const float 
 /* ---- Memory ---- */
 
 /* Estimates the memory of a session with one image on one thread: the tokens, their queries, keys
- * and values, what of these is packed, the image, the cosines of all pairs of tokens that may
- * merge, and the stem's work. */
+ * and values, the packed copies of these, the image, the cosines of all pairs of tokens that may
+ * merge, and the stem's work memory. */
 static double session_bytes(const Description *d)
 {
   const double tokens = vitgate__description_n_tokens(d), pixels = d->image_size;
@@ -66,7 +66,7 @@ static gboolean check_memory(const Description *d, const char *path, GError **er
   if (wanted <= there)
     return TRUE;
   vitgate__set_error(error, VITGATE_ERROR_MEMORY,
-                     "%s: images of %u pixels are %u tokens, which take %.1f GB of memory; this "
+                     "%s: images of %u pixels have %u tokens, which need %.1f GB of memory; this "
                      "machine has %.1f GB",
                      path, d->image_size, vitgate__description_n_tokens(d), 1e-9 * wanted,
                      1e-9 * there);
@@ -79,20 +79,21 @@ static gboolean check_size(const Description *d, const char *path, guint image_s
 {
   if (d->n_calibration) {
     vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
-                       "%s: its dial was measured on images of %u pixels: only a dense model can "
-                       "be given another size",
+                       "%s: its dial was measured on images of %u pixels; only a dense model can "
+                       "be resized",
                        path, d->image_size);
     return FALSE;
   }
   if (image_size && image_size <= DESCRIPTION_MAX_IMAGE && image_size % d->patch_size == 0)
     return TRUE;
-  vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
-                     "%s: images of %u pixels, expected a multiple of the patches' %u up to %u",
-                     path, image_size, d->patch_size, DESCRIPTION_MAX_IMAGE);
+  vitgate__set_error(
+      error, VITGATE_ERROR_ARGUMENT,
+      "%s: images of %u pixels, expected a multiple of the patch size %u, at most %u", path,
+      image_size, d->patch_size, DESCRIPTION_MAX_IMAGE);
   return FALSE;
 }
 
-/* Puts @positions, which live as long as the file, in the place of its pos_embed. */
+/* Replaces the file's pos_embed with @positions, which must live as long as the file. */
 static gboolean replace(Safetensors *file, const float *positions, gsize rows, guint dim,
                         GError **error)
 {
@@ -133,7 +134,8 @@ gboolean vitgate__positions_resize(Safetensors *file, Description *d, guint imag
                                       d->dim)) {
     if (error && !*error)
       vitgate__set_error(error, VITGATE_ERROR_MEMORY,
-                         "%s: there is no memory for positions of %u pixels", path, image_size);
+                         "%s: out of memory for position embeddings of %u pixels", path,
+                         image_size);
     return FALSE;
   }
   memcpy(new, old, prefix * d->dim * sizeof *new);

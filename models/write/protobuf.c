@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-/* How a field's value is laid out; it stands in the low bits of the field's key. */
+/* The encoding of a field's value, stored in the low bits of the field's key. */
 enum { VARINT = 0, LENGTH_DELIMITED = 2, FOUR_BYTES = 5 };
 
-/* Seven bits a byte, the lowest first; the high bit tells that more follow. */
+/* Seven bits per byte, lowest first. The high bit says that more bytes follow. */
 static void add_varint(GByteArray *message, guint64 value)
 {
   do {

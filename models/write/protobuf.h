@@ -1,4 +1,4 @@
-/* Protocol buffers, as far as writing ONNX needs them: fields appended to a growing message. */
+/* Writes protocol buffers, as far as ONNX needs them, by appending fields to a message. */
 #pragma once
 
 #include <glib.h>
@@ -9,5 +9,5 @@ void protobuf_add_float(GByteArray *message, guint field, float value);
 void protobuf_add_bytes(GByteArray *message, guint field, gconstpointer data, gsize n);
 void protobuf_add_string(GByteArray *message, guint field, const char *text);
 
-/* @inner: (transfer full): a message inside this one */
+/* @inner: (transfer full): a message nested in @message */
 void protobuf_add_message(GByteArray *message, guint field, GByteArray *inner);

@@ -4,11 +4,11 @@ from collections import namedtuple
 
 from colour_model import affine_shapes as affine
 
-# scaled: LayerScale, and no position for the class token; pooled: fc_norm of the mean of all patches
+# scaled: LayerScale, no position for the class token; pooled: fc_norm of the mean of all patches
 Shape = namedtuple("Shape", "dim distilled patch image depth classes scaled pooled",
                    defaults=(False, 16, 224, 12, 1000, False, False))
 
-# With the number of parameters and the GMACs that are published.
+# With the published number of parameters and GMACs.
 PUBLISHED = {
     "deit_tiny": (Shape(192), 5717416, 1.254),
     "deit_small": (Shape(384), 22050664, 4.599),
@@ -20,7 +20,7 @@ PUBLISHED = {
 
 
 def shapes(shape):
-    """name: shape of every tensor"""
+    """Returns {name: shape} of every tensor"""
     dim, patches = shape.dim, (shape.image // shape.patch) ** 2
     found = {"cls_token": [1, 1, dim],
              "pos_embed": [1, patches + (not shape.scaled) + shape.distilled, dim]}

@@ -1,8 +1,8 @@
-"""A vision transformer small enough to read, whose answer is known for every picture of one colour.
+"""A small, readable vision transformer whose result is known for every picture of one colour.
 
-The patch embedding takes the mean of red, green and blue; attention looks everywhere alike and
-brings that mean to the class token; the head has one class for each corner of the colour cube.
-Only Python's standard library is needed: the files are written by hand.
+The patch embedding computes the mean of red, green and blue. Attention weights all tokens equally
+and brings that mean to the class token. The head has one class for each corner of the colour cube.
+Needs only Python's standard library, since it writes the files itself.
 """
 
 import json
@@ -16,7 +16,7 @@ IMAGE = 32
 NEURONS = 8
 TOKENS = (IMAGE // PATCH) ** 2 + 1
 
-# (name, red, green, blue); the class index is the place in this list. Two classes never win.
+# (name, red, green, blue); the class index is the index in this list. Two classes never win.
 COLOURS = [
     ("black", 0, 0, 0),
     ("blue", 0, 0, 1),
@@ -31,7 +31,7 @@ LABELS = [colour[0] for colour in COLOURS] + ["nothing, none", "never"]
 IDS = [f"n{i:08d}" for i in range(len(LABELS))]
 N_CLASSES = len(LABELS)
 
-# By hand, with a block's two norms, qkv, proj, fc1, fc2 in this order.
+# Counted by hand: a block's two norms, qkv, proj, fc1 and fc2, in this order.
 BLOCK_PARAMETERS = (
     2 * 2 * DIM
     + (DIM + 1) * 3 * DIM
@@ -51,12 +51,12 @@ OTHER_MACS = (TOKENS - 1) * 3 * PATCH * PATCH * DIM + DIM * N_CLASSES
 
 
 def block_macs(queries):
-    """Keys and values of all tokens; the rest of as many as are asked for"""
+    """MACs of a block: keys and values of all tokens, the rest for the given number of tokens"""
     attention = TOKENS * DIM * 2 * DIM + 2 * queries * TOKENS * DIM + queries * DIM * 2 * DIM
     return attention + 2 * queries * DIM * NEURONS
 
 
-BLOCK_MACS = block_macs(1)  # the last block works for the class token alone
+BLOCK_MACS = block_macs(1)  # the last block computes only the class token
 MACS = OTHER_MACS + BLOCK_MACS
 DENSE_MACS = OTHER_MACS + block_macs(TOKENS)
 
@@ -66,7 +66,7 @@ def zeros(n):
 
 
 def identity_rows(rows, first):
-    """rows x DIM, the identity from row first on"""
+    """Returns rows x DIM values, the identity from row first on"""
     values = zeros(rows * DIM)
     for i in range(DIM):
         values[(first + i) * DIM + i] = 1.0
@@ -74,13 +74,13 @@ def identity_rows(rows, first):
 
 
 def tensors():
-    """name: (shape, values)"""
+    """Returns {name: (shape, values)}"""
     patch = zeros(DIM * 3 * PATCH * PATCH)
     for channel in range(3):
         for i in range(PATCH * PATCH):
             mean = 1.0 / (PATCH * PATCH)
             patch[channel * 3 * PATCH * PATCH + channel * PATCH * PATCH + i] = mean
-            # The negative beside it keeps the mean over a token's features at zero.
+            # The negative value keeps the mean over a token's features at zero.
             patch[(channel + 3) * 3 * PATCH * PATCH + channel * PATCH * PATCH + i] = -mean
     patch_bias = zeros(DIM)
     patch_bias[6], patch_bias[7] = 4.0, -4.0
@@ -124,7 +124,7 @@ def pack_header(header):
 
 
 def write_safetensors(path, entries, metadata=None):
-    """entries: name: (shape, values), all as float32"""
+    """entries: {name: (shape, values)}; all are written as float32"""
     header = {"__metadata__": metadata} if metadata else {}
     data = b""
     for name, (shape, values) in entries.items():
@@ -140,12 +140,12 @@ def write_safetensors(path, entries, metadata=None):
 
 
 def affine_shapes(name, *shape):
-    """name: shape of a layer's tensors"""
+    """Returns {name: shape} of a layer's tensors"""
     return {name + ".weight": list(shape), name + ".bias": [shape[0]]}
 
 
 def write_hollow(path, shapes):
-    """shapes: name: shape, of zeros as float16 that take no room on the disk"""
+    """shapes: {name: shape}; writes float16 zeros as holes, which take no space on the disk"""
     header, offset = {}, 0
     for name, shape in shapes.items():
         end = offset + 2 * math.prod(shape)
@@ -157,7 +157,7 @@ def write_hollow(path, shapes):
 
 
 def read_safetensors(path):
-    """name: (dtype, shape, bytes); metadata"""
+    """Returns {name: (dtype, shape, bytes)} and the metadata"""
     with open(path, "rb") as file:
         content = file.read()
     (length,) = struct.unpack("<Q", content[:8])
@@ -172,7 +172,7 @@ def read_safetensors(path):
 
 
 def write_model(path, **changes):
-    """The weights as timm would store them; changes: name with '__' for '.': (shape, values)"""
+    """Writes the weights like timm; changes: name with '__' for '.' = (shape, values)"""
     entries = tensors()
     for name, entry in changes.items():
         name = name.replace("__", ".")
@@ -188,7 +188,7 @@ def write_model(path, **changes):
 
 
 def write_png(path, width, pixels):
-    """pixels: red, green and blue of each pixel, row by row"""
+    """Writes a PNG; pixels: red, green and blue of each pixel, row by row"""
     rows = [b"\0" + pixels[start : start + 3 * width] for start in range(0, len(pixels), 3 * width)]
 
     def chunk(kind, content):
@@ -205,5 +205,5 @@ def write_png(path, width, pixels):
 
 
 def write_picture(path, corner, width=40, height=36):
-    """A PNG of one colour; corner: (red, green, blue), each 0 or 1"""
+    """Writes a PNG of one colour; corner: (red, green, blue), each 0 or 1"""
     write_png(path, width, bytes(235 * c + 10 for c in corner) * width * height)

@@ -1,4 +1,4 @@
-"""What tests of the command share: a folder, a model in it, and runs of the command.
+"""Shared by tests of the command: a folder with a model, and functions that run the command.
 
 $VITGATE is the command.
 """
@@ -40,14 +40,14 @@ class CommandTest(unittest.TestCase):
         )
 
     def succeed(self, *arguments, notes=0, **options):
-        """Returns what was printed; @notes lines on stderr are expected"""
+        """Returns the output; expects @notes lines on stderr"""
         result = self.run_command(*arguments, **options)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(len(result.stderr.splitlines()), notes, result.stderr)
         return result.stdout
 
     def fail_with(self, part, *arguments, **options):
-        """Exit status 1, and one line that names the sub-command and says what is wrong"""
+        """Expects exit status 1 and one line that names the sub-command and the mistake"""
         result = self.run_command(*arguments, **options)
         self.assertEqual(result.returncode, 1, result.stderr)
         lines = result.stderr.splitlines()
@@ -65,7 +65,7 @@ class CommandTest(unittest.TestCase):
         return model
 
     def write_colours(self, folder, names=None):
-        """One picture a colour in @folder; returns the names of the files"""
+        """Writes one picture per colour to @folder; returns the file names"""
         os.makedirs(self.path(folder), exist_ok=True)
         files = []
         for index, (name, *corner) in enumerate(colour_model.COLOURS):

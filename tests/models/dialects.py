@@ -1,4 +1,4 @@
-"""The weights of random_model.py under the names that others give them."""
+"""The weights of random_model.py under the tensor names of other projects."""
 
 import random
 import struct
@@ -10,7 +10,7 @@ HEADS_OPTION = ("--heads", str(HEADS))
 
 
 def timm(seed=1, distilled=False, **options):
-    """name: (shape, values)"""
+    """Returns {name: (shape, values)}"""
     entries = random_model.tensors(seed, **options)
     if not distilled:
         return entries
@@ -52,8 +52,8 @@ OTHERS = {
 
 
 def hugging_face(entries, network="vit"):
-    """ViTForImageClassification; with network="deit" DeiTForImageClassification, with teacher
-    where the network is a distilled one"""
+    """Names of ViTForImageClassification; with network="deit" of DeiTForImageClassification,
+WithTeacher if the network is distilled"""
     teacher = "dist_token" in entries
     renamed = {}
     for name, (shape, values) in entries.items():

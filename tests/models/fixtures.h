@@ -1,4 +1,4 @@
-/* Files for the tests: folders and archives that end with the test. */
+/* Files for tests: folders and archives that are removed at the end of the test. */
 #pragma once
 
 #include <check.h>
@@ -6,35 +6,36 @@
 #include <sys/resource.h>
 
 /* Makes a folder for one test.
- * Returns: (transfer full): its path, for fixtures_remove() */
+ * Returns: (transfer full): its path; free it with fixtures_remove() */
 char *fixtures_folder(void);
 
-/* Removes the folder with all that is in it, and frees the path. */
+/* Removes the folder and its contents, and frees the path. */
 void fixtures_remove(char *folder);
 
-/* Writes text, or @length bytes, to a file below @folder, making the folders between. */
+/* Writes text, or @length bytes, to a file below @folder, and creates missing folders. */
 void fixtures_write(const char *folder, const char *name, const char *text, gssize length);
 
-/* Packs everything below @folder, in whatever order, as "./name", into @path.
+/* Packs everything below @folder into the archive @path, as "./name", in any order.
  * @compress: with gzip */
 void fixtures_pack(const char *folder, const char *path, gboolean compress);
 
-/* A picture of one colour.
+/* Makes a picture of one colour.
  * @format: "png", "jpeg" or "bmp"
  * Returns: (transfer full) */
 GBytes *fixtures_picture(const char *format, int width, int height, gboolean alpha, guint32 rgba);
 
-/* A picture in which no two parts are alike.
+/* Makes a picture without equal parts.
  * Returns: (transfer full) */
 GBytes *fixtures_noise(const char *format, int width, int height);
 
-/* Stands for a full disk: files cannot grow beyond @size from now on; RLIM_INFINITY: as before. */
+/* Simulates a full disk: from now on, files cannot grow beyond @size. RLIM_INFINITY removes the
+ * limit. */
 void fixtures_limit_file_size(rlim_t size);
 
-/* Runs one case and returns the number of failures, as main() does. */
+/* Runs a test case and returns the exit status for main(): 1 if a test failed. */
 int fixtures_run(TCase *tests, const char *name);
 
-/* @error is set, and its message holds @part. */
+/* Checks that @error is set and its message contains @part. */
 #define assert_error(error, part)                                                                  \
   do {                                                                                             \
     ck_assert_ptr_nonnull(error);                                                                  \

@@ -1,8 +1,8 @@
-"""The network of colour_model, with more blocks, gates whose decisions are known, and a dial.
+"""The network of colour_model with more blocks, gates with known decisions, and a dial.
 
-Only block 0's attention works; the other modules add nothing but compute. A gate sees one of the
-picture's colours: it opens where that colour is there. Magnitudes are alike for all pictures, so
-where images decide together the majority does.
+Only the attention of block 0 does something; the other modules only add compute. A gate sees one
+of the picture's colours and opens if that colour is present. All pictures have the same magnitude,
+so the majority decides if images decide together.
 """
 
 import json
@@ -28,12 +28,12 @@ CALIBRATION = [
     {"compute": 0.6, "agreement": 0.75, "gate_bias": 0, "merge_thresholds": [1, 1, 1, 1]},
     {"compute": 0.9, "agreement": 1, "gate_bias": 100, "merge_thresholds": [1, 1, 1, 1]},
 ]
-# All keys are alike: every patch at an even place goes into the first at an odd one.
+# All keys are equal: every patch at an even index merges into the first at an odd index.
 MERGED_TOKENS = TOKENS - (TOKENS - 1) // 2
 
 
 def gate_tensors(prefix, colour):
-    """The logit is the colour, normalised: GELU(x) - GELU(-x) = x"""
+    """A gate whose logit is the normalised colour: GELU(x) - GELU(-x) = x"""
     fc1, fc2 = zeros(GATE_HIDDEN * 2 * DIM), zeros(GATE_HIDDEN)
     fc1[DIM + colour], fc1[2 * DIM + DIM + colour] = 1.0, -1.0
     fc2[0], fc2[1] = 1.0, -1.0
@@ -63,7 +63,7 @@ def block_tensors(index, heads, neurons, attention_gate, mlp_gate):
         add("norm1.bias", DIM)
         add("attn.qkv.weight", 3 * width, DIM,
             values=identity_rows(3 * DIM, 2 * DIM) if works else None)
-        # Queries of zero make attention look everywhere alike, whatever the keys are.
+        # Queries of zero make attention weight all tokens equally, whatever the keys are.
         add("attn.qkv.bias", 3 * width, values=zeros(width) + [1.0] * width + zeros(width))
         add("attn.proj.weight", DIM, width, values=identity_rows(DIM, 0) if works else None)
         add("attn.proj.bias", DIM)
@@ -90,7 +90,7 @@ def describe_block(heads, neurons, attention_gate, mlp_gate):
 
 
 def write_model(path, blocks=None, **changes):
-    """changes: of the description; a field that is None is left out"""
+    """changes: of the description; a field that is None is omitted"""
     blocks = BLOCKS if blocks is None else blocks
     description = {
         "version": 1,
@@ -128,7 +128,7 @@ def write_model(path, blocks=None, **changes):
 
 
 def dense_macs(depth):
-    """Of the dense teacher as published: all tokens up to the end"""
+    """GMACs of the dense teacher as published: all tokens in every block"""
     width = DENSE_HEADS * HEAD_DIM
     block = 4 * TOKENS * DIM * width + 2 * TOKENS * TOKENS * width + 2 * TOKENS * DIM * DENSE_NEURONS
     return (TOKENS - 1) * 3 * PATCH * PATCH * DIM + depth * block + DIM * N_CLASSES

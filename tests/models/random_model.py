@@ -1,4 +1,4 @@
-"""A small dense vision transformer with random weights, and pictures to train a student on.
+"""A small dense vision transformer with random weights, and pictures to train a student.
 
 The weights are large enough for its classes to depend on the picture.
 """
@@ -99,7 +99,7 @@ def write_teacher(path, seed=1, image=IMAGE, depth=DEPTH, pooling="class-token")
 
 
 def write_picture(path, rng, side=40):
-    """A PNG of a few coloured boxes"""
+    """Writes a PNG with a few coloured boxes"""
     pixels = [[[rng.randrange(256) for _ in range(3)]] * side for _ in range(1)] * side
     pixels = [list(row) for row in pixels]
     for _ in range(6):
@@ -113,7 +113,7 @@ def write_picture(path, rng, side=40):
 
 
 def write_pictures(folder, n, seed=1):
-    """n pictures in folders named by the classes' ids"""
+    """Writes n pictures to folders named after the ids of the classes"""
     rng = random.Random(seed)
     for i in range(n):
         place = os.path.join(folder, IDS[i % len(IDS)])

@@ -1,5 +1,5 @@
-"""T2T-ViTs under the names of their published checkpoints: shapes of any, random weights of a small
-one."""
+"""T2T-ViTs with the tensor names of their published checkpoints: shapes of all of them, and random
+weights of a small one."""
 
 import math
 import random
@@ -9,7 +9,7 @@ from colour_model import affine_shapes as affine, write_safetensors
 
 Shape = namedtuple("Shape", "kind dim depth ratio image token_dim classes", defaults=(224, 64, 1000))
 
-# With the number of parameters and the GMACs that are published.
+# With the published number of parameters and GMACs.
 PUBLISHED = {
     "t2t_vit_7": (Shape("performer", 256, 7, 2), 4310222, 1.147),
     "t2t_vit_10": (Shape("performer", 256, 10, 2), 5889230, 1.516),
@@ -45,7 +45,7 @@ def stage(shape, number):
 
 
 def shapes(shape):
-    """name: shape of every tensor"""
+    """Returns {name: shape} of every tensor"""
     dim = shape.dim
     entries = {"cls_token": [1, 1, dim], "pos_embed": [1, (shape.image // 16) ** 2 + 1, dim]}
     entries.update(stage(shape, 1))
@@ -65,7 +65,7 @@ def shapes(shape):
 
 
 def tensors(shape=SMALL, seed=1):
-    """name: (shape, values), large enough for the classes to depend on the picture"""
+    """Returns {name: (shape, values)}, large enough for the classes to depend on the picture"""
     rng = random.Random(seed)
 
     def values(name, sizes):

@@ -1,4 +1,4 @@
-"""DeiT-Tiny's accuracy on real photographs, through the command.
+"""Measures DeiT-Tiny's accuracy on real photographs with the command.
 
 $VITGATE is the command, $VITGATE_TEST_DATA the folder with the weights and val.tar.
 """
@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 
-# Top-1 in per cent of a plain PyTorch forward pass; 0.4 is two photographs of 500, which other
-# roundings of the pre-processing may turn.
+# Top-1 in per cent of a plain PyTorch forward pass. 0.4 is two photographs of 500, which may change
+# with different rounding in the pre-processing.
 EXPECTED = {
     ("objects1000", "top1"): 81.2,
     ("ilsvrc20", "top1"): 70.0,
@@ -29,7 +29,7 @@ def main():
     data = os.path.join(folder, "val.tar")
     for path in (weights, labels, data):
         if not folder or not os.path.exists(path):
-            print(f"skipped: there is no {path} (folder: $VITGATE_TEST_DATA)")
+            print(f"skipped: {path} does not exist (folder: $VITGATE_TEST_DATA)")
             return SKIPPED
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -46,7 +46,7 @@ def main():
     found = json.loads(output)
     failures = 0
     if (found["images"], found["skipped"]) != (1000, 0):
-        print(f"{found['images']} images, {found['skipped']} skipped: 1000 and 0 expected")
+        print(f"{found['images']} images, {found['skipped']} skipped; expected 1000 and 0")
         failures += 1
     for (name, measure), expected in EXPECTED.items():
         value = found["folders"][name][measure]

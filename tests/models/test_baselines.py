@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What inspect prints of the published baselines: files of their shapes, all holes."""
+"""Tests inspect on the published baselines, with sparse files of the same shapes."""
 
 import json
 import unittest
@@ -9,7 +9,7 @@ import colour_model
 from command_case import CommandTest
 
 class BaselineTest(CommandTest):
-    def test_parameters_and_gmacs_are_the_published_ones(self):
+    def test_parameters_and_gmacs_are_as_published(self):
         for name, (shape, parameters, gmacs) in baselines.PUBLISHED.items():
             with self.subTest(name):
                 path = self.path("weights.safetensors")

@@ -1,6 +1,6 @@
-"""The command as users run it: what it prints, what it refuses, and with which exit status.
+"""Tests the command as users run it: its output, the input it rejects, and its exit status.
 
-inspect, eval and compress have files of their own.
+inspect, eval and compress have their own files.
 
 Usage: test_command.py [unittest's arguments]; $VITGATE is the command.
 """
@@ -15,7 +15,7 @@ import unittest
 import colour_model
 from command_case import CommandTest
 
-# float32 arithmetic on numbers of the order of one.
+# float32 arithmetic on numbers around one.
 TOLERANCE = 1e-5
 
 
@@ -33,7 +33,7 @@ class MainTest(CommandTest):
     def test_version(self):
         self.assertRegex(self.succeed("--version"), r"^vitgate \d+\.\d+")
 
-    def test_unknown_sub_commands_and_none(self):
+    def test_unknown_and_missing_sub_commands(self):
         for arguments in ([], ["frobnicate"], ["--frobnicate"], [""]):
             with self.subTest(arguments):
                 result = self.run_command(*arguments)
@@ -46,18 +46,18 @@ class MainTest(CommandTest):
             with self.subTest(name):
                 self.fail_with("--frobnicate", name, "--frobnicate")
 
-    @unittest.skipUnless(os.path.exists("/dev/full"), "there is no /dev/full")
-    def test_a_full_disk_behind_stdout_is_told(self):
+    @unittest.skipUnless(os.path.exists("/dev/full"), "/dev/full does not exist")
+    def test_a_full_disk_at_stdout_is_reported(self):
         model = self.complete_model()
         with open("/dev/full", "w", encoding="utf-8") as full:
             self.fail_with("standard output", "inspect", "--json", model, stdout=full)
 
-    def test_messages_stay_one_line(self):
+    def test_messages_stay_on_one_line(self):
         self.fail_with("no such", "inspect", self.path("no such\nfile\x1b[31m"))
 
 
 class BadModelTest(CommandTest):
-    """Each sub-command that reads a model refuses the same files."""
+    """Each sub-command that reads a model rejects the same files."""
 
     def setUp(self):
         super().setUp()
@@ -98,7 +98,7 @@ class BadModelTest(CommandTest):
     def test_empty(self):
         self.assert_refused(self.write_bytes(b""), "bad.safetensors")
 
-    def test_foreign(self):
+    def test_another_file_format(self):
         self.assert_refused(self.write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * 5000), "bad.safetensors")
 
     def test_truncated(self):
@@ -114,7 +114,7 @@ class BadModelTest(CommandTest):
         colour_model.write_model(path, norm__bias=None)
         self.assert_refused(path, "norm.bias")
 
-    def test_misshapen_tensor(self):
+    def test_tensor_of_the_wrong_shape(self):
         path = self.path("bad.safetensors")
         colour_model.write_model(path, norm__bias=([63], [0.0] * 63))
         self.assert_refused(path, "norm.bias")
@@ -146,10 +146,10 @@ class ImportTest(CommandTest):
         text = self.succeed("import", self.weights, "-o", self.path("out"))
         self.assertEqual(len(text.splitlines()), 3)
         for part in ("colour_model", "1 blocks", "32 x 32", "10 classes", "as float32",
-                     "--data measures"):
+                     "--data to measure"):
             self.assertIn(part, text)
 
-    def test_what_the_user_tells_goes_first(self):
+    def test_options_override_the_file(self):
         model = self.complete_model(
             name="mine", resize="48", interpolation="bilinear", mean="0.5,0.25,0", std="1,0.5,0.125"
         )
@@ -175,7 +175,7 @@ class ImportTest(CommandTest):
         block = json.loads(self.succeed("inspect", "--json", model))["blocks"][0]
         self.assertEqual(block["heads"], 4)
 
-    def test_tells_what_each_precision_loses_on_photographs(self):
+    def test_reports_what_each_precision_loses_on_photographs(self):
         model = self.complete_model()
         self.write_colours("data")
         out = self.path("out")
@@ -204,8 +204,8 @@ class ImportTest(CommandTest):
         with open(few, "w", encoding="utf-8") as file:
             file.write("one\ntwo\n")
         for part, arguments in (
-            ("one weights file is expected, 0", ["-o", out]),
-            ("one weights file is expected, 2", ["-o", out, self.weights, self.weights]),
+            ("expected one weights file, got 0", ["-o", out]),
+            ("expected one weights file, got 2", ["-o", out, self.weights, self.weights]),
             ("--output", [self.weights]),
             ("absent", ["-o", out, self.weights, "--labels", self.path("absent")]),
             ("10", ["-o", out, self.weights, "--labels", few]),
@@ -219,7 +219,7 @@ class ImportTest(CommandTest):
             ("--resize", ["-o", out, self.weights, "--resize", "-1"]),
             ("--resize", ["-o", out, self.weights, "--resize", "many"]),
             ("--heads", ["-o", out, self.weights, "--heads", "-1"]),
-            ("--reference goes with --data", ["-o", out, self.weights, "--reference", few]),
+            ("--reference needs --data", ["-o", out, self.weights, "--reference", few]),
             ("absent", ["-o", out, self.weights, "--data", self.path("absent")]),
             ("heads", ["-o", out, self.weights, "--heads", "7"]),
         ):
@@ -227,13 +227,13 @@ class ImportTest(CommandTest):
                 self.fail_with(part, "import", *arguments)
                 self.assertFalse(os.path.exists(out))
 
-    def test_places_that_cannot_be_written(self):
+    def test_output_that_cannot_be_written(self):
         for out in (self.path("absent", "out"), self.folder, "/dev/null", "/proc/out"):
             with self.subTest(out):
                 self.fail_with(out, "import", self.weights, "-o", out)
         self.assertFalse(os.path.isfile("/dev/null"))
 
-    def test_a_failure_leaves_what_was_there(self):
+    def test_a_failure_keeps_the_existing_file(self):
         out = self.path("out")
         with open(out, "w", encoding="utf-8") as file:
             file.write("before")
@@ -296,7 +296,7 @@ class ClassifyTest(CommandTest):
         text = self.fail_with("bad.png", "classify", "--json", "-m", self.model, bad, self.files[1])
         self.assertEqual(len(json.loads(text)["images"]), 1)
 
-    def test_images_that_cannot_be(self):
+    def test_invalid_images(self):
         empty = self.path("empty.png")
         with open(empty, "wb"):
             pass
@@ -347,7 +347,7 @@ class BenchTest(CommandTest):
             found["images_per_second"] * colour_model.MACS * 1e-9,
             delta=1e-6 * found["gmacs_per_second"] + 1e-9,
         )
-        # Absent where OpenBLAS is.
+        # Missing if OpenBLAS is not installed.
         if found["sgemm_gmacs_per_second"] is not None:
             self.assertGreater(found["sgemm_gmacs_per_second"], found["gmacs_per_second"])
             self.assertGreater(found["share_of_sgemm"], 0)
@@ -378,7 +378,7 @@ class BenchTest(CommandTest):
 
     def test_bad_arguments(self):
         for part, arguments in (
-            ("0 were given", []),
+            ("got 0", []),
             ("--threads", [self.weights, "--threads", "0"]),
             ("--batch-size", [self.weights, "--batch-size", "-1"]),
             ("--seconds", [self.weights, "--seconds", "0"]),

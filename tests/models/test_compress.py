@@ -1,4 +1,4 @@
-"""vitgate compress as users run it, on a small random teacher and generated pictures.
+"""Tests vitgate compress as users run it, with a small random teacher and generated pictures.
 
 Usage: test_compress.py [unittest's arguments]; $VITGATE is the command.
 """
@@ -125,19 +125,19 @@ class ResultTest(CompressTest):
         self.assertEqual(found["provenance"]["teacher_name"], "random_model")
         self.assertEqual(found["model"], "student")
 
-    def test_a_name_of_the_user_s(self):
+    def test_a_name_chosen_by_the_user(self):
         self.compress("--name", "yard camera", "--static-only", "--no-train", steps=0)
         self.assertEqual(self.inspect()["model"], "yard camera")
 
-    def test_the_dial_keeps_what_it_promises_on_the_data(self):
+    def test_the_dial_delivers_its_compute_on_the_data(self):
         self.compress("--no-gates")
         dial = self.inspect()["dial"]
         for point in dial["calibration"][:: max(1, len(dial["calibration"]) // 3)]:
             found = self.evaluate("--compute", str(point["compute"]))
-            # The table is of the few pictures held out, this of all.
+            # The table was measured on the few held-out pictures, this on all.
             self.assertAlmostEqual(found["compute_ratio"]["mean"], point["compute"], delta=0.1)
 
-    def test_a_head_that_sees_the_mean_of_all_patches(self):
+    def test_a_head_on_the_mean_of_all_patches(self):
         teacher = self.path("pooled.safetensors")
         random_model.write_teacher(teacher, pooling="mean")
         self.compress("--teacher", teacher, "--static-target", "0.5", "--no-gates", "--no-merging",
@@ -155,7 +155,7 @@ class ResultTest(CompressTest):
                   for compute in ("0.4", "0.8")]
         self.assertLess(shares[0], shares[1])
 
-    def test_the_log_tells_what_gates_do(self):
+    def test_the_log_records_what_gates_do(self):
         self.compress(steps=20)
         line = [line for line in self.log() if "loss" in line][-1]
         self.assertEqual(len(line["gate_spread"]), 2 * random_model.DEPTH)
@@ -163,7 +163,7 @@ class ResultTest(CompressTest):
         self.assertGreaterEqual(line["gate_spread"][2], 0)
         self.assertEqual(line["module_usage"][0], 1)
 
-    def test_only_the_classes_that_are_wanted(self):
+    def test_only_the_selected_classes_are_kept(self):
         classes = self.path("classes.txt")
         with open(classes, "w", encoding="utf-8") as file:
             file.write("robin\nn00000000\n")
@@ -194,7 +194,7 @@ class ResultTest(CompressTest):
                 self.assertNotEqual(*heads)
                 self.assertEqual(self.evaluate()["images"], 100)
 
-    def test_one_cut_goes_on_from_another(self):
+    def test_a_cut_can_start_from_another(self):
         first = self.path("first.safetensors")
         self.compress("--params-target", "0.8", "--static-only", "--precision", "float32",
                       "--target", "1", steps=5, out=first)
@@ -203,7 +203,7 @@ class ResultTest(CompressTest):
         self.assertLessEqual(earlier["parameters"], 0.8 * dense["parameters"])
         tensors, _ = read_safetensors(self.out)
         gates = sum(math.prod(tensors[name][1]) for name in tensors if "gate" in name)
-        # The gates come on top, as many as the calibration keeps.
+        # Gates are not counted; the calibration decides how many are kept.
         self.assertLessEqual(later["parameters"] - gates, 0.6 * dense["parameters"])
         self.assertEqual(later["gmacs"]["dense"], earlier["gmacs"]["dense"])
         self.assertEqual(later["provenance"]["from"], "first.safetensors")
@@ -239,7 +239,7 @@ class ResultTest(CompressTest):
         os.close(stderr)
         text = b""
         while True:
-            try:  # the terminal ends with an error
+            try:  # reading from a closed terminal gives an error
                 text += os.read(terminal, 4096)
             except OSError:
                 break
@@ -252,7 +252,7 @@ class ResultTest(CompressTest):
         self.assertRegex(text.decode(), rf"of {n_training} images, .*left")
         self.assertRegex(text.decode(), r"of 24 modules, .*left")
 
-    def test_as_many_threads_decode_as_are_asked_for(self):
+    def test_the_requested_number_of_threads_decodes(self):
         process = subprocess.Popen(self.arguments("--threads", "3", steps=2000),
                                    stderr=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT)
         for line in process.stderr:
@@ -266,7 +266,7 @@ class ResultTest(CompressTest):
         process.communicate(timeout=60)
         self.assertEqual(names.count("vitgate-batches"), 3, names)
 
-    def test_sub_groups_and_granularity_are_taken(self):
+    def test_sub_groups_and_granularity_are_accepted(self):
         for more in (["--granularity", "batch"], ["--granularity", "group:4"],
                      ["--sub-groups", "random"], ["--sub-groups", "none"],
                      ["--gates", "constant"], ["--gates", "random"],
@@ -277,7 +277,7 @@ class ResultTest(CompressTest):
 
 class ResumeTest(CompressTest):
     def interrupted(self, name, how, *more, behind="step "):
-        """Ends a run by the signal @how when a line begins with @behind, and takes it up again"""
+        """Stops a run with the signal @how after a line that starts with @behind, and resumes it"""
         out = self.path(name)
         arguments = self.arguments("--seed", "5", "--name", "student", *more, steps=300, out=out)
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -298,7 +298,7 @@ class ResumeTest(CompressTest):
         with open(out, "rb") as file:
             return file.read()
 
-    def test_a_resumed_run_ends_as_an_unbroken_one(self):
+    def test_a_resumed_run_ends_like_an_uninterrupted_one(self):
         self.compress("--seed", "5", steps=300)
         with open(self.out, "rb") as file:
             unbroken = file.read()
@@ -306,7 +306,7 @@ class ResumeTest(CompressTest):
             with self.subTest(how):
                 self.assertEqual(self.interrupted(how.name, how), unbroken)
 
-    def test_a_run_that_is_ended_before_or_behind_its_steps_loses_none(self):
+    def test_a_run_stopped_before_or_after_its_steps_loses_none(self):
         self.compress("--seed", "5", steps=300)
         with open(self.out, "rb") as file:
             unbroken = file.read()
@@ -314,7 +314,7 @@ class ResumeTest(CompressTest):
             with self.subTest(behind):
                 self.assertEqual(self.interrupted(name, signal.SIGINT, behind=behind), unbroken)
 
-    def test_so_does_one_with_a_search(self):
+    def test_a_resumed_search_ends_like_an_uninterrupted_one(self):
         self.compress("--seed", "5", "--search", steps=300)
         with open(self.out, "rb") as file:
             unbroken = file.read()
@@ -328,33 +328,33 @@ class ResumeTest(CompressTest):
                 students.append(file.read())
         self.assertNotEqual(*students)
 
-    def test_other_options_do_not_go_on_with_a_run(self):
+    def test_a_run_cannot_be_resumed_with_other_options(self):
         self.compress(steps=3)
         os.remove(self.out)
         classes = self.path("classes.txt")
         with open(classes, "w", encoding="utf-8") as file:
             file.write("robin\npike\n")
         for part, *more in (
-            ("begun with seed 0, not 7", "--seed", "7"),
-            ("begun with classes null, not", "--classes", classes),
-            ("begun with folders [], not", "--folder", random_model.IDS[0]),
-            ("begun with folder-weights [], not", "--folder-weight", random_model.IDS[0] + "=2"),
-            ("begun with gates true, not false", "--no-gates"),
+            ("started with seed 0, not 7", "--seed", "7"),
+            ("started with classes null, not", "--classes", classes),
+            ("started with folders [], not", "--folder", random_model.IDS[0]),
+            ("started with folder-weights [], not", "--folder-weight", random_model.IDS[0] + "=2"),
+            ("started with gates true, not false", "--no-gates"),
         ):
             with self.subTest(part):
                 self.fail_with(part, self.arguments(
                     *more, "--resume", self.out + ".training", steps=3))
 
-    def test_a_time_limit_ends_in_time(self):
+    def test_a_time_limit_is_kept(self):
         start = time.monotonic()
         self.compress("--time-limit", "2s", steps=0)
-        self.assertLess(time.monotonic() - start, 60)  # ranking and calibration come on top
+        self.assertLess(time.monotonic() - start, 60)  # includes ranking and calibration
         self.assertTrue(any("fit into the time limit" in line.get("note", "")
                             for line in self.log()))
 
 
 class BadInputTest(CompressTest):
-    def test_what_is_missing(self):
+    def test_missing_options(self):
         self.fail_with("--teacher", [VITGATE, "compress", "-o", self.out])
         self.fail_with("--data", [VITGATE, "compress", "--teacher", self.teacher, "-o", self.out])
         self.fail_with("--steps or --time-limit", self.arguments(steps=0))
@@ -375,7 +375,7 @@ class BadInputTest(CompressTest):
     def test_a_batch_that_does_not_fit_into_memory(self):
         with open("/proc/meminfo", encoding="ascii") as file:
             free = int(re.search(r"MemAvailable: *(\d+)", file.read()).group(1)) * 1024
-        # The activations of such an image take some twenty megabytes.
+        # The activations of such an image take about twenty megabytes.
         if free > 1024 * 20_000_000:
             self.skipTest("too much memory")
         wide = self.path("wide.safetensors")
@@ -383,7 +383,7 @@ class BadInputTest(CompressTest):
         self.fail_with("--batch-size 1024 needs", self.arguments("--teacher", wide,
                                                                  "--batch-size", "1024"))
 
-    def test_a_target_out_of_reach(self):
+    def test_a_target_that_cannot_be_reached(self):
         text = self.fail_with("out of reach", self.arguments("--static-target", "0.02"))
         self.assertRegex(text, r"0\.\d+ of the dense network's multiply-adds remain")
 
@@ -409,7 +409,7 @@ class BadInputTest(CompressTest):
                      "1", "-o", self.out]
         self.fail_with("17", arguments)
 
-    def test_corrupt_pictures_are_named_and_left_out(self):
+    def test_corrupt_pictures_are_named_and_skipped(self):
         data = self.path("data")
         random_model.write_pictures(data, 60)
         for i in range(0, 60, 5):
@@ -421,20 +421,20 @@ class BadInputTest(CompressTest):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertRegex(result.stderr, r"skipped .*n00000000/0\d\d\.png")
 
-    def test_a_class_that_the_teacher_lacks(self):
+    def test_a_class_unknown_to_the_teacher(self):
         classes = self.path("classes.txt")
         with open(classes, "w", encoding="utf-8") as file:
             file.write("robin\ngiraffe\n")
         self.fail_with("giraffe", self.arguments("--classes", classes))
 
-    def test_a_pipe_is_refused_without_waiting_for_its_writer(self):
+    def test_a_pipe_is_rejected_without_waiting_for_its_writer(self):
         pipe = self.path("pipe")
         os.mkfifo(pipe)
         for option in ("--classes", "--data", "--teacher"):
             with self.subTest(option):
                 self.fail_with("pipe", self.arguments(option, pipe))
 
-    def test_a_model_that_cannot_be_gone_on_with(self):
+    def test_a_model_that_cannot_be_continued(self):
         classes, gated = self.path("classes.txt"), self.path("gated.safetensors")
         with open(classes, "w", encoding="utf-8") as file:
             file.write("robin\npike\n")
@@ -443,13 +443,13 @@ class BadInputTest(CompressTest):
         self.fail_with("class counts", self.arguments("--from", self.teacher, "--classes", classes))
         self.fail_with("absent", self.arguments("--from", self.path("absent")))
 
-    def test_a_folder_that_is_not_there(self):
+    def test_a_missing_folder(self):
         self.fail_with("n00000009", self.arguments("--folder", "n00000009"))
 
-    def test_where_nothing_can_be_written(self):
+    def test_a_folder_that_cannot_be_written(self):
         self.fail_with("absent", self.arguments(out=self.path("absent", "student")))
 
-    def test_a_full_disk_is_noticed_before_the_first_step(self):
+    def test_a_full_disk_is_detected_before_the_first_step(self):
         def limit():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))

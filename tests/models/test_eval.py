@@ -1,4 +1,4 @@
-"""What `vitgate eval` tells of a model's accuracy on photographs, and what it takes for labels.
+"""Tests what `vitgate eval` reports about accuracy on photographs, and what it uses as labels.
 
 Usage: test_eval.py [unittest's arguments]; $VITGATE is the command.
 """
@@ -28,7 +28,7 @@ class EvalTest(CommandTest):
             tar.add(self.path(folder), arcname=".")
 
     def write_usual(self):
-        """Eight right ones in one folder; in the other, one of two is called what it is not"""
+        """Writes eight right pictures to one folder, and two to another, one with a wrong label"""
         right = self.write_colours("data/right")
         lines = [
             (file[len("data/") :], index, colour_model.IDS[index])
@@ -53,7 +53,7 @@ class EvalTest(CommandTest):
         self.assertEqual((right["images"], right["top1"], right["top5"]), (8, 100, 100))
         self.assertEqual((wrong["images"], wrong["top1"], wrong["top5"]), (2, 50, 50))
         self.assertEqual(right["top1_among_present"], 100)
-        # Only red and "never" are there: white is taken for red.
+        # Only red and "never" are present, so white is classified as red.
         self.assertEqual(wrong["top1_among_present"], 50)
         for name in ("mean", "min", "max"):
             self.assertAlmostEqual(found["gmacs"][name], colour_model.MACS * 1e-9, 9)
@@ -61,7 +61,7 @@ class EvalTest(CommandTest):
         self.assertEqual(found["parameters"], colour_model.PARAMETERS)
         self.assertGreater(found["images_per_second"], 0)
 
-    def test_folder_and_archives_give_the_same(self):
+    def test_folder_and_archives_give_the_same_result(self):
         self.write_usual()
         self.assert_usual(self.evaluate("data"))
         for archive, mode in (("data.tar", "w"), ("data.tar.gz", "w:gz"), ("data.tar.xz", "w:xz")):
@@ -95,7 +95,7 @@ class EvalTest(CommandTest):
         )
         self.assertRegex(text, r"(?m)^right +8 +100\.0 +100\.0 +100\.0$")
 
-    def test_corrupt_images_are_named_counted_and_left_out(self):
+    def test_corrupt_images_are_named_counted_and_skipped(self):
         self.write_usual()
         with open(self.path("data", "right", "green.png"), "r+b") as file:
             file.truncate(60)
@@ -126,10 +126,10 @@ class EvalTest(CommandTest):
         self.assertEqual(len(found["folders"]), 8)
         first = found["folders"][colour_model.IDS[0]]
         self.assertEqual((first["images"], first["top1"]), (2, 50))
-        # Among all classes of the data: one class alone could not be missed.
+        # Among all classes of the data, since a single class would always be right.
         self.assertEqual(first["top1_among_present"], 50)
 
-    def test_folders_that_name_no_class_are_told(self):
+    def test_folders_that_name_no_class_are_reported(self):
         self.write_colours("data", [f"{name}/x.png" for name in colour_model.IDS])
         os.makedirs(self.path("data", "stray"))
         colour_model.write_picture(self.path("data", "stray", "x.png"), (1, 1, 1))
@@ -147,7 +147,7 @@ class EvalTest(CommandTest):
         text = self.succeed("eval", "--data", self.path("data"), self.model, notes=1)
         self.assertRegex(text, r"(?m)^holiday +8 +- +-$")
 
-    def test_classes_the_model_lacks_do_not_count(self):
+    def test_classes_unknown_to_the_model_do_not_count(self):
         self.write_colours("data/x")
         self.write_labels_tsv(
             "data", [("x/red.png", 4, colour_model.IDS[4]), ("x/white.png", 7, "n99999999")]
@@ -194,7 +194,7 @@ class EvalTest(CommandTest):
         data = ["--data", self.path("data")]
         for part, arguments in (
             ("--data", [self.model]),
-            ("0 were given", data),
+            ("got 0", data),
             ("--batch-size", [*data, self.model, "--batch-size", "0"]),
             ("--batch-size", [*data, self.model, "--batch-size", "1025"]),
             ("--threads", [*data, self.model, "--threads", "-1"]),

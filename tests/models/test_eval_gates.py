@@ -1,4 +1,4 @@
-"""What `vitgate eval` tells of a model with gates and a dial.
+"""Tests what `vitgate eval` reports about a model with gates and a dial.
 
 Usage: test_eval_gates.py [unittest's arguments]; $VITGATE is the command.
 """
@@ -14,7 +14,7 @@ from command_case import CommandTest
 # GMACs are sums of a dozen doubles.
 TOLERANCE = 1e-12
 
-# In the order of their names; no colour has half of any group that the tests make.
+# In the order of their names. No colour is in exactly half of any group that the tests use.
 PICTURES = [(1, 0, 0), (1, 0, 1), (0, 1, 0), (1, 1, 0), (1, 1, 1), (0, 0, 1), (0, 0, 0)]
 # [2 * depth]: the colour that opens the module's gate; "always" without one, None if it was cut
 MODULES = ["always", gated_model.RED, gated_model.GREEN, None, None, gated_model.BLUE,
@@ -22,7 +22,7 @@ MODULES = ["always", gated_model.RED, gated_model.GREEN, None, None, gated_model
 
 
 def decide(colour, batch_size, group_size):
-    """For each picture whether a gate for @colour opens, by the majority of its group"""
+    """Returns for each picture whether a gate for @colour opens, by the majority of its group"""
     decisions = []
     for start in range(0, len(PICTURES), batch_size):
         batch = PICTURES[start : start + batch_size]
@@ -35,7 +35,7 @@ def decide(colour, batch_size, group_size):
 
 
 def expected_decisions(batch_size, group_size):
-    """[2 * depth]: for each picture whether the module runs; None if it was cut"""
+    """Returns [2 * depth]: for each picture, whether the module runs; None if it was cut"""
     return [
         None if module is None
         else [True] * len(PICTURES) if module == "always"
@@ -135,13 +135,13 @@ class EvalGatesTest(CommandTest):
         self.assertEqual(found["tokens"]["mean"], colour_model.TOKENS)
         self.assertAlmostEqual(found["gmacs"]["mean"], self.inspect()["gmacs"]["model"])
 
-    def test_the_default_of_the_dial(self):
+    def test_the_default_dial(self):
         found = self.evaluate()
         self.assertEqual(found["compute"], 0.6)
         self.assertEqual(found, {**self.evaluate("--compute", "0.6"),
                                  "images_per_second": found["images_per_second"]})
 
-    def test_beyond_the_dial_the_nearest_is_taken_and_told(self):
+    def test_beyond_the_dial_the_nearest_setting_is_used_and_reported(self):
         for asked, taken in (("0.1", 0.2), ("1", 0.9)):
             with self.subTest(asked):
                 result = self.run_command(
@@ -151,22 +151,22 @@ class EvalGatesTest(CommandTest):
                 self.assertRegex(result.stderr, r"^vitgate eval: .* 0\.200 to 0\.900.*\n$")
                 self.assertEqual(json.loads(result.stdout)["compute"], taken)
 
-    def test_a_model_without_a_dial_is_told(self):
+    def test_a_model_without_a_dial_is_reported(self):
         gated_model.write_model(self.model, calibration=None, default_compute=None)
         found = self.evaluate("--compute", "0.5", notes=1)
         self.assertIsNone(found["compute"])
         self.assert_usage(found, expected_decisions(1, 1))
 
-    def test_a_model_without_gates_is_told(self):
+    def test_a_model_without_gates_is_reported(self):
         dense = self.complete_model()
         found = self.evaluate("--granularity", "batch", model=dense, notes=1)
         self.assertEqual(found["gate_usage"], [1, 1])
 
-    def test_groups_beyond_the_batch_are_told(self):
+    def test_groups_larger_than_the_batch_are_reported(self):
         found = self.evaluate("-g", "group:4", "-b", "3", notes=1)
         self.assert_usage(found, expected_decisions(3, 3))
 
-    def test_only_the_folder_that_is_wanted(self):
+    def test_only_the_selected_folder(self):
         os.makedirs(self.path("data", "other"))
         colour_model.write_picture(self.path("data", "other", "0.png"), (1, 1, 1))
         found = self.evaluate("--folder", "set")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""vitgate export: what comes in goes out again. tests/reference/compare_onnx.py looks at ONNX."""
+"""Tests vitgate export of safetensors. tests/reference/compare_onnx.py tests ONNX."""
 
 import os
 import random
@@ -24,7 +24,7 @@ class ExportTest(CommandTest):
         return published, model
 
     def deit3(self, distilled=False):
-        """LayerScale, and positions of patches alone"""
+        """Returns weights with LayerScale and with positions only for patches"""
         entries = dialects.timm(distilled=distilled)
         for block in range(dialects.random_model.DEPTH):
             for scale in ("ls1", "ls2"):
@@ -33,7 +33,7 @@ class ExportTest(CommandTest):
         entries["pos_embed"] = ([1, 16, 32], values[(shape[1] - 16) * 32 :])
         return entries
 
-    def test_tensors_come_out_as_they_went_in(self):
+    def test_tensors_are_exported_unchanged(self):
         for name, entries in (
             ("deit", dialects.timm()),
             ("distilled", dialects.timm(distilled=True)),
@@ -47,7 +47,7 @@ class ExportTest(CommandTest):
                 self.assertEqual(tensors, colour_model.read_safetensors(published)[0])
                 self.assertNotIn("vitgate", metadata)
 
-    def test_names_of_others_come_out_as_timm_s(self):
+    def test_other_names_are_exported_as_timm_s(self):
         timm = dialects.timm()
         _, model = self.import_weights(dialects.hugging_face(timm))
         self.succeed("export", model, "-o", self.out)
@@ -55,7 +55,7 @@ class ExportTest(CommandTest):
         expected, _ = colour_model.read_safetensors(self.path("timm.safetensors"))
         self.assertEqual(colour_model.read_safetensors(self.out)[0], expected)
 
-    def test_a_cut_model_in_int8_comes_out_as_floats_that_label_alike(self):
+    def test_a_cut_int8_model_is_exported_as_floats_with_the_same_labels(self):
         _, teacher = self.import_weights(self.deit3())
         data, small = self.path("data"), self.path("small.safetensors")
         rng = random.Random(1)
@@ -71,7 +71,7 @@ class ExportTest(CommandTest):
         self.assertFalse([name for name in tensors if name.endswith(("_scale", ".gamma"))])
         self.assertEqual(tensors["pos_embed"][1], [1, 17, 32])
 
-    def test_a_position_that_should_not_be_there_is_refused(self):
+    def test_an_unexpected_position_is_rejected(self):
         _, model = self.import_weights(self.deit3())
         tensors, metadata = colour_model.read_safetensors(model)
         entries = {
@@ -83,7 +83,7 @@ class ExportTest(CommandTest):
         self.fail_with("'pos_embed' has a position", "export", model, "-o", self.out)
         self.assertFalse(os.path.exists(self.out))
 
-    def test_a_model_with_gates_is_refused(self):
+    def test_a_model_with_gates_is_rejected(self):
         model = self.path("gated.safetensors")
         gated_model.write_model(model)
         for arguments in ([], ["--onnx"]):

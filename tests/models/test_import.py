@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""vitgate import: the same network under the names of everyone who publishes such."""
+"""Tests vitgate import with the same network under the tensor names of every publisher."""
 
 import json
 import os
@@ -19,7 +19,7 @@ class ImportCase(CommandTest):
         return path
 
     def import_model(self, entries, *arguments):
-        """Returns what was printed, the tensors and the description of what was written"""
+        """Returns the output, and the tensors and description of the file written"""
         out = self.path("imported.safetensors")
         text = self.succeed(
             "import", self.write(entries), *dialects.HEADS_OPTION, "-o", out, *arguments
@@ -28,7 +28,7 @@ class ImportCase(CommandTest):
         return text, tensors, json.loads(metadata["vitgate"])
 
     def assert_becomes(self, timm, entries):
-        """@entries, under other names, are imported as the tensors of @timm"""
+        """Checks that @entries, with other names, are imported as the tensors of @timm"""
         text, tensors, description = self.import_model(entries)
         expected, _ = colour_model.read_safetensors(self.write(timm, "timm.safetensors"))
         self.assertEqual(tensors, expected)
@@ -36,15 +36,15 @@ class ImportCase(CommandTest):
 
 
 class NamesTest(ImportCase):
-    def test_what_is_put_before_all_names_is_taken_away(self):
+    def test_a_common_prefix_is_removed(self):
         timm = dialects.timm()
         for prefix in ("model.", "module.", "state_dict_ema.", "state_dict.module."):
             with self.subTest(prefix):
                 text, description = self.assert_becomes(timm, dialects.prefixed(timm, prefix))
-                self.assertIn(f"timm's names, all behind {prefix}", text)
+                self.assertIn(f"timm's names, all with the prefix {prefix}", text)
                 self.assertEqual(description["layer_norm_eps"], 1e-6)
 
-    def test_the_mean_over_training_goes_before_the_last_weights(self):
+    def test_averaged_weights_are_preferred_to_the_last_weights(self):
         last, mean = dialects.timm(seed=1), dialects.timm(seed=2)
         both = {
             **dialects.prefixed(last, "state_dict."),
@@ -71,7 +71,7 @@ class NamesTest(ImportCase):
                 self.assertIn("Hugging Face's names (DeiT)", text)
                 self.assertEqual(description["distilled"], distilled)
 
-    def test_what_a_classifier_does_not_use_is_left_out_and_named(self):
+    def test_tensors_that_a_classifier_does_not_use_are_skipped_and_named(self):
         timm = dialects.timm()
         entries = dialects.hugging_face(timm)
         entries["vit.pooler.dense.weight"] = ([2, 2], [0.0] * 4)
@@ -80,7 +80,7 @@ class NamesTest(ImportCase):
         for name in ("vit.pooler.dense.weight", "vit.embeddings.mask_token"):
             self.assertIn(name, text)
 
-    def test_weights_under_other_names_run_as_they_are(self):
+    def test_weights_with_other_names_run_without_import(self):
         picture = self.path("picture.png")
         colour_model.write_picture(picture, (1, 0, 0))
         entries = dialects.prefixed(colour_model.tensors(), "module.")
@@ -102,13 +102,13 @@ class VariantTest(ImportCase):
             for layer, scale in (("attn.proj", 0.5), ("mlp.fc2", 1.5)):
                 for part in ("weight", "bias"):
                     shape, values = timm[f"blocks.{block}.{layer}.{part}"]
-                    # The scale is applied to what float32 has left of the value.
+                    # The scale is applied to the value after rounding to float32.
                     timm[f"blocks.{block}.{layer}.{part}"] = shape, [
                         scale * dialects.as_float32(v) for v in values
                     ]
         return timm
 
-    def test_layer_scale_stays_beside_the_layers_and_counts_as_folded(self):
+    def test_layer_scale_is_stored_separately_and_counted_as_folded(self):
         picture, model = self.path("picture.png"), self.path("imported.safetensors")
         colour_model.write_picture(picture, (1, 0, 0))
         self.import_model(self.folded())
@@ -148,7 +148,7 @@ class VariantTest(ImportCase):
             timm["fc_norm." + part] = timm.pop("norm." + part)
         return timm
 
-    def test_fc_norm_means_the_mean_of_all_patches(self):
+    def test_fc_norm_implies_the_mean_of_all_patches(self):
         text, _, description = self.import_model(self.pooled())
         self.assertEqual(description["pooling"], "mean")
         self.assertIn("mean of all patches", text)
@@ -162,7 +162,7 @@ class VariantTest(ImportCase):
         self.assertEqual(description["pooling"], "class-token")
         self.assertIn("norm.weight", tensors)
 
-    def test_a_mean_of_normalised_tokens_is_refused(self):
+    def test_a_mean_of_normalised_tokens_is_rejected(self):
         with open(self.path("config.json"), "w", encoding="utf-8") as file:
             json.dump({"global_pool": "avg"}, file)
         entries = self.write(dialects.timm())
@@ -171,7 +171,7 @@ class VariantTest(ImportCase):
 
 
 class SizeTest(ImportCase):
-    def test_another_image_size_changes_positions_alone(self):
+    def test_another_image_size_changes_only_positions(self):
         timm = dialects.timm()
         text, tensors, description = self.import_model(timm, "--image-size", "48")
         self.assertIn("48 x 48", text)
@@ -186,23 +186,23 @@ class SizeTest(ImportCase):
         self.assertEqual(content[:128], expected["pos_embed"][2][:128])  # the class token's
         self.succeed("inspect", self.path("imported.safetensors"))
 
-    def test_the_size_that_it_has_changes_nothing(self):
+    def test_the_same_size_changes_nothing(self):
         timm = dialects.timm()
         _, tensors, _ = self.import_model(timm, "--image-size", "32")
         self.assertEqual(tensors, colour_model.read_safetensors(self.write(timm))[0])
 
-    def test_sizes_that_cannot_be(self):
+    def test_invalid_sizes(self):
         path = self.write(dialects.timm())
-        for size, part in (("50", "a multiple of the patches' 8"), ("-8", "--image-size")):
+        for size, part in (("50", "a multiple of the patch size 8"), ("-8", "--image-size")):
             with self.subTest(size):
                 arguments = (*dialects.HEADS_OPTION, "--image-size", size, "-o", "out")
                 self.fail_with(part, "import", path, *arguments)
 
-    def test_a_size_beyond_memory_is_refused_with_the_figure(self):
+    def test_a_size_beyond_memory_is_rejected_with_the_amount(self):
         timm = dialects.timm()
         timm["patch_embed.proj.weight"] = ([32, 3, 1, 1], [0.5] * 96)
         arguments = (*dialects.HEADS_OPTION, "--image-size", "4096", "-o", "out")
-        text = self.fail_with("16777217 tokens, which take", "import", self.write(timm), *arguments)
+        text = self.fail_with("16777217 tokens, which need", "import", self.write(timm), *arguments)
         self.assertEqual(text, "")
 
     def test_every_usual_patch_size(self):
@@ -217,7 +217,7 @@ class SizeTest(ImportCase):
 
 
 class FolderTest(ImportCase):
-    """A folder as a hub gives it: weights, config.json, preprocessor_config.json"""
+    """A folder as downloaded from a hub: weights, config.json, preprocessor_config.json"""
 
     CONFIG = {
         "model_type": "vit",
@@ -269,7 +269,7 @@ class FolderTest(ImportCase):
             self.fail_with(part, "import", folder, "-o", out)
         self.assertFalse(os.path.exists(out))
 
-    def test_everything_is_taken_from_the_files_beside_the_weights(self):
+    def test_everything_is_read_from_the_files_next_to_the_weights(self):
         description = self.import_folder(self.CONFIG, self.PIXELS)
         self.assertEqual(description["name"], "vit-tiny")
         self.assertEqual(description["head_dim"], 8)
@@ -285,11 +285,11 @@ class FolderTest(ImportCase):
             },
         )
 
-    def test_names_that_say_nothing_are_no_labels(self):
+    def test_placeholder_names_are_not_labels(self):
         config = {**self.CONFIG, "id2label": {str(i): f"LABEL_{i}" for i in range(5)}}
         self.assertNotIn("labels", self.import_folder(config, self.PIXELS))
 
-    def test_crops_as_different_versions_write_them(self):
+    def test_crops_as_written_by_different_versions(self):
         for resize, pixels in (
             (36, {"size": 36, "do_center_crop": True, "crop_size": 32}),
             (36, {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}}),
@@ -330,7 +330,7 @@ class FolderTest(ImportCase):
         self.assertEqual(description["preprocessing"]["interpolation"], "bilinear")
         self.assertEqual(description["preprocessing"]["std"], [0.25, 0.25, 0.25])
 
-    def test_the_engine_reads_what_stands_beside_a_file(self):
+    def test_the_engine_reads_the_files_next_to_a_model(self):
         folder = self.write_folder(self.CONFIG, self.PIXELS)
         found = json.loads(self.succeed("inspect", "--json", folder + "/model.safetensors"))
         self.assertEqual(found["blocks"][0]["heads"], 4)
@@ -355,7 +355,7 @@ class FolderTest(ImportCase):
                 parts = [expected] if field == "num_attention_heads" else [field, expected]
                 self.refuse(parts, config={**self.CONFIG, field: value})
 
-    def test_pixels_that_cannot_be_made_are_refused(self):
+    def test_unsupported_pre_processing_is_rejected(self):
         for field, value, expected in (
             ("resample", 0, "expected 2 (bilinear) or 3 (bicubic)"),
             ("size", {"height": 32, "width": 48}, "equal height and width"),
@@ -366,20 +366,20 @@ class FolderTest(ImportCase):
             with self.subTest(field):
                 self.refuse([field, expected], pixels={**self.PIXELS, field: value})
 
-    def test_a_config_that_is_no_json_is_refused(self):
+    def test_a_config_that_is_not_json_is_rejected(self):
         folder = self.write_folder(self.CONFIG)
         with open(folder + "/config.json", "w", encoding="utf-8") as file:
             file.write("{")
         self.fail_with("config.json", "import", folder, "-o", self.path("out"))
 
-    def test_an_empty_folder_is_told(self):
+    def test_an_empty_folder_is_reported(self):
         os.mkdir(self.path("empty"))
         self.fail_with("holds no model.safetensors", "import", self.path("empty"), "-o", "out")
 
 
 class ShardsTest(ImportCase):
     def write_shards(self, **changes):
-        """Two shards and their index; changes: of the index"""
+        """Writes two shards and their index; changes: of the index"""
         timm = dialects.timm()
         places = {}
         folder = self.path("sharded")
@@ -394,7 +394,7 @@ class ShardsTest(ImportCase):
             json.dump({"metadata": {"total_size": 1}, "weight_map": places}, file)
         return timm, folder
 
-    def test_shards_are_one_model(self):
+    def test_shards_form_one_model(self):
         timm, folder = self.write_shards()
         out = self.path("out.safetensors")
         self.succeed("import", folder, *dialects.HEADS_OPTION, "-o", out)
@@ -407,18 +407,18 @@ class ShardsTest(ImportCase):
         part = "'model-00002-of-00002.safetensors' is missing"
         self.fail_with(part, "import", folder, "-o", "out")
 
-    def test_a_shard_elsewhere_is_refused(self):
+    def test_a_shard_in_another_folder_is_rejected(self):
         _, folder = self.write_shards(cls_token="../published.safetensors")
         self.fail_with("'../published.safetensors'", "import", folder, "-o", "out")
 
-    def test_a_tensor_that_is_not_in_its_shard_is_named(self):
+    def test_a_tensor_missing_from_its_shard_is_named(self):
         first = "model-00001-of-00002.safetensors"
         _, folder = self.write_shards(**{"head.bias": first, "norm.bias": first})
         self.fail_with("is not in the shard", "import", folder, "-o", "out")
 
 
 class ForeignTest(ImportCase):
-    """Files that are something else than they are taken for"""
+    """Files in another format than expected"""
 
     def refuse(self, parts, content, name="weights.pth"):
         path = self.path(name)
@@ -437,7 +437,7 @@ class ForeignTest(ImportCase):
         for content in (zipped, pickle.dumps({"model": list(range(100))}, protocol=2)):
             self.refuse(["pickled", "weights_only=True", "save_file"], content)
 
-    def test_a_folder_with_a_pickle_alone_is_told(self):
+    def test_a_folder_with_only_a_pickle_is_reported(self):
         os.mkdir(self.path("hub"))
         with open(self.path("hub", "pytorch_model.bin"), "wb") as file:
             file.write(b"PK")
@@ -454,12 +454,12 @@ class RefusalTest(ImportCase):
         self.fail_with(part, "import", self.write(entries), *dialects.HEADS_OPTION, "-o", out)
         self.assertFalse(os.path.exists(out))
 
-    def test_a_tensor_without_a_meaning_is_named(self):
+    def test_an_unknown_tensor_is_named(self):
         entries = dialects.hugging_face(dialects.timm())
         entries["vit.encoder.layer.0.attention.adapter.weight"] = ([2, 2], [0.0] * 4)
         self.refuse("vit.encoder.layer.0.attention.adapter.weight", entries)
 
-    def test_a_network_of_another_family_is_told_with_what_is_supported(self):
+    def test_another_family_is_reported_with_the_supported_ones(self):
         for prefix in ("swin.", "features.0."):
             with self.subTest(prefix):
                 entries = dialects.prefixed(dialects.timm(), prefix)
@@ -472,12 +472,12 @@ class RefusalTest(ImportCase):
         for other in (dialects.prefixed(timm, "module."), dialects.hugging_face(timm)):
             self.refuse("more than one network", {**timm, **other})
 
-    def test_a_network_without_a_class_token_is_told(self):
+    def test_a_network_without_a_class_token_is_reported(self):
         entries = dialects.timm()
         del entries["cls_token"]
         self.refuse("'cls_token'", entries)
 
-    def test_fewer_names_than_classes_are_refused(self):
+    def test_fewer_names_than_classes_are_rejected(self):
         with open(self.labels, "w", encoding="utf-8") as file:
             file.write("one\ntwo\n")
         path = self.write(dialects.timm())
@@ -489,7 +489,7 @@ class RefusalTest(ImportCase):
         del entries["vit.encoder.layer.1.attention.attention.key.bias"]
         self.refuse("blocks.1.attn.key.bias", entries)
 
-    def test_a_network_without_a_head_is_told(self):
+    def test_a_network_without_a_head_is_reported(self):
         entries = dialects.hugging_face(dialects.timm())
         del entries["classifier.weight"], entries["classifier.bias"]
         self.refuse("no tensor 'head.weight'", entries)

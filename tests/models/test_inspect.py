@@ -1,4 +1,4 @@
-"""What `vitgate inspect` tells of a model, its gates and its dial, and the picture that it draws.
+"""Tests what `vitgate inspect` reports about a model, its gates and dial, and its picture.
 
 Usage: test_inspect.py [unittest's arguments]; $VITGATE is the command.
 """
@@ -18,7 +18,7 @@ DEPTH = len(gated_model.BLOCKS)
 
 
 def calibration_with_usage(*shares):
-    """The calibration's points, with one share each for every gate; None: it does not tell"""
+    """Returns calibration points, each with one share for every gate; None: without usage"""
     points = []
     for point, share in zip(gated_model.CALIBRATION, shares):
         usage = [1, share, share, None, None, share, 1, 1]
@@ -52,8 +52,8 @@ class InspectTest(CommandTest):
         self.assertFalse(found["labels"])
 
     def test_bad_arguments(self):
-        self.fail_with("0 were given", "inspect")
-        self.fail_with("2 were given", "inspect", self.weights, self.weights)
+        self.fail_with("got 0", "inspect")
+        self.fail_with("got 2", "inspect", self.weights, self.weights)
 
 
 class InspectGatesTest(CommandTest):
@@ -66,7 +66,7 @@ class InspectGatesTest(CommandTest):
         return json.loads(self.succeed("inspect", "--json", *arguments, self.model))
 
     def draw(self, *arguments):
-        """Returns the picture's text and its root"""
+        """Returns the picture's text and its root element"""
         picture = self.path("picture.svg")
         self.succeed("inspect", "--svg", picture, *arguments, self.model)
         with open(picture, encoding="utf-8") as file:
@@ -88,7 +88,7 @@ class GatesTest(InspectGatesTest):
             self.assertEqual(block["attention_gate"], attention_gate is not None)
             self.assertEqual(block["mlp_gate"], mlp_gate is not None)
 
-    def test_what_the_dense_teacher_had(self):
+    def test_heads_and_neurons_of_the_dense_teacher(self):
         dense = self.inspect()["dense"]
         self.assertEqual(dense["heads"], gated_model.DENSE_HEADS)
         self.assertEqual(dense["neurons"], gated_model.DENSE_NEURONS)
@@ -170,7 +170,7 @@ class UsageTest(InspectGatesTest):
         self.assertIn("0.750", found["gate_usage_source"])
         self.assertEqual(found["dial"]["calibration"][1]["gate_usage"][1], 0.5)
 
-    def test_a_point_that_does_not_tell_is_not_guessed(self):
+    def test_usage_missing_from_a_point_is_not_guessed(self):
         gated_model.write_model(
             self.model, calibration=calibration_with_usage(0, 0.5, None), default_compute=0.75
         )
@@ -183,7 +183,7 @@ class UsageTest(InspectGatesTest):
         self.assertEqual(found["gate_usage_source"], "provenance")
         self.assertRegex(self.succeed("inspect", self.model), r"(?m)^ +0 .* always +25\.0 %$")
 
-    def test_a_provenance_that_does_not_fit_counts_as_none(self):
+    def test_a_provenance_that_does_not_fit_is_ignored(self):
         for usage in (USAGE[:-1], "often", [0.5] * 2 * DEPTH, [2, *USAGE[1:]], ["1", *USAGE[1:]]):
             with self.subTest(usage):
                 gated_model.write_model(self.model, provenance={"gate_usage": usage})
@@ -228,22 +228,22 @@ class PictureTest(InspectGatesTest):
         self.assertEqual(root.find(SVG + "title").text, "gated_model")
         self.assertGreater(len(list(root.iter(SVG + "path"))), DEPTH)
 
-    def test_says_what_it_shows(self):
+    def test_describes_what_it_shows(self):
         _, root = self.draw()
         self.assertEqual(self.words(root), [
-            "Block 0: attention with 4 of 4 heads; MLP with 8 of 8 neurons, behind a gate.",
-            "Block 1: attention with 2 of 4 heads, behind a gate; MLP cut away.",
-            "Block 2: attention cut away; MLP with 6 of 8 neurons, behind a gate.",
+            "Block 0: attention with 4 of 4 heads; MLP with 8 of 8 neurons, with a gate.",
+            "Block 1: attention with 2 of 4 heads, with a gate; MLP cut.",
+            "Block 2: attention cut; MLP with 6 of 8 neurons, with a gate.",
             "Block 3: attention with 1 of 4 heads; MLP with 8 of 8 neurons.",
         ])
 
-    def test_says_how_often_gates_open(self):
+    def test_describes_how_often_gates_open(self):
         _, root = self.draw("--usage", self.write_usage({"gate_usage": USAGE}))
         self.assertIn("run for 25.0 % of images", self.words(root)[0])
-        self.assertIn("run for 50.0 % of images; MLP cut away", self.words(root)[1])
+        self.assertIn("run for 50.0 % of images; MLP cut", self.words(root)[1])
 
-    def test_modules_that_were_cut_away_are_drawn_as_such(self):
-        # Only they have dashed outlines, and one in the legend.
+    def test_cut_modules_are_drawn_dashed(self):
+        # Only they, and one in the legend, have dashed outlines.
         cut, _ = self.draw()
         gated_model.write_model(self.model, gated_model.DENSE_BLOCKS)
         whole, _ = self.draw()
@@ -272,7 +272,7 @@ class PictureTest(InspectGatesTest):
                 _, root = self.draw()
                 self.assertEqual(len(self.words(root)), len(blocks))
 
-    def test_comes_beside_the_report(self):
+    def test_is_drawn_in_addition_to_the_report(self):
         picture = self.path("picture.svg")
         found = self.inspect("--svg", picture)
         self.assertEqual(found["depth"], DEPTH)
@@ -285,7 +285,7 @@ class PictureTest(InspectGatesTest):
         self.assertEqual(set(os.listdir(self.folder)), before)
         xml.etree.ElementTree.parse(picture)
 
-    def test_places_that_cannot_be_written(self):
+    def test_output_that_cannot_be_written(self):
         for place in (self.path("absent", "x.svg"), self.folder, "/dev/null", "/proc/x.svg"):
             with self.subTest(place):
                 text = self.fail_with(place, "inspect", "--svg", place, self.model)

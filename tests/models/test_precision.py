@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Weights that a model file stores in float32, bf16 or int8, by import and by compress.
+"""Tests weights stored in float32, bf16 or int8 by import and compress.
 
 Usage: test_precision.py [unittest's arguments]; $VITGATE is the command.
 """
@@ -17,11 +17,11 @@ STORED = {"float32": "F32", "bf16": "BF16", "int8": "I8"}
 WORDS = {"float32": "float32", "bf16": "bfloat16", "int8": "int8"}
 MATRICES = 2 + 4 * random_model.DEPTH
 
-# Half of a last place, relative to a value, and for int8 to a row's largest.
+# Half a unit in the last place, relative to the value or, for int8, to the row's largest value.
 ROUNDING = {"float32": 0, "bf16": 2.0**-8, "int8": 0.51 / 127}
 
-# What rounding of weights may change in the scores here, and the share of labels that has to stay:
-# those of some pictures hang by less.
+# How much rounding of weights may change scores here, and the share of labels that must not change:
+# the labels of some pictures depend on smaller differences.
 SCORE_TOLERANCE = {"float32": 0, "bf16": 0.02, "int8": 0.08}
 SAME_LABELS = 0.9
 
@@ -64,7 +64,7 @@ class PrecisionTest(CommandTest):
         return json.loads(self.succeed("inspect", "--json", model))
 
     def scores(self, model):
-        """{label: score} of each picture"""
+        """Returns {label: score} of each picture"""
         files = [os.path.join(place, name)
                  for place, _, names in os.walk(self.pictures) for name in sorted(names)]
         text = self.succeed("classify", "--json", "--model", model, "--precision", "float32",
@@ -74,7 +74,7 @@ class PrecisionTest(CommandTest):
 
 
 class ImportTest(PrecisionTest):
-    def test_matrices_are_rounded_and_the_rest_stays(self):
+    def test_matrices_are_rounded_and_other_tensors_are_not(self):
         whole, _ = colour_model.read_safetensors(self.teacher)
         for precision, rounding in ROUNDING.items():
             with self.subTest(precision):
@@ -92,7 +92,7 @@ class ImportTest(PrecisionTest):
                 for name in set(whole) - set(matrices) - {"pos_embed"}:
                     self.assertEqual(stored[name], whole[name])
 
-    def test_a_file_is_as_small_as_its_values(self):
+    def test_the_file_size_follows_the_precision(self):
         sizes = []
         for precision, width in (("float32", 4), ("bf16", 2), ("int8", 1)):
             entries, _ = colour_model.read_safetensors(self.store(precision))
@@ -103,7 +103,7 @@ class ImportTest(PrecisionTest):
         self.assertLess(sizes[1], 0.55 * sizes[0])
         self.assertLess(sizes[2], 0.35 * sizes[0])
 
-    def test_the_labels_are_those_of_float32(self):
+    def test_the_labels_equal_those_of_float32(self):
         expected = self.scores(self.teacher)
         for precision, tolerance in SCORE_TOLERANCE.items():
             with self.subTest(precision):
@@ -114,7 +114,7 @@ class ImportTest(PrecisionTest):
                     for label, score in a.items():
                         self.assertAlmostEqual(b[label], score, delta=tolerance)
 
-    def test_inspect_and_eval_tell_how_weights_are_stored(self):
+    def test_inspect_and_eval_report_how_weights_are_stored(self):
         for precision in STORED:
             with self.subTest(precision):
                 model = self.store(precision)
@@ -123,7 +123,7 @@ class ImportTest(PrecisionTest):
                 found = json.loads(self.succeed("eval", "--json", "--data", self.pictures, model))
                 self.assertEqual(found["stored_precision"], WORDS[precision])
 
-    def test_storing_a_file_as_it_is_changes_no_tensor(self):
+    def test_keeping_the_precision_changes_no_tensor(self):
         for precision in STORED:
             with self.subTest(precision):
                 first = self.store(precision)
@@ -134,7 +134,7 @@ class ImportTest(PrecisionTest):
                 self.succeed("import", first, "-o", out)
                 self.assertEqual(colour_model.read_safetensors(out)[0], entries)
 
-    def test_agreement_is_that_of_the_rounded_weights(self):
+    def test_agreement_is_measured_with_the_rounded_weights(self):
         first = self.path("measured.safetensors")
         self.succeed("import", self.teacher, "--data", self.pictures, "-o", first)
         self.assertEqual(self.inspect(first)["precision_agreement"]["float32"], 1)
@@ -147,7 +147,7 @@ class ImportTest(PrecisionTest):
         self.assertEqual([name for name in os.listdir(self.folder)
                           if name.endswith((".measured", ".reference"))], [])
 
-    def test_other_words_are_refused(self):
+    def test_other_precisions_are_rejected(self):
         for word in ("bfloat16", "auto", "int3"):
             part = f'--precision is "{word}", expected float32, bf16 or int8'
             out = self.path("out.safetensors")

@@ -1,4 +1,4 @@
-"""T2T-ViT through the command: what is told of the published ones, and a small one at work.
+"""Tests T2T-ViT in the command: what is reported about published models, and a small one in use.
 
 Usage: test_t2t.py [unittest's arguments]; $VITGATE is the command.
 """
@@ -15,7 +15,7 @@ NO_BF16 = "this CPU has no instructions for bf16"
 
 
 class PublishedTest(CommandTest):
-    def test_parameters_and_compute_are_the_published(self):
+    def test_parameters_and_compute_are_as_published(self):
         for name, (shape, parameters, gmacs) in t2t_model.PUBLISHED.items():
             with self.subTest(name):
                 path = self.path(name + ".safetensors")
@@ -31,9 +31,9 @@ class PublishedTest(CommandTest):
         path = self.path("t2t_vit_7.safetensors")
         colour_model.write_hollow(path, t2t_model.shapes(t2t_model.PUBLISHED["t2t_vit_7"][0]))
         text = self.succeed("inspect", path)
-        self.assertIn("family t2t, 7 blocks, 197 tokens of 256, heads of 64", text)
+        self.assertIn("family t2t, 7 blocks, 197 tokens, 256 wide, heads of 64", text)
         self.assertIn("stem: performer, token_dim 64, features 32, ", text)
-        self.assertIn("shorter side to 248 (bicubic), crop 224 x 224", text)
+        self.assertIn("shorter side resized to 248 (bicubic), crop 224 x 224", text)
 
 
 class SmallTest(CommandTest):
@@ -58,13 +58,13 @@ class SmallTest(CommandTest):
         self.assertEqual(description["layer_norm_eps"], 1e-5)
         self.assertFalse(description["qkv_bias"])
 
-    def test_another_image_size_makes_more_tokens(self):
+    def test_a_larger_image_size_gives_more_tokens(self):
         model = self.path("model.safetensors")
         self.succeed("import", "--image-size", "64", self.weights, "-o", model)
         found = json.loads(self.succeed("inspect", "--json", model))
         self.assertEqual(found["tokens"], 17)
         self.fail_with(
-            "expected a multiple of the patches' 16",
+            "expected a multiple of the patch size 16",
             "import", "--image-size", "56", self.weights, "-o", self.path("other.safetensors"),
         )
 
@@ -78,7 +78,7 @@ class SmallTest(CommandTest):
                     self.skipTest(NO_BF16)
                 self.assertTrue(self.succeed(*arguments))
 
-    def test_it_is_exported_as_it_was_published(self):
+    def test_it_is_exported_as_published(self):
         model, out = self.path("model.safetensors"), self.path("out.safetensors")
         self.succeed("import", self.weights, "-o", model)
         self.succeed("export", model, "-o", out)
@@ -90,14 +90,14 @@ class SmallTest(CommandTest):
         text = self.succeed("bench", "--json", "--seconds", "0.1", self.weights)
         self.assertTrue(json.loads(text))
 
-    def test_a_stem_of_another_kind_is_refused(self):
+    def test_another_kind_of_stem_is_rejected(self):
         entries = t2t_model.tensors()
         del entries["tokens_to_token.attention1.w"]
         path = self.path("other.safetensors")
         colour_model.write_safetensors(path, entries, {"format": "pt"})
         self.fail_with("whose stem has neither", "inspect", path)
 
-    def test_image_sizes_that_do_not_fit_are_refused(self):
+    def test_image_sizes_that_do_not_fit_are_rejected(self):
         entries = t2t_model.tensors()
         entries["pos_embed"] = ([1, 11, 64], [0.0] * 11 * 64)
         path = self.path("other.safetensors")
@@ -143,7 +143,7 @@ class CompressTest(CommandTest):
         text = self.succeed(
             "eval", "--json", "--data", self.path("pictures"),
             "--compute", str(cheapest["compute"]), self.student,
-            notes=1,  # the pictures' classes are not known
+            notes=1,  # the classes of the pictures are unknown
         )
         found = json.loads(text)
         self.assertEqual(found["images"], 60)

@@ -1,4 +1,4 @@
-"""vitgate train as users run it: networks of fresh weights learn to tell colours.
+"""Tests vitgate train as users run it: networks with fresh weights learn to distinguish colours.
 
 Usage: test_train.py [unittest's arguments]; $VITGATE is the command.
 """
@@ -15,7 +15,7 @@ import colour_model
 import gated_model
 from command_case import VITGATE, CommandTest
 
-# A T2T-ViT's stem sees what differs within a window, so black and white are much the same to it.
+# A T2T-ViT's stem sees differences within a window, so black and white look almost the same.
 COLOURS = [colour for colour in colour_model.COLOURS if colour[0] not in ("black", "white")]
 IDS = [colour_model.IDS[colour_model.LABELS.index(colour[0])] for colour in COLOURS]
 VARIANT = ["--variant", "t2t_vit_7", "--image-size", "32"]
@@ -33,7 +33,7 @@ class TrainTest(CommandTest):
         self.out = self.path("model.safetensors")
 
     def write_shades(self, folder, n, seed):
-        """n pictures of each colour in small patches, none like another"""
+        """Writes n different pictures of each colour, made of small patches"""
         rng = random.Random(seed)
         for name, (_, *corner) in zip(IDS, COLOURS):
             os.makedirs(os.path.join(folder, name))
@@ -59,7 +59,7 @@ class TrainTest(CommandTest):
         return [*VARIANT, "--classes", self.classes]
 
     def top1(self, model):
-        """Of pictures that were not trained on"""
+        """Returns Top-1 on pictures not used for training"""
         fresh = self.path("fresh")
         if not os.path.exists(fresh):
             self.write_shades(fresh, 10, seed=2)
@@ -72,12 +72,12 @@ class TrainTest(CommandTest):
 
 
 class ResultTest(TrainTest):
-    def test_a_t2t_learns_from_labels_and_another_architecture_from_it(self):
+    def test_a_t2t_learns_from_labels_and_teaches_another_architecture(self):
         self.train(*self.labels_only(), steps=80)
-        self.assertGreater(self.top1(self.out), 80)  # by chance 17
+        self.assertGreater(self.top1(self.out), 80)  # chance is 17
         found = self.inspect(self.out)
         self.assertEqual(found["family"], "t2t")
-        self.assertEqual(found["model"], "model")  # as its file
+        self.assertEqual(found["model"], "model")  # named after its file
         self.assertEqual(found["classes"], len(COLOURS))
         self.assertEqual(found["provenance"]["variant"], "t2t_vit_7")
         with open(self.out + ".training/log.jsonl", encoding="utf-8") as file:
@@ -87,7 +87,7 @@ class ResultTest(TrainTest):
         self.check_teaching(self.out)
 
     def check_teaching(self, teacher):
-        """On pictures without labels"""
+        """Trains on pictures without labels"""
         unlabelled, pupil = self.path("unlabelled"), self.path("pupil.safetensors")
         os.mkdir(unlabelled)
         for name in IDS:
@@ -102,7 +102,7 @@ class ResultTest(TrainTest):
         self.assertEqual(found["family"], "vit")
         self.assertEqual(found["provenance"]["teacher"], "model.safetensors")
 
-    def test_a_model_is_gone_on_with(self):
+    def test_training_can_start_from_a_model(self):
         first = self.path("first.safetensors")
         self.train(*self.labels_only(), steps=3, out=first)
         few = self.path("few.txt")
@@ -136,7 +136,7 @@ class ResultTest(TrainTest):
         self.assertLess(max(abs(a - b) for a, b in zip(old, new)), 1e-6)
         self.assertGreater(max(abs(a - 1) for a in old), 1e-5)  # it was trained
 
-    def test_progress_says_nothing_of_gates(self):
+    def test_progress_does_not_mention_gates(self):
         result = self.run_command(*self.arguments(*self.labels_only(), steps=1))
         self.assertIn("step 1/1", result.stderr)
         self.assertNotIn("compute", result.stderr)
@@ -155,14 +155,14 @@ class ResultTest(TrainTest):
 
 
 class SeedTest(TrainTest):
-    def test_the_seed_decides(self):
+    def test_the_result_depends_on_the_seed(self):
         once = self.train(*self.labels_only(), "--seed", "3", steps=3)
         again = self.train(*self.labels_only(), "--seed", "3", steps=3)
         other = self.train(*self.labels_only(), "--seed", "4", steps=3)
         self.assertEqual(once, again)
         self.assertNotEqual(once, other)
 
-    def test_a_resumed_run_ends_as_an_unbroken_one(self):
+    def test_a_resumed_run_ends_like_an_uninterrupted_one(self):
         unbroken = self.train(*self.labels_only(), steps=40)
         out = self.path("again.safetensors")
         same = [*self.labels_only(), "--name", "model"]
@@ -181,31 +181,32 @@ class SeedTest(TrainTest):
 
 
 class BadInputTest(TrainTest):
-    def test_what_is_missing(self):
-        self.fail_with("one of --variant and --from", *self.arguments("--classes", self.classes))
-        self.fail_with("one of --variant and --from", *self.arguments(
+    def test_missing_options(self):
+        self.fail_with("expected either --variant or --from",
+                       *self.arguments("--classes", self.classes))
+        self.fail_with("expected either --variant or --from", *self.arguments(
             *self.labels_only(), "--from", self.weights))
         self.fail_with("--classes is missing", *self.arguments(*VARIANT))
         self.fail_with("--steps or --time-limit", *self.arguments(*self.labels_only(), steps=0))
         self.fail_with("--output", "train", *VARIANT)
         self.fail_with("absent", *self.arguments("--from", self.path("absent")))
 
-    def test_an_unknown_variant_names_those_that_are_known(self):
+    def test_an_unknown_variant_lists_the_known_ones(self):
         text = "expected one of deit_tiny_patch16_224, "
         self.fail_with(text, *self.arguments("--variant", "resnet50", "--classes", self.classes))
 
     def test_image_sizes(self):
         self.fail_with("a multiple of 16", *self.arguments(
             "--variant", "t2t_vit_7", "--image-size", "40", "--classes", self.classes))
-        self.fail_with("--image-size goes with --variant", *self.arguments(
+        self.fail_with("--image-size needs --variant", *self.arguments(
             "--from", self.weights, "--image-size", "32"))
 
-    def test_a_teacher_of_another_image_size(self):
+    def test_a_teacher_with_another_image_size(self):
         teacher = self.complete_model()
         self.fail_with("the image size is 32, expected 224 as for t2t_vit_7",
                        *self.arguments("--variant", "t2t_vit_7", "--teacher", teacher))
 
-    def test_a_teacher_of_other_pixels_or_classes(self):
+    def test_a_teacher_with_other_pre_processing_or_classes(self):
         teacher, other = self.complete_model(), self.path("other.safetensors")
         self.succeed("import", self.weights, "--labels", self.labels, "--mean", "0.1,0.2,0.3",
                      "-o", other)
@@ -219,10 +220,10 @@ class BadInputTest(TrainTest):
         os.mkdir(plain)
         colour_model.write_picture(os.path.join(plain, "red.png"), (1, 0, 0))
         self.pictures = plain
-        self.fail_with("none of the photographs shows a class of the model",
+        self.fail_with("no photograph shows a class of the model",
                        *self.arguments(*self.labels_only()))
 
-    def test_blending_without_a_teacher(self):
+    def test_mixup_without_a_teacher(self):
         self.fail_with("--mixup needs --teacher",
                        *self.arguments(*self.labels_only(), "--mixup", "0.5"))
 

@@ -20,12 +20,13 @@ static gboolean parse_time_limit(RunOptions *o, GError **error)
   const double unit = !strcmp(end, "h") ? 3600 : !strcmp(end, "m") ? 60 : 1;
   if (end == text || (*end && strcmp(end, "h") && strcmp(end, "m") && strcmp(end, "s")) ||
       !(value > 0 && value < 1e6))
-    return command_fail(error, "--time-limit is \"%s\", expected such as 90m, 2h or 600s", text);
+    return command_fail(error, "--time-limit is \"%s\", expected a time such as 90m, 2h or 600s",
+                        text);
   o->time_limit = unit * value;
   return TRUE;
 }
 
-/* FOLDER=NUMBER, cut at the last '=' */
+/* FOLDER=NUMBER, split at the last '=' */
 static gboolean parse_folder_weights(RunOptions *o, GError **error)
 {
   o->folder_weights = g_new0(
@@ -34,7 +35,9 @@ static gboolean parse_folder_weights(RunOptions *o, GError **error)
     char *equal = strrchr(*text, '='), *end = NULL;
     const double weight = equal ? g_ascii_strtod(equal + 1, &end) : -1;
     if (!equal || end == equal + 1 || *end || !(weight >= 0 && weight <= 1e6))
-      return command_fail(error, "--folder-weight is \"%s\", expected such as imagenet20=3", *text);
+      return command_fail(
+          error, "--folder-weight is \"%s\", expected a folder and a weight, such as imagenet20=3",
+          *text);
     *equal = '\0';
     o->folder_weights[o->n_folder_weights++] = (FolderWeight){ *text, weight };
   }
@@ -71,7 +74,7 @@ static JsonNode *describe_gates(const RunOptions *o)
   return json_node_init_int(json_node_alloc(), o->gate_control);
 }
 
-/* The scheme of decisions in training follows from whose decision a gate takes in use. */
+/* The granularity in use determines which images decide together in training. */
 static gboolean parse_granularity(RunOptions *o, GError **error)
 {
   static const SubGroups own[] = { [VITGATE_GRANULARITY_SAMPLE] = SUB_GROUPS_SAMPLE,
@@ -120,116 +123,118 @@ static JsonNode *describe_precision(const RunOptions *o)
 
 static const RunOption table[] = {
   { "teacher", 0, RUN_OPTION_FILE, AT(teacher), BOTH, .required = RUN_COMPRESS,
-    .help = { "The dense model",
-              "A dense model of any architecture whose classes are learned beside the labels" },
+    .help = { "Dense model that serves as the teacher",
+              "Dense model of any architecture to learn from, in addition to the labels" },
     .argument = "MODEL", .member = "teacher", .provenance = "teacher" },
   { "variant", 0, RUN_OPTION_TEXT, AT(variant), RUN_TRAIN,
-    .help = { "Begin with fresh weights of a published network, such as t2t_vit_7" },
+    .help = { "Start from fresh weights of a published network, such as t2t_vit_7" },
     .argument = "NAME", .member = "variant", .provenance = "variant" },
   { "image-size", 0, RUN_OPTION_COUNT, AT(image_size), RUN_TRAIN,
-    .help = { "Pixels of a side that the variant sees (default 224)" }, .argument = "N", .low = 0,
+    .help = { "Side of the variant's input in pixels (default: 224)" }, .argument = "N", .low = 0,
     .high = G_MAXINT, .expected = "1 or more", .member = "image-size" },
   { "from", 0, RUN_OPTION_FILE, AT(from), BOTH,
-    .help = { "Begin with this model, of an earlier run without gates, instead of the teacher",
-              "Begin with this model, which has no gates" },
+    .help = { "Start from this model, made by an earlier run without gates, instead of the teacher",
+              "Start from this model, which must have no gates" },
     .argument = "MODEL", .member = "from", .provenance = "from" },
   { "target", 0, RUN_OPTION_REAL, AT(target), RUN_COMPRESS,
-    .help = { "Mean compute ratio: multiply-adds over the teacher's" }, .argument = "R",
-    .defaults = { "0.6" }, .low = 1e-3, .high = 1, .expected = "a ratio above 0 and up to 1",
-    .member = "target", .provenance = "target" },
+    .help = { "Mean compute ratio to reach: multiply-adds divided by the teacher's" },
+    .argument = "R", .defaults = { "0.6" }, .low = 1e-3, .high = 1,
+    .expected = "a ratio above 0 and up to 1", .member = "target", .provenance = "target" },
   { "static-target", 0, RUN_OPTION_REAL, AT(static_target), RUN_COMPRESS,
-    .help = { "Compute ratio that the cut leaves (default: half way to the target)" },
-    .argument = "R", .low = 0, .high = 1, .expected = "a ratio above 0 and up to 1" },
+    .help = { "Compute ratio after the cut (default: halfway to the target)" }, .argument = "R",
+    .low = 0, .high = 1, .expected = "a ratio above 0 and up to 1" },
   { "params-target", 0, RUN_OPTION_REAL, AT(parameters_target), RUN_COMPRESS,
-    .help = { "Parameters at most, over the teacher's; those of gates come on top" },
+    .help = { "Maximum number of parameters as a share of the teacher's, gates not counted" },
     .argument = "R", .low = 0, .high = 1, .expected = "a ratio above 0 and up to 1" },
   { "classes", 0, RUN_OPTION_FILE, AT(classes), BOTH,
-    .help = { "Keep only these classes: one id or label a line",
-              "The classes to learn, one a line (default: the teacher's, or those of --from)" },
+    .help = { "Keep only the classes in this file, one id or label per line",
+              "File with the classes to learn, one per line (default: those of the teacher or of "
+              "--from)" },
     .argument = "FILE", .member = "classes" },
   { "search", 0, RUN_OPTION_FLAG, AT(search), RUN_COMPRESS,
-    .help = { "Learn the structure jointly with the gates before the cut" } },
-  { "no-gates", 0, RUN_OPTION_NO_FLAG, AT(gates), RUN_COMPRESS, .help = { "No gates" },
+    .help = { "Learn the structure together with the gates before the cut" } },
+  { "no-gates", 0, RUN_OPTION_NO_FLAG, AT(gates), RUN_COMPRESS, .help = { "Do not add gates" },
     .member = "gates" },
-  { "no-merging", 0, RUN_OPTION_NO_FLAG, AT(merging), RUN_COMPRESS, .help = { "No token merging" },
-    .member = "merging" },
+  { "no-merging", 0, RUN_OPTION_NO_FLAG, AT(merging), RUN_COMPRESS,
+    .help = { "Do not merge tokens" }, .member = "merging" },
   { "fixed-dial", 0, RUN_OPTION_FLAG, AT(fixed_dial), RUN_COMPRESS,
-    .help = { "Train for the target alone, not for all the dial's settings" },
+    .help = { "Train only for the target, not for every setting of the dial" },
     .member = "fixed-dial" },
   { "static-only", 0, RUN_OPTION_FLAG, AT(static_only), RUN_COMPRESS,
-    .help = { "Neither gates nor merging" } },
+    .help = { "Use neither gates nor token merging" } },
   { "no-train", 0, RUN_OPTION_NO_FLAG, AT(train), RUN_COMPRESS,
-    .help = { "Cut and compensate only" } },
+    .help = { "Cut and compensate, but do not train" } },
   { "gates", 0, RUN_OPTION_TEXT, AT(given.gates), RUN_COMPRESS,
-    .help = { "What gates go by: learned, or, as controls, constant or random" }, .argument = "G",
+    .help = { "How gates decide: learned, or as controls, constant or random" }, .argument = "G",
     .defaults = { "learned" }, .member = "gate-control", .parse = parse_gates,
     .describe = describe_gates },
   { "granularity", 0, RUN_OPTION_TEXT, AT(given.granularity), RUN_COMPRESS,
-    .help = { "Whose decision a gate takes: sample, group:K or batch" }, .argument = "G",
+    .help = { "Images that share a gate's decision: sample, group:K or batch" }, .argument = "G",
     .defaults = { "sample" }, .parse = parse_granularity },
   { "sub-groups", 0, RUN_OPTION_TEXT, AT(given.sub_groups), RUN_COMPRESS,
-    .help = { "Who decides together in training: sample, none, even:K, random or recursive "
-              "(default: by --granularity)" },
+    .help = { "Images that decide together in training: sample, none, even:K, random or recursive "
+              "(default: depends on --granularity)" },
     .argument = "S", .member = "sub-groups", .parse = parse_sub_groups,
     .describe = describe_sub_groups },
   { NULL, 0, RUN_OPTION_COUNT, AT(group_size), .member = "group-size" },
   { "calibration-images", 0, RUN_OPTION_COUNT, AT(calibration_images), RUN_COMPRESS,
-    .help = { "Photographs by which units are ranked, at most" }, .argument = "N",
+    .help = { "Maximum number of photographs used to rank units" }, .argument = "N",
     .defaults = { "1500" }, .low = 1, .high = 1000000, .expected = "1 to 1000000",
     .member = "calibration-images" },
-  { "learning-rate", 0, RUN_OPTION_REAL, AT(rate), BOTH, .help = { "At its peak" }, .argument = "R",
-    .defaults = { "3e-4", "1e-3" }, RATE, .member = "learning-rate", .provenance = "learning_rate",
-    .of_training = TRUE },
+  { "learning-rate", 0, RUN_OPTION_REAL, AT(rate), BOTH, .help = { "Peak learning rate" },
+    .argument = "R", .defaults = { "3e-4", "1e-3" }, RATE, .member = "learning-rate",
+    .provenance = "learning_rate", .of_training = TRUE },
   { "gate-rate", 0, RUN_OPTION_REAL, AT(gate_rate), RUN_COMPRESS,
-    .help = { "The same of gates and structure choices" }, .argument = "R", .defaults = { "2e-3" },
-    RATE, .member = "gate-rate" },
+    .help = { "Peak learning rate of gates and structure choices" }, .argument = "R",
+    .defaults = { "2e-3" }, RATE, .member = "gate-rate" },
   { "gate-spread", 0, RUN_OPTION_REAL, AT(gate_spread), RUN_COMPRESS,
-    .help = { "Weight of the spread over images that gates lack" }, .argument = "W",
+    .help = { "Weight of the loss on gates that vary too little between images" }, .argument = "W",
     .defaults = { "0" }, WEIGHT, .member = "gate-spread" },
-  { "labels", 0, RUN_OPTION_REAL, AT(labels), BOTH,
-    .help = { "Weight of labels beside the teacher" }, .argument = "W", .defaults = { "0.3", "1" },
-    WEIGHT, .member = "labels", .provenance = "labels", .of_training = TRUE },
+  { "labels", 0, RUN_OPTION_REAL, AT(labels), BOTH, .help = { "Weight of the labels in the loss" },
+    .argument = "W", .defaults = { "0.3", "1" }, WEIGHT, .member = "labels", .provenance = "labels",
+    .of_training = TRUE },
   { "other-classes", 0, RUN_OPTION_REAL, AT(others), RUN_COMPRESS,
-    .help = { "Weight of all of the teacher's classes beside --classes" }, .argument = "W",
+    .help = { "With --classes: weight in the loss of all the teacher's classes" }, .argument = "W",
     .defaults = { "0" }, WEIGHT, .member = "other-classes" },
   { "features", 0, RUN_OPTION_REAL, AT(features), RUN_COMPRESS,
-    .help = { "Weight of the teacher's tokens between blocks" }, .argument = "W",
+    .help = { "Weight in the loss of the teacher's tokens between blocks" }, .argument = "W",
     .defaults = { "0" }, WEIGHT, .member = "features" },
   { "precision", 0, RUN_OPTION_TEXT, AT(given.precision), RUN_COMPRESS,
-    .help = { "Of the weights in the file: int8, bf16 or float32" }, .argument = "P",
+    .help = { "Precision of the weights in the file: int8, bf16 or float32" }, .argument = "P",
     .defaults = { "int8" }, .member = "precision", .parse = parse_precision,
     .describe = describe_precision },
   { "output", 'o', RUN_OPTION_FILE, AT(out), BOTH, .required = BOTH,
-    .help = { "The model file to write" }, .argument = "OUT" },
+    .help = { "Model file to write" }, .argument = "OUT" },
   { "data", 'd', RUN_OPTION_FILES, AT(data), BOTH, .required = BOTH,
-    .help = { "Photographs: an archive or a folder; may be repeated" }, .argument = "TAR|DIR",
+    .help = { "Archive or folder of photographs; can be repeated" }, .argument = "TAR|DIR",
     .member = "data", .provenance = "data" },
   { "folder", 0, RUN_OPTION_FILES, AT(folders), BOTH,
-    .help = { "Only photographs of this top folder; may be repeated" }, .argument = "FOLDER",
+    .help = { "Use only photographs from this top folder; can be repeated" }, .argument = "FOLDER",
     .member = "folders" },
   { "folder-weight", 0, RUN_OPTION_TEXTS, AT(given.folder_weights), BOTH,
-    .help = { "Draw photographs of a top folder more or less often; may be repeated" },
+    .help = { "Draw photographs from a top folder more or less often; can be repeated" },
     .argument = "FOLDER=W", .member = "folder-weights", .parse = parse_folder_weights,
     .describe = describe_folder_weights },
   { "mixup", 0, RUN_OPTION_REAL, AT(mixup), BOTH,
-    .help = { "Share of images that are blended with another" }, .argument = "S",
+    .help = { "Share of images that are blended with another image" }, .argument = "S",
     .defaults = { "0", "0" }, .low = 0, .high = 1, .expected = "0 to 1", .member = "mixup" },
-  { "steps", 0, RUN_OPTION_LONG, AT(steps), BOTH, .help = { "Steps of training" }, .argument = "N",
-    .low = 0, .high = DBL_MAX, .expected = "1 or more" },
+  { "steps", 0, RUN_OPTION_LONG, AT(steps), BOTH, .help = { "Number of training steps" },
+    .argument = "N", .low = 0, .high = DBL_MAX, .expected = "1 or more" },
   { "time-limit", 0, RUN_OPTION_TEXT, AT(given.time_limit), BOTH,
-    .help = { "As many steps as fit: 90m, 2h, 600s" }, .argument = "T", .parse = parse_time_limit },
-  { "batch-size", 'b', RUN_OPTION_COUNT, AT(batch), BOTH, .help = { "Images of a step" },
+    .help = { "Train for as many steps as fit in this time, such as 90m, 2h or 600s" },
+    .argument = "T", .parse = parse_time_limit },
+  { "batch-size", 'b', RUN_OPTION_COUNT, AT(batch), BOTH, .help = { "Images per step" },
     .argument = "N", .defaults = { "64", "64" }, .low = 2, .high = 1024, .expected = "2 to 1024",
     .member = "batch-size", .provenance = "batch", .of_training = TRUE },
-  { "threads", 't', RUN_OPTION_COUNT, AT(threads), BOTH, .help = { "Threads" }, .argument = "T",
-    .defaults = { "2", "2" }, .low = 1, .high = 64, .expected = "1 to 64" },
-  { "seed", 0, RUN_OPTION_LONG, AT(seed), BOTH, .help = { "Of all that is random" },
+  { "threads", 't', RUN_OPTION_COUNT, AT(threads), BOTH, .help = { "Number of threads" },
+    .argument = "T", .defaults = { "2", "2" }, .low = 1, .high = 64, .expected = "1 to 64" },
+  { "seed", 0, RUN_OPTION_LONG, AT(seed), BOTH, .help = { "Seed for everything random" },
     .argument = "S", .defaults = { "0", "0" }, .member = "seed", .provenance = "seed" },
   { "name", 0, RUN_OPTION_TEXT, AT(name), BOTH,
-    .help = { "Name of the model (default: OUT's, without folder and suffix)" },
+    .help = { "Name of the model (default: the name of OUT without folder and suffix)" },
     .argument = "NAME" },
   { "resume", 0, RUN_OPTION_FILE, AT(resume), BOTH,
-    .help = { "Folder of checkpoint and log (default OUT.training); a run found there goes on" },
+    .help = { "Folder for checkpoint and log (default: OUT.training); resumes a run found there" },
     .argument = "DIR" },
 };
 
@@ -262,7 +267,7 @@ static void set_default(RunOptions *o, const RunOption *row)
     *(guint64 *)at = g_ascii_strtoull(text, NULL, 10);
 }
 
-/* Not earlier: GOption would leak a text that was there before it. */
+/* Runs after GOption, which would leak a text set before. */
 static void set_default_text(RunOptions *o, const RunOption *row)
 {
   char **text = run_option_at(o, row);
@@ -273,7 +278,7 @@ static void set_default_text(RunOptions *o, const RunOption *row)
 void run_options_init(RunOptions *o, RunCommand command)
 {
   *o = (RunOptions){ .command = command };
-  if (command == RUN_TRAIN) { /* a run without a cut, gates or merging */
+  if (command == RUN_TRAIN) { /* a run with no cut, gates or merging */
     o->target = 1;
     o->static_only = o->fixed_dial = o->train = TRUE;
     o->precision = VITGATE_PRECISION_FLOAT32;
@@ -309,7 +314,7 @@ static gboolean is_given(const RunOptions *o, const RunOption *row)
   return value && (!many || *(char **)value);
 }
 
-/* Numbers are read as signed ones, so that a negative one is named as it was given. */
+/* Reads numbers as signed, so that the error shows a negative number as the user wrote it. */
 static gboolean check_range(const RunOptions *o, const RunOption *row, GError **error)
 {
   gpointer at = run_option_at(o, row);
@@ -362,7 +367,7 @@ static JsonArray *texts_array(char **texts, gboolean base_names)
   return array;
 }
 
-/* @base_names: of paths only their last part
+/* @base_names: record only the last part of a path
  * Returns: (transfer full) */
 static JsonNode *value_node(const RunOptions *o, const RunOption *row, gboolean base_names)
 {
@@ -422,7 +427,7 @@ gboolean run_options_check_same(const RunOptions *o, JsonObject *before, const c
         json_to_string(was ? was : json_object_get_member(defaults, member), FALSE);
     g_autofree char *asked = json_to_string(json_object_get_member(now, member), FALSE);
     if (strcmp(old, asked)) {
-      command_fail(error, "%s: the run was begun with %s %s, not %s", path, member, old, asked);
+      command_fail(error, "%s: the run was started with %s %s, not %s", path, member, old, asked);
       return FALSE;
     }
   }

@@ -5,10 +5,10 @@
 
 #include "fixtures.h"
 
-/* Odd sizes, so that no kernel's tile fits. */
+/* Odd sizes that no kernel's tile fits. */
 enum { M = 37, N = 53, K = 71 };
 
-/* Sums of K products of numbers up to 1, in an order of its own. */
+/* OpenBLAS sums K products of numbers up to 1 in another order. */
 #define TOLERANCE 1e-4f
 
 static Blas *blas;
@@ -37,7 +37,7 @@ START_TEST(sgemm_multiplies)
 }
 END_TEST
 
-/* The size at which OpenBLAS shares the work among its threads. */
+/* Large enough for OpenBLAS to divide the work among its threads. */
 #define LARGE 512
 
 static gpointer multiply_large(gpointer data)
@@ -61,8 +61,8 @@ static gpointer multiply_large(gpointer data)
   return NULL;
 }
 
-/* Debian's serial build fails here: its buffers are shared without a lock. */
-START_TEST(products_in_two_threads_do_not_disturb_each_other)
+/* Debian's serial build fails this test, because it shares its buffers without a lock. */
+START_TEST(products_in_two_threads_do_not_interfere)
 {
   GThread *other = g_thread_new("other", multiply_large, GUINT_TO_POINTER(11));
   gpointer wrong_here = multiply_large(GUINT_TO_POINTER(5));
@@ -72,7 +72,7 @@ START_TEST(products_in_two_threads_do_not_disturb_each_other)
 }
 END_TEST
 
-START_TEST(the_users_choice_of_kernels_stands)
+START_TEST(the_users_choice_of_kernels_is_kept)
 {
   g_setenv("OPENBLAS_CORETYPE", "HASWELL", TRUE);
   blas_prepare_environment();
@@ -91,8 +91,8 @@ int main(void)
   }
   TCase *tests = tcase_create("blas");
   tcase_add_test(tests, sgemm_multiplies);
-  tcase_add_test(tests, products_in_two_threads_do_not_disturb_each_other);
-  tcase_add_test(tests, the_users_choice_of_kernels_stands);
+  tcase_add_test(tests, products_in_two_threads_do_not_interfere);
+  tcase_add_test(tests, the_users_choice_of_kernels_is_kept);
   int status = fixtures_run(tests, "blas");
   blas_close(&blas);
   return status;

@@ -1,21 +1,21 @@
-/* Photographs and models for the tests of what training draws from. */
+/* Photographs and models for tests of training data. */
 #pragma once
 
 #include "data/collection.h"
 
-/* A photograph file below @root in which no two parts are alike, and which no other seed gives.
+/* Writes a photograph below @root. It has no equal parts, and another seed gives another one.
  * @name: ends in ".png" */
 void photographs_write(const char *root, const char *name, guint width, guint height, guint seed);
 
-/* A JPEG file that ends half way. */
+/* Writes a JPEG file truncated in the middle. */
 void photographs_write_broken(const char *root, const char *name);
 
-/* A model of the classes "cat", "cow", "dog" and "hen" without any block.
- * @size: pixels of a side of its input
- * Returns: (transfer full): written below @root, opened */
+/* Makes a model with the classes "cat", "cow", "dog" and "hen" and no blocks.
+ * @size: side of its input in pixels
+ * Returns: (transfer full): the model, opened from a file below @root */
 VitgateModel *photographs_model(const char *root, guint size, guint resize);
 
-/* The photographs below "data" in @root, for a model with an input of @size pixels a side.
- * @options: (nullable): whose paths do not count; NULL: all, with room for their pixels
+/* Opens the photographs below "data" in @root, for a model with an input of @size x @size pixels.
+ * @options: (nullable): its paths are ignored; NULL: all photographs, with room for their pixels
  * Returns: (transfer full) */
 Collection *photographs_collection(const char *root, guint size, const CollectionOptions *options);

@@ -1,4 +1,4 @@
-/* Views of an image: their place, their mirror, their colours; and how they are drawn. */
+/* Tests views of an image (position, mirroring, colours) and how they are drawn. */
 #include "data/augment.h"
 
 #include <math.h>
@@ -7,14 +7,14 @@
 
 #include "fixtures.h"
 
-/* In steps of 1/255. Roundings of normalising in float, and of composing colours in float. */
+/* In steps of 1/255: rounding when normalising and composing colours in float. */
 #define FLOAT_TOLERANCE 2e-3
 
-/* In steps. The engine rounds to bytes along x, which the filter along y spreads (by at most 1.3),
- * and once more. */
+/* In steps of 1/255. The engine rounds to bytes after the pass along x, which the filter along y
+ * amplifies (at most by 1.3), and rounds once more. */
 #define RESAMPLING_TOLERANCE 1.2
 
-#define SIZE 32 /* of the network's input, unless told otherwise */
+#define SIZE 32 /* side of the network's input, unless stated otherwise */
 
 static const Preprocessing in_steps = { .resize = SIZE,
                                         .bicubic = TRUE,
@@ -67,7 +67,7 @@ static void assert_same(const float *a, const float *b, guint size)
   ck_assert_mem_eq(a, b, sizeof(float) * 3 * size * size);
 }
 
-/* ---- Where ---- */
+/* ---- Position ---- */
 
 START_TEST(a_view_of_the_whole_square_is_the_centre_crop)
 {
@@ -82,7 +82,7 @@ START_TEST(a_view_of_the_whole_square_is_the_centre_crop)
 }
 END_TEST
 
-/* Keys' cubic convolution, a = -1/2, as the resampler has it. */
+/* Keys' cubic convolution with a = -1/2, like in the resampler. */
 static double cubic(double x)
 {
   x = fabs(x);
@@ -121,10 +121,10 @@ static const ImageView parts[] = {
   { .x = 12, .y = 4, .width = 32, .height = 32 },          /* pixel by pixel */
 };
 
-START_TEST(a_part_is_resampled_as_a_plain_filter_does_it)
+START_TEST(a_crop_is_resampled_like_a_plain_filter)
 {
   g_autofree guint8 *pixels = noise(3 * 71 * 47);
-  /* Noise as strong as it can be would leave 0 … 255 between the passes, where bytes end. */
+  /* Stronger noise would leave the range of bytes, 0 … 255, between the passes. */
   for (guint i = 0; i < 3 * 71 * 47; i++)
     pixels[i] = (guint8)(96 + pixels[i] / 4);
   const VitgateImage image = rgb_image(pixels, 71, 47);
@@ -146,9 +146,9 @@ START_TEST(a_part_is_resampled_as_a_plain_filter_does_it)
 }
 END_TEST
 
-/* Cubic convolution keeps a slope as it is, so that a slope in the chroma shows where a sample was
+/* Cubic convolution does not change a slope, so a slope in the chroma shows where a sample was
  * taken. */
-START_TEST(subsampled_chroma_moves_with_the_part)
+START_TEST(subsampled_chroma_moves_with_the_crop)
 {
   enum { WIDTH = 128, HEIGHT = 64, SLOPE = 2 };
   static const double starts[] = { 8, 9, 10.5 };
@@ -198,7 +198,7 @@ START_TEST(a_mirrored_view_is_the_exact_mirror)
 }
 END_TEST
 
-START_TEST(views_leave_no_trace_in_a_converter)
+START_TEST(views_do_not_change_a_converter)
 {
   g_autofree guint8 *pixels = noise(3 * 53 * 41);
   const VitgateImage image = rgb_image(pixels, 53, 41);
@@ -230,7 +230,7 @@ START_TEST(views_leave_no_trace_in_a_converter)
 }
 END_TEST
 
-START_TEST(a_part_beyond_the_image_is_refused)
+START_TEST(a_crop_outside_the_image_is_rejected)
 {
   const ImageView views[] = {
     plain_view(-0.5, 0, 10, 10), plain_view(0, -0.5, 10, 10), plain_view(0.5, 0, 20, 10),
@@ -257,7 +257,7 @@ static double grey_of(const double color[3])
   return luma[0] * color[0] + luma[1] * color[1] + luma[2] * color[2];
 }
 
-/* One adjustment after the other. */
+/* Applies one adjustment after the other. */
 static void adjust(double color[3], const Variation *v, double mean_grey)
 {
   for (guint c = 0; c < 3; c++) {
@@ -280,7 +280,7 @@ static const Variation variations[] = {
   { .brightness = 1.35, .contrast = 0.75, .saturation = 1.2 },
 };
 
-START_TEST(colours_change_as_one_adjustment_after_the_other)
+START_TEST(combined_colour_changes_equal_single_ones)
 {
   Variation v = variations[_i];
   v.width = v.height = SIZE;
@@ -303,9 +303,9 @@ START_TEST(colours_change_as_one_adjustment_after_the_other)
 }
 END_TEST
 
-START_TEST(contrast_is_around_the_mean_of_the_part)
+START_TEST(contrast_is_around_the_mean_of_the_crop)
 {
-  /* The left half is 40, the right 200. */
+  /* The left half is 40, the right half 200. */
   guint8 pixels[3 * 16 * 8];
   for (guint i = 0; i < 16 * 8; i++)
     memset(pixels + 3 * i, i % 16 < 8 ? 40 : 200, 3);
@@ -317,7 +317,7 @@ START_TEST(contrast_is_around_the_mean_of_the_part)
 }
 END_TEST
 
-START_TEST(pixels_of_four_bytes_vary_alike)
+START_TEST(pixels_of_four_bytes_vary_the_same_way)
 {
   g_autofree guint8 *pixels = noise(3 * 40 * 30), *wide = g_malloc0(4 * 40 * 30);
   for (guint i = 0; i < 40 * 30; i++)
@@ -342,7 +342,7 @@ static const struct {
   guint width, height;
 } extents[] = { { 224, 224 }, { 64, 64 }, { 400, 232 }, { 232, 400 }, { 1, 1 }, { 1, 50 } };
 
-START_TEST(parts_lie_within_the_photograph_and_the_ranges)
+START_TEST(crops_lie_within_the_photograph_and_the_ranges)
 {
   const Augmentation a = AUGMENTATION_DEFAULT;
   const guint width = extents[_i].width, height = extents[_i].height;
@@ -367,7 +367,7 @@ START_TEST(parts_lie_within_the_photograph_and_the_ranges)
 }
 END_TEST
 
-START_TEST(nothing_to_vary_gives_the_whole_square)
+START_TEST(without_variation_the_view_is_the_whole_square)
 {
   const Augmentation a = { .area = { 1, 1 }, .aspect = { 1, 1 } };
   Random random = { 3 };
@@ -381,7 +381,7 @@ START_TEST(nothing_to_vary_gives_the_whole_square)
 }
 END_TEST
 
-START_TEST(photographs_without_colour_are_drawn_too)
+START_TEST(grey_removes_all_colour)
 {
   Augmentation a = AUGMENTATION_DEFAULT;
   a.grey = 1;
@@ -390,7 +390,8 @@ START_TEST(photographs_without_colour_are_drawn_too)
 }
 END_TEST
 
-/* Every image is its neighbours' mean in some proportion, by the values that they had before. */
+/* Each image is a weighted mean of itself and the next image, computed from their original
+ * values. */
 START_TEST(blended_images_lie_between_neighbours)
 {
   enum { N = 50, LENGTH = 3 };
@@ -420,7 +421,7 @@ START_TEST(blended_images_lie_between_neighbours)
 }
 END_TEST
 
-START_TEST(ranges_that_cannot_be_are_refused)
+START_TEST(invalid_ranges_are_rejected)
 {
   const Augmentation good = AUGMENTATION_DEFAULT;
   Augmentation bad[11];
@@ -441,7 +442,7 @@ START_TEST(ranges_that_cannot_be_are_refused)
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
     g_autoptr(GError) error = NULL;
     ck_assert_msg(!augmentation_check(&bad[i], &error), "number %u", i);
-    assert_error(error, "cannot be drawn from");
+    assert_error(error, "invalid range or probability");
   }
 }
 END_TEST
@@ -464,21 +465,21 @@ int main(void)
 {
   TCase *tests = tcase_create("augment");
   tcase_add_loop_test(tests, a_view_of_the_whole_square_is_the_centre_crop, 0, 5);
-  tcase_add_loop_test(tests, a_part_is_resampled_as_a_plain_filter_does_it, 0, G_N_ELEMENTS(parts));
-  tcase_add_loop_test(tests, subsampled_chroma_moves_with_the_part, 0, 6);
+  tcase_add_loop_test(tests, a_crop_is_resampled_like_a_plain_filter, 0, G_N_ELEMENTS(parts));
+  tcase_add_loop_test(tests, subsampled_chroma_moves_with_the_crop, 0, 6);
   tcase_add_loop_test(tests, a_mirrored_view_is_the_exact_mirror, 0, 4);
-  tcase_add_test(tests, views_leave_no_trace_in_a_converter);
-  tcase_add_test(tests, a_part_beyond_the_image_is_refused);
-  tcase_add_loop_test(tests, colours_change_as_one_adjustment_after_the_other, 0,
+  tcase_add_test(tests, views_do_not_change_a_converter);
+  tcase_add_test(tests, a_crop_outside_the_image_is_rejected);
+  tcase_add_loop_test(tests, combined_colour_changes_equal_single_ones, 0,
                       G_N_ELEMENTS(variations));
-  tcase_add_test(tests, contrast_is_around_the_mean_of_the_part);
-  tcase_add_test(tests, pixels_of_four_bytes_vary_alike);
-  tcase_add_loop_test(tests, parts_lie_within_the_photograph_and_the_ranges, 0,
+  tcase_add_test(tests, contrast_is_around_the_mean_of_the_crop);
+  tcase_add_test(tests, pixels_of_four_bytes_vary_the_same_way);
+  tcase_add_loop_test(tests, crops_lie_within_the_photograph_and_the_ranges, 0,
                       G_N_ELEMENTS(extents));
-  tcase_add_test(tests, nothing_to_vary_gives_the_whole_square);
-  tcase_add_test(tests, photographs_without_colour_are_drawn_too);
+  tcase_add_test(tests, without_variation_the_view_is_the_whole_square);
+  tcase_add_test(tests, grey_removes_all_colour);
   tcase_add_test(tests, blended_images_lie_between_neighbours);
-  tcase_add_test(tests, ranges_that_cannot_be_are_refused);
+  tcase_add_test(tests, invalid_ranges_are_rejected);
   tcase_add_loop_test(tests, permutations_reach_every_number_once, 0, 7);
   return fixtures_run(tests, "augment");
 }

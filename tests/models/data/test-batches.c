@@ -1,5 +1,4 @@
-/* Batches of training images: what is in them, in which order, and what happens when they cannot be
- * had. */
+/* Tests batches of training images: their contents, their order and errors. */
 #include "data/batches.h"
 
 #include <math.h>
@@ -28,7 +27,7 @@ static void tear_down(void)
   fixtures_remove(root);
 }
 
-/* Of all kinds of shape; smaller and larger than the input, and larger than what is kept. */
+/* Many shapes: smaller and larger than the input, and larger than what the cache keeps. */
 static void write_usual(void)
 {
   static const char *const classes[] = { "cat", "cow", "dog", "hen", "none" };
@@ -54,7 +53,7 @@ static const Batch *take(Batches *batches)
   return batch;
 }
 
-/* What @n batches hold, one behind the other: tensors, labels, numbers.
+/* Records the contents of the next @n batches: tensors, labels, numbers.
  * Returns: (transfer full) */
 static GByteArray *record(Batches *batches, guint n)
 {
@@ -73,7 +72,7 @@ static GByteArray *record(Batches *batches, guint n)
   return bytes;
 }
 
-/* What a run of its own gives: nothing decoded yet.
+/* Records a fresh run, with nothing decoded yet.
  * Returns: (transfer full) */
 static GByteArray *record_run(const BatchesOptions *options, guint64 memory)
 {
@@ -100,9 +99,9 @@ static const BatchesOptions kinds[] = {
   { .order.seed = 5, .augmentation = &blended, .batch_size = 4 },
 };
 
-/* ---- The same again ---- */
+/* ---- Reproducibility ---- */
 
-START_TEST(threads_and_depth_do_not_matter)
+START_TEST(batches_do_not_depend_on_threads_or_depth)
 {
   static const guint threads[] = { 1, 3, 2, 8 }, depths[] = { 1, 3, 7, 2 };
   write_usual();
@@ -119,7 +118,7 @@ START_TEST(threads_and_depth_do_not_matter)
 }
 END_TEST
 
-START_TEST(memory_does_not_matter)
+START_TEST(batches_do_not_depend_on_cache_memory)
 {
   static const guint64 budgets[] = { 0, 5000 };
   write_usual();
@@ -131,7 +130,7 @@ START_TEST(memory_does_not_matter)
 }
 END_TEST
 
-START_TEST(another_seed_gives_others)
+START_TEST(another_seed_gives_other_batches)
 {
   write_usual();
   BatchesOptions options = kinds[_i];
@@ -143,7 +142,7 @@ START_TEST(another_seed_gives_others)
 }
 END_TEST
 
-START_TEST(a_resumed_run_goes_on_as_the_unbroken_one)
+START_TEST(a_resumed_run_equals_an_uninterrupted_one)
 {
   write_usual();
   photographs_write_broken(root, "data/top0/cat/broken.jpg");
@@ -156,7 +155,7 @@ START_TEST(a_resumed_run_goes_on_as_the_unbroken_one)
     g_autoptr(Batches) batches = start(collection, &kinds[_i]);
     found = record(batches, 3);
     const Batch *batch = take(batches);
-    next_draw = batch->first_draw; /* a batch that never was trained on */
+    next_draw = batch->first_draw; /* a batch that was never trained on */
   }
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
   g_autoptr(Batches) batches = start(collection, &kinds[_i]);
@@ -167,7 +166,7 @@ START_TEST(a_resumed_run_goes_on_as_the_unbroken_one)
 }
 END_TEST
 
-START_TEST(seeking_back_repeats_and_leaves_batches_in_use)
+START_TEST(seeking_back_repeats_and_keeps_batches_in_use)
 {
   write_usual();
   BatchesOptions options = kinds[0];
@@ -188,7 +187,7 @@ START_TEST(seeking_back_repeats_and_leaves_batches_in_use)
 }
 END_TEST
 
-/* ---- What is in a batch ---- */
+/* ---- Contents ---- */
 
 static void assert_preprocessed(VitgateSession *session, const Collection *collection,
                                 const Batch *batch)
@@ -205,7 +204,7 @@ static void assert_preprocessed(VitgateSession *session, const Collection *colle
   }
 }
 
-START_TEST(without_augmentation_images_are_those_of_the_session)
+START_TEST(without_augmentation_images_equal_those_of_a_session)
 {
   write_usual();
   photographs_write(root, "data/top0/cat/exact.png", SIZE, SIZE, 99);
@@ -217,7 +216,7 @@ START_TEST(without_augmentation_images_are_those_of_the_session)
   g_autoptr(VitgateSession) session = vitgate_session_new(model, NULL, NULL);
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
 
-  /* Shrunk pixels that training has left behind must not matter. */
+  /* Shrunk pixels left in the cache by training must not be used. */
   g_autoptr(Batches) before = start(collection, &kinds[0]);
   g_byte_array_unref(record(before, N_BATCHES));
 
@@ -231,7 +230,7 @@ START_TEST(without_augmentation_images_are_those_of_the_session)
 }
 END_TEST
 
-START_TEST(augmentation_that_varies_nothing_is_the_centre_crop)
+START_TEST(augmentation_without_variation_is_the_centre_crop)
 {
   static const guint sides[] = { SIZE, 2 * SIZE, 23, 7 };
   const Augmentation nothing = { .area = { 1, 1 }, .aspect = { 1, 1 } };
@@ -281,7 +280,7 @@ START_TEST(photographs_of_a_heavy_folder_are_drawn_more_often)
   guint counts[13] = { 0 };
   for (guint draw = 0; draw < N; draw++)
     counts[sampler_get(sampler, draw, 0)]++;
-  /* Seven photographs of weight 1 stand in top0, six in top1. */
+  /* top0 has seven photographs of weight 1, top1 has six. */
   const double unit = N / (7 + 6 * heavy[0].weight);
   for (guint i = 0; i < 13; i++) {
     gboolean is_heavy = !strcmp(collection_get_folder(collection, i), "top1");
@@ -324,7 +323,7 @@ START_TEST(held_out_photographs_are_never_trained_on)
 }
 END_TEST
 
-START_TEST(a_pass_ends_and_can_be_taken_again)
+START_TEST(a_single_pass_ends_and_can_be_repeated)
 {
   write_usual();
   photographs_write_broken(root, "data/top0/cat/broken.jpg");
@@ -356,7 +355,7 @@ START_TEST(a_pass_ends_and_can_be_taken_again)
 }
 END_TEST
 
-/* ---- What goes wrong ---- */
+/* ---- Errors ---- */
 
 START_TEST(broken_photographs_are_replaced_and_named_once)
 {
@@ -390,12 +389,12 @@ START_TEST(one_photograph_is_enough)
   ck_assert_uint_eq(batch->n, 4);
   for (guint i = 0; i < 4; i++)
     ck_assert_uint_eq(batch->photographs[i], 0);
-  /* Each time in another way. */
+  /* Each image is augmented differently. */
   ck_assert_mem_ne(batch->tensors, batch->tensors + LENGTH, LENGTH * sizeof(float));
 }
 END_TEST
 
-START_TEST(photographs_of_which_none_can_be_used_are_an_error)
+START_TEST(no_usable_photograph_is_an_error)
 {
   for (guint i = 0; i < 5; i++) {
     g_autofree char *name = g_strdup_printf("data/%u.jpg", i);
@@ -434,13 +433,13 @@ static const struct {
   { { .order = { .weights = unknown, .n_weights = 1, .once = TRUE } },
     COMMAND_ERROR_USAGE,
     "cannot have weights" },
-  { { .augmentation = &impossible }, COMMAND_ERROR_USAGE, "cannot be drawn from" },
+  { { .augmentation = &impossible }, COMMAND_ERROR_USAGE, "invalid range or probability" },
   { { .batch_size = 100000 }, COMMAND_ERROR_USAGE, "images in a batch" },
   { { .depth = 2000 }, COMMAND_ERROR_USAGE, "batches in memory" },
   { { .threads = 65 }, COMMAND_ERROR_USAGE, "65 threads" },
 };
 
-START_TEST(options_that_cannot_be_are_refused)
+START_TEST(invalid_options_are_rejected)
 {
   photographs_write(root, "data/a.png", 20, 30, 1);
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
@@ -451,7 +450,7 @@ START_TEST(options_that_cannot_be_are_refused)
 }
 END_TEST
 
-START_TEST(more_batches_than_there_are_is_an_error)
+START_TEST(holding_all_batches_is_an_error)
 {
   write_usual();
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
@@ -469,7 +468,7 @@ START_TEST(more_batches_than_there_are_is_an_error)
 }
 END_TEST
 
-START_TEST(samples_can_be_freed_at_any_time)
+START_TEST(batches_can_be_freed_at_any_time)
 {
   write_usual();
   g_autoptr(Collection) collection = photographs_collection(root, SIZE, NULL);
@@ -491,22 +490,22 @@ int main(void)
   tcase_set_timeout(tests, 60);
   tcase_add_checked_fixture(tests, set_up, tear_down);
   const int n_kinds = G_N_ELEMENTS(kinds);
-  tcase_add_loop_test(tests, threads_and_depth_do_not_matter, 0, n_kinds);
-  tcase_add_loop_test(tests, memory_does_not_matter, 0, n_kinds);
-  tcase_add_loop_test(tests, another_seed_gives_others, 0, n_kinds);
-  tcase_add_loop_test(tests, a_resumed_run_goes_on_as_the_unbroken_one, 0, n_kinds);
-  tcase_add_loop_test(tests, seeking_back_repeats_and_leaves_batches_in_use, 0, 2);
-  tcase_add_loop_test(tests, without_augmentation_images_are_those_of_the_session, 0, 2);
-  tcase_add_test(tests, augmentation_that_varies_nothing_is_the_centre_crop);
+  tcase_add_loop_test(tests, batches_do_not_depend_on_threads_or_depth, 0, n_kinds);
+  tcase_add_loop_test(tests, batches_do_not_depend_on_cache_memory, 0, n_kinds);
+  tcase_add_loop_test(tests, another_seed_gives_other_batches, 0, n_kinds);
+  tcase_add_loop_test(tests, a_resumed_run_equals_an_uninterrupted_one, 0, n_kinds);
+  tcase_add_loop_test(tests, seeking_back_repeats_and_keeps_batches_in_use, 0, 2);
+  tcase_add_loop_test(tests, without_augmentation_images_equal_those_of_a_session, 0, 2);
+  tcase_add_test(tests, augmentation_without_variation_is_the_centre_crop);
   tcase_add_test(tests, an_epoch_has_each_photograph_once);
   tcase_add_loop_test(tests, photographs_of_a_heavy_folder_are_drawn_more_often, 0, 2);
   tcase_add_loop_test(tests, held_out_photographs_are_never_trained_on, 0, 2);
-  tcase_add_loop_test(tests, a_pass_ends_and_can_be_taken_again, 0, 2);
+  tcase_add_loop_test(tests, a_single_pass_ends_and_can_be_repeated, 0, 2);
   tcase_add_loop_test(tests, broken_photographs_are_replaced_and_named_once, 0, 2);
   tcase_add_test(tests, one_photograph_is_enough);
-  tcase_add_loop_test(tests, photographs_of_which_none_can_be_used_are_an_error, 0, 4);
-  tcase_add_loop_test(tests, options_that_cannot_be_are_refused, 0, G_N_ELEMENTS(bad_options));
-  tcase_add_test(tests, more_batches_than_there_are_is_an_error);
-  tcase_add_test(tests, samples_can_be_freed_at_any_time);
+  tcase_add_loop_test(tests, no_usable_photograph_is_an_error, 0, 4);
+  tcase_add_loop_test(tests, invalid_options_are_rejected, 0, G_N_ELEMENTS(bad_options));
+  tcase_add_test(tests, holding_all_batches_is_an_error);
+  tcase_add_test(tests, batches_can_be_freed_at_any_time);
   return fixtures_run(tests, "batches");
 }

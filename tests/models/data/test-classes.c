@@ -48,8 +48,8 @@ static const struct {
   { "tench, Tinca tinca/x.jpg", 0 },
   { "Great_White_Shark/x.jpg", 1 },
   { "n02012849/x.jpg", 2 },
-  { "tench/great white shark/x.jpg", 1 }, /* the innermost counts */
-  { "crane/x.jpg", -1 },                  /* there are two */
+  { "tench/great white shark/x.jpg", 1 }, /* the innermost folder decides */
+  { "crane/x.jpg", -1 },                  /* ambiguous: two classes */
   { "cranes/x.jpg", -1 },
   { "tench.jpg", -1 },
 };
@@ -61,7 +61,7 @@ START_TEST(folders_name_classes)
 }
 END_TEST
 
-START_TEST(folders_that_name_none_are_told_when_others_do)
+START_TEST(unmatched_folders_are_reported_if_others_match)
 {
   VitgateModelInfo info = model(TRUE);
   fixtures_write(root, "tench/x.jpg", "x", -1);
@@ -78,7 +78,7 @@ START_TEST(folders_that_name_none_are_told_when_others_do)
 }
 END_TEST
 
-START_TEST(folders_that_all_name_none_are_no_labels)
+START_TEST(without_matching_folders_data_is_unlabelled)
 {
   VitgateModelInfo info = model(TRUE);
   fixtures_write(root, "holiday/x.jpg", "x", -1);
@@ -100,7 +100,7 @@ static Classes *resolve_listed(const char *lines, const VitgateModelInfo *info, 
   return classes_resolve(dataset, info, error);
 }
 
-START_TEST(ids_go_before_indices_where_the_model_has_ids)
+START_TEST(ids_are_used_before_indices_if_the_model_has_ids)
 {
   VitgateModelInfo info = model(TRUE);
   g_autoptr(Classes) classes = resolve_listed("tench/x.jpg\t517\tn03126707\n", &info, NULL);
@@ -109,7 +109,7 @@ START_TEST(ids_go_before_indices_where_the_model_has_ids)
 }
 END_TEST
 
-START_TEST(indices_count_where_there_are_no_ids)
+START_TEST(indices_are_used_without_ids)
 {
   VitgateModelInfo info = model(_i);
   g_autoptr(Classes) classes =
@@ -119,7 +119,7 @@ START_TEST(indices_count_where_there_are_no_ids)
 }
 END_TEST
 
-START_TEST(classes_the_model_lacks_are_foreign)
+START_TEST(classes_unknown_to_the_model_are_foreign)
 {
   VitgateModelInfo info = model(TRUE);
   g_autoptr(Classes) classes = resolve_listed("tench/x.jpg\t1\tn09999999\n", &info, NULL);
@@ -128,7 +128,7 @@ START_TEST(classes_the_model_lacks_are_foreign)
 }
 END_TEST
 
-START_TEST(a_list_makes_folder_names_mere_names)
+START_TEST(with_labels_tsv_folders_name_no_classes)
 {
   VitgateModelInfo info = model(TRUE);
   g_autoptr(Classes) classes = resolve_listed("tench/x.jpg\t-1\t-\n", &info, NULL);
@@ -137,12 +137,12 @@ START_TEST(a_list_makes_folder_names_mere_names)
 }
 END_TEST
 
-START_TEST(indices_beyond_the_model_are_refused)
+START_TEST(indices_outside_the_model_are_rejected)
 {
   VitgateModelInfo info = model(FALSE);
   g_autoptr(GError) error = NULL;
   ck_assert_ptr_null(resolve_listed("tench/x.jpg\t4\tn01440764\n", &info, &error));
-  assert_error(error, "the class 4: the model has 4 classes");
+  assert_error(error, "the class 4, but the model has 4 classes");
 }
 END_TEST
 
@@ -151,12 +151,12 @@ int main(void)
   TCase *tests = tcase_create("classes");
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_loop_test(tests, folders_name_classes, 0, G_N_ELEMENTS(folders));
-  tcase_add_test(tests, folders_that_name_none_are_told_when_others_do);
-  tcase_add_test(tests, folders_that_all_name_none_are_no_labels);
-  tcase_add_test(tests, ids_go_before_indices_where_the_model_has_ids);
-  tcase_add_loop_test(tests, indices_count_where_there_are_no_ids, 0, 2);
-  tcase_add_test(tests, classes_the_model_lacks_are_foreign);
-  tcase_add_test(tests, a_list_makes_folder_names_mere_names);
-  tcase_add_test(tests, indices_beyond_the_model_are_refused);
+  tcase_add_test(tests, unmatched_folders_are_reported_if_others_match);
+  tcase_add_test(tests, without_matching_folders_data_is_unlabelled);
+  tcase_add_test(tests, ids_are_used_before_indices_if_the_model_has_ids);
+  tcase_add_loop_test(tests, indices_are_used_without_ids, 0, 2);
+  tcase_add_test(tests, classes_unknown_to_the_model_are_foreign);
+  tcase_add_test(tests, with_labels_tsv_folders_name_no_classes);
+  tcase_add_test(tests, indices_outside_the_model_are_rejected);
   return fixtures_run(tests, "classes");
 }

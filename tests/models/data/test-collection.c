@@ -1,4 +1,4 @@
-/* The photographs of training: their classes, those held out, their pixels. */
+/* Tests the photographs of training: their classes, the held-out ones, their pixels. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ static void tear_down(void)
 
 /* ---- Held out ---- */
 
-/* Photographs that nobody looks into. */
+/* Writes files with the names of photographs, which are never decoded. */
 static void write_names(const char *folder, guint n)
 {
   for (guint i = 0; i < n; i++) {
@@ -64,7 +64,7 @@ static guint count_held_out(const Collection *collection, const char *folder)
 
 static const double shares[] = { 0, 0.04, 0.1, 0.25, 0.5, 0.9 };
 
-START_TEST(every_class_of_every_folder_gives_its_share)
+START_TEST(every_class_of_every_folder_holds_out_its_share)
 {
   write_strata();
   g_autoptr(Collection) collection = open_with(shares[_i], NULL, FALSE);
@@ -82,7 +82,7 @@ START_TEST(every_class_of_every_folder_gives_its_share)
 }
 END_TEST
 
-START_TEST(classes_of_one_folder_are_strata_too)
+START_TEST(classes_within_a_folder_are_strata_too)
 {
   g_autoptr(GString) labels = g_string_new("file\tclass_index\twnid\n");
   write_names("flat", 60);
@@ -98,7 +98,7 @@ START_TEST(classes_of_one_folder_are_strata_too)
 }
 END_TEST
 
-START_TEST(filters_leave_every_photograph_on_its_side)
+START_TEST(filters_do_not_change_the_split)
 {
   write_strata();
   const char *const folders[] = { "one", "three", NULL };
@@ -117,9 +117,9 @@ START_TEST(filters_leave_every_photograph_on_its_side)
 }
 END_TEST
 
-/* ---- Which photographs, of which classes ---- */
+/* ---- Selection and classes ---- */
 
-START_TEST(folders_and_labels_filter)
+START_TEST(folder_and_label_options_filter_photographs)
 {
   write_strata();
   const char *const folders[] = { "two", "three", NULL };
@@ -137,7 +137,7 @@ START_TEST(folders_and_labels_filter)
 }
 END_TEST
 
-START_TEST(several_data_sets_stand_one_behind_the_other)
+START_TEST(several_datasets_are_concatenated)
 {
   fixtures_write(root, "first/cat/a.png", "x", -1);
   fixtures_write(root, "second/x/hen/b.png", "x", -1);
@@ -173,7 +173,7 @@ static void assert_refused(const CollectionOptions *options, CommandError code, 
   ck_assert(g_error_matches(error, COMMAND_ERROR, (int)code));
 }
 
-START_TEST(what_cannot_be_is_refused)
+START_TEST(invalid_options_are_rejected)
 {
   fixtures_write(root, "data/holiday/a.png", "x", -1);
   g_autofree char *data = g_build_filename(root, "data", NULL);
@@ -192,7 +192,7 @@ START_TEST(what_cannot_be_is_refused)
 }
 END_TEST
 
-START_TEST(labels_beyond_the_model_are_refused)
+START_TEST(labels_outside_the_model_are_rejected)
 {
   fixtures_write(root, "data/labels.tsv", "file\tclass_index\nx.png\t4\n", -1);
   fixtures_write(root, "data/x.png", "x", -1);
@@ -213,7 +213,7 @@ static void assert_extent(const Collection *collection, guint index, gboolean wh
   ck_assert_int_eq(gdk_pixbuf_get_height(pixels), height);
 }
 
-START_TEST(large_photographs_are_kept_shrunk_and_had_whole)
+START_TEST(large_photographs_are_cached_shrunk_and_loaded_whole)
 {
   photographs_write(root, "data/a.png", 100, 61, 1);
   photographs_write(root, "data/b.png", 32, 200, 2);
@@ -227,7 +227,7 @@ START_TEST(large_photographs_are_kept_shrunk_and_had_whole)
 }
 END_TEST
 
-START_TEST(photographs_are_kept_as_long_as_there_is_room)
+START_TEST(photographs_are_cached_while_there_is_room)
 {
   photographs_write(root, "data/a.png", 20, 20, 1);
   photographs_write(root, "data/b.png", 20, 20, 2);
@@ -243,7 +243,7 @@ START_TEST(photographs_are_kept_as_long_as_there_is_room)
 }
 END_TEST
 
-START_TEST(photographs_that_cannot_be_used_are_named_once)
+START_TEST(unusable_photographs_are_named_once)
 {
   photographs_write(root, "data/a.png", 20, 20, 1);
   photographs_write_broken(root, "data/cut.jpg");
@@ -259,7 +259,7 @@ START_TEST(photographs_that_cannot_be_used_are_named_once)
   ck_assert_uint_eq(notes->len, 2);
   ck_assert_str_eq(g_ptr_array_index(notes, 0), "skipped cut.jpg: is truncated");
   ck_assert_str_eq(g_ptr_array_index(notes, 1),
-                   "skipped gone.png: is listed in labels.tsv but is not there");
+                   "skipped gone.png: is listed in labels.tsv but does not exist");
   g_autoptr(GPtrArray) later = pixel_cache_take_notes(collection->pixels);
   ck_assert_uint_eq(later->len, 0);
 }
@@ -269,15 +269,16 @@ int main(void)
 {
   TCase *tests = tcase_create("collection");
   tcase_add_checked_fixture(tests, set_up, tear_down);
-  tcase_add_loop_test(tests, every_class_of_every_folder_gives_its_share, 0, G_N_ELEMENTS(shares));
-  tcase_add_test(tests, classes_of_one_folder_are_strata_too);
-  tcase_add_loop_test(tests, filters_leave_every_photograph_on_its_side, 0, 2);
-  tcase_add_test(tests, folders_and_labels_filter);
-  tcase_add_test(tests, several_data_sets_stand_one_behind_the_other);
-  tcase_add_test(tests, what_cannot_be_is_refused);
-  tcase_add_test(tests, labels_beyond_the_model_are_refused);
-  tcase_add_loop_test(tests, large_photographs_are_kept_shrunk_and_had_whole, 0, 2);
-  tcase_add_test(tests, photographs_are_kept_as_long_as_there_is_room);
-  tcase_add_test(tests, photographs_that_cannot_be_used_are_named_once);
+  tcase_add_loop_test(tests, every_class_of_every_folder_holds_out_its_share, 0,
+                      G_N_ELEMENTS(shares));
+  tcase_add_test(tests, classes_within_a_folder_are_strata_too);
+  tcase_add_loop_test(tests, filters_do_not_change_the_split, 0, 2);
+  tcase_add_test(tests, folder_and_label_options_filter_photographs);
+  tcase_add_test(tests, several_datasets_are_concatenated);
+  tcase_add_test(tests, invalid_options_are_rejected);
+  tcase_add_test(tests, labels_outside_the_model_are_rejected);
+  tcase_add_loop_test(tests, large_photographs_are_cached_shrunk_and_loaded_whole, 0, 2);
+  tcase_add_test(tests, photographs_are_cached_while_there_is_room);
+  tcase_add_test(tests, unusable_photographs_are_named_once);
   return fixtures_run(tests, "collection");
 }

@@ -20,7 +20,8 @@ static void tear_down(void)
 
 typedef enum { FOLDER, TAR, TAR_GZ, N_KINDS } Kind;
 
-/* @below: a folder of the root, opened as it is or packed first */
+/* Opens a folder, as it is or packed as an archive.
+ * @below: a folder in the root */
 static Dataset *open_as(Kind kind, const char *below, GError **error)
 {
   g_autofree char *folder = g_build_filename(root, below, NULL);
@@ -57,7 +58,7 @@ static void assert_content(const Dataset *dataset, guint index, const char *expe
   ck_assert_mem_eq(text, expected, length);
 }
 
-START_TEST(archives_and_folders_give_the_same)
+START_TEST(archives_and_folders_give_the_same_photographs)
 {
   write_usual();
   g_autoptr(GError) error = NULL;
@@ -73,7 +74,7 @@ START_TEST(archives_and_folders_give_the_same)
     ck_assert_int_eq(dataset_get(dataset, i)->class_index, indices[i]);
     ck_assert_uint_eq(dataset_get(dataset, i)->folder, i == 3);
   }
-  /* In any order, and again. */
+  /* In any order, and repeatedly. */
   for (guint i = 8; i-- > 0;)
     assert_content(dataset, i % 4, contents[i % 4]);
   ck_assert_str_eq(dataset_get(dataset, 3)->class_id, "n05");
@@ -84,7 +85,7 @@ START_TEST(archives_and_folders_give_the_same)
 }
 END_TEST
 
-START_TEST(one_folder_around_everything_is_not_seen)
+START_TEST(a_single_outer_folder_is_ignored)
 {
   write_usual();
   g_autofree char *inner = g_build_filename(root, "d", NULL);
@@ -101,7 +102,7 @@ START_TEST(one_folder_around_everything_is_not_seen)
 }
 END_TEST
 
-START_TEST(listed_files_that_are_not_there_fail_when_read)
+START_TEST(missing_listed_files_fail_when_read)
 {
   fixtures_write(root, "d/labels.tsv", "file\tclass_index\nx/gone.jpg\t1\n", -1);
   g_autoptr(Dataset) dataset = open_as(_i, "d", NULL);
@@ -109,11 +110,11 @@ START_TEST(listed_files_that_are_not_there_fail_when_read)
   ck_assert_uint_eq(dataset->photographs->len, 1);
   g_autoptr(GError) error = NULL;
   ck_assert_ptr_null(dataset_load(dataset, 0, &error));
-  assert_error(error, "is not there");
+  assert_error(error, "does not exist");
 }
 END_TEST
 
-START_TEST(photographs_in_the_root_have_a_folder_too)
+START_TEST(photographs_in_the_root_have_a_folder)
 {
   fixtures_write(root, "d/x.jpg", "x", -1);
   g_autoptr(Dataset) dataset = open_as(_i, "d", NULL);
@@ -134,16 +135,16 @@ START_TEST(bad_labels_name_the_data_and_the_line)
 }
 END_TEST
 
-START_TEST(data_without_photographs_is_refused)
+START_TEST(data_without_photographs_is_rejected)
 {
   fixtures_write(root, "d/notes.txt", "x", -1);
   g_autoptr(GError) error = NULL;
   ck_assert_ptr_null(open_as(_i, "d", &error));
-  assert_error(error, "holds no photographs");
+  assert_error(error, "contains no photographs");
 }
 END_TEST
 
-START_TEST(missing_data_is_refused)
+START_TEST(missing_data_is_rejected)
 {
   g_autoptr(GError) error = NULL;
   ck_assert_ptr_null(dataset_open("/nowhere/at/all.tar", &error));
@@ -151,7 +152,7 @@ START_TEST(missing_data_is_refused)
 }
 END_TEST
 
-START_TEST(files_that_are_no_archive_are_refused)
+START_TEST(files_that_are_not_archives_are_rejected)
 {
   g_autofree char *junk = g_strnfill(4096, 'x');
   fixtures_write(root, "junk.tar", junk, _i ? 4096 : 0);
@@ -162,7 +163,7 @@ START_TEST(files_that_are_no_archive_are_refused)
 }
 END_TEST
 
-START_TEST(truncated_archives_are_refused)
+START_TEST(truncated_archives_are_rejected)
 {
   g_autofree char *large = g_strnfill(100000, 'x');
   fixtures_write(root, "d/a.jpg", large, -1);
@@ -176,7 +177,7 @@ START_TEST(truncated_archives_are_refused)
 }
 END_TEST
 
-START_TEST(links_that_lead_back_end)
+START_TEST(circular_links_end)
 {
   fixtures_write(root, "d/one/a.jpg", "a", -1);
   g_autofree char *link = g_build_filename(root, "d", "one", "back", NULL);
@@ -222,16 +223,16 @@ int main(void)
 {
   TCase *tests = tcase_create("dataset");
   tcase_add_checked_fixture(tests, set_up, tear_down);
-  tcase_add_loop_test(tests, archives_and_folders_give_the_same, 0, N_KINDS);
-  tcase_add_loop_test(tests, one_folder_around_everything_is_not_seen, 0, N_KINDS);
-  tcase_add_loop_test(tests, listed_files_that_are_not_there_fail_when_read, 0, N_KINDS);
-  tcase_add_loop_test(tests, photographs_in_the_root_have_a_folder_too, 0, N_KINDS);
+  tcase_add_loop_test(tests, archives_and_folders_give_the_same_photographs, 0, N_KINDS);
+  tcase_add_loop_test(tests, a_single_outer_folder_is_ignored, 0, N_KINDS);
+  tcase_add_loop_test(tests, missing_listed_files_fail_when_read, 0, N_KINDS);
+  tcase_add_loop_test(tests, photographs_in_the_root_have_a_folder, 0, N_KINDS);
   tcase_add_loop_test(tests, bad_labels_name_the_data_and_the_line, 0, N_KINDS);
-  tcase_add_loop_test(tests, data_without_photographs_is_refused, 0, N_KINDS);
-  tcase_add_test(tests, missing_data_is_refused);
-  tcase_add_loop_test(tests, files_that_are_no_archive_are_refused, 0, 2);
-  tcase_add_loop_test(tests, truncated_archives_are_refused, TAR, N_KINDS);
-  tcase_add_test(tests, links_that_lead_back_end);
+  tcase_add_loop_test(tests, data_without_photographs_is_rejected, 0, N_KINDS);
+  tcase_add_test(tests, missing_data_is_rejected);
+  tcase_add_loop_test(tests, files_that_are_not_archives_are_rejected, 0, 2);
+  tcase_add_loop_test(tests, truncated_archives_are_rejected, TAR, N_KINDS);
+  tcase_add_test(tests, circular_links_end);
   tcase_add_loop_test(tests, several_threads_load_at_once, 0, N_KINDS);
   return fixtures_run(tests, "dataset");
 }

@@ -25,7 +25,7 @@ START_TEST(pictures_become_pixels)
   ck_assert_uint_eq(image.width, 33);
   ck_assert_uint_eq(image.height, 7);
   const guint8 *last = image.planes[0] + 6 * image.strides[0] + 32 * 3;
-  /* JPEG goes through Y'CbCr and back. */
+  /* JPEG converts to Y'CbCr and back. */
   ck_assert_int_le(ABS(last[0] - 0x20), 2);
   ck_assert_int_le(ABS(last[1] - 0xc0), 2);
   ck_assert_int_le(ABS(last[2] - 0x40), 2);
@@ -54,7 +54,7 @@ START_TEST(grey_becomes_three_equal_components)
 }
 END_TEST
 
-START_TEST(empty_files_and_other_files_are_refused)
+START_TEST(empty_files_and_other_files_are_rejected)
 {
   g_autoptr(GBytes) empty = g_bytes_new_static("", 0);
   assert_refused(empty, "empty");
@@ -63,11 +63,11 @@ START_TEST(empty_files_and_other_files_are_refused)
 }
 END_TEST
 
-/* What may be missing at the end: the marks after the last pixel, and in JPEG a few bytes whose
- * absence only shows in the last blocks. */
+/* Bytes that may be missing at the end: the markers after the last pixel, and in JPEG a few bytes
+ * that only affect the last blocks. */
 #define MAX_MISSING 16
 
-START_TEST(truncated_pictures_are_refused)
+START_TEST(truncated_pictures_are_rejected)
 {
   g_autoptr(GBytes) file = fixtures_noise(formats[_i], 40, 40);
   gsize length = g_bytes_get_size(file);
@@ -75,13 +75,13 @@ START_TEST(truncated_pictures_are_refused)
     g_autofree char *copy = g_memdup2(g_bytes_get_data(file, NULL), n);
     g_autoptr(GBytes) cut = g_bytes_new(copy, n);
     g_autoptr(GdkPixbuf) pixels = decode_pixels(cut, NULL);
-    ck_assert_msg(!pixels, "%" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " bytes of a %s were enough",
+    ck_assert_msg(!pixels, "%" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " bytes of a %s were accepted",
                   n, length, formats[_i]);
   }
 }
 END_TEST
 
-START_TEST(absurd_sizes_are_refused_before_memory_is_taken)
+START_TEST(absurd_sizes_are_rejected_before_allocation)
 {
   const struct {
     const char *header;
@@ -95,9 +95,9 @@ START_TEST(absurd_sizes_are_refused_before_memory_is_taken)
     g_autofree char *bytes = g_malloc0(4096);
     memcpy(bytes, files[i].header, files[i].length);
     g_autoptr(GBytes) file = g_bytes_new(bytes, 4096);
-    assert_refused(file, "the limit is");
+    assert_refused(file, "expected at most");
   }
-  /* The size in the header of a PNG and of a JPEG. */
+  /* Overwrites the size in the header of a PNG and a JPEG. */
   g_autoptr(GBytes) png = fixtures_picture("png", 4, 4, FALSE, 0);
   g_autofree guint8 *wide = g_memdup2(g_bytes_get_data(png, NULL), g_bytes_get_size(png));
   wide[18] = 0xff;
@@ -106,7 +106,7 @@ START_TEST(absurd_sizes_are_refused_before_memory_is_taken)
 }
 END_TEST
 
-START_TEST(names_of_pictures_are_told_from_others)
+START_TEST(picture_names_are_recognised)
 {
   ck_assert(decode_name_is_image("a/b.JPEG"));
   ck_assert(decode_name_is_image("b.png"));
@@ -138,7 +138,7 @@ static void tear_down(void)
   fixtures_remove(root);
 }
 
-START_TEST(the_loader_keeps_the_order_and_tells_the_corrupt)
+START_TEST(the_reader_keeps_the_order_and_reports_corrupt_files)
 {
   g_autoptr(Dataset) dataset = dataset_open(root, NULL);
   g_autoptr(PhotoReader) reader = photo_reader_new(dataset, NULL, 0);
@@ -158,7 +158,7 @@ START_TEST(the_loader_keeps_the_order_and_tells_the_corrupt)
 }
 END_TEST
 
-START_TEST(the_loader_takes_any_order)
+START_TEST(the_reader_accepts_any_order)
 {
   g_autoptr(Dataset) dataset = dataset_open(root, NULL);
   const guint order[] = { 7, 99, 7 };
@@ -171,7 +171,7 @@ START_TEST(the_loader_takes_any_order)
 }
 END_TEST
 
-START_TEST(the_loader_can_be_left_early)
+START_TEST(the_reader_can_be_freed_early)
 {
   g_autoptr(Dataset) dataset = dataset_open(root, NULL);
   g_autoptr(PhotoReader) reader = photo_reader_new(dataset, NULL, 0);
@@ -186,16 +186,16 @@ int main(void)
   tcase_add_loop_test(tests, pictures_become_pixels, 0, G_N_ELEMENTS(formats));
   tcase_add_test(tests, alpha_is_ignored_not_blended);
   tcase_add_test(tests, grey_becomes_three_equal_components);
-  tcase_add_test(tests, empty_files_and_other_files_are_refused);
-  tcase_add_loop_test(tests, truncated_pictures_are_refused, 0, G_N_ELEMENTS(formats));
-  tcase_add_test(tests, absurd_sizes_are_refused_before_memory_is_taken);
-  tcase_add_test(tests, names_of_pictures_are_told_from_others);
+  tcase_add_test(tests, empty_files_and_other_files_are_rejected);
+  tcase_add_loop_test(tests, truncated_pictures_are_rejected, 0, G_N_ELEMENTS(formats));
+  tcase_add_test(tests, absurd_sizes_are_rejected_before_allocation);
+  tcase_add_test(tests, picture_names_are_recognised);
   int status = fixtures_run(tests, "decode");
 
   TCase *loading = tcase_create("reader");
   tcase_add_checked_fixture(loading, set_up, tear_down);
-  tcase_add_test(loading, the_loader_keeps_the_order_and_tells_the_corrupt);
-  tcase_add_test(loading, the_loader_takes_any_order);
-  tcase_add_loop_test(loading, the_loader_can_be_left_early, 0, 2);
+  tcase_add_test(loading, the_reader_keeps_the_order_and_reports_corrupt_files);
+  tcase_add_test(loading, the_reader_accepts_any_order);
+  tcase_add_loop_test(loading, the_reader_can_be_freed_early, 0, 2);
   return fixtures_run(loading, "reader") || status;
 }

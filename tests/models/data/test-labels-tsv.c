@@ -27,7 +27,7 @@ START_TEST(reads_indices_and_ids)
 }
 END_TEST
 
-START_TEST(takes_columns_by_their_names)
+START_TEST(finds_columns_by_name)
 {
   g_autoptr(GHashTable) labels = parse("wnid\tsource\tfile\nn1\tweb\tx.jpg\n", NULL);
   ck_assert_ptr_nonnull(labels);
@@ -37,7 +37,7 @@ START_TEST(takes_columns_by_their_names)
 }
 END_TEST
 
-START_TEST(takes_what_windows_writes)
+START_TEST(accepts_windows_text_files)
 {
   g_autoptr(GHashTable) labels = parse("\xef\xbb\xbf"
                                        "file\tclass_index\r\nx.jpg\t3\r\n\r\ny.jpg\t4",
@@ -54,19 +54,19 @@ static const struct {
   const char *text, *message;
 } bad_texts[] = {
   { "", "is empty" },
-  { "x.jpg\t3\tn1\n", "line 1: the columns" },
-  { "file\tlabel\n", "line 1: the columns" },
-  { "file\tfile\tclass_index\n", "line 1: a column is there twice" },
+  { "x.jpg\t3\tn1\n", "line 1: expected the column" },
+  { "file\tlabel\n", "line 1: expected the column" },
+  { "file\tfile\tclass_index\n", "line 1: duplicate column" },
   { "file\tclass_index\nx.jpg\n", "line 2: too few columns" },
-  { "file\tclass_index\nx.jpg\t1\ny.jpg\tdog\n", "line 3: the class index" },
-  { "file\tclass_index\nx.jpg\t-2\n", "line 2: the class index" },
-  { "file\tclass_index\nx.jpg\t\n", "line 2: the class index" },
-  { "file\tclass_index\nx.jpg\t99999999999999999999\n", "line 2: the class index" },
+  { "file\tclass_index\nx.jpg\t1\ny.jpg\tdog\n", "line 3: expected a class index" },
+  { "file\tclass_index\nx.jpg\t-2\n", "line 2: expected a class index" },
+  { "file\tclass_index\nx.jpg\t\n", "line 2: expected a class index" },
+  { "file\tclass_index\nx.jpg\t99999999999999999999\n", "line 2: expected a class index" },
   { "file\tclass_index\nx.jpg\t1\n./x.jpg\t2\n", "line 3: the file is listed twice" },
   { "file\tclass_index\n\t1\n", "line 2: the file has no name" },
 };
 
-START_TEST(refuses_bad_lines_by_number)
+START_TEST(rejects_bad_lines_by_number)
 {
   g_autoptr(GError) error = NULL;
   GHashTable *labels = parse(bad_texts[_i].text, &error);
@@ -75,13 +75,13 @@ START_TEST(refuses_bad_lines_by_number)
 }
 END_TEST
 
-START_TEST(refuses_zero_bytes)
+START_TEST(rejects_zero_bytes)
 {
   g_autoptr(GError) error = NULL;
   const char text[] = "file\tclass_index\nx\0y.jpg\t1\n";
   g_autoptr(GBytes) bytes = g_bytes_new_static(text, sizeof text - 1);
   ck_assert_ptr_null(labels_tsv_parse(bytes, &error));
-  assert_error(error, "line 2: a zero byte");
+  assert_error(error, "line 2: contains a zero byte");
 }
 END_TEST
 
@@ -89,9 +89,9 @@ int main(void)
 {
   TCase *tests = tcase_create("labels.tsv");
   tcase_add_test(tests, reads_indices_and_ids);
-  tcase_add_test(tests, takes_columns_by_their_names);
-  tcase_add_test(tests, takes_what_windows_writes);
-  tcase_add_loop_test(tests, refuses_bad_lines_by_number, 0, G_N_ELEMENTS(bad_texts));
-  tcase_add_test(tests, refuses_zero_bytes);
+  tcase_add_test(tests, finds_columns_by_name);
+  tcase_add_test(tests, accepts_windows_text_files);
+  tcase_add_loop_test(tests, rejects_bad_lines_by_number, 0, G_N_ELEMENTS(bad_texts));
+  tcase_add_test(tests, rejects_zero_bytes);
   return fixtures_run(tests, "labels.tsv");
 }

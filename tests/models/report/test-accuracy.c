@@ -7,7 +7,7 @@
 
 static const guint8 all_present[6] = { 1, 1, 1, 1, 1, 1 };
 
-START_TEST(counts_first_and_first_five)
+START_TEST(counts_top1_and_top5)
 {
   const float scores[6] = { 6, 5, 4, 3, 2, 1 };
   Accuracy accuracy = { 0 };
@@ -20,7 +20,7 @@ START_TEST(counts_first_and_first_five)
 }
 END_TEST
 
-START_TEST(unknown_classes_are_seen_but_not_judged)
+START_TEST(images_of_unknown_class_are_counted_but_not_rated)
 {
   const float scores[6] = { 1 };
   Accuracy accuracy = { 0 };
@@ -43,7 +43,7 @@ START_TEST(absent_classes_do_not_compete)
 }
 END_TEST
 
-START_TEST(equal_scores_go_to_the_lower_index)
+START_TEST(equal_scores_favour_the_lower_index)
 {
   const float scores[6] = { 1, 1, 1, 1, 1, 1 };
   Accuracy accuracy = { 0 };
@@ -56,7 +56,7 @@ START_TEST(equal_scores_go_to_the_lower_index)
 }
 END_TEST
 
-START_TEST(not_a_number_is_never_right)
+START_TEST(nan_is_never_right)
 {
   const float scores[6] = { 1, NAN, 0, 0, 0, 0 };
   Accuracy accuracy = { 0 };
@@ -66,7 +66,7 @@ START_TEST(not_a_number_is_never_right)
 }
 END_TEST
 
-START_TEST(per_cent_is_of_the_labelled)
+START_TEST(percentages_are_of_labelled_images)
 {
   const float scores[6] = { 6, 5, 4, 3, 2, 1 };
   Accuracy accuracy = { 0 };
@@ -81,11 +81,11 @@ END_TEST
 int main(void)
 {
   TCase *tests = tcase_create("accuracy");
-  tcase_add_test(tests, counts_first_and_first_five);
-  tcase_add_test(tests, unknown_classes_are_seen_but_not_judged);
+  tcase_add_test(tests, counts_top1_and_top5);
+  tcase_add_test(tests, images_of_unknown_class_are_counted_but_not_rated);
   tcase_add_test(tests, absent_classes_do_not_compete);
-  tcase_add_test(tests, equal_scores_go_to_the_lower_index);
-  tcase_add_test(tests, not_a_number_is_never_right);
-  tcase_add_test(tests, per_cent_is_of_the_labelled);
+  tcase_add_test(tests, equal_scores_favour_the_lower_index);
+  tcase_add_test(tests, nan_is_never_right);
+  tcase_add_test(tests, percentages_are_of_labelled_images);
   return fixtures_run(tests, "accuracy");
 }

@@ -75,7 +75,7 @@ START_TEST(a_run_resumes_only_with_its_own_options)
   o.seed = 9;
   ck_assert(!run_options_check_same(&o, before, "folder/checkpoint", &error));
   ck_assert(g_error_matches(error, COMMAND_ERROR, COMMAND_ERROR_USAGE));
-  assert_error(error, "folder/checkpoint: the run was begun with seed 0, not 9");
+  assert_error(error, "folder/checkpoint: the run was started with seed 0, not 9");
 }
 END_TEST
 

@@ -1,4 +1,4 @@
-/* What becomes of weights in a model file. */
+/* Tests how weights are encoded in a model file. */
 #include <math.h>
 #include <string.h>
 
@@ -7,7 +7,8 @@
 #include "kernels/int8.h"
 #include "write/encoded-tensors.h"
 
-/* Behind encoded_tensors_add() of a tensor of that name with 2 rows of 3. */
+/* Returns the result of encoded_tensors_add() for a tensor with this name and 2 rows of 3
+ * values. */
 static EncodedTensors *store(VitgatePrecision precision, const char *name, const float values[6])
 {
   static const guint64 shape[] = { 2, 3 };
@@ -22,8 +23,8 @@ static const Tensor *tensor_of(const EncodedTensors *storage, guint i)
   return &g_array_index(storage->tensors, Tensor, i);
 }
 
-/* 1 + 2^-8 and 1 + 3 * 2^-8 lie half way between two neighbours. */
-START_TEST(bf16_is_rounded_to_the_nearest_and_ties_to_even)
+/* 1 + 2^-8 and 1 + 3 * 2^-8 lie halfway between two neighbours. */
+START_TEST(bf16_rounds_to_nearest_with_ties_to_even)
 {
   const float values[] = { 0x1.01p0f, 0x1.03p0f, -0x1.01p0f, 0x1.010002p0f, 0x1p-133f, -0.0f };
   static const guint16 expected[] = { 0x3f80, 0x3f82, 0xbf80, 0x3f81, 0x0001, 0x8000 };
@@ -35,8 +36,8 @@ START_TEST(bf16_is_rounded_to_the_nearest_and_ties_to_even)
 }
 END_TEST
 
-/* Halves are ordered as their bits are. Two neighbours' mean is exact in float32. */
-START_TEST(halves_are_rounded_to_the_nearest_and_ties_to_even)
+/* float16 values have the order of their bits. The mean of two neighbours is exact in float32. */
+START_TEST(float16_rounds_to_nearest_with_ties_to_even)
 {
   const guint16 largest = 0x7bff;
   for (guint i = 0; i < largest; i++) {
@@ -75,8 +76,8 @@ START_TEST(int8_has_a_scale_for_each_row)
 }
 END_TEST
 
-/* The engine quantises float weights when it loads them: both must get the same integers. */
-START_TEST(int8_is_rounded_as_the_engine_rounds)
+/* The engine quantises float weights when it loads them. Both must get the same integers. */
+START_TEST(int8_rounds_like_the_engine)
 {
   enum { ROWS = 64, COLUMNS = 192 };
   static const guint64 shape[] = { ROWS, COLUMNS };
@@ -93,7 +94,7 @@ START_TEST(int8_is_rounded_as_the_engine_rounds)
 }
 END_TEST
 
-START_TEST(a_row_too_small_for_a_scale_becomes_zeros)
+START_TEST(a_row_too_small_for_a_scale_becomes_zero)
 {
   const float values[] = { 0x1p-149f, 0, 0, 1, 1, 1 };
   g_autoptr(EncodedTensors) storage = store(VITGATE_PRECISION_INT8, "head.weight", values);
@@ -102,7 +103,7 @@ START_TEST(a_row_too_small_for_a_scale_becomes_zeros)
 }
 END_TEST
 
-START_TEST(what_is_no_matrix_stays_float32)
+START_TEST(tensors_other_than_matrices_stay_float32)
 {
   static const struct {
     const char *name;
@@ -132,7 +133,7 @@ START_TEST(what_is_no_matrix_stays_float32)
 }
 END_TEST
 
-START_TEST(a_value_beyond_the_range_keeps_its_tensor_in_float32)
+START_TEST(a_value_out_of_range_keeps_its_tensor_in_float32)
 {
   const float large[] = { 65520, 0, 0, 0, 0, 0 }, huge[] = { 0x1.ffp127f, 0, 0, 0, 0, 0 };
   g_autoptr(EncodedTensors) half = store(VITGATE_PRECISION_INT8, "pos_embed", large);
@@ -143,7 +144,7 @@ START_TEST(a_value_beyond_the_range_keeps_its_tensor_in_float32)
 END_TEST
 
 /* @_i: the precision */
-START_TEST(rounded_values_are_stored_as_they_are)
+START_TEST(rounded_values_are_stored_unchanged)
 {
   static const guint64 shape[] = { 2, 3 };
   const float values[] = { 0.1f, -0.7f, 0.33f, 1e-3f, 2e-3f, -3e-3f };
@@ -164,7 +165,7 @@ START_TEST(rounded_values_are_stored_as_they_are)
 }
 END_TEST
 
-START_TEST(other_precisions_are_refused)
+START_TEST(other_precisions_are_rejected)
 {
   static const char *const bad[] = { "auto", "int3", "bfloat16", "" };
   VitgatePrecision precision;
@@ -182,15 +183,15 @@ END_TEST
 int main(void)
 {
   TCase *tests = tcase_create("storage");
-  tcase_add_test(tests, bf16_is_rounded_to_the_nearest_and_ties_to_even);
-  tcase_add_test(tests, halves_are_rounded_to_the_nearest_and_ties_to_even);
+  tcase_add_test(tests, bf16_rounds_to_nearest_with_ties_to_even);
+  tcase_add_test(tests, float16_rounds_to_nearest_with_ties_to_even);
   tcase_add_test(tests, int8_has_a_scale_for_each_row);
-  tcase_add_test(tests, int8_is_rounded_as_the_engine_rounds);
-  tcase_add_test(tests, a_row_too_small_for_a_scale_becomes_zeros);
-  tcase_add_test(tests, what_is_no_matrix_stays_float32);
-  tcase_add_test(tests, a_value_beyond_the_range_keeps_its_tensor_in_float32);
-  tcase_add_loop_test(tests, rounded_values_are_stored_as_they_are, VITGATE_PRECISION_FLOAT32,
+  tcase_add_test(tests, int8_rounds_like_the_engine);
+  tcase_add_test(tests, a_row_too_small_for_a_scale_becomes_zero);
+  tcase_add_test(tests, tensors_other_than_matrices_stay_float32);
+  tcase_add_test(tests, a_value_out_of_range_keeps_its_tensor_in_float32);
+  tcase_add_loop_test(tests, rounded_values_are_stored_unchanged, VITGATE_PRECISION_FLOAT32,
                       VITGATE_N_PRECISIONS);
-  tcase_add_test(tests, other_precisions_are_refused);
+  tcase_add_test(tests, other_precisions_are_rejected);
   return fixtures_run(tests, "storage");
 }

@@ -1,14 +1,14 @@
-/* Position embeddings for other sizes, against PyTorch's interpolation as timm uses it. */
+/* Compares position embeddings for other sizes with PyTorch's interpolation, as timm uses it. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "fixture.h"
 #include "write/positions.h"
 
-/* Both add the same few products of float32 in another order. */
+/* Both add the same few float32 products, in another order. */
 #define TOLERANCE 2e-6f
 
-/* "resized.SIDE.NEW" is made of "source.SIDE"; both [side * side, dim]. */
+/* "resized.SIDE.NEW" is made from "source.SIDE"; both are [side * side, dim]. */
 START_TEST(positions_agree_with_pytorch)
 {
   g_autoptr(Safetensors) golden = fixture_open_golden("golden", "positions");
