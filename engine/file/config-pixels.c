@@ -4,10 +4,10 @@
 
 #include "file/json.h"
 
-static gboolean apply_rgb(const JsonFields *fields, const char *field, double least, float rgb[3])
+static gboolean apply_rgb(const JsonFields *fields, const char *field, double min, float rgb[3])
 {
   return !vitgate__fields_has(fields, field) ||
-         vitgate__json_get_rgb(fields->object, field, least, 1, rgb) ||
+         vitgate__json_get_rgb(fields->object, field, min, 1, rgb) ||
          vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, field,
                                "three numbers up to 1: red, green and blue");
 }

@@ -7,7 +7,7 @@
 #define DESCRIPTION_KEY     "vitgate"
 #define DESCRIPTION_VERSION 1
 
-/* Reads the description from the file's metadata. Tensors are not looked at.
+/* Reads the description from the file's metadata. The tensors are ignored.
  * Returns: (transfer full): the description, or NULL with VITGATE_ERROR_METADATA, _UNSUPPORTED or
  * _LABELS */
 Description *vitgate__description_read(const Safetensors *file, GError **error);

@@ -53,7 +53,7 @@ typedef struct _Description {
   gboolean distilled;         /* a distillation token and head follow the class token's */
   gboolean mean_pooling;      /* the head reads the mean of all patch tokens, not the class token */
   gboolean qkv_unbiased;      /* the projection to queries, keys and values has no bias */
-  gboolean layer_scale;       /* the output of each module is scaled by a tensor of its own */
+  gboolean layer_scale;       /* the output of each module is scaled by its own tensor */
   gboolean no_class_position; /* the class token was published without a position embedding;
                                  pos_embed has zeros there */
   guint n_classes;

@@ -197,15 +197,15 @@ JsonObject *vitgate__json_get_object(JsonObject *object, const char *name)
   return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 }
 
-gboolean vitgate__json_get_rgb(JsonObject *object, const char *name, double least, double most,
+gboolean vitgate__json_get_rgb(JsonObject *object, const char *name, double min, double max,
                                float rgb[3])
 {
   JsonArray *array = vitgate__json_get_array(object, name);
   gboolean valid = array && json_array_get_length(array) == 3;
   for (guint i = 0; valid && i < 3; i++) {
     double value;
-    valid = vitgate__json_get_number(json_array_get_element(array, i), &value) && value >= least &&
-            value <= most;
+    valid = vitgate__json_get_number(json_array_get_element(array, i), &value) && value >= min &&
+            value <= max;
     rgb[i] = valid ? (float)value : 0.0f;
   }
   return valid;

@@ -29,7 +29,7 @@ const char *vitgate__json_get_string(JsonObject *object, const char *name);
 JsonArray *vitgate__json_get_array(JsonObject *object, const char *name);
 JsonObject *vitgate__json_get_object(JsonObject *object, const char *name);
 
-/* Reads three numbers from @least to @most: red, green, blue.
+/* Reads three numbers from @min to @max: red, green, blue.
  * @rgb: (out caller-allocates): undefined if it returns FALSE */
-gboolean vitgate__json_get_rgb(JsonObject *object, const char *name, double least, double most,
+gboolean vitgate__json_get_rgb(JsonObject *object, const char *name, double min, double max,
                                float rgb[3]);

@@ -136,7 +136,7 @@ gboolean vitgate__weights_read(const Safetensors *file, const char *name, float 
 
 /* Returns: (transfer full) (nullable): the name of the LayerScale that follows the layer of tensor
  * @name */
-static char *scale_behind(const char *name)
+static char *scale_after(const char *name)
 {
   static const struct {
     const char *layer, *scale;
@@ -153,7 +153,7 @@ static char *scale_behind(const char *name)
 gboolean vitgate__weights_read_folded(const Safetensors *file, const char *name, float *values,
                                       GError **error)
 {
-  g_autofree char *scale_name = scale_behind(name);
+  g_autofree char *scale_name = scale_after(name);
   const Tensor *scale = scale_name ? vitgate__safetensors_find(file, scale_name) : NULL;
   if (!vitgate__weights_read(file, name, values, error))
     return FALSE;

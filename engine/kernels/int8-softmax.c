@@ -44,10 +44,10 @@ static inline void store_quantities(Quantity *q, ivec v)
 
 static inline float find_largest(const float *x, guint n)
 {
-  vec most = load_some(x, n, splat(-INFINITY));
+  vec max = load_some(x, n, splat(-INFINITY));
   for (guint i = LANES; i < n; i += LANES)
-    most = max_vector(most, load_some(x + i, n - i, most));
-  return max_lanes(most);
+    max = max_vector(max, load_some(x + i, n - i, max));
+  return max_lanes(max);
 }
 
 /* Quantises a vector of scores.

@@ -7,10 +7,10 @@
 
 static guint most_heads(const Description *d)
 {
-  guint most = 0;
+  guint max = 0;
   for (guint i = 0; i < d->depth; i++)
-    most = MAX(most, d->blocks[i].heads);
-  return most;
+    max = MAX(max, d->blocks[i].heads);
+  return max;
 }
 
 static gsize carve_scratch(Scratch *scratch, float *memory, const Vit *vit)

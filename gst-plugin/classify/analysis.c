@@ -234,7 +234,7 @@ static void count(GstVitgateStats *stats, const GstVitgateAnalysis *a, GstClockT
     stats->skipped++;
 }
 
-/* The latency reported is at max the budget. Call with the object lock held.
+/* The latency reported is at most the budget. Call with the object lock held.
  * Returns: whether the latency to report has changed. */
 static gboolean update_latency(GstVitgate *self, GstClockTime budget)
 {

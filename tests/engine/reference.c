@@ -393,9 +393,9 @@ void reference_free(ReferenceImage *images, guint n)
 }
 
 static void check_image(const VitgateResult *found, const ReferenceImage *expected,
-                        const Description *d, double least_margin, const char *what)
+                        const Description *d, double min_margin, const char *what)
 {
-  assert_each(expected->margin > least_margin,
+  assert_each(expected->margin > min_margin,
               "%s: the test's images are too close to a decision: %g", what, expected->margin);
   for (guint m = 0; m < 2 * d->depth; m++)
     assert_each(found->modules[m] == expected->modules[m], "%s, module %u: %u, expected %u", what,
@@ -411,11 +411,11 @@ static void check_image(const VitgateResult *found, const ReferenceImage *expect
 }
 
 void reference_check(const VitgateResult *found, const ReferenceImage *expected, guint n,
-                     const Description *d, double least_margin, const char *what)
+                     const Description *d, double min_margin, const char *what)
 {
   for (guint i = 0; i < n; i++) {
     g_autofree char *which = g_strdup_printf("%s, image %u of %u", what, i, n);
-    check_image(&found[i], &expected[i], d, least_margin, which);
+    check_image(&found[i], &expected[i], d, min_margin, which);
   }
 }
 

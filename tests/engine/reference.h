@@ -42,11 +42,11 @@ ReferenceImage *reference_forward(ModelFile *file, const Description *descriptio
 void reference_free(ReferenceImage *images, guint n_images);
 
 /* Checks that the engine's results for @n_images match the reference.
- * @least_margin: fails if a decision of the reference has a smaller margin, since float32 could
+ * @min_margin: fails if a decision of the reference has a smaller margin, since float32 could
  * decide differently
  * @what: what was run, for messages */
 void reference_check(const VitgateResult *found, const ReferenceImage *expected, guint n_images,
-                     const Description *description, double least_margin, const char *what);
+                     const Description *description, double min_margin, const char *what);
 
 /* @features: [2 * dim] class token, then mean of patch tokens */
 double reference_gate_logit(const Gate *gate, const double *features, guint dim, double eps);

@@ -221,12 +221,12 @@ class Pipelines(unittest.TestCase):
         self.assertEqual(message.type, Gst.MessageType.EOS)
         query = Gst.Query.new_latency()
         self.assertTrue(pipeline.query(query))
-        live, least, most = query.parse_latency()
+        live, minimum, maximum = query.parse_latency()
         worst = pipeline.get_by_name("vitgate").get_property("stats").get_uint64("worst-time")[1]
         pipeline.set_state(Gst.State.NULL)
         self.assertTrue(live)
         self.assertGreaterEqual(reported, 1)
-        self.assertGreaterEqual(least, worst * 4 // 5)
+        self.assertGreaterEqual(minimum, worst * 4 // 5)
 
     def test_seeks_keep_every_frame_labelled(self):
         results = []

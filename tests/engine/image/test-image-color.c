@@ -151,19 +151,19 @@ static void check_site(VitgatePixelFormat format, VitgateChromaSite site, gboole
       *frame_sample(frame, 1, x, y) = (guint8)lrint(start + slope * at);
     }
   g_autofree float *steps = frame_convert(&frame->image, SIZE, 36, TRUE);
-  double sum = 0, most = 0;
+  double sum = 0, max = 0;
   for (guint y = MARGIN; y < SIZE - MARGIN; y++)
     for (guint x = MARGIN; x < SIZE - MARGIN; x++) {
       double cb = start + slope * shown_position(vertical ? y : x, PIXELS, 36);
       double difference =
           steps[(2 * SIZE + y) * SIZE + x] - to_rgb(128, cb, 128, VITGATE_MATRIX_BT601, TRUE).b;
       sum += difference;
-      most = MAX(most, fabs(difference));
+      max = MAX(max, fabs(difference));
     }
   const double mean = sum / ((SIZE - 2 * MARGIN) * (SIZE - 2 * MARGIN));
-  ck_assert_msg(fabs(mean) <= SITE_MEAN_TOLERANCE && most <= SITE_MAX_TOLERANCE,
+  ck_assert_msg(fabs(mean) <= SITE_MEAN_TOLERANCE && max <= SITE_MAX_TOLERANCE,
                 "%s, site %d, %s: blue is off by %g on average, %g at most",
-                frame_formats[format].name, site, vertical ? "down" : "across", mean, most);
+                frame_formats[format].name, site, vertical ? "down" : "across", mean, max);
 }
 
 START_TEST(chroma_is_read_at_its_site)
@@ -227,23 +227,23 @@ static void compare_pictures(const Frame *frame, const Frame *rgb)
 {
   g_autofree float *found = frame_convert(&frame->image, SIZE, 36, TRUE);
   g_autofree float *expected = frame_convert(&rgb->image, SIZE, 36, TRUE);
-  double sum = 0, most = 0;
+  double sum = 0, max = 0;
   for (guint c = 0; c < 3; c++)
     for (guint y = MARGIN; y < SIZE - MARGIN; y++)
       for (guint x = MARGIN; x < SIZE - MARGIN; x++) {
         const guint i = (c * SIZE + y) * SIZE + x;
         double difference = fabsf(found[i] - expected[i]);
         sum += difference;
-        most = MAX(most, difference);
+        max = MAX(max, difference);
       }
   const double mean = sum / (3 * (SIZE - 2 * MARGIN) * (SIZE - 2 * MARGIN));
   const gboolean good = frame_formats[frame->image.format].ycbcr
-                            ? mean <= SMOOTH_MEAN_TOLERANCE && most <= SMOOTH_MAX_TOLERANCE
-                            : most == 0; /* the same bytes in another order */
+                            ? mean <= SMOOTH_MEAN_TOLERANCE && max <= SMOOTH_MAX_TOLERANCE
+                            : max == 0; /* the same bytes in another order */
   assert_each(good, "%s of %ux%u, matrix %d, site %d, %s range: off by %g on average, %g at most",
               frame_formats[frame->image.format].name, frame->image.width, frame->image.height,
               frame->image.matrix, frame->image.chroma_site,
-              frame->image.full_range ? "full" : "limited", mean, most);
+              frame->image.full_range ? "full" : "limited", mean, max);
 }
 
 START_TEST(a_picture_is_the_same_in_every_format)

@@ -51,16 +51,16 @@ static void check_golden(const Safetensors *goldens, const Tensor *crop)
                          .strides = { 3 * width } };
   g_autofree float *steps = frame_convert(&image, size, resize, !strcmp(interpolation, "bicubic"));
   const guint8 *expected = crop->data;
-  double sum = 0, most = 0;
+  double sum = 0, max = 0;
   for (guint i = 0; i < size * size; i++)
     for (guint c = 0; c < 3; c++) {
       double difference = fabs(steps[c * size * size + i] - expected[3 * i + c]);
       sum += difference;
-      most = MAX(most, difference);
+      max = MAX(max, difference);
     }
   const double mean = sum / (3 * size * size);
-  ck_assert_msg(mean <= PIL_MEAN_TOLERANCE && most <= PIL_MAX_TOLERANCE,
-                "%s: differs by %g on average, %g at most", crop->name, mean, most);
+  ck_assert_msg(mean <= PIL_MEAN_TOLERANCE && max <= PIL_MAX_TOLERANCE,
+                "%s: differs by %g on average, %g at most", crop->name, mean, max);
 }
 
 START_TEST(resizing_agrees_with_pil)

@@ -89,18 +89,18 @@ START_TEST(a_logit_stays_within_its_bound)
 {
   static GateWeights w;
   guint32 random = 4;
-  float work[32], least = 0, most = 0;
+  float work[32], min = 0, max = 0;
   for (guint i = 0; i < 200; i++) {
     fill_gate(&w, 8, 1e6f, &random);
     fixture_fill(work, 16, -1e6f, 1e6f, &random);
     const float logit = vitgate__gate_logit(&w.gate, work, 8, 1e-6f);
     ck_assert_float_ge(logit, -6);
     ck_assert_float_le(logit, 6);
-    least = MIN(least, logit);
-    most = MAX(most, logit);
+    min = MIN(min, logit);
+    max = MAX(max, logit);
   }
-  ck_assert_float_eq(least, -6);
-  ck_assert_float_eq(most, 6);
+  ck_assert_float_eq(min, -6);
+  ck_assert_float_eq(max, 6);
 }
 END_TEST
 

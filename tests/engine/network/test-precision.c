@@ -66,13 +66,13 @@ START_TEST(logits_are_close_to_float32)
   gboolean differs = FALSE;
   for (guint i = 0; i < N_IMAGES; i++) {
     const float *expected = c.logits + i * c.info->n_classes;
-    float least = INFINITY, most = -INFINITY;
+    float min = INFINITY, max = -INFINITY;
     for (guint j = 0; j < c.info->n_classes; j++) {
-      least = MIN(least, expected[j]);
-      most = MAX(most, expected[j]);
+      min = MIN(min, expected[j]);
+      max = MAX(max, expected[j]);
     }
     for (guint j = 0; j < c.info->n_classes; j++) {
-      const float error = fabsf(results[i].logits[j] - expected[j]) / (most - least);
+      const float error = fabsf(results[i].logits[j] - expected[j]) / (max - min);
       differs |= error > 1e-5f;
       assert_each(error <= tolerance, "%s: image %u, class %u: %g, expected %g: off by %g of %g",
                   models[_i % (int)G_N_ELEMENTS(models)], i, j, results[i].logits[j], expected[j],
