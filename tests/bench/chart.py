@@ -1,5 +1,5 @@
-"""Draws charts in a common style, and the chart of tests/bench/peers: the engine beside ONNX
-Runtime, pipelines beside onnxinference.
+"""Draws charts in a common style, and the chart of tests/bench/peers: the engine compared
+with ONNX Runtime, and pipelines compared with onnxinference.
 
 Import it before anything is measured: without matplotlib it exits the program.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Times whole pipelines beside each other, on a machine with GStreamer's onnxinference (1.26): the
+"""Times whole pipelines in turns, on a machine with GStreamer's onnxinference (1.26): the
 part of tests/bench/peers that runs in Debian 13. Prints a JSON array with one object for each
 contestant.
 

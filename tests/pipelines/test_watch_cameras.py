@@ -83,7 +83,7 @@ class Streams(WatchTest):
 
 
 class BadCameras(WatchTest):
-    """Each bad camera is beside a good one, which must not be disturbed."""
+    """A bad camera must not disturb a good one that is watched at the same time."""
 
     def check(self, keys, message, *, recovered=None, url=None, **environment):
         """Checks the message about a bad camera. url: of that camera; recovered: repairs it."""

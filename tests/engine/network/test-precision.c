@@ -218,7 +218,7 @@ START_TEST(int8_is_refused_for_too_many_tokens)
   ck_assert_ptr_null(vitgate_model_open_with(path, VITGATE_PRECISION_INT8, &error));
   ck_assert(strstr(error->message, path));
   assert_error(error, VITGATE_ERROR_UNSUPPORTED,
-               "attention over 33125 tokens, expected at most 32768 in int8");
+               "attention over 33125 tokens, expected at most 32768 for int8");
   g_autoptr(VitgateModel) model = fixture_open_model(path);
   ck_assert_int_eq(vitgate_model_get_info(model)->precision, VITGATE_PRECISION_FLOAT32);
 }
