@@ -359,8 +359,7 @@ static void narrow_strips(Conversion *conversion, guint member)
   }
 }
 
-/* R'G'B' from 0 to 255 = matrix * stored components + offset, by ITU-R BT.601, BT.709 or BT.2020.
- */
+/* R'G'B' from 0 to 255 = matrix * stored components + offset, by ITU-R BT.601, 709 or 2020. */
 static void color_matrix(const VitgateImage *image, float matrix[3][3], float offset[3])
 {
   static const double luma_weights[][2] = { /* red, blue */

@@ -28,8 +28,7 @@ void vitgate_scene_free(VitgateScene **scene)
   g_free(g_steal_pointer(scene));
 }
 
-/* Returns: the first pixel of cell @i; the size may be smaller than CELLS or not a multiple of it
- */
+/* Returns: the first pixel of cell @i. The size may be below CELLS, or not a multiple of it. */
 static guint first(const VitgateScene *scene, guint i)
 {
   return i * scene->size / CELLS;

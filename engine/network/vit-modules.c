@@ -66,8 +66,8 @@ void vitgate__vit_attention(Job *job, guint b)
   const Description *d = job->vit->description;
   const Block *block = &job->vit->blocks[b];
   const guint heads = d->blocks[b].heads, width = heads * d->head_dim;
-  wait_for_others(
-      job); /* until here thread 0 may still be using the shared qkv for another image */
+  /* Until here thread 0 may still be using the shared qkv for another image. */
+  wait_for_others(job);
   for (guint row = job->first, rows; row < job->last; row += rows) {
     rows = vitgate__linear_rows(job->last - row);
     vitgate__vit_normalize(job, &block->norm1, row, rows);
