@@ -7,9 +7,11 @@
 Progress progress_start(guint total, const char *unit)
 {
   gint64 now = g_get_monotonic_time();
-  return (Progress){
-    .shown = isatty(STDERR_FILENO), .total = total, .unit = unit, .start = now, .last = now
-  };
+  return (Progress){ .shown = isatty(STDERR_FILENO),
+                     .total = total,
+                     .unit = unit,
+                     .start = now,
+                     .last = now - INTERVAL }; /* the first update is drawn at once */
 }
 
 void progress_update(Progress *progress, guint done)
