@@ -63,9 +63,3 @@ gboolean command_check_range(const char *option, int value, int low, int high, G
               low, high, value);
   return FALSE;
 }
-
-gboolean command_check_value(const char *option, double value, gboolean fine, const char *expected,
-                             GError **error)
-{
-  return fine || command_fail(error, "%s is %g, expected %s", option, value, expected);
-}

@@ -58,10 +58,3 @@ gboolean command_check_given(const char *option, gboolean given, GError **error)
 /* Checks that @low <= @value <= @high.
  * Returns: FALSE with COMMAND_ERROR_USAGE if not */
 gboolean command_check_range(const char *option, int value, int low, int high, GError **error);
-
-/* Reports an invalid value of @option.
- * @fine: whether @value is valid
- * @expected: describes the valid values, for the error message
- * Returns: FALSE with COMMAND_ERROR_USAGE unless @fine */
-gboolean command_check_value(const char *option, double value, gboolean fine, const char *expected,
-                             GError **error);
