@@ -20,8 +20,10 @@ ROOMS = {
                "train/network", "report", "write", "data", "base"],
     "gst-plugin": ["", "classify", "overlay", "json", "common"],
     "pipelines/watch": ["", "camera", "output", "config", "base"],
+    "text": [""],
 }
-USES_ENGINE = ["models", "gst-plugin"]
+USES = {"engine": ["text"], "models": ["engine", "text"], "gst-plugin": ["engine", "text"],
+        "pipelines/watch": ["text"], "text": []}
 PUBLIC = "engine/vitgate.h"
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
@@ -73,7 +75,7 @@ def check(root):
     """Returns a list of everything that is wrong."""
     faults, graph = [], {}
     for component in ROOMS:
-        places = [component] + (["engine"] if component in USES_ENGINE else [])
+        places = [component] + USES[component]
         for path in sources(root, component):
             with open(os.path.join(root, path), encoding="utf-8") as file:
                 includes = INCLUDE.findall(file.read())

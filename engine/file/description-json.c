@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "file/json-fields.h"
 #include "file/json.h"
+#include "json-write.h"
 
 /* ---- Reading ---- */
 
@@ -408,5 +409,5 @@ char *vitgate__description_to_json(const Description *d)
 
   g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
   json_node_take_object(node, object);
-  return vitgate__json_write(node);
+  return vitgate__json_write(node, FALSE);
 }

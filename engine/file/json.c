@@ -123,27 +123,6 @@ JsonNode *vitgate__json_read_object(const char *path, VitgateError code, GError 
   return vitgate__json_parse_object(text, length, path, code, error);
 }
 
-char *vitgate__json_write(JsonNode *root)
-{
-  /* json-glib writes 1e-08 as 1e-08.0, which is not JSON: the ".0" is dropped. */
-  char *text = json_to_string(root, FALSE), *to = text;
-  gboolean in_string = FALSE, in_exponent = FALSE;
-  for (const char *c = text; *c; c++) {
-    if (in_exponent && *c == '.') {
-      c++;
-      continue;
-    }
-    if (in_string && *c == '\\')
-      *to++ = *c++;
-    else if (*c == '"')
-      in_string = !in_string;
-    in_exponent = !in_string && (*c == 'e' || (in_exponent && strchr("+-0123456789", *c)));
-    *to++ = *c;
-  }
-  *to = '\0';
-  return text;
-}
-
 gboolean vitgate__json_get_count(JsonNode *node, guint64 *value)
 {
   if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64 ||

@@ -16,10 +16,6 @@ JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char 
  * Returns: (transfer full): the node, or NULL with VITGATE_ERROR_NOT_FOUND, _IO or @code */
 JsonNode *vitgate__json_read_object(const char *path, VitgateError code, GError **error);
 
-/* Writes @root as text on one line.
- * Returns: (transfer full): the text */
-char *vitgate__json_write(JsonNode *root);
-
 /* Each reads a value of one type. Returns FALSE or NULL if it is absent or has another type. */
 gboolean vitgate__json_get_count(JsonNode *node, guint64 *value);
 gboolean vitgate__json_get_number(JsonNode *node, double *value);

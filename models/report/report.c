@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "json-write.h"
+
 void report_string(JsonBuilder *builder, const char *name, const char *value)
 {
   g_autofree char *valid = value ? g_utf8_make_valid(value, -1) : NULL;
@@ -63,10 +65,7 @@ void report_begin(JsonBuilder *builder, const char *name)
 void report_print(JsonBuilder *builder)
 {
   g_autoptr(JsonNode) root = json_builder_get_root(builder);
-  g_autoptr(JsonGenerator) generator = json_generator_new();
-  json_generator_set_root(generator, root);
-  json_generator_set_pretty(generator, TRUE);
-  g_autofree char *text = json_generator_to_data(generator, NULL);
+  g_autofree char *text = vitgate__json_write(root, TRUE);
   /* Not g_print(), which converts to the locale: JSON is always UTF-8. */
   puts(text);
 }

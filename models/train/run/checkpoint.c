@@ -6,6 +6,7 @@
 #include "file/description-json.h"
 #include "file/json.h"
 #include "file/safetensors-write.h"
+#include "json-write.h"
 
 /* The tensors of a checkpoint: all values of the network in one, and those of the optimizer. */
 static const char *const kinds[] = { "values", "m", "v", "average" };
@@ -32,7 +33,7 @@ gboolean checkpoint_write(const char *path, const Optimizer *optimizer, JsonObje
   json_object_set_int_member(state, "step", (gint64)optimizer->step);
   json_object_set_boolean_member(state, "search", network->searches);
   g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), state);
-  g_autofree char *text = vitgate__json_write(node);
+  g_autofree char *text = vitgate__json_write(node, FALSE);
   g_autofree char *description = vitgate__description_to_json(network->description);
   g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
   g_hash_table_insert(metadata, "vitgate", description);

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "file/json.h"
+#include "json-write.h"
 #include "train/gates/gate-sums.h"
 
 #define STEPS_PER_LINE 20
@@ -49,7 +49,7 @@ void run_log_free(RunLog **log)
 static void write_line(RunLog *log, JsonObject *object)
 {
   g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), object);
-  g_autofree char *text = vitgate__json_write(node);
+  g_autofree char *text = vitgate__json_write(node, FALSE);
   fprintf(log->file, "%s\n", text);
   fflush(log->file);
 }

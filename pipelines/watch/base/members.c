@@ -1,5 +1,7 @@
 #include "base/members.h"
 
+#include "json-write.h"
+
 void member_add_string(JsonBuilder *builder, const char *member, const char *value)
 {
   /* Error messages contain file names, which can be any bytes. */
@@ -26,5 +28,5 @@ void member_add_double(JsonBuilder *builder, const char *member, double value)
 char *member_to_line(JsonBuilder *builder)
 {
   g_autoptr(JsonNode) root = json_builder_get_root(builder);
-  return json_to_string(root, FALSE);
+  return vitgate__json_write(root, FALSE);
 }
