@@ -27,17 +27,23 @@ static void append(GValue *list, const GstVitgateRegion *region,
 }
 
 #ifdef HAVE_GST_ANALYTICS
-/* Readers ask for different relations: GStreamer's overlay for RELATE_TO, DL Streamer for the other
- * two. */
+/* Readers look for different relations. GStreamer's overlay draws the first class that the
+ * detection is related to. DL Streamer takes only what the detection contains, and joins all
+ * classes of one GstAnalyticsClsMtd to one label; its Python part compares relations for equality.
+ * So the top classes are related and the best one is contained. */
 static void relate(GstBuffer *buffer, guint detection, const GstVitgateFrameResult *result)
 {
-  const guint classes = gst_vitgate_results_attach_classes(buffer, result);
   GstAnalyticsRelationMeta *relations = gst_buffer_get_analytics_relation_meta(buffer);
+  guint top, best;
 
-  gst_analytics_relation_meta_set_relation(
-      relations, GST_ANALYTICS_REL_TYPE_RELATE_TO | GST_ANALYTICS_REL_TYPE_CONTAIN, detection,
-      classes);
-  gst_analytics_relation_meta_set_relation(relations, GST_ANALYTICS_REL_TYPE_IS_PART_OF, classes,
+  if (gst_vitgate_results_attach_classes(buffer, result, result->n, &top))
+    gst_analytics_relation_meta_set_relation(relations, GST_ANALYTICS_REL_TYPE_RELATE_TO, detection,
+                                             top);
+  if (!gst_vitgate_results_attach_classes(buffer, result, 1, &best))
+    return;
+  gst_analytics_relation_meta_set_relation(relations, GST_ANALYTICS_REL_TYPE_CONTAIN, detection,
+                                           best);
+  gst_analytics_relation_meta_set_relation(relations, GST_ANALYTICS_REL_TYPE_IS_PART_OF, best,
                                            detection);
 }
 #endif

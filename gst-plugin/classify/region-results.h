@@ -1,7 +1,7 @@
 /* region-results.h: attaches the results of a frame's regions to the frame.
  *
  * Each region carries its result where readers of its detector expect it: as a parameter of its
- * GstVideoRegionOfInterestMeta, and as a GstAnalyticsClsMtd related to its GstAnalyticsODMtd. The
+ * GstVideoRegionOfInterestMeta, and as two GstAnalyticsClsMtd related to its GstAnalyticsODMtd. The
  * frame's GST_VITGATE_META lists all regions with all fields. */
 #pragma once
 

@@ -126,33 +126,44 @@ static void attach_roi(GstBuffer *buffer, const GstVitgateFrameResult *r, guint 
   GstVideoRegionOfInterestMeta *roi = gst_buffer_add_video_region_of_interest_meta(
       buffer, GST_VITGATE_FULL_FRAME, 0, 0, width, height);
 
+  roi->id = GST_VITGATE_FULL_FRAME_ID;
   gst_video_region_of_interest_meta_add_param(roi, gst_vitgate_results_new_parameter(r));
 }
 
 #ifdef HAVE_GST_ANALYTICS
-guint gst_vitgate_results_attach_classes(GstBuffer *buffer, const GstVitgateFrameResult *r)
+gboolean gst_vitgate_results_attach_classes(GstBuffer *buffer, const GstVitgateFrameResult *r,
+                                            guint n, guint *id)
 {
   GstAnalyticsRelationMeta *relations = gst_buffer_add_analytics_relation_meta(buffer);
-  GstAnalyticsClsMtd classification;
-  g_autofree GQuark *labels = g_new(GQuark, r->n);
-  g_autofree gfloat *scores = g_memdup2(r->scores, r->n * sizeof *r->scores);
+  GstAnalyticsClsMtd classes;
+  g_autofree GQuark *labels = g_new(GQuark, n);
+  g_autofree gfloat *scores = g_memdup2(r->scores, n * sizeof *r->scores);
 
-  for (guint i = 0; i < r->n; i++)
+  for (guint i = 0; i < n; i++)
     labels[i] = g_quark_from_string(r->labels[r->indices[i]]);
-  gst_analytics_relation_meta_add_cls_mtd(relations, r->n, scores, labels, &classification);
-  return classification.id;
+  if (!gst_analytics_relation_meta_add_cls_mtd(relations, n, scores, labels, &classes))
+    return FALSE;
+#ifdef HAVE_GST_SEMANTIC_TAG
+  gst_analytics_mtd_set_semantic_tag(&classes, r->model->name);
+#endif
+  *id = classes.id;
+  return TRUE;
 }
 #endif
 
 void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *result, guint width,
                                 guint height)
 {
+#ifdef HAVE_GST_ANALYTICS
+  guint id;
+#endif
+
   attach_custom(buffer, result);
   if (result->n == 0)
     return;
   attach_roi(buffer, result, width, height);
 #ifdef HAVE_GST_ANALYTICS
-  gst_vitgate_results_attach_classes(buffer, result);
+  gst_vitgate_results_attach_classes(buffer, result, result->n, &id);
 #endif
 }
 

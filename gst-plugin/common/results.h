@@ -22,6 +22,10 @@ G_BEGIN_DECLS
 /* Type of the region that stands for the whole frame. It does not come from a detector. */
 #define GST_VITGATE_FULL_FRAME "full-frame"
 
+/* Id of that region. With 0, readers would take it for the first detected object, which has that
+ * id in DL Streamer. */
+#define GST_VITGATE_FULL_FRAME_ID (-1)
+
 /* Why a frame carries its result. */
 typedef enum {
   GST_VITGATE_STATE_FRESH,     /* the frame was inferred */
@@ -94,10 +98,12 @@ GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *res
 GstStructure *gst_vitgate_results_new_message(const GstVitgateFrameTimes *times);
 
 #ifdef HAVE_GST_ANALYTICS
-/* Attaches the top classes as a GstAnalyticsClsMtd.
- * @result: must have at least one class
- * Returns: its id in the buffer's GstAnalyticsRelationMeta. */
-guint gst_vitgate_results_attach_classes(GstBuffer *buffer, const GstVitgateFrameResult *result);
+/* Attaches the best @n classes as a GstAnalyticsClsMtd.
+ * @result: must have at least @n classes, and at least one
+ * @id: (out): its id in the buffer's GstAnalyticsRelationMeta
+ * Returns: FALSE if GStreamer refuses it. */
+gboolean gst_vitgate_results_attach_classes(GstBuffer *buffer, const GstVitgateFrameResult *result,
+                                            guint n, guint *id);
 #endif
 
 G_END_DECLS

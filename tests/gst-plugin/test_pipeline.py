@@ -159,7 +159,7 @@ class Metadata(unittest.TestCase):
         found = []
 
         def on_frame(sink, buffer, pad):
-            roi = GstVideo.buffer_get_video_region_of_interest_meta_id(buffer, 0)
+            roi = GstVideo.buffer_get_video_region_of_interest_meta_id(buffer, -1)
             s = roi.get_param("classification_layer_name:logits")
             found.append((s.get_string("label"), s.get_int("label_id")[1],
                           s.get_double("confidence")[1], roi.w, roi.h))
