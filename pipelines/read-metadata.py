@@ -34,4 +34,6 @@ def main(clip, model=None):
         sys.exit(f"read-metadata.py: {clip}: {message.parse_error()[0].message}")
 
 if __name__ == "__main__":
-    main(*sys.argv[1:]) if len(sys.argv) in (2, 3) else sys.exit(__doc__.strip())
+    if len(sys.argv) not in (2, 3) or sys.argv[1].startswith("-"):
+        sys.exit(__doc__.strip())
+    main(*sys.argv[1:])

@@ -14,12 +14,13 @@ static gboolean read_strings(const JsonFields *fields, const char *field, guint 
   if (!json_object_has_member(fields->object, field))
     return TRUE;
   JsonArray *array = vitgate__json_get_array(fields->object, field);
-  guint length = array ? json_array_get_length(array) : 0;
-  if (!array || length != n) {
+  if (!array)
+    return vitgate__field_refuse(fields, VITGATE_ERROR_LABELS, field, "an array of strings");
+  if (json_array_get_length(array) != n) {
     vitgate__set_error(fields->error, VITGATE_ERROR_LABELS,
-                       "%s: metadata field '%s' has %u strings, expected one for each of %u "
-                       "classes",
-                       fields->path, field, length, n);
+                       "%s: the length of metadata field '%s' is %u, expected %u, one string for "
+                       "each class",
+                       fields->path, field, json_array_get_length(array), n);
     return FALSE;
   }
   g_auto(GStrv) values = g_new0(char *, n + 1);
