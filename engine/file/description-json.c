@@ -342,7 +342,7 @@ static JsonObject *agreement_object(const Description *d)
 {
   JsonObject *object = json_object_new();
   for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++)
-    if (d->agreement[p] > 0)
+    if (p == VITGATE_PRECISION_FLOAT32 || d->agreement[p] > 0) /* float32 defaults to 1 */
       json_object_set_double_member(object, vitgate_precision_name((VitgatePrecision)p),
                                     d->agreement[p]);
   return object;
