@@ -40,9 +40,22 @@ static gboolean pixel_format(GstVideoFormat format, VitgatePixelFormat *pixels)
   return FALSE;
 }
 
-static VitgateColorMatrix color_matrix(const GstVideoInfo *info)
+/* Each field that the caps leave open gets its own default, by format and height. GstVideoInfo
+ * would replace all fields if it does not understand one of them.
+ * Returns: the caps' colorimetry; fields may be unknown, or no values of their types. */
+static GstVideoColorimetry read_colorimetry(const GstCaps *caps)
 {
-  switch (info->colorimetry.matrix) {
+  const char *name = gst_structure_get_string(gst_caps_get_structure(caps, 0), "colorimetry");
+  GstVideoColorimetry colorimetry = { 0 };
+
+  if (name && !gst_video_colorimetry_from_string(&colorimetry, name))
+    colorimetry = (GstVideoColorimetry){ 0 };
+  return colorimetry;
+}
+
+static VitgateColorMatrix color_matrix(GstVideoColorMatrix matrix, gint height)
+{
+  switch (matrix) {
   case GST_VIDEO_COLOR_MATRIX_BT601:
   case GST_VIDEO_COLOR_MATRIX_FCC: /* differs from BT.601 by less than 0.3 % of full scale */
     return VITGATE_MATRIX_BT601;
@@ -52,7 +65,19 @@ static VitgateColorMatrix color_matrix(const GstVideoInfo *info)
   case GST_VIDEO_COLOR_MATRIX_BT2020:
     return VITGATE_MATRIX_BT2020;
   default:
-    return info->height > SD_MAX_HEIGHT ? VITGATE_MATRIX_BT709 : VITGATE_MATRIX_BT601;
+    return height > SD_MAX_HEIGHT ? VITGATE_MATRIX_BT709 : VITGATE_MATRIX_BT601;
+  }
+}
+
+static gboolean is_full_range(GstVideoColorRange range, const GstVideoFormatInfo *format)
+{
+  switch (range) {
+  case GST_VIDEO_COLOR_RANGE_0_255:
+    return TRUE;
+  case GST_VIDEO_COLOR_RANGE_16_235:
+    return FALSE;
+  default:
+    return !GST_VIDEO_FORMAT_INFO_IS_YUV(format); /* as in GStreamer: gray is full too */
   }
 }
 
@@ -78,7 +103,9 @@ gboolean gst_vitgate_frame_is_empty(GstBuffer *buffer)
 gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstCaps *caps)
 {
   const GstVideoInfo *info = &layout->info;
+  GstVideoColorimetry colorimetry;
   VitgatePixelFormat format;
+  gboolean full_range;
 
   if (!gst_video_info_from_caps(&layout->info, caps))
     return FALSE;
@@ -88,11 +115,14 @@ gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstC
       info->height > GST_VITGATE_MAX_SIZE)
     return FALSE;
 
+  colorimetry = read_colorimetry(caps);
+  full_range = is_full_range(colorimetry.range, info->finfo);
   layout->image = (VitgateImage){
     .format = format,
-    .matrix = color_matrix(info),
+    .matrix = color_matrix(colorimetry.matrix, info->height),
     .chroma_site = chroma_site(info, caps),
-    .full_range = info->colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255,
+    .full_range = full_range,
+    .limited_rgb = GST_VIDEO_FORMAT_INFO_IS_RGB(info->finfo) && !full_range,
     .width = info->width,
     .height = info->height,
   };
