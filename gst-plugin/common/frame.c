@@ -95,6 +95,20 @@ static VitgateChromaSite chroma_site(const GstVideoInfo *info, const GstCaps *ca
   return site & GST_VIDEO_CHROMA_SITE_V_COSITED ? VITGATE_CHROMA_TOP_LEFT : VITGATE_CHROMA_LEFT;
 }
 
+/* Sets the shape of a pixel; caps may say that it is unknown (0/1).
+ * Returns: FALSE if the picture would be longer than the engine's longest row. */
+static gboolean set_pixel_shape(VitgateImage *image, const GstVideoInfo *info)
+{
+  const guint64 width = (guint64)info->width * MAX(info->par_n, 0);
+  const guint64 height = (guint64)info->height * MAX(info->par_d, 0);
+
+  if (width == 0 || height == 0)
+    return TRUE;
+  image->pixel_width = info->par_n;
+  image->pixel_height = info->par_d;
+  return width <= height * GST_VITGATE_MAX_SIZE && height <= width * GST_VITGATE_MAX_SIZE;
+}
+
 gboolean gst_vitgate_frame_is_empty(GstBuffer *buffer)
 {
   return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) || gst_buffer_get_size(buffer) == 0;
@@ -126,7 +140,7 @@ gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstC
     .width = info->width,
     .height = info->height,
   };
-  return TRUE;
+  return set_pixel_shape(&layout->image, info);
 }
 
 /* Checks metadata from other elements that gst_video_frame_map() would treat as a programming

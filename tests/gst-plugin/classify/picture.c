@@ -1,4 +1,6 @@
 /* picture.c: a frame is classified as it is to be displayed, however its pixels are stored. */
+#include <math.h>
+
 #include "common/orientation.h"
 #include "regions-fixture.h"
 
@@ -209,6 +211,55 @@ GST_START_TEST(test_regions_are_turned_where_they_are)
 }
 GST_END_TEST;
 
+/* Announces RGB frames whose pixels are @par_n / @par_d as wide as high. */
+static void set_shape(GstHarness *harness, guint width, guint height, gint par_n, gint par_d,
+                      GstVideoInfo *info)
+{
+  gst_video_info_set_format(info, GST_VIDEO_FORMAT_RGB, width, height);
+  info->par_n = par_n;
+  info->par_d = par_d;
+  gst_harness_set_src_caps(harness, gst_video_info_to_caps(info));
+}
+
+/* Returns: (transfer full): a smooth picture that is not the same when it is stretched. */
+static GstBuffer *rings(const GstVideoInfo *info)
+{
+  GstBuffer *frame = gst_buffer_new_allocate(NULL, GST_VIDEO_INFO_SIZE(info), NULL);
+  GstMapInfo map;
+
+  fail_unless(gst_buffer_map(frame, &map, GST_MAP_WRITE));
+  for (gint y = 0; y < info->height; y++)
+    for (gint x = 0; x < info->width; x++)
+      for (guint c = 0; c < 3; c++) {
+        const double dx = (x + 0.5) / info->width - 0.4, dy = (y + 0.5) / info->height - 0.55;
+
+        map.data[y * info->stride[0] + 3 * x + c] =
+            (guint8)(128 + 100 * sin(12 * sqrt(1.5 * dx * dx + dy * dy) + c));
+      }
+  gst_buffer_unmap(frame, &map);
+  return frame;
+}
+
+GST_START_TEST(test_pixels_that_are_not_square_are_taken_as_displayed)
+{
+  GstHarness *harness = new_harness(FALSE);
+  GstStructure *expected, *narrow;
+  GstVideoInfo info;
+
+  set_shape(harness, 406, 288, 1, 1, &info);
+  expected = fixture_analyse(harness, rings(&info));
+  set_shape(harness, 203, 288, 1, 1, &info);
+  narrow = fixture_analyse(harness, rings(&info));
+  check_different(narrow, expected);
+  set_shape(harness, 203, 288, 2, 1, &info); /* only the shape changes */
+  check_same(fixture_analyse(harness, rings(&info)), expected, "2/1");
+  set_shape(harness, 406, 144, 1, 2, &info);
+  check_same(fixture_analyse(harness, rings(&info)), expected, "1/2");
+  gst_structure_free(expected);
+  fixture_free(harness);
+}
+GST_END_TEST;
+
 static Suite *picture_suite(void)
 {
   Suite *suite = suite_create("picture");
@@ -220,6 +271,7 @@ static Suite *picture_suite(void)
   tcase_add_loop_test(tcase, test_the_property_turns_frames_whatever_the_tag_says, 0, n);
   tcase_add_test(tcase, test_a_new_orientation_ends_the_last_result);
   tcase_add_loop_test(tcase, test_regions_are_turned_where_they_are, 0, n);
+  tcase_add_test(tcase, test_pixels_that_are_not_square_are_taken_as_displayed);
   return suite;
 }
 

@@ -158,6 +158,35 @@ GST_START_TEST(test_gray_and_rgb_are_full_range_unless_the_caps_say_otherwise)
 }
 GST_END_TEST;
 
+static void check_shape(const char *ratio, guint width, guint height)
+{
+  g_autofree char *caps = g_strconcat(
+      "video/x-raw, format=NV12, width=203, height=288, pixel-aspect-ratio=", ratio, NULL);
+  GstVitgateFrameLayout layout;
+
+  fail_unless(layout_from(caps, &layout), "%s refused", caps);
+  fail_unless_equals_int(layout.image.pixel_width, width);
+  fail_unless_equals_int(layout.image.pixel_height, height);
+}
+
+GST_START_TEST(test_the_shape_of_pixels_is_kept)
+{
+  GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_NV12, 203, 288);
+
+  fail_unless_equals_int(layout.image.pixel_width, layout.image.pixel_height);
+  check_shape("2/1", 2, 1);
+  check_shape("16/11", 16, 11);
+  check_shape("20000/1", 20000, 1);
+  check_shape("0/1", 0, 0);
+  fail_if(layout_from("video/x-raw, format=NV12, width=203, height=288, "
+                      "pixel-aspect-ratio=1/2147483647",
+                      &layout));
+  fail_if(layout_from("video/x-raw, format=NV12, width=203, height=288, "
+                      "pixel-aspect-ratio=2147483647/1",
+                      &layout));
+}
+GST_END_TEST;
+
 static void check_site(const char *site, VitgateChromaSite expected)
 {
   g_autofree char *caps =
@@ -387,6 +416,7 @@ static Suite *frame_suite(void)
   tcase_add_test(tcase, test_unlabelled_caps_follow_the_height);
   tcase_add_test(tcase, test_each_field_of_the_colorimetry_has_its_own_default);
   tcase_add_test(tcase, test_gray_and_rgb_are_full_range_unless_the_caps_say_otherwise);
+  tcase_add_test(tcase, test_the_shape_of_pixels_is_kept);
   tcase_add_test(tcase, test_chroma_site_of_the_caps_is_kept);
   tcase_add_test(tcase, test_tight_frames_of_all_sizes_map);
   tcase_add_test(tcase, test_padded_strides_and_offsets_are_honoured);
