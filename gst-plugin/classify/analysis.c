@@ -128,6 +128,8 @@ gboolean gst_vitgate_analysis_map(GstVitgate *self, GstVitgateAnalysis *a, GstVi
 
   if (gst_vitgate_frame_map(frame, &self->layout, a->buffer, &reason)) {
     self->unreadable = FALSE;
+    frame->image.orientation =
+        gst_vitgate_orientation_choose(&self->orientation_tags, a->settings.orientation);
     return TRUE;
   }
   warn_unreadable(self, a->buffer, reason);

@@ -22,6 +22,7 @@ typedef struct {
   double reuse_threshold; /* 0: nothing is reused */
   GstClockTime max_age;   /* 0: no limit */
   gboolean post_messages;
+  gint orientation; /* of GST_TYPE_VITGATE_ORIENTATION */
   GstVitgateRegionSettings regions;
 } GstVitgateSettings;
 
