@@ -80,6 +80,13 @@ typedef enum {
 } VitgatePrecision;
 #define VITGATE_N_PRECISIONS 4
 
+/* How probabilities follow from logits. */
+typedef enum {
+  VITGATE_ACTIVATION_SOFTMAX, /* classes exclude each other: their probabilities add up to 1 */
+  VITGATE_ACTIVATION_SIGMOID, /* each class has a probability of its own, so that any number of
+                                 classes may apply; always so if there is only one class */
+} VitgateActivation;
+
 /* The content of a model file: the weights and their description. Reference counted, immutable. */
 typedef struct _VitgateModel VitgateModel;
 
@@ -119,6 +126,7 @@ typedef struct {
   guint resize;                    /* pixels of the shorter side before the centre crop */
   gboolean bicubic;                /* FALSE: bilinear; both are antialiased */
   float mean[3], std[3];           /* red, green, blue; for values from 0 to 1 */
+  VitgateActivation activation;    /* of the logits */
   gpointer reserved[8];
 } VitgateModelInfo;
 
@@ -280,7 +288,7 @@ typedef struct {
  */
 typedef struct {
   guint n_classes;
-  const float *probabilities; /* [n_classes], softmax of the logits, sums to 1 */
+  const float *probabilities; /* [n_classes] of the logits, by the model's activation */
   const float *logits;        /* [n_classes] */
   double gmacs;               /* 1e9 multiply-adds spent on this image */
   double compute_ratio;       /* gmacs / dense_gmacs of the model */
@@ -333,6 +341,9 @@ VITGATE_API gboolean vitgate_session_preprocess(VitgateSession *session, const V
 VITGATE_API const VitgateResult *vitgate_session_forward(VitgateSession *session,
                                                          const float *tensors, guint n_images,
                                                          GError **error);
+
+/* Returns the name of an activation: "softmax" or "sigmoid". Since: 0.1 */
+VITGATE_API const char *vitgate_activation_name(VitgateActivation activation);
 
 /* Finds the classes with the highest probabilities, best first, equal ones by index.
  * @threshold: minimum probability of a class

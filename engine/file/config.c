@@ -225,6 +225,20 @@ static gboolean check_qkv_bias(const JsonFields *fields, const Description *d)
                                                : "true, as in the weights");
 }
 
+/* Hugging Face's heads. With a single class, its library applies a sigmoid, whatever the type. */
+static gboolean apply_problem_type(const JsonFields *fields, Description *d)
+{
+  static const char *const types[] = { "single_label_classification", "multi_label_classification",
+                                       NULL };
+  if (!check_word(fields, "problem_type", types))
+    return FALSE;
+  if (vitgate__fields_has(fields, "problem_type") && d->n_classes > 1)
+    d->activation = strcmp(vitgate__json_get_string(fields->object, "problem_type"), types[0])
+                        ? VITGATE_ACTIVATION_SIGMOID
+                        : VITGATE_ACTIVATION_SOFTMAX;
+  return TRUE;
+}
+
 /* Checks the fields of both libraries at once: no field means something else in the other. */
 static gboolean apply_network(const JsonFields *fields, Description *d)
 {
@@ -241,7 +255,7 @@ static gboolean apply_network(const JsonFields *fields, Description *d)
   for (guint b = 0; b < d->depth; b++)
     if (!check_count(fields, "intermediate_size", d->blocks[b].neurons))
       return FALSE;
-  return apply_id2label(fields, d) && apply_label_names(fields, d);
+  return apply_problem_type(fields, d) && apply_id2label(fields, d) && apply_label_names(fields, d);
 }
 
 gboolean vitgate__config_apply(const Config *config, Description *d, GError **error)

@@ -23,6 +23,11 @@
  * inferences took, but at most the budget. It posts a LATENCY message when that time changes by a
  * quarter.
  *
+ * ## Models with any number of classes per frame
+ * Some models give each class a probability of its own, instead of dividing one among all classes.
+ * A frame then carries all classes whose probability is at least #GstVitgate:threshold, which is
+ * 0.5 by default, and #GstVitgate:top-k does not limit their number by default.
+ *
  * ## How much is computed
  * #GstVitgate:compute is the dial. It sets how much of the network runs, from the model's minimum
  * to all of it. You can set it, or control it, while playing.

@@ -3,8 +3,8 @@
 
 #include "common/orientation.h"
 
-#define DEFAULT_TOP_K              5
-#define DEFAULT_THRESHOLD          0.0f
+#define DEFAULT_TOP_K              0
+#define DEFAULT_THRESHOLD          (-1.0f)
 #define DEFAULT_INFERENCE_INTERVAL 1
 #define DEFAULT_THREADS            1
 #define DEFAULT_PRECISION          VITGATE_PRECISION_AUTO
@@ -71,15 +71,19 @@ static void install_model(GObjectClass *class)
 /* Properties of the results. */
 static void install_results(GObjectClass *class)
 {
-  g_object_class_install_property(class, GST_VITGATE_SETTING_TOP_K,
-                                  g_param_spec_uint("top-k", "Top k",
-                                                    "Maximum number of classes attached to a frame "
-                                                    "(best first)",
-                                                    1, G_MAXINT, DEFAULT_TOP_K, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_TOP_K,
+      g_param_spec_uint("top-k", "Top k",
+                        "Maximum number of classes attached to a frame, "
+                        "best first (0 = 5, or no limit if each class "
+                        "has a probability of its own)",
+                        0, G_MAXINT, DEFAULT_TOP_K, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_THRESHOLD,
-      g_param_spec_float("threshold", "Threshold", "Minimum probability for a class to be attached",
-                         0.0f, 1.0f, DEFAULT_THRESHOLD, CONTROLLABLE));
+      g_param_spec_float("threshold", "Threshold",
+                         "Minimum probability for a class to be attached (-1 = 0, or 0.5 if each "
+                         "class has a probability of its own)",
+                         -1.0f, 1.0f, DEFAULT_THRESHOLD, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_POST_MESSAGES,
       g_param_spec_boolean("post-messages", "Post messages",

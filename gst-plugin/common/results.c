@@ -96,6 +96,8 @@ void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *r)
   set_classes(s, r);
   structure_set_uint(s, "class-count", r->result->n_classes);
   structure_set_string(s, "model-name", r->model->name);
+  if (r->model->activation != VITGATE_ACTIVATION_SOFTMAX)
+    structure_set_string(s, "activation", vitgate_activation_name(r->model->activation));
   structure_set_string(s, "state", gst_vitgate_state_name(r->state));
   structure_set_uint64(s, "age", r->age);
   if (GST_CLOCK_TIME_IS_VALID(r->age_time))

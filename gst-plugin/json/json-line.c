@@ -18,6 +18,7 @@ static const Field place_fields[] = {
   { "height", "height" }, { "type", "type" }, { "id", "id" },
 };
 static const Field best_fields[] = {
+  { "activation", "activation" },
   { "label", "label" },
   { "index", "index" },
   { "score", "score" },

@@ -16,7 +16,7 @@
 #include "write/positions.h"
 
 typedef struct {
-  char *out, *labels, *name, *interpolation, *mean, *std, *reference;
+  char *out, *labels, *name, *interpolation, *mean, *std, *reference, *activation;
   char **data;
   int heads, resize, image_size;
   VitgatePrecision precision; /* of the weights in OUT; auto: as in IN */
@@ -31,6 +31,7 @@ static void clear_options(ImportOptions *options)
   g_free(options->mean);
   g_free(options->std);
   g_free(options->reference);
+  g_free(options->activation);
   g_strfreev(options->data);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImportOptions, clear_options)
@@ -56,6 +57,17 @@ static gboolean parse_rgb(const char *option, const char *text, double least, fl
   return valid;
 }
 
+static gboolean set_activation(Description *description, const char *name, GError **error)
+{
+  const gboolean sigmoid = !strcmp(name, vitgate_activation_name(VITGATE_ACTIVATION_SIGMOID));
+  if (!sigmoid && strcmp(name, vitgate_activation_name(VITGATE_ACTIVATION_SOFTMAX)))
+    return command_fail(error, "--activation is \"%s\", expected softmax or sigmoid", name);
+  if (!sigmoid && description->n_classes == 1)
+    return command_fail(error, "--activation is softmax, expected sigmoid for a single class");
+  description->activation = sigmoid ? VITGATE_ACTIVATION_SIGMOID : VITGATE_ACTIVATION_SOFTMAX;
+  return TRUE;
+}
+
 /* Options override what the file says. */
 static gboolean override(Description *description, const ImportOptions *options, GError **error)
 {
@@ -79,6 +91,8 @@ static gboolean override(Description *description, const ImportOptions *options,
     preprocessing->resize = (guint)options->resize;
   if (interpolation)
     preprocessing->bicubic = !strcmp(interpolation, "bicubic");
+  if (options->activation && !set_activation(description, options->activation, error))
+    return FALSE;
   if (options->name) {
     g_free(description->name);
     description->name = g_strdup(options->name);
@@ -218,21 +232,24 @@ static void print_summary(const Description *description, const char *out)
   g_autofree char *name = command_clean_text(description->name);
   g_autofree char *file = g_filename_display_name(out);
   g_autofree char *network = network_name(description);
-  g_print("%s: a %s of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
-          "(%u tokens); %u classes %s labels%s; %.1f M parameters, %.3f GMACs. Images are resized "
-          "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s "
-          "as %s.\n",
-          name, network, description->depth, description->dim, description->head_dim,
-          description->image_size, description->image_size, description->patch_size,
-          vitgate__description_n_tokens(description), description->n_classes,
-          description->labels ? "with" : "without",
-          description->mean_pooling ? ", computed from the mean of all patches" : "",
-          (double)vitgate__description_parameters(description) / 1e6,
-          vitgate__description_gmacs(description), preprocessing->resize,
-          preprocessing->bicubic ? "bicubic" : "bilinear", description->image_size,
-          preprocessing->mean[0], preprocessing->mean[1], preprocessing->mean[2],
-          preprocessing->std[0], preprocessing->std[1], preprocessing->std[2], file,
-          description->precision);
+  g_print(
+      "%s: a %s of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
+      "(%u tokens); %u classes %s labels%s%s; %.1f M parameters, %.3f GMACs. Images are resized "
+      "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s "
+      "as %s.\n",
+      name, network, description->depth, description->dim, description->head_dim,
+      description->image_size, description->image_size, description->patch_size,
+      vitgate__description_n_tokens(description), description->n_classes,
+      description->labels ? "with" : "without",
+      description->mean_pooling ? ", computed from the mean of all patches" : "",
+      description->activation == VITGATE_ACTIVATION_SIGMOID
+          ? ", each with a probability of its own (sigmoid)"
+          : "",
+      (double)vitgate__description_parameters(description) / 1e6,
+      vitgate__description_gmacs(description), preprocessing->resize,
+      preprocessing->bicubic ? "bicubic" : "bilinear", description->image_size,
+      preprocessing->mean[0], preprocessing->mean[1], preprocessing->mean[2], preprocessing->std[0],
+      preprocessing->std[1], preprocessing->std[2], file, description->precision);
 }
 
 /* Without this line, the speed would surprise a user of --precision. */
@@ -315,6 +332,9 @@ int command_import(int argc, char **argv, GError **error)
       "R,G,B" },
     { "std", 0, 0, G_OPTION_ARG_STRING, &options.std, "Standard deviation of each colour",
       "R,G,B" },
+    { "activation", 0, 0, G_OPTION_ARG_STRING, &options.activation,
+      "softmax, or sigmoid if each class has a probability of its own (default: as IN says)",
+      "NAME" },
     { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &options.data,
       "Photographs on which to measure what int8 and bf16 lose; can be repeated", "TAR|DIR" },
     { "reference", 0, 0, G_OPTION_ARG_FILENAME, &options.reference,

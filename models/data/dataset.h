@@ -7,18 +7,21 @@
 
 #include <glib.h>
 
+#include "data/labels-tsv.h"
 #include "data/store.h"
 
 typedef struct {
   char *name;             /* path below the data's root, as spelled in the file system or archive */
   guint folder;           /* its top folder: index in Dataset.folders */
-  int class_index;        /* from labels.tsv; -1: none */
-  char *class_id;         /* (nullable): from labels.tsv */
+  int class_index;        /* the first one in labels.tsv; -1: none */
+  char *class_id;         /* (nullable): from labels.tsv; may be a list */
+  const FileLabel *label; /* (nullable): its line in labels.tsv */
   const StoredFile *file; /* NULL: listed in labels.tsv, but missing */
 } Photograph;
 
 typedef struct {
   Store *store;
+  GHashTable *labels;     /* (nullable): from labels.tsv, by file */
   GPtrArray *photographs; /* (element-type Photograph) */
   GPtrArray *folders;     /* (element-type filename): top folders; "." for the root itself */
   gboolean has_labels;    /* there is a labels.tsv; otherwise folders may name classes */

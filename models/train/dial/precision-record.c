@@ -2,12 +2,13 @@
 
 #include "base/command-error.h"
 #include "data/split.h"
+#include "report/accuracy.h"
 
 #define PHOTOGRAPHS 512
 #define BATCH       32
 
 /* Classifies the photographs with the model @path.
- * @labels: (out caller-allocates): [held_out->n]
+ * @labels: (out caller-allocates): [held_out->n], see accuracy_answer()
  * Returns: FALSE with VITGATE_ERROR_* */
 static gboolean find_labels(const char *path, VitgatePrecision precision, const HeldOut *h,
                             guint *labels, GError **error)
@@ -19,7 +20,7 @@ static gboolean find_labels(const char *path, VitgatePrecision precision, const 
         vitgate_session_forward(session, h->tensors + i * h->pixels, 1, error);
     if (!result)
       return FALSE;
-    labels[i] = loss_best(result->logits, result->n_classes);
+    labels[i] = accuracy_answer(result, vitgate_model_get_info(model)->activation);
   }
   return session != NULL;
 }

@@ -199,8 +199,8 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
   g_autoptr(GstElement) lines = gst_bin_get_by_name(bin, "lines");
 
   g_object_set(vitgate, "model", config->model, "labels", config->model_labels, "threads",
-               config->threads, "top-k", config->top_k, "inference-interval", config->interval,
-               NULL);
+               config->threads, "top-k", config->top_k, "threshold", 0.0, "inference-interval",
+               config->interval, NULL);
   gst_util_set_object_arg(G_OBJECT(vitgate), "precision", config_precisions[config->precision]);
   if (config->compute >= 0)
     g_object_set(vitgate, "compute", config->compute, NULL);

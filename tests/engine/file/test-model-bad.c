@@ -202,6 +202,8 @@ static const struct {
   { "n_classes", NULL, M, "'n_classes' is absent" },
   { "n_classes", "0", M, "'n_classes' is 0" },
   { "n_classes", "1000001", M, "'n_classes' is 1000001" },
+  { "activation", "1", M, "'activation' is 1, expected softmax or sigmoid" },
+  { "activation", "\"tanh\"", U, "'activation' is \"tanh\", expected softmax or sigmoid" },
   { "distilled", NULL, M, "'distilled' is absent, expected true or false" },
   { "distilled", "0", M, "'distilled' is 0, expected true or false" },
   { "distilled", "null", M, "'distilled' is null, expected true or false" },
