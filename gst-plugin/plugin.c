@@ -2,7 +2,7 @@
 #include <gst/gst.h>
 
 #include "classify/gstvitgate.h"
-#include "common/results.h"
+#include "common/meta.h"
 #include "overlay/gstvitgateoverlay.h"
 #include "json/gstvitgatejson.h"
 
@@ -10,7 +10,7 @@
 
 static gboolean plugin_init(GstPlugin *plugin)
 {
-  gst_vitgate_results_register();
+  gst_vitgate_meta_register();
   return GST_ELEMENT_REGISTER(vitgate, plugin) && GST_ELEMENT_REGISTER(vitgatejson, plugin) &&
          GST_ELEMENT_REGISTER(vitgateoverlay, plugin);
 }

@@ -27,15 +27,6 @@ GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffe
   return times;
 }
 
-void gst_vitgate_results_register(void)
-{
-  /* Base classes keep a meta without tags and transform function on every copy. */
-  static const char *no_tags[] = { NULL };
-
-  if (!gst_meta_get_info(GST_VITGATE_META))
-    gst_meta_register_custom(GST_VITGATE_META, no_tags, NULL, NULL, NULL);
-}
-
 /* Sets GstValueArrays, which gst_structure_get_array() can return to languages with
  * introspection. */
 static void set_classes(GstStructure *s, const GstVitgateFrameResult *r)

@@ -56,9 +56,6 @@ typedef struct {
 /* Returns: when @buffer is shown in a stream that plays @segment. */
 GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffer *buffer);
 
-/* Registers GST_VITGATE_META with GStreamer. Call it before any is attached. */
-void gst_vitgate_results_register(void);
-
 /* Attaches @result to @buffer, which must be writable.
  * @width, @height: of the visible frame in pixels */
 void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *result, guint width,

@@ -159,12 +159,12 @@ static gboolean gst_vitgate_json_set_caps(GstBaseTransform *trans, GstCaps *in, 
   return TRUE;
 }
 
-/* Any layout of pixels will do, since nothing reads them. */
+/* Any layout of pixels will do, since nothing reads them. Crop metas are not asked for: videocrop
+ * would then leave regions where they are, and cut only the caps. */
 static gboolean gst_vitgate_json_propose_allocation(GstBaseTransform *trans, GstQuery *decide,
                                                     GstQuery *query)
 {
   gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
-  gst_query_add_allocation_meta(query, GST_VIDEO_CROP_META_API_TYPE, NULL);
   gst_query_add_allocation_meta(query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL);
   return TRUE;
 }
