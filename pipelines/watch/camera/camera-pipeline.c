@@ -153,7 +153,7 @@ static gboolean add_source(CameraPipeline *self, const CameraConfig *config, con
   if (gst_element_link(source, self->decoder))
     return TRUE;
   g_set_error(error, GST_CORE_ERROR, GST_CORE_ERROR_PAD, "the output of %s cannot be decoded",
-              config->url);
+              config->shown_url);
   return FALSE;
 }
 
