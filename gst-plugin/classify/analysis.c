@@ -28,7 +28,7 @@ void gst_vitgate_analysis_begin(GstVitgate *self, GstVitgateAnalysis *a, GstBuff
 
   *a = (GstVitgateAnalysis){
     .buffer = buffer,
-    .times = gst_vitgate_frame_times(&GST_BASE_TRANSFORM(self)->segment, buffer),
+    .times = gst_vitgate_frame_times(GST_ELEMENT(self), &GST_BASE_TRANSFORM(self)->segment, buffer),
     .start = gst_util_get_timestamp(),
   };
   GST_OBJECT_LOCK(self);

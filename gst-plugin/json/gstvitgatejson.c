@@ -209,7 +209,7 @@ static char *write_line(GstVitgateJson *self, GstBuffer *buffer, gsize *length)
     .number = self->frames,
     .width = self->width,
     .height = self->height,
-    .times = gst_vitgate_frame_times(&GST_BASE_TRANSFORM(self)->segment, buffer),
+    .times = gst_vitgate_frame_times(GST_ELEMENT(self), &GST_BASE_TRANSFORM(self)->segment, buffer),
     .wall_clock = gst_vitgate_wall_clock_of_buffer(buffer),
   };
 

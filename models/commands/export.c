@@ -110,7 +110,7 @@ static int run(const char *in, const char *out, gboolean onnx, GError **error)
     return 1;
   if (!(onnx ? write_onnx(source->file, d, out, error) : write_timm(source->file, d, out, error)))
     return 1;
-  g_autofree char *name = g_filename_display_name(out);
+  g_autofree char *name = command_clean_text(out);
   g_print("Written to %s, %s. Input: shorter side resized to %u (%s), cropped to %u, mean %.3f "
           "%.3f %.3f, "
           "std %.3f %.3f %.3f.\n",

@@ -230,7 +230,7 @@ static void print_summary(const Description *description, const char *out)
 {
   const Preprocessing *preprocessing = &description->preprocessing;
   g_autofree char *name = command_clean_text(description->name);
-  g_autofree char *file = g_filename_display_name(out);
+  g_autofree char *file = command_clean_text(out);
   g_autofree char *network = network_name(description);
   g_print(
       "%s: a %s of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/clean-text.h"
+
 void report_string(JsonBuilder *builder, const char *name, const char *value)
 {
   g_autofree char *valid = value ? g_utf8_make_valid(value, -1) : NULL;
@@ -67,8 +69,9 @@ void report_print(JsonBuilder *builder)
   json_generator_set_root(generator, root);
   json_generator_set_pretty(generator, TRUE);
   g_autofree char *text = json_generator_to_data(generator, NULL);
+  g_autofree char *escaped = vitgate__escape_json(text);
   /* Not g_print(), which converts to the locale: JSON is always UTF-8. */
-  puts(text);
+  puts(escaped);
 }
 
 void report_setting(JsonBuilder *builder, const VitgateModelInfo *model, const char *path,

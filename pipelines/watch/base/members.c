@@ -1,5 +1,7 @@
 #include "base/members.h"
 
+#include "base/clean-text.h"
+
 void member_add_string(JsonBuilder *builder, const char *member, const char *value)
 {
   /* Error messages contain file names, which can be any bytes. */
@@ -26,5 +28,6 @@ void member_add_double(JsonBuilder *builder, const char *member, double value)
 char *member_to_line(JsonBuilder *builder)
 {
   g_autoptr(JsonNode) root = json_builder_get_root(builder);
-  return json_to_string(root, FALSE);
+  g_autofree char *text = json_to_string(root, FALSE);
+  return vitgate__escape_json(text);
 }
