@@ -19,6 +19,7 @@ typedef struct {
   char *out, *labels, *name, *interpolation, *mean, *std, *reference;
   char **data;
   int heads, resize, image_size;
+  gboolean no_orientation;
   VitgatePrecision precision; /* of the weights in OUT; auto: as in IN */
 } ImportOptions;
 
@@ -179,6 +180,7 @@ static gboolean compare_precisions(const Safetensors *file, Description *descrip
       (!rounds || write_model(whole, file, description, VITGATE_PRECISION_AUTO, error)))
     n = precision_record_data(path, rounds ? whole : options->reference,
                               (const char *const *)options->data, was_trained(description),
+                              options->no_orientation ? DECODE_AS_STORED : DECODE_UPRIGHT,
                               description->agreement, error);
   g_unlink(path);
   if (rounds)
@@ -317,6 +319,8 @@ int command_import(int argc, char **argv, GError **error)
       "R,G,B" },
     { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &options.data,
       "Photographs on which to measure what int8 and bf16 lose; can be repeated", "TAR|DIR" },
+    { "no-orientation", 0, 0, G_OPTION_ARG_NONE, &options.no_orientation,
+      COMMAND_NO_ORIENTATION_HELP, NULL },
     { "reference", 0, 0, G_OPTION_ARG_FILENAME, &options.reference,
       "Model to compare with, such as the teacher of a compressed model (default: IN in float32)",
       "MODEL" },
@@ -346,8 +350,9 @@ int command_import(int argc, char **argv, GError **error)
   g_autofree char *in = command_parse_one(&syntax, argc, argv, "weights file", error);
   if (!in || !command_check_given("--output", options.out != NULL, error))
     return 1;
-  if (options.reference && !options.data) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--reference needs --data");
+  if ((options.reference || options.no_orientation) && !options.data) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "%s needs --data",
+                options.reference ? "--reference" : "--no-orientation");
     return 1;
   }
   if ((precision && !encoded_tensors_parse(precision, &options.precision, error)) ||

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/command-error.h"
-#include "data/decode.h"
 #include "data/labels-tsv.h"
 
 #define LABELS_NAME "labels.tsv"
@@ -168,4 +167,10 @@ GBytes *dataset_load(const Dataset *dataset, guint index, GError **error)
     return NULL;
   }
   return store_load(dataset->store, photograph->file, error);
+}
+
+GdkPixbuf *dataset_decode(const Dataset *dataset, guint index, GError **error)
+{
+  g_autoptr(GBytes) file = dataset_load(dataset, index, error);
+  return file ? decode_pixels(file, dataset->orientation, error) : NULL;
 }

@@ -7,6 +7,7 @@
 
 #include <glib.h>
 
+#include "data/decode.h"
 #include "data/store.h"
 
 typedef struct {
@@ -19,9 +20,10 @@ typedef struct {
 
 typedef struct {
   Store *store;
-  GPtrArray *photographs; /* (element-type Photograph) */
-  GPtrArray *folders;     /* (element-type filename): top folders; "." for the root itself */
-  gboolean has_labels;    /* there is a labels.tsv; otherwise folders may name classes */
+  GPtrArray *photographs;        /* (element-type Photograph) */
+  GPtrArray *folders;            /* (element-type filename): top folders; "." for the root itself */
+  gboolean has_labels;           /* there is a labels.tsv; otherwise folders may name classes */
+  DecodeOrientation orientation; /* may be set after opening, before other threads load */
 } Dataset;
 
 /* Opens a dataset.
@@ -37,6 +39,10 @@ const Photograph *dataset_get(const Dataset *dataset, guint index);
 /* Returns: (transfer full): the file's bytes, or NULL with COMMAND_ERROR_IO or _DATA; the message
  * does not name the file */
 GBytes *dataset_load(const Dataset *dataset, guint index, GError **error);
+
+/* Loads and decodes a photograph.
+ * Returns: (transfer full): its pixels, or NULL like dataset_load() or with COMMAND_ERROR_DATA */
+GdkPixbuf *dataset_decode(const Dataset *dataset, guint index, GError **error);
 
 static inline void dataset_cleanup(Dataset *dataset)
 {
