@@ -303,7 +303,9 @@ int command_import(int argc, char **argv, GError **error)
   const GOptionEntry entries[] = {
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "Model file to write", "OUT" },
     { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels,
-      "Class labels in class order, one per line: \"label\" or \"id<TAB>label\"", "FILE" },
+      "Class labels in class order, one per line: \"label\" or \"id<TAB>label\" (other forms: see "
+      "below)",
+      "FILE" },
     { "name", 0, 0, G_OPTION_ARG_STRING, &options.name, "Name of the model", "NAME" },
     { "heads", 0, 0, G_OPTION_ARG_INT, &options.heads, "Heads per block, if heads are not 64 wide",
       "N" },
@@ -342,6 +344,11 @@ int command_import(int argc, char **argv, GError **error)
     "0.875 of the resized image (0.9 for T2T-ViT), with ImageNet's mean and standard\n"
     "deviation. For a ViT with Hugging Face's tensor names, that of its processor is\n"
     "used: bilinear, no crop, mean and standard deviation 0.5.\n"
+    "\n"
+    "--labels also takes lines with class numbers (\"87 name\", \"87: name\",\n"
+    "\"name,87\"; CSV, with or without a header), Caffe's synset_words.txt, Python\n"
+    "dictionaries and lists, and JSON: a list, id2label, label2id or a Keras class\n"
+    "index.\n"
     "\n"
     "vitgate chooses fast products in int8 or bf16 by itself only if OUT records\n"
     "that they lose little. --data measures this on up to 512 photographs; they need\n"
