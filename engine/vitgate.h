@@ -178,7 +178,17 @@ VITGATE_API double vitgate_model_get_precision_agreement(const VitgateModel *mod
                                                          VitgatePrecision precision);
 
 /* Reads class labels from a text file in UTF-8 with one line per class, in class order: "label" or
- * "id<TAB>label". Empty lines at the end are ignored.
+ * "id<TAB>label". Empty lines at the end are ignored. The forms of other programs are recognised:
+ * - lines with the number of the class before or after the label ("87 name", "87: name", "name,87"),
+ *   as CSV too, with quotes and a first line that names the columns. Numbers start at 0 or 1 and
+ *   order the classes
+ * - lines with a WordNet id and a label (Caffe's synset_words.txt)
+ * - a Python dictionary or list, or the lines of one
+ * - JSON: a list of labels; labels by class number (Hugging Face's id2label, also inside
+ *   config.json); ids and labels by class number (Keras); class numbers by label (label2id,
+ *   class_indices)
+ * A file of which only a part has such a form is refused. Labels that begin with digits stay as
+ * they are unless the digits number the classes.
  * @n_classes: expected number of classes; 0: any number
  * @ids: (out) (optional) (nullable) (transfer full): the ids; NULL if the file has none
  * Returns: (transfer full): a NULL terminated array to free with g_strfreev(), or NULL with

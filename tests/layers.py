@@ -14,8 +14,8 @@ import sys
 
 # "": the component's own folder. Everything may include the engine's public header.
 ROOMS = {
-    "engine": ["", "image", "network/families", "network", "file", "kernels/x86", "kernels/arm",
-               "kernels", "base"],
+    "engine": ["", "labels", "image", "network/families", "network", "file", "kernels/x86",
+               "kernels/arm", "kernels", "base"],
     "models": ["commands", "train/run", "train/dial", "train/cut", "train/gates", "train/learn",
                "train/network", "report", "write", "data", "base"],
     "gst-plugin": ["", "classify", "overlay", "json", "common"],

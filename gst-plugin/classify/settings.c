@@ -54,7 +54,8 @@ static void install_model(GObjectClass *class)
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_LABELS,
       g_param_spec_string("labels", "Labels",
-                          "Path of a text file with one class label per line, in class order "
+                          "Path of a file of class labels: text with one label per line, in class "
+                          "order, or another form that 'vitgate import --help' lists "
                           "(unset = the labels in the model file)",
                           NULL, PLAYING));
   g_object_class_install_property(

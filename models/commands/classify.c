@@ -16,6 +16,7 @@ typedef struct {
   VitgateSession *session;
   guint threads, top_k;
   float threshold;
+  DecodeOrientation orientation;
   JsonBuilder *json; /* NULL: text */
 } Classifier;
 
@@ -60,7 +61,7 @@ static void add_json(const Classifier *classifier, const char *file, const Vitga
 static gboolean classify_file(const Classifier *classifier, const char *path, GError **error)
 {
   g_autoptr(GBytes) bytes = store_read_file(path, error);
-  g_autoptr(GdkPixbuf) pixels = bytes ? decode_pixels(bytes, error) : NULL;
+  g_autoptr(GdkPixbuf) pixels = bytes ? decode_pixels(bytes, classifier->orientation, error) : NULL;
   if (!pixels)
     return FALSE;
   VitgateImage image = decode_as_image(pixels);
@@ -125,7 +126,7 @@ static gboolean check_threshold(double threshold, GError **error)
 
 int command_classify(int argc, char **argv, GError **error)
 {
-  gboolean as_json = FALSE;
+  gboolean as_json = FALSE, no_orientation = FALSE;
   int top_k = UNSET, threads = 1;
   double threshold = NAN;
   g_autofree char *path = NULL, *precision_name = NULL;
@@ -143,6 +144,8 @@ int command_classify(int argc, char **argv, GError **error)
     { "threads", 't', 0, G_OPTION_ARG_INT, &threads,
       "Number of threads for the network (default: 1)", "T" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, COMMAND_PRECISION_HELP, "P" },
+    { "no-orientation", 0, 0, G_OPTION_ARG_NONE, &no_orientation, COMMAND_NO_ORIENTATION_HELP,
+      NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print the result as a JSON object", NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -173,7 +176,10 @@ int command_classify(int argc, char **argv, GError **error)
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, &options, error) : NULL;
   if (!session)
     return 1;
-  Classifier classifier = { .model = model, .session = session, .threads = (guint)threads };
+  Classifier classifier = { .model = model,
+                            .session = session,
+                            .threads = (guint)threads,
+                            .orientation = no_orientation ? DECODE_AS_STORED : DECODE_UPRIGHT };
   choose_classes(&classifier, top_k, threshold);
   guint n_failed =
       as_json ? report_all(&classifier, path, files) : classify_all(&classifier, files);

@@ -423,6 +423,7 @@ static void note_settings(const Evaluation *eval)
 /* What to evaluate, and what to compare with. */
 typedef struct {
   char *data, **folders, *shuffle, *reference;
+  gboolean no_orientation;
 } Choice;
 
 static gboolean choose(Evaluation *eval, const Choice *choice, GError **error)
@@ -467,6 +468,7 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
     return 1;
   eval->info = vitgate_model_get_info(model);
   eval->stored = vitgate__model_get_description(model)->precision;
+  dataset->orientation = choice->no_orientation ? DECODE_AS_STORED : DECODE_UPRIGHT;
   eval->dataset = dataset;
   if (!choose(eval, choice, error))
     return 1;
@@ -513,7 +515,7 @@ static gboolean parse_compute(const char *text, double *compute, GError **error)
 
 int command_eval(int argc, char **argv, GError **error)
 {
-  gboolean as_json = FALSE, among_present = FALSE;
+  gboolean as_json = FALSE, among_present = FALSE, no_orientation = FALSE;
   int batch_size = 1, threads = 1;
   g_autofree char *data = NULL, *granularity = NULL, *compute = NULL, *shuffle = NULL,
                   *precision = NULL, *reference = NULL;
@@ -524,6 +526,8 @@ int command_eval(int argc, char **argv, GError **error)
       "Use only photographs from this top folder; can be repeated", "FOLDER" },
     { "shuffle", 0, 0, G_OPTION_ARG_STRING, &shuffle,
       "Shuffle the photographs with this seed (default: order by name)", "SEED" },
+    { "no-orientation", 0, 0, G_OPTION_ARG_NONE, &no_orientation, COMMAND_NO_ORIENTATION_HELP,
+      NULL },
     { "batch-size", 'b', 0, G_OPTION_ARG_INT, &batch_size, "Images per call (default: 1)", "N" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &threads,
       "Number of threads for the network (default: 1)", "T" },
@@ -574,7 +578,7 @@ int command_eval(int argc, char **argv, GError **error)
       !granularity_parse(granularity ? granularity : "sample", &eval.options, error) ||
       !command_check_given("--data", data != NULL, error))
     return 1;
-  const Choice choice = { data, folders, shuffle, reference };
+  const Choice choice = { data, folders, shuffle, reference, no_orientation };
   const int status = run(&eval, &choice, as_json, error);
   g_free(eval.order);
   return status;

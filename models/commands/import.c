@@ -19,6 +19,7 @@ typedef struct {
   char *out, *labels, *name, *interpolation, *mean, *std, *reference, *activation;
   char **data;
   int heads, resize, image_size;
+  gboolean no_orientation;
   VitgatePrecision precision; /* of the weights in OUT; auto: as in IN */
 } ImportOptions;
 
@@ -193,6 +194,7 @@ static gboolean compare_precisions(const Safetensors *file, Description *descrip
       (!rounds || write_model(whole, file, description, VITGATE_PRECISION_AUTO, error)))
     n = precision_record_data(path, rounds ? whole : options->reference,
                               (const char *const *)options->data, was_trained(description),
+                              options->no_orientation ? DECODE_AS_STORED : DECODE_UPRIGHT,
                               description->agreement, error);
   g_unlink(path);
   if (rounds)
@@ -318,7 +320,9 @@ int command_import(int argc, char **argv, GError **error)
   const GOptionEntry entries[] = {
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "Model file to write", "OUT" },
     { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels,
-      "Class labels in class order, one per line: \"label\" or \"id<TAB>label\"", "FILE" },
+      "Class labels in class order, one per line: \"label\" or \"id<TAB>label\" (other forms: see "
+      "below)",
+      "FILE" },
     { "name", 0, 0, G_OPTION_ARG_STRING, &options.name, "Name of the model", "NAME" },
     { "heads", 0, 0, G_OPTION_ARG_INT, &options.heads, "Heads per block, if heads are not 64 wide",
       "N" },
@@ -337,6 +341,8 @@ int command_import(int argc, char **argv, GError **error)
       "NAME" },
     { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &options.data,
       "Photographs on which to measure what int8 and bf16 lose; can be repeated", "TAR|DIR" },
+    { "no-orientation", 0, 0, G_OPTION_ARG_NONE, &options.no_orientation,
+      COMMAND_NO_ORIENTATION_HELP, NULL },
     { "reference", 0, 0, G_OPTION_ARG_FILENAME, &options.reference,
       "Model to compare with, such as the teacher of a compressed model (default: IN in float32)",
       "MODEL" },
@@ -359,6 +365,11 @@ int command_import(int argc, char **argv, GError **error)
     "deviation. For a ViT with Hugging Face's tensor names, that of its processor is\n"
     "used: bilinear, no crop, mean and standard deviation 0.5.\n"
     "\n"
+    "--labels also takes lines with class numbers (\"87 name\", \"87: name\",\n"
+    "\"name,87\"; CSV, with or without a header), Caffe's synset_words.txt, Python\n"
+    "dictionaries and lists, and JSON: a list, id2label, label2id or a Keras class\n"
+    "index.\n"
+    "\n"
     "vitgate chooses fast products in int8 or bf16 by itself only if OUT records\n"
     "that they lose little. --data measures this on up to 512 photographs; they need\n"
     "no labels.\n"
@@ -366,8 +377,9 @@ int command_import(int argc, char **argv, GError **error)
   g_autofree char *in = command_parse_one(&syntax, argc, argv, "weights file", error);
   if (!in || !command_check_given("--output", options.out != NULL, error))
     return 1;
-  if (options.reference && !options.data) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--reference needs --data");
+  if ((options.reference || options.no_orientation) && !options.data) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "%s needs --data",
+                options.reference ? "--reference" : "--no-orientation");
     return 1;
   }
   if ((precision && !encoded_tensors_parse(precision, &options.precision, error)) ||

@@ -171,3 +171,9 @@ GBytes *dataset_load(const Dataset *dataset, guint index, GError **error)
   }
   return store_load(dataset->store, photograph->file, error);
 }
+
+GdkPixbuf *dataset_decode(const Dataset *dataset, guint index, GError **error)
+{
+  g_autoptr(GBytes) file = dataset_load(dataset, index, error);
+  return file ? decode_pixels(file, dataset->orientation, error) : NULL;
+}

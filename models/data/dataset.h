@@ -7,6 +7,7 @@
 
 #include <glib.h>
 
+#include "data/decode.h"
 #include "data/labels-tsv.h"
 #include "data/store.h"
 
@@ -21,10 +22,11 @@ typedef struct {
 
 typedef struct {
   Store *store;
-  GHashTable *labels;     /* (nullable): from labels.tsv, by file */
-  GPtrArray *photographs; /* (element-type Photograph) */
-  GPtrArray *folders;     /* (element-type filename): top folders; "." for the root itself */
-  gboolean has_labels;    /* there is a labels.tsv; otherwise folders may name classes */
+  GHashTable *labels;            /* (nullable): from labels.tsv, by file */
+  GPtrArray *photographs;        /* (element-type Photograph) */
+  GPtrArray *folders;            /* (element-type filename): top folders; "." for the root itself */
+  gboolean has_labels;           /* there is a labels.tsv; otherwise folders may name classes */
+  DecodeOrientation orientation; /* may be set after opening, before other threads load */
 } Dataset;
 
 /* Opens a dataset.
@@ -40,6 +42,10 @@ const Photograph *dataset_get(const Dataset *dataset, guint index);
 /* Returns: (transfer full): the file's bytes, or NULL with COMMAND_ERROR_IO or _DATA; the message
  * does not name the file */
 GBytes *dataset_load(const Dataset *dataset, guint index, GError **error);
+
+/* Loads and decodes a photograph.
+ * Returns: (transfer full): its pixels, or NULL like dataset_load() or with COMMAND_ERROR_DATA */
+GdkPixbuf *dataset_decode(const Dataset *dataset, guint index, GError **error);
 
 static inline void dataset_cleanup(Dataset *dataset)
 {

@@ -46,15 +46,18 @@ gboolean precision_record(const char *path, const HeldOut *h, const guint *label
 }
 
 static HeldOut *read_photographs(const VitgateModelInfo *info, const char *const *data,
-                                 gboolean held_out, GError **error)
+                                 gboolean held_out, DecodeOrientation orientation, GError **error)
 {
-  const CollectionOptions options = { .paths = data, .held_out = held_out ? SPLIT_HELD_OUT : 0 };
+  const CollectionOptions options = { .paths = data,
+                                      .held_out = held_out ? SPLIT_HELD_OUT : 0,
+                                      .orientation = orientation };
   g_autoptr(Collection) collection = collection_open(&options, info, error);
   return collection ? held_out_new(collection, NULL, PHOTOGRAPHS, BATCH, 1, FALSE, error) : NULL;
 }
 
 guint precision_record_data(const char *path, const char *reference, const char *const *data,
-                            gboolean held_out, double *agreement, GError **error)
+                            gboolean held_out, DecodeOrientation orientation, double *agreement,
+                            GError **error)
 {
   const char *teacher = reference ? reference : path;
   g_autoptr(VitgateModel) model = vitgate_model_open_with(path, VITGATE_PRECISION_FLOAT32, error);
@@ -70,7 +73,7 @@ guint precision_record_data(const char *path, const char *reference, const char 
                 info->n_classes);
     return 0;
   }
-  HeldOut *photographs = read_photographs(info, data, held_out, error);
+  HeldOut *photographs = read_photographs(info, data, held_out, orientation, error);
   if (!photographs)
     return 0;
   guint n = photographs->n;
