@@ -124,6 +124,19 @@ class Confirmations(MqttTest):
         self.assertEqual(first, second[:IN_FLIGHT])
         self.assertEqual(second, self.lines())
 
+    def test_after_a_reload_unconfirmed_messages_are_sent_again(self):
+        held = Withheld(PUBACK)
+        cameras = {"yard": self.endless()}
+        with Broker(self) as broker, Relay(broker, to_client=held) as relay:
+            with Watch(self.configure(cameras, self.mqtt(relay))) as watch:
+                relay.wait_for(lambda: len(held.packets) == IN_FLIGHT)
+                held.open = True
+                self.configure(cameras, self.mqtt(relay, **{"retry-most": 0.4}))
+                watch.reload()
+                watch.status_where(lambda s: s["mqtt"]["connected"] and s["mqtt"]["queued"] < 5)
+        self.assertEqual(len(relay.connections[0].published), IN_FLIGHT)
+        self.assertEqual(relay.connections[1].published, self.lines())
+
     def test_the_program_waits_for_the_last_confirmations(self):
         held = Withheld(PUBACK)
         with Broker(self) as broker, Relay(broker, to_client=held) as relay:

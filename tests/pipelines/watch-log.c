@@ -233,13 +233,14 @@ START_TEST(new_limits_apply_at_once)
 {
   const LogFileOptions smaller = { .path = path, .size = 60, .files = 2 };
   LogFile *log = open_log(100, 5);
-  write_lines(log, 0, 12); /* 5, 5 and 3 lines */
+  write_lines(log, 0, 7); /* five in the first file */
   ck_assert(log_file_change(log, &smaller, NULL));
   ck_assert_uint_eq(disk_synced(path), 60);
-  write_line(log, 13);
-  assert_lines(2, 10, 13);
-  write_lines(log, 14, 16);
-  assert_lines(2, 13, 16);
+  write_line(log, 8);
+  assert_lines(2, 5, 8);
+  ck_assert(!has_file(".2"));
+  write_lines(log, 9, 11);
+  assert_lines(2, 8, 11);
   log_file_free(&log);
 }
 END_TEST
