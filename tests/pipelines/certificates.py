@@ -1,5 +1,4 @@
-"""Certificates for servers that the tests start. ca-certificates depends on openssl, which makes them.
-"""
+"""Certificates for servers that the tests start, made by openssl."""
 
 import os
 import subprocess
