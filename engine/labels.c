@@ -2,21 +2,31 @@
 
 #include "base/error.h"
 #include "base/regular-file.h"
+#include "labels/lines.h"
+#include "labels/literal.h"
+#include "labels/rows.h"
 
-/* Splits @text into lines in place and drops empty lines at the end.
- * Returns: (transfer full): the lines, which point into @text */
-static GPtrArray *split_lines(char *text)
+/* Moves the labels and ids out of the rows.
+ * Returns: FALSE with VITGATE_ERROR_LABELS if a class has no label, or only some have ids */
+static gboolean take_rows(GArray *rows, const char *path, char **labels, char **ids, GError **error)
 {
-  GPtrArray *lines = g_ptr_array_new();
-  for (char *line = text, *next; line; line = next) {
-    next = strchr(line, '\n');
-    if (next)
-      *next++ = '\0';
-    g_ptr_array_add(lines, g_strchomp(line));
+  for (guint i = 0; i < rows->len; i++) {
+    LabelRow *row = vitgate__label_row(rows, i);
+    const char *label = g_strstrip(row->text);
+    const char *fault = !*label ? "no label"
+                        : strpbrk(label, "\n\r") || !g_utf8_validate(label, -1, NULL)
+                            ? "a label that is not one line of text"
+                        : !row->id != !vitgate__label_row(rows, 0)->id ? "not an id like others"
+                                                                       : NULL;
+    if (fault) {
+      vitgate__set_error(error, VITGATE_ERROR_LABELS, "%s: %s %u has %s", path,
+                         row->line ? "line" : "class", row->line ? row->line : i, fault);
+      return FALSE;
+    }
+    labels[i] = g_steal_pointer(&row->text);
+    ids[i] = g_strdup(row->id);
   }
-  while (lines->len && !*(char *)lines->pdata[lines->len - 1])
-    g_ptr_array_set_size(lines, (int)lines->len - 1);
-  return lines;
+  return TRUE;
 }
 
 char **vitgate_labels_read(const char *path, guint n_classes, char ***ids, GError **error)
@@ -29,28 +39,22 @@ char **vitgate_labels_read(const char *path, guint n_classes, char ***ids, GErro
     vitgate__set_error(error, VITGATE_ERROR_LABELS, "%s: labels are not UTF-8 text", path);
     return NULL;
   }
-  const gsize mark = g_str_has_prefix(text, "\xef\xbb\xbf") ? 3 : 0; /* byte order mark */
-  g_autoptr(GPtrArray) lines = split_lines(text + mark);
-  if (!lines->len || (n_classes && lines->len != n_classes)) {
-    vitgate__set_error(error, VITGATE_ERROR_LABELS, "%s: %u labels, expected %u", path, lines->len,
+  char *start = text + (g_str_has_prefix(text, "\xef\xbb\xbf") ? 3 : 0); /* byte order mark */
+  g_autoptr(GArray) rows = vitgate__label_literal_matches(start)
+                               ? vitgate__label_literal_read(start, path, error)
+                               : vitgate__label_lines_read(start, path, error);
+  if (!rows)
+    return NULL;
+  if (!rows->len || (n_classes && rows->len != n_classes)) {
+    vitgate__set_error(error, VITGATE_ERROR_LABELS, "%s: %u labels, expected %u", path, rows->len,
                        MAX(n_classes, 1));
     return NULL;
   }
-  g_auto(GStrv) labels = g_new0(char *, lines->len + 1);
-  g_auto(GStrv) names = g_new0(char *, lines->len + 1);
-  gboolean with_ids = strchr(lines->pdata[0], '\t') != NULL;
-  for (guint i = 0; i < lines->len; i++) {
-    char *line = lines->pdata[i], *tab = strchr(line, '\t');
-    const char *label = g_strchug(with_ids && tab ? tab + 1 : line);
-    if (!*label || (with_ids && !tab)) {
-      vitgate__set_error(error, VITGATE_ERROR_LABELS, "%s: line %u has no %s", path, i + 1,
-                         with_ids && !tab ? "id before a tab, unlike the first line" : "label");
-      return NULL;
-    }
-    labels[i] = g_strdup(label);
-    names[i] = with_ids ? g_strndup(line, (gsize)(tab - line)) : NULL;
-  }
+  g_auto(GStrv) labels = g_new0(char *, rows->len + 1);
+  g_auto(GStrv) names = g_new0(char *, rows->len + 1);
+  if (!vitgate__label_rows_sort(rows, path, error) || !take_rows(rows, path, labels, names, error))
+    return NULL;
   if (ids)
-    *ids = with_ids ? g_steal_pointer(&names) : NULL;
+    *ids = names[0] ? g_steal_pointer(&names) : NULL;
   return g_steal_pointer(&labels);
 }

@@ -88,6 +88,7 @@ static void describe(VitgateModel *model)
     .precision = model->vit->precision,
     .resize = d->preprocessing.resize,
     .bicubic = d->preprocessing.bicubic,
+    .activation = d->activation,
   };
   memcpy(model->info.mean, d->preprocessing.mean, sizeof model->info.mean);
   memcpy(model->info.std, d->preprocessing.std, sizeof model->info.std);

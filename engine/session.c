@@ -130,6 +130,17 @@ static gboolean check_batch(const VitgateSession *session, guint n_images, GErro
   return FALSE;
 }
 
+static void activate(float *probabilities, const float *logits, const VitgateModelInfo *info)
+{
+  if (info->activation == VITGATE_ACTIVATION_SIGMOID) {
+    for (guint i = 0; i < info->n_classes; i++)
+      probabilities[i] = 1.0f / (1.0f + expf(-logits[i]));
+    return;
+  }
+  memcpy(probabilities, logits, info->n_classes * sizeof *logits);
+  vitgate__kernels()->softmax(probabilities, 1.0f, info->n_classes);
+}
+
 const VitgateResult *vitgate_session_forward(VitgateSession *session, const float *tensors,
                                              guint n_images, GError **error)
 {
@@ -143,8 +154,7 @@ const VitgateResult *vitgate_session_forward(VitgateSession *session, const floa
   for (guint i = 0; i < n_images; i++) {
     const float *logits = session->logits + (gsize)i * info->n_classes;
     float *probabilities = session->probabilities + (gsize)i * info->n_classes;
-    memcpy(probabilities, logits, info->n_classes * sizeof *logits);
-    vitgate__kernels()->softmax(probabilities, 1.0f, info->n_classes);
+    activate(probabilities, logits, info);
     session->results[i] = (VitgateResult){
       .n_classes = info->n_classes,
       .probabilities = probabilities,

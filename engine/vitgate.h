@@ -80,6 +80,13 @@ typedef enum {
 } VitgatePrecision;
 #define VITGATE_N_PRECISIONS 4
 
+/* How probabilities follow from logits. */
+typedef enum {
+  VITGATE_ACTIVATION_SOFTMAX, /* classes exclude each other: their probabilities add up to 1 */
+  VITGATE_ACTIVATION_SIGMOID, /* each class has a probability of its own, so that any number of
+                                 classes may apply; always so if there is only one class */
+} VitgateActivation;
+
 /* The content of a model file: the weights and their description. Reference counted, immutable. */
 typedef struct _VitgateModel VitgateModel;
 
@@ -119,6 +126,7 @@ typedef struct {
   guint resize;                    /* pixels of the shorter side before the centre crop */
   gboolean bicubic;                /* FALSE: bilinear; both are antialiased */
   float mean[3], std[3];           /* red, green, blue; for values from 0 to 1 */
+  VitgateActivation activation;    /* of the logits */
   gpointer reserved[8];
 } VitgateModelInfo;
 
@@ -170,7 +178,17 @@ VITGATE_API double vitgate_model_get_precision_agreement(const VitgateModel *mod
                                                          VitgatePrecision precision);
 
 /* Reads class labels from a text file in UTF-8 with one line per class, in class order: "label" or
- * "id<TAB>label". Empty lines at the end are ignored.
+ * "id<TAB>label". Empty lines at the end are ignored. The forms of other programs are recognised:
+ * - lines with the number of the class before or after the label ("87 name", "87: name", "name,87"),
+ *   as CSV too, with quotes and a first line that names the columns. Numbers start at 0 or 1 and
+ *   order the classes
+ * - lines with a WordNet id and a label (Caffe's synset_words.txt)
+ * - a Python dictionary or list, or the lines of one
+ * - JSON: a list of labels; labels by class number (Hugging Face's id2label, also inside
+ *   config.json); ids and labels by class number (Keras); class numbers by label (label2id,
+ *   class_indices)
+ * A file of which only a part has such a form is refused. Labels that begin with digits stay as
+ * they are unless the digits number the classes.
  * @n_classes: expected number of classes; 0: any number
  * @ids: (out) (optional) (nullable) (transfer full): the ids; NULL if the file has none
  * Returns: (transfer full): a NULL terminated array to free with g_strfreev(), or NULL with
@@ -180,8 +198,9 @@ VITGATE_API char **vitgate_labels_read(const char *path, guint n_classes, char *
 
 /* ---- Images ------------------------------------------------------------------------------- */
 
-/* Formats with eight bits per component. Names and layouts are those of GStreamer's video formats.
- * An X is a byte that is ignored: padding or alpha. */
+/* Names and layouts are those of GStreamer's video formats. An X is a byte that is ignored: padding
+ * or alpha. Components have eight bits, in formats named 10LE ten bits in two bytes, low byte
+ * first. */
 typedef enum {
   VITGATE_PIXELS_RGB,
   VITGATE_PIXELS_BGR,
@@ -196,6 +215,12 @@ typedef enum {
   VITGATE_PIXELS_NV21, /* planes Y, VU */
   VITGATE_PIXELS_YUY2, /* Y0 U Y1 V */
   VITGATE_PIXELS_UYVY, /* U Y0 V Y1 */
+  VITGATE_PIXELS_Y42B, /* planes Y, U, V: chroma has half the width */
+  VITGATE_PIXELS_Y444, /* planes Y, U, V: chroma has the full size */
+  VITGATE_PIXELS_I420_10LE,
+  VITGATE_PIXELS_I422_10LE,
+  VITGATE_PIXELS_Y444_10LE,
+  VITGATE_PIXELS_P010_10LE, /* planes Y, UV; the bits are the upper ones */
   VITGATE_PIXELS_N_FORMATS
 } VitgatePixelFormat;
 
@@ -212,6 +237,19 @@ typedef enum {
   VITGATE_CHROMA_TOP_LEFT, /* on the upper left luma sample: BT.2020 */
 } VitgateChromaSite;
 
+/* How to turn an image upright, in the order of GStreamer's GstVideoOrientationMethod. Numbers in
+ * brackets are those of EXIF. */
+typedef enum {
+  VITGATE_ORIENTATION_IDENTITY, /* it is upright (1) */
+  VITGATE_ORIENTATION_90R,      /* rotate by 90 degrees, clockwise (6) */
+  VITGATE_ORIENTATION_180,      /* rotate by 180 degrees (3) */
+  VITGATE_ORIENTATION_90L,      /* rotate by 90 degrees, counter-clockwise (8) */
+  VITGATE_ORIENTATION_HORIZ,    /* swap left and right (2) */
+  VITGATE_ORIENTATION_VERT,     /* swap top and bottom (4) */
+  VITGATE_ORIENTATION_UL_LR,    /* mirror at the diagonal from upper left to lower right (5) */
+  VITGATE_ORIENTATION_UR_LL,    /* mirror at the diagonal from upper right to lower left (7) */
+} VitgateOrientation;
+
 /* A rectangle in an image, in pixels from its upper left corner. */
 typedef struct {
   guint x, y, width, height;
@@ -220,14 +258,17 @@ typedef struct {
 /* An image to classify. The pixels belong to the caller and are only read during the call. */
 typedef struct {
   VitgatePixelFormat format;
-  VitgateColorMatrix matrix;     /* of Y'CbCr formats */
-  VitgateChromaSite chroma_site; /* of Y'CbCr formats */
-  gboolean full_range;           /* Y'CbCr and GRAY8: 0 to 255; FALSE: 16 to 235 (240) */
-  guint width, height;           /* pixels, 1 to 32767 */
-  const guint8 *planes[3];       /* in the order of the format */
-  gsize strides[3];              /* bytes from one row to the next */
-  VitgateRectangle part;         /* to classify; empty: the centre crop of the whole image */
-  gpointer reserved[4];          /* must be zero */
+  VitgateColorMatrix matrix;       /* of Y'CbCr formats */
+  VitgateChromaSite chroma_site;   /* of Y'CbCr formats */
+  gboolean full_range;             /* Y'CbCr and GRAY8: 0 to 255; FALSE: 16 to 235 (240) */
+  guint width, height;             /* pixels, 1 to 32767 */
+  const guint8 *planes[3];         /* in the order of the format */
+  gsize strides[3];                /* bytes from one row to the next */
+  VitgateRectangle part;           /* to classify, as stored; empty: the centre crop of the image */
+  gboolean limited_rgb;            /* RGB formats: 16 to 235; FALSE: 0 to 255 */
+  VitgateOrientation orientation;  /* of all pixels, the part's too */
+  guint pixel_width, pixel_height; /* shape of a stored pixel, such as 16 and 11; both 0: square */
+  gpointer reserved[2];            /* must be zero */
 } VitgateImage;
 
 /* ---- Sessions ----------------------------------------------------------------------------- */
@@ -257,7 +298,7 @@ typedef struct {
  */
 typedef struct {
   guint n_classes;
-  const float *probabilities; /* [n_classes], softmax of the logits, sums to 1 */
+  const float *probabilities; /* [n_classes] of the logits, by the model's activation */
   const float *logits;        /* [n_classes] */
   double gmacs;               /* 1e9 multiply-adds spent on this image */
   double compute_ratio;       /* gmacs / dense_gmacs of the model */
@@ -286,13 +327,14 @@ VITGATE_API void vitgate_session_set_compute(VitgateSession *session, double com
  * Since: 0.1 */
 VITGATE_API void vitgate_session_free(VitgateSession **session);
 
-/* Classifies @n_images images, from 1 to max_batch. Each is resized (antialiased) so that its
- * shorter side is the model's resize, cropped at its centre to image_size, and normalised. An image
- * of exactly image_size x image_size is not resized. If an image has a part, that part is stretched
- * to a square that fills the network's input; resampling reads beyond the edges of the part. The
- * call allocates memory only if the format or size of an image differs from the image before.
- * Returns: (transfer none): [n_images] results, or NULL with @error set to VITGATE_ERROR_IMAGE,
- * _ARGUMENT or _MEMORY; the session remains usable. Since: 0.1 */
+/* Classifies @n_images images, from 1 to max_batch. Each is turned upright, resized (antialiased)
+ * so that its shorter side as displayed is the model's resize, cropped at its centre to image_size,
+ * and normalised. An image of exactly image_size x image_size square pixels is not resized. If an
+ * image has a part, that part is stretched to a square that fills the network's input; resampling
+ * reads beyond the edges of the part. The call allocates memory only if the format or size of an
+ * image differs from the image before. Returns: (transfer none): [n_images] results, or NULL with
+ * @error set to VITGATE_ERROR_IMAGE, _ARGUMENT or _MEMORY; the session remains usable. Since: 0.1
+ */
 VITGATE_API const VitgateResult *vitgate_session_classify(VitgateSession *session,
                                                           const VitgateImage *images,
                                                           guint n_images, GError **error);
@@ -309,6 +351,9 @@ VITGATE_API gboolean vitgate_session_preprocess(VitgateSession *session, const V
 VITGATE_API const VitgateResult *vitgate_session_forward(VitgateSession *session,
                                                          const float *tensors, guint n_images,
                                                          GError **error);
+
+/* Returns the name of an activation: "softmax" or "sigmoid". Since: 0.1 */
+VITGATE_API const char *vitgate_activation_name(VitgateActivation activation);
 
 /* Finds the classes with the highest probabilities, best first, equal ones by index.
  * @threshold: minimum probability of a class

@@ -6,6 +6,8 @@ import re
 import signal
 import sys
 
+from terminal import clean, hide, hide_url, warn
+
 import gi
 
 gi.require_version("Gst", "1.0")
@@ -26,7 +28,7 @@ class CameraPipeline:
 
     def __init__(self, place, line):
         self.place, self.kinds, self.missing = place, [], []
-        self.name = re.sub(r"//[^/]*@", "//", place)  # without a password
+        self.name = hide_url(place)
         self.over_rtsp = re.match(r"rtsp[stu]?://[^/]", place) is not None
         if not self.over_rtsp and not place.startswith("/dev/"):
             raise ValueError(f"{self.name}: expected an RTSP URL (rtsp://HOST/…) or a video device "
@@ -81,22 +83,13 @@ class CameraPipeline:
         return f"{self.name}: {error.message}"
 
 
-def say(line):
-    """Prints a line. If standard output is closed, stops as on SIGTERM."""
-    try:
-        print(line, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        signal.raise_signal(signal.SIGTERM)
-
-
 def play(program, pipelines, at_end=lambda: None):
     """Plays CameraPipelines until each has ended or failed, or until SIGINT or SIGTERM. If one
     fails, the others continue. at_end is called before they stop. Returns the exit status."""
     loop, playing, failures = GLib.MainLoop(), set(pipelines), []
 
     def end(pipeline, reason):
-        print(f"{program}: {reason}", file=sys.stderr, flush=True)
+        warn(f"{program}: {reason}")
         pipeline.pipeline.set_state(Gst.State.NULL)
         playing.discard(pipeline)
         if not playing:
@@ -128,4 +121,4 @@ def run(program, main):
     try:
         sys.exit(main())
     except (GLib.Error, ValueError) as error:
-        sys.exit(f"{program}: {getattr(error, 'message', error)}")
+        sys.exit(hide(clean(f"{program}: {getattr(error, 'message', error)}")))

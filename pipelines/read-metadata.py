@@ -7,6 +7,7 @@ import signal, sys
 import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
+from terminal import clean
 
 PIPELINE = "filesrc name=clip ! decodebin ! videoconvert ! vitgate name=vitgate ! fakesink name=end"
 
@@ -16,7 +17,7 @@ def read(pad, info):
     label, score = result.get_string("label"), result.get_double("score")[1]
     age, ratio = result.get_uint64("age")[1], result.get_double("compute-ratio")[1]
     seconds = buffer.pts / Gst.SECOND
-    print(f"{seconds:8.3f} s  {score:4.0%}  {label}  (age {age}, compute {ratio:.2f})")
+    print(f"{seconds:8.3f} s  {score:4.0%}  {clean(label)}  (age {age}, compute {ratio:.2f})")
     return Gst.PadProbeReturn.OK
 
 def main(clip, model=None):
@@ -31,7 +32,9 @@ def main(clip, model=None):
         Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR)
     pipeline.set_state(Gst.State.NULL)
     if message.type == Gst.MessageType.ERROR:
-        sys.exit(f"read-metadata.py: {clip}: {message.parse_error()[0].message}")
+        sys.exit(clean(f"read-metadata.py: {clip}: {message.parse_error()[0].message}"))
 
 if __name__ == "__main__":
-    main(*sys.argv[1:]) if len(sys.argv) in (2, 3) else sys.exit(__doc__.strip())
+    if len(sys.argv) not in (2, 3) or sys.argv[1].startswith("-"):
+        sys.exit(__doc__.strip())
+    main(*sys.argv[1:])

@@ -124,7 +124,7 @@ static gboolean refuse_labels(const JsonFields *fields, const char *field, guint
                               guint expected)
 {
   vitgate__set_error(fields->error, VITGATE_ERROR_LABELS,
-                     "%s: field '%s' has %u names, expected one for each of %u classes",
+                     "%s: the length of field '%s' is %u, expected %u, one name for each class",
                      fields->path, field, found, expected);
   return FALSE;
 }
@@ -135,8 +135,10 @@ static gboolean apply_id2label(const JsonFields *fields, Description *d)
   JsonObject *names = vitgate__json_get_object(fields->object, "id2label");
   if (!vitgate__fields_has(fields, "id2label"))
     return TRUE;
-  if (!names || json_object_get_size(names) != d->n_classes)
-    return refuse_labels(fields, "id2label", names ? json_object_get_size(names) : 0, d->n_classes);
+  if (!names)
+    return vitgate__field_refuse(fields, VITGATE_ERROR_LABELS, "id2label", "an object");
+  if (json_object_get_size(names) != d->n_classes)
+    return refuse_labels(fields, "id2label", json_object_get_size(names), d->n_classes);
   g_auto(GStrv) labels = g_new0(char *, d->n_classes + 1);
   guint n_nameless = 0;
   for (guint i = 0; i < d->n_classes; i++) {
@@ -163,9 +165,11 @@ static gboolean apply_label_names(const JsonFields *fields, Description *d)
   JsonObject *texts = vitgate__json_get_object(fields->object, "label_descriptions");
   if (!vitgate__fields_has(fields, "label_names"))
     return TRUE;
-  if (!names || json_array_get_length(names) != d->n_classes)
-    return refuse_labels(fields, "label_names", names ? json_array_get_length(names) : 0,
-                         d->n_classes);
+  if (!names)
+    return vitgate__field_refuse(fields, VITGATE_ERROR_LABELS, "label_names",
+                                 "an array of strings");
+  if (json_array_get_length(names) != d->n_classes)
+    return refuse_labels(fields, "label_names", json_array_get_length(names), d->n_classes);
   g_auto(GStrv) ids = g_new0(char *, d->n_classes + 1), labels = g_new0(char *, d->n_classes + 1);
   for (guint i = 0; i < d->n_classes; i++) {
     const char *id = vitgate__json_get_text(json_array_get_element(names, i));
@@ -221,6 +225,20 @@ static gboolean check_qkv_bias(const JsonFields *fields, const Description *d)
                                                : "true, as in the weights");
 }
 
+/* Hugging Face's heads. With a single class, its library applies a sigmoid, whatever the type. */
+static gboolean apply_problem_type(const JsonFields *fields, Description *d)
+{
+  static const char *const types[] = { "single_label_classification", "multi_label_classification",
+                                       NULL };
+  if (!check_word(fields, "problem_type", types))
+    return FALSE;
+  if (vitgate__fields_has(fields, "problem_type") && d->n_classes > 1)
+    d->activation = strcmp(vitgate__json_get_string(fields->object, "problem_type"), types[0])
+                        ? VITGATE_ACTIVATION_SIGMOID
+                        : VITGATE_ACTIVATION_SOFTMAX;
+  return TRUE;
+}
+
 /* Checks the fields of both libraries at once: no field means something else in the other. */
 static gboolean apply_network(const JsonFields *fields, Description *d)
 {
@@ -237,7 +255,7 @@ static gboolean apply_network(const JsonFields *fields, Description *d)
   for (guint b = 0; b < d->depth; b++)
     if (!check_count(fields, "intermediate_size", d->blocks[b].neurons))
       return FALSE;
-  return apply_id2label(fields, d) && apply_label_names(fields, d);
+  return apply_problem_type(fields, d) && apply_id2label(fields, d) && apply_label_names(fields, d);
 }
 
 gboolean vitgate__config_apply(const Config *config, Description *d, GError **error)

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json-write.h"
 #include "file/json-fields.h"
 #include "file/json.h"
-#include "json-write.h"
 
 /* ---- Reading ---- */
 
@@ -15,12 +15,13 @@ static gboolean read_strings(const JsonFields *fields, const char *field, guint 
   if (!json_object_has_member(fields->object, field))
     return TRUE;
   JsonArray *array = vitgate__json_get_array(fields->object, field);
-  guint length = array ? json_array_get_length(array) : 0;
-  if (!array || length != n) {
+  if (!array)
+    return vitgate__field_refuse(fields, VITGATE_ERROR_LABELS, field, "an array of strings");
+  if (json_array_get_length(array) != n) {
     vitgate__set_error(fields->error, VITGATE_ERROR_LABELS,
-                       "%s: metadata field '%s' has %u strings, expected one for each of %u "
-                       "classes",
-                       fields->path, field, length, n);
+                       "%s: the length of metadata field '%s' is %u, expected %u, one string for "
+                       "each class",
+                       fields->path, field, json_array_get_length(array), n);
     return FALSE;
   }
   g_auto(GStrv) values = g_new0(char *, n + 1);
@@ -192,6 +193,19 @@ static gboolean read_pooling(const JsonFields *fields, Description *d)
          vitgate__field_fail(fields, "pooling", "class-token for a distilled model");
 }
 
+/* Without the field, classes exclude each other. The softmax of a single class would always be 1.
+ */
+static gboolean read_activation(const JsonFields *fields, Description *d)
+{
+  guint activation = d->n_classes == 1;
+  if (json_object_has_member(fields->object, "activation") &&
+      !vitgate__read_word(fields, "activation", vitgate__activation_names, &activation))
+    return FALSE;
+  d->activation = (VitgateActivation)activation;
+  return d->n_classes > 1 || d->activation == VITGATE_ACTIVATION_SIGMOID ||
+         vitgate__field_fail(fields, "activation", "sigmoid for a single class");
+}
+
 /* Finds the family by its name and, if it has kinds, by the kind of its stem. */
 static gboolean read_family(const JsonFields *fields, Description *d)
 {
@@ -247,8 +261,8 @@ static gboolean read_dimensions(const JsonFields *fields, Description *d)
          vitgate__read_uint(fields, "head_dim", 1, DESCRIPTION_MAX_DIM, &d->head_dim) &&
          vitgate__read_uint(fields, "depth", 0, DESCRIPTION_MAX_DEPTH, &d->depth) &&
          vitgate__read_uint(fields, "n_classes", 1, DESCRIPTION_MAX_CLASSES, &d->n_classes) &&
-         vitgate__read_bool(fields, "distilled", &d->distilled) && read_pooling(fields, d) &&
-         read_flags(fields, d) && read_stem(fields, d) &&
+         read_activation(fields, d) && vitgate__read_bool(fields, "distilled", &d->distilled) &&
+         read_pooling(fields, d) && read_flags(fields, d) && read_stem(fields, d) &&
          vitgate__read_number(fields, "layer_norm_eps", 1, &d->layer_norm_eps) &&
          read_blocks(fields, d);
 }
@@ -342,7 +356,7 @@ static JsonObject *agreement_object(const Description *d)
 {
   JsonObject *object = json_object_new();
   for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++)
-    if (d->agreement[p] > 0)
+    if (p == VITGATE_PRECISION_FLOAT32 || d->agreement[p] > 0) /* float32 defaults to 1 */
       json_object_set_double_member(object, vitgate_precision_name((VitgatePrecision)p),
                                     d->agreement[p]);
   return object;
@@ -370,6 +384,8 @@ char *vitgate__description_to_json(const Description *d)
   json_object_set_int_member(object, "head_dim", d->head_dim);
   json_object_set_int_member(object, "depth", d->depth);
   json_object_set_int_member(object, "n_classes", d->n_classes);
+  if (d->activation != VITGATE_ACTIVATION_SOFTMAX)
+    json_object_set_string_member(object, "activation", vitgate_activation_name(d->activation));
   json_object_set_boolean_member(object, "distilled", d->distilled);
   if (d->qkv_unbiased)
     json_object_set_boolean_member(object, "qkv_bias", FALSE);

@@ -1,5 +1,12 @@
 #include "file/description.h"
 
+const char *const vitgate__activation_names[] = { "softmax", "sigmoid", NULL };
+
+const char *vitgate_activation_name(VitgateActivation activation)
+{
+  return vitgate__activation_names[activation];
+}
+
 void vitgate__description_clear_calibration(Description *d)
 {
   for (guint i = 0; i < d->n_calibration; i++)

@@ -57,6 +57,7 @@ typedef struct _Description {
   gboolean no_class_position; /* the class token was published without a position embedding;
                                  pos_embed has zeros there */
   guint n_classes;
+  VitgateActivation activation; /* of the logits */
   double layer_norm_eps;
   const char *precision; /* of the matrices in the file: "float32" … "int8"; NULL: float32 */
   Preprocessing preprocessing;
@@ -71,6 +72,9 @@ typedef struct _Description {
                                              precision of the products; 0: unknown */
   JsonObject *provenance;                 /* (nullable) free form */
 } Description;
+
+/* NULL terminated, in the order of VitgateActivation. */
+extern const char *const vitgate__activation_names[];
 
 /* Frees *@description and sets it to NULL. *@description may be NULL. */
 void vitgate__description_free(Description **description);

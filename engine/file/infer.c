@@ -96,6 +96,25 @@ static gboolean infer_classes(Description *d, const Safetensors *file, GError **
   return TRUE;
 }
 
+/* vitgate's own exports record the activation. Otherwise, classes exclude each other. The softmax
+ * of a single class would always be 1. */
+static gboolean infer_activation(Description *d, const Safetensors *file, GError **error)
+{
+  const char *name = vitgate__safetensors_get_metadata(file, "activation");
+  d->activation = d->n_classes == 1 ? VITGATE_ACTIVATION_SIGMOID : VITGATE_ACTIVATION_SOFTMAX;
+  if (!name || d->n_classes == 1)
+    return TRUE;
+  for (guint i = 0; vitgate__activation_names[i]; i++)
+    if (!strcmp(name, vitgate__activation_names[i])) {
+      d->activation = (VitgateActivation)i;
+      return TRUE;
+    }
+  vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                     "%s: metadata 'activation' is \"%.60s\", expected softmax or sigmoid",
+                     vitgate__safetensors_get_path(file), name);
+  return FALSE;
+}
+
 Description *vitgate__description_infer(const Safetensors *file, const Hints *hints, GError **error)
 {
   g_autoptr(Description) d = g_new0(Description, 1);
@@ -103,7 +122,8 @@ Description *vitgate__description_infer(const Safetensors *file, const Hints *hi
   while (family[1] && !(*family)->matches(file))
     family++;
   d->family = *family;
-  if (!d->family->infer(d, file, error) || !infer_classes(d, file, error))
+  if (!d->family->infer(d, file, error) || !infer_classes(d, file, error) ||
+      !infer_activation(d, file, error))
     return NULL;
   d->layer_norm_eps = d->family->layer_norm_eps;
   if (hints->layer_norm_eps > 0)

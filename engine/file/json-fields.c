@@ -3,12 +3,16 @@
 #include "base/error.h"
 #include "file/json.h"
 
+#define MAX_SHOWN 60 /* characters of a value in an error */
+
 gboolean vitgate__field_refuse(const JsonFields *fields, VitgateError code, const char *field,
                                const char *expected)
 {
   JsonNode *node = json_object_get_member(fields->object, field);
   g_autofree char *found = node ? json_to_string(node, FALSE) : g_strdup("absent");
-  vitgate__set_error(fields->error, code, "%s: %s '%s' is %.60s, expected %s", fields->path,
+  if (g_utf8_strlen(found, -1) > MAX_SHOWN)
+    *g_utf8_offset_to_pointer(found, MAX_SHOWN) = '\0';
+  vitgate__set_error(fields->error, code, "%s: %s '%s' is %s, expected %s", fields->path,
                      fields->what, field, found, expected);
   return FALSE;
 }

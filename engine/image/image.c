@@ -6,40 +6,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "image/format.h"
 #include "image/resample.h"
 #include "kernels/kernels.h"
 
 #define MAX_SIDE 32767
-
-/* Location of one component's samples: plane, first byte, bytes from one sample to the next. */
-typedef struct {
-  guint8 plane, offset, step;
-} Component;
-
-/* Components are R, G, B or Y, U, V; chroma (the second and third) may be subsampled. */
-typedef struct {
-  const char *name;
-  guint n_planes, n_components;
-  gboolean ycbcr;
-  guint sub_x, sub_y; /* log2 of pixels per chroma sample */
-  Component components[3];
-} Format;
-
-static const Format formats[VITGATE_PIXELS_N_FORMATS] = {
-  [VITGATE_PIXELS_RGB] = { "RGB", 1, 3, FALSE, 0, 0, { { 0, 0, 3 }, { 0, 1, 3 }, { 0, 2, 3 } } },
-  [VITGATE_PIXELS_BGR] = { "BGR", 1, 3, FALSE, 0, 0, { { 0, 2, 3 }, { 0, 1, 3 }, { 0, 0, 3 } } },
-  [VITGATE_PIXELS_RGBX] = { "RGBx", 1, 3, FALSE, 0, 0, { { 0, 0, 4 }, { 0, 1, 4 }, { 0, 2, 4 } } },
-  [VITGATE_PIXELS_BGRX] = { "BGRx", 1, 3, FALSE, 0, 0, { { 0, 2, 4 }, { 0, 1, 4 }, { 0, 0, 4 } } },
-  [VITGATE_PIXELS_XRGB] = { "xRGB", 1, 3, FALSE, 0, 0, { { 0, 1, 4 }, { 0, 2, 4 }, { 0, 3, 4 } } },
-  [VITGATE_PIXELS_XBGR] = { "xBGR", 1, 3, FALSE, 0, 0, { { 0, 3, 4 }, { 0, 2, 4 }, { 0, 1, 4 } } },
-  [VITGATE_PIXELS_GRAY8] = { "GRAY8", 1, 1, TRUE, 0, 0, { { 0, 0, 1 } } },
-  [VITGATE_PIXELS_I420] = { "I420", 3, 3, TRUE, 1, 1, { { 0, 0, 1 }, { 1, 0, 1 }, { 2, 0, 1 } } },
-  [VITGATE_PIXELS_YV12] = { "YV12", 3, 3, TRUE, 1, 1, { { 0, 0, 1 }, { 2, 0, 1 }, { 1, 0, 1 } } },
-  [VITGATE_PIXELS_NV12] = { "NV12", 2, 3, TRUE, 1, 1, { { 0, 0, 1 }, { 1, 0, 2 }, { 1, 1, 2 } } },
-  [VITGATE_PIXELS_NV21] = { "NV21", 2, 3, TRUE, 1, 1, { { 0, 0, 1 }, { 1, 1, 2 }, { 1, 0, 2 } } },
-  [VITGATE_PIXELS_YUY2] = { "YUY2", 1, 3, TRUE, 1, 0, { { 0, 0, 2 }, { 0, 1, 4 }, { 0, 3, 4 } } },
-  [VITGATE_PIXELS_UYVY] = { "UYVY", 1, 3, TRUE, 1, 0, { { 0, 1, 2 }, { 0, 0, 4 }, { 0, 2, 4 } } },
-};
 
 struct _ImageConverter {
   guint size;
@@ -48,13 +19,13 @@ struct _ImageConverter {
   float *lines; /* [members][3][size] */
 
   /* Valid for images like the last one: */
-  VitgateImage like; /* its format, size and chroma site; zero before the first */
+  VitgateImage like; /* its geometry; zero before the first */
   ImageView view;    /* the part of it that was converted; width 0: the centre crop */
   gboolean planned;  /* the tables are for this view */
   /* The memory is enough for any view of the image, so moving the view allocates nothing. */
   Resampler luma_x, luma_y, chroma_x, chroma_y;
   guint8 *narrow[3];  /* [rows of the component][size]: resampled along x */
-  float *interleaved; /* [members][bytes of a row][IMAGE_LINES] */
+  float *interleaved; /* [members][samples of a row][IMAGE_LINES] */
   gsize each;         /* floats of interleaved for each member */
 };
 
@@ -104,23 +75,6 @@ void vitgate__image_converter_free(ImageConverter **converter)
   g_free(c);
 }
 
-static guint subsample(guint pixels, guint log2)
-{
-  return (pixels + (1u << log2) - 1) >> log2;
-}
-
-/* Returns: the number of bytes in a row of the plane */
-static gsize row_bytes(const Format *format, guint plane, guint width)
-{
-  gsize bytes = 0;
-  for (guint c = 0; c < format->n_components; c++) {
-    const Component *component = &format->components[c];
-    if (component->plane == plane)
-      bytes = MAX(bytes, (gsize)subsample(width, c ? format->sub_x : 0) * component->step);
-  }
-  return bytes;
-}
-
 /* Allows for rounding, which may put the end of a part slightly beyond the end of the image. */
 static gboolean is_within(double offset, double extent, guint pixels)
 {
@@ -138,6 +92,23 @@ static gboolean check_view(const VitgateImage *image, const ImageView *view, GEr
   return FALSE;
 }
 
+/* The limit is that of an image one pixel high. */
+static gboolean check_pixel_shape(const VitgateImage *image, GError **error)
+{
+  const guint64 width = image->pixel_width, height = image->pixel_height;
+  if (!width && !height)
+    return TRUE;
+  if (width && height && width * image->width <= height * image->height * MAX_SIDE &&
+      height * image->height <= width * image->width * MAX_SIDE)
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_IMAGE,
+                     "pixels of %u:%u in an image of %ux%u, expected 0:0 for square ones, or a "
+                     "shape with which no side of the image is more than %d times the other",
+                     image->pixel_width, image->pixel_height, image->width, image->height,
+                     MAX_SIDE);
+  return FALSE;
+}
+
 static gboolean check_image(const VitgateImage *image, GError **error)
 {
   if ((guint)image->format >= VITGATE_PIXELS_N_FORMATS) {
@@ -145,7 +116,7 @@ static gboolean check_image(const VitgateImage *image, GError **error)
                        (int)image->format);
     return FALSE;
   }
-  const Format *format = &formats[image->format];
+  const Format *format = &vitgate__formats[image->format];
   for (guint i = 0; i < G_N_ELEMENTS(image->reserved); i++)
     if (image->reserved[i]) {
       vitgate__set_error(error, VITGATE_ERROR_IMAGE,
@@ -158,8 +129,15 @@ static gboolean check_image(const VitgateImage *image, GError **error)
                        image->width, image->height, MAX_SIDE);
     return FALSE;
   }
+  if ((guint)image->orientation > VITGATE_ORIENTATION_UR_LL) {
+    vitgate__set_error(error, VITGATE_ERROR_IMAGE, "orientation %d is unknown",
+                       (int)image->orientation);
+    return FALSE;
+  }
+  if (!check_pixel_shape(image, error))
+    return FALSE;
   for (guint p = 0; p < format->n_planes; p++) {
-    gsize expected = row_bytes(format, p, image->width);
+    gsize expected = vitgate__format_row_samples(format, p, image->width) * format->bytes;
     if (!image->planes[p] || image->strides[p] < expected) {
       vitgate__set_error(error, VITGATE_ERROR_IMAGE,
                          "plane %u of a %s image %u pixels wide has %s%" G_GSIZE_FORMAT
@@ -179,13 +157,20 @@ typedef struct {
   guint first;  /* of the crop, in output pixels */
 } Axis;
 
-static Axis plan_axis(const ImageConverter *converter, guint pixels, guint shorter)
+/* @length: of the axis as displayed, in the unit of @shorter
+ * @reversed: the crop is counted from the end */
+static Axis plan_axis(const ImageConverter *converter, guint pixels, guint64 length,
+                      guint64 shorter, gboolean reversed)
 {
+  const VitgateImage *image = &converter->like;
   guint resized = pixels;
-  if (converter->like.width != converter->size || converter->like.height != converter->size)
-    resized = (guint)((guint64)converter->preprocessing->resize * pixels / shorter);
+  if (image->width != converter->size || image->height != converter->size ||
+      image->pixel_width != image->pixel_height)
+    resized = (guint)(converter->preprocessing->resize * length / shorter);
   /* Halves round to even, as Python's round() does. */
-  return (Axis){ (double)pixels / resized, 0, (guint)lrint((resized - converter->size) / 2.0) };
+  const guint first = (guint)lrint((resized - converter->size) / 2.0);
+  return (Axis){ (double)pixels / resized, 0,
+                 reversed ? resized - converter->size - first : first };
 }
 
 /* Returns: the distance, in chroma samples, by which a chroma sample lies before the centre of its
@@ -195,19 +180,54 @@ static double chroma_phase(guint sub, gboolean cosited)
   return sub && cosited ? 0.25 : 0.0;
 }
 
+/* What turns an image upright: first mirroring along its stored axes, then swapping these. */
+typedef struct {
+  gboolean mirror_x, mirror_y, transpose;
+} Turn;
+
+static const Turn turns[] = {
+  [VITGATE_ORIENTATION_IDENTITY] = { FALSE, FALSE, FALSE },
+  [VITGATE_ORIENTATION_90R] = { FALSE, TRUE, TRUE },
+  [VITGATE_ORIENTATION_180] = { TRUE, TRUE, FALSE },
+  [VITGATE_ORIENTATION_90L] = { TRUE, FALSE, TRUE },
+  [VITGATE_ORIENTATION_HORIZ] = { TRUE, FALSE, FALSE },
+  [VITGATE_ORIENTATION_VERT] = { FALSE, TRUE, FALSE },
+  [VITGATE_ORIENTATION_UL_LR] = { FALSE, FALSE, TRUE },
+  [VITGATE_ORIENTATION_UR_LL] = { TRUE, TRUE, TRUE },
+};
+
+static Turn turn_of(const VitgateImage *image, const ImageView *view)
+{
+  Turn turn = turns[image->orientation];
+  if (view->mirrored && turn.transpose)
+    turn.mirror_y = !turn.mirror_y;
+  else if (view->mirrored)
+    turn.mirror_x = !turn.mirror_x;
+  return turn;
+}
+
+static void mirror_axis(Resampler *luma, Resampler *chroma)
+{
+  vitgate__resampler_mirror(luma);
+  vitgate__resampler_mirror(chroma);
+}
+
 /* Computes the tables for the converter's view. */
 static void plan_resampling(ImageConverter *converter, const Format *format)
 {
   const VitgateImage *image = &converter->like;
   const ImageView *view = &converter->view;
+  const Turn turn = turn_of(image, view);
   const guint size = converter->size, w = image->width, h = image->height;
   const double sub_x = 1 << format->sub_x, sub_y = 1 << format->sub_y;
   const gboolean left = image->chroma_site != VITGATE_CHROMA_CENTER;
   const gboolean top = image->chroma_site == VITGATE_CHROMA_TOP_LEFT;
   Axis x = { view->width / size, view->x, 0 }, y = { view->height / size, view->y, 0 };
   if (view->width == 0) {
-    x = plan_axis(converter, w, MIN(w, h));
-    y = plan_axis(converter, h, MIN(w, h));
+    const guint64 length_x = (guint64)w * MAX(image->pixel_width, 1);
+    const guint64 length_y = (guint64)h * MAX(image->pixel_height, 1);
+    x = plan_axis(converter, w, length_x, MIN(length_x, length_y), turn.mirror_x);
+    y = plan_axis(converter, h, length_y, MIN(length_x, length_y), turn.mirror_y);
   }
   vitgate__resampler_plan(&converter->luma_x, x.scale, x.phase, x.first);
   vitgate__resampler_plan(&converter->luma_y, y.scale, y.phase, y.first);
@@ -215,10 +235,10 @@ static void plan_resampling(ImageConverter *converter, const Format *format)
                           x.phase / sub_x + chroma_phase(format->sub_x, left), x.first);
   vitgate__resampler_plan(&converter->chroma_y, y.scale / sub_y,
                           y.phase / sub_y + chroma_phase(format->sub_y, top), y.first);
-  if (view->mirrored) {
-    vitgate__resampler_mirror(&converter->luma_x);
-    vitgate__resampler_mirror(&converter->chroma_x);
-  }
+  if (turn.mirror_x)
+    mirror_axis(&converter->luma_x, &converter->chroma_x);
+  if (turn.mirror_y)
+    mirror_axis(&converter->luma_y, &converter->chroma_y);
 }
 
 /* The scale of an axis is largest if the view spans the whole image. */
@@ -229,30 +249,30 @@ static gboolean allocate_tables(ImageConverter *converter, const Format *format,
   const gboolean bicubic = converter->preprocessing->bicubic;
   return vitgate__resampler_init(&converter->luma_x, w, size, x, bicubic) &&
          vitgate__resampler_init(&converter->luma_y, h, size, y, bicubic) &&
-         vitgate__resampler_init(&converter->chroma_x, subsample(w, sub_x), size, x / (1 << sub_x),
-                                 bicubic) &&
-         vitgate__resampler_init(&converter->chroma_y, subsample(h, sub_y), size, y / (1 << sub_y),
-                                 bicubic);
+         vitgate__resampler_init(&converter->chroma_x, vitgate__subsample(w, sub_x), size,
+                                 x / (1 << sub_x), bicubic) &&
+         vitgate__resampler_init(&converter->chroma_y, vitgate__subsample(h, sub_y), size,
+                                 y / (1 << sub_y), bicubic);
 }
 
 /* Allocates what images of this format and size need, unless the last image had the same. */
 static gboolean allocate(ImageConverter *converter, const VitgateImage *image, GError **error)
 {
-  const Format *format = &formats[image->format];
+  const Format *format = &vitgate__formats[image->format];
   const VitgateImage *like = &converter->like;
   if (like->format == image->format && like->width == image->width && like->height == image->height)
     return TRUE;
   forget_geometry(converter);
   gboolean complete = allocate_tables(converter, format, image->width, image->height);
-  gsize max_bytes = 0;
+  gsize max_samples = 0;
   for (guint p = 0; p < format->n_planes; p++)
-    max_bytes = MAX(max_bytes, row_bytes(format, p, image->width));
+    max_samples = MAX(max_samples, vitgate__format_row_samples(format, p, image->width));
   for (guint c = 0; complete && c < format->n_components; c++) {
-    const guint rows = subsample(image->height, c ? format->sub_y : 0);
+    const guint rows = vitgate__subsample(image->height, c ? format->sub_y : 0);
     converter->narrow[c] = g_try_malloc((gsize)rows * converter->size);
     complete = converter->narrow[c] != NULL;
   }
-  converter->each = max_bytes * IMAGE_LINES;
+  converter->each = max_samples * IMAGE_LINES;
   if (complete && !posix_memalign((void **)&converter->interleaved, 64,
                                   converter->each * count_members(converter) * sizeof(float))) {
     converter->like = *image;
@@ -263,6 +283,12 @@ static gboolean allocate(ImageConverter *converter, const VitgateImage *image, G
                      image->width, image->height);
   forget_geometry(converter);
   return FALSE;
+}
+
+static gboolean same_geometry(const VitgateImage *a, const VitgateImage *b)
+{
+  return a->chroma_site == b->chroma_site && a->orientation == b->orientation &&
+         a->pixel_width == b->pixel_width && a->pixel_height == b->pixel_height;
 }
 
 static gboolean same_place(const ImageView *a, const ImageView *b)
@@ -277,12 +303,12 @@ static gboolean plan(ImageConverter *converter, const VitgateImage *image, const
 {
   if (!allocate(converter, image, error))
     return FALSE;
-  if (converter->planned && converter->like.chroma_site == image->chroma_site &&
+  if (converter->planned && same_geometry(&converter->like, image) &&
       same_place(&converter->view, view))
     return TRUE;
   converter->like = *image;
   converter->view = *view;
-  plan_resampling(converter, &formats[image->format]);
+  plan_resampling(converter, &vitgate__formats[image->format]);
   converter->planned = TRUE;
   return TRUE;
 }
@@ -308,9 +334,9 @@ static void narrow_strip(const Conversion *conversion, float *interleaved, guint
   const ImageConverter *converter = conversion->converter;
   const VitgateImage *image = conversion->image;
   const Kernels *kernels = vitgate__kernels();
-  const Format *format = &formats[image->format];
+  const Format *format = &vitgate__formats[image->format];
   guint own = format->n_components; /* the first component in this plane */
-  gsize begin = G_MAXSIZE, end = 0; /* the bytes of a row that its components need */
+  gsize begin = G_MAXSIZE, end = 0; /* the samples of a row that its components need */
   for (guint c = format->n_components; c-- > 0;) {
     const Component *component = &format->components[c];
     const Resampler *x = c ? &converter->chroma_x : &converter->luma_x;
@@ -322,8 +348,13 @@ static void narrow_strip(const Conversion *conversion, float *interleaved, guint
   }
   const Resampler *y = own ? &converter->chroma_y : &converter->luma_y;
   const guint row = strip * IMAGE_LINES, rows = MIN(IMAGE_LINES, y->count - row);
-  const guint8 *in = image->planes[plane] + (y->first + row) * image->strides[plane] + begin;
-  kernels->interleave_rows(interleaved, in, image->strides[plane], rows, (guint)(end - begin));
+  const guint8 *in =
+      image->planes[plane] + (y->first + row) * image->strides[plane] + begin * format->bytes;
+  const guint n = (guint)(end - begin);
+  if (format->bytes == 1)
+    kernels->interleave_rows(interleaved, in, image->strides[plane], rows, n);
+  else
+    kernels->interleave_rows16(interleaved, in, image->strides[plane], format->scale, rows, n);
   for (guint c = own; c < format->n_components; c++) {
     const Component *component = &format->components[c];
     const Resampler *x = c ? &converter->chroma_x : &converter->luma_x;
@@ -348,7 +379,7 @@ static guint plane_rows(const ImageConverter *converter, const Format *format, g
 static void narrow_strips(Conversion *conversion, guint member)
 {
   const ImageConverter *converter = conversion->converter;
-  const Format *format = &formats[conversion->image->format];
+  const Format *format = &vitgate__formats[conversion->image->format];
   float *interleaved = converter->interleaved + member * converter->each;
   guint taken = atomic_fetch_add(&conversion->narrowed, 1), before = 0;
   for (guint plane = 0; plane < format->n_planes; plane++) {
@@ -367,12 +398,14 @@ static void color_matrix(const VitgateImage *image, float matrix[3][3], float of
                                             [VITGATE_MATRIX_BT709] = { 0.2126, 0.0722 },
                                             [VITGATE_MATRIX_BT2020] = { 0.2627, 0.0593 }
   };
-  const Format *format = &formats[image->format];
+  const Format *format = &vitgate__formats[image->format];
   memset(matrix, 0, 9 * sizeof(float));
   memset(offset, 0, 3 * sizeof(float));
   if (!format->ycbcr) {
-    for (guint c = 0; c < 3; c++)
-      matrix[c][c] = 1.0f;
+    for (guint c = 0; c < 3; c++) {
+      matrix[c][c] = image->limited_rgb ? 255.0f / 219 : 1.0f;
+      offset[c] = image->limited_rgb ? -16 * 255.0f / 219 : 0.0f;
+    }
     return;
   }
   const double *k = luma_weights[MIN((guint)image->matrix, VITGATE_MATRIX_BT2020)];
@@ -418,7 +451,7 @@ static void color_strip(const Conversion *conversion, float *lines, guint strip)
   const ImageConverter *converter = conversion->converter;
   const Kernels *kernels = vitgate__kernels();
   const Preprocessing *p = converter->preprocessing;
-  const guint n_components = formats[conversion->image->format].n_components;
+  const guint n_components = vitgate__formats[conversion->image->format].n_components;
   const gsize size = converter->size, first = (gsize)strip * IMAGE_LINES;
   float scale[3], shift[3];
   for (guint c = 0; c < 3; c++) {
@@ -454,13 +487,30 @@ static void convert_member(gpointer data, guint member)
     color_strip(conversion, lines, strip);
 }
 
+/* Swaps the axes of planes[3][size][size], block by block, so that lines stay in the cache. */
+static void transpose_planes(float *planes, guint size)
+{
+  enum { BLOCK = 16 };
+  for (float *plane = planes; plane < planes + (gsize)3 * size * size; plane += (gsize)size * size)
+    for (guint top = 0; top < size; top += BLOCK)
+      for (guint left = 0; left <= top; left += BLOCK)
+        for (guint y = top; y < MIN(top + BLOCK, size); y++)
+          for (guint x = left; x < MIN(left + BLOCK, y); x++) {
+            float *a = plane + (gsize)y * size + x, *b = plane + (gsize)x * size + y, value = *a;
+            *a = *b;
+            *b = value;
+          }
+}
+
 static void convert(Conversion *conversion)
 {
-  Team *team = conversion->converter->team;
-  if (team)
-    vitgate__team_run_first(team, convert_member, conversion);
+  const ImageConverter *converter = conversion->converter;
+  if (converter->team)
+    vitgate__team_run_first(converter->team, convert_member, conversion);
   else
     convert_member(conversion, 0);
+  if (turn_of(conversion->image, &converter->view).transpose)
+    transpose_planes(conversion->tensor, converter->size);
 }
 
 gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const VitgateImage *image,

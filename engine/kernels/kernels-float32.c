@@ -446,6 +446,7 @@ const Kernels KERNELS = {
   .add_rows = add_rows,
   .multiply_vector = multiply_vector,
   .interleave_rows = KERNEL(interleave_rows),
+  .interleave_rows16 = KERNEL(interleave_rows16),
   .resample_columns = KERNEL(resample_columns),
   .resample_rows = KERNEL(resample_rows),
   .convert_colors = KERNEL(convert_colors),

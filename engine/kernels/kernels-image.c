@@ -14,7 +14,18 @@ static inline vec round_to_byte(vec x)
   return round_vector(min_vector(max_vector(x, zero()), splat(255.0f)));
 }
 
-void KERNEL(interleave_rows)(float *out, const guint8 *in, gsize in_stride, guint n_rows, guint n)
+/* Converts the samples of two bytes of a row from @i on, padded with zeros to a whole vector. */
+static inline vec rest_of_shorts(const guint8 *row, guint i, guint n)
+{
+  guint8 rest[2 * LANES] = { 0 };
+  memcpy(rest, row + 2 * i, 2 * (n - i));
+  return shorts_to_floats(rest);
+}
+
+/* Both kernels below: @wide tells apart samples of two bytes and of one, when compiled. */
+static inline __attribute__((always_inline)) void interleave(float *out, const guint8 *in,
+                                                             gsize in_stride, gboolean wide,
+                                                             float scale, guint n_rows, guint n)
 {
   for (guint group = 0; group < IMAGE_LINES; group += LANES)
     for (guint i = 0; i < n; i += LANES) {
@@ -23,9 +34,13 @@ void KERNEL(interleave_rows)(float *out, const guint8 *in, gsize in_stride, guin
 #pragma GCC unroll 16
       for (guint row = 0; row < LANES; row++) {
         const guint8 *line = in + (group + row) * in_stride;
-        v[row] = whole                  ? bytes_to_floats(line + i)
-                 : group + row < n_rows ? rest_to_floats(line, i, MIN(n, i + LANES))
-                                        : zero();
+        if (group + row >= n_rows)
+          v[row] = zero();
+        else if (wide)
+          v[row] = scale * (whole ? shorts_to_floats(line + 2 * i)
+                                  : rest_of_shorts(line, i, MIN(n, i + LANES)));
+        else
+          v[row] = whole ? bytes_to_floats(line + i) : rest_to_floats(line, i, MIN(n, i + LANES));
       }
       transpose(v);
 #pragma GCC unroll 16
@@ -33,6 +48,17 @@ void KERNEL(interleave_rows)(float *out, const guint8 *in, gsize in_stride, guin
         if (whole || i + column < n)
           store(out + (gsize)(i + column) * IMAGE_LINES + group, v[column]);
     }
+}
+
+void KERNEL(interleave_rows)(float *out, const guint8 *in, gsize in_stride, guint n_rows, guint n)
+{
+  interleave(out, in, in_stride, FALSE, 1, n_rows, n);
+}
+
+void KERNEL(interleave_rows16)(float *out, const guint8 *in, gsize in_stride, float scale,
+                               guint n_rows, guint n)
+{
+  interleave(out, in, in_stride, TRUE, scale, n_rows, n);
 }
 
 void KERNEL(resample_columns)(guint8 *out, gsize out_stride, const float *in, gsize step,

@@ -103,6 +103,20 @@ static inline vec bytes_to_floats(const guint8 *p)
 #endif
 }
 
+/* @p: LANES numbers of two bytes, low byte first */
+static inline vec shorts_to_floats(const guint8 *p)
+{
+#if defined(ISA_AVX512)
+  return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)));
+#elif defined(ISA_AVX2)
+  return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)));
+#else
+  shorts v;
+  memcpy(&v, p, sizeof v);
+  return __builtin_convertvector(__builtin_convertvector(v, ivec), vec);
+#endif
+}
+
 /* v: whole numbers from 0 to 255 */
 static inline bytes floats_to_bytes(vec v)
 {
@@ -188,6 +202,8 @@ static inline __attribute__((always_inline)) void transpose(vec v[LANES])
 }
 
 void KERNEL(interleave_rows)(float *out, const guint8 *in, gsize in_stride, guint n_rows, guint n);
+void KERNEL(interleave_rows16)(float *out, const guint8 *in, gsize in_stride, float scale,
+                               guint n_rows, guint n);
 void KERNEL(resample_columns)(guint8 *out, gsize out_stride, const float *in, gsize step,
                               const guint *starts, const float *weights, guint taps, guint n_rows,
                               guint n);

@@ -55,6 +55,11 @@ typedef struct {
   /* out[n][IMAGE_LINES] = in[row][n] as floats; rows from n_rows on are zero */
   void (*interleave_rows)(float *out, const guint8 *in, gsize in_stride, guint n_rows, guint n);
 
+  /* out[n][IMAGE_LINES] = scale * in[row][n]; samples of two bytes, low byte first; in_stride in
+   * bytes */
+  void (*interleave_rows16)(float *out, const guint8 *in, gsize in_stride, float scale,
+                            guint n_rows, guint n);
+
   /* out[row][n] = sum over t of weights[x][t] * in[(starts[x] + t) * step][row], t below taps,
    * rounded to 0 … 255; in: from interleave_rows() */
   void (*resample_columns)(guint8 *out, gsize out_stride, const float *in, gsize step,

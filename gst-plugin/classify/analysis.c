@@ -28,7 +28,7 @@ void gst_vitgate_analysis_begin(GstVitgate *self, GstVitgateAnalysis *a, GstBuff
 
   *a = (GstVitgateAnalysis){
     .buffer = buffer,
-    .times = gst_vitgate_frame_times(&GST_BASE_TRANSFORM(self)->segment, buffer),
+    .times = gst_vitgate_frame_times(GST_ELEMENT(self), &GST_BASE_TRANSFORM(self)->segment, buffer),
     .start = gst_util_get_timestamp(),
   };
   GST_OBJECT_LOCK(self);
@@ -128,6 +128,8 @@ gboolean gst_vitgate_analysis_map(GstVitgate *self, GstVitgateAnalysis *a, GstVi
 
   if (gst_vitgate_frame_map(frame, &self->layout, a->buffer, &reason)) {
     self->unreadable = FALSE;
+    frame->image.orientation =
+        gst_vitgate_orientation_choose(&self->orientation_tags, a->settings.orientation);
     return TRUE;
   }
   warn_unreadable(self, a->buffer, reason);

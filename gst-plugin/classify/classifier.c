@@ -1,6 +1,9 @@
 /* classifier.c: everything that classifies one stream. */
 #include "classify/classifier.h"
 
+#define DEFAULT_TOP_K             5
+#define DEFAULT_SIGMOID_THRESHOLD 0.5f
+
 static gboolean load(GstVitgateClassifier *self, const GstVitgateClassifierOptions *options,
                      const char **doing, GError **error)
 {
@@ -110,6 +113,12 @@ void gst_vitgate_classifier_forget(GstVitgateClassifier *self)
 guint gst_vitgate_classifier_top_k(GstVitgateClassifier *self, const VitgateResult *result, guint k,
                                    float threshold)
 {
+  const gboolean any_number = self->info->activation == VITGATE_ACTIVATION_SIGMOID;
+
+  if (k == 0)
+    k = any_number ? self->info->n_classes : DEFAULT_TOP_K;
+  if (threshold < 0)
+    threshold = any_number ? DEFAULT_SIGMOID_THRESHOLD : 0;
   return vitgate_result_top_k(result, MIN(k, self->info->n_classes), threshold, self->indices,
                               self->scores);
 }

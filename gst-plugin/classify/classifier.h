@@ -76,7 +76,9 @@ void gst_vitgate_classifier_forget(GstVitgateClassifier *classifier);
 
 /* Writes the best classes of @result (the last result, or a region's) to @classifier->indices and
  * @classifier->scores, without those below @threshold.
- * Returns: how many, 0 to @k. */
+ * @k: 0: 5, or all if each class has a probability of its own
+ * @threshold: below 0: 0, or 0.5 if each class has a probability of its own
+ * Returns: how many, at most @k. */
 guint gst_vitgate_classifier_top_k(GstVitgateClassifier *classifier, const VitgateResult *result,
                                    guint k, float threshold);
 

@@ -8,6 +8,7 @@
 #include "classify/settings.h"
 #include "classify/stats.h"
 #include "common/frame.h"
+#include "common/orientation.h"
 
 G_BEGIN_DECLS
 
@@ -43,6 +44,7 @@ struct _GstVitgate {
   GstVitgateClassifier *classifier;
   GstVitgateController controller;
   GstVitgateFrameLayout layout;
+  GstVitgateOrientationTags orientation_tags;
   gboolean unreadable;       /* the last frame could not be read; a warning was posted */
   gboolean bad_regions;      /* the last frame with regions had bad ones; a warning was posted */
   gboolean too_many_regions; /* the last frame with regions had too many; a warning was posted */

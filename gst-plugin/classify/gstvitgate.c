@@ -23,6 +23,11 @@
  * inferences took, but at most the budget. It posts a LATENCY message when that time changes by a
  * quarter.
  *
+ * ## Models with any number of classes per frame
+ * Some models give each class a probability of its own, instead of dividing one among all classes.
+ * A frame then carries all classes whose probability is at least #GstVitgate:threshold, which is
+ * 0.5 by default, and #GstVitgate:top-k does not limit their number by default.
+ *
  * ## How much is computed
  * #GstVitgate:compute is the dial. It sets how much of the network runs, from the model's minimum
  * to all of it. You can set it, or control it, while playing.
@@ -39,6 +44,13 @@
  *
  * With #GstVitgate:reuse-threshold, a frame whose picture has hardly changed since the last
  * inference keeps that result ("unchanged") until #GstVitgate:max-age has passed.
+ *
+ * ## Orientation and shape of pixels
+ * Frames are classified as they are to be displayed. If the stream or its container has an
+ * image-orientation tag, as clips from phones do, frames are turned upright first; set
+ * #GstVitgate:orientation for a camera that is mounted sideways and says nothing. If pixels are not
+ * square (pixel-aspect-ratio), the picture is stretched to its displayed shape. Neither changes
+ * the frames themselves, and regions stay in the frame's own coordinates.
  *
  * ## Regions
  * With #GstVitgate:inference-region=roi-list vitgate classifies what a detector upstream found in
@@ -182,6 +194,7 @@ static gboolean gst_vitgate_start(GstBaseTransform *trans)
   if (!self->classifier)
     return FALSE;
   gst_vitgate_controller_reset(&self->controller);
+  self->orientation_tags = (GstVitgateOrientationTags){ 0 };
   self->unreadable = self->bad_regions = self->too_many_regions = FALSE;
 
   GST_OBJECT_LOCK(self);
@@ -271,11 +284,24 @@ static GstFlowReturn gst_vitgate_transform_ip(GstBaseTransform *trans, GstBuffer
 
 /* ---- Events and queries -------------------------------------------------------------------- */
 
+/* A result of lying pictures says nothing about upright ones. */
+static void read_orientation(GstVitgate *self, GstEvent *event)
+{
+  const gint tag = GST_VITGATE_ORIENTATION_AUTO;
+  const VitgateOrientation before = gst_vitgate_orientation_choose(&self->orientation_tags, tag);
+
+  gst_vitgate_orientation_tags_read(&self->orientation_tags, event);
+  if (gst_vitgate_orientation_choose(&self->orientation_tags, tag) != before)
+    gst_vitgate_classifier_forget(self->classifier);
+}
+
 static gboolean gst_vitgate_sink_event(GstBaseTransform *trans, GstEvent *event)
 {
   GstVitgate *self = GST_VITGATE(trans);
   const GstEventType type = GST_EVENT_TYPE(event);
 
+  if (type == GST_EVENT_TAG || type == GST_EVENT_STREAM_START)
+    read_orientation(self, event);
   if (type == GST_EVENT_FLUSH_STOP || type == GST_EVENT_STREAM_START) {
     gst_vitgate_classifier_forget(self->classifier);
     gst_vitgate_controller_flush(&self->controller);

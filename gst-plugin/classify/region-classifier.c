@@ -90,7 +90,7 @@ gboolean gst_vitgate_region_classifier_infer(GstVitgateRegionClassifier *self,
     if (is_due(self, i, interval)) {
       const GstVitgateRegion *region = &g_array_index(self->regions, GstVitgateRegion, i);
       images[n] = *frame;
-      images[n].part = gst_vitgate_region_view(&region->place, frame->width, frame->height);
+      images[n].part = gst_vitgate_region_view(&region->place, frame);
       batch[n++] = i;
     }
     if (n == 0 || (n < GST_VITGATE_REGION_BATCH && i + 1 < self->regions->len))

@@ -211,12 +211,14 @@ static guint centre(guint start, guint extent, guint length, guint limit)
   return CLAMP(first, 0, (gint64)limit - length);
 }
 
-VitgateRectangle gst_vitgate_region_view(const VitgateRectangle *place, guint width, guint height)
+VitgateRectangle gst_vitgate_region_view(const VitgateRectangle *place, const VitgateImage *frame)
 {
-  const guint side = MAX(place->width, place->height);
-  VitgateRectangle view = { .width = MIN(side, width), .height = MIN(side, height) };
+  const guint64 shape_x = MAX(frame->pixel_width, 1), shape_y = MAX(frame->pixel_height, 1);
+  const guint64 side = MAX(shape_x * place->width, shape_y * place->height);
+  VitgateRectangle view = { .width = MIN((side + shape_x / 2) / shape_x, frame->width),
+                            .height = MIN((side + shape_y / 2) / shape_y, frame->height) };
 
-  view.x = centre(place->x, place->width, view.width, width);
-  view.y = centre(place->y, place->height, view.height, height);
+  view.x = centre(place->x, place->width, view.width, frame->width);
+  view.y = centre(place->y, place->height, view.height, frame->height);
   return view;
 }

@@ -41,10 +41,10 @@ void gst_vitgate_regions_read(GArray *regions, GstBuffer *buffer,
                               const GstVitgateRegionFilter *filter, guint width, guint height,
                               GstVitgateRegionsSkipped *skipped_regions);
 
-/* Returns: the part of the frame that a model sees to classify the region at @place: the square
- * around it, as wide as its longer side, moved into the frame. If the region is longer than the
- * frame is high (or wide), the view has its full length and all the frame has in the other
- * direction. */
-VitgateRectangle gst_vitgate_region_view(const VitgateRectangle *place, guint width, guint height);
+/* Returns: the part of @frame that a model sees to classify the region at @place: the square around
+ * it, as wide as its longer side, moved into the frame. It is a square as displayed, whatever the
+ * shape of the pixels. If the region is longer than the frame is high (or wide), the view has its
+ * full length and all the frame has in the other direction. */
+VitgateRectangle gst_vitgate_region_view(const VitgateRectangle *place, const VitgateImage *frame);
 
 G_END_DECLS

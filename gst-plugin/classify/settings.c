@@ -1,8 +1,10 @@
 /* settings.c: the element's properties: definitions, defaults and values. */
 #include "classify/settings.h"
 
-#define DEFAULT_TOP_K              5
-#define DEFAULT_THRESHOLD          0.0f
+#include "common/orientation.h"
+
+#define DEFAULT_TOP_K              0
+#define DEFAULT_THRESHOLD          (-1.0f)
 #define DEFAULT_INFERENCE_INTERVAL 1
 #define DEFAULT_THREADS            1
 #define DEFAULT_PRECISION          VITGATE_PRECISION_AUTO
@@ -12,6 +14,7 @@
 #define DEFAULT_REUSE_THRESHOLD    0.0
 #define DEFAULT_MAX_AGE            (10 * GST_SECOND)
 #define DEFAULT_POST_MESSAGES      FALSE
+#define DEFAULT_ORIENTATION        GST_VITGATE_ORIENTATION_AUTO
 
 #define READY        (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
 #define PLAYING      (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)
@@ -51,7 +54,8 @@ static void install_model(GObjectClass *class)
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_LABELS,
       g_param_spec_string("labels", "Labels",
-                          "Path of a text file with one class label per line, in class order "
+                          "Path of a file of class labels: text with one label per line, in class "
+                          "order, or another form that 'vitgate import --help' lists "
                           "(unset = the labels in the model file)",
                           NULL, PLAYING));
   g_object_class_install_property(
@@ -68,15 +72,19 @@ static void install_model(GObjectClass *class)
 /* Properties of the results. */
 static void install_results(GObjectClass *class)
 {
-  g_object_class_install_property(class, GST_VITGATE_SETTING_TOP_K,
-                                  g_param_spec_uint("top-k", "Top k",
-                                                    "Maximum number of classes attached to a frame "
-                                                    "(best first)",
-                                                    1, G_MAXINT, DEFAULT_TOP_K, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_TOP_K,
+      g_param_spec_uint("top-k", "Top k",
+                        "Maximum number of classes attached to a frame, "
+                        "best first (0 = 5, or no limit if each class "
+                        "has a probability of its own)",
+                        0, G_MAXINT, DEFAULT_TOP_K, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_THRESHOLD,
-      g_param_spec_float("threshold", "Threshold", "Minimum probability for a class to be attached",
-                         0.0f, 1.0f, DEFAULT_THRESHOLD, CONTROLLABLE));
+      g_param_spec_float("threshold", "Threshold",
+                         "Minimum probability for a class to be attached (-1 = 0, or 0.5 if each "
+                         "class has a probability of its own)",
+                         -1.0f, 1.0f, DEFAULT_THRESHOLD, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_POST_MESSAGES,
       g_param_spec_boolean("post-messages", "Post messages",
@@ -136,12 +144,24 @@ static void install_inference(GObjectClass *class)
                           0, G_MAXINT64, DEFAULT_MAX_AGE, CONTROLLABLE));
 }
 
+static void install_orientation(GObjectClass *class)
+{
+  gst_type_mark_as_plugin_api(GST_TYPE_VITGATE_ORIENTATION, 0);
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_ORIENTATION,
+      g_param_spec_enum("orientation", "Orientation",
+                        "How to turn frames upright before they are classified. Frames pass as "
+                        "they are, and regions keep their places",
+                        GST_TYPE_VITGATE_ORIENTATION, DEFAULT_ORIENTATION, PLAYING));
+}
+
 void gst_vitgate_settings_install(GObjectClass *class)
 {
   install_model(class);
   install_results(class);
   install_compute(class);
   install_inference(class);
+  install_orientation(class);
   gst_vitgate_region_settings_install(class);
 }
 
@@ -159,6 +179,7 @@ void gst_vitgate_settings_init(GstVitgateSettings *settings)
     .reuse_threshold = DEFAULT_REUSE_THRESHOLD,
     .max_age = DEFAULT_MAX_AGE,
     .post_messages = DEFAULT_POST_MESSAGES,
+    .orientation = DEFAULT_ORIENTATION,
   };
   gst_vitgate_region_settings_init(&settings->regions);
 }
@@ -220,6 +241,9 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
   case GST_VITGATE_SETTING_POST_MESSAGES:
     settings->post_messages = g_value_get_boolean(value);
     return TRUE;
+  case GST_VITGATE_SETTING_ORIENTATION:
+    settings->orientation = g_value_get_enum(value);
+    return TRUE;
   default:
     return gst_vitgate_region_settings_set(&settings->regions, id, value);
   }
@@ -266,6 +290,9 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
     return TRUE;
   case GST_VITGATE_SETTING_POST_MESSAGES:
     g_value_set_boolean(value, settings->post_messages);
+    return TRUE;
+  case GST_VITGATE_SETTING_ORIENTATION:
+    g_value_set_enum(value, settings->orientation);
     return TRUE;
   default:
     return gst_vitgate_region_settings_get(&settings->regions, id, value);

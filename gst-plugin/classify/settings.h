@@ -9,11 +9,11 @@
 G_BEGIN_DECLS
 
 typedef struct {
-  char *model;  /* NULL: the default model */
-  char *labels; /* NULL: the model's */
-  guint top_k;
-  float threshold;
-  guint interval; /* frames from one inference to the next */
+  char *model;     /* NULL: the default model */
+  char *labels;    /* NULL: the model's */
+  guint top_k;     /* 0: as the model needs */
+  float threshold; /* below 0: as the model needs */
+  guint interval;  /* frames from one inference to the next */
   guint threads;
   VitgatePrecision precision;
   double compute;         /* below 0: the model's default */
@@ -22,6 +22,7 @@ typedef struct {
   double reuse_threshold; /* 0: nothing is reused */
   GstClockTime max_age;   /* 0: no limit */
   gboolean post_messages;
+  gint orientation; /* of GST_TYPE_VITGATE_ORIENTATION */
   GstVitgateRegionSettings regions;
 } GstVitgateSettings;
 

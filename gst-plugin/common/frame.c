@@ -40,9 +40,22 @@ static gboolean pixel_format(GstVideoFormat format, VitgatePixelFormat *pixels)
   return FALSE;
 }
 
-static VitgateColorMatrix color_matrix(const GstVideoInfo *info)
+/* Each field that the caps leave open gets its own default, by format and height. GstVideoInfo
+ * would replace all fields if it does not understand one of them.
+ * Returns: the caps' colorimetry; fields may be unknown, or no values of their types. */
+static GstVideoColorimetry read_colorimetry(const GstCaps *caps)
 {
-  switch (info->colorimetry.matrix) {
+  const char *name = gst_structure_get_string(gst_caps_get_structure(caps, 0), "colorimetry");
+  GstVideoColorimetry colorimetry = { 0 };
+
+  if (name && !gst_video_colorimetry_from_string(&colorimetry, name))
+    colorimetry = (GstVideoColorimetry){ 0 };
+  return colorimetry;
+}
+
+static VitgateColorMatrix color_matrix(GstVideoColorMatrix matrix, gint height)
+{
+  switch (matrix) {
   case GST_VIDEO_COLOR_MATRIX_BT601:
   case GST_VIDEO_COLOR_MATRIX_FCC: /* differs from BT.601 by less than 0.3 % of full scale */
     return VITGATE_MATRIX_BT601;
@@ -52,7 +65,19 @@ static VitgateColorMatrix color_matrix(const GstVideoInfo *info)
   case GST_VIDEO_COLOR_MATRIX_BT2020:
     return VITGATE_MATRIX_BT2020;
   default:
-    return info->height > SD_MAX_HEIGHT ? VITGATE_MATRIX_BT709 : VITGATE_MATRIX_BT601;
+    return height > SD_MAX_HEIGHT ? VITGATE_MATRIX_BT709 : VITGATE_MATRIX_BT601;
+  }
+}
+
+static gboolean is_full_range(GstVideoColorRange range, const GstVideoFormatInfo *format)
+{
+  switch (range) {
+  case GST_VIDEO_COLOR_RANGE_0_255:
+    return TRUE;
+  case GST_VIDEO_COLOR_RANGE_16_235:
+    return FALSE;
+  default:
+    return !GST_VIDEO_FORMAT_INFO_IS_YUV(format); /* as in GStreamer: gray is full too */
   }
 }
 
@@ -70,6 +95,20 @@ static VitgateChromaSite chroma_site(const GstVideoInfo *info, const GstCaps *ca
   return site & GST_VIDEO_CHROMA_SITE_V_COSITED ? VITGATE_CHROMA_TOP_LEFT : VITGATE_CHROMA_LEFT;
 }
 
+/* Sets the shape of a pixel; caps may say that it is unknown (0/1).
+ * Returns: FALSE if the picture would be longer than the engine's longest row. */
+static gboolean set_pixel_shape(VitgateImage *image, const GstVideoInfo *info)
+{
+  const guint64 width = (guint64)info->width * MAX(info->par_n, 0);
+  const guint64 height = (guint64)info->height * MAX(info->par_d, 0);
+
+  if (width == 0 || height == 0)
+    return TRUE;
+  image->pixel_width = info->par_n;
+  image->pixel_height = info->par_d;
+  return width <= height * GST_VITGATE_MAX_SIZE && height <= width * GST_VITGATE_MAX_SIZE;
+}
+
 gboolean gst_vitgate_frame_is_empty(GstBuffer *buffer)
 {
   return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) || gst_buffer_get_size(buffer) == 0;
@@ -78,7 +117,9 @@ gboolean gst_vitgate_frame_is_empty(GstBuffer *buffer)
 gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstCaps *caps)
 {
   const GstVideoInfo *info = &layout->info;
+  GstVideoColorimetry colorimetry;
   VitgatePixelFormat format;
+  gboolean full_range;
 
   if (!gst_video_info_from_caps(&layout->info, caps))
     return FALSE;
@@ -88,15 +129,18 @@ gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstC
       info->height > GST_VITGATE_MAX_SIZE)
     return FALSE;
 
+  colorimetry = read_colorimetry(caps);
+  full_range = is_full_range(colorimetry.range, info->finfo);
   layout->image = (VitgateImage){
     .format = format,
-    .matrix = color_matrix(info),
+    .matrix = color_matrix(colorimetry.matrix, info->height),
     .chroma_site = chroma_site(info, caps),
-    .full_range = info->colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255,
+    .full_range = full_range,
+    .limited_rgb = GST_VIDEO_FORMAT_INFO_IS_RGB(info->finfo) && !full_range,
     .width = info->width,
     .height = info->height,
   };
-  return TRUE;
+  return set_pixel_shape(&layout->image, info);
 }
 
 /* Checks metadata from other elements that gst_video_frame_map() would treat as a programming

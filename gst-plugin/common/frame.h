@@ -31,7 +31,8 @@ typedef struct {
 /* Returns: whether @buffer has no content: no bytes, or a GAP flag. */
 gboolean gst_vitgate_frame_is_empty(GstBuffer *buffer);
 
-/* Returns: FALSE if @caps have a format or size that vitgate does not accept. */
+/* Returns: FALSE if @caps have a format, a size or a shape of pixels that vitgate does not accept.
+ */
 gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstCaps *caps);
 
 /* Maps @buffer for reading. It honours padded strides and offsets (GstVideoMeta) and a visible

@@ -11,8 +11,10 @@
  * for a transformer's last layer. */
 #define LAYER_NAME "logits"
 
-GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffer *buffer)
+GstVitgateFrameTimes gst_vitgate_frame_times(GstElement *element, const GstSegment *segment,
+                                             GstBuffer *buffer)
 {
+  GstClockTime position = GST_BUFFER_PTS(buffer);
   GstVitgateFrameTimes times = {
     .timestamp = GST_BUFFER_PTS(buffer),
     .duration = GST_BUFFER_DURATION(buffer),
@@ -20,10 +22,15 @@ GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffe
     .running_time = GST_CLOCK_TIME_NONE,
   };
 
-  if (segment->format == GST_FORMAT_TIME) {
-    times.stream_time = gst_segment_to_stream_time(segment, GST_FORMAT_TIME, times.timestamp);
-    times.running_time = gst_segment_to_running_time(segment, GST_FORMAT_TIME, times.timestamp);
+  if (segment->format != GST_FORMAT_TIME)
+    return times;
+  if (GST_CLOCK_TIME_IS_VALID(position)) {
+    times.running_time = gst_segment_to_running_time(segment, GST_FORMAT_TIME, position);
+  } else {
+    times.running_time = gst_element_get_current_running_time(element);
+    position = gst_segment_position_from_running_time(segment, GST_FORMAT_TIME, times.running_time);
   }
+  times.stream_time = gst_segment_to_stream_time(segment, GST_FORMAT_TIME, position);
   return times;
 }
 
@@ -87,6 +94,8 @@ void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *r)
   set_classes(s, r);
   structure_set_uint(s, "class-count", r->result->n_classes);
   structure_set_string(s, "model-name", r->model->name);
+  if (r->model->activation != VITGATE_ACTIVATION_SOFTMAX)
+    structure_set_string(s, "activation", vitgate_activation_name(r->model->activation));
   structure_set_string(s, "state", gst_vitgate_state_name(r->state));
   structure_set_uint64(s, "age", r->age);
   if (GST_CLOCK_TIME_IS_VALID(r->age_time))

@@ -57,8 +57,10 @@ typedef struct {
   GstClockTime timestamp, duration, stream_time, running_time;
 } GstVitgateFrameTimes;
 
-/* Returns: when @buffer is shown in a stream that plays @segment. */
-GstVitgateFrameTimes gst_vitgate_frame_times(const GstSegment *segment, GstBuffer *buffer);
+/* Returns: when @buffer is shown in a stream that plays @segment. The running time and stream time
+ * of a buffer without a timestamp are those of its arrival at @element, by the element's clock. */
+GstVitgateFrameTimes gst_vitgate_frame_times(GstElement *element, const GstSegment *segment,
+                                             GstBuffer *buffer);
 
 /* Attaches @result to @buffer, which must be writable.
  * @width, @height: of the visible frame in pixels */

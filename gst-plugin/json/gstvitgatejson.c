@@ -13,7 +13,8 @@
  * none, an element warning is posted: most likely there is no vitgate upstream.
  *
  * With #GstVitgateJson:only-changes a frame is written only if the best label of the frame or of a
- * region differs from the frame before, or if a region appeared or disappeared. The first frame
+ * region differs from the frame before, or if a region appeared or disappeared. If each class has a
+ * probability of its own, all labels count, not only the best. The first frame
  * after a start, a pause, a flush or the start of a stream is always written, since sinks wait for
  * one buffer then. For the other frames nothing is sent, not even a GAP event, which an appsink
  * would keep until the next buffer.
@@ -208,7 +209,7 @@ static char *write_line(GstVitgateJson *self, GstBuffer *buffer, gsize *length)
     .number = self->frames,
     .width = self->width,
     .height = self->height,
-    .times = gst_vitgate_frame_times(&GST_BASE_TRANSFORM(self)->segment, buffer),
+    .times = gst_vitgate_frame_times(GST_ELEMENT(self), &GST_BASE_TRANSFORM(self)->segment, buffer),
     .wall_clock = gst_vitgate_wall_clock_of_buffer(buffer),
   };
 

@@ -3,6 +3,9 @@
 
 #include <json-glib/json-glib.h>
 #include <math.h>
+#include <string.h>
+
+#include "base/json-write.h"
 
 /* A field of a VitgateMeta, and its name in JSON. */
 typedef struct {
@@ -18,6 +21,7 @@ static const Field place_fields[] = {
   { "height", "height" }, { "type", "type" }, { "id", "id" },
 };
 static const Field best_fields[] = {
+  { "activation", "activation" },
   { "label", "label" },
   { "index", "index" },
   { "score", "score" },
@@ -218,18 +222,17 @@ static void write_frame(JsonBuilder *builder, const GstVitgateJsonFrame *frame)
 char *gst_vitgate_json_line(const GstVitgateJsonFrame *frame, GstBuffer *buffer, gsize *length)
 {
   g_autoptr(JsonBuilder) builder = json_builder_new();
-  g_autoptr(JsonGenerator) generator = json_generator_new();
   g_autoptr(JsonNode) root = NULL;
-  GString *line = g_string_sized_new(1024);
+  g_autofree char *text = NULL;
+  char *line;
 
   json_builder_begin_object(builder);
   write_frame(builder, frame);
   write_results(builder, buffer);
   json_builder_end_object(builder);
   root = json_builder_get_root(builder);
-  json_generator_set_root(generator, root);
-  json_generator_to_gstring(generator, line);
-  g_string_append_c(line, '\n');
-  *length = line->len;
-  return g_string_free(line, FALSE);
+  text = vitgate__json_write(root, FALSE);
+  line = g_strconcat(text, "\n", NULL);
+  *length = strlen(line);
+  return line;
 }

@@ -3,11 +3,39 @@
 
 #include "common/results.h"
 
+static gint compare_strings(gconstpointer a, gconstpointer b)
+{
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Returns: (transfer full): all labels of a result, sorted, since their order has no meaning if
+ * each class has a probability of its own. */
+static char *join_labels(const GstStructure *s)
+{
+  const GValue *array = gst_vitgate_results_get_array(s, "labels");
+  g_autoptr(GPtrArray) labels = g_ptr_array_new();
+
+  for (guint i = 0; array && i < gst_value_array_get_size(array); i++) {
+    const GValue *label = gst_value_array_get_value(array, i);
+
+    if (G_VALUE_HOLDS_STRING(label) && g_value_get_string(label))
+      g_ptr_array_add(labels, (gpointer)g_value_get_string(label));
+  }
+  g_ptr_array_sort(labels, compare_strings);
+  g_ptr_array_add(labels, NULL);
+  return g_strjoinv("\n", (char **)labels->pdata);
+}
+
 /* @prefix: whose label it is; it cannot be confused with any part of a label */
 static char *describe(const char *prefix, const GstStructure *s)
 {
   const char *label = gst_structure_get_string(s, "label");
 
+  if (gst_structure_has_field(s, "activation")) {
+    g_autofree char *labels = join_labels(s);
+
+    return g_strconcat(prefix, "=", labels, NULL);
+  }
   return label ? g_strconcat(prefix, "=", label, NULL) : g_strdup(prefix);
 }
 
@@ -24,11 +52,6 @@ static void add_regions(GPtrArray *labels, guint result, const GstStructure *s)
     g_snprintf(prefix, sizeof prefix, "%u.%d", result, id);
     g_ptr_array_add(labels, describe(prefix, region));
   }
-}
-
-static gint compare_strings(gconstpointer a, gconstpointer b)
-{
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 GStrv gst_vitgate_top_labels(GstBuffer *buffer)

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "common/orientation.h"
 #include "common/results.h"
 
 /* Maximum width of a line of text, in font sizes: about 48 letters. */
@@ -20,11 +21,26 @@ static void clear_placement(gpointer data)
   gst_buffer_unref(((GstVitgatePlacement *)data)->pixels);
 }
 
-static void place(GArray *drawing, const GstVitgatePiece *piece, gint x, gint y)
+/* Gets the size of the frame as it is stored. */
+static void stored_size(const GstVitgateDrawingStyle *style, gint *width, gint *height)
 {
-  const GstVitgatePlacement placement = { gst_buffer_ref(piece->pixels), x, y, piece->width,
-                                          piece->height };
+  const gboolean lying = gst_vitgate_orientation_is_lying(style->painter->orientation);
 
+  *width = lying ? style->height : style->width;
+  *height = lying ? style->width : style->height;
+}
+
+/* @x, @y: in the upright picture */
+static void place(const GstVitgateDrawingStyle *style, GArray *drawing,
+                  const GstVitgatePiece *piece, gint x, gint y)
+{
+  GstVitgatePlacement placement = { gst_buffer_ref(piece->pixels), x, y, piece->width,
+                                    piece->height };
+  gint width, height;
+
+  stored_size(style, &width, &height);
+  gst_vitgate_orientation_to_stored(style->painter->orientation, width, height, &placement.x,
+                                    &placement.y, &placement.width, &placement.height);
   g_array_append_val(drawing, placement);
 }
 
@@ -202,7 +218,7 @@ static void place_stack(const GstVitgateDrawingStyle *style, GArray *drawing, GP
   for (guint i = 0; i < n; i++) {
     const GstVitgatePiece *piece = stack->pdata[i];
 
-    place(drawing, piece,
+    place(style, drawing, piece,
           right ? MAX((style->width - margin(style) - piece->width) & ~1, 0) : margin(style), y);
     y += piece->height;
   }
@@ -210,20 +226,25 @@ static void place_stack(const GstVitgateDrawingStyle *style, GArray *drawing, GP
 
 /* ---- Regions ------------------------------------------------------------------------------- */
 
-/* Returns: FALSE if the region lies outside the frame. */
+/* Finds the region in the upright picture.
+ * Returns: FALSE if it lies outside the frame. */
 static gboolean region_area(const GstVitgateDrawingStyle *style, const GstStructure *s, Area *area)
 {
   guint x, y, width, height;
+  gint frame_width, frame_height;
 
   if (!gst_structure_get_uint(s, "x", &x) || !gst_structure_get_uint(s, "y", &y) ||
       !gst_structure_get_uint(s, "width", &width) || !gst_structure_get_uint(s, "height", &height))
     return FALSE;
-  if (x >= (guint)style->width || y >= (guint)style->height || width == 0 || height == 0)
+  stored_size(style, &frame_width, &frame_height);
+  if (x >= (guint)frame_width || y >= (guint)frame_height || width == 0 || height == 0)
     return FALSE;
   area->x = x & ~1;
   area->y = y & ~1;
-  area->width = MIN(width, (guint)style->width - x);
-  area->height = MIN(height, (guint)style->height - y);
+  area->width = MIN(width, (guint)frame_width - x);
+  area->height = MIN(height, (guint)frame_height - y);
+  gst_vitgate_orientation_to_upright(style->painter->orientation, frame_width, frame_height,
+                                     &area->x, &area->y, &area->width, &area->height);
   return TRUE;
 }
 
@@ -236,15 +257,15 @@ static void place_edges(const GstVitgateDrawingStyle *style, GArray *drawing, Ar
 
   if (area.width <= 2 * thick || side <= 0) {
     piece = gst_vitgate_painter_area(style->painter, area.width, area.height, color);
-    place(drawing, piece, area.x, area.y);
+    place(style, drawing, piece, area.x, area.y);
     return;
   }
   piece = gst_vitgate_painter_area(style->painter, area.width, thick, color);
-  place(drawing, piece, area.x, area.y);
-  place(drawing, piece, area.x, area.y + area.height - thick);
+  place(style, drawing, piece, area.x, area.y);
+  place(style, drawing, piece, area.x, area.y + area.height - thick);
   piece = gst_vitgate_painter_area(style->painter, thick, side, color);
-  place(drawing, piece, area.x, area.y + thick);
-  place(drawing, piece, area.x + area.width - thick, area.y + thick);
+  place(style, drawing, piece, area.x, area.y + thick);
+  place(style, drawing, piece, area.x + area.width - thick, area.y + thick);
 }
 
 /* Returns: (transfer full) (nullable): such as "#7  87 %  cat · 3 frames old, late"; NULL if the
@@ -279,7 +300,7 @@ static void place_tag(const GstVitgateDrawingStyle *style, GArray *drawing, cons
   const GstVitgatePiece *piece = gst_vitgate_painter_text(style->painter, text, line_width(style));
   const gint x = MIN(area->x, MAX((style->width - piece->width) & ~1, 0));
 
-  place(drawing, piece, x, area->y >= piece->height ? area->y - piece->height : area->y);
+  place(style, drawing, piece, x, area->y >= piece->height ? area->y - piece->height : area->y);
 }
 
 static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing,

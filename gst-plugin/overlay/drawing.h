@@ -22,7 +22,7 @@ typedef struct {
   GstVitgateCorner corner;
   guint top_k;        /* maximum number of the frame's labels */
   guint32 region;     /* color of a region's edge */
-  gint width, height; /* of the frame */
+  gint width, height; /* of the frame when it is upright, as the painter's orientation says */
   double rate;        /* frames per second; 0: unknown */
 } GstVitgateDrawingStyle;
 

@@ -20,6 +20,10 @@
  * ellipsis. Pieces are painted only when they change: a frame that shows the same as the last one
  * costs only the blending.
  *
+ * If the stream has an image-orientation tag, the drawing lies as the picture does: it is upright
+ * where a sink or an element downstream turns frames as the tag says (videoflip
+ * method=automatic). #GstVitgateOverlay:orientation sets this for streams without a tag.
+ *
  * ## Example launch line
  * |[
  * gst-launch-1.0 v4l2src ! vitgate ! vitgateoverlay position=bottom-left ! videoconvert ! \
@@ -45,6 +49,7 @@ enum {
   PROP_BOX_COLOR,
   PROP_BAR_COLOR,
   PROP_REGION_COLOR,
+  PROP_ORIENTATION,
   PROP_STATS,
 };
 
@@ -56,6 +61,7 @@ enum {
 #define DEFAULT_BOX_COLOR    0xb0000000u
 #define DEFAULT_BAR_COLOR    0xff40c040u
 #define DEFAULT_REGION_COLOR 0xffffc000u
+#define DEFAULT_ORIENTATION  GST_VITGATE_ORIENTATION_AUTO
 
 /* Smaller letters are unreadable. */
 #define MIN_FONT_PIXELS 8
@@ -128,6 +134,9 @@ static void gst_vitgate_overlay_set_property(GObject *object, guint id, const GV
   case PROP_REGION_COLOR:
     settings->region_color = g_value_get_uint(value);
     break;
+  case PROP_ORIENTATION:
+    settings->orientation = g_value_get_enum(value);
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
     break;
@@ -177,6 +186,9 @@ static void gst_vitgate_overlay_get_property(GObject *object, guint id, GValue *
   case PROP_REGION_COLOR:
     g_value_set_uint(value, settings->region_color);
     break;
+  case PROP_ORIENTATION:
+    g_value_set_enum(value, settings->orientation);
+    break;
   case PROP_STATS:
     g_value_take_boxed(value, make_stats(self));
     break;
@@ -204,6 +216,7 @@ static gboolean gst_vitgate_overlay_start(GstBaseTransform *trans)
   GST_OBJECT_UNLOCK(self);
   self->painter = gst_vitgate_painter_new();
   self->painter_serial = 0;
+  self->orientation_tags = (GstVitgateOrientationTags){ 0 };
   self->unwritable = FALSE;
   self->rate = (GstVitgateFrameRate){ 0 };
   return TRUE;
@@ -275,7 +288,7 @@ static gint font_size(const GstVitgateOverlaySettings *settings, gint width, gin
 }
 
 /* Passes changed settings to the painter.
- * Returns: the style for a frame of the caps' size. */
+ * Returns: the style for a frame of the caps' size, turned upright. */
 static GstVitgateDrawingStyle update_style(GstVitgateOverlay *self)
 {
   const GstVitgateOverlaySettings *settings = &self->settings;
@@ -284,12 +297,18 @@ static GstVitgateDrawingStyle update_style(GstVitgateOverlay *self)
     .width = GST_VIDEO_INFO_WIDTH(&self->info),
     .height = GST_VIDEO_INFO_HEIGHT(&self->info),
   };
+  VitgateOrientation orientation;
 
   GST_OBJECT_LOCK(self);
-  if (self->painter_serial != settings->serial)
+  orientation = gst_vitgate_orientation_choose(&self->orientation_tags, settings->orientation);
+  if (gst_vitgate_orientation_is_lying(orientation)) {
+    style.width = GST_VIDEO_INFO_HEIGHT(&self->info);
+    style.height = GST_VIDEO_INFO_WIDTH(&self->info);
+  }
+  if (self->painter_serial != settings->serial || self->painter->orientation != orientation)
     gst_vitgate_painter_set_style(self->painter, settings->font,
-                                  font_size(settings, style.width, style.height),
-                                  &settings->colors);
+                                  font_size(settings, style.width, style.height), &settings->colors,
+                                  orientation);
   self->painter_serial = settings->serial;
   style.corner = settings->corner;
   style.top_k = settings->top_k;
@@ -403,6 +422,12 @@ static GstFlowReturn gst_vitgate_overlay_transform_ip(GstBaseTransform *trans, G
   return GST_FLOW_OK;
 }
 
+static gboolean gst_vitgate_overlay_sink_event(GstBaseTransform *trans, GstEvent *event)
+{
+  gst_vitgate_orientation_tags_read(&GST_VITGATE_OVERLAY(trans)->orientation_tags, event);
+  return GST_BASE_TRANSFORM_CLASS(gst_vitgate_overlay_parent_class)->sink_event(trans, event);
+}
+
 /* ---- Class --------------------------------------------------------------------------------- */
 
 static void install_color(GObjectClass *class, guint id, const char *name, const char *nick,
@@ -448,6 +473,12 @@ static void install_properties(GObjectClass *class)
   install_color(class, PROP_REGION_COLOR, "region-color", "Region color",
                 "Color of the edges around regions (ARGB)", DEFAULT_REGION_COLOR);
   g_object_class_install_property(
+      class, PROP_ORIENTATION,
+      g_param_spec_enum("orientation", "Orientation",
+                        "How a sink or an element downstream turns frames: the drawing is upright "
+                        "after that",
+                        GST_TYPE_VITGATE_ORIENTATION, DEFAULT_ORIENTATION, playing));
+  g_object_class_install_property(
       class, PROP_STATS,
       g_param_spec_boxed("stats", "Statistics",
                          "Since the element started: frames, drawn (frames with an overlay), "
@@ -488,6 +519,7 @@ static void gst_vitgate_overlay_class_init(GstVitgateOverlayClass *class)
   trans_class->transform_caps = GST_DEBUG_FUNCPTR(gst_vitgate_overlay_transform_caps);
   trans_class->fixate_caps = GST_DEBUG_FUNCPTR(gst_vitgate_overlay_fixate_caps);
   trans_class->set_caps = GST_DEBUG_FUNCPTR(gst_vitgate_overlay_set_caps);
+  trans_class->sink_event = GST_DEBUG_FUNCPTR(gst_vitgate_overlay_sink_event);
   trans_class->transform_ip = GST_DEBUG_FUNCPTR(gst_vitgate_overlay_transform_ip);
 }
 
@@ -499,6 +531,7 @@ static void gst_vitgate_overlay_init(GstVitgateOverlay *self)
     .top_k = DEFAULT_TOP_K,
     .colors = { DEFAULT_TEXT_COLOR, DEFAULT_BOX_COLOR, DEFAULT_BAR_COLOR },
     .region_color = DEFAULT_REGION_COLOR,
+    .orientation = DEFAULT_ORIENTATION,
     .serial = 1,
   };
   set_font(&self->settings, NULL);

@@ -3,6 +3,7 @@
 
 #include <gst/base/gstbasetransform.h>
 
+#include "common/orientation.h"
 #include "overlay/drawing.h"
 #include "overlay/frame-rate.h"
 #include "overlay/painter.h"
@@ -20,7 +21,8 @@ typedef struct {
   guint top_k;
   GstVitgateColors colors;
   guint32 region_color;
-  guint64 serial; /* incremented with each change */
+  gint orientation; /* of GST_TYPE_VITGATE_ORIENTATION */
+  guint64 serial;   /* incremented with each change */
 } GstVitgateOverlaySettings;
 
 struct _GstVitgateOverlay {
@@ -34,6 +36,7 @@ struct _GstVitgateOverlay {
 
   /* Used by the streaming thread only, from start() to stop(). */
   GstVideoInfo info;
+  GstVitgateOrientationTags orientation_tags;
   gboolean attach;     /* attach the drawing, for the sink to draw */
   gboolean unwritable; /* the last frame could not be drawn on; a warning was posted */
   GstVitgatePainter *painter;

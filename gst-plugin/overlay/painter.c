@@ -1,6 +1,8 @@
 /* painter.c: paints the pieces of an overlay: lines of text, bars and plain areas. */
 #include "overlay/painter.h"
 
+#include "common/orientation.h"
+
 /* When the cache is larger than this, pieces that the last round did not use are dropped. */
 #define MAX_PIECES 1024
 #define MAX_BYTES  (32u << 20)
@@ -49,7 +51,8 @@ void gst_vitgate_painter_free(GstVitgatePainter **painter)
 }
 
 void gst_vitgate_painter_set_style(GstVitgatePainter *painter, const PangoFontDescription *font,
-                                   gint size, const GstVitgateColors *colors)
+                                   gint size, const GstVitgateColors *colors,
+                                   VitgateOrientation orientation)
 {
   PangoFontDescription *sized = pango_font_description_copy_static(font);
 
@@ -58,6 +61,7 @@ void gst_vitgate_painter_set_style(GstVitgatePainter *painter, const PangoFontDe
   pango_font_description_free(sized);
   painter->size = size;
   painter->colors = *colors;
+  painter->orientation = orientation;
   g_hash_table_remove_all(painter->pieces);
   painter->bytes = 0;
 }
@@ -108,6 +112,38 @@ static void set_color(cairo_t *cairo, guint32 color)
                         (color & 255) / 255.0, (color >> 24) / 255.0);
 }
 
+static GstBuffer *new_pixels(gint width, gint height)
+{
+  GstBuffer *pixels = gst_buffer_new_allocate(NULL, (gsize)width * height * 4, NULL);
+
+  gst_buffer_add_video_meta(pixels, GST_VIDEO_FRAME_FLAG_NONE,
+                            GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_RGB, width, height);
+  return pixels;
+}
+
+/* Turns the pixels of @piece as they are stored in frames of @orientation. */
+static void turn_piece(GstVitgatePiece *piece, VitgateOrientation orientation)
+{
+  const gboolean lying = gst_vitgate_orientation_is_lying(orientation);
+  const gint width = lying ? piece->height : piece->width;
+  const gint height = lying ? piece->width : piece->height;
+  GstBuffer *turned = new_pixels(width, height);
+  GstMapInfo from, to;
+
+  gst_buffer_map(piece->pixels, &from, GST_MAP_READ);
+  gst_buffer_map(turned, &to, GST_MAP_WRITE);
+  for (gint i = 0; i < piece->width * piece->height; i++) {
+    gint x = i % piece->width, y = i / piece->width, w = 1, h = 1;
+
+    gst_vitgate_orientation_to_stored(orientation, width, height, &x, &y, &w, &h);
+    ((guint32 *)to.data)[y * width + x] = ((const guint32 *)from.data)[i];
+  }
+  gst_buffer_unmap(piece->pixels, &from);
+  gst_buffer_unmap(turned, &to);
+  gst_buffer_unref(piece->pixels);
+  piece->pixels = turned;
+}
+
 /* @ground: background color */
 static void start_painting(Painting *painting, gint width, gint height, guint32 ground)
 {
@@ -116,9 +152,7 @@ static void start_painting(Painting *painting, gint width, gint height, guint32 
 
   piece->width = width;
   piece->height = height;
-  piece->pixels = gst_buffer_new_allocate(NULL, piece_bytes(piece), NULL);
-  gst_buffer_add_video_meta(piece->pixels, GST_VIDEO_FRAME_FLAG_NONE,
-                            GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_RGB, width, height);
+  piece->pixels = new_pixels(width, height);
   gst_buffer_map(piece->pixels, &painting->map, GST_MAP_WRITE);
   memset(painting->map.data, 0, painting->map.size);
   surface = cairo_image_surface_create_for_data(painting->map.data, CAIRO_FORMAT_ARGB32, width,
@@ -138,6 +172,8 @@ static const GstVitgatePiece *finish_painting(GstVitgatePainter *painter, const 
 
   cairo_destroy(painting->cairo);
   gst_buffer_unmap(piece->pixels, &painting->map);
+  if (painter->orientation != VITGATE_ORIENTATION_IDENTITY)
+    turn_piece(piece, painter->orientation);
   piece->used = painter->round;
   painter->bytes += piece_bytes(piece);
   painter->painted++;

@@ -4,6 +4,7 @@
 
 #include <gst/video/video.h>
 #include <pango/pangocairo.h>
+#include <vitgate.h>
 
 G_BEGIN_DECLS
 
@@ -13,11 +14,12 @@ typedef struct {
   guint32 bar;       /* filled part of a bar */
 } GstVitgateColors;
 
-/* A piece: pixels in the form that GstVitgatePlacement requires. */
+/* A piece: pixels in the form that GstVitgatePlacement requires, turned so that they are upright
+ * when the frame is. */
 typedef struct {
   GstBuffer *pixels;
-  gint width, height;
-  guint64 used; /* last round that used it */
+  gint width, height; /* upright */
+  guint64 used;       /* last round that used it */
 } GstVitgatePiece;
 
 typedef struct {
@@ -25,6 +27,7 @@ typedef struct {
   PangoLayout *layout;
   gint size; /* of the font in pixels */
   GstVitgateColors colors;
+  VitgateOrientation orientation; /* of the frames */
 
   GHashTable *pieces; /* key string (what it shows) -> GstVitgatePiece */
   gsize bytes;        /* size of all pixels in the cache */
@@ -39,9 +42,11 @@ GstVitgatePainter *gst_vitgate_painter_new(void);
 void gst_vitgate_painter_free(GstVitgatePainter **painter);
 
 /* Sets the font and colors, and drops all pieces from the cache.
- * @size: font size in pixels; replaces the size in @font */
+ * @size: font size in pixels; replaces the size in @font
+ * @orientation: of the frames that are drawn on */
 void gst_vitgate_painter_set_style(GstVitgatePainter *painter, const PangoFontDescription *font,
-                                   gint size, const GstVitgateColors *colors);
+                                   gint size, const GstVitgateColors *colors,
+                                   VitgateOrientation orientation);
 
 /* Starts a round of painting. A piece is valid until the start of the round after next; pieces that
  * the last round did not use may be dropped now. */

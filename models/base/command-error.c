@@ -1,7 +1,8 @@
 #include "base/command-error.h"
 
 #include <stdarg.h>
-#include <string.h>
+
+#include "base/clean-text.h"
 
 GQuark command_error_quark(void)
 {
@@ -20,16 +21,7 @@ gboolean command_fail(GError **error, const char *format, ...)
 
 char *command_clean_text(const char *text)
 {
-  g_autofree char *valid = g_utf8_make_valid(text, -1);
-  GString *clean = g_string_sized_new(strlen(valid));
-  for (const char *at = valid; *at; at = g_utf8_next_char(at)) {
-    gunichar character = g_utf8_get_char(at);
-    if (g_unichar_iscntrl(character) || g_unichar_type(character) == G_UNICODE_FORMAT)
-      g_string_append_c(clean, ' ');
-    else
-      g_string_append_unichar(clean, character);
-  }
-  return g_string_free(clean, FALSE);
+  return vitgate__clean_text(text);
 }
 
 void command_note(const char *format, ...)

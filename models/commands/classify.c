@@ -1,16 +1,22 @@
 /* vitgate classify: classifies images. */
+#include <math.h>
+
 #include "commands/command.h"
 #include "data/decode.h"
 #include "data/store-folder.h"
 #include "report/report.h"
 #include "vitgate.h"
 
-#define MAX_TOP_K 1000
+#define MAX_TOP_K     1000
+#define DEFAULT_TOP_K 5
+#define UNSET         G_MININT
 
 typedef struct {
   VitgateModel *model;
   VitgateSession *session;
   guint threads, top_k;
+  float threshold;
+  DecodeOrientation orientation;
   JsonBuilder *json; /* NULL: text */
 } Classifier;
 
@@ -24,6 +30,8 @@ static void print_text(const Classifier *classifier, const char *file, const Vit
     g_autofree char *label = command_clean_text(info->labels[indices[i]]);
     g_print("  %5.1f %%  %s\n", 100.0 * scores[i], label);
   }
+  if (n == 0)
+    g_print("  no class reaches the threshold\n");
 }
 
 static void add_json(const Classifier *classifier, const char *file, const VitgateResult *result,
@@ -53,7 +61,7 @@ static void add_json(const Classifier *classifier, const char *file, const Vitga
 static gboolean classify_file(const Classifier *classifier, const char *path, GError **error)
 {
   g_autoptr(GBytes) bytes = store_read_file(path, error);
-  g_autoptr(GdkPixbuf) pixels = bytes ? decode_pixels(bytes, error) : NULL;
+  g_autoptr(GdkPixbuf) pixels = bytes ? decode_pixels(bytes, classifier->orientation, error) : NULL;
   if (!pixels)
     return FALSE;
   VitgateImage image = decode_as_image(pixels);
@@ -62,7 +70,7 @@ static gboolean classify_file(const Classifier *classifier, const char *path, GE
     return FALSE;
   g_autofree guint *indices = g_new(guint, classifier->top_k);
   g_autofree float *scores = g_new(float, classifier->top_k);
-  guint n = vitgate_result_top_k(result, classifier->top_k, 0.0f, indices, scores);
+  guint n = vitgate_result_top_k(result, classifier->top_k, classifier->threshold, indices, scores);
   if (classifier->json)
     add_json(classifier, path, result, indices, scores, n);
   else
@@ -100,20 +108,44 @@ static guint report_all(Classifier *classifier, const char *path, char **files)
   return n_failed;
 }
 
+/* @top_k: or UNSET
+ * @threshold: NAN: unset */
+static void choose_classes(Classifier *classifier, int top_k, double threshold)
+{
+  const VitgateModelInfo *info = vitgate_model_get_info(classifier->model);
+  const gboolean any_number = info->activation == VITGATE_ACTIVATION_SIGMOID;
+  classifier->top_k = top_k != UNSET ? (guint)top_k : any_number ? info->n_classes : DEFAULT_TOP_K;
+  classifier->threshold = !isnan(threshold) ? (float)threshold : any_number ? 0.5f : 0;
+}
+
+static gboolean check_threshold(double threshold, GError **error)
+{
+  return isnan(threshold) || (threshold >= 0 && threshold <= 1) ||
+         command_fail(error, "--threshold must be from 0 to 1, not %g", threshold);
+}
+
 int command_classify(int argc, char **argv, GError **error)
 {
-  gboolean as_json = FALSE;
-  int top_k = 5, threads = 1;
+  gboolean as_json = FALSE, no_orientation = FALSE;
+  int top_k = UNSET, threads = 1;
+  double threshold = NAN;
   g_autofree char *path = NULL, *precision_name = NULL;
   VitgatePrecision precision;
   const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &path, "Model file (default: the shipped model)",
       "MODEL" },
     { "top-k", 'k', 0, G_OPTION_ARG_INT, &top_k,
-      "Maximum number of classes per image, best first (default: 5)", "K" },
+      "Maximum number of classes per image, best first (default: 5; no limit if each class has a "
+      "probability of its own)",
+      "K" },
+    { "threshold", 0, 0, G_OPTION_ARG_DOUBLE, &threshold,
+      "Minimum probability of a class (default: 0; 0.5 if each class has a probability of its own)",
+      "P" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &threads,
       "Number of threads for the network (default: 1)", "T" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, COMMAND_PRECISION_HELP, "P" },
+    { "no-orientation", 0, 0, G_OPTION_ARG_NONE, &no_orientation, COMMAND_NO_ORIENTATION_HELP,
+      NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print the result as a JSON object", NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -124,7 +156,8 @@ int command_classify(int argc, char **argv, GError **error)
   };
   g_auto(GStrv) files = NULL;
   if (!command_parse(&syntax, argc, argv, &files, error) ||
-      !command_check_range("--top-k", top_k, 1, MAX_TOP_K, error) ||
+      (top_k != UNSET && !command_check_range("--top-k", top_k, 1, MAX_TOP_K, error)) ||
+      !check_threshold(threshold, error) ||
       !command_check_range("--threads", threads, 1, VITGATE_MAX_THREADS, error) ||
       !vitgate_precision_parse(precision_name ? precision_name : "auto", &precision, error))
     return 1;
@@ -143,9 +176,11 @@ int command_classify(int argc, char **argv, GError **error)
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, &options, error) : NULL;
   if (!session)
     return 1;
-  Classifier classifier = {
-    .model = model, .session = session, .threads = (guint)threads, .top_k = (guint)top_k
-  };
+  Classifier classifier = { .model = model,
+                            .session = session,
+                            .threads = (guint)threads,
+                            .orientation = no_orientation ? DECODE_AS_STORED : DECODE_UPRIGHT };
+  choose_classes(&classifier, top_k, threshold);
   guint n_failed =
       as_json ? report_all(&classifier, path, files) : classify_all(&classifier, files);
   return n_failed ? 1 : 0;

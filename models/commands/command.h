@@ -7,7 +7,8 @@
 
 #include "base/command-error.h"
 
-#define COMMAND_PRECISION_HELP "Compute matrix products in float32, bf16 or int8 (default: auto)"
+#define COMMAND_PRECISION_HELP      "Compute matrix products in float32, bf16 or int8 (default: auto)"
+#define COMMAND_NO_ORIENTATION_HELP "Ignore the orientation tags of photographs"
 
 typedef struct {
   const char *name;

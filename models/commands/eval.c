@@ -5,6 +5,7 @@
 #include "base/granularity.h"
 #include "base/progress.h"
 #include "commands/command.h"
+#include "commands/eval-sigmoid.h"
 #include "data/classes.h"
 #include "data/decode.h"
 #include "data/photo-reader.h"
@@ -19,7 +20,8 @@
 typedef struct {
   guint64 images, skipped;
   Accuracy overall;
-  Accuracy *folders; /* [dataset folders] */
+  Accuracy *folders;  /* [dataset folders] */
+  ScoreTable *scores; /* instead of these two if each class has a probability of its own */
   double gmacs_sum, gmacs_min, gmacs_max;
   guint64 agreed;   /* images to which the reference gives the same label */
   guint64 tokens;   /* tokens left after the last block, summed over all images */
@@ -81,8 +83,11 @@ static void count_result(Evaluation *eval, guint index, const VitgateResult *res
 {
   const Photograph *photograph = dataset_get(eval->dataset, index);
   Counts *counts = &eval->counts;
+  const GArray *set = counts->scores ? eval->classes->sets[index] : NULL;
   int class = eval->classes->of[index];
   const guint8 *all = eval->present[eval->dataset->folders->len];
+  if (set)
+    score_table_add(counts->scores, photograph->folder, result->logits, set);
   accuracy_count(&counts->overall, result->logits, result->n_classes, class, all);
   accuracy_count(&counts->folders[photograph->folder], result->logits, result->n_classes, class,
                  eval->present[photograph->folder]);
@@ -95,14 +100,7 @@ static void count_result(Evaluation *eval, guint index, const VitgateResult *res
     counts->ran[m] += result->modules[m];
 }
 
-static guint top_label(const VitgateResult *result)
-{
-  guint label = 0;
-  vitgate_result_top_k(result, 1, 0, &label, NULL);
-  return label;
-}
-
-/* Counts the images of a batch to which both sessions give the same label. */
+/* Counts the images of a batch to which both sessions give the same label or labels. */
 static gboolean compare_labels(Evaluation *eval, const VitgateResult *results,
                                const VitgateImage *images, guint n, GError **error)
 {
@@ -110,7 +108,8 @@ static gboolean compare_labels(Evaluation *eval, const VitgateResult *results,
     return TRUE;
   const VitgateResult *expected = vitgate_session_classify(eval->reference, images, n, error);
   for (guint i = 0; expected && i < n; i++)
-    eval->counts.agreed += top_label(&results[i]) == top_label(&expected[i]);
+    eval->counts.agreed += accuracy_answer(&results[i], eval->info->activation) ==
+                           accuracy_answer(&expected[i], eval->info->activation);
   return expected != NULL;
 }
 
@@ -252,18 +251,15 @@ static void report_compute(JsonBuilder *json, const Evaluation *eval)
   gate_usage_report(json, usage, info);
 }
 
-static void print_json(const Evaluation *eval)
+static SigmoidReport sigmoid_report(const Evaluation *eval)
+{
+  return (SigmoidReport){ eval->counts.scores, eval->dataset, eval->classes, eval->info };
+}
+
+/* Adds the members "overall" and "folders". */
+static void report_folders(const Evaluation *eval, JsonBuilder *json)
 {
   const Counts *counts = &eval->counts;
-  g_autofree char *granularity = granularity_to_text(&eval->options);
-  g_autoptr(JsonBuilder) json = json_builder_new();
-  json_builder_begin_object(json);
-  report_setting(json, eval->info, eval->path, eval->options.threads, eval->options.max_batch);
-  report_string(json, "stored_precision", eval->stored);
-  report_string(json, "granularity", granularity);
-  report_number(json, "compute", has_dial(eval->info) ? dial_compute(eval) : NAN);
-  report_count(json, "images", counts->images);
-  report_count(json, "skipped", counts->skipped);
   report_begin(json, "overall");
   report_accuracy(json, &counts->overall);
   json_builder_end_object(json);
@@ -277,6 +273,25 @@ static void print_json(const Evaluation *eval)
     json_builder_end_object(json);
   }
   json_builder_end_object(json);
+}
+
+static void print_json(const Evaluation *eval)
+{
+  const SigmoidReport sigmoid = sigmoid_report(eval);
+  const Counts *counts = &eval->counts;
+  g_autofree char *granularity = granularity_to_text(&eval->options);
+  g_autoptr(JsonBuilder) json = json_builder_new();
+  json_builder_begin_object(json);
+  report_setting(json, eval->info, eval->path, eval->options.threads, eval->options.max_batch);
+  report_string(json, "stored_precision", eval->stored);
+  report_string(json, "granularity", granularity);
+  report_number(json, "compute", has_dial(eval->info) ? dial_compute(eval) : NAN);
+  report_count(json, "images", counts->images);
+  report_count(json, "skipped", counts->skipped);
+  if (counts->scores)
+    eval_sigmoid_report(&sigmoid, json);
+  else
+    report_folders(eval, json);
   report_compute(json, eval);
   report_number(json, "agreement", agreement(eval));
   report_count(json, "parameters", eval->info->n_parameters);
@@ -335,10 +350,11 @@ static void print_compute(const Evaluation *eval)
           counts->gmacs_min / dense, counts->gmacs_max / dense);
   g_print("tokens left: mean %.1f of %u\n", mean_tokens(counts), info->n_tokens);
   if (eval->reference)
-    g_print("same label as the reference: %.1f %% of images\n", agreement(eval));
+    g_print("same %s as the reference: %.1f %% of images\n", counts->scores ? "labels" : "label",
+            agreement(eval));
 }
 
-static void print_table(const Evaluation *eval)
+static void print_folders(const Evaluation *eval)
 {
   const Counts *counts = &eval->counts;
   g_print("%-20s %7s %7s %7s%s\n", "folder", "images", "Top-1", "Top-5",
@@ -347,6 +363,16 @@ static void print_table(const Evaluation *eval)
     if (counts->folders[i].images)
       print_row(eval, g_ptr_array_index(eval->dataset->folders, i), &counts->folders[i]);
   print_row(eval, "all", &counts->overall);
+}
+
+static void print_table(const Evaluation *eval)
+{
+  const Counts *counts = &eval->counts;
+  const SigmoidReport sigmoid = sigmoid_report(eval);
+  if (counts->scores)
+    eval_sigmoid_print(&sigmoid);
+  else
+    print_folders(eval);
   print_compute(eval);
   if (counts->skipped)
     g_print("%" G_GUINT64_FORMAT " skipped\n", counts->skipped);
@@ -369,7 +395,8 @@ static void note_labels(const Evaluation *eval)
   guint n = classes->unmatched->len;
   for (guint i = 0; i < MIN(n, MAX_UNMATCHED_NOTES); i++) {
     g_autofree char *name = g_filename_display_name(g_ptr_array_index(classes->unmatched, i));
-    command_note("the folder \"%s\" is not named after a class of the model", name);
+    command_note("the folder \"%s\" is not named after a class of the model%s", name,
+                 classes->sets ? ": its photographs count as showing none of them" : "");
   }
   if (n > MAX_UNMATCHED_NOTES)
     command_note("and %u more folders", n - MAX_UNMATCHED_NOTES);
@@ -396,6 +423,7 @@ static void note_settings(const Evaluation *eval)
 /* What to evaluate, and what to compare with. */
 typedef struct {
   char *data, **folders, *shuffle, *reference;
+  gboolean no_orientation;
 } Choice;
 
 static gboolean choose(Evaluation *eval, const Choice *choice, GError **error)
@@ -440,6 +468,7 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
     return 1;
   eval->info = vitgate_model_get_info(model);
   eval->stored = vitgate__model_get_description(model)->precision;
+  dataset->orientation = choice->no_orientation ? DECODE_AS_STORED : DECODE_UPRIGHT;
   eval->dataset = dataset;
   if (!choose(eval, choice, error))
     return 1;
@@ -459,12 +488,15 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
   g_autofree guint64 *ran = g_new0(guint64, 2 * eval->info->depth + 1);
   eval->present = find_present(dataset, classes, eval->info->n_classes);
   eval->counts = (Counts){ .folders = folders, .gmacs_min = DBL_MAX, .ran = ran };
-  gboolean fine = evaluate(eval, error);
+  if (classes->sets)
+    eval->counts.scores = score_table_new(eval->n, eval->info->n_classes, error);
+  gboolean fine = (!classes->sets || eval->counts.scores) && evaluate(eval, error);
   if (fine && as_json)
     print_json(eval);
   else if (fine)
     print_table(eval);
   free_present(eval->present, dataset->folders->len);
+  score_table_free(&eval->counts.scores);
   vitgate_session_free(&eval->reference);
   return fine ? 0 : 1;
 }
@@ -483,7 +515,7 @@ static gboolean parse_compute(const char *text, double *compute, GError **error)
 
 int command_eval(int argc, char **argv, GError **error)
 {
-  gboolean as_json = FALSE, among_present = FALSE;
+  gboolean as_json = FALSE, among_present = FALSE, no_orientation = FALSE;
   int batch_size = 1, threads = 1;
   g_autofree char *data = NULL, *granularity = NULL, *compute = NULL, *shuffle = NULL,
                   *precision = NULL, *reference = NULL;
@@ -494,6 +526,8 @@ int command_eval(int argc, char **argv, GError **error)
       "Use only photographs from this top folder; can be repeated", "FOLDER" },
     { "shuffle", 0, 0, G_OPTION_ARG_STRING, &shuffle,
       "Shuffle the photographs with this seed (default: order by name)", "SEED" },
+    { "no-orientation", 0, 0, G_OPTION_ARG_NONE, &no_orientation, COMMAND_NO_ORIENTATION_HELP,
+      NULL },
     { "batch-size", 'b', 0, G_OPTION_ARG_INT, &batch_size, "Images per call (default: 1)", "N" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &threads,
       "Number of threads for the network (default: 1)", "T" },
@@ -501,7 +535,7 @@ int command_eval(int argc, char **argv, GError **error)
       "Set the dial to this mean compute ratio (default: the model's default)", "R" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision, COMMAND_PRECISION_HELP, "P" },
     { "reference", 0, 0, G_OPTION_ARG_FILENAME, &reference,
-      "Count how often this model, run in float32, gives the same label", "MODEL" },
+      "Count how often this model, run in float32, gives the same label or labels", "MODEL" },
     { "granularity", 'g', 0, G_OPTION_ARG_STRING, &granularity,
       "Images that share a gate's decision: sample, group:K or batch (default: sample)", "G" },
     { "among-classes-present", 0, 0, G_OPTION_ARG_NONE, &among_present,
@@ -514,6 +548,11 @@ int command_eval(int argc, char **argv, GError **error)
     "Classes come from labels.tsv in the data; without it, from folders that are\n"
     "named after a WordNet id or label of the model. Without either, only compute is\n"
     "measured. Photographs that cannot be read are reported, counted and skipped.\n"
+    "\n"
+    "If each class of the model has a probability of its own (activation sigmoid),\n"
+    "the mean average precision (mAP) is measured. A line of labels.tsv may then list\n"
+    "several classes, separated by commas, or none (-1). A photograph in a folder\n"
+    "shows the class of that folder and no other.\n"
     "\n"
     "Top-1 among the classes present considers only the classes that occur in the\n"
     "same folder. The JSON object always includes it.\n"
@@ -539,7 +578,7 @@ int command_eval(int argc, char **argv, GError **error)
       !granularity_parse(granularity ? granularity : "sample", &eval.options, error) ||
       !command_check_given("--data", data != NULL, error))
     return 1;
-  const Choice choice = { data, folders, shuffle, reference };
+  const Choice choice = { data, folders, shuffle, reference, no_orientation };
   const int status = run(&eval, &choice, as_json, error);
   g_free(eval.order);
   return status;

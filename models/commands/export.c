@@ -78,6 +78,8 @@ static gboolean write_timm(Safetensors *file, const Description *d, const char *
   g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
   g_hash_table_insert(metadata, "format", "pt");
   g_hash_table_insert(metadata, "model", d->name);
+  if (d->activation != VITGATE_ACTIVATION_SOFTMAX)
+    g_hash_table_insert(metadata, "activation", (gpointer)vitgate_activation_name(d->activation));
   return vitgate__safetensors_write(out, (const Tensor *)(gpointer)tensors->data, tensors->len,
                                     metadata, error);
 }
@@ -108,7 +110,7 @@ static int run(const char *in, const char *out, gboolean onnx, GError **error)
     return 1;
   if (!(onnx ? write_onnx(source->file, d, out, error) : write_timm(source->file, d, out, error)))
     return 1;
-  g_autofree char *name = g_filename_display_name(out);
+  g_autofree char *name = command_clean_text(out);
   g_print("Written to %s, %s. Input: shorter side resized to %u (%s), cropped to %u, mean %.3f "
           "%.3f %.3f, "
           "std %.3f %.3f %.3f.\n",
@@ -116,6 +118,8 @@ static int run(const char *in, const char *out, gboolean onnx, GError **error)
           d->preprocessing.bicubic ? "bicubic" : "bilinear", d->image_size,
           d->preprocessing.mean[0], d->preprocessing.mean[1], d->preprocessing.mean[2],
           d->preprocessing.std[0], d->preprocessing.std[1], d->preprocessing.std[2]);
+  if (d->activation == VITGATE_ACTIVATION_SIGMOID)
+    g_print("The probability of a class is the sigmoid of its logit.\n");
   if (d->n_calibration)
     command_note("the dial's token merging is not exported: %s uses all tokens", name);
   return 0;
@@ -136,7 +140,8 @@ int command_export(int argc, char **argv, GError **error)
     "bit-identical to those of MODEL. With --onnx, it is a graph in float32 (opset\n"
     "17) with the input \"image\" [batch, 3, S, S], normalised, and the output\n"
     "\"logits\" [batch, classes]. OUT contains no heads or neurons that were cut, and\n"
-    "no tensors for a module that was cut entirely.\n"
+    "no tensors for a module that was cut entirely. If each class has a probability\n"
+    "of its own, the metadata of OUT has the entry \"activation\": \"sigmoid\".\n"
   };
   g_autofree char *in = command_parse_one(&syntax, argc, argv, "model file", error);
   if (!in || !command_check_given("--output", out != NULL, error))

@@ -16,9 +16,10 @@
 #include "write/positions.h"
 
 typedef struct {
-  char *out, *labels, *name, *interpolation, *mean, *std, *reference;
+  char *out, *labels, *name, *interpolation, *mean, *std, *reference, *activation;
   char **data;
   int heads, resize, image_size;
+  gboolean no_orientation;
   VitgatePrecision precision; /* of the weights in OUT; auto: as in IN */
 } ImportOptions;
 
@@ -31,6 +32,7 @@ static void clear_options(ImportOptions *options)
   g_free(options->mean);
   g_free(options->std);
   g_free(options->reference);
+  g_free(options->activation);
   g_strfreev(options->data);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImportOptions, clear_options)
@@ -56,6 +58,17 @@ static gboolean parse_rgb(const char *option, const char *text, double least, fl
   return valid;
 }
 
+static gboolean set_activation(Description *description, const char *name, GError **error)
+{
+  const gboolean sigmoid = !strcmp(name, vitgate_activation_name(VITGATE_ACTIVATION_SIGMOID));
+  if (!sigmoid && strcmp(name, vitgate_activation_name(VITGATE_ACTIVATION_SOFTMAX)))
+    return command_fail(error, "--activation is \"%s\", expected softmax or sigmoid", name);
+  if (!sigmoid && description->n_classes == 1)
+    return command_fail(error, "--activation is softmax, expected sigmoid for a single class");
+  description->activation = sigmoid ? VITGATE_ACTIVATION_SIGMOID : VITGATE_ACTIVATION_SOFTMAX;
+  return TRUE;
+}
+
 /* Options override what the file says. */
 static gboolean override(Description *description, const ImportOptions *options, GError **error)
 {
@@ -79,6 +92,8 @@ static gboolean override(Description *description, const ImportOptions *options,
     preprocessing->resize = (guint)options->resize;
   if (interpolation)
     preprocessing->bicubic = !strcmp(interpolation, "bicubic");
+  if (options->activation && !set_activation(description, options->activation, error))
+    return FALSE;
   if (options->name) {
     g_free(description->name);
     description->name = g_strdup(options->name);
@@ -179,6 +194,7 @@ static gboolean compare_precisions(const Safetensors *file, Description *descrip
       (!rounds || write_model(whole, file, description, VITGATE_PRECISION_AUTO, error)))
     n = precision_record_data(path, rounds ? whole : options->reference,
                               (const char *const *)options->data, was_trained(description),
+                              options->no_orientation ? DECODE_AS_STORED : DECODE_UPRIGHT,
                               description->agreement, error);
   g_unlink(path);
   if (rounds)
@@ -216,23 +232,26 @@ static void print_summary(const Description *description, const char *out)
 {
   const Preprocessing *preprocessing = &description->preprocessing;
   g_autofree char *name = command_clean_text(description->name);
-  g_autofree char *file = g_filename_display_name(out);
+  g_autofree char *file = command_clean_text(out);
   g_autofree char *network = network_name(description);
-  g_print("%s: a %s of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
-          "(%u tokens); %u classes %s labels%s; %.1f M parameters, %.3f GMACs. Images are resized "
-          "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s "
-          "as %s.\n",
-          name, network, description->depth, description->dim, description->head_dim,
-          description->image_size, description->image_size, description->patch_size,
-          vitgate__description_n_tokens(description), description->n_classes,
-          description->labels ? "with" : "without",
-          description->mean_pooling ? ", computed from the mean of all patches" : "",
-          (double)vitgate__description_parameters(description) / 1e6,
-          vitgate__description_gmacs(description), preprocessing->resize,
-          preprocessing->bicubic ? "bicubic" : "bilinear", description->image_size,
-          preprocessing->mean[0], preprocessing->mean[1], preprocessing->mean[2],
-          preprocessing->std[0], preprocessing->std[1], preprocessing->std[2], file,
-          description->precision);
+  g_print(
+      "%s: a %s of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
+      "(%u tokens); %u classes %s labels%s%s; %.1f M parameters, %.3f GMACs. Images are resized "
+      "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s "
+      "as %s.\n",
+      name, network, description->depth, description->dim, description->head_dim,
+      description->image_size, description->image_size, description->patch_size,
+      vitgate__description_n_tokens(description), description->n_classes,
+      description->labels ? "with" : "without",
+      description->mean_pooling ? ", computed from the mean of all patches" : "",
+      description->activation == VITGATE_ACTIVATION_SIGMOID
+          ? ", each with a probability of its own (sigmoid)"
+          : "",
+      (double)vitgate__description_parameters(description) / 1e6,
+      vitgate__description_gmacs(description), preprocessing->resize,
+      preprocessing->bicubic ? "bicubic" : "bilinear", description->image_size,
+      preprocessing->mean[0], preprocessing->mean[1], preprocessing->mean[2], preprocessing->std[0],
+      preprocessing->std[1], preprocessing->std[2], file, description->precision);
 }
 
 /* Without this line, the speed would surprise a user of --precision. */
@@ -301,7 +320,9 @@ int command_import(int argc, char **argv, GError **error)
   const GOptionEntry entries[] = {
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "Model file to write", "OUT" },
     { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels,
-      "Class labels in class order, one per line: \"label\" or \"id<TAB>label\"", "FILE" },
+      "Class labels in class order, one per line: \"label\" or \"id<TAB>label\" (other forms: see "
+      "below)",
+      "FILE" },
     { "name", 0, 0, G_OPTION_ARG_STRING, &options.name, "Name of the model", "NAME" },
     { "heads", 0, 0, G_OPTION_ARG_INT, &options.heads, "Heads per block, if heads are not 64 wide",
       "N" },
@@ -315,8 +336,13 @@ int command_import(int argc, char **argv, GError **error)
       "R,G,B" },
     { "std", 0, 0, G_OPTION_ARG_STRING, &options.std, "Standard deviation of each colour",
       "R,G,B" },
+    { "activation", 0, 0, G_OPTION_ARG_STRING, &options.activation,
+      "softmax, or sigmoid if each class has a probability of its own (default: as IN says)",
+      "NAME" },
     { "data", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &options.data,
       "Photographs on which to measure what int8 and bf16 lose; can be repeated", "TAR|DIR" },
+    { "no-orientation", 0, 0, G_OPTION_ARG_NONE, &options.no_orientation,
+      COMMAND_NO_ORIENTATION_HELP, NULL },
     { "reference", 0, 0, G_OPTION_ARG_FILENAME, &options.reference,
       "Model to compare with, such as the teacher of a compressed model (default: IN in float32)",
       "MODEL" },
@@ -339,6 +365,11 @@ int command_import(int argc, char **argv, GError **error)
     "deviation. For a ViT with Hugging Face's tensor names, that of its processor is\n"
     "used: bilinear, no crop, mean and standard deviation 0.5.\n"
     "\n"
+    "--labels also takes lines with class numbers (\"87 name\", \"87: name\",\n"
+    "\"name,87\"; CSV, with or without a header), Caffe's synset_words.txt, Python\n"
+    "dictionaries and lists, and JSON: a list, id2label, label2id or a Keras class\n"
+    "index.\n"
+    "\n"
     "vitgate chooses fast products in int8 or bf16 by itself only if OUT records\n"
     "that they lose little. --data measures this on up to 512 photographs; they need\n"
     "no labels.\n"
@@ -346,8 +377,9 @@ int command_import(int argc, char **argv, GError **error)
   g_autofree char *in = command_parse_one(&syntax, argc, argv, "weights file", error);
   if (!in || !command_check_given("--output", options.out != NULL, error))
     return 1;
-  if (options.reference && !options.data) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "--reference needs --data");
+  if ((options.reference || options.no_orientation) && !options.data) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "%s needs --data",
+                options.reference ? "--reference" : "--no-orientation");
     return 1;
   }
   if ((precision && !encoded_tensors_parse(precision, &options.precision, error)) ||

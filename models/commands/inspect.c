@@ -169,10 +169,13 @@ static void print_text(const Structure *structure)
           info->resize, info->bicubic ? "bicubic" : "bilinear", info->image_size, info->image_size,
           info->patch_size, info->mean[0], info->mean[1], info->mean[2], info->std[0], info->std[1],
           info->std[2]);
-  g_print("classes: %u, %s\n", info->n_classes,
+  g_print("classes: %u, %s%s\n", info->n_classes,
           !info->has_labels  ? "without labels"
           : !info->label_ids ? "with labels"
-                             : "with labels and ids");
+                             : "with labels and ids",
+          info->activation == VITGATE_ACTIVATION_SIGMOID
+              ? ", each with a probability of its own (sigmoid)"
+              : "");
   print_provenance(description->provenance);
 }
 
@@ -282,6 +285,7 @@ static void print_json(const char *path, const Structure *structure)
   report_count(json, "head_dim", info->head_dim);
   report_count(json, "depth", info->depth);
   report_count(json, "classes", info->n_classes);
+  report_string(json, "activation", vitgate_activation_name(info->activation));
   report_boolean(json, "labels", info->has_labels);
   report_boolean(json, "label_ids", info->label_ids != NULL);
   report_begin(json, "preprocessing");

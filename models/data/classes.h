@@ -12,7 +12,11 @@ enum {
 
 typedef struct {
   int *of;                 /* [photographs] class, CLASS_NONE or CLASS_FOREIGN */
-  guint n_labelled;        /* photographs with a class */
+  GArray **sets;           /* (nullable) [n_photographs] (element-type guint): the classes that a
+                              photograph shows; NULL: unknown. Only for a model whose classes have a
+                              probability of their own; @of then holds the first */
+  guint n_photographs;     /* with @sets */
+  guint n_labelled;        /* photographs with a class or, with @sets, those whose set is known */
   guint8 *folder_is_class; /* [folders] whether the top folder is named after a class */
   GPtrArray *unmatched; /* (element-type filename): folders not named after a class, in data where
                            others are */
@@ -22,6 +26,11 @@ typedef struct {
  * model has ids, otherwise by index. Without labels.tsv, the class is that of the innermost folder
  * named after an id or label of the model: the whole label or its first name ("tench" for "tench,
  * Tinca tinca"), with '_' for ' '.
+ *
+ * If each class of the model has a probability of its own, a line of labels.tsv may list several
+ * classes; those that the model does not have do not count, so that a photograph may show none. A
+ * photograph in a folder shows the folder's class and no other, or none if no folder is named after
+ * a class but others are.
  * Returns: (transfer full): or NULL with COMMAND_ERROR_DATA */
 Classes *classes_resolve(const Dataset *dataset, const VitgateModelInfo *model, GError **error);
 

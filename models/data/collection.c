@@ -45,6 +45,7 @@ static gboolean open_datasets(Collection *collection, const CollectionOptions *o
     Dataset *dataset = dataset_open(*path, error);
     if (!dataset)
       return FALSE;
+    dataset->orientation = options->orientation;
     g_ptr_array_add(collection->datasets, dataset);
   }
   for (const char *const *folder = options->folders; folder && *folder; folder++)

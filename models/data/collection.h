@@ -14,6 +14,7 @@ typedef struct {
   const char *const *folders; /* (nullable) NULL terminated: only these top folders */
   gboolean labelled_only;     /* only photographs with a class of the model */
   guint64 memory;             /* bytes of pixels to keep; 0: decode each time */
+  DecodeOrientation orientation;
 } CollectionOptions;
 
 typedef struct {

@@ -4,7 +4,6 @@
 
 #include "base/command-error.h"
 #include "data/decode.h"
-#include "data/labels-tsv.h"
 
 #define LABELS_NAME "labels.tsv"
 
@@ -52,6 +51,7 @@ static void add_photograph(Dataset *dataset, const char *name, const StoredFile 
   photograph->file = file;
   photograph->class_index = label ? label->class_index : -1;
   photograph->class_id = label ? g_strdup(label->class_id) : NULL;
+  photograph->label = label;
   g_ptr_array_add(dataset->photographs, photograph);
 }
 
@@ -135,6 +135,7 @@ Dataset *dataset_open(const char *path, GError **error)
   }
   dataset->has_labels = labels != NULL;
   list_photographs(dataset, root, labels);
+  dataset->labels = g_steal_pointer(&labels);
   if (dataset->photographs->len == 0) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: contains no photographs", path);
     return NULL;
@@ -149,6 +150,7 @@ void dataset_close(Dataset **dataset)
   if (!closing)
     return;
   g_ptr_array_unref(closing->photographs);
+  g_clear_pointer(&closing->labels, g_hash_table_unref);
   g_ptr_array_unref(closing->folders);
   store_close(&closing->store);
   g_free(closing);
@@ -168,4 +170,10 @@ GBytes *dataset_load(const Dataset *dataset, guint index, GError **error)
     return NULL;
   }
   return store_load(dataset->store, photograph->file, error);
+}
+
+GdkPixbuf *dataset_decode(const Dataset *dataset, guint index, GError **error)
+{
+  g_autoptr(GBytes) file = dataset_load(dataset, index, error);
+  return file ? decode_pixels(file, dataset->orientation, error) : NULL;
 }

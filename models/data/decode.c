@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "data/image-kind.h"
+#include "data/orientation.h"
 
 /* Bytes per call of the loader. The first few tell it the size of the image. */
 #define CHUNK ((gsize)64 << 10)
@@ -40,36 +42,48 @@ static int count_rows(const Decoding *decoding)
   return decoding->bottom - decoding->top;
 }
 
-static gboolean is_jpeg(GBytes *file)
-{
-  gsize n_bytes;
-  const guint8 *bytes = g_bytes_get_data(file, &n_bytes);
-  return n_bytes >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
-}
-
 /* A loader that guesses the format keeps the first bytes, which can be a whole small file, until it
  * is closed. That is too late to see whether a JPEG is complete. */
-static GdkPixbufLoader *make_loader(GBytes *file)
+static GdkPixbufLoader *make_loader(ImageKind kind)
 {
-  GdkPixbufLoader *loader = is_jpeg(file) ? gdk_pixbuf_loader_new_with_type("jpeg", NULL) : NULL;
+  GdkPixbufLoader *loader =
+      kind == IMAGE_KIND_JPEG ? gdk_pixbuf_loader_new_with_type("jpeg", NULL) : NULL;
   return loader ? loader : gdk_pixbuf_loader_new();
 }
 
-static GdkPixbuf *load(GdkPixbufLoader *loader, GBytes *file, const Decoding *decoding,
-                       GError **error)
+/* gdk-pixbuf accepts a truncated image. When its JPEG loader is closed, it even makes up the
+ * missing rows. Other loaders may start to decode only when closed. The WebP loader claims all
+ * rows; WebP files begin with their length. The GIF loader refuses a truncated file by itself, and
+ * reports the rows of the first frame, which may be smaller than the image.
+ * @rows: decoded, for a JPEG before the loader was closed
+ * @height: of the image */
+static gboolean is_truncated(GBytes *file, ImageKind kind, int rows, int height)
+{
+  gsize n_bytes;
+  const guint8 *bytes = g_bytes_get_data(file, &n_bytes);
+  if (kind == IMAGE_KIND_WEBP) {
+    guint32 length;
+    memcpy(&length, bytes + 4, sizeof length);
+    if (n_bytes - 8 < GUINT32_FROM_LE(length))
+      return TRUE;
+  }
+  return kind != IMAGE_KIND_GIF && rows < height;
+}
+
+/* Returns: (transfer none): owned by @loader */
+static GdkPixbuf *load(GdkPixbufLoader *loader, GBytes *file, ImageKind kind,
+                       const Decoding *decoding, GError **error)
 {
   gsize n_bytes;
   const guint8 *bytes = g_bytes_get_data(file, &n_bytes);
   gboolean fine = TRUE;
   for (gsize at = 0; fine && at < n_bytes && !decoding->too_large; at += CHUNK)
     fine = gdk_pixbuf_loader_write(loader, bytes + at, MIN(CHUNK, n_bytes - at), error);
-  /* gdk-pixbuf accepts a truncated image; when its JPEG loader is closed, it even makes up the
-   * missing rows. Other loaders may start to decode only when closed. */
   int rows = count_rows(decoding);
   /* The loader must always be closed. Only the first error counts. */
   if (!gdk_pixbuf_loader_close(loader, fine ? error : NULL) || !fine)
     return NULL;
-  if (!is_jpeg(file))
+  if (kind != IMAGE_KIND_JPEG)
     rows = count_rows(decoding);
 
   GdkPixbuf *pixels = gdk_pixbuf_loader_get_pixbuf(loader);
@@ -77,35 +91,54 @@ static GdkPixbuf *load(GdkPixbufLoader *loader, GBytes *file, const Decoding *de
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "contains no image");
   else if (gdk_pixbuf_get_bits_per_sample(pixels) != 8 || gdk_pixbuf_get_n_channels(pixels) < 3)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "decodes to an unusual pixel layout");
-  else if (rows < gdk_pixbuf_get_height(pixels))
+  else if (is_truncated(file, kind, rows, gdk_pixbuf_get_height(pixels)))
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "is truncated");
   else
-    return g_object_ref(pixels);
+    return pixels;
   return NULL;
 }
 
-GdkPixbuf *decode_pixels(GBytes *file, GError **error)
+/* @wrong: (nullable): the loader's error */
+static void fail(const GError *wrong, ImageKind kind, const Decoding *decoding, GError **error)
+{
+  const char *package, *name = image_kind_get_loader(kind, &package);
+  if (decoding->too_large)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "has %d x %d pixels, expected at most %d per side and %" G_GUINT64_FORMAT
+                " in total",
+                decoding->width, decoding->height, DECODE_MAX_SIDE, DECODE_MAX_PIXELS);
+  else if (name && g_error_matches(wrong, GDK_PIXBUF_ERROR, GDK_PIXBUF_ERROR_UNKNOWN_TYPE))
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "is in the format %s, for which gdk-pixbuf has no loader here%s%s", name,
+                package ? "; on Debian, install the package " : "", package ? package : "");
+  else
+    g_set_error_literal(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                        wrong ? wrong->message : "cannot be decoded");
+}
+
+GdkPixbuf *decode_pixels(GBytes *file, DecodeOrientation orientation, GError **error)
 {
   Decoding decoding = { 0 };
   if (g_bytes_get_size(file) == 0) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "is empty");
     return NULL;
   }
-  g_autoptr(GdkPixbufLoader) loader = make_loader(file);
+  const ImageKind kind = image_kind_of(file);
+  g_autoptr(GdkPixbufLoader) loader = make_loader(kind);
   g_signal_connect(loader, "size-prepared", G_CALLBACK(on_size_prepared), &decoding);
   g_signal_connect(loader, "area-updated", G_CALLBACK(on_area_updated), &decoding);
 
   g_autoptr(GError) wrong = NULL;
-  g_autoptr(GdkPixbuf) pixels = load(loader, file, &decoding, &wrong);
-  if (decoding.too_large)
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "has %d x %d pixels, expected at most %d per side and %" G_GUINT64_FORMAT
-                " in total",
-                decoding.width, decoding.height, DECODE_MAX_SIDE, DECODE_MAX_PIXELS);
-  else if (!pixels)
-    g_set_error_literal(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                        wrong ? wrong->message : "cannot be decoded");
-  return decoding.too_large ? NULL : g_steal_pointer(&pixels);
+  GdkPixbuf *loaded = load(loader, file, kind, &decoding, &wrong);
+  if (!loaded || decoding.too_large) {
+    fail(wrong, kind, &decoding, error);
+    return NULL;
+  }
+  GdkPixbuf *turned = orientation == DECODE_UPRIGHT ? orientation_apply(loaded, file)
+                                                    : orientation_undo(loaded, file);
+  if (!turned)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "is too large to turn upright");
+  return turned;
 }
 
 VitgateImage decode_as_image(const GdkPixbuf *pixels)
@@ -122,9 +155,9 @@ VitgateImage decode_as_image(const GdkPixbuf *pixels)
 
 gboolean decode_name_is_image(const char *name)
 {
-  static const char *const extensions[] = { "jpg",  "jpeg", "jpe",  "jfif", "png", "ppm",
-                                            "pgm",  "pnm",  "pbm",  "bmp",  "gif", "tif",
-                                            "tiff", "webp", "heic", "heif", "avif" };
+  static const char *const extensions[] = { "jpg",  "jpeg", "jpe",  "jfif", "png",  "ppm",
+                                            "pgm",  "pnm",  "pbm",  "bmp",  "gif",  "tif",
+                                            "tiff", "webp", "heic", "heif", "avif", "jxl" };
   const char *file = strrchr(name, '/');
   file = file ? file + 1 : name;
   const char *dot = strrchr(file, '.');

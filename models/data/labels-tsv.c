@@ -12,6 +12,7 @@ typedef struct {
 static void free_label(gpointer data)
 {
   FileLabel *label = data;
+  g_array_unref(label->class_indices);
   g_free(label->class_id);
   g_free(label);
 }
@@ -44,6 +45,22 @@ static gboolean parse_header(Columns *columns, const char *line, GError **error)
   return TRUE;
 }
 
+/* Parses "7", "7,12" or "-1". */
+static gboolean parse_indices(GArray *indices, const char *text)
+{
+  g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+  const gboolean several = parts[0] && parts[1];
+  for (guint i = 0; parts[i]; i++) {
+    gint64 value;
+    if (!g_ascii_string_to_signed(g_strstrip(parts[i]), 10, several ? 0 : -1, G_MAXINT, &value,
+                                  NULL))
+      return FALSE;
+    const int index = (int)value;
+    g_array_append_val(indices, index);
+  }
+  return parts[0] != NULL;
+}
+
 static gboolean parse_line(GHashTable *labels, const Columns *columns, const char *line,
                            guint number, GError **error)
 {
@@ -58,15 +75,15 @@ static gboolean parse_line(GHashTable *labels, const Columns *columns, const cha
   if (g_hash_table_contains(labels, file))
     return fail(number, "the file is listed twice", file, error);
 
-  gint64 class_index = -1;
-  if (columns->class_index >= 0 &&
-      !g_ascii_string_to_signed(fields[columns->class_index], 10, -1, G_MAXINT, &class_index, NULL))
+  g_autoptr(GArray) indices = g_array_new(FALSE, FALSE, sizeof(int));
+  if (columns->class_index >= 0 && !parse_indices(indices, fields[columns->class_index]))
     return fail(number, "expected a class index of -1 or more", fields[columns->class_index],
                 error);
   const char *class_id = columns->class_id >= 0 ? fields[columns->class_id] : "-";
 
   FileLabel *label = g_new0(FileLabel, 1);
-  label->class_index = (int)class_index;
+  label->class_index = indices->len ? g_array_index(indices, int, 0) : -1;
+  label->class_indices = g_steal_pointer(&indices);
   label->class_id = *class_id && strcmp(class_id, "-") ? g_strdup(class_id) : NULL;
   g_hash_table_insert(labels, g_strdup(file), label);
   return TRUE;

@@ -1,7 +1,5 @@
 #include "data/photo-reader.h"
 
-#include "data/decode.h"
-
 /* Limits of the photographs that wait to be fetched: enough for a large batch of usual photographs,
  * but bounded for huge ones. One photograph may always wait, whatever its size. */
 #define MAX_WAITING ((guint)64)
@@ -28,9 +26,7 @@ static DecodedPhotograph *make_sample(const Dataset *dataset, guint index)
 {
   DecodedPhotograph *photograph = g_new0(DecodedPhotograph, 1);
   photograph->index = index;
-  g_autoptr(GBytes) file = dataset_load(dataset, index, &photograph->error);
-  if (file)
-    photograph->pixels = decode_pixels(file, &photograph->error);
+  photograph->pixels = dataset_decode(dataset, index, &photograph->error);
   return photograph;
 }
 

@@ -1,7 +1,6 @@
 #include "data/pixel-cache.h"
 
 #include "base/command-error.h"
-#include "data/decode.h"
 
 typedef struct {
   GdkPixbuf *pixels; /* NULL: not decoded, or no room */
@@ -63,8 +62,7 @@ static GdkPixbuf *shrink(const PixelCache *cache, const GdkPixbuf *pixels)
 static GdkPixbuf *decode(const PixelCache *cache, const Dataset *dataset, guint index,
                          gboolean whole, gboolean *shrunk, GError **error)
 {
-  g_autoptr(GBytes) file = dataset_load(dataset, index, error);
-  g_autoptr(GdkPixbuf) pixels = file ? decode_pixels(file, error) : NULL;
+  g_autoptr(GdkPixbuf) pixels = dataset_decode(dataset, index, error);
   *shrunk = pixels && !whole && is_large(cache, pixels);
   if (!*shrunk)
     return g_steal_pointer(&pixels);

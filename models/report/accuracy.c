@@ -28,6 +28,19 @@ void accuracy_count(Accuracy *accuracy, const float *scores, guint n_classes, in
   accuracy->among_present += find_rank(scores, n_classes, (guint) class, present) < 1;
 }
 
+guint accuracy_answer(const VitgateResult *result, VitgateActivation activation)
+{
+  const float *logits = result->logits;
+  guint best = 0, hash = 2166136261u; /* FNV-1a */
+  for (guint i = 0; i < result->n_classes; i++) {
+    if (logits[i] > logits[best])
+      best = i;
+    if (logits[i] >= 0)
+      hash = (hash ^ i) * 16777619u;
+  }
+  return activation == VITGATE_ACTIVATION_SIGMOID ? hash : best;
+}
+
 double accuracy_percent(guint64 hits, const Accuracy *accuracy)
 {
   return accuracy->labelled ? 100.0 * (double)hits / (double)accuracy->labelled : NAN;

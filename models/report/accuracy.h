@@ -1,7 +1,7 @@
 /* Counts how often a model is right. */
 #pragma once
 
-#include <glib.h>
+#include "vitgate.h"
 
 typedef struct {
   guint64 images;   /* all images */
@@ -16,6 +16,11 @@ typedef struct {
  * @present: [n_classes] whether a class counts for among_present */
 void accuracy_count(Accuracy *accuracy, const float *scores, guint n_classes, int class,
                     const guint8 *present);
+
+/* Returns: what a model says about an image, to compare with what another says: the best class or,
+ * if each class has a probability of its own, a hash of the classes whose probability is at least a
+ * half */
+guint accuracy_answer(const VitgateResult *result, VitgateActivation activation);
 
 /* Returns: @hits as a percentage of the labelled images, or NaN if there are none */
 double accuracy_percent(guint64 hits, const Accuracy *accuracy);

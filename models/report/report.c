@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "json-write.h"
+#include "base/json-write.h"
 
 void report_string(JsonBuilder *builder, const char *name, const char *value)
 {

@@ -8,8 +8,14 @@
 #include "write/protobuf.h"
 
 /* Field numbers, from onnx.proto. */
-enum { MODEL_IR_VERSION = 1, MODEL_PRODUCER = 2, MODEL_GRAPH = 7, MODEL_OPSET = 8 };
-enum { OPSET_VERSION = 2, GRAPH_NAME = 2 };
+enum {
+  MODEL_IR_VERSION = 1,
+  MODEL_PRODUCER = 2,
+  MODEL_GRAPH = 7,
+  MODEL_OPSET = 8,
+  MODEL_METADATA = 14
+};
+enum { OPSET_VERSION = 2, GRAPH_NAME = 2, ENTRY_KEY = 1, ENTRY_VALUE = 2 };
 
 /* LayerNormalization needs opset 17, which IR version 8 supports. */
 enum { OPSET = 17, IR_VERSION = 8 };
@@ -121,7 +127,7 @@ static const char *add_network(OnnxGraph *g)
   return classify(g, x);
 }
 
-static GBytes *make_model(GByteArray *graph)
+static GBytes *make_model(const Description *d, GByteArray *graph)
 {
   GByteArray *model = g_byte_array_new(), *opset = g_byte_array_new();
   protobuf_add_int(opset, OPSET_VERSION, OPSET);
@@ -129,6 +135,12 @@ static GBytes *make_model(GByteArray *graph)
   protobuf_add_string(model, MODEL_PRODUCER, "vitgate " VITGATE_VERSION);
   protobuf_add_message(model, MODEL_OPSET, opset);
   protobuf_add_message(model, MODEL_GRAPH, graph);
+  if (d->activation != VITGATE_ACTIVATION_SOFTMAX) {
+    GByteArray *entry = g_byte_array_new();
+    protobuf_add_string(entry, ENTRY_KEY, "activation");
+    protobuf_add_string(entry, ENTRY_VALUE, vitgate_activation_name(d->activation));
+    protobuf_add_message(model, MODEL_METADATA, entry);
+  }
   return g_byte_array_free_to_bytes(model);
 }
 
@@ -147,7 +159,7 @@ GBytes *onnx_graph_build(const Safetensors *file, const Description *d, GError *
   onnx_add_input(&g, "image", image, G_N_ELEMENTS(image));
   onnx_add_output(&g, "logits", add_network(&g), logits, G_N_ELEMENTS(logits));
   if (!g.failed)
-    return make_model(g.message);
+    return make_model(d, g.message);
   g_byte_array_unref(g.message);
   return NULL;
 }

@@ -1,5 +1,7 @@
 #include "frame.h"
 
+#include <math.h>
+
 #include "fixture.h"
 
 const FrameFormat frame_formats[VITGATE_PIXELS_N_FORMATS] = {
@@ -16,6 +18,12 @@ const FrameFormat frame_formats[VITGATE_PIXELS_N_FORMATS] = {
   [VITGATE_PIXELS_NV21] = { "NV21", { "Y", "VU" }, 2, TRUE, 2, 2 },
   [VITGATE_PIXELS_YUY2] = { "YUY2", { "YUYV" }, 1, TRUE, 2, 1 },
   [VITGATE_PIXELS_UYVY] = { "UYVY", { "UYVY" }, 1, TRUE, 2, 1 },
+  [VITGATE_PIXELS_Y42B] = { "Y42B", { "Y", "U", "V" }, 3, TRUE, 2, 1 },
+  [VITGATE_PIXELS_Y444] = { "Y444", { "Y", "U", "V" }, 3, TRUE, 1, 1 },
+  [VITGATE_PIXELS_I420_10LE] = { "I420_10LE", { "Y", "U", "V" }, 3, TRUE, 2, 2, 10 },
+  [VITGATE_PIXELS_I422_10LE] = { "I422_10LE", { "Y", "U", "V" }, 3, TRUE, 2, 1, 10 },
+  [VITGATE_PIXELS_Y444_10LE] = { "Y444_10LE", { "Y", "U", "V" }, 3, TRUE, 1, 1, 10 },
+  [VITGATE_PIXELS_P010_10LE] = { "P010_10LE", { "Y", "UV" }, 2, TRUE, 2, 2, 10, TRUE },
 };
 
 const Preprocessing frame_preprocessing = {
@@ -32,6 +40,11 @@ static const FrameFormat *format_of(const Frame *frame)
 static char letter(const Frame *frame, guint c)
 {
   return (format_of(frame)->ycbcr ? "YUV" : "RGB")[c];
+}
+
+guint frame_sample_bytes(const Frame *frame)
+{
+  return format_of(frame)->bits ? 2 : 1;
 }
 
 static guint count(const char *pattern, char c)
@@ -72,7 +85,7 @@ gsize frame_row_bytes(const Frame *frame, guint plane)
 {
   const char *pattern = format_of(frame)->patterns[plane];
   guint c = component_of(frame, plane), each = count(pattern, letter(frame, c));
-  return (frame_columns(frame, c) + each - 1) / each * strlen(pattern);
+  return (frame_columns(frame, c) + each - 1) / each * strlen(pattern) * frame_sample_bytes(frame);
 }
 
 gsize frame_plane_bytes(const Frame *frame, guint plane)
@@ -112,7 +125,21 @@ guint8 *frame_sample(const Frame *frame, guint c, guint x, guint y)
   gsize at = x / each * strlen(pattern), skip = x % each;
   for (; *pattern != name || skip-- > 0; pattern++)
     at++;
-  return frame->planes[plane] + y * frame->image.strides[plane] + at;
+  return frame->planes[plane] + y * frame->image.strides[plane] + at * frame_sample_bytes(frame);
+}
+
+void frame_set(const Frame *frame, guint c, guint x, guint y, double value)
+{
+  const FrameFormat *format = format_of(frame);
+  guint8 *sample = frame_sample(frame, c, x, y);
+  if (!format->bits) {
+    *sample = (guint8)lrint(value);
+    return;
+  }
+  const guint number = (guint)lrint(value * (1 << (format->bits - 8)))
+                       << (format->upper ? 16 - format->bits : 0);
+  sample[0] = (guint8)number;
+  sample[1] = (guint8)(number >> 8);
 }
 
 void frame_fill(Frame *frame, const guint8 values[3])
@@ -120,7 +147,7 @@ void frame_fill(Frame *frame, const guint8 values[3])
   for (guint c = 0; c < frame_n_components(frame); c++)
     for (guint y = 0; y < frame_rows(frame, c); y++)
       for (guint x = 0; x < frame_columns(frame, c); x++)
-        *frame_sample(frame, c, x, y) = values[c];
+        frame_set(frame, c, x, y, values[c]);
 }
 
 void frame_fill_random(Frame *frame, guint32 seed, guint8 poison)
@@ -130,7 +157,7 @@ void frame_fill_random(Frame *frame, guint32 seed, guint8 poison)
   for (guint c = 0; c < frame_n_components(frame); c++)
     for (guint y = 0; y < frame_rows(frame, c); y++)
       for (guint x = 0; x < frame_columns(frame, c); x++)
-        *frame_sample(frame, c, x, y) = (guint8)(fixture_random(&seed) >> 16);
+        frame_set(frame, c, x, y, (guint8)(fixture_random(&seed) >> 16));
 }
 
 float *frame_tensor(const VitgateImage *image, guint size, const Preprocessing *preprocessing)

@@ -11,6 +11,8 @@ typedef struct {
   guint n_planes;
   gboolean ycbcr;
   guint sub_x, sub_y; /* pixels per chroma sample */
+  guint bits;         /* of a sample of two bytes; 0: a sample is a byte */
+  gboolean upper;     /* the bits are the upper ones */
 } FrameFormat;
 
 extern const FrameFormat frame_formats[VITGATE_PIXELS_N_FORMATS];
@@ -31,6 +33,9 @@ gsize frame_row_bytes(const Frame *frame, guint plane);
 
 gsize frame_plane_bytes(const Frame *frame, guint plane);
 
+/* Returns: the bytes of a sample: 1 or 2 */
+guint frame_sample_bytes(const Frame *frame);
+
 /* Returns: the number of components: 1 for GRAY8, otherwise 3 */
 guint frame_n_components(const Frame *frame);
 
@@ -38,13 +43,17 @@ guint frame_n_components(const Frame *frame);
 guint frame_columns(const Frame *frame, guint c);
 guint frame_rows(const Frame *frame, guint c);
 
-/* Returns: the sample of component @c in column @x and row @y of its samples */
+/* Returns: the first byte of the sample of component @c in column @x and row @y of its samples */
 guint8 *frame_sample(const Frame *frame, guint c, guint x, guint y);
+
+/* Sets a sample. @value: from 0 to 255, where more bits take fractions too */
+void frame_set(const Frame *frame, guint c, guint x, guint y, double value);
 
 /* Sets all samples of each component to one value. */
 void frame_fill(Frame *frame, const guint8 values[3]);
 
-/* Sets each sample to a random value and all other bytes to @poison. */
+/* Sets each sample to a random value and all other bytes to @poison. With the same seed, the
+ * samples of all formats are the same, to eight bits. */
 void frame_fill_random(Frame *frame, guint32 seed, guint8 poison);
 
 /* Bicubic resize to 36 pixels on the shorter side; values are steps from 0 to 255. */

@@ -5,6 +5,7 @@
 
 #include "fixture.h"
 #include "frame.h"
+#include "model-file.h"
 
 #define N_CLASSES 10 /* of the model "small" */
 
@@ -22,6 +23,64 @@ static const VitgateResult *classify(VitgateSession *session, const VitgateImage
   assert_success(results, error);
   return results;
 }
+
+/* ---- Probabilities ---- */
+
+/* Writes the logits and probabilities of a random picture.
+ * @activation: (nullable): JSON of the field */
+static void classify_with(const char *activation, float *logits, float *probabilities)
+{
+  g_autoptr(ModelFile) file = model_file_read("small");
+  model_file_set(file, "activation", activation);
+  g_autoptr(VitgateModel) model = model_file_open(file, "activation.safetensors");
+  g_autoptr(VitgateSession) session = fixture_session(model, 1, 1);
+  g_autoptr(Frame) frame = new_frame(3);
+  const VitgateResult *result = classify(session, &frame->image, 1);
+  memcpy(logits, result->logits, N_CLASSES * sizeof *logits);
+  memcpy(probabilities, result->probabilities, N_CLASSES * sizeof *logits);
+}
+
+START_TEST(each_class_may_have_a_probability_of_its_own)
+{
+  float softmax_logits[N_CLASSES], softmax[N_CLASSES], logits[N_CLASSES], sigmoid[N_CLASSES];
+  classify_with(NULL, softmax_logits, softmax);
+  classify_with("\"sigmoid\"", logits, sigmoid);
+  ck_assert_mem_eq(logits, softmax_logits, sizeof logits);
+  for (guint i = 0; i < N_CLASSES; i++)
+    assert_each(fabs(sigmoid[i] - 1 / (1 + exp(-(double)logits[i]))) < 1e-6,
+                "class %u: %g of the logit %g", i, sigmoid[i], logits[i]);
+  classify_with("\"softmax\"", logits, sigmoid);
+  ck_assert_mem_eq(sigmoid, softmax, sizeof softmax);
+}
+END_TEST
+
+/* Returns: (transfer full): a model with one class and that logit for every picture */
+static VitgateModel *single_class(float logit)
+{
+  g_autoptr(ModelFile) file = model_file_tiny();
+  model_file_put(file, "head.weight", TENSOR_F32, 2, (const guint64[]){ 1, 4 });
+  Tensor *bias = model_file_put(file, "head.bias", TENSOR_F32, 1, (const guint64[]){ 1 });
+  *(float *)bias->data = logit;
+  model_file_set(file, "n_classes", "1");
+  return model_file_open(file, "single.safetensors");
+}
+
+START_TEST(a_single_class_has_a_sigmoid)
+{
+  static const float logits[] = { 0, 1.5f, -1.5f, 200, -200 };
+  static const float expected[] = { 0.5f, 0.817574f, 0.182426f, 1, 0 };
+  for (guint i = 0; i < G_N_ELEMENTS(logits); i++) {
+    g_autoptr(VitgateModel) model = single_class(logits[i]);
+    g_autoptr(VitgateSession) session = fixture_session(model, 1, 1);
+    g_autoptr(Frame) frame = new_frame(0);
+    guint index;
+    ck_assert_int_eq(vitgate_model_get_info(model)->activation, VITGATE_ACTIVATION_SIGMOID);
+    const VitgateResult *result = classify(session, &frame->image, 1);
+    ck_assert_float_eq_tol(result->probabilities[0], expected[i], 1e-6);
+    ck_assert_uint_eq(vitgate_result_top_k(result, 1, 0.5f, &index, NULL), logits[i] >= 0);
+  }
+}
+END_TEST
 
 /* ---- Options and arguments ---- */
 
@@ -319,7 +378,7 @@ END_TEST
 int main(void)
 {
   TCase *arguments = tcase_create("arguments"), *concurrent = tcase_create("concurrent"),
-        *best = tcase_create("best");
+        *best = tcase_create("best"), *probabilities = tcase_create("probabilities");
   tcase_add_test(arguments, options_out_of_range_are_refused);
   tcase_add_test(arguments, the_largest_options_are_accepted);
   tcase_add_test(arguments, a_session_without_options_takes_one_image);
@@ -333,5 +392,7 @@ int main(void)
   tcase_add_test(best, classes_below_the_threshold_are_skipped);
   tcase_add_test(best, classes_whose_probability_is_nan_are_skipped);
   tcase_add_test(best, any_row_is_ordered_as_by_a_sort);
-  return fixture_run("session", arguments, concurrent, best, NULL);
+  tcase_add_test(probabilities, each_class_may_have_a_probability_of_its_own);
+  tcase_add_test(probabilities, a_single_class_has_a_sigmoid);
+  return fixture_run("session", arguments, concurrent, best, probabilities, NULL);
 }

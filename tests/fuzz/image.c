@@ -39,7 +39,7 @@ static void set_up(void)
     state.tensors[t] = guarded_new(state.n_values * sizeof(float));
 }
 
-/* One image of the input: 21 bytes. */
+/* One image of the input: 26 bytes. */
 typedef struct {
   guint format, width, height, value;
   gint gaps[3]; /* bytes after the pixels of a row */
@@ -47,6 +47,7 @@ typedef struct {
   VitgateColorMatrix matrix;
   VitgateChromaSite chroma_site;
   gboolean full_range;
+  guint orientation, pixel_width, pixel_height;
   GuardedPlace place;
 } Geometry;
 
@@ -70,7 +71,18 @@ static Geometry take_geometry(const guint8 **data, gsize *size)
   if (flags / 128)
     g.part.width += G_MAXUINT - 0xffff; /* so that x + width overflows */
   g.value = (guint)fuzz_take(data, size, 1);
+  g.orientation = (guint)fuzz_take(data, size, 1) % (VITGATE_ORIENTATION_UR_LL + 2);
+  g.pixel_width = (guint)fuzz_take(data, size, 2);
+  g.pixel_height = (guint)fuzz_take(data, size, 2);
   return g;
+}
+
+static gboolean has_valid_pixels(const Geometry *g)
+{
+  const guint64 width = (guint64)g->width * g->pixel_width;
+  const guint64 height = (guint64)g->height * g->pixel_height;
+  return (g->pixel_width == 0 && g->pixel_height == 0) ||
+         (width > 0 && height > 0 && MAX(width, height) <= MIN(width, height) * MAX_SIDE);
 }
 
 static gboolean is_valid(const Geometry *g)
@@ -81,7 +93,8 @@ static gboolean is_valid(const Geometry *g)
                           (guint64)part->x + part->width <= g->width &&
                           (guint64)part->y + part->height <= g->height;
   gboolean valid = g->format < VITGATE_PIXELS_N_FORMATS && g->width >= 1 && g->height >= 1 &&
-                   g->width <= MAX_SIDE && g->height <= MAX_SIDE && (whole || within);
+                   g->width <= MAX_SIDE && g->height <= MAX_SIDE && (whole || within) &&
+                   g->orientation <= VITGATE_ORIENTATION_UR_LL && has_valid_pixels(g);
   for (guint p = 0; valid && p < frame_formats[g->format].n_planes; p++)
     valid = g->gaps[p] >= 0;
   return valid;
@@ -95,6 +108,10 @@ static VitgateImage describe(const Geometry *g)
                          .full_range = g->full_range,
                          .width = g->width,
                          .height = g->height,
+                         .limited_rgb = !g->full_range,
+                         .orientation = (VitgateOrientation)g->orientation,
+                         .pixel_width = g->pixel_width,
+                         .pixel_height = g->pixel_height,
                          .part = g->part };
   if (g->format >= VITGATE_PIXELS_N_FORMATS)
     return image;

@@ -6,6 +6,7 @@ Environment: see introspection.py. VITGATE_TEST_DATA is the folder of the real c
 import os
 import sys
 import tarfile
+import tempfile
 import unittest
 
 from introspection import MODEL, Gst, need_library
@@ -277,6 +278,55 @@ class Pipelines(unittest.TestCase):
         pipeline.set_state(Gst.State.NULL)
         self.assertTrue(error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_FOUND))
         self.assertIn("/none", error.message)
+
+
+TAGS = ["rotate-0", "rotate-90", "rotate-180", "rotate-270",
+        "flip-rotate-0", "flip-rotate-90", "flip-rotate-180", "flip-rotate-270"]
+
+
+class Orientation(unittest.TestCase):
+    """Frames are classified as videoflip method=automatic would turn them."""
+
+    SOURCE = ("videotestsrc num-buffers=1 pattern=smpte ! video/x-raw,format=RGB,"
+              "width=121,height=77,framerate=25/1")
+
+    def compare(self, run):
+        self.assertEqual(run.errors, [])
+        tagged, turned = run.results["tagged"], run.results["turned"]
+        self.assertEqual(len(tagged), 1)
+        scores = dict(zip(turned[0]["indices"], turned[0]["scores"]))
+        for index, score in zip(tagged[0]["indices"], tagged[0]["scores"]):
+            self.assertAlmostEqual(score, scores[index], delta=0.01)
+        return scores
+
+    def test_every_tag_means_what_it_means_to_videoflip(self):
+        need("videoflip", "taginject")
+        results = []
+        for tag in TAGS:
+            with self.subTest(tag=tag):
+                scores = self.compare(Run(
+                    f"{self.SOURCE} ! taginject tags=image-orientation={tag} ! tee name=t "
+                    f"t. ! queue ! vitgate model={MODEL} top-k=1000 ! fakesink name=tagged "
+                    "t. ! queue ! videoflip method=automatic "
+                    f"! vitgate model={MODEL} top-k=1000 ! fakesink name=turned"))
+                for other in results:
+                    self.assertGreater(max(abs(other[i] - scores[i]) for i in scores), 0.02,
+                                       "the picture looks the same to the model")
+                results.append(scores)
+
+    def test_the_rotation_of_a_container_reaches_the_element(self):
+        need("qtmux", "qtdemux", "jpegenc", "jpegdec", "taginject", "videoflip", "decodebin")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        clip = os.path.join(folder.name, "phone.mov")
+        written = Run(f"{self.SOURCE} ! videoconvert ! taginject tags=image-orientation=rotate-90 "
+                      f"! jpegenc ! qtmux ! filesink location={clip}")
+        self.assertEqual(written.errors, [])
+        self.compare(Run(
+            f"filesrc location={clip} ! decodebin ! tee name=t "
+            f"t. ! queue ! vitgate model={MODEL} top-k=1000 ! fakesink name=tagged "
+            "t. ! queue ! videoflip method=clockwise "
+            f"! vitgate model={MODEL} top-k=1000 orientation=identity ! fakesink name=turned"))
 
 
 class RealData(unittest.TestCase):

@@ -187,6 +187,27 @@ def write_model(path, **changes):
     )
 
 
+CHANNELS = ["red", "green", "blue"]
+
+
+def channel_tensors(channels=(0, 1, 2)):
+    """Returns tensors whose head has one class for each of these channels. Its logit is above 0 if a
+    picture of one colour contains that channel."""
+    head = zeros(len(channels) * DIM)
+    for row, channel in enumerate(channels):
+        head[row * DIM + channel] = 1.0
+    return {
+        **tensors(),
+        "head.weight": ([len(channels), DIM], head),
+        "head.bias": ([len(channels)], zeros(len(channels))),
+    }
+
+
+def write_channels(path, channels=(0, 1, 2)):
+    """Writes a model in which each channel has a probability of its own"""
+    write_safetensors(path, channel_tensors(channels), {"format": "pt", "activation": "sigmoid"})
+
+
 def write_png(path, width, pixels):
     """Writes a PNG; pixels: red, green and blue of each pixel, row by row"""
     rows = [b"\0" + pixels[start : start + 3 * width] for start in range(0, len(pixels), 3 * width)]

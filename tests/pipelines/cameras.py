@@ -7,6 +7,7 @@ import os
 import queue
 import subprocess
 import sys
+import threading
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -14,6 +15,8 @@ sys.path.insert(0, os.path.join(HERE, "../gst-plugin"))
 from introspection import MODEL, Gst, need_library, skip_all  # noqa: E402
 
 need_library("GstRtspServer", "gir1.2-gst-rtsp-server-1.0")
+from gi.repository import GLib, GstRtspServer  # noqa: E402
+
 for element in "rtspsrc", "intervideosrc", "jpegenc", "rtpjpegpay", "decodebin":
     if Gst.ElementFactory.find(element) is None:
         skip_all(f"this machine has no element {element}")
@@ -108,6 +111,40 @@ class Server:
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
+
+
+class ManyStreams:
+    """An RTSP server in this process with several streams, until the end of a with-block.
+
+    streams: elements up to the payloader; requested: names of the streams that clients set up
+    """
+
+    def __init__(self, *streams):
+        self.requested = []
+        self.loop = GLib.MainLoop()
+        factory = GstRtspServer.RTSPMediaFactory(shared=True)
+        factory.set_launch("( " + " ".join(
+            f"{stream} name=pay{i} pt={96 + i}" for i, stream in enumerate(streams)) + " )")
+        self.server = GstRtspServer.RTSPServer(address="127.0.0.1", service="0")
+        self.server.get_mount_points().add_factory("/camera", factory)
+        self.server.connect("client-connected", self.on_client)
+        self.server.attach(None)
+        self.url = f"rtsp://127.0.0.1:{self.server.get_bound_port()}/camera"
+        self.thread = threading.Thread(target=self.loop.run)
+
+    def on_client(self, server, client):
+        client.connect("setup-request", self.on_setup)
+
+    def on_setup(self, client, context):
+        self.requested.append(context.uri.abspath.rsplit("/", 1)[1])
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.loop.quit()
+        self.thread.join()
 
 
 class Client:

@@ -5,8 +5,11 @@ import re
 import resource
 import signal
 import subprocess
+import sys
 import tempfile
 import unittest
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 
 from cameras import (LIMIT, MODEL, PIPELINES, Gst, Server, make_clip, need_codec, play_file,
                      run_program)
@@ -34,6 +37,25 @@ def read_clip(path):
     play_file("filesrc name=file ! decodebin ! videoconvert ! video/x-raw,format=GRAY8 "
               "! fakesink name=sink", path, on_frame)
     return frames
+
+
+class Frames(unittest.TestCase):
+    def test_a_frame_without_a_timestamp_has_the_time_of_its_arrival(self):
+        loader = SourceFileLoader("record_on_label", f"{PIPELINES}/record-on-label")
+        program = module_from_spec(spec_from_loader("record_on_label", loader))
+        sys.path.insert(0, PIPELINES)
+        loader.exec_module(program)
+        segment = Gst.Segment()
+        segment.init(Gst.Format.TIME)
+        segment.start = 5 * Gst.SECOND
+        caps = Gst.Caps.from_string("image/jpeg")
+        for pts, expected in (Gst.CLOCK_TIME_NONE, 7), (6 * Gst.SECOND, 1):
+            buffer = Gst.Buffer.new_wrapped(b"frame")
+            buffer.pts = pts
+            frame = program.Frame(Gst.Sample.new(buffer, caps, segment, None), 7 * Gst.SECOND)
+            self.assertEqual(frame.time, expected * Gst.SECOND)
+            self.assertEqual(frame.buffer.pts, (5 + expected) * Gst.SECOND)
+            self.assertEqual(frame.buffer.get_size(), 5)
 
 
 class RecordOnLabel(unittest.TestCase):

@@ -6,7 +6,7 @@ Environment: see watch_case.py. VITGATE_TEST_RECONNECTS is how often a camera is
 import os
 import unittest
 
-from cameras import DEFAULT_CODEC, LIMIT, Gst, Server, play_file
+from cameras import DEFAULT_CODEC, LIMIT, Gst, ManyStreams, Server, play_file
 from watch_case import Watch, WatchTest
 
 RECONNECTS = int(os.environ.get("VITGATE_TEST_RECONNECTS", "5"))
@@ -30,6 +30,16 @@ class Streams(WatchTest):
 
     def test_udp(self):
         self.check_transport("udp")
+
+    def test_only_the_first_video_is_requested(self):
+        video = ("videotestsrc is-live=true ! video/x-raw,format=I420,width=64,height=48 "
+                 "! jpegenc ! rtpjpegpay")
+        sound = "audiotestsrc is-live=true ! mulawenc ! rtppcmupay"
+        with ManyStreams(sound, video, video, sound) as server:
+            with Watch(self.configure({"door": {"url": server.url}})) as watch:
+                watch.more_frames("door", 5)
+        self.assertEqual(server.requested, ["stream=1"])
+        self.assertEqual(self.events(), ["connected", "ended"])
 
     def test_another_size_does_not_interrupt_the_stream(self):
         with Server() as server:

@@ -55,6 +55,14 @@ class Broker:
         self.process.stdout.close()
 
 
+def make_passwords(test):
+    """Returns a broker's lines for one user, eve, with the password "a b"."""
+    path = test.path("passwords")
+    subprocess.run(["mosquitto_passwd", "-b", "-c", path, "eve", "a b"], check=True,
+                   env={**plain_environment(), "PATH": PATH}, timeout=LIMIT)
+    return "allow_anonymous false", f"password_file {path}"
+
+
 class Subscriber:
     """mosquitto_sub with a persistent session, so that it misses nothing between two brokers."""
 
@@ -206,11 +214,8 @@ class Brokers(MqttTest):
                 watch.more_frames("yard", 20)
 
     def test_credentials(self):
-        passwords = self.path("passwords")
-        subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "eve", "a b"], check=True,
-                       env={**plain_environment(), "PATH": PATH}, timeout=LIMIT)
         self.write("secret", "eve:wrong\n", 0o600)
-        with Broker(self, "allow_anonymous false", f"password_file {passwords}") as broker:
+        with Broker(self, *make_passwords(self)) as broker:
             path = self.configure({"yard": self.endless()},
                                   self.mqtt(broker, **{"credentials-file": "secret"}))
             with Watch(path) as watch:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import unittest
 
-from cameras import LIMIT, PIPELINES, Gst
+from cameras import LIMIT, MODEL, PIPELINES, Gst, make_clip
 from watch_case import WATCH, Watch, WatchTest
 
 EXAMPLE = os.path.join(PIPELINES, "watch/vitgate-watch.conf")
@@ -39,6 +39,11 @@ class CommandLine(WatchTest):
         self.check_wrong("[camera a]\nurl=rtsp://a/\n[log]\nfile=watch.conf/x\n",
                          r"watch.conf: \[log\] file: .* is not a folder")
         self.check_wrong("", "no cameras")
+
+    def test_control_characters_of_a_name_do_not_reach_the_terminal(self):
+        result = run("--check", self.path("\x1b[2J\r\x07\x7fnone"))
+        self.assertRegex(result.stderr, "none")
+        self.assertRegex(result.stderr, r"^vitgate-watch: [^\x00-\x1f\x7f]*\n$")
 
     def test_a_disk_that_cannot_be_written(self):
         os.mkdir(self.log)
@@ -109,6 +114,14 @@ class Clips(WatchTest):
         labels = [frame["results"][0]["label"] for frame in self.frames()]
         self.assertLess(len(labels), 60)
         self.assertTrue(all(a != b for a, b in zip(labels, labels[1:])), labels)
+
+    def test_the_first_frame_of_each_connection_is_a_change(self):
+        make_clip(self.path("clip.mkv"), black=5)
+        keys = {"url": "file://" + self.path("clip.mkv"), "repeat": "true"}
+        with Watch(self.configure({"clip": keys}, log={"frames": "changes"})) as watch:
+            watch.camera_where("clip", lambda camera: camera["frames"] > 12)
+        found = [line.get("event") or line["frame"] for line in self.read_log()]
+        self.assertEqual(found[:6], ["connected", 0, "ended"] * 2)
 
     def test_a_clip_again_and_again(self):
         keys = {"url": self.clip(frames=10), "repeat": "true"}
@@ -188,6 +201,15 @@ class Signals(WatchTest):
                    if "frame" in line]
         self.assertEqual(numbers, [i % 100 for i in range(len(numbers))])
 
+    def test_reload_changes_the_size_of_the_log(self):
+        cameras = {"clip": self.endless()}
+        with Watch(self.configure(cameras)) as watch:
+            watch.more_frames("clip", 5)
+            self.configure(cameras, log={"size": 4096, "files": 3})
+            watch.reload()
+            watch.camera_where("clip", lambda _: os.path.exists(self.log + ".2"))
+        self.assertLessEqual(os.path.getsize(self.log + ".1"), 4096)
+
     def test_reload_of_outputs(self):
         """Changes to another log, another broker for the same spool, another spool, no broker."""
         cameras = {"clip": self.endless()}
@@ -221,7 +243,10 @@ class Signals(WatchTest):
 
 class Terminal(WatchTest):
     def test_the_status_line_stays_below_the_messages(self):
-        path = self.configure({"good": {"url": self.clip(frames=100), "real-time": "true"},
+        # Labels come from a file, too, and go to the status line.
+        labels = self.write("labels", "".join(f"class\x1b[2J {i}\n" for i in range(10)))
+        path = self.configure({"good": {"url": self.clip(frames=100), "real-time": "true",
+                                        "model-labels": labels},
                                "bad": {"url": "file:///none"}}, {"host": "127.0.0.1", "port": 1,
                                                                  "spool": self.path("spool")})
         try:
@@ -233,8 +258,8 @@ class Terminal(WatchTest):
             os.close(other_end)
             shown = ""
             while not re.search(r"\r\x1b\[K\d+ MB \| MQTT away, \d+ wait \| "
-                                r"good playing \d+\.\d/s class \d \d+% \| bad (waiting|conn)",
-                                shown):
+                                r"good playing \d+\.\d/s class[^\x1b]*\[2J \d \d+% \| "
+                                r"bad (waiting|conn)", shown):
                 shown += os.read(terminal, 1000).decode()
                 self.assertLess(len(shown), 100000)
             process.terminate()

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "disk.h"
 #include "fixtures.h"
 
 #define BEGIN "{\"line\": "
@@ -188,6 +189,62 @@ START_TEST(keeps_growing_if_it_cannot_be_rotated)
 }
 END_TEST
 
+/* The disk is full in the middle of a line, and refuses to cut that part off. */
+START_TEST(a_file_with_part_of_a_line_is_not_rotated)
+{
+  const gsize large = 4500000; /* the first lines give way to it in memory */
+  g_autofree char *payload = g_strnfill(large, 'x');
+  g_autofree char *line = g_strdup_printf(BEGIN "%09u}%s\n", 7, payload);
+  LogFile *log = open_log(100, 3);
+  write_lines(log, 0, 3);
+  fixtures_limit_file_size(90);
+  disk_fail_truncation(TRUE);
+  write_line(log, 4);
+  log_file_write(log, line, strlen(line));
+  fixtures_limit_file_size(RLIM_INFINITY);
+  log_file_sync(log); /* the line is due, and does not fit */
+  ck_assert(!has_file(".1"));
+
+  disk_fail_truncation(FALSE);
+  log_file_free(&log);
+  g_autofree char *text = NULL;
+  ck_assert(g_file_get_contents(path, &text, NULL, NULL));
+  ck_assert(!has_file(".1"));
+  ck_assert_int_eq(strncmp(text + 4 * 20, line, strlen(line)), 0);
+}
+END_TEST
+
+START_TEST(a_full_file_is_synced_before_the_next_starts)
+{
+  g_autofree char *first = g_strconcat(path, ".1", NULL);
+  LogFile *log = open_log(100, 3);
+  write_lines(log, 0, 4);
+  ck_assert_uint_eq(disk_synced(path), 0);
+  write_line(log, 5);
+  ck_assert_uint_eq(disk_synced(first), 100);
+  ck_assert_uint_eq(disk_synced(path), 0);
+  log_file_sync(log);
+  ck_assert_uint_eq(disk_synced(path), 20);
+  log_file_free(&log);
+}
+END_TEST
+
+START_TEST(new_limits_apply_at_once)
+{
+  const LogFileOptions smaller = { .path = path, .size = 60, .files = 2 };
+  LogFile *log = open_log(100, 5);
+  write_lines(log, 0, 7); /* five in the first file */
+  ck_assert(log_file_change(log, &smaller, NULL));
+  ck_assert_uint_eq(disk_synced(path), 60);
+  write_line(log, 8);
+  assert_lines(2, 5, 8);
+  ck_assert(!has_file(".2"));
+  write_lines(log, 9, 11);
+  assert_lines(2, 8, 11);
+  log_file_free(&log);
+}
+END_TEST
+
 START_TEST(names_the_file_that_cannot_be_opened)
 {
   g_autoptr(GError) error = NULL;
@@ -232,6 +289,9 @@ int main(void)
   tcase_add_test(tests, lines_wait_while_the_disk_is_full);
   tcase_add_test(tests, waiting_lines_are_limited_and_counted);
   tcase_add_test(tests, keeps_growing_if_it_cannot_be_rotated);
+  tcase_add_test(tests, a_file_with_part_of_a_line_is_not_rotated);
+  tcase_add_test(tests, a_full_file_is_synced_before_the_next_starts);
+  tcase_add_test(tests, new_limits_apply_at_once);
   tcase_add_test(tests, names_the_file_that_cannot_be_opened);
   tcase_add_test(tests, lines_of_several_threads_stay_complete);
   return fixtures_run(tests, "log");

@@ -9,6 +9,7 @@
 
 #include <glib/gstdio.h>
 
+#include "disk.h"
 #include "fixtures.h"
 
 #define LIMIT 16384
@@ -185,6 +186,27 @@ START_TEST(messages_survive_being_killed)
 
   Spool *spool = open_spool(LIMIT);
   drain(spool, 0, 99);
+  spool_unref(&spool);
+}
+END_TEST
+
+START_TEST(a_full_segment_is_synced_before_the_next_starts)
+{
+  const guint per_segment = LIMIT / 8 / 24;
+  g_autofree char *first = first_segment();
+  Spool *spool = open_spool(LIMIT);
+  append_range(spool, 0, per_segment - 1);
+  ck_assert_uint_eq(count_segments(), 1);
+  ck_assert_uint_eq(disk_synced(first), 0);
+  append(spool, per_segment);
+  ck_assert_uint_eq(count_segments(), 2);
+  ck_assert_uint_eq(disk_synced(first), per_segment * 24);
+
+  g_autofree char *name = g_strdup_printf("%020u.spool", per_segment);
+  g_autofree char *second = g_build_filename(folder, name, NULL);
+  ck_assert_uint_eq(disk_synced(second), 0);
+  spool_sync(spool);
+  ck_assert_uint_eq(disk_synced(second), 24);
   spool_unref(&spool);
 }
 END_TEST
@@ -415,6 +437,7 @@ int main(void)
   tcase_add_test(tests, unacknowledged_messages_are_read_again_after_a_rewind);
   tcase_add_test(tests, messages_survive_a_restart);
   tcase_add_test(tests, messages_survive_being_killed);
+  tcase_add_test(tests, a_full_segment_is_synced_before_the_next_starts);
   tcase_add_test(tests, an_incomplete_last_message_is_cut_off);
   tcase_add_test(tests, damaged_lines_are_skipped_and_counted);
   tcase_add_test(tests, damaged_lines_wait_for_the_messages_before_them);

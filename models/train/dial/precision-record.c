@@ -2,12 +2,13 @@
 
 #include "base/command-error.h"
 #include "data/split.h"
+#include "report/accuracy.h"
 
 #define PHOTOGRAPHS 512
 #define BATCH       32
 
 /* Classifies the photographs with the model @path.
- * @labels: (out caller-allocates): [held_out->n]
+ * @labels: (out caller-allocates): [held_out->n], see accuracy_answer()
  * Returns: FALSE with VITGATE_ERROR_* */
 static gboolean find_labels(const char *path, VitgatePrecision precision, const HeldOut *h,
                             guint *labels, GError **error)
@@ -19,7 +20,7 @@ static gboolean find_labels(const char *path, VitgatePrecision precision, const 
         vitgate_session_forward(session, h->tensors + i * h->pixels, 1, error);
     if (!result)
       return FALSE;
-    labels[i] = loss_best(result->logits, result->n_classes);
+    labels[i] = accuracy_answer(result, vitgate_model_get_info(model)->activation);
   }
   return session != NULL;
 }
@@ -45,15 +46,18 @@ gboolean precision_record(const char *path, const HeldOut *h, const guint *label
 }
 
 static HeldOut *read_photographs(const VitgateModelInfo *info, const char *const *data,
-                                 gboolean held_out, GError **error)
+                                 gboolean held_out, DecodeOrientation orientation, GError **error)
 {
-  const CollectionOptions options = { .paths = data, .held_out = held_out ? SPLIT_HELD_OUT : 0 };
+  const CollectionOptions options = { .paths = data,
+                                      .held_out = held_out ? SPLIT_HELD_OUT : 0,
+                                      .orientation = orientation };
   g_autoptr(Collection) collection = collection_open(&options, info, error);
   return collection ? held_out_new(collection, NULL, PHOTOGRAPHS, BATCH, 1, FALSE, error) : NULL;
 }
 
 guint precision_record_data(const char *path, const char *reference, const char *const *data,
-                            gboolean held_out, double *agreement, GError **error)
+                            gboolean held_out, DecodeOrientation orientation, double *agreement,
+                            GError **error)
 {
   const char *teacher = reference ? reference : path;
   g_autoptr(VitgateModel) model = vitgate_model_open_with(path, VITGATE_PRECISION_FLOAT32, error);
@@ -69,7 +73,7 @@ guint precision_record_data(const char *path, const char *reference, const char 
                 info->n_classes);
     return 0;
   }
-  HeldOut *photographs = read_photographs(info, data, held_out, error);
+  HeldOut *photographs = read_photographs(info, data, held_out, orientation, error);
   if (!photographs)
     return 0;
   guint n = photographs->n;

@@ -15,7 +15,9 @@ gboolean precision_record(const char *path, const HeldOut *held_out, const guint
 /* The same on data sets, or on the part of them that compress holds out.
  * @reference: (nullable): path of the teacher, with the same classes; NULL: the model in float32
  * @data: NULL-terminated
+ * @orientation: of the photographs
  * Returns: the number of photographs used, or 0 with an error: of opening or reading them, of
  * opening a model, or COMMAND_ERROR_DATA if the teacher has other classes */
 guint precision_record_data(const char *path, const char *reference, const char *const *data,
-                            gboolean held_out, double *agreement, GError **error);
+                            gboolean held_out, DecodeOrientation orientation, double *agreement,
+                            GError **error);

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json-write.h"
 #include "file/description-json.h"
 #include "file/json.h"
 #include "file/safetensors-write.h"
-#include "json-write.h"
 
 /* The tensors of a checkpoint: all values of the network in one, and those of the optimizer. */
 static const char *const kinds[] = { "values", "m", "v", "average" };

@@ -33,7 +33,10 @@ static gboolean find_classes(const Run *run, guint *n, char ***labels, char ***i
     return command_fail(error, "--classes is missing; it names the classes if there is no teacher");
   *labels = vitgate_labels_read(o->classes, 0, ids, error);
   *n = *labels ? g_strv_length(*labels) : 0;
-  return *labels != NULL;
+  if (*n == 1)
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: 1 class, expected at least 2",
+                o->classes);
+  return *n > 1;
 }
 
 static Description *describe_fresh(const Run *run, GError **error)

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/command-error.h"
 #include "base/error.h"
-#include "json-write.h"
+#include "base/json-write.h"
 #include "train/gates/gate-sums.h"
 
 #define STEPS_PER_LINE 20
@@ -70,7 +71,8 @@ void run_log_note(RunLog *log, const char *format, ...)
   g_autoptr(JsonObject) object = json_object_new();
   json_object_set_string_member(object, "note", text);
   write_line(log, object);
-  fprintf(stderr, "%s%s\n", log->terminal ? "\r\033[K" : "", text);
+  g_autofree char *clean = command_clean_text(text);
+  fprintf(stderr, "%s%s\n", log->terminal ? "\r\033[K" : "", clean);
 }
 
 static void add_report(StepReport *sum, const StepReport *report)

@@ -53,7 +53,9 @@ gboolean run_open_data(Run *run, const Description *student, GError **error)
                                       .folders = (const char *const *)o->folders,
                                       .held_out = SPLIT_HELD_OUT,
                                       .labelled_only = !run->teacher,
-                                      .memory = COLLECTION_MEMORY };
+                                      .memory = COLLECTION_MEMORY,
+                                      .orientation =
+                                          o->orientation ? DECODE_UPRIGHT : DECODE_AS_STORED };
   VitgateModelInfo info = { 0 };
   if (run->model) /* provides numbers as labels if the student has no labels */
     info = *vitgate_model_get_info(run->model);

@@ -23,6 +23,7 @@ typedef struct {
   guint image_size;     /* side of the variant's input in pixels; 0: as published */
   char **data;          /* folders and archives */
   char **folders;       /* (nullable): only these top folders */
+  gboolean orientation; /* turn photographs as their orientation tags say */
   char *classes;        /* (nullable): file with the labels or ids of the student's classes */
   char *out;            /* model file to write */
   char *name;           /* of the new model */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/command-error.h"
 #include "file/architecture.h"
 #include "file/source.h"
 #include "train/cut/class-subset.h"
@@ -36,9 +37,23 @@ static void copy_classes(Network *to, const Network *from, const guint *classes)
   }
 }
 
+/* The losses, and what the cut and the dial measure, are for classes that exclude each other. */
+static gboolean check_activation(const char *path, const Description *d, GError **error)
+{
+  if (d->activation == VITGATE_ACTIVATION_SOFTMAX)
+    return TRUE;
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+              "%s: each of its classes has a probability of its own (activation %s), expected a "
+              "model with a softmax: only those can be trained or compressed",
+              path, vitgate_activation_name(d->activation));
+  return FALSE;
+}
+
 gboolean student_load(Student *student, const char *path, const Description *whole,
                       const guint *classes, guint n_classes, GError **error)
 {
+  if (!check_activation(path, whole, error))
+    return FALSE;
   g_autoptr(Source) source = vitgate__source_open(path, error);
   Network *all = source ? network_new(whole, FALSE) : NULL;
   const gboolean fine = all && network_load(all, source->file, error);

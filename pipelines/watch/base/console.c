@@ -4,6 +4,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/clean-text.h"
+#include "base/secrets.h"
+
 #define ERASE_LINE "\r\033[K"
 
 static GMutex lock;
@@ -14,15 +17,11 @@ gboolean console_has_terminal(void)
   return isatty(STDERR_FILENO);
 }
 
-/* Text from cameras, brokers and key files may contain newlines and control characters; these
- * become spaces. */
-static char *clean_text(const char *text)
+/* Returns: (transfer full): text from cameras, brokers and key files as one line without secrets */
+static char *make_safe(const char *text)
 {
-  char *clean = g_utf8_make_valid(text, -1);
-  for (char *at = clean; *at; at++)
-    if (g_ascii_iscntrl(*at))
-      *at = ' ';
-  return g_strchomp(clean);
+  g_autofree char *clean = vitgate__clean_text(text);
+  return g_strchomp(secrets_hide(clean));
 }
 
 void console_print(const char *format, ...)
@@ -31,7 +30,7 @@ void console_print(const char *format, ...)
   va_start(args, format);
   g_autofree char *message = g_strdup_vprintf(format, args);
   va_end(args);
-  g_autofree char *clean = clean_text(message);
+  g_autofree char *clean = make_safe(message);
 
   g_mutex_lock(&lock);
   g_printerr("%svitgate-watch: %s\n%s", status ? ERASE_LINE : "", clean, status ? status : "");
@@ -51,7 +50,7 @@ void console_show_status(const char *line)
 {
   if (!console_has_terminal())
     return;
-  g_autofree char *clean = clean_text(line);
+  g_autofree char *clean = make_safe(line);
   g_mutex_lock(&lock);
   g_free(status);
   status = *clean ? cut_to_terminal(clean) : NULL;

@@ -4,7 +4,8 @@
 
 #include <glib.h>
 
-/* Prints "vitgate-watch: message" to stderr, as exactly one line. */
+/* Prints "vitgate-watch: message" to stderr, as exactly one line, without control characters and
+ * without the secrets in URLs. */
 void console_print(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /* Replaces the status line; "" removes it. Does nothing without a terminal. */

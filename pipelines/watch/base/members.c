@@ -1,6 +1,6 @@
 #include "base/members.h"
 
-#include "json-write.h"
+#include "base/json-write.h"
 
 void member_add_string(JsonBuilder *builder, const char *member, const char *value)
 {

@@ -71,6 +71,15 @@ static void on_no_more_decoded_pads(GstElement *decoder, gpointer user_data)
                              G_STRFUNC, __LINE__);
 }
 
+/* MJPEG over HTTP: the demuxer must not wait for further streams. Without this, nothing is decoded
+ * until megabytes have arrived. */
+static void on_decoder_element(GstBin *decoder, GstElement *element, gpointer user_data)
+{
+  GstElementFactory *factory = gst_element_get_factory(element);
+  if (factory && !strcmp(GST_OBJECT_NAME(factory), "multipartdemux"))
+    g_object_set(element, "single-stream", TRUE, NULL);
+}
+
 /* Audio and subtitles are not decoded, since nothing uses them. */
 static gboolean on_autoplug_continue(GstElement *decoder, GstPad *pad, GstCaps *caps,
                                      gpointer user_data)
@@ -153,7 +162,7 @@ static gboolean add_source(CameraPipeline *self, const CameraConfig *config, con
   if (gst_element_link(source, self->decoder))
     return TRUE;
   g_set_error(error, GST_CORE_ERROR, GST_CORE_ERROR_PAD, "the output of %s cannot be decoded",
-              config->url);
+              config->shown_url);
   return FALSE;
 }
 
@@ -166,6 +175,27 @@ static void on_overrun(GstElement *queue, gpointer user_data)
   g_mutex_lock(&self->lock);
   self->skipped++;
   g_mutex_unlock(&self->lock);
+}
+
+/* Gives a frame without a timestamp, as of MJPEG over HTTP, the time of its arrival. */
+static GstPadProbeReturn on_frame(GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  CameraPipeline *self = user_data;
+  GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+  if (GST_BUFFER_PTS_IS_VALID(buffer))
+    return GST_PAD_PROBE_OK;
+  g_autoptr(GstEvent) event = gst_pad_get_sticky_event(pad, GST_EVENT_SEGMENT, 0);
+  GstClockTime now = gst_element_get_current_running_time(self->pipeline);
+  const GstSegment *segment;
+  if (!event)
+    return GST_PAD_PROBE_OK;
+  gst_event_parse_segment(event, &segment);
+  buffer = gst_buffer_make_writable(buffer);
+  /* There is no running time until the first frame has arrived. */
+  GST_BUFFER_PTS(buffer) = gst_segment_position_from_running_time(
+      segment, GST_FORMAT_TIME, GST_CLOCK_TIME_IS_VALID(now) ? now : 0);
+  GST_PAD_PROBE_INFO_DATA(info) = buffer;
+  return GST_PAD_PROBE_OK;
 }
 
 static GstFlowReturn on_sample(GstAppSink *sink, gpointer user_data)
@@ -199,8 +229,8 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
   g_autoptr(GstElement) lines = gst_bin_get_by_name(bin, "lines");
 
   g_object_set(vitgate, "model", config->model, "labels", config->model_labels, "threads",
-               config->threads, "top-k", config->top_k, "inference-interval", config->interval,
-               NULL);
+               config->threads, "top-k", config->top_k, "threshold", 0.0, "inference-interval",
+               config->interval, NULL);
   gst_util_set_object_arg(G_OBJECT(vitgate), "precision", config_precisions[config->precision]);
   if (config->compute >= 0)
     g_object_set(vitgate, "compute", config->compute, NULL);
@@ -213,6 +243,8 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
                  nanoseconds(config->max_age), NULL);
   g_object_set(json, "stream-id", config->name, NULL);
   g_object_set(lines, "sync", config->real_time, NULL);
+  g_autoptr(GstPad) entry = gst_element_get_static_pad(queue, "sink");
+  gst_pad_add_probe(entry, GST_PAD_PROBE_TYPE_BUFFER, on_frame, self, NULL);
   if (!config_is_file(config))
     g_signal_connect(queue, "overrun", G_CALLBACK(on_overrun), self);
   GstAppSinkCallbacks callbacks = { .new_sample = on_sample };
@@ -237,6 +269,7 @@ static gboolean build(CameraPipeline *self, const CameraConfig *config, const ch
   gst_bin_add(GST_BIN(self->pipeline), self->decoder);
   g_signal_connect(self->decoder, "pad-added", G_CALLBACK(on_decoded_pad), self);
   g_signal_connect(self->decoder, "no-more-pads", G_CALLBACK(on_no_more_decoded_pads), self);
+  g_signal_connect(self->decoder, "element-added", G_CALLBACK(on_decoder_element), self);
   g_signal_connect(self->decoder, "autoplug-continue", G_CALLBACK(on_autoplug_continue), self);
   g_signal_connect(self->decoder, "unknown-type", G_CALLBACK(on_unknown_type), self);
   set_up_analysis(self, config);

@@ -6,6 +6,7 @@
 
 #include "base/backoff.h"
 #include "base/console.h"
+#include "base/secrets.h"
 #include "camera/camera-pipeline.h"
 #include "camera/events.h"
 #include "camera/frame-line.h"
@@ -226,7 +227,7 @@ static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
   g_mutex_unlock(&self->lock);
   if (news)
     console_print("camera %s, %s: %s; next attempt in %.1f s", self->config->name,
-                  self->config->url, reason, wait);
+                  self->config->shown_url, reason, wait);
 
   g_mutex_lock(&self->lock);
   while (!self->stopping && g_cond_wait_until(&self->changed, &self->lock, end))
@@ -242,7 +243,8 @@ static gboolean connect_once(Camera *self)
 
   set_state(self, CAMERA_CONNECTING);
   self->first = TRUE;
-  g_autofree char *reason = play(self, &ended, &hopeless);
+  g_autofree char *told = play(self, &ended, &hopeless);
+  g_autofree char *reason = told ? secrets_hide(told) : NULL;
   gboolean connected = !self->first;
   gboolean over = ended && config_is_file(self->config);
   if (connected)

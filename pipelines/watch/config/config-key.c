@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/secrets.h"
+
 gboolean key_fail(const KeySource *source, const char *group, const char *key, GError **error,
                   const char *format, ...)
 {
@@ -9,8 +11,10 @@ gboolean key_fail(const KeySource *source, const char *group, const char *key, G
   va_start(args, format);
   g_autofree char *reason = g_strdup_vprintf(format, args);
   va_end(args);
-  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, "%s: [%s]%s%s: %s",
-              source->path, group, key ? " " : "", key ? key : "", reason);
+  g_autofree char *message = g_strdup_printf("%s: [%s]%s%s: %s", source->path, group,
+                                             key ? " " : "", key ? key : "", reason);
+  g_autofree char *hidden = secrets_hide(message);
+  g_set_error_literal(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, hidden);
   return FALSE;
 }
 
@@ -234,7 +238,7 @@ char *keys_fingerprint(const Key *keys, const void *structure)
   return g_string_free(all, FALSE);
 }
 
-/* ---- Duplicates ---------------------------------------------------------------------------- */
+/* ---- Lines --------------------------------------------------------------------------------- */
 
 /* Returns: (transfer full): the name of the group that a line starts, or NULL */
 static char *group_of_line(const char *line)
@@ -248,6 +252,20 @@ static char *key_of_line(const char *line)
 {
   const char *equals = strchr(line, '=');
   return *line != '#' && equals ? g_strchomp(g_strndup(line, (gsize)(equals - line))) : NULL;
+}
+
+gboolean keys_check_lines(const KeySource *source, const char *text, GError **error)
+{
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  for (guint i = 0; lines[i]; i++) {
+    const char *line = g_strstrip(lines[i]);
+    if (!*line || *line == '#' || *line == '[' || strchr(line, '='))
+      continue;
+    g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE,
+                "%s: line %u: expected KEY=VALUE, [GROUP] or # COMMENT", source->path, i + 1);
+    return FALSE;
+  }
+  return TRUE;
 }
 
 gboolean keys_check_unique(const KeySource *source, const char *text, GError **error)

@@ -31,7 +31,7 @@ typedef struct {
   GKeyFile *file;
 } KeySource;
 
-/* Sets the error "FILE: [group] key: reason". @key may be NULL.
+/* Sets the error "FILE: [group] key: reason", without the secrets in URLs. @key may be NULL.
  * Returns: FALSE */
 gboolean key_fail(const KeySource *source, const char *group, const char *key, GError **error,
                   const char *format, ...) G_GNUC_PRINTF(5, 6);
@@ -47,6 +47,11 @@ void keys_clear(const Key *keys, void *structure);
 
 /* Returns: (transfer full): all values of @structure as text, which can be compared */
 char *keys_fingerprint(const Key *keys, const void *structure);
+
+/* Checks that each line is a key, a group or a comment. GKeyFile's error would show a line that may
+ * be a password.
+ * @text: the contents of the file */
+gboolean keys_check_lines(const KeySource *source, const char *text, GError **error);
 
 /* Checks for duplicate groups and keys. GKeyFile would merge groups of the same name and use the
  * last key of the same name.

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/secrets.h"
 #include "config/config-key.h"
 #include "config/credentials.h"
 
@@ -109,6 +110,12 @@ static const CameraConfig camera_defaults = {
 
 /* ---- Groups -------------------------------------------------------------------------------- */
 
+static gboolean is_variable(const char *name)
+{
+  static const char first[] = G_CSET_A_2_Z G_CSET_a_2_z "_";
+  return strchr(first, *name) && !name[strspn(name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_")];
+}
+
 static gboolean check_credentials(const KeySource *source, const char *group, const char *file,
                                   const char *variable, GError **error)
 {
@@ -117,6 +124,11 @@ static gboolean check_credentials(const KeySource *source, const char *group, co
   const char *key = file ? "credentials-file" : "credentials-env";
   if (file && variable)
     return key_fail(source, group, key, error, "credentials-env is set as well");
+  /* A message with the value would show credentials that someone wrote here themselves. */
+  if (variable && !is_variable(variable))
+    return key_fail(source, group, key, error, "expected the name of an environment variable");
+  if (file && strchr(file, ':') && access(file, F_OK) < 0)
+    return key_fail(source, group, key, error, "expected a file that contains USER:PASSWORD");
   if (!credentials_read(file, variable, &user, &password, &wrong))
     return key_fail(source, group, key, error, "%s", wrong->message);
   return TRUE;
@@ -162,6 +174,9 @@ static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GErr
 {
   if (!mqtt->host)
     return key_fail(source, "mqtt", "host", error, "is missing");
+  if (mqtt->host[strcspn(mqtt->host, "@/ ")])
+    return key_fail(source, "mqtt", "host", error,
+                    "expected a host name or an address; port and credentials have their own keys");
   if (!mqtt->spool)
     return key_fail(source, "mqtt", "spool", error, "is missing (a folder for waiting messages)");
   if (strpbrk(mqtt->topic, "+#"))
@@ -199,26 +214,29 @@ static gboolean check_url(const KeySource *source, const char *group, const char
                           GError **error)
 {
   static const char *const schemes[] = { "rtsp", "rtsps", "file", "v4l2", "http", "https", NULL };
-  g_autoptr(GError) wrong = NULL;
+  g_autofree char *shown = secrets_hide_url(url);
+  if (strchr(url, ' '))
+    return key_fail(source, group, "url", error, "contains a space (write %%20)");
   g_autoptr(GUri) uri = g_uri_parse(
-      url, G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_ENCODED | G_URI_FLAGS_PARSE_RELAXED, &wrong);
+      url, G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_ENCODED | G_URI_FLAGS_PARSE_RELAXED, NULL);
+  /* GUri's reason could show a password, as the port that it would be. */
   if (!uri)
-    return key_fail(source, group, "url", error, "\"%s\" is not a URL: %s", url, wrong->message);
+    return key_fail(source, group, "url", error, "\"%s\" is not a URL", shown);
   if (g_uri_get_userinfo(uri))
     return key_fail(source, group, "url", error,
                     "set user and password in credentials-file or credentials-env instead");
   const char *scheme = g_uri_get_scheme(uri), *host = g_uri_get_host(uri);
   if (!g_strv_contains(schemes, scheme)) {
     g_autofree char *known = g_strjoinv(", ", (char **)schemes);
-    return key_fail(source, group, "url", error, "\"%s\": expected a scheme of %s", url, known);
+    return key_fail(source, group, "url", error, "\"%s\": expected a scheme of %s", shown, known);
   }
   gboolean local = !strcmp(scheme, "file") || !strcmp(scheme, "v4l2");
   /* GUri resolves dots: it makes the path "/b" of "file:a/../b". */
   const gboolean absolute = g_str_has_prefix(strchr(url, ':'), ":/") && *g_uri_get_path(uri) == '/';
   if (local && (!absolute || (host && *host)))
-    return key_fail(source, group, "url", error, "\"%s\": expected %s:///PATH", url, scheme);
+    return key_fail(source, group, "url", error, "\"%s\": expected %s:///PATH", shown, scheme);
   if (!local && (!host || !*host))
-    return key_fail(source, group, "url", error, "\"%s\" has no host", url);
+    return key_fail(source, group, "url", error, "\"%s\" has no host", shown);
   return TRUE;
 }
 
@@ -284,6 +302,7 @@ static void camera_free(CameraConfig *self)
 {
   keys_clear(camera_keys, self);
   g_free(self->name);
+  g_free(self->shown_url);
   g_free(self->fingerprint);
   g_free(self);
 }
@@ -304,6 +323,7 @@ static gboolean read_camera(const KeySource *source, const char *group, Config *
     return FALSE;
   if (camera->keep_threshold < 0)
     camera->keep_threshold = 0.8 * camera->threshold;
+  camera->shown_url = camera->url ? secrets_hide_url(camera->url) : NULL;
   camera->fingerprint = keys_fingerprint(camera_keys, camera);
   return check_camera(source, group, camera, error);
 }
@@ -351,6 +371,8 @@ static gboolean load(KeySource *source, Config *config, GError **error)
                 source->path);
     return FALSE;
   }
+  if (!keys_check_lines(source, text, error))
+    return FALSE;
   if (!g_key_file_load_from_data(source->file, text, length, G_KEY_FILE_NONE, error)) {
     g_prefix_error(error, "%s: ", source->path);
     return FALSE;

@@ -39,6 +39,7 @@ typedef struct {
 typedef struct {
   char *name;
   char *url;
+  char *shown_url; /* without secrets, for messages */
   char *credentials_file, *credentials_env;
   Transport transport;
   double latency; /* of the jitter buffer; all times in seconds */

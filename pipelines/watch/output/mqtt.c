@@ -210,7 +210,7 @@ static const char *serve(Mqtt *self)
     if (!is_stopping(self))
       continue;
     parting = parting ? parting : now + PARTING_TIME;
-    if (!self->connected || !is_delivering(self) || now > parting || has_delivered_all(self))
+    if (!is_delivering(self) || now > parting || has_delivered_all(self))
       return NULL;
   }
 }
@@ -283,10 +283,11 @@ static void wait_to_retry(Mqtt *self)
 static gpointer run(gpointer data)
 {
   Mqtt *self = data;
-  while (!is_stopping(self)) {
+  /* A program that ends early still makes one attempt to deliver its messages. */
+  do {
     connect_and_serve(self);
     wait_to_retry(self);
-  }
+  } while (!is_stopping(self));
   g_mutex_lock(&self->lock);
   self->over = TRUE;
   g_cond_broadcast(&self->ended);

@@ -30,7 +30,7 @@ void mqtt_status_clear(MqttStatus *status);
 
 /* Stops reading from the spool. mqtt_publish() still writes to it.
  * @deliver: first send messages for up to two seconds, while there are any and the broker accepts
- * them */
+ * them or has yet to answer */
 void mqtt_stop(Mqtt *self, gboolean deliver);
 
 /* Call mqtt_stop() first. */

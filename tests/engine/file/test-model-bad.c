@@ -202,6 +202,8 @@ static const struct {
   { "n_classes", NULL, M, "'n_classes' is absent" },
   { "n_classes", "0", M, "'n_classes' is 0" },
   { "n_classes", "1000001", M, "'n_classes' is 1000001" },
+  { "activation", "1", M, "'activation' is 1, expected softmax or sigmoid" },
+  { "activation", "\"tanh\"", U, "'activation' is \"tanh\", expected softmax or sigmoid" },
   { "distilled", NULL, M, "'distilled' is absent, expected true or false" },
   { "distilled", "0", M, "'distilled' is 0, expected true or false" },
   { "distilled", "null", M, "'distilled' is null, expected true or false" },
@@ -244,11 +246,13 @@ static const struct {
   { "dense.gmacs", "\"1\"", M, "'gmacs' is \"1\"" },
   { "dense.parameters", NULL, M, "'parameters' is absent" },
   { "dense.parameters", "-5", M, "'parameters' is -5" },
-  { "labels", "[\"cat\", \"dog\"]", L, "'labels' has 2 strings, expected one for each of 10" },
-  { "labels", "[]", L, "'labels' has 0 strings" },
-  { "labels", "5", L, "'labels' has 0 strings" },
+  { "labels", "[\"cat\", \"dog\"]", L, "'labels' is 2, expected 10, one string for each class" },
+  { "labels", "[]", L, "'labels' is 0, expected 10" },
+  { "labels", "5", L, "'labels' is 5, expected an array of strings" },
+  { "labels", "\"äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöü\"", L,
+    "äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäö, expected" },
   { "labels", "[1,2,3,4,5,6,7,8,9,10]", M, "'labels' is [1,2,3,4,5,6,7,8,9,10]" },
-  { "label_ids", "[\"n1\"]", L, "'label_ids' has 1 strings, expected one for each of 10" },
+  { "label_ids", "[\"n1\"]", L, "'label_ids' is 1, expected 10" },
   { "label_ids", "[1,2,3,4,5,6,7,8,9,[]]", M, "'label_ids' is [1," },
   { "dim", "40", T, "tensor 'cls_token' is [1, 1, 48], expected [1, 1, 40]" },
   { "head_dim", "8", T, "'blocks.0.attn.qkv.weight' is [144, 48], expected [72, 48]" },
@@ -279,7 +283,7 @@ START_TEST(labels_must_fit_the_classes)
   model_file_put(file, "head.weight", TENSOR_F32, 2, (const guint64[]){ 11, 48 });
   model_file_put(file, "head.bias", TENSOR_F32, 1, (const guint64[]){ 11 });
   model_file_set(file, "n_classes", "11");
-  refuse(file, VITGATE_ERROR_LABELS, "'labels' has 10 strings, expected one for each of 11");
+  refuse(file, VITGATE_ERROR_LABELS, "'labels' is 10, expected 11");
 }
 END_TEST
 

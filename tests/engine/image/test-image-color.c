@@ -51,6 +51,11 @@ static Color to_rgb(double y, double cb, double cr, VitgateColorMatrix matrix, g
   return (Color){ 255 * r, 255 * g, 255 * b };
 }
 
+static double limited_to_full(double value)
+{
+  return (value - 16) * 255 / 219;
+}
+
 /* The inverse: Y', Cb and Cr as stored, not rounded. */
 static void to_ycbcr(double ycbcr[3], Color c, VitgateColorMatrix matrix, gboolean full)
 {
@@ -89,7 +94,11 @@ START_TEST(every_matrix_and_range_gives_the_right_colors)
       for (guint full = 0; full < 2; full++) {
         frame->image.matrix = matrix;
         frame->image.full_range = full;
+        frame->image.limited_rgb = !full;
         Color color = { values[0], values[1], values[2] };
+        if (!frame_formats[_i].ycbcr && !full)
+          color = (Color){ limited_to_full(color.r), limited_to_full(color.g),
+                           limited_to_full(color.b) };
         if (frame_formats[_i].ycbcr)
           color = to_rgb(values[0], gray ? 128 : values[1], gray ? 128 : values[2], matrix, full);
         check_flat(frame, values, color);
@@ -148,7 +157,7 @@ static void check_site(VitgatePixelFormat format, VitgateChromaSite site, gboole
   for (guint y = 0; y < frame_rows(frame, 1); y++)
     for (guint x = 0; x < frame_columns(frame, 1); x++) {
       double at = sample_position(frame, 1, vertical ? y : x, vertical);
-      *frame_sample(frame, 1, x, y) = (guint8)lrint(start + slope * at);
+      frame_set(frame, 1, x, y, start + slope * at);
     }
   g_autofree float *steps = frame_convert(&frame->image, SIZE, 36, TRUE);
   double sum = 0, max = 0;
@@ -204,7 +213,7 @@ static Frame *draw(VitgatePixelFormat format, guint width, guint height, Vitgate
         double values[3] = { color.r, color.g, color.b };
         if (frame_formats[format].ycbcr)
           to_ycbcr(values, color, matrix, full);
-        *frame_sample(frame, c, x, y) = (guint8)lrint(clamp_byte(values[c]));
+        frame_set(frame, c, x, y, clamp_byte(values[c]));
       }
   return frame;
 }
@@ -248,7 +257,7 @@ static void compare_pictures(const Frame *frame, const Frame *rgb)
 
 START_TEST(a_picture_is_the_same_in_every_format)
 {
-  static const guint sizes[][2] = { { 64, 48 }, { 61, 47 }, { 33, 97 }, { 160, 107 }, { 32, 32 } };
+  static const guint sizes[][2] = { { 64, 48 }, { 61, 47 }, { 33, 97 }, { 80, 107 }, { 32, 32 } };
   for (guint s = 0; s < G_N_ELEMENTS(sizes); s++)
     for (guint matrix = VITGATE_MATRIX_BT601; matrix <= VITGATE_MATRIX_BT2020; matrix++)
       for (guint site = VITGATE_CHROMA_LEFT; site <= VITGATE_CHROMA_TOP_LEFT; site++)
@@ -263,6 +272,36 @@ START_TEST(a_picture_is_the_same_in_every_format)
 }
 END_TEST
 
+/* Formats with the same samples as an older one, in other places or with more bits. */
+static const VitgatePixelFormat twins[][2] = {
+  { VITGATE_PIXELS_Y42B, VITGATE_PIXELS_YUY2 },
+  { VITGATE_PIXELS_I420_10LE, VITGATE_PIXELS_I420 },
+  { VITGATE_PIXELS_P010_10LE, VITGATE_PIXELS_I420 },
+  { VITGATE_PIXELS_I422_10LE, VITGATE_PIXELS_YUY2 },
+  { VITGATE_PIXELS_Y444_10LE, VITGATE_PIXELS_Y444 },
+};
+
+START_TEST(the_same_samples_in_another_layout_make_the_same_tensor)
+{
+  static const guint sizes[][2] = { { 1, 1 }, { 3, 5 }, { 61, 47 }, { 33, 97 }, { 32, 32 } };
+  for (guint s = 0; s < G_N_ELEMENTS(sizes); s++)
+    for (guint full = 0; full < 2; full++) {
+      float *tensors[2];
+      for (guint i = 0; i < 2; i++) {
+        g_autoptr(Frame) frame = frame_new(twins[_i][i], sizes[s][0], sizes[s][1], i);
+        frame_fill_random(frame, 3 + s, 0);
+        frame->image.full_range = full;
+        tensors[i] = frame_convert(&frame->image, SIZE, 36, TRUE);
+      }
+      assert_each(!memcmp(tensors[0], tensors[1], 3 * SIZE * SIZE * sizeof(float)),
+                  "%s of %ux%u differs from %s", frame_formats[twins[_i][0]].name, sizes[s][0],
+                  sizes[s][1], frame_formats[twins[_i][1]].name);
+      g_free(tensors[0]);
+      g_free(tensors[1]);
+    }
+}
+END_TEST
+
 int main(void)
 {
   TCase *color = tcase_create("color");
@@ -271,5 +310,7 @@ int main(void)
   tcase_add_loop_test(color, a_flat_color_is_kept_at_every_size, 0, n);
   tcase_add_loop_test(color, chroma_is_read_at_its_site, 0, n);
   tcase_add_loop_test(color, a_picture_is_the_same_in_every_format, 0, n);
+  tcase_add_loop_test(color, the_same_samples_in_another_layout_make_the_same_tensor, 0,
+                      G_N_ELEMENTS(twins));
   return fixture_run("image-color", color, NULL);
 }

@@ -1,5 +1,5 @@
 /* Pre-processing: converts frames of any size and memory layout to the network's input.
- * test-image-color.c tests the colours. */
+ * test-image-color.c tests the colours, test-image-turn.c orientation and the shape of pixels. */
 #include <math.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -251,7 +251,8 @@ static Frame *cut_off(Frame *frame, guint left, guint top)
     const guint column = left / (c ? format->sub_x : 1), row = top / (c ? format->sub_y : 1);
     for (guint y = 0; y < frame_rows(rest, c); y++)
       for (guint x = 0; x < frame_columns(rest, c); x++)
-        *frame_sample(rest, c, x, y) = *frame_sample(frame, c, column + x, row + y);
+        memcpy(frame_sample(rest, c, x, y), frame_sample(frame, c, column + x, row + y),
+               frame_sample_bytes(frame));
   }
   return rest;
 }
@@ -367,7 +368,7 @@ static const struct {
     { .format = VITGATE_PIXELS_GRAY8, .width = 1, .height = 40000, .strides = { 1 } } },
   { "of 4294967295x4294967295 pixels",
     { .format = VITGATE_PIXELS_NV12, .width = G_MAXUINT, .height = G_MAXUINT } },
-  { "format 13 is unknown", { .format = VITGATE_PIXELS_N_FORMATS, .width = 1, .height = 1 } },
+  { "format 19 is unknown", { .format = VITGATE_PIXELS_N_FORMATS, .width = 1, .height = 1 } },
   { "format -1 is unknown", { .format = (VitgatePixelFormat)-1, .width = 1, .height = 1 } },
   { "no data and 15 bytes per row",
     { .format = VITGATE_PIXELS_RGB,
@@ -385,6 +386,10 @@ static const struct {
     { .format = VITGATE_PIXELS_NV12, .width = 5, .height = 1, .strides = { 5, 5 } } },
   { "plane 2 of a I420 image 5 pixels wide has 2 bytes per row, expected at least 3",
     { .format = VITGATE_PIXELS_I420, .width = 5, .height = 1, .strides = { 5, 3, 2 } } },
+  { "plane 0 of a P010_10LE image 5 pixels wide has 9 bytes per row, expected at least 10",
+    { .format = VITGATE_PIXELS_P010_10LE, .width = 5, .height = 1, .strides = { 9, 12 } } },
+  { "plane 1 of a P010_10LE image 5 pixels wide has 11 bytes per row, expected at least 12",
+    { .format = VITGATE_PIXELS_P010_10LE, .width = 5, .height = 1, .strides = { 10, 11 } } },
   { "11 bytes per row, expected at least 12",
     { .format = VITGATE_PIXELS_YUY2, .width = 5, .height = 1, .strides = { 11 } } },
   { "0 bytes per row", { .format = VITGATE_PIXELS_UYVY, .width = 1, .height = 1 } },
@@ -395,8 +400,16 @@ static const struct {
   { "a part of 0x1 pixels", { GRAY_5X4, .part = { 0, 0, 0, 1 } } },
   { "a part of 1x0 pixels", { GRAY_5X4, .part = { 0, 0, 1, 0 } } },
   { "a part of 2x2 pixels", { GRAY_5X4, .part = { G_MAXUINT, G_MAXUINT, 2, 2 } } },
-  { "reserved field 3 of a GRAY8 image is set, expected zero",
-    { GRAY_5X4, .reserved = { [3] = "of a newer version" } } },
+  { "orientation 8 is unknown", { GRAY_5X4, .orientation = 8 } },
+  { "orientation -1 is unknown", { GRAY_5X4, .orientation = (VitgateOrientation)-1 } },
+  { "pixels of 0:1 in an image of 5x4", { GRAY_5X4, .pixel_height = 1 } },
+  { "pixels of 2:0 in an image of 5x4", { GRAY_5X4, .pixel_width = 2 } },
+  { "pixels of 26215:1 in an image of 5x4", { GRAY_5X4, .pixel_width = 26215, .pixel_height = 1 } },
+  { "pixels of 1:40960 in an image of 5x4", { GRAY_5X4, .pixel_width = 1, .pixel_height = 40960 } },
+  { "pixels of 4294967295:1 in an image of 5x4",
+    { GRAY_5X4, .pixel_width = G_MAXUINT, .pixel_height = 1 } },
+  { "reserved field 1 of a GRAY8 image is set, expected zero",
+    { GRAY_5X4, .reserved = { [1] = "of a newer version" } } },
 };
 
 START_TEST(an_invalid_image_is_refused)

@@ -86,6 +86,35 @@ START_TEST(rows_are_interleaved)
 }
 END_TEST
 
+static void check_interleaved_16(const Kernels *kernels, guint rows, guint n, guint gap,
+                                 GuardedPlace where, guint32 *random)
+{
+  const gsize stride = 2 * (gsize)n + gap;
+  const guint8 *in = place_bytes((rows - 1) * stride + 2 * (gsize)n, where, random);
+  float *out = guarded_place(outs, (gsize)n * IMAGE_LINES * sizeof(float), where);
+  kernels->interleave_rows16(out, in, stride, 0.25f, rows, n);
+  for (guint i = 0; i < n; i++)
+    for (guint row = 0; row < IMAGE_LINES; row++) {
+      const guint8 *sample = in + row * stride + 2 * i;
+      const float expected = row < rows ? 0.25f * (float)(sample[0] + 256 * sample[1]) : 0;
+      assert_each(out[i * IMAGE_LINES + row] == expected,
+                  "%s: sample %u of row %u of %u is %g, not %g", kernels->name, i, row, rows,
+                  out[i * IMAGE_LINES + row], expected);
+    }
+  assert_each(guarded_intact(outs), "%s: interleave_rows16 writes beside", kernels->name);
+}
+
+START_TEST(rows_of_two_bytes_are_interleaved_and_scaled)
+{
+  guint32 random = 5;
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < G_N_ELEMENTS(widths); i++)
+    for (guint rows = 1; rows <= IMAGE_LINES; rows++)
+      for (guint where = GUARDED_END; where <= GUARDED_START; where++)
+        check_interleaved_16(kernels, rows, widths[i], rows % 4, where, &random);
+}
+END_TEST
+
 /* ---- Columns ---- */
 
 typedef struct {
@@ -248,6 +277,7 @@ int main(void)
   TCase *kernels = tcase_create("kernels");
   tcase_add_checked_fixture(kernels, set_up, tear_down);
   tcase_add_test(kernels, rows_are_interleaved);
+  tcase_add_test(kernels, rows_of_two_bytes_are_interleaved_and_scaled);
   tcase_add_test(kernels, columns_are_weighted_and_rounded);
   tcase_add_test(kernels, rows_are_weighted_and_rounded);
   tcase_add_test(kernels, colors_are_converted_and_clamped);

@@ -290,7 +290,8 @@ GST_END_TEST;
 
 static void check_view(VitgateRectangle place, guint x, guint y, guint width, guint height)
 {
-  VitgateRectangle view = gst_vitgate_region_view(&place, WIDTH, HEIGHT);
+  const VitgateImage frame = { .width = WIDTH, .height = HEIGHT };
+  VitgateRectangle view = gst_vitgate_region_view(&place, &frame);
 
   check_place(&view, x, y, width, height);
 }
@@ -300,6 +301,30 @@ GST_START_TEST(test_the_view_is_a_square_around_the_region)
   check_view((VitgateRectangle){ 100, 100, 40, 40 }, 100, 100, 40, 40);
   check_view((VitgateRectangle){ 100, 100, 40, 20 }, 100, 90, 40, 40);
   check_view((VitgateRectangle){ 101, 103, 21, 40 }, 92, 103, 40, 40);
+}
+GST_END_TEST;
+
+static void check_shaped_view(guint pixel_width, guint pixel_height, guint x, guint y, guint width,
+                              guint height)
+{
+  const VitgateRectangle place = { 100, 100, 40, 20 };
+  const VitgateImage frame = {
+    .width = WIDTH, .height = HEIGHT, .pixel_width = pixel_width, .pixel_height = pixel_height
+  };
+  VitgateRectangle view = gst_vitgate_region_view(&place, &frame);
+
+  check_place(&view, x, y, width, height);
+}
+
+GST_START_TEST(test_the_view_is_a_square_as_displayed)
+{
+  check_shaped_view(1, 1, 100, 90, 40, 40);
+  check_shaped_view(2, 1, 100, 70, 40, 80);
+  check_shaped_view(1, 2, 100, 100, 40, 20);
+  check_shaped_view(1, 4, 80, 100, 80, 20);
+  check_shaped_view(16, 11, 100, 81, 40, 58);
+  check_shaped_view(30000, 1, 100, 0, 40, HEIGHT);
+  check_shaped_view(1, 30000, 0, 100, WIDTH, 20);
 }
 GST_END_TEST;
 
@@ -453,6 +478,7 @@ static Suite *regions_suite(void)
   tcase_add_test(tcase, test_excess_detections_are_skipped);
 #endif
   tcase_add_test(tcase, test_the_view_is_a_square_around_the_region);
+  tcase_add_test(tcase, test_the_view_is_a_square_as_displayed);
   tcase_add_test(tcase, test_the_square_stays_within_the_frame);
   tcase_add_test(tcase, test_a_region_longer_than_the_frame_is_high_is_seen_whole);
   tcase_add_test(tcase, test_results_are_remembered_by_type_and_id);

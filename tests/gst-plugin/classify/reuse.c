@@ -119,14 +119,27 @@ GST_START_TEST(test_max_age_forces_an_inference)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_frames_without_a_timestamp_are_inferred)
+/* Checks the result of the same frame, without a timestamp, that arrives after @ms of the clock. */
+static void check_arrival(guint ms, const char *state, GstClockTime age_time)
 {
   GstStructure *s;
+  guint64 found;
 
-  gst_structure_free(fixture_analyse(harness, fixture_grey(&info, 9, GST_CLOCK_TIME_NONE)));
+  gst_harness_set_time(harness, ms * GST_MSECOND);
   s = fixture_analyse(harness, fixture_grey(&info, 9, GST_CLOCK_TIME_NONE));
-  fail_unless_equals_string(fixture_string(s, "state"), "fresh");
+  fail_unless_equals_string(fixture_string(s, "state"), state);
+  fail_unless(gst_structure_get_uint64(s, "age-time", &found));
+  fail_unless_equals_uint64(found, age_time);
   gst_structure_free(s);
+}
+
+GST_START_TEST(test_frames_without_a_timestamp_age_from_their_arrival)
+{
+  g_object_set(harness->element, "max-age", 200 * GST_MSECOND, NULL);
+  check_arrival(50, "fresh", 0);
+  check_arrival(150, "unchanged", 100 * GST_MSECOND);
+  check_arrival(249, "unchanged", 199 * GST_MSECOND);
+  check_arrival(250, "fresh", 0);
 }
 GST_END_TEST;
 
@@ -160,7 +173,7 @@ static Suite *reuse_suite(void)
   tcase_add_test(tcase, test_noise_is_not_a_change);
   tcase_add_test(tcase, test_slow_drift_is_detected);
   tcase_add_test(tcase, test_max_age_forces_an_inference);
-  tcase_add_test(tcase, test_frames_without_a_timestamp_are_inferred);
+  tcase_add_test(tcase, test_frames_without_a_timestamp_age_from_their_arrival);
   tcase_add_test(tcase, test_the_interval_comes_first);
   tcase_add_test(tcase, test_a_flush_ends_reuse);
   return suite;

@@ -96,6 +96,97 @@ GST_START_TEST(test_unlabelled_caps_follow_the_height)
 }
 GST_END_TEST;
 
+/* Cameras that set the full-range flag and describe no colours, gray JPEG, capture cards. */
+GST_START_TEST(test_each_field_of_the_colorimetry_has_its_own_default)
+{
+  static const char *others[] = { "0:0", "5:1", "7:1", "0:1", "13:7", "99:-1" };
+  static const char *matrices[] = { "0", "1", "3", "4", "6", "99" };
+  static const VitgateColorMatrix low[] = { VITGATE_MATRIX_BT601,  VITGATE_MATRIX_BT601,
+                                            VITGATE_MATRIX_BT709,  VITGATE_MATRIX_BT601,
+                                            VITGATE_MATRIX_BT2020, VITGATE_MATRIX_BT601 };
+
+  for (guint range = 0; range <= 3; range++) {
+    for (guint m = 0; m < G_N_ELEMENTS(matrices); m++) {
+      const gboolean is_default = low[m] == VITGATE_MATRIX_BT601 && m != 3;
+
+      for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_autofree char *color = g_strdup_printf("%u:%s:%s", range, matrices[m], others[i]);
+        g_autofree char *small = g_strconcat("width=64, height=576, colorimetry=", color, NULL);
+        g_autofree char *large = g_strconcat("width=64, height=578, colorimetry=", color, NULL);
+
+        check_color(small, low[m], range == 1);
+        check_color(large, is_default ? VITGATE_MATRIX_BT709 : low[m], range == 1);
+      }
+    }
+  }
+  check_color("width=64, height=64, colorimetry=sRGB", VITGATE_MATRIX_BT601, TRUE);
+  check_color("width=64, height=64, colorimetry=nonsense", VITGATE_MATRIX_BT601, FALSE);
+  check_color("width=64, height=64, colorimetry=(string)\"\"", VITGATE_MATRIX_BT601, FALSE);
+}
+GST_END_TEST;
+
+static void check_range(const char *format_and_color, gboolean full)
+{
+  g_autofree char *caps =
+      g_strconcat("video/x-raw, width=64, height=64, format=", format_and_color, NULL);
+  GstVitgateFrameLayout layout;
+
+  fail_unless(layout_from(caps, &layout));
+  fail_unless_equals_int(layout.image.full_range, full);
+  fail_unless_equals_int(layout.image.limited_rgb, !full && GST_VIDEO_INFO_IS_RGB(&layout.info));
+}
+
+GST_START_TEST(test_gray_and_rgb_are_full_range_unless_the_caps_say_otherwise)
+{
+  static const char *formats_of[] = { "GRAY8", "RGB", "BGRA", "xBGR" };
+
+  for (guint i = 0; i < G_N_ELEMENTS(formats_of); i++) {
+    static const char *full[] = { "", ", colorimetry=0:4:0:0", ", colorimetry=0:1:7:1",
+                                  ", colorimetry=1:0:0:0", ", colorimetry=sRGB" };
+    static const char *limited[] = { ", colorimetry=2:1:7:1", ", colorimetry=2:0:0:0",
+                                     ", colorimetry=2:4:0:0" };
+
+    for (guint j = 0; j < G_N_ELEMENTS(full); j++) {
+      g_autofree char *fields = g_strconcat(formats_of[i], full[j], NULL);
+      check_range(fields, TRUE);
+    }
+    for (guint j = 0; j < G_N_ELEMENTS(limited); j++) {
+      g_autofree char *fields = g_strconcat(formats_of[i], limited[j], NULL);
+      check_range(fields, FALSE);
+    }
+  }
+}
+GST_END_TEST;
+
+static void check_shape(const char *ratio, guint width, guint height)
+{
+  g_autofree char *caps = g_strconcat(
+      "video/x-raw, format=NV12, width=203, height=288, pixel-aspect-ratio=", ratio, NULL);
+  GstVitgateFrameLayout layout;
+
+  fail_unless(layout_from(caps, &layout), "%s refused", caps);
+  fail_unless_equals_int(layout.image.pixel_width, width);
+  fail_unless_equals_int(layout.image.pixel_height, height);
+}
+
+GST_START_TEST(test_the_shape_of_pixels_is_kept)
+{
+  GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_NV12, 203, 288);
+
+  fail_unless_equals_int(layout.image.pixel_width, layout.image.pixel_height);
+  check_shape("2/1", 2, 1);
+  check_shape("16/11", 16, 11);
+  check_shape("20000/1", 20000, 1);
+  check_shape("0/1", 0, 0);
+  fail_if(layout_from("video/x-raw, format=NV12, width=203, height=288, "
+                      "pixel-aspect-ratio=1/2147483647",
+                      &layout));
+  fail_if(layout_from("video/x-raw, format=NV12, width=203, height=288, "
+                      "pixel-aspect-ratio=2147483647/1",
+                      &layout));
+}
+GST_END_TEST;
+
 static void check_site(const char *site, VitgateChromaSite expected)
 {
   g_autofree char *caps =
@@ -323,6 +414,9 @@ static Suite *frame_suite(void)
   tcase_add_test(tcase, test_unsupported_caps_are_refused);
   tcase_add_test(tcase, test_colorimetry_of_the_caps_is_kept);
   tcase_add_test(tcase, test_unlabelled_caps_follow_the_height);
+  tcase_add_test(tcase, test_each_field_of_the_colorimetry_has_its_own_default);
+  tcase_add_test(tcase, test_gray_and_rgb_are_full_range_unless_the_caps_say_otherwise);
+  tcase_add_test(tcase, test_the_shape_of_pixels_is_kept);
   tcase_add_test(tcase, test_chroma_site_of_the_caps_is_kept);
   tcase_add_test(tcase, test_tight_frames_of_all_sizes_map);
   tcase_add_test(tcase, test_padded_strides_and_offsets_are_honoured);

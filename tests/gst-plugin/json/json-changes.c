@@ -67,6 +67,29 @@ GST_START_TEST(test_changes_of_a_second_result_are_written)
 }
 GST_END_TEST;
 
+/* Returns: a frame with these labels, each with a probability of its own. */
+static GstBuffer *labels_of_their_own(const char *first, const char *second)
+{
+  const AttachedClass classes[] = { { first, 1, 0.9 }, { second, 2, 0.8 } };
+  GstBuffer *frame = attached_frame(NULL);
+  GstStructure *s = attached_result(frame);
+
+  attached_classes(s, classes, second ? 2 : 1);
+  gst_structure_set(s, "activation", G_TYPE_STRING, "sigmoid", NULL);
+  return frame;
+}
+
+GST_START_TEST(test_changes_of_any_label_count_if_each_has_a_probability_of_its_own)
+{
+  g_object_set(harness->element, "only-changes", TRUE, NULL);
+  fail_unless(written(labels_of_their_own("cat", "dog")));
+  fail_if(written(labels_of_their_own("dog", "cat")), "their order has no meaning");
+  fail_unless(written(labels_of_their_own("dog", NULL)));
+  fail_unless(written(labels_of_their_own("dog", "bird")));
+  fail_if(written(labels_of_their_own("dog", "bird")));
+}
+GST_END_TEST;
+
 GST_START_TEST(test_changes_of_regions_are_written)
 {
   GstBuffer *one = attached_frame(NULL);
@@ -113,6 +136,7 @@ static Suite *json_changes_suite(void)
   tcase_add_checked_fixture(tcase, setup, teardown);
   tcase_add_test(tcase, test_only_changes_of_the_best_label_are_written);
   tcase_add_test(tcase, test_changes_of_a_second_result_are_written);
+  tcase_add_test(tcase, test_changes_of_any_label_count_if_each_has_a_probability_of_its_own);
   tcase_add_test(tcase, test_changes_of_regions_are_written);
   tcase_add_test(tcase, test_the_first_frame_is_always_written);
   return suite;

@@ -361,7 +361,7 @@ static void set_up_painter(guint32 text_color)
 
   if (!painter)
     painter = gst_vitgate_painter_new();
-  gst_vitgate_painter_set_style(painter, font, 12, &colors);
+  gst_vitgate_painter_set_style(painter, font, 12, &colors, VITGATE_ORIENTATION_IDENTITY);
   pango_font_description_free(font);
 }
 

@@ -195,7 +195,7 @@ static void assert_preprocessed(VitgateSession *session, const Collection *colle
   for (guint i = 0; i < batch->n; i++) {
     const CollectionItem *item = collection_get(collection, batch->photographs[i]);
     g_autoptr(GBytes) file = dataset_load(item->dataset, item->index, NULL);
-    g_autoptr(GdkPixbuf) pixels = decode_pixels(file, NULL);
+    g_autoptr(GdkPixbuf) pixels = decode_pixels(file, DECODE_UPRIGHT, NULL);
     const VitgateImage image = decode_as_image(pixels);
     float expected[LENGTH];
     ck_assert(vitgate_session_preprocess(session, &image, expected, NULL));

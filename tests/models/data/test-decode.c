@@ -8,7 +8,7 @@
 static void assert_refused(GBytes *file, const char *message)
 {
   g_autoptr(GError) error = NULL;
-  GdkPixbuf *pixels = decode_pixels(file, &error);
+  GdkPixbuf *pixels = decode_pixels(file, DECODE_UPRIGHT, &error);
   ck_assert_ptr_null(pixels);
   assert_error(error, message);
 }
@@ -18,7 +18,7 @@ static const char *const formats[] = { "png", "jpeg", "bmp" };
 START_TEST(pictures_become_pixels)
 {
   g_autoptr(GBytes) file = fixtures_picture(formats[_i], 33, 7, FALSE, 0x20c04000);
-  g_autoptr(GdkPixbuf) pixels = decode_pixels(file, NULL);
+  g_autoptr(GdkPixbuf) pixels = decode_pixels(file, DECODE_UPRIGHT, NULL);
   ck_assert_ptr_nonnull(pixels);
   VitgateImage image = decode_as_image(pixels);
   ck_assert_int_eq(image.format, VITGATE_PIXELS_RGB);
@@ -35,7 +35,7 @@ END_TEST
 START_TEST(alpha_is_ignored_not_blended)
 {
   g_autoptr(GBytes) file = fixtures_picture("png", 5, 5, TRUE, 0x20c04010);
-  g_autoptr(GdkPixbuf) pixels = decode_pixels(file, NULL);
+  g_autoptr(GdkPixbuf) pixels = decode_pixels(file, DECODE_UPRIGHT, NULL);
   ck_assert_ptr_nonnull(pixels);
   VitgateImage image = decode_as_image(pixels);
   ck_assert_int_eq(image.format, VITGATE_PIXELS_RGBX);
@@ -47,7 +47,7 @@ END_TEST
 START_TEST(grey_becomes_three_equal_components)
 {
   g_autoptr(GBytes) file = g_bytes_new_static("P5 2 1 255\n\x10\xf0", 13);
-  g_autoptr(GdkPixbuf) pixels = decode_pixels(file, NULL);
+  g_autoptr(GdkPixbuf) pixels = decode_pixels(file, DECODE_UPRIGHT, NULL);
   ck_assert_ptr_nonnull(pixels);
   const guint8 expected[] = { 0x10, 0x10, 0x10, 0xf0, 0xf0, 0xf0 };
   ck_assert_mem_eq(gdk_pixbuf_read_pixels(pixels), expected, 6);
@@ -74,7 +74,7 @@ START_TEST(truncated_pictures_are_rejected)
   for (gsize n = 1; n + MAX_MISSING < length; n += 1 + n / 64) {
     g_autofree char *copy = g_memdup2(g_bytes_get_data(file, NULL), n);
     g_autoptr(GBytes) cut = g_bytes_new(copy, n);
-    g_autoptr(GdkPixbuf) pixels = decode_pixels(cut, NULL);
+    g_autoptr(GdkPixbuf) pixels = decode_pixels(cut, DECODE_UPRIGHT, NULL);
     ck_assert_msg(!pixels, "%" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " bytes of a %s were accepted",
                   n, length, formats[_i]);
   }

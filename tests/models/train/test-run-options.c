@@ -16,7 +16,7 @@ static const char *const members[] = {
   "group-size",   "fixed-dial",     "gates",
   "gate-control", "merging",        "calibration-images",
   "precision",    "classes",        "data",
-  "folders",      "folder-weights",
+  "folders",      "folder-weights", "orientation",
 };
 
 static void add_once(GHashTable *names, const char *name)

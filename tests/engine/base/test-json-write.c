@@ -1,7 +1,7 @@
-/* json-write.c: JSON is written so that every reader takes it. */
-#include "json-write.h"
+/* JSON is written so that every reader takes it. */
+#include "base/json-write.h"
 
-#include <check.h>
+#include "fixture.h"
 
 static void check_written(JsonNode *node, const char *expected)
 {
@@ -21,7 +21,7 @@ static JsonNode *string(const char *value)
   return json_node_init_string(json_node_alloc(), value);
 }
 
-START_TEST(test_exponents_have_no_fraction)
+START_TEST(exponents_have_no_fraction)
 {
   check_written(number(1e-08), "1e-08");
   check_written(number(-5e+20), "-5e+20");
@@ -31,14 +31,15 @@ START_TEST(test_exponents_have_no_fraction)
 }
 END_TEST
 
-START_TEST(test_strings_are_not_touched)
+START_TEST(strings_are_not_touched)
 {
   check_written(string("1e-08.0"), "\"1e-08.0\"");
   check_written(string("\\\" 1e5.0"), "\"\\\\\\\" 1e5.0\"");
+  check_written(string("\302\233"), "\"\\u009b\"");
 }
 END_TEST
 
-START_TEST(test_members_after_an_exponent_are_whole)
+START_TEST(members_after_an_exponent_are_whole)
 {
   JsonNode *node = json_node_alloc();
   JsonArray *array = json_array_new();
@@ -57,17 +58,9 @@ END_TEST
 
 int main(void)
 {
-  Suite *suite = suite_create("json-write");
-  TCase *tcase = tcase_create("json-write");
-  SRunner *runner = srunner_create(suite);
-  int failed;
-
-  tcase_add_test(tcase, test_exponents_have_no_fraction);
-  tcase_add_test(tcase, test_strings_are_not_touched);
-  tcase_add_test(tcase, test_members_after_an_exponent_are_whole);
-  suite_add_tcase(suite, tcase);
-  srunner_run_all(runner, CK_NORMAL);
-  failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed > 0;
+  TCase *tests = tcase_create("json-write");
+  tcase_add_test(tests, exponents_have_no_fraction);
+  tcase_add_test(tests, strings_are_not_touched);
+  tcase_add_test(tests, members_after_an_exponent_are_whole);
+  return fixture_run("json-write", tests, NULL);
 }

@@ -1,0 +1,92 @@
+"""A camera that sends JPEG frames over HTTP, for the tests in this folder."""
+
+import http.server
+import ssl
+import threading
+import time
+
+from cameras import LIMIT, Gst
+
+BOUNDARY = "frame"
+
+
+def make_frames(pattern, width, height, count=4):
+    """Returns JPEG images as bytes."""
+    pipeline = Gst.parse_launch(
+        f"videotestsrc num-buffers={count} pattern={pattern} ! video/x-raw,format=I420,"
+        f"width={width},height={height} ! jpegenc ! appsink name=sink sync=false")
+    pipeline.set_state(Gst.State.PLAYING)
+    sink, frames = pipeline.get_by_name("sink"), []
+    for _ in range(count):
+        buffer = sink.emit("try-pull-sample", LIMIT * Gst.SECOND).get_buffer()
+        frames.append(buffer.extract_dup(0, buffer.get_size()))
+    pipeline.set_state(Gst.State.NULL)
+    return frames
+
+
+class HttpCamera:
+    """Serves frames in a loop as multipart/x-mixed-replace, until the end of a with-block.
+
+    rate: bytes per second of a connection, or None for no limit
+    lengths: whether each part says how long it is
+    certificate: PEM file with certificate and key, for https
+    """
+
+    def __init__(self, frames, fps=25, rate=None, lengths=True, certificate=None):
+        self.frames, self.fps, self.rate, self.lengths = frames, fps, rate, lengths
+        self.stalled, self.ended = threading.Event(), threading.Event()
+        self.sent = 0  # bytes, over all connections
+        camera = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                camera.serve(self)
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # clients leave at any time
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
+                                                     do_handshake_on_connect=False)
+        scheme = "https" if certificate else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.server.server_port}/video"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05},
+                         daemon=True).start()
+        return self
+
+    def __exit__(self, *exception):
+        self.ended.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+    def serve(self, handler):
+        handler.send_response(200)
+        handler.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
+        handler.end_headers()
+        start, sent = time.monotonic(), 0
+        for number in range(1 << 30):
+            frame = self.frames[number % len(self.frames)]
+            length = f"Content-Length: {len(frame)}\r\n" if self.lengths else ""
+            part = (f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n{length}\r\n".encode() + frame
+                    + b"\r\n")
+            for at in range(0, len(part), 8192):
+                if self.rate:
+                    self.pause(start + sent / self.rate)
+                handler.wfile.write(part[at:at + 8192])
+                sent += len(part[at:at + 8192])
+                self.sent += len(part[at:at + 8192])
+            self.pause(start + (number + 1) / self.fps)
+            while self.stalled.is_set():
+                self.pause(time.monotonic() + 0.05)
+
+    def pause(self, until):
+        """Waits, since a camera's frames and a slow network take time."""
+        if self.ended.wait(max(0, until - time.monotonic())):
+            raise ConnectionError("the camera has ended")
