@@ -15,24 +15,24 @@ WIDTH, HEIGHT = 320, 240
 CAPS = f"video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate=25/1"
 
 
-def run(elements, kind, confidence):
-    """Plays a frame with one detected object.
+def run(properties, kind, confidence):
+    """Plays a frame with one detected object through a vitgate with @properties and the overlay.
 
-    Returns the pixels behind @elements, and the object's result if it was classified.
+    Returns the pixels, and the object's result if it was classified.
     """
     found = []
 
     def on_frame(sink, buffer, pad):
-        meta = buffer.get_custom_meta("VitgateMeta")
+        regions = buffer.get_custom_meta("VitgateMeta").get_structure().get_array("regions")[1]
         result = None
-        if meta:
-            regions = meta.get_structure().get_array("regions")[1]
+        if regions.n_values > 0:
             region = regions.get_nth(0)
             result = region.get_string("label"), region.get_double("score")[1]
         found.append((buffer.extract_dup(0, buffer.get_size()), result))
 
-    pipeline = Gst.parse_launch(f"appsrc name=source format=time caps={CAPS} ! {elements} ! "
-                                "fakesink name=out signal-handoffs=true")
+    pipeline = Gst.parse_launch(f"appsrc name=source format=time caps={CAPS} ! "
+                                f"vitgate model={MODEL} inference-region=roi-list {properties} ! "
+                                "objectdetectionoverlay ! fakesink name=out signal-handoffs=true")
     pipeline.get_by_name("out").connect("handoff", on_frame)
     pipeline.set_state(Gst.State.PLAYING)
     frame = Gst.Buffer.new_allocate(None, WIDTH * HEIGHT * 3 // 2, None)
@@ -53,11 +53,10 @@ def run(elements, kind, confidence):
 class ObjectDetectionOverlay(unittest.TestCase):
     def test_it_draws_the_best_class_and_its_score(self):
         need("objectdetectionoverlay")
-        drawn, (label, score) = run(
-            f"vitgate model={MODEL} inference-region=roi-list ! objectdetectionoverlay", "car", 0.5)
+        drawn, (label, score) = run("", "car", 0.5)
         # It writes "LABEL (c=SCORE)" for a class, and the same for a detection without one.
-        expected, _ = run("objectdetectionoverlay", label, score)
-        other, _ = run("objectdetectionoverlay", "car", 0.5)
+        expected, _ = run("object-class=none", label, score)
+        other, _ = run("object-class=none", "car", 0.5)
         self.assertEqual(drawn, expected)
         self.assertNotEqual(drawn, other)
 
