@@ -7,10 +7,6 @@
 
 #include "common/structure.h"
 
-/* DL Streamer reports the name of the output that it classified by. No model file has another name
- * for a transformer's last layer. */
-#define LAYER_NAME "logits"
-
 GstVitgateFrameTimes gst_vitgate_frame_times(GstElement *element, const GstSegment *segment,
                                              GstBuffer *buffer)
 {
@@ -117,14 +113,14 @@ static void attach_custom(GstBuffer *buffer, const GstVitgateFrameResult *r)
 
 GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *r)
 {
-  GstStructure *s = gst_structure_new_empty("classification_layer_name:" LAYER_NAME);
+  GstStructure *s = gst_structure_new_empty(GST_VITGATE_PARAMETER);
 
   /* DL Streamer's readers ask for exactly these types. */
   structure_set_string(s, "label", r->labels[r->indices[0]]);
   structure_set_int(s, "label_id", r->indices[0]);
   structure_set_double(s, "confidence", r->scores[0]);
   structure_set_string(s, "model_name", r->model->name);
-  structure_set_string(s, "layer_name", LAYER_NAME);
+  structure_set_string(s, "layer_name", GST_VITGATE_LAYER);
   structure_set_int(s, "tensor_id", 0);
   structure_set_string(s, "type", "classification_result");
   return s;

@@ -19,6 +19,12 @@ G_BEGIN_DECLS
 /* Name of the structure in element messages. */
 #define GST_VITGATE_MESSAGE "vitgate"
 
+/* Name of the parameter that a classified region of interest gets: DL Streamer's readers name a
+ * result after the output that it was classified by. No model file has another name for a
+ * transformer's last layer. */
+#define GST_VITGATE_LAYER     "logits"
+#define GST_VITGATE_PARAMETER "classification_layer_name:" GST_VITGATE_LAYER
+
 /* Type of the region that stands for the whole frame. It does not come from a detector. */
 #define GST_VITGATE_FULL_FRAME "full-frame"
 

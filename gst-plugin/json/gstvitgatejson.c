@@ -9,6 +9,9 @@
  * gst-plugin/JSON.md documents all members. Pixels are not read, so frames may have any format and
  * be in any memory.
  *
+ * With #GstVitgateJson:format=dlstreamer a line has the members that DL Streamer's gvametaconvert
+ * writes, for consumers of that element: all detected objects, with and without a result.
+ *
  * A frame without results is written too, with an empty array. If the first frame with content has
  * none, an element warning is posted: most likely there is no vitgate upstream.
  *
@@ -34,18 +37,24 @@
 #include "json/gstvitgatejson.h"
 
 #include "common/frame.h"
+#include "json/dlstreamer-line.h"
 #include "json/json-line.h"
 #include "json/top-labels.h"
+#include "json/values.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_vitgate_json_debug);
 #define GST_CAT_DEFAULT gst_vitgate_json_debug
 
 enum {
   PROP_0,
+  PROP_FORMAT,
   PROP_STREAM_ID,
+  PROP_SOURCE,
+  PROP_TAGS,
   PROP_ONLY_CHANGES,
 };
 
+#define DEFAULT_FORMAT       GST_VITGATE_JSON_FORMAT_VITGATE
 #define DEFAULT_ONLY_CHANGES FALSE
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
@@ -58,6 +67,28 @@ GST_ELEMENT_REGISTER_DEFINE(vitgatejson, "vitgatejson", GST_RANK_NONE, GST_TYPE_
 
 /* ---- Properties ---------------------------------------------------------------------------- */
 
+#define GST_TYPE_VITGATE_JSON_FORMAT (gst_vitgate_json_format_get_type())
+
+static GType gst_vitgate_json_format_get_type(void)
+{
+  static const GEnumValue values[] = {
+    { GST_VITGATE_JSON_FORMAT_VITGATE, "Everything about the results", "vitgate" },
+    { GST_VITGATE_JSON_FORMAT_DLSTREAMER, "As DL Streamer's gvametaconvert", "dlstreamer" },
+    { 0, NULL, NULL },
+  };
+  static gsize type;
+
+  if (g_once_init_enter(&type))
+    g_once_init_leave(&type, g_enum_register_static("GstVitgateJsonFormat", values));
+  return type;
+}
+
+static void set_string(char **field, const GValue *value)
+{
+  g_free(*field);
+  *field = g_value_dup_string(value);
+}
+
 static void gst_vitgate_json_set_property(GObject *object, guint id, const GValue *value,
                                           GParamSpec *spec)
 {
@@ -65,9 +96,17 @@ static void gst_vitgate_json_set_property(GObject *object, guint id, const GValu
 
   GST_OBJECT_LOCK(self);
   switch (id) {
+  case PROP_FORMAT:
+    self->format = (GstVitgateJsonFormat)g_value_get_enum(value);
+    break;
   case PROP_STREAM_ID:
-    g_free(self->stream_id);
-    self->stream_id = g_value_dup_string(value);
+    set_string(&self->stream_id, value);
+    break;
+  case PROP_SOURCE:
+    set_string(&self->source, value);
+    break;
+  case PROP_TAGS:
+    set_string(&self->tags, value);
     break;
   case PROP_ONLY_CHANGES:
     self->only_changes = g_value_get_boolean(value);
@@ -86,8 +125,17 @@ static void gst_vitgate_json_get_property(GObject *object, guint id, GValue *val
 
   GST_OBJECT_LOCK(self);
   switch (id) {
+  case PROP_FORMAT:
+    g_value_set_enum(value, (gint)self->format);
+    break;
   case PROP_STREAM_ID:
     g_value_set_string(value, self->stream_id);
+    break;
+  case PROP_SOURCE:
+    g_value_set_string(value, self->source);
+    break;
+  case PROP_TAGS:
+    g_value_set_string(value, self->tags);
     break;
   case PROP_ONLY_CHANGES:
     g_value_set_boolean(value, self->only_changes);
@@ -108,10 +156,39 @@ static void write_next(GstVitgateJson *self)
   GST_OBJECT_UNLOCK(self);
 }
 
+/* Posts an error if @text is no JSON object.
+ * @tags: (out): NULL if there is no text */
+static gboolean read_tags(GstVitgateJson *self, const char *text, JsonObject **tags)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(JsonNode) node = NULL;
+
+  *tags = NULL;
+  if (!text)
+    return TRUE;
+  node = gst_vitgate_json_parse(text, &error);
+  if (node && JSON_NODE_HOLDS_OBJECT(node)) {
+    *tags = json_node_dup_object(node);
+    return TRUE;
+  }
+  GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS,
+                    ("Property tags: expected a JSON object such as {\"site\": \"gate 3\"}: %s",
+                     error ? error->message : "this is no object"),
+                    ("%s", text));
+  return FALSE;
+}
+
 static gboolean gst_vitgate_json_start(GstBaseTransform *trans)
 {
   GstVitgateJson *self = GST_VITGATE_JSON(trans);
+  g_autofree char *tags = NULL;
 
+  GST_OBJECT_LOCK(self);
+  tags = g_strdup(self->tags);
+  self->current_format = self->format;
+  GST_OBJECT_UNLOCK(self);
+  if (!read_tags(self, tags, &self->current_tags))
+    return FALSE;
   self->frames = 0;
   self->width = self->height = 0;
   self->has_results = FALSE;
@@ -122,7 +199,10 @@ static gboolean gst_vitgate_json_start(GstBaseTransform *trans)
 
 static gboolean gst_vitgate_json_stop(GstBaseTransform *trans)
 {
-  g_clear_pointer(&GST_VITGATE_JSON(trans)->top_labels, g_strfreev);
+  GstVitgateJson *self = GST_VITGATE_JSON(trans);
+
+  g_clear_pointer(&self->top_labels, g_strfreev);
+  g_clear_pointer(&self->current_tags, json_object_unref);
   return TRUE;
 }
 
@@ -187,6 +267,16 @@ static gboolean is_live(GstVitgateJson *self)
   return self->live;
 }
 
+static char *get_source(GstVitgateJson *self)
+{
+  char *source;
+
+  GST_OBJECT_LOCK(self);
+  source = g_strdup(self->source);
+  GST_OBJECT_UNLOCK(self);
+  return source;
+}
+
 /* Returns: (transfer full): the property; if unset, the stream's id; if there is none, the
  * element's name. */
 static char *find_stream_id(GstVitgateJson *self)
@@ -203,9 +293,11 @@ static char *find_stream_id(GstVitgateJson *self)
 
 static char *write_line(GstVitgateJson *self, GstBuffer *buffer, gsize *length)
 {
-  g_autofree char *stream_id = find_stream_id(self);
+  g_autofree char *stream_id = find_stream_id(self), *source = get_source(self);
   GstVitgateJsonFrame frame = {
     .stream_id = stream_id,
+    .source = source,
+    .tags = self->current_tags,
     .number = self->frames,
     .width = self->width,
     .height = self->height,
@@ -216,6 +308,8 @@ static char *write_line(GstVitgateJson *self, GstBuffer *buffer, gsize *length)
   if (!frame.wall_clock.source && is_live(self))
     frame.wall_clock =
         gst_vitgate_wall_clock_of_running_time(GST_ELEMENT(self), frame.times.running_time);
+  if (self->current_format == GST_VITGATE_JSON_FORMAT_DLSTREAMER)
+    return gst_vitgate_dlstreamer_line(&frame, buffer, length);
   return gst_vitgate_json_line(&frame, buffer, length);
 }
 
@@ -316,20 +410,39 @@ static void gst_vitgate_json_finalize(GObject *object)
   GstVitgateJson *self = GST_VITGATE_JSON(object);
 
   g_free(self->stream_id);
+  g_free(self->source);
+  g_free(self->tags);
   G_OBJECT_CLASS(gst_vitgate_json_parent_class)->finalize(object);
 }
 
 static void install_properties(GObjectClass *class)
 {
+  const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
   const GParamFlags playing =
       G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
 
+  gst_type_mark_as_plugin_api(GST_TYPE_VITGATE_JSON_FORMAT, 0);
+  g_object_class_install_property(class, PROP_FORMAT,
+                                  g_param_spec_enum("format", "Format", "Members of a line",
+                                                    GST_TYPE_VITGATE_JSON_FORMAT, DEFAULT_FORMAT,
+                                                    ready));
   g_object_class_install_property(
       class, PROP_STREAM_ID,
       g_param_spec_string("stream-id", "Stream ID",
                           "Name of the stream, written to each line (unset = the stream's own id, "
                           "or the element's name if it has none)",
                           NULL, playing));
+  g_object_class_install_property(
+      class, PROP_SOURCE,
+      g_param_spec_string("source", "Source",
+                          "Where the stream comes from, such as a URI, written to each line as it "
+                          "is (unset = not written)",
+                          NULL, playing));
+  g_object_class_install_property(
+      class, PROP_TAGS,
+      g_param_spec_string("tags", "Tags",
+                          "A JSON object with anything, written to each line (unset = not written)",
+                          NULL, ready));
   g_object_class_install_property(
       class, PROP_ONLY_CHANGES,
       g_param_spec_boolean("only-changes", "Only changes",
@@ -372,5 +485,6 @@ static void gst_vitgate_json_class_init(GstVitgateJsonClass *class)
 
 static void gst_vitgate_json_init(GstVitgateJson *self)
 {
+  self->format = DEFAULT_FORMAT;
   self->only_changes = DEFAULT_ONLY_CHANGES;
 }

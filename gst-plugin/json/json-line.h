@@ -1,6 +1,8 @@
 /* json-line.h: writes a frame's results as a line of JSON. JSON.md documents the format. */
 #pragma once
 
+#include <json-glib/json-glib.h>
+
 #include "common/results.h"
 #include "json/wall-clock.h"
 
@@ -12,6 +14,8 @@ G_BEGIN_DECLS
 /* What is written about a frame, apart from its results. */
 typedef struct {
   const char *stream_id;
+  const char *source; /* NULL: none */
+  JsonObject *tags;   /* NULL: none */
   guint64 number;
   gint width, height; /* 0: unknown */
   GstVitgateFrameTimes times;

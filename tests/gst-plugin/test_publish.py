@@ -66,6 +66,40 @@ class Lines(unittest.TestCase):
             for member, field in (("label", "labels"), ("index", "indices"), ("score", "scores")):
                 self.assertEqual([c[member] for c in line["classes"]], meta[field])
 
+    def test_a_reader_that_holds_numbers_in_doubles_gets_exact_times(self):
+        need("filesink")
+        start = 1732561234567890123  # ns since 1970
+        source = SOURCE.format(2, "NV12").replace("videotestsrc",
+                                                  f"videotestsrc timestamp-offset={start}")
+        exact = self.read(f"{source} ! vitgate model={MODEL} ! vitgatejson ! "
+                          "filesink location={file}")
+        with open(self.file, encoding="utf-8") as lines:
+            frames = [json.loads(line, parse_int=float) for line in lines]
+        self.assertEqual(exact[0]["timestamp"], start)
+        self.assertNotEqual(int(frames[0]["timestamp"]), start)
+        for frame, whole in zip(frames, exact):
+            self.assertEqual(int(frame["timestamp_exact"]), whole["timestamp"])
+            self.assertEqual(int(frame["duration"]), whole["duration"])
+
+    def test_a_consumer_of_gvametaconvert_finds_the_result(self):
+        need("filesink", "tee", "queue")
+        run = Run(f"{SOURCE.format(3, 'NV12')} ! vitgate model={MODEL} ! tee name=t "
+                  "t. ! queue ! fakesink name=meta t. ! queue ! vitgatejson format=dlstreamer "
+                  f"source=ball tags=\"{{\\\"site\\\": 3}}\" ! filesink location={self.file}")
+        self.assertEqual(run.errors, [])
+        with open(self.file, encoding="utf-8") as lines:
+            messages = [json.loads(line) for line in lines]
+        self.assertEqual(len(messages), 3)
+        for message, meta in zip(messages, run.results["meta"]):
+            self.assertEqual(message["resolution"], {"width": 101, "height": 77})
+            self.assertEqual((message["source"], message["tags"]), ("ball", {"site": 3}))
+            found = [(value["label"], value["label_id"], value["confidence"],
+                      value["model"]["name"])
+                     for thing in message["objects"] for value in thing.values()
+                     if isinstance(value, dict) and "model" in value]
+            self.assertEqual(found, [(meta["label"], meta["index"], meta["score"],
+                                      meta["model-name"])])
+
     def test_a_live_source_has_the_time_of_day(self):
         need("filesink")
         source = SOURCE.format(3, "NV12").replace("videotestsrc", "videotestsrc is-live=true")

@@ -1,0 +1,262 @@
+/* dlstreamer-line.c: writes a frame as DL Streamer's gvametaconvert does. */
+#include "json/dlstreamer-line.h"
+
+#include "json/objects.h"
+#include "json/values.h"
+
+/* Name of vitgate's results; that of its parameter of a region of interest. */
+#define ATTRIBUTE GST_VITGATE_PARAMETER
+
+/* ---- Classifications ----------------------------------------------------------------------- */
+
+/* Adds a classification. If @object has one of that name, a number makes the name another. */
+static void add_classification(JsonObject *object, const char *name, JsonObject *classification)
+{
+  g_autofree char *valid = g_utf8_make_valid(name, -1);
+  g_autofree char *free_name = g_strdup(valid);
+
+  for (guint i = 2; json_object_has_member(object, free_name); i++) {
+    g_free(free_name);
+    free_name = g_strdup_printf("%s_%u", valid, i);
+  }
+  json_object_set_object_member(object, free_name, classification);
+}
+
+static JsonObject *new_classification(const char *label, const char *model)
+{
+  JsonObject *classification = json_object_new(), *object = json_object_new();
+
+  gst_vitgate_json_add_string(classification, "label", label);
+  gst_vitgate_json_add_string(object, "name", model);
+  json_object_set_object_member(classification, "model", object);
+  return classification;
+}
+
+/* Adds the best class of @s: a result of @model, or one of its regions. */
+static void add_result(JsonObject *object, const GstStructure *s, const char *model)
+{
+  const char *label = gst_structure_get_string(s, "label");
+  JsonObject *classification;
+  double score;
+  guint index;
+
+  if (!label)
+    return;
+  classification = new_classification(label, model);
+  if (gst_structure_get_double(s, "score", &score))
+    gst_vitgate_json_add_double(classification, "confidence", score);
+  if (gst_structure_get_uint(s, "index", &index))
+    gst_vitgate_json_add_uint(classification, "label_id", index);
+  add_classification(object, ATTRIBUTE, classification);
+}
+
+/* Adds what another element found: a parameter of a region of interest that names its model. */
+static void add_parameter(JsonObject *object, const GstStructure *s)
+{
+  const char *label = gst_structure_get_string(s, "label"),
+             *model = gst_structure_get_string(s, "model_name"),
+             *attribute = gst_structure_get_string(s, "attribute_name");
+  JsonObject *classification;
+  double confidence;
+  gint label_id;
+
+  if (!label || !model)
+    return;
+  classification = new_classification(label, model);
+  if (gst_structure_get_double(s, "confidence", &confidence))
+    gst_vitgate_json_add_double(classification, "confidence", confidence);
+  if (gst_structure_get_int(s, "label_id", &label_id))
+    json_object_set_int_member(classification, "label_id", label_id);
+  add_classification(object, attribute ? attribute : gst_structure_get_name(s), classification);
+}
+
+/* ---- Objects ------------------------------------------------------------------------------- */
+
+/* Scaling a frame rounds the places of regions and of objects each for itself. */
+static gboolean is_near(gint64 a, gint64 b)
+{
+  return ABS(a - b) <= 1;
+}
+
+/* Whether @region, which is within the frame, is the result of @object. */
+static gboolean is_result_of(const GstStructure *region, const GstVitgateObject *object,
+                             const GstVitgateJsonFrame *frame)
+{
+  const gint64 right = (gint64)object->x + object->width,
+               bottom = (gint64)object->y + object->height;
+  const gint64 left = MAX(object->x, 0), top = MAX(object->y, 0);
+  const char *type = gst_structure_get_string(region, "type");
+  guint x, y, width, height;
+  gint id = -1;
+
+  gst_structure_get_int(region, "id", &id);
+  return gst_structure_get(region, "x", G_TYPE_UINT, &x, "y", G_TYPE_UINT, &y, "width", G_TYPE_UINT,
+                           &width, "height", G_TYPE_UINT, &height, NULL) &&
+         g_strcmp0(type, g_quark_to_string(object->type)) == 0 &&
+         (id < 0 || !object->tracked || (guint64)id == object->id) && is_near(x, left) &&
+         is_near(y, top) &&
+         is_near((gint64)x + width, frame->width > 0 ? MIN(right, frame->width) : right) &&
+         is_near((gint64)y + height, frame->height > 0 ? MIN(bottom, frame->height) : bottom);
+}
+
+/* Adds vitgate's results of @detected, which are in VitgateMeta even where the parameters of
+ * regions of interest are lost. */
+static void add_results(JsonObject *object, const GstVitgateObject *detected,
+                        const GstVitgateJsonFrame *frame, GstBuffer *buffer)
+{
+  const GstStructure *s, *region;
+  gpointer state = NULL;
+
+  while ((s = gst_vitgate_results_next(buffer, &state))) {
+    guint i = 0;
+
+    while ((region = gst_vitgate_results_next_region(s, &i))) {
+      if (!is_result_of(region, detected, frame))
+        continue;
+      add_result(object, region, gst_structure_get_string(s, "model-name"));
+      break;
+    }
+  }
+}
+
+/* Whether @s is vitgate's own parameter, whose result is in VitgateMeta too. */
+static gboolean is_own(const GstStructure *s, GstBuffer *buffer)
+{
+  const GstStructure *result;
+  gpointer state = NULL;
+
+  if (!gst_structure_has_name(s, ATTRIBUTE))
+    return FALSE;
+  while ((result = gst_vitgate_results_next(buffer, &state))) {
+    if (g_strcmp0(gst_structure_get_string(result, "model-name"),
+                  gst_structure_get_string(s, "model_name")) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static double share(gint64 position, gint size)
+{
+  return CLAMP((double)position / size, 0, 1);
+}
+
+static void add_detection(JsonObject *object, const GstVitgateObject *detected,
+                          const GstVitgateJsonFrame *frame)
+{
+  JsonObject *detection = json_object_new(), *box = json_object_new();
+  const gint64 right = (gint64)detected->x + detected->width,
+               bottom = (gint64)detected->y + detected->height;
+
+  if (frame->width > 0 && frame->height > 0) {
+    gst_vitgate_json_add_double(box, "x_min", share(detected->x, frame->width));
+    gst_vitgate_json_add_double(box, "y_min", share(detected->y, frame->height));
+    gst_vitgate_json_add_double(box, "x_max", share(right, frame->width));
+    gst_vitgate_json_add_double(box, "y_max", share(bottom, frame->height));
+    json_object_set_object_member(detection, "bounding_box", json_object_ref(box));
+  }
+  json_object_unref(box);
+  if (detected->confidence >= 0)
+    gst_vitgate_json_add_double(detection, "confidence", detected->confidence);
+  if (detected->label_id >= 0)
+    json_object_set_int_member(detection, "label_id", detected->label_id);
+  gst_vitgate_json_add_string(detection, "label", g_quark_to_string(detected->type));
+  json_object_set_object_member(object, "detection", detection);
+}
+
+static void add_place(JsonObject *object, gint x, gint y, gint width, gint height)
+{
+  json_object_set_int_member(object, "x", x);
+  json_object_set_int_member(object, "y", y);
+  json_object_set_int_member(object, "w", width);
+  json_object_set_int_member(object, "h", height);
+}
+
+static JsonObject *new_object(const GstVitgateObject *detected, const GstVitgateJsonFrame *frame,
+                              GstBuffer *buffer)
+{
+  JsonObject *object = json_object_new();
+
+  add_place(object, detected->x, detected->y, detected->width, detected->height);
+  if (detected->region_id >= 0)
+    json_object_set_int_member(object, "region_id", detected->region_id);
+  if (detected->parent_id >= 0)
+    json_object_set_int_member(object, "parent_id", detected->parent_id);
+  if (detected->tracked)
+    gst_vitgate_json_add_uint(object, "id", detected->id);
+  gst_vitgate_json_add_string(object, "roi_type", g_quark_to_string(detected->type));
+  add_detection(object, detected, frame);
+  add_results(object, detected, frame, buffer);
+  for (const GList *item = detected->parameters; item; item = item->next) {
+    if (!is_own(item->data, buffer))
+      add_parameter(object, item->data);
+  }
+  return object;
+}
+
+/* Adds one object for the results of the whole frame, if there are any. */
+static void add_whole_frame(JsonArray *objects, const GstVitgateJsonFrame *frame, GstBuffer *buffer)
+{
+  JsonObject *object = json_object_new();
+  const GstStructure *s;
+  gpointer state = NULL;
+
+  while ((s = gst_vitgate_results_next(buffer, &state)))
+    add_result(object, s, gst_structure_get_string(s, "model-name"));
+  if (json_object_get_size(object) > 0) {
+    add_place(object, 0, 0, frame->width, frame->height);
+    json_array_add_object_element(objects, json_object_ref(object));
+  }
+  json_object_unref(object);
+}
+
+static void add_objects(JsonObject *line, const GstVitgateJsonFrame *frame, GstBuffer *buffer)
+{
+  g_autoptr(GArray) detected = gst_vitgate_objects_read(buffer);
+  JsonArray *objects = json_array_new();
+
+  for (guint i = 0; i < detected->len; i++)
+    json_array_add_object_element(
+        objects, new_object(&g_array_index(detected, GstVitgateObject, i), frame, buffer));
+  add_whole_frame(objects, frame, buffer);
+  json_object_set_array_member(line, "objects", objects);
+}
+
+/* ---- The frame ----------------------------------------------------------------------------- */
+
+static void add_resolution(JsonObject *line, const GstVitgateJsonFrame *frame)
+{
+  JsonObject *resolution;
+
+  if (frame->width <= 0 || frame->height <= 0)
+    return;
+  resolution = json_object_new();
+  json_object_set_int_member(resolution, "width", frame->width);
+  json_object_set_int_member(resolution, "height", frame->height);
+  json_object_set_object_member(line, "resolution", resolution);
+}
+
+/* The time by the sender's clock; not that of this machine. */
+static void add_sender_time(JsonObject *line, const GstVitgateWallClock *wall_clock)
+{
+  JsonObject *rtp;
+
+  if (g_strcmp0(wall_clock->source, "ntp") != 0 && g_strcmp0(wall_clock->source, "unix") != 0)
+    return;
+  rtp = json_object_new();
+  gst_vitgate_json_add_time(rtp, "sender_ntp_unix_timestamp_ns", wall_clock->time);
+  json_object_set_object_member(line, "rtp", rtp);
+}
+
+char *gst_vitgate_dlstreamer_line(const GstVitgateJsonFrame *frame, GstBuffer *buffer,
+                                  gsize *length)
+{
+  JsonObject *line = json_object_new();
+
+  add_resolution(line, frame);
+  gst_vitgate_json_add_string(line, "source", frame->source);
+  gst_vitgate_json_add_time(line, "timestamp", frame->times.stream_time);
+  gst_vitgate_json_add_tags(line, frame->tags);
+  add_sender_time(line, &frame->wall_clock);
+  add_objects(line, frame, buffer);
+  return gst_vitgate_json_to_line(line, length);
+}
