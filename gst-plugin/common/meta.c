@@ -1,6 +1,7 @@
 /* meta.c: registers VitgateMeta, which follows its frame when that is scaled. */
 #include "common/meta.h"
 
+#include "common/frame.h"
 #include "common/results.h"
 #include "common/structure.h"
 
@@ -108,7 +109,7 @@ static GstStructure *follow_region(const Change *change, const GstStructure *fro
     return gst_structure_copy(from);
   if (!gst_structure_get(from, "x", G_TYPE_UINT, &x, "y", G_TYPE_UINT, &y, "width", G_TYPE_UINT,
                          &width, "height", G_TYPE_UINT, &height, NULL) ||
-      MAX(MAX(x, y), MAX(width, height)) > G_MAXINT / 2)
+      MAX(MAX(x, y), MAX(width, height)) > GST_VITGATE_MAX_SIZE)
     return NULL;
   place = (GstVideoRectangle){ (gint)x, (gint)y, (gint)width, (gint)height };
   if (!follow(change, &place))
