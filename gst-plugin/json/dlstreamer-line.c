@@ -119,20 +119,24 @@ static void add_results(JsonObject *object, const GstVitgateObject *detected,
   }
 }
 
-/* Whether @s is vitgate's own parameter, whose result is in VitgateMeta too. */
-static gboolean is_own(const GstStructure *s, GstBuffer *buffer)
+/* Whether @s is vitgate's own parameter, whose result @object has from VitgateMeta. */
+static gboolean is_known(JsonObject *object, const GstStructure *s)
 {
-  const GstStructure *result;
-  gpointer state = NULL;
+  const char *model = gst_structure_get_string(s, "model_name");
+  g_autoptr(GList) members = json_object_get_members(object);
+  gboolean known = FALSE;
 
-  if (!gst_structure_has_name(s, ATTRIBUTE))
-    return FALSE;
-  while ((result = gst_vitgate_results_next(buffer, &state))) {
-    if (g_strcmp0(gst_structure_get_string(result, "model-name"),
-                  gst_structure_get_string(s, "model_name")) == 0)
-      return TRUE;
+  for (GList *item = members; item && !known; item = item->next) {
+    JsonObject *result;
+
+    if (!g_str_has_prefix(item->data, ATTRIBUTE))
+      continue;
+    result = json_object_get_object_member(object, item->data);
+    known = g_strcmp0(json_object_get_string_member_with_default(
+                          json_object_get_object_member(result, "model"), "name", NULL),
+                      model) == 0;
   }
-  return FALSE;
+  return known && gst_structure_has_name(s, ATTRIBUTE);
 }
 
 static double share(gint64 position, gint size)
@@ -187,7 +191,7 @@ static JsonObject *new_object(const GstVitgateObject *detected, const GstVitgate
   add_detection(object, detected, frame);
   add_results(object, detected, frame, buffer);
   for (const GList *item = detected->parameters; item; item = item->next) {
-    if (!is_own(item->data, buffer))
+    if (!is_known(object, item->data))
       add_parameter(object, item->data);
   }
   return object;

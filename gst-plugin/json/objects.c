@@ -79,11 +79,11 @@ static gint64 find_parent(const GstAnalyticsODMtd *detection)
 {
   GstAnalyticsODMtd parent;
 
-  return gst_analytics_relation_meta_get_direct_related(
-             detection->meta, detection->id, GST_ANALYTICS_REL_TYPE_IS_PART_OF,
-             gst_analytics_od_mtd_get_mtd_type(), NULL, &parent)
-             ? parent.id
-             : -1;
+  if (!gst_analytics_relation_meta_get_direct_related(
+          detection->meta, detection->id, GST_ANALYTICS_REL_TYPE_IS_PART_OF,
+          gst_analytics_od_mtd_get_mtd_type(), NULL, &parent))
+    return -1;
+  return parent.id;
 }
 
 /* Returns: (nullable): the region of interest of the same object, unless another detection has

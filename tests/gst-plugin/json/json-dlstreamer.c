@@ -154,6 +154,21 @@ GST_START_TEST(test_results_of_other_elements_are_written)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_parameters_without_a_region_in_the_meta_are_written)
+{
+  GstBuffer *frame = attached_frame(NULL);
+  GstVideoRegionOfInterestMeta *roi = attach(frame, "car", 40, 12, 16, 24);
+  g_autoptr(JsonNode) root = NULL;
+
+  attach_attribute(roi, LOGITS, NULL, "taxi");
+  attach_results(frame, "colours");
+  attached_regions(attached_result(frame), attached_region(40, 12, 16, 24, -1, "cat"), NULL);
+  root = json_convert(frame);
+  fail_unless_equals_string(json_get_string(root, "objects/0/" LOGITS "/label"), "taxi");
+  fail_if(json_find(root, "objects/0/" LOGITS "_2"), "a result of a region without a type");
+}
+GST_END_TEST;
+
 GST_START_TEST(test_results_of_the_whole_frame_are_one_object)
 {
   GstBuffer *frame = attached_frame(NULL);
@@ -268,6 +283,7 @@ static Suite *json_dlstreamer_suite(void)
   tcase_add_test(tcase, test_objects_hold_place_detection_and_result);
   tcase_add_test(tcase, test_objects_without_a_result_are_written);
   tcase_add_test(tcase, test_results_of_other_elements_are_written);
+  tcase_add_test(tcase, test_parameters_without_a_region_in_the_meta_are_written);
   tcase_add_test(tcase, test_results_of_the_whole_frame_are_one_object);
   tcase_add_test(tcase, test_frames_hold_resolution_source_and_times);
   tcase_add_test(tcase, test_this_machines_time_is_not_the_senders);
