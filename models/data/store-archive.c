@@ -26,23 +26,32 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Archive, free_archive)
 /* ---- Names ---- */
 
 /* libarchive converts names to the character set of the thread's locale, and drops those that do
- * not fit: in the locale C, all that are not ASCII. */
+ * not fit: in the locale C, all that are not ASCII.
+ * Returns: (transfer none): a locale for UTF-8; 0 if there is none */
+static locale_t get_utf8(void)
+{
+  static gsize once;
+  static locale_t utf8;
+  if (g_once_init_enter(&once)) {
+    utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    g_once_init_leave(&once, 1);
+  }
+  return utf8;
+}
+
+/* The thread's locale from before. */
 typedef struct {
-  locale_t utf8, before;
+  locale_t before;
 } NameLocale;
 
-static void enter_utf8(NameLocale *names)
+static NameLocale enter_utf8(void)
 {
-  names->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-  names->before = names->utf8 ? uselocale(names->utf8) : (locale_t)0;
+  return (NameLocale){ uselocale(get_utf8()) };
 }
 
 static void leave_utf8(NameLocale *names)
 {
-  if (!names->utf8)
-    return;
   uselocale(names->before);
-  freelocale(names->utf8);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NameLocale, leave_utf8)
 
@@ -178,8 +187,7 @@ static GBytes *load(const Store *store, const StoredFile *file, GError **error)
     return NULL;
   }
   *cursor = (Cursor){ .fd = store->fd, .at = file->offset, .size = (guint64)status.st_size };
-  g_auto(NameLocale) names = { 0 };
-  enter_utf8(&names);
+  g_auto(NameLocale) names G_GNUC_UNUSED = enter_utf8();
   g_autoptr(Archive) archive = open_archive(cursor, NULL, error);
   if (!archive)
     return NULL;
@@ -294,8 +302,7 @@ gboolean store_list_archive(Store *store, GError **error)
   }
   g_autofree Cursor *cursor = g_new(Cursor, 1);
   *cursor = (Cursor){ .fd = store->fd, .size = (guint64)status.st_size };
-  g_auto(NameLocale) names = { 0 };
-  enter_utf8(&names);
+  g_auto(NameLocale) names G_GNUC_UNUSED = enter_utf8();
   g_autoptr(Archive) archive = open_archive(cursor, store->path, error);
   return archive && list(store, archive, error);
 }
