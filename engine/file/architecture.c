@@ -20,6 +20,11 @@ guint vitgate__description_n_prefix(const Description *d)
   return d->distilled ? 2 : 1;
 }
 
+guint vitgate__description_n_class_heads(const Description *d)
+{
+  return d->distilled && !d->class_head_only ? 2 : 1;
+}
+
 guint vitgate__description_patch_values(const Description *d)
 {
   return d->family->patch_values(d);
@@ -62,7 +67,7 @@ double vitgate__description_fixed_gmacs(const Description *d)
 {
   const double patches = vitgate__description_n_patches(d);
   return 1e-9 * (patches * vitgate__description_patch_values(d) * d->dim +
-                 (double)vitgate__description_n_prefix(d) * d->dim * d->n_classes) +
+                 (double)vitgate__description_n_class_heads(d) * d->dim * d->n_classes) +
          d->family->gmacs(d);
 }
 
@@ -185,7 +190,7 @@ GArray *vitgate__description_tensors(const Description *d)
     add_block(specs, d, i);
   vitgate__add_affine(specs, d->mean_pooling ? "fc_norm" : "norm", d->dim, 0);
   vitgate__add_affine(specs, "head", d->n_classes, d->dim);
-  if (d->distilled)
+  if (vitgate__description_n_class_heads(d) == 2)
     vitgate__add_affine(specs, "head_dist", d->n_classes, d->dim);
   return specs;
 }

@@ -29,6 +29,9 @@ guint vitgate__description_tokens_after(const Description *description, guint bl
 
 /* ---- Costs: multiply-adds for one image, in 1e9, and parameters ---- */
 
+/* Returns: the number of classification heads: 2 if the distillation token has one */
+guint vitgate__description_n_class_heads(const Description *description);
+
 /* @n_queries: tokens that the attention is computed for */
 double vitgate__attention_gmacs(const Description *description, guint heads, guint n_tokens,
                                 guint n_queries);

@@ -166,20 +166,23 @@ static gboolean read_agreement(const JsonFields *parent, Description *d)
 /* These fields are optional. */
 static gboolean read_flags(const JsonFields *fields, Description *d)
 {
-  gboolean biased = TRUE, class_position = TRUE;
+  gboolean biased = TRUE, class_position = TRUE, distillation_head = TRUE;
   const struct {
     const char *field;
     gboolean *value;
   } flags[] = { { "qkv_bias", &biased },
                 { "layer_scale", &d->layer_scale },
-                { "class_position", &class_position } };
+                { "class_position", &class_position },
+                { "distillation_head", &distillation_head } };
   for (guint i = 0; i < G_N_ELEMENTS(flags); i++)
     if (json_object_has_member(fields->object, flags[i].field) &&
         !vitgate__read_bool(fields, flags[i].field, flags[i].value))
       return FALSE;
   d->qkv_unbiased = !biased;
   d->no_class_position = !class_position;
-  return TRUE;
+  d->class_head_only = !distillation_head;
+  return !d->class_head_only || d->distilled ||
+         vitgate__field_fail(fields, "distillation_head", "true for a model that is not distilled");
 }
 
 static gboolean read_pooling(const JsonFields *fields, Description *d)
@@ -393,6 +396,8 @@ char *vitgate__description_to_json(const Description *d)
     json_object_set_boolean_member(object, "layer_scale", TRUE);
   if (d->no_class_position)
     json_object_set_boolean_member(object, "class_position", FALSE);
+  if (d->class_head_only)
+    json_object_set_boolean_member(object, "distillation_head", FALSE);
   json_object_set_string_member(object, "pooling", d->mean_pooling ? "mean" : "class-token");
   json_object_set_double_member(object, "layer_norm_eps", d->layer_norm_eps);
   json_object_set_string_member(object, "precision", d->precision ? d->precision : "float32");

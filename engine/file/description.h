@@ -51,6 +51,7 @@ typedef struct _Description {
   guint depth;
   BlockShape *blocks;         /* [depth] */
   gboolean distilled;         /* a distillation token and head follow the class token's */
+  gboolean class_head_only;   /* distilled, but without the distillation token's head */
   gboolean mean_pooling;      /* the head reads the mean of all patch tokens, not the class token */
   gboolean qkv_unbiased;      /* the projection to queries, keys and values has no bias */
   gboolean layer_scale;       /* the output of each module is scaled by its own tensor */

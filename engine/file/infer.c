@@ -125,6 +125,7 @@ Description *vitgate__description_infer(const Safetensors *file, const Hints *hi
   if (!d->family->infer(d, file, error) || !infer_classes(d, file, error) ||
       !infer_activation(d, file, error))
     return NULL;
+  d->class_head_only = d->distilled && hints->class_head_only;
   d->layer_norm_eps = d->family->layer_norm_eps;
   if (hints->layer_norm_eps > 0)
     d->layer_norm_eps = hints->layer_norm_eps;

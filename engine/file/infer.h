@@ -7,6 +7,7 @@
 typedef struct {
   guint heads; /* per block; if unknown, a head has 64 dimensions */
   double layer_norm_eps;
+  gboolean class_head_only; /* if the model is distilled, its second token has no head */
 } Hints;
 
 /* @file: its tensors have timm's names

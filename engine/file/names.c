@@ -190,6 +190,13 @@ static gboolean is_beside(const char *name)
                         is_among(name, word, training_states, G_N_ELEMENTS(training_states)));
 }
 
+/* The other class of Hugging Face has a cls_classifier and a distillation_classifier. */
+static gboolean is_only_head(const Dialect *dialect, const char *name)
+{
+  return dialect->deit && g_str_has_prefix(name, dialect->prefix) &&
+         !strcmp(name + strlen(dialect->prefix), "classifier.weight");
+}
+
 static char *new_name(const Dialect *dialect, const char *name)
 {
   if (!g_str_has_prefix(name, dialect->prefix))
@@ -300,6 +307,7 @@ gboolean vitgate__names_translate(Safetensors *file, Dialect *dialect, GError **
   g_autoptr(GArray) named = g_array_new(FALSE, FALSE, sizeof(Tensor));
   for (guint i = 0; i < n; i++) {
     g_autofree char *name = new_name(dialect, tensors[i].name);
+    dialect->class_head_only |= is_only_head(dialect, tensors[i].name);
     if (!*name) {
       g_ptr_array_add(dialect->left_out, g_strdup(tensors[i].name));
       continue;

@@ -2,20 +2,22 @@
  * names, which are translated to timm's.
  *
  * Known are the names of timm, facebookresearch/deit (keys under "model."), yitu's T2T-ViT
- * ("state_dict_ema", "module."), and Hugging Face's ViTForImageClassification and
- * DeiTForImageClassification, with or without a teacher. */
+ * ("state_dict_ema", "module."), and Hugging Face's ViTForImageClassification,
+ * DeiTForImageClassification and DeiTForImageClassificationWithTeacher. */
 #pragma once
 
 #include "file/safetensors.h"
 
 /* The naming of a file's tensors. */
 typedef struct {
-  const char *names;     /* whose names these are, for people: "timm's names" */
-  gboolean hugging_face; /* they are Hugging Face's */
-  gboolean deit;         /* they are those of Hugging Face's DeiT */
-  char *prefix;          /* before every name: "model." or "" */
-  char *rival;           /* (nullable) another network in the file that may be the one wanted */
-  GPtrArray *left_out;   /* (element-type utf8) tensors that a classifier does not use */
+  const char *names;        /* whose names these are, for people: "timm's names" */
+  gboolean hugging_face;    /* they are Hugging Face's */
+  gboolean deit;            /* they are those of Hugging Face's DeiT */
+  gboolean class_head_only; /* they are those of DeiTForImageClassification, whose only head reads
+                               the class token even if there is a distillation token */
+  char *prefix;             /* before every name: "model." or "" */
+  char *rival;              /* (nullable) another network in the file that may be the one wanted */
+  GPtrArray *left_out;      /* (element-type utf8) tensors that a classifier does not use */
 } Dialect;
 
 /* Renames the tensors of @file to timm's names and joins queries, keys and values that are stored

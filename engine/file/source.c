@@ -115,6 +115,7 @@ Description *vitgate__source_describe(const Source *source, guint heads, GError 
   const Dialect *dialect = &source->dialect;
   if (dialect->hugging_face)
     hints.layer_norm_eps = HUGGING_FACE_EPS;
+  hints.class_head_only = dialect->class_head_only;
   if (!vitgate__config_hint(&source->config, &hints, error))
     return NULL;
   g_autoptr(Description) d = vitgate__describe(source->file, &hints, error);

@@ -107,7 +107,7 @@ static void load_all(WeightLoader *loader, Vit *vit)
     vit->blocks[i] = load_block(loader, d, i);
   vit->norm = vitgate__load_norm(loader, d->mean_pooling ? "fc_norm" : "norm", d->dim);
   vit->head = vitgate__load_linear(loader, "head", TRUE, d->n_classes, d->dim);
-  if (d->distilled)
+  if (vitgate__description_n_class_heads(d) == 2)
     vit->head_dist = vitgate__load_linear(loader, "head_dist", TRUE, d->n_classes, d->dim);
 }
 

@@ -67,8 +67,8 @@ static void pool(const Job *job)
   job->image->outcome.n_tokens = job->image->n_tokens;
 }
 
-/* logits[n_classes] from the class token, the mean over the class and distillation tokens, or the
- * mean of all patches */
+/* logits[n_classes] from the class token, the mean over the class and distillation tokens if both
+ * have heads, or the mean of all patches */
 static void classify(const Job *job, float *logits)
 {
   const Vit *vit = job->vit;
@@ -82,7 +82,7 @@ static void classify(const Job *job, float *logits)
   pool(job);
   vitgate__vit_multiply(job, &vit->head, logits, d->n_classes, job->scratch->norm, d->dim,
                         LINEAR_STORE, 1);
-  if (!d->distilled)
+  if (vitgate__description_n_class_heads(d) == 1)
     return;
   vitgate__vit_multiply(job, &vit->head_dist, logits, d->n_classes, job->scratch->norm + d->dim,
                         d->dim, LINEAR_ADD, 1);

@@ -65,13 +65,50 @@ static gboolean cut_positions(Safetensors *file, const Description *d, Tensor *p
   return TRUE;
 }
 
+/* Adds the product of a tensor and @factor under another name, in float32. */
+static gboolean add_product(Safetensors *file, const char *from, float factor, const char *name,
+                            GArray *tensors, GError **error)
+{
+  Tensor tensor = *vitgate__safetensors_find(file, from);
+  const gsize n = vitgate__tensor_n_elements(&tensor);
+  float *values = vitgate__safetensors_allocate(file, name, n * sizeof *values, error);
+  if (!values || !vitgate__weights_read(file, from, values, error))
+    return FALSE;
+  for (gsize i = 0; i < n; i++)
+    values[i] = factor ? factor * values[i] : 0; /* not -0 */
+  tensor.name = vitgate__safetensors_intern(file, name);
+  tensor.type = TENSOR_F32;
+  tensor.data = values;
+  tensor.n_bytes = n * sizeof *values;
+  g_array_append_val(tensors, tensor);
+  return TRUE;
+}
+
+/* In timm, every distilled model has two heads and takes the mean of their logits. Twice the only
+ * head and a second head of zeros have the same mean, without rounding. */
+static gboolean add_class_head(Safetensors *file, GArray *tensors, GError **error)
+{
+  static const char *const heads[][2] = { { "head.weight", "head_dist.weight" },
+                                          { "head.bias", "head_dist.bias" } };
+  for (guint i = 0; i < G_N_ELEMENTS(heads); i++)
+    if (!add_product(file, heads[i][0], 2, heads[i][0], tensors, error) ||
+        !add_product(file, heads[i][0], 0, heads[i][1], tensors, error))
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean write_timm(Safetensors *file, const Description *d, const char *out, GError **error)
 {
   g_autoptr(GArray) specs = vitgate__description_tensors(d);
   g_autoptr(GArray) tensors = g_array_new(FALSE, FALSE, sizeof(Tensor));
-  for (guint i = 0; i < specs->len; i++)
-    if (!add_tensor(file, g_array_index(specs, TensorSpec, i).name, tensors, error))
+  for (guint i = 0; i < specs->len; i++) {
+    const char *name = g_array_index(specs, TensorSpec, i).name;
+    if (!(d->class_head_only && g_str_has_prefix(name, "head.")) &&
+        !add_tensor(file, name, tensors, error))
       return FALSE;
+  }
+  if (d->class_head_only && !add_class_head(file, tensors, error))
+    return FALSE;
   if (d->no_class_position &&
       !cut_positions(file, d, vitgate__tensors_find(tensors, "pos_embed"), error))
     return FALSE;
@@ -137,7 +174,8 @@ int command_export(int argc, char **argv, GError **error)
   const CommandSyntax syntax = {
     entries, "MODEL", "Writes a model without gates for other programs.",
     "OUT is a safetensors file with timm's tensor names; float32 tensors are\n"
-    "bit-identical to those of MODEL. With --onnx, it is a graph in float32 (opset\n"
+    "bit-identical to those of MODEL. A distilled model with one head gets two that\n"
+    "have the same mean, as timm expects. With --onnx, it is a graph in float32 (opset\n"
     "17) with the input \"image\" [batch, 3, S, S], normalised, and the output\n"
     "\"logits\" [batch, classes]. OUT contains no heads or neurons that were cut, and\n"
     "no tensors for a module that was cut entirely. If each class has a probability\n"

@@ -1,5 +1,6 @@
 /* vitgate inspect: shows what a model file contains. */
 #include "commands/command.h"
+#include "file/architecture.h"
 #include "file/source.h"
 #include "network/dial.h"
 #include "report/gate-usage.h"
@@ -149,8 +150,10 @@ static void print_text(const Structure *structure)
   const Description *description = structure->description;
   g_autofree char *name = command_clean_text(info->name);
   g_print("%s: family %s%s, %u blocks, %u tokens, %u wide, heads of %u\n\n", name, info->family,
-          description->distilled ? ", distilled" : "", info->depth, info->n_tokens, info->dim,
-          info->head_dim);
+          description->class_head_only ? ", distilled with one head"
+          : description->distilled     ? ", distilled"
+                                       : "",
+          info->depth, info->n_tokens, info->dim, info->head_dim);
   print_blocks(structure);
   print_stem(description);
   g_print("compute: %.3f GMACs for one image with every module running, %.1f %% of the dense "
@@ -263,6 +266,7 @@ static void print_json(const char *path, const Structure *structure)
   report_string(json, "family", info->family);
   report_stem(json, description);
   report_boolean(json, "distilled", description->distilled);
+  report_count(json, "class_heads", vitgate__description_n_class_heads(description));
   report_string(json, "precision", vitgate_precision_name(info->precision));
   report_string(json, "stored_precision", description->precision);
   report_begin(json, "precision_agreement");

@@ -50,7 +50,8 @@ static int run_command(const Command *command, int argc, char **argv)
   return status;
 }
 
-/* gdk-pixbuf warns about files that it cannot read. We report those ourselves, in one line. */
+/* gdk-pixbuf and its loaders warn about files that they cannot read. We report those ourselves, in
+ * one line. */
 static void ignore_warning(const char *domain, GLogLevelFlags level, const char *message,
                            gpointer user_data)
 {
@@ -63,6 +64,7 @@ int main(int argc, char **argv)
   g_set_prgname("vitgate");
   blas_prepare_environment();
   g_log_set_handler("GdkPixbuf", G_LOG_LEVEL_WARNING, ignore_warning, NULL);
+  g_log_set_handler(NULL, G_LOG_LEVEL_WARNING, ignore_warning, NULL); /* the HEIF loader's */
 
   const char *name = argc > 1 ? argv[1] : NULL;
   const Command *command = name ? find_command(name) : NULL;

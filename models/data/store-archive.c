@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <locale.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +22,64 @@ static void free_archive(Archive *archive)
   archive_read_free(archive);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Archive, free_archive)
+
+/* ---- Names ---- */
+
+/* libarchive converts names to the character set of the thread's locale, and drops those that do
+ * not fit: in the locale C, all that are not ASCII.
+ * Returns: (transfer none): a locale for UTF-8; 0 if there is none */
+static locale_t get_utf8(void)
+{
+  static gsize once;
+  static locale_t utf8;
+  if (g_once_init_enter(&once)) {
+    utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    g_once_init_leave(&once, 1);
+  }
+  return utf8;
+}
+
+/* The thread's locale from before. */
+typedef struct {
+  locale_t before;
+} NameLocale;
+
+static NameLocale enter_utf8(void)
+{
+  return (NameLocale){ uselocale(get_utf8()) };
+}
+
+static void leave_utf8(NameLocale *names)
+{
+  uselocale(names->before);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NameLocale, leave_utf8)
+
+/* Returns: (transfer full): @name without a leading "/" or "./" */
+static char *clean_name(const char *name)
+{
+  while (name && (name[0] == '/' || (name[0] == '.' && name[1] == '/')))
+    name++;
+  return g_strdup(name ? name : "");
+}
+
+/* Returns: (transfer full): with '/' between its parts; "" if libarchive cannot read it */
+static char *entry_name(struct archive_entry *entry)
+{
+  const char *name = archive_entry_pathname_utf8(entry);
+  return clean_name(name ? name : archive_entry_pathname(entry));
+}
+
+/* Returns: (transfer full) (nullable): the file that a hard link leads to */
+static char *entry_target(struct archive_entry *entry)
+{
+  const char *name = archive_entry_hardlink_utf8(entry);
+  if (!name)
+    name = archive_entry_hardlink(entry);
+  return name ? clean_name(name) : NULL;
+}
+
+/* ---- Reading ---- */
 
 /* A reader's own position in the shared file. With pread(), readers in several threads do not
  * interfere. */
@@ -94,17 +153,6 @@ static Archive *open_archive(Cursor *cursor, const char *path, GError **error)
   return g_steal_pointer(&archive);
 }
 
-/* Returns: (transfer full): with '/' between its parts and without a leading "./" */
-static char *entry_name(struct archive_entry *entry)
-{
-  const char *name = archive_entry_pathname_utf8(entry);
-  if (!name)
-    name = archive_entry_pathname(entry);
-  while (name && (name[0] == '/' || (name[0] == '.' && name[1] == '/')))
-    name++;
-  return g_strdup(name ? name : "");
-}
-
 static GBytes *read_content(Archive *archive, struct archive_entry *entry, GError **error)
 {
   if (archive_entry_size_is_set(entry) && (guint64)archive_entry_size(entry) > DECODE_MAX_FILE) {
@@ -139,6 +187,7 @@ static GBytes *load(const Store *store, const StoredFile *file, GError **error)
     return NULL;
   }
   *cursor = (Cursor){ .fd = store->fd, .at = file->offset, .size = (guint64)status.st_size };
+  g_auto(NameLocale) names G_GNUC_UNUSED = enter_utf8();
   g_autoptr(Archive) archive = open_archive(cursor, NULL, error);
   if (!archive)
     return NULL;
@@ -150,56 +199,88 @@ static GBytes *load(const Store *store, const StoredFile *file, GError **error)
   return read_content(archive, entry, error);
 }
 
-/* Adds an entry, by its offset in the file, or with its content if @keep. */
-static gboolean add_entry(Store *store, Archive *archive, struct archive_entry *entry,
-                          GHashTable *offsets, gboolean keep, GError **error)
+/* ---- Listing ---- */
+
+/* An archive whose files are being listed. */
+typedef struct {
+  Store *store;
+  Archive *archive;
+  GHashTable *found; /* (element-type filename guint): the number of each file in the store */
+  gboolean keep;     /* keep contents, since the archive cannot be read in any order */
+  guint64 kept;      /* bytes */
+} Listing;
+
+static gboolean add_file(Listing *listing, struct archive_entry *entry, const char *name,
+                         GError **error)
 {
-  g_autofree char *name = entry_name(entry);
-  const char *target = archive_entry_hardlink(entry);
-  guint64 offset = (guint64)archive_read_header_position(archive);
-  if (target) {
-    while (target[0] == '/' || (target[0] == '.' && target[1] == '/'))
-      target++;
-    gpointer found = g_hash_table_lookup(offsets, target);
-    if (!found || keep)
-      return TRUE;
-    offset = *(guint64 *)found;
-  } else if (archive_entry_filetype(entry) != AE_IFREG) {
-    return TRUE;
-  }
-  if (!*name)
-    return TRUE;
   GBytes *content = NULL;
-  if (keep) {
-    content = read_content(archive, entry, error);
-    if (!content) {
-      g_prefix_error(error, "%s: %s: ", store->path, name);
-      return FALSE;
-    }
+  if (listing->keep && !(content = read_content(listing->archive, entry, error))) {
+    g_prefix_error(error, "%s: %s: ", listing->store->path, name);
+    return FALSE;
   }
-  store_add(store, name, offset, content);
-  g_hash_table_replace(offsets, g_steal_pointer(&name), g_memdup2(&offset, sizeof offset));
+  listing->kept += content ? g_bytes_get_size(content) : 0;
+  const guint64 offset = (guint64)archive_read_header_position(listing->archive);
+  store_add(listing->store, name, offset, content);
+  return TRUE;
+}
+
+/* Adds another name of a file. */
+static void add_link(const Listing *listing, const char *name, const char *target)
+{
+  gpointer number;
+  if (!g_hash_table_lookup_extended(listing->found, target, NULL, &number)) {
+    store_add(listing->store, name, 0, NULL)->problem =
+        "is a hard link to a file that the archive does not contain before it";
+    return;
+  }
+  const StoredFile *file = listing->store->files->pdata[GPOINTER_TO_UINT(number)];
+  store_add(listing->store, name, file->offset, file->bytes ? g_bytes_ref(file->bytes) : NULL)
+      ->problem = file->problem;
+}
+
+/* Adds whatever may be a photograph, so that each that cannot be used is reported. */
+static gboolean add_entry(Listing *listing, struct archive_entry *entry, GError **error)
+{
+  Store *store = listing->store;
+  const guint type = archive_entry_filetype(entry);
+  if (type == AE_IFDIR)
+    return TRUE;
+  g_autofree char *name = entry_name(entry), *target = entry_target(entry);
+  if (!*name) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "%s: the name of a file cannot be read; the file before it is %s", store->path,
+                store->files->len
+                    ? ((const StoredFile *)store->files->pdata[store->files->len - 1])->name
+                    : "missing");
+    return FALSE;
+  }
+  if (target)
+    add_link(listing, name, target);
+  else if (type != AE_IFREG)
+    store_add(store, name, 0, NULL)->problem =
+        type == AE_IFLNK ? "is a symbolic link, which is not followed in an archive"
+                         : "is not a regular file";
+  else if (!add_file(listing, entry, name, error))
+    return FALSE;
+  g_hash_table_replace(listing->found, g_steal_pointer(&name),
+                       GUINT_TO_POINTER(store->files->len - 1));
   return TRUE;
 }
 
 static gboolean list(Store *store, Archive *archive, GError **error)
 {
-  g_autoptr(GHashTable) offsets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-  guint64 unpacked = 0;
+  g_autoptr(GHashTable) found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  Listing listing = { .store = store, .archive = archive, .found = found };
   struct archive_entry *entry;
   int status;
   while ((status = archive_read_next_header(archive, &entry)) != ARCHIVE_EOF) {
     if (status < ARCHIVE_WARN)
       return fail(archive, COMMAND_ERROR_DATA, store->path, error);
-    gboolean tar = (archive_format(archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR;
-    gboolean keep = !tar || archive_filter_code(archive, 0) != ARCHIVE_FILTER_NONE;
-    if (!add_entry(store, archive, entry, offsets, keep, error))
+    const gboolean tar = (archive_format(archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR;
+    listing.keep = !tar || archive_filter_code(archive, 0) != ARCHIVE_FILTER_NONE;
+    if (!add_entry(&listing, entry, error))
       return FALSE;
-    if (keep && store->files->len) {
-      const StoredFile *file = g_ptr_array_index(store->files, store->files->len - 1);
-      unpacked += file->bytes ? g_bytes_get_size(file->bytes) : 0;
-    }
-    if (unpacked > MAX_UNPACKED) {
+    if (listing.kept > MAX_UNPACKED) {
       g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
                   "%s: contains more than %u GB; unpack it, or use an uncompressed tar archive",
                   store->path, (guint)(MAX_UNPACKED >> 30));
@@ -221,6 +302,7 @@ gboolean store_list_archive(Store *store, GError **error)
   }
   g_autofree Cursor *cursor = g_new(Cursor, 1);
   *cursor = (Cursor){ .fd = store->fd, .size = (guint64)status.st_size };
+  g_auto(NameLocale) names G_GNUC_UNUSED = enter_utf8();
   g_autoptr(Archive) archive = open_archive(cursor, store->path, error);
   return archive && list(store, archive, error);
 }

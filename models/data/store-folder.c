@@ -45,8 +45,8 @@ static gboolean walk(Store *store, const char *below, FolderId *above, guint dep
     g_autofree char *name = *below ? g_strconcat(below, "/", entry, NULL) : g_strdup(entry);
     g_autofree char *path = g_build_filename(store->path, name, NULL);
     if (stat(path, &status))
-      continue; /* a dangling link */
-    if (S_ISREG(status.st_mode))
+      store_add(store, name, 0, NULL); /* a dangling link: loading it reports the reason */
+    else if (S_ISREG(status.st_mode))
       store_add(store, name, 0, NULL);
     else if (S_ISDIR(status.st_mode) && entry[0] != '.' &&
              !walk(store, name, above, depth + 1, error))

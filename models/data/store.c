@@ -67,6 +67,10 @@ void store_close(Store **store)
 
 GBytes *store_load(const Store *store, const StoredFile *file, GError **error)
 {
+  if (file->problem) {
+    g_set_error_literal(error, COMMAND_ERROR, COMMAND_ERROR_DATA, file->problem);
+    return NULL;
+  }
   return file->bytes ? g_bytes_ref(file->bytes) : store->load(store, file, error);
 }
 

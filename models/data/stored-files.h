@@ -4,9 +4,10 @@
 #include <glib.h>
 
 typedef struct {
-  char *name;     /* path below the store's root, with '/' between its parts */
-  guint64 offset; /* archive: offset of the entry's header */
-  GBytes *bytes;  /* (nullable): the content, if the archive cannot be read in any order */
+  char *name;          /* path below the store's root, with '/' between its parts */
+  guint64 offset;      /* archive: offset of the entry's header */
+  GBytes *bytes;       /* (nullable): the content, if the archive cannot be read in any order */
+  const char *problem; /* (nullable) (transfer none): why the file has no content */
 } StoredFile;
 
 typedef struct _Store Store;
@@ -18,5 +19,6 @@ struct _Store {
 };
 
 /* Adds a file to @store->files.
- * @bytes: (transfer full) (nullable) */
-void store_add(Store *store, const char *name, guint64 offset, GBytes *bytes);
+ * @bytes: (transfer full) (nullable)
+ * Returns: (transfer none): the file */
+StoredFile *store_add(Store *store, const char *name, guint64 offset, GBytes *bytes);

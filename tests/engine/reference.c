@@ -253,7 +253,7 @@ static void classify(State *s)
   g_autofree double *x = normalize(s, whole(s, "norm.weight"), whole(s, "norm.bias"), s->n_prefix),
                     *more = g_new(double, n);
   linear(s, s->out->logits, x, whole(s, "head.weight"), whole(s, "head.bias"), 1, dim, n);
-  if (!s->d->distilled)
+  if (!s->d->distilled || s->d->class_head_only)
     return;
   linear(s, more, x + dim, whole(s, "head_dist.weight"), whole(s, "head_dist.bias"), 1, dim, n);
   for (guint i = 0; i < n; i++)

@@ -239,7 +239,7 @@ START_TEST(a_form_that_only_a_part_has_is_refused_with_the_line)
     { "{\"0\": {\"name\": \"tench\"}}", "'0': expected a label" },
     { "{\"0\": \"tench\", \"1\": \" \"}", "class 1 has no label" },
     { "{\"0\": \"tench\", \"1\": \"a\\nb\"}", "class 1 has a label that is not one line" },
-    { "87: 'African grey',\n", "class 0 is missing" },
+    { "87: 'African grey',\n", "class 1 is missing" },
   };
   for (guint i = 0; i < G_N_ELEMENTS(files); i++)
     refuse(files[i].text, strlen(files[i].text), 0, files[i].part);

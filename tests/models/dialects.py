@@ -25,6 +25,16 @@ def timm(seed=1, distilled=False, **options):
     return entries
 
 
+def two_heads(one):
+    """Returns weights of a distilled network with two heads that give the logits of its first"""
+    two = dict(one)
+    for part in ("weight", "bias"):
+        shape, values = one[f"head.{part}"]
+        two[f"head.{part}"] = (shape, [2 * value for value in values])
+        two[f"head_dist.{part}"] = (shape, [0.0] * len(values))
+    return two
+
+
 def as_float32(value):
     return struct.unpack("<f", struct.pack("<f", value))[0]
 
@@ -53,8 +63,8 @@ OTHERS = {
 
 def hugging_face(entries, network="vit"):
     """Names of ViTForImageClassification; with network="deit" of DeiTForImageClassification,
-WithTeacher if the network is distilled"""
-    teacher = "dist_token" in entries
+WithTeacher if the network has two heads"""
+    teacher = "head_dist.weight" in entries
     renamed = {}
     for name, (shape, values) in entries.items():
         if name.startswith("head_dist."):

@@ -4,11 +4,13 @@
 import json
 import os
 import pickle
+import random
 import unittest
 import zipfile
 
 import colour_model
 import dialects
+import random_model
 from command_case import CommandTest
 
 
@@ -70,6 +72,60 @@ class NamesTest(ImportCase):
                 )
                 self.assertIn("Hugging Face's names (DeiT)", text)
                 self.assertEqual(description["distilled"], distilled)
+
+    def test_a_distilled_deit_of_hugging_face_with_one_head(self):
+        """DeiTForImageClassification: the head reads the class token, the other token has none"""
+        one = dialects.timm(distilled=True)
+        for part in ("weight", "bias"):
+            del one[f"head_dist.{part}"]
+        colour_model.write_picture(self.path("a.png"), (1, 0, 1))
+        random_model.write_picture(self.path("b.png"), random.Random(3))
+
+        def scores(model):
+            text = self.succeed("classify", "--json", "--precision", "float32", "--model", model,
+                                self.path("a.png"), self.path("b.png"))
+            return [[(entry["index"], entry["score"]) for entry in image["classes"]]
+                    for image in json.loads(text)["images"]]
+
+        def complete(entries, name):
+            out = self.path(name)
+            self.succeed("import", self.write(entries), *dialects.HEADS_OPTION, "--name", "one",
+                         "-o", out)
+            return out
+
+        model = complete(dialects.hugging_face(one, "deit"), "one.safetensors")
+        _, metadata = colour_model.read_safetensors(model)
+        description = json.loads(metadata["vitgate"])
+        self.assertTrue(description["distilled"])
+        self.assertFalse(description["distillation_head"])
+        self.assertIn("distilled with one head", self.succeed("inspect", model))
+        self.assertEqual(json.loads(self.succeed("inspect", "--json", model))["class_heads"], 1)
+        two = complete(dialects.two_heads(one), "two.safetensors")
+        # Hugging Face's norms have another epsilon than timm's.
+        for path, eps in ((model, 1e-12), (two, 1e-6)):
+            tensors, metadata = colour_model.read_safetensors(path)
+            self.assertEqual(json.loads(metadata["vitgate"])["layer_norm_eps"], eps)
+        found = scores(model)
+        for image, expected in zip(found, scores(two)):
+            for (index, score), (other, wanted) in zip(image, expected):
+                self.assertEqual(index, other)
+                self.assertAlmostEqual(score, wanted, 5)
+        exported = self.path("exported.safetensors")
+        self.succeed("export", model, "-o", exported)
+        as_timm = self.write(dialects.two_heads(one), "as-timm.safetensors")
+        self.assertEqual(colour_model.read_safetensors(exported)[0],
+                         colour_model.read_safetensors(as_timm)[0])
+
+    def test_a_missing_head_is_no_model_with_one_head(self):
+        """Only Hugging Face's class DeiTForImageClassification has one head"""
+        entries = dialects.timm(distilled=True)
+        del entries["head_dist.weight"], entries["head_dist.bias"]
+        with_teacher = dialects.hugging_face(dialects.timm(distilled=True), "deit")
+        del with_teacher["distillation_classifier.weight"]
+        for name, weights in (("timm", entries), ("Hugging Face", with_teacher)):
+            with self.subTest(name):
+                self.fail_with("'head_dist.weight' is missing", "import", self.write(weights),
+                               *dialects.HEADS_OPTION, "-o", self.path("out.safetensors"))
 
     def test_tensors_that_a_classifier_does_not_use_are_skipped_and_named(self):
         timm = dialects.timm()

@@ -7,7 +7,10 @@ import io
 import json
 import os
 import random
+import struct
+import tarfile
 import unittest
+import zipfile
 
 from PIL import Image, ImageOps
 
@@ -141,6 +144,186 @@ class OrientationTest(CommandTest):
             self.assertEqual(found["label"], expected["label"])
             # PIL's decoder rounds differently.
             self.assertAlmostEqual(found["score"], expected["score"], 2)
+
+
+class ArchiveTest(CommandTest):
+    """No file of an archive is skipped without a word"""
+
+    NAMES = ["été/café.png", "日本/猫.png", "plain/Ω.png"]
+
+    def setUp(self):
+        super().setUp()
+        self.model = self.complete_model()
+        self.content = []
+        for i, (_, *corner) in enumerate(colour_model.COLOURS[: len(self.NAMES)]):
+            path = self.path(f"{i}.png")
+            colour_model.write_picture(path, corner)
+            with open(path, "rb") as file:
+                self.content.append(file.read())
+        lines = [f"{name}\t{i}\n" for i, name in enumerate(self.NAMES)]
+        self.labels_tsv = ("file\tclass_index\n" + "".join(lines)).encode()
+
+    def members(self):
+        return [("labels.tsv", self.labels_tsv), *zip(self.NAMES, self.content)]
+
+    def write_zip(self, name, hide_utf8=False):
+        """hide_utf8: without the flag that says so, like old programs"""
+        path = self.path(name)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for member, content in self.members():
+                archive.writestr(member, content)
+        if hide_utf8:
+            with open(path, "rb") as file:
+                data = bytearray(file.read())
+            for signature, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+                at = data.find(signature)
+                while at >= 0:
+                    flags = struct.unpack_from("<H", data, at + place)[0]
+                    struct.pack_into("<H", data, at + place, flags & ~0x800)
+                    at = data.find(signature, at + 4)
+            with open(path, "wb") as file:
+                file.write(data)
+
+    def write_tar(self, name, layout, links=()):
+        """links: (type, name, target) of members added at the end"""
+        mode = "w:gz" if name.endswith("gz") else "w"
+        with tarfile.open(self.path(name), mode, format=layout) as archive:
+            for member, content in self.members():
+                info = tarfile.TarInfo(member)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+            for kind, member, target in links:
+                info = tarfile.TarInfo(member)
+                info.type, info.linkname = kind, target
+                archive.addfile(info)
+
+    def evaluate(self, name, notes=0, locale="C"):
+        result = self.run_command("eval", "--json", "--data", self.path(name), self.model,
+                                  env={**os.environ, "LC_ALL": locale})
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(len(result.stderr.splitlines()), notes, result.stderr)
+        return json.loads(result.stdout), result.stderr
+
+    def test_names_are_read_in_every_locale(self):
+        self.write_zip("flagged.zip")
+        self.write_zip("unflagged.zip", hide_utf8=True)
+        self.write_tar("pax.tar", tarfile.PAX_FORMAT)
+        self.write_tar("pax.tar.gz", tarfile.PAX_FORMAT)
+        self.write_tar("gnu.tar", tarfile.GNU_FORMAT)
+        for locale in ("C", "POSIX", "C.UTF-8"):
+            for name in ("flagged.zip", "unflagged.zip", "pax.tar", "pax.tar.gz", "gnu.tar"):
+                with self.subTest(f"{name} {locale}"):
+                    found, _ = self.evaluate(name, locale=locale)
+                    self.assertEqual((found["images"], found["overall"]["labelled"]), (3, 3))
+                    self.assertEqual(found["overall"]["top1"], 100)
+
+    def test_names_of_another_character_set_are_kept(self):
+        with tarfile.open(self.path("old.tar"), "w", format=tarfile.USTAR_FORMAT,
+                          encoding="latin-1") as archive:
+            for i, content in enumerate(self.content):
+                info = tarfile.TarInfo(f"été/{i}.png")
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        for locale in ("C", "C.UTF-8"):
+            found, _ = self.evaluate("old.tar", notes=1, locale=locale)  # classes are unknown
+            self.assertEqual(found["images"], 3)
+
+    def test_links_are_followed_or_named(self):
+        links = ((tarfile.LNKTYPE, "plain/again.png", self.NAMES[1]),
+                 (tarfile.LNKTYPE, "plain/lost.png", "nowhere.png"),
+                 (tarfile.SYMTYPE, "plain/soft.png", "Ω.png"),
+                 (tarfile.FIFOTYPE, "plain/pipe.png", ""))
+        for name in ("links.tar", "links.tar.gz"):
+            self.write_tar(name, tarfile.PAX_FORMAT, links)
+            for locale in ("C", "C.UTF-8"):
+                with self.subTest(f"{name} {locale}"):
+                    found, notes = self.evaluate(name, notes=3, locale=locale)
+                    self.assertEqual((found["images"], found["skipped"]), (4, 3))
+                    self.assertIn("skipped plain/lost.png: is a hard link", notes)
+                    self.assertIn("skipped plain/soft.png: is a symbolic link", notes)
+                    self.assertIn("skipped plain/pipe.png: is not a regular file", notes)
+
+    def test_dangling_links_in_a_folder_are_named(self):
+        self.write_colours("data")
+        os.symlink("nowhere.png", self.path("data", "lost.png"))
+        found, notes = self.evaluate("data", notes=2)  # and that the classes are unknown
+        self.assertEqual((found["images"], found["skipped"]), (8, 1))
+        self.assertIn("skipped lost.png: cannot read: No such file", notes)
+
+
+class FormatTest(CommandTest):
+    """Image files of less common kinds"""
+
+    def setUp(self):
+        super().setUp()
+        self.model = self.complete_model()
+
+    def classify(self, *names):
+        text = self.succeed("classify", "--json", "--model", self.model,
+                            *(self.path(name) for name in names))
+        return [image["classes"][0]["label"] for image in json.loads(text)["images"]]
+
+    def write_gif(self, name, keep=None):
+        """Writes a GIF of a red frame in the middle of a canvas that is otherwise empty; keep:
+        how many of its bytes"""
+        frame = Image.new("P", (20, 18), 1)
+        frame.putpalette([0, 0, 0, 245, 10, 10] + [0] * 762)
+        content = io.BytesIO()
+        frame.save(content, "gif")
+        data = bytearray(content.getvalue())
+        struct.pack_into("<HH", data, 6, 40, 36)
+        struct.pack_into("<HH", data, data.index(b"\x2c") + 1, 10, 9)
+        with open(self.path(name), "wb") as file:
+            file.write(data[:keep])
+        canvas = Image.new("RGB", (40, 36))
+        canvas.paste(frame.convert("RGB"), (10, 9))
+        canvas.save(self.path(name + ".png"))
+        return len(data)
+
+    def test_a_gif_frame_smaller_than_its_canvas(self):
+        length = self.write_gif("a.gif")
+        scores = json.loads(self.succeed("classify", "--json", "--model", self.model,
+                                         self.path("a.gif"), self.path("a.gif.png")))["images"]
+        self.assertEqual(scores[0]["classes"], scores[1]["classes"])
+        for missing in (1, 3, length // 4):
+            self.write_gif("cut.gif", keep=length - missing)
+            self.fail_with("cut.gif", "classify", "--model", self.model, self.path("cut.gif"))
+
+    def test_webp(self):
+        picture = Image.new("RGB", (40, 36), (10, 245, 10))
+        picture.save(self.path("a.webp"), lossless=True)
+        with open(self.path("a.webp"), "rb") as file:
+            data = file.read()
+        with open(self.path("cut.webp"), "wb") as file:
+            file.write(data[:-3])
+        if "no loader" in self.run_command("classify", self.path("a.webp")).stderr:
+            self.skipTest("the package webp-pixbuf-loader is not installed")
+        self.assertEqual(self.classify("a.webp"), ["green"])
+        self.fail_with("cut.webp: is truncated", "classify", "--model", self.model,
+                       self.path("cut.webp"))
+
+    def test_a_broken_heic_gives_one_line(self):
+        with open(self.path("a.heic"), "wb") as file:
+            file.write(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0\0\0\x10metaabcdefgh" * 9)
+        self.fail_with("a.heic: ", "classify", "--model", self.model, self.path("a.heic"))
+
+    def test_a_missing_loader_is_named(self):
+        """Without any loader that is not part of gdk-pixbuf"""
+        cache = self.path("loaders.cache")
+        with open(cache, "w", encoding="utf-8"):
+            pass
+        for name, start, parts in (
+            ("a.webp", b"RIFF\x10\0\0\0WEBPVP8 ", ("WebP", "webp-pixbuf-loader")),
+            ("a.heic", b"\0\0\0\x18ftypheic", ("HEIC", "heif-gdk-pixbuf")),
+            ("a.avif", b"\0\0\0\x18ftypavif", ("AVIF", "heif-gdk-pixbuf")),
+            ("a.jxl", b"\xff\x0a", ("JPEG XL", "no loader")),
+        ):
+            with self.subTest(name):
+                with open(self.path(name), "wb") as file:
+                    file.write(start + bytes(64))
+                for part in parts:
+                    self.fail_with(part, "classify", "--model", self.model, self.path(name),
+                                   env={**os.environ, "GDK_PIXBUF_MODULE_FILE": cache})
 
 
 if __name__ == "__main__":

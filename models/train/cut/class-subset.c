@@ -23,6 +23,32 @@ static int find_class(const char *line, const Description *d)
   return -1;
 }
 
+static gboolean is_listed(const GArray *classes, guint class)
+{
+  for (guint i = 0; i < classes->len; i++)
+    if (g_array_index(classes, guint, i) == class)
+      return TRUE;
+  return FALSE;
+}
+
+/* Reads a list in another form that vitgate_labels_read() knows.
+ * Returns: (transfer full) (nullable): the classes; NULL if it is none, or names a class that the
+ * teacher does not have */
+static GArray *read_other_form(const char *path, const Description *teacher)
+{
+  g_auto(GStrv) ids = NULL;
+  g_auto(GStrv) labels = vitgate_labels_read(path, 0, &ids, NULL);
+  g_autoptr(GArray) classes = g_array_new(FALSE, FALSE, sizeof(guint));
+  for (guint i = 0; labels && labels[i]; i++) {
+    const int found = find_class(ids ? ids[i] : labels[i], teacher);
+    const guint class = (guint)found;
+    if (found < 0 || is_listed(classes, class))
+      return NULL;
+    g_array_append_val(classes, class);
+  }
+  return labels ? g_steal_pointer(&classes) : NULL;
+}
+
 guint *class_subset_read(const char *path, const Description *teacher, guint *n, GError **error)
 {
   gsize length;
@@ -43,9 +69,13 @@ guint *class_subset_read(const char *path, const Description *teacher, guint *n,
       continue;
     const int found = find_class(lines[i], teacher);
     const guint class = (guint)found;
-    gboolean twice = FALSE;
-    for (guint j = 0; j < classes->len; j++)
-      twice = twice || g_array_index(classes, guint, j) == class;
+    const gboolean twice = is_listed(classes, class);
+    GArray *others = found < 0 ? read_other_form(path, teacher) : NULL;
+    if (others) {
+      g_array_unref(classes);
+      classes = others;
+      break;
+    }
     if (found < 0 || twice) {
       g_set_error(error, COMMAND_ERROR, twice ? COMMAND_ERROR_DATA : COMMAND_ERROR_CLASS,
                   "%s: line %u: '%s' %s", path, i + 1, lines[i],

@@ -4,7 +4,7 @@
 #include "file/description.h"
 
 /* Reads a file with one class per line, given by its id or its label (the whole label or its first
- * name).
+ * name), or in another form that vitgate_labels_read() knows.
  * @n: (out): number of classes
  * Returns: (transfer full): their indices among the teacher's classes; or NULL with
  * COMMAND_ERROR_CLASS, _DATA or _IO */

@@ -50,7 +50,8 @@ void pass_classify(Share *share)
 {
   const Network *network = share->pass->network;
   const Description *d = network->description;
-  for (guint t = 0; t < network->n_prefix; t++) {
+  const guint n_heads = vitgate__description_n_class_heads(d);
+  for (guint t = 0; t < n_heads; t++) {
     for (guint i = 0; i < share->n; i++)
       pool(share, share->pooled[t].in + (gsize)i * d->dim, i, t);
     training_kernels()->layer_norm(
@@ -59,7 +60,7 @@ void pass_classify(Share *share)
         (real)d->layer_norm_eps, share->n, d->dim);
     pass_linear(share, head_of(d, t), share->logits, share->tokens[t], t, share->n);
   }
-  if (d->distilled)
+  if (n_heads == 2)
     for (gsize i = 0; i < (gsize)share->n * d->n_classes; i++)
       share->logits[i] /= 2;
 }
@@ -69,11 +70,12 @@ void pass_classify_backward(Share *share)
   const Network *network = share->pass->network;
   const Description *d = network->description;
   const gsize values = (gsize)share->n * d->dim;
-  if (d->distilled)
+  const guint n_heads = vitgate__description_n_class_heads(d);
+  if (n_heads == 2)
     for (gsize i = 0; i < (gsize)share->n * d->n_classes; i++)
       share->dlogits[i] /= 2;
   memset(share->dx, 0, (gsize)share->blocks[d->depth].rows[share->n] * d->dim * sizeof *share->dx);
-  for (guint t = 0; t < network->n_prefix; t++) {
+  for (guint t = 0; t < n_heads; t++) {
     pass_linear_backward(share, head_of(d, t), share->dtokens, share->dlogits, share->tokens[t],
                          FALSE, share->n);
     if (t == 0)

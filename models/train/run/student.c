@@ -76,6 +76,7 @@ gboolean student_is_alike(const Description *student, const Description *teacher
          student->n_features == teacher->n_features && student->dim == teacher->dim &&
          student->head_dim == teacher->head_dim && student->depth == teacher->depth &&
          student->distilled == teacher->distilled &&
+         student->class_head_only == teacher->class_head_only &&
          student->mean_pooling == teacher->mean_pooling &&
          student->qkv_unbiased == teacher->qkv_unbiased;
 }

@@ -207,6 +207,8 @@ static const struct {
   { "distilled", NULL, M, "'distilled' is absent, expected true or false" },
   { "distilled", "0", M, "'distilled' is 0, expected true or false" },
   { "distilled", "null", M, "'distilled' is null, expected true or false" },
+  { "distillation_head", "1", M, "'distillation_head' is 1, expected true or false" },
+  { "distillation_head", "false", M, "'distillation_head' is false, expected true for a model" },
   { "layer_norm_eps", NULL, M, "'layer_norm_eps' is absent" },
   { "layer_norm_eps", "0", M, "'layer_norm_eps' is 0" },
   { "layer_norm_eps", "-0.5", M, "'layer_norm_eps' is -" },

@@ -86,6 +86,10 @@ static const struct {
   { "ids with labels after a tab", "n01558993\trobin\nn02641379\tanything\n", 2, { 1, 2 } },
   { "no line end at the end", "robin\npike", 2, { 1, 2 } },
   { "line endings of other systems", "robin\r\nn02641379\tpike\r\nhen\r\n", 3, { 1, 2, 5 } },
+  { "Caffe's synsets", "n02641379 pike\nn01558993 robin\n", 2, { 2, 1 } },
+  { "CSV with a header", "index,label\n1,\"cock, male hen\"\n0,\"hen\"\n", 2, { 5, 4 } },
+  { "a Python dictionary", "{0: 'hen',\n 1: 'tench, Tinca tinca'}\n", 2, { 5, 0 } },
+  { "a JSON list", "[\"robin\", \"hen\"]", 2, { 1, 5 } },
   { "empty lines and blanks", "\n  robin  \n\n\t\n pike\n   \n\n", 2, { 1, 2 } },
 };
 
@@ -153,6 +157,8 @@ static const struct {
   { COMMAND_ERROR_CLASS, "robin\ngiraffe\npike\n", "line 2", "'giraffe' is not a class" },
   { COMMAND_ERROR_CLASS, "robin\n\n\npike\nn99999999\n", "line 5", "'n99999999' is not a class" },
   { COMMAND_ERROR_CLASS, "robin\nRobin\n", "line 2", "'Robin' is not a class" },
+  { COMMAND_ERROR_CLASS, "n01558993 robin\npike\n", "line 1", "is not a class" },
+  { COMMAND_ERROR_CLASS, "87: 'hen',\n88: 'robin',\n", "line 1", "is not a class" },
   { COMMAND_ERROR_CLASS, "great white\nrobin\n", "line 1", "'great white' is not a class" },
   { COMMAND_ERROR_CLASS, "tench,\nrobin\n", "line 1", "'tench,' is not a class" },
   { COMMAND_ERROR_CLASS, "Tinca tinca\nrobin\n", "line 1", "'Tinca tinca' is not a class" },

@@ -31,7 +31,7 @@ typedef struct {
 } Setup;
 
 typedef struct {
-  gboolean gates, groups, choices, distilled, mean_pooling, stem;
+  gboolean gates, groups, choices, distilled, class_head_only, mean_pooling, stem;
   double merge_threshold;
 } Variant;
 
@@ -66,6 +66,7 @@ static Setup *setup_new(const Variant *variant)
     .n_classes = 7,
     .layer_norm_eps = 1e-6,
     .distilled = variant->distilled,
+    .class_head_only = variant->class_head_only,
     .mean_pooling = variant->mean_pooling,
     .dense_gmacs = 1e-4,
   };
@@ -180,6 +181,7 @@ END_TEST
 START_TEST(test_distillation_token)
 {
   check_gradients(&(Variant){ .merge_threshold = 2, .distilled = TRUE });
+  check_gradients(&(Variant){ .merge_threshold = 2, .distilled = TRUE, .class_head_only = TRUE });
 }
 END_TEST
 
