@@ -41,6 +41,11 @@ static const Format formats[VITGATE_PIXELS_N_FORMATS] = {
   [VITGATE_PIXELS_UYVY] = { "UYVY", 1, 3, TRUE, 1, 0, { { 0, 1, 2 }, { 0, 0, 4 }, { 0, 2, 4 } } },
 };
 
+/* Pixels from first up to, not including, end. */
+typedef struct {
+  guint first, end;
+} Span;
+
 struct _ImageConverter {
   guint size;
   const Preprocessing *preprocessing;
@@ -48,9 +53,10 @@ struct _ImageConverter {
   float *lines; /* [members][3][size] */
 
   /* Valid for images like the last one: */
-  VitgateImage like; /* its format, size and chroma site; zero before the first */
-  ImageView view;    /* the part of it that was converted; width 0: the centre crop */
-  gboolean planned;  /* the tables are for this view */
+  VitgateImage like;  /* its format, size and chroma site; zero before the first */
+  ImageView view;     /* the part of it that was converted; width 0: the centre crop */
+  gboolean planned;   /* the tables are for this view */
+  Span columns, rows; /* of the input that the picture covers; the rest gets the mean colour */
   /* The memory is enough for any view of the image, so moving the view allocates nothing. */
   Resampler luma_x, luma_y, chroma_x, chroma_y;
   guint8 *narrow[3];  /* [rows of the component][size]: resampled along x */
@@ -176,16 +182,40 @@ static gboolean check_image(const VitgateImage *image, GError **error)
 typedef struct {
   double scale; /* pixels per output pixel */
   double phase; /* pixels before the first output pixel */
-  guint first;  /* of the crop, in output pixels */
+  int first;    /* of the crop, in output pixels; below 0: so many are added before them */
+  Span covered; /* output pixels of the crop that the image covers */
 } Axis;
 
-static Axis plan_axis(const ImageConverter *converter, guint pixels, guint shorter)
+/* Returns: the output pixels of an axis of @pixels. Halves round to even, as Python's round() does;
+ * the other fits round down. */
+static guint resized_axis(const Preprocessing *p, guint pixels, guint width, guint height)
 {
-  guint resized = pixels;
-  if (converter->like.width != converter->size || converter->like.height != converter->size)
-    resized = (guint)((guint64)converter->preprocessing->resize * pixels / shorter);
-  /* Halves round to even, as Python's round() does. */
-  return (Axis){ (double)pixels / resized, 0, (guint)lrint((resized - converter->size) / 2.0) };
+  switch (p->fit) {
+  case VITGATE_FIT_SQUASH:
+    return p->resize;
+  case VITGATE_FIT_LETTERBOX:
+    return (guint)MAX(lrint(pixels / ((double)MAX(width, height) / p->resize)), 1);
+  default:
+    return (guint)((guint64)p->resize * pixels / MIN(width, height));
+  }
+}
+
+/* Plans an axis of @pixels of a whole image. */
+static Axis plan_axis(const ImageConverter *converter, guint pixels, guint width, guint height)
+{
+  const guint size = converter->size;
+  const guint resized = width == size && height == size
+                            ? size
+                            : resized_axis(converter->preprocessing, pixels, width, height);
+  Axis axis = { .scale = (double)pixels / resized, .covered = { 0, size } };
+  if (resized >= size) {
+    axis.first = (int)lrint((resized - size) / 2.0);
+    return axis;
+  }
+  axis.covered.first = (size - resized) / 2;
+  axis.covered.end = axis.covered.first + resized;
+  axis.first = -(int)axis.covered.first;
+  return axis;
 }
 
 /* Returns: the distance, in chroma samples, by which a chroma sample lies before the centre of its
@@ -204,11 +234,14 @@ static void plan_resampling(ImageConverter *converter, const Format *format)
   const double sub_x = 1 << format->sub_x, sub_y = 1 << format->sub_y;
   const gboolean left = image->chroma_site != VITGATE_CHROMA_CENTER;
   const gboolean top = image->chroma_site == VITGATE_CHROMA_TOP_LEFT;
-  Axis x = { view->width / size, view->x, 0 }, y = { view->height / size, view->y, 0 };
+  Axis x = { view->width / size, view->x, 0, { 0, size } },
+       y = { view->height / size, view->y, 0, { 0, size } };
   if (view->width == 0) {
-    x = plan_axis(converter, w, MIN(w, h));
-    y = plan_axis(converter, h, MIN(w, h));
+    x = plan_axis(converter, w, w, h);
+    y = plan_axis(converter, h, w, h);
   }
+  converter->columns = x.covered;
+  converter->rows = y.covered;
   vitgate__resampler_plan(&converter->luma_x, x.scale, x.phase, x.first);
   vitgate__resampler_plan(&converter->luma_y, y.scale, y.phase, y.first);
   vitgate__resampler_plan(&converter->chroma_x, x.scale / sub_x,
@@ -221,11 +254,13 @@ static void plan_resampling(ImageConverter *converter, const Format *format)
   }
 }
 
-/* The scale of an axis is largest if the view spans the whole image. */
+/* The scale of an axis is largest if the view spans the whole image, or if the whole image fits
+ * into a part of the input. */
 static gboolean allocate_tables(ImageConverter *converter, const Format *format, guint w, guint h)
 {
   const guint size = converter->size, sub_x = format->sub_x, sub_y = format->sub_y;
-  const double x = (double)w / size, y = (double)h / size;
+  const double x = MAX((double)w / size, plan_axis(converter, w, w, h).scale);
+  const double y = MAX((double)h / size, plan_axis(converter, h, w, h).scale);
   const gboolean bicubic = converter->preprocessing->bicubic;
   return vitgate__resampler_init(&converter->luma_x, w, size, x, bicubic) &&
          vitgate__resampler_init(&converter->luma_y, h, size, y, bicubic) &&
@@ -411,6 +446,15 @@ static void add_view_colors(float matrix[3][3], float offset[3], const ImageView
   }
 }
 
+/* Fills a line outside @span with the byte nearest to the mean colour. */
+static void fill_line(float *line, gsize size, Span span, float mean, float scale, float shift)
+{
+  const float value = rintf(255 * mean) * scale + shift;
+  for (gsize i = 0; i < size; i++)
+    if (i < span.first || i >= span.end)
+      line[i] = value;
+}
+
 /* Second half of the conversion: resamples a strip of rows along y, then converts its colours.
  * @lines: scratch memory of [3][size] */
 static void color_strip(const Conversion *conversion, float *lines, guint strip)
@@ -439,6 +483,10 @@ static void color_strip(const Conversion *conversion, float *lines, guint strip)
     }
     kernels->convert_colors(out, in, conversion->matrix, conversion->offset, scale, shift,
                             (guint)size);
+    const gboolean outside = line < converter->rows.first || line >= converter->rows.end;
+    const Span covered = outside ? (Span){ 0, 0 } : converter->columns;
+    for (guint c = 0; c < 3 && (covered.first > 0 || covered.end < size); c++)
+      fill_line(out[c], size, covered, p->mean[c], scale[c], shift[c]);
   }
 }
 
