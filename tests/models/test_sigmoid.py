@@ -177,6 +177,16 @@ class EvalTest(SigmoidCase):
         self.assertEqual([entry["photographs"] for entry in overall["classes"]], [2, 2, 1])
         self.assertEqual(overall["mean_average_precision"], 100)
 
+    def test_ids_alone_say_nothing_to_a_model_without_ids(self):
+        model = self.path("nameless.safetensors")
+        colour_model.write_channels(model)
+        self.write_colours("data")
+        with open(self.path("data", "labels.tsv"), "w", encoding="utf-8") as file:
+            file.write("file\twnid\nred.png\tc0\nblue.png\tc2\nblack.png\t-\n")
+        overall = self.evaluate(model=model)["overall"]
+        self.assertEqual((overall["labelled"], overall["mean_average_precision"]), (1, None))
+        self.assertEqual(self.evaluate()["overall"]["labelled"], 3)
+
     def test_folders_name_the_only_class(self):
         self.write_colours("data", [f"{name}/x.png" for name in ("none", "blue", "green", "cyan",
                                                                    "red", "a", "b", "c")])
