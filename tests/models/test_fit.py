@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests how a picture that is not square becomes the network's input: --fit, and the model's own."""
+"""Tests how a picture that is not square becomes the network's input: by --fit or the model."""
 
 import json
 import os

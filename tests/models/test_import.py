@@ -308,9 +308,9 @@ class FolderTest(ImportCase):
                 self.assertEqual(preprocessing["mean"], [0.5, 0.5, 0.5])
 
     def test_each_processor_has_its_defaults(self):
-        # (do they resize both sides, to what, with which filter) if the file gives only the class;
-        # sizes are for networks of 224 or 384 pixels.
-        known = {"size": 32, "do_center_crop": False, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+        # What a number as size means, and the filter, if the file names only the processor.
+        half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+        known = {"size": 32, "do_center_crop": False, **half}
         for name, fit, interpolation in (
             ("ViTImageProcessor", "squash", "bilinear"),
             ("ViTFeatureExtractor", "squash", "bilinear"),
@@ -323,7 +323,8 @@ class FolderTest(ImportCase):
         ):
             with self.subTest(name):
                 field = "feature_extractor_type" if "Extractor" in name else "image_processor_type"
-                preprocessing = self.import_folder(self.CONFIG, {**known, field: name})["preprocessing"]
+                pixels = {**known, field: name}
+                preprocessing = self.import_folder(self.CONFIG, pixels)["preprocessing"]
                 self.assertEqual(preprocessing.get("fit", "crop"), fit)
                 self.assertEqual(preprocessing["interpolation"], interpolation)
                 self.assertEqual(preprocessing["resize"], 36 if "Conv" in name else 32)
@@ -487,9 +488,12 @@ class FolderTest(ImportCase):
         self.assertEqual(self.import_folder(self.CONFIG, {**self.PIXELS, **more}), plain)
 
     def test_the_fit_can_be_chosen(self):
-        for arguments, fit, resize in (((), "squash", 32), (("--fit", "letterbox"), "letterbox", 32),
-                                       (("--fit", "crop", "--resize", "40"), "crop", 40),
-                                       (("--fit", "squash", "--resize", "36"), "squash", 36)):
+        for arguments, fit, resize in (
+            ((), "squash", 32),
+            (("--fit", "letterbox"), "letterbox", 32),
+            (("--fit", "crop", "--resize", "40"), "crop", 40),
+            (("--fit", "squash", "--resize", "36"), "squash", 36),
+        ):
             found = self.import_folder(self.CONFIG, self.PIXELS, arguments=arguments)
             self.assertEqual(found["preprocessing"].get("fit", "crop"), fit)
             self.assertEqual(found["preprocessing"]["resize"], resize)
@@ -497,15 +501,24 @@ class FolderTest(ImportCase):
         self.fail_with('unknown fit "zoom"', "import", folder, "--fit", "zoom", "-o", "out")
 
     def test_inspect_tells_the_geometry(self):
-        for arguments, part in (((), "both sides resized to 32 (bilinear), patches"),
-                                (("--fit", "letterbox"), "longer side resized to 32 (bilinear), the "
-                                 "rest filled with the mean colour, patches"),
-                                (("--fit", "crop", "--resize", "40"),
-                                 "shorter side resized to 40 (bilinear), cropped to 32, patches"),
-                                (("--fit", "squash", "--resize", "36"),
-                                 "both sides resized to 36 (bilinear), cropped to 32, patches")):
+        for arguments, part in (
+            ((), "both sides resized to 32 (bilinear)"),
+            (
+                ("--fit", "letterbox"),
+                "longer side resized to 32 (bilinear), the rest filled with the mean colour",
+            ),
+            (
+                ("--fit", "crop", "--resize", "40"),
+                "shorter side resized to 40 (bilinear), cropped to 32",
+            ),
+            (
+                ("--fit", "squash", "--resize", "36"),
+                "both sides resized to 36 (bilinear), cropped to 32",
+            ),
+        ):
             self.import_folder(self.CONFIG, self.PIXELS, arguments=arguments)
-            self.assertIn(part, self.succeed("inspect", self.path("imported.safetensors")))
+            text = self.succeed("inspect", self.path("imported.safetensors"))
+            self.assertIn(part + ", patches", text)
 
     def test_a_config_that_is_not_json_is_rejected(self):
         folder = self.write_folder(self.CONFIG)
