@@ -89,6 +89,7 @@ static void describe(VitgateModel *model)
     .resize = d->preprocessing.resize,
     .bicubic = d->preprocessing.bicubic,
     .activation = d->activation,
+    .fit = MAX(d->preprocessing.fit, VITGATE_FIT_CROP),
   };
   memcpy(model->info.mean, d->preprocessing.mean, sizeof model->info.mean);
   memcpy(model->info.std, d->preprocessing.std, sizeof model->info.std);

@@ -10,6 +10,7 @@ struct _VitgateSession {
   guint max_batch;
   Dial dial;
   VitSettings settings;
+  Preprocessing preprocessing;
   Team *team;
   VitWork *work;
   ImageConverter *converter;
@@ -59,6 +60,17 @@ static guint group_of(const VitgateSessionOptions *options)
   return 1;
 }
 
+static Preprocessing preprocessing_of(const VitgateSessionOptions *options, const Description *d)
+{
+  Preprocessing p = d->preprocessing;
+  if (options->fit == VITGATE_FIT_MODEL)
+    return p;
+  p.fit = options->fit;
+  if (p.fit != VITGATE_FIT_CROP)
+    p.resize = d->image_size;
+  return p;
+}
+
 VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOptions *options,
                                     GError **error)
 {
@@ -68,7 +80,7 @@ VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOpt
       !check_option("max_batch", o->max_batch, VITGATE_MAX_BATCH, error) ||
       !check_option("granularity", o->granularity, VITGATE_GRANULARITY_BATCH, error) ||
       !check_option("group_size", o->group_size, VITGATE_MAX_BATCH, error) ||
-      !check_reserved(o, error))
+      !check_option("fit", o->fit, VITGATE_FIT_LETTERBOX, error) || !check_reserved(o, error))
     return NULL;
   const guint threads = MAX(o->threads, 1), batch = MAX(o->max_batch, 1);
   const gsize image = (gsize)3 * d->image_size * d->image_size;
@@ -77,10 +89,11 @@ VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOpt
   session->model = vitgate_model_ref(model);
   session->max_batch = batch;
   session->settings = (VitSettings){ &session->dial, group_of(o) };
+  session->preprocessing = preprocessing_of(o, d);
   vitgate_session_set_compute(session, vitgate_model_get_info(model)->default_compute);
   session->team = vitgate__team_new(threads);
   session->work = vitgate__vit_work_new(vitgate__model_get_vit(model), threads, batch);
-  session->converter = vitgate__image_converter_new(d->image_size, &d->preprocessing);
+  session->converter = vitgate__image_converter_new(d->image_size, &session->preprocessing);
   /* g_try_malloc0_n() fails if the product of its arguments overflows. */
   session->tensors = g_try_malloc0_n(batch, image * sizeof(float));
   session->logits = g_try_malloc0_n(batch, d->n_classes * sizeof(float));

@@ -87,6 +87,15 @@ typedef enum {
                                  classes may apply; always so if there is only one class */
 } VitgateActivation;
 
+/* How an image becomes the square input of the network. An image of exactly image_size x image_size
+ * is taken as it is. */
+typedef enum {
+  VITGATE_FIT_MODEL,     /* as the model file says */
+  VITGATE_FIT_CROP,      /* the shorter side is resized, and the centre cropped */
+  VITGATE_FIT_SQUASH,    /* both sides are resized to the same length, whatever the shape */
+  VITGATE_FIT_LETTERBOX, /* the longer side is resized; the rest gets the model's mean colour */
+} VitgateFit;
+
 /* The content of a model file: the weights and their description. Reference counted, immutable. */
 typedef struct _VitgateModel VitgateModel;
 
@@ -123,11 +132,13 @@ typedef struct {
   double default_compute;          /* the dial: mean compute ratio at the start of a session */
   double min_compute, max_compute; /* range of the dial; equal: there is no dial */
   VitgatePrecision precision;      /* of the products, never AUTO */
-  guint resize;                    /* pixels of the shorter side before the centre crop */
+  guint resize;                    /* pixels of the side or sides that fit resizes, before the
+                                      centre of image_size is cropped */
   gboolean bicubic;                /* FALSE: bilinear; both are antialiased */
   float mean[3], std[3];           /* red, green, blue; for values from 0 to 1 */
   VitgateActivation activation;    /* of the logits */
-  gpointer reserved[8];
+  VitgateFit fit;                  /* never MODEL */
+  gpointer reserved[7];
 } VitgateModelInfo;
 
 /* Opens a model file (safetensors; see engine/FORMAT.md). A file is loaded once per process:
@@ -152,6 +163,14 @@ VITGATE_API const char *vitgate_precision_name(VitgatePrecision precision);
  * Returns: FALSE with @error set to VITGATE_ERROR_ARGUMENT if there is none. Since: 0.1 */
 VITGATE_API gboolean vitgate_precision_parse(const char *name, VitgatePrecision *precision,
                                              GError **error);
+
+/* Returns the name of a fit: "model", "crop", "squash" or "letterbox". Since: 0.1 */
+VITGATE_API const char *vitgate_fit_name(VitgateFit fit);
+
+/* Finds a fit by its name.
+ * @fit: (out)
+ * Returns: FALSE with @error set to VITGATE_ERROR_ARGUMENT if there is none. Since: 0.1 */
+VITGATE_API gboolean vitgate_fit_parse(const char *name, VitgateFit *fit, GError **error);
 
 /* File name of the default model. Since: 0.1 */
 #define VITGATE_DEFAULT_MODEL "deit-tiny-imagenet1k.safetensors"
@@ -179,9 +198,9 @@ VITGATE_API double vitgate_model_get_precision_agreement(const VitgateModel *mod
 
 /* Reads class labels from a text file in UTF-8 with one line per class, in class order: "label" or
  * "id<TAB>label". Empty lines at the end are ignored. The forms of other programs are recognised:
- * - lines with the number of the class before or after the label ("87 name", "87: name", "name,87"),
- *   as CSV too, with quotes and a first line that names the columns. Numbers start at 0 or 1 and
- *   order the classes
+ * - lines with the number of the class before or after the label ("87 name", "87: name",
+ * "name,87"), as CSV too, with quotes and a first line that names the columns. Numbers start at 0
+ * or 1 and order the classes
  * - lines with a WordNet id and a label (Caffe's synset_words.txt)
  * - a Python dictionary or list, or the lines of one
  * - JSON: a list of labels; labels by class number (Hugging Face's id2label, also inside
@@ -264,7 +283,7 @@ typedef struct {
   guint width, height;             /* pixels, 1 to 32767 */
   const guint8 *planes[3];         /* in the order of the format */
   gsize strides[3];                /* bytes from one row to the next */
-  VitgateRectangle part;           /* to classify, as stored; empty: the centre crop of the image */
+  VitgateRectangle part;           /* to classify, as stored; empty: all, by the session's fit */
   gboolean limited_rgb;            /* RGB formats: 16 to 235; FALSE: 0 to 255 */
   VitgateOrientation orientation;  /* of all pixels, the part's too */
   guint pixel_width, pixel_height; /* shape of a stored pixel, such as 16 and 11; both 0: square */
@@ -290,8 +309,10 @@ typedef struct {
                       VITGATE_MAX_THREADS. They sleep between calls. */
   guint max_batch; /* maximum number of images in one call; default 1, at most VITGATE_MAX_BATCH */
   VitgateGranularity granularity;
-  guint group_size;     /* images in a group; default 1 */
-  gpointer reserved[8]; /* must be zero */
+  guint group_size; /* images in a group; default 1 */
+  VitgateFit fit;   /* for whole images; CROP resizes the shorter side to the model's resize, SQUASH
+                       and LETTERBOX make the whole image fill the input */
+  gpointer reserved[7]; /* must be zero */
 } VitgateSessionOptions;
 
 /* The result for one image. It belongs to the session and is valid until the session's next call.
@@ -328,13 +349,13 @@ VITGATE_API void vitgate_session_set_compute(VitgateSession *session, double com
 VITGATE_API void vitgate_session_free(VitgateSession **session);
 
 /* Classifies @n_images images, from 1 to max_batch. Each is turned upright, resized (antialiased)
- * so that its shorter side as displayed is the model's resize, cropped at its centre to image_size,
- * and normalised. An image of exactly image_size x image_size square pixels is not resized. If an
- * image has a part, that part is stretched to a square that fills the network's input; resampling
- * reads beyond the edges of the part. The call allocates memory only if the format or size of an
- * image differs from the image before. Returns: (transfer none): [n_images] results, or NULL with
- * @error set to VITGATE_ERROR_IMAGE, _ARGUMENT or _MEMORY; the session remains usable. Since: 0.1
- */
+ * as displayed by the session's fit, cropped at its centre to image_size, and normalised. An image
+ * of exactly image_size x image_size square pixels is not resized. If an image has a part, that
+ * part is stretched to a square that fills the network's input, whatever the fit; resampling reads
+ * beyond the edges of the part. The call allocates memory only if the format, size or shape of
+ * pixels of an image differs from the image before. Returns: (transfer none): [n_images] results,
+ * or NULL with @error set to VITGATE_ERROR_IMAGE, _ARGUMENT or _MEMORY; the session remains usable.
+ * Since: 0.1 */
 VITGATE_API const VitgateResult *vitgate_session_classify(VitgateSession *session,
                                                           const VitgateImage *images,
                                                           guint n_images, GError **error);

@@ -10,5 +10,7 @@
 gboolean vitgate__config_apply_timm_pixels(const JsonFields *fields, Description *description);
 
 /* Applies Hugging Face's preprocessor_config.json.
+ * @model_type: (nullable): of the network, whose processor is meant if the file names none
  * Returns: FALSE with VITGATE_ERROR_METADATA or _UNSUPPORTED */
-gboolean vitgate__config_apply_pixels(const JsonFields *fields, Description *description);
+gboolean vitgate__config_apply_pixels(const JsonFields *fields, const char *model_type,
+                                      Description *description);

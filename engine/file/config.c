@@ -44,36 +44,19 @@ void vitgate__config_clear(Config *config)
   g_clear_pointer(&config->pixels, json_node_unref);
 }
 
-/* ---- Fields ---- */
-
-/* Returns: whether @field is absent or equal to @value */
-static gboolean check_count(const JsonFields *fields, const char *field, guint value)
-{
-  guint64 found;
-  if (!vitgate__fields_has(fields, field) ||
-      (vitgate__json_get_count(json_object_get_member(fields->object, field), &found) &&
-       found == value))
-    return TRUE;
-  g_autofree char *expected = g_strdup_printf("%u, as in the weights", value);
-  return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, field, expected);
-}
-
-static gboolean check_word(const JsonFields *fields, const char *field, const char *const *words)
-{
-  if (!vitgate__fields_has(fields, field))
-    return TRUE;
-  const char *found = vitgate__json_get_string(fields->object, field);
-  if (found && g_strv_contains(words, found))
-    return TRUE;
-  g_autofree char *expected = g_strjoinv(" or ", (char **)words);
-  return vitgate__field_refuse(fields, VITGATE_ERROR_UNSUPPORTED, field, expected);
-}
-
 /* ---- Fields that the weights do not show ---- */
 
 static JsonFields network_fields(const Config *config, GError **error)
 {
   return (JsonFields){ config->path, "field", json_node_get_object(config->network), error };
+}
+
+/* Returns: what timm calls the network's constructor with; its object is NULL if there is none */
+static JsonFields model_args(const JsonFields *network)
+{
+  JsonFields fields = vitgate__fields_inside(network, "model_args");
+  fields.what = "model_args field";
+  return fields;
 }
 
 gboolean vitgate__config_pools(const Config *config, gboolean *class_token, GError **error)
@@ -82,26 +65,37 @@ gboolean vitgate__config_pools(const Config *config, gboolean *class_token, GErr
   *class_token = FALSE;
   if (!config->network)
     return TRUE;
-  const JsonFields fields = network_fields(config, error);
-  *class_token = !g_strcmp0(vitgate__json_get_string(fields.object, "global_pool"), "token");
-  return check_word(&fields, "global_pool", pools);
+  const JsonFields fields = network_fields(config, error), args = model_args(&fields);
+  const JsonFields *const both[] = { &fields, args.object ? &args : NULL, NULL };
+  for (guint i = 0; both[i]; i++) {
+    if (!vitgate__field_check_word(both[i], "global_pool", pools))
+      return FALSE;
+    if (vitgate__fields_has(both[i], "global_pool"))
+      *class_token = !strcmp(vitgate__json_get_string(both[i]->object, "global_pool"), pools[0]);
+  }
+  return TRUE;
+}
+
+static gboolean hint_heads(const JsonFields *fields, const char *field, Hints *hints)
+{
+  guint heads;
+  if (!vitgate__fields_has(fields, field))
+    return TRUE;
+  if (!vitgate__read_uint(fields, field, 1, DESCRIPTION_MAX_DIM, &heads))
+    return FALSE;
+  if (!hints->heads)
+    hints->heads = heads;
+  return TRUE;
 }
 
 gboolean vitgate__config_hint(const Config *config, Hints *hints, GError **error)
 {
   if (!config->network)
     return TRUE;
-  const JsonFields fields = network_fields(config, error);
-  guint64 heads;
-  if (vitgate__fields_has(&fields, "num_attention_heads")) {
-    if (!vitgate__json_get_count(json_object_get_member(fields.object, "num_attention_heads"),
-                                 &heads) ||
-        !heads || heads > DESCRIPTION_MAX_DIM)
-      return vitgate__field_refuse(&fields, VITGATE_ERROR_METADATA, "num_attention_heads",
-                                   "a whole number from 1 to " G_STRINGIFY(DESCRIPTION_MAX_DIM));
-    if (!hints->heads)
-      hints->heads = (guint)heads;
-  }
+  const JsonFields fields = network_fields(config, error), args = model_args(&fields);
+  if (!hint_heads(&fields, "num_attention_heads", hints) ||
+      (args.object && !hint_heads(&args, "num_heads", hints)))
+    return FALSE;
   if (vitgate__fields_has(&fields, "layer_norm_eps") &&
       (!vitgate__json_get_number(json_object_get_member(fields.object, "layer_norm_eps"),
                                  &hints->layer_norm_eps) ||
@@ -188,17 +182,17 @@ static gboolean apply_label_names(const JsonFields *fields, Description *d)
 
 /* ---- The whole ---- */
 
-static gboolean check_image_size(const JsonFields *fields, const Description *d)
+static gboolean check_image_size(const JsonFields *fields, const char *field, const Description *d)
 {
-  JsonArray *sides = vitgate__json_get_array(fields->object, "image_size");
+  JsonArray *sides = vitgate__json_get_array(fields->object, field);
   if (!sides)
-    return check_count(fields, "image_size", d->image_size);
+    return vitgate__field_check_count(fields, field, d->image_size);
   for (guint i = 0; i < json_array_get_length(sides); i++) {
     guint64 side;
     if (!vitgate__json_get_count(json_array_get_element(sides, i), &side) ||
         side != d->image_size) {
       g_autofree char *expected = g_strdup_printf("%u, as in the weights", d->image_size);
-      return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, "image_size", expected);
+      return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, field, expected);
     }
   }
   return TRUE;
@@ -230,7 +224,7 @@ static gboolean apply_problem_type(const JsonFields *fields, Description *d)
 {
   static const char *const types[] = { "single_label_classification", "multi_label_classification",
                                        NULL };
-  if (!check_word(fields, "problem_type", types))
+  if (!vitgate__field_check_word(fields, "problem_type", types))
     return FALSE;
   if (vitgate__fields_has(fields, "problem_type") && d->n_classes > 1)
     d->activation = strcmp(vitgate__json_get_string(fields->object, "problem_type"), types[0])
@@ -239,21 +233,70 @@ static gboolean apply_problem_type(const JsonFields *fields, Description *d)
   return TRUE;
 }
 
+/* Arguments that are checked below, that the tensors show, or that have no effect after training.
+ */
+static gboolean is_shown(const char *argument)
+{
+  static const char *const shown[] = {
+    "act_layer",       "attn_drop_rate",   "depth",           "drop_path_rate",  "drop_rate",
+    "dynamic_img_pad", "dynamic_img_size", "embed_dim",       "fc_norm",         "fix_init",
+    "global_pool",     "img_size",         "in_chans",        "init_values",     "mlp_ratio",
+    "no_embed_class",  "num_classes",      "num_heads",       "patch_drop_rate", "patch_size",
+    "pos_drop_rate",   "pre_norm",         "proj_bias",       "proj_drop_rate",  "qk_norm",
+    "qkv_bias",        "reg_tokens",       "strict_img_size", "weight_init",     NULL
+  };
+  return g_strv_contains(shown, argument);
+}
+
+/* Checks timm's model_args. One that is not known may change what the network computes. */
+static gboolean check_model_args(const JsonFields *network, const Description *d)
+{
+  static const char *const functions[] = { "gelu", NULL };
+  const JsonFields args = model_args(network);
+  if (!vitgate__fields_has(network, "model_args"))
+    return TRUE;
+  if (!args.object)
+    return vitgate__field_fail(network, "model_args", "an object");
+  g_autoptr(GList) names = json_object_get_members(args.object);
+  for (GList *name = names; name; name = name->next) {
+    JsonNode *value = json_object_get_member(args.object, name->data);
+    gboolean on = TRUE;
+    if (is_shown(name->data) || JSON_NODE_HOLDS_NULL(value))
+      continue;
+    /* All networks here have a class token. */
+    const gboolean expected = !strcmp(name->data, "class_token");
+    if (!vitgate__json_get_boolean(value, &on) || on != expected)
+      return vitgate__field_refuse(&args, VITGATE_ERROR_UNSUPPORTED, name->data,
+                                   expected ? "true" : "no such argument");
+  }
+  return vitgate__field_check_word(&args, "act_layer", functions) &&
+         vitgate__field_check_count(&args, "patch_size", d->patch_size) &&
+         vitgate__field_check_count(&args, "embed_dim", d->dim) &&
+         vitgate__field_check_count(&args, "depth", d->depth) &&
+         vitgate__field_check_count(&args, "in_chans", 3) &&
+         vitgate__field_check_count(&args, "num_classes", d->n_classes) &&
+         check_image_size(&args, "img_size", d) && check_qkv_bias(&args, d) &&
+         check_pooling(&args, d);
+}
+
 /* Checks the fields of both libraries at once: no field means something else in the other. */
 static gboolean apply_network(const JsonFields *fields, Description *d)
 {
   static const char *const types[] = { "vit", "deit", NULL }, *const functions[] = { "gelu", NULL };
-  if (!check_word(fields, "model_type", types) || !check_word(fields, "hidden_act", functions) ||
-      !check_count(fields, "num_channels", 3) || !check_count(fields, "hidden_size", d->dim) ||
-      !check_count(fields, "num_features", d->dim) ||
-      !check_count(fields, "num_hidden_layers", d->depth) ||
-      !check_count(fields, "patch_size", d->patch_size) ||
-      !check_count(fields, "num_classes", d->n_classes) ||
-      !check_count(fields, "num_labels", d->n_classes) || !check_pooling(fields, d) ||
-      !check_image_size(fields, d) || !check_qkv_bias(fields, d))
+  if (!vitgate__field_check_word(fields, "model_type", types) ||
+      !vitgate__field_check_word(fields, "hidden_act", functions) ||
+      !vitgate__field_check_count(fields, "num_channels", 3) ||
+      !vitgate__field_check_count(fields, "hidden_size", d->dim) ||
+      !vitgate__field_check_count(fields, "num_features", d->dim) ||
+      !vitgate__field_check_count(fields, "num_hidden_layers", d->depth) ||
+      !vitgate__field_check_count(fields, "patch_size", d->patch_size) ||
+      !vitgate__field_check_count(fields, "num_classes", d->n_classes) ||
+      !vitgate__field_check_count(fields, "num_labels", d->n_classes) ||
+      !check_pooling(fields, d) || !check_image_size(fields, "image_size", d) ||
+      !check_qkv_bias(fields, d) || !check_model_args(fields, d))
     return FALSE;
   for (guint b = 0; b < d->depth; b++)
-    if (!check_count(fields, "intermediate_size", d->blocks[b].neurons))
+    if (!vitgate__field_check_count(fields, "intermediate_size", d->blocks[b].neurons))
       return FALSE;
   return apply_problem_type(fields, d) && apply_id2label(fields, d) && apply_label_names(fields, d);
 }
@@ -275,5 +318,9 @@ gboolean vitgate__config_apply(const Config *config, Description *d, GError **er
     return TRUE;
   const JsonFields pixels = { config->pixels_path, "field", json_node_get_object(config->pixels),
                               error };
-  return vitgate__config_apply_pixels(&pixels, d);
+  const char *type =
+      config->network
+          ? vitgate__json_get_string(json_node_get_object(config->network), "model_type")
+          : NULL;
+  return vitgate__config_apply_pixels(&pixels, type, d);
 }

@@ -1,6 +1,30 @@
 #include "file/description.h"
 
+#include <string.h>
+
+#include "base/error.h"
+
 const char *const vitgate__activation_names[] = { "softmax", "sigmoid", NULL };
+
+const char *const vitgate__fit_names[] = { "model", "crop", "squash", "letterbox", NULL };
+
+const char *vitgate_fit_name(VitgateFit fit)
+{
+  return vitgate__fit_names[fit];
+}
+
+gboolean vitgate_fit_parse(const char *name, VitgateFit *fit, GError **error)
+{
+  for (guint i = 0; vitgate__fit_names[i]; i++)
+    if (!strcmp(name, vitgate__fit_names[i])) {
+      *fit = (VitgateFit)i;
+      return TRUE;
+    }
+  g_autofree char *names = g_strjoinv(", ", (char **)vitgate__fit_names);
+  vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "unknown fit \"%s\", expected one of %s", name,
+                     names);
+  return FALSE;
+}
 
 const char *vitgate_activation_name(VitgateActivation activation)
 {

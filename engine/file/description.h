@@ -36,9 +36,10 @@ typedef struct {
 } CalibrationPoint;
 
 typedef struct {
-  guint resize; /* pixels of the shorter side; the centre crop is image_size */
+  guint resize; /* pixels of the side or sides that are resized; the centre crop is image_size */
   gboolean bicubic;
   float mean[3], std[3];
+  VitgateFit fit; /* MODEL: the same as CROP */
 } Preprocessing;
 
 typedef struct _Description {
@@ -74,8 +75,8 @@ typedef struct _Description {
   JsonObject *provenance;                 /* (nullable) free form */
 } Description;
 
-/* NULL terminated, in the order of VitgateActivation. */
-extern const char *const vitgate__activation_names[];
+/* NULL terminated, in the order of VitgateActivation and VitgateFit. */
+extern const char *const vitgate__activation_names[], *const vitgate__fit_names[];
 
 /* Frees *@description and sets it to NULL. *@description may be NULL. */
 void vitgate__description_free(Description **description);

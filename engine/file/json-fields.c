@@ -28,6 +28,34 @@ gboolean vitgate__fields_has(const JsonFields *fields, const char *field)
   return node && !JSON_NODE_HOLDS_NULL(node);
 }
 
+gboolean vitgate__field_check_count(const JsonFields *fields, const char *field, guint value)
+{
+  guint64 found;
+  if (!vitgate__fields_has(fields, field) ||
+      (vitgate__json_get_count(json_object_get_member(fields->object, field), &found) &&
+       found == value))
+    return TRUE;
+  g_autofree char *expected = g_strdup_printf("%u, as in the weights", value);
+  return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, field, expected);
+}
+
+gboolean vitgate__field_check_word(const JsonFields *fields, const char *field,
+                                   const char *const *words)
+{
+  if (!vitgate__fields_has(fields, field))
+    return TRUE;
+  const char *found = vitgate__json_get_string(fields->object, field);
+  if (found && g_strv_contains(words, found))
+    return TRUE;
+  g_autofree char *expected = g_strjoinv(" or ", (char **)words);
+  return vitgate__field_refuse(fields, VITGATE_ERROR_UNSUPPORTED, field, expected);
+}
+
+gboolean vitgate__field_read_flag(const JsonFields *fields, const char *field, gboolean *flag)
+{
+  return !vitgate__fields_has(fields, field) || vitgate__read_bool(fields, field, flag);
+}
+
 JsonFields vitgate__fields_inside(const JsonFields *fields, const char *field)
 {
   JsonFields inside = *fields;

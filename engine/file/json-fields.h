@@ -23,6 +23,16 @@ gboolean vitgate__field_fail(const JsonFields *fields, const char *field, const 
 /* Returns: whether @field is there and is not null */
 gboolean vitgate__fields_has(const JsonFields *fields, const char *field);
 
+/* Checks an optional field: a number that the weights imply, or one of the NULL terminated @words.
+ * Returns: TRUE if it is absent; FALSE with VITGATE_ERROR_METADATA or _UNSUPPORTED */
+gboolean vitgate__field_check_count(const JsonFields *fields, const char *field, guint value);
+gboolean vitgate__field_check_word(const JsonFields *fields, const char *field,
+                                   const char *const *words);
+
+/* Reads an optional field, which keeps *@flag if it is absent.
+ * Returns: FALSE with VITGATE_ERROR_METADATA */
+gboolean vitgate__field_read_flag(const JsonFields *fields, const char *field, gboolean *flag);
+
 /* Returns: the fields of the object @field, whose object is NULL if @field is no object */
 JsonFields vitgate__fields_inside(const JsonFields *fields, const char *field);
 

@@ -89,6 +89,7 @@ void vitgate__source_close(Source **source)
 static void take_processor_defaults(Preprocessing *p, guint image_size)
 {
   p->resize = image_size;
+  p->fit = VITGATE_FIT_SQUASH;
   p->bicubic = FALSE;
   for (guint i = 0; i < 3; i++)
     p->mean[i] = p->std[i] = 0.5f;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "image/format.h"
+#include "image/placement.h"
 #include "image/resample.h"
 #include "kernels/kernels.h"
 
@@ -19,9 +20,10 @@ struct _ImageConverter {
   float *lines; /* [members][3][size] */
 
   /* Valid for images like the last one: */
-  VitgateImage like; /* its geometry; zero before the first */
-  ImageView view;    /* the part of it that was converted; width 0: the centre crop */
-  gboolean planned;  /* the tables are for this view */
+  VitgateImage like;  /* its geometry; zero before the first */
+  ImageView view;     /* the part of it that was converted; width 0: the whole, by the fit */
+  gboolean planned;   /* the tables are for this view */
+  Span columns, rows; /* of the input that the picture covers; the rest gets the mean colour */
   /* The memory is enough for any view of the image, so moving the view allocates nothing. */
   Resampler luma_x, luma_y, chroma_x, chroma_y;
   guint8 *narrow[3];  /* [rows of the component][size]: resampled along x */
@@ -150,29 +152,6 @@ static gboolean check_image(const VitgateImage *image, GError **error)
   return TRUE;
 }
 
-/* One axis: the scale of the resized image and where the crop begins in it. */
-typedef struct {
-  double scale; /* pixels per output pixel */
-  double phase; /* pixels before the first output pixel */
-  guint first;  /* of the crop, in output pixels */
-} Axis;
-
-/* @length: of the axis as displayed, in the unit of @shorter
- * @reversed: the crop is counted from the end */
-static Axis plan_axis(const ImageConverter *converter, guint pixels, guint64 length,
-                      guint64 shorter, gboolean reversed)
-{
-  const VitgateImage *image = &converter->like;
-  guint resized = pixels;
-  if (image->width != converter->size || image->height != converter->size ||
-      image->pixel_width != image->pixel_height)
-    resized = (guint)(converter->preprocessing->resize * length / shorter);
-  /* Halves round to even, as Python's round() does. */
-  const guint first = (guint)lrint((resized - converter->size) / 2.0);
-  return (Axis){ (double)pixels / resized, 0,
-                 reversed ? resized - converter->size - first : first };
-}
-
 /* Returns: the distance, in chroma samples, by which a chroma sample lies before the centre of its
  * pixels */
 static double chroma_phase(guint sub, gboolean cosited)
@@ -180,30 +159,9 @@ static double chroma_phase(guint sub, gboolean cosited)
   return sub && cosited ? 0.25 : 0.0;
 }
 
-/* What turns an image upright: first mirroring along its stored axes, then swapping these. */
-typedef struct {
-  gboolean mirror_x, mirror_y, transpose;
-} Turn;
-
-static const Turn turns[] = {
-  [VITGATE_ORIENTATION_IDENTITY] = { FALSE, FALSE, FALSE },
-  [VITGATE_ORIENTATION_90R] = { FALSE, TRUE, TRUE },
-  [VITGATE_ORIENTATION_180] = { TRUE, TRUE, FALSE },
-  [VITGATE_ORIENTATION_90L] = { TRUE, FALSE, TRUE },
-  [VITGATE_ORIENTATION_HORIZ] = { TRUE, FALSE, FALSE },
-  [VITGATE_ORIENTATION_VERT] = { FALSE, TRUE, FALSE },
-  [VITGATE_ORIENTATION_UL_LR] = { FALSE, FALSE, TRUE },
-  [VITGATE_ORIENTATION_UR_LL] = { TRUE, TRUE, TRUE },
-};
-
 static Turn turn_of(const VitgateImage *image, const ImageView *view)
 {
-  Turn turn = turns[image->orientation];
-  if (view->mirrored && turn.transpose)
-    turn.mirror_y = !turn.mirror_y;
-  else if (view->mirrored)
-    turn.mirror_x = !turn.mirror_x;
-  return turn;
+  return vitgate__turn_of(image->orientation, view->mirrored);
 }
 
 static void mirror_axis(Resampler *luma, Resampler *chroma)
@@ -222,13 +180,12 @@ static void plan_resampling(ImageConverter *converter, const Format *format)
   const double sub_x = 1 << format->sub_x, sub_y = 1 << format->sub_y;
   const gboolean left = image->chroma_site != VITGATE_CHROMA_CENTER;
   const gboolean top = image->chroma_site == VITGATE_CHROMA_TOP_LEFT;
-  Axis x = { view->width / size, view->x, 0 }, y = { view->height / size, view->y, 0 };
-  if (view->width == 0) {
-    const guint64 length_x = (guint64)w * MAX(image->pixel_width, 1);
-    const guint64 length_y = (guint64)h * MAX(image->pixel_height, 1);
-    x = plan_axis(converter, w, length_x, MIN(length_x, length_y), turn.mirror_x);
-    y = plan_axis(converter, h, length_y, MIN(length_x, length_y), turn.mirror_y);
-  }
+  Axis x = { view->width / size, view->x, 0, { 0, size } },
+       y = { view->height / size, view->y, 0, { 0, size } };
+  if (view->width == 0)
+    vitgate__place_image(&x, &y, image, converter->preprocessing, size, &turn);
+  converter->columns = x.covered;
+  converter->rows = y.covered;
   vitgate__resampler_plan(&converter->luma_x, x.scale, x.phase, x.first);
   vitgate__resampler_plan(&converter->luma_y, y.scale, y.phase, y.first);
   vitgate__resampler_plan(&converter->chroma_x, x.scale / sub_x,
@@ -241,12 +198,19 @@ static void plan_resampling(ImageConverter *converter, const Format *format)
     mirror_axis(&converter->luma_y, &converter->chroma_y);
 }
 
-/* The scale of an axis is largest if the view spans the whole image. */
-static gboolean allocate_tables(ImageConverter *converter, const Format *format, guint w, guint h)
+/* The scale of an axis is largest if the view spans the whole image, or if the whole image fits
+ * into a part of the input. */
+static gboolean allocate_tables(ImageConverter *converter, const VitgateImage *image)
 {
-  const guint size = converter->size, sub_x = format->sub_x, sub_y = format->sub_y;
-  const double x = (double)w / size, y = (double)h / size;
-  const gboolean bicubic = converter->preprocessing->bicubic;
+  const Format *format = &vitgate__formats[image->format];
+  const Preprocessing *preprocessing = converter->preprocessing;
+  const guint size = converter->size, w = image->width, h = image->height;
+  const guint sub_x = format->sub_x, sub_y = format->sub_y;
+  const gboolean bicubic = preprocessing->bicubic;
+  Axis whole_x, whole_y;
+  vitgate__place_image(&whole_x, &whole_y, image, preprocessing, size, &(Turn){ 0 });
+  const double x = MAX((double)w / size, whole_x.scale);
+  const double y = MAX((double)h / size, whole_y.scale);
   return vitgate__resampler_init(&converter->luma_x, w, size, x, bicubic) &&
          vitgate__resampler_init(&converter->luma_y, h, size, y, bicubic) &&
          vitgate__resampler_init(&converter->chroma_x, vitgate__subsample(w, sub_x), size,
@@ -255,15 +219,18 @@ static gboolean allocate_tables(ImageConverter *converter, const Format *format,
                                  y / (1 << sub_y), bicubic);
 }
 
-/* Allocates what images of this format and size need, unless the last image had the same. */
+/* Allocates what images of this format, size and shape of pixels need, unless the last image had
+ * the same. */
 static gboolean allocate(ImageConverter *converter, const VitgateImage *image, GError **error)
 {
   const Format *format = &vitgate__formats[image->format];
   const VitgateImage *like = &converter->like;
-  if (like->format == image->format && like->width == image->width && like->height == image->height)
+  if (like->format == image->format && like->width == image->width &&
+      like->height == image->height && like->pixel_width == image->pixel_width &&
+      like->pixel_height == image->pixel_height)
     return TRUE;
   forget_geometry(converter);
-  gboolean complete = allocate_tables(converter, format, image->width, image->height);
+  gboolean complete = allocate_tables(converter, image);
   gsize max_samples = 0;
   for (guint p = 0; p < format->n_planes; p++)
     max_samples = MAX(max_samples, vitgate__format_row_samples(format, p, image->width));
@@ -287,8 +254,7 @@ static gboolean allocate(ImageConverter *converter, const VitgateImage *image, G
 
 static gboolean same_geometry(const VitgateImage *a, const VitgateImage *b)
 {
-  return a->chroma_site == b->chroma_site && a->orientation == b->orientation &&
-         a->pixel_width == b->pixel_width && a->pixel_height == b->pixel_height;
+  return a->chroma_site == b->chroma_site && a->orientation == b->orientation;
 }
 
 static gboolean same_place(const ImageView *a, const ImageView *b)
@@ -444,6 +410,15 @@ static void add_view_colors(float matrix[3][3], float offset[3], const ImageView
   }
 }
 
+/* Fills a line outside @span with the byte nearest to the mean colour. */
+static void fill_line(float *line, gsize size, Span span, float mean, float scale, float shift)
+{
+  const float value = rintf(255 * mean) * scale + shift;
+  for (gsize i = 0; i < size; i++)
+    if (i < span.first || i >= span.end)
+      line[i] = value;
+}
+
 /* Second half of the conversion: resamples a strip of rows along y, then converts its colours.
  * @lines: scratch memory of [3][size] */
 static void color_strip(const Conversion *conversion, float *lines, guint strip)
@@ -472,6 +447,10 @@ static void color_strip(const Conversion *conversion, float *lines, guint strip)
     }
     kernels->convert_colors(out, in, conversion->matrix, conversion->offset, scale, shift,
                             (guint)size);
+    const gboolean outside = line < converter->rows.first || line >= converter->rows.end;
+    const Span covered = outside ? (Span){ 0, 0 } : converter->columns;
+    for (guint c = 0; c < 3 && (covered.first > 0 || covered.end < size); c++)
+      fill_line(out[c], size, covered, p->mean[c], scale[c], shift[c]);
   }
 }
 

@@ -23,7 +23,7 @@ typedef struct {
   double center;
 } Window;
 
-static Window find_window(guint n_in, double scale, double phase, double support, guint out)
+static Window find_window(guint n_in, double scale, double phase, double support, int out)
 {
   double center = (out + 0.5) * scale + phase;
   Window w = { MAX(0, (int)floor(center - support + 0.5)),
@@ -62,12 +62,12 @@ static void fill_weights(Resampler *r, float *weights, Window w, double stretch)
     weights[x - w.start] = sum ? (float)(r->window[x - w.start] / sum) : 1.0f;
 }
 
-void vitgate__resampler_plan(Resampler *r, double scale, double phase, guint first_out)
+void vitgate__resampler_plan(Resampler *r, double scale, double phase, int first_out)
 {
   const double support = support_of(r, scale);
   guint taps = 1, end = 0, first = r->n_in;
   for (guint i = 0; i < r->n_out; i++) {
-    Window w = find_window(r->n_in, scale, phase, support, first_out + i);
+    Window w = find_window(r->n_in, scale, phase, support, first_out + (int)i);
     taps = MAX(taps, (guint)(w.end - w.start));
     first = MIN(first, (guint)w.start);
     end = MAX(end, (guint)w.end);
@@ -77,7 +77,7 @@ void vitgate__resampler_plan(Resampler *r, double scale, double phase, guint fir
   r->count = end - first;
   memset(r->weights, 0, (gsize)r->n_out * r->taps * sizeof *r->weights);
   for (guint i = 0; i < r->n_out; i++) {
-    Window w = find_window(r->n_in, scale, phase, support, first_out + i);
+    Window w = find_window(r->n_in, scale, phase, support, first_out + (int)i);
     /* Every window reads taps samples. A window that would reach past the end starts earlier. */
     guint start = MIN((guint)w.start - first, r->count - r->taps);
     float *weights = r->weights + (gsize)i * r->taps + ((guint)w.start - first - start);

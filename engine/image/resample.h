@@ -26,8 +26,9 @@ gboolean vitgate__resampler_init(Resampler *resampler, guint n_in, guint n_out, 
 /* Computes the tables and replaces earlier ones. Allocates nothing.
  * @scale: input samples per output sample
  * @phase: where the grid of output samples begins, in input samples
- * @first_out: the first of the output samples wanted */
-void vitgate__resampler_plan(Resampler *resampler, double scale, double phase, guint first_out);
+ * @first_out: the first of the output samples wanted; those beyond the ends of the grid get the
+ * values nearest to them */
+void vitgate__resampler_plan(Resampler *resampler, double scale, double phase, int first_out);
 
 /* Reverses the order of the output samples. */
 void vitgate__resampler_mirror(Resampler *resampler);

@@ -25,6 +25,7 @@ static GstVitgateClassifierOptions take_options(GstVitgate *self)
     .model = g_strdup(settings->model),
     .labels = g_strdup(settings->labels),
     .precision = settings->precision,
+    .fit = settings->fit,
     .threads = settings->threads,
     .regions = settings->regions.inference_region == GST_VITGATE_INFERENCE_REGION_ROI_LIST,
   };

@@ -1,5 +1,6 @@
 /* classifier-loader.h: makes an element's classifier when the element starts, and a new one in the
- * background when another model, labels, precision or inference region is set while frames flow.
+ * background when another model, labels, precision, fit or inference region is set while frames
+ * flow.
  *
  * The background load runs in a thread of its own, which lives only while there is something to
  * load. It also frees the replaced classifier, so that frames do not wait for that. If settings

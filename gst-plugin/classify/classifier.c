@@ -8,7 +8,9 @@ static gboolean load(GstVitgateClassifier *self, const GstVitgateClassifierOptio
                      const char **doing, GError **error)
 {
   const guint batch = options->regions ? GST_VITGATE_REGION_BATCH : 1;
-  const VitgateSessionOptions session = { .threads = options->threads, .max_batch = batch };
+  const VitgateSessionOptions session = { .threads = options->threads,
+                                          .max_batch = batch,
+                                          .fit = options->fit };
 
   *doing = "Cannot load the model";
   self->model = vitgate_model_open_with(options->model, options->precision, error);

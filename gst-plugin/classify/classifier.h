@@ -15,6 +15,7 @@ typedef struct {
   char *model;
   char *labels; /* NULL: the model's labels */
   VitgatePrecision precision;
+  VitgateFit fit;
   guint threads;
   gboolean regions; /* classify regions instead of whole frames */
 } GstVitgateClassifierOptions;

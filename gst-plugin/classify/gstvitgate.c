@@ -28,6 +28,12 @@
  * A frame then carries all classes whose probability is at least #GstVitgate:threshold, which is
  * 0.5 by default, and #GstVitgate:top-k does not limit their number by default.
  *
+ * ## Frames that are not square
+ * The model's input is square. Its file says how a frame becomes so: the centre is cropped, the
+ * frame is squashed, or it is surrounded by the mean colour. #GstVitgate:fit overrides this: "crop"
+ * resizes the shorter side as the model says and crops the centre; "squash" and "letterbox" show
+ * the model the whole frame.
+ *
  * ## How much is computed
  * #GstVitgate:compute is the dial. It sets how much of the network runs, from the model's minimum
  * to all of it. You can set it, or control it, while playing.
@@ -78,7 +84,7 @@
  * #GstVitgate:reuse-threshold applies to whole frames only.
  *
  * ## Changes while playing
- * You can set #GstVitgate:model, #GstVitgate:labels, #GstVitgate:precision and
+ * You can set #GstVitgate:model, #GstVitgate:labels, #GstVitgate:precision, #GstVitgate:fit and
  * #GstVitgate:inference-region while frames flow. The new classifier is loaded in a thread of its
  * own and takes over between two frames. If it cannot be used, the old one stays in use and a
  * warning is posted. If you set them again before a load has finished, the last setting wins.

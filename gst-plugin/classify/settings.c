@@ -8,6 +8,7 @@
 #define DEFAULT_INFERENCE_INTERVAL 1
 #define DEFAULT_THREADS            1
 #define DEFAULT_PRECISION          VITGATE_PRECISION_AUTO
+#define DEFAULT_FIT                VITGATE_FIT_MODEL
 #define DEFAULT_COMPUTE            (-1.0)
 #define DEFAULT_MIN_COMPUTE        0.0
 #define DEFAULT_LATENCY_BUDGET     0
@@ -39,6 +40,25 @@ static GType gst_vitgate_precision_get_type(void)
   return type;
 }
 
+#define GST_TYPE_VITGATE_FIT (gst_vitgate_fit_get_type())
+
+static GType gst_vitgate_fit_get_type(void)
+{
+  static const GEnumValue values[] = {
+    { VITGATE_FIT_MODEL, "As the model file says", "model" },
+    { VITGATE_FIT_CROP, "Resize the shorter side and crop the centre", "crop" },
+    { VITGATE_FIT_SQUASH, "Squash the whole frame into a square", "squash" },
+    { VITGATE_FIT_LETTERBOX, "Resize the longer side and fill the rest with the mean colour",
+      "letterbox" },
+    { 0, NULL, NULL },
+  };
+  static gsize type;
+
+  if (g_once_init_enter(&type))
+    g_once_init_leave(&type, g_enum_register_static("GstVitgateFit", values));
+  return type;
+}
+
 /* Properties that select what is loaded. */
 static void install_model(GObjectClass *class)
 {
@@ -67,6 +87,13 @@ static void install_model(GObjectClass *class)
       class, GST_VITGATE_SETTING_PRECISION,
       g_param_spec_enum("precision", "Precision", "Number format of the matrix products",
                         GST_TYPE_VITGATE_PRECISION, DEFAULT_PRECISION, PLAYING));
+  gst_type_mark_as_plugin_api(GST_TYPE_VITGATE_FIT, 0);
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_FIT,
+      g_param_spec_enum("fit", "Fit",
+                        "How a frame that is not square becomes the model's square input; regions "
+                        "of a detector are always seen undistorted",
+                        GST_TYPE_VITGATE_FIT, DEFAULT_FIT, PLAYING));
 }
 
 /* Properties of the results. */
@@ -173,6 +200,7 @@ void gst_vitgate_settings_init(GstVitgateSettings *settings)
     .interval = DEFAULT_INFERENCE_INTERVAL,
     .threads = DEFAULT_THREADS,
     .precision = DEFAULT_PRECISION,
+    .fit = DEFAULT_FIT,
     .compute = DEFAULT_COMPUTE,
     .min_compute = DEFAULT_MIN_COMPUTE,
     .budget = DEFAULT_LATENCY_BUDGET,
@@ -222,6 +250,9 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
     return TRUE;
   case GST_VITGATE_SETTING_PRECISION:
     settings->precision = (VitgatePrecision)g_value_get_enum(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_FIT:
+    settings->fit = (VitgateFit)g_value_get_enum(value);
     return TRUE;
   case GST_VITGATE_SETTING_COMPUTE:
     settings->compute = g_value_get_double(value);
@@ -273,6 +304,9 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
   case GST_VITGATE_SETTING_PRECISION:
     g_value_set_enum(value, (gint)settings->precision);
     return TRUE;
+  case GST_VITGATE_SETTING_FIT:
+    g_value_set_enum(value, (gint)settings->fit);
+    return TRUE;
   case GST_VITGATE_SETTING_COMPUTE:
     g_value_set_double(value, settings->compute);
     return TRUE;
@@ -301,7 +335,7 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
 
 gboolean gst_vitgate_settings_need_load(const char *name)
 {
-  static const char *loaded[] = { "model", "labels", "precision", "inference-region", NULL };
+  static const char *loaded[] = { "model", "labels", "precision", "fit", "inference-region", NULL };
 
   return g_strv_contains(loaded, name);
 }

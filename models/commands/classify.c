@@ -129,8 +129,9 @@ int command_classify(int argc, char **argv, GError **error)
   gboolean as_json = FALSE, no_orientation = FALSE;
   int top_k = UNSET, threads = 1;
   double threshold = NAN;
-  g_autofree char *path = NULL, *precision_name = NULL;
+  g_autofree char *path = NULL, *precision_name = NULL, *fit = NULL;
   VitgatePrecision precision;
+  VitgateSessionOptions options = { 0 };
   const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &path, "Model file (default: the shipped model)",
       "MODEL" },
@@ -146,6 +147,7 @@ int command_classify(int argc, char **argv, GError **error)
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, COMMAND_PRECISION_HELP, "P" },
     { "no-orientation", 0, 0, G_OPTION_ARG_NONE, &no_orientation, COMMAND_NO_ORIENTATION_HELP,
       NULL },
+    { "fit", 0, 0, G_OPTION_ARG_STRING, &fit, COMMAND_FIT_HELP, "FIT" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print the result as a JSON object", NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -159,7 +161,8 @@ int command_classify(int argc, char **argv, GError **error)
       (top_k != UNSET && !command_check_range("--top-k", top_k, 1, MAX_TOP_K, error)) ||
       !check_threshold(threshold, error) ||
       !command_check_range("--threads", threads, 1, VITGATE_MAX_THREADS, error) ||
-      !vitgate_precision_parse(precision_name ? precision_name : "auto", &precision, error))
+      !vitgate_precision_parse(precision_name ? precision_name : "auto", &precision, error) ||
+      !vitgate_fit_parse(fit ? fit : "model", &options.fit, error))
     return 1;
   if (!files[0]) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE, "no image given (see %s --help)",
@@ -172,7 +175,7 @@ int command_classify(int argc, char **argv, GError **error)
   }
 
   g_autoptr(VitgateModel) model = vitgate_model_open_with(path, precision, error);
-  VitgateSessionOptions options = { .threads = (guint)threads };
+  options.threads = (guint)threads;
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, &options, error) : NULL;
   if (!session)
     return 1;

@@ -10,6 +10,9 @@
 #define COMMAND_PRECISION_HELP      "Compute matrix products in float32, bf16 or int8 (default: auto)"
 #define COMMAND_NO_ORIENTATION_HELP "Ignore the orientation tags of photographs"
 
+#define COMMAND_FIT_HELP                                                                           \
+  "Make images of another shape square by crop, squash or letterbox (default: as the model says)"
+
 typedef struct {
   const char *name;
   const char *summary; /* one line for the list in --help */

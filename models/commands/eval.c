@@ -455,7 +455,8 @@ static gboolean open_reference(Evaluation *eval, const char *path, GError **erro
     return FALSE;
   }
   const VitgateSessionOptions options = { .threads = eval->options.threads,
-                                          .max_batch = eval->options.max_batch };
+                                          .max_batch = eval->options.max_batch,
+                                          .fit = eval->options.fit };
   eval->reference = vitgate_session_new(model, &options, error);
   return eval->reference != NULL;
 }
@@ -518,7 +519,7 @@ int command_eval(int argc, char **argv, GError **error)
   gboolean as_json = FALSE, among_present = FALSE, no_orientation = FALSE;
   int batch_size = 1, threads = 1;
   g_autofree char *data = NULL, *granularity = NULL, *compute = NULL, *shuffle = NULL,
-                  *precision = NULL, *reference = NULL;
+                  *precision = NULL, *reference = NULL, *fit = NULL;
   g_auto(GStrv) folders = NULL;
   const GOptionEntry entries[] = {
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "Archive or folder of photographs", "TAR|DIR" },
@@ -534,6 +535,7 @@ int command_eval(int argc, char **argv, GError **error)
     { "compute", 'c', 0, G_OPTION_ARG_STRING, &compute,
       "Set the dial to this mean compute ratio (default: the model's default)", "R" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision, COMMAND_PRECISION_HELP, "P" },
+    { "fit", 0, 0, G_OPTION_ARG_STRING, &fit, COMMAND_FIT_HELP, "FIT" },
     { "reference", 0, 0, G_OPTION_ARG_FILENAME, &reference,
       "Count how often this model, run in float32, gives the same label or labels", "MODEL" },
     { "granularity", 'g', 0, G_OPTION_ARG_STRING, &granularity,
@@ -575,6 +577,7 @@ int command_eval(int argc, char **argv, GError **error)
   eval.options.max_batch = (guint)batch_size;
   if (!parse_compute(compute, &eval.compute, error) ||
       !vitgate_precision_parse(precision ? precision : "auto", &eval.precision, error) ||
+      !vitgate_fit_parse(fit ? fit : "model", &eval.options.fit, error) ||
       !granularity_parse(granularity ? granularity : "sample", &eval.options, error) ||
       !command_check_given("--data", data != NULL, error))
     return 1;

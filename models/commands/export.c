@@ -7,6 +7,7 @@
 #include "file/source.h"
 #include "file/tensor-specs.h"
 #include "file/weights.h"
+#include "report/report.h"
 #include "write/onnx-graph.h"
 #include "write/output-file.h"
 
@@ -148,13 +149,11 @@ static int run(const char *in, const char *out, gboolean onnx, GError **error)
   if (!(onnx ? write_onnx(source->file, d, out, error) : write_timm(source->file, d, out, error)))
     return 1;
   g_autofree char *name = command_clean_text(out);
-  g_print("Written to %s, %s. Input: shorter side resized to %u (%s), cropped to %u, mean %.3f "
-          "%.3f %.3f, "
-          "std %.3f %.3f %.3f.\n",
-          name, onnx ? "as ONNX" : "with timm's tensor names", d->preprocessing.resize,
-          d->preprocessing.bicubic ? "bicubic" : "bilinear", d->image_size,
-          d->preprocessing.mean[0], d->preprocessing.mean[1], d->preprocessing.mean[2],
-          d->preprocessing.std[0], d->preprocessing.std[1], d->preprocessing.std[2]);
+  const Preprocessing *p = &d->preprocessing;
+  g_autofree char *geometry = report_geometry(p->fit, p->resize, p->bicubic, d->image_size);
+  g_print("Written to %s, %s. Input: %s, mean %.3f %.3f %.3f, std %.3f %.3f %.3f.\n", name,
+          onnx ? "as ONNX" : "with timm's tensor names", geometry, p->mean[0], p->mean[1],
+          p->mean[2], p->std[0], p->std[1], p->std[2]);
   if (d->activation == VITGATE_ACTIVATION_SIGMOID)
     g_print("The probability of a class is the sigmoid of its logit.\n");
   if (d->n_calibration)

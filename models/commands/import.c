@@ -10,13 +10,14 @@
 #include "file/source.h"
 #include "file/tensor-specs.h"
 #include "file/weights.h"
+#include "report/report.h"
 #include "train/dial/precision-record.h"
 #include "write/encoded-tensors.h"
 #include "write/output-file.h"
 #include "write/positions.h"
 
 typedef struct {
-  char *out, *labels, *name, *interpolation, *mean, *std, *reference, *activation;
+  char *out, *labels, *name, *interpolation, *mean, *std, *reference, *activation, *fit;
   char **data;
   int heads, resize, image_size;
   gboolean no_orientation;
@@ -33,6 +34,7 @@ static void clear_options(ImportOptions *options)
   g_free(options->std);
   g_free(options->reference);
   g_free(options->activation);
+  g_free(options->fit);
   g_strfreev(options->data);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImportOptions, clear_options)
@@ -69,6 +71,20 @@ static gboolean set_activation(Description *description, const char *name, GErro
   return TRUE;
 }
 
+/* Without --resize, the whole image fills the input, unless it is cropped. */
+static gboolean set_fit(Description *description, const char *name, GError **error)
+{
+  Preprocessing *preprocessing = &description->preprocessing;
+  VitgateFit fit;
+  if (!vitgate_fit_parse(name, &fit, error))
+    return FALSE;
+  if (fit != VITGATE_FIT_MODEL)
+    preprocessing->fit = fit;
+  if (fit > VITGATE_FIT_CROP)
+    preprocessing->resize = description->image_size;
+  return TRUE;
+}
+
 /* Options override what the file says. */
 static gboolean override(Description *description, const ImportOptions *options, GError **error)
 {
@@ -87,6 +103,8 @@ static gboolean override(Description *description, const ImportOptions *options,
   }
   if (!parse_rgb("--mean", options->mean, 0, preprocessing->mean, error) ||
       !parse_rgb("--std", options->std, 1e-3, preprocessing->std, error))
+    return FALSE;
+  if (options->fit && !set_fit(description, options->fit, error))
     return FALSE;
   if (options->resize)
     preprocessing->resize = (guint)options->resize;
@@ -234,24 +252,23 @@ static void print_summary(const Description *description, const char *out)
   g_autofree char *name = command_clean_text(description->name);
   g_autofree char *file = command_clean_text(out);
   g_autofree char *network = network_name(description);
-  g_print(
-      "%s: a %s of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
-      "(%u tokens); %u classes %s labels%s%s; %.1f M parameters, %.3f GMACs. Images are resized "
-      "to %u (%s), cropped to %u, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s "
-      "as %s.\n",
-      name, network, description->depth, description->dim, description->head_dim,
-      description->image_size, description->image_size, description->patch_size,
-      vitgate__description_n_tokens(description), description->n_classes,
-      description->labels ? "with" : "without",
-      description->mean_pooling ? ", computed from the mean of all patches" : "",
-      description->activation == VITGATE_ACTIVATION_SIGMOID
-          ? ", each with a probability of its own (sigmoid)"
-          : "",
-      (double)vitgate__description_parameters(description) / 1e6,
-      vitgate__description_gmacs(description), preprocessing->resize,
-      preprocessing->bicubic ? "bicubic" : "bilinear", description->image_size,
-      preprocessing->mean[0], preprocessing->mean[1], preprocessing->mean[2], preprocessing->std[0],
-      preprocessing->std[1], preprocessing->std[2], file, description->precision);
+  g_autofree char *geometry = report_geometry(preprocessing->fit, preprocessing->resize,
+                                              preprocessing->bicubic, description->image_size);
+  g_print("%s: a %s of %u blocks, %u wide, heads of %u, for %u x %u pixels in patches of %u "
+          "(%u tokens); %u classes %s labels%s%s; %.1f M parameters, %.3f GMACs. "
+          "Images: %s, mean %.3f %.3f %.3f, std %.3f %.3f %.3f. Written to %s as %s.\n",
+          name, network, description->depth, description->dim, description->head_dim,
+          description->image_size, description->image_size, description->patch_size,
+          vitgate__description_n_tokens(description), description->n_classes,
+          description->labels ? "with" : "without",
+          description->mean_pooling ? ", computed from the mean of all patches" : "",
+          description->activation == VITGATE_ACTIVATION_SIGMOID
+              ? ", each with a probability of its own (sigmoid)"
+              : "",
+          (double)vitgate__description_parameters(description) / 1e6,
+          vitgate__description_gmacs(description), geometry, preprocessing->mean[0],
+          preprocessing->mean[1], preprocessing->mean[2], preprocessing->std[0],
+          preprocessing->std[1], preprocessing->std[2], file, description->precision);
 }
 
 /* Without this line, the speed would surprise a user of --precision. */
@@ -327,7 +344,11 @@ int command_import(int argc, char **argv, GError **error)
     { "heads", 0, 0, G_OPTION_ARG_INT, &options.heads, "Heads per block, if heads are not 64 wide",
       "N" },
     { "resize", 0, 0, G_OPTION_ARG_INT, &options.resize,
-      "Shorter side of an image in pixels, before the crop", "N" },
+      "Shorter side of an image in pixels, before the crop (with --fit, the sides that it resizes)",
+      "N" },
+    { "fit", 0, 0, G_OPTION_ARG_STRING, &options.fit,
+      "How images of another shape become square: crop, squash or letterbox (default: as IN says)",
+      "FIT" },
     { "image-size", 0, 0, G_OPTION_ARG_INT, &options.image_size,
       "Side of the network's input in pixels; position embeddings are interpolated", "N" },
     { "interpolation", 0, 0, G_OPTION_ARG_STRING, &options.interpolation,
@@ -363,7 +384,8 @@ int command_import(int argc, char **argv, GError **error)
     "nothing describes the pre-processing, that of DeiT is used: bicubic, a crop of\n"
     "0.875 of the resized image (0.9 for T2T-ViT), with ImageNet's mean and standard\n"
     "deviation. For a ViT with Hugging Face's tensor names, that of its processor is\n"
-    "used: bilinear, no crop, mean and standard deviation 0.5.\n"
+    "used: bilinear, no crop but squashed to a square, mean and standard deviation\n"
+    "0.5.\n"
     "\n"
     "--labels also takes lines with class numbers (\"87 name\", \"87: name\",\n"
     "\"name,87\"; CSV, with or without a header), Caffe's synset_words.txt, Python\n"

@@ -149,6 +149,8 @@ static void print_text(const Structure *structure)
   const VitgateModelInfo *info = structure->model;
   const Description *description = structure->description;
   g_autofree char *name = command_clean_text(info->name);
+  g_autofree char *geometry =
+      report_geometry(info->fit, info->resize, info->bicubic, info->image_size);
   g_print("%s: family %s%s, %u blocks, %u tokens, %u wide, heads of %u\n\n", name, info->family,
           description->class_head_only ? ", distilled with one head"
           : description->distilled     ? ", distilled"
@@ -167,11 +169,10 @@ static void print_text(const Structure *structure)
     if (description->agreement[p] > 0)
       g_print("  same class as the teacher with products in %s: %.1f %%\n",
               vitgate_precision_name((VitgatePrecision)p), 100 * description->agreement[p]);
-  g_print("pre-processing: shorter side resized to %u (%s), crop %u x %u, patches of %u,\n"
+  g_print("pre-processing: %s, patches of %u,\n"
           "  mean %.3f %.3f %.3f, std %.3f %.3f %.3f\n",
-          info->resize, info->bicubic ? "bicubic" : "bilinear", info->image_size, info->image_size,
-          info->patch_size, info->mean[0], info->mean[1], info->mean[2], info->std[0], info->std[1],
-          info->std[2]);
+          geometry, info->patch_size, info->mean[0], info->mean[1], info->mean[2], info->std[0],
+          info->std[1], info->std[2]);
   g_print("classes: %u, %s%s\n", info->n_classes,
           !info->has_labels  ? "without labels"
           : !info->label_ids ? "with labels"
@@ -295,6 +296,7 @@ static void print_json(const char *path, const Structure *structure)
   report_begin(json, "preprocessing");
   report_count(json, "image_size", info->image_size);
   report_count(json, "patch_size", info->patch_size);
+  report_string(json, "fit", vitgate_fit_name(info->fit));
   report_count(json, "resize", info->resize);
   report_string(json, "interpolation", info->bicubic ? "bicubic" : "bilinear");
   report_rgb(json, "mean", info->mean);

@@ -180,7 +180,8 @@ static gboolean resolve_listed(Classes *classes, const Dataset *dataset,
   for (guint i = 0; i < dataset->photographs->len; i++) {
     const Photograph *photograph = dataset_get(dataset, i);
     const FileLabel *label = photograph->label;
-    if (!label)
+    /* Ids alone say nothing to a model without ids. */
+    if (!label || (!model->label_ids && label->class_id && !label->class_indices->len))
       continue;
     classes->sets[i] = g_array_new(FALSE, FALSE, sizeof(guint));
     classes->n_labelled++;

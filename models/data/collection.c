@@ -90,7 +90,7 @@ static gboolean add_items(Collection *collection, const CollectionOptions *optio
 
 static Preprocessing preprocessing_of(const VitgateModelInfo *model)
 {
-  Preprocessing p = { .resize = model->resize, .bicubic = model->bicubic };
+  Preprocessing p = { .resize = model->resize, .bicubic = model->bicubic, .fit = model->fit };
   memcpy(p.mean, model->mean, sizeof p.mean);
   memcpy(p.std, model->std, sizeof p.std);
   return p;

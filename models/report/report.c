@@ -80,6 +80,20 @@ void report_setting(JsonBuilder *builder, const VitgateModelInfo *model, const c
   report_count(builder, "batch_size", batch_size);
 }
 
+char *report_geometry(VitgateFit fit, guint resize, gboolean bicubic, guint image_size)
+{
+  const char *sides = fit == VITGATE_FIT_SQUASH      ? "both sides"
+                      : fit == VITGATE_FIT_LETTERBOX ? "longer side"
+                                                     : "shorter side";
+  g_autofree char *crop = resize == image_size && fit > VITGATE_FIT_CROP
+                              ? NULL
+                              : g_strdup_printf(", cropped to %u", image_size);
+  return g_strdup_printf(
+      "%s resized to %u (%s)%s%s", sides, resize, bicubic ? "bicubic" : "bilinear",
+      fit == VITGATE_FIT_LETTERBOX ? ", the rest filled with the mean colour" : "",
+      crop ? crop : "");
+}
+
 static int compare_doubles(gconstpointer a, gconstpointer b)
 {
   const double x = *(const double *)a, y = *(const double *)b;

@@ -29,6 +29,11 @@ void report_begin(JsonBuilder *builder, const char *name);
 /* Prints the result, indented, and a newline. */
 void report_print(JsonBuilder *builder);
 
+/* Returns: (transfer full): how an image becomes the network's input, such as "shorter side resized
+ * to 256 (bicubic), cropped to 224"
+ * @fit: MODEL: the same as CROP */
+char *report_geometry(VitgateFit fit, guint resize, gboolean bicubic, guint image_size);
+
 /* Adds the members with which eval, bench and classify start: "model", "file", "precision" (of
  * products), "threads", "batch_size". */
 void report_setting(JsonBuilder *builder, const VitgateModelInfo *model, const char *path,

@@ -82,6 +82,71 @@ START_TEST(a_single_class_has_a_sigmoid)
 }
 END_TEST
 
+/* ---- Fits ---- */
+
+/* Returns: (transfer full): the tensor of @image in a session of @options on a model that squashes
+ * to 36 pixels before its crop to 32 */
+static float *fitted(VitgateFit fit, const VitgateImage *image)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(ModelFile) file = model_file_read("small");
+  model_file_set(file, "preprocessing.fit", "\"squash\"");
+  g_autoptr(VitgateModel) model = model_file_open(file, "fit.safetensors");
+  const VitgateModelInfo *info = vitgate_model_get_info(model);
+  ck_assert_int_eq(info->fit, VITGATE_FIT_SQUASH);
+  ck_assert_uint_eq(info->resize, 36);
+  const VitgateSessionOptions options = { .fit = fit };
+  g_autoptr(VitgateSession) session = fixture_session_with(model, &options);
+  float *tensor = g_new(float, 3 * 32 * 32);
+  ck_assert(vitgate_session_preprocess(session, image, tensor, &error));
+  return tensor;
+}
+
+/* Returns: (transfer full): the same by the converter itself */
+static float *converted(VitgateFit fit, guint resize, const VitgateImage *image)
+{
+  const Preprocessing p = { .resize = resize,
+                            .bicubic = TRUE,
+                            .mean = { 0.485f, 0.456f, 0.406f },
+                            .std = { 0.229f, 0.224f, 0.225f },
+                            .fit = fit };
+  return frame_tensor(image, 32, &p);
+}
+
+START_TEST(a_session_s_fit_overrides_the_model_s)
+{
+  static const struct {
+    VitgateFit asked, fit;
+    guint resize;
+  } cases[] = { { VITGATE_FIT_MODEL, VITGATE_FIT_SQUASH, 36 },
+                { VITGATE_FIT_CROP, VITGATE_FIT_CROP, 36 },
+                { VITGATE_FIT_SQUASH, VITGATE_FIT_SQUASH, 32 },
+                { VITGATE_FIT_LETTERBOX, VITGATE_FIT_LETTERBOX, 32 } };
+  g_autoptr(Frame) frame = new_frame(5);
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autofree float *found = fitted(cases[i].asked, &frame->image);
+    g_autofree float *expected = converted(cases[i].fit, cases[i].resize, &frame->image);
+    assert_each(!memcmp(found, expected, 3 * 32 * 32 * sizeof *found), "%s",
+                vitgate_fit_name(cases[i].asked));
+  }
+}
+END_TEST
+
+START_TEST(fits_have_names)
+{
+  g_autoptr(GError) error = NULL;
+  for (VitgateFit fit = VITGATE_FIT_MODEL; fit <= VITGATE_FIT_LETTERBOX; fit++) {
+    VitgateFit found;
+    ck_assert(vitgate_fit_parse(vitgate_fit_name(fit), &found, &error));
+    ck_assert_int_eq(found, fit);
+  }
+  VitgateFit none;
+  ck_assert(!vitgate_fit_parse("zoom", &none, &error));
+  assert_error(error, VITGATE_ERROR_ARGUMENT,
+               "unknown fit \"zoom\", expected one of model, crop, squash, letterbox");
+}
+END_TEST
+
 /* ---- Options and arguments ---- */
 
 START_TEST(options_out_of_range_are_refused)
@@ -96,8 +161,9 @@ START_TEST(options_out_of_range_are_refused)
     { { .max_batch = G_MAXUINT }, "max_batch is 4294967295" },
     { { .granularity = VITGATE_GRANULARITY_BATCH + 1 }, "granularity is 3, expected at most 2" },
     { { .granularity = (VitgateGranularity)-1 }, "granularity is 4294967295" },
+    { { .fit = VITGATE_FIT_LETTERBOX + 1 }, "fit is 4, expected at most 3" },
     { { .group_size = VITGATE_MAX_BATCH + 1 }, "group_size is 1025, expected at most 1024" },
-    { { .reserved = { [7] = "of a newer version" } }, "reserved field 7 of the session's options" },
+    { { .reserved = { [6] = "of a newer version" } }, "reserved field 6 of the session's options" },
   };
   g_autoptr(VitgateModel) model = fixture_model("small");
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -378,7 +444,8 @@ END_TEST
 int main(void)
 {
   TCase *arguments = tcase_create("arguments"), *concurrent = tcase_create("concurrent"),
-        *best = tcase_create("best"), *probabilities = tcase_create("probabilities");
+        *best = tcase_create("best"), *probabilities = tcase_create("probabilities"),
+        *fits = tcase_create("fits");
   tcase_add_test(arguments, options_out_of_range_are_refused);
   tcase_add_test(arguments, the_largest_options_are_accepted);
   tcase_add_test(arguments, a_session_without_options_takes_one_image);
@@ -394,5 +461,7 @@ int main(void)
   tcase_add_test(best, any_row_is_ordered_as_by_a_sort);
   tcase_add_test(probabilities, each_class_may_have_a_probability_of_its_own);
   tcase_add_test(probabilities, a_single_class_has_a_sigmoid);
-  return fixture_run("session", arguments, concurrent, best, probabilities, NULL);
+  tcase_add_test(fits, a_session_s_fit_overrides_the_model_s);
+  tcase_add_test(fits, fits_have_names);
+  return fixture_run("session", arguments, concurrent, best, probabilities, fits, NULL);
 }

@@ -11,27 +11,30 @@
 #define MAX_IMAGES 4
 #define MAX_BYTES  (1 << 19) /* of a plane */
 #define MAX_SIDE   32767
+#define N_FITS     (VITGATE_FIT_LETTERBOX + 1)
 
 /* Kept from one input to the next. */
 static struct {
-  VitgateSession *alone, *team; /* with one thread and with two */
-  gsize n_values;               /* of a tensor */
+  VitgateSession *alone[N_FITS], *team[N_FITS]; /* with one thread and with two */
+  gsize n_values;                               /* of a tensor */
   Guarded *planes[3], *tensors[2];
 } state;
 
 static void set_up(void)
 {
-  if (state.alone)
+  if (state.alone[0])
     return;
   g_autofree char *path =
       g_build_filename(g_getenv("VITGATE_GOLDENS"), "model-small.safetensors", NULL);
   g_autoptr(VitgateModel) model = vitgate_model_open(path, NULL);
   require(model != NULL);
   const guint size = vitgate_model_get_info(model)->image_size;
-  const VitgateSessionOptions two = { .threads = 2 };
-  state.alone = vitgate_session_new(model, NULL, NULL);
-  state.team = vitgate_session_new(model, &two, NULL);
-  require(state.alone && state.team);
+  for (guint fit = 0; fit < N_FITS; fit++) {
+    const VitgateSessionOptions one = { .fit = fit }, two = { .threads = 2, .fit = fit };
+    state.alone[fit] = vitgate_session_new(model, &one, NULL);
+    state.team[fit] = vitgate_session_new(model, &two, NULL);
+    require(state.alone[fit] && state.team[fit]);
+  }
   state.n_values = (gsize)3 * size * size;
   for (guint p = 0; p < 3; p++)
     state.planes[p] = guarded_new(MAX_BYTES);
@@ -152,17 +155,18 @@ static const float *preprocess(VitgateSession *session, guint t, const VitgateIm
 static void use_image(const Geometry *g)
 {
   VitgateImage image = describe(g);
+  const guint fit = g->value % N_FITS;
   if (!is_valid(g)) {
     /* No byte of an invalid image may be read. */
     for (guint p = 0; p < 3; p++)
       image.planes[p] = guarded_place(state.planes[p], 0, GUARDED_END);
-    require(!preprocess(state.alone, 0, &image));
+    require(!preprocess(state.alone[fit], 0, &image));
     return;
   }
   if (!place_planes(&image, g))
     return;
-  const float *tensor = preprocess(state.alone, 0, &image);
-  const float *same = preprocess(state.team, 1, &image);
+  const float *tensor = preprocess(state.alone[fit], 0, &image);
+  const float *same = preprocess(state.team[fit], 1, &image);
   require(tensor && same && !memcmp(tensor, same, state.n_values * sizeof(float)));
   for (gsize i = 0; i < state.n_values; i++)
     require(isfinite(tensor[i]));

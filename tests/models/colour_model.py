@@ -191,8 +191,8 @@ CHANNELS = ["red", "green", "blue"]
 
 
 def channel_tensors(channels=(0, 1, 2)):
-    """Returns tensors whose head has one class for each of these channels. Its logit is above 0 if a
-    picture of one colour contains that channel."""
+    """Returns tensors whose head has one class for each of these channels. Its logit is above 0 if
+    a picture of one colour contains that channel."""
     head = zeros(len(channels) * DIM)
     for row, channel in enumerate(channels):
         head[row * DIM + channel] = 1.0

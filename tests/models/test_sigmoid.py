@@ -1,12 +1,8 @@
 #!/usr/bin/env python3
-"""Tests models whose classes have probabilities of their own: a picture shows any number of them."""
+"""Tests models whose classes have probabilities of their own, so that any number may apply."""
 
 import json
-import math
 import os
-import re
-import subprocess
-import sys
 import unittest
 
 import colour_model
@@ -15,12 +11,8 @@ import random_model
 from command_case import CommandTest
 
 
-def sigmoid(x):
-    return 1 / (1 + math.exp(-x))
-
-
 class SigmoidCase(CommandTest):
-    """A model with the classes red, green and blue, and pictures of the corners of the colour cube"""
+    """A model with the classes red, green and blue, and pictures of one colour"""
 
     def setUp(self):
         super().setUp()
@@ -62,9 +54,11 @@ class ImportTest(CommandTest):
             shape, values = entries[f"head.{part}"]
             n = len(values) // shape[0] * n_classes
             entries[f"head.{part}"] = ([n_classes] + shape[1:], values[:n])
-        colour_model.write_safetensors(folder + "/model.safetensors", dialects.hugging_face(entries))
+        entries = dialects.hugging_face(entries)
+        colour_model.write_safetensors(folder + "/model.safetensors", entries)
         with open(folder + "/config.json", "w", encoding="utf-8") as file:
-            json.dump({"model_type": "vit", "num_attention_heads": random_model.HEADS, **config}, file)
+            heads = random_model.HEADS
+            json.dump({"model_type": "vit", "num_attention_heads": heads, **config}, file)
         return folder
 
     def activation(self, *arguments):
@@ -146,7 +140,8 @@ class ClassifyTest(SigmoidCase):
             self.model = two
             expected = next(e["score"] for e in self.classify(colour) if e["index"] == 0)
             self.model = one
-            self.assertAlmostEqual(self.classify(colour, "--threshold", "0")[0]["score"], expected, 6)
+            found = self.classify(colour, "--threshold", "0")
+            self.assertAlmostEqual(found[0]["score"], expected, 6)
 
 
 class EvalTest(SigmoidCase):
@@ -176,6 +171,16 @@ class EvalTest(SigmoidCase):
         self.assertEqual(overall["labelled"], 3)
         self.assertEqual([entry["photographs"] for entry in overall["classes"]], [2, 2, 1])
         self.assertEqual(overall["mean_average_precision"], 100)
+
+    def test_ids_alone_say_nothing_to_a_model_without_ids(self):
+        model = self.path("nameless.safetensors")
+        colour_model.write_channels(model)
+        self.write_colours("data")
+        with open(self.path("data", "labels.tsv"), "w", encoding="utf-8") as file:
+            file.write("file\twnid\nred.png\tc0\nblue.png\tc2\nblack.png\t-\n")
+        overall = self.evaluate(model=model)["overall"]
+        self.assertEqual((overall["labelled"], overall["mean_average_precision"]), (1, None))
+        self.assertEqual(self.evaluate()["overall"]["labelled"], 3)
 
     def test_folders_name_the_only_class(self):
         self.write_colours("data", [f"{name}/x.png" for name in ("none", "blue", "green", "cyan",
@@ -252,8 +257,8 @@ class OtherCommandsTest(SigmoidCase):
         self.write_data()
         with open(self.path("one.txt"), "w", encoding="utf-8") as file:
             file.write("red\n")
-        self.fail_with("1 class, expected at least 2", "train", "--variant", "deit-tiny-patch16-224",
-                       "--classes", self.path("one.txt"), "--steps", "1", "--data",
+        variant = ["--variant", "deit-tiny-patch16-224", "--classes", self.path("one.txt")]
+        self.fail_with("1 class, expected at least 2", "train", *variant, "--steps", "1", "--data",
                        self.path("data"), "-o", self.path("out"))
 
     def test_precisions_are_compared_by_all_labels(self):
@@ -262,8 +267,8 @@ class OtherCommandsTest(SigmoidCase):
         entries = colour_model.channel_tensors()
         entries["head.bias"] = ([3], [0.0, 0.0, 100.0])
         colour_model.write_safetensors(shifted, entries, {"activation": "sigmoid"})
-        text = self.succeed("import", self.model, "--data", self.path("data"), "--reference", shifted,
-                            "-o", out)
+        text = self.succeed("import", self.model, "--data", self.path("data"), "--reference",
+                            shifted, "-o", out)
         # Half of the pictures have no blue, which the reference always finds.
         self.assertIn("products in float32: 50.0 %", text)
 

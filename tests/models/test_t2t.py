@@ -33,7 +33,7 @@ class PublishedTest(CommandTest):
         text = self.succeed("inspect", path)
         self.assertIn("family t2t, 7 blocks, 197 tokens, 256 wide, heads of 64", text)
         self.assertIn("stem: performer, token_dim 64, features 32, ", text)
-        self.assertIn("shorter side resized to 248 (bicubic), crop 224 x 224", text)
+        self.assertIn("shorter side resized to 248 (bicubic), cropped to 224", text)
 
 
 class SmallTest(CommandTest):

@@ -33,21 +33,25 @@ FORMATS = [(name, "bt601", "full") for name in ycbcr.RGB_ORDERS] + [
     ("YUY2", "bt709", "full"), ("UYVY", "bt709", "limited")]
 
 
-def engine(tool, pixels, size, pixel_format, matrix, video_range):
+# Squashed and letterboxed images fill the input without a crop.
+FITS = {"crop": RESIZE, "squash": CROP, "letterbox": CROP}
+
+
+def engine(tool, pixels, size, pixel_format, matrix, video_range, fit):
     """Returns float64 [CROP, CROP, 3] in steps of 1/255."""
     run = subprocess.run(
         [tool, pixel_format, str(size[0]), str(size[1]), matrix, video_range,
-         photographs.WEIGHTS], input=pixels, stdout=subprocess.PIPE)
+         photographs.WEIGHTS, fit], input=pixels, stdout=subprocess.PIPE)
     if run.returncode:
         sys.exit(f"compare_pil: {tool} ended with status {run.returncode}")
     tensor = np.frombuffer(run.stdout, "<f4").reshape(3, CROP, CROP).transpose(1, 2, 0)
     return 255 * (tensor * np.array(pil.IMAGENET_STD) + np.array(pil.IMAGENET_MEAN))
 
 
-def measure(tool, image, pixel_format, matrix, video_range):
+def measure(tool, image, pixel_format, matrix, video_range, fit="crop"):
     pixels, rgb = ycbcr.encode(np.asarray(image), pixel_format, matrix, video_range)
-    expected = pil.resize_and_crop(pil.Image.fromarray(rgb), RESIZE, CROP, "bicubic")
-    found = engine(tool, pixels, image.size, pixel_format, matrix, video_range)
+    expected = pil.FITS[fit](pil.Image.fromarray(rgb), FITS[fit], CROP, "bicubic")
+    found = engine(tool, pixels, image.size, pixel_format, matrix, video_range, fit)
     difference = np.abs(found - np.asarray(expected, float))
     return {"mean": difference.mean(), "p99.9": np.percentile(difference, 99.9),
             "max": difference.max()}
@@ -72,9 +76,11 @@ def main():
     photographs.need(arguments.tool)
     photographs.need(photographs.WEIGHTS)
 
-    figures, some = [], []
+    figures, some, others = [], [], []
     for _, image, _ in photographs.read(arguments.photographs):
         figures.append(measure(arguments.tool, image, "RGB", "bt601", "full"))
+        if len(figures) % 8 == 1:
+            others.append(image)
         if image.size != (CROP, CROP) and len(some) < 4:
             # With odd sizes, chroma planes have an extra column and row at the end.
             width, height = image.size
@@ -87,6 +93,13 @@ def main():
             f"{pixel_format} {matrix} {video_range}",
             [measure(arguments.tool, image, pixel_format, matrix, video_range)
              for image in some], tolerance)
+    for fit in ("squash", "letterbox"):
+        good &= report(f"RGB {fit}, {len(others)} photographs",
+                       [measure(arguments.tool, image, "RGB", "bt601", "full", fit)
+                        for image in others], RGB_TOLERANCE)
+        good &= report(f"NV12 bt709 limited {fit}",
+                       [measure(arguments.tool, image, "NV12", "bt709", "limited", fit)
+                        for image in some], YCBCR_TOLERANCE)
     sys.exit(not good)
 
 

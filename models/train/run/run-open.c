@@ -66,6 +66,7 @@ gboolean run_open_data(Run *run, const Description *student, GError **error)
   info.image_size = student->image_size;
   info.resize = student->preprocessing.resize;
   info.bicubic = student->preprocessing.bicubic;
+  info.fit = student->preprocessing.fit;
   memcpy(info.mean, student->preprocessing.mean, sizeof info.mean);
   memcpy(info.std, student->preprocessing.std, sizeof info.std);
   run->collection = collection_open(&options, &info, error);

@@ -232,6 +232,7 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
                config->threads, "top-k", config->top_k, "threshold", 0.0, "inference-interval",
                config->interval, NULL);
   gst_util_set_object_arg(G_OBJECT(vitgate), "precision", config_precisions[config->precision]);
+  gst_util_set_object_arg(G_OBJECT(vitgate), "fit", config_fits[config->fit]);
   if (config->compute >= 0)
     g_object_set(vitgate, "compute", config->compute, NULL);
   if (config->min_compute >= 0)

@@ -14,6 +14,7 @@
 #define DAY           86400.0
 
 const char *const config_precisions[] = { "auto", "float32", "bf16", "int8", NULL };
+const char *const config_fits[] = { "model", "crop", "squash", "letterbox", NULL };
 static const char *const frame_lines[] = { "none", "changes", "all", NULL };
 static const char *const transports[] = { "auto", "tcp", "udp", NULL };
 
@@ -73,6 +74,7 @@ static const Key camera_keys[] = {
   { "model", KEY_PATH, OFFSET(model) },
   { "model-labels", KEY_PATH, OFFSET(model_labels) },
   { "precision", KEY_CHOICE, OFFSET(precision), .choices = config_precisions },
+  { "fit", KEY_CHOICE, OFFSET(fit), .choices = config_fits },
   { "threads", KEY_COUNT, OFFSET(threads), 1, 64 },
   { "top-k", KEY_COUNT, OFFSET(top_k), 1, 1000 },
   { "inference-interval", KEY_COUNT, OFFSET(interval), 1, 1000000 },

@@ -49,6 +49,7 @@ typedef struct {
 
   char *model, *model_labels; /* NULL: the element's default */
   guint precision;            /* index of config_precisions */
+  guint fit;                  /* index of config_fits */
   guint threads, top_k, interval;
   double compute, min_compute; /* negative: the element's default */
   double latency_budget;       /* 0: none */
@@ -70,7 +71,7 @@ typedef struct {
   GPtrArray *cameras; /* of CameraConfig, in the file's order */
 } Config;
 
-extern const char *const config_precisions[];
+extern const char *const config_precisions[], *const config_fits[];
 
 /* Returns: (transfer full) (nullable): NULL with an error of G_IO_ERROR or G_KEY_FILE_ERROR */
 Config *config_load(const char *path, GError **error);

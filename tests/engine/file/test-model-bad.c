@@ -228,6 +228,8 @@ static const struct {
   { "preprocessing.resize", NULL, M, "'resize' is absent" },
   { "preprocessing.resize", "31", M, "'resize' is 31, expected a whole number from 32" },
   { "preprocessing.resize", "16385", M, "'resize' is 16385" },
+  { "preprocessing.fit", "2", M, "'fit' is 2, expected crop or squash or letterbox" },
+  { "preprocessing.fit", "\"model\"", U, "'fit' is \"model\", expected crop or" },
   { "preprocessing.interpolation", NULL, M, "'interpolation' is absent" },
   { "preprocessing.interpolation", "1", M, "'interpolation' is 1" },
   { "preprocessing.interpolation", "\"nearest\"", U, "'interpolation' is \"nearest\"" },

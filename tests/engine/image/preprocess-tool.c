@@ -1,8 +1,9 @@
-/* preprocess-tool FORMAT WIDTH HEIGHT MATRIX RANGE MODEL < frame > tensor
+/* preprocess-tool FORMAT WIDTH HEIGHT MATRIX RANGE MODEL FIT < frame > tensor
  *
  * Pre-processes one frame with the engine. It reads raw planes, in GStreamer's layout without
  * padding, from standard input and writes float32 [3][size][size] to standard output.
- * FORMAT: a GStreamer format name; MATRIX: bt601, bt709 or bt2020; RANGE: full or limited. */
+ * FORMAT: a GStreamer format name; MATRIX: bt601, bt709 or bt2020; RANGE: full or limited; FIT:
+ * model, crop, squash or letterbox. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +34,8 @@ static int fail(const char *message)
 
 int main(int argc, char **argv)
 {
-  if (argc != 7)
-    return fail("usage: preprocess-tool FORMAT WIDTH HEIGHT MATRIX RANGE MODEL");
+  if (argc != 8)
+    return fail("usage: preprocess-tool FORMAT WIDTH HEIGHT MATRIX RANGE MODEL FIT");
   guint f = 0;
   while (f < G_N_ELEMENTS(formats) && strcmp(formats[f].name, argv[1]))
     f++;
@@ -64,7 +65,10 @@ int main(int argc, char **argv)
 
   g_autoptr(GError) error = NULL;
   g_autoptr(VitgateModel) model = vitgate_model_open(argv[6], &error);
-  g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, NULL, &error) : NULL;
+  VitgateSessionOptions options = { 0 };
+  g_autoptr(VitgateSession) session = model && vitgate_fit_parse(argv[7], &options.fit, &error)
+                                          ? vitgate_session_new(model, &options, &error)
+                                          : NULL;
   if (!session)
     return fail(error->message);
   guint size = vitgate_model_get_info(model)->image_size;

@@ -128,6 +128,45 @@ static void check_same_result(const GstStructure *a, const GstStructure *b)
   }
 }
 
+/* Returns: (transfer full): the result of frame 1 in a new element with that fit. */
+static GstStructure *classify_with(const char *fit)
+{
+  GstElement *element = fixture_element();
+  GstHarness *other;
+  GstStructure *s;
+
+  gst_util_set_object_arg(G_OBJECT(element), "fit", fit);
+  other = fixture_harness(element);
+  fixture_set_caps(other, GST_VIDEO_FORMAT_NV12, 67, 45, &info);
+  s = fixture_classify(other, &info, 1);
+  fixture_free(other);
+  return s;
+}
+
+GST_START_TEST(test_the_fit_can_be_chosen_and_changed)
+{
+  GstStructure *model = classify_with("model"), *crop = classify_with("crop"),
+               *squash = classify_with("squash"), *letterbox = classify_with("letterbox");
+  GstStructure *s = NULL;
+
+  fail_unless_equals_float(fixture_score(model, 0), fixture_score(crop, 0));
+  fail_if(fixture_score(model, 0) == fixture_score(squash, 0));
+  fail_if(fixture_score(letterbox, 0) == fixture_score(squash, 0));
+  fail_if(fixture_score(letterbox, 0) == fixture_score(crop, 0));
+  /* The change takes over between two frames, once it is prepared in the background. */
+  gst_util_set_object_arg(G_OBJECT(harness->element), "fit", "squash");
+  do {
+    g_clear_pointer(&s, gst_structure_free);
+    s = classify(1);
+  } while (fixture_score(s, 0) != fixture_score(squash, 0));
+  gst_structure_free(s);
+  gst_structure_free(model);
+  gst_structure_free(crop);
+  gst_structure_free(squash);
+  gst_structure_free(letterbox);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_frames_between_inferences_carry_the_last_result)
 {
   GstStructure *inferred[2], *s;
@@ -401,6 +440,7 @@ static Suite *gstvitgate_suite(void)
   tcase_add_test(tcase, test_top_k_above_the_class_count_returns_all);
   tcase_add_test(tcase, test_threshold_and_top_k_work_together);
   tcase_add_test(tcase, test_no_class_above_the_threshold_leaves_no_label);
+  tcase_add_test(tcase, test_the_fit_can_be_chosen_and_changed);
   tcase_add_test(tcase, test_frames_between_inferences_carry_the_last_result);
   tcase_add_test(tcase, test_carried_results_follow_top_k_at_once);
   tcase_add_test(tcase, test_a_shorter_interval_applies_at_once);
