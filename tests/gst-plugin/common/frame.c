@@ -347,6 +347,27 @@ GST_START_TEST(test_wrong_video_metas_are_refused)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_a_video_meta_with_a_false_number_of_planes_is_refused)
+{
+  GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_NV12, 32, 32);
+
+  for (guint n = 0; n <= GST_VIDEO_MAX_PLANES; n++) {
+    GstBuffer *buffer = gst_buffer_new_allocate(NULL, 32 * 48, NULL);
+    GstVitgateFrame frame;
+    const char *reason = NULL;
+
+    gst_buffer_add_video_meta(buffer, 0, GST_VIDEO_FORMAT_NV12, 32, 32)->n_planes = n;
+    if (n != 2) {
+      check_refused(buffer, &layout);
+      continue;
+    }
+    fail_unless(gst_vitgate_frame_map(&frame, &layout, buffer, &reason), "%s", reason);
+    gst_vitgate_frame_unmap(&frame);
+    gst_buffer_unref(buffer);
+  }
+}
+GST_END_TEST;
+
 static void check_crop_refused(guint x, guint y, guint width, guint height)
 {
   GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_GRAY8, 32, 32);
@@ -424,6 +445,7 @@ static Suite *frame_suite(void)
   tcase_add_test(tcase, test_planes_mapped_by_hardware_are_trusted);
   tcase_add_test(tcase, test_short_buffers_are_refused);
   tcase_add_test(tcase, test_wrong_video_metas_are_refused);
+  tcase_add_test(tcase, test_a_video_meta_with_a_false_number_of_planes_is_refused);
   tcase_add_test(tcase, test_wrong_crop_metas_are_refused);
   return suite;
 }
