@@ -27,6 +27,12 @@ static gboolean pixel_format(GstVideoFormat format, VitgatePixelFormat *pixels)
     { GST_VIDEO_FORMAT_xBGR, VITGATE_PIXELS_XBGR },
     { GST_VIDEO_FORMAT_ABGR, VITGATE_PIXELS_XBGR },
     { GST_VIDEO_FORMAT_GRAY8, VITGATE_PIXELS_GRAY8 },
+    { GST_VIDEO_FORMAT_Y42B, VITGATE_PIXELS_Y42B },
+    { GST_VIDEO_FORMAT_Y444, VITGATE_PIXELS_Y444 },
+    { GST_VIDEO_FORMAT_P010_10LE, VITGATE_PIXELS_P010_10LE },
+    { GST_VIDEO_FORMAT_I420_10LE, VITGATE_PIXELS_I420_10LE },
+    { GST_VIDEO_FORMAT_I422_10LE, VITGATE_PIXELS_I422_10LE },
+    { GST_VIDEO_FORMAT_Y444_10LE, VITGATE_PIXELS_Y444_10LE },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
@@ -79,15 +85,16 @@ static gboolean is_full_range(GstVideoColorRange range, const GstVideoFormatInfo
   }
 }
 
-/* The site is read from the caps because GstVideoInfo drops it if the caps have no colorimetry. */
+/* The site is read from the caps because GstVideoInfo drops it if the caps have no colorimetry. The
+ * default is GStreamer's for frames without either. */
 static VitgateChromaSite chroma_site(const GstVideoInfo *info, const GstCaps *caps)
 {
   const char *name = gst_structure_get_string(gst_caps_get_structure(caps, 0), "chroma-site");
   const GstVideoChromaSite site =
-      name ? gst_video_chroma_site_from_string(name) : info->chroma_site;
+      name ? gst_video_chroma_site_from_string(name) : GST_VIDEO_CHROMA_SITE_UNKNOWN;
 
   if (site == GST_VIDEO_CHROMA_SITE_UNKNOWN)
-    return VITGATE_CHROMA_LEFT; /* the default of H.264 and H.265 */
+    return info->height > SD_MAX_HEIGHT ? VITGATE_CHROMA_LEFT : VITGATE_CHROMA_CENTER;
   if (!(site & GST_VIDEO_CHROMA_SITE_H_COSITED))
     return VITGATE_CHROMA_CENTER;
   return site & GST_VIDEO_CHROMA_SITE_V_COSITED ? VITGATE_CHROMA_TOP_LEFT : VITGATE_CHROMA_LEFT;
@@ -139,6 +146,24 @@ gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstC
     .height = info->height,
   };
   return set_pixel_shape(&layout->image, info);
+}
+
+const char *gst_vitgate_frame_link_hint(const GstCaps *caps, const GstCaps *accepted)
+{
+  const GstStructure *s = gst_caps_get_structure(caps, 0);
+  const GstCapsFeatures *features = gst_caps_get_features(caps, 0);
+  gint width, height;
+
+  if (gst_caps_can_intersect(caps, accepted))
+    return NULL;
+  if (!gst_structure_has_name(s, "video/x-raw"))
+    return "put a decoder before it, such as decodebin";
+  if (!gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY))
+    return "put an element before it that downloads frames to system memory, such as gldownload";
+  if (gst_structure_get_int(s, "width", &width) && gst_structure_get_int(s, "height", &height) &&
+      MAX(width, height) > GST_VITGATE_MAX_SIZE)
+    return "put videoscale before it: frames are larger than " G_STRINGIFY(GST_VITGATE_MAX_SIZE);
+  return "put videoconvert before it";
 }
 
 gboolean gst_vitgate_frame_map(GstVitgateFrame *frame, const GstVitgateFrameLayout *layout,

@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 /* GStreamer's names of the formats that vitgate accepts. */
 #define GST_VITGATE_FORMATS                                                                        \
   "{ NV12, I420, YV12, NV21, YUY2, UYVY, RGB, BGR, RGBx, BGRx, xRGB, xBGR, RGBA, BGRA, ARGB, "     \
-  "ABGR, GRAY8 }"
+  "ABGR, GRAY8, Y42B, Y444, P010_10LE, I420_10LE, I422_10LE, Y444_10LE }"
 
 typedef struct {
   GstVideoInfo info;
@@ -32,6 +32,12 @@ gboolean gst_vitgate_frame_is_empty(GstBuffer *buffer);
 /* Returns: FALSE if @caps have a format, a size or a shape of pixels that vitgate does not accept.
  */
 gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstCaps *caps);
+
+/* @accepted: the caps that an element accepts
+ * Returns: how to link a stream of @caps to that element, a static string; NULL if it needs
+ * nothing.
+ */
+const char *gst_vitgate_frame_link_hint(const GstCaps *caps, const GstCaps *accepted);
 
 /* Maps the visible part of @buffer for reading, as gst_vitgate_visible_map() does.
  * @reason: (out): on failure, what is wrong with @buffer, a static string
