@@ -45,6 +45,7 @@ struct _GstVitgate {
   GstVitgateController controller;
   GstVitgateFrameLayout layout;
   GstVitgateOrientationTags orientation_tags;
+  gboolean refused;          /* an error was posted for caps */
   gboolean unreadable;       /* the last frame could not be read; a warning was posted */
   gboolean bad_regions;      /* the last frame with regions had bad ones; a warning was posted */
   gboolean too_many_regions; /* the last frame with regions had too many; a warning was posted */

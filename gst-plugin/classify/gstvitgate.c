@@ -97,7 +97,7 @@
  *   vitgate model=deit-tiny.safetensors top-k=3 post-messages=true ! fakesink
  * ]| Prints the best three classes of every frame as bus messages.
  * |[
- * gst-launch-1.0 -m v4l2src ! videoconvert ! vitgate latency-budget=30000000 \
+ * gst-launch-1.0 -m v4l2src ! vitgate latency-budget=30000000 \
  *   reuse-threshold=0.03 ! autovideosink
  * ]| Spends at most 30 ms on each frame of a camera, and almost nothing on a still scene.
  * |[
@@ -201,7 +201,7 @@ static gboolean gst_vitgate_start(GstBaseTransform *trans)
     return FALSE;
   gst_vitgate_controller_reset(&self->controller);
   self->orientation_tags = (GstVitgateOrientationTags){ 0 };
-  self->unreadable = self->bad_regions = self->too_many_regions = FALSE;
+  self->refused = self->unreadable = self->bad_regions = self->too_many_regions = FALSE;
 
   GST_OBJECT_LOCK(self);
   gst_vitgate_stats_reset(&self->stats);
@@ -222,14 +222,25 @@ static gboolean gst_vitgate_stop(GstBaseTransform *trans)
   return TRUE;
 }
 
+/* Pads push caps again that were refused; one error is enough. */
+static void refuse_caps(GstVitgate *self, const GstCaps *caps, const char *reason)
+{
+  if (self->refused)
+    return;
+  self->refused = TRUE;
+  GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("Cannot classify frames of these caps: %s", reason),
+                    ("%" GST_PTR_FORMAT, caps));
+}
+
 static gboolean gst_vitgate_set_caps(GstBaseTransform *trans, GstCaps *in, GstCaps *out)
 {
   GstVitgate *self = GST_VITGATE(trans);
 
   gst_vitgate_classifier_forget(self->classifier);
   if (!gst_vitgate_frame_layout_init(&self->layout, in)) {
-    GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("Cannot classify frames of these caps"),
-                      ("%" GST_PTR_FORMAT, in));
+    refuse_caps(self, in,
+                "the displayed picture is more than " G_STRINGIFY(
+                    GST_VITGATE_MAX_SIZE) " times as wide as high, or as high as wide");
     return FALSE;
   }
   return TRUE;
@@ -286,6 +297,24 @@ static GstFlowReturn gst_vitgate_transform_ip(GstBaseTransform *trans, GstBuffer
   if (flow == GST_FLOW_OK)
     gst_vitgate_analysis_end(self, &analysis);
   return flow;
+}
+
+/* Caps that a pad does not accept never reach its element, which could not say what to do. */
+static GstPadProbeReturn explain_refused_caps(GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+  GstEvent *event = GST_PAD_PROBE_INFO_EVENT(info);
+  GstCaps *accepted, *caps;
+  const char *hint;
+
+  if (GST_EVENT_TYPE(event) != GST_EVENT_CAPS)
+    return GST_PAD_PROBE_OK;
+  gst_event_parse_caps(event, &caps);
+  accepted = gst_pad_get_pad_template_caps(pad);
+  hint = gst_vitgate_frame_link_hint(caps, accepted);
+  if (hint)
+    refuse_caps(data, caps, hint);
+  gst_caps_unref(accepted);
+  return GST_PAD_PROBE_OK;
 }
 
 /* ---- Events and queries -------------------------------------------------------------------- */
@@ -421,4 +450,6 @@ static void gst_vitgate_init(GstVitgate *self)
 {
   gst_vitgate_settings_init(&self->settings);
   gst_vitgate_loader_init(self);
+  gst_pad_add_probe(GST_BASE_TRANSFORM_SINK_PAD(self), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
+                    explain_refused_caps, self, NULL);
 }

@@ -1,8 +1,6 @@
 /* frame.c: describes a video frame to the engine. */
 #include "common/frame.h"
 
-#include <string.h>
-
 /* Unlabelled Y'CbCr with more rows counts as high definition, as in GStreamer. */
 #define SD_MAX_HEIGHT 576
 
@@ -29,6 +27,12 @@ static gboolean pixel_format(GstVideoFormat format, VitgatePixelFormat *pixels)
     { GST_VIDEO_FORMAT_xBGR, VITGATE_PIXELS_XBGR },
     { GST_VIDEO_FORMAT_ABGR, VITGATE_PIXELS_XBGR },
     { GST_VIDEO_FORMAT_GRAY8, VITGATE_PIXELS_GRAY8 },
+    { GST_VIDEO_FORMAT_Y42B, VITGATE_PIXELS_Y42B },
+    { GST_VIDEO_FORMAT_Y444, VITGATE_PIXELS_Y444 },
+    { GST_VIDEO_FORMAT_P010_10LE, VITGATE_PIXELS_P010_10LE },
+    { GST_VIDEO_FORMAT_I420_10LE, VITGATE_PIXELS_I420_10LE },
+    { GST_VIDEO_FORMAT_I422_10LE, VITGATE_PIXELS_I422_10LE },
+    { GST_VIDEO_FORMAT_Y444_10LE, VITGATE_PIXELS_Y444_10LE },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
@@ -81,15 +85,16 @@ static gboolean is_full_range(GstVideoColorRange range, const GstVideoFormatInfo
   }
 }
 
-/* The site is read from the caps because GstVideoInfo drops it if the caps have no colorimetry. */
+/* The site is read from the caps because GstVideoInfo drops it if the caps have no colorimetry. The
+ * default is GStreamer's for frames without either. */
 static VitgateChromaSite chroma_site(const GstVideoInfo *info, const GstCaps *caps)
 {
   const char *name = gst_structure_get_string(gst_caps_get_structure(caps, 0), "chroma-site");
   const GstVideoChromaSite site =
-      name ? gst_video_chroma_site_from_string(name) : info->chroma_site;
+      name ? gst_video_chroma_site_from_string(name) : GST_VIDEO_CHROMA_SITE_UNKNOWN;
 
   if (site == GST_VIDEO_CHROMA_SITE_UNKNOWN)
-    return VITGATE_CHROMA_LEFT; /* the default of H.264 and H.265 */
+    return info->height > SD_MAX_HEIGHT ? VITGATE_CHROMA_LEFT : VITGATE_CHROMA_CENTER;
   if (!(site & GST_VIDEO_CHROMA_SITE_H_COSITED))
     return VITGATE_CHROMA_CENTER;
   return site & GST_VIDEO_CHROMA_SITE_V_COSITED ? VITGATE_CHROMA_TOP_LEFT : VITGATE_CHROMA_LEFT;
@@ -143,151 +148,45 @@ gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstC
   return set_pixel_shape(&layout->image, info);
 }
 
-/* Checks metadata from other elements that gst_video_frame_map() would treat as a programming
- * error.
- * Returns: what is wrong, a static string, or NULL. */
-static const char *check_metas(const GstVitgateFrameLayout *layout, GstBuffer *buffer)
+const char *gst_vitgate_frame_link_hint(const GstCaps *caps, const GstCaps *accepted)
 {
-  const GstVideoMeta *video = gst_buffer_get_video_meta(buffer);
-  const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(buffer);
-  guint width = layout->info.width, height = layout->info.height;
+  const GstStructure *s = gst_caps_get_structure(caps, 0);
+  const GstCapsFeatures *features = gst_caps_get_features(caps, 0);
+  gint width, height;
 
-  if (video) {
-    if (video->format != GST_VIDEO_INFO_FORMAT(&layout->info))
-      return "the format in its video meta differs from the caps";
-    if (video->n_planes != GST_VIDEO_INFO_N_PLANES(&layout->info))
-      return "its video meta has the wrong number of planes";
-    if (video->width < width || video->height < height)
-      return "the frame size in its video meta is smaller than in the caps";
-    if (video->width > GST_VITGATE_MAX_SIZE || video->height > GST_VITGATE_MAX_SIZE)
-      return "the frame size in its video meta is above " G_STRINGIFY(GST_VITGATE_MAX_SIZE);
-    width = video->width;
-    height = video->height;
-  }
-  if (crop && (crop->width < 1 || crop->height < 1 || crop->x >= width || crop->y >= height ||
-               crop->width > width - crop->x || crop->height > height - crop->y))
-    return "the rectangle of its crop meta lies outside the frame";
-  return NULL;
-}
-
-/* Returns: the bytes that a row of @width pixels takes in @plane. */
-static gsize row_bytes(const GstVideoFormatInfo *format, guint plane, guint width)
-{
-  gsize bytes = 0;
-
-  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); c++) {
-    if (GST_VIDEO_FORMAT_INFO_PLANE(format, c) != plane)
-      continue;
-    const gsize step = GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c);
-    const gsize samples = GST_VIDEO_FORMAT_INFO_SCALE_WIDTH(format, c, width);
-    bytes = MAX(bytes, samples * step);
-  }
-  return bytes;
-}
-
-static gpointer default_map(gpointer unused)
-{
-  GstBuffer *buffer = gst_buffer_new();
-  const GstVideoMeta *meta =
-      gst_buffer_add_video_meta(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_GRAY8, 1, 1);
-  gpointer map = (gpointer)meta->map;
-
-  gst_buffer_unref(buffer);
-  return map;
-}
-
-/* Returns: the bytes from @data to the end of the mapping of plane @p; 0 if @data lies outside it.
- * Hardware decoders map planes with functions of their own, which do not report a size; these are
- * trusted. */
-static gsize bytes_left(const GstVideoFrame *video, guint p, const guint8 *data)
-{
-  static GOnce once = G_ONCE_INIT;
-  const GstVideoMeta *meta = video->meta;
-  /* With GstVideoMeta each plane has its own mapping; without it they share one. */
-  const GstMapInfo *map = meta ? &video->map[p] : &video->map[0];
-
-  if (meta && (gpointer)meta->map != g_once(&once, default_map, NULL))
-    return G_MAXSIZE;
-  if (data < map->data || data > map->data + map->size)
-    return 0;
-  return map->data + map->size - data;
-}
-
-/* Points plane @p of the image to the pixel at @x, @y.
- * Returns: FALSE if the plane does not lie within the mapping. */
-static gboolean set_plane(GstVitgateFrame *frame, guint p, guint x, guint y)
-{
-  const GstVideoFrame *video = &frame->frame;
-  const GstVideoFormatInfo *format = video->info.finfo;
-  VitgateImage *image = &frame->image;
-  const guint8 *data = GST_VIDEO_FRAME_PLANE_DATA(video, p);
-  const gint stride = GST_VIDEO_FRAME_PLANE_STRIDE(video, p);
-  const gsize row = row_bytes(format, p, image->width);
-  guint c = 0;
-
-  while (GST_VIDEO_FORMAT_INFO_PLANE(format, c) != p)
-    c++;
-  if (!data || stride <= 0 || (gsize)stride < row)
-    return FALSE;
-  const gsize rows = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT(format, c, image->height);
-  const gsize column = x >> GST_VIDEO_FORMAT_INFO_W_SUB(format, c);
-  const gsize first = (gsize)(y >> GST_VIDEO_FORMAT_INFO_H_SUB(format, c)) * stride +
-                      column * GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c);
-  if (first + (rows - 1) * stride + row > bytes_left(video, p, data))
-    return FALSE;
-  image->planes[p] = data + first;
-  image->strides[p] = stride;
-  return TRUE;
-}
-
-/* Sets all planes, checked against the memory: GStreamer does not check that the last plane ends
- * within it. */
-static gboolean set_planes(GstVitgateFrame *frame, GstBuffer *buffer)
-{
-  const GstVideoFormatInfo *format = frame->frame.info.finfo;
-  const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(buffer);
-  guint x = 0, y = 0, w_sub = 0, h_sub = 0;
-
-  if (crop) {
-    for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); c++) {
-      w_sub = MAX(w_sub, GST_VIDEO_FORMAT_INFO_W_SUB(format, c));
-      h_sub = MAX(h_sub, GST_VIDEO_FORMAT_INFO_H_SUB(format, c));
-    }
-    x = crop->x >> w_sub << w_sub;
-    y = crop->y >> h_sub << h_sub;
-    frame->image.width = crop->width;
-    frame->image.height = crop->height;
-  }
-  for (guint p = 0; p < GST_VIDEO_FORMAT_INFO_N_PLANES(format); p++)
-    if (!set_plane(frame, p, x, y))
-      return FALSE;
-  return TRUE;
+  if (gst_caps_can_intersect(caps, accepted))
+    return NULL;
+  if (!gst_structure_has_name(s, "video/x-raw"))
+    return "put a decoder before it, such as decodebin";
+  if (!gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY))
+    return "put an element before it that downloads frames to system memory, such as gldownload";
+  if (gst_structure_get_int(s, "width", &width) && gst_structure_get_int(s, "height", &height) &&
+      MAX(width, height) > GST_VITGATE_MAX_SIZE)
+    return "put videoscale before it: frames are larger than " G_STRINGIFY(GST_VITGATE_MAX_SIZE);
+  return "put videoconvert before it";
 }
 
 gboolean gst_vitgate_frame_map(GstVitgateFrame *frame, const GstVitgateFrameLayout *layout,
                                GstBuffer *buffer, const char **reason)
 {
-  *reason = check_metas(layout, buffer);
-  if (*reason)
+  const GstVideoFrame *video = &frame->visible.frame;
+
+  /* All formats of the engine have windows. */
+  if (!gst_vitgate_visible_map(&frame->visible, &layout->info, buffer, GST_MAP_READ, reason))
     return FALSE;
-  /* Map functions of hardware decoders do not write all of it, but unmapping reads it. */
-  memset(frame->frame.map, 0, sizeof frame->frame.map);
-  if (!gst_video_frame_map(&frame->frame, &layout->info, buffer, GST_MAP_READ)) {
-    *reason = "it holds fewer bytes than its caps require, or they cannot be read";
-    return FALSE;
-  }
   frame->image = layout->image;
-  if (!set_planes(frame, buffer)) {
-    *reason = "its strides or offsets reach beyond its memory";
-    gst_video_frame_unmap(&frame->frame);
-    return FALSE;
+  frame->image.width = GST_VIDEO_FRAME_WIDTH(video);
+  frame->image.height = GST_VIDEO_FRAME_HEIGHT(video);
+  for (guint p = 0; p < GST_VIDEO_FRAME_N_PLANES(video); p++) {
+    frame->image.planes[p] = GST_VIDEO_FRAME_PLANE_DATA(video, p);
+    frame->image.strides[p] = GST_VIDEO_FRAME_PLANE_STRIDE(video, p);
   }
   return TRUE;
 }
 
 void gst_vitgate_frame_unmap(GstVitgateFrame *frame)
 {
-  gst_video_frame_unmap(&frame->frame);
+  gst_vitgate_visible_unmap(&frame->visible);
 }
 
 void gst_vitgate_frame_get_size(const GstVitgateFrameLayout *layout, GstBuffer *buffer,

@@ -4,18 +4,16 @@
  * pixels. gst_vitgate_frame_map() adds the pixels of one buffer, without copying any. */
 #pragma once
 
-#include <gst/video/video.h>
 #include <vitgate.h>
 
-G_BEGIN_DECLS
+#include "common/visible.h"
 
-/* Maximum width and height of a frame in pixels; the engine's own limit. */
-#define GST_VITGATE_MAX_SIZE 32767
+G_BEGIN_DECLS
 
 /* GStreamer's names of the formats that vitgate accepts. */
 #define GST_VITGATE_FORMATS                                                                        \
   "{ NV12, I420, YV12, NV21, YUY2, UYVY, RGB, BGR, RGBx, BGRx, xRGB, xBGR, RGBA, BGRA, ARGB, "     \
-  "ABGR, GRAY8 }"
+  "ABGR, GRAY8, Y42B, Y444, P010_10LE, I420_10LE, I422_10LE, Y444_10LE }"
 
 typedef struct {
   GstVideoInfo info;
@@ -24,7 +22,7 @@ typedef struct {
 
 /* A mapped frame. @image points into @frame and is valid until gst_vitgate_frame_unmap(). */
 typedef struct {
-  GstVideoFrame frame;
+  GstVitgateVisible visible;
   VitgateImage image;
 } GstVitgateFrame;
 
@@ -35,9 +33,13 @@ gboolean gst_vitgate_frame_is_empty(GstBuffer *buffer);
  */
 gboolean gst_vitgate_frame_layout_init(GstVitgateFrameLayout *layout, const GstCaps *caps);
 
-/* Maps @buffer for reading. It honours padded strides and offsets (GstVideoMeta) and a visible
- * rectangle (GstVideoCropMeta, rounded to whole chroma samples). All metadata of @buffer is checked
- * against its memory before use.
+/* @accepted: the caps that an element accepts
+ * Returns: how to link a stream of @caps to that element, a static string; NULL if it needs
+ * nothing.
+ */
+const char *gst_vitgate_frame_link_hint(const GstCaps *caps, const GstCaps *accepted);
+
+/* Maps the visible part of @buffer for reading, as gst_vitgate_visible_map() does.
  * @reason: (out): on failure, what is wrong with @buffer, a static string
  * Returns: FALSE if @buffer does not hold a frame of @layout; nothing is mapped then. */
 gboolean gst_vitgate_frame_map(GstVitgateFrame *frame, const GstVitgateFrameLayout *layout,

@@ -3,19 +3,10 @@
 
 #include <gst/video/video-blend.h>
 
+#include "common/visible.h"
+
 /* In no format do more than 4 columns or rows share a sample. */
 #define ALIGN_DOWN(value) ((value) & ~3)
-
-/* Returns: whether a part of a frame of @format can be addressed by moving the plane pointers. */
-static gboolean has_windows(const GstVideoFormatInfo *format)
-{
-  if (GST_VIDEO_FORMAT_INFO_IS_TILED(format) || GST_VIDEO_FORMAT_INFO_HAS_PALETTE(format))
-    return FALSE;
-  for (guint i = 0; i < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); i++)
-    if (GST_VIDEO_FORMAT_INFO_PSTRIDE(format, i) <= 0)
-      return FALSE;
-  return TRUE;
-}
 
 /* Narrows *@frame to the part covered by @placement at *@x, *@y, clipped to the frame, and makes
  * *@x, *@y relative to that part. Without this, gst_video_blend() would convert whole rows of the
@@ -60,7 +51,7 @@ gboolean gst_vitgate_blend(const GstVideoFrame *frame, const GstVitgatePlacement
   info.flags |= GST_VIDEO_FLAG_PREMULTIPLIED_ALPHA;
   if (!gst_video_frame_map(&pixels, &info, placement->pixels, GST_MAP_READ))
     return FALSE;
-  if (has_windows(frame->info.finfo))
+  if (gst_vitgate_format_has_windows(frame->info.finfo))
     window(&part, placement, &x, &y);
   blended = gst_video_blend(&part, &pixels, x, y, 1.0f);
   gst_video_frame_unmap(&pixels);

@@ -34,6 +34,7 @@
 
 #include "common/results.h"
 #include "common/structure.h"
+#include "common/visible.h"
 #include "overlay/overlay-caps.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_vitgate_overlay_debug);
@@ -335,34 +336,33 @@ static void update_drawing(GstVitgateOverlay *self, GstBuffer *buffer, double ra
 }
 
 /* A frame that cannot be drawn on is passed on. Each run of such frames posts one warning. */
-static void warn_unwritable(GstVitgateOverlay *self, GstBuffer *buffer)
+static void warn_unwritable(GstVitgateOverlay *self, GstBuffer *buffer, const char *reason)
 {
   if (self->unwritable)
     return;
   self->unwritable = TRUE;
-  GST_ELEMENT_WARNING(self, STREAM, FAILED, ("Cannot draw on a frame: it does not match its caps"),
+  GST_ELEMENT_WARNING(self, STREAM, FAILED, ("Cannot draw on a frame: %s", reason),
                       ("%" GST_PTR_FORMAT, buffer));
 }
 
-/* Decoders may leave columns and rows around the picture, so the crop meta is an offset. */
 static void blend_drawing(GstVitgateOverlay *self, GstBuffer *buffer)
 {
-  const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(buffer);
-  GstVideoFrame frame;
+  GstVitgateVisible visible;
+  const char *reason;
 
-  if (!gst_video_frame_map(&frame, &self->info, buffer, GST_MAP_READWRITE)) {
-    warn_unwritable(self, buffer);
+  if (!gst_vitgate_visible_map(&visible, &self->info, buffer, GST_MAP_READWRITE, &reason)) {
+    warn_unwritable(self, buffer, reason);
     return;
   }
   self->unwritable = FALSE;
   for (guint i = 0; i < self->drawing->len; i++) {
     GstVitgatePlacement placement = g_array_index(self->drawing, GstVitgatePlacement, i);
 
-    placement.x += crop ? crop->x : 0;
-    placement.y += crop ? crop->y : 0;
-    gst_vitgate_blend(&frame, &placement);
+    placement.x += visible.x;
+    placement.y += visible.y;
+    gst_vitgate_blend(&visible.frame, &placement);
   }
-  gst_video_frame_unmap(&frame);
+  gst_vitgate_visible_unmap(&visible);
 }
 
 static void add_drawing(GstVideoOverlayComposition *composition, const GArray *drawing)

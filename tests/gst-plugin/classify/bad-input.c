@@ -179,10 +179,12 @@ GST_START_TEST(test_start_succeeds_after_a_failed_start)
 }
 GST_END_TEST;
 
-static void check_caps_refused(const char *caps_string)
+static void check_caps_refused(const char *caps_string, const char *advice)
 {
   GstHarness *harness = fixture_harness(fixture_element());
   GstCaps *caps = gst_caps_from_string(caps_string);
+  g_autoptr(GError) error = NULL;
+  GstMessage *message;
   GstSegment segment;
 
   gst_harness_push_event(harness, gst_event_new_stream_start("test"));
@@ -191,16 +193,30 @@ static void check_caps_refused(const char *caps_string)
   gst_harness_push_event(harness, gst_event_new_segment(&segment));
   fail_unless_equals_int(gst_harness_push(harness, gst_buffer_new_allocate(NULL, 64, NULL)),
                          GST_FLOW_NOT_NEGOTIATED);
+  message = fixture_message(harness->element, GST_MESSAGE_ERROR);
+  fail_unless(message, "%s: no error", caps_string);
+  gst_message_parse_error(message, &error, NULL);
+  fail_unless(strstr(error->message, advice), "%s: no \"%s\" in: %s", caps_string, advice,
+              error->message);
+  gst_message_unref(message);
+  fail_if(fixture_message(harness->element, GST_MESSAGE_ERROR | GST_MESSAGE_WARNING));
   gst_caps_unref(caps);
   fixture_free(harness);
 }
 
 GST_START_TEST(test_unsupported_caps)
 {
-  check_caps_refused("video/x-raw, format=P010_10LE, width=64, height=64, framerate=25/1");
-  check_caps_refused("video/x-raw, format=RGB, width=40000, height=1, framerate=25/1");
-  check_caps_refused("video/x-raw(memory:GLMemory), format=RGBA, width=8, height=8");
-  check_caps_refused("image/jpeg, width=64, height=64, framerate=25/1");
+  check_caps_refused("video/x-raw, format=AYUV, width=64, height=64, framerate=25/1",
+                     "put videoconvert before it");
+  check_caps_refused("video/x-raw, format=I420_12LE, width=64, height=64, framerate=25/1",
+                     "put videoconvert before it");
+  check_caps_refused("video/x-raw, format=RGB, width=40000, height=1, framerate=25/1",
+                     "put videoscale before it");
+  check_caps_refused("video/x-raw(memory:GLMemory), format=RGBA, width=8, height=8", "gldownload");
+  check_caps_refused("image/jpeg, width=64, height=64, framerate=25/1", "decodebin");
+  check_caps_refused("video/x-raw, format=RGB, width=8, height=8, framerate=25/1, "
+                     "pixel-aspect-ratio=1/2147483647",
+                     "more than 32767 times as wide as high");
 }
 GST_END_TEST;
 

@@ -1,6 +1,7 @@
 /* picture.c: a frame is classified as it is to be displayed, however its pixels are stored. */
 #include <math.h>
 
+#include "common/frame.h"
 #include "common/orientation.h"
 #include "regions-fixture.h"
 
@@ -260,6 +261,131 @@ GST_START_TEST(test_pixels_that_are_not_square_are_taken_as_displayed)
 }
 GST_END_TEST;
 
+/* ---- Formats ------------------------------------------------------------------------------- */
+
+/* A score of the same picture in another format: eight bits a sample, chroma of half the size, and
+ * GStreamer's own resampling of it. */
+#define SAME_COLORS 0.02
+
+/* Returns: (transfer full): @frame, of @from, as GStreamer converts it to @to. */
+static GstBuffer *convert(GstBuffer *frame, GstVideoInfo *from, GstVideoInfo *to)
+{
+  GstStructure *options =
+      gst_structure_new("options", GST_VIDEO_CONVERTER_OPT_DITHER_METHOD,
+                        GST_TYPE_VIDEO_DITHER_METHOD, GST_VIDEO_DITHER_NONE, NULL);
+  GstVideoConverter *converter = gst_video_converter_new(from, to, options);
+  GstBuffer *converted = gst_buffer_new_allocate(NULL, GST_VIDEO_INFO_SIZE(to), NULL);
+  GstVideoFrame in, out;
+
+  fail_unless(converter, "GStreamer cannot convert to %s", GST_VIDEO_INFO_NAME(to));
+  fail_unless(gst_video_frame_map(&in, from, frame, GST_MAP_READ));
+  fail_unless(gst_video_frame_map(&out, to, converted, GST_MAP_WRITE));
+  gst_video_converter_frame(converter, &in, &out);
+  gst_video_frame_unmap(&in);
+  gst_video_frame_unmap(&out);
+  gst_video_converter_free(converter);
+  return converted;
+}
+
+/* Classifies a picture of odd size as RGB, and as GStreamer converts it to each format and range.
+ */
+static void check_formats(GstHarness *harness, GstVideoColorRange range)
+{
+  g_auto(GStrv) names = g_strsplit_set(GST_VITGATE_FORMATS, "{}, ", -1);
+  GstStructure *expected;
+  GstVideoInfo rgb, info;
+  GstBuffer *picture_of;
+
+  set_shape(harness, 203, 145, 1, 1, &rgb);
+  picture_of = rings(&rgb);
+  expected = fixture_analyse(harness, gst_buffer_copy(picture_of));
+  for (char **name = names; *name; name++) {
+    const GstVideoFormat format = gst_video_format_from_string(*name);
+    GstStructure *found;
+    double off;
+
+    if (!**name || format == GST_VIDEO_FORMAT_GRAY8)
+      continue;
+    gst_video_info_set_format(&info, format, 203, 145);
+    if (GST_VIDEO_INFO_IS_RGB(&info) && range == GST_VIDEO_COLOR_RANGE_16_235)
+      continue; /* GStreamer leaves its range alone; another test covers it */
+    info.colorimetry.range = range;
+    gst_harness_set_src_caps(harness, gst_video_info_to_caps(&info));
+    found = fixture_analyse(harness, convert(picture_of, &rgb, &info));
+    off = difference(found, expected);
+    fail_unless(off <= SAME_COLORS, "%s, range %d: a score is off by %g", *name, range, off);
+    gst_structure_free(found);
+  }
+  gst_buffer_unref(picture_of);
+  gst_structure_free(expected);
+}
+
+GST_START_TEST(test_every_format_and_range_gives_the_result_of_the_picture)
+{
+  GstHarness *harness = new_harness(FALSE);
+
+  check_formats(harness, GST_VIDEO_COLOR_RANGE_16_235);
+  check_formats(harness, GST_VIDEO_COLOR_RANGE_0_255);
+  fixture_free(harness);
+}
+GST_END_TEST;
+
+static GstStructure *classify_grey(GstHarness *harness, const char *format_and_color, guint8 level)
+{
+  g_autofree char *caps = g_strconcat(
+      "video/x-raw, width=40, height=30, framerate=25/1, format=", format_and_color, NULL);
+  GstVideoInfo info;
+
+  gst_harness_set_src_caps_str(harness, caps);
+  gst_video_info_set_format(&info, GST_VIDEO_FORMAT_RGB, 40, 30); /* enough bytes for gray, too */
+  return fixture_analyse(harness, fixture_grey(&info, level, 0));
+}
+
+/* 73 of 255 and 79 of 16 to 235 are the same to a fifth of a step. */
+GST_START_TEST(test_rgb_and_gray_of_limited_range_are_stretched)
+{
+  GstHarness *harness = new_harness(FALSE);
+  GstStructure *full = classify_grey(harness, "RGB", 73);
+
+  check_different(classify_grey(harness, "RGB", 79), full);
+  check_same(classify_grey(harness, "RGB, colorimetry=2:1:7:1", 79), full, "RGB");
+  check_same(classify_grey(harness, "GRAY8, colorimetry=2:4:0:0", 79), full, "GRAY8, limited");
+  check_same(classify_grey(harness, "GRAY8, colorimetry=0:4:0:0", 73), full, "GRAY8, unknown");
+  gst_structure_free(full);
+  fixture_free(harness);
+}
+GST_END_TEST;
+
+/* Frames of a camera that sets the full-range flag, and describes no colours. */
+GST_START_TEST(test_unknown_fields_of_the_colorimetry_do_not_change_the_range)
+{
+  static const char *full[] = { "1:0:0:0", "1:4:0:0", "1:1:7:1" },
+                    *limited[] = { "2:0:0:0", "0:4:0:0" };
+  GstHarness *harness = new_harness(FALSE);
+  GstStructure *results[2] = { NULL, NULL };
+
+  for (guint i = 0; i < G_N_ELEMENTS(full) + G_N_ELEMENTS(limited); i++) {
+    const gboolean is_full = i < G_N_ELEMENTS(full);
+    g_autofree char *caps = g_strdup_printf(
+        "video/x-raw, format=I420, width=64, height=48, framerate=25/1, colorimetry=%s",
+        is_full ? full[i] : limited[i - G_N_ELEMENTS(full)]);
+    GstVideoInfo info;
+    GstStructure *s;
+
+    gst_video_info_set_format(&info, GST_VIDEO_FORMAT_I420, 64, 48);
+    gst_harness_set_src_caps_str(harness, caps);
+    s = fixture_analyse(harness, fixture_frame(&info, 1));
+    if (results[is_full])
+      fail_unless(difference(s, results[is_full]) == 0, "%s", caps);
+    g_clear_pointer(&results[is_full], gst_structure_free);
+    results[is_full] = s;
+  }
+  check_different(results[0], results[1]);
+  gst_structure_free(results[1]);
+  fixture_free(harness);
+}
+GST_END_TEST;
+
 static Suite *picture_suite(void)
 {
   Suite *suite = suite_create("picture");
@@ -272,6 +398,9 @@ static Suite *picture_suite(void)
   tcase_add_test(tcase, test_a_new_orientation_ends_the_last_result);
   tcase_add_loop_test(tcase, test_regions_are_turned_where_they_are, 0, n);
   tcase_add_test(tcase, test_pixels_that_are_not_square_are_taken_as_displayed);
+  tcase_add_test(tcase, test_every_format_and_range_gives_the_result_of_the_picture);
+  tcase_add_test(tcase, test_rgb_and_gray_of_limited_range_are_stretched);
+  tcase_add_test(tcase, test_unknown_fields_of_the_colorimetry_do_not_change_the_range);
   return suite;
 }
 

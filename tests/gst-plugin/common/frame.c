@@ -9,15 +9,29 @@ static const struct {
   GstVideoFormat format;
   VitgatePixelFormat pixels;
 } formats[] = {
-  { GST_VIDEO_FORMAT_NV12, VITGATE_PIXELS_NV12 },   { GST_VIDEO_FORMAT_NV21, VITGATE_PIXELS_NV21 },
-  { GST_VIDEO_FORMAT_I420, VITGATE_PIXELS_I420 },   { GST_VIDEO_FORMAT_YV12, VITGATE_PIXELS_YV12 },
-  { GST_VIDEO_FORMAT_YUY2, VITGATE_PIXELS_YUY2 },   { GST_VIDEO_FORMAT_UYVY, VITGATE_PIXELS_UYVY },
-  { GST_VIDEO_FORMAT_RGB, VITGATE_PIXELS_RGB },     { GST_VIDEO_FORMAT_BGR, VITGATE_PIXELS_BGR },
-  { GST_VIDEO_FORMAT_RGBx, VITGATE_PIXELS_RGBX },   { GST_VIDEO_FORMAT_BGRx, VITGATE_PIXELS_BGRX },
-  { GST_VIDEO_FORMAT_xRGB, VITGATE_PIXELS_XRGB },   { GST_VIDEO_FORMAT_xBGR, VITGATE_PIXELS_XBGR },
-  { GST_VIDEO_FORMAT_RGBA, VITGATE_PIXELS_RGBX },   { GST_VIDEO_FORMAT_BGRA, VITGATE_PIXELS_BGRX },
-  { GST_VIDEO_FORMAT_ARGB, VITGATE_PIXELS_XRGB },   { GST_VIDEO_FORMAT_ABGR, VITGATE_PIXELS_XBGR },
+  { GST_VIDEO_FORMAT_NV12, VITGATE_PIXELS_NV12 },
+  { GST_VIDEO_FORMAT_NV21, VITGATE_PIXELS_NV21 },
+  { GST_VIDEO_FORMAT_I420, VITGATE_PIXELS_I420 },
+  { GST_VIDEO_FORMAT_YV12, VITGATE_PIXELS_YV12 },
+  { GST_VIDEO_FORMAT_YUY2, VITGATE_PIXELS_YUY2 },
+  { GST_VIDEO_FORMAT_UYVY, VITGATE_PIXELS_UYVY },
+  { GST_VIDEO_FORMAT_RGB, VITGATE_PIXELS_RGB },
+  { GST_VIDEO_FORMAT_BGR, VITGATE_PIXELS_BGR },
+  { GST_VIDEO_FORMAT_RGBx, VITGATE_PIXELS_RGBX },
+  { GST_VIDEO_FORMAT_BGRx, VITGATE_PIXELS_BGRX },
+  { GST_VIDEO_FORMAT_xRGB, VITGATE_PIXELS_XRGB },
+  { GST_VIDEO_FORMAT_xBGR, VITGATE_PIXELS_XBGR },
+  { GST_VIDEO_FORMAT_RGBA, VITGATE_PIXELS_RGBX },
+  { GST_VIDEO_FORMAT_BGRA, VITGATE_PIXELS_BGRX },
+  { GST_VIDEO_FORMAT_ARGB, VITGATE_PIXELS_XRGB },
+  { GST_VIDEO_FORMAT_ABGR, VITGATE_PIXELS_XBGR },
   { GST_VIDEO_FORMAT_GRAY8, VITGATE_PIXELS_GRAY8 },
+  { GST_VIDEO_FORMAT_Y42B, VITGATE_PIXELS_Y42B },
+  { GST_VIDEO_FORMAT_Y444, VITGATE_PIXELS_Y444 },
+  { GST_VIDEO_FORMAT_P010_10LE, VITGATE_PIXELS_P010_10LE },
+  { GST_VIDEO_FORMAT_I420_10LE, VITGATE_PIXELS_I420_10LE },
+  { GST_VIDEO_FORMAT_I422_10LE, VITGATE_PIXELS_I422_10LE },
+  { GST_VIDEO_FORMAT_Y444_10LE, VITGATE_PIXELS_Y444_10LE },
 };
 
 static gboolean layout_from(const char *caps_string, GstVitgateFrameLayout *layout)
@@ -57,7 +71,7 @@ GST_START_TEST(test_unsupported_caps_are_refused)
 {
   GstVitgateFrameLayout layout;
 
-  fail_if(layout_from("video/x-raw, format=P010_10LE, width=64, height=64", &layout));
+  fail_if(layout_from("video/x-raw, format=I420_12LE, width=64, height=64", &layout));
   fail_if(layout_from("video/x-raw, format=GRAY16_LE, width=64, height=64", &layout));
   fail_if(layout_from("video/x-raw, format=RGB, width=40000, height=64", &layout));
   fail_if(layout_from("video/x-raw, format=RGB, width=64", &layout));
@@ -209,17 +223,42 @@ GST_START_TEST(test_chroma_site_of_the_caps_is_kept)
 }
 GST_END_TEST;
 
+/* As in GStreamer for caps without colours. */
+GST_START_TEST(test_an_unknown_chroma_site_follows_the_height)
+{
+  static const char *colors[] = { "", ", colorimetry=bt601", ", colorimetry=1:0:0:0",
+                                  ", chroma-site=nonsense" };
+
+  for (guint i = 0; i < G_N_ELEMENTS(colors); i++) {
+    static const guint heights[] = { 576, 578 };
+
+    for (guint j = 0; j < G_N_ELEMENTS(heights); j++) {
+      g_autofree char *caps =
+          g_strdup_printf("video/x-raw, format=NV12, width=64, height=%u%s", heights[j], colors[i]);
+      GstVitgateFrameLayout layout;
+      GstVideoInfo plain;
+
+      fail_unless(layout_from(caps, &layout));
+      gst_video_info_set_format(&plain, GST_VIDEO_FORMAT_NV12, 64, heights[j]);
+      fail_unless(layout.image.chroma_site == (j ? VITGATE_CHROMA_LEFT : VITGATE_CHROMA_CENTER),
+                  "%s: %d", caps, layout.image.chroma_site);
+      fail_unless_equals_int(!(plain.chroma_site & GST_VIDEO_CHROMA_SITE_H_COSITED), j == 0);
+    }
+  }
+}
+GST_END_TEST;
+
 /* Reads every byte of the image, so that a sanitizer finds one too many. */
 static guint touch(const VitgateImage *image, const GstVideoInfo *info)
 {
   guint sum = 0;
 
-  for (guint p = 0; p < GST_VIDEO_INFO_N_PLANES(info); p++) {
-    const guint rows = p ? (image->height + 1) / 2 : image->height;
-    guint bytes = image->width * GST_VIDEO_FORMAT_INFO_PSTRIDE(info->finfo, 0);
+  for (guint c = 0; c < GST_VIDEO_INFO_N_COMPONENTS(info); c++) {
+    const guint p = GST_VIDEO_FORMAT_INFO_PLANE(info->finfo, c);
+    const guint rows = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT(info->finfo, c, image->height);
+    const guint bytes = GST_VIDEO_FORMAT_INFO_SCALE_WIDTH(info->finfo, c, image->width) *
+                        GST_VIDEO_FORMAT_INFO_PSTRIDE(info->finfo, c);
 
-    if (p)
-      bytes = (image->width + 1) / 2 * GST_VIDEO_FORMAT_INFO_PSTRIDE(info->finfo, p);
     for (guint y = 0; y < rows; y++)
       for (guint x = 0; x < bytes; x++)
         sum += image->planes[p][y * image->strides[p] + x];
@@ -347,6 +386,27 @@ GST_START_TEST(test_wrong_video_metas_are_refused)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_a_video_meta_with_a_false_number_of_planes_is_refused)
+{
+  GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_NV12, 32, 32);
+
+  for (guint n = 0; n <= GST_VIDEO_MAX_PLANES; n++) {
+    GstBuffer *buffer = gst_buffer_new_allocate(NULL, 32 * 48, NULL);
+    GstVitgateFrame frame;
+    const char *reason = NULL;
+
+    gst_buffer_add_video_meta(buffer, 0, GST_VIDEO_FORMAT_NV12, 32, 32)->n_planes = n;
+    if (n != 2) {
+      check_refused(buffer, &layout);
+      continue;
+    }
+    fail_unless(gst_vitgate_frame_map(&frame, &layout, buffer, &reason), "%s", reason);
+    gst_vitgate_frame_unmap(&frame);
+    gst_buffer_unref(buffer);
+  }
+}
+GST_END_TEST;
+
 static void check_crop_refused(guint x, guint y, guint width, guint height)
 {
   GstVitgateFrameLayout layout = layout_of(GST_VIDEO_FORMAT_GRAY8, 32, 32);
@@ -418,12 +478,14 @@ static Suite *frame_suite(void)
   tcase_add_test(tcase, test_gray_and_rgb_are_full_range_unless_the_caps_say_otherwise);
   tcase_add_test(tcase, test_the_shape_of_pixels_is_kept);
   tcase_add_test(tcase, test_chroma_site_of_the_caps_is_kept);
+  tcase_add_test(tcase, test_an_unknown_chroma_site_follows_the_height);
   tcase_add_test(tcase, test_tight_frames_of_all_sizes_map);
   tcase_add_test(tcase, test_padded_strides_and_offsets_are_honoured);
   tcase_add_test(tcase, test_crop_meta_moves_the_picture);
   tcase_add_test(tcase, test_planes_mapped_by_hardware_are_trusted);
   tcase_add_test(tcase, test_short_buffers_are_refused);
   tcase_add_test(tcase, test_wrong_video_metas_are_refused);
+  tcase_add_test(tcase, test_a_video_meta_with_a_false_number_of_planes_is_refused);
   tcase_add_test(tcase, test_wrong_crop_metas_are_refused);
   return suite;
 }

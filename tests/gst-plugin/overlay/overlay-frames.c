@@ -199,23 +199,27 @@ GST_START_TEST(test_padding_and_crop_meta_are_honoured)
 {
   gsize offset[GST_VIDEO_MAX_PLANES] = { 10 };
   gint stride[GST_VIDEO_MAX_PLANES] = { 700 };
-  const OverlayRectangle cropped = { 0, 0, 100, 160 }, visible = { 100, 0, 100, 60 };
+  const OverlayRectangle left = { 0, 0, 100, 200 }, above = { 100, 0, 100, 40 },
+                         visible = { 100, 40, 100, 60 };
   GstBuffer *frame, *out;
   GstVideoCropMeta *crop;
   guint darkest, brightest;
 
   overlay_set_caps(GST_VIDEO_FORMAT_RGB, 100, 160);
-  frame = gst_buffer_new_allocate(NULL, 10 + 700 * 160, NULL);
+  frame = gst_buffer_new_allocate(NULL, 10 + 700 * 200, NULL);
   gst_buffer_memset(frame, 0, 128, -1);
-  gst_buffer_add_video_meta_full(frame, 0, GST_VIDEO_FORMAT_RGB, 200, 160, 1, offset, stride);
+  gst_buffer_add_video_meta_full(frame, 0, GST_VIDEO_FORMAT_RGB, 200, 200, 1, offset, stride);
   crop = gst_buffer_add_video_crop_meta(frame);
   crop->x = 100;
+  crop->y = 40;
   crop->width = 100;
   crop->height = 160;
   out = overlay_draw(frame, "cat", 0.5, 0);
-  gst_video_info_set_format(&overlay_info, GST_VIDEO_FORMAT_RGB, 200, 160);
-  overlay_range(out, &cropped, &darkest, &brightest);
-  fail_unless(darkest == 128 && brightest == 128, "the cropped part is drawn on");
+  gst_video_info_set_format(&overlay_info, GST_VIDEO_FORMAT_RGB, 200, 200);
+  overlay_range(out, &left, &darkest, &brightest);
+  fail_unless(darkest == 128 && brightest == 128, "the part on the left is drawn on");
+  overlay_range(out, &above, &darkest, &brightest);
+  fail_unless(darkest == 128 && brightest == 128, "the part above is drawn on");
   overlay_range(out, &visible, &darkest, &brightest);
   fail_unless(brightest > darkest + 120);
   gst_buffer_unref(out);
