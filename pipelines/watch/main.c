@@ -75,9 +75,11 @@ static gboolean parse(int *argc, char ***argv, GError **error)
 static gboolean check(const char *path, GError **error)
 {
   g_autoptr(Config) config = config_load(path, error);
-  if (config)
-    g_print("%s: OK; cameras: %u\n", path, config->cameras->len);
-  return config != NULL;
+  if (!config)
+    return FALSE;
+  watch_print_warnings(config);
+  g_print("%s: OK; cameras: %u\n", path, config->cameras->len);
+  return TRUE;
 }
 
 static gboolean run(const char *path, GError **error)

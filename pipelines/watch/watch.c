@@ -9,6 +9,7 @@
 #include "base/console.h"
 #include "camera/camera.h"
 #include "config/config.h"
+#include "config/warnings.h"
 #include "output/outputs.h"
 #include "service.h"
 #include "status.h"
@@ -203,6 +204,7 @@ static gboolean reload(gpointer user_data)
     config_unref(self->config);
     self->config = g_steal_pointer(&config);
     set_sync_timer(self);
+    watch_print_warnings(self->config);
     end_if_all_are_over(self);
   } else {
     console_print("keeping the old configuration: %s", error->message);
@@ -251,6 +253,13 @@ static void run_cameras(Watch *self)
   stop_cameras(self, self->entries);
 }
 
+void watch_print_warnings(const Config *config)
+{
+  g_autoptr(GPtrArray) warnings = config_find_warnings(config);
+  for (guint i = 0; i < warnings->len; i++)
+    console_print("%s", (const char *)warnings->pdata[i]);
+}
+
 gboolean watch_run(const WatchOptions *options, GError **error)
 {
   Watch self = { .options = options };
@@ -259,6 +268,7 @@ gboolean watch_run(const WatchOptions *options, GError **error)
   catch_signals(&self); /* before the outputs: waiting messages go out at once */
   self.outputs = self.config ? outputs_new(self.config, error) : NULL;
   if (self.outputs) {
+    watch_print_warnings(self.config);
     self.entries = g_ptr_array_new();
     run_cameras(&self);
     g_ptr_array_unref(self.entries);

@@ -53,7 +53,8 @@ class CommandLine(WatchTest):
             self.assertRegex(line, r"^($|#|\[|[a-z-]+=)")
         # Uncomment all keys, except those that name files or exclude each other.
         lines = [line[1:] if line.startswith("#") and line[1:2].isalpha() and "=" in line.split()[0]
-                 and "credentials" not in line and "ca-file" not in line and "model" not in line
+                 and "credentials" not in line and "model" not in line
+                 and not re.match("#(ca-file|client-|certificate-sha256|insecure)", line)
                  else line for line in text.splitlines()]
         self.write("secret", "eve:a b\n", 0o600)
         path = self.write("all.conf", "\n".join(lines).replace("/var/lib", self.folder))

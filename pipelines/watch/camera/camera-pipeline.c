@@ -4,6 +4,8 @@
 
 #include <gst/app/gstappsink.h>
 
+#include "camera/tls-check.h"
+
 /* Holds the newest frames of a live camera that wait for inference. A longer queue would only hold
  * older frames. */
 #define LIVE_QUEUE                                                                                 \
@@ -20,6 +22,7 @@ struct _CameraPipeline {
   CameraLineFunc func;
   gpointer user_data;
   gboolean has_credentials;
+  TlsCheck *tls; /* NULL: without TLS */
 
   GMutex lock;
   gboolean linked;     /* there is decoded video */
@@ -153,6 +156,11 @@ static gboolean add_source(CameraPipeline *self, const CameraConfig *config, con
   if (!source)
     return FALSE;
   gst_bin_add(GST_BIN(self->pipeline), source);
+  if (config_uses_tls(config)) {
+    if (!(self->tls = tls_check_new(config, error)))
+      return FALSE;
+    g_object_set(source, "tls-database", self->tls, NULL);
+  }
   if (g_signal_lookup("select-stream", G_OBJECT_TYPE(source))) {
     set_up_rtsp(self, source, config, user, password);
     return TRUE;
@@ -314,6 +322,7 @@ void camera_pipeline_free(CameraPipeline **pipeline)
     gst_element_set_state(self->pipeline, GST_STATE_NULL);
     gst_object_unref(self->pipeline);
   }
+  g_clear_object(&self->tls);
   g_mutex_clear(&self->lock);
   g_free(self->unknown_codec);
   g_free(self);
@@ -337,6 +346,9 @@ char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolea
   g_autofree char *debug = NULL;
   gst_message_parse_error(message, &error, &debug);
   *hopeless = TRUE;
+  char *refused = self->tls ? tls_check_get_reason(self->tls) : NULL;
+  if (refused)
+    return refused;
   if (g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED))
     return g_strdup(self->has_credentials ? "the camera refuses the credentials"
                                           : "the camera requires credentials, but none are set");
