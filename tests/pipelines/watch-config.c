@@ -6,6 +6,7 @@
 
 #include <glib/gstdio.h>
 
+#include "config/credentials.h"
 #include "config/fingerprint.h"
 #include "config/warnings.h"
 #include "fixtures.h"
@@ -230,6 +231,30 @@ START_TEST(credentials_without_tls_are_warned_about)
 }
 END_TEST
 
+/* As editors on Windows write it: a byte order mark, and carriage returns. */
+START_TEST(reads_a_file_with_a_byte_order_mark)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Config) config =
+      load("\357\273\277[camera a]\r\nurl=rtsp://a/\r\nlabels=cat; dog\r\n", &error);
+  ck_assert_msg(config != NULL, "%s", error ? error->message : "");
+  ck_assert_str_eq(camera(config, 0)->url, "rtsp://a/");
+  ck_assert_str_eq(camera(config, 0)->labels[1], "dog");
+}
+END_TEST
+
+START_TEST(reads_credentials_with_a_byte_order_mark)
+{
+  g_autofree char *file = g_build_filename(folder, "secret", NULL);
+  g_autofree char *user = NULL, *password = NULL;
+  fixtures_write(folder, "secret", "\357\273\277eve:a b\r\n", -1);
+  ck_assert_int_eq(g_chmod(file, 0600), 0);
+  ck_assert(credentials_read(file, NULL, &user, &password, NULL));
+  ck_assert_str_eq(user, "eve");
+  ck_assert_str_eq(password, "a b");
+}
+END_TEST
+
 START_TEST(refuses_a_missing_file)
 {
   g_autoptr(GError) error = NULL;
@@ -296,6 +321,8 @@ int main(void)
   tcase_add_test(tests, fingerprints_are_64_digits_with_or_without_colons);
   tcase_add_test(tests, keys_in_defaults_may_be_for_other_cameras);
   tcase_add_test(tests, credentials_without_tls_are_warned_about);
+  tcase_add_test(tests, reads_a_file_with_a_byte_order_mark);
+  tcase_add_test(tests, reads_credentials_with_a_byte_order_mark);
   tcase_add_test(tests, refuses_a_missing_file);
   tcase_add_test(tests, refuses_zero_bytes);
   tcase_add_test(tests, accepts_credentials_that_nobody_else_can_read);

@@ -439,13 +439,14 @@ static gboolean load(KeySource *source, Config *config, GError **error)
                 source->path);
     return FALSE;
   }
-  if (!keys_check_lines(source, text, error))
+  const char *start = text_after_mark(text);
+  if (!keys_check_lines(source, start, error))
     return FALSE;
-  if (!g_key_file_load_from_data(source->file, text, length, G_KEY_FILE_NONE, error)) {
+  if (!g_key_file_load_from_data(source->file, start, strlen(start), G_KEY_FILE_NONE, error)) {
     g_prefix_error(error, "%s: ", source->path);
     return FALSE;
   }
-  return keys_check_unique(source, text, error) && read_groups(source, config, error);
+  return keys_check_unique(source, start, error) && read_groups(source, config, error);
 }
 
 Config *config_load(const char *path, GError **error)

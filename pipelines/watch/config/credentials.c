@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/line-file.h"
+#include "config/config-key.h"
 
 #define MAX_LENGTH 1024
 
@@ -54,7 +55,7 @@ static char *read_file(const char *path, GError **error)
   gboolean good = read(fd, text, MAX_LENGTH) >= 0 || line_file_fail(error, path);
   close(fd);
   text[strcspn(text, "\r\n")] = '\0';
-  return good ? g_strdup(text) : NULL;
+  return good ? g_strdup(text_after_mark(text)) : NULL;
 }
 
 gboolean credentials_check_file(const char *path, GError **error)
