@@ -19,6 +19,7 @@
 
 struct _CameraPipeline {
   GstElement *pipeline, *decoder;
+  Transport transport;
   CameraLineFunc func;
   gpointer user_data;
   gboolean has_credentials;
@@ -292,6 +293,7 @@ CameraPipeline *camera_pipeline_new(const CameraConfig *config, const char *user
   g_mutex_init(&self->lock);
   self->func = func;
   self->user_data = user_data;
+  self->transport = config->transport;
   self->has_credentials = user != NULL;
   if (!build(self, config, user, password, error))
     camera_pipeline_free(&self);
@@ -354,10 +356,16 @@ char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolea
                                           : "the camera requires credentials, but none are set");
 
   g_mutex_lock(&self->lock);
+  gboolean refused_transport =
+      self->has_video && self->transport != TRANSPORT_AUTO && !self->unknown_codec &&
+      g_error_matches(error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND);
   gboolean no_video = (self->n_offered > 0 && !self->has_video) ||
                       (!self->linked && g_strcmp0(error->message, NO_VIDEO) == 0);
   g_autofree char *codec = self->linked ? NULL : g_strdup(self->unknown_codec);
   g_mutex_unlock(&self->lock);
+  if (refused_transport)
+    return g_strdup_printf("the camera does not send over %s (set transport=auto)",
+                           self->transport == TRANSPORT_TCP ? "TCP" : "UDP");
   if (no_video)
     return g_strdup(NO_VIDEO);
   if (codec)
