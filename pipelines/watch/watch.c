@@ -14,6 +14,8 @@
 #include "service.h"
 #include "status.h"
 
+#define STOP_TIME (10 * G_USEC_PER_SEC) /* for all cameras together */
+
 /* A camera, and its state when the status was last shown. */
 typedef struct {
   Camera *camera;
@@ -63,15 +65,17 @@ static Entry *start_camera(Watch *self, Config *config, const CameraConfig *came
   return entry;
 }
 
-/* Asks all cameras to stop before it waits for the first one. */
+/* Asks all cameras to stop before it waits for the first one. Those that hang share the time, which
+ * leaves systemd's TimeoutStopSec enough for the outputs. */
 static void stop_cameras(Watch *self, GPtrArray *entries)
 {
+  const gint64 end = g_get_monotonic_time() + STOP_TIME;
   for (guint i = 0; i < entries->len; i++)
     camera_stop(((Entry *)entries->pdata[i])->camera);
   for (guint i = 0; i < entries->len; i++) {
     Entry *entry = entries->pdata[i];
     const char *name = camera_get_config(entry->camera)->name;
-    if (!camera_free(&entry->camera)) {
+    if (!camera_free(&entry->camera, end)) {
       console_print("camera %s: cannot be stopped", name);
       self->hanging = TRUE;
     }
@@ -112,6 +116,8 @@ static void change_cameras(Watch *self, Config *config)
     gboolean same = camera && !strcmp(camera->fingerprint, old->fingerprint);
     g_ptr_array_add(same ? kept : leaving, entry);
   }
+  for (guint i = 0; i < kept->len; i++)
+    camera_check_model(((Entry *)kept->pdata[i])->camera);
   guint n_kept = kept->len, n_stopped = leaving->len;
   stop_cameras(self, leaving);
 

@@ -72,6 +72,7 @@ START_TEST(defaults_apply_to_cameras_without_the_key)
   ck_assert_ptr_nonnull(config);
   ck_assert_double_eq(camera(config, 0)->threshold, 0.3);
   ck_assert_double_eq(camera(config, 1)->threshold, 0.7);
+  ck_assert_double_eq(camera(config, 0)->max_age, 10);
   ck_assert_str_eq(camera(config, 1)->labels[0], "cat");
 }
 END_TEST

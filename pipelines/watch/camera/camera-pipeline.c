@@ -4,6 +4,7 @@
 
 #include <gst/app/gstappsink.h>
 
+#include "camera/model-stamp.h"
 #include "camera/tls-check.h"
 
 /* Holds the newest frames of a live camera that wait for inference. A longer queue would only hold
@@ -20,6 +21,8 @@
 struct _CameraPipeline {
   GstElement *pipeline, *decoder;
   Transport transport;
+  const CameraConfig *config;
+  char *model_stamp; /* (nullable): of the files that were loaded */
   CameraLineFunc func;
   gpointer user_data;
   gboolean has_credentials;
@@ -175,6 +178,45 @@ static gboolean add_source(CameraPipeline *self, const CameraConfig *config, con
   return FALSE;
 }
 
+/* ---- The model ----------------------------------------------------------------------------- */
+
+/* Returns: (transfer full) (nullable): the path of the model in use, such as the default one */
+static char *find_model(GstElement *vitgate)
+{
+  g_autoptr(GstStructure) stats = NULL;
+  g_object_get(vitgate, "stats", &stats, NULL);
+  return g_strdup(gst_structure_get_string(stats, "model"));
+}
+
+/* Takes the stamp of the default model, whose path is known only after it was loaded. */
+static void stamp_default_model(CameraPipeline *self)
+{
+  if (self->model_stamp)
+    return;
+  g_autoptr(GstElement) vitgate = gst_bin_get_by_name(GST_BIN(self->pipeline), "vitgate");
+  g_autofree char *model = find_model(vitgate);
+  if (model)
+    self->model_stamp = model_stamp_new(model, self->config->model_labels);
+}
+
+gboolean camera_pipeline_check_model(CameraPipeline *self)
+{
+  g_autoptr(GstElement) vitgate = gst_bin_get_by_name(GST_BIN(self->pipeline), "vitgate");
+  g_autofree char *model =
+      self->config->model ? g_strdup(self->config->model) : find_model(vitgate);
+  g_mutex_lock(&self->lock);
+  char *old = self->model_stamp,
+       *now = model ? model_stamp_new(model, self->config->model_labels) : NULL;
+  gboolean changed = old && now && strcmp(old, now) != 0;
+  if (changed)
+    self->model_stamp = g_steal_pointer(&now);
+  g_mutex_unlock(&self->lock);
+  g_free(changed ? old : now);
+  if (changed)
+    g_object_set(vitgate, "model", self->config->model, NULL);
+  return changed;
+}
+
 /* ---- The analysis -------------------------------------------------------------------------- */
 
 /* A leaky queue drops one frame each time it is full. */
@@ -214,6 +256,9 @@ static GstFlowReturn on_sample(GstAppSink *sink, gpointer user_data)
   GstMapInfo map;
   if (!sample)
     return GST_FLOW_EOS;
+  g_mutex_lock(&self->lock);
+  stamp_default_model(self);
+  g_mutex_unlock(&self->lock);
   GstBuffer *buffer = gst_sample_get_buffer(sample);
   GstClockTime time = gst_segment_to_running_time(gst_sample_get_segment(sample), GST_FORMAT_TIME,
                                                   GST_BUFFER_PTS(buffer));
@@ -294,6 +339,8 @@ CameraPipeline *camera_pipeline_new(const CameraConfig *config, const char *user
   self->func = func;
   self->user_data = user_data;
   self->transport = config->transport;
+  self->config = config;
+  self->model_stamp = config->model ? model_stamp_new(config->model, config->model_labels) : NULL;
   self->has_credentials = user != NULL;
   if (!build(self, config, user, password, error))
     camera_pipeline_free(&self);
@@ -327,6 +374,7 @@ void camera_pipeline_free(CameraPipeline **pipeline)
   g_clear_object(&self->tls);
   g_mutex_clear(&self->lock);
   g_free(self->unknown_codec);
+  g_free(self->model_stamp);
   g_free(self);
 }
 

@@ -108,6 +108,7 @@ static const CameraConfig camera_defaults = {
   .interval = 1,
   .compute = -1,
   .min_compute = -1,
+  .max_age = 10,
   .threshold = 0.5,
   .keep_threshold = -1,
   .appear_after = 0.5,
