@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import time
 
 from terminal import clean, hide, hide_url, warn
 
@@ -15,6 +16,7 @@ gi.require_version("GstPbutils", "1.0")
 from gi.repository import GLib, Gst, GstPbutils  # noqa: E402
 
 WAIT = 200  # ms of delay for RTSP, so that late packets can be put in order
+SILENCE = float(os.environ.get("VITGATE_CAMERA_SILENCE", 10))  # seconds without a picture
 USER, PASSWORD = "VITGATE_CAMERA_USER", "VITGATE_CAMERA_PASSWORD"
 
 
@@ -36,6 +38,9 @@ class CameraPipeline:
         source = "rtspsrc" if self.over_rtsp else "v4l2src"
         self.pipeline = Gst.parse_launch(line.replace("{camera}", f"{source} name=camera"))
         self.set_up(self.pipeline.get_by_name("camera"))
+        self.last_frame = None  # monotonic time
+        self.pipeline.get_by_name("vitgate").get_static_pad("sink").add_probe(
+            Gst.PadProbeType.BUFFER, self.on_frame)
         self.bus = self.pipeline.get_bus()
         self.bus.add_signal_watch()
         self.bus.connect("message::latency", lambda *_: self.pipeline.recalculate_latency())
@@ -60,6 +65,20 @@ class CameraPipeline:
         self.kinds.append(kind)
         return kind == "video"
 
+    def on_frame(self, pad, info):
+        self.last_frame = time.monotonic()
+        return Gst.PadProbeReturn.OK
+
+    def find_silence(self, start):
+        """Returns an error message if the camera sends nothing any more, or None. The first frame
+        after start may take twice as long."""
+        now = time.monotonic()
+        if self.last_frame is None:
+            return (f"{self.name}: no frame within {2 * SILENCE:g} s"
+                    if now - start > 2 * SILENCE else None)
+        return (f"{self.name}: no frame for {SILENCE:g} s; is the camera still on?"
+                if now - self.last_frame > SILENCE else None)
+
     def on_element(self, bus, message):
         if GstPbutils.is_missing_plugin_message(message):
             self.missing.append(GstPbutils.missing_plugin_message_get_description(message))
@@ -75,6 +94,9 @@ class CameraPipeline:
             return f"{self.name}: GStreamer has no {', '.join(self.missing)} on this machine"
         if self.kinds and "video" not in self.kinds:
             return f"{self.name}: the camera sends no video, only {', '.join(self.kinds)}"
+        if "video" in self.kinds and not self.place.startswith("rtspu") and error.matches(
+                Gst.StreamError.quark(), Gst.StreamError.CODEC_NOT_FOUND):
+            return f"{self.name}: the camera does not send over TCP (use rtspu:// for UDP)"
         if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_AUTHORIZED):
             return (f"{self.name}: the camera refuses the user and password (set them in the URL, "
                     f"or in ${USER} and ${PASSWORD})")
@@ -84,8 +106,8 @@ class CameraPipeline:
 
 
 def play(program, pipelines, at_end=lambda: None):
-    """Plays CameraPipelines until each has ended or failed, or until SIGINT or SIGTERM. If one
-    fails, the others continue. at_end is called before they stop. Returns the exit status."""
+    """Plays CameraPipelines until each has ended, failed or fallen silent, or until SIGINT or
+    SIGTERM. If one fails, the others continue. at_end is called before they stop. Returns the exit status."""
     loop, playing, failures = GLib.MainLoop(), set(pipelines), []
 
     def end(pipeline, reason):
@@ -103,6 +125,16 @@ def play(program, pipelines, at_end=lambda: None):
     def on_eos(bus, message, pipeline):
         end(pipeline, f"{pipeline.name}: the stream has ended")
 
+    def check_silence():
+        for pipeline in list(playing):
+            silence = pipeline.find_silence(start)
+            if silence:
+                failures.append(pipeline)
+                end(pipeline, silence)
+        return True
+
+    start = time.monotonic()
+    GLib.timeout_add(200, check_silence)
     for number in signal.SIGINT, signal.SIGTERM:
         GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, loop.quit)
     for pipeline in pipelines:

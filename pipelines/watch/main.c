@@ -28,7 +28,8 @@ static const char description[] =
     "\n"
     "Signals:\n"
     "  SIGHUP           read FILE again: new cameras start, removed cameras stop, changed cameras\n"
-    "                   restart, and all others continue; if FILE has an error, nothing changes\n"
+    "                   restart, and all others continue, with their models loaded again if those\n"
+    "                   files have changed; if FILE has an error, nothing changes\n"
     "  SIGTERM, SIGINT  write everything and stop\n"
     "\n"
     "Exit status: 0 if stopped, or if all cameras are files and have ended; 1 if FILE has an\n"
@@ -75,9 +76,11 @@ static gboolean parse(int *argc, char ***argv, GError **error)
 static gboolean check(const char *path, GError **error)
 {
   g_autoptr(Config) config = config_load(path, error);
-  if (config)
-    g_print("%s: OK; cameras: %u\n", path, config->cameras->len);
-  return config != NULL;
+  if (!config)
+    return FALSE;
+  watch_print_warnings(config);
+  g_print("%s: OK; cameras: %u\n", path, config->cameras->len);
+  return TRUE;
 }
 
 static gboolean run(const char *path, GError **error)

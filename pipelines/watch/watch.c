@@ -9,9 +9,12 @@
 #include "base/console.h"
 #include "camera/camera.h"
 #include "config/config.h"
+#include "config/warnings.h"
 #include "output/outputs.h"
 #include "service.h"
 #include "status.h"
+
+#define STOP_TIME (10 * G_USEC_PER_SEC) /* for all cameras together */
 
 /* A camera, and its state when the status was last shown. */
 typedef struct {
@@ -62,15 +65,17 @@ static Entry *start_camera(Watch *self, Config *config, const CameraConfig *came
   return entry;
 }
 
-/* Asks all cameras to stop before it waits for the first one. */
+/* Asks all cameras to stop before it waits for the first one. Those that hang share the time, which
+ * leaves systemd's TimeoutStopSec enough for the outputs. */
 static void stop_cameras(Watch *self, GPtrArray *entries)
 {
+  const gint64 end = g_get_monotonic_time() + STOP_TIME;
   for (guint i = 0; i < entries->len; i++)
     camera_stop(((Entry *)entries->pdata[i])->camera);
   for (guint i = 0; i < entries->len; i++) {
     Entry *entry = entries->pdata[i];
     const char *name = camera_get_config(entry->camera)->name;
-    if (!camera_free(&entry->camera)) {
+    if (!camera_free(&entry->camera, end)) {
       console_print("camera %s: cannot be stopped", name);
       self->hanging = TRUE;
     }
@@ -111,6 +116,8 @@ static void change_cameras(Watch *self, Config *config)
     gboolean same = camera && !strcmp(camera->fingerprint, old->fingerprint);
     g_ptr_array_add(same ? kept : leaving, entry);
   }
+  for (guint i = 0; i < kept->len; i++)
+    camera_check_model(((Entry *)kept->pdata[i])->camera);
   guint n_kept = kept->len, n_stopped = leaving->len;
   stop_cameras(self, leaving);
 
@@ -203,6 +210,7 @@ static gboolean reload(gpointer user_data)
     config_unref(self->config);
     self->config = g_steal_pointer(&config);
     set_sync_timer(self);
+    watch_print_warnings(self->config);
     end_if_all_are_over(self);
   } else {
     console_print("keeping the old configuration: %s", error->message);
@@ -251,6 +259,13 @@ static void run_cameras(Watch *self)
   stop_cameras(self, self->entries);
 }
 
+void watch_print_warnings(const Config *config)
+{
+  g_autoptr(GPtrArray) warnings = config_find_warnings(config);
+  for (guint i = 0; i < warnings->len; i++)
+    console_print("%s", (const char *)warnings->pdata[i]);
+}
+
 gboolean watch_run(const WatchOptions *options, GError **error)
 {
   Watch self = { .options = options };
@@ -259,6 +274,7 @@ gboolean watch_run(const WatchOptions *options, GError **error)
   catch_signals(&self); /* before the outputs: waiting messages go out at once */
   self.outputs = self.config ? outputs_new(self.config, error) : NULL;
   if (self.outputs) {
+    watch_print_warnings(self.config);
     self.entries = g_ptr_array_new();
     run_cameras(&self);
     g_ptr_array_unref(self.entries);

@@ -3,6 +3,8 @@
 
 #include <glib.h>
 
+#include "config/config.h"
+
 typedef struct {
   const char *path; /* of the key file */
   gboolean json;    /* status as JSON on stdout */
@@ -12,3 +14,6 @@ typedef struct {
 /* Runs until SIGTERM or SIGINT, or until all cameras are files that have ended. SIGHUP reads the
  * key file again. Returns: FALSE with an error if it cannot start */
 gboolean watch_run(const WatchOptions *options, GError **error);
+
+/* Prints the unsafe settings of a key file, one line each. */
+void watch_print_warnings(const Config *config);

@@ -1,49 +1,53 @@
-"""Certificates for servers that the tests start, made by openssl."""
+"""Makes certificates with openssl, for the tests in this folder."""
 
-import os
+import hashlib
+import shutil
+import ssl
 import subprocess
 
-from cameras import LIMIT
+from cameras import skip_all
 
-CONFIG = """
-[ca]
-default_ca = authority
-[authority]
-database = {name}.index
-serial = {name}.serial
-new_certs_dir = .
-default_md = sha256
-policy = policy
-copy_extensions = copy
-[policy]
-commonName = supplied
-"""
-KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-EXPIRED = ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"]
+if not shutil.which("openssl"):
+    skip_all("no openssl")
+
+KEY = "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
 class Authority:
-    """A certificate authority. file: its certificate"""
+    """Signs certificates. self.path is its own one."""
 
-    def __init__(self, folder, name="authority"):
-        self.folder, self.name, self.file = folder, name, os.path.join(folder, name + ".pem")
-        for end, text in ("conf", CONFIG.format(name=name)), ("index", ""):
-            with open(os.path.join(folder, f"{name}.{end}"), "w", encoding="ascii") as file:
-                file.write(text)
-        self.openssl("req", "-x509", *KEY, "-keyout", f"{name}.key", "-out", f"{name}.pem",
-                     "-subj", f"/CN={name}", "-days", "2")
+    def __init__(self, folder, name):
+        self.folder, self.path, self.key = folder, f"{folder}/{name}.pem", f"{folder}/{name}.key"
+        openssl("req", "-x509", *KEY, "-keyout", self.key, "-out", self.path, "-subj",
+                f"/CN={name}", "-days", "2")
 
-    def openssl(self, *arguments):
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, timeout=LIMIT,
-                       stdin=subprocess.DEVNULL, capture_output=True)
+    def sign(self, name, host="IP:127.0.0.1", days=2):
+        """Returns the path of a PEM file with a certificate and its key.
 
-    def sign(self, name, host="localhost", expired=False):
-        """Makes a key and a certificate for a host. Returns the paths of both files, certificate
-        first."""
-        self.openssl("req", "-new", *KEY, "-keyout", f"{name}.key", "-out", f"{name}.csr",
-                     "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}")
-        self.openssl("ca", "-batch", "-notext", "-create_serial", "-config", f"{self.name}.conf",
-                     "-cert", f"{self.name}.pem", "-keyfile", f"{self.name}.key",
-                     "-in", f"{name}.csr", "-out", f"{name}.pem",
-                     *(EXPIRED if expired else ["-days", "2"]))
-        return [os.path.join(self.folder, f"{name}.{end}") for end in ("pem", "key")]
+        host: as in subjectAltName; days: negative for an expired one
+        """
+        path = f"{self.folder}/{name}"
+        with open(f"{path}.ext", "w", encoding="ascii") as file:
+            file.write(f"subjectAltName={host}\n")
+        openssl("req", *KEY, "-keyout", f"{path}.key", "-out", f"{path}.csr", "-subj",
+                f"/CN={name}")
+        openssl("x509", "-req", "-in", f"{path}.csr", "-CA", self.path, "-CAkey", self.key,
+                "-days", str(days), "-extfile", f"{path}.ext", "-out", f"{path}.crt")
+        with open(f"{path}.pem", "w", encoding="ascii") as file:
+            for part in f"{path}.crt", f"{path}.key":
+                with open(part, encoding="ascii") as source:
+                    file.write(source.read())
+        return f"{path}.pem"
+
+
+def fingerprint(path):
+    """Returns the SHA-256 of the first certificate in a PEM file, as people write it."""
+    with open(path, encoding="ascii") as file:
+        text = file.read()
+    end = "-----END CERTIFICATE-----"
+    der = ssl.PEM_cert_to_DER_cert(text[text.index("-----BEGIN CERT"):text.index(end) + len(end)])
+    return ":".join(f"{byte:02X}" for byte in hashlib.sha256(der).digest())

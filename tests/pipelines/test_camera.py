@@ -49,6 +49,28 @@ class Camera(unittest.TestCase):
             server.send("no-video")
             self.check_error(f"{server.url}: the camera sends no video, only audio", server.url)
 
+    def test_a_camera_that_stops_sending(self):
+        with Server() as server, subprocess.Popen(
+                [f"{PIPELINES}/camera", "--model", MODEL, "--sink", "filesink location=/dev/stdout "
+                 "buffer-mode=unbuffered", server.url], stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, env={**os.environ, "VITGATE_CAMERA_SILENCE": "1"}) as camera:
+            self.assertTrue(camera.stdout.read(1000))
+            server.send("stall")
+            camera.stdout.read()
+            self.assertIn(b"/camera: no frame for 1 s", camera.stderr.read())
+            self.assertEqual(camera.wait(LIMIT), 1)
+        with Server() as server:
+            server.send("stall")
+            self.check_error(f"{server.url}: .*(no frame within 1 s|Could not)", server.url,
+                             VITGATE_CAMERA_SILENCE="0.5")
+
+    def test_a_camera_that_sends_only_over_udp(self):
+        with Server("--udp-only") as server:
+            self.check_error(f"{server.url}: the camera does not send over TCP .use rtspu://",
+                             server.url)
+            run = run_program("camera", *WATCH, server.url.replace("rtsp:", "rtspu:"))
+            self.assertEqual(run.returncode, 0, run.stderr)
+
     def test_an_unknown_codec_is_named(self):
         names = {"h264": "H.264", "mjpeg": "JPEG"}
         ranks = ",".join(f"{name}:NONE" for name in (

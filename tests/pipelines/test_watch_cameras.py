@@ -146,6 +146,13 @@ class BadCameras(WatchTest):
             self.check({}, "the camera sends no video", url=server.url,
                        recovered=lambda: server.send(f"codec {DEFAULT_CODEC}"))
 
+    def test_only_udp(self):
+        with Server("--udp-only") as server:
+            self.check({}, r"the camera does not send over TCP \(set transport=auto\)",
+                       url=server.url)
+            with Watch(self.configure({"bad": {"url": server.url, "transport": "auto"}})) as watch:
+                watch.more_frames("bad", 5)
+
     def test_no_decoder(self):
         decoders = Gst.ElementFactory.list_get_elements(
             Gst.ELEMENT_FACTORY_TYPE_DECODER | Gst.ELEMENT_FACTORY_TYPE_MEDIA_VIDEO, 0)

@@ -4,6 +4,7 @@ watch_case.py."""
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import unittest
 from cameras import LIMIT, MODEL, PIPELINES, Gst, make_clip
 from watch_case import WATCH, Watch, WatchTest
 
+GATED = os.environ["VITGATE_TEST_GATED_MODEL"]
 EXAMPLE = os.path.join(PIPELINES, "watch/vitgate-watch.conf")
 
 
@@ -58,7 +60,8 @@ class CommandLine(WatchTest):
             self.assertRegex(line, r"^($|#|\[|[a-z-]+=)")
         # Uncomment all keys, except those that name files or exclude each other.
         lines = [line[1:] if line.startswith("#") and line[1:2].isalpha() and "=" in line.split()[0]
-                 and "credentials" not in line and "ca-file" not in line and "model" not in line
+                 and "credentials" not in line and "model" not in line
+                 and not re.match("#(ca-file|client-|certificate-sha256|insecure)", line)
                  else line for line in text.splitlines()]
         self.write("secret", "eve:a b\n", 0o600)
         path = self.write("all.conf", "\n".join(lines).replace("/var/lib", self.folder))
@@ -70,6 +73,16 @@ class CommandLine(WatchTest):
         for part in unknown.split("expected one of ")[1:]:
             for key in part.splitlines()[0].split(", "):
                 self.assertRegex(text, rf"(?m)^#?{key}=")
+
+    def test_the_defaults_are_those_of_the_element(self):
+        with open(EXAMPLE, encoding="utf-8") as file:
+            text = file.read()
+        vitgate = Gst.ElementFactory.make("vitgate")
+        for key, unit in (("threads", 1), ("top-k", 1), ("inference-interval", 1),
+                          ("latency-budget", Gst.SECOND), ("reuse-threshold", 1),
+                          ("max-age", Gst.SECOND)):
+            shown = re.search(f"(?m)^#{key}=(.*)$", text)[1]
+            self.assertEqual(float(shown) * unit, vitgate.get_property(key), key)
 
     def test_invalid_command_lines(self):
         for arguments in [], ["a", "b"], ["--none"], ["--interval", "0", "x"]:
@@ -175,6 +188,40 @@ class Signals(WatchTest):
         self.assertEqual(sizes, sorted(sizes, reverse=True))
         # The camera that was kept has continued without a gap.
         numbers = [frame["frame"] for frame in self.frames("kept")]
+        self.assertEqual(numbers, [i % 100 for i in range(len(numbers))])
+
+    def test_reload_loads_a_model_that_was_replaced(self):
+        """The camera that has it continues without a gap."""
+        model, labels = self.path("model.safetensors"), self.write("labels.txt", "first\n" * 10)
+        shutil.copy(MODEL, model)
+        path = self.configure({"clip": self.endless(model=model, **{"model-labels": labels})})
+        with Watch(path) as watch:
+            def wait_for(name, label):
+                while True:
+                    watch.more_frames("clip", 1)
+                    result = self.frames()[-1]["results"][0]
+                    if (result["model"], result["label"]) == (name, label):
+                        return
+
+            wait_for("golden-small", "first")
+            watch.reload()
+            self.write("new", "second\n" * 10)
+            os.replace(self.path("new"), labels)
+            watch.reload()
+            watch.message("camera clip: its model or labels have changed and are loaded again")
+            wait_for("golden-small", "second")
+            shutil.copy(GATED, self.path("new"))
+            os.replace(self.path("new"), model)
+            self.write("labels.txt", "third\n" * 10)
+            self.assertRegex(watch.reload(), "cameras kept: 1")
+            wait_for("gated_model", "third")
+            self.write("model.safetensors", "nonsense")
+            watch.reload()
+            watch.message("camera clip: .*model.safetensors")
+            wait_for("gated_model", "third")
+            self.assertEqual(len([line for line in watch.messages.lines
+                                  if "are loaded again" in line]), 3)
+        numbers = [frame["frame"] for frame in self.frames("clip")]
         self.assertEqual(numbers, [i % 100 for i in range(len(numbers))])
 
     def test_reload_of_an_invalid_file_changes_nothing(self):

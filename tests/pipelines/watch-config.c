@@ -6,6 +6,9 @@
 
 #include <glib/gstdio.h>
 
+#include "config/credentials.h"
+#include "config/fingerprint.h"
+#include "config/warnings.h"
 #include "fixtures.h"
 
 static char *folder, *path;
@@ -69,6 +72,7 @@ START_TEST(defaults_apply_to_cameras_without_the_key)
   ck_assert_ptr_nonnull(config);
   ck_assert_double_eq(camera(config, 0)->threshold, 0.3);
   ck_assert_double_eq(camera(config, 1)->threshold, 0.7);
+  ck_assert_double_eq(camera(config, 0)->max_age, 10);
   ck_assert_str_eq(camera(config, 1)->labels[0], "cat");
 }
 END_TEST
@@ -86,6 +90,7 @@ START_TEST(fingerprints_differ_if_keys_do)
 END_TEST
 
 #define CAMERA "[camera a]\nurl=rtsp://a/\n"
+#define RTSPS  "[camera a]\nurl=rtsps://a/\n"
 #define MQTT   "[mqtt]\nhost=h\nspool=s\n"
 
 static const struct {
@@ -126,6 +131,20 @@ static const struct {
   { MQTT "tls=yes\n" CAMERA, "[mqtt] tls: \"yes\": expected true or false" },
   { MQTT "ca-file=/none\n" CAMERA, "[mqtt] ca-file: is set, but tls is not true" },
   { MQTT "tls=true\nca-file=/none\n" CAMERA, "[mqtt] ca-file: /none cannot be read" },
+  { MQTT "client-key=/none\n" CAMERA, "[mqtt] client-key: is set, but tls is not true" },
+  { MQTT "tls=true\nclient-key=/none\n" CAMERA, "client-certificate and client-key need each" },
+  { MQTT "tls=true\nclient-certificate=/none\nclient-key=/none\n" CAMERA,
+    "[mqtt] client-key: /none: No such file" },
+  { MQTT "tls=true\nclient-certificate=/none\nclient-key=watch.conf\n" CAMERA,
+    "watch.conf: other users can read or change it" },
+  { "[mqtt]\nhost=mqtt://h\nspool=s\n" CAMERA, "[mqtt] host: expected a host name or an address" },
+  { CAMERA "insecure=true\n", "[camera a] insecure: is only for rtsps:// and https:// URLs" },
+  { RTSPS "insecure=true\nca-file=watch.conf\n", "[camera a] ca-file: expected only one of" },
+  { RTSPS "ca-file=/none\n", "[camera a] ca-file: /none cannot be read" },
+  { RTSPS "certificate-sha256=AB:CD\n", "\"AB:CD\": expected the SHA-256 of the certificate" },
+  { RTSPS "[camera b]\nurl=rtsps://A:322/b\ninsecure=true\n",
+    "[camera b] url: ca-file, certificate-sha256 or insecure differs from another camera of "
+    "a:322" },
   { MQTT "credentials-env=NO_SUCH_VARIABLE\n" CAMERA,
     "[mqtt] credentials-env: $NO_SUCH_VARIABLE: is not set" },
   { "[camera a]\n", "[camera a] url: is missing" },
@@ -166,6 +185,75 @@ START_TEST(refuses_wrong_files)
   ck_assert_ptr_null(config);
   assert_error(error, bad_files[_i].message);
   assert_error(error, "watch.conf: ");
+}
+END_TEST
+
+#define SHA256 "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
+
+START_TEST(fingerprints_are_64_digits_with_or_without_colons)
+{
+  static const char *const bad[] = { "",         ":",          SHA256 "0", SHA256 ":",
+                                     ":" SHA256, "0:1" SHA256, "0x" SHA256 };
+  g_autofree char *digits = fingerprint_parse(SHA256);
+  g_autofree char *written = fingerprint_format(digits);
+  g_autofree char *again = fingerprint_parse(written);
+  ck_assert_int_eq(strlen(written), 95);
+  ck_assert_int_eq(strncmp(written, "01:23:45:67:89:AB:CD:EF:01:", 27), 0);
+  ck_assert_str_eq(digits, again);
+  for (guint i = 0; i < G_N_ELEMENTS(bad); i++)
+    ck_assert_ptr_null(fingerprint_parse(bad[i]));
+}
+END_TEST
+
+START_TEST(keys_in_defaults_may_be_for_other_cameras)
+{
+  g_autoptr(Config) config =
+      load("[defaults]\ninsecure=true\n" CAMERA "[camera b]\nurl=rtsps://b/\n"
+           "[camera c]\nurl=https://c/\ninsecure=false\n",
+           NULL);
+  ck_assert_ptr_nonnull(config);
+  g_autoptr(GPtrArray) warnings = config_find_warnings(config);
+  ck_assert_uint_eq(warnings->len, 1);
+  ck_assert_ptr_nonnull(strstr(warnings->pdata[0], "[camera b] insecure=true"));
+}
+END_TEST
+
+START_TEST(credentials_without_tls_are_warned_about)
+{
+  g_setenv("LOGIN", "eve:a b", TRUE);
+  g_autoptr(Config) config =
+      load("[defaults]\ncredentials-env=LOGIN\n" CAMERA
+           "[camera b]\nurl=https://b/\n[camera c]\nurl=http://c/\n" MQTT "credentials-env=LOGIN\n",
+           NULL);
+  ck_assert_ptr_nonnull(config);
+  g_autoptr(GPtrArray) warnings = config_find_warnings(config);
+  ck_assert_uint_eq(warnings->len, 2);
+  ck_assert_ptr_nonnull(strstr(warnings->pdata[0], "[mqtt] user and password are sent to h "));
+  ck_assert_ptr_nonnull(strstr(warnings->pdata[1], "without TLS to: a, c"));
+}
+END_TEST
+
+/* As editors on Windows write it: a byte order mark, and carriage returns. */
+START_TEST(reads_a_file_with_a_byte_order_mark)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Config) config =
+      load("\357\273\277[camera a]\r\nurl=rtsp://a/\r\nlabels=cat; dog\r\n", &error);
+  ck_assert_msg(config != NULL, "%s", error ? error->message : "");
+  ck_assert_str_eq(camera(config, 0)->url, "rtsp://a/");
+  ck_assert_str_eq(camera(config, 0)->labels[1], "dog");
+}
+END_TEST
+
+START_TEST(reads_credentials_with_a_byte_order_mark)
+{
+  g_autofree char *file = g_build_filename(folder, "secret", NULL);
+  g_autofree char *user = NULL, *password = NULL;
+  fixtures_write(folder, "secret", "\357\273\277eve:a b\r\n", -1);
+  ck_assert_int_eq(g_chmod(file, 0600), 0);
+  ck_assert(credentials_read(file, NULL, &user, &password, NULL));
+  ck_assert_str_eq(user, "eve");
+  ck_assert_str_eq(password, "a b");
 }
 END_TEST
 
@@ -232,6 +320,11 @@ int main(void)
   tcase_add_test(tests, defaults_apply_to_cameras_without_the_key);
   tcase_add_test(tests, fingerprints_differ_if_keys_do);
   tcase_add_loop_test(tests, refuses_wrong_files, 0, G_N_ELEMENTS(bad_files));
+  tcase_add_test(tests, fingerprints_are_64_digits_with_or_without_colons);
+  tcase_add_test(tests, keys_in_defaults_may_be_for_other_cameras);
+  tcase_add_test(tests, credentials_without_tls_are_warned_about);
+  tcase_add_test(tests, reads_a_file_with_a_byte_order_mark);
+  tcase_add_test(tests, reads_credentials_with_a_byte_order_mark);
   tcase_add_test(tests, refuses_a_missing_file);
   tcase_add_test(tests, refuses_zero_bytes);
   tcase_add_test(tests, accepts_credentials_that_nobody_else_can_read);

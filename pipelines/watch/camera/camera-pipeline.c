@@ -4,6 +4,9 @@
 
 #include <gst/app/gstappsink.h>
 
+#include "camera/model-stamp.h"
+#include "camera/tls-check.h"
+
 /* Holds the newest frames of a live camera that wait for inference. A longer queue would only hold
  * older frames. */
 #define LIVE_QUEUE                                                                                 \
@@ -17,9 +20,13 @@
 
 struct _CameraPipeline {
   GstElement *pipeline, *decoder;
+  Transport transport;
+  const CameraConfig *config;
+  char *model_stamp; /* (nullable): of the files that were loaded */
   CameraLineFunc func;
   gpointer user_data;
   gboolean has_credentials;
+  TlsCheck *tls; /* NULL: without TLS */
 
   GMutex lock;
   gboolean linked;     /* there is decoded video */
@@ -153,6 +160,11 @@ static gboolean add_source(CameraPipeline *self, const CameraConfig *config, con
   if (!source)
     return FALSE;
   gst_bin_add(GST_BIN(self->pipeline), source);
+  if (config_uses_tls(config)) {
+    if (!(self->tls = tls_check_new(config, error)))
+      return FALSE;
+    g_object_set(source, "tls-database", self->tls, NULL);
+  }
   if (g_signal_lookup("select-stream", G_OBJECT_TYPE(source))) {
     set_up_rtsp(self, source, config, user, password);
     return TRUE;
@@ -164,6 +176,45 @@ static gboolean add_source(CameraPipeline *self, const CameraConfig *config, con
   g_set_error(error, GST_CORE_ERROR, GST_CORE_ERROR_PAD, "the output of %s cannot be decoded",
               config->shown_url);
   return FALSE;
+}
+
+/* ---- The model ----------------------------------------------------------------------------- */
+
+/* Returns: (transfer full) (nullable): the path of the model in use, such as the default one */
+static char *find_model(GstElement *vitgate)
+{
+  g_autoptr(GstStructure) stats = NULL;
+  g_object_get(vitgate, "stats", &stats, NULL);
+  return g_strdup(gst_structure_get_string(stats, "model"));
+}
+
+/* Takes the stamp of the default model, whose path is known only after it was loaded. */
+static void stamp_default_model(CameraPipeline *self)
+{
+  if (self->model_stamp)
+    return;
+  g_autoptr(GstElement) vitgate = gst_bin_get_by_name(GST_BIN(self->pipeline), "vitgate");
+  g_autofree char *model = find_model(vitgate);
+  if (model)
+    self->model_stamp = model_stamp_new(model, self->config->model_labels);
+}
+
+gboolean camera_pipeline_check_model(CameraPipeline *self)
+{
+  g_autoptr(GstElement) vitgate = gst_bin_get_by_name(GST_BIN(self->pipeline), "vitgate");
+  g_autofree char *model =
+      self->config->model ? g_strdup(self->config->model) : find_model(vitgate);
+  g_mutex_lock(&self->lock);
+  char *old = self->model_stamp,
+       *now = model ? model_stamp_new(model, self->config->model_labels) : NULL;
+  gboolean changed = old && now && strcmp(old, now) != 0;
+  if (changed)
+    self->model_stamp = g_steal_pointer(&now);
+  g_mutex_unlock(&self->lock);
+  g_free(changed ? old : now);
+  if (changed)
+    g_object_set(vitgate, "model", self->config->model, NULL);
+  return changed;
 }
 
 /* ---- The analysis -------------------------------------------------------------------------- */
@@ -205,6 +256,9 @@ static GstFlowReturn on_sample(GstAppSink *sink, gpointer user_data)
   GstMapInfo map;
   if (!sample)
     return GST_FLOW_EOS;
+  g_mutex_lock(&self->lock);
+  stamp_default_model(self);
+  g_mutex_unlock(&self->lock);
   GstBuffer *buffer = gst_sample_get_buffer(sample);
   GstClockTime time = gst_segment_to_running_time(gst_sample_get_segment(sample), GST_FORMAT_TIME,
                                                   GST_BUFFER_PTS(buffer));
@@ -285,6 +339,9 @@ CameraPipeline *camera_pipeline_new(const CameraConfig *config, const char *user
   g_mutex_init(&self->lock);
   self->func = func;
   self->user_data = user_data;
+  self->transport = config->transport;
+  self->config = config;
+  self->model_stamp = config->model ? model_stamp_new(config->model, config->model_labels) : NULL;
   self->has_credentials = user != NULL;
   if (!build(self, config, user, password, error))
     camera_pipeline_free(&self);
@@ -315,8 +372,10 @@ void camera_pipeline_free(CameraPipeline **pipeline)
     gst_element_set_state(self->pipeline, GST_STATE_NULL);
     gst_object_unref(self->pipeline);
   }
+  g_clear_object(&self->tls);
   g_mutex_clear(&self->lock);
   g_free(self->unknown_codec);
+  g_free(self->model_stamp);
   g_free(self);
 }
 
@@ -338,15 +397,24 @@ char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolea
   g_autofree char *debug = NULL;
   gst_message_parse_error(message, &error, &debug);
   *hopeless = TRUE;
+  char *refused = self->tls ? tls_check_get_reason(self->tls) : NULL;
+  if (refused)
+    return refused;
   if (g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED))
     return g_strdup(self->has_credentials ? "the camera refuses the credentials"
                                           : "the camera requires credentials, but none are set");
 
   g_mutex_lock(&self->lock);
+  gboolean refused_transport =
+      self->has_video && self->transport != TRANSPORT_AUTO && !self->unknown_codec &&
+      g_error_matches(error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND);
   gboolean no_video = (self->n_offered > 0 && !self->has_video) ||
                       (!self->linked && g_strcmp0(error->message, NO_VIDEO) == 0);
   g_autofree char *codec = self->linked ? NULL : g_strdup(self->unknown_codec);
   g_mutex_unlock(&self->lock);
+  if (refused_transport)
+    return g_strdup_printf("the camera does not send over %s (set transport=auto)",
+                           self->transport == TRANSPORT_TCP ? "TCP" : "UDP");
   if (no_video)
     return g_strdup(NO_VIDEO);
   if (codec)

@@ -14,7 +14,6 @@
 #include "config/credentials.h"
 
 #define CHECK_INTERVAL (100 * GST_MSECOND) /* between checks for a stall */
-#define STOP_TIME      (10 * G_USEC_PER_SEC)
 
 struct _Camera {
   Config *owner;
@@ -33,7 +32,7 @@ struct _Camera {
 
   GMutex lock;
   GCond changed;
-  gboolean stopping;
+  gboolean stopping, checking_model;
   GstBus *bus;       /* of the pipeline, or NULL */
   gint64 last_frame; /* monotonic time, µs; 0: no frame of this connection yet */
   CameraStatus status;
@@ -145,6 +144,27 @@ static void count_skipped(Camera *self, CameraPipeline *pipeline)
   g_mutex_unlock(&self->lock);
 }
 
+static void check_model(Camera *self, CameraPipeline *pipeline)
+{
+  g_mutex_lock(&self->lock);
+  gboolean wanted = self->checking_model;
+  self->checking_model = FALSE;
+  g_mutex_unlock(&self->lock);
+  if (wanted && camera_pipeline_check_model(pipeline))
+    console_print("camera %s: its model or labels have changed and are loaded again",
+                  self->config->name);
+}
+
+/* Reports vitgate's warnings. Those of other elements say nothing that a user could change. */
+static void report_warning(Camera *self, GstMessage *message)
+{
+  g_autoptr(GError) warning = NULL;
+  if (g_strcmp0(GST_OBJECT_NAME(GST_MESSAGE_SRC(message)), "vitgate"))
+    return;
+  gst_message_parse_warning(message, &warning, NULL);
+  console_print("camera %s: %s", self->config->name, warning->message);
+}
+
 /* Returns: (transfer full) (nullable): why the connection ended; NULL if the camera was asked to
  * stop */
 static char *watch_over(Camera *self, CameraPipeline *pipeline, gboolean *ended, gboolean *hopeless)
@@ -153,13 +173,17 @@ static char *watch_over(Camera *self, CameraPipeline *pipeline, gboolean *ended,
   char *reason = NULL;
   while (!reason && !is_stopping(self)) {
     g_autoptr(GstMessage) message = gst_bus_timed_pop_filtered(
-        self->bus, CHECK_INTERVAL, GST_MESSAGE_ERROR | GST_MESSAGE_EOS | GST_MESSAGE_APPLICATION);
+        self->bus, CHECK_INTERVAL,
+        GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_EOS | GST_MESSAGE_APPLICATION);
+    check_model(self, pipeline);
     if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
       reason = camera_pipeline_explain(pipeline, message, hopeless);
     } else if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
       *ended = TRUE;
       reason = g_strdup("the stream has ended");
     } else {
+      if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_WARNING)
+        report_warning(self, message);
       reason = find_stall(self, start);
     }
     count_skipped(self, pipeline);
@@ -322,21 +346,34 @@ void camera_status_clear(CameraStatus *status)
   g_clear_pointer(&status->error, g_free);
 }
 
+/* Wakes the thread from waiting for a message. Call with the lock held. */
+static void wake_up(Camera *self)
+{
+  g_cond_broadcast(&self->changed);
+  if (self->bus)
+    gst_bus_post(self->bus, gst_message_new_application(NULL, gst_structure_new_empty("wake")));
+}
+
 void camera_stop(Camera *self)
 {
   g_mutex_lock(&self->lock);
   self->stopping = TRUE;
-  g_cond_broadcast(&self->changed);
-  if (self->bus)
-    gst_bus_post(self->bus, gst_message_new_application(NULL, gst_structure_new_empty("stop")));
+  wake_up(self);
   g_mutex_unlock(&self->lock);
 }
 
-gboolean camera_free(Camera **camera)
+void camera_check_model(Camera *self)
+{
+  g_mutex_lock(&self->lock);
+  self->checking_model = TRUE;
+  wake_up(self);
+  g_mutex_unlock(&self->lock);
+}
+
+gboolean camera_free(Camera **camera, gint64 end)
 {
   Camera *self = *camera;
   *camera = NULL;
-  const gint64 end = g_get_monotonic_time() + STOP_TIME;
   camera_stop(self);
   g_mutex_lock(&self->lock);
   while (self->status.state != CAMERA_ENDED && g_cond_wait_until(&self->changed, &self->lock, end))

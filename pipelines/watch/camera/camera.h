@@ -41,10 +41,14 @@ const CameraConfig *camera_get_config(Camera *self);
 void camera_get_status(Camera *self, CameraStatus *status);
 void camera_status_clear(CameraStatus *status);
 
+/* Asks the camera to load its model again if the model file, a file beside it or the file with
+ * labels has changed, and returns at once. Frames continue. */
+void camera_check_model(Camera *self);
+
 /* Asks the camera to stop, and returns at once. */
 void camera_stop(Camera *self);
 
 /* Stops and frees the camera.
- * Returns: FALSE if it still hangs in a driver or a library after ten seconds; it is not freed
- * then */
-gboolean camera_free(Camera **self);
+ * @end: how long to wait, as monotonic time
+ * Returns: FALSE if it still hangs in a driver or a library then; it is not freed */
+gboolean camera_free(Camera **self, gint64 end);

@@ -18,6 +18,12 @@ gboolean key_fail(const KeySource *source, const char *group, const char *key, G
   return FALSE;
 }
 
+const char *text_after_mark(const char *text)
+{
+  static const char mark[] = "\357\273\277";
+  return g_str_has_prefix(text, mark) ? text + strlen(mark) : text;
+}
+
 /* ---- One value ----------------------------------------------------------------------------- */
 
 static gboolean parse_number(const char *text, double *number)

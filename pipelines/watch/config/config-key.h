@@ -31,6 +31,10 @@ typedef struct {
   GKeyFile *file;
 } KeySource;
 
+/* Skips the byte order mark that editors on Windows write at the start of a UTF-8 file.
+ * Returns: (transfer none): the rest of @text */
+const char *text_after_mark(const char *text);
+
 /* Sets the error "FILE: [group] key: reason", without the secrets in URLs. @key may be NULL.
  * Returns: FALSE */
 gboolean key_fail(const KeySource *source, const char *group, const char *key, GError **error,

@@ -8,6 +8,7 @@
 #include "base/secrets.h"
 #include "config/config-key.h"
 #include "config/credentials.h"
+#include "config/fingerprint.h"
 
 #define CAMERA_PREFIX "camera "
 #define DEFAULTS      "defaults"
@@ -45,6 +46,8 @@ static const Key mqtt_keys[] = {
   { "port", KEY_COUNT, OFFSET(port), 1, 65535 },
   { "tls", KEY_SWITCH, OFFSET(tls) },
   { "ca-file", KEY_PATH, OFFSET(ca_file) },
+  { "client-certificate", KEY_PATH, OFFSET(client_certificate) },
+  { "client-key", KEY_PATH, OFFSET(client_key) },
   { "credentials-file", KEY_PATH, OFFSET(credentials_file) },
   { "credentials-env", KEY_TEXT, OFFSET(credentials_env) },
   { "topic", KEY_TEXT, OFFSET(topic) },
@@ -63,6 +66,9 @@ static const Key camera_keys[] = {
   { "url", KEY_TEXT, OFFSET(url) },
   { "credentials-file", KEY_PATH, OFFSET(credentials_file) },
   { "credentials-env", KEY_TEXT, OFFSET(credentials_env) },
+  { "ca-file", KEY_PATH, OFFSET(ca_file) },
+  { "certificate-sha256", KEY_TEXT, OFFSET(certificate_sha256) },
+  { "insecure", KEY_SWITCH, OFFSET(insecure) },
   { "transport", KEY_CHOICE, OFFSET(transport), .choices = transports },
   { "latency", KEY_SECONDS, OFFSET(latency), 0, 60 },
   { "connect-timeout", KEY_SECONDS, OFFSET(connect_timeout), 0.1, 3600 },
@@ -104,6 +110,7 @@ static const CameraConfig camera_defaults = {
   .interval = 1,
   .compute = -1,
   .min_compute = -1,
+  .max_age = 10,
   .threshold = 0.5,
   .keep_threshold = -1,
   .appear_after = 0.5,
@@ -152,6 +159,18 @@ static gboolean check_writable(const KeySource *source, const char *group, const
          key_fail(source, group, key, error, "%s: no permission to write to %s", path, at);
 }
 
+static gboolean check_readable(const KeySource *source, const char *group, const char *key,
+                               const char *path, GError **error)
+{
+  struct stat status;
+  if (!path)
+    return TRUE;
+  if (stat(path, &status) < 0 || access(path, R_OK) < 0)
+    return key_fail(source, group, key, error, "%s cannot be read: %s", path, g_strerror(errno));
+  return S_ISREG(status.st_mode) ||
+         key_fail(source, group, key, error, "%s is not a regular file", path);
+}
+
 static gboolean check_retries(const KeySource *source, const char *group, double min, double max,
                               GError **error)
 {
@@ -172,6 +191,24 @@ static gboolean read_log(const KeySource *source, Config *config, GError **error
   return check_writable(source, "log", "file", log->file, error);
 }
 
+static gboolean check_mqtt_tls(const KeySource *source, const MqttConfig *mqtt, GError **error)
+{
+  const char *key = mqtt->ca_file              ? "ca-file"
+                    : mqtt->client_certificate ? "client-certificate"
+                    : mqtt->client_key         ? "client-key"
+                                               : NULL;
+  g_autoptr(GError) wrong = NULL;
+  if (key && !mqtt->tls)
+    return key_fail(source, "mqtt", key, error, "is set, but tls is not true");
+  if (!mqtt->client_certificate != !mqtt->client_key)
+    return key_fail(source, "mqtt", key, error,
+                    "client-certificate and client-key need each other");
+  if (mqtt->client_key && !credentials_check_file(mqtt->client_key, &wrong))
+    return key_fail(source, "mqtt", "client-key", error, "%s", wrong->message);
+  return check_readable(source, "mqtt", "ca-file", mqtt->ca_file, error) &&
+         check_readable(source, "mqtt", "client-certificate", mqtt->client_certificate, error);
+}
+
 static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GError **error)
 {
   if (!mqtt->host)
@@ -183,10 +220,8 @@ static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GErr
     return key_fail(source, "mqtt", "spool", error, "is missing (a folder for waiting messages)");
   if (strpbrk(mqtt->topic, "+#"))
     return key_fail(source, "mqtt", "topic", error, "\"%s\" contains a wildcard", mqtt->topic);
-  if (mqtt->ca_file && !mqtt->tls)
-    return key_fail(source, "mqtt", "ca-file", error, "is set, but tls is not true");
-  if (mqtt->ca_file && access(mqtt->ca_file, R_OK) < 0)
-    return key_fail(source, "mqtt", "ca-file", error, "%s cannot be read", mqtt->ca_file);
+  if (!check_mqtt_tls(source, mqtt, error))
+    return FALSE;
   return check_retries(source, "mqtt", mqtt->retry_min, mqtt->retry_max, error) &&
          check_credentials(source, "mqtt", mqtt->credentials_file, mqtt->credentials_env, error) &&
          check_writable(source, "mqtt", "spool", mqtt->spool, error);
@@ -242,18 +277,6 @@ static gboolean check_url(const KeySource *source, const char *group, const char
   return TRUE;
 }
 
-static gboolean check_readable(const KeySource *source, const char *group, const char *key,
-                               const char *path, GError **error)
-{
-  struct stat status;
-  if (!path)
-    return TRUE;
-  if (stat(path, &status) < 0 || access(path, R_OK) < 0)
-    return key_fail(source, group, key, error, "%s cannot be read: %s", path, g_strerror(errno));
-  return S_ISREG(status.st_mode) ||
-         key_fail(source, group, key, error, "%s is not a regular file", path);
-}
-
 static gboolean check_scheme(const KeySource *source, const char *group, const CameraConfig *camera,
                              GError **error)
 {
@@ -268,6 +291,31 @@ static gboolean check_scheme(const KeySource *source, const char *group, const C
   return TRUE;
 }
 
+/* A camera's own keys must have an effect; those of [defaults] may be for other cameras. */
+static gboolean check_tls(const KeySource *source, const char *group, const CameraConfig *camera,
+                          GError **error)
+{
+  static const char *const keys[] = { "ca-file", "certificate-sha256", "insecure" };
+  const gboolean set[] = { camera->ca_file != NULL, camera->certificate_sha256 != NULL,
+                           camera->insecure };
+  for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
+    if (set[i] && !config_uses_tls(camera) &&
+        g_key_file_has_key(source->file, group, keys[i], NULL))
+      return key_fail(source, group, keys[i], error, "is only for rtsps:// and https:// URLs");
+  if (set[0] + set[1] + set[2] > 1)
+    return key_fail(source, group, keys[set[0] ? 0 : 1], error,
+                    "expected only one of ca-file, certificate-sha256 and insecure");
+  if (camera->certificate_sha256) {
+    g_autofree char *digits = fingerprint_parse(camera->certificate_sha256);
+    if (!digits)
+      return key_fail(source, group, "certificate-sha256", error,
+                      "\"%s\": expected the SHA-256 of the certificate in DER form, as 64 "
+                      "hexadecimal digits with or without colons",
+                      camera->certificate_sha256);
+  }
+  return check_readable(source, group, "ca-file", camera->ca_file, error);
+}
+
 static gboolean check_camera(const KeySource *source, const char *group, const CameraConfig *camera,
                              GError **error)
 {
@@ -280,7 +328,7 @@ static gboolean check_camera(const KeySource *source, const char *group, const C
     return key_fail(source, group, "min-compute", error, "%g is greater than compute (%g)",
                     camera->min_compute, camera->compute);
   return check_url(source, group, camera->url, error) &&
-         check_scheme(source, group, camera, error) &&
+         check_scheme(source, group, camera, error) && check_tls(source, group, camera, error) &&
          check_retries(source, group, camera->retry_min, camera->retry_max, error) &&
          check_credentials(source, group, camera->credentials_file, camera->credentials_env,
                            error) &&
@@ -352,6 +400,27 @@ static gboolean read_cameras(const KeySource *source, Config *config, GError **e
   return FALSE;
 }
 
+/* A resumed TLS session is not checked again, so all cameras of a server need the same check. */
+static gboolean check_tls_servers(const KeySource *source, const Config *config, GError **error)
+{
+  g_autoptr(GHashTable) policies = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  for (guint i = 0; i < config->cameras->len; i++) {
+    const CameraConfig *camera = config->cameras->pdata[i];
+    if (!config_uses_tls(camera))
+      continue;
+    g_autofree char *server = config_tls_server(camera), *policy = config_tls_policy(camera);
+    const char *other = g_hash_table_lookup(policies, server);
+    if (other && strcmp(other, policy)) {
+      g_autofree char *group = g_strconcat(CAMERA_PREFIX, camera->name, NULL);
+      return key_fail(source, group, "url", error,
+                      "ca-file, certificate-sha256 or insecure differs from another camera of %s",
+                      server);
+    }
+    g_hash_table_replace(policies, g_steal_pointer(&server), g_steal_pointer(&policy));
+  }
+  return TRUE;
+}
+
 static gboolean read_groups(const KeySource *source, Config *config, GError **error)
 {
   config->sync_interval = 5;
@@ -359,7 +428,7 @@ static gboolean read_groups(const KeySource *source, Config *config, GError **er
       !keys_read(source, "watch", watch_keys, config, error))
     return FALSE;
   return read_log(source, config, error) && read_mqtt(source, config, error) &&
-         read_cameras(source, config, error);
+         read_cameras(source, config, error) && check_tls_servers(source, config, error);
 }
 
 static gboolean load(KeySource *source, Config *config, GError **error)
@@ -373,13 +442,14 @@ static gboolean load(KeySource *source, Config *config, GError **error)
                 source->path);
     return FALSE;
   }
-  if (!keys_check_lines(source, text, error))
+  const char *start = text_after_mark(text);
+  if (!keys_check_lines(source, start, error))
     return FALSE;
-  if (!g_key_file_load_from_data(source->file, text, length, G_KEY_FILE_NONE, error)) {
+  if (!g_key_file_load_from_data(source->file, start, strlen(start), G_KEY_FILE_NONE, error)) {
     g_prefix_error(error, "%s: ", source->path);
     return FALSE;
   }
-  return keys_check_unique(source, text, error) && read_groups(source, config, error);
+  return keys_check_unique(source, start, error) && read_groups(source, config, error);
 }
 
 Config *config_load(const char *path, GError **error)
@@ -415,6 +485,29 @@ void config_unref(Config *self)
 gboolean config_is_file(const CameraConfig *camera)
 {
   return g_str_has_prefix(camera->url, "file:");
+}
+
+gboolean config_uses_tls(const CameraConfig *camera)
+{
+  return g_str_has_prefix(camera->url, "rtsps:") || g_str_has_prefix(camera->url, "https:");
+}
+
+char *config_tls_server(const CameraConfig *camera)
+{
+  g_autoptr(GUri) uri = g_uri_parse(camera->url, G_URI_FLAGS_PARSE_RELAXED, NULL);
+  g_autofree char *host = g_ascii_strdown(uri ? g_uri_get_host(uri) : "", -1);
+  int port = uri ? g_uri_get_port(uri) : -1;
+  if (port < 0)
+    port = g_str_has_prefix(camera->url, "https:") ? 443 : 322;
+  return g_strdup_printf("%s:%d", host, port);
+}
+
+char *config_tls_policy(const CameraConfig *camera)
+{
+  g_autofree char *digits =
+      camera->certificate_sha256 ? fingerprint_parse(camera->certificate_sha256) : NULL;
+  return g_strdup_printf("%d %s %s", camera->insecure, digits ? digits : "",
+                         camera->ca_file ? camera->ca_file : "");
 }
 
 gboolean config_mqtt_equal(const MqttConfig *a, const MqttConfig *b)

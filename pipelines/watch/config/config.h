@@ -28,6 +28,7 @@ typedef struct {
   guint port;
   gboolean tls;
   char *ca_file;
+  char *client_certificate, *client_key;
   char *credentials_file, *credentials_env;
   char *topic, *client_id;
   char *spool;
@@ -41,6 +42,8 @@ typedef struct {
   char *url;
   char *shown_url; /* without secrets, for messages */
   char *credentials_file, *credentials_env;
+  char *ca_file, *certificate_sha256; /* at most one of these, or insecure */
+  gboolean insecure;
   Transport transport;
   double latency; /* of the jitter buffer; all times in seconds */
   double connect_timeout, stall_timeout;
@@ -81,6 +84,14 @@ void config_unref(Config *self);
 
 /* Returns: whether the camera is a file, which has an end and can be read at any speed */
 gboolean config_is_file(const CameraConfig *camera);
+
+/* Returns: whether the connection to the camera is encrypted */
+gboolean config_uses_tls(const CameraConfig *camera);
+
+/* @camera: must use TLS
+ * Returns: (transfer full): host and port of the camera; how its certificate is checked */
+char *config_tls_server(const CameraConfig *camera);
+char *config_tls_policy(const CameraConfig *camera);
 
 /* Returns: whether all keys of @a and @b are the same */
 gboolean config_mqtt_equal(const MqttConfig *a, const MqttConfig *b);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/line-file.h"
+#include "config/config-key.h"
 
 #define MAX_LENGTH 1024
 
@@ -32,21 +33,37 @@ static gboolean check_file(int fd, const char *path, GError **error)
   return TRUE;
 }
 
+static int open_file(const char *path, GError **error)
+{
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) {
+    line_file_fail(error, path);
+  } else if (!check_file(fd, path, error)) {
+    close(fd);
+    fd = -1;
+  }
+  return fd;
+}
+
 /* Returns: (transfer full): the first line of the file */
 static char *read_file(const char *path, GError **error)
 {
   char text[MAX_LENGTH + 1] = "";
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0) {
-    line_file_fail(error, path);
+  int fd = open_file(path, error);
+  if (fd < 0)
     return NULL;
-  }
-  gboolean good = check_file(fd, path, error);
-  if (good && read(fd, text, MAX_LENGTH) < 0)
-    good = line_file_fail(error, path);
+  gboolean good = read(fd, text, MAX_LENGTH) >= 0 || line_file_fail(error, path);
   close(fd);
   text[strcspn(text, "\r\n")] = '\0';
-  return good ? g_strdup(text) : NULL;
+  return good ? g_strdup(text_after_mark(text)) : NULL;
+}
+
+gboolean credentials_check_file(const char *path, GError **error)
+{
+  int fd = open_file(path, error);
+  if (fd >= 0)
+    close(fd);
+  return fd >= 0;
 }
 
 gboolean credentials_read(const char *file, const char *variable, char **user, char **password,

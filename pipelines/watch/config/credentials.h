@@ -10,3 +10,7 @@
  * contents */
 gboolean credentials_read(const char *file, const char *variable, char **user, char **password,
                           GError **error);
+
+/* Checks that a file, such as a private key, can be read by this user and by nobody else.
+ * Returns: FALSE with an error of G_IO_ERROR that names the file */
+gboolean credentials_check_file(const char *path, GError **error);

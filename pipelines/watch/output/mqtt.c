@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <mosquitto.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
@@ -28,7 +29,8 @@ typedef struct {
 
 struct _Mqtt {
   /* Set before the thread starts. */
-  char *host, *ca_file, *credentials_file, *credentials_env, *client_id;
+  char *host, *ca_file, *client_certificate, *client_key, *credentials_file, *credentials_env,
+      *client_id;
   int port;
   gboolean tls;
   Spool *spool;
@@ -40,6 +42,7 @@ struct _Mqtt {
   GQueue sent;
   Backoff backoff;
   gboolean refused;
+  char *tls_error; /* of this connection, or NULL */
 
   GMutex lock;
   GCond ended;
@@ -90,8 +93,13 @@ static gboolean is_delivering(Mqtt *self)
   return delivering;
 }
 
-static const char *describe(int code)
+static const char *describe(const Mqtt *self, int code)
 {
+  /* The library hides the alert of a broker that refuses the client's certificate. */
+  if (code == MOSQ_ERR_ERRNO && errno == EPROTO && self->tls)
+    return self->client_certificate
+               ? "the broker ended the TLS connection; does it accept client-certificate?"
+               : "the broker ended the TLS connection; does it require a client-certificate?";
   return code == MOSQ_ERR_ERRNO ? g_strerror(errno) : mosquitto_strerror(code);
 }
 
@@ -131,6 +139,28 @@ static void on_publish(struct mosquitto *client, void *data, int id)
     }
   }
   release_confirmed(self);
+}
+
+/* Keeps the first TLS error, since the library's own code only says that there was one. */
+static void on_log(struct mosquitto *client, void *data, int level, const char *text)
+{
+  Mqtt *self = data;
+  const SSL *ssl = mosquitto_ssl_get(client);
+  if (!self->tls || level != MOSQ_LOG_ERR || self->tls_error)
+    return;
+  long result = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
+  const char *reason = strstr(text, "routines:");
+  if (result != X509_V_OK)
+    self->tls_error = g_strdup_printf("the broker's certificate is refused: %s",
+                                      X509_verify_cert_error_string(result));
+  else
+    self->tls_error = g_strdup_printf("TLS: %s", reason ? reason + strlen("routines::") : text);
+}
+
+/* A key with a password is refused. Without this, the library would ask for it on the terminal. */
+static int refuse_password(char *password, int size, int writing, void *data)
+{
+  return 0;
 }
 
 /* ---- One connection ------------------------------------------------------------------------ */
@@ -202,7 +232,7 @@ static const char *serve(Mqtt *self)
     if (self->refused)
       return NULL;
     if (code != MOSQ_ERR_SUCCESS)
-      return describe(code);
+      return describe(self, code);
 
     gint64 now = g_get_monotonic_time();
     if (!self->connected && now - start > ANSWER_TIME)
@@ -226,6 +256,7 @@ static gboolean set_up_client(Mqtt *self, GError **error)
     return line_file_fail(error, "cannot create an MQTT client");
   mosquitto_connect_callback_set(self->client, on_connect);
   mosquitto_publish_callback_set(self->client, on_publish);
+  mosquitto_log_callback_set(self->client, on_log);
   mosquitto_max_inflight_messages_set(self->client, IN_FLIGHT);
 
   int code = MOSQ_ERR_SUCCESS;
@@ -233,13 +264,13 @@ static gboolean set_up_client(Mqtt *self, GError **error)
     code = mosquitto_username_pw_set(self->client, user, password);
   if (code == MOSQ_ERR_SUCCESS && self->tls)
     code = mosquitto_tls_set(self->client, self->ca_file, self->ca_file ? NULL : "/etc/ssl/certs",
-                             NULL, NULL, NULL);
+                             self->client_certificate, self->client_key, refuse_password);
   /* The asynchronous call would try only the first address of a host name. */
   if (code == MOSQ_ERR_SUCCESS)
     code = mosquitto_connect(self->client, self->host, self->port, KEEP_ALIVE);
   if (code == MOSQ_ERR_SUCCESS)
     return TRUE;
-  g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, describe(code));
+  g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, describe(self, code));
   return FALSE;
 }
 
@@ -255,7 +286,8 @@ static void connect_and_serve(Mqtt *self)
   if (self->refused)
     backoff_slow_down(&self->backoff);
   if (reason)
-    set_trouble(self, reason);
+    set_trouble(self, self->tls_error ? self->tls_error : reason);
+  g_clear_pointer(&self->tls_error, g_free);
   if (self->client) {
     mosquitto_disconnect(self->client);
     mosquitto_loop(self->client, 0, 1);
@@ -330,6 +362,8 @@ Mqtt *mqtt_new(const MqttConfig *config, Spool *spool)
   self->port = (int)config->port;
   self->tls = config->tls;
   self->ca_file = g_strdup(config->ca_file);
+  self->client_certificate = g_strdup(config->client_certificate);
+  self->client_key = g_strdup(config->client_key);
   self->credentials_file = g_strdup(config->credentials_file);
   self->credentials_env = g_strdup(config->credentials_env);
   self->client_id = g_strdup(config->client_id);
@@ -377,6 +411,8 @@ void mqtt_free(Mqtt **mqtt)
   g_cond_clear(&self->ended);
   g_free(self->host);
   g_free(self->ca_file);
+  g_free(self->client_certificate);
+  g_free(self->client_key);
   g_free(self->credentials_file);
   g_free(self->credentials_env);
   g_free(self->client_id);

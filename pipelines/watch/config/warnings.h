@@ -1,0 +1,8 @@
+/* Finds settings that are valid but unsafe. */
+#pragma once
+
+#include "config/config.h"
+
+/* Returns: (transfer full) (element-type utf8): one line for each, "FILE: ...", to show at every
+ * start */
+GPtrArray *config_find_warnings(const Config *config);
