@@ -6,13 +6,15 @@
 
 /* How long a member waits awake. Within a frame the members are only a few microseconds apart,
  * which is too short to sleep. If it takes longer, another process has taken a core, and the member
- * sleeps. */
+ * sleeps. With fewer cores than members it sleeps at once: it would only keep another member from
+ * running. */
 #define SPINS 4000
 
 struct _Team {
   guint n_members;
   pthread_t *threads; /* [n_members - 1] */
   guint n_threads;    /* started so far */
+  guint n_spins;
 
   pthread_mutex_t lock;
   pthread_cond_t changed; /* when runs, phase or stop changes */
@@ -41,10 +43,10 @@ static inline void relax(void)
 }
 
 /* Waits awake for @value to change from @before.
- * Returns: FALSE if it does not change within SPINS tries */
-static gboolean changes(atomic_uint *value, guint before)
+ * Returns: FALSE if it does not change within the team's number of tries */
+static gboolean changes(const Team *team, atomic_uint *value, guint before)
 {
-  for (guint i = 0; i < SPINS; i++) {
+  for (guint i = 0; i < team->n_spins; i++) {
     if (atomic_load(value) != before)
       return TRUE;
     relax();
@@ -65,7 +67,7 @@ void vitgate__team_barrier(Team *team)
     pthread_mutex_unlock(&team->lock);
     return;
   }
-  if (changes(&team->phase, phase))
+  if (changes(team, &team->phase, phase))
     return;
   pthread_mutex_lock(&team->lock);
   while (atomic_load(&team->phase) == phase)
@@ -91,7 +93,7 @@ static void *work(void *data)
     team->function(team->data, start.member);
     vitgate__team_barrier(team);
     if (more)
-      changes(&team->runs, runs);
+      changes(team, &team->runs, runs);
   }
 }
 
@@ -120,6 +122,7 @@ Team *vitgate__team_new(guint n_members)
 {
   Team *team = g_new0(Team, 1);
   team->n_members = n_members;
+  team->n_spins = n_members <= g_get_num_processors() ? SPINS : 0;
   team->threads = g_new0(pthread_t, n_members);
   pthread_mutex_init(&team->lock, NULL);
   pthread_cond_init(&team->changed, NULL);

@@ -304,11 +304,15 @@ class Terminal(WatchTest):
                               stdout=subprocess.DEVNULL) as process:
             os.close(other_end)
             shown = ""
-            while not re.search(r"\r\x1b\[K\d+ MB \| MQTT away, \d+ wait \| "
-                                r"good playing \d+\.\d/s class[^\x1b]*\[2J \d \d+% \| "
-                                r"bad (waiting|conn)", shown):
-                shown += os.read(terminal, 1000).decode()
-                self.assertLess(len(shown), 100000)
+            try:
+                while not re.search(r"\r\x1b\[K\d+ MB \| MQTT away, \d+ wait \| "
+                                    r"good playing \d+\.\d/s class[^\x1b]*\[2J \d \d+% \| "
+                                    r"bad (waiting|conn)", shown):
+                    shown += os.read(terminal, 1000).decode()
+                    self.assertLess(len(shown), 50000)
+            except AssertionError:
+                process.kill()
+                raise
             process.terminate()
             try:
                 while text := os.read(terminal, 1000).decode():
