@@ -204,9 +204,10 @@ GST_END_TEST;
 static gboolean refuse;
 
 /* Replaces GStreamer's. */
-gboolean gst_analytics_relation_meta_add_cls_mtd(GstAnalyticsRelationMeta *meta, gsize n,
-                                                 gfloat *levels, GQuark *labels,
-                                                 GstAnalyticsClsMtd *classes)
+VITGATE_API gboolean gst_analytics_relation_meta_add_cls_mtd(GstAnalyticsRelationMeta *meta,
+                                                             gsize n, gfloat *levels,
+                                                             GQuark *labels,
+                                                             GstAnalyticsClsMtd *classes)
 {
   gboolean (*real)(GstAnalyticsRelationMeta *, gsize, gfloat *, GQuark *, GstAnalyticsClsMtd *) =
       dlsym(RTLD_NEXT, "gst_analytics_relation_meta_add_cls_mtd");
