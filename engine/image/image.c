@@ -176,7 +176,7 @@ static void plan_resampling(ImageConverter *converter, const Format *format)
   const VitgateImage *image = &converter->like;
   const ImageView *view = &converter->view;
   const Turn turn = turn_of(image, view);
-  const guint size = converter->size, w = image->width, h = image->height;
+  const guint size = converter->size;
   const double sub_x = 1 << format->sub_x, sub_y = 1 << format->sub_y;
   const gboolean left = image->chroma_site != VITGATE_CHROMA_CENTER;
   const gboolean top = image->chroma_site == VITGATE_CHROMA_TOP_LEFT;

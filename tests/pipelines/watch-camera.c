@@ -241,7 +241,7 @@ START_TEST(skipped_frames_of_all_connections_are_counted)
   }
   ck_assert_uint_eq(status.connects, 4);
   ck_assert_uint_ge(status.frames + status.skipped, 3 * N_FRAMES);
-  ck_assert(camera_free(&watched));
+  ck_assert(camera_free(&watched, g_get_monotonic_time() + WAIT * G_USEC_PER_SEC));
   outputs_free(&outputs);
 }
 END_TEST
