@@ -198,10 +198,10 @@ VITGATE_API double vitgate_model_get_precision_agreement(const VitgateModel *mod
 
 /* Reads class labels from a text file in UTF-8 with one line per class, in class order: "label" or
  * "id<TAB>label". Empty lines at the end are ignored. The forms of other programs are recognised:
- * - lines with the number of the class before or after the label ("87 name", "87: name",
- * "name,87"), as CSV too, with quotes and a first line that names the columns. Numbers start at 0
- * or 1 and order the classes
+ * - lines with the number of the class before or after the label: "87 name", "87: name", "name,87".
+ *   Numbers start at 0 or 1 and order the classes
  * - lines with a WordNet id and a label (Caffe's synset_words.txt)
+ * - both as CSV, with or without quotes and a first line that names the columns
  * - a Python dictionary or list, or the lines of one
  * - JSON: a list of labels; labels by class number (Hugging Face's id2label, also inside
  *   config.json); ids and labels by class number (Keras); class numbers by label (label2id,

@@ -296,7 +296,8 @@ class FormatTest(CommandTest):
             data = file.read()
         with open(self.path("cut.webp"), "wb") as file:
             file.write(data[:-3])
-        if "no loader" in self.run_command("classify", self.path("a.webp")).stderr:
+        if "no loader" in self.run_command("classify", "--model", self.model,
+                                           self.path("a.webp")).stderr:
             self.skipTest("the package webp-pixbuf-loader is not installed")
         self.assertEqual(self.classify("a.webp"), ["green"])
         self.fail_with("cut.webp: is truncated", "classify", "--model", self.model,
