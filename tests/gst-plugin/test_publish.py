@@ -100,6 +100,23 @@ class Lines(unittest.TestCase):
             self.assertEqual(found, [(meta["label"], meta["index"], meta["score"],
                                       meta["model-name"])])
 
+    def test_results_cross_a_socket_with_their_frames(self):
+        need("filesink", "unixfdsink", "unixfdsrc")
+        path = os.path.join(self.folder.name, "socket")
+        sender = Gst.parse_launch(
+            f"{SOURCE.format(-1, 'NV12')},framerate=25/1 ! identity sync=true ! "
+            f"vitgate model={MODEL} ! unixfdsink socket-path={path} sync=false")
+        sender.set_state(Gst.State.PLAYING)
+        try:
+            self.assertEqual(sender.get_state(LIMIT)[0], Gst.StateChangeReturn.SUCCESS)
+            frames = self.read(f"unixfdsrc socket-path={path} num-buffers=3 ! vitgatejson ! "
+                               "filesink location={file}")
+        finally:
+            sender.set_state(Gst.State.NULL)
+        self.assertEqual(len(frames), 3)
+        for frame in frames:
+            self.assertEqual(len(frame["results"][0]["classes"]), 5)
+
     def test_a_live_source_has_the_time_of_day(self):
         need("filesink")
         source = SOURCE.format(3, "NV12").replace("videotestsrc", "videotestsrc is-live=true")
