@@ -192,7 +192,8 @@ gboolean gst_vitgate_loader_swap(GstVitgate *self)
 {
   GstVitgateLoader *loader = &self->loader;
 
-  if (!loader->ready)
+  /* The thread may not have freed the last one yet. */
+  if (!loader->ready || loader->retired)
     return FALSE;
   loader->retired = self->classifier;
   self->classifier = g_steal_pointer(&loader->ready);

@@ -62,6 +62,7 @@ static GType gst_vitgate_fit_get_type(void)
 /* Properties that select what is loaded. */
 static void install_model(GObjectClass *class)
 {
+  gst_type_mark_as_plugin_api(GST_TYPE_VITGATE_PRECISION, 0);
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_MODEL,
       g_param_spec_string(

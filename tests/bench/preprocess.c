@@ -15,6 +15,7 @@ static const struct {
   { "I420 1920x1080", VITGATE_PIXELS_I420, 1920, 1080, 1 },
   { "YUY2 1920x1080", VITGATE_PIXELS_YUY2, 1920, 1080, 2 },
   { "RGBx 1920x1080", VITGATE_PIXELS_RGBX, 1920, 1080, 4 },
+  { "P010_10LE 1920x1080", VITGATE_PIXELS_P010_10LE, 1920, 1080, 2 },
   { "RGB 640x480", VITGATE_PIXELS_RGB, 640, 480, 3 },
   { "I420 768x432", VITGATE_PIXELS_I420, 768, 432, 1 },
 };
@@ -46,7 +47,7 @@ static gboolean measure(VitgateSession *session, guint f, const guint8 *bytes, f
     ms[i] = (double)(g_get_monotonic_time() - start) / 1e3;
   }
   qsort(ms, RUNS, sizeof *ms, compare);
-  printf("%-16s min %.3f, median %.3f, p95 %.3f ms\n", frames[f].name, ms[0], ms[RUNS / 2],
+  printf("%-19s min %.3f, median %.3f, p95 %.3f ms\n", frames[f].name, ms[0], ms[RUNS / 2],
          ms[RUNS * 95 / 100]);
   return TRUE;
 }

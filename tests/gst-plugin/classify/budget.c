@@ -275,6 +275,20 @@ GST_START_TEST(test_a_late_sink_lowers_the_dial)
 }
 GST_END_TEST;
 
+/* A single late frame may be chance. */
+GST_START_TEST(test_a_late_frame_counts_once)
+{
+  fail_unless(next_is("fresh"));
+  fail_unless(next_is("fresh"));
+  push_qos(GST_QOS_TYPE_UNDERFLOW, 50 * GST_MSECOND);
+  fail_unless_equals_int(count(20, "fresh"), 20);
+  fail_unless_equals_float(dial, 0.6);
+  push_qos(GST_QOS_TYPE_UNDERFLOW, 50 * GST_MSECOND);
+  fail_unless_equals_int(count(2, "fresh"), 2);
+  fail_unless(dial < 0.6, "two late frames do not lower the dial");
+}
+GST_END_TEST;
+
 GST_START_TEST(test_a_sink_in_time_does_not_lower_the_dial)
 {
   fail_unless_equals_float(dial_after_qos(GST_QOS_TYPE_OVERFLOW, -5 * (gint64)GST_MSECOND), 0.6);
@@ -363,6 +377,7 @@ static Suite *budget_suite(void)
   tcase_add_test(tcase, test_frames_come_out_in_order_and_none_is_lost);
   tcase_add_test(tcase, test_reported_latency_is_at_most_the_budget);
   tcase_add_test(tcase, test_a_late_sink_lowers_the_dial);
+  tcase_add_test(tcase, test_a_late_frame_counts_once);
   tcase_add_test(tcase, test_a_sink_in_time_does_not_lower_the_dial);
   tcase_add_test(tcase, test_a_throttling_sink_does_not_lower_the_dial);
   tcase_add_test(tcase, test_a_queue_that_has_built_up_drains);

@@ -156,6 +156,57 @@ GST_START_TEST(test_the_dial_does_not_oscillate)
 }
 GST_END_TEST;
 
+/* Each frame takes 10 ms, or 60 ms with the dial at its maximum, so that a move there never lasts.
+ * Returns: the frames that pass before the dial goes there from a step below */
+static guint frames_before_maximum(void)
+{
+  guint n = 0;
+
+  do {
+    m.load = m.controller.dial >= m.limits.max ? 6 : 1;
+    frame();
+    n = m.controller.dial == 0.8 ? n + 1 : 0;
+  } while (m.controller.dial != 0.8 || n == 0);
+  while (m.controller.dial == 0.8) {
+    frame();
+    n++;
+  }
+  fail_unless_equals_float(m.controller.dial, m.limits.max);
+  return n - 1; /* the dial is at 0.8 after the frame that moved it there */
+}
+
+GST_START_TEST(test_a_setting_that_fails_is_tried_half_as_often_each_time)
+{
+  m.fixed = 10 * GST_MSECOND;
+  m.by_dial = 0;
+  for (guint windows = 1; windows <= 16; windows *= 2)
+    fail_unless_equals_int(frames_before_maximum(), windows * WINDOW);
+  fail_unless_equals_int(frames_before_maximum(), 16 * WINDOW);
+
+  m.load = 1;
+  frames(2 * WINDOW); /* it lasts */
+  fail_unless_equals_float(m.controller.dial, m.limits.max);
+  fail_unless_equals_int(frames_before_maximum(), WINDOW);
+}
+GST_END_TEST;
+
+/* At 0.6, an inference that takes more than 27 ms is expected to take more than 36 at 0.8, and 36
+ * is what a move may use of 40. */
+GST_START_TEST(test_the_dial_rises_only_where_there_is_room)
+{
+  m.fixed = 60 * GST_MSECOND;
+  m.by_dial = 0;
+  frames(2);
+  fail_unless_equals_float(m.controller.dial, 0.6);
+  m.fixed = 27.5 * GST_MSECOND;
+  frames(20 * WINDOW);
+  fail_unless_equals_int(m.n_moves, 0);
+  m.fixed = 26.5 * GST_MSECOND;
+  frames(WINDOW);
+  fail_unless(m.controller.dial > 0.79 && m.controller.dial < 0.81, "%g", m.controller.dial);
+}
+GST_END_TEST;
+
 /* The machine changes every minute; earlier measurements must not delay the adaptation. */
 GST_START_TEST(test_a_changing_machine_is_followed)
 {
@@ -246,6 +297,27 @@ GST_START_TEST(test_changes_are_reported_rarely)
     frame();
   }
   fail_unless(m.n_reports <= 66, "%u messages in 33 s", m.n_reports);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_better_news_waits_for_a_second)
+{
+  GstVitgateController *controller = &m.controller;
+  GstClockTime now = 7 * GST_SECOND;
+
+  controller->strategy = GST_VITGATE_STRATEGY_SKIP;
+  fail_unless(gst_vitgate_controller_has_report(controller, now)); /* worse: at once */
+  controller->strategy = GST_VITGATE_STRATEGY_FULL;
+  fail_if(gst_vitgate_controller_has_report(controller, now));
+  fail_if(gst_vitgate_controller_has_report(controller, now + GST_SECOND - 1));
+  controller->strategy = GST_VITGATE_STRATEGY_SKIP; /* it did not last */
+  fail_if(gst_vitgate_controller_has_report(controller, now + GST_SECOND));
+  controller->strategy = GST_VITGATE_STRATEGY_REDUCED;
+  now += 2 * GST_SECOND;
+  fail_if(gst_vitgate_controller_has_report(controller, now));
+  fail_if(gst_vitgate_controller_has_report(controller, now + GST_SECOND - 1));
+  fail_unless(gst_vitgate_controller_has_report(controller, now + GST_SECOND));
+  fail_unless_equals_int(controller->reported, GST_VITGATE_STRATEGY_REDUCED);
 }
 GST_END_TEST;
 
@@ -409,6 +481,8 @@ static Suite *controller_suite(void)
   tcase_add_test(tcase, test_the_dial_goes_up_slowly);
   tcase_add_test(tcase, test_one_slow_frame_in_thirty_does_not_lower_the_dial);
   tcase_add_test(tcase, test_the_dial_does_not_oscillate);
+  tcase_add_test(tcase, test_a_setting_that_fails_is_tried_half_as_often_each_time);
+  tcase_add_test(tcase, test_the_dial_rises_only_where_there_is_room);
   tcase_add_test(tcase, test_a_changing_machine_is_followed);
   tcase_add_test(tcase, test_limits_may_change);
   tcase_add_test(tcase, test_inferences_that_are_too_slow_are_skipped);
@@ -416,6 +490,7 @@ static Suite *controller_suite(void)
   tcase_add_test(tcase, test_inference_resumes);
   tcase_add_test(tcase, test_a_model_without_a_dial_is_skipped_and_resumes);
   tcase_add_test(tcase, test_changes_are_reported_rarely);
+  tcase_add_test(tcase, test_better_news_waits_for_a_second);
   tcase_add_test(tcase, test_another_model_starts_afresh_and_is_reported);
   tcase_add_test(tcase, test_late_sinks_lower_the_dial);
   tcase_add_test(tcase, test_frames_from_before_a_move_do_not_count);

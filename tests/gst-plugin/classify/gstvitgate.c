@@ -52,6 +52,20 @@ GST_START_TEST(test_every_field_is_present)
 }
 GST_END_TEST;
 
+/* So that documentation lists the values. */
+GST_START_TEST(test_enumerations_are_part_of_the_plugins_interface)
+{
+  guint n;
+  GParamSpec **specs = g_object_class_list_properties(G_OBJECT_GET_CLASS(harness->element), &n);
+
+  for (guint i = 0; i < n; i++)
+    if (G_IS_PARAM_SPEC_ENUM(specs[i]))
+      fail_unless(gst_type_is_plugin_api(specs[i]->value_type, NULL), "%s of %s",
+                  g_type_name(specs[i]->value_type), specs[i]->name);
+  g_free(specs);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_scores_fall_and_indices_differ)
 {
   GstStructure *s = classify(1);
@@ -436,6 +450,7 @@ static Suite *gstvitgate_suite(void)
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, setup, teardown);
   tcase_add_test(tcase, test_every_field_is_present);
+  tcase_add_test(tcase, test_enumerations_are_part_of_the_plugins_interface);
   tcase_add_test(tcase, test_scores_fall_and_indices_differ);
   tcase_add_test(tcase, test_top_k_above_the_class_count_returns_all);
   tcase_add_test(tcase, test_threshold_and_top_k_work_together);

@@ -341,6 +341,48 @@ GST_START_TEST(test_latency_grows_by_the_time_a_frame_takes)
 }
 GST_END_TEST;
 
+static GstClockTime upstream_max;
+
+static gboolean answer_query(GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
+    return gst_pad_query_default(pad, parent, query);
+  gst_query_set_latency(query, TRUE, 100 * GST_MSECOND, upstream_max);
+  return TRUE;
+}
+
+static GstClockTime query_max_latency(GstHarness *harness)
+{
+  GstQuery *query = gst_query_new_latency();
+  GstClockTime max;
+
+  fail_unless(gst_pad_peer_query(harness->sinkpad, query));
+  gst_query_parse_latency(query, NULL, NULL, &max);
+  gst_query_unref(query);
+  return max;
+}
+
+/* What upstream can hold back and what this element does add up. */
+GST_START_TEST(test_maximum_latency_grows_by_the_time_a_frame_takes)
+{
+  GstHarness *harness = fixture_harness(fixture_element());
+  GstVideoInfo info;
+  GstStructure *stats;
+
+  gst_pad_set_query_function(harness->srcpad, answer_query);
+  fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, 32, 32, &info);
+  gst_structure_free(fixture_classify(harness, &info, 1));
+  stats = fixture_stats(harness->element);
+  upstream_max = 300 * GST_MSECOND;
+  fail_unless_equals_uint64(query_max_latency(harness),
+                            300 * GST_MSECOND + fixture_uint64(stats, "worst-time"));
+  upstream_max = GST_CLOCK_TIME_NONE;
+  fail_unless_equals_uint64(query_max_latency(harness), GST_CLOCK_TIME_NONE);
+  gst_structure_free(stats);
+  fixture_free(harness);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_qos_goes_upstream_and_drops_nothing)
 {
   GstHarness *harness = fixture_harness(fixture_element());
@@ -441,6 +483,7 @@ static Suite *stream_suite(void)
   tcase_add_test(tcase, test_states_may_cycle);
   tcase_add_test(tcase, test_default_model_is_found);
   tcase_add_test(tcase, test_latency_grows_by_the_time_a_frame_takes);
+  tcase_add_test(tcase, test_maximum_latency_grows_by_the_time_a_frame_takes);
   tcase_add_test(tcase, test_qos_goes_upstream_and_drops_nothing);
   tcase_add_test(tcase, test_allocation_queries_are_forwarded);
   tcase_add_test(tcase, test_parallel_streams_do_not_mix);

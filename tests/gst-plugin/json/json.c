@@ -344,6 +344,26 @@ GST_START_TEST(test_wall_clock_of_a_live_source)
 }
 GST_END_TEST;
 
+/* A playlist goes from a camera to a file. */
+GST_START_TEST(test_each_segment_may_be_live_or_not)
+{
+  for (guint i = 0; i < 4; i++) {
+    GstBuffer *frame = attached_frame("cat");
+    g_autoptr(JsonNode) root = NULL;
+    GstSegment segment;
+
+    gst_harness_use_testclock(harness);
+    gst_harness_set_live(harness, i % 2 == 0);
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    segment.base = i * GST_SECOND;
+    fail_unless(gst_harness_push_event(harness, gst_event_new_segment(&segment)));
+    GST_BUFFER_PTS(frame) = 0;
+    root = convert(frame);
+    fail_unless((find(root, "wall_clock") != NULL) == (i % 2 == 0), "segment %u", i);
+  }
+}
+GST_END_TEST;
+
 /* ---- Hostile values ------------------------------------------------------------------------ */
 
 static void check_label(const char *label, const char *expected)
@@ -515,6 +535,7 @@ static TCase *member_tests(void)
   tcase_add_test(tcase, test_wall_clock_of_the_camera);
   tcase_add_test(tcase, test_times_that_are_not_dates_are_not_written);
   tcase_add_test(tcase, test_wall_clock_of_a_live_source);
+  tcase_add_test(tcase, test_each_segment_may_be_live_or_not);
   tcase_add_test(tcase, test_any_label_is_read_back);
   tcase_add_test(tcase, test_invalid_utf8_is_replaced);
   tcase_add_test(tcase, test_numbers_that_are_not_finite_are_null);

@@ -388,6 +388,29 @@ GST_START_TEST(test_only_what_changes_is_painted)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_pieces_of_another_width_are_painted_anew)
+{
+  static const gint widths[] = { 300, 60, 120 };
+  const char *text = "a label that fits into three hundred pixels";
+
+  set_up_painter(0xffffffffu);
+  for (guint round = 0; round < 2; round++)
+    for (guint i = 0; i < G_N_ELEMENTS(widths); i++) {
+      const GstVitgatePiece *line = gst_vitgate_painter_text(painter, text, widths[i]);
+      const GstVitgatePiece *bar = gst_vitgate_painter_bar(painter, 40, text, widths[i]);
+      const GstVitgatePiece *area = gst_vitgate_painter_area(painter, widths[i], 4, 0xff00ff00u);
+
+      fail_unless(line->width <= widths[i] && line->width > widths[i] / 2, "%d of %d", line->width,
+                  widths[i]);
+      fail_unless(bar->width <= widths[i] && bar->width > widths[i] / 2, "%d of %d", bar->width,
+                  widths[i]);
+      fail_unless_equals_int(area->width, widths[i]);
+    }
+  fail_unless_equals_uint64(painter->painted, 3 * G_N_ELEMENTS(widths));
+  gst_vitgate_painter_free(&painter);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_the_cache_is_limited)
 {
   set_up_painter(0xffffffffu);
@@ -452,6 +475,7 @@ static TCase *drawn_tests(void)
   tcase_add_test(tcase, test_regions_are_clipped_to_the_frame);
   tcase_add_test(tcase, test_at_most_256_regions_are_drawn);
   tcase_add_test(tcase, test_only_what_changes_is_painted);
+  tcase_add_test(tcase, test_pieces_of_another_width_are_painted_anew);
   tcase_add_test(tcase, test_the_cache_is_limited);
   tcase_add_test(tcase, test_the_attachment_is_reused_while_nothing_changes);
   return tcase;
