@@ -107,7 +107,8 @@ class CameraPipeline:
 
 def play(program, pipelines, at_end=lambda: None):
     """Plays CameraPipelines until each has ended, failed or fallen silent, or until SIGINT or
-    SIGTERM. If one fails, the others continue. at_end is called before they stop. Returns the exit status."""
+    SIGTERM. If one fails, the others continue. at_end is called before they stop. Returns the exit
+    status."""
     loop, playing, failures = GLib.MainLoop(), set(pipelines), []
 
     def end(pipeline, reason):
