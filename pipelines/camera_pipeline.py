@@ -13,10 +13,18 @@ import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstPbutils", "1.0")
-from gi.repository import GLib, Gst, GstPbutils  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstPbutils  # noqa: E402
 
 WAIT = 200  # ms of delay for RTSP, so that late packets can be put in order
 SILENCE = float(os.environ.get("VITGATE_CAMERA_SILENCE", 10))  # seconds without a picture
+REFUSALS = {
+    Gio.TlsCertificateFlags.BAD_IDENTITY: "it belongs to another host name",
+    Gio.TlsCertificateFlags.EXPIRED: "it has expired",
+    Gio.TlsCertificateFlags.NOT_ACTIVATED: "it is not valid yet",
+    Gio.TlsCertificateFlags.REVOKED: "it was revoked",
+    Gio.TlsCertificateFlags.INSECURE: "its algorithm is insecure",
+    Gio.TlsCertificateFlags.UNKNOWN_CA: "no authority known to this machine signed it",
+}
 USER, PASSWORD = "VITGATE_CAMERA_USER", "VITGATE_CAMERA_PASSWORD"
 
 
@@ -29,7 +37,7 @@ class CameraPipeline:
     """
 
     def __init__(self, place, line):
-        self.place, self.kinds, self.missing = place, [], []
+        self.place, self.kinds, self.missing, self.refusals = place, [], [], []
         self.name = hide_url(place)
         self.over_rtsp = re.match(r"rtsp[stu]?://[^/]", place) is not None
         if not self.over_rtsp and not place.startswith("/dev/"):
@@ -58,6 +66,12 @@ class CameraPipeline:
             if variable in os.environ and "@" not in self.place:
                 camera.set_property(field, os.environ[variable])
         camera.connect("select-stream", self.on_stream)
+        camera.connect("accept-certificate", self.on_bad_certificate)
+
+    def on_bad_certificate(self, camera, connection, certificate, flags):
+        """Keeps what is wrong with the certificate of an rtsps:// camera, which stays refused."""
+        self.refusals = [reason for flag, reason in REFUSALS.items() if flags & flag]
+        return False
 
     def on_stream(self, camera, number, caps):
         """Selects only video, since nothing here plays sound."""
@@ -90,6 +104,8 @@ class CameraPipeline:
             element = element.get_parent()
         if not element.get_name().startswith(("camera", "decodebin")):
             return f"{element.get_name()}: {error.message}"
+        if self.refusals:
+            return f"{self.name}: its certificate is refused: {', '.join(self.refusals)}"
         if self.missing:
             return f"{self.name}: GStreamer has no {', '.join(self.missing)} on this machine"
         if self.kinds and "video" not in self.kinds:
@@ -107,7 +123,8 @@ class CameraPipeline:
 
 def play(program, pipelines, at_end=lambda: None):
     """Plays CameraPipelines until each has ended, failed or fallen silent, or until SIGINT or
-    SIGTERM. If one fails, the others continue. at_end is called before they stop. Returns the exit status."""
+    SIGTERM. If one fails, the others continue. at_end is called before they stop. Returns the exit
+    status."""
     loop, playing, failures = GLib.MainLoop(), set(pipelines), []
 
     def end(pipeline, reason):

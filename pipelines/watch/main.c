@@ -1,6 +1,7 @@
 /* vitgate-watch: watches cameras with the GStreamer element vitgate, and reports what it sees as
  * JSON lines and over MQTT. */
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -89,6 +90,9 @@ static gboolean run(const char *path, GError **error)
   /* An exceeded disk quota, a closed pipe or a broken connection must not kill the program. */
   signal(SIGXFSZ, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
+  /* By default glibc gives many threads a heap of their own, and each camera has several threads.
+   */
+  mallopt(M_ARENA_MAX, 2);
   mosquitto_lib_init();
   return watch_run(&options, error);
 }

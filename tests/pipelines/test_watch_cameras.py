@@ -185,6 +185,20 @@ class BadCameras(WatchTest):
         self.check({}, "the camera sends no video", url="file://" + path)
 
 
+class Threads(WatchTest):
+    def test_a_decoder_has_no_threads_of_its_own(self):
+        """Each further camera adds six: four of rtspsrc, one that infers, one that watches."""
+        with Server("--fps", "5") as server:
+            def count(cameras):
+                path = self.configure({str(i): {"url": server.url} for i in range(cameras)})
+                with Watch(path) as watch:
+                    for i in range(cameras):
+                        watch.more_frames(str(i), 3)
+                    return len(os.listdir(f"/proc/{watch.process.pid}/task"))
+
+            self.assertLessEqual(count(4) - count(1), 3 * 6)
+
+
 class Reconnects(WatchTest):
     def counts(self, watch):
         folder = f"/proc/{watch.process.pid}"

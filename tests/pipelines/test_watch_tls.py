@@ -8,7 +8,7 @@ import os
 import tempfile
 import unittest
 
-from cameras import Gst, Server, skip_all
+from cameras import MODEL, Gst, Server, run_program, skip_all
 from certificates import Authority, fingerprint, openssl
 from http_camera import HttpCamera, make_frames
 from test_watch_mqtt import Broker, MqttTest
@@ -90,6 +90,15 @@ class Cameras(MqttTest):
             self.assertEqual(watch.wait(), 1)
             self.assertIn("[camera door] url: ca-file, certificate-sha256 or insecure differs",
                           watch.messages.lines[0])
+
+class Programs(unittest.TestCase):
+    def test_camera_says_why_it_refuses_a_certificate(self):
+        with Server("--certificate", good) as server:
+            run = run_program("camera", "--model", MODEL, "--sink", "fakesink", server.url)
+        self.assertEqual(run.returncode, 1)
+        self.assertRegex(run.stderr, f"^camera: {server.url}: its certificate is refused: no "
+                                     "authority known to this machine signed it\n$")
+
 
 class Brokers(MqttTest):
     def serve(self, certificate, *lines):

@@ -78,11 +78,15 @@ static void on_no_more_decoded_pads(GstElement *decoder, gpointer user_data)
                              G_STRFUNC, __LINE__);
 }
 
-/* MJPEG over HTTP: the demuxer must not wait for further streams. Without this, nothing is decoded
- * until megabytes have arrived. */
+/* Sets up an element that the decoder has added. */
 static void on_decoder_element(GstBin *decoder, GstElement *element, gpointer user_data)
 {
   GstElementFactory *factory = gst_element_get_factory(element);
+  /* Many cameras share the cores, so threads of one decoder would only take memory. */
+  if (g_object_class_find_property(G_OBJECT_GET_CLASS(element), "max-threads"))
+    g_object_set(element, "max-threads", 1, NULL);
+  /* MJPEG over HTTP: the demuxer must not wait for further streams. Without this, nothing is
+   * decoded until megabytes have arrived. */
   if (factory && !strcmp(GST_OBJECT_NAME(factory), "multipartdemux"))
     g_object_set(element, "single-stream", TRUE, NULL);
 }
