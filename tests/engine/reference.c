@@ -81,6 +81,7 @@ static void embed(State *s, const float *tensor)
   const Description *d = s->d;
   const guint size = d->image_size, patch = d->patch_size, side = size / patch;
   const guint n = 3 * patch * patch;
+  const float *positions = whole(s, "pos_embed"); /* finding a tensor takes long */
   g_autofree double *pixels = g_new(double, n);
   for (guint t = s->n_prefix; t < s->n_tokens; t++) {
     const guint p = t - s->n_prefix, top = p / side * patch, left = p % side * patch;
@@ -96,7 +97,7 @@ static void embed(State *s, const float *tensor)
       s->x[d->dim + i] = whole(s, "dist_token")[i];
   }
   for (guint i = 0; i < s->n_tokens * d->dim; i++)
-    s->x[i] += whole(s, "pos_embed")[i];
+    s->x[i] += positions[i];
   for (guint t = 0; t < s->n_tokens; t++)
     s->size[t] = 1;
 }
@@ -356,8 +357,10 @@ static void start(State *s, ModelFile *file, const Description *d, ReferenceImag
   embed(s, tensor);
 }
 
-ReferenceImage *reference_forward(ModelFile *file, const Description *d,
-                                  const ReferenceSettings *settings, const float *tensors, guint n)
+/* Runs only the first @n_blocks blocks. */
+static ReferenceImage *run_blocks(ModelFile *file, const Description *d,
+                                  const ReferenceSettings *settings, const float *tensors, guint n,
+                                  guint n_blocks)
 {
   const gsize image = (gsize)3 * d->image_size * d->image_size;
   ReferenceImage *images = g_new0(ReferenceImage, n);
@@ -368,7 +371,7 @@ ReferenceImage *reference_forward(ModelFile *file, const Description *d,
       tail = b;
   for (guint i = 0; i < n; i++)
     start(&states[i], file, d, &images[i], tensors + i * image);
-  for (guint b = 0; b < d->depth; b++) {
+  for (guint b = 0; b < n_blocks; b++) {
     run_module(states, n, b, FALSE, tail, settings);
     for (guint i = 0; i < n && b <= tail; i++) {
       images[i].n_tokens = states[i].n_tokens;
@@ -383,6 +386,12 @@ ReferenceImage *reference_forward(ModelFile *file, const Description *d,
     g_free(states[i].size);
   }
   return images;
+}
+
+ReferenceImage *reference_forward(ModelFile *file, const Description *d,
+                                  const ReferenceSettings *settings, const float *tensors, guint n)
+{
+  return run_blocks(file, d, settings, tensors, n, d->depth);
 }
 
 void reference_free(ReferenceImage *images, guint n)
@@ -465,7 +474,7 @@ void reference_balance_gates(ModelFile *file, const Description *d, const float 
     const BlockShape *shape = &d->blocks[module / 2];
     if (!(module % 2 ? shape->mlp_gate : shape->attention_gate))
       continue;
-    ReferenceImage *images = reference_forward(file, d, &settings, tensors, n);
+    ReferenceImage *images = run_blocks(file, d, &settings, tensors, n, module / 2 + 1);
     balance(file, module, images, n);
     reference_free(images, n);
   }

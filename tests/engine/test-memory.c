@@ -100,7 +100,7 @@ START_TEST(frames_allocate_nothing)
   g_autoptr(VitgateModel) model = fixture_model("small");
   for (guint t = 0; t < G_N_ELEMENTS(threads); t++) {
     g_autoptr(VitgateSession) session = fixture_session(model, threads[t], 2);
-    g_autoptr(Frame) frame = frame_new(_i, 321, 243, 11);
+    g_autoptr(Frame) frame = frame_new(_i, 101, 73, 11);
     frame_fill_random(frame, 1, 0);
     VitgateImage images[2] = { frame->image, frame->image };
     guint best[5];
@@ -109,7 +109,7 @@ START_TEST(frames_allocate_nothing)
     atomic_store(&n_allocations, 0);
     atomic_store(&counting, TRUE);
     guint n_failed = 0;
-    for (guint i = 0; i < 10; i++) {
+    for (guint i = 0; i < 6; i++) {
       images[0].full_range = i % 2;
       images[0].matrix = i % 3;
       const VitgateResult *result = vitgate_session_classify(session, images, i % 2 + 1, NULL);
@@ -125,7 +125,7 @@ END_TEST
 /* After the first frame, a part may have any position and size. */
 START_TEST(moving_parts_allocate_nothing)
 {
-  enum { WIDTH = 321, HEIGHT = 243 };
+  enum { WIDTH = 101, HEIGHT = 73 };
   g_autoptr(VitgateModel) model = fixture_model("small");
   g_autoptr(VitgateSession) session = fixture_session(model, 2, 1);
   g_autoptr(Frame) frame = frame_new(_i, WIDTH, HEIGHT, 11);
@@ -136,7 +136,7 @@ START_TEST(moving_parts_allocate_nothing)
   atomic_store(&n_allocations, 0);
   atomic_store(&counting, TRUE);
   guint n_failed = 0;
-  for (guint i = 0; i < 30; i++) {
+  for (guint i = 0; i < 15; i++) {
     image.chroma_site = i % 3;
     image.part = (VitgateRectangle){ 0 };
     if (i % 5) { /* otherwise the centre crop */

@@ -146,19 +146,26 @@ START_TEST(threads_and_batches_do_not_change_merging)
   Setup s;
   setup_init(&s, _i);
   g_autoptr(VitgateSession) single = fixture_session(s.model, 1, N_IMAGES);
-  for (guint threads = 1; threads <= 3; threads++) {
-    g_autoptr(VitgateSession) session = fixture_session(s.model, threads, N_IMAGES);
-    const VitgateResult *found = fixture_forward(session, s.inputs, N_IMAGES);
-    for (guint i = 0; i < N_IMAGES; i++) {
-      const VitgateResult *alone = fixture_forward(single, s.inputs + i * s.image, 1);
-      ck_assert_uint_eq(found[i].n_tokens, alone->n_tokens);
-      ck_assert_double_eq(found[i].gmacs, alone->gmacs);
+  VitgateSession *sessions[3];
+  const VitgateResult *found[3];
+  for (guint t = 0; t < 3; t++) {
+    sessions[t] = fixture_session(s.model, t + 1, N_IMAGES);
+    found[t] = fixture_forward(sessions[t], s.inputs, N_IMAGES);
+  }
+  for (guint i = 0; i < N_IMAGES; i++) {
+    const VitgateResult *alone = fixture_forward(single, s.inputs + i * s.image, 1);
+    for (guint t = 0; t < 3; t++) {
+      const VitgateResult *batched = &found[t][i];
+      ck_assert_uint_eq(batched->n_tokens, alone->n_tokens);
+      ck_assert_double_eq(batched->gmacs, alone->gmacs);
       for (guint c = 0; c < s.d.n_classes; c++)
-        assert_each(fabsf(found[i].logits[c] - alone->logits[c]) <= ORDER_TOLERANCE,
-                    "image %u, class %u: %.7g on %u threads, %.7g alone", i, c, found[i].logits[c],
-                    threads, alone->logits[c]);
+        assert_each(fabsf(batched->logits[c] - alone->logits[c]) <= ORDER_TOLERANCE,
+                    "image %u, class %u: %.7g on %u threads, %.7g alone", i, c, batched->logits[c],
+                    t + 1, alone->logits[c]);
     }
   }
+  for (guint t = 0; t < 3; t++)
+    vitgate_session_free(&sessions[t]);
   setup_clear(&s);
 }
 END_TEST
