@@ -3,6 +3,7 @@
 Usage: test_photographs.py [unittest's arguments]; $VITGATE is the command.
 """
 
+import base64
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import struct
 import tarfile
 import unittest
 import zipfile
+import zlib
 
 from PIL import Image, ImageOps
 
@@ -254,6 +256,21 @@ class ArchiveTest(CommandTest):
 class FormatTest(CommandTest):
     """Image files of less common kinds"""
 
+    # Green pictures of 40 x 36 pixels by heif-enc and avifenc, compressed and in base 85.
+    HEIF = {
+        "a.heic":
+        "c-muNV30{GsVvAy%}izhg51nBLl8SRGck>UfpKkaYDppk1Sn>t<P<^K3<a6VB@AeQuOPD|7tCS;Vu8$*M2Hd"
+        "%1{EM_k(ra9%m`$-H~{4tAzBzO!dMJ)2vIoA0oIq9mj*Xg6v#<s0;vG1$tX)UWIz%GD@iZPOaU=(WEK<^0O@"
+        "U+1<Cn9x(uk=nUT2w?p(PK41fOq_`$%y&#VA6O~QeZhw=Y^kOF3g2_OQ9<aRMRC;}z5oERC=WELnivQB&TWZ"
+        "BLg0s;mKAR#cJs038b=E8We_&_Jn5|PZ}f>fx54p59NrUAsD&=DxetjGijFmrH#d@Yq(kP8cVV7M?fGBGeQF"
+        "}Hwaic-^HA)b<%n+^^)P>8AJLPA_hgK<6Q1KZC^f7);G$^U;;XaE1TcKWOO&x?Kl0N?di%m",
+        "a.avif":
+        "c-muNU{FXasVqn=%S>Yc0uY^>nP!-qnV9D5Xy^zO`jnemlE?r78W|}$MNl?FL1uCZ0}{x|OoAE1SCCnf3l?M"
+        "qV!6zm{A3Wv1;l5Bh%!n6X*H0UnVETMaJ5oEPAU_Wmsn<C=$xOE54JKZv!JK|NPA}%B<BNZk<8+PRG7PfSOt"
+        "g$3NkA)K?2Mi92`K3C$Y@XxlsYEMmRY?rzkHurvhj)F9TZxP)IzpAQ$E}pu<=gnVMOEOugKc#1bI}E=~*4^x"
+        "hU06DbEHaiIn#4uuwmEg@$XI>(1jdY<-IPGxym0|3gtJ5T",
+    }
+
     def setUp(self):
         super().setUp()
         self.model = self.complete_model()
@@ -302,6 +319,17 @@ class FormatTest(CommandTest):
         self.assertEqual(self.classify("a.webp"), ["green"])
         self.fail_with("cut.webp: is truncated", "classify", "--model", self.model,
                        self.path("cut.webp"))
+
+    def test_heic_and_avif(self):
+        for name, text in self.HEIF.items():
+            with self.subTest(name):
+                with open(self.path(name), "wb") as file:
+                    file.write(zlib.decompress(base64.b85decode(text)))
+                result = self.run_command("classify", "--model", self.model, self.path(name))
+                if result.returncode and any(part in result.stderr
+                                             for part in ("no loader", "cannot be decoded")):
+                    self.skipTest("no loader of HEIC and AVIF files with a decoder is installed")
+                self.assertEqual(self.classify(name), ["green"])
 
     def test_a_broken_heic_gives_one_line(self):
         with open(self.path("a.heic"), "wb") as file:
