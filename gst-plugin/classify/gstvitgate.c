@@ -54,9 +54,10 @@
  * ## Orientation and shape of pixels
  * Frames are classified as they are to be displayed. If the stream or its container has an
  * image-orientation tag, as clips from phones do, frames are turned upright first; set
- * #GstVitgate:orientation for a camera that is mounted sideways and says nothing. If pixels are not
- * square (pixel-aspect-ratio), the picture is stretched to its displayed shape. Neither changes
- * the frames themselves, and regions stay in the frame's own coordinates.
+ * #GstVitgate:orientation for a camera that is mounted sideways and says nothing. GStreamer 1.22's
+ * videoflip turns frames and leaves the tag as it is: set orientation=identity after it. If pixels
+ * are not square (pixel-aspect-ratio), the picture is stretched to its displayed shape. Neither
+ * changes the frames themselves, and regions stay in the frame's own coordinates.
  *
  * ## Regions
  * With #GstVitgate:inference-region=roi-list vitgate classifies what a detector upstream found in

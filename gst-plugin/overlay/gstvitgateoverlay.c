@@ -22,7 +22,8 @@
  *
  * If the stream has an image-orientation tag, the drawing lies as the picture does: it is upright
  * where a sink or an element downstream turns frames as the tag says (videoflip
- * method=automatic). #GstVitgateOverlay:orientation sets this for streams without a tag.
+ * video-direction=auto). #GstVitgateOverlay:orientation sets this for streams without a tag; set it
+ * to identity after an element that turns frames and leaves the tag.
  *
  * ## Example launch line
  * |[

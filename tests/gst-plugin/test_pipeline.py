@@ -4,6 +4,7 @@ Environment: see introspection.py. VITGATE_TEST_DATA is the folder of the real c
 """
 
 import os
+import struct
 import sys
 import tarfile
 import tempfile
@@ -285,7 +286,8 @@ TAGS = ["rotate-0", "rotate-90", "rotate-180", "rotate-270",
 
 
 class Orientation(unittest.TestCase):
-    """Frames are classified as videoflip method=automatic would turn them."""
+    """Frames are classified as videoflip video-direction=auto turns them. In GStreamer 1.22 videoflip
+    leaves the tag as it is, and ignores the property method."""
 
     SOURCE = ("videotestsrc num-buffers=1 pattern=smpte ! video/x-raw,format=RGB,"
               "width=121,height=77,framerate=25/1")
@@ -294,9 +296,9 @@ class Orientation(unittest.TestCase):
         self.assertEqual(run.errors, [])
         tagged, turned = run.results["tagged"], run.results["turned"]
         self.assertEqual(len(tagged), 1)
-        scores = dict(zip(turned[0]["indices"], turned[0]["scores"]))
+        scores = dict(zip(turned[0]["indices"], turned[-1]["scores"]))
         for index, score in zip(tagged[0]["indices"], tagged[0]["scores"]):
-            self.assertAlmostEqual(score, scores[index], delta=0.01)
+            self.assertAlmostEqual(score, scores[index], delta=0.02)
         return scores
 
     def test_every_tag_means_what_it_means_to_videoflip(self):
@@ -307,26 +309,43 @@ class Orientation(unittest.TestCase):
                 scores = self.compare(Run(
                     f"{self.SOURCE} ! taginject tags=image-orientation={tag} ! tee name=t "
                     f"t. ! queue ! vitgate model={MODEL} top-k=1000 ! fakesink name=tagged "
-                    "t. ! queue ! videoflip method=automatic "
-                    f"! vitgate model={MODEL} top-k=1000 ! fakesink name=turned"))
+                    "t. ! queue ! videoflip video-direction=auto "
+                    f"! vitgate model={MODEL} top-k=1000 orientation=identity "
+                    "! fakesink name=turned"))
                 for other in results:
-                    self.assertGreater(max(abs(other[i] - scores[i]) for i in scores), 0.02,
+                    self.assertGreater(max(abs(other[i] - scores[i]) for i in scores), 0.04,
                                        "the picture looks the same to the model")
                 results.append(scores)
 
-    def test_the_rotation_of_a_container_reaches_the_element(self):
-        need("qtmux", "qtdemux", "jpegenc", "jpegdec", "taginject", "videoflip", "decodebin")
+    def write_clip_of_a_phone(self):
+        """Writes a clip whose container says to rotate it clockwise."""
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         clip = os.path.join(folder.name, "phone.mov")
-        written = Run(f"{self.SOURCE} ! videoconvert ! taginject tags=image-orientation=rotate-90 "
-                      f"! jpegenc ! qtmux ! filesink location={clip}")
-        self.assertEqual(written.errors, [])
-        self.compare(Run(
-            f"filesrc location={clip} ! decodebin ! tee name=t "
+        run = Run(f"{self.SOURCE} ! videoconvert ! jpegenc ! qtmux ! filesink location={clip}")
+        self.assertEqual(run.errors, [])
+        with open(clip, "r+b") as file:
+            # The matrix of the track header; GStreamer 1.22 writes no other than this.
+            place = file.read().index(b"tkhd") + 44
+            file.seek(place)
+            self.assertEqual(struct.unpack(">9i", file.read(36)),
+                             (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
+            file.seek(place)
+            file.write(struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 77 << 16, 0, 1 << 30))
+        return clip
+
+    def test_the_rotation_of_a_container_reaches_the_element(self):
+        need("qtmux", "qtdemux", "jpegenc", "jpegdec", "videoconvert", "videoflip", "decodebin")
+        run = Run(
+            f"filesrc location={self.write_clip_of_a_phone()} ! decodebin ! tee name=t "
             f"t. ! queue ! vitgate model={MODEL} top-k=1000 ! fakesink name=tagged "
-            "t. ! queue ! videoflip method=clockwise "
-            f"! vitgate model={MODEL} top-k=1000 orientation=identity ! fakesink name=turned"))
+            "t. ! queue ! videoflip video-direction=auto "
+            f"! vitgate model={MODEL} top-k=1000 orientation=identity ! fakesink name=turned "
+            f"t. ! queue ! vitgate model={MODEL} orientation=identity ! fakesink name=lying")
+        self.compare(run)
+        tagged, lying = run.results["tagged"][0], run.results["lying"][0]
+        self.assertGreater(abs(tagged["scores"][tagged["indices"].index(lying["index"])]
+                               - lying["score"]), 0.04)
 
 
 class RealData(unittest.TestCase):
