@@ -352,14 +352,14 @@ GST_START_TEST(test_each_segment_may_be_live_or_not)
     g_autoptr(JsonNode) root = NULL;
     GstSegment segment;
 
-    gst_harness_use_testclock(harness);
-    gst_harness_set_live(harness, i % 2 == 0);
+    gst_harness_use_testclock(json_harness);
+    gst_harness_set_live(json_harness, i % 2 == 0);
     gst_segment_init(&segment, GST_FORMAT_TIME);
     segment.base = i * GST_SECOND;
-    fail_unless(gst_harness_push_event(harness, gst_event_new_segment(&segment)));
+    fail_unless(gst_harness_push_event(json_harness, gst_event_new_segment(&segment)));
     GST_BUFFER_PTS(frame) = 0;
-    root = convert(frame);
-    fail_unless((find(root, "wall_clock") != NULL) == (i % 2 == 0), "segment %u", i);
+    root = json_convert(frame);
+    fail_unless((json_find(root, "wall_clock") != NULL) == (i % 2 == 0), "segment %u", i);
   }
 }
 GST_END_TEST;
