@@ -72,12 +72,25 @@ static Frame *random_frame(guint width, guint height, guint32 seed)
 
 static void check_same(const Frame *found, const Frame *expected)
 {
-  g_autofree float *a = frame_convert(&found->image, SIZE, 37, TRUE);
-  g_autofree float *b = frame_convert(&expected->image, SIZE, 37, TRUE);
-  for (guint i = 0; i < 3 * SIZE * SIZE; i++)
-    assert_each(fabsf(a[i] - b[i]) <= TURNED_TOLERANCE,
-                "orientation %d, %ux%u: value %u is %g, not %g", found->image.orientation,
-                found->image.width, found->image.height, i, a[i], b[i]);
+  static const struct {
+    VitgateFit fit;
+    guint resize;
+  } fits[] = { { VITGATE_FIT_CROP, 37 },
+               { VITGATE_FIT_SQUASH, 37 },
+               { VITGATE_FIT_SQUASH, 27 },
+               { VITGATE_FIT_LETTERBOX, 37 },
+               { VITGATE_FIT_LETTERBOX, 27 } };
+  for (guint f = 0; f < G_N_ELEMENTS(fits); f++) {
+    Preprocessing preprocessing = frame_preprocessing;
+    preprocessing.fit = fits[f].fit;
+    preprocessing.resize = fits[f].resize;
+    g_autofree float *a = frame_tensor(&found->image, SIZE, &preprocessing);
+    g_autofree float *b = frame_tensor(&expected->image, SIZE, &preprocessing);
+    for (guint i = 0; i < 3 * SIZE * SIZE; i++)
+      assert_each(fabsf(a[i] - b[i]) <= TURNED_TOLERANCE,
+                  "orientation %d, %ux%u, fit %u: value %u is %g, not %g", found->image.orientation,
+                  found->image.width, found->image.height, f, i, a[i], b[i]);
+  }
 }
 
 START_TEST(a_turned_image_equals_its_upright_pixels)
