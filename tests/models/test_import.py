@@ -505,7 +505,7 @@ class FolderTest(ImportCase):
             ("qkv_bias", False, "expected true"),
             ("layer_norm_eps", "small", "expected a number"),
             ("model_type", "swin", "expected vit or deit"),
-            ("id2label", {"0": "one"}, "expected one for each of 5 classes"),
+            ("id2label", {"0": "one"}, "the length of field 'id2label' is 1, expected 5"),
         ):
             with self.subTest(field):
                 parts = [expected] if field == "num_attention_heads" else [field, expected]

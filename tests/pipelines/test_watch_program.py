@@ -78,7 +78,7 @@ class CommandLine(WatchTest):
         with open(EXAMPLE, encoding="utf-8") as file:
             text = file.read()
         vitgate = Gst.ElementFactory.make("vitgate")
-        for key, unit in (("threads", 1), ("top-k", 1), ("inference-interval", 1),
+        for key, unit in (("threads", 1), ("inference-interval", 1),
                           ("latency-budget", Gst.SECOND), ("reuse-threshold", 1),
                           ("max-age", Gst.SECOND)):
             shown = re.search(f"(?m)^#{key}=(.*)$", text)[1]
