@@ -24,9 +24,9 @@ void gst_vitgate_loader_close(GstVitgate *self);
 /* Starts a background load if settings have changed and frames flow. */
 void gst_vitgate_loader_run(GstVitgate *self);
 
-/* Replaces @self->classifier by the newly loaded one, if there is one and the one replaced before is
- * freed. Call it in the streaming thread, with the object lock held.
- * Returns: whether it was replaced. */
+/* Replaces @self->classifier by the newly loaded one, if there is one and the one replaced before
+ * is freed. Call it in the streaming thread, with the object lock held. Returns: whether it was
+ * replaced. */
 gboolean gst_vitgate_loader_swap(GstVitgate *self);
 
 G_END_DECLS

@@ -86,7 +86,7 @@ static gboolean is_full_range(GstVideoColorRange range, const GstVideoFormatInfo
 }
 
 /* The site is read from the caps because GstVideoInfo drops it if the caps have no colorimetry. The
- * default is GStreamer's for frames without either. */
+ * default is that of GStreamer 1.22 for frames without either. */
 static VitgateChromaSite chroma_site(const GstVideoInfo *info, const GstCaps *caps)
 {
   const char *name = gst_structure_get_string(gst_caps_get_structure(caps, 0), "chroma-site");

@@ -176,6 +176,9 @@ static gsize tiled_bytes(const GstVideoInfo *tight, guint p, gsize bytes, gint s
   const gsize least_x = GST_VIDEO_TILE_X_TILES(tight->stride[p]);
   const gsize least_y = GST_VIDEO_TILE_Y_TILES(tight->stride[p]);
 
+  /* GStreamer's own layout has eight bits for each sample of this format, but it reads ten. */
+  if (GST_VIDEO_INFO_FORMAT(tight) == GST_VIDEO_FORMAT_NV12_10BE_8L128)
+    bytes = bytes / 8 * 10;
   return stride < 0 || x < least_x || y < least_y ? G_MAXSIZE : bytes / (least_x * least_y) * x * y;
 }
 

@@ -223,7 +223,7 @@ GST_START_TEST(test_chroma_site_of_the_caps_is_kept)
 }
 GST_END_TEST;
 
-/* As in GStreamer for caps without colours. */
+/* As in GStreamer 1.22 for caps without colours. */
 GST_START_TEST(test_an_unknown_chroma_site_follows_the_height)
 {
   static const char *colors[] = { "", ", colorimetry=bt601", ", colorimetry=1:0:0:0",
@@ -236,13 +236,10 @@ GST_START_TEST(test_an_unknown_chroma_site_follows_the_height)
       g_autofree char *caps =
           g_strdup_printf("video/x-raw, format=NV12, width=64, height=%u%s", heights[j], colors[i]);
       GstVitgateFrameLayout layout;
-      GstVideoInfo plain;
 
       fail_unless(layout_from(caps, &layout));
-      gst_video_info_set_format(&plain, GST_VIDEO_FORMAT_NV12, 64, heights[j]);
       fail_unless(layout.image.chroma_site == (j ? VITGATE_CHROMA_LEFT : VITGATE_CHROMA_CENTER),
                   "%s: %d", caps, layout.image.chroma_site);
-      fail_unless_equals_int(!(plain.chroma_site & GST_VIDEO_CHROMA_SITE_H_COSITED), j == 0);
     }
   }
 }

@@ -164,8 +164,10 @@ static gboolean draw_case(Case *c, GstVideoFormat format)
   const gboolean has_meta = !once_in(3), padded = has_meta && once_in(2);
   GstVideoInfo stored;
 
-  /* GStreamer reaches beyond the last row of a format without windows, so some are left out. */
-  c->valid = height > 2 || gst_vitgate_format_has_windows(gst_video_format_get_info(format));
+  /* GStreamer reaches beyond the last row of a format without windows, so some are left out, and
+   * has too little memory for frames of NV12_10BE_8L128. */
+  c->valid = gst_vitgate_format_has_windows(gst_video_format_get_info(format)) ||
+             (height > 2 && format != GST_VIDEO_FORMAT_NV12_10BE_8L128);
   if (!gst_video_info_set_format(&c->info, format, width, height) ||
       !gst_video_info_set_format(&stored, format, width + (padded ? throw(0, 24) : 0),
                                  height + (padded ? throw(0, 24) : 0)) ||
