@@ -1,26 +1,19 @@
 """How vitgate-watch delivers messages over MQTT when confirmations are late, out of order or lost,
-when the broker refuses it, and when TLS shows that it is another broker.
+and when the broker refuses it.
 
 Environment: see watch_case.py.
 """
 
-import json
 import os
-import shutil
 import signal
 import threading
 import unittest
 
-from certificates import Authority
-from cameras import skip_all
 from mqtt_relay import CONNACK, PUBACK, PUBLISH, Relay
 from test_watch_mqtt import Broker, MqttTest, Subscriber, make_passwords
 from watch_case import Watch
 
 IN_FLIGHT = 20  # the program sends so many messages before the first must be confirmed
-
-if not shutil.which("openssl"):
-    skip_all("no openssl")
 
 
 class Withheld:
@@ -183,58 +176,6 @@ class Refusal(MqttTest):
                 watch.message("MQTT broker .*: the connection was refused")
                 watch.more_frames("yard", 15)  # by then three short waits would be over
         self.assertEqual(len(relay.connections), 1)
-
-
-class Tls(MqttTest):
-    """A broker is used only if its certificate is valid, from a known authority, and for its name.
-    """
-
-    def setUp(self):
-        super().setUp()
-        self.authority = Authority(self.folder)
-
-    def broker(self, certificate, key):
-        return Broker(self, "allow_anonymous true", f"certfile {certificate}", f"keyfile {key}")
-
-    def keys(self, broker, **keys):
-        return self.mqtt(broker, **{"host": "localhost", "tls": "true",
-                                    "ca-file": self.authority.file, **keys})
-
-    def test_the_right_certificate(self):
-        with self.broker(*self.authority.sign("good")) as broker:
-            path = self.configure({"yard": self.endless()}, self.keys(broker))
-            with Watch(path) as watch:
-                watch.status_where(lambda s: s["mqtt"]["connected"] and s["mqtt"]["queued"] < 5
-                                   and s["cameras"][0]["frames"] > 5)
-
-    def check_refused(self, certificate, key, **keys):
-        """Checks that no message reaches the broker, and that the reason is reported."""
-        with self.broker(certificate, key) as broker:
-            keys = self.keys(broker, **keys)
-            path = self.configure({"yard": self.endless()},
-                                  {name: value for name, value in keys.items() if value})
-            with Watch(path) as watch:
-                watch.message("MQTT broker .*(TLS|[Cc]ertificate).*; messages wait on disk")
-                broker.log.wait_for(lambda line: "OpenSSL Error" in line)
-                status = watch.status_where(lambda s: s["mqtt"]["queued"] > 5)["mqtt"]
-        self.assertFalse(status["connected"])
-        self.assertNotIn("New client connected", "\n".join(broker.log.lines))
-
-    def test_an_unknown_authority(self):
-        other = Authority(self.folder, "other")
-        self.check_refused(*other.sign("bad"))
-
-    def test_an_authority_that_the_system_does_not_know(self):
-        self.check_refused(*self.authority.sign("good"), **{"ca-file": None})
-
-    def test_another_name(self):
-        self.check_refused(*self.authority.sign("bad", host="broker.invalid"))
-
-    def test_an_address_instead_of_the_name(self):
-        self.check_refused(*self.authority.sign("good"), host="127.0.0.1")
-
-    def test_an_expired_certificate(self):
-        self.check_refused(*self.authority.sign("bad", expired=True))
 
 
 if __name__ == "__main__":
