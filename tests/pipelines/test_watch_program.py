@@ -9,7 +9,7 @@ import socket
 import subprocess
 import unittest
 
-from cameras import LIMIT, MODEL, PIPELINES, Gst, make_clip
+from cameras import LIMIT, PIPELINES, Gst, make_clip
 from watch_case import WATCH, Watch, WatchTest
 
 EXAMPLE = os.path.join(PIPELINES, "watch/vitgate-watch.conf")
