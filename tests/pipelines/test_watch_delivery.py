@@ -4,7 +4,6 @@ and when the broker refuses it.
 Environment: see watch_case.py.
 """
 
-import json
 import os
 import signal
 import threading
