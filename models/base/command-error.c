@@ -19,18 +19,13 @@ gboolean command_fail(GError **error, const char *format, ...)
   return FALSE;
 }
 
-char *command_clean_text(const char *text)
-{
-  return vitgate__clean_text(text);
-}
-
 void command_note(const char *format, ...)
 {
   va_list args;
   va_start(args, format);
   g_autofree char *message = g_strdup_vprintf(format, args);
   va_end(args);
-  g_autofree char *clean = command_clean_text(message);
+  g_autofree char *clean = vitgate__clean_text(message);
   const char *program = g_get_prgname();
   g_printerr("%s: %s\n", program ? program : "vitgate", g_strchomp(clean));
 }

@@ -24,8 +24,3 @@ gboolean command_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 
 
 /* Prints "vitgate NAME: message" as exactly one line on stderr. */
 void command_note(const char *format, ...) G_GNUC_PRINTF(1, 2);
-
-/* Makes text from a file or another library safe for a terminal: valid UTF-8 without control
- * characters, so that a message stays on one line.
- * Returns: (transfer full) */
-char *command_clean_text(const char *text);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clean-text.h"
 #include "commands/command.h"
 #include "file/architecture.h"
 #include "file/source.h"
@@ -172,7 +173,7 @@ static void print_json(const TrainBench *bench)
 static void print_text(const TrainBench *bench)
 {
   const TrainBenchOptions *o = bench->options;
-  g_autofree char *name = command_clean_text(vitgate_model_get_info(bench->model)->name);
+  g_autofree char *name = vitgate__clean_text(vitgate_model_get_info(bench->model)->name);
   g_print("%s, %u thread%s, batches of %u random images\n", name, o->threads,
           o->threads == 1 ? "" : "s", o->batch_size);
   g_print(

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/blas.h"
+#include "base/clean-text.h"
 #include "commands/bench-training.h"
 #include "commands/command.h"
 #include "data/decode.h"
@@ -210,7 +211,7 @@ static void print_json(Bench *bench)
 
 static void print_text(Bench *bench)
 {
-  g_autofree char *name = command_clean_text(bench->info->name);
+  g_autofree char *name = vitgate__clean_text(bench->info->name);
   g_print("%s, %s, %u thread%s, batches of %u, %u %s\n", name,
           vitgate_precision_name(bench->info->precision), bench->threads,
           bench->threads == 1 ? "" : "s", bench->batch_size, bench->frames->len,

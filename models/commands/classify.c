@@ -1,6 +1,7 @@
 /* vitgate classify: classifies images. */
 #include <math.h>
 
+#include "base/clean-text.h"
 #include "commands/command.h"
 #include "data/decode.h"
 #include "data/store-folder.h"
@@ -24,10 +25,10 @@ static void print_text(const Classifier *classifier, const char *file, const Vit
                        const guint *indices, const float *scores, guint n)
 {
   const VitgateModelInfo *info = vitgate_model_get_info(classifier->model);
-  g_autofree char *name = command_clean_text(file);
+  g_autofree char *name = vitgate__clean_text(file);
   g_print("%s\n", name);
   for (guint i = 0; i < n; i++) {
-    g_autofree char *label = command_clean_text(info->labels[indices[i]]);
+    g_autofree char *label = vitgate__clean_text(info->labels[indices[i]]);
     g_print("  %5.1f %%  %s\n", 100.0 * scores[i], label);
   }
   if (n == 0)

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/clean-text.h"
 #include "base/command-error.h"
 
 /* Returns a percentage. A folder that is named after a class shows no other class, so that the
@@ -56,7 +57,7 @@ void eval_sigmoid_report(const SigmoidReport *report, JsonBuilder *json)
 
 static void print_row(const char *name, guint n, double percent)
 {
-  g_autofree char *clean = command_clean_text(name);
+  g_autofree char *clean = vitgate__clean_text(name);
   g_print("%-20s %11u", clean, n);
   if (isnan(percent))
     g_print("       -\n");

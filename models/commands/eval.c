@@ -2,6 +2,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/clean-text.h"
 #include "base/granularity.h"
 #include "base/progress.h"
 #include "commands/command.h"
@@ -302,7 +303,7 @@ static void print_json(const Evaluation *eval)
 
 static void print_row(const Evaluation *eval, const char *name, const Accuracy *accuracy)
 {
-  g_autofree char *clean = command_clean_text(name);
+  g_autofree char *clean = vitgate__clean_text(name);
   g_print("%-20s %7" G_GUINT64_FORMAT, clean, accuracy->images);
   if (accuracy->labelled == 0) {
     g_print("       -       -\n");
@@ -333,7 +334,7 @@ static void print_compute(const Evaluation *eval)
   const VitgateModelInfo *info = eval->info;
   const double dense = info->dense_gmacs;
   const guint threads = eval->options.threads;
-  g_autofree char *name = command_clean_text(info->name);
+  g_autofree char *name = vitgate__clean_text(info->name);
   g_autofree char *granularity = granularity_to_text(&eval->options);
   g_print("\n%s, stored as %s, products in %s, %u thread%s, batches of %u: %.1f images/s in the "
           "engine\n",

@@ -1,6 +1,7 @@
 /* vitgate export: writes a model file in a form that other programs read. */
 #include <string.h>
 
+#include "base/clean-text.h"
 #include "commands/command.h"
 #include "file/architecture.h"
 #include "file/safetensors-write.h"
@@ -148,7 +149,7 @@ static int run(const char *in, const char *out, gboolean onnx, GError **error)
     return 1;
   if (!(onnx ? write_onnx(source->file, d, out, error) : write_timm(source->file, d, out, error)))
     return 1;
-  g_autofree char *name = command_clean_text(out);
+  g_autofree char *name = vitgate__clean_text(out);
   const Preprocessing *p = &d->preprocessing;
   g_autofree char *geometry = report_geometry(p->fit, p->resize, p->bicubic, d->image_size);
   g_print("Written to %s, %s. Input: %s, mean %.3f %.3f %.3f, std %.3f %.3f %.3f.\n", name,

@@ -2,6 +2,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "base/clean-text.h"
 #include "commands/command.h"
 #include "file/architecture.h"
 #include "file/description-json.h"
@@ -249,8 +250,8 @@ static char *network_name(const Description *description)
 static void print_summary(const Description *description, const char *out)
 {
   const Preprocessing *preprocessing = &description->preprocessing;
-  g_autofree char *name = command_clean_text(description->name);
-  g_autofree char *file = command_clean_text(out);
+  g_autofree char *name = vitgate__clean_text(description->name);
+  g_autofree char *file = vitgate__clean_text(out);
   g_autofree char *network = network_name(description);
   g_autofree char *geometry = report_geometry(preprocessing->fit, preprocessing->resize,
                                               preprocessing->bicubic, description->image_size);
@@ -287,7 +288,7 @@ static void print_found(const Source *source, const Description *description)
   const Dialect *dialect = &source->dialect;
   guint n;
   vitgate__safetensors_list(source->file, &n);
-  g_autofree char *prefix = command_clean_text(dialect->prefix);
+  g_autofree char *prefix = vitgate__clean_text(dialect->prefix);
   g_print("Found %u tensors under %s%s%s.\n", n, dialect->names,
           *prefix ? ", all with the prefix " : "", prefix);
   if (description->layer_scale)
@@ -298,7 +299,7 @@ static void print_found(const Source *source, const Description *description)
     return;
   g_print("Skipped tensors that a classifier does not use:");
   for (guint i = 0; i < dialect->left_out->len; i++) {
-    g_autofree char *name = command_clean_text(g_ptr_array_index(dialect->left_out, i));
+    g_autofree char *name = vitgate__clean_text(g_ptr_array_index(dialect->left_out, i));
     g_print("%s %s", i ? "," : "", name);
   }
   g_print(".\n");

@@ -1,4 +1,5 @@
 /* vitgate inspect: shows what a model file contains. */
+#include "base/clean-text.h"
 #include "commands/command.h"
 #include "file/architecture.h"
 #include "file/source.h"
@@ -50,7 +51,7 @@ static void print_blocks(const Structure *structure)
 
 static void print_gates(const Structure *structure)
 {
-  g_autofree char *source = structure->usage ? command_clean_text(structure->usage_source) : NULL;
+  g_autofree char *source = structure->usage ? vitgate__clean_text(structure->usage_source) : NULL;
   if (!structure->gated)
     g_print("gates: none\n");
   else if (structure->usage)
@@ -107,8 +108,8 @@ static void print_provenance(JsonObject *provenance)
         JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING
             ? json_node_dup_string(node)
             : json_to_string(node, FALSE);
-    g_autofree char *key = command_clean_text(member->data);
-    g_autofree char *clean = command_clean_text(text);
+    g_autofree char *key = vitgate__clean_text(member->data);
+    g_autofree char *clean = vitgate__clean_text(text);
     g_print("  %s: %s\n", key, clean);
   }
 }
@@ -148,7 +149,7 @@ static void print_text(const Structure *structure)
 {
   const VitgateModelInfo *info = structure->model;
   const Description *description = structure->description;
-  g_autofree char *name = command_clean_text(info->name);
+  g_autofree char *name = vitgate__clean_text(info->name);
   g_autofree char *geometry =
       report_geometry(info->fit, info->resize, info->bicubic, info->image_size);
   g_print("%s: family %s%s, %u blocks, %u tokens, %u wide, heads of %u\n\n", name, info->family,

@@ -6,6 +6,7 @@
 #include <cairo-svg.h>
 #include <pango/pangocairo.h>
 
+#include "base/clean-text.h"
 #include "base/command-error.h"
 #include "report/gate-usage.h"
 
@@ -255,7 +256,7 @@ static char *describe_gates(const Structure *s)
 {
   if (!s->usage)
     return g_strdup("a gate decides for each image whether the module runs");
-  g_autofree char *source = command_clean_text(s->usage_source);
+  g_autofree char *source = vitgate__clean_text(s->usage_source);
   return g_strdup_printf("share of images for which a gate lets its module run (%s)", source);
 }
 
@@ -263,7 +264,7 @@ static void draw_header(const Drawing *d)
 {
   const Structure *s = d->structure;
   const Plan *p = &d->plan;
-  g_autofree char *name = command_clean_text(s->model->name);
+  g_autofree char *name = vitgate__clean_text(s->model->name);
   g_auto(GStrv) lines = summarize(s);
   pango_layout_set_width(d->layout, (int)(p->width - 2 * MARGIN) * PANGO_SCALE);
   draw_text(d, &title, ALIGN_LEFT, MARGIN, 30, name);
@@ -343,7 +344,7 @@ static void append_module(GString *text, const Structure *s, guint m)
  * cannot read. */
 static char *describe(const Structure *s)
 {
-  g_autofree char *name = command_clean_text(s->model->name);
+  g_autofree char *name = vitgate__clean_text(s->model->name);
   g_auto(GStrv) lines = summarize(s);
   g_autoptr(GString) text = g_string_new(NULL);
   for (guint i = 0; lines[i]; i++)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/clean-text.h"
 #include "base/command-error.h"
 #include "base/error.h"
 #include "base/json-write.h"
@@ -71,7 +72,7 @@ void run_log_note(RunLog *log, const char *format, ...)
   g_autoptr(JsonObject) object = json_object_new();
   json_object_set_string_member(object, "note", text);
   write_line(log, object);
-  g_autofree char *clean = command_clean_text(text);
+  g_autofree char *clean = vitgate__clean_text(text);
   fprintf(stderr, "%s%s\n", log->terminal ? "\r\033[K" : "", clean);
 }
 
