@@ -148,6 +148,13 @@ static gboolean check_image(const VitgateImage *image, GError **error)
                          image->strides[p], expected);
       return FALSE;
     }
+    if (image->strides[p] > G_MAXSSIZE / image->height) {
+      vitgate__set_error(error, VITGATE_ERROR_IMAGE,
+                         "plane %u of a %s image has %" G_GSIZE_FORMAT
+                         " bytes per row, more than any memory holds",
+                         p, format->name, image->strides[p]);
+      return FALSE;
+    }
   }
   return TRUE;
 }

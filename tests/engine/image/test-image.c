@@ -483,6 +483,8 @@ static const struct {
     { .format = VITGATE_PIXELS_P010_10LE, .width = 5, .height = 1, .strides = { 9, 12 } } },
   { "plane 1 of a P010_10LE image 5 pixels wide has 11 bytes per row, expected at least 12",
     { .format = VITGATE_PIXELS_P010_10LE, .width = 5, .height = 1, .strides = { 10, 11 } } },
+  { "bytes per row, more than any memory holds",
+    { .format = VITGATE_PIXELS_GRAY8, .width = 5, .height = 4, .strides = { G_MAXSSIZE } } },
   { "11 bytes per row, expected at least 12",
     { .format = VITGATE_PIXELS_YUY2, .width = 5, .height = 1, .strides = { 11 } } },
   { "0 bytes per row", { .format = VITGATE_PIXELS_UYVY, .width = 1, .height = 1 } },
