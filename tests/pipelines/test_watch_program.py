@@ -10,7 +10,7 @@ import socket
 import subprocess
 import unittest
 
-from cameras import LIMIT, PIPELINES, Gst, make_clip
+from cameras import LIMIT, MODEL, PIPELINES, Gst, make_clip
 from watch_case import WATCH, Watch, WatchTest
 
 GATED = os.environ["VITGATE_TEST_GATED_MODEL"]
