@@ -317,8 +317,8 @@ class FormatTest(CommandTest):
                                            self.path("a.webp")).stderr:
             self.skipTest("the package webp-pixbuf-loader is not installed")
         self.assertEqual(self.classify("a.webp"), ["green"])
-        self.fail_with("cut.webp: is truncated", "classify", "--model", self.model,
-                       self.path("cut.webp"))
+        # Some versions of the loader find it out by themselves.
+        self.fail_with("cut.webp: ", "classify", "--model", self.model, self.path("cut.webp"))
 
     def test_heic_and_avif(self):
         for name, text in self.HEIF.items():

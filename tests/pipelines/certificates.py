@@ -25,10 +25,10 @@ class Authority:
         openssl("req", "-x509", *KEY, "-keyout", self.key, "-out", self.path, "-subj",
                 f"/CN={name}", "-days", "2")
 
-    def sign(self, name, host="IP:127.0.0.1", days=2):
+    def sign(self, name, host="IP:127.0.0.1", dates=("-days", "2")):
         """Returns the path of a PEM file with a certificate and its key.
 
-        host: as in subjectAltName; days: negative for an expired one
+        host: as in subjectAltName; dates: openssl's arguments
         """
         path = f"{self.folder}/{name}"
         with open(f"{path}.ext", "w", encoding="ascii") as file:
@@ -36,12 +36,22 @@ class Authority:
         openssl("req", *KEY, "-keyout", f"{path}.key", "-out", f"{path}.csr", "-subj",
                 f"/CN={name}")
         openssl("x509", "-req", "-in", f"{path}.csr", "-CA", self.path, "-CAkey", self.key,
-                "-days", str(days), "-extfile", f"{path}.ext", "-out", f"{path}.crt")
+                *dates, "-extfile", f"{path}.ext", "-out", f"{path}.crt")
         with open(f"{path}.pem", "w", encoding="ascii") as file:
             for part in f"{path}.crt", f"{path}.key":
                 with open(part, encoding="ascii") as source:
                     file.write(source.read())
         return f"{path}.pem"
+
+
+def expired_dates():
+    """Returns the arguments for a certificate that has expired. OpenSSL before 3.4 does not know
+    dates; later ones refuse negative days."""
+    options = subprocess.run(["openssl", "x509", "-help"], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, encoding="utf-8", check=True).stdout
+    if "-not_after" in options:
+        return "-not_before", "20200101000000Z", "-not_after", "20200102000000Z"
+    return "-days", "-1"
 
 
 def fingerprint(path):

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 from cameras import MODEL, Gst, Server, run_program, skip_all
-from certificates import Authority, fingerprint, openssl
+from certificates import Authority, expired_dates, fingerprint, openssl
 from http_camera import HttpCamera, make_frames
 from test_watch_mqtt import Broker, MqttTest
 from watch_case import Watch
@@ -24,7 +24,7 @@ def setUpModule():
     authority, other = Authority(files.name, "authority"), Authority(files.name, "other")
     good = authority.sign("good")
     misnamed = authority.sign("misnamed", host="DNS:other.example")
-    expired = authority.sign("expired", days=-1)
+    expired = authority.sign("expired", dates=expired_dates())
 
 
 def tearDownModule():

@@ -188,8 +188,9 @@ GST_START_TEST(test_tracked_detections_are_inferred_at_intervals)
     out = fixture_process(regions_harness, frame);
     fail_unless_equals_uint64(fixture_uint64(regions_get(fixture_result(out), 0), "age"), i % 3);
     fail_unless(gst_structure_get_int(regions_get(fixture_result(out), 0), "id", &id) && id == 77);
+    /* The detection, its tracking and two classifications. */
     fail_unless_equals_int(
-        gst_analytics_relation_get_length(gst_buffer_get_analytics_relation_meta(out)), 3);
+        gst_analytics_relation_get_length(gst_buffer_get_analytics_relation_meta(out)), 4);
     gst_buffer_unref(out);
   }
 }
