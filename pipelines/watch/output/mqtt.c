@@ -93,13 +93,20 @@ static gboolean is_delivering(Mqtt *self)
   return delivering;
 }
 
+/* The alert of a broker that refuses the client's certificate may be lost with the connection. */
+static const char *describe_lost_alert(const Mqtt *self)
+{
+  return self->client_certificate
+             ? "the broker ended the TLS connection; does it accept client-certificate?"
+             : "the broker ended the TLS connection; does it require a client-certificate?";
+}
+
 static const char *describe(const Mqtt *self, int code)
 {
-  /* The library hides the alert of a broker that refuses the client's certificate. */
   if (code == MOSQ_ERR_ERRNO && errno == EPROTO && self->tls)
-    return self->client_certificate
-               ? "the broker ended the TLS connection; does it accept client-certificate?"
-               : "the broker ended the TLS connection; does it require a client-certificate?";
+    return describe_lost_alert(self);
+  if (code == MOSQ_ERR_TLS)
+    return "the TLS handshake failed; does the broker use TLS on this port?";
   return code == MOSQ_ERR_ERRNO ? g_strerror(errno) : mosquitto_strerror(code);
 }
 
@@ -153,6 +160,8 @@ static void on_log(struct mosquitto *client, void *data, int level, const char *
   if (result != X509_V_OK)
     self->tls_error = g_strdup_printf("the broker's certificate is refused: %s",
                                       X509_verify_cert_error_string(result));
+  else if (strstr(text, "system library"))
+    self->tls_error = g_strdup(describe_lost_alert(self));
   else
     self->tls_error = g_strdup_printf("TLS: %s", reason ? reason + strlen("routines::") : text);
 }
