@@ -93,6 +93,9 @@ static gboolean run(const char *path, GError **error)
   /* By default glibc gives many threads a heap of their own, and each camera has several threads.
    */
   mallopt(M_ARENA_MAX, 2);
+  /* Pictures get memory of their own, which returns to the system. Otherwise glibc would move them
+   * into the heaps after the first one is freed, and leave holes there. */
+  mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   mosquitto_lib_init();
   return watch_run(&options, error);
 }
