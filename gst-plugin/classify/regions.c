@@ -1,11 +1,8 @@
 /* regions.c: reads the regions that a detector upstream attached to a frame. */
 #include "classify/regions.h"
 
-#ifdef HAVE_GST_ANALYTICS
-#include <gst/analytics/analytics.h>
-#endif
-
 #include "common/results.h"
+#include "common/tracks.h"
 
 /* State while the regions of one frame are read. */
 typedef struct {
@@ -74,18 +71,6 @@ static void add(Reading *reading, const GstVitgateRegion *region)
     reading->skipped_regions.beyond++;
 }
 
-/* The number that DL Streamer's tracker gives an object. */
-static gboolean read_object_id(GstVideoRegionOfInterestMeta *roi, guint64 *id)
-{
-  const GstStructure *s = gst_video_region_of_interest_meta_get_param(roi, "object_id");
-  gint number;
-
-  if (!s || !gst_structure_get_int(s, "id", &number) || number < 0)
-    return FALSE;
-  *id = number;
-  return TRUE;
-}
-
 static void read_roi(Reading *reading, GstVideoRegionOfInterestMeta *roi)
 {
   GstVitgateRegion region = { .type = roi->roi_type, .roi = roi, .detection = -1 };
@@ -95,7 +80,7 @@ static void read_roi(Reading *reading, GstVideoRegionOfInterestMeta *roi)
       !find_place(reading, roi->roi_type, (gint)roi->x, (gint)roi->y, (gint)roi->w, (gint)roi->h,
                   &region.place))
     return;
-  if (read_object_id(roi, &region.id)) {
+  if (gst_vitgate_track_of_roi(roi, &region.id)) {
     region.tracked = TRUE;
   } else if (roi->id > 0) {
     region.tracked = TRUE;
@@ -105,25 +90,6 @@ static void read_roi(Reading *reading, GstVideoRegionOfInterestMeta *roi)
 }
 
 #ifdef HAVE_GST_ANALYTICS
-
-/* Looks in both directions: trackers relate the object to its track, the track to the object, or
- * both. */
-static gboolean find_track(GstAnalyticsRelationMeta *relations, guint detection, guint64 *id)
-{
-  const GstAnalyticsMtdType type = gst_analytics_tracking_mtd_get_mtd_type();
-  GstAnalyticsTrackingMtd track;
-  GstClockTime first_seen, last_seen;
-  gboolean lost, found;
-  gpointer state = NULL;
-
-  found = gst_analytics_relation_meta_get_direct_related(
-      relations, detection, GST_ANALYTICS_REL_TYPE_ANY, type, &state, &track);
-  state = NULL;
-  while (!found && gst_analytics_relation_meta_iterate(relations, &state, type, &track))
-    found = gst_analytics_relation_meta_get_relation(relations, track.id, detection) !=
-            GST_ANALYTICS_REL_TYPE_NONE;
-  return found && gst_analytics_tracking_mtd_get_info(&track, id, &first_seen, &last_seen, &lost);
-}
 
 /* Returns: the region of interest of the same object, unless another detection has taken it. */
 static GstVitgateRegion *find_roi(const Reading *reading, const GstVitgateRegion *detection)
@@ -156,7 +122,7 @@ static void read_detection(Reading *reading, const GstAnalyticsODMtd *mtd)
     reading->skipped_regions.beyond++;
     return;
   }
-  region.tracked = find_track(mtd->meta, mtd->id, &region.id);
+  region.tracked = gst_vitgate_track_of_detection(mtd->meta, mtd->id, &region.id);
   if (!known) {
     add(reading, &region);
     return;
@@ -164,7 +130,7 @@ static void read_detection(Reading *reading, const GstAnalyticsODMtd *mtd)
   /* In DL Streamer, the id of a region of interest with a detection is the detection's own, which
    * starts again in every frame. */
   region.roi = known->roi;
-  region.tracked = region.tracked || read_object_id(known->roi, &region.id);
+  region.tracked = region.tracked || gst_vitgate_track_of_roi(known->roi, &region.id);
   *known = region;
 }
 

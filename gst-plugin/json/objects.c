@@ -1,27 +1,19 @@
 /* objects.c: reads everything that detectors attached to a frame. */
 #include "json/objects.h"
 
-#ifdef HAVE_GST_ANALYTICS
-#include <gst/analytics/analytics.h>
-#endif
-
 #include "common/results.h"
+#include "common/tracks.h"
 
 /* Parameters of DL Streamer's elements: the detection, and the tracker's number. */
 static void read_parameters(GstVitgateObject *object, GstVideoRegionOfInterestMeta *roi)
 {
   const GstStructure *detection = gst_video_region_of_interest_meta_get_param(roi, "detection");
-  const GstStructure *tracking = gst_video_region_of_interest_meta_get_param(roi, "object_id");
-  gint id;
 
   if (detection) {
     gst_structure_get_double(detection, "confidence", &object->confidence);
     gst_structure_get_int(detection, "label_id", &object->label_id);
   }
-  if (tracking && gst_structure_get_int(tracking, "id", &id) && id >= 0) {
-    object->tracked = TRUE;
-    object->id = (guint64)id;
-  }
+  object->tracked = gst_vitgate_track_of_roi(roi, &object->id);
 }
 
 static void read_roi(GArray *objects, GstVideoRegionOfInterestMeta *roi)
@@ -45,18 +37,6 @@ static void read_roi(GArray *objects, GstVideoRegionOfInterestMeta *roi)
 }
 
 #ifdef HAVE_GST_ANALYTICS
-
-static gboolean find_track(const GstAnalyticsODMtd *detection, guint64 *id)
-{
-  GstAnalyticsTrackingMtd track;
-  GstClockTime first_seen, last_seen;
-  gboolean lost;
-
-  return gst_analytics_relation_meta_get_direct_related(
-             detection->meta, detection->id, GST_ANALYTICS_REL_TYPE_ANY,
-             gst_analytics_tracking_mtd_get_mtd_type(), NULL, &track) &&
-         gst_analytics_tracking_mtd_get_info(&track, id, &first_seen, &last_seen, &lost);
-}
 
 /* Returns: the number of the detection's type in the first list of classes that has it; -1: none */
 static gint find_label_id(const GstAnalyticsODMtd *detection, GQuark type)
@@ -115,7 +95,7 @@ static void read_detection(GArray *objects, const GstAnalyticsODMtd *mtd)
   object.confidence = confidence;
   object.label_id = find_label_id(mtd, object.type);
   object.parent_id = find_parent(mtd);
-  object.tracked = find_track(mtd, &object.id);
+  object.tracked = gst_vitgate_track_of_detection(mtd->meta, mtd->id, &object.id);
   roi = find_roi(objects, &object);
   if (!roi) {
     g_array_append_val(objects, object);

@@ -271,6 +271,24 @@ GST_START_TEST(test_detections_of_analytics_are_objects)
   fail_if(json_find(root, "objects/1/detection/label_id"));
 }
 GST_END_TEST;
+
+GST_START_TEST(test_a_track_may_be_related_to_its_detection)
+{
+  GstBuffer *frame = attached_frame(NULL);
+  GstAnalyticsRelationMeta *relations = gst_buffer_add_analytics_relation_meta(frame);
+  GstAnalyticsODMtd car;
+  GstAnalyticsTrackingMtd track;
+  g_autoptr(JsonNode) root = NULL;
+
+  gst_analytics_relation_meta_add_od_mtd(relations, g_quark_from_string("car"), 8, 12, 16, 24,
+                                         0.75f, &car);
+  gst_analytics_relation_meta_add_tracking_mtd(relations, 7, 0, &track);
+  gst_analytics_relation_meta_set_relation(relations, GST_ANALYTICS_REL_TYPE_RELATE_TO, track.id,
+                                           car.id);
+  root = json_convert(frame);
+  fail_unless_equals_int(json_get_int(root, "objects/0/id"), 7);
+}
+GST_END_TEST;
 #endif
 
 static Suite *json_dlstreamer_suite(void)
@@ -289,6 +307,7 @@ static Suite *json_dlstreamer_suite(void)
   tcase_add_test(tcase, test_this_machines_time_is_not_the_senders);
 #ifdef HAVE_GST_ANALYTICS
   tcase_add_test(tcase, test_detections_of_analytics_are_objects);
+  tcase_add_test(tcase, test_a_track_may_be_related_to_its_detection);
 #endif
   return suite;
 }
