@@ -6,11 +6,10 @@ Environment: see fixture.h and test_pipeline.py.
 import json
 import unittest
 
-from test_pipeline import LIMIT, MODEL, Gst, GstVideo, need, read_result
+from one_frame import play_frame
+from test_pipeline import MODEL, GstVideo, need, read_result
 
-WIDTH, HEIGHT = 320, 240
 PLACES = [(10, 20, 30, 40), (200, 100, 100, 90)]
-CAPS = f"video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate=25/1"
 
 
 def regions_of(buffer):
@@ -37,26 +36,12 @@ def run(elements, read, region="roi-list"):
     """Classifies one frame with two regions. Returns what @read finds in it behind @elements."""
     need(*[element.split()[0] for element in elements.split(" ! ")
            if not element.startswith("video/")])
-    found = []
-    pipeline = Gst.parse_launch(
-        f"appsrc name=source format=time caps={CAPS} ! "
-        f"vitgate model={MODEL} inference-region={region} ! {elements} ! "
-        "fakesink name=out signal-handoffs=true")
-    pipeline.get_by_name("out").connect("handoff", lambda s, b, p: found.append(read(b)))
-    pipeline.set_state(Gst.State.PLAYING)
-    frame = Gst.Buffer.new_allocate(None, WIDTH * HEIGHT * 3 // 2, None)
-    frame.memset(0, 100, frame.get_size())
-    frame.pts = 0
-    for number, place in enumerate(PLACES, start=1):
-        GstVideo.buffer_add_video_region_of_interest_meta(frame, "car", *place).id = number
-    source = pipeline.get_by_name("source")
-    source.emit("push-buffer", frame)
-    source.emit("end-of-stream")
-    message = pipeline.get_bus().timed_pop_filtered(
-        LIMIT, Gst.MessageType.EOS | Gst.MessageType.ERROR)
-    pipeline.set_state(Gst.State.NULL)
-    assert message and message.type == Gst.MessageType.EOS, "the pipeline did not end"
-    return found[0]
+
+    def attach(frame):
+        for number, place in enumerate(PLACES, start=1):
+            GstVideo.buffer_add_video_region_of_interest_meta(frame, "car", *place).id = number
+
+    return play_frame(f"vitgate model={MODEL} inference-region={region} ! {elements}", attach, read)
 
 
 class Regions(unittest.TestCase):
