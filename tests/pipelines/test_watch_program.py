@@ -83,6 +83,8 @@ class CommandLine(WatchTest):
                           ("max-age", Gst.SECOND)):
             shown = re.search(f"(?m)^#{key}=(.*)$", text)[1]
             self.assertEqual(float(shown) * unit, vitgate.get_property(key), key)
+        # 0 stands for 5, unless each class has a probability of its own.
+        self.assertEqual((re.search("(?m)^#top-k=(.*)$", text)[1], vitgate.props.top_k), ("5", 0))
 
     def test_invalid_command_lines(self):
         for arguments in [], ["a", "b"], ["--none"], ["--interval", "0", "x"]:

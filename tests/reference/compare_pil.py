@@ -1,8 +1,7 @@
 #!/usr/bin/python3
-"""Compares the engine's pre-processing with PIL's on every fourth photograph of
-../shared/data/val.tar.
+"""Compares the engine's pre-processing with PIL's on the photographs of ../shared/data/val.tar.
 
-usage: compare_pil.py PREPROCESS-TOOL [--photographs N]
+usage: compare_pil.py PREPROCESS-TOOL [--photographs N] [--every N]
 """
 
 import argparse
@@ -73,13 +72,15 @@ def main():
     parser.add_argument("tool", help="the built tests/engine/preprocess-tool")
     parser.add_argument("--photographs", type=int, default=0,
                         help="number of photographs to read from val.tar; default: all")
+    parser.add_argument("--every", type=int, default=1,
+                        help="compare every Nth of them in RGB; default: each")
     arguments = parser.parse_args()
     photographs.need(arguments.tool)
     photographs.need(photographs.WEIGHTS)
 
     figures, some, others = [], [], []
     for i, (_, image, _) in enumerate(photographs.read(arguments.photographs)):
-        if i % 4 == 0:
+        if i % arguments.every == 0:
             figures.append(measure(arguments.tool, image, "RGB", "bt601", "full"))
         if i % 8 == 0:
             others.append(image)
