@@ -6,12 +6,13 @@
 
 typedef struct {
   const HeldOut *held_out;
-  guint images;        /* how many of them to measure the table's figures on */
-  guint priced_images; /* how many of them to compare settings on */
-  guint batch;         /* at most the trainer's */
-  gboolean gates;      /* the network has gates, and their bias is part of the dial */
-  gboolean merging;    /* merge thresholds are part of the dial; otherwise no tokens merge */
-  double least;        /* compute ratio at which the table may end */
+  guint images;         /* how many of them to measure the table's figures on */
+  guint priced_images;  /* how many of them to compare settings on */
+  guint batch;          /* at most the trainer's */
+  gboolean gates;       /* the network has gates, and their bias is part of the dial */
+  gboolean token_gates; /* the same for token gates, in a network without others */
+  gboolean merging;     /* merge thresholds are part of the dial; otherwise no tokens merge */
+  double least;         /* compute ratio at which the table may end */
 } DialTableOptions;
 
 /* Makes the table. It starts with everything running. Each step lowers the merge threshold of one

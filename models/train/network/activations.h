@@ -54,6 +54,7 @@ typedef struct {
   real *dopen;        /* gradient of the loss */
   real *dlogit;       /* set by the loss: gradient in addition to that of the decision */
   real *macs;         /* GMACs of the module if its gate is open */
+  real *rate;         /* share of tokens that run the module if its gate is open */
 } Decisions;
 
 /* Those of a token gate, by row. */

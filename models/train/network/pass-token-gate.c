@@ -129,8 +129,8 @@ static void set_costs(Share *share, guint b, gboolean mlp)
   const Description *d = share->pass->network->description;
   const guint *rows = rows_of(share, b, mlp), prefix = share->pass->network->n_prefix;
   const real *open = share->blocks[b].tokens[mlp].open;
-  real *macs =
-      share->pass->decisions.macs + (gsize)(2 * b + mlp) * share->pass->capacity + share->first;
+  const gsize at = (gsize)(2 * b + mlp) * share->pass->capacity + share->first;
+  real *macs = share->pass->decisions.macs + at, *rate = share->pass->decisions.rate + at;
   for (guint i = 0; i < share->n; i++) {
     const guint n = rows[i + 1] - rows[i];
     double closed = 0;
@@ -138,6 +138,7 @@ static void set_costs(Share *share, guint b, gboolean mlp)
       closed += 1 - (double)open[row];
     macs[i] += (real)(vitgate__token_gate_gmacs(d, shape_of(share, b, mlp), n - prefix, 0) -
                       closed * token_saving(share, b, mlp, n));
+    rate[i] = (real)(1 - closed / n);
   }
 }
 
