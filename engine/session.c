@@ -176,6 +176,7 @@ const VitgateResult *vitgate_session_forward(VitgateSession *session, const floa
       .compute_ratio = outcomes[i].gmacs / info->dense_gmacs,
       .modules = outcomes[i].ran,
       .n_tokens = outcomes[i].n_tokens,
+      .module_tokens = outcomes[i].tokens,
     };
   }
   const gint64 each = (now_ns() - start) / n_images;

@@ -11,22 +11,29 @@
  * first cache levels while the weights pass by. */
 #define CHUNK LINEAR_ROWS
 
-/* What one image cost. */
+/* What one image cost. The arrays are [2 * depth]: attention and MLP of each block. */
 typedef struct {
   double gmacs;
   guint n_tokens; /* that remain after merging, up to the tail */
-  guint8 *ran;    /* [2 * depth] whether each block's attention and MLP ran */
+  guint8 *ran;    /* whether the module ran */
+  guint *tokens;  /* that it ran for; of attention: as queries */
+  guint *closed;  /* tokens that got its substitute */
 } VitOutcome;
 
 /* The memory of one thread. */
 typedef struct {
-  float *norm;     /* [CHUNK][dim] */
-  float *hidden;   /* [CHUNK][largest of neurons, attention width and patch_values] */
+  float *norm; /* [CHUNK][dim] */
+  float
+      *hidden; /* [CHUNK][largest of neurons, attention width, patch_values and a substitute's rank]
+                */
   float *input;    /* of a product, converted */
   float *scores;   /* of vitgate__attend() */
   float *attend;   /* of vitgate__attend() */
   float *features; /* [4 * dim] of a gate */
   float *qkv;      /* [n_tokens][3 * largest heads * head_dim] */
+  float *open;     /* [CHUNK][dim] normalised rows that wait for a module to run on them */
+  float *closed;   /* [CHUNK][dim] normalised rows that wait for the substitute */
+  float *gathered; /* [CHUNK][dim] rows of x */
   float *heads;    /* their keys and values, packed; threads that share an image use member 0's qkv
                       and heads */
   guint *into;     /* [n_tokens] */
@@ -41,7 +48,9 @@ typedef struct {
   float *sums;     /* of the patch tokens: token-mean.h */
   gboolean merged; /* some size is not 1 */
   guint n_tokens;
-  float logit; /* of the current gate */
+  float logit;         /* of the current gate */
+  float *token_logits; /* [n_tokens] of the current token gate, if images decide together */
+  guint8 *open;        /* [n_tokens] whether the current module runs for each token */
   VitOutcome outcome;
 } ImageState;
 
@@ -50,6 +59,8 @@ typedef struct {
   ImageState *images;   /* [max_batch] */
   VitOutcome *outcomes; /* [max_batch] */
   guint8 *ran;          /* [max_batch][2 * depth] */
+  guint *tokens;        /* [2][max_batch][2 * depth] tokens that ran, tokens that did not */
+  guint8 *open;         /* [max_batch][n_tokens]; NULL if no module has a token gate */
   Scratch *scratch;     /* [n_members] */
   StemWork *stem;       /* NULL without a stem */
   guint n_members;

@@ -20,6 +20,7 @@ typedef struct {
   double macs;
   guint n_tokens; /* that remain after merging, up to the last attention */
   guint8 modules[2 * REFERENCE_MAX_DEPTH];
+  guint module_tokens[2 * REFERENCE_MAX_DEPTH];
   double gate_logits[2 * REFERENCE_MAX_DEPTH]; /* of this image alone, for modules with a gate */
   double margin; /* distance of its closest decision from the opposite decision */
 } ReferenceImage;
