@@ -142,12 +142,20 @@ double ridge_fit_folds(const FoldSums *sums, real *weight, real *bias, double *v
 
 /* ---- Maps ---- */
 
-/* Makes the columns of q[n][rank] orthonormal (Gram and Schmidt). A column that vanishes becomes
- * zero. */
+static double column_power(const double *q, guint n, guint rank, guint c)
+{
+  double power = 0;
+  for (guint i = 0; i < n; i++)
+    power += q[(gsize)i * rank + c] * q[(gsize)i * rank + c];
+  return power;
+}
+
+/* Makes the columns of q[n][rank] orthonormal (Gram and Schmidt). A column that depends on those
+ * before becomes zero. */
 static void orthonormalise(double *q, guint n, guint rank)
 {
   for (guint c = 0; c < rank; c++) {
-    double power = 0;
+    const double whole = column_power(q, n, rank, c);
     for (guint before = 0; before < c; before++) {
       double dot = 0;
       for (guint i = 0; i < n; i++)
@@ -155,10 +163,9 @@ static void orthonormalise(double *q, guint n, guint rank)
       for (guint i = 0; i < n; i++)
         q[(gsize)i * rank + c] -= dot * q[(gsize)i * rank + before];
     }
+    const double power = column_power(q, n, rank, c);
     for (guint i = 0; i < n; i++)
-      power += q[(gsize)i * rank + c] * q[(gsize)i * rank + c];
-    for (guint i = 0; i < n; i++)
-      q[(gsize)i * rank + c] = power > 1e-280 ? q[(gsize)i * rank + c] / sqrt(power) : 0;
+      q[(gsize)i * rank + c] = power > 1e-16 * whole ? q[(gsize)i * rank + c] / sqrt(power) : 0;
   }
 }
 
@@ -214,9 +221,10 @@ static void project(const Moments *m, const double *w, guint rank, real *down, r
     }
 }
 
-/* Sets the bias that gives the mean output. */
-static void set_bias(const Moments *m, guint rank, gboolean whole, const real *down, const real *up,
-                     real *bias)
+/* Sets the bias that gives the mean output.
+ * Returns: FALSE if it is not finite */
+static gboolean set_bias(const Moments *m, guint rank, gboolean whole, const real *down,
+                         const real *up, real *bias)
 {
   const guint inner = whole ? m->n : rank;
   g_autofree double *mean = g_new(double, inner + 1);
@@ -225,22 +233,23 @@ static void set_bias(const Moments *m, guint rank, gboolean whole, const real *d
     for (guint j = 0; !whole && j < m->n; j++)
       mean[r] += (double)down[(gsize)r * m->n + j] * m->mean_in[j];
   }
+  gboolean finite = TRUE;
   for (guint i = 0; i < m->n_out; i++) {
     double sum = m->mean_out[i];
     for (guint r = 0; r < inner; r++)
       sum -= (double)up[(gsize)i * inner + r] * mean[r];
     bias[i] = (real)sum;
+    finite &= isfinite(sum);
   }
+  return finite;
 }
 
 gboolean ridge_fit_map(const Moments *m, double ridge, guint rank, gboolean whole, real *down,
                        real *up, real *bias)
 {
   const gsize size = (gsize)m->n_out * m->n;
-  if (!rank && !whole) {
-    set_bias(m, 0, FALSE, NULL, NULL, bias);
-    return isfinite(m->weight) && isfinite(m->mean_out[0]);
-  }
+  if (!rank && !whole)
+    return set_bias(m, 0, FALSE, NULL, NULL, bias);
   g_autofree real *map = g_new0(real, size), *unused = g_new0(real, m->n_out);
   g_autofree gboolean *keep = g_new(gboolean, m->n);
   for (guint i = 0; i < m->n; i++)
@@ -255,6 +264,5 @@ gboolean ridge_fit_map(const Moments *m, double ridge, guint rank, gboolean whol
       w[i] = (double)map[i];
     project(m, w, rank, down, up);
   }
-  set_bias(m, rank, whole, down, up, bias);
-  return TRUE;
+  return set_bias(m, rank, whole, down, up, bias);
 }
