@@ -298,7 +298,9 @@ typedef struct {
 typedef struct _VitgateSession VitgateSession;
 
 /* Granularity of a gate's decisions: one for each image, one for each group of neighbours in a
- * batch, or one for the whole batch. */
+ * batch, or one for the whole batch. The images of a group share a token gate's decision on each
+ * position. Where tokens merge, images have no positions in common, so a model that has token gates
+ * and merges tokens at some setting of the dial works only with SAMPLE. */
 typedef enum {
   VITGATE_GRANULARITY_SAMPLE,
   VITGATE_GRANULARITY_GROUP,
@@ -318,10 +320,13 @@ typedef struct {
   gpointer reserved[7]; /* must be zero */
 } VitgateSessionOptions;
 
-/* What happened to the token of a patch in a module. */
+/* What happened to the token of a patch in a module. From the last attention on, no patch token is
+ * computed unless the model averages them, and all flags are 0; so are those of modules that do not
+ * exist. */
 typedef enum {
   VITGATE_PATCH_RAN = 1,    /* the module ran for it; in attention: as a query */
-  VITGATE_PATCH_MERGED = 2, /* it stands for other patches too */
+  VITGATE_PATCH_MERGED = 2, /* it stood for other patches too when it came to the module. Tokens
+                               merge at the end of an attention: from the block's MLP on */
 } VitgatePatchFlags;
 
 /* The result for one image. It belongs to the session and is valid until the session's next call.
@@ -336,9 +341,10 @@ typedef struct {
                                  MLP of block 0, attention of block 1 … */
   guint n_tokens;             /* tokens that remain after merging */
   const guint *module_tokens; /* [2 * depth] tokens that each module ran for, class token included;
-                                 in attention: as queries */
-  const guint8 *patches;      /* (nullable) [2 * depth][patches] VitgatePatchFlags, row by row of
-                                 patches; if the session's options ask for it */
+                                 in attention: as queries; 0: the module did not run */
+  const guint8 *patches;      /* (nullable) [2 * depth][patches] VitgatePatchFlags of each module,
+                                 patches in rows from the upper left; NULL unless the session's
+                                 options ask for it */
   gint64 preprocess_ns;       /* time for the pixels of this image */
   gint64 forward_ns;          /* time in the network: that of the call, divided by its images */
   gpointer reserved[2];

@@ -75,6 +75,14 @@ double vitgate__token_gate_gmacs(const Description *d, const TokenGate *gate, gu
   return 1e-9 * d->dim * ((double)n_tokens + (double)n_closed * width);
 }
 
+gboolean vitgate__description_has_token_gates(const Description *d)
+{
+  for (guint i = 0; i < d->depth; i++)
+    if (d->blocks[i].attention_tokens.present || d->blocks[i].mlp_tokens.present)
+      return TRUE;
+  return FALSE;
+}
+
 double vitgate__description_fixed_gmacs(const Description *d)
 {
   const double patches = vitgate__description_n_patches(d);

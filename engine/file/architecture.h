@@ -48,6 +48,9 @@ double vitgate__token_gate_gmacs(const Description *description, const TokenGate
 /* Returns: whether a substitute is one matrix. Otherwise it is the product of two, or none. */
 gboolean vitgate__substitute_is_whole(const Description *description, const TokenGate *gate);
 
+/* Returns: whether any module has a token gate */
+gboolean vitgate__description_has_token_gates(const Description *description);
+
 /* Returns: the cost of what always runs: stem, embedding and heads */
 double vitgate__description_fixed_gmacs(const Description *description);
 

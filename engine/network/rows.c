@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "network/patches.h"
+
 /* Normalised rows that wait until they fill a chunk. */
 typedef struct {
   float *norm; /* [CHUNK][dim] */
@@ -202,6 +204,7 @@ void vitgate__rows_mlp(const Job *job, guint b, gboolean weighed)
   Flow flow;
   init_flow(&flow, job, b, TRUE);
   run_rows(&flow, 2 * b + 1, weighed);
+  vitgate__patches_record(job, b, TRUE, TRUE, job->image->open);
 }
 
 guint vitgate__rows_query(const Job *job, guint b, gboolean weighed)
@@ -209,6 +212,7 @@ guint vitgate__rows_query(const Job *job, guint b, gboolean weighed)
   Flow flow;
   init_flow(&flow, job, b, FALSE);
   run_rows(&flow, 2 * b, weighed);
+  vitgate__patches_record(job, b, FALSE, TRUE, job->image->open);
   return flow.n_open;
 }
 

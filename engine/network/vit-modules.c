@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "network/attend.h"
+#include "network/patches.h"
 #include "network/rows.h"
 
 void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows)
@@ -29,6 +30,7 @@ static void merge_tokens(Job *job, guint block)
     if (image->n_tokens < before) {
       vitgate__merge_apply(job->scratch->merge, image->x, image->size, job->scratch->into, before,
                            prefix, d->dim);
+      vitgate__patches_move(image, job->vit, job->scratch->into);
       for (guint i = 0; i < image->n_tokens; i++)
         image->offsets[i] =
             image->size[i] > 1 ? logf(image->size[i]) * sqrtf((float)d->head_dim) : 0.0f;

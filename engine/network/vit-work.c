@@ -13,14 +13,6 @@ static guint most_heads(const Description *d)
   return max;
 }
 
-static gboolean has_token_gates(const Description *d)
-{
-  for (guint i = 0; i < d->depth; i++)
-    if (d->blocks[i].attention_tokens.present || d->blocks[i].mlp_tokens.present)
-      return TRUE;
-  return FALSE;
-}
-
 static gsize carve_scratch(Scratch *scratch, float *memory, const Vit *vit)
 {
   const Description *d = vit->description;
@@ -29,7 +21,7 @@ static gsize carve_scratch(Scratch *scratch, float *memory, const Vit *vit)
   for (guint i = 0; i < d->depth; i++)
     hidden = MAX(hidden, MAX(d->blocks[i].neurons, MAX(d->blocks[i].attention_tokens.rank,
                                                        d->blocks[i].mlp_tokens.rank)));
-  const gsize waiting = has_token_gates(d) ? (gsize)CHUNK * d->dim : 0;
+  const gsize waiting = vitgate__description_has_token_gates(d) ? (gsize)CHUNK * d->dim : 0;
   const Part parts[] = {
     { &scratch->norm, (gsize)CHUNK * d->dim },
     { &scratch->hidden, (gsize)CHUNK * hidden },
@@ -55,12 +47,39 @@ static gsize carve_image(ImageState *image, float *memory, const Description *d)
     { &image->size, tokens },
     { &image->offsets, tokens },
     { &image->sums, vitgate__token_sums_size(tokens, d->dim) },
-    { &image->token_logits, has_token_gates(d) ? tokens : 0 },
+    { &image->token_logits, vitgate__description_has_token_gates(d) ? tokens : 0 },
   };
   return vitgate__carve(parts, G_N_ELEMENTS(parts), memory);
 }
 
-VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
+/* Allocates the images' arrays of integers.
+ * Returns: FALSE if out of memory */
+static gboolean allocate_integers(VitWork *work, const Description *d, guint max_batch,
+                                  gboolean patches)
+{
+  const gsize tokens = vitgate__description_n_tokens(d);
+  const gsize n_patches = vitgate__description_n_patches(d), modules = 2 * (gsize)d->depth;
+  work->ran = g_new0(guint8, max_batch * modules + 1);
+  work->tokens = g_new0(guint, max_batch * 2 * modules + 1);
+  work->open = vitgate__description_has_token_gates(d) ? g_try_malloc0_n(max_batch, tokens) : NULL;
+  work->patches = patches ? g_try_malloc0_n(max_batch, modules * n_patches + 1) : NULL;
+  work->token_of = patches ? g_try_malloc0_n(max_batch, n_patches * sizeof(guint)) : NULL;
+  if ((vitgate__description_has_token_gates(d) && !work->open) ||
+      (patches && (!work->patches || !work->token_of)))
+    return FALSE;
+  for (gsize i = 0; i < max_batch; i++) {
+    ImageState *image = &work->images[i];
+    image->outcome.ran = work->ran + i * modules;
+    image->outcome.tokens = work->tokens + 2 * i * modules;
+    image->outcome.closed = image->outcome.tokens + modules;
+    image->open = work->open ? work->open + i * tokens : NULL;
+    image->outcome.patches = patches ? work->patches + i * modules * n_patches : NULL;
+    image->token_of = patches ? work->token_of + i * n_patches : NULL;
+  }
+  return TRUE;
+}
+
+VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch, gboolean patches)
 {
   const Description *d = vit->description;
   const guint tokens = vitgate__description_n_tokens(d);
@@ -74,12 +93,8 @@ VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
   work->scratch = g_new0(Scratch, n_members);
   work->images = g_new0(ImageState, max_batch);
   work->outcomes = g_new0(VitOutcome, max_batch);
-  work->ran = g_new0(guint8, (gsize)max_batch * 2 * d->depth + 1);
-  work->tokens = g_new0(guint, (gsize)max_batch * 4 * d->depth + 1);
-  if (has_token_gates(d))
-    work->open = g_try_new0(guint8, (gsize)max_batch * tokens);
   gsize shares, images, n_bytes;
-  gboolean complete = (work->open || !has_token_gates(d)) &&
+  gboolean complete = allocate_integers(work, d, max_batch, patches) &&
                       g_size_checked_mul(&shares, each + stem, n_members) &&
                       g_size_checked_mul(&images, image, max_batch) &&
                       g_size_checked_add(&n_bytes, shares, images) &&
@@ -87,13 +102,8 @@ VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch)
                       !posix_memalign((void **)&work->memory, 64, n_bytes);
   if (!complete)
     work->memory = NULL;
-  for (guint i = 0; complete && i < max_batch; i++) {
+  for (guint i = 0; complete && i < max_batch; i++)
     carve_image(&work->images[i], work->memory + image * i, d);
-    work->images[i].outcome.ran = work->ran + (gsize)i * 2 * d->depth;
-    work->images[i].outcome.tokens = work->tokens + (gsize)i * 4 * d->depth;
-    work->images[i].outcome.closed = work->images[i].outcome.tokens + 2 * d->depth;
-    work->images[i].open = work->open ? work->open + (gsize)i * tokens : NULL;
-  }
   for (guint i = 0; complete && i < n_members; i++) {
     Scratch *scratch = &work->scratch[i];
     carve_scratch(scratch, work->memory + image * max_batch + each * i, vit);
@@ -124,6 +134,8 @@ void vitgate__vit_work_free(VitWork **work)
   g_free(w->ran);
   g_free(w->tokens);
   g_free(w->open);
+  g_free(w->patches);
+  g_free(w->token_of);
   g_free(w->outcomes);
   g_free(w->images);
   g_free(w->stem);

@@ -14,10 +14,11 @@
 /* What one image cost. The arrays are [2 * depth]: attention and MLP of each block. */
 typedef struct {
   double gmacs;
-  guint n_tokens; /* that remain after merging, up to the tail */
-  guint8 *ran;    /* whether the module ran */
-  guint *tokens;  /* that it ran for; of attention: as queries */
-  guint *closed;  /* tokens that got its substitute */
+  guint n_tokens;  /* that remain after merging, up to the tail */
+  guint8 *ran;     /* whether the module ran */
+  guint *tokens;   /* that it ran for; of attention: as queries */
+  guint *closed;   /* tokens that got its substitute */
+  guint8 *patches; /* [2 * depth][n_patches] VitgatePatchFlags; NULL unless they are recorded */
 } VitOutcome;
 
 /* The memory of one thread. */
@@ -51,6 +52,7 @@ typedef struct {
   float logit;         /* of the current gate */
   float *token_logits; /* [n_tokens] of the current token gate, if images decide together */
   guint8 *open;        /* [n_tokens] whether the current module runs for each token */
+  guint *token_of;     /* [n_patches] the token that stands for each patch; NULL unless recorded */
   VitOutcome outcome;
 } ImageState;
 
@@ -61,14 +63,17 @@ typedef struct {
   guint8 *ran;          /* [max_batch][2 * depth] */
   guint *tokens;        /* [2][max_batch][2 * depth] tokens that ran, tokens that did not */
   guint8 *open;         /* [max_batch][n_tokens]; NULL if no module has a token gate */
+  guint8 *patches;      /* [max_batch][2 * depth][n_patches], or NULL */
+  guint *token_of;      /* [max_batch][n_patches], or NULL */
   Scratch *scratch;     /* [n_members] */
   StemWork *stem;       /* NULL without a stem */
   guint n_members;
 } VitWork;
 
 /* Returns: (transfer full): the memory for @n_members threads and @max_batch images, or NULL if out
- * of memory */
-VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch);
+ * of memory
+ * @patches: record what happens to each patch */
+VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch, gboolean patches);
 
 /* Frees *@work and sets it to NULL. *@work may be NULL. */
 void vitgate__vit_work_free(VitWork **work);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "file/architecture.h"
 #include "fixture.h"
 
 /* One image on its way through the network. */
@@ -13,7 +14,8 @@ typedef struct {
   double *x, *size;     /* [n_tokens][dim], [n_tokens] */
   double *token_logits; /* [n_tokens] of the current module's token gate */
   gboolean *open;       /* [n_tokens] whether the current module runs for each token */
-  guint n_tokens, n_prefix;
+  guint *token_of;      /* [patches] the token that stands for each patch */
+  guint n_tokens, n_prefix, n_patches;
 } State;
 
 static const float *whole(const State *s, const char *name)
@@ -158,9 +160,14 @@ static void merge(State *s, const double *keys, guint n, double threshold)
       s->size[target[t]] += s->size[t];
     }
   s->n_tokens = 0;
+  for (guint p = 0; p < s->n_patches; p++)
+    s->token_of[p] = target[s->token_of[p]];
   for (guint t = 0; t < before; t++)
     if (target[t] == t) {
       const guint to = s->n_tokens++;
+      for (guint p = 0; p < s->n_patches; p++)
+        if (s->token_of[p] == t)
+          s->token_of[p] = to; /* to is at most t, so no later token is mistaken for it */
       for (guint i = 0; i < dim; i++)
         s->x[to * dim + i] = s->x[t * dim + i] / s->size[t];
       s->size[to] = s->size[t];
@@ -400,6 +407,15 @@ static void decide_tokens(State *states, guint n, guint i, const ReferenceSettin
 
 /* ---- The whole ---- */
 
+static void record_patches(State *s, guint module, gboolean runs)
+{
+  for (guint p = 0; p < s->n_patches; p++) {
+    const guint t = s->token_of[p];
+    s->out->patches[module * s->n_patches + p] =
+        (runs && s->open[t] ? VITGATE_PATCH_RAN : 0) | (s->size[t] > 1 ? VITGATE_PATCH_MERGED : 0);
+  }
+}
+
 static void run_module(State *states, guint n, guint b, gboolean mlp, guint tail,
                        const ReferenceSettings *settings)
 {
@@ -415,13 +431,18 @@ static void run_module(State *states, guint n, guint b, gboolean mlp, guint tail
     weigh(&states[i], b, mlp);
   for (guint i = 0; i < n; i++) {
     State *s = &states[i];
-    if (gated && !decide(states, n, i, 2 * b + mlp, settings))
+    if (gated && !decide(states, n, i, 2 * b + mlp, settings)) {
+      if (b < tail)
+        record_patches(s, 2 * b + mlp, FALSE);
       continue;
+    }
     s->out->modules[2 * b + mlp] = 1;
     for (guint t = 0; t < s->n_tokens; t++)
       s->open[t] = t < s->n_prefix || mlp || b != tail;
     if (by_token)
       decide_tokens(states, n, i, settings);
+    if (b < tail)
+      record_patches(s, 2 * b + mlp, TRUE);
     for (guint t = 0; t < s->n_tokens; t++)
       s->out->module_tokens[2 * b + mlp] += s->open[t];
     if (mlp)
@@ -435,20 +456,25 @@ static void start(State *s, ModelFile *file, const Description *d, ReferenceImag
                   const float *tensor)
 {
   const guint prefix = d->distilled ? 2 : 1, side = d->image_size / d->patch_size;
-  *s = (State){ file, d, out, .n_tokens = side * side + prefix, .n_prefix = prefix };
+  *s = (State){
+    file, d, out, .n_tokens = side * side + prefix, .n_prefix = prefix, .n_patches = side * side
+  };
   s->x = g_new(double, s->n_tokens * d->dim);
   s->size = g_new(double, s->n_tokens);
   s->token_logits = g_new(double, s->n_tokens);
   s->open = g_new(gboolean, s->n_tokens);
+  s->token_of = g_new(guint, s->n_patches);
+  for (guint p = 0; p < s->n_patches; p++)
+    s->token_of[p] = prefix + p;
+  out->patches = g_new0(guint8, 2 * d->depth * s->n_patches);
   out->logits = g_new(double, d->n_classes);
   out->margin = INFINITY;
   embed(s, tensor);
 }
 
-/* Runs only the first @n_blocks blocks. */
-static ReferenceImage *run_blocks(ModelFile *file, const Description *d,
-                                  const ReferenceSettings *settings, const float *tensors, guint n,
-                                  guint n_blocks)
+ReferenceImage *reference_run_blocks(ModelFile *file, const Description *d,
+                                     const ReferenceSettings *settings, const float *tensors,
+                                     guint n, guint n_blocks)
 {
   const gsize image = (gsize)3 * d->image_size * d->image_size;
   ReferenceImage *images = g_new0(ReferenceImage, n);
@@ -474,6 +500,7 @@ static ReferenceImage *run_blocks(ModelFile *file, const Description *d,
     g_free(states[i].size);
     g_free(states[i].token_logits);
     g_free(states[i].open);
+    g_free(states[i].token_of);
   }
   return images;
 }
@@ -481,13 +508,15 @@ static ReferenceImage *run_blocks(ModelFile *file, const Description *d,
 ReferenceImage *reference_forward(ModelFile *file, const Description *d,
                                   const ReferenceSettings *settings, const float *tensors, guint n)
 {
-  return run_blocks(file, d, settings, tensors, n, d->depth);
+  return reference_run_blocks(file, d, settings, tensors, n, d->depth);
 }
 
 void reference_free(ReferenceImage *images, guint n)
 {
-  for (guint i = 0; i < n; i++)
+  for (guint i = 0; i < n; i++) {
     g_free(images[i].logits);
+    g_free(images[i].patches);
+  }
   g_free(images);
 }
 
@@ -503,6 +532,9 @@ static void check_image(const VitgateResult *found, const ReferenceImage *expect
     assert_each(found->module_tokens[m] == expected->module_tokens[m],
                 "%s, module %u: %u tokens, expected %u", what, m, found->module_tokens[m],
                 expected->module_tokens[m]);
+  if (found->patches)
+    ck_assert_mem_eq(found->patches, expected->patches,
+                     2 * d->depth * vitgate__description_n_patches(d));
   for (guint c = 0; c < d->n_classes; c++)
     assert_each(fabs(found->logits[c] - expected->logits[c]) <= LOGIT_TOLERANCE,
                 "%s, class %u: %.7g, expected %.7g", what, c, found->logits[c],
@@ -519,57 +551,5 @@ void reference_check(const VitgateResult *found, const ReferenceImage *expected,
   for (guint i = 0; i < n; i++) {
     g_autofree char *which = g_strdup_printf("%s, image %u of %u", what, i, n);
     check_image(&found[i], &expected[i], d, min_margin, which);
-  }
-}
-
-/* ---- Models ---- */
-
-ModelFile *reference_model(const Description *d, guint32 seed)
-{
-  ModelFile *file = model_file_new(d);
-  guint32 random = seed;
-  for (guint t = 0; t < model_file_n_tensors(file); t++) {
-    Tensor *tensor = model_file_tensor(file, t);
-    const gboolean scale = strstr(tensor->name, "norm") && g_str_has_suffix(tensor->name, "weight");
-    const float reach = strstr(tensor->name, "_gate.fc") ? 0.8f : 0.4f;
-    for (gsize i = 0; i < vitgate__tensor_n_elements(tensor); i++)
-      ((float *)tensor->data)[i] = (scale ? 1 : 0) + fixture_uniform(&random, -reach, reach);
-  }
-  return file;
-}
-
-static int compare(gconstpointer a, gconstpointer b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-/* Splits the images at the widest of the three gaps around their median, but not at the middle of
- * the gap, where the mean of the two logits beside it would be zero. */
-static void balance(ModelFile *file, guint module, const ReferenceImage *images, guint n)
-{
-  g_autofree char *name =
-      g_strdup_printf("blocks.%u.%s_gate.fc2.bias", module / 2, module % 2 ? "mlp" : "attn");
-  g_autofree double *raw = g_new(double, n);
-  for (guint i = 0; i < n; i++)
-    raw[i] = 6 * atanh(images[i].gate_logits[module] / 6);
-  qsort(raw, n, sizeof *raw, compare);
-  guint best = n / 2;
-  for (guint i = n / 2 - 1; i <= n / 2 + 1; i++)
-    if (raw[i] - raw[i - 1] > raw[best] - raw[best - 1])
-      best = i;
-  *(float *)model_file_find(file, name)->data -= (float)(0.4 * raw[best] + 0.6 * raw[best - 1]);
-}
-
-void reference_balance_gates(ModelFile *file, const Description *d, const float *tensors, guint n)
-{
-  const ReferenceSettings settings = { .thresholds = { 1, 1, 1, 1, 1, 1, 1, 1 }, .group = 1 };
-  for (guint module = 0; module < 2 * d->depth; module++) {
-    const BlockShape *shape = &d->blocks[module / 2];
-    if (!(module % 2 ? shape->mlp_gate : shape->attention_gate))
-      continue;
-    ReferenceImage *images = run_blocks(file, d, &settings, tensors, n, module / 2 + 1);
-    balance(file, module, images, n);
-    reference_free(images, n);
   }
 }

@@ -5,7 +5,7 @@
 #include "network/families/families.h"
 #include "network/rows.h"
 #include "network/vit-modules.h"
-#include "reference.h"
+#include "reference-model.h"
 
 /* Widths that fill no vector; more rows than two chunks hold. */
 static BlockShape blocks[] = {
@@ -55,7 +55,7 @@ static gboolean setup_init(Setup *s, VitgatePrecision precision)
     return FALSE;
   assert_success(s->model, error);
   s->vit = vitgate__model_get_vit(s->model);
-  s->work = vitgate__vit_work_new(s->vit, 1, 1);
+  s->work = vitgate__vit_work_new(s->vit, 1, 1, FALSE);
   s->dial = (Dial){ 0 };
   for (guint b = 0; b < description.depth; b++)
     s->dial.thresholds[b] = MERGE_NEVER;

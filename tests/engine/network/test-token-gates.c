@@ -6,7 +6,7 @@
 #include "fixture.h"
 #include "model.h"
 #include "network/families/families.h"
-#include "reference.h"
+#include "reference-model.h"
 
 /* A decision with a smaller margin could differ in float32. */
 #define LEAST_MARGIN 1e-5
@@ -91,7 +91,14 @@ static const struct {
   { 0, { 0.3, 1, 0.4, 0.2, 1 } }, { -1000, { 1, 1, 1, 1, 1 } },
   { 100, { 1, 1, 1, 1, 1 } },     { 100, { 0.8, 0.8, 0.8, 0.8, 0.8 } },
 };
-enum { MIXED = 5, SHUT = 5, OPEN = 6, OPEN_AND_MERGED = 7, N_SETTINGS = G_N_ELEMENTS(settings) };
+enum {
+  UNMERGED = 3,
+  MIXED = 5,
+  SHUT = 5,
+  OPEN = 6,
+  OPEN_AND_MERGED = 7,
+  N_SETTINGS = G_N_ELEMENTS(settings)
+};
 
 typedef struct {
   Description d;
@@ -131,11 +138,25 @@ static ReferenceImage *run_plainly(const Setup *s, guint group)
   return reference_forward(s->file, &s->d, &plain, s->inputs, N_IMAGES);
 }
 
+/* Returns: (transfer full): a session that records patches */
+static VitgateSession *new_session(const Setup *s, guint threads, guint group)
+{
+  const VitgateSessionOptions options = {
+    .threads = threads,
+    .max_batch = N_IMAGES,
+    .granularity = group > 1 ? VITGATE_GRANULARITY_GROUP : VITGATE_GRANULARITY_SAMPLE,
+    .group_size = group,
+    .patches = TRUE,
+  };
+  return fixture_session_with(s->model, &options);
+}
+
+/* Numbers of tokens, costs, logits and the record of patches. */
 START_TEST(tokens_decide_as_defined)
 {
   Setup s;
   setup_init(&s, (guint)_i % N_MODELS, (guint)_i / N_MODELS);
-  g_autoptr(VitgateSession) session = fixture_session(s.model, 1, N_IMAGES);
+  g_autoptr(VitgateSession) session = new_session(&s, 1, 1);
   const VitgateResult *found = fixture_forward(session, s.inputs, N_IMAGES);
   ReferenceImage *expected = run_plainly(&s, 1);
   reference_check(found, expected, N_IMAGES, &s.d, LEAST_MARGIN, s.d.name);
@@ -173,21 +194,25 @@ START_TEST(every_gate_opens_for_only_some_tokens)
 }
 END_TEST
 
-START_TEST(threads_and_batches_change_no_bit)
+/* Neighbours share the decision on each position. */
+START_TEST(groups_decide_by_the_mean_of_a_position)
 {
+  static const guint groups[] = { 2, 3, 4, N_IMAGES };
   Setup s;
   setup_init(&s, (guint)_i % N_MODELS, (guint)_i / N_MODELS);
-  g_autoptr(VitgateSession) single = fixture_session(s.model, 1, N_IMAGES);
-  for (guint threads = 1; threads <= 4; threads++) {
-    g_autoptr(VitgateSession) session = fixture_session(s.model, threads, N_IMAGES);
-    const VitgateResult *found = fixture_forward(session, s.inputs, N_IMAGES);
-    for (guint i = 0; i < N_IMAGES; i++) {
-      const VitgateResult *alone = fixture_forward(single, s.inputs + i * s.image, 1);
-      ck_assert_uint_eq(found[i].n_tokens, alone->n_tokens);
-      ck_assert_double_eq(found[i].gmacs, alone->gmacs);
-      ck_assert_mem_eq(found[i].module_tokens, alone->module_tokens, 2 * s.d.depth * sizeof(guint));
-      ck_assert_mem_eq(found[i].logits, alone->logits, s.d.n_classes * sizeof(float));
+  for (guint g = 0; g < G_N_ELEMENTS(groups); g++) {
+    ReferenceImage *expected = run_plainly(&s, groups[g]);
+    VitgateResult first[N_IMAGES];
+    g_autoptr(VitgateSession) one = new_session(&s, 1, groups[g]);
+    memcpy(first, fixture_forward(one, s.inputs, N_IMAGES), sizeof first);
+    reference_check(first, expected, N_IMAGES, &s.d, LEAST_MARGIN, s.d.name);
+    for (guint threads = 2; threads <= 4; threads++) {
+      g_autoptr(VitgateSession) session = new_session(&s, threads, groups[g]);
+      const VitgateResult *found = fixture_forward(session, s.inputs, N_IMAGES);
+      for (guint i = 0; i < N_IMAGES; i++)
+        ck_assert_mem_eq(found[i].logits, first[i].logits, s.d.n_classes * sizeof(float));
     }
+    reference_free(expected, N_IMAGES);
   }
   setup_clear(&s);
 }
@@ -210,6 +235,48 @@ static VitgateModel *open_without_gates(const Setup *s)
   g_autofree char *name = g_strdup_printf("without-%s", d.name);
   return model_file_open(file, name);
 }
+
+START_TEST(groups_are_refused_where_tokens_merge)
+{
+  Setup s;
+  setup_init(&s, (guint)_i, OPEN_AND_MERGED);
+  for (guint g = VITGATE_GRANULARITY_SAMPLE; g <= VITGATE_GRANULARITY_BATCH; g++) {
+    g_autoptr(GError) error = NULL;
+    const VitgateSessionOptions options = { .granularity = g, .group_size = 4, .max_batch = 4 };
+    g_autoptr(VitgateSession) session = vitgate_session_new(s.model, &options, &error);
+    if (g == VITGATE_GRANULARITY_SAMPLE)
+      assert_success(session, error);
+    else
+      assert_error(error, VITGATE_ERROR_ARGUMENT, "its dial merges tokens");
+  }
+  g_autoptr(VitgateModel) without = open_without_gates(&s);
+  const VitgateSessionOptions options = { .granularity = VITGATE_GRANULARITY_BATCH };
+  g_autoptr(VitgateSession) session = fixture_session_with(without, &options);
+  setup_clear(&s);
+}
+END_TEST
+
+START_TEST(threads_and_batches_change_no_bit)
+{
+  Setup s;
+  setup_init(&s, (guint)_i % N_MODELS, (guint)_i / N_MODELS);
+  g_autoptr(VitgateSession) single = new_session(&s, 1, 1);
+  for (guint threads = 1; threads <= 4; threads++) {
+    g_autoptr(VitgateSession) session = new_session(&s, threads, 1);
+    const VitgateResult *found = fixture_forward(session, s.inputs, N_IMAGES);
+    for (guint i = 0; i < N_IMAGES; i++) {
+      const VitgateResult *alone = fixture_forward(single, s.inputs + i * s.image, 1);
+      ck_assert_uint_eq(found[i].n_tokens, alone->n_tokens);
+      ck_assert_double_eq(found[i].gmacs, alone->gmacs);
+      ck_assert_mem_eq(found[i].module_tokens, alone->module_tokens, 2 * s.d.depth * sizeof(guint));
+      ck_assert_mem_eq(found[i].logits, alone->logits, s.d.n_classes * sizeof(float));
+      ck_assert_mem_eq(found[i].patches, alone->patches,
+                       2 * s.d.depth * vitgate__description_n_patches(&s.d));
+    }
+  }
+  setup_clear(&s);
+}
+END_TEST
 
 START_TEST(open_gates_change_no_bit_and_cost_nothing)
 {
@@ -234,6 +301,8 @@ int main(void)
   TCase *gates = tcase_create("token-gates");
   tcase_add_loop_test(gates, tokens_decide_as_defined, 0, N_MODELS * N_SETTINGS);
   tcase_add_loop_test(gates, every_gate_opens_for_only_some_tokens, 0, N_MODELS * MIXED);
+  tcase_add_loop_test(gates, groups_decide_by_the_mean_of_a_position, 0, N_MODELS * UNMERGED);
+  tcase_add_loop_test(gates, groups_are_refused_where_tokens_merge, 0, N_MODELS);
   tcase_add_loop_test(gates, threads_and_batches_change_no_bit, 0, N_MODELS * N_SETTINGS);
   tcase_add_loop_test(gates, open_gates_change_no_bit_and_cost_nothing, 0, 2 * N_MODELS);
   return fixture_run("token-gates", gates, NULL);
