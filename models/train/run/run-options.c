@@ -62,7 +62,7 @@ static gboolean parse_gates(RunOptions *o, GError **error)
     const char *name;
     gboolean tokens, images;
     TokenControl token_control;
-    GateControl control;
+    ModuleControl control;
   } kinds[] = {
     { .name = "token", .tokens = TRUE },
     { .name = "module", .images = TRUE },

@@ -33,7 +33,7 @@ typedef struct {
   double parameters_target; /* share of the teacher's, without gates; 0: no limit beyond the compute
                                target */
   gboolean gates, merging, search; /* gates: those for images */
-  GateControl gate_control;
+  ModuleControl gate_control;
   gboolean token_gates;
   TokenControl token_control;
   gboolean learn_gates; /* token gates are trained too */
