@@ -77,7 +77,7 @@ static gboolean parse_gates(RunOptions *o, GError **error)
     if (!strcmp(o->given.gates, kinds[i].name)) {
       o->token_gates = kinds[i].tokens && o->gates && !o->static_only;
       o->token_control = kinds[i].token_control;
-      o->gates &= kinds[i].images && !o->static_only;
+      o->module_gates = kinds[i].images && o->gates && !o->static_only;
       o->gate_control = kinds[i].control;
       return TRUE;
     }
@@ -90,7 +90,7 @@ static gboolean parse_gates(RunOptions *o, GError **error)
 
 static JsonNode *describe_gates(const RunOptions *o)
 {
-  return json_node_init_string(json_node_alloc(), o->given.gates);
+  return json_node_init_string(json_node_alloc(), o->given.gates ? o->given.gates : "none");
 }
 
 /* The granularity in use determines which images decide together in training. */
