@@ -46,7 +46,7 @@ class ProgressTest(test_compress.CompressTest):
     def test_a_terminal_shows_every_phase_and_its_lines_fit(self):
         lines = self.on_terminal(self.arguments("--static-target", "0.7", steps=12))
         for phase in ("reading held-out photographs", "reading photographs",
-                      "ranking heads and neurons", "compensating", "finding merge thresholds",
+                      "ranking heads and neurons", "compensating", "finding the dial's path",
                       "calibrating the dial", "comparing products in int8", "measuring the model"):
             self.assertTrue([line for line in lines if line.startswith(phase)], phase)
         steps = [line for line in lines if line.startswith("step ")]

@@ -2,12 +2,30 @@
 
 #include "base/progress.h"
 #include "file/architecture.h"
+#include "network/dial.h"
 
 /* The notches of each setting, from most to least compute. */
 static const double thresholds[] = { 1, 0.96, 0.93, 0.9, 0.87, 0.84, 0.8, 0.76, 0.71, 0.65 };
 static const double biases[] = {
   6, 4, 3, 2, 1.5, 1, 0.6, 0.3, 0, -0.3, -0.6, -1, -1.5, -2, -3, -4
 };
+
+/* Of token gates, whose logits have a standard deviation of 1. */
+static const double token_biases[] = { (double)TOKEN_GATES_OPEN,
+                                       1.6,
+                                       1.2,
+                                       0.9,
+                                       0.65,
+                                       0.4,
+                                       0.2,
+                                       0,
+                                       -0.2,
+                                       -0.4,
+                                       -0.65,
+                                       -0.9,
+                                       -1.2,
+                                       -1.6,
+                                       -2.2 };
 
 /* Minimum distance between points of the table, in compute ratio. */
 #define SPACING 0.012
@@ -31,7 +49,7 @@ guint dial_table_estimate(const DialTableOptions *o, const Description *d)
 {
   const double whole = vitgate__description_gmacs(d) / d->dense_gmacs;
   const double points = 1 + MAX(0, whole - o->least) / SPACING;
-  guint moves = o->gates ? G_N_ELEMENTS(biases) : 0;
+  guint moves = o->token_gates ? G_N_ELEMENTS(token_biases) : o->gates ? G_N_ELEMENTS(biases) : 0;
   if (o->merging)
     moves += vitgate__description_tail(d) * G_N_ELEMENTS(thresholds);
   return (guint)(MIN(points, DESCRIPTION_MAX_CALIBRATION) * o->images + moves * o->priced_images);
@@ -48,7 +66,18 @@ static void show_progress(Bench *bench)
 
 static double bias_of(const Bench *bench, const Setting *setting)
 {
-  return bench->options->gates ? biases[setting->notches[bench->description->depth]] : 0;
+  const guint notch = setting->notches[bench->description->depth];
+  if (bench->options->token_gates)
+    return token_biases[notch];
+  return bench->options->gates ? biases[notch] : 0;
+}
+
+/* Returns: the number of notches of the gates' bias; 1: it cannot change */
+static guint n_biases(const Bench *bench)
+{
+  if (bench->options->token_gates)
+    return G_N_ELEMENTS(token_biases);
+  return bench->options->gates ? G_N_ELEMENTS(biases) : 1;
 }
 
 /* Measures a setting on the first @n_images. */
@@ -91,7 +120,7 @@ static gboolean can_move(const Bench *bench, const Setting *setting, guint move)
 {
   const Description *d = bench->description;
   if (move == d->depth)
-    return bench->options->gates && setting->notches[move] + 1 < G_N_ELEMENTS(biases);
+    return setting->notches[move] + 1 < n_biases(bench);
   return bench->options->merging && move < vitgate__description_tail(d) && d->blocks[move].heads &&
          setting->notches[move] + 1 < G_N_ELEMENTS(thresholds);
 }

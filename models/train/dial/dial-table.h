@@ -6,13 +6,14 @@
 
 typedef struct {
   const HeldOut *held_out;
-  guint images;        /* how many of them to measure the table's figures on */
-  guint priced_images; /* how many of them to compare settings on */
-  guint batch;         /* at most the trainer's */
-  gboolean gates;      /* the network has gates, and their bias is part of the dial */
-  gboolean merging;    /* merge thresholds are part of the dial; otherwise no tokens merge */
-  double least;        /* compute ratio at which the table may end */
-  const char *phase;   /* what the table is made for, for display */
+  guint images;         /* how many of them to measure the table's figures on */
+  guint priced_images;  /* how many of them to compare settings on */
+  guint batch;          /* at most the trainer's */
+  gboolean gates;       /* the network has gates, and their bias is part of the dial */
+  gboolean token_gates; /* the same for token gates, in a network without others */
+  gboolean merging;     /* merge thresholds are part of the dial; otherwise no tokens merge */
+  double least;         /* compute ratio at which the table may end */
+  const char *phase;    /* what the table is made for, for display */
 } DialTableOptions;
 
 /* Estimates how many images dial_table_make() runs. */

@@ -18,6 +18,7 @@
 #include "train/run/provenance.h"
 #include "train/run/run-open.h"
 #include "train/run/run-training.h"
+#include "train/run/token-gates.h"
 
 #define PRICED_IMAGES 128
 #define RIDGE         1e-3
@@ -149,7 +150,7 @@ static gboolean end_search(Run *run, GError **error)
     student_add_gates(&run->student, searched.network);
   student_clear(&searched);
   run->later_seconds = 0;
-  return fine;
+  return fine && (!run->options->token_gates || run_fit_token_gates(run, error));
 }
 
 /* Cuts the student if it is over budget. */
@@ -176,7 +177,7 @@ static gboolean start_training(Run *run, GError **error)
     student_add_gates(&run->student, NULL);
     network_control_gates(run->student.network, o->gate_control, TRUE);
   }
-  return TRUE;
+  return !o->token_gates || run_fit_token_gates(run, error);
 }
 
 static gboolean load_earlier(Run *run, GError **error)
@@ -255,6 +256,7 @@ static DialTableOptions calibration_options(const Run *run)
                              .priced_images = MIN(run->held_out->n, PRICED_IMAGES),
                              .batch = o->batch,
                              .gates = student_has_gates(&run->student),
+                             .token_gates = description_has_token_gates(run->student.description),
                              .merging = o->merging,
                              .least = DIAL_REACH * o->target,
                              .phase = "calibrating the dial" };
@@ -297,15 +299,34 @@ static gboolean open_idle_gates(Run *run, gboolean *any, GError **error)
   return run_make_trainer(run, error);
 }
 
+/* Removes token gates that are all open at the default setting of the dial.
+ * @removed: (out): whether there were such gates */
+static gboolean drop_token_gates(Run *run, gboolean *removed, GError **error)
+{
+  Dial dial;
+  vitgate__dial_set(&dial, run->student.description, run->student.description->default_compute);
+  *removed = description_has_token_gates(run->student.description) &&
+             dial.gate_bias >= TOKEN_GATES_OPEN && run->options->token_control == TOKENS_LEARNED;
+  if (!*removed)
+    return TRUE;
+  run_log_note(run->log,
+               "at the default setting of the dial, merging saves at less cost than token "
+               "gates, so they are removed");
+  trainer_free(&run->trainer); /* before the network that it trained */
+  student_remove_token_gates(&run->student);
+  return run_make_trainer(run, error);
+}
+
 static void complete_provenance(const Run *run)
 {
   Description *d = run->student.description;
   JsonObject *p = provenance_record(run, "compress");
-  if (!student_has_gates(&run->student))
+  if (!student_has_gates(&run->student) && !description_has_token_gates(d))
     return;
   g_autofree GateSum *sums = watch_gates(run, d->default_compute);
   json_object_set_array_member(p, "gate_usage", gate_sums_usage(sums, d));
-  json_object_set_array_member(p, "gate_spread", gate_sums_spreads(sums, d));
+  if (student_has_gates(&run->student))
+    json_object_set_array_member(p, "gate_spread", gate_sums_spreads(sums, d));
 }
 
 /* Records in the model what it loses with products in less than float32. Measuring that takes a
@@ -344,6 +365,8 @@ static gboolean finish(Run *run, GError **error)
     gboolean idle = FALSE;
     if (has_learned_gates(run) && !open_idle_gates(run, &idle, error))
       return FALSE;
+    if (!idle && !drop_token_gates(run, &idle, error))
+      return FALSE;
     if (idle)
       calibrate(run);
     if (!compare_precisions(run, error))
@@ -372,7 +395,8 @@ static gboolean run_stages(Run *run, GError **error)
     if (!run_train(run, error) || !end_search(run, error) || !run_make_trainer(run, error))
       return FALSE;
   }
-  if (o->train && o->merging && !run->student.description->n_calibration)
+  if (o->train && (o->merging || description_has_token_gates(run->student.description)) &&
+      !run->student.description->n_calibration)
     run_find_merging(run);
   estimate_end(run);
   return (!o->train || run_train(run, error)) && finish(run, error);

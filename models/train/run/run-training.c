@@ -66,7 +66,9 @@ gboolean run_make_trainer(Run *run, GError **error)
               .others = o->others,
               .labels = o->labels,
               .smoothing = 0.1,
-              .compute = student_has_gates(&run->student) || network->searches ? GAMMA : 0,
+              .compute = student_has_gates(&run->student) || network->searches || o->learn_gates
+                             ? GAMMA
+                             : 0,
               .target = run_whole_ratio(run),
               .spread = o->gate_control == GATES_LEARNED ? o->gate_spread : 0,
               .dense_gmacs = run->student.description->dense_gmacs,
@@ -79,7 +81,10 @@ gboolean run_make_trainer(Run *run, GError **error)
   };
   trainer_free(&run->trainer);
   network_control_gates(run->student.network, o->gate_control, FALSE);
+  network_learn_token_gates(run->student.network, o->learn_gates);
   run->trainer = trainer_new(run->student.network, &options, error);
+  if (run->trainer)
+    trainer_get_pass(run->trainer)->decisions.control = o->token_control;
   return run->trainer != NULL;
 }
 
@@ -110,7 +115,8 @@ static void turn_dial(Run *run, double ratio)
   const double whole = run_whole_ratio(run), target = run->options->target;
   run->asked = ratio;
   const double way = whole > target ? CLAMP((run->asked - target) / (whole - target), 0, 1) : 0;
-  trainer_set_dial(run->trainer, way * BIAS_RANGE, run->asked);
+  run->bias = way * BIAS_RANGE;
+  trainer_set_dial(run->trainer, run->bias, run->asked);
   if (!run->student.description->n_calibration || run->student.network->searches)
     return;
   Dial dial;
@@ -118,6 +124,10 @@ static void turn_dial(Run *run, double ratio)
                     merge_share(run, run->asked) + run->merge_offset);
   for (guint b = 0; b < run->student.description->depth; b++)
     trainer_set_merging(run->trainer, b, dial.thresholds[b]);
+  if (!description_has_token_gates(run->student.description))
+    return;
+  run->bias = (double)dial.gate_bias;
+  trainer_set_dial(run->trainer, run->bias, run->asked);
 }
 
 /* Corrects the dial by the compute ratio of the last step with all gates open. */
@@ -136,10 +146,12 @@ void run_find_merging(Run *run)
                                  .images = MIN(run->held_out->n, PATH_IMAGES),
                                  .priced_images = MIN(run->held_out->n, PATH_IMAGES),
                                  .batch = o->batch,
-                                 .merging = TRUE,
+                                 .merging = o->merging,
+                                 .token_gates =
+                                     description_has_token_gates(run->student.description),
                                  .least = merge_share(run, o->target) - 0.1,
-                                 .phase = "finding merge thresholds" };
-  run_log_note(run->log, "finding merge thresholds on %u held-out photographs", how.images);
+                                 .phase = "finding the dial's path" };
+  run_log_note(run->log, "finding the dial's path on %u held-out photographs", how.images);
   const double divergence =
       dial_table_make(run->trainer, &how, o->target, run->student.description);
   run_log_note(run->log, "divergence from the teacher before training: %.4f", divergence);
@@ -289,8 +301,8 @@ static void watch(Run *run)
 {
   turn_dial(run, run->options->target);
   trainer_swap_average(run->trainer);
-  const HeldOutOutcome outcome =
-      held_out_measure(run->held_out, run->trainer, 0, run->held_out->n, run->options->batch);
+  const HeldOutOutcome outcome = held_out_measure(run->held_out, run->trainer, run->bias,
+                                                  run->held_out->n, run->options->batch);
   trainer_swap_average(run->trainer);
   run_log_held_out(run->log, run->trainer, &outcome);
 }

@@ -28,6 +28,7 @@ typedef struct {
   guint64 steps;       /* of both stages together; 0: not known yet */
   guint64 draw;        /* number of the next draw of photographs */
   double asked;        /* compute ratio asked for in the current step */
+  double bias;         /* of the gates in the current step */
   double merge_offset; /* added to the compute ratio that the dial is asked for */
 
   /* What remains to be done after the current stage, for the time limit. */

@@ -8,7 +8,7 @@
 #include "network/families/families.h"
 #include "network/gate.h"
 #include "network/token-mean.h"
-#include "reference.h"
+#include "reference-model.h"
 
 /* Sums below 10 of at most 400 products in float32. */
 #define GATE_TOLERANCE 2e-5

@@ -6,7 +6,7 @@
 #include "fixture.h"
 #include "model.h"
 #include "network/families/families.h"
-#include "reference.h"
+#include "reference-model.h"
 
 /* Cosines closer than this to a threshold or to each other could compare differently in float32. */
 #define LEAST_MARGIN 1e-5
