@@ -81,8 +81,8 @@ class ProgressTest(test_compress.CompressTest):
     def test_notes_on_gates_are_one_line_with_a_count(self):
         deep = self.path("deep.safetensors")
         random_model.write_teacher(deep, depth=12)
-        text = self.compress("--teacher", deep, "--static-target", "0.98", "--target", "0.9",
-                             steps=2)
+        text = self.compress("--teacher", deep, "--gates", "module", "--static-target", "0.98",
+                             "--target", "0.9", steps=2)
         told = [line for line in text.splitlines() if line.startswith("the gate of block")]
         logged = [note for note in self.notes() if note.startswith("the gate of block")]
         self.assertGreater(len(logged), 4)

@@ -90,7 +90,8 @@ static gboolean parse_gates(RunOptions *o, GError **error)
 
 static JsonNode *describe_gates(const RunOptions *o)
 {
-  return json_node_init_string(json_node_alloc(), o->given.gates);
+  JsonNode *node = json_node_alloc(); /* of train: null */
+  return o->given.gates ? json_node_init_string(node, o->given.gates) : json_node_init_null(node);
 }
 
 /* The granularity in use determines which images decide together in training. */
