@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/members.h"
+#include "base/times.h"
 
 guint64 status_memory(void)
 {
@@ -17,10 +18,20 @@ guint64 status_memory(void)
 
 /* ---- For people ---------------------------------------------------------------------------- */
 
+/* Appends since when a camera is without frames, once an attempt has failed. */
+static void append_waiting(GString *line, const CameraStatus *camera)
+{
+  if (!camera->since || camera->state == CAMERA_ENDED || !camera->attempts)
+    return;
+  g_autofree char *since = time_to_local(camera->since);
+  g_string_append_printf(line, " since %s (failed attempts: %u)", since, camera->attempts);
+}
+
 static void append_camera(GString *line, const StatusCamera *entry)
 {
   const CameraStatus *camera = &entry->camera;
   g_string_append_printf(line, " | %s %s", entry->name, camera_state_name(camera->state));
+  append_waiting(line, camera);
   if (camera->state == CAMERA_PLAYING) {
     g_string_append_printf(line, " %.1f/s", entry->frame_rate);
     if (camera->label)
@@ -60,6 +71,10 @@ static void add_camera(JsonBuilder *builder, const StatusCamera *entry)
   member_add_string(builder, "label", camera->label);
   member_add_double(builder, "score", camera->score);
   member_add_count(builder, "reconnects", camera->connects ? camera->connects - 1 : 0);
+  gboolean waiting = camera->since && camera->state != CAMERA_ENDED;
+  g_autofree char *since = waiting ? time_to_utc(camera->since) : NULL;
+  member_add_string(builder, "waiting_since", since);
+  member_add_count(builder, "attempts", waiting ? camera->attempts : 0);
   member_add_string(builder, "last_error", camera->error);
   json_builder_end_object(builder);
 }

@@ -246,6 +246,21 @@ START_TEST(events_are_one_line_each)
 }
 END_TEST
 
+START_TEST(waiting_is_an_event_with_its_start)
+{
+  const Waiting waiting = { .reason = "off", .since = 1000001, .attempts = 3, .retry_after = 0.5 };
+  g_autofree char *line = event_waiting("door", &waiting);
+  g_autoptr(JsonNode) root = json_from_string(line, NULL);
+  JsonObject *event = json_node_get_object(root);
+  ck_assert_str_eq(json_object_get_string_member(event, "event"), "waiting");
+  ck_assert_str_eq(json_object_get_string_member(event, "reason"), "off");
+  ck_assert_str_eq(json_object_get_string_member(event, "waiting_since"),
+                   "1970-01-01T00:00:01.000001Z");
+  ck_assert_int_eq(json_object_get_int_member(event, "attempts"), 3);
+  ck_assert_double_eq(json_object_get_double_member(event, "retry_after"), 0.5);
+}
+END_TEST
+
 /* ---- The service manager ------------------------------------------------------------------- */
 
 START_TEST(the_service_manager_is_notified)
@@ -314,6 +329,7 @@ int main(void)
   tcase_add_loop_test(tests, a_line_without_results_is_a_frame, 0, 5);
   tcase_add_loop_test(tests, only_objects_are_lines, 0, 4);
   tcase_add_test(tests, events_are_one_line_each);
+  tcase_add_test(tests, waiting_is_an_event_with_its_start);
   tcase_add_loop_test(tests, the_service_manager_is_notified, 0, 2);
   tcase_add_loop_test(tests, without_a_service_manager_nothing_happens, 0, 5);
   tcase_add_test(tests, the_watchdog_is_only_for_this_process);

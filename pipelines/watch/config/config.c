@@ -286,7 +286,7 @@ static gboolean check_scheme(const KeySource *source, const char *group, const C
   if (camera->real_time && !file)
     return key_fail(source, group, "real-time", error, "is only for file:/// URLs");
   if ((camera->credentials_file || camera->credentials_env) &&
-      (file || g_str_has_prefix(camera->url, "v4l2:")))
+      !config_is_on_network(camera))
     return key_fail(source, group, "url", error, "takes no credentials");
   return TRUE;
 }
@@ -485,6 +485,11 @@ void config_unref(Config *self)
 gboolean config_is_file(const CameraConfig *camera)
 {
   return g_str_has_prefix(camera->url, "file:");
+}
+
+gboolean config_is_on_network(const CameraConfig *camera)
+{
+  return !config_is_file(camera) && !g_str_has_prefix(camera->url, "v4l2:");
 }
 
 gboolean config_uses_tls(const CameraConfig *camera)

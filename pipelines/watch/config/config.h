@@ -85,6 +85,9 @@ void config_unref(Config *self);
 /* Returns: whether the camera is a file, which has an end and can be read at any speed */
 gboolean config_is_file(const CameraConfig *camera);
 
+/* Returns: whether the camera is neither a file nor a device of this machine */
+gboolean config_is_on_network(const CameraConfig *camera);
+
 /* Returns: whether the connection to the camera is encrypted */
 gboolean config_uses_tls(const CameraConfig *camera);
 
