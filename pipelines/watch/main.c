@@ -97,6 +97,7 @@ static gboolean run(const char *path, GError **error)
    * into the heaps after the first one is freed, and leave holes there. */
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   mosquitto_lib_init();
+  console_stamp();
   return watch_run(&options, error);
 }
 

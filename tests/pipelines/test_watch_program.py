@@ -14,6 +14,7 @@ from cameras import LIMIT, MODEL, PIPELINES, Gst, make_clip
 from watch_case import WATCH, Watch, WatchTest
 
 GATED = os.environ["VITGATE_TEST_GATED_MODEL"]
+TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
 EXAMPLE = os.path.join(PIPELINES, "watch/vitgate-watch.conf")
 
 
@@ -37,7 +38,8 @@ class CommandLine(WatchTest):
 
     def test_invalid_key_files(self):
         self.check_wrong("[camera a]\nurl=rtsp://a/\ncolour=red\n",
-                         r"^vitgate-watch: .*watch.conf: \[camera a\] colour: unknown key")
+                         rf"^({TIME})?vitgate-watch: .*watch.conf: \[camera a\] colour: "
+                         "unknown key")
         self.check_wrong("[camera a]\nurl=rtsp://a/\n[log]\nfile=watch.conf/x\n",
                          r"watch.conf: \[log\] file: .* is not a folder")
         self.check_wrong("", "no cameras")
@@ -51,7 +53,7 @@ class CommandLine(WatchTest):
         os.mkdir(self.log)
         result = run(self.configure({"a": {"url": "rtsp://a/"}}))
         self.assertEqual(result.returncode, 1)
-        self.assertRegex(result.stderr, "^vitgate-watch: .*log.jsonl: Is a directory")
+        self.assertRegex(result.stderr, f"^{TIME}vitgate-watch: .*log.jsonl: Is a directory")
 
     def test_the_example_is_valid_and_explains_every_key(self):
         with open(EXAMPLE, encoding="utf-8") as file:
@@ -93,6 +95,33 @@ class CommandLine(WatchTest):
             self.assertIn("(see vitgate-watch --help)", result.stderr)
         self.assertIn("SIGHUP", run("--help").stdout)
         self.assertRegex(run("--version").stdout, r"^vitgate-watch \d")
+
+
+class Messages(WatchTest):
+    def check(self, start, journal=None):
+        """Checks how the messages of a program start. journal: $JOURNAL_STREAM, as a function of
+        the status of its standard error"""
+        path = self.configure({"bad": {"url": "file:///none"}})
+        end, stderr = os.pipe()
+        environment = {**os.environ}
+        environment.pop("JOURNAL_STREAM", None)
+        if journal:
+            environment["JOURNAL_STREAM"] = journal(os.fstat(stderr))
+        with open(end, encoding="utf-8") as messages:
+            with subprocess.Popen([WATCH, path], stderr=stderr, env=environment) as process:
+                os.close(stderr)
+                self.assertRegex(messages.readline(), f"^{start}vitgate-watch: camera bad, ")
+                process.terminate()
+
+    def test_messages_start_with_the_time(self):
+        self.check(TIME)
+
+    def test_messages_to_the_journal_have_no_time(self):
+        self.check("", lambda status: f"{status.st_dev}:{status.st_ino}")
+
+    def test_messages_that_leave_the_journal_have_the_time(self):
+        self.check(TIME, lambda status: f"{status.st_dev}:{status.st_ino + 1}")
+        self.check(TIME, lambda status: "nonsense")
 
 
 class Clips(WatchTest):
@@ -325,7 +354,7 @@ class Terminal(WatchTest):
         os.close(terminal)
         self.assertTrue(shown.endswith("\r\x1b[K") or shown.endswith("\n"), shown[-200:])
         for line in shown.replace("\r\n", "\n").split("\n"):
-            self.assertRegex(line.split("\x1b[K")[-1], r"^($|vitgate-watch: |\d+ MB \| )")
+            self.assertRegex(line.split("\x1b[K")[-1], rf"^($|{TIME}vitgate-watch: |\d+ MB \| )")
 
 
 class ServiceManager(WatchTest):
