@@ -9,6 +9,7 @@
 #include <mosquitto.h>
 
 #include "base/console.h"
+#include "camera/label-check.h"
 #include "config/config.h"
 #include "watch.h"
 
@@ -77,7 +78,7 @@ static gboolean parse(int *argc, char ***argv, GError **error)
 static gboolean check(const char *path, GError **error)
 {
   g_autoptr(Config) config = config_load(path, error);
-  if (!config)
+  if (!config || !label_check(config, TRUE, error))
     return FALSE;
   watch_print_warnings(config);
   g_print("%s: OK; cameras: %u\n", path, config->cameras->len);

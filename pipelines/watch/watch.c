@@ -8,6 +8,7 @@
 
 #include "base/console.h"
 #include "camera/camera.h"
+#include "camera/label-check.h"
 #include "config/config.h"
 #include "config/warnings.h"
 #include "output/outputs.h"
@@ -205,7 +206,8 @@ static gboolean reload(gpointer user_data)
       g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
   service_notify(state);
   g_autoptr(Config) config = config_load(self->options->path, &error);
-  if (config && outputs_change(self->outputs, config, &error)) {
+  if (config && label_check(config, FALSE, &error) &&
+      outputs_change(self->outputs, config, &error)) {
     change_cameras(self, config);
     config_unref(self->config);
     self->config = g_steal_pointer(&config);
@@ -270,6 +272,8 @@ gboolean watch_run(const WatchOptions *options, GError **error)
 {
   Watch self = { .options = options };
   self.config = config_load(options->path, error);
+  if (self.config && !label_check(self.config, FALSE, error))
+    g_clear_pointer(&self.config, config_unref);
   self.loop = g_main_loop_new(NULL, FALSE);
   catch_signals(&self); /* before the outputs: waiting messages go out at once */
   self.outputs = self.config ? outputs_new(self.config, error) : NULL;

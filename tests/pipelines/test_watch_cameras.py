@@ -220,7 +220,8 @@ class BadCameras(WatchTest):
     def test_a_file_that_is_not_a_model(self):
         model = self.write("model.safetensors", "nonsense")
         with Server() as server:
-            self.check({"model": model}, ".*model.safetensors", url=server.url)
+            self.check({"model": model}, ".*model.safetensors: is not a safetensors file; ",
+                       url=server.url)
 
     def test_a_file_that_is_not_a_clip(self):
         self.check({}, ".*", url="file://" + self.write("clip.mp4", "nonsense" * 1000))

@@ -14,13 +14,14 @@ from cameras import LIMIT, MODEL, PIPELINES, Gst, make_clip
 from watch_case import WATCH, Watch, WatchTest
 
 GATED = os.environ["VITGATE_TEST_GATED_MODEL"]
+SHIPPED = os.path.join(PIPELINES, "../models/shipped")
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
 EXAMPLE = os.path.join(PIPELINES, "watch/vitgate-watch.conf")
 
 
-def run(*arguments):
+def run(*arguments, **environment):
     return subprocess.run([WATCH, *arguments], capture_output=True, text=True, timeout=LIMIT,
-                          check=False)
+                          check=False, env={**os.environ, **environment})
 
 
 class CommandLine(WatchTest):
@@ -43,6 +44,30 @@ class CommandLine(WatchTest):
         self.check_wrong("[camera a]\nurl=rtsp://a/\n[log]\nfile=watch.conf/x\n",
                          r"watch.conf: \[log\] file: .* is not a folder")
         self.check_wrong("", "no cameras")
+
+    def check_label(self, label, message, **keys):
+        text = f"[camera a]\nurl=rtsp://a/\nlabels={label}\n"
+        self.check_wrong(text + "".join(f"{key}={value}\n" for key, value in
+                                        {"model": MODEL, **keys}.items()), message)
+
+    def test_labels_that_the_model_does_not_have(self):
+        self.check_label("class 2; clas 3", r"watch.conf: \[camera a\] labels: \"clas 3\" is not a "
+                         r'label of the model \(nearest: "class 3"\)$')
+        self.check_label("person", '"person" is not a label of the model, and none of its 10 labels '
+                         "is similar")
+        labels = self.write("labels.txt", "".join(f"{i}\n" for i in range(10)))
+        self.check_label("cat", r"only numbers from 0 to 9 \(set model-labels\)",
+                         **{"model-labels": labels})
+
+    def test_labels_of_a_model_that_cannot_be_used(self):
+        """--check refuses the file. A running program reports it as an error of that camera."""
+        model = self.write("model.safetensors", "nonsense")
+        path = self.configure({"a": {"url": self.clip(frames=5), "labels": "x", "model": model}})
+        result = run("--check", path)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, r"\[camera a\] model: .*model.safetensors: is not a")
+        with Watch(path) as watch:
+            watch.message("camera a, .*model.safetensors: is not a")
 
     def test_control_characters_of_a_name_do_not_reach_the_terminal(self):
         result = run("--check", self.path("\x1b[2J\r\x07\x7fnone"))
@@ -67,7 +92,7 @@ class CommandLine(WatchTest):
                  else line for line in text.splitlines()]
         self.write("secret", "eve:a b\n", 0o600)
         path = self.write("all.conf", "\n".join(lines).replace("/var/lib", self.folder))
-        result = run("--check", path)
+        result = run("--check", path, VITGATE_MODEL_DIR=SHIPPED)
         self.assertEqual(result.returncode, 0, result.stderr)
         unknown = run("--check", self.write("x.conf", "[camera a]\nurl=rtsp://a/\nx=y\n")).stderr
         for group in "[watch]\nx=y\n", "[log]\nx=y\n", "[mqtt]\nx=y\n":
@@ -138,7 +163,7 @@ class Clips(WatchTest):
         self.assertGreater(status["memory"], 1e6)
 
     def test_labels_of_interest_are_events(self):
-        keys = {"labels": "CLASS 2; no such label", "threshold": 0, "top-k": 10, "appear-after": 1,
+        keys = {"labels": "CLASS 2", "threshold": 0, "top-k": 10, "appear-after": 1,
                 "url": self.clip(frames=60)}
         with Watch(self.configure({"clip": keys})) as watch:
             watch.wait()
@@ -178,7 +203,7 @@ class Clips(WatchTest):
         if not vitgate or not vitgate.find_property("latency-budget"):
             self.skipTest("this vitgate has no latency-budget")
         # One with gates, which can do a quarter of the dense model's multiply-adds.
-        model = os.path.join(PIPELINES, "../models/shipped/deit-tiny-domain20.safetensors")
+        model = os.path.join(SHIPPED, "deit-tiny-domain20.safetensors")
         keys = {"url": self.clip(frames=5), "model": model, "compute": 0.25, "min-compute": 0.125,
                 "latency-budget": 10, "reuse-threshold": 0.01, "max-age": 5}
         with Watch(self.configure({"clip": keys})) as watch:
@@ -262,6 +287,9 @@ class Signals(WatchTest):
             self.assertRegex(watch.reload(), r"keeping the old configuration: .*watch.conf: "
                                              r"\[camera clip\] threshold: 7: expected a number "
                                              "from 0 to 1")
+            self.configure({"clip": self.endless(labels="no such label")})
+            self.assertRegex(watch.reload(), r"keeping the old configuration: .*watch.conf: "
+                                             r"\[camera clip\] labels: \"no such label\" is not")
             os.unlink(good)
             self.assertRegex(watch.reload(), "keeping the old configuration: .*No such file")
             self.configure({"clip": self.endless()}, log=None,

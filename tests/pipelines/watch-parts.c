@@ -10,6 +10,7 @@
 #include "base/backoff.h"
 #include "camera/events.h"
 #include "camera/frame-line.h"
+#include "camera/label-names.h"
 #include "camera/sightings.h"
 #include "fixtures.h"
 #include "service.h"
@@ -190,6 +191,36 @@ START_TEST(part_of_a_name_does_not_match)
 }
 END_TEST
 
+/* ---- Similar labels ------------------------------------------------------------------------ */
+
+static const struct {
+  const char *wanted, *similar;
+} similar_labels[] = {
+  { "cat", "tabby cat|tiger cat|Egyptian cat" },
+  { "*cat*", "tabby cat|tiger cat|Egyptian cat" },
+  { "tabbi", "tabby" },
+  { "TABBY CATS", "tabby cat" },
+  { "mous\303\251", "mouse" },
+  { "person", "" },
+  { "", "" },
+  { "***", "" },
+};
+
+START_TEST(similar_labels_contain_the_word_or_differ_by_letters)
+{
+  static const char *const labels[] = { "tabby, tabby cat",      "tiger cat",
+                                        "Egyptian cat",          "prison, prison house",
+                                        "mouse, computer mouse", "catamaran",
+                                        "feline, tiger cat" };
+  g_autoptr(GPtrArray) classes = g_ptr_array_new();
+  for (guint i = 0; i < G_N_ELEMENTS(labels); i++)
+    g_ptr_array_add(classes, (char *)labels[i]);
+  g_auto(GStrv) similar = label_find_similar(classes, similar_labels[_i].wanted, 3);
+  g_autofree char *found = g_strjoinv("|", similar);
+  ck_assert_str_eq(found, similar_labels[_i].similar);
+}
+END_TEST
+
 /* ---- Lines --------------------------------------------------------------------------------- */
 
 START_TEST(a_line_holds_all_classes)
@@ -325,6 +356,8 @@ int main(void)
   tcase_add_test(tests, time_that_goes_back_restarts_the_wait);
   tcase_add_loop_test(tests, any_name_of_a_class_matches, 0, 5);
   tcase_add_test(tests, part_of_a_name_does_not_match);
+  tcase_add_loop_test(tests, similar_labels_contain_the_word_or_differ_by_letters, 0,
+                      G_N_ELEMENTS(similar_labels));
   tcase_add_test(tests, a_line_holds_all_classes);
   tcase_add_loop_test(tests, a_line_without_results_is_a_frame, 0, 5);
   tcase_add_loop_test(tests, only_objects_are_lines, 0, 4);
