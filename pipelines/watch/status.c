@@ -79,15 +79,21 @@ static void add_camera(JsonBuilder *builder, const StatusCamera *entry)
   json_builder_end_object(builder);
 }
 
+static void add_log(JsonBuilder *builder, const char *name, const LogFileStatus *log)
+{
+  json_builder_set_member_name(builder, name);
+  json_builder_begin_object(builder);
+  member_add_count(builder, "lines", log->lines);
+  member_add_count(builder, "waiting", log->waiting);
+  member_add_count(builder, "dropped", log->dropped);
+  json_builder_end_object(builder);
+}
+
 static void add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
 {
   if (outputs->has_log) {
-    json_builder_set_member_name(builder, "log");
-    json_builder_begin_object(builder);
-    member_add_count(builder, "lines", outputs->log.lines);
-    member_add_count(builder, "waiting", outputs->log.waiting);
-    member_add_count(builder, "dropped", outputs->log.dropped);
-    json_builder_end_object(builder);
+    add_log(builder, "log", &outputs->log);
+    add_log(builder, "events", &outputs->events);
   }
   if (outputs->has_mqtt) {
     json_builder_set_member_name(builder, "mqtt");

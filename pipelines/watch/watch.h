@@ -15,5 +15,5 @@ typedef struct {
  * key file again. Returns: FALSE with an error if it cannot start */
 gboolean watch_run(const WatchOptions *options, GError **error);
 
-/* Prints the unsafe settings of a key file, one line each. */
+/* Prints what config_find_warnings() finds, one line each. */
 void watch_print_warnings(const Config *config);

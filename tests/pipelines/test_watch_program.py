@@ -85,8 +85,8 @@ class CommandLine(WatchTest):
             text = file.read()
         for line in text.splitlines():
             self.assertRegex(line, r"^($|#|\[|[a-z-]+=)")
-        # Uncomment all keys, except those that name files or exclude each other.
-        lines = [line[1:] if line.startswith("#") and line[1:2].isalpha() and "=" in line.split()[0]
+        # Uncomment all groups and keys, except those that name files or exclude each other.
+        lines = [line[1:] if re.match(r"#(\[|[a-z-]+=)", line)
                  and "credentials" not in line and "model" not in line
                  and not re.match("#(ca-file|client-|certificate-sha256|insecure)", line)
                  else line for line in text.splitlines()]
@@ -100,6 +100,49 @@ class CommandLine(WatchTest):
         for part in unknown.split("expected one of ")[1:]:
             for key in part.splitlines()[0].split(", "):
                 self.assertRegex(text, rf"(?m)^#?{key}=")
+
+    def test_the_example_works_as_it_is(self):
+        """Once a camera's URL is entered. Folders are created."""
+        with open(EXAMPLE, encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(re.findall(r"(?m)^\[.*", text),
+                         ["[watch]", "[log]", "[defaults]", "[camera front door]"])
+        state = self.path("state")
+        path = self.write("watch.conf", re.sub("(?m)^url=.*", f"url={self.clip(frames=5)}", text)
+                          .replace("/var/lib/vitgate-watch", state))
+        result = run("--check", path)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        with Watch(path, VITGATE_MODEL_DIR=SHIPPED) as watch:
+            watch.wait()
+        self.log = f"{state}/log.jsonl"
+        self.assertEqual(self.events(), ["connected", "ended"])
+        self.assertGreater(len(self.frames()), 0)
+
+    def test_a_folder_that_cannot_be_created(self):
+        if os.geteuid() == 0:
+            command = ["setpriv", "--reuid=65534", "--clear-groups", WATCH]
+            if not shutil.which("setpriv") or subprocess.run(
+                    [*command, "--version"], capture_output=True, check=False).returncode:
+                self.skipTest("root may write everywhere")
+        else:
+            command = [WATCH]
+        os.chmod(self.folder, 0o755)
+        path = self.write("watch.conf", "[camera a]\nurl=rtsp://a/\n[log]\nfile=/sys/x/log\n")
+        result = subprocess.run([*command, "--check", path], capture_output=True, text=True,
+                                timeout=LIMIT, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, r"\[log\] file: /sys/x/log: no permission to create /sys/x "
+                                        r"\(.*: sudo install -d -o \S+ /sys/x\)")
+
+    def test_a_change_of_the_default_is_announced(self):
+        path = self.write("watch.conf", f"[camera a]\nurl={self.clip(5)}\nmodel={MODEL}\n"
+                                        "[log]\nfile=log.jsonl\n")
+        message = "frames is not set; only frames whose best label changes are logged"
+        self.assertIn(message, run("--check", path).stderr)
+        with Watch(path) as watch:
+            watch.message(message)
+            watch.wait()
+        self.assertLess(len(self.frames()), 5)
 
     def test_the_defaults_are_those_of_the_element(self):
         with open(EXAMPLE, encoding="utf-8") as file:
@@ -311,7 +354,7 @@ class Signals(WatchTest):
         cameras = {"clip": self.endless()}
         with Watch(self.configure(cameras)) as watch:
             watch.more_frames("clip", 5)
-            self.configure(cameras, log={"size": 4096, "files": 3})
+            self.configure(cameras, log={"size": 4096, "files": 3, "frames": "all"})
             watch.reload()
             watch.camera_where("clip", lambda _: os.path.exists(self.log + ".2"))
         self.assertLessEqual(os.path.getsize(self.log + ".1"), 4096)
@@ -345,6 +388,38 @@ class Signals(WatchTest):
                                 if line.startswith("vitgate/clip/frame\t")]
         self.assertEqual(spooled, numbers[:len(spooled)])
         self.assertGreaterEqual(len(spooled), 15)
+
+
+class Events(WatchTest):
+    def test_the_rotation_of_frames_does_not_remove_events(self):
+        keys = {"url": self.clip(frames=100), "labels": "class 2", "threshold": 0, "top-k": 10}
+        path = self.configure({"clip": keys}, log={"size": 4096, "files": 2, "frames": "all"})
+        with Watch(path) as watch:
+            watch.wait()
+        self.assertTrue(os.path.exists(self.log + ".1"))
+        self.assertNotIn("connected", self.events())
+        self.log = self.path("log.events.jsonl")
+        self.assertEqual(self.events(), ["connected", "appeared", "vanished", "ended"])
+        self.assertEqual(self.frames(), [])
+        status = json.loads(watch.status.lines[-1])
+        self.assertEqual(status["events"], {"lines": 4, "waiting": 0, "dropped": 0})
+
+    def test_reload_changes_the_file_of_events(self):
+        cameras = {"clip": {**self.endless(), "labels": "class 2"}}
+        with Watch(self.configure(cameras)) as watch:
+            watch.more_frames("clip")
+            cameras["other"] = {"url": self.clip(frames=5)}
+            self.configure(cameras, log={"events-file": "new/events", "frames": "all"})
+            watch.reload()
+            watch.camera_where("other", lambda camera: camera["state"] == "ended")
+        log, self.log = self.log, self.path("log.events.jsonl")
+        old = self.events()
+        self.log = self.path("new/events")
+        self.assertEqual(old, ["connected"])
+        self.assertIn("connected", self.events("other"))
+        old += self.events()
+        self.log = log
+        self.assertEqual(old, self.events())
 
 
 class Terminal(WatchTest):

@@ -33,6 +33,7 @@ static const Key watch_keys[] = {
 #define STRUCTURE LogConfig
 static const Key log_keys[] = {
   { "file", KEY_PATH, OFFSET(file) },
+  { "events-file", KEY_PATH, OFFSET(events_file) },
   { "size", KEY_SIZE, OFFSET(size), 4096, 1099511627776.0 },
   { "files", KEY_COUNT, OFFSET(files), 1, 1000 },
   { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_lines },
@@ -143,9 +144,11 @@ static gboolean check_credentials(const KeySource *source, const char *group, co
   return TRUE;
 }
 
-/* A path that does not exist yet is created at the start, so its nearest parent is checked. */
+/* A path that does not exist yet is created at the start, with its folders, so its nearest parent
+ * is checked.
+ * @folder: that must exist */
 static gboolean check_writable(const KeySource *source, const char *group, const char *key,
-                               const char *path, GError **error)
+                               const char *path, const char *folder, GError **error)
 {
   g_autofree char *at = g_strdup(path);
   while (access(at, F_OK) < 0 && strcmp(at, "/")) {
@@ -155,8 +158,14 @@ static gboolean check_writable(const KeySource *source, const char *group, const
   }
   if (strcmp(at, path) && !g_file_test(at, G_FILE_TEST_IS_DIR))
     return key_fail(source, group, key, error, "%s: %s is not a folder", path, at);
-  return access(at, W_OK) == 0 ||
-         key_fail(source, group, key, error, "%s: no permission to write to %s", path, at);
+  if (access(at, W_OK) == 0)
+    return TRUE;
+  if (access(folder, F_OK) == 0)
+    return key_fail(source, group, key, error, "%s: no permission to write to %s", path, at);
+  return key_fail(source, group, key, error,
+                  "%s: no permission to create %s (the service's folder is created when it starts; "
+                  "otherwise: sudo install -d -o %s %s)",
+                  path, folder, g_get_user_name(), folder);
 }
 
 static gboolean check_readable(const KeySource *source, const char *group, const char *key,
@@ -178,17 +187,40 @@ static gboolean check_retries(const KeySource *source, const char *group, double
                                 "%g is greater than retry-most (%g)", min, max);
 }
 
+/* Returns: (transfer full): "log.events.jsonl" for "log.jsonl" */
+static char *name_events_file(const char *file)
+{
+  g_autofree char *folder = g_path_get_dirname(file), *name = g_path_get_basename(file);
+  const char *dot = strrchr(name, '.');
+  gsize length = dot && dot > name ? (gsize)(dot - name) : strlen(name);
+  g_autofree char *events = g_strdup_printf("%.*s.events%s", (int)length, name, name + length);
+  return g_build_filename(folder, events, NULL);
+}
+
+static gboolean check_log_file(const KeySource *source, const char *key, const char *path,
+                               GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname(path);
+  return check_writable(source, "log", key, path, folder, error);
+}
+
 static gboolean read_log(const KeySource *source, Config *config, GError **error)
 {
   LogConfig *log = &config->log;
-  *log = (LogConfig){ .size = 10 << 20, .files = 5, .frames = FRAME_LINES_ALL };
+  *log = (LogConfig){ .size = 10 << 20, .files = 5, .frames = FRAME_LINES_CHANGES };
   if (!g_key_file_has_group(source->file, "log"))
     return TRUE;
   if (!keys_read(source, "log", log_keys, log, error))
     return FALSE;
   if (!log->file)
     return key_fail(source, "log", "file", error, "is missing");
-  return check_writable(source, "log", "file", log->file, error);
+  log->frames_unset = !g_key_file_has_key(source->file, "log", "frames", NULL);
+  if (!log->events_file)
+    log->events_file = name_events_file(log->file);
+  if (!strcmp(log->events_file, log->file))
+    return key_fail(source, "log", "events-file", error, "is the same as file");
+  return check_log_file(source, "file", log->file, error) &&
+         check_log_file(source, "events-file", log->events_file, error);
 }
 
 static gboolean check_mqtt_tls(const KeySource *source, const MqttConfig *mqtt, GError **error)
@@ -224,7 +256,7 @@ static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GErr
     return FALSE;
   return check_retries(source, "mqtt", mqtt->retry_min, mqtt->retry_max, error) &&
          check_credentials(source, "mqtt", mqtt->credentials_file, mqtt->credentials_env, error) &&
-         check_writable(source, "mqtt", "spool", mqtt->spool, error);
+         check_writable(source, "mqtt", "spool", mqtt->spool, mqtt->spool, error);
 }
 
 static gboolean read_mqtt(const KeySource *source, Config *config, GError **error)
@@ -285,8 +317,7 @@ static gboolean check_scheme(const KeySource *source, const char *group, const C
     return key_fail(source, group, "repeat", error, "only file:/// URLs can be repeated");
   if (camera->real_time && !file)
     return key_fail(source, group, "real-time", error, "is only for file:/// URLs");
-  if ((camera->credentials_file || camera->credentials_env) &&
-      !config_is_on_network(camera))
+  if ((camera->credentials_file || camera->credentials_env) && !config_is_on_network(camera))
     return key_fail(source, group, "url", error, "takes no credentials");
   return TRUE;
 }

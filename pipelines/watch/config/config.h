@@ -17,10 +17,12 @@ typedef enum {
 } Transport;
 
 typedef struct {
-  char *file; /* NULL: no log */
-  guint64 size;
-  guint files;
+  char *file;        /* NULL: no log */
+  char *events_file; /* NULL without a log */
+  guint64 size;      /* maximum of each file */
+  guint files;       /* maximum number of either */
   FrameLines frames;
+  gboolean frames_unset; /* the key is not in the file */
 } LogConfig;
 
 typedef struct {
