@@ -19,14 +19,17 @@ static const char summary[] =
     "vitgate-watch.conf in this program's documentation folder explains every key.";
 
 static const char description[] =
-    "A lost camera is reconnected for ever, independently of the others. Messages go to standard\n"
-    "error. On a terminal, the last line shows the status of each camera.\n"
+    "A lost camera is reconnected for ever, independently of the others. Messages go to\n"
+    "standard error, with the time unless that is the journal. On a terminal, the last line\n"
+    "shows the status of each camera. --status asks a vitgate-watch that runs elsewhere, such\n"
+    "as a service. Run it as the same user or as root.\n"
     "\n"
-    "Output: the lines of vitgatejson, one for each frame, and events: {\"event\": \"appeared\" "
-    "or\n"
-    "\"vanished\", \"label\": ...} for labels of interest; \"connected\", \"lost\" or \"ended\" "
-    "for\n"
-    "cameras. MQTT topics: TOPIC/CAMERA/event, TOPIC/CAMERA/frame; QoS 1.\n"
+    "Output: the lines of vitgatejson for frames whose best label changes, or for all frames,\n"
+    "and events: {\"event\": \"appeared\" or \"vanished\", \"label\": ...} for labels of "
+    "interest;\n"
+    "\"connected\", \"lost\", \"waiting\" (it cannot be reached) or \"ended\" for cameras. MQTT "
+    "topics:\n"
+    "TOPIC/CAMERA/event, TOPIC/CAMERA/frame; QoS 1.\n"
     "\n"
     "Signals:\n"
     "  SIGHUP           read FILE again: new cameras start, removed cameras stop, changed cameras\n"
@@ -35,15 +38,18 @@ static const char description[] =
     "  SIGTERM, SIGINT  write everything and stop\n"
     "\n"
     "Exit status: 0 if stopped, or if all cameras are files and have ended; 1 if FILE has an\n"
-    "error or an output cannot be opened; 2 if the command line has an error.";
+    "error, an output cannot be opened, or --status gets no answer; 2 if the command line has an\n"
+    "error.";
 
-static gboolean check_only, json, version;
+static gboolean check_only, ask, json, version;
 static double interval = 1;
 
 static const GOptionEntry entries[] = {
   { "check", 0, 0, G_OPTION_ARG_NONE, &check_only, "Check FILE and exit", NULL },
-  { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the status to standard output, as lines of JSON",
-    NULL },
+  { "status", 0, 0, G_OPTION_ARG_NONE, &ask,
+    "Show the status of the vitgate-watch that runs with FILE, and exit", NULL },
+  { "json", 0, 0, G_OPTION_ARG_NONE, &json,
+    "Print the status to standard output as JSON, one line each time", NULL },
   { "interval", 0, 0, G_OPTION_ARG_DOUBLE, &interval, "Seconds between status lines (default: 1)",
     "SECONDS" },
   { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Show the version", NULL },
@@ -67,6 +73,11 @@ static gboolean parse(int *argc, char ***argv, GError **error)
                 *argc - 1);
     return FALSE;
   }
+  if (check_only && ask) {
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                "--check and --status exclude each other");
+    return FALSE;
+  }
   if (!(interval >= 0.01 && interval <= 86400)) {
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                 "--interval: expected a number from 0.01 to 86400, got %g", interval);
@@ -85,9 +96,8 @@ static gboolean check(const char *path, GError **error)
   return TRUE;
 }
 
-static gboolean run(const char *path, GError **error)
+static gboolean run(const WatchOptions *options, GError **error)
 {
-  const WatchOptions options = { .path = path, .json = json, .interval = interval };
   /* An exceeded disk quota, a closed pipe or a broken connection must not kill the program. */
   signal(SIGXFSZ, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
@@ -99,7 +109,7 @@ static gboolean run(const char *path, GError **error)
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   mosquitto_lib_init();
   console_stamp();
-  return watch_run(&options, error);
+  return watch_run(options, error);
 }
 
 int main(int argc, char **argv)
@@ -115,7 +125,10 @@ int main(int argc, char **argv)
     g_print("vitgate-watch %s\n", VITGATE_VERSION);
     return 0;
   }
-  if (check_only ? check(argv[1], &error) : run(argv[1], &error))
+  const WatchOptions options = { .path = argv[1], .json = json, .interval = interval };
+  if (check_only ? check(argv[1], &error)
+      : ask      ? watch_ask(&options, &error)
+                 : run(&options, &error))
     return 0;
   console_print("%s", error->message);
   return 1;

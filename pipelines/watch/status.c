@@ -57,6 +57,82 @@ char *status_line(const Status *status)
   return g_string_free(line, FALSE);
 }
 
+/* ---- For people who ask -------------------------------------------------------------------- */
+
+static int longest_name(const Status *status)
+{
+  glong longest = 0;
+  for (guint i = 0; i < status->cameras->len; i++) {
+    const char *name = g_array_index(status->cameras, StatusCamera, i).name;
+    longest = MAX(longest, g_utf8_strlen(name, -1));
+  }
+  return (int)longest;
+}
+
+static void append_camera_text(GString *text, const StatusCamera *entry, int width)
+{
+  const CameraStatus *camera = &entry->camera;
+  const int padding = width - (int)g_utf8_strlen(entry->name, -1);
+  g_string_append_printf(text, "  %s%*s  %s", entry->name, padding, "",
+                         camera_state_name(camera->state));
+  append_waiting(text, camera);
+  if (camera->state == CAMERA_PLAYING) {
+    g_string_append_printf(text, ", %.1f frames/s", entry->frame_rate);
+    if (camera->label)
+      g_string_append_printf(text, ", %s %.0f %%", camera->label, camera->score * 100);
+  }
+  g_string_append_printf(text, "; frames: %" G_GUINT64_FORMAT ", skipped: %" G_GUINT64_FORMAT,
+                         camera->frames, camera->skipped);
+  if (camera->connects > 1)
+    g_string_append_printf(text, ", reconnects: %u", camera->connects - 1);
+  if (camera->error && camera->state != CAMERA_PLAYING && camera->state != CAMERA_ENDED)
+    g_string_append_printf(text, "\n  %*s  %s", width, "", camera->error);
+  g_string_append_c(text, '\n');
+}
+
+static void append_log_text(GString *text, const char *name, const LogFileStatus *log)
+{
+  g_string_append_printf(text, "%s: %" G_GUINT64_FORMAT " lines written", name, log->lines);
+  if (log->waiting)
+    g_string_append_printf(text, ", %u wait in memory", log->waiting);
+  if (log->dropped)
+    g_string_append_printf(text, ", %" G_GUINT64_FORMAT " lost", log->dropped);
+  g_string_append_c(text, '\n');
+}
+
+static void append_mqtt_text(GString *text, const OutputsStatus *outputs)
+{
+  g_string_append_printf(text, "MQTT: %s, %" G_GUINT64_FORMAT " messages wait",
+                         outputs->mqtt.connected ? "connected" : "away", outputs->spool.queued);
+  if (outputs->spool.dropped)
+    g_string_append_printf(text, ", %" G_GUINT64_FORMAT " lost", outputs->spool.dropped);
+  if (!outputs->mqtt.connected && outputs->mqtt.error)
+    g_string_append_printf(text, ": %s", outputs->mqtt.error);
+  g_string_append_c(text, '\n');
+}
+
+char *status_text(const Status *status)
+{
+  const OutputsStatus *outputs = &status->outputs;
+  const int width = longest_name(status);
+  g_autofree char *since = time_to_local(status->since);
+  GString *text = g_string_new(NULL);
+  g_string_append_printf(text,
+                         "vitgate-watch %s, process %d, since %s, %" G_GUINT64_FORMAT " MB\n"
+                         "cameras: %u\n",
+                         VITGATE_VERSION, (int)getpid(), since, status->memory / 1000000,
+                         status->cameras->len);
+  for (guint i = 0; i < status->cameras->len; i++)
+    append_camera_text(text, &g_array_index(status->cameras, StatusCamera, i), width);
+  if (outputs->has_log) {
+    append_log_text(text, "log", &outputs->log);
+    append_log_text(text, "events", &outputs->events);
+  }
+  if (outputs->has_mqtt)
+    append_mqtt_text(text, outputs);
+  return g_string_free(text, FALSE);
+}
+
 /* ---- For programs -------------------------------------------------------------------------- */
 
 static void add_camera(JsonBuilder *builder, const StatusCamera *entry)
@@ -111,7 +187,11 @@ static void add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
 char *status_json(const Status *status)
 {
   g_autoptr(JsonBuilder) builder = json_builder_new();
+  g_autofree char *since = time_to_utc(status->since);
   json_builder_begin_object(builder);
+  member_add_string(builder, "version", VITGATE_VERSION);
+  member_add_count(builder, "pid", (guint64)getpid());
+  member_add_string(builder, "since", since);
   json_builder_set_member_name(builder, "cameras");
   json_builder_begin_array(builder);
   for (guint i = 0; i < status->cameras->len; i++)

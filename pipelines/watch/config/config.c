@@ -9,6 +9,7 @@
 #include "config/config-key.h"
 #include "config/credentials.h"
 #include "config/fingerprint.h"
+#include "config/status-socket.h"
 
 #define CAMERA_PREFIX "camera "
 #define DEFAULTS      "defaults"
@@ -26,6 +27,7 @@ static const char *const transports[] = { "auto", "tcp", "udp", NULL };
 #define STRUCTURE Config
 static const Key watch_keys[] = {
   { "sync-interval", KEY_SECONDS, OFFSET(sync_interval), 0, 3600 },
+  { "status-socket", KEY_PATH, OFFSET(status_socket) },
   { NULL },
 };
 #undef STRUCTURE
@@ -458,6 +460,8 @@ static gboolean read_groups(const KeySource *source, Config *config, GError **er
   if (g_key_file_has_group(source->file, "watch") &&
       !keys_read(source, "watch", watch_keys, config, error))
     return FALSE;
+  if (!config->status_socket)
+    config->status_socket = status_socket_find(source->file, source->folder);
   return read_log(source, config, error) && read_mqtt(source, config, error) &&
          read_cameras(source, config, error) && check_tls_servers(source, config, error);
 }
@@ -506,6 +510,7 @@ void config_unref(Config *self)
 {
   if (!g_atomic_ref_count_dec(&self->references))
     return;
+  keys_clear(watch_keys, self);
   keys_clear(log_keys, &self->log);
   keys_clear(mqtt_keys, &self->mqtt);
   g_ptr_array_unref(self->cameras);

@@ -71,6 +71,7 @@ typedef struct {
   gatomicrefcount references;
   char *path;
   double sync_interval; /* seconds; 0: after each line */
+  char *status_socket;  /* NULL: none */
   LogConfig log;
   MqttConfig mqtt;
   GPtrArray *cameras; /* of CameraConfig, in the file's order */
