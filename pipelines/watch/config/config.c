@@ -152,6 +152,7 @@ static gboolean check_credentials(const KeySource *source, const char *group, co
 static gboolean check_writable(const KeySource *source, const char *group, const char *key,
                                const char *path, const char *folder, GError **error)
 {
+  struct stat status;
   g_autofree char *at = g_strdup(path);
   while (access(at, F_OK) < 0 && strcmp(at, "/")) {
     char *parent = g_path_get_dirname(at);
@@ -162,7 +163,7 @@ static gboolean check_writable(const KeySource *source, const char *group, const
     return key_fail(source, group, key, error, "%s: %s is not a folder", path, at);
   if (access(at, W_OK) == 0)
     return TRUE;
-  if (access(folder, F_OK) == 0)
+  if (lstat(folder, &status) == 0)
     return key_fail(source, group, key, error, "%s: no permission to write to %s", path, at);
   return key_fail(source, group, key, error,
                   "%s: no permission to create %s (the service's folder is created when it starts; "
