@@ -178,8 +178,9 @@ class Messages(WatchTest):
         with open(end, encoding="utf-8") as messages:
             with subprocess.Popen([WATCH, path], stderr=stderr, env=environment) as process:
                 os.close(stderr)
-                self.assertRegex(messages.readline(), f"^{start}vitgate-watch: camera bad, ")
+                message = messages.readline()
                 process.terminate()
+        self.assertRegex(message, f"^{start}vitgate-watch: camera bad, ")
 
     def test_messages_start_with_the_time(self):
         self.check(TIME)

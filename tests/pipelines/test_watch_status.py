@@ -155,8 +155,10 @@ class Status(WatchTest):
         with Watch(path) as watch:
             watch.more_frames("clip", 1)
             watch.process.send_signal(signal.SIGSTOP)
-            code, _, errors = self.ask(path)
-            watch.process.send_signal(signal.SIGCONT)
+            try:
+                code, _, errors = self.ask(path)
+            finally:
+                watch.process.send_signal(signal.SIGCONT)
         self.assertEqual(code, 1)
         self.assertRegex(errors, "no answer within 5 s")
 
