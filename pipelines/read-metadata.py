@@ -4,8 +4,7 @@
 usage: read-metadata.py CLIP [MODEL]
 """
 import signal, sys
-import gi
-gi.require_version("Gst", "1.0")
+import gstreamer
 from gi.repository import Gst
 from terminal import clean
 
@@ -22,7 +21,7 @@ def read(pad, info):
 
 def main(clip, model=None):
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly with "| head"
-    Gst.init(None)
+    gstreamer.start()
     pipeline = Gst.parse_launch(PIPELINE)
     pipeline.get_by_name("clip").props.location = clip
     pipeline.get_by_name("vitgate").props.model = model
@@ -37,4 +36,7 @@ def main(clip, model=None):
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3) or sys.argv[1].startswith("-"):
         sys.exit(__doc__.strip())
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except ValueError as error:
+        sys.exit(f"read-metadata.py: {error}")

@@ -94,9 +94,9 @@
  *
  * ## Example launch lines
  * |[
- * gst-launch-1.0 -m filesrc location=cars.mp4 ! decodebin ! \
- *   vitgate model=deit-tiny.safetensors top-k=3 post-messages=true ! fakesink
- * ]| Prints the best three classes of every frame as bus messages.
+ * gst-launch-1.0 -q filesrc location=cars.mp4 ! decodebin ! \
+ *   vitgate model=deit-tiny.safetensors ! vitgatejson format=text ! fdsink
+ * ]| Prints the label of every frame.
  * |[
  * gst-launch-1.0 -m v4l2src ! vitgate latency-budget=30000000 \
  *   reuse-threshold=0.03 ! autovideosink
