@@ -81,6 +81,7 @@ static char *result_line(const GstStructure *s, guint i)
 {
   const GValue *labels = gst_vitgate_results_get_array(s, "labels"),
                *scores = gst_vitgate_results_get_array(s, "scores"), *label, *score;
+  g_autofree char *line = NULL;
 
   if (!labels || !scores || i >= gst_value_array_get_size(labels) ||
       i >= gst_value_array_get_size(scores))
@@ -89,7 +90,10 @@ static char *result_line(const GstStructure *s, guint i)
   score = gst_value_array_get_value(scores, i);
   if (!G_VALUE_HOLDS_STRING(label) || !g_value_get_string(label) || !G_VALUE_HOLDS_DOUBLE(score))
     return NULL;
-  return label_line(g_value_get_double(score), g_value_get_string(label));
+  line = label_line(g_value_get_double(score), g_value_get_string(label));
+  /* A figure space is as wide as a digit. */
+  return percent(g_value_get_double(score)) < 10 ? g_strconcat("\u2007", line, NULL)
+                                                 : g_steal_pointer(&line);
 }
 
 /* "fresh", "1 frame old", "12 frames old, late" */
