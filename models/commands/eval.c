@@ -14,6 +14,7 @@
 #include "model.h"
 #include "report/accuracy.h"
 #include "report/gate-usage.h"
+#include "report/module-tokens.h"
 #include "report/report.h"
 
 #define MAX_UNMATCHED_NOTES 5
@@ -24,10 +25,11 @@ typedef struct {
   Accuracy *folders;  /* [dataset folders] */
   ScoreTable *scores; /* instead of these two if each class has a probability of its own */
   double gmacs_sum, gmacs_min, gmacs_max;
-  guint64 agreed;   /* images to which the reference gives the same label */
-  guint64 tokens;   /* tokens left after the last block, summed over all images */
-  guint64 *ran;     /* [2 * depth] number of images for which each module ran */
-  gint64 engine_us; /* time in the engine: pre-processing and network */
+  guint64 agreed;        /* images to which the reference gives the same label */
+  guint64 tokens;        /* tokens left after the last block, summed over all images */
+  guint64 *ran;          /* [2 * depth] number of images for which each module ran */
+  double *module_tokens; /* [2 * depth] tokens that each module ran for, summed over all images */
+  gint64 engine_us;      /* time in the engine: pre-processing and network */
 } Counts;
 
 typedef struct {
@@ -97,8 +99,7 @@ static void count_result(Evaluation *eval, guint index, const VitgateResult *res
   counts->gmacs_min = MIN(counts->gmacs_min, result->gmacs);
   counts->gmacs_max = MAX(counts->gmacs_max, result->gmacs);
   counts->tokens += result->n_tokens;
-  for (guint m = 0; m < 2 * eval->info->depth; m++)
-    counts->ran[m] += result->modules[m];
+  module_tokens_add(counts->module_tokens, counts->ran, result, eval->info->depth);
 }
 
 /* Counts the images of a batch to which both sessions give the same label or labels. */
@@ -250,6 +251,9 @@ static void report_compute(JsonBuilder *json, const Evaluation *eval)
   json_builder_end_object(json);
   g_autofree double *usage = find_usage(eval);
   gate_usage_report(json, usage, info);
+  g_autofree double *tokens =
+      module_tokens_mean(eval->counts.module_tokens, eval->counts.ran, info);
+  report_numbers(json, "module_tokens", tokens, 2 * info->depth);
 }
 
 static SigmoidReport sigmoid_report(const Evaluation *eval)
@@ -488,8 +492,11 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
 
   g_autofree Accuracy *folders = g_new0(Accuracy, dataset->folders->len);
   g_autofree guint64 *ran = g_new0(guint64, 2 * eval->info->depth + 1);
+  g_autofree double *module_tokens = g_new0(double, 2 * eval->info->depth + 1);
   eval->present = find_present(dataset, classes, eval->info->n_classes);
-  eval->counts = (Counts){ .folders = folders, .gmacs_min = DBL_MAX, .ran = ran };
+  eval->counts = (Counts){
+    .folders = folders, .gmacs_min = DBL_MAX, .ran = ran, .module_tokens = module_tokens
+  };
   if (classes->sets)
     eval->counts.scores = score_table_new(eval->n, eval->info->n_classes, error);
   gboolean fine = (!classes->sets || eval->counts.scores) && evaluate(eval, error);
