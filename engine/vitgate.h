@@ -143,8 +143,9 @@ typedef struct {
   gpointer reserved[7];
 } VitgateModelInfo;
 
-/* Opens a model file (safetensors; see engine/FORMAT.md). A file is loaded once per process:
- * opening it again, by any path, returns a new reference to the same model, as long as a reference
+/* Opens a model file (safetensors; see engine/FORMAT.md), weights as published, or a folder with
+ * them and their config.json, as downloaded from a hub. A file is loaded once per process: opening
+ * it again, by any path, returns a new reference to the same model, as long as a reference
  * is held and none of the files it was read from has changed. If another thread is loading the
  * file, the call waits for it. Other calls do not wait. Returns: (transfer full): the model, or
  * NULL with @error set to VITGATE_ERROR_NOT_FOUND, _IO, _FORMAT, _UNSUPPORTED, _TENSOR, _METADATA,
@@ -425,6 +426,13 @@ VITGATE_API void vitgate_scene_free(VitgateScene **scene);
  * Returns: the largest change of a cell's mean since the last inferred picture, as a share of full
  * scale; 1 if there is no picture to compare with. Since: 0.1 */
 VITGATE_API double vitgate_scene_look(VitgateScene *scene, const float *tensor);
+
+/* Gets how much of the picture changed: 1 after a cut to another scene, little when something
+ * moves.
+ * @threshold: change of a cell that counts, as a share of full scale
+ * Returns: the share of cells that changed by more than @threshold between the last inferred and the
+ * last measured picture; 1 if there is no picture to compare with. Since: 0.1 */
+VITGATE_API double vitgate_scene_changed_share(const VitgateScene *scene, double threshold);
 
 /* Marks the last measured picture as inferred: later ones are compared with it. Since: 0.1 */
 VITGATE_API void vitgate_scene_keep(VitgateScene *scene);

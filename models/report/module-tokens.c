@@ -24,19 +24,3 @@ double *module_tokens_parse(JsonObject *object, const VitgateModelInfo *model)
   }
   return g_steal_pointer(&tokens);
 }
-
-void module_tokens_add(double *sums, guint64 *ran, const VitgateResult *result, guint depth)
-{
-  for (guint m = 0; m < 2 * depth; m++) {
-    sums[m] += result->module_tokens[m];
-    ran[m] += result->modules[m];
-  }
-}
-
-double *module_tokens_mean(const double *sums, const guint64 *ran, const VitgateModelInfo *model)
-{
-  double *tokens = g_new(double, 2 * model->depth + 1);
-  for (guint m = 0; m < 2 * model->depth; m++)
-    tokens[m] = gate_usage_has_module(model, m) ? sums[m] / (double)MAX(ran[m], 1) : NAN;
-  return tokens;
-}

@@ -1,10 +1,12 @@
 #include "train/dial/precision-record.h"
 
+#include <math.h>
+
 #include "base/command-error.h"
 #include "base/progress.h"
 #include "data/split.h"
 #include "report/accuracy.h"
-#include "report/module-tokens.h"
+#include "report/gate-usage.h"
 
 #define PHOTOGRAPHS 512
 #define BATCH       32
@@ -24,8 +26,8 @@ static gboolean find_labels(const char *path, VitgatePrecision precision, const 
   g_autoptr(VitgateModel) model = vitgate_model_open_with(path, precision, error);
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, NULL, error) : NULL;
   const VitgateModelInfo *info = model ? vitgate_model_get_info(model) : NULL;
-  g_autofree double *sums = info ? g_new0(double, 2 * info->depth + 1) : NULL;
-  g_autofree guint64 *ran = info ? g_new0(guint64, 2 * info->depth + 1) : NULL;
+  const guint n_modules = info ? 2 * info->depth : 0;
+  g_autofree double *means = g_new0(double, n_modules + 1);
   Progress progress = progress_start_phase(phases[precision], h->n, "images");
   gboolean fine = session != NULL;
   for (guint i = 0; fine && i < h->n; i++) {
@@ -34,12 +36,13 @@ static gboolean find_labels(const char *path, VitgatePrecision precision, const 
     if (!(fine = result != NULL))
       break;
     labels[i] = accuracy_answer(result, info->activation);
-    module_tokens_add(sums, ran, result, info->depth);
+    for (guint m = 0; m < n_modules; m++)
+      means[m] += gate_usage_has_module(info, m) ? (double)result->module_tokens[m] / h->n : NAN;
     progress_update(&progress, i + 1);
   }
   progress_clear(&progress);
   if (fine && tokens)
-    *tokens = module_tokens_mean(sums, ran, info);
+    *tokens = g_steal_pointer(&means);
   return fine;
 }
 

@@ -124,7 +124,7 @@ static gboolean start_search(Run *run, GError **error)
   probe_free(&probe);
   vitgate__team_free(&team);
   if (fine) {
-    student_search(&run->student, rankings, run->options->gates);
+    student_search(&run->student, rankings, run->options->module_gates);
     network_control_gates(run->student.network, run->options->gate_control, TRUE);
     rankings_free(&rankings, depth);
   }
@@ -147,7 +147,7 @@ static gboolean end_search(Run *run, GError **error)
   network_free(&plain);
   if (fine)
     describe_shapes(run);
-  if (fine && run->options->gates)
+  if (fine && run->options->module_gates)
     student_add_gates(&run->student, searched.network);
   student_clear(&searched);
   run->later_seconds = 0;
@@ -174,11 +174,15 @@ static gboolean start_training(Run *run, GError **error)
   if (!cut_student(run, error))
     return FALSE;
   describe_shapes(run);
-  if (o->gates && o->train) {
+  if (o->module_gates && o->train) {
     student_add_gates(&run->student, NULL);
     network_control_gates(run->student.network, o->gate_control, TRUE);
   }
-  return !o->token_gates || run_fit_token_gates(run, error);
+  if (o->token_gates)
+    return run_fit_token_gates(run, error);
+  if (description_has_token_gates(run->student.description))
+    student_remove_token_gates(&run->student);
+  return TRUE;
 }
 
 static gboolean load_earlier(Run *run, GError **error)
