@@ -48,7 +48,8 @@ class Readme(unittest.TestCase):
         for old, new in replaced.items():
             self.assertIn(old, snippet)
             snippet = snippet.replace(old, new)
-        return self.start(sys.executable, "-W", "error", "-W", "ignore::ImportWarning", "-c", snippet)
+        options = "-W", "error", "-W", "ignore::ImportWarning"
+        return self.start(sys.executable, *options, "-c", snippet)
 
     def test_the_labels_of_a_clip_are_readable(self):
         output, errors = self.start_line("street.mp4", **{"street.mp4": self.clip}) \
