@@ -43,6 +43,8 @@ static void describe_blocks(VitgateModel *model)
       .neurons = neurons,
       .attention_gate = d->blocks[i].attention_gate,
       .mlp_gate = d->blocks[i].mlp_gate,
+      .attention_token_gate = d->blocks[i].attention_tokens.present,
+      .mlp_token_gate = d->blocks[i].mlp_tokens.present,
       .attention_parameters = vitgate__attention_parameters(d, heads),
       .mlp_parameters = vitgate__mlp_parameters(d, neurons),
       .attention_gmacs = vitgate__attention_gmacs(d, heads, tokens, after),

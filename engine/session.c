@@ -1,7 +1,10 @@
+#include "session.h"
+
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "file/architecture.h"
 #include "image/image.h"
 #include "model.h"
 
@@ -60,6 +63,21 @@ static guint group_of(const VitgateSessionOptions *options)
   return 1;
 }
 
+/* The tokens of images that have merged have no positions in common. */
+static gboolean check_positions(const VitgateSessionOptions *options, const Description *d,
+                                GError **error)
+{
+  if (group_of(options) == 1 || !vitgate__description_has_token_gates(d) ||
+      !vitgate__dial_merges(d))
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
+                     "granularity is %s, expected sample for model %s: it has token gates, which "
+                     "images share by position, and its dial merges tokens",
+                     options->granularity == VITGATE_GRANULARITY_GROUP ? "group" : "batch",
+                     d->name);
+  return FALSE;
+}
+
 static Preprocessing preprocessing_of(const VitgateSessionOptions *options, const Description *d)
 {
   Preprocessing p = d->preprocessing;
@@ -80,7 +98,8 @@ VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOpt
       !check_option("max_batch", o->max_batch, VITGATE_MAX_BATCH, error) ||
       !check_option("granularity", o->granularity, VITGATE_GRANULARITY_BATCH, error) ||
       !check_option("group_size", o->group_size, VITGATE_MAX_BATCH, error) ||
-      !check_option("fit", o->fit, VITGATE_FIT_LETTERBOX, error) || !check_reserved(o, error))
+      !check_option("fit", o->fit, VITGATE_FIT_LETTERBOX, error) || !check_reserved(o, error) ||
+      !check_positions(o, d, error))
     return NULL;
   const guint threads = MAX(o->threads, 1), batch = MAX(o->max_batch, 1);
   const gsize image = (gsize)3 * d->image_size * d->image_size;
@@ -88,11 +107,11 @@ VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOpt
   VitgateSession *session = g_new0(VitgateSession, 1);
   session->model = vitgate_model_ref(model);
   session->max_batch = batch;
-  session->settings = (VitSettings){ &session->dial, group_of(o) };
+  session->settings = (VitSettings){ .dial = &session->dial, .group = group_of(o) };
   session->preprocessing = preprocessing_of(o, d);
   vitgate_session_set_compute(session, vitgate_model_get_info(model)->default_compute);
   session->team = vitgate__team_new(threads);
-  session->work = vitgate__vit_work_new(vitgate__model_get_vit(model), threads, batch);
+  session->work = vitgate__vit_work_new(vitgate__model_get_vit(model), threads, batch, o->patches);
   session->converter = vitgate__image_converter_new(d->image_size, &session->preprocessing);
   /* g_try_malloc0_n() fails if the product of its arguments overflows. */
   session->tensors = g_try_malloc0_n(batch, image * sizeof(float));
@@ -118,6 +137,7 @@ void vitgate_session_free(VitgateSession **session)
     return;
   vitgate__image_converter_free(&s->converter);
   vitgate__team_free(&s->team);
+  vitgate__logit_control_free(&s->settings.control);
   vitgate__vit_work_free(&s->work);
   vitgate_model_unref(&s->model);
   g_free(s->tensors);
@@ -176,6 +196,8 @@ const VitgateResult *vitgate_session_forward(VitgateSession *session, const floa
       .compute_ratio = outcomes[i].gmacs / info->dense_gmacs,
       .modules = outcomes[i].ran,
       .n_tokens = outcomes[i].n_tokens,
+      .module_tokens = outcomes[i].tokens,
+      .patches = outcomes[i].patches,
     };
   }
   const gint64 each = (now_ns() - start) / n_images;
@@ -218,6 +240,13 @@ const VitgateResult *vitgate_session_classify(VitgateSession *session, const Vit
 void vitgate__session_get_tokens(const VitgateSession *session, guint image, float *tokens)
 {
   vitgate__vit_get_tokens(vitgate__model_get_vit(session->model), session->work, image, tokens);
+}
+
+void vitgate__session_set_gate_control(VitgateSession *session, LogitControlKind kind)
+{
+  vitgate__logit_control_free(&session->settings.control);
+  session->settings.control =
+      vitgate__logit_control_new(kind, vitgate__model_get_description(session->model));
 }
 
 guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold, guint *indices,

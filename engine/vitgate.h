@@ -104,10 +104,12 @@ typedef struct {
   guint heads;                       /* attention heads; 0: the block has no attention module */
   guint neurons;                     /* hidden neurons of the MLP; 0: the block has no MLP module */
   gboolean attention_gate, mlp_gate; /* a gate decides for each image whether the module runs */
+  gboolean attention_token_gate, mlp_token_gate; /* or for each patch token; one that does not run
+                                                    gets a cheaper substitute */
   guint64 attention_parameters, mlp_parameters;
   double attention_gmacs, mlp_gmacs; /* for one image if the module runs and no token has merged;
                                         from the last attention on, for the class token only */
-  gpointer reserved[4];
+  gpointer reserved[3];
 } VitgateBlockInfo;
 
 /* Describes a model. All of it belongs to the model and is valid as long as the model is. */
@@ -297,7 +299,9 @@ typedef struct {
 typedef struct _VitgateSession VitgateSession;
 
 /* Granularity of a gate's decisions: one for each image, one for each group of neighbours in a
- * batch, or one for the whole batch. */
+ * batch, or one for the whole batch. The images of a group share a token gate's decision on each
+ * position. Where tokens merge, images have no positions in common, so a model that has token gates
+ * and merges tokens at some setting of the dial works only with SAMPLE. */
 typedef enum {
   VITGATE_GRANULARITY_SAMPLE,
   VITGATE_GRANULARITY_GROUP,
@@ -313,8 +317,18 @@ typedef struct {
   guint group_size; /* images in a group; default 1 */
   VitgateFit fit;   /* for whole images; CROP resizes the shorter side to the model's resize, SQUASH
                        and LETTERBOX make the whole image fill the input */
+  gboolean patches; /* record in each result what happened to each patch; default FALSE */
   gpointer reserved[7]; /* must be zero */
 } VitgateSessionOptions;
+
+/* What happened to the token of a patch in a module. From the last attention on, no patch token is
+ * computed unless the model averages them, and all flags are 0; so are those of modules that do not
+ * exist. */
+typedef enum {
+  VITGATE_PATCH_RAN = 1,    /* the module ran for it; in attention: as a query */
+  VITGATE_PATCH_MERGED = 2, /* it stood for other patches too when it came to the module. Tokens
+                               merge at the end of an attention: from the block's MLP on */
+} VitgatePatchFlags;
 
 /* The result for one image. It belongs to the session and is valid until the session's next call.
  */
@@ -327,9 +341,14 @@ typedef struct {
   const guint8 *modules;      /* [2 * depth]: 1 for each module that ran: attention of block 0,
                                  MLP of block 0, attention of block 1 … */
   guint n_tokens;             /* tokens that remain after merging */
+  const guint *module_tokens; /* [2 * depth] tokens that each module ran for, class token included;
+                                 in attention: as queries; 0: the module did not run */
+  const guint8 *patches;      /* (nullable) [2 * depth][patches] VitgatePatchFlags of each module,
+                                 patches in rows from the upper left; NULL unless the session's
+                                 options ask for it */
   gint64 preprocess_ns;       /* time for the pixels of this image */
   gint64 forward_ns;          /* time in the network: that of the call, divided by its images */
-  gpointer reserved[4];
+  gpointer reserved[2];
 } VitgateResult;
 
 /* Makes a session: allocates all memory that classification needs, and starts threads - 1 threads.
@@ -407,6 +426,13 @@ VITGATE_API void vitgate_scene_free(VitgateScene **scene);
  * Returns: the largest change of a cell's mean since the last inferred picture, as a share of full
  * scale; 1 if there is no picture to compare with. Since: 0.1 */
 VITGATE_API double vitgate_scene_look(VitgateScene *scene, const float *tensor);
+
+/* Gets how much of the picture changed: 1 after a cut to another scene, little when something
+ * moves.
+ * @threshold: change of a cell that counts, as a share of full scale
+ * Returns: the share of cells that changed by more than @threshold between the last inferred and the
+ * last measured picture; 1 if there is no picture to compare with. Since: 0.1 */
+VITGATE_API double vitgate_scene_changed_share(const VitgateScene *scene, double threshold);
 
 /* Marks the last measured picture as inferred: later ones are compared with it. Since: 0.1 */
 VITGATE_API void vitgate_scene_keep(VitgateScene *scene);

@@ -13,7 +13,8 @@ PIPELINE = "filesrc name=clip ! decodebin ! videoconvert ! vitgate name=vitgate 
 def read(pad, info):
     buffer = info.get_buffer()
     result = buffer.get_custom_meta("VitgateMeta").get_structure()
-    label, score = result.get_string("label"), result.get_double("score")[1]
+    label = result.get_string("label") or "(unsure)"
+    score = result.get_double("score" if result.has_field("score") else "raw-score")[1]
     age, ratio = result.get_uint64("age")[1], result.get_double("compute-ratio")[1]
     seconds = buffer.pts / Gst.SECOND
     print(f"{seconds:8.3f} s  {score:4.0%}  {clean(label)}  (age {age}, compute {ratio:.2f})")

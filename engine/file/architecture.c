@@ -63,6 +63,26 @@ double vitgate__gate_gmacs(guint dim)
   return 1e-9 * GATE_HIDDEN * (2.0 * dim + 1);
 }
 
+gboolean vitgate__substitute_is_whole(const Description *d, const TokenGate *gate)
+{
+  return 2 * gate->rank >= d->dim;
+}
+
+double vitgate__token_gate_gmacs(const Description *d, const TokenGate *gate, guint n_tokens,
+                                 guint n_closed)
+{
+  const guint width = vitgate__substitute_is_whole(d, gate) ? d->dim : 2 * gate->rank;
+  return 1e-9 * d->dim * ((double)n_tokens + (double)n_closed * width);
+}
+
+gboolean vitgate__description_has_token_gates(const Description *d)
+{
+  for (guint i = 0; i < d->depth; i++)
+    if (d->blocks[i].attention_tokens.present || d->blocks[i].mlp_tokens.present)
+      return TRUE;
+  return FALSE;
+}
+
 double vitgate__description_fixed_gmacs(const Description *d)
 {
   const double patches = vitgate__description_n_patches(d);
@@ -134,6 +154,28 @@ static void add_gate(GArray *specs, const Description *d, guint i, const char *m
   vitgate__add_affine(specs, name, 1, GATE_HIDDEN);
 }
 
+static void add_token_gate(GArray *specs, const Description *d, guint i, const char *module,
+                           const TokenGate *gate)
+{
+  char name[48];
+  g_snprintf(name, sizeof name, "blocks.%u.%s_token_gate", i, module);
+  vitgate__add_affine(specs, name, 1, d->dim);
+  g_snprintf(name, sizeof name, "blocks.%u.%s_substitute", i, module);
+  if (vitgate__substitute_is_whole(d, gate)) {
+    vitgate__add_affine(specs, name, d->dim, d->dim);
+    return;
+  }
+  if (gate->rank) {
+    char part[64];
+    g_snprintf(part, sizeof part, "%s.down", name);
+    vitgate__add_weight(specs, part, gate->rank, d->dim);
+    g_snprintf(part, sizeof part, "%s.up", name);
+    vitgate__add_weight(specs, part, d->dim, gate->rank);
+  }
+  g_strlcat(name, ".bias", sizeof name);
+  vitgate__add_spec(specs, name, d->dim, 0);
+}
+
 static void add_scale(GArray *specs, const Description *d, guint i, const char *scale)
 {
   char name[48];
@@ -173,6 +215,10 @@ static void add_block(GArray *specs, const Description *d, guint i)
     add_gate(specs, d, i, "attn");
   if (d->blocks[i].mlp_gate)
     add_gate(specs, d, i, "mlp");
+  if (d->blocks[i].attention_tokens.present)
+    add_token_gate(specs, d, i, "attn", &d->blocks[i].attention_tokens);
+  if (d->blocks[i].mlp_tokens.present)
+    add_token_gate(specs, d, i, "mlp", &d->blocks[i].mlp_tokens);
 }
 
 GArray *vitgate__description_tensors(const Description *d)

@@ -40,6 +40,17 @@ double vitgate__mlp_gmacs(const Description *description, guint neurons, guint n
 /* Returns: the cost of one decision of a module gate */
 double vitgate__gate_gmacs(guint dim);
 
+/* Returns: the cost of a token gate's decisions on @n_tokens patch tokens, of which @n_closed get
+ * the substitute */
+double vitgate__token_gate_gmacs(const Description *description, const TokenGate *gate,
+                                 guint n_tokens, guint n_closed);
+
+/* Returns: whether a substitute is one matrix. Otherwise it is the product of two, or none. */
+gboolean vitgate__substitute_is_whole(const Description *description, const TokenGate *gate);
+
+/* Returns: whether any module has a token gate */
+gboolean vitgate__description_has_token_gates(const Description *description);
+
 /* Returns: the cost of what always runs: stem, embedding and heads */
 double vitgate__description_fixed_gmacs(const Description *description);
 

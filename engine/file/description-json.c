@@ -46,6 +46,34 @@ static gboolean read_gate(const JsonFields *fields, const char *field, guint uni
           vitgate__field_fail(fields, field, "false for a module that does not exist"));
 }
 
+/* The same for a token gate and its substitute. */
+static gboolean read_token_gate(const JsonFields *fields, const char *field, guint units,
+                                gboolean gated, guint dim, TokenGate *gate)
+{
+  if (!json_object_has_member(fields->object, field))
+    return TRUE;
+  const JsonFields inside = vitgate__fields_inside(fields, field);
+  if (!inside.object)
+    return vitgate__field_fail(fields, field, "an object");
+  gate->present = TRUE;
+  return vitgate__read_uint(&inside, "rank", 0, dim, &gate->rank) &&
+         (units || vitgate__field_fail(fields, field, "none for a module that does not exist")) &&
+         (!gated || vitgate__field_fail(fields, field, "none for a module with a gate for images"));
+}
+
+/* Reads the units of a block and its gates. */
+static gboolean read_block(const JsonFields *fields, const Description *d, BlockShape *block)
+{
+  return vitgate__read_uint(fields, "heads", 0, DESCRIPTION_MAX_DIM / d->head_dim, &block->heads) &&
+         vitgate__read_uint(fields, "neurons", 0, DESCRIPTION_MAX_NEURONS, &block->neurons) &&
+         read_gate(fields, "attention_gate", block->heads, &block->attention_gate) &&
+         read_gate(fields, "mlp_gate", block->neurons, &block->mlp_gate) &&
+         read_token_gate(fields, "attention_token_gate", block->heads, block->attention_gate,
+                         d->dim, &block->attention_tokens) &&
+         read_token_gate(fields, "mlp_token_gate", block->neurons, block->mlp_gate, d->dim,
+                         &block->mlp_tokens);
+}
+
 static gboolean read_blocks(const JsonFields *fields, Description *d)
 {
   JsonArray *array = vitgate__json_get_array(fields->object, "blocks");
@@ -58,11 +86,7 @@ static gboolean read_blocks(const JsonFields *fields, Description *d)
       return vitgate__field_fail(fields, "blocks", "an array of objects");
     JsonFields block = *fields;
     block.object = json_node_get_object(node);
-    if (!vitgate__read_uint(&block, "heads", 0, DESCRIPTION_MAX_DIM / d->head_dim,
-                            &d->blocks[i].heads) ||
-        !vitgate__read_uint(&block, "neurons", 0, DESCRIPTION_MAX_NEURONS, &d->blocks[i].neurons) ||
-        !read_gate(&block, "attention_gate", d->blocks[i].heads, &d->blocks[i].attention_gate) ||
-        !read_gate(&block, "mlp_gate", d->blocks[i].neurons, &d->blocks[i].mlp_gate))
+    if (!read_block(&block, d, &d->blocks[i]))
       return FALSE;
   }
   return TRUE;
@@ -324,6 +348,15 @@ static JsonArray *string_array(char **strings)
   return array;
 }
 
+static void set_token_gate(JsonObject *block, const char *member, const TokenGate *gate)
+{
+  if (!gate->present)
+    return;
+  JsonObject *object = json_object_new();
+  json_object_set_int_member(object, "rank", gate->rank);
+  json_object_set_object_member(block, member, object);
+}
+
 static JsonArray *block_array(const Description *d)
 {
   JsonArray *array = json_array_new();
@@ -335,6 +368,8 @@ static JsonArray *block_array(const Description *d)
       json_object_set_boolean_member(block, "attention_gate", TRUE);
     if (d->blocks[i].mlp_gate)
       json_object_set_boolean_member(block, "mlp_gate", TRUE);
+    set_token_gate(block, "attention_token_gate", &d->blocks[i].attention_tokens);
+    set_token_gate(block, "mlp_token_gate", &d->blocks[i].mlp_tokens);
     json_array_add_object_element(array, block);
   }
   return array;

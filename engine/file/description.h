@@ -20,11 +20,22 @@
 /* Hidden neurons of a module gate. */
 #define GATE_HIDDEN 16
 
-/* What is left of one block. A count of 0 means that the module does not exist. */
+/* A gate that decides for each patch token whether it runs a module (MLP), or asks it (attention:
+ * keys and values are computed for all). Other tokens get a substitute, a map of LayerNorm(x): the
+ * product of two matrices of the given rank, or one matrix if that is not smaller; of rank 0, a
+ * constant. */
+typedef struct {
+  gboolean present;
+  guint rank; /* of the substitute, at most dim */
+} TokenGate;
+
+/* What is left of one block. A count of 0 means that the module does not exist. A module has at
+ * most one gate. */
 typedef struct {
   guint heads;
   guint neurons;
   gboolean attention_gate, mlp_gate; /* a gate decides for each image whether the module runs */
+  TokenGate attention_tokens, mlp_tokens;
 } BlockShape;
 
 /* One setting of the dial, measured on photographs that were not used for training. */

@@ -1,5 +1,14 @@
 #include "network/dial.h"
 
+/* Open token gates are no number to interpolate to: below such a point, its neighbour's bias
+ * applies. */
+static float bias_between(double low, double high, double t)
+{
+  if (high >= TOKEN_GATES_OPEN && low < TOKEN_GATES_OPEN)
+    return (float)(t < 1 ? low : high);
+  return (float)(low + t * (high - low));
+}
+
 void vitgate__dial_set(Dial *dial, const Description *d, double compute)
 {
   const CalibrationPoint *points = d->calibration;
@@ -15,7 +24,7 @@ void vitgate__dial_set(Dial *dial, const Description *d, double compute)
   const double span = high->compute - low->compute;
   const double t = span > 0 ? CLAMP((compute - low->compute) / span, 0, 1) : 1;
   dial->compute = low->compute + t * span;
-  dial->gate_bias = (float)(low->gate_bias + t * (high->gate_bias - low->gate_bias));
+  dial->gate_bias = bias_between(low->gate_bias, high->gate_bias, t);
   for (guint b = 0; b < d->depth; b++)
     dial->thresholds[b] =
         (float)(low->thresholds[b] + t * (high->thresholds[b] - low->thresholds[b]));

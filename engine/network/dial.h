@@ -7,6 +7,9 @@
 /* At or above this threshold no tokens merge: only rounding can push a cosine above it. */
 #define MERGE_NEVER 1.0f
 
+/* From this bias on, all token gates are open and are not computed. */
+#define TOKEN_GATES_OPEN 100.0f
+
 typedef struct {
   double compute;                          /* compute ratio that this setting was calibrated for */
   float gate_bias;                         /* added to the logit of every gate */

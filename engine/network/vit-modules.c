@@ -3,6 +3,8 @@
 #include <math.h>
 
 #include "network/attend.h"
+#include "network/patches.h"
+#include "network/rows.h"
 
 void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, guint rows)
 {
@@ -28,6 +30,7 @@ static void merge_tokens(Job *job, guint block)
     if (image->n_tokens < before) {
       vitgate__merge_apply(job->scratch->merge, image->x, image->size, job->scratch->into, before,
                            prefix, d->dim);
+      vitgate__patches_move(image, job->vit, job->scratch->into);
       for (guint i = 0; i < image->n_tokens; i++)
         image->offsets[i] =
             image->size[i] > 1 ? logf(image->size[i]) * sqrtf((float)d->head_dim) : 0.0f;
@@ -70,8 +73,12 @@ void vitgate__vit_attention(Job *job, guint b)
   wait_for_others(job);
   for (guint row = job->first, rows; row < job->last; row += rows) {
     rows = vitgate__linear_rows(job->last - row);
+    float *qkv = job->qkv + (gsize)row * 3 * width;
     vitgate__vit_normalize(job, &block->norm1, row, rows);
-    vitgate__vit_multiply(job, &block->qkv, job->qkv + (gsize)row * 3 * width, 3 * width,
+    if (block->q.n_out)
+      vitgate__vit_multiply(job, &block->q, qkv, 3 * width, job->scratch->norm, d->dim,
+                            LINEAR_STORE, rows);
+    vitgate__vit_multiply(job, &block->qkv, block->q.n_out ? qkv + width : qkv, 3 * width,
                           job->scratch->norm, d->dim, LINEAR_STORE, rows);
   }
   wait_for_others(job);
@@ -79,6 +86,17 @@ void vitgate__vit_attention(Job *job, guint b)
   vitgate__vit_multiply(job, &block->proj, job->image->x + (gsize)job->first * d->dim, d->dim,
                         job->qkv + (gsize)job->first * 3 * width, 3 * width, LINEAR_ADD,
                         job->last - job->first);
+  wait_for_others(job);
+  merge_tokens(job, b);
+}
+
+void vitgate__vit_attend_open(Job *job, guint b, gboolean weighed)
+{
+  wait_for_others(job);
+  const guint n_open = vitgate__rows_query(job, b, weighed);
+  wait_for_others(job);
+  attend(job, job->vit->description->blocks[b].heads, job->first, job->first + n_open);
+  vitgate__rows_project(job, b);
   wait_for_others(job);
   merge_tokens(job, b);
 }

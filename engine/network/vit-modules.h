@@ -9,6 +9,10 @@ void vitgate__vit_normalize(const Job *job, const LayerNorm *norm, guint first, 
 /* x += proj(attention(norm1(x))), then tokens merge */
 void vitgate__vit_attention(Job *job, guint block);
 
+/* The same with a token gate: only open rows are queries; the others get the substitute.
+ * @weighed: as in vitgate__rows_mlp() */
+void vitgate__vit_attend_open(Job *job, guint block, gboolean weighed);
+
 /* The same in the tail, for the class and distillation tokens only. */
 void vitgate__vit_attend_tail(const Job *job);
 

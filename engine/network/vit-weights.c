@@ -7,10 +7,13 @@
 #include "file/architecture.h"
 #include "network/weight-loader.h"
 
-/* Loads the tail's queries as a separate layer: they are computed for other rows than its keys and
- * values. */
-static void load_tail(WeightLoader *loader, Block *block, const char *name, gboolean biased,
-                      guint width, guint dim)
+gboolean vitgate__vit_separates_queries(const Vit *vit, guint b)
+{
+  return b == vit->tail || vit->description->blocks[b].attention_tokens.present;
+}
+
+static void load_separate_queries(WeightLoader *loader, Block *block, const char *name,
+                                  gboolean biased, guint width, guint dim)
 {
   const float *weight = loader->scratch;
   const float *bias = vitgate__load_affine(loader, name, biased, 3 * width, dim);
@@ -34,16 +37,45 @@ static Gate load_gate(WeightLoader *loader, const char *name, guint dim)
 #undef PART
 }
 
-static Block load_block(WeightLoader *loader, const Description *d, guint i)
+/* The bias of a product of two is that of the second. */
+static TokenGateLayers load_token_gate(WeightLoader *loader, const Description *d, guint i,
+                                       const char *module, const TokenGate *shape)
 {
+  TokenGateLayers gate = { 0 };
+  char name[64], part[72];
+  if (!shape->present)
+    return gate;
+  g_snprintf(name, sizeof name, "blocks.%u.%s_token_gate", i, module);
+  gate.weight = vitgate__load_vector(loader, name, "weight", d->dim);
+  gate.bias = vitgate__load_vector(loader, name, "bias", 1);
+  g_snprintf(name, sizeof name, "blocks.%u.%s_substitute", i, module);
+  if (vitgate__substitute_is_whole(d, shape)) {
+    gate.up = vitgate__load_linear(loader, name, TRUE, d->dim, d->dim);
+  } else if (shape->rank) {
+    g_snprintf(part, sizeof part, "%s.down", name);
+    gate.down = vitgate__load_linear(loader, part, FALSE, shape->rank, d->dim);
+    g_snprintf(part, sizeof part, "%s.up", name);
+    float *bias = vitgate__load_affine(loader, part, FALSE, d->dim, shape->rank);
+    vitgate__load_values(loader, bias, name, "bias");
+    gate.up =
+        vitgate__load_packed(loader, loader->precision, loader->scratch, bias, d->dim, shape->rank);
+  } else {
+    gate.constant = vitgate__load_vector(loader, name, "bias", d->dim);
+  }
+  return gate;
+}
+
+static Block load_block(WeightLoader *loader, const Vit *vit, guint i)
+{
+  const Description *d = vit->description;
   Block block = { 0 };
   guint width = d->blocks[i].heads * d->head_dim, neurons = d->blocks[i].neurons;
   char name[64];
 #define NAME(part) (g_snprintf(name, sizeof name, "blocks.%u." part, i), name)
   if (width) {
     block.norm1 = vitgate__load_norm(loader, NAME("norm1"), d->dim);
-    if (i == vitgate__description_tail(d))
-      load_tail(loader, &block, NAME("attn.qkv"), !d->qkv_unbiased, width, d->dim);
+    if (vitgate__vit_separates_queries(vit, i))
+      load_separate_queries(loader, &block, NAME("attn.qkv"), !d->qkv_unbiased, width, d->dim);
     else
       block.qkv =
           vitgate__load_linear(loader, NAME("attn.qkv"), !d->qkv_unbiased, 3 * width, d->dim);
@@ -59,6 +91,8 @@ static Block load_block(WeightLoader *loader, const Description *d, guint i)
   if (d->blocks[i].mlp_gate)
     block.mlp_gate = load_gate(loader, NAME("mlp_gate"), d->dim);
 #undef NAME
+  block.attention_tokens = load_token_gate(loader, d, i, "attn", &d->blocks[i].attention_tokens);
+  block.mlp_tokens = load_token_gate(loader, d, i, "mlp", &d->blocks[i].mlp_tokens);
   return block;
 }
 
@@ -87,12 +121,16 @@ static Linear load_patch(WeightLoader *loader, const Description *d)
 
 /* Computes the floats that all packed weights take, and those of the largest layer before it is
  * packed. */
-static void measure(const Description *d, VitgatePrecision precision, gsize *total, gsize *largest)
+static void measure(const Vit *vit, gsize *total, gsize *largest)
 {
+  const Description *d = vit->description;
   g_autoptr(GArray) specs = vitgate__description_tensors(d);
-  vitgate__load_measure(specs, precision, total, largest);
-  /* The tail's queries are a separate layer, which fills whole panels. */
-  *total += vitgate__linear_size(precision, 32, d->dim);
+  vitgate__load_measure(specs, vit->precision, total, largest);
+  /* A separate layer fills whole panels. */
+  const gsize panels = vitgate__linear_size(vit->precision, 32, d->dim);
+  for (guint b = 0; b < d->depth; b++)
+    if (vitgate__vit_separates_queries(vit, b))
+      *total += panels;
 }
 
 static void load_all(WeightLoader *loader, Vit *vit)
@@ -104,7 +142,7 @@ static void load_all(WeightLoader *loader, Vit *vit)
   vit->patch = load_patch(loader, d);
   vit->blocks = g_new0(Block, d->depth);
   for (guint i = 0; i < d->depth && !loader->failed; i++)
-    vit->blocks[i] = load_block(loader, d, i);
+    vit->blocks[i] = load_block(loader, vit, i);
   vit->norm = vitgate__load_norm(loader, d->mean_pooling ? "fc_norm" : "norm", d->dim);
   vit->head = vitgate__load_linear(loader, "head", TRUE, d->n_classes, d->dim);
   if (vitgate__description_n_class_heads(d) == 2)
@@ -115,12 +153,12 @@ Vit *vitgate__vit_load(const Description *d, const Safetensors *file, VitgatePre
                        GError **error)
 {
   gsize total, largest;
-  measure(d, precision, &total, &largest);
   Vit *vit = g_new0(Vit, 1);
   vit->description = d;
   vit->precision = precision;
   vit->n_prefix = d->distilled ? 2 : 1;
   vit->tail = vitgate__description_tail(d);
+  measure(vit, &total, &largest);
   g_autofree float *scratch = g_try_new(float, largest);
   gsize n_bytes;
   if (!scratch || !g_size_checked_mul(&n_bytes, MAX(total, 1), sizeof(float)) ||

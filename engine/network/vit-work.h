@@ -11,22 +11,30 @@
  * first cache levels while the weights pass by. */
 #define CHUNK LINEAR_ROWS
 
-/* What one image cost. */
+/* What one image cost. The arrays are [2 * depth]: attention and MLP of each block. */
 typedef struct {
   double gmacs;
-  guint n_tokens; /* that remain after merging, up to the tail */
-  guint8 *ran;    /* [2 * depth] whether each block's attention and MLP ran */
+  guint n_tokens;  /* that remain after merging, up to the tail */
+  guint8 *ran;     /* whether the module ran */
+  guint *tokens;   /* that it ran for; of attention: as queries */
+  guint *closed;   /* tokens that got its substitute */
+  guint8 *patches; /* [2 * depth][n_patches] VitgatePatchFlags; NULL unless they are recorded */
 } VitOutcome;
 
 /* The memory of one thread. */
 typedef struct {
-  float *norm;     /* [CHUNK][dim] */
-  float *hidden;   /* [CHUNK][largest of neurons, attention width and patch_values] */
+  float *norm; /* [CHUNK][dim] */
+  float
+      *hidden; /* [CHUNK][largest of neurons, attention width, patch_values and a substitute's rank]
+                */
   float *input;    /* of a product, converted */
   float *scores;   /* of vitgate__attend() */
   float *attend;   /* of vitgate__attend() */
   float *features; /* [4 * dim] of a gate */
   float *qkv;      /* [n_tokens][3 * largest heads * head_dim] */
+  float *open;     /* [CHUNK][dim] normalised rows that wait for a module to run on them */
+  float *closed;   /* [CHUNK][dim] normalised rows that wait for the substitute */
+  float *gathered; /* [CHUNK][dim] rows of x */
   float *heads;    /* their keys and values, packed; threads that share an image use member 0's qkv
                       and heads */
   guint *into;     /* [n_tokens] */
@@ -41,7 +49,10 @@ typedef struct {
   float *sums;     /* of the patch tokens: token-mean.h */
   gboolean merged; /* some size is not 1 */
   guint n_tokens;
-  float logit; /* of the current gate */
+  float logit;         /* of the current gate */
+  float *token_logits; /* [n_tokens] of the current token gate, if images decide together */
+  guint8 *open;        /* [n_tokens] whether the current module runs for each token */
+  guint *token_of;     /* [n_patches] the token that stands for each patch; NULL unless recorded */
   VitOutcome outcome;
 } ImageState;
 
@@ -50,14 +61,19 @@ typedef struct {
   ImageState *images;   /* [max_batch] */
   VitOutcome *outcomes; /* [max_batch] */
   guint8 *ran;          /* [max_batch][2 * depth] */
+  guint *tokens;        /* [2][max_batch][2 * depth] tokens that ran, tokens that did not */
+  guint8 *open;         /* [max_batch][n_tokens]; NULL if no module has a token gate */
+  guint8 *patches;      /* [max_batch][2 * depth][n_patches], or NULL */
+  guint *token_of;      /* [max_batch][n_patches], or NULL */
   Scratch *scratch;     /* [n_members] */
   StemWork *stem;       /* NULL without a stem */
   guint n_members;
 } VitWork;
 
 /* Returns: (transfer full): the memory for @n_members threads and @max_batch images, or NULL if out
- * of memory */
-VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch);
+ * of memory
+ * @patches: record what happens to each patch */
+VitWork *vitgate__vit_work_new(const Vit *vit, guint n_members, guint max_batch, gboolean patches);
 
 /* Frees *@work and sets it to NULL. *@work may be NULL. */
 void vitgate__vit_work_free(VitWork **work);

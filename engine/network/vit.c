@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "file/architecture.h"
+#include "network/patches.h"
+#include "network/rows.h"
 #include "network/vit-modules.h"
 
 /* ---- Before and after the blocks ---- */
@@ -15,8 +17,11 @@ static void start_image(ImageState *image, const Vit *vit)
   image->outcome.gmacs = vitgate__description_fixed_gmacs(d);
   image->outcome.n_tokens = image->n_tokens;
   memset(image->outcome.ran, 0, 2 * d->depth);
+  memset(image->outcome.tokens, 0, 2 * d->depth * sizeof(guint));
+  memset(image->outcome.closed, 0, 2 * d->depth * sizeof(guint));
   for (guint i = 0; i < image->n_tokens; i++)
     image->size[i] = 1.0f;
+  vitgate__patches_start(image, vit);
 }
 
 /* x = position embeddings + [class and distillation tokens; patches W^T + b] */
@@ -171,8 +176,28 @@ static void count_module(const Job *job, guint b, gboolean mlp)
   const guint queries = b == job->vit->tail ? job->vit->n_prefix : tokens;
   VitOutcome *outcome = &job->image->outcome;
   outcome->ran[2 * b + mlp] = 1;
+  if (vitgate__rows_gate(job->vit, job->dial, b, mlp))
+    return; /* its rows are counted as they run */
+  outcome->tokens[2 * b + mlp] = mlp ? tokens : queries;
   outcome->gmacs += mlp ? vitgate__mlp_gmacs(d, shape->neurons, tokens)
                         : vitgate__attention_gmacs(d, shape->heads, tokens, queries);
+}
+
+/* Adds the costs of modules with token gates. */
+static void count_rows(VitOutcome *outcome, const Vit *vit, const Dial *dial)
+{
+  const Description *d = vit->description;
+  for (guint m = 0; m < 2 * d->depth; m++) {
+    const BlockShape *shape = &d->blocks[m / 2];
+    const guint open = outcome->tokens[m], all = open + outcome->closed[m];
+    if (!vitgate__rows_gate(vit, dial, m / 2, m % 2))
+      continue;
+    outcome->gmacs +=
+        vitgate__token_gate_gmacs(d, m % 2 ? &shape->mlp_tokens : &shape->attention_tokens,
+                                  all - vit->n_prefix, outcome->closed[m]) +
+        (m % 2 ? vitgate__mlp_gmacs(d, shape->neurons, open)
+               : vitgate__attention_gmacs(d, shape->heads, all, open));
+  }
 }
 
 /* After the tail nothing reads patch tokens, whether or not its attention ran. */
@@ -191,29 +216,83 @@ static void drop_patches(const Call *call, guint member)
   }
 }
 
+/* Gives all positions the mean of the logits in their group. Groups have images of equally many
+ * tokens: a session does not group the images of a model that merges. */
+static void average_tokens(const Call *call)
+{
+  const guint group = call->settings->group;
+  ImageState *images = call->work->images;
+  for (guint first = 0, last; first < call->n_images && group > 1; first = last) {
+    last = MIN(call->n_images, first + group);
+    for (guint t = call->vit->n_prefix; t < images[first].n_tokens; t++) {
+      float sum = 0.0f;
+      for (guint i = first; i < last; i++)
+        sum += images[i].token_logits[t];
+      for (guint i = first; i < last; i++)
+        images[i].token_logits[t] = sum / (float)(last - first);
+    }
+  }
+}
+
+/* Computes the logits of all images before the module runs on any of them. */
+static void weigh_tokens(const Call *call, guint member, guint b, gboolean mlp)
+{
+  Job job;
+  for (guint i = 0; i < call->n_images; i++)
+    if (take_job(call, member, i, &job))
+      vitgate__rows_weigh(&job, b, mlp);
+  vitgate__team_barrier(call->team);
+  if (member == 0 && call->settings->control)
+    vitgate__logit_control_apply(call->settings->control, call->work->images, call->n_images,
+                                2 * b + mlp, call->vit->n_prefix);
+  if (member == 0)
+    average_tokens(call);
+  vitgate__team_barrier(call->team);
+}
+
+/* @weighed: as in vitgate__rows_mlp() */
+static void run_image(Job *job, guint b, gboolean mlp, gboolean weighed)
+{
+  const gboolean some = vitgate__rows_gate(job->vit, job->dial, b, mlp) != NULL;
+  if (job->leads)
+    count_module(job, b, mlp);
+  if (!some)
+    vitgate__patches_record(job, b, mlp, TRUE, NULL);
+  if (mlp && some)
+    vitgate__rows_mlp(job, b, weighed);
+  else if (mlp)
+    vitgate__vit_mlp(job, b);
+  else if (some)
+    vitgate__vit_attend_open(job, b, weighed);
+  else if (b == job->vit->tail)
+    vitgate__vit_attend_tail(job);
+  else
+    vitgate__vit_attention(job, b);
+}
+
 static void run_module(const Call *call, guint member, guint b, gboolean mlp)
 {
   const Description *d = call->vit->description;
   const Gate *gate = gate_of(call->vit, b, mlp);
+  const gboolean weighed = (call->settings->group > 1 || call->settings->control) &&
+                           vitgate__rows_gate(call->vit, call->settings->dial, b, mlp);
   Job job;
   if (!(mlp ? d->blocks[b].neurons : d->blocks[b].heads))
     return;
+  if (weighed)
+    weigh_tokens(call, member, b, mlp);
   for (guint i = 0; gate && i < call->n_images; i++)
     if (take_job(call, member, i, &job))
       weigh_image(&job, gate);
   if (gate && call->settings->group > 1)
     vitgate__team_barrier(call->team);
   for (guint i = 0; i < call->n_images; i++) {
-    if (!take_job(call, member, i, &job) || (gate && !is_open(call, i)))
+    if (!take_job(call, member, i, &job))
       continue;
-    if (job.leads)
-      count_module(&job, b, mlp);
-    if (mlp)
-      vitgate__vit_mlp(&job, b);
-    else if (b == call->vit->tail)
-      vitgate__vit_attend_tail(&job);
+    if (!gate || is_open(call, i))
+      run_image(&job, b, mlp, weighed);
     else
-      vitgate__vit_attention(&job, b);
+      vitgate__patches_record(&job, b, mlp, FALSE, NULL);
   }
   if (gate && call->settings->group > 1)
     vitgate__team_barrier(call->team); /* other members read the logits until here */
@@ -247,8 +326,10 @@ const VitOutcome *vitgate__vit_forward(const Vit *vit, VitWork *work, Team *team
   for (guint i = 0; i < n_images; i++)
     start_image(&work->images[i], vit);
   vitgate__team_run(team, forward_member, &call);
-  for (guint i = 0; i < n_images; i++)
+  for (guint i = 0; i < n_images; i++) {
+    count_rows(&work->images[i].outcome, vit, settings->dial);
     work->outcomes[i] = work->images[i].outcome;
+  }
   return work->outcomes;
 }
 

@@ -18,10 +18,17 @@
  *
  * A buffer without content (empty, or flagged GST_BUFFER_FLAG_GAP) passes with the last result, if
  * there is one. So does a buffer that does not match its caps; an element warning is posted then.
- * After a flush, a new stream or new caps, the last result is dropped and the next frame is
- * inferred. The element answers LATENCY queries with the longest time that one of the last 512
- * inferences took, but at most the budget. It posts a LATENCY message when that time changes by a
- * quarter.
+ * After a flush, a new stream or new caps, the last result and the average are dropped and the next
+ * frame is inferred. The element answers LATENCY queries with the longest time that one of the last
+ * 512 inferences took, but at most the budget. It posts a LATENCY message when that time changes by
+ * a quarter.
+ *
+ * ## Steady labels
+ * The label of a frame does not flicker: probabilities are averaged over #GstVitgate:smoothing, and
+ * another class becomes the label when it leads by #GstVitgate:hysteresis. After a cut the average
+ * starts again, so that a new scene has its label at once. If no class reaches
+ * #GstVitgate:threshold, the frame has no label. The fields "raw-label" and so on of VitgateMeta
+ * hold the network's own result. Tracked regions are averaged each by itself.
  *
  * ## Models with any number of classes per frame
  * Some models give each class a probability of its own, instead of dividing one among all classes.
@@ -233,6 +240,13 @@ static void refuse_caps(GstVitgate *self, const GstCaps *caps, const char *reaso
                     ("%" GST_PTR_FORMAT, caps));
 }
 
+static GstClockTime frame_duration(const GstVideoInfo *info)
+{
+  const gint n = GST_VIDEO_INFO_FPS_N(info), d = GST_VIDEO_INFO_FPS_D(info);
+
+  return n > 0 && d > 0 ? gst_util_uint64_scale_int(GST_SECOND, d, n) : 0;
+}
+
 static gboolean gst_vitgate_set_caps(GstBaseTransform *trans, GstCaps *in, GstCaps *out)
 {
   GstVitgate *self = GST_VITGATE(trans);
@@ -244,6 +258,7 @@ static gboolean gst_vitgate_set_caps(GstBaseTransform *trans, GstCaps *in, GstCa
                     GST_VITGATE_MAX_SIZE) " times as wide as high, or as high as wide");
     return FALSE;
   }
+  self->frame_duration = frame_duration(&self->layout.info);
   return TRUE;
 }
 

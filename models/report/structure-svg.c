@@ -26,7 +26,10 @@
 #define HEAD_COUNT 52 /* column for "12 / 16" */
 #define COUNT      84 /* column for "1536 / 3072" */
 #define PERCENT    56
+#define TOKEN_BAR  110
+#define THIN       5 /* height of the bars of tokens */
 #define GAP        30
+#define LEGEND_ROW 22
 
 typedef enum {
   COLOR_PAPER = 0xffffff,
@@ -57,8 +60,8 @@ static const Style title = { "Sans Bold 19px", COLOR_INK },
 
 /* Positions. A model without gates has no columns for them. */
 typedef struct {
-  double heads, heads_width, attention_gate, neurons, neurons_width, mlp_gate; /* columns */
-  double rows, legend;                                                         /* upper edges */
+  double heads, heads_width, attention_gate, neurons, neurons_width, mlp_gate, tokens; /* columns */
+  double rows, legend; /* upper edges */
   double width, height;
 } Plan;
 
@@ -82,10 +85,11 @@ static Plan plan_picture(const Structure *s)
   p.neurons = p.heads + p.heads_width + HEAD_COUNT + gate + GAP;
   p.neurons_width = s->gated ? NEURON_BAR : WIDE_BAR;
   p.mlp_gate = p.neurons + p.neurons_width + COUNT + GAP / 2.0;
-  p.width = p.neurons + p.neurons_width + COUNT + gate + MARGIN;
+  p.tokens = p.neurons + p.neurons_width + COUNT + gate + GAP;
+  p.width = (s->tokens ? p.tokens + TOKEN_BAR + COUNT : p.tokens - GAP) + MARGIN;
   p.rows = 104 + LINE * (s->description->n_calibration ? 4 : 3);
   p.legend = p.rows + (double)ROW * s->model->depth + 12;
-  p.height = p.legend + (s->gated ? 66 : 44);
+  p.height = p.legend + 44 + (s->gated ? LEGEND_ROW : 0) + (s->tokens ? LEGEND_ROW : 0);
   return p;
 }
 
@@ -206,6 +210,27 @@ static void draw_gate(const Drawing *d, guint m, double y)
     draw_text(d, gated ? &plain : &faint, ALIGN_LEFT, x + CELL_STEP + 4, y, text);
 }
 
+/* The tokens that a block's modules run for: attention above, MLP below. */
+static void draw_tokens(const Drawing *d, guint b, double y)
+{
+  const Structure *s = d->structure;
+  const double *tokens = s->tokens + 2 * b, x = d->plan.tokens, all = s->model->n_tokens;
+  g_autoptr(GString) text = g_string_new(NULL);
+  for (guint i = 0; i < 2; i++) {
+    const double top = y + (i ? 1 : -1 - THIN);
+    fill_box(d, COLOR_LOST, x, top, TOKEN_BAR, THIN);
+    if (isnan(tokens[i])) {
+      g_string_append(text, i ? " · –" : "–");
+      continue;
+    }
+    if (tokens[i] > 0)
+      fill_box(d, i ? COLOR_NEURONS : COLOR_HEADS, x, top, MAX(1, TOKEN_BAR * tokens[i] / all),
+               THIN);
+    g_string_append_printf(text, i ? " · %.0f" : "%.0f", tokens[i]);
+  }
+  draw_text(d, &plain, ALIGN_RIGHT, x + TOKEN_BAR + COUNT, y, text->str);
+}
+
 static void draw_rows(const Drawing *d)
 {
   for (guint b = 0; b < d->structure->model->depth; b++) {
@@ -219,6 +244,8 @@ static void draw_rows(const Drawing *d)
       if (d->structure->gated)
         draw_gate(d, m, y);
     }
+    if (d->structure->tokens)
+      draw_tokens(d, b, y);
   }
 }
 
@@ -281,6 +308,10 @@ static void draw_header(const Drawing *d)
   for (guint i = 0; s->gated && i < 2; i++)
     draw_text(d, &subheading, ALIGN_LEFT, i ? p->mlp_gate : p->attention_gate, lower,
               s->usage ? "runs for" : "gate");
+  if (!s->tokens)
+    return;
+  draw_text(d, &heading, ALIGN_LEFT, p->tokens, upper, "tokens");
+  draw_text(d, &subheading, ALIGN_LEFT, p->tokens, lower, "in attention · in the MLP");
 }
 
 /* Draws the text of a legend entry at *@x, and moves *@x past it. */
@@ -312,13 +343,24 @@ static void draw_legend(const Drawing *d)
   draw_cut(d, x, y, 2 * CELL_STEP);
   x += 2 * CELL_STEP + 8;
   draw_key(d, &x, y, "module cut");
-  if (!s->gated)
-    return;
-  x = MARGIN, y += 22;
-  fill_box(d, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
-  x += CELL_STEP + 6;
-  g_autofree char *text = describe_gates(s);
-  draw_key(d, &x, y, text);
+  if (s->gated) {
+    x = MARGIN, y += LEGEND_ROW;
+    fill_box(d, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
+    x += CELL_STEP + 6;
+    g_autofree char *text = describe_gates(s);
+    draw_key(d, &x, y, text);
+  }
+  if (s->tokens) {
+    x = MARGIN, y += LEGEND_ROW;
+    fill_box(d, COLOR_HEADS, x, y - 1 - THIN, CELL, THIN);
+    fill_box(d, COLOR_NEURONS, x, y + 1, CELL, THIN);
+    x += CELL_STEP + 6;
+    g_autofree char *source = vitgate__clean_text(s->tokens_source);
+    g_autofree char *text =
+        g_strdup_printf("mean tokens, of %u, that attention (above) and MLP (below) run for (%s)",
+                        s->model->n_tokens, source);
+    draw_key(d, &x, y, text);
+  }
 }
 
 /* ---- The document ---- */
@@ -338,6 +380,8 @@ static void append_module(GString *text, const Structure *s, guint m)
     g_string_append_printf(text, ", run for %.1f %% of images", 100 * s->usage[m]);
   else if (gate_usage_has_gate(s->model, m))
     g_string_append(text, ", with a gate");
+  if (s->tokens)
+    g_string_append_printf(text, ", for %.1f of %u tokens", s->tokens[m], s->model->n_tokens);
 }
 
 /* Describes the picture in words, as XML. In the picture, letters are outlines, which programs

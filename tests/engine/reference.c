@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "file/architecture.h"
 #include "fixture.h"
 
 /* One image on its way through the network. */
@@ -10,8 +11,11 @@ typedef struct {
   ModelFile *file;
   const Description *d;
   ReferenceImage *out;
-  double *x, *size; /* [n_tokens][dim], [n_tokens] */
-  guint n_tokens, n_prefix;
+  double *x, *size;     /* [n_tokens][dim], [n_tokens] */
+  double *token_logits; /* [n_tokens] of the current module's token gate */
+  gboolean *open;       /* [n_tokens] whether the current module runs for each token */
+  guint *token_of;      /* [patches] the token that stands for each patch */
+  guint n_tokens, n_prefix, n_patches;
 } State;
 
 static const float *whole(const State *s, const char *name)
@@ -98,8 +102,6 @@ static void embed(State *s, const float *tensor)
   }
   for (guint i = 0; i < s->n_tokens * d->dim; i++)
     s->x[i] += positions[i];
-  for (guint t = 0; t < s->n_tokens; t++)
-    s->size[t] = 1;
 }
 
 /* Lowers the image's margin to the distance between @a and @b. */
@@ -156,9 +158,14 @@ static void merge(State *s, const double *keys, guint n, double threshold)
       s->size[target[t]] += s->size[t];
     }
   s->n_tokens = 0;
+  for (guint p = 0; p < s->n_patches; p++)
+    s->token_of[p] = target[s->token_of[p]];
   for (guint t = 0; t < before; t++)
     if (target[t] == t) {
       const guint to = s->n_tokens++;
+      for (guint p = 0; p < s->n_patches; p++)
+        if (s->token_of[p] == t)
+          s->token_of[p] = to; /* to is at most t, so no later token is mistaken for it */
       for (guint i = 0; i < dim; i++)
         s->x[to * dim + i] = s->x[t * dim + i] / s->size[t];
       s->size[to] = s->size[t];
@@ -188,44 +195,88 @@ static void attend(State *s, double *out, const double *q, const double *k, cons
   s->out->macs += 2.0 * width * s->n_tokens;
 }
 
-static void run_attention(State *s, guint b, guint queries, double threshold)
+/* Adds the substitute to the tokens that are not open.
+ * @h: [n_tokens][dim] the output of the module's norm */
+static void run_substitutes(State *s, guint b, gboolean mlp, const double *h)
+{
+  const guint dim = s->d->dim;
+  const BlockShape *shape = &s->d->blocks[b];
+  const guint rank = mlp ? shape->mlp_tokens.rank : shape->attention_tokens.rank;
+  const char *name = mlp ? "mlp_substitute" : "attn_substitute";
+  g_autofree char *whole = g_strdup_printf("%s.weight", name),
+                  *down = g_strdup_printf("%s.down.weight", name),
+                  *up = g_strdup_printf("%s.up.weight", name),
+                  *bias = g_strdup_printf("%s.bias", name);
+  g_autofree double *y = g_new(double, dim), *some = g_new(double, dim);
+  g_autofree float *none = g_new0(float, dim);
+  for (guint t = 0; t < s->n_tokens; t++) {
+    if (s->open[t])
+      continue;
+    if (2 * rank >= dim) {
+      linear(s, y, h + t * dim, of_block(s, b, whole), of_block(s, b, bias), 1, dim, dim);
+    } else if (rank) {
+      linear(s, some, h + t * dim, of_block(s, b, down), none, 1, dim, rank);
+      linear(s, y, some, of_block(s, b, up), of_block(s, b, bias), 1, rank, dim);
+    } else {
+      for (guint i = 0; i < dim; i++)
+        y[i] = of_block(s, b, bias)[i];
+    }
+    add(s->x + t * dim, y, dim);
+  }
+}
+
+static void run_attention(State *s, guint b, gboolean gated, gboolean tail, double threshold)
 {
   const guint heads = s->d->blocks[b].heads, n = s->d->head_dim, width = heads * n;
   const guint dim = s->d->dim, rows = s->n_tokens;
-  const float *weight = of_block(s, b, "attn.qkv.weight"), *bias = of_block(s, b, "attn.qkv.bias");
+  const float *weight = of_block(s, b, "attn.qkv.weight");
+  g_autofree float *no_bias = g_new0(float, 3 * width);
+  const float *bias = s->d->qkv_unbiased ? no_bias : of_block(s, b, "attn.qkv.bias");
   g_autofree double *x = normalize(s, of_block(s, b, "norm1.weight"), of_block(s, b, "norm1.bias"),
                                    rows),
-                    *q = g_new(double, queries *width), *k = g_new(double, rows *width),
-                    *v = g_new(double, rows *width), *found = g_new(double, queries *width),
-                    *y = g_new(double, queries *dim), *keys = g_new0(double, rows *n);
-  linear(s, q, x, weight, bias, queries, dim, width);
+                    *q = g_new(double, width), *k = g_new(double, rows *width),
+                    *v = g_new(double, rows *width), *found = g_new(double, width),
+                    *y = g_new(double, dim), *keys = g_new0(double, rows *n);
+  const float *proj = of_block(s, b, "attn.proj.weight"),
+              *proj_bias = of_block(s, b, "attn.proj.bias");
   linear(s, k, x, weight + width * dim, bias + width, rows, dim, width);
   linear(s, v, x, weight + 2 * width * dim, bias + 2 * width, rows, dim, width);
-  for (guint r = 0; r < queries; r++)
-    attend(s, found + r * width, q + r * width, k, v, heads);
-  linear(s, y, found, of_block(s, b, "attn.proj.weight"), of_block(s, b, "attn.proj.bias"), queries,
-         width, dim);
-  add(s->x, y, queries * dim);
+  for (guint r = 0; r < rows; r++) {
+    if (!s->open[r])
+      continue;
+    linear(s, q, x + r * dim, weight, bias, 1, dim, width);
+    attend(s, found, q, k, v, heads);
+    linear(s, y, found, proj, proj_bias, 1, width, dim);
+    add(s->x + r * dim, y, dim);
+  }
+  if (gated)
+    run_substitutes(s, b, FALSE, x);
   for (guint r = 0; r < rows; r++)
     for (guint h = 0; h < heads; h++)
       add(keys + r * n, k + r * width + h * n, n);
-  if (queries == rows && threshold < 1) /* not in the tail, which has fewer queries */
+  if (!tail && threshold < 1)
     merge(s, keys, n, threshold);
 }
 
-static void run_mlp(State *s, guint b)
+static void run_mlp(State *s, guint b, gboolean gated)
 {
   const guint dim = s->d->dim, neurons = s->d->blocks[b].neurons, rows = s->n_tokens;
+  const float *fc1 = of_block(s, b, "mlp.fc1.weight"), *bias1 = of_block(s, b, "mlp.fc1.bias"),
+              *fc2 = of_block(s, b, "mlp.fc2.weight"), *bias2 = of_block(s, b, "mlp.fc2.bias");
   g_autofree double *x = normalize(s, of_block(s, b, "norm2.weight"), of_block(s, b, "norm2.bias"),
                                    rows),
-                    *hidden = g_new(double, rows *neurons), *y = g_new(double, rows *dim);
-  linear(s, hidden, x, of_block(s, b, "mlp.fc1.weight"), of_block(s, b, "mlp.fc1.bias"), rows, dim,
-         neurons);
-  for (guint i = 0; i < rows * neurons; i++)
-    hidden[i] = gelu(hidden[i]);
-  linear(s, y, hidden, of_block(s, b, "mlp.fc2.weight"), of_block(s, b, "mlp.fc2.bias"), rows,
-         neurons, dim);
-  add(s->x, y, rows * dim);
+                    *hidden = g_new(double, neurons), *y = g_new(double, dim);
+  for (guint r = 0; r < rows; r++) {
+    if (!s->open[r])
+      continue;
+    linear(s, hidden, x + r * dim, fc1, bias1, 1, dim, neurons);
+    for (guint i = 0; i < neurons; i++)
+      hidden[i] = gelu(hidden[i]);
+    linear(s, y, hidden, fc2, bias2, 1, neurons, dim);
+    add(s->x + r * dim, y, dim);
+  }
+  if (gated)
+    run_substitutes(s, b, TRUE, x);
 }
 
 static void classify_mean(State *s)
@@ -322,47 +373,126 @@ static gboolean decide(State *states, guint n, guint i, guint module,
   return sum / members + settings->gate_bias > 0;
 }
 
+/* ---- Token gates ---- */
+
+static void weigh_tokens(State *s, guint b, gboolean mlp)
+{
+  const guint dim = s->d->dim;
+  const float *weight = of_block(s, b, mlp ? "mlp_token_gate.weight" : "attn_token_gate.weight"),
+              *bias = of_block(s, b, mlp ? "mlp_token_gate.bias" : "attn_token_gate.bias"),
+              *scale = of_block(s, b, mlp ? "norm2.weight" : "norm1.weight"),
+              *shift = of_block(s, b, mlp ? "norm2.bias" : "norm1.bias");
+  g_autofree double *h = normalize(s, scale, shift, s->n_tokens);
+  for (guint t = s->n_prefix; t < s->n_tokens; t++)
+    linear(s, &s->token_logits[t], h + t * dim, weight, bias, 1, dim, 1);
+}
+
+/* Decides for each token of image @i: by the mean of the logits at its position in the group. */
+static void decide_tokens(State *states, guint n, guint i, const ReferenceSettings *settings)
+{
+  State *s = &states[i];
+  for (guint t = 0; t < s->n_tokens; t++) {
+    double sum = 0;
+    guint members = 0;
+    for (guint j = 0; j < n && t >= s->n_prefix; j++)
+      if (j / settings->group == i / settings->group) {
+        sum += states[j].token_logits[t];
+        members++;
+      }
+    s->open[t] = !members || sum / members + settings->gate_bias > 0;
+    if (members)
+      note_margin(s, sum / members, -settings->gate_bias);
+  }
+}
+
 /* ---- The whole ---- */
+
+static void record_patches(State *s, guint module, gboolean runs)
+{
+  for (guint p = 0; p < s->n_patches; p++) {
+    const guint t = s->token_of[p];
+    s->out->patches[module * s->n_patches + p] =
+        (runs && s->open[t] ? VITGATE_PATCH_RAN : 0) | (s->size[t] > 1 ? VITGATE_PATCH_MERGED : 0);
+  }
+}
 
 static void run_module(State *states, guint n, guint b, gboolean mlp, guint tail,
                        const ReferenceSettings *settings)
 {
   const BlockShape *shape = &states->d->blocks[b];
   const gboolean gated = mlp ? shape->mlp_gate : shape->attention_gate;
+  const gboolean by_token = (mlp ? shape->mlp_tokens.present : shape->attention_tokens.present) &&
+                            b < tail && settings->gate_bias < 100;
   if (!(mlp ? shape->neurons : shape->heads))
     return;
+  for (guint i = 0; by_token && i < n; i++)
+    weigh_tokens(&states[i], b, mlp);
   for (guint i = 0; gated && i < n; i++)
     weigh(&states[i], b, mlp);
   for (guint i = 0; i < n; i++) {
     State *s = &states[i];
-    if (gated && !decide(states, n, i, 2 * b + mlp, settings))
+    if (gated && !decide(states, n, i, 2 * b + mlp, settings)) {
+      if (b < tail)
+        record_patches(s, 2 * b + mlp, FALSE);
       continue;
+    }
     s->out->modules[2 * b + mlp] = 1;
+    for (guint t = 0; t < s->n_tokens; t++)
+      s->open[t] = t < s->n_prefix || mlp || b != tail;
+    if (by_token)
+      decide_tokens(states, n, i, settings);
+    if (b < tail)
+      record_patches(s, 2 * b + mlp, TRUE);
+    for (guint t = 0; t < s->n_tokens; t++)
+      s->out->module_tokens[2 * b + mlp] += s->open[t];
     if (mlp)
-      run_mlp(s, b);
+      run_mlp(s, b, by_token);
     else
-      run_attention(s, b, b == tail ? s->n_prefix : s->n_tokens, settings->thresholds[b]);
+      run_attention(s, b, by_token, b == tail, settings->thresholds[b]);
   }
 }
 
-static void start(State *s, ModelFile *file, const Description *d, ReferenceImage *out,
-                  const float *tensor)
+/* Takes tokens that the engine embedded. Their cost includes the stem; the heads count later. */
+static void take_embedded(State *s, const float *tokens)
 {
-  const guint prefix = d->distilled ? 2 : 1, side = d->image_size / d->patch_size;
-  *s = (State){ file, d, out, .n_tokens = side * side + prefix, .n_prefix = prefix };
-  s->x = g_new(double, s->n_tokens * d->dim);
-  s->size = g_new(double, s->n_tokens);
-  out->logits = g_new(double, d->n_classes);
-  out->margin = INFINITY;
-  embed(s, tensor);
+  const Description *d = s->d;
+  for (guint i = 0; i < s->n_tokens * d->dim; i++)
+    s->x[i] = tokens[i];
+  s->out->macs = 1e9 * vitgate__description_fixed_gmacs(d) -
+                 (double)vitgate__description_n_class_heads(d) * d->dim * d->n_classes;
 }
 
-/* Runs only the first @n_blocks blocks. */
-static ReferenceImage *run_blocks(ModelFile *file, const Description *d,
-                                  const ReferenceSettings *settings, const float *tensors, guint n,
-                                  guint n_blocks)
+static void start(State *s, ModelFile *file, const Description *d, ReferenceImage *out,
+                  const float *tensor, const float *embedded)
+{
+  const guint prefix = d->distilled ? 2 : 1, side = d->image_size / d->patch_size;
+  *s = (State){
+    file, d, out, .n_tokens = side * side + prefix, .n_prefix = prefix, .n_patches = side * side
+  };
+  s->x = g_new(double, s->n_tokens * d->dim);
+  s->size = g_new(double, s->n_tokens);
+  s->token_logits = g_new(double, s->n_tokens);
+  s->open = g_new(gboolean, s->n_tokens);
+  s->token_of = g_new(guint, s->n_patches);
+  for (guint p = 0; p < s->n_patches; p++)
+    s->token_of[p] = prefix + p;
+  out->patches = g_new0(guint8, 2 * d->depth * s->n_patches);
+  out->logits = g_new(double, d->n_classes);
+  out->margin = INFINITY;
+  for (guint t = 0; t < s->n_tokens; t++)
+    s->size[t] = 1;
+  if (embedded)
+    take_embedded(s, embedded);
+  else
+    embed(s, tensor);
+}
+
+ReferenceImage *reference_run_blocks(ModelFile *file, const Description *d,
+                                     const ReferenceSettings *settings, const float *tensors,
+                                     guint n, guint n_blocks)
 {
   const gsize image = (gsize)3 * d->image_size * d->image_size;
+  const gsize tokens = (gsize)vitgate__description_n_tokens(d) * d->dim;
   ReferenceImage *images = g_new0(ReferenceImage, n);
   g_autofree State *states = g_new0(State, n);
   guint tail = d->depth;
@@ -370,7 +500,8 @@ static ReferenceImage *run_blocks(ModelFile *file, const Description *d,
     if (d->blocks[b].heads)
       tail = b;
   for (guint i = 0; i < n; i++)
-    start(&states[i], file, d, &images[i], tensors + i * image);
+    start(&states[i], file, d, &images[i], tensors + i * image,
+          settings->embedded ? settings->embedded + i * tokens : NULL);
   for (guint b = 0; b < n_blocks; b++) {
     run_module(states, n, b, FALSE, tail, settings);
     for (guint i = 0; i < n && b <= tail; i++) {
@@ -384,6 +515,9 @@ static ReferenceImage *run_blocks(ModelFile *file, const Description *d,
     classify(&states[i]);
     g_free(states[i].x);
     g_free(states[i].size);
+    g_free(states[i].token_logits);
+    g_free(states[i].open);
+    g_free(states[i].token_of);
   }
   return images;
 }
@@ -391,13 +525,15 @@ static ReferenceImage *run_blocks(ModelFile *file, const Description *d,
 ReferenceImage *reference_forward(ModelFile *file, const Description *d,
                                   const ReferenceSettings *settings, const float *tensors, guint n)
 {
-  return run_blocks(file, d, settings, tensors, n, d->depth);
+  return reference_run_blocks(file, d, settings, tensors, n, d->depth);
 }
 
 void reference_free(ReferenceImage *images, guint n)
 {
-  for (guint i = 0; i < n; i++)
+  for (guint i = 0; i < n; i++) {
     g_free(images[i].logits);
+    g_free(images[i].patches);
+  }
   g_free(images);
 }
 
@@ -409,6 +545,13 @@ static void check_image(const VitgateResult *found, const ReferenceImage *expect
   for (guint m = 0; m < 2 * d->depth; m++)
     assert_each(found->modules[m] == expected->modules[m], "%s, module %u: %u, expected %u", what,
                 m, found->modules[m], expected->modules[m]);
+  for (guint m = 0; m < 2 * d->depth; m++)
+    assert_each(found->module_tokens[m] == expected->module_tokens[m],
+                "%s, module %u: %u tokens, expected %u", what, m, found->module_tokens[m],
+                expected->module_tokens[m]);
+  if (found->patches)
+    ck_assert_mem_eq(found->patches, expected->patches,
+                     2 * d->depth * vitgate__description_n_patches(d));
   for (guint c = 0; c < d->n_classes; c++)
     assert_each(fabs(found->logits[c] - expected->logits[c]) <= LOGIT_TOLERANCE,
                 "%s, class %u: %.7g, expected %.7g", what, c, found->logits[c],
@@ -425,57 +568,5 @@ void reference_check(const VitgateResult *found, const ReferenceImage *expected,
   for (guint i = 0; i < n; i++) {
     g_autofree char *which = g_strdup_printf("%s, image %u of %u", what, i, n);
     check_image(&found[i], &expected[i], d, min_margin, which);
-  }
-}
-
-/* ---- Models ---- */
-
-ModelFile *reference_model(const Description *d, guint32 seed)
-{
-  ModelFile *file = model_file_new(d);
-  guint32 random = seed;
-  for (guint t = 0; t < model_file_n_tensors(file); t++) {
-    Tensor *tensor = model_file_tensor(file, t);
-    const gboolean scale = strstr(tensor->name, "norm") && g_str_has_suffix(tensor->name, "weight");
-    const float reach = strstr(tensor->name, "_gate.fc") ? 0.8f : 0.4f;
-    for (gsize i = 0; i < vitgate__tensor_n_elements(tensor); i++)
-      ((float *)tensor->data)[i] = (scale ? 1 : 0) + fixture_uniform(&random, -reach, reach);
-  }
-  return file;
-}
-
-static int compare(gconstpointer a, gconstpointer b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-/* Splits the images at the widest of the three gaps around their median, but not at the middle of
- * the gap, where the mean of the two logits beside it would be zero. */
-static void balance(ModelFile *file, guint module, const ReferenceImage *images, guint n)
-{
-  g_autofree char *name =
-      g_strdup_printf("blocks.%u.%s_gate.fc2.bias", module / 2, module % 2 ? "mlp" : "attn");
-  g_autofree double *raw = g_new(double, n);
-  for (guint i = 0; i < n; i++)
-    raw[i] = 6 * atanh(images[i].gate_logits[module] / 6);
-  qsort(raw, n, sizeof *raw, compare);
-  guint best = n / 2;
-  for (guint i = n / 2 - 1; i <= n / 2 + 1; i++)
-    if (raw[i] - raw[i - 1] > raw[best] - raw[best - 1])
-      best = i;
-  *(float *)model_file_find(file, name)->data -= (float)(0.4 * raw[best] + 0.6 * raw[best - 1]);
-}
-
-void reference_balance_gates(ModelFile *file, const Description *d, const float *tensors, guint n)
-{
-  const ReferenceSettings settings = { .thresholds = { 1, 1, 1, 1, 1, 1, 1, 1 }, .group = 1 };
-  for (guint module = 0; module < 2 * d->depth; module++) {
-    const BlockShape *shape = &d->blocks[module / 2];
-    if (!(module % 2 ? shape->mlp_gate : shape->attention_gate))
-      continue;
-    ReferenceImage *images = run_blocks(file, d, &settings, tensors, n, module / 2 + 1);
-    balance(file, module, images, n);
-    reference_free(images, n);
   }
 }

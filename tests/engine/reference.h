@@ -12,6 +12,8 @@ typedef struct {
   double gate_bias;
   double thresholds[REFERENCE_MAX_DEPTH]; /* by block; 1 or more: no tokens merge */
   guint group;                            /* neighbours that decide together */
+  const float *embedded; /* (nullable) [n_images][n_tokens][dim] tokens before the first block, for
+                            a family with a stem, which the reference does not compute */
 } ReferenceSettings;
 
 /* The result for one image. */
@@ -20,24 +22,22 @@ typedef struct {
   double macs;
   guint n_tokens; /* that remain after merging, up to the last attention */
   guint8 modules[2 * REFERENCE_MAX_DEPTH];
+  guint module_tokens[2 * REFERENCE_MAX_DEPTH];
+  guint8 *patches;                             /* [2 * depth][patches] VitgatePatchFlags */
   double gate_logits[2 * REFERENCE_MAX_DEPTH]; /* of this image alone, for modules with a gate */
   double margin; /* distance of its closest decision from the opposite decision */
 } ReferenceImage;
-
-/* Returns: (transfer full): a model of @description with weights large enough for gates to
- * distinguish images */
-ModelFile *reference_model(const Description *description, guint32 seed);
-
-/* Shifts the bias of each gate so that it opens for about half of the images, and so that no image
- * is close to the opposite decision when gates decide by sample. */
-void reference_balance_gates(ModelFile *file, const Description *description, const float *tensors,
-                             guint n_images);
 
 /* Runs the network that @file holds.
  * Returns: (transfer full): [n_images], for reference_free() */
 ReferenceImage *reference_forward(ModelFile *file, const Description *description,
                                   const ReferenceSettings *settings, const float *tensors,
                                   guint n_images);
+
+/* The same for the first @n_blocks blocks, followed by the head. */
+ReferenceImage *reference_run_blocks(ModelFile *file, const Description *description,
+                                     const ReferenceSettings *settings, const float *tensors,
+                                     guint n_images, guint n_blocks);
 
 void reference_free(ReferenceImage *images, guint n_images);
 

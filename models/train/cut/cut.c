@@ -132,6 +132,7 @@ static Description *describe_cut(const Description *d, const BlockShape *shapes,
   for (guint b = 0; b < d->depth; b++) {
     cut->blocks[b].attention_gate = d->blocks[b].attention_gate && shapes[b].heads;
     cut->blocks[b].mlp_gate = d->blocks[b].mlp_gate && shapes[b].neurons;
+    cut->blocks[b].attention_tokens = cut->blocks[b].mlp_tokens = (TokenGate){ 0 };
   }
   cut->calibration = NULL; /* does not hold for the cut network */
   cut->n_calibration = 0;

@@ -49,8 +49,7 @@ void sensitivity_free(Sensitivity **sensitivity)
   g_free(s);
 }
 
-/* Computes dlogits[n] = S^(1/2) r = (I - p 1^T) diag(p)^(1/2) r. */
-static void draw_direction(real *dlogits, const real *logits, guint n, guint32 seed)
+void sensitivity_draw(real *dlogits, const real *logits, guint n, guint32 seed)
 {
   g_autoptr(GRand) random = g_rand_new_with_seed(seed);
   double max = -INFINITY, sum = 0, mean = 0;
@@ -100,8 +99,8 @@ static void add_share(gpointer data, guint member)
   if (!share->n)
     return;
   for (guint i = 0; i < share->n; i++)
-    draw_direction(share->dlogits + (gsize)i * n, share->logits + (gsize)i * n, n,
-                   work->first + share->first + i);
+    sensitivity_draw(share->dlogits + (gsize)i * n, share->logits + (gsize)i * n, n,
+                     work->first + share->first + i);
   memset(share->dclass, 0, (gsize)share->n * s->dim * sizeof *share->dclass);
   pass_classify_backward(share);
   for (guint b = s->depth; b-- > 0;) {

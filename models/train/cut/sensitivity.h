@@ -8,6 +8,10 @@
 
 #include "train/network/training-pass.h"
 
+/* Computes the random direction dlogits[n] = S^(1/2) r = (I - p 1^T) diag(p)^(1/2) r for an image's
+ * logits. */
+void sensitivity_draw(real *dlogits, const real *logits, guint n, guint32 seed);
+
 typedef struct _Sensitivity Sensitivity;
 
 Sensitivity *sensitivity_new(TrainingPass *pass);

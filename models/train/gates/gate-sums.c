@@ -10,7 +10,7 @@ void gate_sums_add(GateSum *sums, const TrainingPass *pass)
     for (guint i = 0; i < pass->n_images; i++) {
       const gsize at = (gsize)module * pass->capacity + i;
       const double logit = decisions->logit[at];
-      sum->open += decisions->open[at];
+      sum->open += decisions->open[at] * decisions->rate[at];
       sum->logit += logit;
       sum->square += logit * logit;
     }

@@ -187,6 +187,7 @@ static void weigh_compute(Share *share, const LossWeights *weights, double ratio
   TrainingPass *pass = share->pass;
   const Network *network = pass->network;
   const double slope = 2 * weights->compute * (ratio - weights->target);
+  share->compute_slope = slope / weights->dense_gmacs / pass->n_images;
   for (guint module = 0; module < 2 * network->description->depth; module++) {
     const TrainBlock *block = &network->blocks[module / 2];
     const Choice *choice = module % 2 ? &block->neurons_choice : &block->heads_choice;
@@ -288,6 +289,7 @@ LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets 
     if (targets->teacher_tokens && weights->tokens > 0)
       match_tokens(share, i, targets->teacher_tokens, weights, each, &sums);
   }
+  share->compute_slope = 0;
   if (weights->compute > 0)
     weigh_compute(share, weights, ratio);
   if (weights->spread > 0)

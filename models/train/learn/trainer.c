@@ -148,6 +148,7 @@ static void prepare(Trainer *trainer, const real *tensors)
   decisions->bias = trainer->bias;
   decisions->temperature = o->temperature[0] * pow(o->temperature[1] / o->temperature[0], progress);
   decisions->noise = trainer->noise;
+  decisions->draw = trainer->optimizer->step;
   decisions->group = o->sub_groups == SUB_GROUPS_SAMPLE ? NULL : trainer->group;
   draw_decisions(trainer);
 }

@@ -41,10 +41,21 @@ static real *carve(const GArray *parts)
   return memory;
 }
 
+static void want_token_gate(GArray *parts, TokenActivations *a, gsize rank, guint dim, gsize rows)
+{
+  want(parts, &a->logit, rows);
+  want(parts, &a->soft, rows);
+  want(parts, &a->open, rows);
+  want(parts, &a->dopen, rows);
+  want(parts, &a->hidden, rows * rank);
+  want(parts, &a->out, rows * dim);
+}
+
 /* Adds the outputs of a block's modules.
- * @width: of all heads together */
+ * @width: of all heads together
+ * @tokens: [2] token gates of attention and MLP */
 static void want_modules(GArray *parts, Activations *a, const Description *d, gsize width,
-                         gsize neurons, guint images, gsize rows)
+                         gsize neurons, const TokenGate *tokens, guint images, gsize rows)
 {
   want(parts, &a->y, rows * d->dim);
   want(parts, &a->z, rows * d->dim);
@@ -72,7 +83,29 @@ static void want_modules(GArray *parts, Activations *a, const Description *d, gs
     want(parts, &a->gates[g].hidden, (gsize)images * GATE_HIDDEN);
     want(parts, &a->gates[g].active, (gsize)images * GATE_HIDDEN);
     want(parts, &a->gates[g].raw, images);
+    if (tokens[g].present)
+      want_token_gate(parts, &a->tokens[g], tokens[g].rank, d->dim, rows);
   }
+}
+
+static void token_gates_of(const Description *d, guint block, TokenGate *tokens)
+{
+  tokens[0] = d->blocks[block].attention_tokens;
+  tokens[1] = d->blocks[block].mlp_tokens;
+}
+
+/* Finds a token gate with the largest rank of all. */
+static TokenGate largest_token_gate(const Description *d)
+{
+  TokenGate largest = { 0 }, tokens[2];
+  for (guint b = 0; b < d->depth; b++) {
+    token_gates_of(d, b, tokens);
+    for (guint g = 0; g < 2; g++) {
+      largest.present |= tokens[g].present;
+      largest.rank = MAX(largest.rank, tokens[g].rank);
+    }
+  }
+  return largest;
 }
 
 /* Finds the largest width of heads and the largest number of neurons over all blocks. */
@@ -92,18 +125,22 @@ static void want_blocks(GArray *parts, Share *share, const Network *network, gui
   const Description *d = network->description;
   const gsize rows = (gsize)images * vitgate__description_n_tokens(d);
   gsize width, neurons;
+  TokenGate tokens[2];
   find_widest(network, &width, &neurons);
   for (guint b = 0; b <= d->depth; b++) {
     Activations *a = &share->blocks[b];
     want(parts, &a->x, rows * d->dim);
     want(parts, &a->size, rows);
     want(parts, &a->log_size, rows);
-    if (backward && b < d->depth)
-      want_modules(parts, a, d, (gsize)network->blocks[b].heads * d->head_dim,
-                   network->blocks[b].neurons, images, rows);
+    if (!backward || b == d->depth)
+      continue;
+    token_gates_of(d, b, tokens);
+    want_modules(parts, a, d, (gsize)network->blocks[b].heads * d->head_dim,
+                 network->blocks[b].neurons, tokens, images, rows);
   }
+  tokens[0] = tokens[1] = largest_token_gate(d);
   if (!backward)
-    want_modules(parts, &share->blocks[0], d, width, neurons, images, rows);
+    want_modules(parts, &share->blocks[0], d, width, neurons, tokens, images, rows);
 }
 
 static void want_gradients(GArray *parts, Share *share, const Network *network, guint images)
@@ -124,7 +161,9 @@ static void want_gradients(GArray *parts, Share *share, const Network *network, 
   want(parts, &share->dh, rows * d->dim);
   want(parts, &share->dqkv, rows * 3 * width);
   want(parts, &share->dheads, rows * width);
-  want(parts, &share->dp, rows * neurons);
+  want(parts, &share->dp, rows * MAX(neurons, largest_token_gate(d).rank));
+  if (largest_token_gate(d).present)
+    want(parts, &share->dout, rows * d->dim);
   want(parts, &share->dscores, (gsize)tokens * tokens);
   want(parts, &share->dfeatures, (gsize)4 * d->dim);
   want(parts, &share->dmask, MAX(width, neurons));

@@ -14,16 +14,36 @@
 #define MLP_OF(block)       (2 * (block) + 1)
 
 /* Weight matrices, in the order of TrainingPass.packed. */
-enum { QKV, PROJ, FC1, FC2, N_BLOCK_WEIGHTS };
+enum {
+  QKV,
+  PROJ,
+  FC1,
+  FC2,
+  ATTENTION_DOWN, /* of the substitutes of token gates; each before its UP */
+  ATTENTION_UP,
+  MLP_DOWN,
+  MLP_UP,
+  N_BLOCK_WEIGHTS
+};
 #define PATCH_OF(depth)     (N_BLOCK_WEIGHTS * (depth))
 #define HEAD_OF(depth)      (N_BLOCK_WEIGHTS * (depth) + 1)
 #define HEAD_DIST_OF(depth) (N_BLOCK_WEIGHTS * (depth) + 2)
 #define N_WEIGHTS(depth)    (N_BLOCK_WEIGHTS * (depth) + 3)
 
+/* Where the logits of token gates come from. All but the first are controls for experiments. */
+typedef enum {
+  TOKENS_LEARNED,  /* the token */
+  TOKENS_RANDOM,   /* another token of the image, so that as many are open */
+  TOKENS_SHUFFLED, /* the token at the same place in another image */
+  TOKENS_POSITION, /* the mean of the tokens at the same place in the share's images */
+} TokenControl;
+
 /* What the gates of one pass decide. Arrays over images are [2 * depth][n_images]. */
 typedef struct {
   gboolean sampling; /* add noise, for training; otherwise a gate opens if logit + bias > 0 */
   gboolean relaxed;  /* apply the soft decision itself, for tests of its gradient */
+  TokenControl control;
+  guint64 draw; /* number of the pass, for TOKENS_RANDOM */
   double bias;
   double temperature;
   const guint *group; /* [n_images] images of one group share decisions; NULL: each is on its own */
@@ -34,7 +54,14 @@ typedef struct {
   real *dopen;        /* gradient of the loss */
   real *dlogit;       /* set by the loss: gradient in addition to that of the decision */
   real *macs;         /* GMACs of the module if its gate is open */
+  real *rate;         /* share of tokens that run the module if its gate is open */
 } Decisions;
+
+/* Those of a token gate, by row. */
+typedef struct {
+  real *logit, *soft, *open, *dopen; /* [rows]; 1 for the class and distillation tokens */
+  real *hidden, *out;                /* of the substitute: [rows][rank], [rows][dim] */
+} TokenActivations;
 
 /* Activations of one block. Without a backward pass, each block has only x, size, log_size and the
  * row numbers to itself; all blocks share the rest. */
@@ -53,6 +80,7 @@ typedef struct {
     real *in, *mean, *inverse, *norm; /* [n][2 dim], [n], [n], [n][2 dim] */
     real *hidden, *active, *raw;      /* [n][GATE_HIDDEN] twice, [n] */
   } gates[2];                         /* attention, MLP */
+  TokenActivations tokens[2];         /* the same */
 } Activations;
 
 typedef struct _TrainingPass TrainingPass;
@@ -72,8 +100,9 @@ typedef struct {
   real *dlogits;            /* set by the loss */
   real *dclass;             /* set by the loss: [n][dim] of tokens[0], in addition to dlogits */
   real *dentry[MAX_LEVELS]; /* set by the loss: of the tokens that enter a level's block */
-  real *dtokens, *dpooled, *dx, *dz, *dh, *dqkv, *dheads, *dp, *scores, *dscores,
+  real *dtokens, *dpooled, *dx, *dz, *dh, *dqkv, *dheads, *dp, *dout, *scores, *dscores,
       *dfeatures;                          /* scratch of the backward pass */
+  double compute_slope;                    /* set by the loss: its gradient by GMACs */
   real *heads_mask, *neurons_mask, *dmask; /* of the current block, during structure search */
   real *gradient;                          /* [n_values], added to */
   MatmulScratch *scratch;
@@ -86,10 +115,11 @@ struct _TrainingPass {
   const Network *network;
   Team *team;
   guint n_images, capacity;
-  gboolean backward;   /* a backward pass is possible: every block keeps its activations */
-  guint tail;          /* patch tokens end after this block's attention; depth: they never end */
-  Levels levels;       /* where tokens are compared; by default, as they enter the tail */
-  const real *tensors; /* [n_images][3][image_size][image_size] */
+  gboolean inputs_only; /* the backward pass computes no gradients of linear layers' weights */
+  gboolean backward;    /* a backward pass is possible: every block keeps its activations */
+  guint tail;           /* patch tokens end after this block's attention; depth: they never end */
+  Levels levels;        /* where tokens are compared; by default, as they enter the tail */
+  const real *tensors;  /* [n_images][3][image_size][image_size] */
   Decisions decisions;
   PatchReader *patch_reader;
   Share *shares;    /* [team size] */

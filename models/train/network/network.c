@@ -61,6 +61,29 @@ static void locate_gate(Network *network, GateOffsets *gate, guint block, const 
   }
 }
 
+static void locate_token_gate(Network *network, TokenGateOffsets *gate, guint block,
+                              const char *module, const TokenGate *shape)
+{
+  gate->present = TRUE;
+  gate->rank = shape->rank;
+  gate->whole = vitgate__substitute_is_whole(network->description, shape);
+  const struct {
+    const char *name;
+    gsize *offset;
+  } parts[] = {
+    { "token_gate.weight", &gate->weight },
+    { "token_gate.bias", &gate->bias },
+    { "substitute.down.weight", &gate->down },
+    { gate->whole ? "substitute.weight" : "substitute.up.weight", &gate->up },
+    { "substitute.bias", &gate->bias_out },
+  };
+  for (guint p = 0; p < G_N_ELEMENTS(parts); p++) {
+    char name[64];
+    g_snprintf(name, sizeof name, "blocks.%u.%s_%s", block, module, parts[p].name);
+    *parts[p].offset = offset_of(network, name);
+  }
+}
+
 static void locate_block(Network *network, guint i)
 {
   TrainBlock *block = &network->blocks[i];
@@ -87,6 +110,11 @@ static void locate_block(Network *network, guint i)
     locate_gate(network, &block->attention_gate, i, "attn");
   if (network->description->blocks[i].mlp_gate)
     locate_gate(network, &block->mlp_gate, i, "mlp");
+  const BlockShape *shape = &network->description->blocks[i];
+  if (shape->attention_tokens.present)
+    locate_token_gate(network, &block->attention_tokens, i, "attn", &shape->attention_tokens);
+  if (shape->mlp_tokens.present)
+    locate_token_gate(network, &block->mlp_tokens, i, "mlp", &shape->mlp_tokens);
 }
 
 static void locate(Network *network)
@@ -185,7 +213,7 @@ static void start_gate(Network *network, const GateOffsets *gate)
   fill(network, gate->fc2_bias, 1, (real)GATE_INITIAL_LOGIT);
 }
 
-static void control_gate(Network *network, const GateOffsets *gate, GateControl control)
+static void control_gate(Network *network, const GateOffsets *gate, ModuleControl control)
 {
   if (!gate->present)
     return;
@@ -194,7 +222,7 @@ static void control_gate(Network *network, const GateOffsets *gate, GateControl 
         control == GATES_CONSTANT ? 0 : (real)RANDOM_GATE_SCALE;
 }
 
-void network_control_gates(Network *network, GateControl control, gboolean fresh)
+void network_control_gates(Network *network, ModuleControl control, gboolean fresh)
 {
   if (control == GATES_LEARNED)
     return;
@@ -237,6 +265,25 @@ gboolean description_has_gates(const Description *d)
   return FALSE;
 }
 
+gboolean description_has_token_gates(const Description *d)
+{
+  for (guint b = 0; b < d->depth; b++)
+    if (d->blocks[b].attention_tokens.present || d->blocks[b].mlp_tokens.present)
+      return TRUE;
+  return FALSE;
+}
+
+void network_learn_token_gates(Network *network, gboolean learn)
+{
+  for (guint i = 0; i < network->parameters->len; i++) {
+    Parameter *p = &g_array_index(network->parameters, Parameter, i);
+    if (strstr(p->name, "_token_gate."))
+      p->fixed = !learn;
+  }
+  for (guint b = 0; b < network->description->depth; b++)
+    network->blocks[b].attention_tokens.learns = network->blocks[b].mlp_tokens.learns = learn;
+}
+
 Network *network_new(const Description *description, gboolean search)
 {
   Network *network = g_new0(Network, 1);
@@ -252,6 +299,7 @@ Network *network_new(const Description *description, gboolean search)
   }
   add_implied_biases(network);
   locate(network);
+  network_learn_token_gates(network, FALSE);
   network->searches = search;
   if (search)
     add_choices(network);

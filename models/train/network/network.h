@@ -26,6 +26,16 @@ typedef struct {
   gsize norm_scale, norm_shift, fc1_weight, fc1_bias, fc2_weight, fc2_bias;
 } GateOffsets;
 
+/* A gate on the tokens of a module, and its substitute. Offsets into the values. */
+typedef struct {
+  gboolean present;
+  gboolean learns; /* straight-through; otherwise it stays as fitted */
+  gboolean whole;  /* the substitute is one matrix */
+  guint rank;
+  gsize weight, bias;       /* [dim], [1] */
+  gsize down, up, bias_out; /* [rank][dim], [dim][rank] or [dim][dim], [dim] */
+} TokenGateOffsets;
+
 #define MAX_CANDIDATES 64
 
 /* Candidate counts of a module's units (heads or neurons) that the search chooses from. A softmax
@@ -41,6 +51,7 @@ typedef struct {
   gsize norm1_scale, norm1_shift, qkv_weight, qkv_bias, proj_weight, proj_bias;
   gsize norm2_scale, norm2_shift, fc1_weight, fc1_bias, fc2_weight, fc2_bias;
   GateOffsets attention_gate, mlp_gate;
+  TokenGateOffsets attention_tokens, mlp_tokens;
   Choice heads_choice, neurons_choice;
   double merge_threshold; /* patch tokens merge if the cosine of their keys is above; > 1: never */
 } TrainBlock;
@@ -62,7 +73,7 @@ typedef enum {
   GATES_LEARNED,  /* the image, by a rule that is learned */
   GATES_CONSTANT, /* nothing: only the bias learns, and all images are treated alike */
   GATES_RANDOM,   /* the image, by a random rule: only the bias learns */
-} GateControl;
+} ModuleControl;
 
 /* Adds a gate to every module of every block except the first. */
 void description_add_gates(Description *description);
@@ -72,6 +83,9 @@ gboolean description_has_gate(const Description *description, guint module);
 
 /* Returns: whether any module has a gate */
 gboolean description_has_gates(const Description *description);
+
+/* The same for token gates. */
+gboolean description_has_token_gates(const Description *description);
 
 /* Creates a network whose gates are nearly always open. All other values are zero.
  * @description: must outlive the network
@@ -94,7 +108,10 @@ void network_copy_gates(Network *to, const Network *from);
 
 /* Sets what gates base their decisions on, and fixes the parameters that are not to learn.
  * @fresh: the gates were not trained yet, so their weights are set too */
-void network_control_gates(Network *network, GateControl control, gboolean fresh);
+void network_control_gates(Network *network, ModuleControl control, gboolean fresh);
+
+/* Sets whether token gates learn. Their substitutes always do. */
+void network_learn_token_gates(Network *network, gboolean learn);
 
 /* Returns: (nullable): the parameter with that name */
 const Parameter *network_find(const Network *network, const char *name);

@@ -8,6 +8,7 @@
 #include "train/network/mask.h"
 #include "train/network/pass-gate.h"
 #include "train/network/pass-linear.h"
+#include "train/network/pass-token-gate.h"
 #include "train/network/training-kernels.h"
 
 gboolean pass_attention_reserve(Share *share)
@@ -146,7 +147,11 @@ void pass_attention(Share *share, guint b)
       f->scale_columns(a->heads, share->heads_mask, a->queries[share->n], width);
     }
     pass_linear(share, N_BLOCK_WEIGHTS * b + PROJ, a->f, a->heads, FALSE, a->queries[share->n]);
-    pass_gate_apply(share, ATTENTION_OF(b), a->y, a->f, a->queries);
+    pass_token_gate(share, b, FALSE);
+    if (pass_token_gate_of(share, b, FALSE))
+      pass_token_gate_apply(share, b, FALSE, a->y, a->f);
+    else
+      pass_gate_apply(share, ATTENTION_OF(b), a->y, a->f, a->queries);
   }
   merge(share, b);
 }
@@ -240,7 +245,10 @@ void pass_attention_backward(Share *share, guint b)
   if (!block->heads)
     return;
   real *df = share->dz;
-  pass_gate_apply_backward(share, ATTENTION_OF(b), df, a->f, a->queries);
+  if (pass_token_gate_of(share, b, FALSE))
+    pass_token_gate_apply_backward(share, b, FALSE, df, a->f);
+  else
+    pass_gate_apply_backward(share, ATTENTION_OF(b), df, a->f, a->queries);
   pass_linear_backward(share, N_BLOCK_WEIGHTS * b + PROJ, share->dheads, df, a->heads, FALSE,
                        queries);
   if (block->heads_choice.n) {
@@ -255,6 +263,7 @@ void pass_attention_backward(Share *share, guint b)
   choose_queries_backward(share, b);
   pass_linear_backward(share, N_BLOCK_WEIGHTS * b + QKV, share->dh, share->dqkv, a->h1, FALSE,
                        rows);
+  pass_token_gate_backward(share, b, FALSE);
   f->layer_norm_backward(share->dx, share->gradient + block->norm1_scale,
                          share->gradient + block->norm1_shift, share->dh, a->x,
                          network_at(network, block->norm1_scale), a->mean1, a->inverse1, rows,

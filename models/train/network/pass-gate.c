@@ -130,6 +130,7 @@ void pass_gate(Share *share, guint b, gboolean mlp)
     if (!gate->present)
       pass->decisions.open[k] = pass->decisions.soft[k] = 1;
     pass->decisions.macs[k] = (real)module_macs(share, b, mlp, i);
+    pass->decisions.rate[k] = 1;
     pass->decisions.dopen[k] = pass->decisions.dlogit[k] = 0;
   }
 }

@@ -7,10 +7,22 @@
  * reuse their activations. */
 #define ROWS_AT_ONCE 800
 
+#define NO_BIAS G_MAXSIZE
+
 typedef struct {
   gsize weight, bias;
   guint n_out, n_in;
 } Layer;
+
+/* Returns: the layer of a token gate's substitute; without inputs and outputs if there is none */
+static Layer find_substitute(const TokenGateOffsets *gate, gboolean up, guint dim)
+{
+  if (!gate->present || !gate->rank || (gate->whole && !up))
+    return (Layer){ 0 };
+  if (!up)
+    return (Layer){ gate->down, NO_BIAS, gate->rank, dim };
+  return (Layer){ gate->up, gate->bias_out, dim, gate->whole ? dim : gate->rank };
+}
 
 static Layer find_layer(const Network *network, guint weight)
 {
@@ -33,6 +45,13 @@ static Layer find_layer(const Network *network, guint weight)
     return (Layer){ block->proj_weight, block->proj_bias, d->dim, width };
   case FC1:
     return (Layer){ block->fc1_weight, block->fc1_bias, block->neurons, d->dim };
+  case ATTENTION_DOWN:
+  case ATTENTION_UP:
+    return find_substitute(&block->attention_tokens, weight % N_BLOCK_WEIGHTS == ATTENTION_UP,
+                           d->dim);
+  case MLP_DOWN:
+  case MLP_UP:
+    return find_substitute(&block->mlp_tokens, weight % N_BLOCK_WEIGHTS == MLP_UP, d->dim);
   default:
     return (Layer){ block->fc2_weight, block->fc2_bias, d->dim, block->neurons };
   }
@@ -88,7 +107,8 @@ void pass_linear(const Share *share, guint weight, real *y, const real *x, gbool
     n = MIN(ROWS_AT_ONCE, rows - row);
     matmul(share->scratch, y + (gsize)row * layer.n_out, layer.n_out,
            (Operand){ .data = x + (gsize)row * layer.n_in, .stride = layer.n_in }, w,
-           network_at(network, layer.bias), accumulate, n, layer.n_out, layer.n_in);
+           layer.bias == NO_BIAS ? NULL : network_at(network, layer.bias), accumulate, n,
+           layer.n_out, layer.n_in);
   }
 }
 
@@ -107,9 +127,12 @@ void pass_linear_backward(const Share *share, guint weight, real *dx, const real
     if (dx)
       matmul(share->scratch, dx + (gsize)row * layer.n_in, layer.n_in, d, w, NULL, accumulate, n,
              layer.n_in, layer.n_out);
+    if (share->pass->inputs_only)
+      continue;
     matmul(share->scratch, share->gradient + layer.weight, layer.n_in, transposed,
            (Operand){ .data = x + (gsize)row * layer.n_in, .stride = layer.n_in }, NULL, TRUE,
            layer.n_out, layer.n_in, n);
-    training_kernels()->add_rows(share->gradient + layer.bias, d.data, n, layer.n_out);
+    if (layer.bias != NO_BIAS)
+      training_kernels()->add_rows(share->gradient + layer.bias, d.data, n, layer.n_out);
   }
 }

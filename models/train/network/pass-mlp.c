@@ -5,6 +5,7 @@
 #include "train/network/mask.h"
 #include "train/network/pass-gate.h"
 #include "train/network/pass-linear.h"
+#include "train/network/pass-token-gate.h"
 #include "train/network/training-kernels.h"
 
 void pass_mlp(Share *share, guint b)
@@ -28,7 +29,11 @@ void pass_mlp(Share *share, guint b)
     f->scale_columns(a->g, share->neurons_mask, rows, block->neurons);
   }
   pass_linear(share, N_BLOCK_WEIGHTS * b + FC2, a->m, a->g, FALSE, rows);
-  pass_gate_apply(share, MLP_OF(b), out, a->m, a->merged);
+  pass_token_gate(share, b, TRUE);
+  if (pass_token_gate_of(share, b, TRUE))
+    pass_token_gate_apply(share, b, TRUE, out, a->m);
+  else
+    pass_gate_apply(share, MLP_OF(b), out, a->m, a->merged);
 }
 
 void pass_mlp_backward(Share *share, guint b)
@@ -42,7 +47,10 @@ void pass_mlp_backward(Share *share, guint b)
   if (!block->neurons)
     return;
   real *dm = share->dz;
-  pass_gate_apply_backward(share, MLP_OF(b), dm, a->m, a->merged);
+  if (pass_token_gate_of(share, b, TRUE))
+    pass_token_gate_apply_backward(share, b, TRUE, dm, a->m);
+  else
+    pass_gate_apply_backward(share, MLP_OF(b), dm, a->m, a->merged);
   pass_linear_backward(share, N_BLOCK_WEIGHTS * b + FC2, share->dp, dm, a->g, FALSE, rows);
   if (block->neurons_choice.n) {
     /* g was masked in place, but the mask's gradient needs it unmasked. */
@@ -53,6 +61,7 @@ void pass_mlp_backward(Share *share, guint b)
   }
   f->gelu_backward(share->dp, share->dp, a->p, (gsize)rows * block->neurons);
   pass_linear_backward(share, N_BLOCK_WEIGHTS * b + FC1, share->dh, share->dp, a->h2, FALSE, rows);
+  pass_token_gate_backward(share, b, TRUE);
   f->layer_norm_backward(share->dx, share->gradient + block->norm2_scale,
                          share->gradient + block->norm2_shift, share->dh, a->z,
                          network_at(network, block->norm2_scale), a->mean2, a->inverse2, rows,

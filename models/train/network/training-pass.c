@@ -43,7 +43,7 @@ static gboolean allocate_decisions(TrainingPass *pass)
 {
   Decisions *d = &pass->decisions;
   const gsize n = (gsize)2 * pass->network->description->depth * pass->capacity;
-  real **arrays[] = { &d->logit, &d->soft, &d->open, &d->dopen, &d->dlogit, &d->macs };
+  real **arrays[] = { &d->logit, &d->soft, &d->open, &d->dopen, &d->dlogit, &d->macs, &d->rate };
   for (guint i = 0; i < G_N_ELEMENTS(arrays); i++) {
     *arrays[i] = g_try_new0(real, n);
     if (n && !*arrays[i])
@@ -89,8 +89,8 @@ void training_pass_free(TrainingPass **pass)
       free(p->packed[way][w]);
     g_free(p->packed[way]);
   }
-  real *arrays[] = { p->decisions.logit, p->decisions.soft,   p->decisions.open,
-                     p->decisions.dopen, p->decisions.dlogit, p->decisions.macs };
+  real *arrays[] = { p->decisions.logit,  p->decisions.soft, p->decisions.open, p->decisions.dopen,
+                     p->decisions.dlogit, p->decisions.macs, p->decisions.rate };
   for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
     g_free(arrays[i]);
   patch_reader_free(&p->patch_reader);

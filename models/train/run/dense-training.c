@@ -8,12 +8,11 @@
 #include "train/cut/class-subset.h"
 #include "train/network/fresh.h"
 #include "train/network/published.h"
+#include "train/run/closing.h"
 #include "train/run/model-writer.h"
 #include "train/run/provenance.h"
 #include "train/run/run-open.h"
 #include "train/run/run-training.h"
-
-#define WATCHED_IMAGES 512
 
 /* ---- Start ---- */
 
@@ -114,7 +113,7 @@ static gboolean start_from_model(Run *run, GError **error)
   if (!model)
     return FALSE;
   const Description *d = vitgate__model_get_description(model);
-  const gboolean gated = description_has_gates(d);
+  const gboolean gated = description_has_gates(d) || description_has_token_gates(d);
   if (gated)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
                 "%s: has gates; expected a model without gates (vitgate compress trains gates)",
@@ -167,23 +166,26 @@ static gboolean start(Run *run, GError **error)
 static gboolean train(Run *run, GError **error)
 {
   const RunOptions *o = run->options;
+  run_note_held_out(run);
   if (run->collection->n_held_out &&
-      !(run->held_out = held_out_new(run->collection, run->teacher, WATCHED_IMAGES, o->batch,
+      !(run->held_out = held_out_new(run->collection, run->teacher, HELD_OUT_IMAGES, o->batch,
                                      o->threads, o->classes != NULL, error)))
     return FALSE;
   run->steps = o->steps;
+  run->later_images = run->held_out ? 2 * run->held_out->n : 0; /* the report, on one thread */
   const gboolean ready =
       run_can_resume(run) ? run_resume(run, error) : run_make_trainer(run, error);
   if (!ready || !run_train(run, error))
     return FALSE;
   trainer_average(run->trainer);
   provenance_record(run, "train");
-  return network_write(run->student.network, o->precision, o->out, error);
+  return network_write(run->student.network, o->precision, o->out, error) &&
+         closing_report(run, error);
 }
 
 gboolean train_dense(const RunOptions *options, GError **error)
 {
-  Run run = { .options = options };
+  Run run = { .options = options, .start = g_get_monotonic_time() };
   const gboolean fine = start(&run, error) && train(&run, error);
   run_clear(&run);
   return fine;

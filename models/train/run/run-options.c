@@ -58,20 +58,40 @@ static JsonNode *describe_folder_weights(const RunOptions *o)
 
 static gboolean parse_gates(RunOptions *o, GError **error)
 {
-  static const char *const names[] = { "learned", "constant", "random", NULL };
-  for (guint i = 0; o->given.gates && names[i]; i++)
-    if (!strcmp(o->given.gates, names[i])) {
-      o->gate_control = i;
+  static const struct {
+    const char *name;
+    gboolean tokens, images;
+    TokenControl token_control;
+    ModuleControl control;
+  } kinds[] = {
+    { .name = "token", .tokens = TRUE },
+    { .name = "module", .images = TRUE },
+    { .name = "none" },
+    { .name = "random-tokens", .tokens = TRUE, .token_control = TOKENS_RANDOM },
+    { .name = "shuffled", .tokens = TRUE, .token_control = TOKENS_SHUFFLED },
+    { .name = "position", .tokens = TRUE, .token_control = TOKENS_POSITION },
+    { .name = "constant", .images = TRUE, .control = GATES_CONSTANT },
+    { .name = "random", .images = TRUE, .control = GATES_RANDOM },
+  };
+  for (guint i = 0; o->given.gates && i < G_N_ELEMENTS(kinds); i++)
+    if (!strcmp(o->given.gates, kinds[i].name)) {
+      o->token_gates = kinds[i].tokens && o->gates && !o->static_only;
+      o->token_control = kinds[i].token_control;
+      o->module_gates = kinds[i].images && o->gates && !o->static_only;
+      o->gate_control = kinds[i].control;
       return TRUE;
     }
   return !o->given.gates ||
-         command_fail(error, "--gates is \"%s\", expected learned, constant or random",
+         command_fail(error,
+                      "--gates is \"%s\", expected token, module, none, random-tokens, shuffled, "
+                      "position, constant or random",
                       o->given.gates);
 }
 
 static JsonNode *describe_gates(const RunOptions *o)
 {
-  return json_node_init_int(json_node_alloc(), o->gate_control);
+  JsonNode *node = json_node_alloc(); /* of train: null */
+  return o->given.gates ? json_node_init_string(node, o->given.gates) : json_node_init_null(node);
 }
 
 /* The granularity in use determines which images decide together in training. */
@@ -133,7 +153,8 @@ static const RunOption table[] = {
     .help = { "Side of the variant's input in pixels (default: 224)" }, .argument = "N", .low = 0,
     .high = G_MAXINT, .expected = "1 or more", .member = "image-size" },
   { "from", 0, RUN_OPTION_FILE, AT(from), BOTH,
-    .help = { "Start from this model, made by an earlier run without gates, instead of the teacher",
+    .help = { "Start from this model, made by an earlier run without module gates, instead of the "
+              "teacher; token gates are fitted again",
               "Start from this model, which must have no gates" },
     .argument = "MODEL", .member = "from", .provenance = "from" },
   { "target", 0, RUN_OPTION_REAL, AT(target), RUN_COMPRESS,
@@ -165,9 +186,18 @@ static const RunOption table[] = {
   { "no-train", 0, RUN_OPTION_NO_FLAG, AT(train), RUN_COMPRESS,
     .help = { "Cut and compensate, but do not train" } },
   { "gates", 0, RUN_OPTION_TEXT, AT(given.gates), RUN_COMPRESS,
-    .help = { "How gates decide: learned, or as controls, constant or random" }, .argument = "G",
-    .defaults = { "learned" }, .member = "gate-control", .parse = parse_gates,
-    .describe = describe_gates },
+    .help = { "What gates decide for: token, module (all of an image) or none; for experiments, "
+              "token gates that are random-tokens, shuffled or position, and module gates that are "
+              "constant or random" },
+    .argument = "G", .defaults = { "token" }, .member = "gate-kind", .provenance = "gates",
+    .parse = parse_gates, .describe = describe_gates },
+  { "gate-images", 0, RUN_OPTION_COUNT, AT(gate_images), RUN_COMPRESS,
+    .help = { "Maximum number of photographs used to fit token gates" }, .argument = "N",
+    .defaults = { "300" }, .low = 1, .high = 1000000, .expected = "1 to 1000000",
+    .member = "gate-images" },
+  { "learn-gates", 0, RUN_OPTION_FLAG, AT(learn_gates), RUN_COMPRESS,
+    .help = { "Train token gates together with the weights (default: they stay as fitted)" },
+    .member = "learn-gates" },
   { "granularity", 0, RUN_OPTION_TEXT, AT(given.granularity), RUN_COMPRESS,
     .help = { "Images that share a gate's decision: sample, group:K or batch" }, .argument = "G",
     .defaults = { "sample" }, .parse = parse_granularity },
@@ -224,7 +254,7 @@ static const RunOption table[] = {
   { "steps", 0, RUN_OPTION_LONG, AT(steps), BOTH, .help = { "Number of training steps" },
     .argument = "N", .low = 0, .high = DBL_MAX, .expected = "1 or more" },
   { "time-limit", 0, RUN_OPTION_TEXT, AT(given.time_limit), BOTH,
-    .help = { "Train for as many steps as fit in this time, such as 90m, 2h or 600s" },
+    .help = { "Time for the whole run, such as 90m, 2h or 600s, instead of --steps" },
     .argument = "T", .parse = parse_time_limit },
   { "batch-size", 'b', RUN_OPTION_COUNT, AT(batch), BOTH, .help = { "Images per step" },
     .argument = "N", .defaults = { "64", "64" }, .low = 2, .high = 1024, .expected = "2 to 1024",
@@ -339,8 +369,11 @@ static gboolean parse_texts(RunOptions *o, GError **error)
     if (table[i].parse && !table[i].parse(o, error))
       return FALSE;
   }
-  o->gates &= !o->static_only;
   o->merging &= !o->static_only;
+  /* Images that merge their own tokens have no positions in common. */
+  if (o->token_gates && o->merging && o->sub_groups != SUB_GROUPS_SAMPLE)
+    return command_fail(error, "token gates cannot decide for groups of images whose tokens merge; "
+                               "add --no-merging, or use --gates module");
   return TRUE;
 }
 

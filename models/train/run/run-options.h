@@ -10,7 +10,7 @@
 
 #include "data/sampler.h"
 #include "train/learn/sub-groups.h"
-#include "train/network/network.h"
+#include "train/network/activations.h"
 #include "vitgate.h"
 
 typedef enum { RUN_COMPRESS = 1, RUN_TRAIN = 2 } RunCommand;
@@ -32,8 +32,13 @@ typedef struct {
   double static_target; /* compute ratio of the cut network with all gates open; 0: from target */
   double parameters_target; /* share of the teacher's, without gates; 0: no limit beyond the compute
                                target */
-  gboolean gates, merging, search;
-  GateControl gate_control;
+  gboolean gates, merging, search; /* gates: of any kind */
+  gboolean module_gates;
+  ModuleControl gate_control;
+  gboolean token_gates;
+  TokenControl token_control;
+  gboolean learn_gates; /* token gates are trained too */
+  guint gate_images;    /* maximum number used to fit token gates */
   gboolean static_only; /* neither gates nor merging */
   gboolean fixed_dial;  /* train only for the target */
   gboolean train;

@@ -7,6 +7,7 @@
 #include "file/source.h"
 #include "train/cut/class-subset.h"
 #include "train/cut/cut.h"
+#include "train/gates/token-fit.h"
 #include "train/network/mask.h"
 
 /* Minimum cost of a module that gets a gate, as a share of the dense network's GMACs. */
@@ -130,6 +131,22 @@ void student_add_gates(Student *student, const Network *from)
   rebuild(student, d, FALSE);
   if (from)
     network_copy_gates(student->network, from);
+}
+
+guint student_add_token_gates(Student *student)
+{
+  Description *d = class_subset_describe(student->description, NULL, 0);
+  const guint n = token_fit_shape(d);
+  rebuild(student, d, FALSE);
+  return n;
+}
+
+void student_remove_token_gates(Student *student)
+{
+  Description *d = class_subset_describe(student->description, NULL, 0);
+  for (guint b = 0; b < d->depth; b++)
+    d->blocks[b].attention_tokens = d->blocks[b].mlp_tokens = (TokenGate){ 0 };
+  rebuild(student, d, FALSE);
 }
 
 gboolean student_has_gates(const Student *student)

@@ -42,6 +42,13 @@ void student_add_gates(Student *student, const Network *from);
 
 gboolean student_has_gates(const Student *student);
 
+/* Adds token gates with values of zero; see token_fit_shape().
+ * Returns: how many */
+guint student_add_token_gates(Student *student);
+
+/* Removes all token gates. */
+void student_remove_token_gates(Student *student);
+
 /* Removes gates that treat all images alike. If the module ran for most images, it then always
  * runs; otherwise it is cut.
  * @sums: [2 * depth]

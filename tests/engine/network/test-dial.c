@@ -4,7 +4,7 @@
 #include "fixture.h"
 #include "network/dial.h"
 #include "network/families/families.h"
-#include "reference.h"
+#include "reference-model.h"
 
 /* Numbers up to 4, interpolated in double and stored in float32. */
 #define SETTING_TOLERANCE 1e-6

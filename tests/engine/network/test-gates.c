@@ -8,7 +8,7 @@
 #include "network/families/families.h"
 #include "network/gate.h"
 #include "network/token-mean.h"
-#include "reference.h"
+#include "reference-model.h"
 
 /* Sums below 10 of at most 400 products in float32. */
 #define GATE_TOLERANCE 2e-5
@@ -219,6 +219,7 @@ static VitgateSession *new_session(VitgateModel *model, guint threads, guint gro
                    : group            ? VITGATE_GRANULARITY_GROUP
                                       : VITGATE_GRANULARITY_SAMPLE,
     .group_size = group == G_MAXUINT ? 0 : group,
+    .patches = TRUE,
   };
   return fixture_session_with(model, &options);
 }

@@ -6,7 +6,7 @@
 #include "fixture.h"
 #include "model.h"
 #include "network/families/families.h"
-#include "reference.h"
+#include "reference-model.h"
 
 /* Cosines closer than this to a threshold or to each other could compare differently in float32. */
 #define LEAST_MARGIN 1e-5
@@ -114,7 +114,8 @@ START_TEST(tokens_merge_as_defined)
 {
   Setup s;
   setup_init(&s, _i);
-  g_autoptr(VitgateSession) session = fixture_session(s.model, 1, N_IMAGES);
+  const VitgateSessionOptions options = { .max_batch = N_IMAGES, .patches = TRUE };
+  g_autoptr(VitgateSession) session = fixture_session_with(s.model, &options);
   const VitgateResult *found = fixture_forward(session, s.inputs, N_IMAGES);
   ReferenceImage *expected = run_plainly(&s);
   reference_check(found, expected, N_IMAGES, &s.d, LEAST_MARGIN, s.d.name);

@@ -31,7 +31,7 @@ typedef struct {
 } Setup;
 
 typedef struct {
-  gboolean gates, groups, choices, distilled, class_head_only, mean_pooling, stem;
+  gboolean gates, tokens, groups, choices, distilled, class_head_only, mean_pooling, stem;
   double merge_threshold;
 } Variant;
 
@@ -41,6 +41,16 @@ static real *random_values(GRand *random, gsize n, double scale)
   for (gsize i = 0; i < n; i++)
     values[i] = g_rand_double_range(random, -1, 1) * scale;
   return values;
+}
+
+/* Adds token gates whose substitutes are of every kind: constant, of low rank, a whole matrix. */
+static void add_token_gates(Description *d)
+{
+  static const guint ranks[] = { 0, 3, 10 };
+  for (guint b = 1; b < DEPTH; b++) {
+    d->blocks[b].attention_tokens = (TokenGate){ d->blocks[b].heads > 0, ranks[b % 3] };
+    d->blocks[b].mlp_tokens = (TokenGate){ d->blocks[b].neurons > 0, ranks[(b + 1) % 3] };
+  }
 }
 
 static Setup *setup_new(const Variant *variant)
@@ -72,7 +82,10 @@ static Setup *setup_new(const Variant *variant)
   };
   if (variant->gates)
     description_add_gates(&s->description);
+  if (variant->tokens)
+    add_token_gates(&s->description);
   s->network = network_new(&s->description, variant->choices);
+  network_learn_token_gates(s->network, TRUE);
   for (guint i = 0; i < s->network->parameters->len; i++) {
     const Parameter *p = &g_array_index(s->network->parameters, Parameter, i);
     const gboolean norm = g_str_has_suffix(p->name, "weight") && p->n_dims == 1;
@@ -197,6 +210,26 @@ START_TEST(test_gates_by_group)
 }
 END_TEST
 
+START_TEST(test_token_gates)
+{
+  check_gradients(&(Variant){ .merge_threshold = 2, .tokens = TRUE });
+  check_gradients(&(Variant){ .merge_threshold = 2, .tokens = TRUE, .stem = TRUE });
+  check_gradients(&(Variant){ .merge_threshold = 2, .tokens = TRUE, .mean_pooling = TRUE });
+}
+END_TEST
+
+START_TEST(test_token_gates_by_group)
+{
+  check_gradients(&(Variant){ .merge_threshold = 2, .tokens = TRUE, .groups = TRUE });
+}
+END_TEST
+
+START_TEST(test_token_gates_on_merged_tokens)
+{
+  check_gradients(&(Variant){ .merge_threshold = 0.5, .tokens = TRUE, .distilled = TRUE });
+}
+END_TEST
+
 START_TEST(test_structure_choices)
 {
   check_gradients(&(Variant){ .merge_threshold = 2, .choices = TRUE });
@@ -248,6 +281,9 @@ int main(void)
   tcase_add_test(tcase, test_distillation_token);
   tcase_add_test(tcase, test_gates_by_image);
   tcase_add_test(tcase, test_gates_by_group);
+  tcase_add_test(tcase, test_token_gates);
+  tcase_add_test(tcase, test_token_gates_by_group);
+  tcase_add_test(tcase, test_token_gates_on_merged_tokens);
   tcase_add_test(tcase, test_structure_choices);
   tcase_add_test(tcase, test_merged_tokens);
   tcase_add_test(tcase, test_mean_of_patches);
