@@ -97,10 +97,10 @@ static gboolean is_unchanged(GstVitgate *self, const GstVitgateAnalysis *a)
   GstClockTime age;
 
   if (a->settings.reuse_threshold <= 0) {
-    vitgate_scene_forget(classifier->scene);
+    gst_vitgate_views_forget(&classifier->views);
     return FALSE;
   }
-  if (vitgate_scene_look(classifier->scene, classifier->tensor) > a->settings.reuse_threshold ||
+  if (gst_vitgate_views_look(&classifier->views) > a->settings.reuse_threshold ||
       !classifier->result)
     return FALSE;
   if (a->settings.max_age == 0)
@@ -170,7 +170,7 @@ GstFlowReturn gst_vitgate_analysis_infer(GstVitgate *self, GstVitgateAnalysis *a
     return gst_vitgate_analysis_fail(self, error);
   result = self->classifier->result;
   if (a->settings.reuse_threshold > 0)
-    vitgate_scene_keep(self->classifier->scene);
+    gst_vitgate_views_keep(&self->classifier->views);
   a->engine = result->preprocess_ns + result->forward_ns;
   a->gmacs = result->gmacs;
   return GST_FLOW_OK;
@@ -197,9 +197,10 @@ void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
     .age = classifier->age,
     .age_time = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time),
     .state = a->state,
+    .view = classifier->views.seen,
+    .n_views = classifier->views.n,
   };
-  gst_vitgate_results_attach(a->buffer, &result, self->layout.image.width,
-                             self->layout.image.height);
+  gst_vitgate_results_attach(a->buffer, &result);
   if (a->state == GST_VITGATE_STATE_FRESH && a->settings.post_messages)
     gst_element_post_message(GST_ELEMENT(self),
                              gst_vitgate_results_message(GST_OBJECT(self), &result, &a->times));

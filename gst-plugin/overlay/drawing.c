@@ -230,19 +230,19 @@ static void place_stack(const GstVitgateDrawingStyle *style, GArray *drawing, GP
  * Returns: FALSE if it lies outside the frame. */
 static gboolean region_area(const GstVitgateDrawingStyle *style, const GstStructure *s, Area *area)
 {
-  guint x, y, width, height;
+  VitgateRectangle found;
   gint frame_width, frame_height;
 
-  if (!gst_structure_get_uint(s, "x", &x) || !gst_structure_get_uint(s, "y", &y) ||
-      !gst_structure_get_uint(s, "width", &width) || !gst_structure_get_uint(s, "height", &height))
+  if (!gst_vitgate_results_get_place(s, &found))
     return FALSE;
   stored_size(style, &frame_width, &frame_height);
-  if (x >= (guint)frame_width || y >= (guint)frame_height || width == 0 || height == 0)
+  if (found.x >= (guint)frame_width || found.y >= (guint)frame_height || found.width == 0 ||
+      found.height == 0)
     return FALSE;
-  area->x = x & ~1;
-  area->y = y & ~1;
-  area->width = MIN(width, (guint)frame_width - x);
-  area->height = MIN(height, (guint)frame_height - y);
+  area->x = found.x & ~1;
+  area->y = found.y & ~1;
+  area->width = MIN(found.width, (guint)frame_width - found.x);
+  area->height = MIN(found.height, (guint)frame_height - found.y);
   gst_vitgate_orientation_to_upright(style->painter->orientation, frame_width, frame_height,
                                      &area->x, &area->y, &area->width, &area->height);
   return TRUE;
@@ -303,22 +303,39 @@ static void place_tag(const GstVitgateDrawingStyle *style, GArray *drawing, cons
   place(style, drawing, piece, x, area->y >= piece->height ? area->y - piece->height : area->y);
 }
 
+static void place_box(const GstVitgateDrawingStyle *style, GArray *drawing, const Area *area)
+{
+  const gint thick = MAX(style->painter->size / 16, 1) * 2;
+  const Area inner = { area->x + thick / 2, area->y + thick / 2, area->width - thick,
+                       area->height - thick };
+
+  place_edges(style, drawing, *area, thick, EDGE_GROUND);
+  if (inner.width > 0 && inner.height > 0)
+    place_edges(style, drawing, inner, MAX(thick / 2, 1), style->region);
+}
+
 static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing,
                          const GstStructure *s)
 {
-  const gint thick = MAX(style->painter->size / 16, 1) * 2;
   g_autofree char *line = NULL;
-  Area area, inner;
+  Area area;
 
   if (!region_area(style, s, &area))
     return;
-  place_edges(style, drawing, area, thick, EDGE_GROUND);
-  inner = (Area){ area.x + thick / 2, area.y + thick / 2, area.width - thick, area.height - thick };
-  if (inner.width > 0 && inner.height > 0)
-    place_edges(style, drawing, inner, MAX(thick / 2, 1), style->region);
+  place_box(style, drawing, &area);
   line = region_line(s);
   if (line)
     place_tag(style, drawing, &area, line);
+}
+
+/* Places a border around the part of the frame that the model has seen, unless that is all of it.
+ */
+static void place_view(const GstVitgateDrawingStyle *style, GArray *drawing, const GstStructure *s)
+{
+  Area area;
+
+  if (region_area(style, s, &area) && (area.width < style->width || area.height < style->height))
+    place_box(style, drawing, &area);
 }
 
 static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, GstBuffer *buffer)
@@ -327,9 +344,11 @@ static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, 
   const GstStructure *s, *region;
   gpointer state = NULL;
 
-  while ((s = gst_vitgate_results_next(buffer, &state)))
+  while ((s = gst_vitgate_results_next(buffer, &state))) {
+    place_view(style, drawing, s);
     for (guint i = 0; left > 0 && (region = gst_vitgate_results_next_region(s, &i)); left--)
       place_region(style, drawing, region);
+  }
 }
 
 /* ---- The drawing ----------------------------------------------------------------------------- */

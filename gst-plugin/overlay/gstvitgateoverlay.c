@@ -7,7 +7,8 @@
  * vitgateoverlay draws in a corner of the frame: the best labels with their scores, the compute
  * ratio as a bar, the age of the result and the frame rate, measured each second. If regions were
  * classified, each region gets an edge and a tag with its id, its best label and its age; at most
- * 256 regions are drawn on a frame. The results of several vitgate elements upstream are drawn one
+ * 256 regions are drawn on a frame. If the model has seen only a part of the frame (vitgate's fit
+ * crops), that part gets an edge. The results of several vitgate elements upstream are drawn one
  * below the other. Frames without results and buffers without content pass unchanged.
  *
  * Frames may have any format of raw video that GStreamer can blend into. If the sink draws overlays
