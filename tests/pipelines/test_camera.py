@@ -1,5 +1,6 @@
 """camera, two-cameras-one-model and read-metadata.py. Environment: see cameras.py."""
 
+import json
 import os
 import re
 import signal
@@ -22,6 +23,19 @@ class Camera(unittest.TestCase):
         with Server() as server:
             run = run_program("camera", *WATCH, server.url)
         self.assertEqual(run.returncode, 0, run.stderr)
+
+    def test_what_the_model_sees_can_be_chosen(self):
+        sink = "identity eos-after=5 ! vitgatejson ! filesink location=/dev/stdout"
+        with Server() as server:
+            for options, whole in ((), True), (("--fit", "crop"), False):
+                run = run_program("camera", "--model", MODEL, *options, "--sink", sink, server.url)
+                frame = json.loads(run.stdout.splitlines()[0])
+                seen = frame["results"][0]
+                self.assertEqual((seen["width"], seen["height"]) ==
+                                 (frame["width"], frame["height"]), whole, run.stderr)
+        run = run_program("camera", "--fit", "zoom", "/dev/null")
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("argument --fit: invalid choice: 'zoom' (choose from ", run.stderr)
 
     def test_user_and_password(self):
         with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="secret") as server:
