@@ -52,7 +52,8 @@ static GType gst_vitgate_fit_get_type(void)
       "Resize the longer side of the whole frame and fill the rest with the mean colour",
       "letterbox" },
     { GST_VITGATE_FIT_SQUARES,
-      "Infer overlapping squares that cover the frame: two for 16:9, one up to 4:3", "squares" },
+      "Infer overlapping squares that cover the frame: two for 16:9 and 4:3, one up to 6:5",
+      "squares" },
     { 0, NULL, NULL },
   };
   static gsize type;

@@ -6,7 +6,7 @@
 /* Returns: how many squares cover a picture of this shape. */
 static guint count_squares(guint64 longer, guint64 shorter)
 {
-  if (3 * longer <= 4 * shorter)
+  if (5 * longer <= 6 * shorter)
     return 1;
   return longer <= 2 * shorter ? 2 : GST_VITGATE_MAX_VIEWS;
 }

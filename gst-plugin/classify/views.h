@@ -24,7 +24,7 @@ typedef struct {
   guint8 *modules;      /* [n_modules] */
 } GstVitgateViews;
 
-/* Covers @image by squares along its longer side, as displayed: one for a shape of up to 4:3, two
+/* Covers @image by squares along its longer side, as displayed: one for a shape of up to 6:5, two
  * of up to 2:1, otherwise three. Squares overlap evenly. A single one is the whole image, and
  * squeezed; so are three of an image longer than 3:1.
  * @places: (out): as stored

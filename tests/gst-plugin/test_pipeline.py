@@ -135,7 +135,7 @@ class Metadata(unittest.TestCase):
             self.assertGreater(result["compute"], 0)
             self.assertGreater(result["gmacs"], 0)
             self.assertEqual(result["modules"], "111111")
-            self.assertEqual(result["tokens"], 17)
+            self.assertEqual(result["tokens"], 2 * 17)  # of both squares
             self.assertGreater(result["inference-time"], 0)
 
     def test_copies_keep_the_meta(self):

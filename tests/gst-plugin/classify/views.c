@@ -25,12 +25,13 @@ GST_START_TEST(test_wide_frames_have_more_squares)
     VitgateRectangle first, last;
   } cases[] = {
     { 224, 224, 0, 0, 1, { 0, 0, 224, 224 }, { 0, 0, 224, 224 } },
-    { 640, 480, 1, 1, 1, { 0, 0, 640, 480 }, { 0, 0, 640, 480 } },
-    { 641, 480, 1, 1, 2, { 0, 0, 480, 480 }, { 161, 0, 480, 480 } },
+    { 600, 500, 1, 1, 1, { 0, 0, 600, 500 }, { 0, 0, 600, 500 } },
+    { 601, 500, 1, 1, 2, { 0, 0, 500, 500 }, { 101, 0, 500, 500 } },
+    { 640, 480, 1, 1, 2, { 0, 0, 480, 480 }, { 160, 0, 480, 480 } },
     { 1280, 720, 0, 0, 2, { 0, 0, 720, 720 }, { 560, 0, 720, 720 } },
     { 720, 1280, 0, 0, 2, { 0, 0, 720, 720 }, { 0, 560, 720, 720 } },
     { 720, 576, 16, 11, 2, { 0, 0, 396, 576 }, { 324, 0, 396, 576 } },
-    { 720, 576, 16, 15, 1, { 0, 0, 720, 576 }, { 0, 0, 720, 576 } },
+    { 720, 576, 9, 10, 1, { 0, 0, 720, 576 }, { 0, 0, 720, 576 } },
     { 2560, 1080, 1, 1, 3, { 0, 0, 1080, 1080 }, { 1480, 0, 1080, 1080 } },
     { 4000, 1000, 1, 1, 3, { 0, 0, 1334, 1000 }, { 2666, 0, 1334, 1000 } },
     { 1, 1, 5, 1, 1, { 0, 0, 1, 1 }, { 0, 0, 1, 1 } },
@@ -158,14 +159,14 @@ GST_START_TEST(test_a_class_has_its_best_score_of_any_square)
 }
 GST_END_TEST;
 
-GST_START_TEST(test_up_to_four_to_three_squares_are_one_squashed_frame)
+GST_START_TEST(test_up_to_six_to_five_squares_are_one_squashed_frame)
 {
   GstHarness *squares = new_harness("squares"), *squash = new_harness("squash");
   GstStructure *a, *b;
   GstVideoInfo info;
 
-  fixture_set_caps(squares, GST_VIDEO_FORMAT_NV12, 68, 51, &info);
-  fixture_set_caps(squash, GST_VIDEO_FORMAT_NV12, 68, 51, &info);
+  fixture_set_caps(squares, GST_VIDEO_FORMAT_NV12, 66, 55, &info);
+  fixture_set_caps(squash, GST_VIDEO_FORMAT_NV12, 66, 55, &info);
   a = fixture_classify(squares, &info, 1);
   b = fixture_classify(squash, &info, 1);
   fail_unless_equals_int(fixture_uint(a, "views"), 1);
@@ -289,7 +290,7 @@ static Suite *views_suite(void)
   tcase_add_test(tcase, test_wide_frames_have_more_squares);
   tcase_add_test(tcase, test_squares_cover_frames_of_any_shape);
   tcase_add_test(tcase, test_a_class_has_its_best_score_of_any_square);
-  tcase_add_test(tcase, test_up_to_four_to_three_squares_are_one_squashed_frame);
+  tcase_add_test(tcase, test_up_to_six_to_five_squares_are_one_squashed_frame);
   tcase_add_test(tcase, test_an_object_at_either_edge_is_seen);
   tcase_add_test(tcase, test_a_change_in_any_square_is_a_change);
   tcase_add_test(tcase, test_the_number_of_squares_follows_the_caps);
