@@ -30,10 +30,10 @@
  *
  * ## Frames that are not square
  * The model's input is square. By default (fit=squares) overlapping squares cover the whole frame,
- * so that objects at its sides are seen undistorted: two for shapes of up to 2:1, such as 16:9 and
- * 4:3, and three for wider ones. They are inferred as one batch, and each costs an inference. A
- * class gets its highest probability of any square. A frame of up to 6:5 is squashed into one
- * square.
+ * so that objects at its sides are seen undistorted: two for 16:9 and 4:3. They are inferred as one
+ * batch, and each costs an inference. A class gets its highest probability of any square. A frame
+ * of up to 6:5 is squashed into one square. One longer than 2:1 is halved, and both halves are
+ * squashed.
  *
  * If there is no time for that, set #GstVitgate:fit to "squash": the model sees the whole frame at
  * once, but distorted. "letterbox" keeps shapes and makes everything smaller. "crop" and, with most

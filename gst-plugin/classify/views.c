@@ -3,14 +3,6 @@
 
 /* ---- Places -------------------------------------------------------------------------------- */
 
-/* Returns: how many squares cover a picture of this shape. */
-static guint count_squares(guint64 longer, guint64 shorter)
-{
-  if (5 * longer <= 6 * shorter)
-    return 1;
-  return longer <= 2 * shorter ? 2 : GST_VITGATE_MAX_VIEWS;
-}
-
 guint gst_vitgate_views_place(VitgateRectangle places[GST_VITGATE_MAX_VIEWS],
                               const VitgateImage *image)
 {
@@ -19,12 +11,13 @@ guint gst_vitgate_views_place(VitgateRectangle places[GST_VITGATE_MAX_VIEWS],
   const gboolean wide = length_x > length_y;
   const guint64 longer = MAX(length_x, length_y), shorter = MIN(length_x, length_y);
   const guint pixels = wide ? image->width : image->height;
-  const guint n = MIN(count_squares(longer, shorter), pixels);
+  const gboolean square_enough = 5 * longer <= 6 * shorter || pixels == 1;
+  const guint n = square_enough ? 1 : GST_VITGATE_MAX_VIEWS;
   const guint square = (guint)((pixels * shorter + longer / 2) / longer);
-  const guint side = n == 1 ? pixels : MAX(square, (pixels + n - 1) / n);
+  const guint side = n == 1 ? pixels : MAX(square, (pixels + 1) / 2);
 
   for (guint i = 0; i < n; i++) {
-    const guint start = n == 1 ? 0 : (pixels - side) * i / (n - 1);
+    const guint start = i * (pixels - side);
 
     places[i] = wide ? (VitgateRectangle){ start, 0, side, image->height }
                      : (VitgateRectangle){ 0, start, image->width, side };

@@ -7,7 +7,7 @@
 
 G_BEGIN_DECLS
 
-#define GST_VITGATE_MAX_VIEWS 3
+#define GST_VITGATE_MAX_VIEWS 2
 
 typedef struct {
   gboolean squares; /* frames of another shape are covered by squares */
@@ -24,9 +24,9 @@ typedef struct {
   guint8 *modules;      /* [n_modules] */
 } GstVitgateViews;
 
-/* Covers @image by squares along its longer side, as displayed: one for a shape of up to 6:5, two
- * of up to 2:1, otherwise three. Squares overlap evenly. A single one is the whole image, and
- * squeezed; so are three of an image longer than 3:1.
+/* Covers @image by squares along its longer side, as displayed: one for a shape of up to 6:5,
+ * otherwise two. Two squares overlap unless the image is longer than 2:1; then they are its halves,
+ * and squeezed. So is a single square, which is the whole image.
  * @places: (out): as stored
  * Returns: how many. */
 guint gst_vitgate_views_place(VitgateRectangle places[GST_VITGATE_MAX_VIEWS],
