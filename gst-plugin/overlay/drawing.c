@@ -289,17 +289,17 @@ static void align(guint start, guint length, gint limit, gint *aligned, gint *ex
  * Returns: FALSE if it lies outside the frame. */
 static gboolean region_area(const GstVitgateDrawingStyle *style, const GstStructure *s, Area *area)
 {
-  guint x, y, width, height;
+  VitgateRectangle found;
   gint frame_width, frame_height;
 
-  if (!gst_structure_get_uint(s, "x", &x) || !gst_structure_get_uint(s, "y", &y) ||
-      !gst_structure_get_uint(s, "width", &width) || !gst_structure_get_uint(s, "height", &height))
+  if (!gst_vitgate_results_get_place(s, &found))
     return FALSE;
   stored_size(style, &frame_width, &frame_height);
-  if (x >= (guint)frame_width || y >= (guint)frame_height || width == 0 || height == 0)
+  if (found.x >= (guint)frame_width || found.y >= (guint)frame_height || found.width == 0 ||
+      found.height == 0)
     return FALSE;
-  align(x, width, frame_width, &area->x, &area->width);
-  align(y, height, frame_height, &area->y, &area->height);
+  align(found.x, found.width, frame_width, &area->x, &area->width);
+  align(found.y, found.height, frame_height, &area->y, &area->height);
   gst_vitgate_orientation_to_upright(style->painter->orientation, frame_width, frame_height,
                                      &area->x, &area->y, &area->width, &area->height);
   return TRUE;
@@ -378,23 +378,39 @@ static const GstStructure *hold_region(const GstVitgateDrawingStyle *style, guin
   return gst_vitgate_held_results_get(style->held, key, s, style->time);
 }
 
-static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing, guint result,
-                         const GstStructure *s)
+static void place_box(const GstVitgateDrawingStyle *style, GArray *drawing, const Area *area)
 {
   /* Even, so that both colors keep theirs where pixels share chroma samples. */
   const gint half = MAX(style->painter->size / 16, 2) & ~1, thick = 2 * half;
+  const Area inner = { area->x + half, area->y + half, area->width - thick, area->height - thick };
+
+  place_edges(style, drawing, *area, thick, EDGE_GROUND);
+  if (inner.width > 0 && inner.height > 0)
+    place_edges(style, drawing, inner, half, style->region);
+}
+
+static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing, guint result,
+                         const GstStructure *s)
+{
   g_autofree char *line = NULL;
-  Area area, inner;
+  Area area;
 
   if (!region_area(style, s, &area))
     return;
-  place_edges(style, drawing, area, thick, EDGE_GROUND);
-  inner = (Area){ area.x + thick / 2, area.y + thick / 2, area.width - thick, area.height - thick };
-  if (inner.width > 0 && inner.height > 0)
-    place_edges(style, drawing, inner, MAX(thick / 2, 1), style->region);
+  place_box(style, drawing, &area);
   line = region_line(style, hold_region(style, result, s));
   if (line)
     place_tag(style, drawing, &area, line);
+}
+
+/* Places a border around the part of the frame that the model has seen, unless that is all of it.
+ */
+static void place_view(const GstVitgateDrawingStyle *style, GArray *drawing, const GstStructure *s)
+{
+  Area area;
+
+  if (region_area(style, s, &area) && (area.width < style->width || area.height < style->height))
+    place_box(style, drawing, &area);
 }
 
 static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, GstBuffer *buffer)
@@ -403,9 +419,11 @@ static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, 
   const GstStructure *s, *region;
   gpointer state = NULL;
 
-  for (; (s = gst_vitgate_results_next(buffer, &state)); result++)
+  for (; (s = gst_vitgate_results_next(buffer, &state)); result++) {
+    place_view(style, drawing, s);
     for (guint i = 0; left > 0 && (region = gst_vitgate_results_next_region(s, &i)); left--)
       place_region(style, drawing, result, region);
+  }
 }
 
 /* ---- The drawing ----------------------------------------------------------------------------- */
