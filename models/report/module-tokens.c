@@ -3,7 +3,6 @@
 #include <math.h>
 
 #include "file/json.h"
-#include "report/gate-usage.h"
 
 double *module_tokens_parse(JsonObject *object, const VitgateModelInfo *model)
 {
@@ -13,9 +12,10 @@ double *module_tokens_parse(JsonObject *object, const VitgateModelInfo *model)
     return NULL;
   g_autofree double *tokens = g_new(double, n + 1);
   for (guint m = 0; m < n; m++) {
+    const VitgateBlockInfo *block = &model->blocks[m / 2];
     JsonNode *node = json_array_get_element(array, m);
     tokens[m] = NAN;
-    const gboolean fits = gate_usage_has_module(model, m)
+    const gboolean fits = (m % 2 ? block->neurons : block->heads)
                               ? vitgate__json_get_number(node, &tokens[m]) && tokens[m] >= 0 &&
                                     tokens[m] <= model->n_tokens
                               : JSON_NODE_HOLDS_NULL(node);

@@ -117,8 +117,8 @@ class NamesTest(ImportCase):
         picture = self.path("picture.png")
         colour_model.write_picture(picture, (1, 0, 0))
         entries = dialects.prefixed(colour_model.tensors(), "module.")
-        text = self.succeed("classify", "--model", self.write(entries), picture)
-        self.assertEqual(text, self.succeed("classify", "--model", self.weights, picture))
+        text = self.succeed("classify", "--model", self.write(entries), picture, notes=1)
+        self.assertEqual(text, self.succeed("classify", "--model", self.weights, picture, notes=1))
 
 
 class VariantTest(ImportCase):
@@ -145,7 +145,7 @@ class VariantTest(ImportCase):
         picture, model = self.path("picture.png"), self.path("imported.safetensors")
         colour_model.write_picture(picture, (1, 0, 0))
         self.import_model(self.folded())
-        expected = self.succeed("classify", "--model", model, picture)
+        expected = self.succeed("classify", "--model", model, picture, notes=1)
         timm = self.write(self.scaled(("ls1.gamma", "ls2.gamma")), "timm.safetensors")
         for names in (("ls1.gamma", "ls2.gamma"), ("gamma_1", "gamma_2")):
             with self.subTest(names[0]):
@@ -153,7 +153,8 @@ class VariantTest(ImportCase):
                 self.assertIn("LayerScale", text)
                 self.assertTrue(description["layer_scale"])
                 self.assertEqual(tensors, colour_model.read_safetensors(timm)[0])
-                self.assertEqual(self.succeed("classify", "--model", model, picture), expected)
+                self.assertEqual(expected,
+                                 self.succeed("classify", "--model", model, picture, notes=1))
 
     def test_a_scale_that_does_not_fit_or_is_missing_is_named(self):
         entries = self.scaled(("ls1.gamma", "ls2.gamma"))

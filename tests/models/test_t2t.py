@@ -76,7 +76,7 @@ class SmallTest(CommandTest):
             with self.subTest(precision=precision):
                 if precision == "bf16" and NO_BF16 in self.run_command(*arguments).stderr:
                     self.skipTest(NO_BF16)
-                self.assertTrue(self.succeed(*arguments))
+                self.assertTrue(self.succeed(*arguments, notes=1))
 
     def test_it_is_exported_as_published(self):
         model, out = self.path("model.safetensors"), self.path("out.safetensors")

@@ -86,7 +86,7 @@ GST_END_TEST;
 
 GST_START_TEST(test_folder_as_model)
 {
-  check_model_fails(g_get_tmp_dir(), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ,
+  check_model_fails(g_get_tmp_dir(), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
                     g_get_tmp_dir());
 }
 GST_END_TEST;
