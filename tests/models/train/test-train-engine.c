@@ -203,11 +203,22 @@ static const Shape shapes[] = {
 };
 enum { N_SHAPES = G_N_ELEMENTS(shapes), N_MERGING = 4 /* the first */ };
 
+/* Adds token gates with substitutes of every kind to all modules after the first block. */
+static void add_token_gates(Description *d)
+{
+  const guint ranks[] = { 0, 4, d->dim };
+  for (guint b = 1; b < d->depth; b++) {
+    d->blocks[b].attention_tokens = (TokenGate){ d->blocks[b].heads > 0, ranks[b % 3] };
+    d->blocks[b].mlp_tokens = (TokenGate){ d->blocks[b].neurons > 0, ranks[(b + 1) % 3] };
+  }
+}
+
 /* Writes a model with a gate on every module after the first block.
  * @gate_bias: of the gates' last layers; NULL: random
  * @calibration: (nullable): its only calibration point
  * Returns: (transfer full): its path, in its own folder */
-static char *write_model(const Shape *shape, const float *gate_bias, CalibrationPoint *calibration)
+static char *write_model(const Shape *shape, void (*add_gates)(Description *),
+                         const float *gate_bias, CalibrationPoint *calibration)
 {
   BlockShape blocks[MAX_DEPTH];
   Description d = { .name = "small",
@@ -230,7 +241,7 @@ static char *write_model(const Shape *shape, const float *gate_bias, Calibration
                     .n_calibration = calibration ? 1 : 0,
                     .default_compute = 1 };
   memcpy(blocks, shape->blocks, sizeof blocks);
-  description_add_gates(&d);
+  add_gates(&d);
   d.dense_gmacs = vitgate__description_published_gmacs(&d);
   d.dense_parameters = vitgate__description_parameters(&d);
   Network *network = network_new(&d, FALSE);
@@ -259,7 +270,7 @@ static void remove_model(char *path)
 START_TEST(test_open_gates)
 {
   static const float wide_open = 100;
-  char *path = write_model(&shapes[_i], &wide_open, NULL);
+  char *path = write_model(&shapes[_i], description_add_gates, &wide_open, NULL);
   Both both;
   both_run(&both, path);
   ck_assert_uint_eq(check_decisions(&both, NULL), N_IMAGES * count_modules(both.description));
@@ -276,7 +287,7 @@ static void check_dial(const Shape *shape, double threshold)
   CalibrationPoint point = { 1, 1, 0.1, thresholds };
   for (guint b = 0; b < MAX_DEPTH; b++)
     thresholds[b] = threshold;
-  char *path = write_model(shape, NULL, &point);
+  char *path = write_model(shape, description_add_gates, NULL, &point);
   Both both;
   both_run(&both, path);
   guint n_tokens = 0;
@@ -306,6 +317,63 @@ START_TEST(test_tokens_merge_alike)
 }
 END_TEST
 
+/* Returns: tokens that ran modules with a token gate, over all images, of @present */
+static guint check_tokens(const Both *both, guint *present)
+{
+  const Description *d = both->description;
+  guint sum = *present = 0;
+  for (guint i = 0; i < N_IMAGES; i++)
+    for (guint m = 2; m < 2 * vitgate__description_tail(d); m++) {
+      const Share *share = share_of(both->pass, i);
+      const Activations *a = &share->blocks[m / 2];
+      const guint *rows = (m % 2 ? a->merged : a->rows) + (i - share->first);
+      guint open = 0;
+      for (guint row = rows[0]; row < rows[1] && is_module(d, m); row++)
+        open += a->tokens[m % 2].open[row] > 0;
+      ck_assert_msg(both->results[i].module_tokens[m] == open, "image %u, module %u: %u, not %u", i,
+                    m, both->results[i].module_tokens[m], open);
+      sum += open;
+      *present += is_module(d, m) ? rows[1] - rows[0] : 0;
+    }
+  return sum;
+}
+
+static void check_token_dial(const Shape *shape, double threshold)
+{
+  double thresholds[MAX_DEPTH];
+  CalibrationPoint point = { 1, 1, 0.1, thresholds };
+  for (guint b = 0; b < MAX_DEPTH; b++)
+    thresholds[b] = threshold;
+  char *path = write_model(shape, add_token_gates, NULL, &point);
+  Both both;
+  both_run(&both, path);
+  guint present;
+  const guint ran = check_tokens(&both, &present);
+  if (present) {
+    ck_assert_uint_gt(ran, present / 4);
+    ck_assert_uint_lt(ran, present);
+  }
+  check_numbers(&both);
+  double gmacs = 0;
+  for (guint i = 0; i < N_IMAGES; i++)
+    gmacs += both.results[i].gmacs / N_IMAGES;
+  ck_assert_double_eq_tol(loss_compute_ratio(both.pass, 1), gmacs, GMACS_TOLERANCE * gmacs);
+  both_clear(&both);
+  remove_model(path);
+}
+
+START_TEST(test_token_gates_decide_alike)
+{
+  check_token_dial(&shapes[_i], 1);
+}
+END_TEST
+
+START_TEST(test_token_gates_decide_alike_on_merged_tokens)
+{
+  check_token_dial(&shapes[_i], 0.5);
+}
+END_TEST
+
 START_TEST(test_given_model)
 {
   Both both;
@@ -331,6 +399,8 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tcase, test_open_gates, 0, N_SHAPES);
     tcase_add_loop_test(tcase, test_gates_decide_alike, 0, N_SHAPES);
     tcase_add_loop_test(tcase, test_tokens_merge_alike, 0, N_MERGING);
+    tcase_add_loop_test(tcase, test_token_gates_decide_alike, 0, N_SHAPES);
+    tcase_add_loop_test(tcase, test_token_gates_decide_alike_on_merged_tokens, 0, N_MERGING);
   }
   return fixtures_run(tcase, "train-engine");
 }
