@@ -426,6 +426,13 @@ VITGATE_API void vitgate_scene_free(VitgateScene **scene);
  * scale; 1 if there is no picture to compare with. Since: 0.1 */
 VITGATE_API double vitgate_scene_look(VitgateScene *scene, const float *tensor);
 
+/* Gets how much of the picture changed: 1 after a cut to another scene, little when something
+ * moves.
+ * @threshold: change of a cell that counts, as a share of full scale
+ * Returns: the share of cells that changed by more than @threshold between the last inferred and the
+ * last measured picture; 1 if there is no picture to compare with. Since: 0.1 */
+VITGATE_API double vitgate_scene_changed_share(const VitgateScene *scene, double threshold);
+
 /* Marks the last measured picture as inferred: later ones are compared with it. Since: 0.1 */
 VITGATE_API void vitgate_scene_keep(VitgateScene *scene);
 

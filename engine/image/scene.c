@@ -69,6 +69,30 @@ double vitgate_scene_look(VitgateScene *scene, const float *tensor)
   return scene->known ? max : 1;
 }
 
+/* Returns: the largest change of cell @i, @j among the colours. */
+static float cell_change(const VitgateScene *scene, guint i, guint j)
+{
+  float max = 0;
+  for (guint c = 0; c < 3; c++)
+    max = MAX(max, fabsf(scene->seen[c][i][j] - scene->inferred[c][i][j]));
+  return max;
+}
+
+double vitgate_scene_changed_share(const VitgateScene *scene, double threshold)
+{
+  guint n = 0, changed = 0;
+  for (guint i = 0; i < CELLS; i++) {
+    for (guint j = 0; j < CELLS; j++) {
+      /* Below CELLS pixels, some cells are empty. */
+      if (first(scene, i) == first(scene, i + 1) || first(scene, j) == first(scene, j + 1))
+        continue;
+      n++;
+      changed += cell_change(scene, i, j) > threshold;
+    }
+  }
+  return scene->known && n > 0 ? (double)changed / n : 1;
+}
+
 void vitgate_scene_keep(VitgateScene *scene)
 {
   memcpy(scene->inferred, scene->seen, sizeof scene->inferred);

@@ -6,6 +6,12 @@
 
 #define GST_CAT_DEFAULT gst_vitgate_debug
 
+/* A cut changes at least CUT_SHARE of the picture's cells by more than CUT_CHANGE of full scale. Of
+ * 1,000 photographs of train-more.tar, each differs from the next by at least 0.52; frames of
+ * car-detection.mp4, in which cars pass close by, by at most 0.21. */
+#define CUT_SHARE  0.5
+#define CUT_CHANGE 0.1
+
 /* ---- Before -------------------------------------------------------------------------------- */
 
 /* How late a frame of a live pipeline arrived. */
@@ -48,6 +54,7 @@ void gst_vitgate_analysis_begin(GstVitgate *self, GstVitgateAnalysis *a, GstBuff
   if (a->settings.budget > 0 && GST_CLOCK_TIME_IS_VALID(upstream_latency) &&
       GST_CLOCK_TIME_IS_VALID(a->times.running_time))
     a->lateness = lateness(self, a->times.running_time, upstream_latency);
+  self->classifier->frame++;
   if (self->classifier->result)
     self->classifier->age++;
 }
@@ -90,17 +97,36 @@ void gst_vitgate_analysis_decide(GstVitgate *self, GstVitgateAnalysis *a)
     a->state = GST_VITGATE_STATE_FRESH;
 }
 
+static gboolean watches_scene(const GstVitgateSettings *settings)
+{
+  return settings->reuse_threshold > 0 || settings->smoothing.time_constant > 0 ||
+         settings->smoothing.hysteresis > 0;
+}
+
+/* Measures the picture just preprocessed. A cut ends the average of the scene before.
+ * Returns: its change since the last inference. */
+static double look_at_scene(GstVitgateClassifier *classifier, const GstVitgateSettings *settings)
+{
+  double change;
+
+  if (!watches_scene(settings)) {
+    vitgate_scene_forget(classifier->scene);
+    return 1;
+  }
+  change = vitgate_scene_look(classifier->scene, classifier->tensor);
+  if (vitgate_scene_changed_share(classifier->scene, CUT_CHANGE) >= CUT_SHARE)
+    gst_vitgate_smoothing_restart(&classifier->smoothing);
+  return change;
+}
+
 /* Whether the last result can be reused for the picture just preprocessed. */
 static gboolean is_unchanged(GstVitgate *self, const GstVitgateAnalysis *a)
 {
   GstVitgateClassifier *classifier = self->classifier;
+  const double change = look_at_scene(classifier, &a->settings);
   GstClockTime age;
 
-  if (a->settings.reuse_threshold <= 0) {
-    vitgate_scene_forget(classifier->scene);
-    return FALSE;
-  }
-  if (vitgate_scene_look(classifier->scene, classifier->tensor) > a->settings.reuse_threshold ||
+  if (a->settings.reuse_threshold <= 0 || change > a->settings.reuse_threshold ||
       !classifier->result)
     return FALSE;
   if (a->settings.max_age == 0)
@@ -143,6 +169,27 @@ GstFlowReturn gst_vitgate_analysis_fail(GstVitgate *self, const GError *error)
   return GST_FLOW_ERROR;
 }
 
+GstVitgateSmoothingMoment gst_vitgate_analysis_moment(const GstVitgate *self,
+                                                      const GstVitgateAnalysis *a)
+{
+  return (GstVitgateSmoothingMoment){
+    .time = a->times.stream_time,
+    .frame_duration = self->frame_duration,
+    .frame = self->classifier->frame,
+    .backwards = GST_BASE_TRANSFORM(self)->segment.rate < 0,
+    .discontinuous = GST_BUFFER_FLAG_IS_SET(a->buffer, GST_BUFFER_FLAG_DISCONT),
+  };
+}
+
+/* Adds the last result to the average of whole frames. */
+static void add_to_average(GstVitgate *self, const GstVitgateAnalysis *a)
+{
+  const GstVitgateSmoothingMoment moment = gst_vitgate_analysis_moment(self, a);
+
+  gst_vitgate_smoothing_add(&self->classifier->smoothing, &a->settings.smoothing, &moment,
+                            self->classifier->result->probabilities);
+}
+
 GstFlowReturn gst_vitgate_analysis_preprocess(GstVitgate *self, GstVitgateAnalysis *a)
 {
   g_autoptr(GError) error = NULL;
@@ -155,8 +202,10 @@ GstFlowReturn gst_vitgate_analysis_preprocess(GstVitgate *self, GstVitgateAnalys
   gst_vitgate_frame_unmap(&frame);
   if (!seen)
     return gst_vitgate_analysis_fail(self, error);
-  if (is_unchanged(self, a))
+  if (is_unchanged(self, a)) {
     a->state = GST_VITGATE_STATE_UNCHANGED;
+    add_to_average(self, a); /* an inference would find the same again */
+  }
   return GST_FLOW_OK;
 }
 
@@ -169,14 +218,40 @@ GstFlowReturn gst_vitgate_analysis_infer(GstVitgate *self, GstVitgateAnalysis *a
   if (!gst_vitgate_classifier_infer(self->classifier, a->compute, a->times.stream_time, &error))
     return gst_vitgate_analysis_fail(self, error);
   result = self->classifier->result;
-  if (a->settings.reuse_threshold > 0)
+  if (watches_scene(&a->settings))
     vitgate_scene_keep(self->classifier->scene);
+  add_to_average(self, a);
   a->engine = result->preprocess_ns + result->forward_ns;
   a->gmacs = result->gmacs;
   return GST_FLOW_OK;
 }
 
 /* ---- After --------------------------------------------------------------------------------- */
+
+GstVitgateFrameResult gst_vitgate_analysis_rank(GstVitgate *self, const GstVitgateAnalysis *a,
+                                                const VitgateResult *result,
+                                                GstVitgateSmoothing *smoothing)
+{
+  GstVitgateClassifier *classifier = self->classifier;
+  const GstVitgateRankingOptions options = {
+    .top_k = a->settings.top_k,
+    .threshold = a->settings.threshold,
+    .hysteresis = a->settings.smoothing.hysteresis,
+  };
+
+  gst_vitgate_classifier_rank(classifier, result, smoothing, &options);
+  return (GstVitgateFrameResult){
+    .model = classifier->info,
+    .result = result,
+    .labels = classifier->labels,
+    .indices = classifier->found.indices,
+    .scores = classifier->found.scores,
+    .n = classifier->found.n,
+    .raw_indices = classifier->raw.indices,
+    .raw_scores = classifier->raw.scores,
+    .n_raw = classifier->raw.n,
+  };
+}
 
 void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
 {
@@ -185,19 +260,11 @@ void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
 
   if (!classifier->result)
     return;
-  result = (GstVitgateFrameResult){
-    .model = classifier->info,
-    .result = classifier->result,
-    .compute = classifier->compute,
-    .labels = classifier->labels,
-    .indices = classifier->indices,
-    .scores = classifier->scores,
-    .n = gst_vitgate_classifier_top_k(classifier, classifier->result, a->settings.top_k,
-                                      a->settings.threshold),
-    .age = classifier->age,
-    .age_time = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time),
-    .state = a->state,
-  };
+  result = gst_vitgate_analysis_rank(self, a, classifier->result, &classifier->smoothing);
+  result.compute = classifier->compute;
+  result.age = classifier->age;
+  result.age_time = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time);
+  result.state = a->state;
   gst_vitgate_results_attach(a->buffer, &result, self->layout.image.width,
                              self->layout.image.height);
   if (a->state == GST_VITGATE_STATE_FRESH && a->settings.post_messages)

@@ -56,6 +56,18 @@ gboolean gst_vitgate_analysis_has_time(GstVitgate *self, const GstVitgateAnalysi
 gboolean gst_vitgate_analysis_map(GstVitgate *self, GstVitgateAnalysis *analysis,
                                   GstVitgateFrame *frame);
 
+/* Returns: when the frame is shown, for the averages. */
+GstVitgateSmoothingMoment gst_vitgate_analysis_moment(const GstVitgate *self,
+                                                      const GstVitgateAnalysis *analysis);
+
+/* Ranks the classes of @result.
+ * @smoothing: of the results to which it belongs
+ * Returns: the result, to be attached; the caller sets compute, age and state. */
+GstVitgateFrameResult gst_vitgate_analysis_rank(GstVitgate *self,
+                                                const GstVitgateAnalysis *analysis,
+                                                const VitgateResult *result,
+                                                GstVitgateSmoothing *smoothing);
+
 /* Posts an error of the engine.
  * Returns: GST_FLOW_ERROR. */
 GstFlowReturn gst_vitgate_analysis_fail(GstVitgate *self, const GError *error);

@@ -4,6 +4,22 @@
 #define DEFAULT_TOP_K             5
 #define DEFAULT_SIGMOID_THRESHOLD 0.5f
 
+/* Of 2,000 photographs of train-more.tar, the default model's label is right for 79 % of those
+ * above it, and for 24 % of those below. */
+#define DEFAULT_LABEL_THRESHOLD 0.25f
+
+static void ranking_init(GstVitgateRanking *ranking, guint n_classes)
+{
+  ranking->indices = g_new(guint, n_classes);
+  ranking->scores = g_new(float, n_classes);
+}
+
+static void ranking_clear(GstVitgateRanking *ranking)
+{
+  g_free(ranking->indices);
+  g_free(ranking->scores);
+}
+
 static gboolean load(GstVitgateClassifier *self, const GstVitgateClassifierOptions *options,
                      const char **doing, GError **error)
 {
@@ -44,8 +60,10 @@ GstVitgateClassifier *gst_vitgate_classifier_new(const GstVitgateClassifierOptio
   self->scene = vitgate_scene_new(self->info);
   if (options->regions)
     self->regions = gst_vitgate_region_classifier_new();
-  self->indices = g_new(guint, self->info->n_classes);
-  self->scores = g_new(float, self->info->n_classes);
+  self->smoothing_memory = g_malloc(gst_vitgate_smoothing_size(self->info->n_classes));
+  gst_vitgate_smoothing_init(&self->smoothing, self->info->n_classes, self->smoothing_memory);
+  ranking_init(&self->found, self->info->n_classes);
+  ranking_init(&self->raw, self->info->n_classes);
   return self;
 }
 
@@ -63,8 +81,9 @@ void gst_vitgate_classifier_free(GstVitgateClassifier **classifier)
   g_strfreev(self->own_labels);
   g_free(self->path);
   g_free(self->tensor);
-  g_free(self->indices);
-  g_free(self->scores);
+  g_free(self->smoothing_memory);
+  ranking_clear(&self->found);
+  ranking_clear(&self->raw);
   g_free(self);
 }
 
@@ -84,7 +103,8 @@ gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *self, double compute
 {
   const VitgateResult *result;
 
-  gst_vitgate_classifier_forget(self);
+  self->result = NULL;
+  self->age = 0;
   vitgate_session_set_compute(self->session, compute);
   result = vitgate_session_forward(self->session, self->tensor, 1, error);
   if (!result)
@@ -108,19 +128,74 @@ void gst_vitgate_classifier_forget(GstVitgateClassifier *self)
 {
   self->result = NULL;
   self->age = 0;
+  gst_vitgate_smoothing_restart(&self->smoothing);
   if (self->regions)
     gst_vitgate_region_classifier_forget(self->regions);
 }
 
-guint gst_vitgate_classifier_top_k(GstVitgateClassifier *self, const VitgateResult *result, guint k,
-                                   float threshold)
+/* Moves class @best to the front, or inserts it there. */
+static void lead(GstVitgateRanking *ranking, guint best, float score, guint k)
+{
+  guint place = 0;
+
+  while (place < ranking->n && ranking->indices[place] != best)
+    place++;
+  if (place == ranking->n && ranking->n < k)
+    ranking->n++;
+  for (place = MIN(place, ranking->n - 1); place > 0; place--) {
+    ranking->indices[place] = ranking->indices[place - 1];
+    ranking->scores[place] = ranking->scores[place - 1];
+  }
+  ranking->indices[0] = best;
+  ranking->scores[0] = score;
+}
+
+/* Ranks the shown classes, at most @k. */
+static void rank_shown(GstVitgateRanking *ranking, const GstVitgateSmoothing *smoothing,
+                       const VitgateResult *average, guint k, float threshold)
+{
+  guint n_hidden = 0, n, n_shown = 0;
+
+  /* Classes that the hysteresis hides are above the threshold, but must take no place. */
+  for (guint i = 0; i < average->n_classes; i++)
+    n_hidden +=
+        average->probabilities[i] >= threshold && !gst_vitgate_smoothing_is_shown(smoothing, i);
+  n = vitgate_result_top_k(average, MIN(k + n_hidden, average->n_classes), threshold,
+                           ranking->indices, ranking->scores);
+  for (guint i = 0; i < n && n_shown < k; i++) {
+    if (!gst_vitgate_smoothing_is_shown(smoothing, ranking->indices[i]))
+      continue;
+    ranking->indices[n_shown] = ranking->indices[i];
+    ranking->scores[n_shown++] = ranking->scores[i];
+  }
+  ranking->n = n_shown;
+}
+
+void gst_vitgate_classifier_rank(GstVitgateClassifier *self, const VitgateResult *result,
+                                 GstVitgateSmoothing *smoothing,
+                                 const GstVitgateRankingOptions *options)
 {
   const gboolean any_number = self->info->activation == VITGATE_ACTIVATION_SIGMOID;
+  const guint n_classes = self->info->n_classes;
+  const VitgateResult average = { .n_classes = n_classes, .probabilities = smoothing->mean };
+  float threshold = options->threshold;
+  guint k = options->top_k;
 
   if (k == 0)
-    k = any_number ? self->info->n_classes : DEFAULT_TOP_K;
+    k = any_number ? n_classes : DEFAULT_TOP_K;
+  k = MIN(k, n_classes);
   if (threshold < 0)
-    threshold = any_number ? DEFAULT_SIGMOID_THRESHOLD : 0;
-  return vitgate_result_top_k(result, MIN(k, self->info->n_classes), threshold, self->indices,
-                              self->scores);
+    threshold = any_number ? DEFAULT_SIGMOID_THRESHOLD : DEFAULT_LABEL_THRESHOLD;
+  self->raw.n = vitgate_result_top_k(result, k, any_number ? threshold : 0, self->raw.indices,
+                                     self->raw.scores);
+
+  gst_vitgate_smoothing_choose(smoothing, options->hysteresis, threshold);
+  self->found.n = 0;
+  if (smoothing->best < 0)
+    return;
+  if (options->threshold < 0 && !any_number)
+    self->found.n = vitgate_result_top_k(&average, k, 0, self->found.indices, self->found.scores);
+  else
+    rank_shown(&self->found, smoothing, &average, k, threshold);
+  lead(&self->found, (guint)smoothing->best, smoothing->mean[smoothing->best], k);
 }

@@ -7,6 +7,7 @@
 #include <vitgate.h>
 
 #include "classify/region-classifier.h"
+#include "classify/smoothing.h"
 
 G_BEGIN_DECLS
 
@@ -19,6 +20,21 @@ typedef struct {
   guint threads;
   gboolean regions; /* classify regions instead of whole frames */
 } GstVitgateClassifierOptions;
+
+/* Classes in the order in which they are attached. */
+typedef struct {
+  guint n;
+  guint *indices; /* [n_classes of the model], of which n are used */
+  float *scores;
+} GstVitgateRanking;
+
+/* Which classes are attached. */
+typedef struct {
+  guint top_k;     /* 0: 5, or all if each class has a probability of its own */
+  float threshold; /* below 0: 0.25 for the best class and 0 for the others, or 0.5 for all if each
+                      class has a probability of its own */
+  double hysteresis; /* of the smoothing */
+} GstVitgateRankingOptions;
 
 typedef struct {
   char *path; /* of the model */
@@ -34,14 +50,19 @@ typedef struct {
 
   const VitgateResult *result; /* the last valid one; NULL: none */
   double compute;              /* setting of the dial */
+  guint64 frame;               /* number of the current frame */
   guint64 age;                 /* frames since @result was inferred */
   GstClockTime inferred_at;    /* stream time of the inferred frame; NONE: unknown */
   VitgateResult last;          /* storage of @result, pre-processing time included */
 
   GstVitgateRegionClassifier *regions; /* NULL: whole frames are classified */
 
-  guint *indices; /* [info->n_classes], for gst_vitgate_classifier_top_k() */
-  float *scores;  /* [info->n_classes] */
+  GstVitgateSmoothing smoothing; /* of the results of whole frames */
+  gpointer smoothing_memory;
+
+  /* Set by gst_vitgate_classifier_rank(). */
+  GstVitgateRanking found; /* the label, then the others, best first; averaged */
+  GstVitgateRanking raw;   /* of the result itself, best first */
 } GstVitgateClassifier;
 
 /* Makes a classifier.
@@ -72,15 +93,16 @@ gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *classifier, double c
  * frame at @stream_time; GST_CLOCK_TIME_NONE if unknown. */
 GstClockTime gst_vitgate_age_time(GstClockTime inferred_at, GstClockTime stream_time);
 
-/* Drops the last results, for example because another stream starts. */
+/* Drops the last results and their averages, for example because another stream starts. */
 void gst_vitgate_classifier_forget(GstVitgateClassifier *classifier);
 
-/* Writes the best classes of @result (the last result, or a region's) to @classifier->indices and
- * @classifier->scores, without those below @threshold.
- * @k: 0: 5, or all if each class has a probability of its own
- * @threshold: below 0: 0, or 0.5 if each class has a probability of its own
- * Returns: how many, at most @k. */
-guint gst_vitgate_classifier_top_k(GstVitgateClassifier *classifier, const VitgateResult *result,
-                                   guint k, float threshold);
+/* Sets @classifier->found to the steady classes of @smoothing, which is empty if none reaches the
+ * threshold, and @classifier->raw to the best classes of @result, which the threshold limits only
+ * if each class has a probability of its own.
+ * @result: the last result, or a region's
+ * @smoothing: of the frame's results, or of that region's */
+void gst_vitgate_classifier_rank(GstVitgateClassifier *classifier, const VitgateResult *result,
+                                 GstVitgateSmoothing *smoothing,
+                                 const GstVitgateRankingOptions *options);
 
 G_END_DECLS

@@ -44,6 +44,7 @@ struct _GstVitgate {
   GstVitgateClassifier *classifier;
   GstVitgateController controller;
   GstVitgateFrameLayout layout;
+  GstClockTime frame_duration; /* by the caps; 0: unknown */
   GstVitgateOrientationTags orientation_tags;
   gboolean refused;          /* an error was posted for caps */
   gboolean unreadable;       /* the last frame could not be read; a warning was posted */

@@ -233,6 +233,13 @@ static void refuse_caps(GstVitgate *self, const GstCaps *caps, const char *reaso
                     ("%" GST_PTR_FORMAT, caps));
 }
 
+static GstClockTime frame_duration(const GstVideoInfo *info)
+{
+  const gint n = GST_VIDEO_INFO_FPS_N(info), d = GST_VIDEO_INFO_FPS_D(info);
+
+  return n > 0 && d > 0 ? gst_util_uint64_scale_int(GST_SECOND, d, n) : 0;
+}
+
 static gboolean gst_vitgate_set_caps(GstBaseTransform *trans, GstCaps *in, GstCaps *out)
 {
   GstVitgate *self = GST_VITGATE(trans);
@@ -244,6 +251,7 @@ static gboolean gst_vitgate_set_caps(GstBaseTransform *trans, GstCaps *in, GstCa
                     GST_VITGATE_MAX_SIZE) " times as wide as high, or as high as wide");
     return FALSE;
   }
+  self->frame_duration = frame_duration(&self->layout.info);
   return TRUE;
 }
 

@@ -67,11 +67,14 @@ void gst_vitgate_region_analysis_decide(GstVitgate *self, GstVitgateAnalysis *a)
 GstFlowReturn gst_vitgate_region_analysis_infer(GstVitgate *self, GstVitgateAnalysis *a)
 {
   GstVitgateClassifier *classifier = self->classifier;
+  const GstVitgateSmoothingMoment moment = gst_vitgate_analysis_moment(self, a);
   const GstVitgateRegionInference inference = {
     .session = classifier->session,
     .n_modules = 2 * classifier->info->depth,
     .compute = self->controller.dial,
     .stream_time = a->times.stream_time,
+    .smoothing = &a->settings.smoothing,
+    .moment = &moment,
   };
   g_autoptr(GError) error = NULL;
   GstVitgateFrame frame;
@@ -92,26 +95,17 @@ GstFlowReturn gst_vitgate_region_analysis_infer(GstVitgate *self, GstVitgateAnal
 
 static void attach(GstVitgate *self, const GstVitgateAnalysis *a, guint i, GValue *list)
 {
-  GstVitgateClassifier *classifier = self->classifier;
-  const GstVitgateRegionClassifier *regions = classifier->regions;
-  const GstVitgateRegionResult *known = g_ptr_array_index(regions->results, i);
+  const GstVitgateRegionClassifier *regions = self->classifier->regions;
+  GstVitgateRegionResult *known = g_ptr_array_index(regions->results, i);
   GstVitgateFrameResult result;
 
   if (!known)
     return;
-  result = (GstVitgateFrameResult){
-    .model = classifier->info,
-    .result = &known->result,
-    .compute = known->compute,
-    .labels = classifier->labels,
-    .indices = classifier->indices,
-    .scores = classifier->scores,
-    .n = gst_vitgate_classifier_top_k(classifier, &known->result, a->settings.top_k,
-                                      a->settings.threshold),
-    .age = regions->memory.frame - known->frame,
-    .age_time = gst_vitgate_age_time(known->inferred_at, a->times.stream_time),
-    .state = a->state,
-  };
+  result = gst_vitgate_analysis_rank(self, a, &known->result, &known->smoothing);
+  result.compute = known->compute;
+  result.age = regions->memory.frame - known->frame;
+  result.age_time = gst_vitgate_age_time(known->inferred_at, a->times.stream_time);
+  result.state = a->state;
   if (result.age == 0)
     result.state = GST_VITGATE_STATE_FRESH;
   else if (a->state == GST_VITGATE_STATE_FRESH)

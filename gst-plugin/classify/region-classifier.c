@@ -64,7 +64,12 @@ static void set_result(GstVitgateRegionClassifier *self, guint i,
 {
   const GstVitgateRegion *region = &g_array_index(self->regions, GstVitgateRegion, i);
   GstVitgateRegionResult *result = gst_vitgate_region_result_new(outcome, inference->n_modules);
+  const GstVitgateRegionResult *last = g_ptr_array_index(self->results, i);
 
+  if (last)
+    gst_vitgate_smoothing_copy(&result->smoothing, &last->smoothing);
+  gst_vitgate_smoothing_add(&result->smoothing, inference->smoothing, inference->moment,
+                            outcome->probabilities);
   result->compute = inference->compute;
   result->frame = self->memory.frame;
   result->inferred_at = inference->stream_time;

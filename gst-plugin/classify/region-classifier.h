@@ -19,6 +19,8 @@ typedef struct {
   guint n_modules;         /* of its model */
   double compute;          /* setting of the dial */
   GstClockTime stream_time;
+  const GstVitgateSmoothingOptions *smoothing;
+  const GstVitgateSmoothingMoment *moment;
 } GstVitgateRegionInference;
 
 typedef struct {

@@ -6,15 +6,17 @@
 GstVitgateRegionResult *gst_vitgate_region_result_new(const VitgateResult *result, guint n_modules)
 {
   const gsize probabilities = result->n_classes * sizeof *result->probabilities;
+  const gsize smoothing = gst_vitgate_smoothing_size(result->n_classes);
   GstVitgateRegionResult *copy =
-      g_rc_box_alloc(sizeof(GstVitgateRegionResult) + probabilities + n_modules);
+      g_rc_box_alloc(sizeof(GstVitgateRegionResult) + probabilities + smoothing + n_modules);
 
   memcpy(copy->memory, result->probabilities, probabilities);
-  memcpy(copy->memory + probabilities, result->modules, n_modules);
+  gst_vitgate_smoothing_init(&copy->smoothing, result->n_classes, copy->memory + probabilities);
+  memcpy(copy->memory + probabilities + smoothing, result->modules, n_modules);
   copy->result = *result;
   copy->result.probabilities = (const float *)copy->memory;
   copy->result.logits = NULL;
-  copy->result.modules = copy->memory + probabilities;
+  copy->result.modules = copy->memory + probabilities + smoothing;
   return copy;
 }
 

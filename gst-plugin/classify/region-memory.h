@@ -2,6 +2,7 @@
 #pragma once
 
 #include "classify/regions.h"
+#include "classify/smoothing.h"
 
 G_BEGIN_DECLS
 
@@ -14,14 +15,16 @@ G_BEGIN_DECLS
 
 /* A copy of a result, so that it outlives the session's next call. Reference counted. */
 typedef struct {
-  VitgateResult result;     /* its arrays are in @memory; without logits */
-  double compute;           /* setting of the dial */
-  guint64 frame;            /* number of the inferred frame */
-  GstClockTime inferred_at; /* stream time of that frame; GST_CLOCK_TIME_NONE: unknown */
+  VitgateResult result;          /* its arrays are in @memory; without logits */
+  double compute;                /* setting of the dial */
+  GstVitgateSmoothing smoothing; /* of the results of the same object up to this one */
+  guint64 frame;                 /* number of the inferred frame */
+  GstClockTime inferred_at;      /* stream time of that frame; GST_CLOCK_TIME_NONE: unknown */
   guint8 memory[];
 } GstVitgateRegionResult;
 
-/* Returns: (transfer full): a copy of @result. The caller sets the other fields. */
+/* Returns: (transfer full): a copy of @result. The caller adds the result to its smoothing, and
+ * sets the other fields. */
 GstVitgateRegionResult *gst_vitgate_region_result_new(const VitgateResult *result, guint n_modules);
 GstVitgateRegionResult *gst_vitgate_region_result_ref(GstVitgateRegionResult *result);
 void gst_vitgate_region_result_unref(gpointer result);

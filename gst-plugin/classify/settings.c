@@ -5,6 +5,8 @@
 
 #define DEFAULT_TOP_K              0
 #define DEFAULT_THRESHOLD          (-1.0f)
+#define DEFAULT_SMOOTHING          0.5
+#define DEFAULT_HYSTERESIS         0.05
 #define DEFAULT_INFERENCE_INTERVAL 1
 #define DEFAULT_THREADS            1
 #define DEFAULT_PRECISION          VITGATE_PRECISION_AUTO
@@ -110,9 +112,25 @@ static void install_results(GObjectClass *class)
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_THRESHOLD,
       g_param_spec_float("threshold", "Threshold",
-                         "Minimum probability for a class to be attached (-1 = 0, or 0.5 if each "
-                         "class has a probability of its own)",
+                         "Minimum probability for a class to be attached; a frame without one has "
+                         "no label (-1 = 0.25 for the best class and 0 for the others, or 0.5 if "
+                         "each class has a probability of its own)",
                          -1.0f, 1.0f, DEFAULT_THRESHOLD, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_SMOOTHING,
+      g_param_spec_double(
+          "smoothing", "Smoothing",
+          "Time constant in seconds of stream time with which the probabilities of "
+          "a stream, or of a tracked region, are averaged. The average starts again "
+          "after a cut, a flush, a gap and new caps (0 = no average)",
+          0.0, 3600.0, DEFAULT_SMOOTHING, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_HYSTERESIS,
+      g_param_spec_double(
+          "hysteresis", "Hysteresis",
+          "Lead in probability that another class needs to become the label, and by "
+          "which a class that fell below the threshold must exceed it to return",
+          0.0, 1.0, DEFAULT_HYSTERESIS, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_POST_MESSAGES,
       g_param_spec_boolean("post-messages", "Post messages",
@@ -198,6 +216,7 @@ void gst_vitgate_settings_init(GstVitgateSettings *settings)
   *settings = (GstVitgateSettings){
     .top_k = DEFAULT_TOP_K,
     .threshold = DEFAULT_THRESHOLD,
+    .smoothing = { DEFAULT_SMOOTHING, DEFAULT_HYSTERESIS },
     .interval = DEFAULT_INFERENCE_INTERVAL,
     .threads = DEFAULT_THREADS,
     .precision = DEFAULT_PRECISION,
@@ -242,6 +261,12 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
     return TRUE;
   case GST_VITGATE_SETTING_THRESHOLD:
     settings->threshold = g_value_get_float(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_SMOOTHING:
+    settings->smoothing.time_constant = g_value_get_double(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_HYSTERESIS:
+    settings->smoothing.hysteresis = g_value_get_double(value);
     return TRUE;
   case GST_VITGATE_SETTING_INFERENCE_INTERVAL:
     settings->interval = g_value_get_uint(value);
@@ -295,6 +320,12 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
     return TRUE;
   case GST_VITGATE_SETTING_THRESHOLD:
     g_value_set_float(value, settings->threshold);
+    return TRUE;
+  case GST_VITGATE_SETTING_SMOOTHING:
+    g_value_set_double(value, settings->smoothing.time_constant);
+    return TRUE;
+  case GST_VITGATE_SETTING_HYSTERESIS:
+    g_value_set_double(value, settings->smoothing.hysteresis);
     return TRUE;
   case GST_VITGATE_SETTING_INFERENCE_INTERVAL:
     g_value_set_uint(value, settings->interval);

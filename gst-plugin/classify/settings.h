@@ -13,7 +13,8 @@ typedef struct {
   char *labels;    /* NULL: the model's */
   guint top_k;     /* 0: as the model needs */
   float threshold; /* below 0: as the model needs */
-  guint interval;  /* frames from one inference to the next */
+  GstVitgateSmoothingOptions smoothing;
+  guint interval; /* frames from one inference to the next */
   guint threads;
   VitgatePrecision precision;
   VitgateFit fit;

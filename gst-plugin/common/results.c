@@ -30,31 +30,48 @@ GstVitgateFrameTimes gst_vitgate_frame_times(GstElement *element, const GstSegme
   return times;
 }
 
+/* The names of the fields that hold classes. */
+typedef struct {
+  const char *label, *index, *score, *labels, *indices, *scores;
+} ClassFields;
+
+static const ClassFields found_fields = {
+  "label", "index", "score", "labels", "indices", "scores"
+};
+static const ClassFields raw_fields = { "raw-label",  "raw-index",   "raw-score",
+                                        "raw-labels", "raw-indices", "raw-scores" };
+
 /* Sets GstValueArrays, which gst_structure_get_array() can return to languages with
  * introspection. */
-static void set_classes(GstStructure *s, const GstVitgateFrameResult *r)
+static void set_classes(GstStructure *s, const ClassFields *fields, const char *const *names,
+                        const guint *classes, const float *probabilities, guint n)
 {
   GValue labels = G_VALUE_INIT, indices = G_VALUE_INIT, scores = G_VALUE_INIT;
 
-  gst_value_array_init(&labels, r->n);
-  gst_value_array_init(&indices, r->n);
-  gst_value_array_init(&scores, r->n);
-  for (guint i = 0; i < r->n; i++) {
+  if (n > 0) {
+    structure_set_string(s, fields->label, names[classes[0]]);
+    structure_set_uint(s, fields->index, classes[0]);
+    structure_set_double(s, fields->score, probabilities[0]);
+  }
+  gst_value_array_init(&labels, n);
+  gst_value_array_init(&indices, n);
+  gst_value_array_init(&scores, n);
+  for (guint i = 0; i < n; i++) {
     GValue label = G_VALUE_INIT, index = G_VALUE_INIT, score = G_VALUE_INIT;
 
     g_value_init(&label, G_TYPE_STRING);
-    g_value_set_string(&label, r->labels[r->indices[i]]);
+    g_value_set_string(&label, names[classes[i]]);
     gst_value_array_append_and_take_value(&labels, &label);
     g_value_init(&index, G_TYPE_UINT);
-    g_value_set_uint(&index, r->indices[i]);
+    g_value_set_uint(&index, classes[i]);
     gst_value_array_append_and_take_value(&indices, &index);
     g_value_init(&score, G_TYPE_DOUBLE);
-    g_value_set_double(&score, r->scores[i]);
+    g_value_set_double(&score, probabilities[i]);
     gst_value_array_append_and_take_value(&scores, &score);
   }
-  gst_structure_take_value(s, "labels", &labels);
-  gst_structure_take_value(s, "indices", &indices);
-  gst_structure_take_value(s, "scores", &scores);
+  gst_structure_take_value(s, fields->labels, &labels);
+  gst_structure_take_value(s, fields->indices, &indices);
+  gst_structure_take_value(s, fields->scores, &scores);
 }
 
 const char *gst_vitgate_state_name(GstVitgateState state)
@@ -81,13 +98,9 @@ static void set_modules(GstStructure *s, const GstVitgateFrameResult *r)
 
 void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *r)
 {
-  if (r->n > 0) {
-    structure_set_string(s, "label", r->labels[r->indices[0]]);
-    structure_set_uint(s, "index", r->indices[0]);
-    structure_set_double(s, "score", r->scores[0]);
-  }
   structure_set_uint(s, "n-results", r->n);
-  set_classes(s, r);
+  set_classes(s, &found_fields, r->labels, r->indices, r->scores, r->n);
+  set_classes(s, &raw_fields, r->labels, r->raw_indices, r->raw_scores, r->n_raw);
   structure_set_uint(s, "class-count", r->result->n_classes);
   structure_set_string(s, "model-name", r->model->name);
   if (r->model->activation != VITGATE_ACTIVATION_SOFTMAX)

@@ -50,11 +50,14 @@ typedef struct {
   const VitgateResult *result;
   double compute;            /* setting of the dial for the inference */
   const char *const *labels; /* [model->n_classes] */
-  const guint *indices;      /* [n] best first */
+  const guint *indices;      /* [n] the label, then the others, best first */
   const float *scores;       /* [n] */
-  guint n;                   /* classes that passed top-k and threshold */
-  guint64 age;               /* frames since the inference; 0: this frame was inferred */
-  GstClockTime age_time;     /* stream time since then; GST_CLOCK_TIME_NONE: unknown */
+  guint n;                   /* classes that passed top-k and threshold; 0: no label */
+  const guint *raw_indices;  /* [n_raw] of the inference itself, without an average, best first */
+  const float *raw_scores;   /* [n_raw] */
+  guint n_raw;
+  guint64 age;           /* frames since the inference; 0: this frame was inferred */
+  GstClockTime age_time; /* stream time since then; GST_CLOCK_TIME_NONE: unknown */
   GstVitgateState state;
 } GstVitgateFrameResult;
 

@@ -22,6 +22,11 @@ static const Field best_fields[] = {
   { "index", "index" },
   { "score", "score" },
 };
+static const Field raw_fields[] = {
+  { "raw-label", "raw_label" },
+  { "raw-index", "raw_index" },
+  { "raw-score", "raw_score" },
+};
 static const Field age_fields[] = {
   { "age", "age" },
   { "age-time", "age_time" },
@@ -50,11 +55,19 @@ static void write_item(JsonObject *object, const char *member, const GValue *arr
     gst_vitgate_json_add_value(object, member, gst_value_array_get_value(array, i));
 }
 
-static void write_classes(JsonObject *object, const GstStructure *s)
+/* The fields that hold classes, and their member in JSON. */
+typedef struct {
+  const char *labels, *indices, *scores, *member;
+} ClassFields;
+
+static const ClassFields found_classes = { "labels", "indices", "scores", "classes" };
+static const ClassFields raw_classes = { "raw-labels", "raw-indices", "raw-scores", "raw_classes" };
+
+static void write_classes(JsonObject *object, const GstStructure *s, const ClassFields *fields)
 {
-  const GValue *labels = gst_vitgate_results_get_array(s, "labels"),
-               *indices = gst_vitgate_results_get_array(s, "indices"),
-               *scores = gst_vitgate_results_get_array(s, "scores");
+  const GValue *labels = gst_vitgate_results_get_array(s, fields->labels),
+               *indices = gst_vitgate_results_get_array(s, fields->indices),
+               *scores = gst_vitgate_results_get_array(s, fields->scores);
   JsonArray *classes;
 
   if (!labels)
@@ -68,7 +81,7 @@ static void write_classes(JsonObject *object, const GstStructure *s)
     write_item(class, "score", scores, i);
     json_array_add_object_element(classes, class);
   }
-  json_object_set_array_member(object, "classes", classes);
+  json_object_set_array_member(object, fields->member, classes);
 }
 
 static void write_compute(JsonObject *object, const GstStructure *s)
@@ -86,7 +99,9 @@ static void write_compute(JsonObject *object, const GstStructure *s)
 static void write_result(JsonObject *object, const GstStructure *s)
 {
   write_fields(object, s, best_fields, G_N_ELEMENTS(best_fields));
-  write_classes(object, s);
+  write_classes(object, s, &found_classes);
+  write_fields(object, s, raw_fields, G_N_ELEMENTS(raw_fields));
+  write_classes(object, s, &raw_classes);
   write_fields(object, s, age_fields, G_N_ELEMENTS(age_fields));
   write_compute(object, s);
 }

@@ -53,6 +53,15 @@ void attached_classes(GstStructure *s, const AttachedClass *classes, guint n)
   set_array(s, "scores", G_TYPE_DOUBLE, classes, n);
 }
 
+void attached_raw(GstStructure *s, const AttachedClass *classes, guint n)
+{
+  gst_structure_set(s, "raw-label", G_TYPE_STRING, classes->label, "raw-index", G_TYPE_UINT,
+                    classes->index, "raw-score", G_TYPE_DOUBLE, classes->score, NULL);
+  set_array(s, "raw-labels", G_TYPE_STRING, classes, n);
+  set_array(s, "raw-indices", G_TYPE_UINT, classes, n);
+  set_array(s, "raw-scores", G_TYPE_DOUBLE, classes, n);
+}
+
 void attached_label(GstStructure *s, const char *label)
 {
   const AttachedClass class = { label, 1, 0.5 };

@@ -20,6 +20,9 @@ GstStructure *attached_result(GstBuffer *frame);
 /* Sets label, index, score, n-results, labels, indices and scores to @classes, best first. */
 void attached_classes(GstStructure *s, const AttachedClass *classes, guint n);
 
+/* Sets the raw fields to @classes, best first: at least one. */
+void attached_raw(GstStructure *s, const AttachedClass *classes, guint n);
+
 /* Sets these fields to one class with a score of 0.5. */
 void attached_label(GstStructure *s, const char *label);
 

@@ -45,7 +45,8 @@ GstElement *fixture_element(void)
 {
   GstElement *element = fixture_make("vitgate");
 
-  g_object_set(element, "model", fixture_model(), NULL);
+  g_object_set(element, "model", fixture_model(), "threshold", 0.0f, "smoothing", 0.0, "hysteresis",
+               0.0, NULL);
   return element;
 }
 

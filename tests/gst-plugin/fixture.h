@@ -24,7 +24,8 @@ gpointer fixture_engine(const char *name);
 /* Returns: a new element @name of the plugin, with a bus of its own. */
 GstElement *fixture_make(const char *name);
 
-/* Returns: a vitgate element with the test model and a bus of its own. */
+/* Returns: a vitgate element with the test model and a bus of its own. Each result stands alone:
+ * there is no average, no hysteresis and no threshold. */
 GstElement *fixture_element(void);
 
 /* Plays @element (transfer full) in a harness. */

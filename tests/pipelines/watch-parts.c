@@ -210,6 +210,21 @@ START_TEST(a_line_holds_all_classes)
 }
 END_TEST
 
+/* The label is steady; sightings have thresholds and times of their own. */
+START_TEST(sightings_see_each_inference_as_it_is)
+{
+  static const char text[] = "{\"results\":[{\"classes\":[],\"raw_label\":\"cat\",\"raw_classes\":["
+                             "{\"label\":\"cat\",\"score\":0.125}]}]}\n";
+  FrameLine line;
+  ck_assert(frame_line_parse(&line, text, strlen(text)));
+  ck_assert_ptr_null(line.label);
+  ck_assert_uint_eq(line.seen->len, 1);
+  ck_assert_str_eq(g_array_index(line.seen, SeenClass, 0).label, "cat");
+  ck_assert_double_eq(g_array_index(line.seen, SeenClass, 0).score, 0.125);
+  frame_line_clear(&line);
+}
+END_TEST
+
 START_TEST(a_line_without_results_is_a_frame)
 {
   static const char *const texts[] = { "{}", "{\"results\":[]}", "{\"results\":[{}]}",
@@ -311,6 +326,7 @@ int main(void)
   tcase_add_loop_test(tests, any_name_of_a_class_matches, 0, 5);
   tcase_add_test(tests, part_of_a_name_does_not_match);
   tcase_add_test(tests, a_line_holds_all_classes);
+  tcase_add_test(tests, sightings_see_each_inference_as_it_is);
   tcase_add_loop_test(tests, a_line_without_results_is_a_frame, 0, 5);
   tcase_add_loop_test(tests, only_objects_are_lines, 0, 4);
   tcase_add_test(tests, events_are_one_line_each);

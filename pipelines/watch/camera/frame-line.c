@@ -19,10 +19,12 @@ static JsonObject *get_element(JsonArray *array, guint i)
   return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 }
 
-/* @result: a frame's or a region's */
+/* Sightings wait and have thresholds of their own, so they see each inference as it is.
+ * @result: a frame's or a region's */
 static void add_result(FrameLine *self, JsonObject *result)
 {
-  JsonArray *classes = get_array(result, "classes"), *regions = get_array(result, "regions");
+  JsonArray *raw = get_array(result, "raw_classes"), *regions = get_array(result, "regions");
+  JsonArray *classes = raw ? raw : get_array(result, "classes");
   for (guint i = 0; classes && i < json_array_get_length(classes); i++) {
     JsonObject *object = get_element(classes, i);
     const char *label =

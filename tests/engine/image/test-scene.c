@@ -122,6 +122,45 @@ START_TEST(sizes_need_not_be_multiples_of_a_cell)
 }
 END_TEST
 
+/* Adds a tenth of full scale and a bit to the upper half of the picture. */
+static void brighten_upper_half(void)
+{
+  for (guint c = 0; c < 3; c++)
+    for (guint i = 0; i < SIDE * SIDE / 2; i++)
+      tensor[c * SIDE * SIDE + i] += 0.11f / info.std[c];
+}
+
+START_TEST(the_share_that_changed_is_counted_in_cells)
+{
+  ck_assert_double_eq(vitgate_scene_changed_share(scene, 0.1), 1);
+  keep_grey();
+  change();
+  ck_assert_double_eq(vitgate_scene_changed_share(scene, 0.1), 0);
+  brighten_upper_half();
+  change();
+  ck_assert_double_eq(vitgate_scene_changed_share(scene, 0.1), 0.5);
+  ck_assert_double_eq(vitgate_scene_changed_share(scene, 0.2), 0);
+  fill(0.9f, 0);
+  change();
+  ck_assert_double_eq(vitgate_scene_changed_share(scene, 0.1), 1);
+  vitgate_scene_forget(scene);
+  ck_assert_double_eq(vitgate_scene_changed_share(scene, 0.1), 1);
+}
+END_TEST
+
+START_TEST(empty_cells_do_not_count_as_a_share)
+{
+  VitgateModelInfo small = info;
+  small.image_size = 2;
+  vitgate_scene_free(&scene);
+  scene = vitgate_scene_new(&small);
+  keep_grey();
+  fill(0.9f, 0);
+  change();
+  ck_assert_double_eq(vitgate_scene_changed_share(scene, 0.1), 1);
+}
+END_TEST
+
 START_TEST(freeing_null_does_nothing)
 {
   VitgateScene *none = NULL;
@@ -140,6 +179,8 @@ int main(void)
   tcase_add_test(scenes, a_small_object_is_a_change);
   tcase_add_test(scenes, every_pixel_counts);
   tcase_add_test(scenes, sizes_need_not_be_multiples_of_a_cell);
+  tcase_add_test(scenes, the_share_that_changed_is_counted_in_cells);
+  tcase_add_test(scenes, empty_cells_do_not_count_as_a_share);
   tcase_add_test(scenes, freeing_null_does_nothing);
   return fixture_run("scene", scenes, NULL);
 }

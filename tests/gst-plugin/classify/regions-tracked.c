@@ -198,6 +198,30 @@ GST_END_TEST;
 
 #endif
 
+/* An object's results are averaged by its id; a new object starts with its own. */
+GST_START_TEST(test_each_tracked_region_has_an_average_of_its_own)
+{
+  g_object_set(regions_harness->element, "smoothing", 0.5, NULL);
+  for (guint i = 0; i < 4; i++) {
+    GstBuffer *frame = fixture_frame(&regions_info, i);
+    GstStructure *s;
+
+    regions_attach_tracked(frame, 10, 5);
+    regions_attach_tracked(frame, 60, 0);     /* no id */
+    regions_attach_tracked(frame, 30, i + 6); /* new in each frame */
+    s = fixture_analyse(regions_harness, frame);
+    for (guint r = 0; r < 3; r++) {
+      const GstStructure *region = regions_get(s, r);
+      const gboolean averaged =
+          fixture_double(region, "score") != fixture_double(region, "raw-score");
+
+      fail_unless_equals_int(averaged, r == 0 && i > 0);
+    }
+    gst_structure_free(s);
+  }
+}
+GST_END_TEST;
+
 static Suite *regions_tracked_suite(void)
 {
   Suite *suite = suite_create("regions-tracked");
@@ -209,6 +233,7 @@ static Suite *regions_tracked_suite(void)
   tcase_add_test(tcase, test_carried_results_are_attached_to_the_regions_of_interest);
   tcase_add_test(tcase, test_frames_between_inferences_have_only_tracked_regions);
   tcase_add_test(tcase, test_new_regions_do_not_wait_after_frames_without_regions);
+  tcase_add_test(tcase, test_each_tracked_region_has_an_average_of_its_own);
   tcase_add_test(tcase, test_new_caps_drop_results);
   tcase_add_test(tcase, test_frames_without_pixels_carry_old_results);
   tcase_add_test(tcase, test_without_time_regions_carry_old_results);

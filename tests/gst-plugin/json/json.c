@@ -13,7 +13,10 @@ static void set_all(GstStructure *s)
   static const AttachedClass classes[] = { { "parachute, chute", 701, 0.87 },
                                            { "balloon", 417, 0.0625 } };
 
+  static const AttachedClass raw[] = { { "balloon", 417, 0.5 }, { "kite", 21, 0.25 } };
+
   attached_classes(s, classes, G_N_ELEMENTS(classes));
+  attached_raw(s, raw, G_N_ELEMENTS(raw));
   gst_structure_set(s, "age", G_TYPE_UINT64, G_GUINT64_CONSTANT(2), "age-time", G_TYPE_UINT64,
                     G_GUINT64_CONSTANT(66666666), "state", G_TYPE_STRING, "interval", "gmacs",
                     G_TYPE_DOUBLE, 0.539, "compute-ratio", G_TYPE_DOUBLE, 0.43, "compute",
@@ -33,6 +36,11 @@ static void check_all(JsonNode *result)
   fail_unless_equals_string(json_get_string(result, "classes/1/label"), "balloon");
   fail_unless_equals_int(json_get_int(result, "classes/1/index"), 417);
   fail_unless(json_get_double(result, "classes/1/score") == 0.0625);
+  fail_unless_equals_string(json_get_string(result, "raw_label"), "balloon");
+  fail_unless_equals_int(json_get_int(result, "raw_index"), 417);
+  fail_unless(json_get_double(result, "raw_score") == 0.5);
+  fail_unless_equals_int(json_get_length(result, "raw_classes"), 2);
+  fail_unless_equals_string(json_get_string(result, "raw_classes/1/label"), "kite");
   fail_unless_equals_int64(json_get_int(result, "age"), 2);
   fail_unless_equals_int64(json_get_int(result, "age_time"), 66666666);
   fail_unless_equals_string(json_get_string(result, "state"), "interval");
