@@ -137,7 +137,7 @@ void vitgate_session_free(VitgateSession **session)
     return;
   vitgate__image_converter_free(&s->converter);
   vitgate__team_free(&s->team);
-  vitgate__gate_control_free(&s->settings.control);
+  vitgate__logit_control_free(&s->settings.control);
   vitgate__vit_work_free(&s->work);
   vitgate_model_unref(&s->model);
   g_free(s->tensors);
@@ -242,11 +242,11 @@ void vitgate__session_get_tokens(const VitgateSession *session, guint image, flo
   vitgate__vit_get_tokens(vitgate__model_get_vit(session->model), session->work, image, tokens);
 }
 
-void vitgate__session_set_gate_control(VitgateSession *session, GateControlKind kind)
+void vitgate__session_set_gate_control(VitgateSession *session, LogitControlKind kind)
 {
-  vitgate__gate_control_free(&session->settings.control);
+  vitgate__logit_control_free(&session->settings.control);
   session->settings.control =
-      vitgate__gate_control_new(kind, vitgate__model_get_description(session->model));
+      vitgate__logit_control_new(kind, vitgate__model_get_description(session->model));
 }
 
 guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold, guint *indices,

@@ -243,7 +243,7 @@ static void weigh_tokens(const Call *call, guint member, guint b, gboolean mlp)
       vitgate__rows_weigh(&job, b, mlp);
   vitgate__team_barrier(call->team);
   if (member == 0 && call->settings->control)
-    vitgate__gate_control_apply(call->settings->control, call->work->images, call->n_images,
+    vitgate__logit_control_apply(call->settings->control, call->work->images, call->n_images,
                                 2 * b + mlp, call->vit->n_prefix);
   if (member == 0)
     average_tokens(call);

@@ -1,13 +1,13 @@
 /* The forward pass of a vision transformer. */
 #pragma once
 
-#include "network/gate-control.h"
+#include "network/logit-control.h"
 
 /* Settings of one call. */
 typedef struct {
   const Dial *dial;
   guint group; /* neighbouring images in the batch that share each gate's decision; 1: none do */
-  GateControl *control; /* (nullable) */
+  LogitControl *control; /* (nullable) */
 } VitSettings;
 
 /* Runs the network on every member of @team.

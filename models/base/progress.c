@@ -1,31 +1,79 @@
 #include "base/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#define INTERVAL (G_USEC_PER_SEC / 5)
+#define INTERVAL       (G_USEC_PER_SEC / 5)
+#define PLAIN_INTERVAL (30 * G_USEC_PER_SEC)
 
 Progress progress_start(guint total, const char *unit)
 {
   gint64 now = g_get_monotonic_time();
-  return (Progress){ .shown = isatty(STDERR_FILENO),
+  return (Progress){ .terminal = isatty(STDERR_FILENO),
                      .total = total,
                      .unit = unit,
                      .start = now,
                      .last = now - INTERVAL }; /* the first update is drawn at once */
 }
 
-void progress_update(Progress *progress, guint done)
+Progress progress_start_phase(const char *phase, double total, const char *unit)
 {
   gint64 now = g_get_monotonic_time();
-  if (!progress->shown || now - progress->last < INTERVAL || done == 0)
+  Progress progress = { .terminal = isatty(STDERR_FILENO),
+                        .phase = phase,
+                        .total = total,
+                        .unit = unit,
+                        .start = now,
+                        .last = now };
+  if (progress.terminal) {
+    g_printerr("\r%s …\033[K", phase);
+    progress.drawn = TRUE;
+  }
+  return progress;
+}
+
+guint progress_columns(void)
+{
+  struct winsize size = { 0 };
+  return !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : 80;
+}
+
+char *progress_clock(double seconds)
+{
+  const guint s = (guint)CLAMP(seconds, 0, 1e9);
+  return s < 3600 ? g_strdup_printf("%u:%02u", s / 60, s % 60)
+                  : g_strdup_printf("%u:%02u:%02u", s / 3600, s / 60 % 60, s % 60);
+}
+
+/* Returns: (transfer full): such as "ranking: 12 of 24 modules, 1.5 modules/s, 0:08 left" */
+static char *describe(const Progress *p, double done, double seconds)
+{
+  const double rate = done / seconds;
+  g_autofree char *left = progress_clock((p->total - done) / rate);
+  g_autoptr(GString) text = g_string_new(NULL);
+  if (p->phase)
+    g_string_append_printf(text, "%s: ", p->phase);
+  if (p->unit)
+    g_string_append_printf(text, "%.0f of %.0f %s, ", done, p->total, p->unit);
+  else
+    g_string_append_printf(text, "%.0f %%, ", 100 * done / p->total);
+  if (p->unit && (!p->phase || rate >= 1))
+    g_string_append_printf(text, "%.1f %s/s, ", rate, p->unit);
+  g_string_append_printf(text, "%s left", left);
+  return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+void progress_update(Progress *progress, double done)
+{
+  gint64 now = g_get_monotonic_time();
+  if (now - progress->last < (progress->terminal ? INTERVAL : PLAIN_INTERVAL) || done <= 0 ||
+      (!progress->terminal && !progress->phase))
     return;
-  double seconds = (double)(now - progress->start) / G_USEC_PER_SEC;
-  double rate = done / seconds;
-  guint left = (guint)((progress->total - done) / rate);
-  g_printerr("\r%u of %u %s, %.1f %s/s, %u:%02u left \033[K", done, progress->total, progress->unit,
-             rate, progress->unit, left / 60, left % 60);
+  const double seconds = (double)(now - progress->start) / G_USEC_PER_SEC;
+  g_autofree char *text = describe(progress, MIN(done, progress->total), seconds);
+  g_printerr(progress->terminal ? "\r%s\033[K" : "%s\n", text);
   progress->last = now;
-  progress->drawn = TRUE;
+  progress->drawn = progress->terminal;
 }
 
 void progress_clear(Progress *progress)

@@ -10,6 +10,11 @@ int command_compress(int argc, char **argv, GError **error)
       "for them in closed form. Gates and token merging adapt the rest to each image.\n"
       "Distillation from the teacher trains the result, and the dial is calibrated on\n"
       "photographs held out from the data.\n\n"
+      "--time-limit covers everything. The number of steps is chosen once, from the\n"
+      "speed of the first steps and the time left for them: less what the phases before\n"
+      "them took, and less an estimate for calibrating and measuring after them. A\n"
+      "resumed run keeps its number of steps. At the end, compress prints the figures of\n"
+      "the model and the next command; OUT.training/log.jsonl has them as JSON.\n\n"
       "If the run is interrupted, run the command again with --resume; it finishes\n"
       "with the same result.\n";
   g_auto(RunOptions) o = { 0 };

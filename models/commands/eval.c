@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/clean-text.h"
+#include "base/gate-control.h"
 #include "base/granularity.h"
 #include "base/progress.h"
 #include "commands/command.h"
@@ -15,6 +16,7 @@
 #include "report/accuracy.h"
 #include "report/gate-usage.h"
 #include "report/report.h"
+#include "session.h"
 
 #define MAX_UNMATCHED_NOTES 5
 
@@ -24,16 +26,18 @@ typedef struct {
   Accuracy *folders;  /* [dataset folders] */
   ScoreTable *scores; /* instead of these two if each class has a probability of its own */
   double gmacs_sum, gmacs_min, gmacs_max;
-  guint64 agreed;   /* images to which the reference gives the same label */
-  guint64 tokens;   /* tokens left after the last block, summed over all images */
-  guint64 *ran;     /* [2 * depth] number of images for which each module ran */
-  gint64 engine_us; /* time in the engine: pre-processing and network */
+  guint64 agreed;         /* images to which the reference gives the same label */
+  guint64 tokens;         /* tokens left after the last block, summed over all images */
+  guint64 *ran;           /* [2 * depth] number of images for which each module ran */
+  guint64 *module_tokens; /* [2 * depth] tokens for which each module ran, over all images */
+  gint64 engine_us;       /* time in the engine: pre-processing and network */
 } Counts;
 
 typedef struct {
   const char *path; /* of the model */
   VitgatePrecision precision;
   VitgateSessionOptions options;
+  LogitControlKind control;
   double compute;         /* ratio requested; 0: the model's default */
   gboolean among_present; /* show the column in the table */
   const VitgateModelInfo *info;
@@ -48,37 +52,6 @@ typedef struct {
   Counts counts;
   Progress progress;
 } Evaluation;
-
-/* Finds the classes among which to take the best one. For a folder, these are the classes that
- * occur in it. For a folder that is named after a class, these are the classes in all the data,
- * since a single class would always be right. The last row is for all the data. */
-static guint8 **find_present(const Dataset *dataset, const Classes *classes, guint n_classes)
-{
-  guint n_folders = dataset->folders->len;
-  guint8 **present = g_new0(guint8 *, n_folders + 1);
-  guint8 *all = g_new0(guint8, n_classes);
-  for (guint i = 0; i < n_folders; i++)
-    present[i] = classes->folder_is_class[i] ? all : g_new0(guint8, n_classes);
-  present[n_folders] = all;
-  for (guint i = 0; i < dataset->photographs->len; i++) {
-    if (classes->of[i] < 0)
-      continue;
-    all[classes->of[i]] = 1;
-    present[dataset_get(dataset, i)->folder][classes->of[i]] = 1;
-  }
-  return present;
-}
-
-static void free_present(guint8 **present, guint n_folders)
-{
-  if (!present)
-    return;
-  for (guint i = 0; i < n_folders; i++)
-    if (present[i] != present[n_folders])
-      g_free(present[i]);
-  g_free(present[n_folders]);
-  g_free(present);
-}
 
 static void count_result(Evaluation *eval, guint index, const VitgateResult *result)
 {
@@ -97,8 +70,10 @@ static void count_result(Evaluation *eval, guint index, const VitgateResult *res
   counts->gmacs_min = MIN(counts->gmacs_min, result->gmacs);
   counts->gmacs_max = MAX(counts->gmacs_max, result->gmacs);
   counts->tokens += result->n_tokens;
-  for (guint m = 0; m < 2 * eval->info->depth; m++)
+  for (guint m = 0; m < 2 * eval->info->depth; m++) {
     counts->ran[m] += result->modules[m];
+    counts->module_tokens[m] += result->module_tokens[m];
+  }
 }
 
 /* Counts the images of a batch to which both sessions give the same label or labels. */
@@ -182,15 +157,15 @@ static double mean_tokens(const Counts *counts)
   return (double)counts->tokens / (double)counts->images;
 }
 
-/* Returns: (transfer full): laid out as described in gate-usage.h */
-static double *find_usage(const Evaluation *eval)
+/* Returns: (transfer full): the mean of @sums over all images, laid out as described in
+ * gate-usage.h */
+static double *find_means(const Evaluation *eval, const guint64 *sums)
 {
   const guint n = 2 * eval->info->depth;
   double *usage = g_new(double, n + 1);
   for (guint m = 0; m < n; m++)
-    usage[m] = gate_usage_has_module(eval->info, m)
-                   ? (double)eval->counts.ran[m] / (double)eval->counts.images
-                   : NAN;
+    usage[m] =
+        gate_usage_has_module(eval->info, m) ? (double)sums[m] / (double)eval->counts.images : NAN;
   return usage;
 }
 
@@ -248,8 +223,10 @@ static void report_compute(JsonBuilder *json, const Evaluation *eval)
   report_number(json, "mean", mean_tokens(&eval->counts));
   report_count(json, "all", info->n_tokens);
   json_builder_end_object(json);
-  g_autofree double *usage = find_usage(eval);
+  g_autofree double *usage = find_means(eval, eval->counts.ran),
+                    *tokens = find_means(eval, eval->counts.module_tokens);
   gate_usage_report(json, usage, info);
+  report_numbers(json, "module_tokens", tokens, 2 * info->depth);
 }
 
 static SigmoidReport sigmoid_report(const Evaluation *eval)
@@ -286,6 +263,7 @@ static void print_json(const Evaluation *eval)
   report_setting(json, eval->info, eval->path, eval->options.threads, eval->options.max_batch);
   report_string(json, "stored_precision", eval->stored);
   report_string(json, "granularity", granularity);
+  report_string(json, "gate_control", gate_control_name(eval->control));
   report_number(json, "compute", has_dial(eval->info) ? dial_compute(eval) : NAN);
   report_count(json, "images", counts->images);
   report_count(json, "skipped", counts->skipped);
@@ -318,7 +296,7 @@ static void print_row(const Evaluation *eval, const char *name, const Accuracy *
 
 static void print_usage(const Evaluation *eval)
 {
-  g_autofree double *usage = find_usage(eval);
+  g_autofree double *usage = find_means(eval, eval->counts.ran);
   g_print("\nshare of images for which each module ran\n%8s %10s %8s\n", "block", "attention",
           "mlp");
   for (guint i = 0; i < eval->info->depth; i++) {
@@ -340,8 +318,10 @@ static void print_compute(const Evaluation *eval)
           "engine\n",
           name, eval->stored, vitgate_precision_name(info->precision), threads,
           threads == 1 ? "" : "s", eval->options.max_batch, images_per_second(counts));
-  if (gate_usage_has_gates(info))
+  if (gate_usage_has_gates(info) || gate_control_has_token_gates(info))
     g_print("gates: granularity %s\n", granularity);
+  if (eval->control)
+    g_print("control of token gates: %s\n", gate_control_name(eval->control));
   if (has_dial(info))
     g_print("dial: compute %.3f of %.3f to %.3f\n", dial_compute(eval), info->min_compute,
             info->max_compute);
@@ -413,7 +393,8 @@ static void note_settings(const Evaluation *eval)
   else if (eval->compute > 0 && dial_compute(eval) != eval->compute)
     command_note("the model's dial ranges from %.3f to %.3f: --compute %g is set to %.3f",
                  info->min_compute, info->max_compute, eval->compute, dial_compute(eval));
-  if (options->granularity != VITGATE_GRANULARITY_SAMPLE && !gate_usage_has_gates(info))
+  if (options->granularity != VITGATE_GRANULARITY_SAMPLE && !gate_usage_has_gates(info) &&
+      !gate_control_has_token_gates(info))
     command_note("the model has no gates: --granularity has no effect");
   else if (options->granularity == VITGATE_GRANULARITY_GROUP &&
            options->group_size > options->max_batch)
@@ -472,7 +453,8 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
   eval->stored = vitgate__model_get_description(model)->precision;
   dataset->orientation = choice->no_orientation ? DECODE_AS_STORED : DECODE_UPRIGHT;
   eval->dataset = dataset;
-  if (!choose(eval, choice, error))
+  if (!choose(eval, choice, error) ||
+      !gate_control_check(eval->control, eval->info, eval->path, error))
     return 1;
   g_autoptr(Classes) classes = classes_resolve(dataset, eval->info, error);
   g_autoptr(VitgateSession) session =
@@ -481,15 +463,18 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
     return 1;
   if (eval->compute > 0)
     vitgate_session_set_compute(session, eval->compute);
+  vitgate__session_set_gate_control(session, eval->control);
   eval->classes = classes;
   eval->session = session;
   note_settings(eval);
   note_labels(eval);
 
   g_autofree Accuracy *folders = g_new0(Accuracy, dataset->folders->len);
-  g_autofree guint64 *ran = g_new0(guint64, 2 * eval->info->depth + 1);
-  eval->present = find_present(dataset, classes, eval->info->n_classes);
-  eval->counts = (Counts){ .folders = folders, .gmacs_min = DBL_MAX, .ran = ran };
+  g_autofree guint64 *ran = g_new0(guint64, 2 * eval->info->depth + 1),
+                     *tokens = g_new0(guint64, 2 * eval->info->depth + 1);
+  eval->present = classes_find_present(dataset, classes, eval->info->n_classes);
+  eval->counts =
+      (Counts){ .folders = folders, .gmacs_min = DBL_MAX, .ran = ran, .module_tokens = tokens };
   if (classes->sets)
     eval->counts.scores = score_table_new(eval->n, eval->info->n_classes, error);
   gboolean fine = (!classes->sets || eval->counts.scores) && evaluate(eval, error);
@@ -497,7 +482,7 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
     print_json(eval);
   else if (fine)
     print_table(eval);
-  free_present(eval->present, dataset->folders->len);
+  classes_free_present(eval->present, dataset->folders->len);
   score_table_free(&eval->counts.scores);
   vitgate_session_free(&eval->reference);
   return fine ? 0 : 1;
@@ -520,7 +505,7 @@ int command_eval(int argc, char **argv, GError **error)
   gboolean as_json = FALSE, among_present = FALSE, no_orientation = FALSE;
   int batch_size = 1, threads = 1;
   g_autofree char *data = NULL, *granularity = NULL, *compute = NULL, *shuffle = NULL,
-                  *precision = NULL, *reference = NULL, *fit = NULL;
+                  *precision = NULL, *reference = NULL, *fit = NULL, *control = NULL;
   g_auto(GStrv) folders = NULL;
   const GOptionEntry entries[] = {
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "Archive or folder of photographs", "TAR|DIR" },
@@ -541,6 +526,10 @@ int command_eval(int argc, char **argv, GError **error)
       "Count how often this model, run in float32, gives the same label or labels", "MODEL" },
     { "granularity", 'g', 0, G_OPTION_ARG_STRING, &granularity,
       "Images that share a gate's decision: sample, group:K or batch (default: sample)", "G" },
+    { "gate-control", 0, 0, G_OPTION_ARG_STRING, &control,
+      "Control for experiments with token gates: none, random, shuffled or position (default: "
+      "none)",
+      "C" },
     { "among-classes-present", 0, 0, G_OPTION_ARG_NONE, &among_present,
       "Also show Top-1 among the classes that occur in the data", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print the result as a JSON object", NULL },
@@ -565,6 +554,10 @@ int command_eval(int argc, char **argv, GError **error)
     "multiply-adds for one image. The compute ratio is GMACs divided by those of the\n"
     "dense teacher.\n"
     "\n"
+    "--gate-control replaces what token gates see, to measure what they know: random\n"
+    "permutes their logits among an image's tokens, shuffled takes those of the image\n"
+    "before, position the mean at each position over the images so far.\n"
+    "\n"
     "Images per second count only the time in the engine: pre-processing and\n"
     "network. One more thread, not counted in --threads, reads and decodes\n"
     "photographs at the same time.\n"
@@ -579,6 +572,7 @@ int command_eval(int argc, char **argv, GError **error)
   if (!parse_compute(compute, &eval.compute, error) ||
       !vitgate_precision_parse(precision ? precision : "auto", &eval.precision, error) ||
       !vitgate_fit_parse(fit ? fit : "model", &eval.options.fit, error) ||
+      !gate_control_parse(control ? control : "none", &eval.control, error) ||
       !granularity_parse(granularity ? granularity : "sample", &eval.options, error) ||
       !command_check_given("--data", data != NULL, error))
     return 1;

@@ -28,6 +28,11 @@ int command_train(int argc, char **argv, GError **error)
       "classes, and everything else starts from that model. The stem of a T2T-ViT is\n"
       "not trained.\n"
       "\n"
+      "--time-limit covers everything, also reading and measuring. The number of steps\n"
+      "is chosen once, from the speed of the first steps; a resumed run keeps it. At the\n"
+      "end, train prints the figures of the model and the next command;\n"
+      "OUT.training/log.jsonl has them as JSON.\n"
+      "\n"
       "If the run is interrupted, run the command again with --resume; it finishes\n"
       "with the same result.\n",
       argc, argv, error);

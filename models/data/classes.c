@@ -260,3 +260,31 @@ void classes_free(Classes **classes)
   g_ptr_array_unref(freeing->unmatched);
   g_free(freeing);
 }
+
+guint8 **classes_find_present(const Dataset *dataset, const Classes *classes, guint n_classes)
+{
+  guint n_folders = dataset->folders->len;
+  guint8 **present = g_new0(guint8 *, n_folders + 1);
+  guint8 *all = g_new0(guint8, n_classes);
+  for (guint i = 0; i < n_folders; i++)
+    present[i] = classes->folder_is_class[i] ? all : g_new0(guint8, n_classes);
+  present[n_folders] = all;
+  for (guint i = 0; i < dataset->photographs->len; i++) {
+    if (classes->of[i] < 0)
+      continue;
+    all[classes->of[i]] = 1;
+    present[dataset_get(dataset, i)->folder][classes->of[i]] = 1;
+  }
+  return present;
+}
+
+void classes_free_present(guint8 **present, guint n_folders)
+{
+  if (!present)
+    return;
+  for (guint i = 0; i < n_folders; i++)
+    if (present[i] != present[n_folders])
+      g_free(present[i]);
+  g_free(present[n_folders]);
+  g_free(present);
+}

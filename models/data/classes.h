@@ -37,6 +37,13 @@ Classes *classes_resolve(const Dataset *dataset, const VitgateModelInfo *model, 
 /* Nulls *@classes, which may be NULL. */
 void classes_free(Classes **classes);
 
+/* Finds the classes among which to take the best one. For a folder, these are the classes that
+ * occur in it. For a folder that is named after a class, these are the classes in all the data,
+ * since a single class would always be right. The last row is for all the data.
+ * Returns: (transfer full): [folders + 1][n_classes], for classes_free_present() */
+guint8 **classes_find_present(const Dataset *dataset, const Classes *classes, guint n_classes);
+void classes_free_present(guint8 **present, guint n_folders);
+
 static inline void classes_cleanup(Classes *classes)
 {
   classes_free(&classes);

@@ -9,6 +9,7 @@
 #include <mosquitto.h>
 
 #include "base/console.h"
+#include "camera/label-check.h"
 #include "config/config.h"
 #include "watch.h"
 
@@ -18,13 +19,14 @@ static const char summary[] =
     "vitgate-watch.conf in this program's documentation folder explains every key.";
 
 static const char description[] =
-    "A lost camera is reconnected for ever, independently of the others. Messages go to standard\n"
-    "error. On a terminal, the last line shows the status of each camera.\n"
+    "A lost camera is reconnected for ever, independently of the others. Messages go to\n"
+    "standard error, with the time unless that is the journal. On a terminal, the last line\n"
+    "shows the status of each camera. --status asks a vitgate-watch that runs elsewhere, such\n"
+    "as a service. Run it as the same user or as root.\n"
     "\n"
-    "Output: the lines of vitgatejson, one for each frame, and events: {\"event\": \"appeared\" "
-    "or\n"
-    "\"vanished\", \"label\": ...} for labels of interest; \"connected\", \"lost\" or \"ended\" "
-    "for\n"
+    "Output: the lines of vitgatejson for frames whose best label changes, or for all\n"
+    "frames, and events: {\"event\": \"appeared\" or \"vanished\", \"label\": ...} for labels of\n"
+    "interest; \"connected\", \"lost\", \"waiting\" (it cannot be reached) or \"ended\" for\n"
     "cameras. MQTT topics: TOPIC/CAMERA/event, TOPIC/CAMERA/frame; QoS 1.\n"
     "\n"
     "Signals:\n"
@@ -34,15 +36,18 @@ static const char description[] =
     "  SIGTERM, SIGINT  write everything and stop\n"
     "\n"
     "Exit status: 0 if stopped, or if all cameras are files and have ended; 1 if FILE has an\n"
-    "error or an output cannot be opened; 2 if the command line has an error.";
+    "error, an output cannot be opened, or --status gets no answer; 2 if the command line has an\n"
+    "error.";
 
-static gboolean check_only, json, version;
+static gboolean check_only, ask, json, version;
 static double interval = 1;
 
 static const GOptionEntry entries[] = {
   { "check", 0, 0, G_OPTION_ARG_NONE, &check_only, "Check FILE and exit", NULL },
-  { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the status to standard output, as lines of JSON",
-    NULL },
+  { "status", 0, 0, G_OPTION_ARG_NONE, &ask,
+    "Show the status of the vitgate-watch that runs with FILE, and exit", NULL },
+  { "json", 0, 0, G_OPTION_ARG_NONE, &json,
+    "Print the status to standard output as JSON, one line each time", NULL },
   { "interval", 0, 0, G_OPTION_ARG_DOUBLE, &interval, "Seconds between status lines (default: 1)",
     "SECONDS" },
   { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Show the version", NULL },
@@ -66,6 +71,11 @@ static gboolean parse(int *argc, char ***argv, GError **error)
                 *argc - 1);
     return FALSE;
   }
+  if (check_only && ask) {
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                "--check and --status exclude each other");
+    return FALSE;
+  }
   if (!(interval >= 0.01 && interval <= 86400)) {
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                 "--interval: expected a number from 0.01 to 86400, got %g", interval);
@@ -77,16 +87,15 @@ static gboolean parse(int *argc, char ***argv, GError **error)
 static gboolean check(const char *path, GError **error)
 {
   g_autoptr(Config) config = config_load(path, error);
-  if (!config)
+  if (!config || !label_check(config, TRUE, error))
     return FALSE;
   watch_print_warnings(config);
   g_print("%s: OK; cameras: %u\n", path, config->cameras->len);
   return TRUE;
 }
 
-static gboolean run(const char *path, GError **error)
+static gboolean run(const WatchOptions *options, GError **error)
 {
-  const WatchOptions options = { .path = path, .json = json, .interval = interval };
   /* An exceeded disk quota, a closed pipe or a broken connection must not kill the program. */
   signal(SIGXFSZ, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
@@ -97,7 +106,8 @@ static gboolean run(const char *path, GError **error)
    * into the heaps after the first one is freed, and leave holes there. */
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   mosquitto_lib_init();
-  return watch_run(&options, error);
+  console_stamp();
+  return watch_run(options, error);
 }
 
 int main(int argc, char **argv)
@@ -113,7 +123,10 @@ int main(int argc, char **argv)
     g_print("vitgate-watch %s\n", VITGATE_VERSION);
     return 0;
   }
-  if (check_only ? check(argv[1], &error) : run(argv[1], &error))
+  const WatchOptions options = { .path = argv[1], .json = json, .interval = interval };
+  if (check_only ? check(argv[1], &error)
+      : ask      ? watch_ask(&options, &error)
+                 : run(&options, &error))
     return 0;
   console_print("%s", error->message);
   return 1;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/members.h"
+#include "base/times.h"
 
 guint64 status_memory(void)
 {
@@ -17,10 +18,20 @@ guint64 status_memory(void)
 
 /* ---- For people ---------------------------------------------------------------------------- */
 
+/* Appends since when a camera is without frames, once an attempt has failed. */
+static void append_waiting(GString *line, const CameraStatus *camera)
+{
+  if (!camera->since || camera->state == CAMERA_ENDED || !camera->attempts)
+    return;
+  g_autofree char *since = time_to_local(camera->since);
+  g_string_append_printf(line, " since %s (failed attempts: %u)", since, camera->attempts);
+}
+
 static void append_camera(GString *line, const StatusCamera *entry)
 {
   const CameraStatus *camera = &entry->camera;
   g_string_append_printf(line, " | %s %s", entry->name, camera_state_name(camera->state));
+  append_waiting(line, camera);
   if (camera->state == CAMERA_PLAYING) {
     g_string_append_printf(line, " %.1f/s", entry->frame_rate);
     if (camera->label)
@@ -46,6 +57,82 @@ char *status_line(const Status *status)
   return g_string_free(line, FALSE);
 }
 
+/* ---- For people who ask -------------------------------------------------------------------- */
+
+static int longest_name(const Status *status)
+{
+  glong longest = 0;
+  for (guint i = 0; i < status->cameras->len; i++) {
+    const char *name = g_array_index(status->cameras, StatusCamera, i).name;
+    longest = MAX(longest, g_utf8_strlen(name, -1));
+  }
+  return (int)longest;
+}
+
+static void append_camera_text(GString *text, const StatusCamera *entry, int width)
+{
+  const CameraStatus *camera = &entry->camera;
+  const int padding = width - (int)g_utf8_strlen(entry->name, -1);
+  g_string_append_printf(text, "  %s%*s  %s", entry->name, padding, "",
+                         camera_state_name(camera->state));
+  append_waiting(text, camera);
+  if (camera->state == CAMERA_PLAYING) {
+    g_string_append_printf(text, ", %.1f frames/s", entry->frame_rate);
+    if (camera->label)
+      g_string_append_printf(text, ", %s %.0f %%", camera->label, camera->score * 100);
+  }
+  g_string_append_printf(text, "; frames: %" G_GUINT64_FORMAT ", skipped: %" G_GUINT64_FORMAT,
+                         camera->frames, camera->skipped);
+  if (camera->connects > 1)
+    g_string_append_printf(text, ", reconnects: %u", camera->connects - 1);
+  if (camera->error && camera->state != CAMERA_PLAYING && camera->state != CAMERA_ENDED)
+    g_string_append_printf(text, "\n  %*s  %s", width, "", camera->error);
+  g_string_append_c(text, '\n');
+}
+
+static void append_log_text(GString *text, const char *name, const LogFileStatus *log)
+{
+  g_string_append_printf(text, "%s: %" G_GUINT64_FORMAT " lines written", name, log->lines);
+  if (log->waiting)
+    g_string_append_printf(text, ", %u wait in memory", log->waiting);
+  if (log->dropped)
+    g_string_append_printf(text, ", %" G_GUINT64_FORMAT " lost", log->dropped);
+  g_string_append_c(text, '\n');
+}
+
+static void append_mqtt_text(GString *text, const OutputsStatus *outputs)
+{
+  g_string_append_printf(text, "MQTT: %s, %" G_GUINT64_FORMAT " messages wait",
+                         outputs->mqtt.connected ? "connected" : "away", outputs->spool.queued);
+  if (outputs->spool.dropped)
+    g_string_append_printf(text, ", %" G_GUINT64_FORMAT " lost", outputs->spool.dropped);
+  if (!outputs->mqtt.connected && outputs->mqtt.error)
+    g_string_append_printf(text, ": %s", outputs->mqtt.error);
+  g_string_append_c(text, '\n');
+}
+
+char *status_text(const Status *status)
+{
+  const OutputsStatus *outputs = &status->outputs;
+  const int width = longest_name(status);
+  g_autofree char *since = time_to_local(status->since);
+  GString *text = g_string_new(NULL);
+  g_string_append_printf(text,
+                         "vitgate-watch %s, process %d, since %s, %" G_GUINT64_FORMAT " MB\n"
+                         "cameras: %u\n",
+                         VITGATE_VERSION, (int)getpid(), since, status->memory / 1000000,
+                         status->cameras->len);
+  for (guint i = 0; i < status->cameras->len; i++)
+    append_camera_text(text, &g_array_index(status->cameras, StatusCamera, i), width);
+  if (outputs->has_log) {
+    append_log_text(text, "log", &outputs->log);
+    append_log_text(text, "events", &outputs->events);
+  }
+  if (outputs->has_mqtt)
+    append_mqtt_text(text, outputs);
+  return g_string_free(text, FALSE);
+}
+
 /* ---- For programs -------------------------------------------------------------------------- */
 
 static void add_camera(JsonBuilder *builder, const StatusCamera *entry)
@@ -60,19 +147,29 @@ static void add_camera(JsonBuilder *builder, const StatusCamera *entry)
   member_add_string(builder, "label", camera->label);
   member_add_double(builder, "score", camera->score);
   member_add_count(builder, "reconnects", camera->connects ? camera->connects - 1 : 0);
+  gboolean waiting = camera->since && camera->state != CAMERA_ENDED;
+  g_autofree char *since = waiting ? time_to_utc(camera->since) : NULL;
+  member_add_string(builder, "waiting_since", since);
+  member_add_count(builder, "attempts", waiting ? camera->attempts : 0);
   member_add_string(builder, "last_error", camera->error);
+  json_builder_end_object(builder);
+}
+
+static void add_log(JsonBuilder *builder, const char *name, const LogFileStatus *log)
+{
+  json_builder_set_member_name(builder, name);
+  json_builder_begin_object(builder);
+  member_add_count(builder, "lines", log->lines);
+  member_add_count(builder, "waiting", log->waiting);
+  member_add_count(builder, "dropped", log->dropped);
   json_builder_end_object(builder);
 }
 
 static void add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
 {
   if (outputs->has_log) {
-    json_builder_set_member_name(builder, "log");
-    json_builder_begin_object(builder);
-    member_add_count(builder, "lines", outputs->log.lines);
-    member_add_count(builder, "waiting", outputs->log.waiting);
-    member_add_count(builder, "dropped", outputs->log.dropped);
-    json_builder_end_object(builder);
+    add_log(builder, "log", &outputs->log);
+    add_log(builder, "events", &outputs->events);
   }
   if (outputs->has_mqtt) {
     json_builder_set_member_name(builder, "mqtt");
@@ -90,7 +187,11 @@ static void add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
 char *status_json(const Status *status)
 {
   g_autoptr(JsonBuilder) builder = json_builder_new();
+  g_autofree char *since = time_to_utc(status->since);
   json_builder_begin_object(builder);
+  member_add_string(builder, "version", VITGATE_VERSION);
+  member_add_count(builder, "pid", (guint64)getpid());
+  member_add_string(builder, "since", since);
   json_builder_set_member_name(builder, "cameras");
   json_builder_begin_array(builder);
   for (guint i = 0; i < status->cameras->len; i++)

@@ -6,21 +6,26 @@
 
 #include <glib-unix.h>
 
+#include "base/clean-text.h"
 #include "base/console.h"
 #include "camera/camera.h"
+#include "camera/label-check.h"
 #include "config/config.h"
+#include "config/status-socket.h"
 #include "config/warnings.h"
 #include "output/outputs.h"
 #include "service.h"
+#include "status-server.h"
 #include "status.h"
 
 #define STOP_TIME (10 * G_USEC_PER_SEC) /* for all cameras together */
 
-/* A camera, and its state when the status was last shown. */
+/* A camera, and its state when its frame rate was last measured. */
 typedef struct {
   Camera *camera;
   guint64 frames;
   gint64 time;
+  double frame_rate;
 } Entry;
 
 typedef struct {
@@ -28,7 +33,9 @@ typedef struct {
   GMainLoop *loop;
   Config *config;
   Outputs *outputs;
-  GPtrArray *entries; /* of Entry, in the key file's order */
+  GPtrArray *entries;   /* of Entry, in the key file's order */
+  StatusServer *server; /* or NULL */
+  gint64 since;         /* start of the program */
   guint sync_timer;
   gboolean hanging; /* a camera does not stop, so what it may use is not freed */
 } Watch;
@@ -135,14 +142,26 @@ static void change_cameras(Watch *self, Config *config)
 
 static void gather_camera(Entry *entry, StatusCamera *status)
 {
-  gint64 now = g_get_monotonic_time();
   status->name = camera_get_config(entry->camera)->name;
+  status->frame_rate = entry->frame_rate;
   camera_get_status(entry->camera, &status->camera);
-  status->frame_rate = now > entry->time ? (double)(status->camera.frames - entry->frames) *
-                                               G_USEC_PER_SEC / (double)(now - entry->time)
-                                         : 0;
-  entry->frames = status->camera.frames;
-  entry->time = now;
+}
+
+/* Measures apart from showing, so that two who ask at once do not disturb each other. */
+static void measure_frame_rates(Watch *self)
+{
+  const gint64 now = g_get_monotonic_time();
+  for (guint i = 0; i < self->entries->len; i++) {
+    Entry *entry = self->entries->pdata[i];
+    CameraStatus status;
+    camera_get_status(entry->camera, &status);
+    if (now > entry->time)
+      entry->frame_rate =
+          (double)(status.frames - entry->frames) * G_USEC_PER_SEC / (double)(now - entry->time);
+    entry->frames = status.frames;
+    entry->time = now;
+    camera_status_clear(&status);
+  }
 }
 
 static void gather(Watch *self, Status *status)
@@ -153,13 +172,15 @@ static void gather(Watch *self, Status *status)
     gather_camera(self->entries->pdata[i], &g_array_index(status->cameras, StatusCamera, i));
   outputs_get_status(self->outputs, &status->outputs);
   status->memory = status_memory();
+  status->since = self->since;
 }
 
 static gboolean show_status(gpointer user_data)
 {
   Watch *self = user_data;
+  measure_frame_rates(self);
   if (!self->options->json && !console_has_terminal())
-    return G_SOURCE_REMOVE;
+    return G_SOURCE_CONTINUE;
   Status status;
   gather(self, &status);
   g_autofree char *text = self->options->json ? status_json(&status) : status_line(&status);
@@ -171,6 +192,28 @@ static gboolean show_status(gpointer user_data)
   }
   status_clear(&status);
   return G_SOURCE_CONTINUE;
+}
+
+/* Answers a vitgate-watch --status: a line of JSON, then text for people. */
+static char *answer(gpointer user_data)
+{
+  Status status;
+  gather(user_data, &status);
+  g_autofree char *json = status_json(&status), *text = status_text(&status);
+  status_clear(&status);
+  return g_strconcat(json, "\n", text, NULL);
+}
+
+/* Cameras are watched even if nobody can ask. */
+static void start_server(Watch *self)
+{
+  g_autoptr(GError) error = NULL;
+  status_server_free(&self->server);
+  if (!self->config->status_socket)
+    return;
+  self->server = status_server_new(self->config->status_socket, answer, self, &error);
+  if (!self->server)
+    console_print("--status is not available: %s", error->message);
 }
 
 static gboolean feed_watchdog(gpointer user_data)
@@ -205,11 +248,13 @@ static gboolean reload(gpointer user_data)
       g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
   service_notify(state);
   g_autoptr(Config) config = config_load(self->options->path, &error);
-  if (config && outputs_change(self->outputs, config, &error)) {
+  if (config && label_check(config, FALSE, &error) &&
+      outputs_change(self->outputs, config, &error)) {
     change_cameras(self, config);
     config_unref(self->config);
     self->config = g_steal_pointer(&config);
     set_sync_timer(self);
+    start_server(self);
     watch_print_warnings(self->config);
     end_if_all_are_over(self);
   } else {
@@ -250,10 +295,12 @@ static void run_cameras(Watch *self)
   for (guint i = 0; i < self->config->cameras->len; i++)
     g_ptr_array_add(self->entries,
                     start_camera(self, self->config, self->config->cameras->pdata[i]));
+  start_server(self);
   service_notify("READY=1");
   g_main_loop_run(self->loop);
 
   service_notify("STOPPING=1");
+  status_server_free(&self->server);
   show_status(self);
   console_show_status("");
   stop_cameras(self, self->entries);
@@ -266,10 +313,39 @@ void watch_print_warnings(const Config *config)
     console_print("%s", (const char *)warnings->pdata[i]);
 }
 
+/* @text: of another process, which may have another user */
+static void print_clean(const char *text)
+{
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  for (guint i = 0; lines[i] && (lines[i + 1] || *lines[i]); i++) {
+    g_autofree char *clean = vitgate__clean_text(lines[i]);
+    g_print("%s\n", clean);
+  }
+}
+
+gboolean watch_ask(const WatchOptions *options, GError **error)
+{
+  g_autofree char *path = status_socket_of(options->path, error);
+  g_autofree char *text = path ? status_server_ask(path, error) : NULL;
+  if (!text)
+    return FALSE;
+  char *newline = strchr(text, '\n');
+  if (!newline) {
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT, "%s: got only a part of the answer",
+                path);
+    return FALSE;
+  }
+  *newline = '\0';
+  print_clean(options->json ? text : newline + 1);
+  return TRUE;
+}
+
 gboolean watch_run(const WatchOptions *options, GError **error)
 {
-  Watch self = { .options = options };
+  Watch self = { .options = options, .since = g_get_real_time() };
   self.config = config_load(options->path, error);
+  if (self.config && !label_check(self.config, FALSE, error))
+    g_clear_pointer(&self.config, config_unref);
   self.loop = g_main_loop_new(NULL, FALSE);
   catch_signals(&self); /* before the outputs: waiting messages go out at once */
   self.outputs = self.config ? outputs_new(self.config, error) : NULL;

@@ -15,5 +15,10 @@ typedef struct {
  * key file again. Returns: FALSE with an error if it cannot start */
 gboolean watch_run(const WatchOptions *options, GError **error);
 
-/* Prints the unsafe settings of a key file, one line each. */
+/* Asks the vitgate-watch that runs with this key file, and prints its status: as text, or with
+ * options->json as a line of JSON.
+ * Returns: FALSE with an error if it does not run or does not answer */
+gboolean watch_ask(const WatchOptions *options, GError **error);
+
+/* Prints what config_find_warnings() finds, one line each. */
 void watch_print_warnings(const Config *config);

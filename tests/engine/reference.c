@@ -102,8 +102,6 @@ static void embed(State *s, const float *tensor)
   }
   for (guint i = 0; i < s->n_tokens * d->dim; i++)
     s->x[i] += positions[i];
-  for (guint t = 0; t < s->n_tokens; t++)
-    s->size[t] = 1;
 }
 
 /* Lowers the image's margin to the distance between @a and @b. */
@@ -231,7 +229,9 @@ static void run_attention(State *s, guint b, gboolean gated, gboolean tail, doub
 {
   const guint heads = s->d->blocks[b].heads, n = s->d->head_dim, width = heads * n;
   const guint dim = s->d->dim, rows = s->n_tokens;
-  const float *weight = of_block(s, b, "attn.qkv.weight"), *bias = of_block(s, b, "attn.qkv.bias");
+  const float *weight = of_block(s, b, "attn.qkv.weight");
+  g_autofree float *no_bias = g_new0(float, 3 * width);
+  const float *bias = s->d->qkv_unbiased ? no_bias : of_block(s, b, "attn.qkv.bias");
   g_autofree double *x = normalize(s, of_block(s, b, "norm1.weight"), of_block(s, b, "norm1.bias"),
                                    rows),
                     *q = g_new(double, width), *k = g_new(double, rows *width),
@@ -452,8 +452,18 @@ static void run_module(State *states, guint n, guint b, gboolean mlp, guint tail
   }
 }
 
+/* Takes tokens that the engine embedded. Their cost includes the stem; the heads count later. */
+static void take_embedded(State *s, const float *tokens)
+{
+  const Description *d = s->d;
+  for (guint i = 0; i < s->n_tokens * d->dim; i++)
+    s->x[i] = tokens[i];
+  s->out->macs = 1e9 * vitgate__description_fixed_gmacs(d) -
+                 (double)vitgate__description_n_class_heads(d) * d->dim * d->n_classes;
+}
+
 static void start(State *s, ModelFile *file, const Description *d, ReferenceImage *out,
-                  const float *tensor)
+                  const float *tensor, const float *embedded)
 {
   const guint prefix = d->distilled ? 2 : 1, side = d->image_size / d->patch_size;
   *s = (State){
@@ -469,7 +479,12 @@ static void start(State *s, ModelFile *file, const Description *d, ReferenceImag
   out->patches = g_new0(guint8, 2 * d->depth * s->n_patches);
   out->logits = g_new(double, d->n_classes);
   out->margin = INFINITY;
-  embed(s, tensor);
+  for (guint t = 0; t < s->n_tokens; t++)
+    s->size[t] = 1;
+  if (embedded)
+    take_embedded(s, embedded);
+  else
+    embed(s, tensor);
 }
 
 ReferenceImage *reference_run_blocks(ModelFile *file, const Description *d,
@@ -477,6 +492,7 @@ ReferenceImage *reference_run_blocks(ModelFile *file, const Description *d,
                                      guint n, guint n_blocks)
 {
   const gsize image = (gsize)3 * d->image_size * d->image_size;
+  const gsize tokens = (gsize)vitgate__description_n_tokens(d) * d->dim;
   ReferenceImage *images = g_new0(ReferenceImage, n);
   g_autofree State *states = g_new0(State, n);
   guint tail = d->depth;
@@ -484,7 +500,8 @@ ReferenceImage *reference_run_blocks(ModelFile *file, const Description *d,
     if (d->blocks[b].heads)
       tail = b;
   for (guint i = 0; i < n; i++)
-    start(&states[i], file, d, &images[i], tensors + i * image);
+    start(&states[i], file, d, &images[i], tensors + i * image,
+          settings->embedded ? settings->embedded + i * tokens : NULL);
   for (guint b = 0; b < n_blocks; b++) {
     run_module(states, n, b, FALSE, tail, settings);
     for (guint i = 0; i < n && b <= tail; i++) {

@@ -12,6 +12,8 @@ typedef struct {
   double gate_bias;
   double thresholds[REFERENCE_MAX_DEPTH]; /* by block; 1 or more: no tokens merge */
   guint group;                            /* neighbours that decide together */
+  const float *embedded; /* (nullable) [n_images][n_tokens][dim] tokens before the first block, for
+                            a family with a stem, which the reference does not compute */
 } ReferenceSettings;
 
 /* The result for one image. */

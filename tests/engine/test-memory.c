@@ -169,6 +169,46 @@ START_TEST(a_forward_pass_allocates_nothing)
 }
 END_TEST
 
+START_TEST(token_gates_merging_and_the_record_of_patches_allocate_nothing)
+{
+  static BlockShape blocks[] = {
+    { 1, 4, .attention_tokens = { TRUE, 1 }, .mlp_tokens = { TRUE, 4 } },
+    { 1, 4, .attention_tokens = { TRUE, 0 }, .mlp_gate = TRUE },
+    { 1, 4 },
+  };
+  static double thresholds[] = { 0.5, 0.5, 1 };
+  static CalibrationPoint point = { 0.5, 1, 0, thresholds };
+  const Description d = {
+    .name = "token gates",
+    .family = &vitgate__family_vit,
+    .image_size = 16,
+    .patch_size = 2,
+    .dim = 4,
+    .head_dim = 2,
+    .depth = 3,
+    .blocks = blocks,
+    .n_classes = 3,
+    .layer_norm_eps = 1e-6,
+    .preprocessing = { .resize = 16, .mean = { 0.5f, 0.5f, 0.5f }, .std = { 0.5f, 0.5f, 0.5f } },
+    .dense_gmacs = 1,
+    .dense_parameters = 1000,
+    .calibration = &point,
+    .n_calibration = 1,
+    .default_compute = 0.5,
+  };
+  g_autoptr(ModelFile) file = model_file_new(&d);
+  g_autoptr(VitgateModel) model = model_file_open(file, "tokens");
+  const VitgateSessionOptions options = { .threads = 2, .max_batch = 3, .patches = TRUE };
+  g_autoptr(VitgateSession) session = fixture_session_with(model, &options);
+  g_autofree float *tensors = fixture_tensors(1, 3 * 3 * 16 * 16);
+  atomic_store(&counting, TRUE);
+  for (guint i = 0; i < 10; i++)
+    vitgate_session_forward(session, tensors, i % 3 + 1, NULL);
+  atomic_store(&counting, FALSE);
+  ck_assert_uint_eq(atomic_load(&n_allocations), 0);
+}
+END_TEST
+
 /* ---- Too little memory ---- */
 
 /* Limits the address space to @more bytes beyond what is in use.
@@ -294,6 +334,7 @@ static TCase *new_case(void)
   tcase_add_loop_test(memory, frames_allocate_nothing, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_loop_test(memory, moving_parts_allocate_nothing, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_loop_test(memory, a_forward_pass_allocates_nothing, 0, 8);
+  tcase_add_test(memory, token_gates_merging_and_the_record_of_patches_allocate_nothing);
   if (!limits_are_kept()) {
     printf("not tested: sessions without enough memory, since it cannot be limited here\n");
     return memory;

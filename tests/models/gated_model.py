@@ -3,9 +3,13 @@
 Only the attention of block 0 does something; the other modules only add compute. A gate sees one
 of the picture's colours and opens if that colour is present. All pictures have the same magnitude,
 so the majority decides if images decide together.
+
+A module may have a TokenGate instead. It is open for the patches of its colour; its substitute is
+zero.
 """
 
 import json
+from typing import NamedTuple
 
 from colour_model import (
     DIM, IDS, IMAGE, LABELS, N_CLASSES, PATCH, TOKENS, identity_rows, tensors, write_safetensors,
@@ -19,9 +23,19 @@ GATE_HIDDEN = 16
 GATE_MACS = GATE_HIDDEN * (2 * DIM + 1)
 RED, GREEN, BLUE = 0, 1, 2
 
-# (heads, neurons, colour of the attention's gate, colour of the MLP's gate)
+
+
+class TokenGate(NamedTuple):
+    colour: int
+    rank: int  # of the substitute
+
+
+# (heads, neurons, colour or TokenGate of the attention, colour or TokenGate of the MLP)
 BLOCKS = [(4, 8, None, RED), (2, 0, GREEN, None), (0, 6, None, BLUE), (1, 8, None, None)]
 DENSE_BLOCKS = [(DENSE_HEADS, DENSE_NEURONS, None, None)] * 4
+# Substitutes of all three forms. Block 2 is the last with attention: its gate has no effect.
+TOKEN_BLOCKS = [(4, 8, None, TokenGate(RED, 0)), (2, 6, TokenGate(RED, 2), TokenGate(RED, DIM)),
+                (1, 8, TokenGate(RED, 1), None)]
 # The lowest point closes every gate and merges in block 0, the highest opens every gate.
 CALIBRATION = [
     {"compute": 0.2, "agreement": 0.5, "gate_bias": -100, "merge_thresholds": [0.5, 1, 1, 1]},
@@ -45,6 +59,24 @@ def gate_tensors(prefix, colour):
         f"{prefix}.fc2.weight": ([1, GATE_HIDDEN], fc2),
         f"{prefix}.fc2.bias": ([1], [0.0]),
     }
+
+
+def token_gate_tensors(prefix, module, gate):
+    """A gate whose logit is the token's normalised colour"""
+    weight = zeros(DIM)
+    weight[gate.colour] = 1.0
+    substitute = f"{prefix}.{module}_substitute"
+    entries = {
+        f"{prefix}.{module}_token_gate.weight": ([1, DIM], weight),
+        f"{prefix}.{module}_token_gate.bias": ([1], [0.0]),
+        f"{substitute}.bias": ([DIM], zeros(DIM)),
+    }
+    if 2 * gate.rank >= DIM:
+        entries[f"{substitute}.weight"] = ([DIM, DIM], zeros(DIM * DIM))
+    elif gate.rank:
+        entries[f"{substitute}.down.weight"] = ([gate.rank, DIM], zeros(gate.rank * DIM))
+        entries[f"{substitute}.up.weight"] = ([DIM, gate.rank], zeros(gate.rank * DIM))
+    return entries
 
 
 def block_tensors(index, heads, neurons, attention_gate, mlp_gate):
@@ -74,18 +106,21 @@ def block_tensors(index, heads, neurons, attention_gate, mlp_gate):
         add("mlp.fc1.bias", neurons)
         add("mlp.fc2.weight", DIM, neurons)
         add("mlp.fc2.bias", DIM)
-    for name, colour in (("attn_gate", attention_gate), ("mlp_gate", mlp_gate)):
-        if colour is not None:
-            entries.update(gate_tensors(f"{prefix}.{name}", colour))
+    for module, gate in (("attn", attention_gate), ("mlp", mlp_gate)):
+        if isinstance(gate, TokenGate):
+            entries.update(token_gate_tensors(prefix, module, gate))
+        elif gate is not None:
+            entries.update(gate_tensors(f"{prefix}.{module}_gate", gate))
     return entries
 
 
 def describe_block(heads, neurons, attention_gate, mlp_gate):
     block = {"heads": heads, "neurons": neurons}
-    if attention_gate is not None:
-        block["attention_gate"] = True
-    if mlp_gate is not None:
-        block["mlp_gate"] = True
+    for module, gate in (("attention", attention_gate), ("mlp", mlp_gate)):
+        if isinstance(gate, TokenGate):
+            block[f"{module}_token_gate"] = {"rank": gate.rank}
+        elif gate is not None:
+            block[f"{module}_gate"] = True
     return block
 
 

@@ -197,6 +197,54 @@ class EvalGatesTest(CommandTest):
                      r"3 +always +always"):
             self.assertRegex(text, rf"(?m)^ +{line}$")
 
+    def evaluate_tokens(self, *arguments):
+        gated_model.write_model(self.model, gated_model.TOKEN_BLOCKS, calibration=None,
+                                default_compute=None)
+        return self.evaluate(*arguments)
+
+    def assert_token_usage(self, found, decisions):
+        """decisions: for each picture, whether all its patches are open"""
+        patches = colour_model.TOKENS - 1
+        gated = 1 + patches * sum(decisions) / len(decisions)
+        for tokens, expected in zip(
+            found["module_tokens"], [colour_model.TOKENS, gated, gated, gated, 1, 1]
+        ):
+            self.assertAlmostEqual(tokens, expected)
+        self.assertEqual(found["gate_usage"], [1] * 6)
+        self.assertEqual(found["overall"]["top1"], 100)
+
+    def test_tokens_decide_by_their_own_logits(self):
+        red = [picture[gated_model.RED] for picture in PICTURES]
+        self.assert_token_usage(self.evaluate_tokens("--gate-control", "none"), red)
+        self.assert_token_usage(self.evaluate_tokens("-g", "batch", "-b", "3"),
+                                decide(gated_model.RED, 3, 3))
+
+    def test_controls_of_token_gates(self):
+        """Pictures have one colour, so a permutation changes nothing."""
+        red = [picture[gated_model.RED] for picture in PICTURES]
+        so_far = [2 * sum(red[: i + 1]) > i + 1 for i in range(len(red))]
+        for control, decisions in (
+            ("random", red), ("shuffled", red[:1] + red[:-1]), ("position", so_far),
+        ):
+            for batch_size in ("1", "3"):
+                with self.subTest(f"{control} {batch_size}"):
+                    found = self.evaluate_tokens("--gate-control", control, "-b", batch_size)
+                    self.assertEqual(found["gate_control"], control)
+                    self.assert_token_usage(found, decisions)
+
+    def test_a_control_needs_token_gates(self):
+        self.fail_with("no token gates", "eval", "--data", self.path("data"), "--gate-control",
+                       "random", self.model)
+        self.fail_with('--gate-control is "all", expected none, random, shuffled or position',
+                       "eval", "--data", self.path("data"), "--gate-control", "all", self.model)
+
+    def test_token_gates_decide_together_only_without_merging(self):
+        gated_model.write_model(self.model, gated_model.TOKEN_BLOCKS, calibration=[
+            {**point, "merge_thresholds": point["merge_thresholds"][:3]}
+            for point in gated_model.CALIBRATION])
+        self.fail_with("granularity is batch, expected sample for model gated_model", "eval",
+                       "--data", self.path("data"), "-g", "batch", self.model)
+
     def test_text_without_gates_and_dial(self):
         text = self.succeed("eval", "--data", self.path("data"), self.complete_model())
         for part in ("gates", "dial", "share of images"):

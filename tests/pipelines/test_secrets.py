@@ -130,8 +130,7 @@ class Terminal(WatchTest):
         self.assertEqual(terminal.clean(self.LABEL + "\n\udcff"), " [31mcat 2J tac")
 
     def test_labels_in_status_log_and_json(self):
-        path = self.configure({"clip": {"url": self.clip(20), "model-labels": self.labels(),
-                                        "labels": "x"}})
+        path = self.configure({"clip": {"url": self.clip(20), "model-labels": self.labels()}})
         terminal_end, other_end = os.openpty()
         with subprocess.Popen([WATCH, "--json", "--interval", "0.05", path], stderr=other_end,
                               stdout=subprocess.PIPE, text=True) as process:

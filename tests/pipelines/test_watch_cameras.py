@@ -3,7 +3,9 @@
 Environment: see watch_case.py. VITGATE_TEST_RECONNECTS is how often a camera is lost (default: 5).
 """
 
+import itertools
 import os
+import socket
 import unittest
 
 from cameras import DEFAULT_CODEC, LIMIT, Gst, ManyStreams, Server, play_file
@@ -108,18 +110,65 @@ class BadCameras(WatchTest):
         self.assertEqual(self.events("good"), ["connected", "ended"])
         return found
 
+    def waiting(self, reason):
+        """Returns the first event about a bad camera that cannot be reached."""
+        event = next(line for line in self.read_log() if line.get("event") == "waiting")
+        self.assertEqual(event["stream_id"], "bad")
+        self.assertRegex(event["reason"], reason)
+        return event
+
     def test_nobody_there(self):
-        self.check({}, "Could not .*connect", url="rtsp://127.0.0.1:1/none")
+        message = "cannot connect to 127.0.0.1, port 1: connection refused"
+        self.check({}, message, url="rtsp://127.0.0.1:1/none")
+        waiting = self.waiting(message)
+        self.assertEqual(waiting["attempts"], 1)
+        self.assertGreater(waiting["retry_after"], 0)
+        self.assertLess(waiting["waiting_since"], waiting["wall_clock"])
+        # The same reason again is no news.
+        self.assertEqual(self.events("bad"), ["waiting"])
+
+    def test_nobody_there_over_http(self):
+        self.check({}, "cannot connect to 127.0.0.1, port 1: connection refused",
+                   url="http://127.0.0.1:1/none")
+
+    def test_unknown_name(self):
+        with self.assertRaises(OSError):
+            socket.getaddrinfo("no-such-camera.invalid", 554)
+        self.check({}, "(no address found for|cannot look up) the name no-such-camera.invalid",
+                   url="rtsp://no-such-camera.invalid/stream")
+
+    def test_a_camera_that_never_answers(self):
+        with socket.create_server(("127.0.0.1", 0)) as camera:
+            self.check({"connect-timeout": 0.5}, "no frame within 0.5 s",
+                       url=f"rtsp://127.0.0.1:{camera.getsockname()[1]}/stream")
+        self.waiting("no frame within 0.5 s")
+
+    def test_the_status_shows_since_when_a_camera_is_away(self):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = str(probe.getsockname()[1])
+        path = self.configure({"door": {"url": f"rtsp://127.0.0.1:{port}/camera"}})
+        with Watch(path) as watch:
+            away = watch.camera_where("door", lambda camera: camera["attempts"] > 1)
+            with Server("--port", port):
+                playing = watch.camera_where("door", lambda camera: camera["frames"] > 0)
+            lost = watch.camera_where("door", lambda camera: camera["attempts"] > 0)
+        self.assertRegex(away["waiting_since"], r"^\d{4}-\d\d-\d\dT.*Z$")
+        self.assertEqual((playing["waiting_since"], playing["attempts"]), (None, 0))
+        self.assertGreater(lost["waiting_since"], away["waiting_since"])
+        # A further event says that the reason has changed.
+        self.assertEqual([event for event, _ in itertools.groupby(self.events())],
+                         ["waiting", "connected", "lost", "waiting"])
 
     def test_no_such_path(self):
         with Server() as server:
-            self.check({}, ".*[Nn]ot [Ff]ound", url=server.url + "s")
+            self.check({}, r"stream not found \(is the path", url=server.url + "s")
 
     def test_refused_credentials(self):
         self.write("secret", "eve:wrong\n", 0o600)
         with Server(VITGATE_CAMERA_USER="eve", VITGATE_CAMERA_PASSWORD="a b") as server:
             message = self.check({"credentials-file": "secret", "retry-most": 60},
                               "the camera refuses the credentials", url=server.url)
+        self.waiting("the camera refuses the credentials")
         # The wait is long from the first time: from half the maximum to the maximum.
         self.assertGreaterEqual(float(message.split("next attempt in ")[1].split()[0]), 30)
         self.assertNotIn("wrong", message)
@@ -171,7 +220,8 @@ class BadCameras(WatchTest):
     def test_a_file_that_is_not_a_model(self):
         model = self.write("model.safetensors", "nonsense")
         with Server() as server:
-            self.check({"model": model}, ".*model.safetensors", url=server.url)
+            self.check({"model": model}, ".*model.safetensors: is not a safetensors file; ",
+                       url=server.url)
 
     def test_a_file_that_is_not_a_clip(self):
         self.check({}, ".*", url="file://" + self.write("clip.mp4", "nonsense" * 1000))
@@ -243,7 +293,7 @@ class Reconnects(WatchTest):
         self.assertGreater(last["cameras"][0]["frames"], first["frames"])
         for old, new in zip(before, after):
             self.assertLessEqual(new, old + 4)
-        events = self.events()
+        events = [event for event in self.events() if event != "waiting"]
         self.assertEqual(events, ["connected", "lost"] * ((len(events) - 2) // 2)
                          + ["connected", "ended"])
 

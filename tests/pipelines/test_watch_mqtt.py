@@ -107,6 +107,15 @@ class MqttTest(WatchTest):
 
 
 class Delivery(MqttTest):
+    def test_a_camera_that_cannot_be_reached_is_published(self):
+        with Broker(self) as broker, Subscriber(broker) as subscriber:
+            path = self.configure({"yard": {"url": "rtsp://127.0.0.1:1/"}}, self.mqtt(broker))
+            with Watch(path):
+                subscriber.wait_for('"waiting"')
+            topic, event = subscriber.messages()[0]
+        self.assertEqual((topic, event["attempts"]), ("vitgate/yard/event", 1))
+        self.assertIn("connection refused", event["reason"])
+
     def test_frames_and_events_go_to_their_topics(self):
         with Broker(self) as broker, Subscriber(broker) as subscriber:
             path = self.configure({"yard": {"url": self.clip(frames=30), "labels": "class 2",

@@ -14,12 +14,14 @@ from cameras import LIMIT, MODEL, PIPELINES, Gst, make_clip
 from watch_case import WATCH, Watch, WatchTest
 
 GATED = os.environ["VITGATE_TEST_GATED_MODEL"]
+SHIPPED = os.path.join(PIPELINES, "../models/shipped")
+TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
 EXAMPLE = os.path.join(PIPELINES, "watch/vitgate-watch.conf")
 
 
-def run(*arguments):
+def run(*arguments, **environment):
     return subprocess.run([WATCH, *arguments], capture_output=True, text=True, timeout=LIMIT,
-                          check=False)
+                          check=False, env={**os.environ, **environment})
 
 
 class CommandLine(WatchTest):
@@ -37,10 +39,35 @@ class CommandLine(WatchTest):
 
     def test_invalid_key_files(self):
         self.check_wrong("[camera a]\nurl=rtsp://a/\ncolour=red\n",
-                         r"^vitgate-watch: .*watch.conf: \[camera a\] colour: unknown key")
+                         rf"^({TIME})?vitgate-watch: .*watch.conf: \[camera a\] colour: "
+                         "unknown key")
         self.check_wrong("[camera a]\nurl=rtsp://a/\n[log]\nfile=watch.conf/x\n",
                          r"watch.conf: \[log\] file: .* is not a folder")
         self.check_wrong("", "no cameras")
+
+    def check_label(self, label, message, **keys):
+        text = f"[camera a]\nurl=rtsp://a/\nlabels={label}\n"
+        self.check_wrong(text + "".join(f"{key}={value}\n" for key, value in
+                                        {"model": MODEL, **keys}.items()), message)
+
+    def test_labels_that_the_model_does_not_have(self):
+        self.check_label("class 2; clas 3", r"watch.conf: \[camera a\] labels: \"clas 3\" is not a "
+                         r'label of the model \(nearest: "class 3"\)$')
+        self.check_label("person", '"person" is not a label of the model, and none of its 10 labels '
+                         "is similar")
+        labels = self.write("labels.txt", "".join(f"{i}\n" for i in range(10)))
+        self.check_label("cat", r"only numbers from 0 to 9 \(set model-labels\)",
+                         **{"model-labels": labels})
+
+    def test_labels_of_a_model_that_cannot_be_used(self):
+        """--check refuses the file. A running program reports it as an error of that camera."""
+        model = self.write("model.safetensors", "nonsense")
+        path = self.configure({"a": {"url": self.clip(frames=5), "labels": "x", "model": model}})
+        result = run("--check", path)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, r"\[camera a\] model: .*model.safetensors: is not a")
+        with Watch(path) as watch:
+            watch.message("camera a, .*model.safetensors: is not a")
 
     def test_control_characters_of_a_name_do_not_reach_the_terminal(self):
         result = run("--check", self.path("\x1b[2J\r\x07\x7fnone"))
@@ -51,21 +78,21 @@ class CommandLine(WatchTest):
         os.mkdir(self.log)
         result = run(self.configure({"a": {"url": "rtsp://a/"}}))
         self.assertEqual(result.returncode, 1)
-        self.assertRegex(result.stderr, "^vitgate-watch: .*log.jsonl: Is a directory")
+        self.assertRegex(result.stderr, f"^{TIME}vitgate-watch: .*log.jsonl: Is a directory")
 
     def test_the_example_is_valid_and_explains_every_key(self):
         with open(EXAMPLE, encoding="utf-8") as file:
             text = file.read()
         for line in text.splitlines():
             self.assertRegex(line, r"^($|#|\[|[a-z-]+=)")
-        # Uncomment all keys, except those that name files or exclude each other.
-        lines = [line[1:] if line.startswith("#") and line[1:2].isalpha() and "=" in line.split()[0]
+        # Uncomment all groups and keys, except those that name files or exclude each other.
+        lines = [line[1:] if re.match(r"#(\[|[a-z-]+=)", line)
                  and "credentials" not in line and "model" not in line
                  and not re.match("#(ca-file|client-|certificate-sha256|insecure)", line)
                  else line for line in text.splitlines()]
         self.write("secret", "eve:a b\n", 0o600)
         path = self.write("all.conf", "\n".join(lines).replace("/var/lib", self.folder))
-        result = run("--check", path)
+        result = run("--check", path, VITGATE_MODEL_DIR=SHIPPED)
         self.assertEqual(result.returncode, 0, result.stderr)
         unknown = run("--check", self.write("x.conf", "[camera a]\nurl=rtsp://a/\nx=y\n")).stderr
         for group in "[watch]\nx=y\n", "[log]\nx=y\n", "[mqtt]\nx=y\n":
@@ -73,6 +100,49 @@ class CommandLine(WatchTest):
         for part in unknown.split("expected one of ")[1:]:
             for key in part.splitlines()[0].split(", "):
                 self.assertRegex(text, rf"(?m)^#?{key}=")
+
+    def test_the_example_works_as_it_is(self):
+        """Once a camera's URL is entered. Folders are created."""
+        with open(EXAMPLE, encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(re.findall(r"(?m)^\[.*", text),
+                         ["[watch]", "[log]", "[defaults]", "[camera front door]"])
+        state = self.path("state")
+        path = self.write("watch.conf", re.sub("(?m)^url=.*", f"url={self.clip(frames=5)}", text)
+                          .replace("/var/lib/vitgate-watch", state))
+        result = run("--check", path)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        with Watch(path, VITGATE_MODEL_DIR=SHIPPED) as watch:
+            watch.wait()
+        self.log = f"{state}/log.jsonl"
+        self.assertEqual(self.events(), ["connected", "ended"])
+        self.assertGreater(len(self.frames()), 0)
+
+    def test_a_folder_that_cannot_be_created(self):
+        if os.geteuid() == 0:
+            command = ["setpriv", "--reuid=65534", "--clear-groups", WATCH]
+            if not shutil.which("setpriv") or subprocess.run(
+                    [*command, "--version"], capture_output=True, check=False).returncode:
+                self.skipTest("root may write everywhere")
+        else:
+            command = [WATCH]
+        os.chmod(self.folder, 0o755)
+        path = self.write("watch.conf", "[camera a]\nurl=rtsp://a/\n[log]\nfile=/sys/x/log\n")
+        result = subprocess.run([*command, "--check", path], capture_output=True, text=True,
+                                timeout=LIMIT, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, r"\[log\] file: /sys/x/log: no permission to create /sys/x "
+                                        r"\(.*: sudo install -d -o \S+ /sys/x\)")
+
+    def test_a_change_of_the_default_is_announced(self):
+        path = self.write("watch.conf", f"[camera a]\nurl={self.clip(5)}\nmodel={MODEL}\n"
+                                        "[log]\nfile=log.jsonl\n")
+        message = "frames is not set; only frames whose best label changes are logged"
+        self.assertIn(message, run("--check", path).stderr)
+        with Watch(path) as watch:
+            watch.message(message)
+            watch.wait()
+        self.assertLess(len(self.frames()), 5)
 
     def test_the_defaults_are_those_of_the_element(self):
         with open(EXAMPLE, encoding="utf-8") as file:
@@ -95,6 +165,34 @@ class CommandLine(WatchTest):
         self.assertRegex(run("--version").stdout, r"^vitgate-watch \d")
 
 
+class Messages(WatchTest):
+    def check(self, start, journal=None):
+        """Checks how the messages of a program start. journal: $JOURNAL_STREAM, as a function of
+        the status of its standard error"""
+        path = self.configure({"bad": {"url": "file:///none"}})
+        end, stderr = os.pipe()
+        environment = {**os.environ}
+        environment.pop("JOURNAL_STREAM", None)
+        if journal:
+            environment["JOURNAL_STREAM"] = journal(os.fstat(stderr))
+        with open(end, encoding="utf-8") as messages:
+            with subprocess.Popen([WATCH, path], stderr=stderr, env=environment) as process:
+                os.close(stderr)
+                message = messages.readline()
+                process.terminate()
+        self.assertRegex(message, f"^{start}vitgate-watch: camera bad, ")
+
+    def test_messages_start_with_the_time(self):
+        self.check(TIME)
+
+    def test_messages_to_the_journal_have_no_time(self):
+        self.check("", lambda status: f"{status.st_dev}:{status.st_ino}")
+
+    def test_messages_that_leave_the_journal_have_the_time(self):
+        self.check(TIME, lambda status: f"{status.st_dev}:{status.st_ino + 1}")
+        self.check(TIME, lambda status: "nonsense")
+
+
 class Clips(WatchTest):
     def test_all_lines_of_a_clip_are_written(self):
         with Watch(self.configure({"clip": {"url": self.clip(frames=60)}})) as watch:
@@ -109,7 +207,7 @@ class Clips(WatchTest):
         self.assertGreater(status["memory"], 1e6)
 
     def test_labels_of_interest_are_events(self):
-        keys = {"labels": "CLASS 2; no such label", "threshold": 0, "top-k": 10, "appear-after": 1,
+        keys = {"labels": "CLASS 2", "threshold": 0, "top-k": 10, "appear-after": 1,
                 "url": self.clip(frames=60)}
         with Watch(self.configure({"clip": keys})) as watch:
             watch.wait()
@@ -149,7 +247,7 @@ class Clips(WatchTest):
         if not vitgate or not vitgate.find_property("latency-budget"):
             self.skipTest("this vitgate has no latency-budget")
         # One with gates, which can do a quarter of the dense model's multiply-adds.
-        model = os.path.join(PIPELINES, "../models/shipped/deit-tiny-domain20.safetensors")
+        model = os.path.join(SHIPPED, "deit-tiny-domain20.safetensors")
         keys = {"url": self.clip(frames=5), "model": model, "compute": 0.25, "min-compute": 0.125,
                 "latency-budget": 10, "reuse-threshold": 0.01, "max-age": 5}
         with Watch(self.configure({"clip": keys})) as watch:
@@ -233,6 +331,9 @@ class Signals(WatchTest):
             self.assertRegex(watch.reload(), r"keeping the old configuration: .*watch.conf: "
                                              r"\[camera clip\] threshold: 7: expected a number "
                                              "from 0 to 1")
+            self.configure({"clip": self.endless(labels="no such label")})
+            self.assertRegex(watch.reload(), r"keeping the old configuration: .*watch.conf: "
+                                             r"\[camera clip\] labels: \"no such label\" is not")
             os.unlink(good)
             self.assertRegex(watch.reload(), "keeping the old configuration: .*No such file")
             self.configure({"clip": self.endless()}, log=None,
@@ -254,7 +355,7 @@ class Signals(WatchTest):
         cameras = {"clip": self.endless()}
         with Watch(self.configure(cameras)) as watch:
             watch.more_frames("clip", 5)
-            self.configure(cameras, log={"size": 4096, "files": 3})
+            self.configure(cameras, log={"size": 4096, "files": 3, "frames": "all"})
             watch.reload()
             watch.camera_where("clip", lambda _: os.path.exists(self.log + ".2"))
         self.assertLessEqual(os.path.getsize(self.log + ".1"), 4096)
@@ -288,6 +389,38 @@ class Signals(WatchTest):
                                 if line.startswith("vitgate/clip/frame\t")]
         self.assertEqual(spooled, numbers[:len(spooled)])
         self.assertGreaterEqual(len(spooled), 15)
+
+
+class Events(WatchTest):
+    def test_the_rotation_of_frames_does_not_remove_events(self):
+        keys = {"url": self.clip(frames=100), "labels": "class 2", "threshold": 0, "top-k": 10}
+        path = self.configure({"clip": keys}, log={"size": 4096, "files": 2, "frames": "all"})
+        with Watch(path) as watch:
+            watch.wait()
+        self.assertTrue(os.path.exists(self.log + ".1"))
+        self.assertNotIn("connected", self.events())
+        self.log = self.path("log.events.jsonl")
+        self.assertEqual(self.events(), ["connected", "appeared", "vanished", "ended"])
+        self.assertEqual(self.frames(), [])
+        status = json.loads(watch.status.lines[-1])
+        self.assertEqual(status["events"], {"lines": 4, "waiting": 0, "dropped": 0})
+
+    def test_reload_changes_the_file_of_events(self):
+        cameras = {"clip": {**self.endless(), "labels": "class 2"}}
+        with Watch(self.configure(cameras)) as watch:
+            watch.more_frames("clip")
+            cameras["other"] = {"url": self.clip(frames=5)}
+            self.configure(cameras, log={"events-file": "new/events", "frames": "all"})
+            watch.reload()
+            watch.camera_where("other", lambda camera: camera["state"] == "ended")
+        log, self.log = self.log, self.path("log.events.jsonl")
+        old = self.events()
+        self.log = self.path("new/events")
+        self.assertEqual(old, ["connected"])
+        self.assertIn("connected", self.events("other"))
+        old += self.events()
+        self.log = log
+        self.assertEqual(old, self.events())
 
 
 class Terminal(WatchTest):
@@ -325,7 +458,7 @@ class Terminal(WatchTest):
         os.close(terminal)
         self.assertTrue(shown.endswith("\r\x1b[K") or shown.endswith("\n"), shown[-200:])
         for line in shown.replace("\r\n", "\n").split("\n"):
-            self.assertRegex(line.split("\x1b[K")[-1], r"^($|vitgate-watch: |\d+ MB \| )")
+            self.assertRegex(line.split("\x1b[K")[-1], rf"^($|{TIME}vitgate-watch: |\d+ MB \| )")
 
 
 class ServiceManager(WatchTest):

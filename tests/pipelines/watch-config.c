@@ -77,6 +77,36 @@ START_TEST(defaults_apply_to_cameras_without_the_key)
 }
 END_TEST
 
+START_TEST(events_have_a_file_beside_the_log)
+{
+  static const struct {
+    const char *log, *events;
+  } names[] = {
+    { "file=lines.jsonl\n", "lines.events.jsonl" },
+    { "file=lines\n", "lines.events" },
+    { "file=.lines\n", ".lines.events" },
+    { "file=lines\nevents-file=x/y\n", "x/y" },
+  };
+  g_autofree char *text = g_strconcat("[camera a]\nurl=rtsp://a/\n[log]\n", names[_i].log, NULL);
+  g_autofree char *events = g_build_filename(folder, names[_i].events, NULL);
+  g_autoptr(Config) config = load(text, NULL);
+  ck_assert_ptr_nonnull(config);
+  ck_assert_str_eq(config->log.events_file, events);
+}
+END_TEST
+
+START_TEST(without_a_key_only_changes_are_logged_and_a_message_says_so)
+{
+  g_autofree char *text =
+      g_strconcat("[camera a]\nurl=rtsp://a/\n[log]\nfile=x\n", _i ? "frames=changes\n" : "", NULL);
+  g_autoptr(Config) config = load(text, NULL);
+  ck_assert_ptr_nonnull(config);
+  ck_assert_int_eq(config->log.frames, FRAME_LINES_CHANGES);
+  g_autoptr(GPtrArray) warnings = config_find_warnings(config);
+  ck_assert_uint_eq(warnings->len, _i ? 0 : 1);
+}
+END_TEST
+
 START_TEST(fingerprints_differ_if_keys_do)
 {
   g_autoptr(Config) old = load("[camera a]\nurl=rtsp://a/\n[camera b]\nurl=rtsp://b/\n", NULL);
@@ -122,6 +152,7 @@ static const struct {
   { "[log]\nfile=x\nsize=99999999999G\n" CAMERA, "[log] size: \"99999999999G\": expected a size" },
   { "[log]\nfile=x\nfiles=0\n" CAMERA, "[log] files: 0: expected a number from 1 to 1000" },
   { "[log]\nfile=x\nfiles=1e300\n" CAMERA, "[log] files: 1e300: expected a number from 1 to 1000" },
+  { "[log]\nfile=x\nevents-file=x\n" CAMERA, "[log] events-file: is the same as file" },
   { "[log]\nfile=x\nfiles=1.5\n" CAMERA, "[log] files: \"1.5\": expected a whole number" },
   { "[log]\nfile=x\nframes=some\n" CAMERA, "\"some\": expected one of none, changes, all" },
   { "[mqtt]\nspool=s\n" CAMERA, "[mqtt] host: is missing" },
@@ -318,6 +349,8 @@ int main(void)
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, reads_every_group);
   tcase_add_test(tests, defaults_apply_to_cameras_without_the_key);
+  tcase_add_loop_test(tests, events_have_a_file_beside_the_log, 0, 4);
+  tcase_add_loop_test(tests, without_a_key_only_changes_are_logged_and_a_message_says_so, 0, 2);
   tcase_add_test(tests, fingerprints_differ_if_keys_do);
   tcase_add_loop_test(tests, refuses_wrong_files, 0, G_N_ELEMENTS(bad_files));
   tcase_add_test(tests, fingerprints_are_64_digits_with_or_without_colons);

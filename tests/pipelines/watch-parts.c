@@ -10,6 +10,7 @@
 #include "base/backoff.h"
 #include "camera/events.h"
 #include "camera/frame-line.h"
+#include "camera/label-names.h"
 #include "camera/sightings.h"
 #include "fixtures.h"
 #include "service.h"
@@ -190,6 +191,36 @@ START_TEST(part_of_a_name_does_not_match)
 }
 END_TEST
 
+/* ---- Similar labels ------------------------------------------------------------------------ */
+
+static const struct {
+  const char *wanted, *similar;
+} similar_labels[] = {
+  { "cat", "tabby cat|tiger cat|Egyptian cat" },
+  { "*cat*", "tabby cat|tiger cat|Egyptian cat" },
+  { "tabbi", "tabby" },
+  { "TABBY CATS", "tabby cat" },
+  { "mous\303\251", "mouse" },
+  { "person", "" },
+  { "", "" },
+  { "***", "" },
+};
+
+START_TEST(similar_labels_contain_the_word_or_differ_by_letters)
+{
+  static const char *const labels[] = { "tabby, tabby cat",      "tiger cat",
+                                        "Egyptian cat",          "prison, prison house",
+                                        "mouse, computer mouse", "catamaran",
+                                        "feline, tiger cat" };
+  g_autoptr(GPtrArray) classes = g_ptr_array_new();
+  for (guint i = 0; i < G_N_ELEMENTS(labels); i++)
+    g_ptr_array_add(classes, (char *)labels[i]);
+  g_auto(GStrv) similar = label_find_similar(classes, similar_labels[_i].wanted, 3);
+  g_autofree char *found = g_strjoinv("|", similar);
+  ck_assert_str_eq(found, similar_labels[_i].similar);
+}
+END_TEST
+
 /* ---- Lines --------------------------------------------------------------------------------- */
 
 START_TEST(a_line_holds_all_classes)
@@ -261,6 +292,21 @@ START_TEST(events_are_one_line_each)
 }
 END_TEST
 
+START_TEST(waiting_is_an_event_with_its_start)
+{
+  const Waiting waiting = { .reason = "off", .since = 1000001, .attempts = 3, .retry_after = 0.5 };
+  g_autofree char *line = event_waiting("door", &waiting);
+  g_autoptr(JsonNode) root = json_from_string(line, NULL);
+  JsonObject *event = json_node_get_object(root);
+  ck_assert_str_eq(json_object_get_string_member(event, "event"), "waiting");
+  ck_assert_str_eq(json_object_get_string_member(event, "reason"), "off");
+  ck_assert_str_eq(json_object_get_string_member(event, "waiting_since"),
+                   "1970-01-01T00:00:01.000001Z");
+  ck_assert_int_eq(json_object_get_int_member(event, "attempts"), 3);
+  ck_assert_double_eq(json_object_get_double_member(event, "retry_after"), 0.5);
+}
+END_TEST
+
 /* ---- The service manager ------------------------------------------------------------------- */
 
 START_TEST(the_service_manager_is_notified)
@@ -325,11 +371,14 @@ int main(void)
   tcase_add_test(tests, time_that_goes_back_restarts_the_wait);
   tcase_add_loop_test(tests, any_name_of_a_class_matches, 0, 5);
   tcase_add_test(tests, part_of_a_name_does_not_match);
+  tcase_add_loop_test(tests, similar_labels_contain_the_word_or_differ_by_letters, 0,
+                      G_N_ELEMENTS(similar_labels));
   tcase_add_test(tests, a_line_holds_all_classes);
   tcase_add_test(tests, sightings_see_each_inference_as_it_is);
   tcase_add_loop_test(tests, a_line_without_results_is_a_frame, 0, 5);
   tcase_add_loop_test(tests, only_objects_are_lines, 0, 4);
   tcase_add_test(tests, events_are_one_line_each);
+  tcase_add_test(tests, waiting_is_an_event_with_its_start);
   tcase_add_loop_test(tests, the_service_manager_is_notified, 0, 2);
   tcase_add_loop_test(tests, without_a_service_manager_nothing_happens, 0, 5);
   tcase_add_test(tests, the_watchdog_is_only_for_this_process);

@@ -137,7 +137,7 @@ class WatchTest(unittest.TestCase):
         """Writes watch.conf, returns its path. cameras: keys by name; log: more keys, or None."""
         groups = {"watch": {"sync-interval": 0.2}, "defaults": {**QUICK, **defaults}}
         if log is not None:
-            groups["log"] = {"file": self.log, **dict(log)}
+            groups["log"] = {"file": self.log, "frames": "all", **dict(log)}
         if mqtt:
             groups["mqtt"] = mqtt
         for name, keys in cameras.items():

@@ -82,19 +82,48 @@ DIALS = {"everything-0.50": "unified, with merging, made for 0.50",
          "sample": PARTS["sample"], "merging": CONTROLS["merging"], "dynamic": PARTS["dynamic"]}
 
 
+# Lines differ by colour, dashes and markers, so that they can be told apart without colour.
+STYLES = [
+    {"color": color, "linestyle": dashes, "marker": marker, "markersize": 5}
+    for color, dashes, marker in (
+        ("#1f77b4", "-", "o"), ("#c25e00", (0, (6, 2)), "s"), ("#2a8a3a", (0, (2, 1.5)), "^"),
+        ("#c1272d", (0, (7, 2, 1.5, 2)), "D"), ("#7a4fb0", (0, (1, 1)), "v"),
+        ("#6b4a3a", (0, (7, 2, 1.5, 2, 1.5, 2)), "X"))]
+SEPARATE = {"color": "#222222", "linestyle": "none", "marker": "s", "markersize": 10,
+            "markerfacecolor": "none"}
+
+
+def label_lines(axes, lines, gap):
+    """Writes each line's name beside its right end, at least a @gap of the axis apart."""
+    low, high = axes.get_ylim()
+    ends = sorted(((line.get_ydata()[-1] - low) / (high - low), i) for i, line in enumerate(lines))
+    places = []
+    for height, _ in ends:
+        places.append(max(height, places[-1] + gap) if places else height)
+    for k in reversed(range(len(places))):  # pushes down those that do not fit
+        places[k] = min(places[k], 0.98 if k == len(places) - 1 else places[k + 1] - gap)
+    for place, (_, i) in zip(places, ends):
+        line = lines[i]
+        end = (line.get_xdata()[-1], line.get_ydata()[-1])
+        axes.annotate(line.get_label(), end, (1.03, place), textcoords="axes fraction",
+                      color=line.get_color(), va="center", fontsize=9, annotation_clip=False,
+                      arrowprops={"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.6,
+                                  "shrinkA": 2, "shrinkB": 5, "alpha": 0.7,
+                                  "relpos": (0, 0.5)})
+
+
 def plot_batches(arms, path):
     from matplotlib import pyplot
-    figure, axes = pyplot.subplots(figsize=(6.4, 4))
-    for arm, name in GROUPS.items():
-        if arm in arms:
-            axes.plot(BATCHES, [batch_cell(arms[arm], b)[0] for b in BATCHES], marker="o",
-                      label=name)
+    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    lines = [axes.plot(BATCHES, [batch_cell(arms[arm], b)[0] for b in BATCHES], label=name,
+                       **style)[0]
+             for (arm, name), style in zip(GROUPS.items(), STYLES) if arm in arms]
     axes.set_xscale("log", base=2)
     axes.set_xticks(BATCHES, BATCHES)
     axes.set_xlabel("images that decide together (batch size in use)")
     axes.set_ylabel("Top-1, %")
-    axes.legend(title="sub-groups in training", loc="upper left", bbox_to_anchor=(1, 1))
-    figure.tight_layout()
+    axes.set_title("sub-groups in training, by batch size in use", fontsize=10, loc="left")
+    label_lines(axes, lines, 0.06)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
 
@@ -109,21 +138,23 @@ def dial_points(results):
 
 def plot_curve(arms, path):
     from matplotlib import pyplot
-    figure, axes = pyplot.subplots(figsize=(6.4, 4))
-    for arm, name in DIALS.items():
+    figure, axes = pyplot.subplots(figsize=(8.6, 4.6), layout="constrained")
+    lines = []
+    for (arm, name), style in zip(DIALS.items(), STYLES):
         if arm in arms:
             points = dial_points(arms[arm]).values()
-            axes.plot([gmacs for _, gmacs in points], [top1 for top1, _ in points], marker=".",
-                      label=name)
+            lines += axes.plot([gmacs for _, gmacs in points], [top1 for top1, _ in points],
+                               label=name.replace("the same", "unified, with merging"), **style)
     separate = [(mean(r["default"]["gmacs"] for r in arms[arm]),
                  mean(r["default"]["top1"] for r in arms[arm])) for arm in CURVE if arm in arms]
     if separate:
-        axes.plot(*zip(*separate), marker="s", linestyle="--",
-                  label="a model for each ratio: the first three")
+        axes.plot(*zip(*separate), label="models with merging, at the ratio that each was "
+                  "made for", **SEPARATE)
     axes.set_xlabel("mean GMACs of an image")
     axes.set_ylabel("Top-1, %")
-    axes.legend(title="one model, its dial", fontsize="small")
-    figure.tight_layout()
+    axes.set_title("each line: one model at the settings of its dial", fontsize=10, loc="left")
+    axes.legend(handles=axes.get_lines()[len(lines):], fontsize=9, loc="lower right", frameon=False)
+    label_lines(axes, lines, 0.06)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/progress.h"
 #include "train/cut/cholesky.h"
 
 /* Computes residual[kept][n_out] = (cross_S - W_S C_SS)^T. The cross moments of the layer's own
@@ -99,13 +98,17 @@ gboolean compensate_network(Probe *c, Ranking *const *rankings, const BlockShape
                             double ridge, GError **error)
 {
   const guint n_modules = 2 * c->network->description->depth;
-  Progress progress = progress_start(n_modules, "modules");
+  double work = 0;
+  for (guint module = 0; module < n_modules; module++)
+    work += rankings[module] ? probe_compensation_work(c, module) : 0;
+  Progress progress = progress_start_phase("compensating", work, NULL);
+  c->progress = &progress;
+  c->work = 0;
   gboolean done = TRUE;
   for (guint module = 0; done && module < n_modules; module++) {
     const BlockShape *shape = &shapes[module / 2];
     if (!rankings[module])
       continue;
-    progress_update(&progress, module);
     done = compensate_module(c, module, rankings[module],
                              module % 2 ? shape->neurons : shape->heads, ridge);
     if (!done)
@@ -114,5 +117,6 @@ gboolean compensate_network(Probe *c, Ranking *const *rankings, const BlockShape
                          module / 2, module % 2 ? "MLP's" : "attention's");
   }
   progress_clear(&progress);
+  c->progress = NULL;
   return done;
 }

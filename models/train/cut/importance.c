@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/progress.h"
 #include "train/cut/compensation.h"
 
 /* Counts to try, in eighths of all units. */
@@ -86,10 +85,14 @@ Ranking **rankings_new(Probe *c, double ridge, GError **error)
 {
   const guint depth = c->network->description->depth;
   Ranking **rankings = g_new0(Ranking *, 2 * depth);
-  Progress progress = progress_start(2 * depth, "modules");
+  double work = 0;
+  for (guint module = 0; module < 2 * depth; module++)
+    work += probe_ranking_work(c, module, G_N_ELEMENTS(tried_eighths));
+  Progress progress = progress_start_phase("ranking heads and neurons", work, NULL);
+  c->progress = &progress;
+  c->work = 0;
   for (guint module = 0; module < 2 * depth; module++) {
     const TrainBlock *block = &c->network->blocks[module / 2];
-    progress_update(&progress, module);
     if (!(module % 2 ? block->neurons : block->heads))
       continue;
     rankings[module] = rank_module(c, module, ridge);
@@ -102,6 +105,7 @@ Ranking **rankings_new(Probe *c, double ridge, GError **error)
     }
   }
   progress_clear(&progress);
+  c->progress = NULL;
   probe_rewind(c);
   return rankings;
 }

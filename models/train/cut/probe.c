@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/progress.h"
 #include "file/architecture.h"
 #include "train/cut/sensitivity.h"
 #include "train/learn/loss.h"
@@ -197,6 +196,37 @@ static void walk_batch(gpointer data, guint member)
     memcpy(stream, exit_of(share, walk->module), size * sizeof *stream);
 }
 
+/* Returns: the multiply-adds (1e9) of a walk for one image */
+static double work_of(const Probe *c, guint module, Purpose purpose)
+{
+  const Description *d = c->network->description;
+  const guint tokens = c->n_tokens, heads = d->blocks[module / 2].heads,
+              neurons = d->blocks[module / 2].neurons;
+  const double run = is_mlp(module) ? vitgate__mlp_gmacs(d, neurons, tokens)
+                                    : vitgate__attention_gmacs(d, heads, tokens, tokens);
+  const double n_in = is_mlp(module) ? neurons : heads * d->head_dim;
+  double work = run;
+  if (purpose == MEASURE || purpose == COMPARE)
+    work += 1e-9 * tokens * n_in * n_in;
+  if (purpose == COMPARE)
+    work += run + 1e-9 * tokens * n_in * d->dim;
+  for (guint later = module + 1; purpose == TRY && later < 2 * d->depth; later++)
+    work += work_of(c, later, ADVANCE);
+  return work;
+}
+
+double probe_ranking_work(const Probe *c, guint module, guint n_tries)
+{
+  return (c->n_images - c->n_trials) * work_of(c, module, MEASURE) +
+         (double)n_tries * c->n_trials * work_of(c, module, TRY) +
+         c->n_images * work_of(c, module, ADVANCE);
+}
+
+double probe_compensation_work(const Probe *c, guint module)
+{
+  return c->n_images * (work_of(c, module, COMPARE) + work_of(c, module, ADVANCE));
+}
+
 static void pack_weights(gpointer data, guint member)
 {
   training_pass_pack(&((Probe *)data)->pass->shares[member]);
@@ -206,10 +236,14 @@ static void pack_weights(gpointer data, guint member)
 static void walk_images(Walk *walk, guint first, guint end)
 {
   Probe *c = walk->probe;
+  const double work = work_of(c, walk->module, walk->purpose);
   vitgate__team_run(c->team, pack_weights, c);
   for (walk->first = first; walk->first < end; walk->first += c->pass->n_images) {
     c->pass->n_images = MIN(c->pass->capacity, end - walk->first);
     vitgate__team_run(c->team, walk_batch, walk);
+    c->work += c->pass->n_images * work;
+    if (c->progress)
+      progress_update(c->progress, c->work);
   }
 }
 
@@ -338,7 +372,7 @@ static gboolean take_images(Probe *c, const ProbeOptions *options, Sensitivity *
 {
   const guint size = c->network->description->image_size;
   g_autofree real *tensors = g_new(real, (gsize)c->pass->capacity * 3 * size * size);
-  Progress progress = progress_start(options->max_images, "images");
+  Progress progress = progress_start_phase("reading photographs", options->max_images, "images");
   gboolean fine = TRUE;
   gsize room = 0;
   for (guint n = 1; fine && n && c->n_images < options->max_images;) {

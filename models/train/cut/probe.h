@@ -5,6 +5,7 @@
  * and the stream through modules already compensated. Memory: 8 n_tokens dim bytes per image. */
 #pragma once
 
+#include "base/progress.h"
 #include "train/cut/moments.h"
 #include "train/network/training-pass.h"
 
@@ -25,6 +26,8 @@ typedef struct {
   real *logits;             /* [n_images][n_classes] of the original network */
   double *token_weights;    /* [2 depth][2] of a class or distillation token; of a patch */
   double *metrics;          /* [2 depth][dim][dim] cost of a module's output error; trace: dim */
+  Progress *progress;       /* (nullable): updated while modules run */
+  double work;              /* done in the phase, for the progress */
 } Probe;
 
 typedef struct {
@@ -59,6 +62,11 @@ double probe_try(Probe *probe, guint module);
 /* Moves the stream past @module, with the module's current weights. The three functions above leave
  * the stream before the module. */
 void probe_advance(Probe *probe, guint module);
+
+/* Estimate what the functions above add to the probe's work if @module is ranked or compensated.
+ * @n_tries: calls of probe_try() */
+double probe_ranking_work(const Probe *probe, guint module, guint n_tries);
+double probe_compensation_work(const Probe *probe, guint module);
 
 /* Moves the stream back to the start. Call it only while the reference has not moved. */
 void probe_rewind(Probe *probe);

@@ -1,5 +1,6 @@
 #include "train/dial/dial-table.h"
 
+#include "base/progress.h"
 #include "file/architecture.h"
 #include "network/dial.h"
 
@@ -38,7 +39,30 @@ typedef struct {
   Trainer *trainer;
   const DialTableOptions *options;
   const Description *description;
+  Progress progress;
+  double run, expected; /* images, for the progress */
+  double reached;       /* share of the way from the whole network's compute ratio to the least */
+  double shown;
 } Bench;
+
+guint dial_table_estimate(const DialTableOptions *o, const Description *d)
+{
+  const double whole = vitgate__description_gmacs(d) / d->dense_gmacs;
+  const double points = 1 + MAX(0, whole - o->least) / SPACING;
+  guint moves = o->token_gates ? G_N_ELEMENTS(token_biases) : o->gates ? G_N_ELEMENTS(biases) : 0;
+  if (o->merging)
+    moves += vitgate__description_tail(d) * G_N_ELEMENTS(thresholds);
+  return (guint)(MIN(points, DESCRIPTION_MAX_CALIBRATION) * o->images + moves * o->priced_images);
+}
+
+/* Early on, the number of images run is a better measure than the way, which starts slowly. */
+static void show_progress(Bench *bench)
+{
+  const double r = bench->reached;
+  const double done = (1 - r) * MIN(1, bench->run / bench->expected) + r * r;
+  bench->shown = MAX(bench->shown, done);
+  progress_update(&bench->progress, bench->shown);
+}
 
 static double bias_of(const Bench *bench, const Setting *setting)
 {
@@ -57,17 +81,21 @@ static guint n_biases(const Bench *bench)
 }
 
 /* Measures a setting on the first @n_images. */
-static HeldOutOutcome measure(const Bench *bench, const Setting *setting, guint n_images)
+static HeldOutOutcome measure(Bench *bench, const Setting *setting, guint n_images)
 {
   const DialTableOptions *o = bench->options;
   for (guint b = 0; b < bench->description->depth; b++)
     trainer_set_merging(bench->trainer, b, thresholds[setting->notches[b]]);
-  return held_out_measure(o->held_out, bench->trainer, bias_of(bench, setting), n_images, o->batch);
+  const HeldOutOutcome outcome =
+      held_out_measure(o->held_out, bench->trainer, bias_of(bench, setting), n_images, o->batch);
+  bench->run += n_images;
+  show_progress(bench);
+  return outcome;
 }
 
 /* Adds a point to the table unless it is not cheaper than the one before.
  * Returns: the measurement of the setting */
-static HeldOutOutcome add_point(GArray *points, const Bench *bench, const Setting *setting)
+static HeldOutOutcome add_point(GArray *points, Bench *bench, const Setting *setting)
 {
   const Description *d = bench->description;
   const HeldOutOutcome outcome = measure(bench, setting, bench->options->images);
@@ -101,8 +129,7 @@ static gboolean can_move(const Bench *bench, const Setting *setting, guint move)
  * that look best are measured again.
  * @prices: (inout): [depth + 1] the price of each move when last measured
  * Returns: FALSE if no move is left */
-static gboolean take_best(const Bench *bench, Setting *setting, HeldOutOutcome *here,
-                          double *prices)
+static gboolean take_best(Bench *bench, Setting *setting, HeldOutOutcome *here, double *prices)
 {
   const guint n_moves = bench->description->depth + 1;
   HeldOutOutcome there[DESCRIPTION_MAX_DEPTH + 1];
@@ -130,7 +157,7 @@ static gboolean take_best(const Bench *bench, Setting *setting, HeldOutOutcome *
 
 /* @whole: (out): the measurement of the most expensive setting
  * Returns: points from the cheapest to the most expensive */
-static GArray *walk(const Bench *bench, HeldOutOutcome *whole)
+static GArray *walk(Bench *bench, HeldOutOutcome *whole)
 {
   GArray *points = g_array_new(FALSE, FALSE, sizeof(CalibrationPoint));
   double prices[DESCRIPTION_MAX_DEPTH + 1] = { 0 };
@@ -139,20 +166,28 @@ static GArray *walk(const Bench *bench, HeldOutOutcome *whole)
   double last = here.ratio;
   *whole = add_point(points, bench, &setting);
   while (last > bench->options->least && points->len < DESCRIPTION_MAX_CALIBRATION &&
-         take_best(bench, &setting, &here, prices))
+         take_best(bench, &setting, &here, prices)) {
+    const double way = MAX(1e-9, whole->ratio - bench->options->least);
+    bench->reached = CLAMP((whole->ratio - here.ratio) / way, 0, 1);
     if (here.ratio < last - SPACING) {
       last = here.ratio;
       add_point(points, bench, &setting);
     }
+  }
   return points;
 }
 
 double dial_table_make(Trainer *trainer, const DialTableOptions *options, double target,
                        Description *description)
 {
-  const Bench bench = { trainer, options, description };
+  Bench bench = { .trainer = trainer,
+                  .options = options,
+                  .description = description,
+                  .progress = progress_start_phase(options->phase, 1, NULL),
+                  .expected = dial_table_estimate(options, description) };
   HeldOutOutcome whole;
   GArray *points = walk(&bench, &whole);
+  progress_clear(&bench.progress);
   vitgate__description_clear_calibration(description);
   const CalibrationPoint *first = &g_array_index(points, CalibrationPoint, 0);
   description->default_compute = CLAMP(target, first->compute, first[points->len - 1].compute);

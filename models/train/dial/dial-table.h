@@ -13,7 +13,11 @@ typedef struct {
   gboolean token_gates; /* the same for token gates, in a network without others */
   gboolean merging;     /* merge thresholds are part of the dial; otherwise no tokens merge */
   double least;         /* compute ratio at which the table may end */
+  const char *phase;    /* what the table is made for, for display */
 } DialTableOptions;
+
+/* Estimates how many images dial_table_make() runs. */
+guint dial_table_estimate(const DialTableOptions *options, const Description *description);
 
 /* Makes the table. It starts with everything running. Each step lowers the merge threshold of one
  * block or the gates' bias, whichever adds the least divergence from the teacher for the compute it

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/progress.h"
 #include "base/random.h"
 
 static void add_image(HeldOut *h, const Batch *batch, guint i, Teacher *teacher)
@@ -73,6 +74,7 @@ HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_
   h->logits = teacher ? g_new(float, (gsize)max * h->n_classes) : NULL;
   h->labels = g_new(int, max);
   const Batch *next;
+  Progress progress = progress_start_phase("reading held-out photographs", max, "images");
   g_autoptr(GError) failure = NULL;
   for (guint64 seen = 0; h->n < max && (next = batches_next(batches, &failure));) {
     if (teacher)
@@ -84,7 +86,9 @@ HeldOut *held_out_new(const Collection *collection, Teacher *teacher, guint max_
         add_image(h, next, i, teacher);
     }
     batches_release(&next);
+    progress_update(&progress, h->n);
   }
+  progress_clear(&progress);
   if (failure) {
     g_propagate_error(error, g_steal_pointer(&failure));
     held_out_free(&h);

@@ -1,6 +1,7 @@
 #include "train/dial/precision-record.h"
 
 #include "base/command-error.h"
+#include "base/progress.h"
 #include "data/split.h"
 #include "report/accuracy.h"
 
@@ -13,16 +14,25 @@
 static gboolean find_labels(const char *path, VitgatePrecision precision, const HeldOut *h,
                             guint *labels, GError **error)
 {
+  static const char *const phases[VITGATE_N_PRECISIONS] = {
+    [VITGATE_PRECISION_FLOAT32] = "comparing products in float32",
+    [VITGATE_PRECISION_BF16] = "comparing products in bf16",
+    [VITGATE_PRECISION_INT8] = "comparing products in int8",
+  };
   g_autoptr(VitgateModel) model = vitgate_model_open_with(path, precision, error);
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, NULL, error) : NULL;
-  for (guint i = 0; session && i < h->n; i++) {
+  Progress progress = progress_start_phase(phases[precision], h->n, "images");
+  gboolean fine = session != NULL;
+  for (guint i = 0; fine && i < h->n; i++) {
     const VitgateResult *result =
         vitgate_session_forward(session, h->tensors + i * h->pixels, 1, error);
-    if (!result)
-      return FALSE;
+    if (!(fine = result != NULL))
+      break;
     labels[i] = accuracy_answer(result, vitgate_model_get_info(model)->activation);
+    progress_update(&progress, i + 1);
   }
-  return session != NULL;
+  progress_clear(&progress);
+  return fine;
 }
 
 gboolean precision_record(const char *path, const HeldOut *h, const guint *labels,

@@ -213,7 +213,7 @@ static void start_gate(Network *network, const GateOffsets *gate)
   fill(network, gate->fc2_bias, 1, (real)GATE_INITIAL_LOGIT);
 }
 
-static void control_gate(Network *network, const GateOffsets *gate, GateControl control)
+static void control_gate(Network *network, const GateOffsets *gate, ModuleControl control)
 {
   if (!gate->present)
     return;
@@ -222,7 +222,7 @@ static void control_gate(Network *network, const GateOffsets *gate, GateControl 
         control == GATES_CONSTANT ? 0 : (real)RANDOM_GATE_SCALE;
 }
 
-void network_control_gates(Network *network, GateControl control, gboolean fresh)
+void network_control_gates(Network *network, ModuleControl control, gboolean fresh)
 {
   if (control == GATES_LEARNED)
     return;

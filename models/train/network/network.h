@@ -73,7 +73,7 @@ typedef enum {
   GATES_LEARNED,  /* the image, by a rule that is learned */
   GATES_CONSTANT, /* nothing: only the bias learns, and all images are treated alike */
   GATES_RANDOM,   /* the image, by a random rule: only the bias learns */
-} GateControl;
+} ModuleControl;
 
 /* Adds a gate to every module of every block except the first. */
 void description_add_gates(Description *description);
@@ -108,7 +108,7 @@ void network_copy_gates(Network *to, const Network *from);
 
 /* Sets what gates base their decisions on, and fixes the parameters that are not to learn.
  * @fresh: the gates were not trained yet, so their weights are set too */
-void network_control_gates(Network *network, GateControl control, gboolean fresh);
+void network_control_gates(Network *network, ModuleControl control, gboolean fresh);
 
 /* Sets whether token gates learn. Their substitutes always do. */
 void network_learn_token_gates(Network *network, gboolean learn);

@@ -13,17 +13,21 @@
 #include "train/dial/dial-table.h"
 #include "train/dial/precision-record.h"
 #include "train/network/training-team.h"
+#include "train/run/closing.h"
 #include "train/run/model-writer.h"
 #include "train/run/provenance.h"
 #include "train/run/run-open.h"
 #include "train/run/run-training.h"
 #include "train/run/token-gates.h"
 
-#define DIAL_IMAGES   512
 #define PRICED_IMAGES 128
 #define RIDGE         1e-3
 #define MIN_SPREAD    0.1 /* minimum spread of a gate's logits for the gate to be kept */
 #define DIAL_REACH    0.6 /* the dial's minimum, as a share of the target */
+
+/* Times that all held-out photographs are run after training, besides the calibration: to watch
+ * gates, in each precision on one thread, and to measure the final model. */
+#define PASSES_AFTER 8
 
 /* ---- Start ---- */
 
@@ -110,6 +114,7 @@ static gboolean cut(Run *run, Network *network, const BlockShape *chosen, GError
 
 static gboolean start_search(Run *run, GError **error)
 {
+  const double before = run_elapsed(run);
   Team *team = training_team_new(run->options->threads, error);
   const guint depth = run->student.description->depth;
   Probe *probe = NULL;
@@ -118,10 +123,12 @@ static gboolean start_search(Run *run, GError **error)
   probe_free(&probe);
   vitgate__team_free(&team);
   if (fine) {
-    student_search(&run->student, rankings, run->options->gates);
+    student_search(&run->student, rankings, run->options->module_gates);
     network_control_gates(run->student.network, run->options->gate_control, TRUE);
     rankings_free(&rankings, depth);
   }
+  /* After the search, units are ranked again and the cut is compensated for. */
+  run->later_seconds = 1.5 * (run_elapsed(run) - before);
   return fine;
 }
 
@@ -139,9 +146,10 @@ static gboolean end_search(Run *run, GError **error)
   network_free(&plain);
   if (fine)
     describe_shapes(run);
-  if (fine && run->options->gates)
+  if (fine && run->options->module_gates)
     student_add_gates(&run->student, searched.network);
   student_clear(&searched);
+  run->later_seconds = 0;
   return fine && (!run->options->token_gates || run_fit_token_gates(run, error));
 }
 
@@ -165,7 +173,7 @@ static gboolean start_training(Run *run, GError **error)
   if (!cut_student(run, error))
     return FALSE;
   describe_shapes(run);
-  if (o->gates && o->train) {
+  if (o->module_gates && o->train) {
     student_add_gates(&run->student, NULL);
     network_control_gates(run->student.network, o->gate_control, TRUE);
   }
@@ -230,34 +238,46 @@ static gboolean has_learned_gates(const Run *run)
   return student_has_gates(&run->student) && run->options->gate_control == GATES_LEARNED;
 }
 
-static void log_notes(const Run *run, const GPtrArray *notes)
-{
-  for (guint i = 0; i < notes->len; i++)
-    run_log_note(run->log, "%s", (const char *)notes->pdata[i]);
-}
-
 static gboolean settle_gates(Run *run, GError **error)
 {
   g_autofree GateSum *sums = watch_gates(run, run->options->target);
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
   trainer_free(&run->trainer); /* before the network that it trained */
   student_settle_gates(&run->student, sums, MIN_SPREAD, notes);
-  log_notes(run, notes);
+  run_log_notes(run->log, notes);
   return run_make_trainer(run, error);
+}
+
+static DialTableOptions calibration_options(const Run *run)
+{
+  const RunOptions *o = run->options;
+  return (DialTableOptions){ .held_out = run->held_out,
+                             .images = run->held_out->n,
+                             .priced_images = MIN(run->held_out->n, PRICED_IMAGES),
+                             .batch = o->batch,
+                             .gates = student_has_gates(&run->student),
+                             .token_gates = description_has_token_gates(run->student.description),
+                             .merging = o->merging,
+                             .least = DIAL_REACH * o->target,
+                             .phase = "calibrating the dial" };
+}
+
+/* Estimates what remains to be done after training, for the time limit. Without gates that stay
+ * open, the dial is calibrated once; with them, twice. */
+static void estimate_end(Run *run)
+{
+  if (!run->held_out)
+    return;
+  const DialTableOptions how = calibration_options(run);
+  const guint times = has_learned_gates(run) ? 2 : 1;
+  run->later_images = (double)times * dial_table_estimate(&how, run->student.description) +
+                      PASSES_AFTER * run->held_out->n;
 }
 
 static void calibrate(Run *run)
 {
   const RunOptions *o = run->options;
-  const DialTableOptions how = { .held_out = run->held_out,
-                                 .images = run->held_out->n,
-                                 .priced_images = MIN(run->held_out->n, PRICED_IMAGES),
-                                 .batch = o->batch,
-                                 .gates = student_has_gates(&run->student),
-                                 .token_gates =
-                                     description_has_token_gates(run->student.description),
-                                 .merging = o->merging,
-                                 .least = DIAL_REACH * o->target };
+  const DialTableOptions how = calibration_options(run);
   run_log_note(run->log, "calibrating the dial on %u held-out photographs", how.images);
   const double divergence =
       dial_table_make(run->trainer, &how, o->target, run->student.description);
@@ -275,7 +295,7 @@ static gboolean open_idle_gates(Run *run, gboolean *any, GError **error)
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
   trainer_free(&run->trainer); /* before the network that it trained */
   *any = student_open_idle_gates(&run->student, sums, notes);
-  log_notes(run, notes);
+  run_log_notes(run->log, notes);
   return run_make_trainer(run, error);
 }
 
@@ -353,21 +373,24 @@ static gboolean finish(Run *run, GError **error)
       return FALSE;
   }
   complete_provenance(run);
-  return network_write(run->student.network, o->precision, o->out, error);
+  return network_write(run->student.network, o->precision, o->out, error) &&
+         closing_report(run, error);
 }
 
 static gboolean run_stages(Run *run, GError **error)
 {
   const RunOptions *o = run->options;
   const gboolean resumed = run_can_resume(run);
+  run_note_held_out(run);
   if (!o->static_only &&
-      !(run->held_out = held_out_new(run->collection, run->teacher, DIAL_IMAGES, o->batch,
+      !(run->held_out = held_out_new(run->collection, run->teacher, HELD_OUT_IMAGES, o->batch,
                                      o->threads, o->classes != NULL, error)))
     return FALSE;
   if (!(resumed ? run_resume(run, error) : start(run, error)))
     return FALSE;
   if (!resumed && !run_make_trainer(run, error))
     return FALSE;
+  estimate_end(run);
   if (o->train && run->student.network->searches) {
     if (!run_train(run, error) || !end_search(run, error) || !run_make_trainer(run, error))
       return FALSE;
@@ -375,12 +398,13 @@ static gboolean run_stages(Run *run, GError **error)
   if (o->train && (o->merging || description_has_token_gates(run->student.description)) &&
       !run->student.description->n_calibration)
     run_find_merging(run);
+  estimate_end(run);
   return (!o->train || run_train(run, error)) && finish(run, error);
 }
 
 gboolean compress(const RunOptions *options, GError **error)
 {
-  Run run = { .options = options };
+  Run run = { .options = options, .start = g_get_monotonic_time() };
   const gboolean fine =
       run_open_teacher(&run, error) &&
       (!options->train || run_check_memory(&run, teacher_get_network(run.teacher), error)) &&

@@ -8,12 +8,11 @@
 #include "train/cut/class-subset.h"
 #include "train/network/fresh.h"
 #include "train/network/published.h"
+#include "train/run/closing.h"
 #include "train/run/model-writer.h"
 #include "train/run/provenance.h"
 #include "train/run/run-open.h"
 #include "train/run/run-training.h"
-
-#define WATCHED_IMAGES 512
 
 /* ---- Start ---- */
 
@@ -167,8 +166,9 @@ static gboolean start(Run *run, GError **error)
 static gboolean train(Run *run, GError **error)
 {
   const RunOptions *o = run->options;
+  run_note_held_out(run);
   if (run->collection->n_held_out &&
-      !(run->held_out = held_out_new(run->collection, run->teacher, WATCHED_IMAGES, o->batch,
+      !(run->held_out = held_out_new(run->collection, run->teacher, HELD_OUT_IMAGES, o->batch,
                                      o->threads, o->classes != NULL, error)))
     return FALSE;
   run->steps = o->steps;
@@ -178,12 +178,13 @@ static gboolean train(Run *run, GError **error)
     return FALSE;
   trainer_average(run->trainer);
   provenance_record(run, "train");
-  return network_write(run->student.network, o->precision, o->out, error);
+  return network_write(run->student.network, o->precision, o->out, error) &&
+         closing_report(run, error);
 }
 
 gboolean train_dense(const RunOptions *options, GError **error)
 {
-  Run run = { .options = options };
+  Run run = { .options = options, .start = g_get_monotonic_time() };
   const gboolean fine = start(&run, error) && train(&run, error);
   run_clear(&run);
   return fine;

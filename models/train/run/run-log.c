@@ -2,20 +2,27 @@
 
 #include <json-glib/json-glib.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clean-text.h"
 #include "base/command-error.h"
 #include "base/error.h"
 #include "base/json-write.h"
+#include "base/progress.h"
 #include "train/gates/gate-sums.h"
 
 #define STEPS_PER_LINE 20
+#define SHOWN_SKIPPED  3 /* photographs named on the terminal */
 
 struct _RunLog {
   FILE *file;
   gboolean terminal;
+  char *path;
   guint batch;
+  guint n_skipped;
+  gint64 begun; /* start of the step after @first */
+  guint64 first;
   gint64 since;   /* start of the first step since the last line */
   guint n;        /* steps since the last line */
   StepReport sum; /* over these steps */
@@ -31,6 +38,7 @@ RunLog *run_log_new(const char *path, guint batch, GError **error)
   }
   RunLog *log = g_new0(RunLog, 1);
   log->file = file;
+  log->path = g_strdup(path);
   log->batch = batch;
   log->terminal = isatty(STDERR_FILENO);
   return log;
@@ -44,6 +52,7 @@ void run_log_free(RunLog **log)
   if (l->terminal && l->n)
     fputc('\n', stderr);
   fclose(l->file);
+  g_free(l->path);
   g_free(l->gates);
   g_free(l);
 }
@@ -63,17 +72,74 @@ void run_log_options(RunLog *log, JsonObject *options)
   write_line(log, object);
 }
 
+static void write_note(RunLog *log, const char *text)
+{
+  g_autoptr(JsonObject) object = json_object_new();
+  json_object_set_string_member(object, "note", text);
+  write_line(log, object);
+}
+
+static void print_line(const RunLog *log, const char *text)
+{
+  g_autofree char *clean = vitgate__clean_text(text);
+  fprintf(stderr, "%s%s\n", log->terminal ? "\r\033[K" : "", clean);
+}
+
 void run_log_note(RunLog *log, const char *format, ...)
 {
   va_list args;
   va_start(args, format);
   g_autofree char *text = g_strdup_vprintf(format, args);
   va_end(args);
+  write_note(log, text);
+  print_line(log, text);
+}
+
+static const char *ending_of(const char *note)
+{
+  const char *comma = strrchr(note, ',');
+  return comma ? comma : note;
+}
+
+void run_log_notes(RunLog *log, const GPtrArray *notes)
+{
+  g_autoptr(GHashTable) counts = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; i < notes->len; i++) {
+    gpointer ending = (gpointer)ending_of(notes->pdata[i]);
+    const guint n = GPOINTER_TO_UINT(g_hash_table_lookup(counts, ending));
+    g_hash_table_insert(counts, ending, GUINT_TO_POINTER(n + 1));
+    write_note(log, notes->pdata[i]);
+  }
+  for (guint i = 0; i < notes->len; i++) {
+    const char *ending = ending_of(notes->pdata[i]);
+    const guint n = GPOINTER_TO_UINT(g_hash_table_lookup(counts, ending));
+    g_autofree char *text =
+        n > 1 ? g_strdup_printf("%s (and %u more like this)", (const char *)notes->pdata[i], n - 1)
+              : g_strdup(notes->pdata[i]);
+    if (g_hash_table_remove(counts, ending))
+      print_line(log, text);
+  }
+}
+
+void run_log_skipped(RunLog *log, const char *text)
+{
+  write_note(log, text);
+  if (log->n_skipped++ < SHOWN_SKIPPED)
+    print_line(log, text);
+}
+
+void run_log_skipped_end(RunLog *log)
+{
+  if (log->n_skipped > SHOWN_SKIPPED)
+    run_log_note(log, "skipped %u photographs in all; %s names them", log->n_skipped, log->path);
+  log->n_skipped = 0;
+}
+
+void run_log_result(RunLog *log, JsonObject *result)
+{
   g_autoptr(JsonObject) object = json_object_new();
-  json_object_set_string_member(object, "note", text);
+  json_object_set_object_member(object, "result", result);
   write_line(log, object);
-  g_autofree char *clean = vitgate__clean_text(text);
-  fprintf(stderr, "%s%s\n", log->terminal ? "\r\033[K" : "", clean);
 }
 
 static void add_report(StepReport *sum, const StepReport *report)
@@ -140,9 +206,46 @@ static gboolean is_dynamic(const Network *network)
   return network->searches || description_has_gates(d) || d->n_calibration;
 }
 
-void run_log_begin(RunLog *log)
+void run_log_begin(RunLog *log, const Trainer *trainer)
 {
-  log->since = g_get_monotonic_time();
+  log->begun = log->since = g_get_monotonic_time();
+  log->first = trainer_get_step(trainer);
+}
+
+/* Adds a field if the line then still has room for @reserved more characters. */
+static void add_field(const RunLog *log, GString *line, guint reserved, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+static void add_field(const RunLog *log, GString *line, guint reserved, const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  if (!log->terminal || line->len + strlen(text) + reserved < progress_columns())
+    g_string_append(line, text);
+}
+
+/* Prints the means since the last line. A terminal that is too narrow lacks the last ones. */
+static void print_step(const RunLog *log, const Trainer *trainer, const Network *network,
+                       double speed, double seconds_left)
+{
+  const guint64 step = trainer_get_step(trainer), steps = trainer_get_steps(trainer);
+  const double n = log->n;
+  g_autofree char *clock = progress_clock(seconds_left);
+  g_autofree char *left = g_strdup_printf(", %s left", clock);
+  const guint room = (guint)strlen(left);
+  g_autoptr(GString) line = g_string_new(NULL);
+  g_string_printf(line, "step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT, step, steps);
+  add_field(log, line, room, ", loss %.4f", log->sum.loss / n);
+  add_field(log, line, room, ", agreement %.1f %%", 100 * log->sum.agreement / n);
+  if (is_dynamic(network)) {
+    add_field(log, line, room, ", compute %.3f", log->sum.ratio / n);
+    add_field(log, line, room, ", target %.3f", log->sum.target);
+    add_field(log, line, room, ", gates open %.0f %%",
+              100 * gate_sums_open(log->gates, network->description));
+  }
+  add_field(log, line, room, ", %.1f images/s", speed);
+  fprintf(stderr, log->terminal ? "\r%s%s\033[K" : "%s%s\n", line->str, left);
 }
 
 void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)
@@ -155,23 +258,16 @@ void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)
   add_report(&log->sum, report);
   gate_sums_add(log->gates, pass);
   log->n++;
-  if (log->n < STEPS_PER_LINE && step != steps)
-    return;
+  const gboolean complete = log->n == STEPS_PER_LINE || step == steps;
   const gint64 now = g_get_monotonic_time();
-  const double seconds = (double)(now - log->since) / G_USEC_PER_SEC, n = log->n;
-  const double speed = n * log->batch / seconds;
-  const guint left = (guint)((double)(steps - step) * seconds / n);
-  log_means(log, trainer, d, speed);
-  fprintf(stderr,
-          "%sstep %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT ", %.1f images/s, loss %.4f, "
-          "agreement %.1f %%, ",
-          log->terminal ? "\r\033[K" : "", step, steps, speed, log->sum.loss / n,
-          100 * log->sum.agreement / n);
-  if (is_dynamic(pass->network))
-    fprintf(stderr, "compute %.3f (target %.3f), gates open %.0f %%, ", log->sum.ratio / n,
-            log->sum.target, 100 * gate_sums_open(log->gates, d));
-  fprintf(stderr, "%u:%02u:%02u left%s", left / 3600, left / 60 % 60, left % 60,
-          log->terminal ? "" : "\n");
+  const double speed = (double)log->n * log->batch * G_USEC_PER_SEC / (double)(now - log->since);
+  const double each = (double)(now - log->begun) / G_USEC_PER_SEC / (double)(step - log->first);
+  if (complete)
+    log_means(log, trainer, d, speed);
+  if (complete || log->terminal)
+    print_step(log, trainer, pass->network, speed, (double)(steps - step) * each);
+  if (!complete)
+    return;
   log->sum = (StepReport){ 0 };
   log->n = 0;
   log->since = now;
@@ -190,12 +286,12 @@ void run_log_held_out(RunLog *log, Trainer *trainer, const HeldOutOutcome *outco
   const guint first = outcome->taught ? 0 : 2, end = outcome->labelled ? 4 : 3;
   g_autoptr(JsonObject) object = describe_step(trainer, fields + first, end - first);
   write_line(log, object);
-  fprintf(stderr, "%sheld-out photographs", log->terminal ? "\r\033[K" : "");
+  fprintf(stderr, "%sheld out:", log->terminal ? "\r\033[K" : "");
   if (outcome->taught)
-    fprintf(stderr, ", divergence from the teacher %.4f, agreement %.1f %%", outcome->divergence,
+    fprintf(stderr, " divergence %.4f, agreement %.1f %%", outcome->divergence,
             100 * outcome->agreement);
   if (outcome->labelled)
-    fprintf(stderr, ", Top-1 %.1f %%", top1);
+    fprintf(stderr, "%s Top-1 %.1f %%", outcome->taught ? "," : "", top1);
   if (is_dynamic(trainer_get_pass(trainer)->network))
     fprintf(stderr, ", compute %.3f", outcome->ratio);
   fputc('\n', stderr);

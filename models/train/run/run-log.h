@@ -2,6 +2,8 @@
  * programs. */
 #pragma once
 
+#include <json-glib/json-glib.h>
+
 #include "train/dial/held-out.h"
 
 typedef struct _RunLog RunLog;
@@ -20,10 +22,26 @@ void run_log_options(RunLog *log, JsonObject *options);
 /* Writes a plain line to both. */
 void run_log_note(RunLog *log, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* Starts measuring time. */
-void run_log_begin(RunLog *log);
+/* Writes each note to the file. Of notes that end alike, stderr gets the first one and a count.
+ * @notes: (element-type utf8): lines whose last clause, after a comma, says what happened */
+void run_log_notes(RunLog *log, const GPtrArray *notes);
 
-/* Call it after each step. It writes a line every so many steps, and after the last one. */
+/* Writes that a photograph was skipped. Of many, the terminal shows only the first ones.
+ * @text: its name and the reason */
+void run_log_skipped(RunLog *log, const char *text);
+
+/* Writes how many photographs were skipped, if the terminal did not show them all. */
+void run_log_skipped_end(RunLog *log);
+
+/* Writes the result of the run to the file.
+ * @result: (transfer full) */
+void run_log_result(RunLog *log, JsonObject *result);
+
+/* Starts measuring the time of the steps that follow. */
+void run_log_begin(RunLog *log, const Trainer *trainer);
+
+/* Call it after each step. It shows progress on a terminal, and writes a line every so many steps
+ * and after the last one. */
 void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report);
 
 /* Writes the student's current results on the held-out photographs. */

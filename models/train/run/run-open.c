@@ -9,6 +9,9 @@
 #include "model.h"
 #include "train/cut/class-subset.h"
 
+/* Below this, one photograph is more than a point. */
+#define FEW_HELD_OUT 100
+
 gboolean run_open_teacher(Run *run, GError **error)
 {
   const RunOptions *o = run->options;
@@ -71,6 +74,19 @@ gboolean run_open_data(Run *run, const Description *student, GError **error)
   memcpy(info.std, student->preprocessing.std, sizeof info.std);
   run->collection = collection_open(&options, &info, error);
   return run->collection != NULL;
+}
+
+void run_note_held_out(const Run *run)
+{
+  const guint n = MIN(run->collection->n_held_out, HELD_OUT_IMAGES);
+  if (!n || n >= FEW_HELD_OUT)
+    return;
+  run_log_note(
+      run->log,
+      "only %u photograph%s held out (%.0f %% of %u): each is %.1f points, so the dial and all "
+      "figures measured on them are rough; of %u photographs, %u would be held out",
+      n, n == 1 ? " is" : "s are", 100 * SPLIT_HELD_OUT, run->collection->items->len, 100.0 / n,
+      (guint)(FEW_HELD_OUT / SPLIT_HELD_OUT), FEW_HELD_OUT);
 }
 
 gboolean run_open_folder(Run *run, GError **error)

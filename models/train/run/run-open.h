@@ -13,6 +13,9 @@ gboolean run_check_memory(const Run *run, const Network *network, GError **error
 /* Opens the photographs with the classes and pre-processing of @student. */
 gboolean run_open_data(Run *run, const Description *student, GError **error);
 
+/* Warns if so few photographs are held out that figures measured on them say little. */
+void run_note_held_out(const Run *run);
+
 /* Creates the folder for the checkpoint and the log, and opens the log. */
 gboolean run_open_folder(Run *run, GError **error);
 

@@ -62,7 +62,7 @@ static gboolean parse_gates(RunOptions *o, GError **error)
     const char *name;
     gboolean tokens, images;
     TokenControl token_control;
-    GateControl control;
+    ModuleControl control;
   } kinds[] = {
     { .name = "token", .tokens = TRUE },
     { .name = "module", .images = TRUE },
@@ -77,7 +77,7 @@ static gboolean parse_gates(RunOptions *o, GError **error)
     if (!strcmp(o->given.gates, kinds[i].name)) {
       o->token_gates = kinds[i].tokens && o->gates && !o->static_only;
       o->token_control = kinds[i].token_control;
-      o->gates &= kinds[i].images && !o->static_only;
+      o->module_gates = kinds[i].images && o->gates && !o->static_only;
       o->gate_control = kinds[i].control;
       return TRUE;
     }
@@ -90,7 +90,8 @@ static gboolean parse_gates(RunOptions *o, GError **error)
 
 static JsonNode *describe_gates(const RunOptions *o)
 {
-  return json_node_init_string(json_node_alloc(), o->given.gates);
+  JsonNode *node = json_node_alloc(); /* of train: null */
+  return o->given.gates ? json_node_init_string(node, o->given.gates) : json_node_init_null(node);
 }
 
 /* The granularity in use determines which images decide together in training. */
@@ -252,7 +253,7 @@ static const RunOption table[] = {
   { "steps", 0, RUN_OPTION_LONG, AT(steps), BOTH, .help = { "Number of training steps" },
     .argument = "N", .low = 0, .high = DBL_MAX, .expected = "1 or more" },
   { "time-limit", 0, RUN_OPTION_TEXT, AT(given.time_limit), BOTH,
-    .help = { "Train for as many steps as fit in this time, such as 90m, 2h or 600s" },
+    .help = { "Time for the whole run, such as 90m, 2h or 600s, instead of --steps" },
     .argument = "T", .parse = parse_time_limit },
   { "batch-size", 'b', RUN_OPTION_COUNT, AT(batch), BOTH, .help = { "Images per step" },
     .argument = "N", .defaults = { "64", "64" }, .low = 2, .high = 1024, .expected = "2 to 1024",

@@ -32,8 +32,9 @@ typedef struct {
   double static_target; /* compute ratio of the cut network with all gates open; 0: from target */
   double parameters_target; /* share of the teacher's, without gates; 0: no limit beyond the compute
                                target */
-  gboolean gates, merging, search; /* gates: those for images */
-  GateControl gate_control;
+  gboolean gates, merging, search; /* gates: of any kind */
+  gboolean module_gates;
+  ModuleControl gate_control;
   gboolean token_gates;
   TokenControl token_control;
   gboolean learn_gates; /* token gates are trained too */

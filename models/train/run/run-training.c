@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "base/progress.h"
 #include "base/random.h"
 #include "file/architecture.h"
 #include "network/dial.h"
@@ -17,6 +18,7 @@
 
 #define CHECKPOINT_SECONDS 120
 #define TIMED_STEPS        8    /* steps timed to find how many fit into a time limit */
+#define LIMIT_MARGIN       0.95 /* share of the remaining time that is planned for steps */
 #define MERGE_GAIN         0.02 /* change of the dial per step for an error of one in the ratio */
 #define PATH_IMAGES        64   /* images for run_find_merging() */
 #define WATCH_STEPS        100  /* steps between measurements on the held-out photographs */
@@ -147,7 +149,8 @@ void run_find_merging(Run *run)
                                  .merging = o->merging,
                                  .token_gates =
                                      description_has_token_gates(run->student.description),
-                                 .least = merge_share(run, o->target) - 0.1 };
+                                 .least = merge_share(run, o->target) - 0.1,
+                                 .phase = "finding the dial's path" };
   run_log_note(run->log, "finding the dial's path on %u held-out photographs", how.images);
   const double divergence =
       dial_table_make(run->trainer, &how, o->target, run->student.description);
@@ -219,21 +222,69 @@ static gboolean one_step(Run *run, Batches *batches, StepReport *report, GError 
   return fine;
 }
 
-/* Sets the number of steps that fit into the time limit, from the time taken so far. */
-static void settle_steps(Run *run, gint64 start)
+static double seconds_since(gint64 start)
 {
-  const double each = (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC / TIMED_STEPS;
-  run->steps = MAX(TIMED_STEPS, (guint64)(run->options->time_limit * 0.93 / each));
-  trainer_set_steps(run->trainer, stage_steps(run));
-  run_log_note(run->log, "%.2f s per step: %" G_GUINT64_FORMAT " steps fit into the time limit",
-               each, run->steps);
+  return (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
 }
 
-static void name_skipped(const Run *run)
+double run_elapsed(const Run *run)
+{
+  return seconds_since(run->start);
+}
+
+/* Returns: seconds for one held-out image with all modules running and no tokens merged */
+static double time_evaluation(Run *run)
+{
+  const HeldOut *h = run->held_out;
+  if (!h || !h->n)
+    return 0;
+  turn_dial(run, run_whole_ratio(run));
+  const guint n = MIN(h->n, run->options->batch);
+  const gint64 start = g_get_monotonic_time();
+  held_out_measure(h, run->trainer, 0, n, run->options->batch);
+  return seconds_since(start) / n;
+}
+
+/* Sets the number of steps that fit into the time limit: the time that is left, less what the run
+ * needs after its steps and to watch the held-out photographs.
+ * @start: of the first step */
+static void settle_steps(Run *run, gint64 start)
+{
+  const RunOptions *o = run->options;
+  const double each = seconds_since(start) / TIMED_STEPS, image = time_evaluation(run);
+  const double watching = run->held_out ? image * run->held_out->n / WATCH_STEPS : 0;
+  const double end = run->later_images * image + run->later_seconds;
+  const double left = o->time_limit - run_elapsed(run) - end;
+  run->steps = TIMED_STEPS + (guint64)(MAX(0, left) * LIMIT_MARGIN / (each + watching));
+  trainer_set_steps(run->trainer, stage_steps(run));
+  g_autofree char *before = progress_clock(run_elapsed(run)), *after = progress_clock(end);
+  run_log_note(run->log,
+               "%" G_GUINT64_FORMAT
+               " steps of %.2f s fit into the time limit (%s used, about %s kept "
+               "for later)",
+               run->steps, each, before, after);
+  if (left <= 0)
+    run_log_note(run->log, "the time limit is too short to train for more than these steps");
+}
+
+/* Returns: FALSE as long as more steps have to be timed */
+static gboolean finish_timing(Run *run, Progress *progress, gint64 start)
+{
+  const guint64 step = trainer_get_step(run->trainer);
+  progress_update(progress, (double)step);
+  if (step < TIMED_STEPS)
+    return FALSE;
+  progress_clear(progress);
+  settle_steps(run, start);
+  run_log_begin(run->log, run->trainer);
+  return TRUE;
+}
+
+void run_report_skipped(const Run *run)
 {
   g_autoptr(GPtrArray) notes = pixel_cache_take_notes(run->collection->pixels);
   for (guint i = 0; i < notes->len; i++)
-    run_log_note(run->log, "skipped %s", (const char *)notes->pdata[i]);
+    run_log_skipped(run->log, notes->pdata[i]);
 }
 
 static gboolean stop(const Run *run, GError **error)
@@ -259,19 +310,22 @@ static void watch(Run *run)
 static gboolean take_steps(Run *run, Batches *batches, GError **error)
 {
   gint64 start = g_get_monotonic_time(), saved = start;
-  run_log_begin(run->log);
+  Progress progress = { 0 };
+  if (!run->steps)
+    progress = progress_start_phase("timing the first steps", TIMED_STEPS, "steps");
+  run_log_begin(run->log, run->trainer);
   while (!run->steps || trainer_get_step(run->trainer) < trainer_get_steps(run->trainer)) {
     StepReport report;
+    const gboolean timing = !run->steps;
     turn_dial(run, asked_ratio(run));
     if (!one_step(run, batches, &report, error))
       return FALSE;
-    name_skipped(run);
-    if (!run->steps && trainer_get_step(run->trainer) == TIMED_STEPS)
-      settle_steps(run, start);
+    run_report_skipped(run);
     steer_merging(run);
-    if (!run->steps)
+    if (timing && !finish_timing(run, &progress, start))
       continue;
-    run_log_step(run->log, run->trainer, &report);
+    if (!timing)
+      run_log_step(run->log, run->trainer, &report);
     if (run->held_out && trainer_get_step(run->trainer) % WATCH_STEPS == 0)
       watch(run);
     if (stop_asked || g_get_monotonic_time() - saved > CHECKPOINT_SECONDS * G_USEC_PER_SEC) {

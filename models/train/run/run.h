@@ -6,8 +6,11 @@
 #include "train/run/run-options.h"
 #include "train/run/student.h"
 
+#define HELD_OUT_IMAGES 512 /* maximum number of held-out photographs that are used */
+
 typedef struct {
   const RunOptions *options;
+  gint64 start; /* monotonic time; the time limit counts from here */
   VitgateModel
       *model;     /* the teacher or, without one, the model that the run starts from; or NULL */
   guint *classes; /* (nullable) [n_classes] indices of the student's among the teacher's */
@@ -27,6 +30,10 @@ typedef struct {
   double asked;        /* compute ratio asked for in the current step */
   double bias;         /* of the gates in the current step */
   double merge_offset; /* added to the compute ratio that the dial is asked for */
+
+  /* What remains to be done after the current stage, for the time limit. */
+  double later_images;  /* held-out images to be run, summed over all measurements */
+  double later_seconds; /* for everything else */
 } Run;
 
 /* Frees what the run holds. */

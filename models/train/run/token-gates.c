@@ -46,7 +46,7 @@ static gboolean add_images(const Run *run, TokenFit *fit, Progress *progress, gu
 static gboolean fit_gates(Run *run, TokenFit *fit, TokenFitResult *results, GError **error)
 {
   const guint n = run->options->gate_images;
-  Progress progress = progress_start(2 * n, "images");
+  Progress progress = progress_start_phase("fitting token gates", 2 * n, "images");
   const gboolean fine =
       add_images(run, fit, &progress, 0, error) && token_fit_end_substitutes(fit, error) &&
       add_images(run, fit, &progress, n, error) && token_fit_end_gates(fit, results, error);

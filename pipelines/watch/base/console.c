@@ -1,16 +1,37 @@
 #include "base/console.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clean-text.h"
 #include "base/secrets.h"
+#include "base/times.h"
 
 #define ERASE_LINE "\r\033[K"
 
 static GMutex lock;
 static char *status; /* the text on the terminal's last line, or NULL */
+static gboolean stamped;
+
+/* systemd sets the variable for the service's first process. Others inherit it, also those whose
+ * output goes elsewhere. */
+static gboolean writes_to_journal(void)
+{
+  const char *text = g_getenv("JOURNAL_STREAM");
+  unsigned long device, inode;
+  struct stat file;
+  int end = 0;
+  return text && sscanf(text, "%lu:%lu%n", &device, &inode, &end) == 2 && !text[end] &&
+         fstat(STDERR_FILENO, &file) == 0 && file.st_dev == device && file.st_ino == inode;
+}
+
+void console_stamp(void)
+{
+  stamped = !writes_to_journal();
+}
 
 gboolean console_has_terminal(void)
 {
@@ -31,9 +52,11 @@ void console_print(const char *format, ...)
   g_autofree char *message = g_strdup_vprintf(format, args);
   va_end(args);
   g_autofree char *clean = make_safe(message);
+  g_autofree char *time = stamped ? time_to_local(g_get_real_time()) : NULL;
 
   g_mutex_lock(&lock);
-  g_printerr("%svitgate-watch: %s\n%s", status ? ERASE_LINE : "", clean, status ? status : "");
+  g_printerr("%s%s%svitgate-watch: %s\n%s", status ? ERASE_LINE : "", time ? time : "",
+             time ? " " : "", clean, status ? status : "");
   g_mutex_unlock(&lock);
 }
 

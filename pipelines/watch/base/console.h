@@ -4,6 +4,10 @@
 
 #include <glib.h>
 
+/* From now on, messages start with the time, unless stderr is the journal, which adds its own. Call
+ * it before other threads start. */
+void console_stamp(void);
+
 /* Prints "vitgate-watch: message" to stderr, as exactly one line, without control characters and
  * without the secrets in URLs. */
 void console_print(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -414,6 +414,7 @@ char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolea
       g_error_matches(error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND);
   gboolean no_video = (self->n_offered > 0 && !self->has_video) ||
                       (!self->linked && g_strcmp0(error->message, NO_VIDEO) == 0);
+  const gboolean linked = self->linked;
   g_autofree char *codec = self->linked ? NULL : g_strdup(self->unknown_codec);
   g_mutex_unlock(&self->lock);
   if (refused_transport)
@@ -424,5 +425,13 @@ char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolea
   if (codec)
     return g_strdup_printf("GStreamer has no decoder for the camera's video (%s)", codec);
   *hopeless = error->domain == GST_LIBRARY_ERROR;
-  return join_reason(error, debug);
+  if (g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND) &&
+      config_is_on_network(self->config))
+    return g_strdup("stream not found (is the path of the URL right?)");
+  /* rtspsrc and the watchdog wait equally long, and should say the same. */
+  if (g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ) && debug &&
+      strstr(debug, "Timeout") && !linked)
+    return g_strdup_printf("no frame within %g s", self->config->connect_timeout);
+  /* The debug text of vitgate's errors only has their number. */
+  return *hopeless ? g_strdup(error->message) : join_reason(error, debug);
 }

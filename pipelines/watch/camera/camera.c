@@ -10,6 +10,7 @@
 #include "camera/camera-pipeline.h"
 #include "camera/events.h"
 #include "camera/frame-line.h"
+#include "camera/reach.h"
 #include "camera/sightings.h"
 #include "config/credentials.h"
 
@@ -22,6 +23,7 @@ struct _Camera {
   CameraEndFunc on_end;
   gpointer user_data;
   GThread *thread;
+  GCancellable *stopped;
 
   /* Used by the thread, and by the streaming thread while a pipeline plays. */
   Sightings *sightings;
@@ -85,6 +87,8 @@ static void begin_connection(Camera *self)
   g_mutex_lock(&self->lock);
   self->status.state = CAMERA_PLAYING;
   self->status.connects++;
+  self->status.since = 0;
+  self->status.attempts = 0;
   g_mutex_unlock(&self->lock);
 }
 
@@ -232,11 +236,15 @@ static void end_connection(Camera *self, const char *event, const char *reason)
   sightings_end(self->sightings);
   self->lost = FALSE;
   g_clear_pointer(&self->last_label, g_free);
+  g_mutex_lock(&self->lock);
+  self->status.since = g_get_real_time();
+  g_mutex_unlock(&self->lock);
   put_event(self, event_camera(self->config->name, event, reason));
 }
 
 /* ---- All connections ----------------------------------------------------------------------- */
 
+/* @connected: whether the camera was lost; otherwise this attempt has failed */
 static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
 {
   double wait = backoff_step(&self->backoff, g_random_double());
@@ -248,15 +256,32 @@ static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
   self->status.error = g_strdup(reason);
   self->status.state = CAMERA_WAITING;
   self->status.retry_after = wait;
+  self->status.attempts += !connected;
+  const Waiting waiting = { reason, self->status.since, self->status.attempts, wait };
   g_mutex_unlock(&self->lock);
   if (news)
     console_print("camera %s, %s: %s; next attempt in %.1f s", self->config->name,
                   self->config->shown_url, reason, wait);
+  /* If the camera was lost, the event for that has said why. */
+  if (!connected && (news || waiting.attempts == 1))
+    put_event(self, event_waiting(self->config->name, &waiting));
 
   g_mutex_lock(&self->lock);
   while (!self->stopping && g_cond_wait_until(&self->changed, &self->lock, end))
     ;
   g_mutex_unlock(&self->lock);
+}
+
+/* Explains why an attempt to connect has failed.
+ * @told: (transfer full): what GStreamer or the watchdog says
+ * Returns: (transfer full) */
+static char *explain_failure(Camera *self, char *told)
+{
+  char *reason = reach_explain(self->config, self->stopped);
+  if (!reason)
+    return told;
+  g_free(told);
+  return reason;
 }
 
 /* Returns: whether to connect again */
@@ -268,8 +293,10 @@ static gboolean connect_once(Camera *self)
   set_state(self, CAMERA_CONNECTING);
   self->first = TRUE;
   g_autofree char *told = play(self, &ended, &hopeless);
-  g_autofree char *reason = told ? secrets_hide(told) : NULL;
   gboolean connected = !self->first;
+  if (told && !connected && !hopeless)
+    told = explain_failure(self, told);
+  g_autofree char *reason = told ? secrets_hide(told) : NULL;
   gboolean over = ended && config_is_file(self->config);
   if (connected)
     end_connection(self, reason && !over ? "lost" : "ended", reason);
@@ -318,7 +345,9 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
   self->outputs = outputs;
   self->on_end = on_end;
   self->user_data = user_data;
+  self->stopped = g_cancellable_new();
   self->sightings = sightings_new(config->labels, &options, on_sighting, self);
+  self->status.since = g_get_real_time();
   backoff_init(&self->backoff, config->retry_min, config->retry_max);
   g_mutex_init(&self->lock);
   g_cond_init(&self->changed);
@@ -360,6 +389,7 @@ void camera_stop(Camera *self)
   self->stopping = TRUE;
   wake_up(self);
   g_mutex_unlock(&self->lock);
+  g_cancellable_cancel(self->stopped);
 }
 
 void camera_check_model(Camera *self)
@@ -384,6 +414,7 @@ gboolean camera_free(Camera **camera, gint64 end)
     return FALSE;
   g_thread_join(self->thread);
   sightings_free(&self->sightings);
+  g_object_unref(self->stopped);
   camera_status_clear(&self->status);
   g_free(self->last_label);
   g_mutex_clear(&self->lock);

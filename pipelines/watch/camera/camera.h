@@ -22,6 +22,8 @@ typedef struct {
   char *label;     /* (nullable): best label of the last frame */
   double score;
   char *error;        /* (nullable): the last error */
+  gint64 since;       /* of the last loss or the start, as of g_get_real_time(); 0 while playing */
+  guint attempts;     /* failed since then */
   double retry_after; /* wait before the next attempt, seconds */
 } CameraStatus;
 

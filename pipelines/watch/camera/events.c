@@ -1,12 +1,12 @@
 #include "camera/events.h"
 
 #include "base/members.h"
+#include "base/times.h"
 
 static JsonBuilder *begin(const char *camera, const char *event)
 {
   JsonBuilder *builder = json_builder_new();
-  g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-  g_autofree char *time = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S.%fZ");
+  g_autofree char *time = time_to_utc(g_get_real_time());
   json_builder_begin_object(builder);
   member_add_string(builder, "event", event);
   member_add_string(builder, "stream_id", camera);
@@ -39,5 +39,16 @@ char *event_camera(const char *camera, const char *event, const char *reason)
   g_autoptr(JsonBuilder) builder = begin(camera, event);
   if (reason)
     member_add_string(builder, "reason", reason);
+  return end(builder);
+}
+
+char *event_waiting(const char *camera, const Waiting *waiting)
+{
+  g_autoptr(JsonBuilder) builder = begin(camera, "waiting");
+  g_autofree char *since = time_to_utc(waiting->since);
+  member_add_string(builder, "reason", waiting->reason);
+  member_add_string(builder, "waiting_since", since);
+  member_add_count(builder, "attempts", waiting->attempts);
+  member_add_double(builder, "retry_after", waiting->retry_after);
   return end(builder);
 }

@@ -1,6 +1,6 @@
 #include "camera/sightings.h"
 
-#include <string.h>
+#include "camera/label-names.h"
 
 typedef enum {
   ABSENT,
@@ -24,33 +24,11 @@ struct _Sightings {
   guint64 time; /* of the last frame */
 };
 
-static char *fold(const char *text, gsize length)
-{
-  g_autofree char *part = g_strndup(text, length);
-  return g_utf8_casefold(g_strstrip(part), -1);
-}
-
-/* Returns: whether @folded is the whole of @class, or one of its names between commas. */
-static gboolean is_called(const char *class, const char *folded)
-{
-  g_autofree char *whole = fold(class, strlen(class));
-  if (!strcmp(whole, folded))
-    return TRUE;
-  for (const char *name = whole; name; name = strchr(name, ',')) {
-    name += *name == ',';
-    name += strspn(name, " ");
-    gsize length = strcspn(name, ",");
-    if (length == strlen(folded) && !strncmp(name, folded, length))
-      return TRUE;
-  }
-  return FALSE;
-}
-
 static double score_of(const Interest *interest, const SeenClass *classes, guint n)
 {
   double score = -1;
   for (guint i = 0; i < n; i++)
-    if (classes[i].score > score && is_called(classes[i].label, interest->folded))
+    if (classes[i].score > score && label_is_called(classes[i].label, interest->folded))
       score = classes[i].score;
   return score;
 }
@@ -142,7 +120,7 @@ Sightings *sightings_new(char *const *labels, const SightingOptions *options, Si
   self->interests = g_array_new(FALSE, FALSE, sizeof(Interest));
   g_array_set_clear_func(self->interests, clear_interest);
   for (; labels && *labels; labels++) {
-    Interest interest = { .label = g_strdup(*labels), .folded = fold(*labels, strlen(*labels)) };
+    Interest interest = { .label = g_strdup(*labels), .folded = label_fold(*labels) };
     g_array_append_val(self->interests, interest);
   }
   return self;

@@ -9,6 +9,7 @@
 #include "config/config-key.h"
 #include "config/credentials.h"
 #include "config/fingerprint.h"
+#include "config/status-socket.h"
 
 #define CAMERA_PREFIX "camera "
 #define DEFAULTS      "defaults"
@@ -26,6 +27,7 @@ static const char *const transports[] = { "auto", "tcp", "udp", NULL };
 #define STRUCTURE Config
 static const Key watch_keys[] = {
   { "sync-interval", KEY_SECONDS, OFFSET(sync_interval), 0, 3600 },
+  { "status-socket", KEY_PATH, OFFSET(status_socket) },
   { NULL },
 };
 #undef STRUCTURE
@@ -33,6 +35,7 @@ static const Key watch_keys[] = {
 #define STRUCTURE LogConfig
 static const Key log_keys[] = {
   { "file", KEY_PATH, OFFSET(file) },
+  { "events-file", KEY_PATH, OFFSET(events_file) },
   { "size", KEY_SIZE, OFFSET(size), 4096, 1099511627776.0 },
   { "files", KEY_COUNT, OFFSET(files), 1, 1000 },
   { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_lines },
@@ -143,10 +146,13 @@ static gboolean check_credentials(const KeySource *source, const char *group, co
   return TRUE;
 }
 
-/* A path that does not exist yet is created at the start, so its nearest parent is checked. */
+/* A path that does not exist yet is created at the start, with its folders, so its nearest parent
+ * is checked.
+ * @folder: that must exist */
 static gboolean check_writable(const KeySource *source, const char *group, const char *key,
-                               const char *path, GError **error)
+                               const char *path, const char *folder, GError **error)
 {
+  struct stat status;
   g_autofree char *at = g_strdup(path);
   while (access(at, F_OK) < 0 && strcmp(at, "/")) {
     char *parent = g_path_get_dirname(at);
@@ -155,8 +161,14 @@ static gboolean check_writable(const KeySource *source, const char *group, const
   }
   if (strcmp(at, path) && !g_file_test(at, G_FILE_TEST_IS_DIR))
     return key_fail(source, group, key, error, "%s: %s is not a folder", path, at);
-  return access(at, W_OK) == 0 ||
-         key_fail(source, group, key, error, "%s: no permission to write to %s", path, at);
+  if (access(at, W_OK) == 0)
+    return TRUE;
+  if (lstat(folder, &status) == 0)
+    return key_fail(source, group, key, error, "%s: no permission to write to %s", path, at);
+  return key_fail(source, group, key, error,
+                  "%s: no permission to create %s (the service's folder is created when it starts; "
+                  "otherwise: sudo install -d -o %s %s)",
+                  path, folder, g_get_user_name(), folder);
 }
 
 static gboolean check_readable(const KeySource *source, const char *group, const char *key,
@@ -178,17 +190,40 @@ static gboolean check_retries(const KeySource *source, const char *group, double
                                 "%g is greater than retry-most (%g)", min, max);
 }
 
+/* Returns: (transfer full): "log.events.jsonl" for "log.jsonl" */
+static char *name_events_file(const char *file)
+{
+  g_autofree char *folder = g_path_get_dirname(file), *name = g_path_get_basename(file);
+  const char *dot = strrchr(name, '.');
+  gsize length = dot && dot > name ? (gsize)(dot - name) : strlen(name);
+  g_autofree char *events = g_strdup_printf("%.*s.events%s", (int)length, name, name + length);
+  return g_build_filename(folder, events, NULL);
+}
+
+static gboolean check_log_file(const KeySource *source, const char *key, const char *path,
+                               GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname(path);
+  return check_writable(source, "log", key, path, folder, error);
+}
+
 static gboolean read_log(const KeySource *source, Config *config, GError **error)
 {
   LogConfig *log = &config->log;
-  *log = (LogConfig){ .size = 10 << 20, .files = 5, .frames = FRAME_LINES_ALL };
+  *log = (LogConfig){ .size = 10 << 20, .files = 5, .frames = FRAME_LINES_CHANGES };
   if (!g_key_file_has_group(source->file, "log"))
     return TRUE;
   if (!keys_read(source, "log", log_keys, log, error))
     return FALSE;
   if (!log->file)
     return key_fail(source, "log", "file", error, "is missing");
-  return check_writable(source, "log", "file", log->file, error);
+  log->frames_unset = !g_key_file_has_key(source->file, "log", "frames", NULL);
+  if (!log->events_file)
+    log->events_file = name_events_file(log->file);
+  if (!strcmp(log->events_file, log->file))
+    return key_fail(source, "log", "events-file", error, "is the same as file");
+  return check_log_file(source, "file", log->file, error) &&
+         check_log_file(source, "events-file", log->events_file, error);
 }
 
 static gboolean check_mqtt_tls(const KeySource *source, const MqttConfig *mqtt, GError **error)
@@ -224,7 +259,7 @@ static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GErr
     return FALSE;
   return check_retries(source, "mqtt", mqtt->retry_min, mqtt->retry_max, error) &&
          check_credentials(source, "mqtt", mqtt->credentials_file, mqtt->credentials_env, error) &&
-         check_writable(source, "mqtt", "spool", mqtt->spool, error);
+         check_writable(source, "mqtt", "spool", mqtt->spool, mqtt->spool, error);
 }
 
 static gboolean read_mqtt(const KeySource *source, Config *config, GError **error)
@@ -285,8 +320,7 @@ static gboolean check_scheme(const KeySource *source, const char *group, const C
     return key_fail(source, group, "repeat", error, "only file:/// URLs can be repeated");
   if (camera->real_time && !file)
     return key_fail(source, group, "real-time", error, "is only for file:/// URLs");
-  if ((camera->credentials_file || camera->credentials_env) &&
-      (file || g_str_has_prefix(camera->url, "v4l2:")))
+  if ((camera->credentials_file || camera->credentials_env) && !config_is_on_network(camera))
     return key_fail(source, group, "url", error, "takes no credentials");
   return TRUE;
 }
@@ -427,6 +461,8 @@ static gboolean read_groups(const KeySource *source, Config *config, GError **er
   if (g_key_file_has_group(source->file, "watch") &&
       !keys_read(source, "watch", watch_keys, config, error))
     return FALSE;
+  if (!config->status_socket)
+    config->status_socket = status_socket_find(source->file, source->folder);
   return read_log(source, config, error) && read_mqtt(source, config, error) &&
          read_cameras(source, config, error) && check_tls_servers(source, config, error);
 }
@@ -475,6 +511,7 @@ void config_unref(Config *self)
 {
   if (!g_atomic_ref_count_dec(&self->references))
     return;
+  keys_clear(watch_keys, self);
   keys_clear(log_keys, &self->log);
   keys_clear(mqtt_keys, &self->mqtt);
   g_ptr_array_unref(self->cameras);
@@ -485,6 +522,11 @@ void config_unref(Config *self)
 gboolean config_is_file(const CameraConfig *camera)
 {
   return g_str_has_prefix(camera->url, "file:");
+}
+
+gboolean config_is_on_network(const CameraConfig *camera)
+{
+  return !config_is_file(camera) && !g_str_has_prefix(camera->url, "v4l2:");
 }
 
 gboolean config_uses_tls(const CameraConfig *camera)

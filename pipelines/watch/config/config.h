@@ -17,10 +17,12 @@ typedef enum {
 } Transport;
 
 typedef struct {
-  char *file; /* NULL: no log */
-  guint64 size;
-  guint files;
+  char *file;        /* NULL: no log */
+  char *events_file; /* NULL without a log */
+  guint64 size;      /* maximum of each file */
+  guint files;       /* maximum number of either */
   FrameLines frames;
+  gboolean frames_unset; /* the key is not in the file */
 } LogConfig;
 
 typedef struct {
@@ -69,6 +71,7 @@ typedef struct {
   gatomicrefcount references;
   char *path;
   double sync_interval; /* seconds; 0: after each line */
+  char *status_socket;  /* NULL: none */
   LogConfig log;
   MqttConfig mqtt;
   GPtrArray *cameras; /* of CameraConfig, in the file's order */
@@ -84,6 +87,9 @@ void config_unref(Config *self);
 
 /* Returns: whether the camera is a file, which has an end and can be read at any speed */
 gboolean config_is_file(const CameraConfig *camera);
+
+/* Returns: whether the camera is neither a file nor a device of this machine */
+gboolean config_is_on_network(const CameraConfig *camera);
 
 /* Returns: whether the connection to the camera is encrypted */
 gboolean config_uses_tls(const CameraConfig *camera);

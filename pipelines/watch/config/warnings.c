@@ -38,6 +38,11 @@ GPtrArray *config_find_warnings(const Config *config)
     g_ptr_array_add(warnings, g_strdup_printf("%s: [mqtt] user and password are sent to %s without "
                                               "TLS; set tls=true",
                                               config->path, mqtt->host));
+  if (config->log.file && config->log.frames_unset)
+    g_ptr_array_add(warnings, g_strdup_printf("%s: [log] frames is not set; only frames whose best "
+                                              "label changes are logged. Set frames=all for the "
+                                              "former default, or frames=changes",
+                                              config->path));
   add_insecure(warnings, config);
   add_unencrypted(warnings, config);
   return warnings;

@@ -1,4 +1,4 @@
-/* Finds settings that are valid but unsafe. */
+/* Finds settings that are valid, but unsafe or not what the user may expect. */
 #pragma once
 
 #include "config/config.h"

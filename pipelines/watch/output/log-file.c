@@ -168,6 +168,11 @@ LogFile *log_file_new(const LogFileOptions *options, GError **error)
 {
   LineFile file;
   guint64 cut;
+  g_autofree char *folder = g_path_get_dirname(options->path);
+  if (g_mkdir_with_parents(folder, 0755) < 0) {
+    line_file_fail(error, folder);
+    return NULL;
+  }
   if (!line_file_open(&file, options->path, &cut, error))
     return NULL;
   if (cut)

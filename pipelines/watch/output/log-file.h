@@ -1,4 +1,4 @@
-/* The log of JSON lines, rotated by size: FILE is the newest file, FILE.1 the one before, and so
+/* A log of JSON lines, rotated by size: FILE is the newest file, FILE.1 the one before, and so
  * on.
  *
  * Lines on disk are complete and in order. They are lost only with the oldest file. While the disk
@@ -25,7 +25,10 @@ typedef struct {
 
 typedef struct _LogFile LogFile;
 
-/* Returns: (transfer full) (nullable): NULL with an error of G_IO_ERROR that names the file */
+/* Opens the log, and creates its folder if necessary.
+ * Returns: (transfer full) (nullable): NULL with an error of G_IO_ERROR that names the file or
+ * folder
+ */
 LogFile *log_file_new(const LogFileOptions *options, GError **error);
 
 /* Sets new limits, and opens the path again in case the file was moved.

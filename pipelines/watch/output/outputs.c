@@ -1,49 +1,69 @@
 #include "output/outputs.h"
 
+#include <string.h>
+
 #include "output/spool.h"
+
+/* Frames and events in their order, and the events once more: the rotation of frames must not
+ * remove them. */
+enum {
+  ALL_LINES,
+  EVENTS,
+  N_LOGS,
+};
 
 struct _Outputs {
   GRWLock lock; /* held for writing while outputs are replaced */
   Config *config;
-  LogFile *log; /* or NULL */
-  Spool *spool; /* or NULL */
-  Mqtt *mqtt;   /* NULL without a spool */
+  LogFile *logs[N_LOGS]; /* NULL: no log */
+  Spool *spool;          /* or NULL */
+  Mqtt *mqtt;            /* NULL without a spool */
 };
 
-static LogFileOptions log_options(const Config *config)
+static LogFileOptions log_options(const Config *config, guint log)
 {
   return (LogFileOptions){
-    .path = config->log.file,
+    .path = log == EVENTS ? config->log.events_file : config->log.file,
     .size = config->log.size,
     .files = config->log.files,
   };
 }
 
-/* Opens all outputs that only the new configuration has, or none on failure. */
-static gboolean open_new(const Config *config, gboolean new_log, gboolean new_spool, LogFile **log,
-                         Spool **spool, GError **error)
+static void free_logs(LogFile **logs)
 {
-  const LogFileOptions options = log_options(config);
-  if (new_log && options.path && !(*log = log_file_new(&options, error)))
-    return FALSE;
-  if (new_spool && config->mqtt.host &&
-      !(*spool = spool_open(config->mqtt.spool, config->mqtt.spool_size, error))) {
-    log_file_free(log);
-    return FALSE;
+  for (guint i = 0; i < N_LOGS; i++)
+    log_file_free(&logs[i]);
+}
+
+/* Opens all outputs that only the new configuration has, or none on failure.
+ * @same_logs, @same_spool: already open */
+static gboolean open_new(const Config *config, const gboolean *same_logs, gboolean same_spool,
+                         LogFile **logs, Spool **spool, GError **error)
+{
+  gboolean opened = TRUE;
+  for (guint i = 0; opened && i < N_LOGS; i++) {
+    const LogFileOptions options = log_options(config, i);
+    if (!same_logs[i] && options.path)
+      opened = (logs[i] = log_file_new(&options, error)) != NULL;
   }
-  return TRUE;
+  if (opened && !same_spool && config->mqtt.host)
+    opened = (*spool = spool_open(config->mqtt.spool, config->mqtt.spool_size, error)) != NULL;
+  if (!opened)
+    free_logs(logs);
+  return opened;
 }
 
 Outputs *outputs_new(const Config *config, GError **error)
 {
-  LogFile *log = NULL;
+  static const gboolean same_logs[N_LOGS];
+  LogFile *logs[N_LOGS] = { NULL };
   Spool *spool = NULL;
-  if (!open_new(config, TRUE, TRUE, &log, &spool, error))
+  if (!open_new(config, same_logs, FALSE, logs, &spool, error))
     return NULL;
   Outputs *self = g_new0(Outputs, 1);
   g_rw_lock_init(&self->lock);
   self->config = config_ref((Config *)config);
-  self->log = log;
+  memcpy(self->logs, logs, sizeof logs);
   self->spool = spool;
   self->mqtt = spool ? mqtt_new(&config->mqtt, spool) : NULL;
   return self;
@@ -73,18 +93,37 @@ static void change_mqtt(Outputs *self, const Config *config, Spool *fresh, gbool
   spool_unref(&old_spool);
 }
 
+static gboolean change_same_logs(Outputs *self, const Config *config, const gboolean *same,
+                                 GError **error)
+{
+  for (guint i = 0; i < N_LOGS; i++) {
+    const LogFileOptions options = log_options(config, i);
+    if (same[i] && !log_file_change(self->logs[i], &options, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static void find_same_logs(Outputs *self, const Config *config, gboolean *same)
+{
+  for (guint i = 0; i < N_LOGS; i++) {
+    const char *path = log_options(config, i).path;
+    same[i] = path && g_strcmp0(path, log_options(self->config, i).path) == 0;
+  }
+}
+
 gboolean outputs_change(Outputs *self, const Config *config, GError **error)
 {
-  const Config *old = self->config;
-  const LogFileOptions options = log_options(config);
-  LogFile *log = NULL;
+  LogFile *logs[N_LOGS] = { NULL };
   Spool *spool = NULL;
-  gboolean same_log = options.path && g_strcmp0(old->log.file, options.path) == 0;
-  gboolean same_spool =
-      self->spool && config->mqtt.host && g_strcmp0(old->mqtt.spool, config->mqtt.spool) == 0;
-  if (!open_new(config, !same_log, !same_spool, &log, &spool, error))
+  gboolean same_logs[N_LOGS];
+  gboolean same_spool = self->spool && config->mqtt.host &&
+                        g_strcmp0(self->config->mqtt.spool, config->mqtt.spool) == 0;
+  find_same_logs(self, config, same_logs);
+  if (!open_new(config, same_logs, same_spool, logs, &spool, error))
     return FALSE;
-  if (same_log && !log_file_change(self->log, &options, error)) {
+  if (!change_same_logs(self, config, same_logs, error)) {
+    free_logs(logs);
     spool_unref(&spool);
     return FALSE;
   }
@@ -92,11 +131,16 @@ gboolean outputs_change(Outputs *self, const Config *config, GError **error)
   change_mqtt(self, config, spool, same_spool);
   g_rw_lock_writer_lock(&self->lock);
   Config *old_config = self->config;
-  LogFile *old_log = same_log ? NULL : self->log;
   self->config = config_ref((Config *)config);
-  self->log = same_log ? self->log : log;
+  for (guint i = 0; i < N_LOGS; i++) {
+    LogFile *old = self->logs[i];
+    if (same_logs[i])
+      continue;
+    self->logs[i] = logs[i];
+    logs[i] = old;
+  }
   g_rw_lock_writer_unlock(&self->lock);
-  log_file_free(&old_log);
+  free_logs(logs);
   config_unref(old_config);
   return TRUE;
 }
@@ -125,8 +169,10 @@ static void publish(Outputs *self, const char *camera, LineKind kind, const char
 static void put(Outputs *self, const char *camera, LineKind kind, const char *line, gsize length)
 {
   g_rw_lock_reader_lock(&self->lock);
-  if (self->log && wanted(self->config->log.frames, kind))
-    log_file_write(self->log, line, length);
+  if (self->logs[ALL_LINES] && wanted(self->config->log.frames, kind))
+    log_file_write(self->logs[ALL_LINES], line, length);
+  if (self->logs[EVENTS] && kind == EVENT)
+    log_file_write(self->logs[EVENTS], line, length);
   if (self->mqtt && wanted(self->config->mqtt.frames, kind))
     publish(self, camera, kind, line, length);
   gboolean sync = self->config->sync_interval <= 0;
@@ -149,8 +195,9 @@ void outputs_event(Outputs *self, const char *camera, const char *line, gsize le
 void outputs_sync(Outputs *self)
 {
   g_rw_lock_reader_lock(&self->lock);
-  if (self->log)
-    log_file_sync(self->log);
+  for (guint i = 0; i < N_LOGS; i++)
+    if (self->logs[i])
+      log_file_sync(self->logs[i]);
   if (self->spool)
     spool_sync(self->spool);
   g_rw_lock_reader_unlock(&self->lock);
@@ -159,9 +206,14 @@ void outputs_sync(Outputs *self)
 void outputs_get_status(Outputs *self, OutputsStatus *status)
 {
   g_rw_lock_reader_lock(&self->lock);
-  *status = (OutputsStatus){ .has_log = self->log != NULL, .has_mqtt = self->mqtt != NULL };
-  if (self->log)
-    log_file_get_status(self->log, &status->log);
+  *status = (OutputsStatus){
+    .has_log = self->logs[ALL_LINES] != NULL,
+    .has_mqtt = self->mqtt != NULL,
+  };
+  if (status->has_log) {
+    log_file_get_status(self->logs[ALL_LINES], &status->log);
+    log_file_get_status(self->logs[EVENTS], &status->events);
+  }
   if (self->mqtt) {
     mqtt_get_status(self->mqtt, &status->mqtt);
     spool_get_status(self->spool, &status->spool);
@@ -179,7 +231,7 @@ void outputs_free(Outputs **outputs)
     mqtt_stop(self->mqtt, TRUE);
   mqtt_free(&self->mqtt);
   spool_unref(&self->spool);
-  log_file_free(&self->log);
+  free_logs(self->logs);
   config_unref(self->config);
   g_rw_lock_clear(&self->lock);
   g_free(self);

@@ -7,7 +7,7 @@
 
 typedef struct {
   gboolean has_log, has_mqtt;
-  LogFileStatus log;
+  LogFileStatus log, events;
   MqttStatus mqtt;
   SpoolStatus spool;
 } OutputsStatus;
@@ -28,7 +28,7 @@ gboolean outputs_change(Outputs *self, const Config *config, GError **error);
 void outputs_frame(Outputs *self, const char *camera, const char *line, gsize length,
                    gboolean changed);
 
-/* Writes an event.
+/* Writes an event, to the log and to the file of events.
  * @line: a JSON object with a newline */
 void outputs_event(Outputs *self, const char *camera, const char *line, gsize length);
 

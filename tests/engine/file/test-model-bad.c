@@ -435,7 +435,8 @@ static gboolean try_model(ModelFile *file)
 
 START_TEST(mutations_of_a_description_do_no_harm)
 {
-  BlockShape blocks[2] = { { 2, 8 }, { 1, 5 } };
+  BlockShape blocks[2] = { { 2, 8, .attention_tokens = { TRUE, 3 }, .mlp_tokens = { TRUE, 0 } },
+                           { 1, 5, .mlp_tokens = { TRUE, 4 } } };
   const Description d = {
     .family = &vitgate__family_vit,
     .name = "mutation",

@@ -3,8 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "file/architecture.h"
 #include "file/source.h"
 #include "fixture.h"
+#include "model.h"
 
 /* Errors of the softmax: of exp (2e-7) and of sums, as in test-kernels.c. */
 #define PROBABILITY_TOLERANCE 1e-6
@@ -257,6 +259,11 @@ START_TEST(costs_match_the_tensors)
 }
 END_TEST
 
+static guint tokens_after(const Case *c, guint block)
+{
+  return vitgate__description_tokens_after(vitgate__model_get_description(c->model), block);
+}
+
 /* No golden model has gates or a dial, so all modules run, on all tokens. */
 START_TEST(modules_that_exist_run)
 {
@@ -268,6 +275,10 @@ START_TEST(modules_that_exist_run)
     for (guint b = 0; b < c.info->depth; b++) {
       ck_assert_uint_eq(results[i].modules[2 * b], c.info->blocks[b].heads > 0);
       ck_assert_uint_eq(results[i].modules[2 * b + 1], c.info->blocks[b].neurons > 0);
+      ck_assert_uint_eq(results[i].module_tokens[2 * b],
+                        c.info->blocks[b].heads ? tokens_after(&c, b) : 0);
+      ck_assert_uint_eq(results[i].module_tokens[2 * b + 1],
+                        c.info->blocks[b].neurons ? tokens_after(&c, b) : 0);
     }
   }
   close_case(&c);

@@ -219,6 +219,7 @@ static VitgateSession *new_session(VitgateModel *model, guint threads, guint gro
                    : group            ? VITGATE_GRANULARITY_GROUP
                                       : VITGATE_GRANULARITY_SAMPLE,
     .group_size = group == G_MAXUINT ? 0 : group,
+    .patches = TRUE,
   };
   return fixture_session_with(model, &options);
 }

@@ -114,7 +114,8 @@ START_TEST(tokens_merge_as_defined)
 {
   Setup s;
   setup_init(&s, _i);
-  g_autoptr(VitgateSession) session = fixture_session(s.model, 1, N_IMAGES);
+  const VitgateSessionOptions options = { .max_batch = N_IMAGES, .patches = TRUE };
+  g_autoptr(VitgateSession) session = fixture_session_with(s.model, &options);
   const VitgateResult *found = fixture_forward(session, s.inputs, N_IMAGES);
   ReferenceImage *expected = run_plainly(&s);
   reference_check(found, expected, N_IMAGES, &s.d, LEAST_MARGIN, s.d.name);

@@ -296,6 +296,77 @@ START_TEST(open_gates_change_no_bit_and_cost_nothing)
 }
 END_TEST
 
+/* ---- T2T-ViT ---- */
+
+/* Returns: (transfer full): the tokens that enter the first block */
+static float *embed(const char *name, const float *inputs, gsize image)
+{
+  g_autoptr(ModelFile) file = model_file_read(name);
+  for (guint t = model_file_n_tensors(file); t > 0; t--)
+    if (g_str_has_prefix(model_file_tensor(file, t - 1)->name, "blocks."))
+      model_file_remove(file, model_file_tensor(file, t - 1)->name);
+  model_file_set(file, "blocks", "[]");
+  model_file_set(file, "depth", "0");
+  g_autoptr(VitgateModel) model = model_file_open(file, "embedding");
+  const Vit *vit = vitgate__model_get_vit(model);
+  const guint n = vitgate__description_n_tokens(vit->description) * vit->description->dim;
+  VitWork *work = vitgate__vit_work_new(vit, 1, 1, FALSE);
+  Team *team = vitgate__team_new(1);
+  Dial dial = { 0 };
+  const VitSettings plain = { .dial = &dial, .group = 1 };
+  float *tokens = g_new(float, N_IMAGES *n), logits[16];
+  for (guint i = 0; i < N_IMAGES; i++) {
+    vitgate__vit_forward(vit, work, team, &plain, logits, inputs + i * image, 1);
+    memcpy(tokens + (gsize)i * n, work->images[0].x, n * sizeof *tokens);
+  }
+  vitgate__team_free(&team);
+  vitgate__vit_work_free(&work);
+  return tokens;
+}
+
+static void put_random(ModelFile *file, const char *name, guint rows, guint columns,
+                       guint32 *random)
+{
+  Tensor *tensor =
+      model_file_put(file, name, TENSOR_F32, columns ? 2 : 1, (const guint64[]){ rows, columns });
+  fixture_fill((float *)tensor->data, (gsize)rows * MAX(columns, 1), -0.4f, 0.4f, random);
+}
+
+START_TEST(tokens_of_a_stem_decide_as_defined)
+{
+  static const char name[] = "t2t-performer";
+  enum { IMAGE = 3 * 48 * 48, DIM = 24 };
+  g_autoptr(ModelFile) file = model_file_read(name);
+  g_autofree float *inputs = fixture_tensors(7, N_IMAGES * IMAGE);
+  g_autofree float *tokens = embed(name, inputs, IMAGE);
+  guint32 random = 9;
+  model_file_set(file, "blocks",
+                 "[{\"heads\": 3, \"neurons\": 48, \"attention_token_gate\": {\"rank\": 12},"
+                 "\"mlp_token_gate\": {\"rank\": 3}}, {\"heads\": 3, \"neurons\": 48}]");
+  put_random(file, "blocks.0.attn_token_gate.weight", 1, DIM, &random);
+  put_random(file, "blocks.0.attn_token_gate.bias", 1, 0, &random);
+  put_random(file, "blocks.0.attn_substitute.weight", DIM, DIM, &random);
+  put_random(file, "blocks.0.attn_substitute.bias", DIM, 0, &random);
+  put_random(file, "blocks.0.mlp_token_gate.weight", 1, DIM, &random);
+  put_random(file, "blocks.0.mlp_token_gate.bias", 1, 0, &random);
+  put_random(file, "blocks.0.mlp_substitute.down.weight", 3, DIM, &random);
+  put_random(file, "blocks.0.mlp_substitute.up.weight", DIM, 3, &random);
+  put_random(file, "blocks.0.mlp_substitute.bias", DIM, 0, &random);
+  g_autoptr(VitgateModel) model = model_file_open(file, "t2t");
+  const Description *d = vitgate__model_get_description(model);
+  const ReferenceSettings plain = { .thresholds = { 1, 1 }, .group = 1, .embedded = tokens };
+  ReferenceImage *expected = reference_forward(file, d, &plain, inputs, N_IMAGES);
+  for (guint threads = 1; threads <= 3; threads++) {
+    g_autoptr(VitgateSession) session = fixture_session(model, threads, N_IMAGES);
+    const VitgateResult *found = fixture_forward(session, inputs, N_IMAGES);
+    reference_check(found, expected, N_IMAGES, d, LEAST_MARGIN, name);
+    for (guint m = 0; m < 2; m++)
+      ck_assert(found->module_tokens[m] > 1 && found->module_tokens[m] < 10);
+  }
+  reference_free(expected, N_IMAGES);
+}
+END_TEST
+
 int main(void)
 {
   TCase *gates = tcase_create("token-gates");
@@ -305,5 +376,6 @@ int main(void)
   tcase_add_loop_test(gates, groups_are_refused_where_tokens_merge, 0, N_MODELS);
   tcase_add_loop_test(gates, threads_and_batches_change_no_bit, 0, N_MODELS * N_SETTINGS);
   tcase_add_loop_test(gates, open_gates_change_no_bit_and_cost_nothing, 0, 2 * N_MODELS);
+  tcase_add_test(gates, tokens_of_a_stem_decide_as_defined);
   return fixture_run("token-gates", gates, NULL);
 }

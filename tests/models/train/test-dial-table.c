@@ -93,7 +93,8 @@ static void setup_init(Setup *s, gboolean gates)
                            .labels = g_new0(int, N_IMAGES) };
   fill_pictures(s->held_out.tensors);
   held_out_run(&s->held_out, s->trainer, 100, N_IMAGES, BATCH, copy_logits, &s->held_out);
-  s->options = (DialTableOptions){ .held_out = &s->held_out,
+  s->options = (DialTableOptions){ .phase = "calibrating",
+                                   .held_out = &s->held_out,
                                    .images = N_IMAGES,
                                    .priced_images = N_IMAGES,
                                    .batch = BATCH,

@@ -8,15 +8,35 @@
 
 /* The members of checkpoints written before there was a table; resuming depends on these names. */
 static const char *const members[] = {
-  "teacher",      "from",           "variant",
-  "image-size",   "target",         "batch-size",
-  "seed",         "learning-rate",  "gate-rate",
-  "gate-spread",  "labels",         "other-classes",
-  "features",     "mixup",          "sub-groups",
-  "group-size",   "fixed-dial",     "gates",
-  "gate-control", "merging",        "calibration-images",
-  "precision",    "classes",        "data",
-  "folders",      "folder-weights", "orientation",
+  "teacher",
+  "from",
+  "variant",
+  "image-size",
+  "target",
+  "batch-size",
+  "seed",
+  "learning-rate",
+  "gate-rate",
+  "gate-spread",
+  "labels",
+  "other-classes",
+  "features",
+  "mixup",
+  "sub-groups",
+  "group-size",
+  "fixed-dial",
+  "gates",
+  "gate-kind",
+  "gate-images",
+  "learn-gates",
+  "merging",
+  "calibration-images",
+  "precision",
+  "classes",
+  "data",
+  "folders",
+  "folder-weights",
+  "orientation",
 };
 
 static void add_once(GHashTable *names, const char *name)
@@ -103,7 +123,8 @@ START_TEST(defaults_differ_by_command)
   ck_assert_double_eq(train.rate, 1e-3);
   ck_assert_int_eq(compress.precision, VITGATE_PRECISION_INT8);
   ck_assert_int_eq(train.precision, VITGATE_PRECISION_FLOAT32);
-  ck_assert(compress.gates && compress.merging && !train.gates && !train.merging);
+  ck_assert(compress.token_gates && !compress.module_gates && compress.merging &&
+            !train.token_gates && !train.merging);
   ck_assert_uint_eq(compress.batch, 64);
   ck_assert_int_eq(compress.sub_groups, SUB_GROUPS_SAMPLE);
 }

@@ -1,10 +1,10 @@
-#include "network/gate-control.h"
+#include "network/logit-control.h"
 
 #include <string.h>
 
 /* What is remembered of the images before. All arrays are by module and then by patch. */
-struct _GateControl {
-  GateControlKind kind;
+struct _LogitControl {
+  LogitControlKind kind;
   guint n_patches;
   GRand *random;
   guint32 *n_seen; /* images */
@@ -14,11 +14,11 @@ struct _GateControl {
   float *own;      /* [n_patches] */
 };
 
-GateControl *vitgate__gate_control_new(GateControlKind kind, const Description *d)
+LogitControl *vitgate__logit_control_new(LogitControlKind kind, const Description *d)
 {
-  if (kind == GATE_CONTROL_NONE)
+  if (kind == LOGIT_CONTROL_NONE)
     return NULL;
-  GateControl *control = g_new0(GateControl, 1);
+  LogitControl *control = g_new0(LogitControl, 1);
   const guint modules = 2 * d->depth, n = vitgate__description_n_patches(d);
   control->kind = kind;
   control->n_patches = n;
@@ -31,9 +31,9 @@ GateControl *vitgate__gate_control_new(GateControlKind kind, const Description *
   return control;
 }
 
-void vitgate__gate_control_free(GateControl **control)
+void vitgate__logit_control_free(LogitControl **control)
 {
-  GateControl *c = g_steal_pointer(control);
+  LogitControl *c = g_steal_pointer(control);
   if (!c)
     return;
   g_rand_free(c->random);
@@ -45,7 +45,7 @@ void vitgate__gate_control_free(GateControl **control)
   g_free(c);
 }
 
-static void permute(GateControl *control, float *logits, guint n, guint module)
+static void permute(LogitControl *control, float *logits, guint n, guint module)
 {
   const guint32 seed[] = { module, control->n_seen[module] };
   g_rand_set_seed_array(control->random, seed, G_N_ELEMENTS(seed));
@@ -57,7 +57,7 @@ static void permute(GateControl *control, float *logits, guint n, guint module)
   }
 }
 
-static void take_last(GateControl *control, float *logits, guint n, guint module)
+static void take_last(LogitControl *control, float *logits, guint n, guint module)
 {
   float *last = control->last + (gsize)module * control->n_patches;
   const guint n_last = control->n_last[module];
@@ -68,7 +68,7 @@ static void take_last(GateControl *control, float *logits, guint n, guint module
   control->n_last[module] = n;
 }
 
-static void take_mean(GateControl *control, float *logits, guint n, guint module)
+static void take_mean(LogitControl *control, float *logits, guint n, guint module)
 {
   const guint all = control->n_patches;
   double *sums = control->sums + (gsize)module * all;
@@ -78,15 +78,15 @@ static void take_mean(GateControl *control, float *logits, guint n, guint module
     logits[i] = (float)(sums[i * all / n] / (control->n_seen[module] + 1));
 }
 
-void vitgate__gate_control_apply(GateControl *control, ImageState *images, guint n_images,
-                                 guint module, guint n_prefix)
+void vitgate__logit_control_apply(LogitControl *control, ImageState *images, guint n_images,
+                                  guint module, guint n_prefix)
 {
   for (guint i = 0; i < n_images; i++) {
     float *logits = images[i].token_logits + n_prefix;
     const guint n = images[i].n_tokens - n_prefix;
-    if (control->kind == GATE_CONTROL_RANDOM)
+    if (control->kind == LOGIT_CONTROL_RANDOM)
       permute(control, logits, n, module);
-    else if (control->kind == GATE_CONTROL_SHUFFLED)
+    else if (control->kind == LOGIT_CONTROL_SHUFFLED)
       take_last(control, logits, n, module);
     else
       take_mean(control, logits, n, module);

@@ -469,7 +469,7 @@ END_TEST
 
 int main(void)
 {
-  TCase *tests = tcase_create("token gates");
+  TCase *tests = tcase_create("token fit");
   tcase_add_test(tests, a_linear_cost_is_found_exactly);
   tcase_add_test(tests, noise_is_not_explained);
   tcase_add_test(tests, inputs_that_do_not_vary_are_refused);
@@ -484,5 +484,5 @@ int main(void)
   tcase_add_test(tests, too_few_photographs_are_refused);
   tcase_add_test(tests, the_same_photograph_throughout_is_refused);
   tcase_add_test(tests, activations_that_are_not_finite_name_the_module);
-  return fixtures_run(tests, "token-gates");
+  return fixtures_run(tests, "token-fit");
 }
