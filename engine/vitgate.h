@@ -347,7 +347,9 @@ typedef struct {
                                  options ask for it */
   gint64 preprocess_ns;       /* time for the pixels of this image */
   gint64 forward_ns;          /* time in the network: that of the call, divided by its images */
-  gpointer reserved[2];
+  const guint *module_substitutes; /* [2 * depth] tokens that got each module's substitute; with
+                                      module_tokens: all that came to it, if it ran */
+  gpointer reserved[1];
 } VitgateResult;
 
 /* Makes a session: allocates all memory that classification needs, and starts threads - 1 threads.
@@ -429,8 +431,8 @@ VITGATE_API double vitgate_scene_look(VitgateScene *scene, const float *tensor);
 /* Gets how much of the picture changed: 1 after a cut to another scene, little when something
  * moves.
  * @threshold: change of a cell that counts, as a share of full scale
- * Returns: the share of cells that changed by more than @threshold between the last inferred and the
- * last measured picture; 1 if there is no picture to compare with. Since: 0.1 */
+ * Returns: the share of cells that changed by more than @threshold between the last inferred and
+ * the last measured picture; 1 if there is no picture to compare with. Since: 0.1 */
 VITGATE_API double vitgate_scene_changed_share(const VitgateScene *scene, double threshold);
 
 /* Marks the last measured picture as inferred: later ones are compared with it. Since: 0.1 */

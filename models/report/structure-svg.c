@@ -26,7 +26,11 @@
 #define HEAD_COUNT 52 /* column for "12 / 16" */
 #define COUNT      84 /* column for "1536 / 3072" */
 #define PERCENT    56
+#define SUBSTITUTE 66 /* column for "rank 192" */
+#define TOKEN_STEP 6  /* the bar of a token gate consists of tokens */
+#define TOKEN      4
 #define GAP        30
+#define KEY_LINE   22
 
 typedef enum {
   COLOR_PAPER = 0xffffff,
@@ -74,18 +78,24 @@ static double plan_heads(guint heads)
   return heads > MAX_CELLS ? HEADS_BAR : MAX(heads * CELL_STEP, 4 * CELL_STEP);
 }
 
+static guint n_gate_kinds(const Structure *s)
+{
+  return (s->gates & GATES_FOR_IMAGES ? 1 : 0) + (s->gates & GATES_FOR_TOKENS ? 1 : 0);
+}
+
 static Plan plan_picture(const Structure *s)
 {
-  const double gate = s->gated ? GAP / 2.0 + USAGE_BAR + PERCENT : 0;
+  const double substitute = s->gates & GATES_FOR_TOKENS ? SUBSTITUTE : 0;
+  const double gate = s->gates ? GAP / 2.0 + USAGE_BAR + PERCENT + substitute : 0;
   Plan p = { .heads = MARGIN + BLOCK, .heads_width = plan_heads(s->dense_heads) };
   p.attention_gate = p.heads + p.heads_width + HEAD_COUNT + GAP / 2.0;
   p.neurons = p.heads + p.heads_width + HEAD_COUNT + gate + GAP;
-  p.neurons_width = s->gated ? NEURON_BAR : WIDE_BAR;
+  p.neurons_width = s->gates ? NEURON_BAR : WIDE_BAR;
   p.mlp_gate = p.neurons + p.neurons_width + COUNT + GAP / 2.0;
   p.width = p.neurons + p.neurons_width + COUNT + gate + MARGIN;
   p.rows = 104 + LINE * (s->description->n_calibration ? 4 : 3);
   p.legend = p.rows + (double)ROW * s->model->depth + 12;
-  p.height = p.legend + (s->gated ? 66 : 44);
+  p.height = p.legend + 44 + KEY_LINE * n_gate_kinds(s);
   return p;
 }
 
@@ -188,22 +198,55 @@ static void draw_units(const Drawing *d, guint m, double y)
             y, count);
 }
 
+/* Draws a bar of tokens, filled up to @share. */
+static void draw_tokens(const Drawing *d, double x, double y, double width, double share)
+{
+  for (double at = 0; at + TOKEN <= width; at += TOKEN_STEP) {
+    const double filled = CLAMP((width * share - at) / TOKEN, 0, 1);
+    fill_box(d, COLOR_LOST, x + at, y - BAR / 2.0, TOKEN, BAR);
+    if (filled > 0)
+      fill_box(d, COLOR_GATE, x + at, y - BAR / 2.0, TOKEN * filled, BAR);
+  }
+}
+
+/* @share: NAN: unknown */
+static void draw_usage(const Drawing *d, guint m, double x, double y, double share)
+{
+  const gboolean tokens = gate_usage_has_token_gate(d->structure->model, m);
+  if (isnan(share) && tokens)
+    draw_tokens(d, x, y, CELL, 1);
+  else if (isnan(share))
+    fill_box(d, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
+  else if (tokens)
+    draw_tokens(d, x, y, USAGE_BAR, share);
+  else
+    draw_bar(d, COLOR_GATE, x, y, USAGE_BAR, share);
+}
+
 static void draw_gate(const Drawing *d, guint m, double y)
 {
   const Structure *s = d->structure;
   const double x = m % 2 ? d->plan.mlp_gate : d->plan.attention_gate;
-  const gboolean gated = gate_usage_has_gate(s->model, m);
-  g_autofree char *text = gate_usage_to_text(s->usage, s->model, m);
+  const double share = s->usage ? s->usage[m] : NAN;
+  const gboolean gated = gate_usage_has_gate(s->model, m) || gate_usage_has_token_gate(s->model, m);
+  g_autofree char *substitute = structure_substitute_to_text(s, m);
   if (!gate_usage_has_module(s->model, m))
     return;
-  if (gated && s->usage)
-    draw_bar(d, COLOR_GATE, x, y, USAGE_BAR, s->usage[m]);
-  else if (gated)
-    fill_box(d, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
-  if (s->usage)
-    draw_text(d, gated ? &plain : &faint, ALIGN_RIGHT, x + USAGE_BAR + PERCENT, y, text);
-  else
-    draw_text(d, gated ? &plain : &faint, ALIGN_LEFT, x + CELL_STEP + 4, y, text);
+  if (gated)
+    draw_usage(d, m, x, y, share);
+  if (gated && s->usage) {
+    g_autofree char *text = g_strdup_printf("%.1f %%", 100 * share);
+    draw_text(d, &plain, ALIGN_RIGHT, x + USAGE_BAR + PERCENT, y, text);
+  } else if (s->usage) {
+    draw_text(d, &faint, ALIGN_RIGHT, x + USAGE_BAR + PERCENT, y, "always");
+  } else {
+    draw_text(d, gated ? &plain : &faint, ALIGN_LEFT, x + CELL_STEP + 4, y,
+              substitute ? "token gate"
+              : gated    ? "gate"
+                         : "always");
+  }
+  if (substitute)
+    draw_text(d, &faint, ALIGN_RIGHT, x + USAGE_BAR + PERCENT + SUBSTITUTE, y, substitute);
 }
 
 static void draw_rows(const Drawing *d)
@@ -216,7 +259,7 @@ static void draw_rows(const Drawing *d)
     draw_text(d, &plain, ALIGN_RIGHT, MARGIN + BLOCK - GAP, y, number);
     for (guint m = 2 * b; m < 2 * b + 2; m++) {
       draw_units(d, m, y);
-      if (d->structure->gated)
+      if (d->structure->gates)
         draw_gate(d, m, y);
     }
   }
@@ -252,12 +295,16 @@ static char **summarize(const Structure *s)
   return (char **)g_ptr_array_free(lines, FALSE);
 }
 
-static char *describe_gates(const Structure *s)
+/* @tokens: those that decide for tokens, not for images */
+static char *describe_gates(const Structure *s, gboolean tokens)
 {
+  const char *otherwise = tokens ? "; otherwise a substitute" : "";
   if (!s->usage)
-    return g_strdup("a gate decides for each image whether the module runs");
+    return g_strdup_printf("a gate decides for each %s whether the module runs%s",
+                           tokens ? "token" : "image", otherwise);
   g_autofree char *source = vitgate__clean_text(s->usage_source);
-  return g_strdup_printf("share of images for which a gate lets its module run (%s)", source);
+  return g_strdup_printf("share of %s for which a gate lets its module run%s (%s)",
+                         tokens ? "tokens" : "images", otherwise, source);
 }
 
 static void draw_header(const Drawing *d)
@@ -278,9 +325,13 @@ static void draw_header(const Drawing *d)
   draw_text(d, &subheading, ALIGN_LEFT, p->heads, lower, "heads");
   draw_text(d, &heading, ALIGN_LEFT, p->neurons, upper, "MLP");
   draw_text(d, &subheading, ALIGN_LEFT, p->neurons, lower, "neurons");
-  for (guint i = 0; s->gated && i < 2; i++)
-    draw_text(d, &subheading, ALIGN_LEFT, i ? p->mlp_gate : p->attention_gate, lower,
-              s->usage ? "runs for" : "gate");
+  for (guint i = 0; s->gates && i < 2; i++) {
+    const double x = i ? p->mlp_gate : p->attention_gate;
+    draw_text(d, &subheading, ALIGN_LEFT, x, lower, s->usage ? "runs for" : "gate");
+    if (s->gates & GATES_FOR_TOKENS)
+      draw_text(d, &subheading, ALIGN_RIGHT, x + USAGE_BAR + PERCENT + SUBSTITUTE, lower,
+                "substitute");
+  }
 }
 
 /* Draws the text of a legend entry at *@x, and moves *@x past it. */
@@ -312,13 +363,18 @@ static void draw_legend(const Drawing *d)
   draw_cut(d, x, y, 2 * CELL_STEP);
   x += 2 * CELL_STEP + 8;
   draw_key(d, &x, y, "module cut");
-  if (!s->gated)
-    return;
-  x = MARGIN, y += 22;
-  fill_box(d, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
-  x += CELL_STEP + 6;
-  g_autofree char *text = describe_gates(s);
-  draw_key(d, &x, y, text);
+  for (guint tokens = 0; tokens < 2; tokens++) {
+    if (!(s->gates & (tokens ? GATES_FOR_TOKENS : GATES_FOR_IMAGES)))
+      continue;
+    g_autofree char *text = describe_gates(s, tokens);
+    x = MARGIN, y += KEY_LINE;
+    if (tokens)
+      draw_tokens(d, x, y, CELL, 1);
+    else
+      fill_box(d, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
+    x += CELL_STEP + 6;
+    draw_key(d, &x, y, text);
+  }
 }
 
 /* ---- The document ---- */
@@ -334,10 +390,15 @@ static void append_module(GString *text, const Structure *s, guint m)
   }
   g_string_append_printf(text, "with %u of %u %s", mlp ? block->neurons : block->heads,
                          mlp ? s->dense_neurons : s->dense_heads, mlp ? "neurons" : "heads");
-  if (gate_usage_has_gate(s->model, m) && s->usage)
-    g_string_append_printf(text, ", run for %.1f %% of images", 100 * s->usage[m]);
-  else if (gate_usage_has_gate(s->model, m))
-    g_string_append(text, ", with a gate");
+  g_autofree char *substitute = structure_substitute_to_text(s, m);
+  const gboolean gated = substitute || gate_usage_has_gate(s->model, m);
+  if (gated && s->usage)
+    g_string_append_printf(text, ", run for %.1f %% of %s", 100 * s->usage[m],
+                           substitute ? "tokens" : "images");
+  else if (gated)
+    g_string_append(text, substitute ? ", with a token gate" : ", with a gate");
+  if (substitute)
+    g_string_append_printf(text, ", substitute: %s", substitute);
 }
 
 /* Describes the picture in words, as XML. In the picture, letters are outlines, which programs
