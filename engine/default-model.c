@@ -11,7 +11,8 @@ char *vitgate_default_model_find(GError **error)
   }
   vitgate__set_error(error, VITGATE_ERROR_NOT_FOUND,
                      "no model is given, and the default model %s is not in $VITGATE_MODEL_DIR or "
-                     "in %s",
+                     "in %s (if vitgate is not installed, use the shell of \"meson devenv -C build "
+                     "-w .\")",
                      VITGATE_DEFAULT_MODEL, VITGATE_DATA_DIR);
   return NULL;
 }

@@ -212,16 +212,19 @@ VitgateModel *vitgate_model_open_with(const char *path, VitgatePrecision precisi
 {
   if (!vitgate__precision_check(precision, error))
     return NULL;
-  Load own = { vitgate__stamp_of_path(path), precision };
+  g_autofree char *file = vitgate__source_find(path, error);
+  if (!file)
+    return NULL;
+  Load own = { vitgate__stamp_of_path(file), precision };
   VitgateModel *model;
   pthread_mutex_lock(&registry_lock);
   /* If a load fails, one of the threads that waited for it tries again and gets its own error. */
-  while (!(model = find_model(path, own.stamp, precision)) && is_loading(own.stamp, precision))
+  while (!(model = find_model(file, own.stamp, precision)) && is_loading(own.stamp, precision))
     pthread_cond_wait(&load_ended, &registry_lock);
   if (!model)
     loads = g_slist_prepend(loads, &own);
   pthread_mutex_unlock(&registry_lock);
-  return model ? model : load_registered(path, &own, error);
+  return model ? model : load_registered(file, &own, error);
 }
 
 VitgateModel *vitgate_model_ref(VitgateModel *model)

@@ -143,8 +143,9 @@ typedef struct {
   gpointer reserved[7];
 } VitgateModelInfo;
 
-/* Opens a model file (safetensors; see engine/FORMAT.md). A file is loaded once per process:
- * opening it again, by any path, returns a new reference to the same model, as long as a reference
+/* Opens a model file (safetensors; see engine/FORMAT.md), weights as published, or a folder with
+ * them and their config.json, as downloaded from a hub. A file is loaded once per process: opening
+ * it again, by any path, returns a new reference to the same model, as long as a reference
  * is held and none of the files it was read from has changed. If another thread is loading the
  * file, the call waits for it. Other calls do not wait. Returns: (transfer full): the model, or
  * NULL with @error set to VITGATE_ERROR_NOT_FOUND, _IO, _FORMAT, _UNSUPPORTED, _TENSOR, _METADATA,

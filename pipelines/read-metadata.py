@@ -4,8 +4,7 @@
 usage: read-metadata.py CLIP [MODEL]
 """
 import signal, sys
-import gi
-gi.require_version("Gst", "1.0")
+import gstreamer
 from gi.repository import Gst
 from terminal import clean
 
@@ -14,7 +13,8 @@ PIPELINE = "filesrc name=clip ! decodebin ! videoconvert ! vitgate name=vitgate 
 def read(pad, info):
     buffer = info.get_buffer()
     result = buffer.get_custom_meta("VitgateMeta").get_structure()
-    label, score = result.get_string("label"), result.get_double("score")[1]
+    label = result.get_string("label") or "(unsure)"
+    score = result.get_double("score" if result.has_field("score") else "raw-score")[1]
     age, ratio = result.get_uint64("age")[1], result.get_double("compute-ratio")[1]
     seconds = buffer.pts / Gst.SECOND
     print(f"{seconds:8.3f} s  {score:4.0%}  {clean(label)}  (age {age}, compute {ratio:.2f})")
@@ -22,7 +22,7 @@ def read(pad, info):
 
 def main(clip, model=None):
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly with "| head"
-    Gst.init(None)
+    gstreamer.start()
     pipeline = Gst.parse_launch(PIPELINE)
     pipeline.get_by_name("clip").props.location = clip
     pipeline.get_by_name("vitgate").props.model = model
@@ -37,4 +37,7 @@ def main(clip, model=None):
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3) or sys.argv[1].startswith("-"):
         sys.exit(__doc__.strip())
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except ValueError as error:
+        sys.exit(f"read-metadata.py: {error}")

@@ -32,9 +32,12 @@ char *vitgate__source_find(const char *path, GError **error)
 
 Source *vitgate__source_open(const char *path, GError **error)
 {
+  g_autofree char *file = vitgate__source_find(path, error);
+  if (!file)
+    return NULL;
   g_autoptr(Source) source = g_new0(Source, 1);
-  source->file = g_str_has_suffix(path, ".index.json") ? vitgate__shards_open(path, error)
-                                                       : vitgate__safetensors_open(path, error);
+  source->file = g_str_has_suffix(file, ".index.json") ? vitgate__shards_open(file, error)
+                                                       : vitgate__safetensors_open(file, error);
   if (!source->file)
     return NULL;
   if (!vitgate__names_translate(source->file, &source->dialect, error))
@@ -42,7 +45,7 @@ Source *vitgate__source_open(const char *path, GError **error)
   if (vitgate__safetensors_get_metadata(source->file, DESCRIPTION_KEY))
     return g_steal_pointer(&source);
   gboolean class_token;
-  return vitgate__config_read(&source->config, path, error) &&
+  return vitgate__config_read(&source->config, file, error) &&
                  vitgate__config_pools(&source->config, &class_token, error) &&
                  vitgate__canonicalize(source->file, class_token, &source->no_class_position, error)
              ? g_steal_pointer(&source)

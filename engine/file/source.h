@@ -17,7 +17,8 @@ typedef struct {
  * VITGATE_ERROR_NOT_FOUND */
 char *vitgate__source_find(const char *path, GError **error);
 
-/* Opens a model file, an index of shards, or weights under any of the names in names.h.
+/* Opens a model file, an index of shards, weights under any of the names in names.h, or what
+ * vitgate__source_find() finds in a folder.
  * Returns: (transfer full): or NULL with VITGATE_ERROR_NOT_FOUND, _IO, _FORMAT, _UNSUPPORTED,
  * _TENSOR, _METADATA or _MEMORY */
 Source *vitgate__source_open(const char *path, GError **error);

@@ -18,10 +18,17 @@
  *
  * A buffer without content (empty, or flagged GST_BUFFER_FLAG_GAP) passes with the last result, if
  * there is one. So does a buffer that does not match its caps; an element warning is posted then.
- * After a flush, a new stream or new caps, the last result is dropped and the next frame is
- * inferred. The element answers LATENCY queries with the longest time that one of the last 512
- * inferences took, but at most the budget. It posts a LATENCY message when that time changes by a
- * quarter.
+ * After a flush, a new stream or new caps, the last result and the average are dropped and the next
+ * frame is inferred. The element answers LATENCY queries with the longest time that one of the last
+ * 512 inferences took, but at most the budget. It posts a LATENCY message when that time changes by
+ * a quarter.
+ *
+ * ## Steady labels
+ * The label of a frame does not flicker: probabilities are averaged over #GstVitgate:smoothing, and
+ * another class becomes the label when it leads by #GstVitgate:hysteresis. After a cut the average
+ * starts again, so that a new scene has its label at once. If no class reaches
+ * #GstVitgate:threshold, the frame has no label. The fields "raw-label" and so on of VitgateMeta
+ * hold the network's own result. Tracked regions are averaged each by itself.
  *
  * ## Models with any number of classes per frame
  * Some models give each class a probability of its own, instead of dividing one among all classes.
@@ -94,9 +101,9 @@
  *
  * ## Example launch lines
  * |[
- * gst-launch-1.0 -m filesrc location=cars.mp4 ! decodebin ! \
- *   vitgate model=deit-tiny.safetensors top-k=3 post-messages=true ! fakesink
- * ]| Prints the best three classes of every frame as bus messages.
+ * gst-launch-1.0 -q filesrc location=cars.mp4 ! decodebin ! \
+ *   vitgate model=deit-tiny.safetensors ! vitgatejson format=text ! fdsink
+ * ]| Prints the label of every frame.
  * |[
  * gst-launch-1.0 -m v4l2src ! vitgate latency-budget=30000000 \
  *   reuse-threshold=0.03 ! autovideosink

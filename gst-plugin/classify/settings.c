@@ -69,7 +69,7 @@ static void install_model(GObjectClass *class)
       class, GST_VITGATE_SETTING_MODEL,
       g_param_spec_string(
           "model", "Model",
-          "Path of the model file (unset = " VITGATE_DEFAULT_MODEL
+          "Path of the model file, or of a folder from a hub (unset = " VITGATE_DEFAULT_MODEL
           " in $VITGATE_MODEL_DIR or the installed data folder). If set while playing, the new "
           "model is loaded in the background and takes over between two frames; if it cannot be "
           "used, a warning is posted and the old model stays in use",

@@ -10,7 +10,8 @@
  * be in any memory.
  *
  * With #GstVitgateJson:format=dlstreamer a line has the members that DL Streamer's gvametaconvert
- * writes, for consumers of that element: all detected objects, with and without a result.
+ * writes, for consumers of that element: all detected objects, with and without a result. With
+ * #GstVitgateJson:format=text it is text for people: the time, the score and the label.
  *
  * A frame without results is written too, with an empty array. If the first frame with content has
  * none, an element warning is posted: most likely there is no vitgate upstream.
@@ -23,6 +24,10 @@
  * would keep until the next buffer.
  *
  * ## Example launch lines
+ * |[
+ * gst-launch-1.0 -q filesrc location=cars.mp4 ! decodebin ! vitgate ! vitgatejson format=text ! \
+ *   fdsink
+ * ]| Prints the label of each frame of a clip.
  * |[
  * gst-launch-1.0 filesrc location=cars.mp4 ! decodebin ! vitgate ! vitgatejson ! \
  *   filesink location=cars.jsonl
@@ -39,6 +44,7 @@
 #include "common/frame.h"
 #include "json/dlstreamer-line.h"
 #include "json/json-line.h"
+#include "json/text-line.h"
 #include "json/top-labels.h"
 #include "json/values.h"
 
@@ -54,13 +60,16 @@ enum {
   PROP_ONLY_CHANGES,
 };
 
+#define JSON_CAPS "application/x-json"
+#define TEXT_CAPS "text/x-raw, format=utf8"
+
 #define DEFAULT_FORMAT       GST_VITGATE_JSON_FORMAT_VITGATE
 #define DEFAULT_ONLY_CHANGES FALSE
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
     "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/x-raw; video/x-raw(ANY)"));
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
-    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("application/x-json"));
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(JSON_CAPS "; " TEXT_CAPS));
 
 G_DEFINE_TYPE(GstVitgateJson, gst_vitgate_json, GST_TYPE_BASE_TRANSFORM)
 GST_ELEMENT_REGISTER_DEFINE(vitgatejson, "vitgatejson", GST_RANK_NONE, GST_TYPE_VITGATE_JSON)
@@ -74,6 +83,7 @@ static GType gst_vitgate_json_format_get_type(void)
   static const GEnumValue values[] = {
     { GST_VITGATE_JSON_FORMAT_VITGATE, "Everything about the results", "vitgate" },
     { GST_VITGATE_JSON_FORMAT_DLSTREAMER, "As DL Streamer's gvametaconvert", "dlstreamer" },
+    { GST_VITGATE_JSON_FORMAT_TEXT, "Text for people: time, score and label", "text" },
     { 0, NULL, NULL },
   };
   static gsize type;
@@ -215,11 +225,22 @@ static GstStateChangeReturn gst_vitgate_json_change_state(GstElement *element,
   return GST_ELEMENT_CLASS(gst_vitgate_json_parent_class)->change_state(element, transition);
 }
 
+static GstCaps *output_caps(GstVitgateJson *self)
+{
+  gboolean text;
+
+  GST_OBJECT_LOCK(self);
+  text = self->format == GST_VITGATE_JSON_FORMAT_TEXT;
+  GST_OBJECT_UNLOCK(self);
+  return gst_caps_from_string(text ? TEXT_CAPS : JSON_CAPS);
+}
+
 static GstCaps *gst_vitgate_json_transform_caps(GstBaseTransform *trans, GstPadDirection direction,
                                                 GstCaps *caps, GstCaps *filter)
 {
-  GstPad *other = direction == GST_PAD_SINK ? trans->srcpad : trans->sinkpad;
-  GstCaps *all = gst_pad_get_pad_template_caps(other), *result = all;
+  GstCaps *all = direction == GST_PAD_SINK ? output_caps(GST_VITGATE_JSON(trans))
+                                           : gst_pad_get_pad_template_caps(trans->sinkpad),
+          *result = all;
 
   if (filter) {
     result = gst_caps_intersect_full(filter, all, GST_CAPS_INTERSECT_FIRST);
@@ -310,6 +331,8 @@ static char *write_line(GstVitgateJson *self, GstBuffer *buffer, gsize *length)
         gst_vitgate_wall_clock_of_running_time(GST_ELEMENT(self), frame.times.running_time);
   if (self->current_format == GST_VITGATE_JSON_FORMAT_DLSTREAMER)
     return gst_vitgate_dlstreamer_line(&frame, buffer, length);
+  if (self->current_format == GST_VITGATE_JSON_FORMAT_TEXT)
+    return gst_vitgate_text_line(&frame, buffer, length);
   return gst_vitgate_json_line(&frame, buffer, length);
 }
 

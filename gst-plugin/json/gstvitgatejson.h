@@ -12,6 +12,7 @@ G_DECLARE_FINAL_TYPE(GstVitgateJson, gst_vitgate_json, GST, VITGATE_JSON, GstBas
 typedef enum {
   GST_VITGATE_JSON_FORMAT_VITGATE,
   GST_VITGATE_JSON_FORMAT_DLSTREAMER,
+  GST_VITGATE_JSON_FORMAT_TEXT,
 } GstVitgateJsonFormat;
 
 struct _GstVitgateJson {

@@ -9,8 +9,14 @@
 /* Maximum width of a line of text, in font sizes: about 48 letters. */
 #define MAX_LINE 24
 
+/* Minimum width of a line in the corner. */
+#define MIN_LINE 16
+
 /* Color around the edge of a region, so that it is visible on a background of its own color. */
 #define EDGE_GROUND 0xff000000u
+
+/* Written instead of a label if no class is probable enough. */
+#define UNSURE "unsure"
 
 typedef struct {
   gint x, y, width, height;
@@ -75,6 +81,7 @@ static char *result_line(const GstStructure *s, guint i)
 {
   const GValue *labels = gst_vitgate_results_get_array(s, "labels"),
                *scores = gst_vitgate_results_get_array(s, "scores"), *label, *score;
+  g_autofree char *line = NULL;
 
   if (!labels || !scores || i >= gst_value_array_get_size(labels) ||
       i >= gst_value_array_get_size(scores))
@@ -83,7 +90,10 @@ static char *result_line(const GstStructure *s, guint i)
   score = gst_value_array_get_value(scores, i);
   if (!G_VALUE_HOLDS_STRING(label) || !g_value_get_string(label) || !G_VALUE_HOLDS_DOUBLE(score))
     return NULL;
-  return label_line(g_value_get_double(score), g_value_get_string(label));
+  line = label_line(g_value_get_double(score), g_value_get_string(label));
+  /* A figure space is as wide as a digit. */
+  return percent(g_value_get_double(score)) < 10 ? g_strconcat("\u2007", line, NULL)
+                                                 : g_steal_pointer(&line);
 }
 
 /* "fresh", "1 frame old", "12 frames old, late" */
@@ -97,14 +107,24 @@ static char *age_words(const GstStructure *s, guint64 age)
                          state ? ", " : "", state ? state : "");
 }
 
+/* Whether no class is probable enough. Where each class has a probability of its own, that none is
+ * there is a result. */
+static gboolean is_unsure(const GstStructure *s)
+{
+  guint n;
+
+  return gst_structure_get_uint(s, "n-results", &n) && n == 0 &&
+         !gst_structure_has_field(s, "activation");
+}
+
 /* Returns: (transfer full) (nullable): the line with age and frame rate, or NULL if neither is
  * known. */
-static char *status_line(const GstStructure *s, double rate)
+static char *status_line(const GstVitgateDrawingStyle *style, const GstStructure *s, double rate)
 {
   g_autofree char *age_text = NULL, *rate_text = NULL;
   guint64 age;
 
-  if (gst_structure_get_uint64(s, "age", &age))
+  if (style->state && gst_structure_get_uint64(s, "age", &age))
     age_text = age_words(s, age);
   if (rate > 0)
     rate_text = g_strdup_printf("%.1f frames/s", rate);
@@ -115,56 +135,46 @@ static char *status_line(const GstStructure *s, double rate)
 
 /* ---- The stack in the corner --------------------------------------------------------------- */
 
-static void stack_text(const GstVitgateDrawingStyle *style, GPtrArray *stack, const char *text)
-{
-  const GstVitgatePiece *piece = gst_vitgate_painter_text(style->painter, text, line_width(style));
+typedef struct {
+  char *text;
+  gint percent; /* of the bar in front; below 0: none */
+} Line;
 
-  g_ptr_array_add(stack, (gpointer)piece);
+static void clear_line(gpointer data)
+{
+  g_free(((Line *)data)->text);
 }
 
-static void stack_compute(const GstVitgateDrawingStyle *style, GPtrArray *stack, double ratio)
+static void stack_text(GArray *stack, const char *text)
 {
-  g_autofree char *text = g_strdup_printf("compute %u %%", percent(ratio));
-  const GstVitgatePiece *piece =
-      gst_vitgate_painter_bar(style->painter, percent(ratio), text, line_width(style));
+  const Line line = { g_strdup(text), -1 };
 
-  g_ptr_array_add(stack, (gpointer)piece);
+  g_array_append_val(stack, line);
 }
 
-/* Gets the compute ratio of a result: its own, or the mean of its regions. */
-static gboolean compute_ratio(const GstStructure *s, double *ratio)
+static void stack_compute(GArray *stack, double ratio)
 {
-  const GstStructure *region;
-  guint i = 0, n = 0;
-  double sum = 0, one;
+  const Line line = { g_strdup_printf("compute %u %%", percent(ratio)), (gint)percent(ratio) };
 
-  if (gst_structure_get_double(s, "compute-ratio", ratio))
-    return TRUE;
-  while ((region = gst_vitgate_results_next_region(s, &i))) {
-    if (gst_structure_get_double(region, "compute-ratio", &one)) {
-      sum += one;
-      n++;
-    }
-  }
-  *ratio = n ? sum / n : 0;
-  return n > 0;
+  g_array_append_val(stack, line);
 }
 
-static void stack_result(const GstVitgateDrawingStyle *style, GPtrArray *stack,
-                         const GstStructure *s)
+static void stack_result(const GstVitgateDrawingStyle *style, GArray *stack, const GstStructure *s)
 {
   /* More lines than this never fit into the frame. */
   const guint max_lines = (guint)(style->height / style->painter->size) + 1;
   double ratio;
 
+  if (style->top_k > 0 && is_unsure(s))
+    stack_text(stack, UNSURE);
   for (guint i = 0; i < MIN(style->top_k, max_lines); i++) {
     g_autofree char *line = result_line(s, i);
     if (!line)
       break;
-    stack_text(style, stack, line);
+    stack_text(stack, line);
   }
-  if (compute_ratio(s, &ratio))
-    stack_compute(style, stack, ratio);
+  if (style->bar && gst_structure_get_double(s, "compute-ratio", &ratio))
+    stack_compute(stack, ratio);
 }
 
 static guint count_results(GstBuffer *buffer)
@@ -177,30 +187,69 @@ static guint count_results(GstBuffer *buffer)
   return n;
 }
 
-/* Returns: (transfer container): the pieces for all results of @buffer, from top to bottom. */
-static GPtrArray *build_stack(const GstVitgateDrawingStyle *style, GstBuffer *buffer)
+/* Returns: (transfer full): the lines for all results of @buffer, from top to bottom. */
+static GArray *build_stack(const GstVitgateDrawingStyle *style, GstBuffer *buffer)
 {
   const guint n = count_results(buffer);
-  GPtrArray *stack = g_ptr_array_new();
+  GArray *stack = g_array_new(FALSE, FALSE, sizeof(Line));
   const GstStructure *s;
   gpointer state = NULL;
 
+  g_array_set_clear_func(stack, clear_line);
   for (guint i = 0; (s = gst_vitgate_results_next(buffer, &state)); i++) {
-    const char *model = gst_structure_get_string(s, "model-name");
-    g_autofree char *status = status_line(s, i + 1 < n ? 0 : style->rate);
+    g_autofree char *key = g_strdup_printf("%u", i), *status = NULL;
+    const GstStructure *held = gst_vitgate_held_results_get(style->held, key, s, style->time);
+    const char *model = gst_structure_get_string(held, "model-name");
 
+    status = status_line(style, held, i + 1 < n ? 0 : style->rate);
     if (n > 1 && model)
-      stack_text(style, stack, model);
-    stack_result(style, stack, s);
+      stack_text(stack, model);
+    stack_result(style, stack, held);
     if (status)
-      stack_text(style, stack, status);
+      stack_text(stack, status);
   }
   return stack;
 }
 
-/* Places the stack in its corner, without the pieces that do not fit into the frame. */
-static void place_stack(const GstVitgateDrawingStyle *style, GArray *drawing, GPtrArray *stack)
+/* Returns: (transfer container): the pieces of @lines, each at least @min_width wide. */
+static GPtrArray *paint_lines(const GstVitgateDrawingStyle *style, const GArray *lines,
+                              gint min_width)
 {
+  GPtrArray *pieces = g_ptr_array_sized_new(lines->len);
+
+  for (guint i = 0; i < lines->len; i++) {
+    const Line *line = &g_array_index(lines, Line, i);
+    const GstVitgatePiece *piece =
+        line->percent >= 0
+            ? gst_vitgate_painter_bar(style->painter, (guint)line->percent, line->text, min_width,
+                                      line_width(style))
+            : gst_vitgate_painter_text(style->painter, line->text, min_width, line_width(style));
+
+    g_ptr_array_add(pieces, (gpointer)piece);
+  }
+  return pieces;
+}
+
+/* Returns: (transfer container): the pieces of @lines, all equally wide: MIN_LINE, or as wide as
+ * the widest, in whole font sizes so that the width seldom changes. */
+static GPtrArray *paint_stack(const GstVitgateDrawingStyle *style, const GArray *lines)
+{
+  const gint size = style->painter->size, min = MIN(MIN_LINE * size, line_width(style)) & ~1;
+  GPtrArray *pieces = paint_lines(style, lines, min);
+  gint width = 0;
+
+  for (guint i = 0; i < pieces->len; i++)
+    width = MAX(width, ((const GstVitgatePiece *)pieces->pdata[i])->width);
+  if (width <= min)
+    return pieces;
+  g_ptr_array_unref(pieces);
+  return paint_lines(style, lines, MIN((width + size - 1) / size * size, line_width(style)) & ~1);
+}
+
+/* Places the stack in its corner, without the pieces that do not fit into the frame. */
+static void place_stack(const GstVitgateDrawingStyle *style, GArray *drawing, const GArray *lines)
+{
+  g_autoptr(GPtrArray) stack = paint_stack(style, lines);
   const gboolean right =
       style->corner == GST_VITGATE_TOP_RIGHT || style->corner == GST_VITGATE_BOTTOM_RIGHT;
   const gboolean bottom =
@@ -226,6 +275,16 @@ static void place_stack(const GstVitgateDrawingStyle *style, GArray *drawing, GP
 
 /* ---- Regions ------------------------------------------------------------------------------- */
 
+/* Extends a side of a region to even pixels, so that its edge shares no chroma samples with its
+ * surroundings, within the frame's @limit. */
+static void align(guint start, guint length, gint limit, gint *aligned, gint *extent)
+{
+  const guint end = start + MIN(length, (guint)limit - start);
+
+  *aligned = start & ~1;
+  *extent = MIN((gint)((end + 1) & ~1), limit) - *aligned;
+}
+
 /* Finds the region in the upright picture.
  * Returns: FALSE if it lies outside the frame. */
 static gboolean region_area(const GstVitgateDrawingStyle *style, const GstStructure *s, Area *area)
@@ -239,10 +298,8 @@ static gboolean region_area(const GstVitgateDrawingStyle *style, const GstStruct
   stored_size(style, &frame_width, &frame_height);
   if (x >= (guint)frame_width || y >= (guint)frame_height || width == 0 || height == 0)
     return FALSE;
-  area->x = x & ~1;
-  area->y = y & ~1;
-  area->width = MIN(width, (guint)frame_width - x);
-  area->height = MIN(height, (guint)frame_height - y);
+  align(x, width, frame_width, &area->x, &area->width);
+  align(y, height, frame_height, &area->y, &area->height);
   gst_vitgate_orientation_to_upright(style->painter->orientation, frame_width, frame_height,
                                      &area->x, &area->y, &area->width, &area->height);
   return TRUE;
@@ -270,7 +327,7 @@ static void place_edges(const GstVitgateDrawingStyle *style, GArray *drawing, Ar
 
 /* Returns: (transfer full) (nullable): such as "#7  87 %  cat · 3 frames old, late"; NULL if the
  * region has neither a label nor a type. */
-static char *region_line(const GstStructure *s)
+static char *region_line(const GstVitgateDrawingStyle *style, const GstStructure *s)
 {
   const char *label = gst_structure_get_string(s, "label"),
              *type = gst_structure_get_string(s, "type");
@@ -283,12 +340,14 @@ static char *region_line(const GstStructure *s)
   if (label && gst_structure_get_double(s, "score", &score))
     words = label_line(score, label);
   else if (type)
-    words = g_strdup_printf("\u2068%s\u2069", type);
+    words = g_strdup_printf("\u2068%s\u2069%s", type, is_unsure(s) ? ", " UNSURE : "");
+  else if (is_unsure(s))
+    words = g_strdup(UNSURE);
   else
     return NULL;
   if (gst_structure_get_int(s, "id", &id) && id >= 0)
     g_snprintf(number, sizeof number, "#%d  ", id);
-  if (gst_structure_get_uint64(s, "age", &age) && age > 0)
+  if (style->state && gst_structure_get_uint64(s, "age", &age) && age > 0)
     age_text = age_words(s, age);
   return g_strconcat(number, words, age_text ? " · " : "", age_text, NULL);
 }
@@ -297,13 +356,29 @@ static char *region_line(const GstStructure *s)
 static void place_tag(const GstVitgateDrawingStyle *style, GArray *drawing, const Area *area,
                       const char *text)
 {
-  const GstVitgatePiece *piece = gst_vitgate_painter_text(style->painter, text, line_width(style));
+  const GstVitgatePiece *piece =
+      gst_vitgate_painter_text(style->painter, text, 0, line_width(style));
   const gint x = MIN(area->x, MAX((style->width - piece->width) & ~1, 0));
 
   place(style, drawing, piece, x, area->y >= piece->height ? area->y - piece->height : area->y);
 }
 
-static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing,
+/* Returns: what to write for a region of result @result. One without an id cannot be followed from
+ * frame to frame. */
+static const GstStructure *hold_region(const GstVitgateDrawingStyle *style, guint result,
+                                       const GstStructure *s)
+{
+  const char *type = gst_structure_get_string(s, "type");
+  g_autofree char *key = NULL;
+  gint id = -1;
+
+  if (!gst_structure_get_int(s, "id", &id) || id < 0)
+    return s;
+  key = g_strdup_printf("%u %d %s", result, id, type ? type : "");
+  return gst_vitgate_held_results_get(style->held, key, s, style->time);
+}
+
+static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing, guint result,
                          const GstStructure *s)
 {
   const gint thick = MAX(style->painter->size / 16, 1) * 2;
@@ -316,20 +391,20 @@ static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing,
   inner = (Area){ area.x + thick / 2, area.y + thick / 2, area.width - thick, area.height - thick };
   if (inner.width > 0 && inner.height > 0)
     place_edges(style, drawing, inner, MAX(thick / 2, 1), style->region);
-  line = region_line(s);
+  line = region_line(style, hold_region(style, result, s));
   if (line)
     place_tag(style, drawing, &area, line);
 }
 
 static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, GstBuffer *buffer)
 {
-  guint left = GST_VITGATE_DRAWING_MAX_REGIONS;
+  guint left = GST_VITGATE_DRAWING_MAX_REGIONS, result = 0;
   const GstStructure *s, *region;
   gpointer state = NULL;
 
-  while ((s = gst_vitgate_results_next(buffer, &state)))
+  for (; (s = gst_vitgate_results_next(buffer, &state)); result++)
     for (guint i = 0; left > 0 && (region = gst_vitgate_results_next_region(s, &i)); left--)
-      place_region(style, drawing, region);
+      place_region(style, drawing, result, region);
 }
 
 /* ---- The drawing ----------------------------------------------------------------------------- */
@@ -337,14 +412,15 @@ static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, 
 GArray *gst_vitgate_drawing_new(const GstVitgateDrawingStyle *style, GstBuffer *buffer)
 {
   GArray *drawing = g_array_new(FALSE, FALSE, sizeof(GstVitgatePlacement));
-  GPtrArray *stack;
+  GArray *stack;
 
   g_array_set_clear_func(drawing, clear_placement);
   gst_vitgate_painter_begin(style->painter);
+  gst_vitgate_held_results_next_frame(style->held);
   place_regions(style, drawing, buffer);
   stack = build_stack(style, buffer);
   place_stack(style, drawing, stack);
-  g_ptr_array_unref(stack);
+  g_array_unref(stack);
   return drawing;
 }
 

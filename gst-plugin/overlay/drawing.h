@@ -2,6 +2,7 @@
 #pragma once
 
 #include "overlay/blend.h"
+#include "overlay/held-results.h"
 #include "overlay/painter.h"
 
 G_BEGIN_DECLS
@@ -23,7 +24,11 @@ typedef struct {
   guint top_k;        /* maximum number of the frame's labels */
   guint32 region;     /* color of a region's edge */
   gint width, height; /* of the frame when it is upright, as the painter's orientation says */
-  double rate;        /* frames per second; 0: unknown */
+  double rate;        /* frames per second; 0: unknown, or not shown */
+  gboolean bar;       /* show the compute ratio */
+  gboolean state;     /* show age and state */
+  GstVitgateHeldResults *held;
+  GstClockTime time; /* stream time of the frame; GST_CLOCK_TIME_NONE: unknown */
 } GstVitgateDrawingStyle;
 
 /* Places everything to be drawn for the results of @buffer.

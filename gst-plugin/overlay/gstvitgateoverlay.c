@@ -4,11 +4,14 @@
  * @title: vitgateoverlay
  * @short_description: draws the results of vitgate on each frame
  *
- * vitgateoverlay draws in a corner of the frame: the best labels with their scores, the compute
- * ratio as a bar, the age of the result and the frame rate, measured each second. If regions were
- * classified, each region gets an edge and a tag with its id, its best label and its age; at most
- * 256 regions are drawn on a frame. The results of several vitgate elements upstream are drawn one
- * below the other. Frames without results and buffers without content pass unchanged.
+ * vitgateoverlay draws in a corner of the frame: the best labels with their scores ("unsure" if no
+ * class is probable enough), the compute ratio as a bar, the age of the result and the frame rate,
+ * measured each second. #GstVitgateOverlay:show-bar, #GstVitgateOverlay:show-state and
+ * #GstVitgateOverlay:show-rate hide the last three. A number stays for half a second of stream
+ * time; a new label is drawn at once. Numbers of regions without an id are those of the frame. If
+ * regions were classified, each region gets an edge and a tag with its id, its best label and its
+ * age; at most 256 regions are drawn on a frame. The results of several vitgate elements upstream
+ * are drawn one below the other. Frames without results and buffers without content pass unchanged.
  *
  * Frames may have any format of raw video that GStreamer can blend into. If the sink draws overlays
  * itself (caps feature meta:GstVideoOverlayComposition), the pixels stay unchanged and may be in
@@ -47,6 +50,9 @@ enum {
   PROP_TEXT_SIZE,
   PROP_FONT_DESC,
   PROP_TOP_K,
+  PROP_SHOW_BAR,
+  PROP_SHOW_STATE,
+  PROP_SHOW_RATE,
   PROP_TEXT_COLOR,
   PROP_BOX_COLOR,
   PROP_BAR_COLOR,
@@ -59,6 +65,7 @@ enum {
 #define DEFAULT_TEXT_SIZE    0.04
 #define DEFAULT_FONT_DESC    "Sans Bold"
 #define DEFAULT_TOP_K        3
+#define DEFAULT_SHOW         TRUE
 #define DEFAULT_TEXT_COLOR   0xffffffffu
 #define DEFAULT_BOX_COLOR    0xb0000000u
 #define DEFAULT_BAR_COLOR    0xff40c040u
@@ -124,6 +131,15 @@ static void gst_vitgate_overlay_set_property(GObject *object, guint id, const GV
   case PROP_TOP_K:
     settings->top_k = g_value_get_uint(value);
     break;
+  case PROP_SHOW_BAR:
+    settings->bar = g_value_get_boolean(value);
+    break;
+  case PROP_SHOW_STATE:
+    settings->state = g_value_get_boolean(value);
+    break;
+  case PROP_SHOW_RATE:
+    settings->rate = g_value_get_boolean(value);
+    break;
   case PROP_TEXT_COLOR:
     settings->colors.text = g_value_get_uint(value);
     break;
@@ -176,6 +192,15 @@ static void gst_vitgate_overlay_get_property(GObject *object, guint id, GValue *
   case PROP_TOP_K:
     g_value_set_uint(value, settings->top_k);
     break;
+  case PROP_SHOW_BAR:
+    g_value_set_boolean(value, settings->bar);
+    break;
+  case PROP_SHOW_STATE:
+    g_value_set_boolean(value, settings->state);
+    break;
+  case PROP_SHOW_RATE:
+    g_value_set_boolean(value, settings->rate);
+    break;
   case PROP_TEXT_COLOR:
     g_value_set_uint(value, settings->colors.text);
     break;
@@ -217,6 +242,7 @@ static gboolean gst_vitgate_overlay_start(GstBaseTransform *trans)
   self->frames = self->drawn = self->painted = 0;
   GST_OBJECT_UNLOCK(self);
   self->painter = gst_vitgate_painter_new();
+  gst_vitgate_held_results_init(&self->held);
   self->painter_serial = 0;
   self->orientation_tags = (GstVitgateOrientationTags){ 0 };
   self->unwritable = FALSE;
@@ -230,6 +256,7 @@ static gboolean gst_vitgate_overlay_stop(GstBaseTransform *trans)
 
   forget_drawing(self);
   gst_vitgate_painter_free(&self->painter);
+  gst_vitgate_held_results_clear(&self->held);
   return TRUE;
 }
 
@@ -290,12 +317,14 @@ static gint font_size(const GstVitgateOverlaySettings *settings, gint width, gin
 }
 
 /* Passes changed settings to the painter.
+ * @rate: frames per second
  * Returns: the style for a frame of the caps' size, turned upright. */
-static GstVitgateDrawingStyle update_style(GstVitgateOverlay *self)
+static GstVitgateDrawingStyle update_style(GstVitgateOverlay *self, double rate)
 {
   const GstVitgateOverlaySettings *settings = &self->settings;
   GstVitgateDrawingStyle style = {
     .painter = self->painter,
+    .held = &self->held,
     .width = GST_VIDEO_INFO_WIDTH(&self->info),
     .height = GST_VIDEO_INFO_HEIGHT(&self->info),
   };
@@ -314,6 +343,9 @@ static GstVitgateDrawingStyle update_style(GstVitgateOverlay *self)
   self->painter_serial = settings->serial;
   style.corner = settings->corner;
   style.top_k = settings->top_k;
+  style.bar = settings->bar;
+  style.state = settings->state;
+  style.rate = settings->rate ? rate : 0;
   style.region = settings->region_color;
   GST_OBJECT_UNLOCK(self);
   return style;
@@ -323,10 +355,12 @@ static GstVitgateDrawingStyle update_style(GstVitgateOverlay *self)
  * attachment are kept. */
 static void update_drawing(GstVitgateOverlay *self, GstBuffer *buffer, double rate)
 {
-  GstVitgateDrawingStyle style = update_style(self);
+  GstVitgateDrawingStyle style = update_style(self, rate);
   GArray *drawing;
 
-  style.rate = rate;
+  style.time =
+      gst_vitgate_frame_times(GST_ELEMENT(self), &GST_BASE_TRANSFORM(self)->segment, buffer)
+          .stream_time;
   drawing = gst_vitgate_drawing_new(&style, buffer);
   if (self->drawing && gst_vitgate_drawing_equal(drawing, self->drawing)) {
     g_array_unref(drawing);
@@ -425,7 +459,12 @@ static GstFlowReturn gst_vitgate_overlay_transform_ip(GstBaseTransform *trans, G
 
 static gboolean gst_vitgate_overlay_sink_event(GstBaseTransform *trans, GstEvent *event)
 {
-  gst_vitgate_orientation_tags_read(&GST_VITGATE_OVERLAY(trans)->orientation_tags, event);
+  GstVitgateOverlay *self = GST_VITGATE_OVERLAY(trans);
+
+  gst_vitgate_orientation_tags_read(&self->orientation_tags, event);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START ||
+      GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP)
+    gst_vitgate_held_results_forget(&self->held);
   return GST_BASE_TRANSFORM_CLASS(gst_vitgate_overlay_parent_class)->sink_event(trans, event);
 }
 
@@ -438,6 +477,15 @@ static void install_color(GObjectClass *class, guint id, const char *name, const
       class, id,
       g_param_spec_uint(name, nick, what, 0, G_MAXUINT32, color,
                         G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+}
+
+static void install_switch(GObjectClass *class, guint id, const char *name, const char *nick,
+                           const char *what)
+{
+  g_object_class_install_property(
+      class, id,
+      g_param_spec_boolean(name, nick, what, DEFAULT_SHOW,
+                           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
 }
 
 static void install_properties(GObjectClass *class)
@@ -465,6 +513,11 @@ static void install_properties(GObjectClass *class)
                                   g_param_spec_uint("top-k", "Top k",
                                                     "Maximum number of labels drawn for a frame", 0,
                                                     G_MAXINT, DEFAULT_TOP_K, playing));
+  install_switch(class, PROP_SHOW_BAR, "show-bar", "Show bar",
+                 "Draw the compute ratio, with a bar");
+  install_switch(class, PROP_SHOW_STATE, "show-state", "Show state",
+                 "Draw the age of results, and why they are old");
+  install_switch(class, PROP_SHOW_RATE, "show-rate", "Show rate", "Draw the frames per second");
   install_color(class, PROP_TEXT_COLOR, "text-color", "Text color", "Color of text (ARGB)",
                 DEFAULT_TEXT_COLOR);
   install_color(class, PROP_BOX_COLOR, "box-color", "Box color", "Color behind text (ARGB)",
@@ -530,6 +583,9 @@ static void gst_vitgate_overlay_init(GstVitgateOverlay *self)
     .corner = DEFAULT_POSITION,
     .text_size = DEFAULT_TEXT_SIZE,
     .top_k = DEFAULT_TOP_K,
+    .bar = DEFAULT_SHOW,
+    .state = DEFAULT_SHOW,
+    .rate = DEFAULT_SHOW,
     .colors = { DEFAULT_TEXT_COLOR, DEFAULT_BOX_COLOR, DEFAULT_BAR_COLOR },
     .region_color = DEFAULT_REGION_COLOR,
     .orientation = DEFAULT_ORIENTATION,

@@ -19,6 +19,7 @@ typedef struct {
   double text_size;           /* relative to the frame */
   PangoFontDescription *font; /* its size, if any, overrides text_size */
   guint top_k;
+  gboolean bar, state, rate; /* shown */
   GstVitgateColors colors;
   guint32 region_color;
   gint orientation; /* of GST_TYPE_VITGATE_ORIENTATION */
@@ -42,6 +43,7 @@ struct _GstVitgateOverlay {
   GstVitgatePainter *painter;
   guint64 painter_serial; /* of the settings last passed to the painter; 0: none */
   GstVitgateFrameRate rate;
+  GstVitgateHeldResults held;
   GArray *drawing;                        /* the last drawing; NULL: none */
   GstVideoOverlayComposition *attachment; /* of the last drawing; NULL: not made yet */
 };

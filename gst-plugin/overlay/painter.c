@@ -195,8 +195,8 @@ static gint padding(const GstVitgatePainter *painter)
 }
 
 /* Lays out @text in the width that @max_width leaves after @taken pixels and the padding. */
-static void lay_out(GstVitgatePainter *painter, const char *text, gint max_width, gint taken,
-                    gint *width, gint *height)
+static void lay_out(GstVitgatePainter *painter, const char *text, gint min_width, gint max_width,
+                    gint taken, gint *width, gint *height)
 {
   g_autofree char *valid = g_utf8_make_valid(text, strnlen(text, MAX_TEXT));
   const gint room = max_width - taken - 2 * padding(painter);
@@ -204,7 +204,7 @@ static void lay_out(GstVitgatePainter *painter, const char *text, gint max_width
   pango_layout_set_text(painter->layout, valid, -1);
   pango_layout_set_width(painter->layout, MAX(room, 1) * PANGO_SCALE);
   pango_layout_get_pixel_size(painter->layout, width, height);
-  *width = even(MIN(*width + taken + 2 * padding(painter), max_width));
+  *width = even(CLAMP(*width + taken + 2 * padding(painter), MIN(min_width, max_width), max_width));
   *height = even(*height + padding(painter));
 }
 
@@ -223,25 +223,25 @@ static void paint_area(cairo_t *cairo, gint x, gint y, double width, gint height
 }
 
 const GstVitgatePiece *gst_vitgate_painter_text(GstVitgatePainter *painter, const char *text,
-                                                gint max_width)
+                                                gint min_width, gint max_width)
 {
-  g_autofree char *key = g_strdup_printf("text %d %s", max_width, text);
+  g_autofree char *key = g_strdup_printf("text %d %d %s", min_width, max_width, text);
   const GstVitgatePiece *known = find(painter, key);
   gint width, height;
   Painting painting;
 
   if (known)
     return known;
-  lay_out(painter, text, max_width, 0, &width, &height);
+  lay_out(painter, text, min_width, max_width, 0, &width, &height);
   start_painting(&painting, width, height, painter->colors.box);
   paint_text(painter, painting.cairo, padding(painter));
   return finish_painting(painter, key, &painting);
 }
 
 const GstVitgatePiece *gst_vitgate_painter_bar(GstVitgatePainter *painter, guint percent,
-                                               const char *text, gint max_width)
+                                               const char *text, gint min_width, gint max_width)
 {
-  g_autofree char *key = g_strdup_printf("bar %u %d %s", percent, max_width, text);
+  g_autofree char *key = g_strdup_printf("bar %u %d %d %s", percent, min_width, max_width, text);
   const GstVitgatePiece *known = find(painter, key);
   const gint left = padding(painter), length = MIN(BAR_LENGTH * painter->size, max_width / 2);
   const double full = length * MIN(percent, 100u) / 100.0;
@@ -250,7 +250,7 @@ const GstVitgatePiece *gst_vitgate_painter_bar(GstVitgatePainter *painter, guint
 
   if (known)
     return known;
-  lay_out(painter, text, max_width, length + left, &width, &height);
+  lay_out(painter, text, min_width, max_width, length + left, &width, &height);
   start_painting(&painting, width, height, painter->colors.box);
   paint_area(painting.cairo, left, height / 4, length, height / 2, painter->colors.box);
   paint_area(painting.cairo, left, height / 4, full, height / 2, painter->colors.bar);

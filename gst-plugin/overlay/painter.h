@@ -54,14 +54,15 @@ void gst_vitgate_painter_begin(GstVitgatePainter *painter);
 
 /* Paints a line of text in a box.
  * @text: any NUL-terminated bytes; if it is wider than @max_width pixels, it ends in an ellipsis
+ * @min_width: minimum width of the box; even
  * Returns: (transfer none) */
 const GstVitgatePiece *gst_vitgate_painter_text(GstVitgatePainter *painter, const char *text,
-                                                gint max_width);
+                                                gint min_width, gint max_width);
 
 /* Paints a box with a bar, filled to @percent, followed by @text.
  * Returns: (transfer none) */
 const GstVitgatePiece *gst_vitgate_painter_bar(GstVitgatePainter *painter, guint percent,
-                                               const char *text, gint max_width);
+                                               const char *text, gint min_width, gint max_width);
 
 /* Paints an area of one color.
  * Returns: (transfer none) */

@@ -1,10 +1,12 @@
 /* vitgate classify: classifies images. */
 #include <math.h>
+#include <string.h>
 
 #include "base/clean-text.h"
 #include "commands/command.h"
 #include "data/decode.h"
 #include "data/store-folder.h"
+#include "data/store.h"
 #include "report/report.h"
 #include "vitgate.h"
 
@@ -13,6 +15,7 @@
 #define UNSET         G_MININT
 
 typedef struct {
+  const char *path; /* of the model; NULL: the shipped one */
   VitgateModel *model;
   VitgateSession *session;
   guint threads, top_k;
@@ -59,10 +62,42 @@ static void add_json(const Classifier *classifier, const char *file, const Vitga
   json_builder_end_object(json);
 }
 
-static gboolean classify_file(const Classifier *classifier, const char *path, GError **error)
+/* @bytes: (nullable): NULL if the file is too large for an image */
+static gboolean is_video(const char *path, GBytes *bytes)
+{
+  gsize n = 0;
+  const guchar *data = bytes ? g_bytes_get_data(bytes, &n) : NULL;
+  g_autofree char *type = g_content_type_guess(path, data, n, NULL);
+  g_autofree char *mime = g_content_type_get_mime_type(type);
+  return mime && (g_str_has_prefix(mime, "video/") || !strcmp(mime, "application/x-matroska")) &&
+         g_file_test(path, G_FILE_TEST_IS_REGULAR);
+}
+
+/* Only GStreamer decodes videos, and this command does without it. */
+static void advise_on_video(const Classifier *classifier, const char *path, GError **error)
+{
+  g_autofree char *location = g_shell_quote(path);
+  g_autofree char *model = classifier->path ? g_shell_quote(classifier->path) : NULL;
+  g_clear_error(error);
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+              "is a video; classify reads images. For the labels of its frames, run: "
+              "gst-launch-1.0 -q filesrc location=%s ! decodebin ! vitgate%s%s ! "
+              "vitgatejson format=text ! fdsink",
+              location, model ? " model=" : "", model ? model : "");
+}
+
+static GdkPixbuf *read_image(const Classifier *classifier, const char *path, GError **error)
 {
   g_autoptr(GBytes) bytes = store_read_file(path, error);
-  g_autoptr(GdkPixbuf) pixels = bytes ? decode_pixels(bytes, classifier->orientation, error) : NULL;
+  GdkPixbuf *pixels = bytes ? decode_pixels(bytes, classifier->orientation, error) : NULL;
+  if (!pixels && is_video(path, bytes))
+    advise_on_video(classifier, path, error);
+  return pixels;
+}
+
+static gboolean classify_file(const Classifier *classifier, const char *path, GError **error)
+{
+  g_autoptr(GdkPixbuf) pixels = read_image(classifier, path, error);
   if (!pixels)
     return FALSE;
   VitgateImage image = decode_as_image(pixels);
@@ -79,18 +114,53 @@ static gboolean classify_file(const Classifier *classifier, const char *path, GE
   return TRUE;
 }
 
+/* Classifies a file, and prints a note if it cannot be used.
+ * Returns: the number of files that cannot be used */
+static guint try_file(const Classifier *classifier, const char *path)
+{
+  g_autoptr(GError) wrong = NULL;
+  if (classify_file(classifier, path, &wrong))
+    return 0;
+  command_note("%s: %s", path, wrong->message);
+  return 1;
+}
+
+/* Classifies the images in a folder and its subfolders, which are chosen by their names. */
+static guint classify_folder(const Classifier *classifier, const char *folder)
+{
+  g_autoptr(GError) wrong = NULL;
+  g_autoptr(Store) store = store_open(folder, &wrong);
+  guint n_failed = 0, n_others = 0;
+  if (!store) {
+    command_note("%s", wrong->message);
+    return 1;
+  }
+  for (guint i = 0; i < store->files->len; i++) {
+    const StoredFile *file = g_ptr_array_index(store->files, i);
+    g_autofree char *path = g_build_filename(folder, file->name, NULL);
+    if (decode_name_is_image(file->name))
+      n_failed += try_file(classifier, path);
+    else
+      n_others++;
+  }
+  if (n_others == store->files->len) {
+    command_note("%s: holds no images", folder);
+    return 1;
+  }
+  if (n_others)
+    command_note("%s: skipped %u file%s whose names are not those of images", folder, n_others,
+                 n_others == 1 ? "" : "s");
+  return n_failed;
+}
+
 /* Classifies every file, even if some fail.
  * Returns: the number of files that cannot be used */
 static guint classify_all(const Classifier *classifier, char **files)
 {
   guint n_failed = 0;
-  for (guint i = 0; files[i]; i++) {
-    g_autoptr(GError) wrong = NULL;
-    if (!classify_file(classifier, files[i], &wrong)) {
-      command_note("%s: %s", files[i], wrong->message);
-      n_failed++;
-    }
-  }
+  for (guint i = 0; files[i]; i++)
+    n_failed += g_file_test(files[i], G_FILE_TEST_IS_DIR) ? classify_folder(classifier, files[i])
+                                                          : try_file(classifier, files[i]);
   return n_failed;
 }
 
@@ -119,6 +189,15 @@ static void choose_classes(Classifier *classifier, int top_k, double threshold)
   classifier->threshold = !isnan(threshold) ? (float)threshold : any_number ? 0.5f : 0;
 }
 
+/* Without labels, classes are numbers, which surprises a user of weights as published. */
+static void note_missing_labels(const Classifier *classifier, const char *path)
+{
+  if (!vitgate_model_get_info(classifier->model)->has_labels)
+    command_note("%s: has no labels, so classes are numbers. Add labels with: vitgate import "
+                 "--labels LABELS %s -o OUT",
+                 path, path);
+}
+
 static gboolean check_threshold(double threshold, GError **error)
 {
   return isnan(threshold) || (threshold >= 0 && threshold <= 1) ||
@@ -134,8 +213,8 @@ int command_classify(int argc, char **argv, GError **error)
   VitgatePrecision precision;
   VitgateSessionOptions options = { 0 };
   const GOptionEntry entries[] = {
-    { "model", 'm', 0, G_OPTION_ARG_FILENAME, &path, "Model file (default: the shipped model)",
-      "MODEL" },
+    { "model", 'm', 0, G_OPTION_ARG_FILENAME, &path,
+      "Model file, or folder from a hub (default: the shipped model)", "MODEL" },
     { "top-k", 'k', 0, G_OPTION_ARG_INT, &top_k,
       "Maximum number of classes per image, best first (default: 5; no limit if each class has a "
       "probability of its own)",
@@ -153,7 +232,11 @@ int command_classify(int argc, char **argv, GError **error)
     G_OPTION_ENTRY_NULL,
   };
   const CommandSyntax syntax = {
-    entries, "FILE…", "Classifies images.",
+    entries, "FILE|DIR…", "Classifies images.",
+    "A folder stands for all images in it and in its subfolders. MODEL may also be\n"
+    "weights as published, in a file or in a folder with config.json, as downloaded\n"
+    "from a hub; \"vitgate import --help\" lists what can be read.\n"
+    "\n"
     "The shipped model is searched for in $VITGATE_MODEL_DIR, then in the installed\n"
     "data folder. The exit status is 1 if any image cannot be used.\n"
   };
@@ -170,22 +253,26 @@ int command_classify(int argc, char **argv, GError **error)
                 g_get_prgname());
     return 1;
   }
-  if (!path && !(path = vitgate_default_model_find(error))) {
+  g_autofree char *found = path ? g_strdup(path) : vitgate_default_model_find(error);
+  if (!found) {
     g_prefix_error(error, "--model is missing: ");
     return 1;
   }
 
-  g_autoptr(VitgateModel) model = vitgate_model_open_with(path, precision, error);
+  g_autoptr(VitgateModel) model = vitgate_model_open_with(found, precision, error);
   options.threads = (guint)threads;
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, &options, error) : NULL;
   if (!session)
     return 1;
-  Classifier classifier = { .model = model,
+  Classifier classifier = { .path = path,
+                            .model = model,
                             .session = session,
                             .threads = (guint)threads,
                             .orientation = no_orientation ? DECODE_AS_STORED : DECODE_UPRIGHT };
   choose_classes(&classifier, top_k, threshold);
+  if (!as_json)
+    note_missing_labels(&classifier, found);
   guint n_failed =
-      as_json ? report_all(&classifier, path, files) : classify_all(&classifier, files);
+      as_json ? report_all(&classifier, found, files) : classify_all(&classifier, files);
   return n_failed ? 1 : 0;
 }

@@ -17,7 +17,8 @@
 static gboolean check_plain(const Description *d, const char *path, GError **error)
 {
   for (guint b = 0; b < d->depth; b++)
-    if (d->blocks[b].attention_gate || d->blocks[b].mlp_gate) {
+    if (d->blocks[b].attention_gate || d->blocks[b].mlp_gate ||
+        d->blocks[b].attention_tokens.present || d->blocks[b].mlp_tokens.present) {
       g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
                   "%s: block %u has a gate, expected a model without gates: other programs do not "
                   "support them",

@@ -309,8 +309,7 @@ static int run(const char *in, const ImportOptions *options, GError **error)
 {
   if (!output_file_check(options->out, error))
     return 1;
-  g_autofree char *weights = vitgate__source_find(in, error);
-  g_autoptr(Source) source = weights ? vitgate__source_open(weights, error) : NULL;
+  g_autoptr(Source) source = vitgate__source_open(in, error);
   g_autoptr(Description) description =
       source ? vitgate__source_describe(source, (guint)options->heads, error) : NULL;
   if (description && options->image_size &&

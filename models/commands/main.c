@@ -25,7 +25,7 @@ static void print_help(void)
           "Sub-commands:\n");
   for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
     g_print("  %-10s %s\n", commands[i].name, commands[i].summary);
-  g_print("\nRun \"vitgate SUB-COMMAND --help\" for the options of a sub-command,\n"
+  g_print("\nRun \"vitgate help SUB-COMMAND\" for the options of a sub-command,\n"
           "\"vitgate --version\" for the version.\n");
 }
 
@@ -35,6 +35,17 @@ static const Command *find_command(const char *name)
     if (!strcmp(commands[i].name, name))
       return &commands[i];
   return NULL;
+}
+
+/* Rewrites "help NAME" as "NAME --help", and "help" as "--help". */
+static void rewrite_help(int argc, char **argv)
+{
+  static char help[] = "--help";
+  if (argc < 2 || argc > 3 || strcmp(argv[1], "help"))
+    return;
+  argv[1] = argc == 3 ? argv[2] : help;
+  if (argc == 3)
+    argv[2] = help;
 }
 
 static int run_command(const Command *command, int argc, char **argv)
@@ -66,6 +77,7 @@ int main(int argc, char **argv)
   g_log_set_handler("GdkPixbuf", G_LOG_LEVEL_WARNING, ignore_warning, NULL);
   g_log_set_handler(NULL, G_LOG_LEVEL_WARNING, ignore_warning, NULL); /* the HEIF loader's */
 
+  rewrite_help(argc, argv);
   const char *name = argc > 1 ? argv[1] : NULL;
   const Command *command = name ? find_command(name) : NULL;
   int status = 0;

@@ -116,7 +116,8 @@ static gboolean check_index(const Photograph *photograph, int class, const Vitga
     return TRUE;
   g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
               "labels.tsv gives %s the class %d, but the model has %u classes%s", photograph->name,
-              class, model->n_classes, model->label_ids ? "" : " and no ids");
+              class, model->n_classes,
+              model->label_ids ? "" : " and no ids (vitgate import --labels adds them)");
   return FALSE;
 }
 

@@ -114,8 +114,12 @@ Collection *collection_open(const CollectionOptions *options, const VitgateModel
       return NULL;
     }
   if (collection->items->len == 0) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: no photograph %s", options->paths[0],
-                options->labelled_only ? "shows a class of the model" : "is selected");
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "%s: no photograph %s%s",
+                options->paths[0],
+                options->labelled_only ? "shows a class of the model" : "is selected",
+                options->labelled_only && !model->has_labels
+                    ? "; the model has no labels (vitgate import --labels adds them)"
+                    : "");
     return NULL;
   }
   collection->pixels = pixel_cache_new(collection->items->len, options->memory,

@@ -38,6 +38,7 @@ def read_result(buffer):
         "score": s.get_double("score")[1],
         "n-results": s.get_uint("n-results")[1],
         "labels": items(s, "labels"),
+        "raw-labels": items(s, "raw-labels"),
         "indices": items(s, "indices"),
         "scores": items(s, "scores"),
         "class-count": s.get_uint("class-count")[1],

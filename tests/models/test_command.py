@@ -30,6 +30,13 @@ class MainTest(CommandTest):
             with self.subTest(name):
                 self.assertIn(f"vitgate {name} [OPTION", self.succeed(name, "--help"))
 
+    def test_help_is_a_sub_command_too(self):
+        self.assertEqual(self.succeed("help"), self.succeed("--help"))
+        self.assertEqual(self.succeed("help", "classify"), self.succeed("classify", "--help"))
+        result = self.run_command("help", "frobnicate")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn('unknown sub-command or option "frobnicate"', result.stderr)
+
     def test_version(self):
         self.assertRegex(self.succeed("--version"), r"^vitgate \d+\.\d+")
 
@@ -307,10 +314,41 @@ class ClassifyTest(CommandTest):
             ("absent.png", self.path("absent.png")),
             ("empty", empty),
             ("32768 x 1", huge),
-            (self.folder, self.folder),
         ):
             with self.subTest(file):
                 self.fail_with(part, "classify", "-m", self.model, file)
+
+    def test_a_folder_stands_for_all_images_in_it(self):
+        self.write_colours("pictures/more")
+        with open(self.path("pictures", "notes.txt"), "w", encoding="utf-8"):
+            pass
+        folder = self.path("pictures")
+        text = self.succeed("classify", "--json", "-m", self.model, folder, self.files[0], notes=1)
+        files = [image["file"] for image in json.loads(text)["images"]]
+        self.assertEqual(len(files), 2 * len(self.files) + 1)
+        self.assertEqual(set(files), {os.path.join(place, name)
+                                      for place, _, names in os.walk(folder) for name in names
+                                      if name != "notes.txt"})
+        self.assertEqual(files[-1], self.files[0])
+        os.mkdir(self.path("empty"))
+        self.fail_with("empty: holds no images", "classify", "-m", self.model, self.path("empty"))
+
+    def test_a_video_is_recognised_and_the_command_for_it_is_named(self):
+        for name in "my clip.mp4", "clip":
+            video = self.path(name)
+            with open(video, "wb") as file:
+                file.write(b"\0\0\0\x18ftypisom" + bytes(64))
+            self.fail_with(
+                f"{video}: is a video; classify reads images. For the labels of its frames, run: "
+                f"gst-launch-1.0 -q filesrc location='{video}' ! decodebin ! "
+                f"vitgate model='{self.model}' ! vitgatejson format=text ! fdsink",
+                "classify", "-m", self.model, video)
+
+    def test_missing_labels_are_noted(self):
+        result = self.run_command("classify", "-m", self.weights, self.files[0])
+        self.assertEqual(result.returncode, 0)
+        self.assertEqual(result.stderr.count("\n"), 1)
+        self.assertIn(f"vitgate import --labels LABELS {self.weights} -o OUT", result.stderr)
 
     def test_default_model(self):
         shutil.copy(self.model, self.path("deit-tiny-imagenet1k.safetensors"))
@@ -321,6 +359,7 @@ class ClassifyTest(CommandTest):
     def test_no_default_model(self):
         environment = dict(os.environ, VITGATE_MODEL_DIR=self.path("absent"))
         self.fail_with("--model", "classify", self.files[2], env=environment)
+        self.fail_with("meson devenv -C build -w .", "classify", self.files[2], env=environment)
 
     def test_bad_arguments(self):
         for part, arguments in (

@@ -314,6 +314,22 @@ class FolderTest(ImportCase):
             text = self.succeed("inspect", self.path("imported.safetensors"))
             self.assertIn(part + ", patches", text)
 
+    def test_commands_open_a_folder_as_import_does(self):
+        picture = self.path("picture.png")
+        colour_model.write_picture(picture, (1, 0, 0))
+        folder = self.write_folder(self.CONFIG, self.PIXELS)
+        out = self.path("imported.safetensors")
+        self.succeed("import", folder, "-o", out)
+        found = [json.loads(self.succeed("classify", "--json", "-m", model, picture))
+                 for model in (folder, out)]
+        self.assertEqual(*(result["images"][0]["classes"] for result in found))
+        self.assertIn("name ", found[0]["images"][0]["classes"][0]["label"])
+        inspected = [json.loads(self.succeed("inspect", "--json", model))
+                     for model in (folder, out)]
+        self.assertEqual(*(model["preprocessing"] for model in inspected))
+        os.rename(folder + "/model.safetensors", folder + "/other.safetensors")
+        self.fail_with("vit-tiny: holds no model.safetensors", "classify", "-m", folder, picture)
+
     def test_a_config_that_is_not_json_is_rejected(self):
         folder = self.write_folder(self.CONFIG)
         with open(folder + "/config.json", "w", encoding="utf-8") as file:

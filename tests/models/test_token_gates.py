@@ -5,7 +5,7 @@ import unittest
 
 import random_model
 from colour_model import read_safetensors
-from test_compress import CompressTest, description_of
+from test_compress import VITGATE, CompressTest, description_of
 
 
 class TokenGateTest(CompressTest):
@@ -61,6 +61,25 @@ class TokenGateTest(CompressTest):
     def test_none(self):
         self.compress("--gates", "none", steps=3)
         self.assertFalse(any(self.gates()))
+
+    def test_a_run_from_a_model_with_gates_fits_them_again_or_removes_them(self):
+        first = self.out
+        self.compress("--no-merging", steps=5)
+        self.out = self.path("second.safetensors")
+        self.compress("--from", first, "--no-merging", steps=5)
+        self.assertTrue(any(self.gates()))
+        self.compress("--from", first, "--gates", "none", "--resume", self.path("third"), steps=5)
+        self.assertFalse(any(self.gates()))
+
+    def test_other_programs_do_not_get_gates(self):
+        self.compress("--no-merging", "--no-train", steps=0)
+        for arguments in ([VITGATE, "export", self.out, "-o", self.path("plain.safetensors")],
+                          [VITGATE, "export", "--onnx", self.out, "-o", self.path("plain.onnx")],
+                          [VITGATE, "train", "--from", self.out, "--data", self.pictures,
+                           "--steps", "1", "-o", self.path("trained.safetensors")]):
+            result = self.run_command(arguments)
+            self.assertEqual(result.returncode, 1, result.stderr)
+            self.assertIn("a model without gates", result.stderr)
 
     def test_bad_requests_are_errors(self):
         for part, *more in (

@@ -1,5 +1,6 @@
 """A camera that sends JPEG frames over HTTP, for the tests in this folder."""
 
+import base64
 import http.server
 import ssl
 import threading
@@ -30,12 +31,14 @@ class HttpCamera:
     rate: bytes per second of a connection, or None for no limit
     lengths: whether each part says how long it is
     certificate: PEM file with certificate and key, for https
+    password: of the user eve, who alone may watch, or None for everyone
     """
 
-    def __init__(self, frames, fps=25, rate=None, lengths=True, certificate=None):
+    def __init__(self, frames, fps=25, rate=None, lengths=True, certificate=None, password=None):
         self.frames, self.fps, self.rate, self.lengths = frames, fps, rate, lengths
         self.stalled, self.ended = threading.Event(), threading.Event()
         self.sent = 0  # bytes, over all connections
+        self.login = password and "Basic " + base64.b64encode(f"eve:{password}".encode()).decode()
         camera = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -67,6 +70,11 @@ class HttpCamera:
         self.server.server_close()
 
     def serve(self, handler):
+        if self.login and handler.headers["Authorization"] != self.login:
+            handler.send_response(401)
+            handler.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            handler.end_headers()
+            return
         handler.send_response(200)
         handler.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
         handler.end_headers()

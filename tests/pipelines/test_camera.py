@@ -7,7 +7,9 @@ import subprocess
 import tempfile
 import unittest
 
-from cameras import DEFAULT_CODEC, LIMIT, MODEL, PIPELINES, Server, make_clip, run_program
+from cameras import DEFAULT_CODEC, LIMIT, MODEL, PIPELINES, Server, make_clip, play_file, \
+    run_program
+from http_camera import HttpCamera, make_frames
 
 WATCH = "--model", MODEL, "--sink", "fakesink num-buffers=20"
 
@@ -41,8 +43,32 @@ class Camera(unittest.TestCase):
         self.check_error(f"{url}: cannot connect", url)
         self.check_error("/dev/video99: ", "/dev/video99")
         self.check_error("/dev/null: ", "/dev/null")
-        for place in "http://localhost/", "rtsp://", "street.mp4":
-            self.check_error(f"{place}: expected an RTSP URL", place)
+        self.check_error("http://127.0.0.1:1/: cannot connect", "http://127.0.0.1:1/")
+        for place in "http://", "rtsp://", "street.mp4", "/etc":
+            self.check_error(f"{place}: there is no such file. Expected", place)
+
+    def test_a_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            clip = f"{folder}/a clip.mkv"
+            make_clip(clip, black=10)
+            url = f"file://{folder}/a%20clip.mkv"
+            for place in clip, url:
+                run = run_program("camera", "--model", MODEL, "--sink", "fakesink", place)
+                self.assertEqual(run.returncode, 0, run.stderr)
+                self.assertEqual(run.stderr, f"camera: {place}: the stream has ended\n")
+            play_file("audiotestsrc num-buffers=5 ! vorbisenc ! matroskamux ! filesink name=file",
+                      clip)
+            self.check_error("/.*: the file has no video, only audio", clip)
+
+    def test_a_camera_over_http(self):
+        with HttpCamera(make_frames("snow", 160, 120), password="s@cret") as camera:
+            self.assertEqual(run_program("camera", *WATCH, camera.url.replace(
+                "//", "//eve:s%40cret@")).returncode, 0)
+            known = {"VITGATE_CAMERA_USER": "eve", "VITGATE_CAMERA_PASSWORD": "s@cret"}
+            self.assertEqual(run_program("camera", *WATCH, camera.url, **known).returncode, 0)
+            shown = re.escape(camera.url.replace("//", "//***@"))
+            self.check_error(f"{shown}: the camera refuses",
+                             camera.url.replace("//", "//eve:wrong@"))
 
     def test_a_camera_without_video(self):
         with Server() as server:

@@ -177,7 +177,11 @@ static gboolean start_training(Run *run, GError **error)
     student_add_gates(&run->student, NULL);
     network_control_gates(run->student.network, o->gate_control, TRUE);
   }
-  return !o->token_gates || run_fit_token_gates(run, error);
+  if (o->token_gates)
+    return run_fit_token_gates(run, error);
+  if (description_has_token_gates(run->student.description))
+    student_remove_token_gates(&run->student);
+  return TRUE;
 }
 
 static gboolean load_earlier(Run *run, GError **error)

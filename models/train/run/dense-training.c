@@ -113,7 +113,7 @@ static gboolean start_from_model(Run *run, GError **error)
   if (!model)
     return FALSE;
   const Description *d = vitgate__model_get_description(model);
-  const gboolean gated = description_has_gates(d);
+  const gboolean gated = description_has_gates(d) || description_has_token_gates(d);
   if (gated)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
                 "%s: has gates; expected a model without gates (vitgate compress trains gates)",

@@ -153,7 +153,8 @@ static const RunOption table[] = {
     .help = { "Side of the variant's input in pixels (default: 224)" }, .argument = "N", .low = 0,
     .high = G_MAXINT, .expected = "1 or more", .member = "image-size" },
   { "from", 0, RUN_OPTION_FILE, AT(from), BOTH,
-    .help = { "Start from this model, made by an earlier run without gates, instead of the teacher",
+    .help = { "Start from this model, made by an earlier run without module gates, instead of the "
+              "teacher; token gates are fitted again",
               "Start from this model, which must have no gates" },
     .argument = "MODEL", .member = "from", .provenance = "from" },
   { "target", 0, RUN_OPTION_REAL, AT(target), RUN_COMPRESS,

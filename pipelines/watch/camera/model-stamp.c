@@ -21,7 +21,8 @@ static int compare(gconstpointer a, gconstpointer b)
 char *model_stamp_new(const char *model, const char *labels)
 {
   g_autoptr(GPtrArray) stamps = g_ptr_array_new_with_free_func(g_free);
-  g_autofree char *folder = g_path_get_dirname(model);
+  g_autofree char *folder =
+      g_file_test(model, G_FILE_TEST_IS_DIR) ? g_strdup(model) : g_path_get_dirname(model);
   g_autoptr(GDir) files = g_dir_open(folder, 0, NULL);
   const char *name;
   g_ptr_array_add(stamps, stamp_file(model));

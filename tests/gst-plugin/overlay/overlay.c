@@ -81,6 +81,7 @@ GST_START_TEST(test_a_bar_is_as_long_as_the_compute_ratio)
     GstMapInfo map;
     gint green = 0;
 
+    GST_BUFFER_PTS(frame) = i * GST_SECOND;
     gst_structure_set(attached_result(frame), "compute-ratio", G_TYPE_DOUBLE, ratios[i], NULL);
     out = fixture_process(overlay_harness, frame);
     fail_unless(gst_buffer_map(out, &map, GST_MAP_READ));
@@ -340,12 +341,21 @@ GST_END_TEST;
 /* ---- The cache ----------------------------------------------------------------------------- */
 
 static GstVitgatePainter *painter;
+static GstVitgateHeldResults held;
 
 /* Draws a frame with a result without an element, so without a clock. */
 static void draw_apart(const char *label, double score, guint64 age, double rate)
 {
   const GstVitgateDrawingStyle style = {
-    .painter = painter, .top_k = 3, .width = 320, .height = 240, .rate = rate
+    .painter = painter,
+    .top_k = 3,
+    .width = 320,
+    .height = 240,
+    .rate = rate,
+    .bar = TRUE,
+    .state = TRUE,
+    .held = &held,
+    .time = GST_CLOCK_TIME_NONE,
   };
   GstBuffer *frame = gst_buffer_new();
 
@@ -359,8 +369,10 @@ static void set_up_painter(guint32 text_color)
   const GstVitgateColors colors = { text_color, 0xff000000u, 0xff00ff00u };
   PangoFontDescription *font = pango_font_description_from_string("Sans");
 
-  if (!painter)
+  if (!painter) {
     painter = gst_vitgate_painter_new();
+    gst_vitgate_held_results_init(&held);
+  }
   gst_vitgate_painter_set_style(painter, font, 12, &colors, VITGATE_ORIENTATION_IDENTITY);
   pango_font_description_free(font);
 }
@@ -385,6 +397,7 @@ GST_START_TEST(test_only_what_changes_is_painted)
   draw_apart("cat", 0.5, 0, 24);
   fail_unless_equals_uint64(painter->painted, 9);
   gst_vitgate_painter_free(&painter);
+  gst_vitgate_held_results_clear(&held);
 }
 GST_END_TEST;
 
@@ -396,8 +409,8 @@ GST_START_TEST(test_pieces_of_another_width_are_painted_anew)
   set_up_painter(0xffffffffu);
   for (guint round = 0; round < 2; round++)
     for (guint i = 0; i < G_N_ELEMENTS(widths); i++) {
-      const GstVitgatePiece *line = gst_vitgate_painter_text(painter, text, widths[i]);
-      const GstVitgatePiece *bar = gst_vitgate_painter_bar(painter, 40, text, widths[i]);
+      const GstVitgatePiece *line = gst_vitgate_painter_text(painter, text, 0, widths[i]);
+      const GstVitgatePiece *bar = gst_vitgate_painter_bar(painter, 40, text, 0, widths[i]);
       const GstVitgatePiece *area = gst_vitgate_painter_area(painter, widths[i], 4, 0xff00ff00u);
 
       fail_unless(line->width <= widths[i] && line->width > widths[i] / 2, "%d of %d", line->width,
@@ -408,6 +421,7 @@ GST_START_TEST(test_pieces_of_another_width_are_painted_anew)
     }
   fail_unless_equals_uint64(painter->painted, 3 * G_N_ELEMENTS(widths));
   gst_vitgate_painter_free(&painter);
+  gst_vitgate_held_results_clear(&held);
 }
 GST_END_TEST;
 
@@ -423,6 +437,7 @@ GST_START_TEST(test_the_cache_is_limited)
   /* The first label had been dropped; the pieces that all frames show had not. */
   fail_unless_equals_uint64(painter->painted, 3001 + 2);
   gst_vitgate_painter_free(&painter);
+  gst_vitgate_held_results_clear(&held);
 }
 GST_END_TEST;
 
