@@ -1,14 +1,10 @@
 #include "report/structure-svg.h"
 
 #include <math.h>
-#include <string.h>
-
-#include <cairo-svg.h>
-#include <pango/pangocairo.h>
 
 #include "base/clean-text.h"
-#include "base/command-error.h"
 #include "report/gate-usage.h"
+#include "report/svg.h"
 
 /* Lengths in pixels. */
 #define MARGIN     28
@@ -33,11 +29,6 @@
 #define KEY_LINE   22
 
 typedef enum {
-  COLOR_PAPER = 0xffffff,
-  COLOR_STRIPE = 0xf6f7f9,
-  COLOR_INK = 0x1d2731,
-  COLOR_FAINT = 0x65717d,
-  COLOR_RULE = 0xd5dbe1,
   COLOR_LOST = 0xe7ebef, /* units of the dense network that were cut */
   COLOR_EDGE = 0xb7c0c9,
   COLOR_HEADS = 0x3468b0,
@@ -45,19 +36,12 @@ typedef enum {
   COLOR_GATE = 0xd98218,
 } Color;
 
-typedef enum { ALIGN_LEFT, ALIGN_CENTRE, ALIGN_RIGHT } Align;
-
-typedef struct {
-  const char *font;
-  Color color;
-} Style;
-
-static const Style title = { "Sans Bold 19px", COLOR_INK },
-                   subtitle = { "Sans 12.5px", COLOR_FAINT },
-                   heading = { "Sans Bold 13px", COLOR_INK },
-                   subheading = { "Sans 11.5px", COLOR_FAINT }, plain = { "Sans 12px", COLOR_INK },
-                   faint = { "Sans 12px", COLOR_FAINT },
-                   cut_label = { "Sans Italic 11px", COLOR_FAINT };
+static const Style title = { "Sans Bold 19px", SVG_COLOR_INK },
+                   subtitle = { "Sans 12.5px", SVG_COLOR_FAINT },
+                   heading = { "Sans Bold 13px", SVG_COLOR_INK },
+                   subheading = { "Sans 11.5px", SVG_COLOR_FAINT },
+                   plain = { "Sans 12px", SVG_COLOR_INK }, faint = { "Sans 12px", SVG_COLOR_FAINT },
+                   cut_label = { "Sans Italic 11px", SVG_COLOR_FAINT };
 
 /* Positions. A model without gates has no columns for them. */
 typedef struct {
@@ -67,8 +51,7 @@ typedef struct {
 } Plan;
 
 typedef struct {
-  cairo_t *cairo;
-  PangoLayout *layout;
+  Svg svg;
   const Structure *structure;
   Plan plan;
 } Drawing;
@@ -101,74 +84,34 @@ static Plan plan_picture(const Structure *s)
 
 /* ---- Shapes ---- */
 
-static void set_color(const Drawing *d, Color color)
-{
-  cairo_set_source_rgb(d->cairo, (color >> 16) / 255.0, (color >> 8 & 0xff) / 255.0,
-                       (color & 0xff) / 255.0);
-}
-
-static void trace_rounded(const Drawing *d, double x, double y, double width, double height)
-{
-  const double r = MIN(MIN(3, width / 2), height / 2);
-  cairo_new_sub_path(d->cairo);
-  cairo_arc(d->cairo, x + width - r, y + r, r, -G_PI_2, 0);
-  cairo_arc(d->cairo, x + width - r, y + height - r, r, 0, G_PI_2);
-  cairo_arc(d->cairo, x + r, y + height - r, r, G_PI_2, G_PI);
-  cairo_arc(d->cairo, x + r, y + r, r, G_PI, 1.5 * G_PI);
-  cairo_close_path(d->cairo);
-}
-
-static void fill_box(const Drawing *d, Color color, double x, double y, double width, double height)
-{
-  set_color(d, color);
-  trace_rounded(d, x, y, width, height);
-  cairo_fill(d->cairo);
-}
-
-/* @x: the text's left edge, centre or right edge; @y: the middle of its line */
-static void draw_text(const Drawing *d, const Style *style, Align align, double x, double y,
-                      const char *text)
-{
-  PangoFontDescription *font = pango_font_description_from_string(style->font);
-  pango_layout_set_font_description(d->layout, font);
-  pango_font_description_free(font);
-  pango_layout_set_text(d->layout, text, -1);
-  int width, height;
-  pango_layout_get_pixel_size(d->layout, &width, &height);
-  const double left = align == ALIGN_LEFT ? x : align == ALIGN_RIGHT ? x - width : x - width / 2.0;
-  set_color(d, style->color);
-  cairo_move_to(d->cairo, left, y - height / 2.0);
-  pango_cairo_show_layout(d->cairo, d->layout);
-}
-
 /* Draws a bar, filled up to @share. */
 static void draw_bar(const Drawing *d, Color color, double x, double y, double width, double share)
 {
-  fill_box(d, COLOR_LOST, x, y - BAR / 2.0, width, BAR);
+  svg_fill_box(&d->svg, COLOR_LOST, x, y - BAR / 2.0, width, BAR);
   if (share > 0)
-    fill_box(d, color, x, y - BAR / 2.0, MAX(width * share, 1), BAR);
+    svg_fill_box(&d->svg, color, x, y - BAR / 2.0, MAX(width * share, 1), BAR);
 }
 
 static void draw_cell(const Drawing *d, Color color, gboolean kept, double x, double y)
 {
   if (kept) {
-    fill_box(d, color, x, y - CELL / 2.0, CELL, CELL);
+    svg_fill_box(&d->svg, color, x, y - CELL / 2.0, CELL, CELL);
     return;
   }
-  fill_box(d, COLOR_LOST, x, y - CELL / 2.0, CELL, CELL);
-  set_color(d, COLOR_EDGE);
-  trace_rounded(d, x + 0.5, y - CELL / 2.0 + 0.5, CELL - 1, CELL - 1);
-  cairo_stroke(d->cairo);
+  svg_fill_box(&d->svg, COLOR_LOST, x, y - CELL / 2.0, CELL, CELL);
+  svg_set_color(&d->svg, COLOR_EDGE);
+  svg_trace_rounded(&d->svg, x + 0.5, y - CELL / 2.0 + 0.5, CELL - 1, CELL - 1);
+  cairo_stroke(d->svg.cairo);
 }
 
 static void draw_cut(const Drawing *d, double x, double y, double width)
 {
   static const double dashes[] = { 4, 3 };
-  cairo_set_dash(d->cairo, dashes, G_N_ELEMENTS(dashes), 0);
-  set_color(d, COLOR_EDGE);
-  trace_rounded(d, x + 0.5, y - CELL / 2.0 + 0.5, width - 1, CELL - 1);
-  cairo_stroke(d->cairo);
-  cairo_set_dash(d->cairo, NULL, 0, 0);
+  cairo_set_dash(d->svg.cairo, dashes, G_N_ELEMENTS(dashes), 0);
+  svg_set_color(&d->svg, COLOR_EDGE);
+  svg_trace_rounded(&d->svg, x + 0.5, y - CELL / 2.0 + 0.5, width - 1, CELL - 1);
+  cairo_stroke(d->svg.cairo);
+  cairo_set_dash(d->svg.cairo, NULL, 0, 0);
 }
 
 /* ---- Rows ---- */
@@ -186,7 +129,7 @@ static void draw_units(const Drawing *d, guint m, double y)
   const Color color = mlp ? COLOR_NEURONS : COLOR_HEADS;
   if (!kept) {
     draw_cut(d, x, y, width);
-    draw_text(d, &cut_label, ALIGN_CENTRE, x + width / 2, y, "cut");
+    svg_text(&d->svg, &cut_label, ALIGN_CENTRE, x + width / 2, y, "cut");
   } else if (mlp || dense > MAX_CELLS) {
     draw_bar(d, color, x, y, width, (double)kept / dense);
   } else {
@@ -194,8 +137,8 @@ static void draw_units(const Drawing *d, guint m, double y)
       draw_cell(d, color, i < kept, x + i * CELL_STEP, y);
   }
   g_autofree char *count = g_strdup_printf("%u / %u", kept, dense);
-  draw_text(d, kept < dense ? &plain : &faint, ALIGN_RIGHT, x + width + (mlp ? COUNT : HEAD_COUNT),
-            y, count);
+  svg_text(&d->svg, kept < dense ? &plain : &faint, ALIGN_RIGHT,
+           x + width + (mlp ? COUNT : HEAD_COUNT), y, count);
 }
 
 /* Draws a bar of tokens, filled up to @share. */
@@ -203,9 +146,9 @@ static void draw_tokens(const Drawing *d, double x, double y, double width, doub
 {
   for (double at = 0; at + TOKEN <= width; at += TOKEN_STEP) {
     const double filled = CLAMP((width * share - at) / TOKEN, 0, 1);
-    fill_box(d, COLOR_LOST, x + at, y - BAR / 2.0, TOKEN, BAR);
+    svg_fill_box(&d->svg, COLOR_LOST, x + at, y - BAR / 2.0, TOKEN, BAR);
     if (filled > 0)
-      fill_box(d, COLOR_GATE, x + at, y - BAR / 2.0, TOKEN * filled, BAR);
+      svg_fill_box(&d->svg, COLOR_GATE, x + at, y - BAR / 2.0, TOKEN * filled, BAR);
   }
 }
 
@@ -216,7 +159,7 @@ static void draw_usage(const Drawing *d, guint m, double x, double y, double sha
   if (isnan(share) && tokens)
     draw_tokens(d, x, y, CELL, 1);
   else if (isnan(share))
-    fill_box(d, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
+    svg_fill_box(&d->svg, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
   else if (tokens)
     draw_tokens(d, x, y, USAGE_BAR, share);
   else
@@ -236,17 +179,17 @@ static void draw_gate(const Drawing *d, guint m, double y)
     draw_usage(d, m, x, y, share);
   if (gated && s->usage) {
     g_autofree char *text = g_strdup_printf("%.1f %%", 100 * share);
-    draw_text(d, &plain, ALIGN_RIGHT, x + USAGE_BAR + PERCENT, y, text);
+    svg_text(&d->svg, &plain, ALIGN_RIGHT, x + USAGE_BAR + PERCENT, y, text);
   } else if (s->usage) {
-    draw_text(d, &faint, ALIGN_RIGHT, x + USAGE_BAR + PERCENT, y, "always");
+    svg_text(&d->svg, &faint, ALIGN_RIGHT, x + USAGE_BAR + PERCENT, y, "always");
   } else {
-    draw_text(d, gated ? &plain : &faint, ALIGN_LEFT, x + CELL_STEP + 4, y,
-              substitute ? "token gate"
-              : gated    ? "gate"
-                         : "always");
+    svg_text(&d->svg, gated ? &plain : &faint, ALIGN_LEFT, x + CELL_STEP + 4, y,
+             substitute ? "token gate"
+             : gated    ? "gate"
+                        : "always");
   }
   if (substitute)
-    draw_text(d, &faint, ALIGN_RIGHT, x + USAGE_BAR + PERCENT + SUBSTITUTE, y, substitute);
+    svg_text(&d->svg, &faint, ALIGN_RIGHT, x + USAGE_BAR + PERCENT + SUBSTITUTE, y, substitute);
 }
 
 static void draw_rows(const Drawing *d)
@@ -254,9 +197,9 @@ static void draw_rows(const Drawing *d)
   for (guint b = 0; b < d->structure->model->depth; b++) {
     const double top = d->plan.rows + (double)ROW * b, y = top + ROW / 2.0;
     if (b % 2 == 0)
-      fill_box(d, COLOR_STRIPE, MARGIN / 2.0, top, d->plan.width - MARGIN, ROW);
+      svg_fill_box(&d->svg, SVG_COLOR_STRIPE, MARGIN / 2.0, top, d->plan.width - MARGIN, ROW);
     g_autofree char *number = g_strdup_printf("%u", b);
-    draw_text(d, &plain, ALIGN_RIGHT, MARGIN + BLOCK - GAP, y, number);
+    svg_text(&d->svg, &plain, ALIGN_RIGHT, MARGIN + BLOCK - GAP, y, number);
     for (guint m = 2 * b; m < 2 * b + 2; m++) {
       draw_units(d, m, y);
       if (d->structure->gates)
@@ -313,33 +256,33 @@ static void draw_header(const Drawing *d)
   const Plan *p = &d->plan;
   g_autofree char *name = vitgate__clean_text(s->model->name);
   g_auto(GStrv) lines = summarize(s);
-  pango_layout_set_width(d->layout, (int)(p->width - 2 * MARGIN) * PANGO_SCALE);
-  draw_text(d, &title, ALIGN_LEFT, MARGIN, 30, name);
+  pango_layout_set_width(d->svg.layout, (int)(p->width - 2 * MARGIN) * PANGO_SCALE);
+  svg_text(&d->svg, &title, ALIGN_LEFT, MARGIN, 30, name);
   for (guint i = 0; lines[i]; i++)
-    draw_text(d, &subtitle, ALIGN_LEFT, MARGIN, 57 + LINE * i, lines[i]);
-  pango_layout_set_width(d->layout, -1);
+    svg_text(&d->svg, &subtitle, ALIGN_LEFT, MARGIN, 57 + LINE * i, lines[i]);
+  pango_layout_set_width(d->svg.layout, -1);
 
   const double upper = p->rows - 29, lower = p->rows - 12;
-  draw_text(d, &subheading, ALIGN_LEFT, MARGIN, lower, "block");
-  draw_text(d, &heading, ALIGN_LEFT, p->heads, upper, "attention");
-  draw_text(d, &subheading, ALIGN_LEFT, p->heads, lower, "heads");
-  draw_text(d, &heading, ALIGN_LEFT, p->neurons, upper, "MLP");
-  draw_text(d, &subheading, ALIGN_LEFT, p->neurons, lower, "neurons");
+  svg_text(&d->svg, &subheading, ALIGN_LEFT, MARGIN, lower, "block");
+  svg_text(&d->svg, &heading, ALIGN_LEFT, p->heads, upper, "attention");
+  svg_text(&d->svg, &subheading, ALIGN_LEFT, p->heads, lower, "heads");
+  svg_text(&d->svg, &heading, ALIGN_LEFT, p->neurons, upper, "MLP");
+  svg_text(&d->svg, &subheading, ALIGN_LEFT, p->neurons, lower, "neurons");
   for (guint i = 0; s->gates && i < 2; i++) {
     const double x = i ? p->mlp_gate : p->attention_gate;
-    draw_text(d, &subheading, ALIGN_LEFT, x, lower, s->usage ? "runs for" : "gate");
+    svg_text(&d->svg, &subheading, ALIGN_LEFT, x, lower, s->usage ? "runs for" : "gate");
     if (s->gates & GATES_FOR_TOKENS)
-      draw_text(d, &subheading, ALIGN_RIGHT, x + USAGE_BAR + PERCENT + SUBSTITUTE, lower,
-                "substitute");
+      svg_text(&d->svg, &subheading, ALIGN_RIGHT, x + USAGE_BAR + PERCENT + SUBSTITUTE, lower,
+               "substitute");
   }
 }
 
 /* Draws the text of a legend entry at *@x, and moves *@x past it. */
 static void draw_key(const Drawing *d, double *x, double y, const char *text)
 {
-  draw_text(d, &faint, ALIGN_LEFT, *x, y, text);
+  svg_text(&d->svg, &faint, ALIGN_LEFT, *x, y, text);
   int width;
-  pango_layout_get_pixel_size(d->layout, &width, NULL);
+  pango_layout_get_pixel_size(d->svg.layout, &width, NULL);
   *x += width + GAP;
 }
 
@@ -348,10 +291,10 @@ static void draw_legend(const Drawing *d)
   const Structure *s = d->structure;
   const double top = d->plan.legend;
   double x = MARGIN, y = top + 22;
-  set_color(d, COLOR_RULE);
-  cairo_move_to(d->cairo, MARGIN, top + 0.5);
-  cairo_line_to(d->cairo, d->plan.width - MARGIN, top + 0.5);
-  cairo_stroke(d->cairo);
+  svg_set_color(&d->svg, SVG_COLOR_RULE);
+  cairo_move_to(d->svg.cairo, MARGIN, top + 0.5);
+  cairo_line_to(d->svg.cairo, d->plan.width - MARGIN, top + 0.5);
+  cairo_stroke(d->svg.cairo);
 
   draw_cell(d, COLOR_HEADS, TRUE, x, y);
   draw_cell(d, COLOR_NEURONS, TRUE, x + CELL_STEP, y);
@@ -371,7 +314,7 @@ static void draw_legend(const Drawing *d)
     if (tokens)
       draw_tokens(d, x, y, CELL, 1);
     else
-      fill_box(d, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
+      svg_fill_box(&d->svg, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
     x += CELL_STEP + 6;
     draw_key(d, &x, y, text);
   }
@@ -401,13 +344,11 @@ static void append_module(GString *text, const Structure *s, guint m)
     g_string_append_printf(text, ", substitute: %s", substitute);
 }
 
-/* Describes the picture in words, as XML. In the picture, letters are outlines, which programs
- * cannot read. */
+/* Returns: (transfer full): the picture in words */
 static char *describe(const Structure *s)
 {
-  g_autofree char *name = vitgate__clean_text(s->model->name);
   g_auto(GStrv) lines = summarize(s);
-  g_autoptr(GString) text = g_string_new(NULL);
+  GString *text = g_string_new(NULL);
   for (guint i = 0; lines[i]; i++)
     g_string_append_printf(text, i ? "; %s" : "%s", lines[i]);
   g_string_append_c(text, '.');
@@ -417,71 +358,17 @@ static char *describe(const Structure *s)
     append_module(text, s, 2 * b + 1);
     g_string_append_c(text, '.');
   }
-  GString *xml = g_string_new(NULL);
-  g_autofree char *escaped_name = g_markup_escape_text(name, -1),
-                  *escaped_text = g_markup_escape_text(text->str, -1);
-  g_string_printf(xml, "\n<title>%s</title>\n<desc>%s</desc>", escaped_name, escaped_text);
-  /* XML cannot contain these two characters of Unicode. */
-  g_string_replace(xml, "\xef\xbf\xbe", " ", 0);
-  g_string_replace(xml, "\xef\xbf\xbf", " ", 0);
-  return g_string_free(xml, FALSE);
-}
-
-static cairo_status_t append_bytes(void *document, const unsigned char *bytes, unsigned int n)
-{
-  g_string_append_len(document, (const char *)bytes, n);
-  return CAIRO_STATUS_SUCCESS;
-}
-
-static void draw_all(cairo_t *cairo, const Structure *structure, const Plan *plan)
-{
-  /* Uses its own fonts, since Pango never frees the shared ones. */
-  PangoFontMap *fonts = pango_cairo_font_map_new();
-  PangoContext *context = pango_font_map_create_context(fonts);
-  pango_cairo_update_context(cairo, context);
-  Drawing drawing = { cairo, pango_layout_new(context), structure, *plan };
-  cairo_font_options_t *options = cairo_font_options_create();
-  /* Without hinting, outlines fit every resolution. */
-  cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
-  cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
-  pango_cairo_context_set_font_options(context, options);
-  cairo_font_options_destroy(options);
-  pango_layout_set_single_paragraph_mode(drawing.layout, TRUE);
-  pango_layout_set_ellipsize(drawing.layout, PANGO_ELLIPSIZE_END);
-  cairo_set_line_width(cairo, 1);
-  set_color(&drawing, COLOR_PAPER);
-  cairo_rectangle(cairo, 0, 0, plan->width, plan->height);
-  cairo_fill(cairo);
-  draw_header(&drawing);
-  draw_rows(&drawing);
-  draw_legend(&drawing);
-  g_object_unref(drawing.layout);
-  g_object_unref(context);
-  g_object_unref(fonts);
+  return g_string_free(text, FALSE);
 }
 
 char *structure_to_svg(const Structure *structure, GError **error)
 {
-  const Plan plan = plan_picture(structure);
-  g_autoptr(GString) document = g_string_new(NULL);
-  cairo_surface_t *surface =
-      cairo_svg_surface_create_for_stream(append_bytes, document, plan.width, plan.height);
-  cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX);
-  cairo_t *cairo = cairo_create(surface);
-  draw_all(cairo, structure, &plan);
-  cairo_status_t status = cairo_status(cairo);
-  cairo_destroy(cairo);
-  cairo_surface_finish(surface);
-  status = status ? status : cairo_surface_status(surface);
-  cairo_surface_destroy(surface);
-
-  const char *root = strstr(document->str, "<svg"), *end = root ? strchr(root, '>') : NULL;
-  if (status || !end) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "cannot draw the structure: %s",
-                cairo_status_to_string(status));
-    return NULL;
-  }
+  Drawing drawing = { .structure = structure, .plan = plan_picture(structure) };
+  g_autofree char *name = vitgate__clean_text(structure->model->name);
   g_autofree char *words = describe(structure);
-  g_string_insert(document, end + 1 - document->str, words);
-  return g_string_free(g_steal_pointer(&document), FALSE);
+  svg_start(&drawing.svg, drawing.plan.width, drawing.plan.height);
+  draw_header(&drawing);
+  draw_rows(&drawing);
+  draw_legend(&drawing);
+  return svg_finish(&drawing.svg, name, words, error);
 }
