@@ -27,6 +27,7 @@ typedef struct {
   ScoreTable *scores; /* instead of these two if each class has a probability of its own */
   double gmacs_sum, gmacs_min, gmacs_max;
   guint64 agreed;        /* images to which the reference gives the same label */
+  double divergence;     /* from the reference's classes, summed over all images */
   guint64 tokens;        /* tokens left after the last block, summed over all images */
   double *ran;           /* [2 * depth] shares as in gate-usage.h, summed over all images */
   double *module_tokens; /* [2 * depth] tokens for which each module ran, over all images */
@@ -83,16 +84,19 @@ static void count_result(Evaluation *eval, guint index, const VitgateResult *res
   }
 }
 
-/* Counts the images of a batch to which both sessions give the same label or labels. */
+/* Compares the labels and probabilities of both sessions. */
 static gboolean compare_labels(Evaluation *eval, const VitgateResult *results,
                                const VitgateImage *images, guint n, GError **error)
 {
   if (!eval->reference)
     return TRUE;
   const VitgateResult *expected = vitgate_session_classify(eval->reference, images, n, error);
-  for (guint i = 0; expected && i < n; i++)
-    eval->counts.agreed += accuracy_answer(&results[i], eval->info->activation) ==
-                           accuracy_answer(&expected[i], eval->info->activation);
+  const VitgateActivation activation = eval->info->activation;
+  for (guint i = 0; expected && i < n; i++) {
+    eval->counts.agreed +=
+        accuracy_answer(&results[i], activation) == accuracy_answer(&expected[i], activation);
+    eval->counts.divergence += accuracy_divergence(&results[i], &expected[i], activation);
+  }
   return expected != NULL;
 }
 
@@ -194,6 +198,12 @@ static double agreement(const Evaluation *eval)
   return eval->reference ? 100.0 * (double)eval->counts.agreed / (double)eval->counts.images : NAN;
 }
 
+/* Returns a mean, or NaN without a reference. */
+static double divergence(const Evaluation *eval)
+{
+  return eval->reference ? eval->counts.divergence / (double)eval->counts.images : NAN;
+}
+
 static double images_per_second(const Counts *counts)
 {
   return (double)counts->images * G_USEC_PER_SEC / (double)MAX(counts->engine_us, 1);
@@ -279,6 +289,7 @@ static void print_json(const Evaluation *eval)
     report_folders(eval, json);
   report_compute(json, eval);
   report_number(json, "agreement", agreement(eval));
+  report_number(json, "divergence", divergence(eval));
   report_count(json, "parameters", eval->info->n_parameters);
   report_number(json, "images_per_second", images_per_second(counts));
   json_builder_end_object(json);
@@ -338,8 +349,8 @@ static void print_compute(const Evaluation *eval)
           counts->gmacs_min / dense, counts->gmacs_max / dense);
   g_print("tokens left: mean %.1f of %u\n", mean_tokens(counts), info->n_tokens);
   if (eval->reference)
-    g_print("same %s as the reference: %.1f %% of images\n", counts->scores ? "labels" : "label",
-            agreement(eval));
+    g_print("same %s as the reference: %.1f %% of images; divergence from it: %.4f\n",
+            counts->scores ? "labels" : "label", agreement(eval), divergence(eval));
 }
 
 static void print_folders(const Evaluation *eval)

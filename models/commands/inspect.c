@@ -346,6 +346,10 @@ static void print_json(const char *path, const Structure *structure)
   report_blocks(json, structure);
   gate_usage_report(json, structure->usage, info);
   report_string(json, "gate_usage_source", structure->usage_source);
+  if (structure->tokens)
+    report_numbers(json, "module_tokens", structure->tokens, 2 * info->depth);
+  else
+    report_null(json, "module_tokens");
   report_dial(json, structure);
   report_provenance(json, description->provenance);
   json_builder_end_object(json);
@@ -372,7 +376,9 @@ int command_inspect(int argc, char **argv, GError **error)
     { "svg", 0, 0, G_OPTION_ARG_FILENAME, &picture, "Also draw the structure to an SVG file",
       "FILE" },
     { "usage", 0, 0, G_OPTION_ARG_FILENAME, &usage,
-      "Show how often gates open, from a file with the output of vitgate eval --json", "FILE" },
+      "Show how often gates open and how many tokens remain, from a file with the output of "
+      "vitgate eval --json",
+      "FILE" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print the result as a JSON object", NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -380,7 +386,8 @@ int command_inspect(int argc, char **argv, GError **error)
     entries, "MODEL", "Shows what a model file contains.",
     "MMACs are millions of multiply-adds for one image with all modules running. How\n"
     "often gates open comes from the file's calibration at its default dial, or from\n"
-    "--usage.\n"
+    "--usage. How many tokens each module runs for comes from the file's provenance,\n"
+    "or from --usage; the picture shows it if it is known.\n"
   };
   g_autofree char *path = command_parse_one(&syntax, argc, argv, "model file", error);
   /* Opens the model fully, so that what is shown is also what runs. */

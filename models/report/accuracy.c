@@ -41,6 +41,23 @@ guint accuracy_answer(const VitgateResult *result, VitgateActivation activation)
   return activation == VITGATE_ACTIVATION_SIGMOID ? hash : best;
 }
 
+/* Returns: p log(p / q) for probabilities of which @q may be rounded to 0 */
+static double term(double p, double q)
+{
+  return p > 0 ? p * log(p / MAX(q, 1e-30)) : 0;
+}
+
+double accuracy_divergence(const VitgateResult *result, const VitgateResult *reference,
+                           VitgateActivation activation)
+{
+  double sum = 0;
+  for (guint i = 0; i < result->n_classes; i++) {
+    const double p = (double)reference->probabilities[i], q = (double)result->probabilities[i];
+    sum += term(p, q) + (activation == VITGATE_ACTIVATION_SIGMOID ? term(1 - p, 1 - q) : 0);
+  }
+  return sum;
+}
+
 double accuracy_percent(guint64 hits, const Accuracy *accuracy)
 {
   return accuracy->labelled ? 100.0 * (double)hits / (double)accuracy->labelled : NAN;

@@ -22,5 +22,10 @@ void accuracy_count(Accuracy *accuracy, const float *scores, guint n_classes, in
  * half */
 guint accuracy_answer(const VitgateResult *result, VitgateActivation activation);
 
+/* Returns: the Kullback-Leibler divergence from the classes of @reference to those of @result, in
+ * nats; with sigmoids, the sum of the classes' own */
+double accuracy_divergence(const VitgateResult *result, const VitgateResult *reference,
+                           VitgateActivation activation);
+
 /* Returns: @hits as a percentage of the labelled images, or NaN if there are none */
 double accuracy_percent(guint64 hits, const Accuracy *accuracy);

@@ -6,6 +6,7 @@
 #include "base/command-error.h"
 #include "base/regular-file.h"
 #include "file/json.h"
+#include "report/module-tokens.h"
 
 gboolean gate_usage_has_module(const VitgateModelInfo *model, guint m)
 {
@@ -66,7 +67,8 @@ double *gate_usage_parse(JsonObject *object, const VitgateModelInfo *model)
   return g_steal_pointer(&usage);
 }
 
-double *gate_usage_read(const char *path, const VitgateModelInfo *model, GError **error)
+double *gate_usage_read(const char *path, const VitgateModelInfo *model, double **tokens,
+                        GError **error)
 {
   gsize length;
   g_autoptr(GError) failure = NULL;
@@ -88,6 +90,7 @@ double *gate_usage_read(const char *path, const VitgateModelInfo *model, GError 
         "%s: no valid member \"gate_usage\", expected the output of vitgate eval --json for this "
         "model: %u shares from 0 to 1, with null exactly where the model has no module",
         path, 2 * model->depth);
+  *tokens = usage ? module_tokens_parse(json_node_get_object(root), model) : NULL;
   return usage;
 }
 

@@ -32,8 +32,11 @@ const char *gate_usage_shares_of(const VitgateModelInfo *model);
 double *gate_usage_parse(JsonObject *object, const VitgateModelInfo *model);
 
 /* Reads a file with the output of `vitgate eval --json`.
+ * @tokens: (out) (transfer full) (nullable): the tokens that the modules ran for, see
+ * module-tokens.h; NULL if the file does not have them
  * Returns: (transfer full): the usage, or NULL with COMMAND_ERROR_DATA or _IO */
-double *gate_usage_read(const char *path, const VitgateModelInfo *model, GError **error);
+double *gate_usage_read(const char *path, const VitgateModelInfo *model, double **tokens,
+                        GError **error);
 
 /* Adds the member "gate_usage", which is null if @usage is NULL. */
 void gate_usage_report(JsonBuilder *json, const double *usage, const VitgateModelInfo *model);

@@ -25,8 +25,10 @@
 #define SUBSTITUTE 66 /* column for "rank 192" */
 #define TOKEN_STEP 6  /* the bar of a token gate consists of tokens */
 #define TOKEN      4
+#define TOKEN_BAR  110
+#define THIN       5 /* height of the bars of tokens */
 #define GAP        30
-#define KEY_LINE   22
+#define LEGEND_ROW 22
 
 typedef enum {
   COLOR_LOST = 0xe7ebef, /* units of the dense network that were cut */
@@ -45,8 +47,8 @@ static const Style title = { "Sans Bold 19px", SVG_COLOR_INK },
 
 /* Positions. A model without gates has no columns for them. */
 typedef struct {
-  double heads, heads_width, attention_gate, neurons, neurons_width, mlp_gate; /* columns */
-  double rows, legend;                                                         /* upper edges */
+  double heads, heads_width, attention_gate, neurons, neurons_width, mlp_gate, tokens; /* columns */
+  double rows, legend; /* upper edges */
   double width, height;
 } Plan;
 
@@ -75,10 +77,11 @@ static Plan plan_picture(const Structure *s)
   p.neurons = p.heads + p.heads_width + HEAD_COUNT + gate + GAP;
   p.neurons_width = s->gates ? NEURON_BAR : WIDE_BAR;
   p.mlp_gate = p.neurons + p.neurons_width + COUNT + GAP / 2.0;
-  p.width = p.neurons + p.neurons_width + COUNT + gate + MARGIN;
+  p.tokens = p.neurons + p.neurons_width + COUNT + gate + GAP;
+  p.width = (s->tokens ? p.tokens + TOKEN_BAR + COUNT : p.tokens - GAP) + MARGIN;
   p.rows = 104 + LINE * (s->description->n_calibration ? 4 : 3);
   p.legend = p.rows + (double)ROW * s->model->depth + 12;
-  p.height = p.legend + 44 + KEY_LINE * n_gate_kinds(s);
+  p.height = p.legend + 44 + LEGEND_ROW * (n_gate_kinds(s) + (s->tokens ? 1 : 0));
   return p;
 }
 
@@ -142,7 +145,7 @@ static void draw_units(const Drawing *d, guint m, double y)
 }
 
 /* Draws a bar of tokens, filled up to @share. */
-static void draw_tokens(const Drawing *d, double x, double y, double width, double share)
+static void draw_token_gate(const Drawing *d, double x, double y, double width, double share)
 {
   for (double at = 0; at + TOKEN <= width; at += TOKEN_STEP) {
     const double filled = CLAMP((width * share - at) / TOKEN, 0, 1);
@@ -157,11 +160,11 @@ static void draw_usage(const Drawing *d, guint m, double x, double y, double sha
 {
   const gboolean tokens = gate_usage_has_token_gate(d->structure->model, m);
   if (isnan(share) && tokens)
-    draw_tokens(d, x, y, CELL, 1);
+    draw_token_gate(d, x, y, CELL, 1);
   else if (isnan(share))
     svg_fill_box(&d->svg, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
   else if (tokens)
-    draw_tokens(d, x, y, USAGE_BAR, share);
+    draw_token_gate(d, x, y, USAGE_BAR, share);
   else
     draw_bar(d, COLOR_GATE, x, y, USAGE_BAR, share);
 }
@@ -192,6 +195,27 @@ static void draw_gate(const Drawing *d, guint m, double y)
     svg_text(&d->svg, &faint, ALIGN_RIGHT, x + USAGE_BAR + PERCENT + SUBSTITUTE, y, substitute);
 }
 
+/* The tokens that a block's modules run for: attention above, MLP below. */
+static void draw_tokens(const Drawing *d, guint b, double y)
+{
+  const Structure *s = d->structure;
+  const double *tokens = s->tokens + 2 * b, x = d->plan.tokens, all = s->model->n_tokens;
+  g_autoptr(GString) text = g_string_new(NULL);
+  for (guint i = 0; i < 2; i++) {
+    const double top = y + (i ? 1 : -1 - THIN);
+    svg_fill_box(&d->svg, COLOR_LOST, x, top, TOKEN_BAR, THIN);
+    if (isnan(tokens[i])) {
+      g_string_append(text, i ? " · –" : "–");
+      continue;
+    }
+    if (tokens[i] > 0)
+      svg_fill_box(&d->svg, i ? COLOR_NEURONS : COLOR_HEADS, x, top,
+                   MAX(1, TOKEN_BAR * tokens[i] / all), THIN);
+    g_string_append_printf(text, i ? " · %.0f" : "%.0f", tokens[i]);
+  }
+  svg_text(&d->svg, &plain, ALIGN_RIGHT, x + TOKEN_BAR + COUNT, y, text->str);
+}
+
 static void draw_rows(const Drawing *d)
 {
   for (guint b = 0; b < d->structure->model->depth; b++) {
@@ -205,6 +229,8 @@ static void draw_rows(const Drawing *d)
       if (d->structure->gates)
         draw_gate(d, m, y);
     }
+    if (d->structure->tokens)
+      draw_tokens(d, b, y);
   }
 }
 
@@ -275,6 +301,10 @@ static void draw_header(const Drawing *d)
       svg_text(&d->svg, &subheading, ALIGN_RIGHT, x + USAGE_BAR + PERCENT + SUBSTITUTE, lower,
                "substitute");
   }
+  if (!s->tokens)
+    return;
+  svg_text(&d->svg, &heading, ALIGN_LEFT, p->tokens, upper, "tokens");
+  svg_text(&d->svg, &subheading, ALIGN_LEFT, p->tokens, lower, "in attention · in the MLP");
 }
 
 /* Draws the text of a legend entry at *@x, and moves *@x past it. */
@@ -310,12 +340,23 @@ static void draw_legend(const Drawing *d)
     if (!(s->gates & (tokens ? GATES_FOR_TOKENS : GATES_FOR_IMAGES)))
       continue;
     g_autofree char *text = describe_gates(s, tokens);
-    x = MARGIN, y += KEY_LINE;
+    x = MARGIN, y += LEGEND_ROW;
     if (tokens)
-      draw_tokens(d, x, y, CELL, 1);
+      draw_token_gate(d, x, y, CELL, 1);
     else
       svg_fill_box(&d->svg, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
     x += CELL_STEP + 6;
+    draw_key(d, &x, y, text);
+  }
+  if (s->tokens) {
+    x = MARGIN, y += LEGEND_ROW;
+    svg_fill_box(&d->svg, COLOR_HEADS, x, y - 1 - THIN, CELL, THIN);
+    svg_fill_box(&d->svg, COLOR_NEURONS, x, y + 1, CELL, THIN);
+    x += CELL_STEP + 6;
+    g_autofree char *source = vitgate__clean_text(s->tokens_source);
+    g_autofree char *text =
+        g_strdup_printf("mean tokens, of %u, that attention (above) and MLP (below) run for (%s)",
+                        s->model->n_tokens, source);
     draw_key(d, &x, y, text);
   }
 }
@@ -342,6 +383,8 @@ static void append_module(GString *text, const Structure *s, guint m)
     g_string_append(text, substitute ? ", with a token gate" : ", with a gate");
   if (substitute)
     g_string_append_printf(text, ", substitute: %s", substitute);
+  if (s->tokens)
+    g_string_append_printf(text, ", for %.1f of %u tokens", s->tokens[m], s->model->n_tokens);
 }
 
 /* Returns: (transfer full): the picture in words */

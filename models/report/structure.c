@@ -6,6 +6,7 @@
 #include "file/architecture.h"
 #include "file/json.h"
 #include "report/gate-usage.h"
+#include "report/module-tokens.h"
 
 /* Returns the number of neurons in a block of the dense teacher. A model file does not record it,
  * but records the dense compute, which is linear in it. Other differences of the teacher, such as
@@ -78,6 +79,22 @@ static void take_usage(Structure *structure, const Safetensors *file)
     structure->usage_source = g_strdup_printf("calibration at compute %.3f", d->default_compute);
   else if (d->provenance && (structure->usage = gate_usage_parse(d->provenance, structure->model)))
     structure->usage_source = g_strdup("provenance");
+  if (d->provenance && (structure->tokens = module_tokens_parse(d->provenance, structure->model)))
+    structure->tokens_source = g_strdup("held-out photographs, default dial");
+}
+
+/* Takes gate usage and tokens from the output of vitgate eval --json. */
+static gboolean read_usage(Structure *structure, const char *path, GError **error)
+{
+  g_clear_pointer(&structure->usage, g_free);
+  g_clear_pointer(&structure->usage_source, g_free);
+  g_clear_pointer(&structure->tokens, g_free);
+  g_clear_pointer(&structure->tokens_source, g_free);
+  structure->usage_source = g_filename_display_basename(path);
+  structure->usage = gate_usage_read(path, structure->model, &structure->tokens, error);
+  if (structure->tokens)
+    structure->tokens_source = g_strdup(structure->usage_source);
+  return structure->usage != NULL;
 }
 
 Structure *structure_new(const VitgateModelInfo *model, const Description *description,
@@ -91,14 +108,8 @@ Structure *structure_new(const VitgateModelInfo *model, const Description *descr
   structure->gates = gate_usage_kinds(model);
   structure->point_usage = g_new0(double *, description->n_calibration + 1);
   take_usage(structure, file);
-  if (usage_path) {
-    g_free(structure->usage);
-    g_free(structure->usage_source);
-    structure->usage_source = g_filename_display_basename(usage_path);
-    structure->usage = gate_usage_read(usage_path, model, error);
-    if (!structure->usage)
-      return NULL;
-  }
+  if (usage_path && !read_usage(structure, usage_path, error))
+    return NULL;
   return g_steal_pointer(&structure);
 }
 
@@ -122,5 +133,7 @@ void structure_free(Structure **structure)
   g_free(s->point_usage);
   g_free(s->usage);
   g_free(s->usage_source);
+  g_free(s->tokens);
+  g_free(s->tokens_source);
   g_free(s);
 }

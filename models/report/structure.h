@@ -11,11 +11,13 @@ typedef struct {
   double **point_usage;             /* [n_calibration] gate usage at each point, or NULL */
   double *usage;                    /* (nullable) gate usage to show */
   char *usage_source;               /* (nullable) where @usage comes from, for display */
+  double *tokens;                   /* (nullable) tokens that modules run for: module-tokens.h */
+  char *tokens_source;              /* (nullable) where @tokens come from, for display */
 } Structure;
 
 /* Describes the structure of a model. Gate usage comes from @usage_path; otherwise from the model
  * file's calibration, at the default dial; otherwise from its provenance. In the model file, usage
- * that does not fit the model is ignored.
+ * that does not fit the model is ignored. Tokens come from @usage_path too, or from the provenance.
  * @model, @description: of @file; they must outlive the structure
  * @usage_path: (nullable): file with the output of `vitgate eval --json`
  * Returns: (transfer full): the structure, or NULL with COMMAND_ERROR_DATA or _IO */

@@ -127,12 +127,16 @@ class EvalGatesTest(CommandTest):
         self.assertEqual(
             found["tokens"], {"mean": gated_model.MERGED_TOKENS, "all": colour_model.TOKENS}
         )
+        # Tokens merge at the end of block 0's attention. The last block computes the class token.
+        self.assertEqual(found["module_tokens"], [colour_model.TOKENS, 0, 0, None, None, 0, 1, 1])
         self.assertEqual(found["overall"]["top1"], 100)
 
     def test_the_dial_opens_gates(self):
         found = self.evaluate("-c", "0.9")
         self.assertEqual(found["gate_usage"], [1, 1, 1, None, None, 1, 1, 1])
         self.assertEqual(found["tokens"]["mean"], colour_model.TOKENS)
+        every = colour_model.TOKENS
+        self.assertEqual(found["module_tokens"], [every, every, every, None, None, every, 1, 1])
         self.assertAlmostEqual(found["gmacs"]["mean"], self.inspect()["gmacs"]["model"])
 
     def test_the_default_dial(self):

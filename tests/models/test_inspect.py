@@ -14,6 +14,7 @@ from command_case import CommandTest
 
 SVG = "{http://www.w3.org/2000/svg}"
 USAGE = [1, 0.25, 0.5, None, None, 0.75, 1, 1]
+TOKENS = [5, 4, 3.5, None, None, 2.25, 1, 1]
 DEPTH = len(gated_model.BLOCKS)
 
 
@@ -303,6 +304,30 @@ class PictureTest(InspectGatesTest):
         _, root = self.draw("--usage", self.write_usage({"gate_usage": USAGE}))
         self.assertIn("run for 25.0 % of images", self.words(root)[0])
         self.assertIn("run for 50.0 % of images; MLP cut", self.words(root)[1])
+
+    def test_shows_the_tokens_left_in_each_block(self):
+        without, root = self.draw()
+        self.assertNotIn("tokens;", "".join(self.words(root)))
+        usage = self.write_usage({"gate_usage": USAGE, "module_tokens": TOKENS})
+        for arguments, provenance in (("--usage", usage), None), ((), {"module_tokens": TOKENS}):
+            with self.subTest(arguments):
+                gated_model.write_model(self.model, provenance=provenance)
+                self.assertEqual(self.inspect(*arguments)["module_tokens"], TOKENS)
+                text, root = self.draw(*arguments)
+                words = self.words(root)
+                self.assertIn(f"for 5.0 of {colour_model.TOKENS} tokens; MLP", words[0])
+                self.assertTrue(words[1].endswith("tokens; MLP cut."), words[1])
+                self.assertIn(f"for 2.2 of {colour_model.TOKENS} tokens.", words[2])
+                width = [float(each.get("width").removesuffix("px"))
+                         for each in (root, xml.etree.ElementTree.fromstring(without))]
+                self.assertGreater(*width)
+
+    def test_tokens_that_do_not_fit_are_not_shown(self):
+        for tokens in (TOKENS[1:], "few", [10000, *TOKENS[1:]], [1] * 2 * DEPTH, [-1, *TOKENS[1:]]):
+            with self.subTest(tokens):
+                gated_model.write_model(self.model, provenance={"module_tokens": tokens})
+                self.assertIsNone(self.inspect()["module_tokens"])
+                self.draw()
 
     def test_cut_modules_are_drawn_dashed(self):
         # Only they, and one in the legend, have dashed outlines.

@@ -138,6 +138,15 @@ class ClosingTest(test_compress.CompressTest):
         self.assertEqual(command[-1], "PHOTOGRAPH")
         self.assertEqual(self.run_command([VITGATE, *command[1:-1], picture]).returncode, 0)
 
+    def test_the_model_records_the_tokens_left_in_each_block(self):
+        self.close("--gates", "none", "--target", "0.7", "--static-target", "1", steps=2)
+        found = self.inspect()
+        tokens = found["module_tokens"]
+        self.assertEqual(tokens, found["provenance"]["module_tokens"])
+        self.assertEqual(tokens[0], found["tokens"])
+        self.assertEqual(tokens[:-2], sorted(tokens[:-2], reverse=True))
+        self.assertLess(tokens[-3], tokens[0])
+
     def test_the_log_has_the_same_figures(self):
         found, _ = self.close("--static-only", steps=4)
         result = [line["result"] for line in self.log() if "result" in line][0]

@@ -3,9 +3,11 @@
 Environment: see watch_case.py. VITGATE_TEST_RECONNECTS is how often a camera is lost (default: 5).
 """
 
+import http.server
 import itertools
 import os
 import socket
+import threading
 import unittest
 
 from cameras import DEFAULT_CODEC, LIMIT, Gst, ManyStreams, Server, play_file
@@ -94,6 +96,11 @@ class Streams(WatchTest):
         self.assertIn("lost", self.events())
 
 
+class QuietHandler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, format, *arguments):
+        pass
+
+
 class BadCameras(WatchTest):
     """A bad camera must not disturb a good one that is watched at the same time."""
 
@@ -142,6 +149,13 @@ class BadCameras(WatchTest):
             self.check({"connect-timeout": 0.5}, "no frame within 0.5 s",
                        url=f"rtsp://127.0.0.1:{camera.getsockname()[1]}/stream")
         self.waiting("no frame within 0.5 s")
+
+    def test_a_port_of_another_service(self):
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), QuietHandler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            self.check({}, r"the answer is not RTSP \(is the port right\?\)",
+                       url=f"rtsp://127.0.0.1:{server.server_address[1]}/stream")
+            server.shutdown()
 
     def test_the_status_shows_since_when_a_camera_is_away(self):
         with socket.create_server(("127.0.0.1", 0)) as probe:

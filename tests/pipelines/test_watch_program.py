@@ -53,8 +53,8 @@ class CommandLine(WatchTest):
     def test_labels_that_the_model_does_not_have(self):
         self.check_label("class 2; clas 3", r"watch.conf: \[camera a\] labels: \"clas 3\" is not a "
                          r'label of the model \(nearest: "class 3"\)$')
-        self.check_label("person", '"person" is not a label of the model, and none of its 10 labels '
-                         "is similar")
+        self.check_label("person", '"person" is not a label of the model, and none of its 10 '
+                         "labels is similar")
         labels = self.write("labels.txt", "".join(f"{i}\n" for i in range(10)))
         self.check_label("cat", r"only numbers from 0 to 9 \(set model-labels\)",
                          **{"model-labels": labels})

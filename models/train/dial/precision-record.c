@@ -1,18 +1,22 @@
 #include "train/dial/precision-record.h"
 
+#include <math.h>
+
 #include "base/command-error.h"
 #include "base/progress.h"
 #include "data/split.h"
 #include "report/accuracy.h"
+#include "report/gate-usage.h"
 
 #define PHOTOGRAPHS 512
 #define BATCH       32
 
 /* Classifies the photographs with the model @path.
  * @labels: (out caller-allocates): [held_out->n], see accuracy_answer()
+ * @tokens: (out) (optional) (transfer full): see module-tokens.h
  * Returns: FALSE with VITGATE_ERROR_* */
 static gboolean find_labels(const char *path, VitgatePrecision precision, const HeldOut *h,
-                            guint *labels, GError **error)
+                            guint *labels, double **tokens, GError **error)
 {
   static const char *const phases[VITGATE_N_PRECISIONS] = {
     [VITGATE_PRECISION_FLOAT32] = "comparing products in float32",
@@ -21,6 +25,9 @@ static gboolean find_labels(const char *path, VitgatePrecision precision, const 
   };
   g_autoptr(VitgateModel) model = vitgate_model_open_with(path, precision, error);
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, NULL, error) : NULL;
+  const VitgateModelInfo *info = model ? vitgate_model_get_info(model) : NULL;
+  const guint n_modules = info ? 2 * info->depth : 0;
+  g_autofree double *means = g_new0(double, n_modules + 1);
   Progress progress = progress_start_phase(phases[precision], h->n, "images");
   gboolean fine = session != NULL;
   for (guint i = 0; fine && i < h->n; i++) {
@@ -28,21 +35,26 @@ static gboolean find_labels(const char *path, VitgatePrecision precision, const 
         vitgate_session_forward(session, h->tensors + i * h->pixels, 1, error);
     if (!(fine = result != NULL))
       break;
-    labels[i] = accuracy_answer(result, vitgate_model_get_info(model)->activation);
+    labels[i] = accuracy_answer(result, info->activation);
+    for (guint m = 0; m < n_modules; m++)
+      means[m] += gate_usage_has_module(info, m) ? (double)result->module_tokens[m] / h->n : NAN;
     progress_update(&progress, i + 1);
   }
   progress_clear(&progress);
+  if (fine && tokens)
+    *tokens = g_steal_pointer(&means);
   return fine;
 }
 
 gboolean precision_record(const char *path, const HeldOut *h, const guint *labels,
-                          double *agreement, GError **error)
+                          double *agreement, double **tokens, GError **error)
 {
   g_autofree guint *found = g_new(guint, h->n);
   for (guint p = VITGATE_PRECISION_FLOAT32; p < VITGATE_N_PRECISIONS; p++) {
     g_autoptr(GError) failure = NULL;
     guint n_same = 0;
-    if (!find_labels(path, (VitgatePrecision)p, h, found, &failure)) {
+    if (!find_labels(path, (VitgatePrecision)p, h, found,
+                     p == VITGATE_PRECISION_FLOAT32 ? tokens : NULL, &failure)) {
       if (g_error_matches(failure, VITGATE_ERROR, VITGATE_ERROR_UNSUPPORTED))
         continue;
       g_propagate_error(error, g_steal_pointer(&failure));
@@ -88,8 +100,8 @@ guint precision_record_data(const char *path, const char *reference, const char 
     return 0;
   guint n = photographs->n;
   g_autofree guint *labels = g_new(guint, n);
-  if (!find_labels(teacher, VITGATE_PRECISION_FLOAT32, photographs, labels, error) ||
-      !precision_record(path, photographs, labels, agreement, error))
+  if (!find_labels(teacher, VITGATE_PRECISION_FLOAT32, photographs, labels, NULL, error) ||
+      !precision_record(path, photographs, labels, agreement, NULL, error))
     n = 0;
   held_out_free(&photographs);
   return n;

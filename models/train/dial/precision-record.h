@@ -8,9 +8,11 @@
  * @labels: [held_out->n] the teacher's classes
  * @agreement: (out caller-allocates): [VITGATE_N_PRECISIONS] share of photographs given the
  * teacher's class; unchanged for precisions that were not run
+ * @tokens: (out) (optional) (transfer full): tokens that the modules ran for in float32, see
+ * report/module-tokens.h
  * Returns: FALSE with VITGATE_ERROR_* */
 gboolean precision_record(const char *path, const HeldOut *held_out, const guint *labels,
-                          double *agreement, GError **error);
+                          double *agreement, double **tokens, GError **error);
 
 /* The same on data sets, or on the part of them that compress holds out.
  * @reference: (nullable): path of the teacher, with the same classes; NULL: the model in float32

@@ -1,6 +1,7 @@
 #include "train/run/compressor.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/command-error.h"
@@ -321,10 +322,24 @@ static gboolean drop_token_gates(Run *run, gboolean *removed, GError **error)
   return run_make_trainer(run, error);
 }
 
-static void complete_provenance(const Run *run)
+static JsonArray *tokens_array(const double *tokens, guint n)
+{
+  JsonArray *array = json_array_new();
+  for (guint m = 0; m < n; m++)
+    if (isnan(tokens[m]))
+      json_array_add_null_element(array);
+    else
+      json_array_add_double_element(array, round(100 * tokens[m]) / 100);
+  return array;
+}
+
+/* @tokens: (nullable): that the modules run for, see report/module-tokens.h */
+static void complete_provenance(const Run *run, const double *tokens)
 {
   Description *d = run->student.description;
   JsonObject *p = provenance_record(run, "compress");
+  if (tokens)
+    json_object_set_array_member(p, "module_tokens", tokens_array(tokens, 2 * d->depth));
   if (!student_has_gates(&run->student) && !description_has_token_gates(d))
     return;
   g_autofree GateSum *sums = watch_gates(run, d->default_compute);
@@ -335,7 +350,7 @@ static void complete_provenance(const Run *run)
 
 /* Records in the model what it loses with products in less than float32. Measuring that takes a
  * temporary file of the model. */
-static gboolean compare_precisions(const Run *run, GError **error)
+static gboolean compare_precisions(const Run *run, double **tokens, GError **error)
 {
   g_autofree char *path = g_build_filename(run->folder, "student.safetensors", NULL);
   const RunOptions *o = run->options;
@@ -345,7 +360,7 @@ static gboolean compare_precisions(const Run *run, GError **error)
   for (guint i = 0; i < h->n; i++)
     labels[i] = loss_best(h->logits + (gsize)i * h->n_classes, h->n_classes);
   const gboolean fine = network_write(run->student.network, o->precision, path, error) &&
-                        precision_record(path, h, labels, agreement, error);
+                        precision_record(path, h, labels, agreement, tokens, error);
   g_unlink(path);
   for (guint p = VITGATE_PRECISION_FLOAT32; fine && p < VITGATE_N_PRECISIONS; p++)
     if (agreement[p] > 0)
@@ -364,6 +379,7 @@ static gboolean finish(Run *run, GError **error)
   if (has_learned_gates(run) && !settle_gates(run, error))
     return FALSE;
   network_round(run->student.network, o->precision);
+  g_autofree double *tokens = NULL;
   if (run->held_out) {
     calibrate(run);
     gboolean idle = FALSE;
@@ -373,10 +389,10 @@ static gboolean finish(Run *run, GError **error)
       return FALSE;
     if (idle)
       calibrate(run);
-    if (!compare_precisions(run, error))
+    if (!compare_precisions(run, &tokens, error))
       return FALSE;
   }
-  complete_provenance(run);
+  complete_provenance(run, tokens);
   return network_write(run->student.network, o->precision, o->out, error) &&
          closing_report(run, error);
 }

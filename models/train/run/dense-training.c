@@ -172,6 +172,7 @@ static gboolean train(Run *run, GError **error)
                                      o->threads, o->classes != NULL, error)))
     return FALSE;
   run->steps = o->steps;
+  run->later_images = run->held_out ? 2 * run->held_out->n : 0; /* the report, on one thread */
   const gboolean ready =
       run_can_resume(run) ? run_resume(run, error) : run_make_trainer(run, error);
   if (!ready || !run_train(run, error))

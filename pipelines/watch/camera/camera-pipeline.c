@@ -432,6 +432,9 @@ char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolea
   if (g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ) && debug &&
       strstr(debug, "Timeout") && !linked)
     return g_strdup_printf("no frame within %g s", self->config->connect_timeout);
+  if (g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ) && debug &&
+      strstr(debug, "Parse error") && !linked)
+    return g_strdup("the answer is not RTSP (is the port right?)");
   /* The debug text of vitgate's errors only has their number. */
   return *hopeless ? g_strdup(error->message) : join_reason(error, debug);
 }

@@ -110,7 +110,19 @@ typedef struct {
   float *inputs; /* [N_IMAGES][3][image_size][image_size] */
 } Setup;
 
-static void setup_init(Setup *s, guint which, guint setting)
+static const VitgatePrecision precisions[] = { VITGATE_PRECISION_FLOAT32, VITGATE_PRECISION_INT8 };
+enum { N_PRECISIONS = G_N_ELEMENTS(precisions) };
+
+static VitgateModel *open_in(ModelFile *file, const char *name, VitgatePrecision precision)
+{
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = model_file_write(file, name);
+  VitgateModel *model = vitgate_model_open_with(path, precision, &error);
+  assert_success(model, error);
+  return model;
+}
+
+static void setup_init_in(Setup *s, guint which, guint setting, VitgatePrecision precision)
 {
   *s = (Setup){ .d = descriptions[which] };
   memcpy(s->thresholds, settings[setting].thresholds, sizeof s->thresholds);
@@ -121,7 +133,12 @@ static void setup_init(Setup *s, guint which, guint setting)
   s->image = (gsize)3 * s->d.image_size * s->d.image_size;
   s->inputs = fixture_tensors(6, N_IMAGES * s->image);
   s->file = reference_model(&s->d, 41 + which);
-  s->model = model_file_open(s->file, s->d.name);
+  s->model = open_in(s->file, s->d.name, precision);
+}
+
+static void setup_init(Setup *s, guint which, guint setting)
+{
+  setup_init_in(s, which, setting, VITGATE_PRECISION_FLOAT32);
 }
 
 static void setup_clear(Setup *s)
@@ -219,7 +236,7 @@ START_TEST(groups_decide_by_the_mean_of_a_position)
 END_TEST
 
 /* Returns: (transfer full): the setup's network without its token gates */
-static VitgateModel *open_without_gates(const Setup *s)
+static VitgateModel *open_without_gates(const Setup *s, VitgatePrecision precision)
 {
   BlockShape blocks[REFERENCE_MAX_DEPTH];
   Description d = s->d;
@@ -233,7 +250,7 @@ static VitgateModel *open_without_gates(const Setup *s)
     memcpy((gpointer)tensor->data, model_file_find(s->file, tensor->name)->data, tensor->n_bytes);
   }
   g_autofree char *name = g_strdup_printf("without-%s", d.name);
-  return model_file_open(file, name);
+  return open_in(file, name, precision);
 }
 
 START_TEST(groups_are_refused_where_tokens_merge)
@@ -249,7 +266,7 @@ START_TEST(groups_are_refused_where_tokens_merge)
     else
       assert_error(error, VITGATE_ERROR_ARGUMENT, "its dial merges tokens");
   }
-  g_autoptr(VitgateModel) without = open_without_gates(&s);
+  g_autoptr(VitgateModel) without = open_without_gates(&s, VITGATE_PRECISION_FLOAT32);
   const VitgateSessionOptions options = { .granularity = VITGATE_GRANULARITY_BATCH };
   g_autoptr(VitgateSession) session = fixture_session_with(without, &options);
   setup_clear(&s);
@@ -258,8 +275,9 @@ END_TEST
 
 START_TEST(threads_and_batches_change_no_bit)
 {
+  const guint which = (guint)_i / N_PRECISIONS;
   Setup s;
-  setup_init(&s, (guint)_i % N_MODELS, (guint)_i / N_MODELS);
+  setup_init_in(&s, which % N_MODELS, which / N_MODELS, precisions[_i % N_PRECISIONS]);
   g_autoptr(VitgateSession) single = new_session(&s, 1, 1);
   for (guint threads = 1; threads <= 4; threads++) {
     g_autoptr(VitgateSession) session = new_session(&s, threads, 1);
@@ -280,9 +298,11 @@ END_TEST
 
 START_TEST(open_gates_change_no_bit_and_cost_nothing)
 {
+  const VitgatePrecision precision = precisions[_i % N_PRECISIONS];
+  const guint which = (guint)_i / N_PRECISIONS;
   Setup s;
-  setup_init(&s, (guint)_i % N_MODELS, _i < N_MODELS ? OPEN : OPEN_AND_MERGED);
-  g_autoptr(VitgateModel) without = open_without_gates(&s);
+  setup_init_in(&s, which % N_MODELS, which < N_MODELS ? OPEN : OPEN_AND_MERGED, precision);
+  g_autoptr(VitgateModel) without = open_without_gates(&s, precision);
   g_autoptr(VitgateSession) a = fixture_session(s.model, 2, N_IMAGES);
   g_autoptr(VitgateSession) b = fixture_session(without, 2, N_IMAGES);
   const VitgateResult *gated = fixture_forward(a, s.inputs, N_IMAGES);
@@ -290,6 +310,7 @@ START_TEST(open_gates_change_no_bit_and_cost_nothing)
   for (guint i = 0; i < N_IMAGES; i++) {
     ck_assert_mem_eq(gated[i].logits, plain[i].logits, s.d.n_classes * sizeof(float));
     ck_assert_double_eq(gated[i].gmacs, plain[i].gmacs);
+    ck_assert_ptr_null(gated[i].patches); /* nobody asked for them */
     ck_assert_mem_eq(gated[i].module_tokens, plain[i].module_tokens, 2 * s.d.depth * sizeof(guint));
   }
   setup_clear(&s);
@@ -374,8 +395,10 @@ int main(void)
   tcase_add_loop_test(gates, every_gate_opens_for_only_some_tokens, 0, N_MODELS * MIXED);
   tcase_add_loop_test(gates, groups_decide_by_the_mean_of_a_position, 0, N_MODELS * UNMERGED);
   tcase_add_loop_test(gates, groups_are_refused_where_tokens_merge, 0, N_MODELS);
-  tcase_add_loop_test(gates, threads_and_batches_change_no_bit, 0, N_MODELS * N_SETTINGS);
-  tcase_add_loop_test(gates, open_gates_change_no_bit_and_cost_nothing, 0, 2 * N_MODELS);
+  tcase_add_loop_test(gates, threads_and_batches_change_no_bit, 0,
+                      N_MODELS * N_SETTINGS * N_PRECISIONS);
+  tcase_add_loop_test(gates, open_gates_change_no_bit_and_cost_nothing, 0,
+                      2 * N_MODELS * N_PRECISIONS);
   tcase_add_test(gates, tokens_of_a_stem_decide_as_defined);
   return fixture_run("token-gates", gates, NULL);
 }
