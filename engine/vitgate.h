@@ -140,7 +140,9 @@ typedef struct {
   float mean[3], std[3];           /* red, green, blue; for values from 0 to 1 */
   VitgateActivation activation;    /* of the logits */
   VitgateFit fit;                  /* never MODEL */
-  gpointer reserved[7];
+  guint patch_depth;               /* number of blocks whose modules run for patch tokens; the
+                                      others run for the class and distillation tokens only */
+  gpointer reserved[6];
 } VitgateModelInfo;
 
 /* Opens a model file (safetensors; see engine/FORMAT.md), weights as published, or a folder with
