@@ -103,19 +103,18 @@ static gboolean watches_scene(const GstVitgateSettings *settings)
          settings->smoothing.hysteresis > 0;
 }
 
-/* Measures the picture just preprocessed. A cut ends the average of the scene before.
- * Returns: its change since the last inference. */
-static double look_at_scene(GstVitgateClassifier *classifier, const GstVitgateSettings *settings)
+double gst_vitgate_analysis_look(GstVitgate *self, const GstVitgateAnalysis *a, gboolean *cut)
 {
+  GstVitgateClassifier *classifier = self->classifier;
   double change;
 
-  if (!watches_scene(settings)) {
+  *cut = FALSE;
+  if (!watches_scene(&a->settings)) {
     vitgate_scene_forget(classifier->scene);
     return 1;
   }
   change = vitgate_scene_look(classifier->scene, classifier->tensor);
-  if (vitgate_scene_changed_share(classifier->scene, CUT_CHANGE) >= CUT_SHARE)
-    gst_vitgate_smoothing_restart(&classifier->smoothing);
+  *cut = vitgate_scene_changed_share(classifier->scene, CUT_CHANGE) >= CUT_SHARE;
   return change;
 }
 
@@ -123,9 +122,12 @@ static double look_at_scene(GstVitgateClassifier *classifier, const GstVitgateSe
 static gboolean is_unchanged(GstVitgate *self, const GstVitgateAnalysis *a)
 {
   GstVitgateClassifier *classifier = self->classifier;
-  const double change = look_at_scene(classifier, &a->settings);
+  gboolean cut;
+  const double change = gst_vitgate_analysis_look(self, a, &cut);
   GstClockTime age;
 
+  if (cut)
+    gst_vitgate_smoothing_restart(&classifier->smoothing);
   if (a->settings.reuse_threshold <= 0 || change > a->settings.reuse_threshold ||
       !classifier->result)
     return FALSE;

@@ -56,6 +56,12 @@ gboolean gst_vitgate_analysis_has_time(GstVitgate *self, const GstVitgateAnalysi
 gboolean gst_vitgate_analysis_map(GstVitgate *self, GstVitgateAnalysis *analysis,
                                   GstVitgateFrame *frame);
 
+/* Measures the picture just preprocessed, if the settings need it.
+ * @cut: (out): whether it shows another scene than the last inferred one
+ * Returns: its change since the last inference, as a share of full scale. */
+double gst_vitgate_analysis_look(GstVitgate *self, const GstVitgateAnalysis *analysis,
+                                 gboolean *cut);
+
 /* Returns: when the frame is shown, for the averages. */
 GstVitgateSmoothingMoment gst_vitgate_analysis_moment(const GstVitgate *self,
                                                       const GstVitgateAnalysis *analysis);

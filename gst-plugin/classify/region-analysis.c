@@ -64,6 +64,27 @@ void gst_vitgate_region_analysis_decide(GstVitgate *self, GstVitgateAnalysis *a)
     a->state = GST_VITGATE_STATE_FRESH;
 }
 
+/* A tracker may keep its ids over a cut. Only the averages need the whole picture, so it is not
+ * preprocessed without them.
+ * Returns: FALSE if the engine failed, with @error set. */
+static gboolean watch_for_cut(GstVitgate *self, const GstVitgateAnalysis *a,
+                              const VitgateImage *image, GError **error)
+{
+  GstVitgateClassifier *classifier = self->classifier;
+  const GstVitgateSmoothingOptions *smoothing = &a->settings.smoothing;
+  gboolean cut;
+
+  if (smoothing->time_constant <= 0 && smoothing->hysteresis <= 0)
+    return TRUE;
+  if (!gst_vitgate_classifier_preprocess(classifier, image, error))
+    return FALSE;
+  gst_vitgate_analysis_look(self, a, &cut);
+  vitgate_scene_keep(classifier->scene);
+  if (cut)
+    classifier->regions->cut = classifier->regions->memory.frame;
+  return TRUE;
+}
+
 GstFlowReturn gst_vitgate_region_analysis_infer(GstVitgate *self, GstVitgateAnalysis *a)
 {
   GstVitgateClassifier *classifier = self->classifier;
@@ -82,7 +103,8 @@ GstFlowReturn gst_vitgate_region_analysis_infer(GstVitgate *self, GstVitgateAnal
 
   if (!gst_vitgate_analysis_map(self, a, &frame))
     return GST_FLOW_OK;
-  inferred = gst_vitgate_region_classifier_infer(classifier->regions, &inference, &frame.image,
+  inferred = watch_for_cut(self, a, &frame.image, &error) &&
+             gst_vitgate_region_classifier_infer(classifier->regions, &inference, &frame.image,
                                                  a->settings.regions.interval, &error);
   gst_vitgate_frame_unmap(&frame);
   if (!inferred)

@@ -66,7 +66,7 @@ static void set_result(GstVitgateRegionClassifier *self, guint i,
   GstVitgateRegionResult *result = gst_vitgate_region_result_new(outcome, inference->n_modules);
   const GstVitgateRegionResult *last = g_ptr_array_index(self->results, i);
 
-  if (last)
+  if (last && last->frame >= self->cut)
     gst_vitgate_smoothing_copy(&result->smoothing, &last->smoothing);
   gst_vitgate_smoothing_add(&result->smoothing, inference->smoothing, inference->moment,
                             outcome->probabilities);

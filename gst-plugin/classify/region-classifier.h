@@ -28,6 +28,7 @@ typedef struct {
   GArray *regions;    /* of GstVitgateRegion: the current frame's */
   GPtrArray *results; /* of GstVitgateRegionResult: one for each region; NULL: none known */
   guint64 inferred;   /* number of the last frame in which a region was inferred; 0: none */
+  guint64 cut;        /* number of the first frame of the scene: older results are not averaged */
 
   /* Of the last inference, all regions together. */
   GstClockTime engine; /* nanoseconds spent in the engine */

@@ -381,7 +381,8 @@ static const GstStructure *hold_region(const GstVitgateDrawingStyle *style, guin
 static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing, guint result,
                          const GstStructure *s)
 {
-  const gint thick = MAX(style->painter->size / 16, 1) * 2;
+  /* Even, so that both colors keep theirs where pixels share chroma samples. */
+  const gint half = MAX(style->painter->size / 16, 2) & ~1, thick = 2 * half;
   g_autofree char *line = NULL;
   Area area, inner;
 

@@ -30,7 +30,7 @@ def run(properties, kind, confidence):
             result = region.get_string("label"), region.get_double("score")[1]
         return frame.extract_dup(0, frame.get_size()), result
 
-    return play_frame(f"vitgate model={MODEL} inference-region=roi-list {properties} ! "
+    return play_frame(f"vitgate model={MODEL} threshold=0 inference-region=roi-list {properties} ! "
                       "objectdetectionoverlay", attach, read)
 
 

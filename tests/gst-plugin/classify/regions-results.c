@@ -156,7 +156,7 @@ GST_START_TEST(test_regions_of_another_vitgate_are_ignored)
   GstMeta *meta;
   gpointer state = NULL;
   guint n_lists = 0;
-  g_autofree char *line = g_strdup_printf("vitgate model=%s ! vitgate model=%s "
+  g_autofree char *line = g_strdup_printf("vitgate model=%s threshold=0 ! vitgate model=%s "
                                           "inference-region=roi-list",
                                           fixture_model(), fixture_model());
 

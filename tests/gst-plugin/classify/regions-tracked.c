@@ -203,10 +203,11 @@ GST_START_TEST(test_each_tracked_region_has_an_average_of_its_own)
 {
   g_object_set(regions_harness->element, "smoothing", 0.5, NULL);
   for (guint i = 0; i < 4; i++) {
-    GstBuffer *frame = fixture_frame(&regions_info, i);
+    GstBuffer *frame = fixture_frame(&regions_info, 1);
     GstStructure *s;
 
-    regions_attach_tracked(frame, 10, 5);
+    GST_BUFFER_PTS(frame) = i * 40 * GST_MSECOND;
+    regions_attach_tracked(frame, 10 + i, 5);
     regions_attach_tracked(frame, 60, 0);     /* no id */
     regions_attach_tracked(frame, 30, i + 6); /* new in each frame */
     s = fixture_analyse(regions_harness, frame);
@@ -217,6 +218,28 @@ GST_START_TEST(test_each_tracked_region_has_an_average_of_its_own)
 
       fail_unless_equals_int(averaged, r == 0 && i > 0);
     }
+    gst_structure_free(s);
+  }
+}
+GST_END_TEST;
+
+/* Trackers may keep their ids over a cut. */
+GST_START_TEST(test_a_cut_starts_the_averages_of_regions_again)
+{
+  static const guint8 levels[] = { 60, 65, 200, 205, 210 };
+  static const gboolean averaged[] = { FALSE, TRUE, FALSE, TRUE, TRUE };
+
+  g_object_set(regions_harness->element, "smoothing", 0.5, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS(levels); i++) {
+    GstBuffer *frame = fixture_grey(&regions_info, levels[i], i * 40 * GST_MSECOND);
+    const GstStructure *region;
+    GstStructure *s;
+
+    regions_attach_tracked(frame, 10, 5);
+    s = fixture_analyse(regions_harness, frame);
+    region = regions_get(s, 0);
+    fail_unless_equals_int(fixture_double(region, "score") != fixture_double(region, "raw-score"),
+                           averaged[i]);
     gst_structure_free(s);
   }
 }
@@ -234,6 +257,7 @@ static Suite *regions_tracked_suite(void)
   tcase_add_test(tcase, test_frames_between_inferences_have_only_tracked_regions);
   tcase_add_test(tcase, test_new_regions_do_not_wait_after_frames_without_regions);
   tcase_add_test(tcase, test_each_tracked_region_has_an_average_of_its_own);
+  tcase_add_test(tcase, test_a_cut_starts_the_averages_of_regions_again);
   tcase_add_test(tcase, test_new_caps_drop_results);
   tcase_add_test(tcase, test_frames_without_pixels_carry_old_results);
   tcase_add_test(tcase, test_without_time_regions_carry_old_results);
