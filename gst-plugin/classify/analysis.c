@@ -267,6 +267,7 @@ void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
   result.age = classifier->age;
   result.age_time = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time);
   result.state = a->state;
+  result.tokens = a->settings.token_map ? &classifier->tokens : NULL;
   gst_vitgate_results_attach(a->buffer, &result, self->layout.image.width,
                              self->layout.image.height);
   if (a->state == GST_VITGATE_STATE_FRESH && a->settings.post_messages)

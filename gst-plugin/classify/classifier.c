@@ -26,8 +26,10 @@ static gboolean load(GstVitgateClassifier *self, const GstVitgateClassifierOptio
   const guint batch = options->regions ? GST_VITGATE_REGION_BATCH : 1;
   const VitgateSessionOptions session = { .threads = options->threads,
                                           .max_batch = batch,
-                                          .fit = options->fit };
+                                          .fit = options->fit,
+                                          .patches = !options->regions };
 
+  self->fit = options->fit;
   *doing = "Cannot load the model";
   self->model = vitgate_model_open_with(options->model, options->precision, error);
   if (!self->model)
@@ -95,6 +97,7 @@ gboolean gst_vitgate_classifier_preprocess(GstVitgateClassifier *self, const Vit
   if (!vitgate_session_preprocess(self->session, image, self->tensor, error))
     return FALSE;
   self->preprocess_ns = gst_util_get_timestamp() - start;
+  self->seen = gst_vitgate_token_place(self->info, self->fit, image);
   return TRUE;
 }
 
@@ -112,6 +115,7 @@ gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *self, double compute
   self->last = *result;
   self->last.preprocess_ns = self->preprocess_ns;
   self->result = &self->last;
+  self->tokens = self->seen;
   self->compute = compute;
   self->inferred_at = stream_time;
   return TRUE;

@@ -8,6 +8,7 @@
 
 #include "classify/region-classifier.h"
 #include "classify/smoothing.h"
+#include "common/token-map.h"
 
 G_BEGIN_DECLS
 
@@ -54,6 +55,10 @@ typedef struct {
   guint64 age;                 /* frames since @result was inferred */
   GstClockTime inferred_at;    /* stream time of the inferred frame; NONE: unknown */
   VitgateResult last;          /* storage of @result, pre-processing time included */
+
+  VitgateFit fit;
+  GstVitgateTokenPlace seen;   /* where the patches of the last preprocessed frame lie */
+  GstVitgateTokenPlace tokens; /* where those of @result lie */
 
   GstVitgateRegionClassifier *regions; /* NULL: whole frames are classified */
 

@@ -122,6 +122,8 @@ static void attach_custom(GstBuffer *buffer, const GstVitgateFrameResult *r)
   GstCustomMeta *meta = gst_buffer_add_custom_meta(buffer, GST_VITGATE_META);
 
   gst_vitgate_results_set(gst_custom_meta_get_structure(meta), r);
+  if (r->tokens && r->result->patches)
+    gst_vitgate_token_map_set(gst_custom_meta_get_structure(meta), r->model, r->result, r->tokens);
 }
 
 GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *r)

@@ -11,6 +11,8 @@
 #include <gst/video/video.h>
 #include <vitgate.h>
 
+#include "common/token-map.h"
+
 G_BEGIN_DECLS
 
 /* Name of the GstCustomMeta, for gst_buffer_get_custom_meta(). */
@@ -59,6 +61,7 @@ typedef struct {
   guint64 age;           /* frames since the inference; 0: this frame was inferred */
   GstClockTime age_time; /* stream time since then; GST_CLOCK_TIME_NONE: unknown */
   GstVitgateState state;
+  const GstVitgateTokenPlace *tokens; /* (nullable) where patches lie: attach a map of them */
 } GstVitgateFrameResult;
 
 /* When a frame is shown; GST_CLOCK_TIME_NONE if unknown. */

@@ -12,6 +12,9 @@
 /* Minimum width of a line in the corner. */
 #define MIN_LINE 16
 
+/* Maximum number of maps of a result. */
+#define MAX_MAPS 8
+
 /* Color around the edge of a region, so that it is visible on a background of its own color. */
 #define EDGE_GROUND 0xff000000u
 
@@ -408,6 +411,41 @@ static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, 
       place_region(style, drawing, result, region);
 }
 
+/* ---- Patches ------------------------------------------------------------------------------- */
+
+/* Places the part of a map that lies within the frame. */
+static void place_map(const GstVitgateDrawingStyle *style, GArray *drawing,
+                      const GstVitgateTokenMap *map)
+{
+  GstVideoRectangle at = map->place;
+  gint width, height, left, top, right, bottom;
+
+  stored_size(style, &width, &height);
+  gst_vitgate_orientation_to_upright(style->painter->orientation, width, height, &at.x, &at.y,
+                                     &at.w, &at.h);
+  left = MAX(at.x, 0) & ~1;
+  top = MAX(at.y, 0) & ~1;
+  right = MIN((at.x + at.w + 1) & ~1, style->width);
+  bottom = MIN((at.y + at.h + 1) & ~1, style->height);
+  if (left >= right || top >= bottom)
+    return;
+  at.x -= left;
+  at.y -= top;
+  place(style, drawing,
+        gst_vitgate_painter_map(style->painter, map, &at, right - left, bottom - top), left, top);
+}
+
+static void place_maps(const GstVitgateDrawingStyle *style, GArray *drawing, GstBuffer *buffer)
+{
+  const GstStructure *s;
+  GstVitgateTokenMap map;
+  gpointer state = NULL;
+
+  while (style->tokens && (s = gst_vitgate_results_next(buffer, &state)))
+    for (guint i = 0; i < MAX_MAPS && gst_vitgate_token_map_get(s, i, &map); i++)
+      place_map(style, drawing, &map);
+}
+
 /* ---- The drawing ----------------------------------------------------------------------------- */
 
 GArray *gst_vitgate_drawing_new(const GstVitgateDrawingStyle *style, GstBuffer *buffer)
@@ -418,6 +456,7 @@ GArray *gst_vitgate_drawing_new(const GstVitgateDrawingStyle *style, GstBuffer *
   g_array_set_clear_func(drawing, clear_placement);
   gst_vitgate_painter_begin(style->painter);
   gst_vitgate_held_results_next_frame(style->held);
+  place_maps(style, drawing, buffer);
   place_regions(style, drawing, buffer);
   stack = build_stack(style, buffer);
   place_stack(style, drawing, stack);
