@@ -213,6 +213,12 @@ gboolean vitgate_session_preprocess(VitgateSession *session, const VitgateImage 
   return vitgate__image_convert(session->converter, tensor, image, error);
 }
 
+gboolean vitgate_session_get_view(const VitgateSession *session, const VitgateImage *image,
+                                  VitgateRectangle *view, GError **error)
+{
+  return vitgate__image_get_view(session->converter, image, view, error);
+}
+
 const VitgateResult *vitgate_session_classify(VitgateSession *session, const VitgateImage *images,
                                               guint n_images, GError **error)
 {

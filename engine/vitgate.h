@@ -390,6 +390,15 @@ VITGATE_API const VitgateResult *vitgate_session_classify(VitgateSession *sessio
 VITGATE_API gboolean vitgate_session_preprocess(VitgateSession *session, const VitgateImage *image,
                                                 float *tensor, GError **error);
 
+/* Finds the part of an image that vitgate_session_preprocess() shows to the network: what is left
+ * after a crop, all of it with the other fits, or its part if it has one. Pixels of which only a
+ * fraction is left belong to it.
+ * @view: (out): as stored, whatever the orientation
+ * Returns: FALSE with @error set to VITGATE_ERROR_IMAGE. Since: 0.1 */
+VITGATE_API gboolean vitgate_session_get_view(const VitgateSession *session,
+                                              const VitgateImage *image, VitgateRectangle *view,
+                                              GError **error);
+
 /* Classifies preprocessed images: the second half of vitgate_session_classify().
  * @tensors: [n_images][3][image_size][image_size]
  * Returns: (transfer none): as vitgate_session_classify(). Since: 0.1 */

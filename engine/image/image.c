@@ -499,16 +499,39 @@ static void convert(Conversion *conversion)
     transpose_planes(conversion->tensor, converter->size);
 }
 
+/* Returns: whether all of @image is converted, by the fit. */
+static gboolean is_whole(const VitgateImage *image)
+{
+  return image->part.width == 0 && image->part.height == 0;
+}
+
+static ImageView view_of_part(const VitgateRectangle *part)
+{
+  return (ImageView){ .x = part->x, .y = part->y, .width = part->width, .height = part->height };
+}
+
+/* Checks @image and its part. */
+static gboolean check(const VitgateImage *image, GError **error)
+{
+  const ImageView view = view_of_part(&image->part);
+  return check_image(image, error) && (is_whole(image) || check_view(image, &view, error));
+}
+
+gboolean vitgate__image_get_view(const ImageConverter *converter, const VitgateImage *image,
+                                 VitgateRectangle *part, GError **error)
+{
+  if (!check(image, error))
+    return FALSE;
+  *part = is_whole(image) ? vitgate__seen_part(image, converter->preprocessing, converter->size)
+                          : image->part;
+  return TRUE;
+}
+
 gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const VitgateImage *image,
                                 GError **error)
 {
-  const VitgateRectangle *part = &image->part;
-  const ImageView view = {
-    .x = part->x, .y = part->y, .width = part->width, .height = part->height
-  };
-  const gboolean centre_crop = part->width == 0 && part->height == 0;
-  if (!check_image(image, error) || !(centre_crop || check_view(image, &view, error)) ||
-      !plan(converter, image, &view, error))
+  const ImageView view = view_of_part(&image->part);
+  if (!check(image, error) || !plan(converter, image, &view, error))
     return FALSE;
   Conversion conversion = { .converter = converter, .image = image, .tensor = tensor };
   color_matrix(image, conversion.matrix, conversion.offset);

@@ -23,6 +23,12 @@ void vitgate__image_converter_set_team(ImageConverter *converter, Team *team);
 gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const VitgateImage *image,
                                 GError **error);
 
+/* Finds the part of an image that vitgate__image_convert() converts.
+ * @part: (out): as stored
+ * Returns: FALSE with VITGATE_ERROR_IMAGE */
+gboolean vitgate__image_get_view(const ImageConverter *converter, const VitgateImage *image,
+                                 VitgateRectangle *part, GError **error);
+
 /* A part of an image to use instead of the centre crop, and changes to it, for training: each time,
  * a photograph looks different. */
 typedef struct {

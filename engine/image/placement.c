@@ -67,3 +67,26 @@ void vitgate__place_image(Axis *x, Axis *y, const VitgateImage *image,
   *y = place_axis(h, fits ? size : resized_axis(preprocessing, length_y, length_x), size,
                   turn->mirror_y);
 }
+
+/* Sets the stored pixels of an axis that the input shows.
+ * @length: pixels of the axis */
+static void seen_span(guint *first, guint *extent, const Axis *axis, guint length, guint size)
+{
+  /* Beyond this, a fraction of a pixel is due to rounding. */
+  const double rounding = 1e-6;
+  const double begin = axis->first * axis->scale, end = (axis->first + (double)size) * axis->scale;
+  *first = axis->first > 0 ? (guint)(begin + rounding) : 0;
+  *extent = MIN((guint)ceil(end - rounding), length) - *first;
+}
+
+VitgateRectangle vitgate__seen_part(const VitgateImage *image, const Preprocessing *preprocessing,
+                                    guint size)
+{
+  const Turn turn = vitgate__turn_of(image->orientation, FALSE);
+  VitgateRectangle part;
+  Axis x, y;
+  vitgate__place_image(&x, &y, image, preprocessing, size, &turn);
+  seen_span(&part.x, &part.width, &x, image->width, size);
+  seen_span(&part.y, &part.height, &y, image->height, size);
+  return part;
+}

@@ -29,3 +29,8 @@ Turn vitgate__turn_of(VitgateOrientation orientation, gboolean mirrored);
  * @size: side of the input in pixels */
 void vitgate__place_image(Axis *x, Axis *y, const VitgateImage *image,
                           const Preprocessing *preprocessing, guint size, const Turn *turn);
+
+/* Returns: the part of @image that vitgate__place_image() places in the input, as stored. Pixels of
+ * which only a fraction is seen count. */
+VitgateRectangle vitgate__seen_part(const VitgateImage *image, const Preprocessing *preprocessing,
+                                    guint size);

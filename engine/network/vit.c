@@ -244,7 +244,7 @@ static void weigh_tokens(const Call *call, guint member, guint b, gboolean mlp)
   vitgate__team_barrier(call->team);
   if (member == 0 && call->settings->control)
     vitgate__logit_control_apply(call->settings->control, call->work->images, call->n_images,
-                                2 * b + mlp, call->vit->n_prefix);
+                                 2 * b + mlp, call->vit->n_prefix);
   if (member == 0)
     average_tokens(call);
   vitgate__team_barrier(call->team);

@@ -110,11 +110,11 @@ double gst_vitgate_analysis_look(GstVitgate *self, const GstVitgateAnalysis *a, 
 
   *cut = FALSE;
   if (!watches_scene(&a->settings)) {
-    vitgate_scene_forget(classifier->scene);
+    gst_vitgate_views_forget(&classifier->views);
     return 1;
   }
-  change = vitgate_scene_look(classifier->scene, classifier->tensor);
-  *cut = vitgate_scene_changed_share(classifier->scene, CUT_CHANGE) >= CUT_SHARE;
+  change = gst_vitgate_views_look(&classifier->views);
+  *cut = gst_vitgate_views_changed_share(&classifier->views, CUT_CHANGE) >= CUT_SHARE;
   return change;
 }
 
@@ -221,7 +221,7 @@ GstFlowReturn gst_vitgate_analysis_infer(GstVitgate *self, GstVitgateAnalysis *a
     return gst_vitgate_analysis_fail(self, error);
   result = self->classifier->result;
   if (watches_scene(&a->settings))
-    vitgate_scene_keep(self->classifier->scene);
+    gst_vitgate_views_keep(&self->classifier->views);
   add_to_average(self, a);
   a->engine = result->preprocess_ns + result->forward_ns;
   a->gmacs = result->gmacs;
@@ -267,9 +267,11 @@ void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
   result.age = classifier->age;
   result.age_time = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time);
   result.state = a->state;
-  result.tokens = a->settings.token_map ? &classifier->tokens : NULL;
-  gst_vitgate_results_attach(a->buffer, &result, self->layout.image.width,
-                             self->layout.image.height);
+  result.view = classifier->views.seen;
+  result.n_views = classifier->views.n;
+  result.tokens = classifier->views.tokens;
+  result.n_tokens = a->settings.token_map ? classifier->views.n_tokens : 0;
+  gst_vitgate_results_attach(a->buffer, &result);
   if (a->state == GST_VITGATE_STATE_FRESH && a->settings.post_messages)
     gst_element_post_message(GST_ELEMENT(self),
                              gst_vitgate_results_message(GST_OBJECT(self), &result, &a->times));

@@ -23,18 +23,22 @@ static void ranking_clear(GstVitgateRanking *ranking)
 static gboolean load(GstVitgateClassifier *self, const GstVitgateClassifierOptions *options,
                      const char **doing, GError **error)
 {
-  const guint batch = options->regions ? GST_VITGATE_REGION_BATCH : 1;
-  const VitgateSessionOptions session = { .threads = options->threads,
-                                          .max_batch = batch,
-                                          .fit = options->fit,
-                                          .patches = !options->regions };
+  const gboolean squares = !options->regions && options->fit == GST_VITGATE_FIT_SQUARES;
+  const guint views = squares ? GST_VITGATE_MAX_VIEWS : 1;
+  const VitgateSessionOptions session = {
+    .threads = options->threads,
+    .max_batch = options->regions ? GST_VITGATE_REGION_BATCH : views,
+    .fit = options->fit == GST_VITGATE_FIT_SQUARES ? VITGATE_FIT_SQUASH : (VitgateFit)options->fit,
+    .patches = !options->regions,
+  };
 
-  self->fit = options->fit;
   *doing = "Cannot load the model";
   self->model = vitgate_model_open_with(options->model, options->precision, error);
   if (!self->model)
     return FALSE;
   self->info = vitgate_model_get_info(self->model);
+  gst_vitgate_views_init(&self->views, self->info, squares);
+  self->views.fit = session.fit;
   self->labels = self->info->labels;
   if (options->labels) {
     *doing = "Cannot use the labels";
@@ -58,8 +62,6 @@ GstVitgateClassifier *gst_vitgate_classifier_new(const GstVitgateClassifierOptio
     return NULL;
   }
   self->path = g_strdup(options->model);
-  self->tensor = g_new(float, 3 * (gsize)self->info->image_size * self->info->image_size);
-  self->scene = vitgate_scene_new(self->info);
   if (options->regions)
     self->regions = gst_vitgate_region_classifier_new();
   self->smoothing_memory = g_malloc(gst_vitgate_smoothing_size(self->info->n_classes));
@@ -78,11 +80,10 @@ void gst_vitgate_classifier_free(GstVitgateClassifier **classifier)
     return;
   vitgate_session_free(&self->session);
   vitgate_model_unref(&self->model);
-  vitgate_scene_free(&self->scene);
+  gst_vitgate_views_clear(&self->views);
   gst_vitgate_region_classifier_free(&self->regions);
   g_strfreev(self->own_labels);
   g_free(self->path);
-  g_free(self->tensor);
   g_free(self->smoothing_memory);
   ranking_clear(&self->found);
   ranking_clear(&self->raw);
@@ -94,10 +95,9 @@ gboolean gst_vitgate_classifier_preprocess(GstVitgateClassifier *self, const Vit
 {
   const GstClockTime start = gst_util_get_timestamp();
 
-  if (!vitgate_session_preprocess(self->session, image, self->tensor, error))
+  if (!gst_vitgate_views_preprocess(&self->views, self->session, image, error))
     return FALSE;
   self->preprocess_ns = gst_util_get_timestamp() - start;
-  self->seen = gst_vitgate_token_place(self->info, self->fit, image);
   return TRUE;
 }
 
@@ -109,13 +109,12 @@ gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *self, double compute
   self->result = NULL;
   self->age = 0;
   vitgate_session_set_compute(self->session, compute);
-  result = vitgate_session_forward(self->session, self->tensor, 1, error);
+  result = gst_vitgate_views_infer(&self->views, self->session, error);
   if (!result)
     return FALSE;
   self->last = *result;
   self->last.preprocess_ns = self->preprocess_ns;
   self->result = &self->last;
-  self->tokens = self->seen;
   self->compute = compute;
   self->inferred_at = stream_time;
   return TRUE;

@@ -8,16 +8,25 @@
 
 #include "classify/region-classifier.h"
 #include "classify/smoothing.h"
-#include "common/token-map.h"
+#include "classify/views.h"
 
 G_BEGIN_DECLS
+
+/* How frames become the square input of the network: the engine's fits and one more. */
+typedef enum {
+  GST_VITGATE_FIT_MODEL = VITGATE_FIT_MODEL,
+  GST_VITGATE_FIT_CROP = VITGATE_FIT_CROP,
+  GST_VITGATE_FIT_SQUASH = VITGATE_FIT_SQUASH,
+  GST_VITGATE_FIT_LETTERBOX = VITGATE_FIT_LETTERBOX,
+  GST_VITGATE_FIT_SQUARES, /* several squares that cover the frame */
+} GstVitgateFit;
 
 /* What to make a classifier from. The caller owns both paths. */
 typedef struct {
   char *model;
   char *labels; /* NULL: the model's labels */
   VitgatePrecision precision;
-  VitgateFit fit;
+  GstVitgateFit fit;
   guint threads;
   gboolean regions; /* classify regions instead of whole frames */
 } GstVitgateClassifierOptions;
@@ -45,9 +54,8 @@ typedef struct {
   const char *const *labels; /* [info->n_classes] */
   char **own_labels;         /* from the labels file; NULL: none, the model's are used */
 
-  float *tensor;        /* the last preprocessed frame: the network's input */
-  gint64 preprocess_ns; /* time taken to preprocess it */
-  VitgateScene *scene;  /* measures how it differs from the last inferred frame */
+  GstVitgateViews views; /* of the last preprocessed frame */
+  gint64 preprocess_ns;  /* time taken to preprocess it */
 
   const VitgateResult *result; /* the last valid one; NULL: none */
   double compute;              /* setting of the dial */
@@ -55,10 +63,6 @@ typedef struct {
   guint64 age;                 /* frames since @result was inferred */
   GstClockTime inferred_at;    /* stream time of the inferred frame; NONE: unknown */
   VitgateResult last;          /* storage of @result, pre-processing time included */
-
-  VitgateFit fit;
-  GstVitgateTokenPlace seen;   /* where the patches of the last preprocessed frame lie */
-  GstVitgateTokenPlace tokens; /* where those of @result lie */
 
   GstVitgateRegionClassifier *regions; /* NULL: whole frames are classified */
 
@@ -81,7 +85,7 @@ GstVitgateClassifier *gst_vitgate_classifier_new(const GstVitgateClassifierOptio
  * wait until another model is loaded. */
 void gst_vitgate_classifier_free(GstVitgateClassifier **classifier);
 
-/* Preprocesses @image into the network's input.
+/* Preprocesses the views of @image.
  * Returns: FALSE on failure, with @error set as by vitgate_session_preprocess(). */
 gboolean gst_vitgate_classifier_preprocess(GstVitgateClassifier *classifier,
                                            const VitgateImage *image, GError **error);

@@ -36,10 +36,17 @@
  * 0.5 by default, and #GstVitgate:top-k does not limit their number by default.
  *
  * ## Frames that are not square
- * The model's input is square. Its file says how a frame becomes so: the centre is cropped, the
- * frame is squashed, or it is surrounded by the mean colour. #GstVitgate:fit overrides this: "crop"
- * resizes the shorter side as the model says and crops the centre; "squash" and "letterbox" show
- * the model the whole frame.
+ * The model's input is square. By default (fit=squares) overlapping squares cover the whole frame,
+ * so that objects at its sides are seen undistorted: two for 16:9 and 4:3. They are inferred as one
+ * batch, and each costs an inference. A class gets its highest probability of any square. A frame
+ * of up to 6:5 is squashed into one square. One longer than 2:1 is halved, and both halves are
+ * squashed.
+ *
+ * If there is no time for that, set #GstVitgate:fit to "squash": the model sees the whole frame at
+ * once, but distorted. "letterbox" keeps shapes and makes everything smaller. "crop" and, with most
+ * models, "model" look only at the centre: 43 % of a 16:9 frame for the default model. "model" is
+ * what the model file says. It is how the published accuracy was measured, on photographs, and
+ * right if objects are in the middle of the frame.
  *
  * ## How much is computed
  * #GstVitgate:compute is the dial. It sets how much of the network runs, from the model's minimum

@@ -13,10 +13,7 @@ static void append(GValue *list, const GstVitgateRegion *region,
   GstStructure *s = gst_structure_new_empty("region");
   GValue item = G_VALUE_INIT;
 
-  structure_set_uint(s, "x", region->place.x);
-  structure_set_uint(s, "y", region->place.y);
-  structure_set_uint(s, "width", region->place.width);
-  structure_set_uint(s, "height", region->place.height);
+  gst_vitgate_results_set_place(s, &region->place);
   if (region->type)
     structure_set_string(s, "type", g_quark_to_string(region->type));
   structure_set_int(s, "id", region->tracked && region->id <= G_MAXINT ? (gint)region->id : -1);

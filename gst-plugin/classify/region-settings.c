@@ -19,7 +19,8 @@
 static GType gst_vitgate_inference_region_get_type(void)
 {
   static const GEnumValue values[] = {
-    { GST_VITGATE_INFERENCE_REGION_FULL_FRAME, "The whole frame", "full-frame" },
+    { GST_VITGATE_INFERENCE_REGION_FULL_FRAME, "Frames, of which fit says what is seen",
+      "full-frame" },
     { GST_VITGATE_INFERENCE_REGION_ROI_LIST, "The regions attached by a detector", "roi-list" },
     { 0, NULL, NULL },
   };
@@ -36,7 +37,7 @@ static void install_choice(GObjectClass *class)
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_INFERENCE_REGION,
       g_param_spec_enum("inference-region", "Inference region",
-                        "What to classify: the whole frame, or the regions of interest and object "
+                        "What to classify: frames, or the regions of interest and object "
                         "detections attached by an upstream element",
                         GST_TYPE_VITGATE_INFERENCE_REGION, GST_VITGATE_INFERENCE_REGION_FULL_FRAME,
                         PLAYING));

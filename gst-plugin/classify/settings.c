@@ -10,7 +10,7 @@
 #define DEFAULT_INFERENCE_INTERVAL 1
 #define DEFAULT_THREADS            1
 #define DEFAULT_PRECISION          VITGATE_PRECISION_AUTO
-#define DEFAULT_FIT                VITGATE_FIT_MODEL
+#define DEFAULT_FIT                GST_VITGATE_FIT_SQUARES
 #define DEFAULT_COMPUTE            (-1.0)
 #define DEFAULT_MIN_COMPUTE        0.0
 #define DEFAULT_LATENCY_BUDGET     0
@@ -48,11 +48,15 @@ static GType gst_vitgate_precision_get_type(void)
 static GType gst_vitgate_fit_get_type(void)
 {
   static const GEnumValue values[] = {
-    { VITGATE_FIT_MODEL, "As the model file says", "model" },
-    { VITGATE_FIT_CROP, "Resize the shorter side and crop the centre", "crop" },
-    { VITGATE_FIT_SQUASH, "Squash the whole frame into a square", "squash" },
-    { VITGATE_FIT_LETTERBOX, "Resize the longer side and fill the rest with the mean colour",
+    { GST_VITGATE_FIT_MODEL, "As the model file says: mostly a crop of the centre", "model" },
+    { GST_VITGATE_FIT_CROP, "Resize the shorter side and crop the centre", "crop" },
+    { GST_VITGATE_FIT_SQUASH, "Squash the whole frame into a square", "squash" },
+    { GST_VITGATE_FIT_LETTERBOX,
+      "Resize the longer side of the whole frame and fill the rest with the mean colour",
       "letterbox" },
+    { GST_VITGATE_FIT_SQUARES,
+      "Infer overlapping squares that cover the frame: two for 16:9 and 4:3, one up to 6:5",
+      "squares" },
     { 0, NULL, NULL },
   };
   static gsize type;
@@ -95,8 +99,9 @@ static void install_model(GObjectClass *class)
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_FIT,
       g_param_spec_enum("fit", "Fit",
-                        "How a frame that is not square becomes the model's square input; regions "
-                        "of a detector are always seen undistorted",
+                        "How a frame that is not square becomes the model's square input. "
+                        "model and crop may not see the sides. Each square costs an inference. "
+                        "Regions of a detector are always seen undistorted",
                         GST_TYPE_VITGATE_FIT, DEFAULT_FIT, PLAYING));
 }
 
@@ -287,7 +292,7 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
     settings->precision = (VitgatePrecision)g_value_get_enum(value);
     return TRUE;
   case GST_VITGATE_SETTING_FIT:
-    settings->fit = (VitgateFit)g_value_get_enum(value);
+    settings->fit = (GstVitgateFit)g_value_get_enum(value);
     return TRUE;
   case GST_VITGATE_SETTING_COMPUTE:
     settings->compute = g_value_get_double(value);

@@ -17,7 +17,7 @@ typedef struct {
   guint interval; /* frames from one inference to the next */
   guint threads;
   VitgatePrecision precision;
-  VitgateFit fit;
+  GstVitgateFit fit;
   double compute;         /* below 0: the model's default */
   double min_compute;     /* how far the budget may lower it */
   GstClockTime budget;    /* 0: none */

@@ -42,18 +42,27 @@ static gboolean fills(const GstVideoInfo *in, const GstVideoInfo *out)
   return width > out->width - 1.001 && height > out->height - 1.001;
 }
 
-/* Returns: whether a result can be followed through @change. One for the whole frame does not
- * depend on the frame's size. */
-static gboolean can_follow(const Change *change, gboolean has_regions)
+static gboolean is_scale(const Change *change)
+{
+  return GST_VIDEO_META_TRANSFORM_IS_SCALE(change->type);
+}
+
+/* Returns: whether places can be followed through @change. */
+static gboolean can_follow_places(const Change *change)
 {
   const GstVideoMetaTransform *scale = change->data;
 
   if (is_copy(change) || is_matrix(change))
     return TRUE;
-  if (!GST_VIDEO_META_TRANSFORM_IS_SCALE(change->type))
-    return FALSE;
-  return !has_regions || (scale->in_info->width > 0 && scale->in_info->height > 0 &&
-                          fills(scale->in_info, scale->out_info));
+  return is_scale(change) && scale->in_info->width > 0 && scale->in_info->height > 0 &&
+         fills(scale->in_info, scale->out_info);
+}
+
+/* Returns: whether a result can be followed through @change. That of a frame stays true when the
+ * frame is scaled, even if its place is lost. */
+static gboolean can_follow(const Change *change, gboolean has_regions)
+{
+  return can_follow_places(change) || (!has_regions && is_scale(change));
 }
 
 /* Rounds as GstVideoRegionOfInterestMeta does, so that both stay in the same place. */
@@ -97,28 +106,35 @@ static gboolean follow(const Change *change, GstVideoRectangle *place)
   return clip(place, &frame);
 }
 
+/* Finds the place of @from, a result or a region, after a change of geometry.
+ * Returns: FALSE if it is outside the frame then, or has no place. */
+static gboolean follow_place(const Change *change, const GstStructure *from, VitgateRectangle *to)
+{
+  GstVideoRectangle place;
+
+  if (!gst_vitgate_results_get_place(from, to) ||
+      MAX(MAX(to->x, to->y), MAX(to->width, to->height)) > GST_VITGATE_MAX_SIZE)
+    return FALSE;
+  place = (GstVideoRectangle){ (gint)to->x, (gint)to->y, (gint)to->width, (gint)to->height };
+  if (!follow(change, &place))
+    return FALSE;
+  *to = (VitgateRectangle){ (guint)place.x, (guint)place.y, (guint)place.w, (guint)place.h };
+  return TRUE;
+}
+
 /* Returns: (transfer full) (nullable): the region @from after @change; NULL if it is outside the
  * frame then, or has no place. */
 static GstStructure *follow_region(const Change *change, const GstStructure *from)
 {
-  guint x, y, width, height;
-  GstVideoRectangle place;
+  VitgateRectangle place;
   GstStructure *to;
 
   if (is_copy(change))
     return gst_structure_copy(from);
-  if (!gst_structure_get(from, "x", G_TYPE_UINT, &x, "y", G_TYPE_UINT, &y, "width", G_TYPE_UINT,
-                         &width, "height", G_TYPE_UINT, &height, NULL) ||
-      MAX(MAX(x, y), MAX(width, height)) > GST_VITGATE_MAX_SIZE)
-    return NULL;
-  place = (GstVideoRectangle){ (gint)x, (gint)y, (gint)width, (gint)height };
-  if (!follow(change, &place))
+  if (!follow_place(change, from, &place))
     return NULL;
   to = gst_structure_copy(from);
-  structure_set_uint(to, "x", (guint)place.x);
-  structure_set_uint(to, "y", (guint)place.y);
-  structure_set_uint(to, "width", (guint)place.w);
-  structure_set_uint(to, "height", (guint)place.h);
+  gst_vitgate_results_set_place(to, &place);
   return to;
 }
 
@@ -152,6 +168,17 @@ static void follow_maps(const Change *change, const GstStructure *from, GstStruc
     gst_vitgate_token_maps_scale(from, to, scale->in_info, scale->out_info);
 }
 
+/* Sets the place of @to, the result of a frame, or removes it if nothing is known of it. */
+static void follow_frame(const Change *change, const GstStructure *from, GstStructure *to)
+{
+  VitgateRectangle place;
+
+  if (can_follow_places(change) && follow_place(change, from, &place))
+    gst_vitgate_results_set_place(to, &place);
+  else
+    gst_structure_remove_fields(to, "x", "y", "width", "height", NULL);
+}
+
 /* Adds @from_meta, as it is after a change of geometry, to @to_buffer. */
 static gboolean transform(GstBuffer *to_buffer, GstCustomMeta *from_meta, GstBuffer *from_buffer,
                           GQuark type, gpointer data, gpointer user_data)
@@ -174,6 +201,8 @@ static gboolean transform(GstBuffer *to_buffer, GstCustomMeta *from_meta, GstBuf
     else
       gst_structure_set_value(to, field, gst_structure_get_value(from, field));
   }
+  if (!has_regions && !is_copy(&change))
+    follow_frame(&change, from, to);
   return TRUE;
 }
 

@@ -117,13 +117,35 @@ void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *r)
   structure_set_uint64(s, "inference-time", r->result->preprocess_ns + r->result->forward_ns);
 }
 
+void gst_vitgate_results_set_place(GstStructure *s, const VitgateRectangle *place)
+{
+  structure_set_uint(s, "x", place->x);
+  structure_set_uint(s, "y", place->y);
+  structure_set_uint(s, "width", place->width);
+  structure_set_uint(s, "height", place->height);
+}
+
+gboolean gst_vitgate_results_get_place(const GstStructure *s, VitgateRectangle *place)
+{
+  return gst_structure_get(s, "x", G_TYPE_UINT, &place->x, "y", G_TYPE_UINT, &place->y, "width",
+                           G_TYPE_UINT, &place->width, "height", G_TYPE_UINT, &place->height, NULL);
+}
+
+static void set_frame(GstStructure *s, const GstVitgateFrameResult *r)
+{
+  gst_vitgate_results_set(s, r);
+  gst_vitgate_results_set_place(s, &r->view);
+  structure_set_uint(s, "views", r->n_views);
+}
+
 static void attach_custom(GstBuffer *buffer, const GstVitgateFrameResult *r)
 {
   GstCustomMeta *meta = gst_buffer_add_custom_meta(buffer, GST_VITGATE_META);
 
-  gst_vitgate_results_set(gst_custom_meta_get_structure(meta), r);
-  if (r->tokens && r->result->patches)
-    gst_vitgate_token_map_set(gst_custom_meta_get_structure(meta), r->model, r->result, r->tokens);
+  set_frame(gst_custom_meta_get_structure(meta), r);
+  if (r->n_tokens > 0)
+    gst_vitgate_token_maps_set(gst_custom_meta_get_structure(meta), r->model, r->tokens,
+                               r->n_tokens);
 }
 
 GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *r)
@@ -141,10 +163,10 @@ GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *r)
   return s;
 }
 
-static void attach_roi(GstBuffer *buffer, const GstVitgateFrameResult *r, guint width, guint height)
+static void attach_roi(GstBuffer *buffer, const GstVitgateFrameResult *r)
 {
   GstVideoRegionOfInterestMeta *roi = gst_buffer_add_video_region_of_interest_meta(
-      buffer, GST_VITGATE_FULL_FRAME, 0, 0, width, height);
+      buffer, GST_VITGATE_FULL_FRAME, r->view.x, r->view.y, r->view.width, r->view.height);
 
   roi->id = GST_VITGATE_FULL_FRAME_ID;
   gst_video_region_of_interest_meta_add_param(roi, gst_vitgate_results_new_parameter(r));
@@ -171,8 +193,7 @@ gboolean gst_vitgate_results_attach_classes(GstBuffer *buffer, const GstVitgateF
 }
 #endif
 
-void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *result, guint width,
-                                guint height)
+void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *result)
 {
 #ifdef HAVE_GST_ANALYTICS
   guint id;
@@ -181,7 +202,7 @@ void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *
   attach_custom(buffer, result);
   if (result->n == 0)
     return;
-  attach_roi(buffer, result, width, height);
+  attach_roi(buffer, result);
 #ifdef HAVE_GST_ANALYTICS
   gst_vitgate_results_attach_classes(buffer, result, result->n, &id);
 #endif
@@ -231,6 +252,6 @@ GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrame
 {
   GstStructure *s = gst_vitgate_results_new_message(times);
 
-  gst_vitgate_results_set(s, result);
+  set_frame(s, result);
   return gst_message_new_element(source, s);
 }

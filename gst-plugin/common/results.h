@@ -2,8 +2,8 @@
  *
  * A frame carries its result in three forms, which META.md documents field by field:
  *   - one GstCustomMeta named GST_VITGATE_META, with everything;
- *   - one GstVideoRegionOfInterestMeta of the full frame with the best class as a parameter, as
- *     readers for DL Streamer expect it;
+ *   - one GstVideoRegionOfInterestMeta of the part that the model has seen, with the best class as
+ *     a parameter, as readers for DL Streamer expect it;
  *   - one GstAnalyticsClsMtd with the top classes, with GStreamer 1.24 and later.
  * If no class passes the threshold, the frame carries only the first form. */
 #pragma once
@@ -27,7 +27,7 @@ G_BEGIN_DECLS
 #define GST_VITGATE_LAYER     "logits"
 #define GST_VITGATE_PARAMETER "classification_layer_name:" GST_VITGATE_LAYER
 
-/* Type of the region that stands for the whole frame. It does not come from a detector. */
+/* Type of the region that has the result of a frame. It does not come from a detector. */
 #define GST_VITGATE_FULL_FRAME "full-frame"
 
 /* Id of that region. With 0, readers would take it for the first detected object, which has that
@@ -61,7 +61,10 @@ typedef struct {
   guint64 age;           /* frames since the inference; 0: this frame was inferred */
   GstClockTime age_time; /* stream time since then; GST_CLOCK_TIME_NONE: unknown */
   GstVitgateState state;
-  const GstVitgateTokenPlace *tokens; /* (nullable) where patches lie: attach a map of them */
+  VitgateRectangle view; /* of a frame: the part of it that the model has seen, as stored */
+  guint n_views;         /* of a frame: views of it that were inferred */
+  const GstVitgateTokenView *tokens; /* [n_tokens] of a frame: patches of which to attach maps */
+  guint n_tokens;
 } GstVitgateFrameResult;
 
 /* When a frame is shown; GST_CLOCK_TIME_NONE if unknown. */
@@ -74,10 +77,8 @@ typedef struct {
 GstVitgateFrameTimes gst_vitgate_frame_times(GstElement *element, const GstSegment *segment,
                                              GstBuffer *buffer);
 
-/* Attaches @result to @buffer, which must be writable.
- * @width, @height: of the visible frame in pixels */
-void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *result, guint width,
-                                guint height);
+/* Attaches @result to @buffer, which must be writable. */
+void gst_vitgate_results_attach(GstBuffer *buffer, const GstVitgateFrameResult *result);
 
 /* Iterates over the results of @buffer, in the order in which they were attached.
  * @state: position of the iteration; initialise to NULL
@@ -88,6 +89,10 @@ const GstStructure *gst_vitgate_results_next(GstBuffer *buffer, gpointer *state)
  * attach a meta of this name with fields of any type.
  * Returns: (transfer none) (nullable): the array, or NULL if there is no such array. */
 const GValue *gst_vitgate_results_get_array(const GstStructure *s, const char *field);
+
+/* Gets the place of @s, a result or a region, in the frame as stored.
+ * Returns: FALSE if it has none. */
+gboolean gst_vitgate_results_get_place(const GstStructure *s, VitgateRectangle *place);
 
 /* Iterates over the regions of a result, in their order.
  * @i: position of the iteration; initialise to 0
@@ -101,8 +106,11 @@ GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrame
 
 /* ---- Parts shared with the results of regions ---------------------------------------------- */
 
-/* Sets all fields of @result in @s. */
+/* Sets all fields of @result in @s, except for its place. */
 void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *result);
+
+/* Sets "x", "y", "width" and "height" in @s. */
+void gst_vitgate_results_set_place(GstStructure *s, const VitgateRectangle *place);
 
 /* @result: must have at least one class
  * Returns: (transfer full): the best class as a parameter of a GstVideoRegionOfInterestMeta. */

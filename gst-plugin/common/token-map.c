@@ -13,8 +13,8 @@
 
 /* ---- Where patches lie --------------------------------------------------------------------- */
 
-GstVitgateTokenPlace gst_vitgate_token_place(const VitgateModelInfo *model, VitgateFit fit,
-                                             const VitgateImage *image)
+GstVitgateTokenView gst_vitgate_token_place(const VitgateModelInfo *model, VitgateFit fit,
+                                            const VitgateImage *image)
 {
   const gboolean own = fit == VITGATE_FIT_MODEL || fit == VITGATE_FIT_CROP;
   const double share = own ? (double)model->image_size / model->resize : 1;
@@ -23,6 +23,12 @@ GstVitgateTokenPlace gst_vitgate_token_place(const VitgateModelInfo *model, Vitg
   const double width = image->width * shape, height = image->height;
   double x = width, y = height; /* lengths that the input's sides are resized from */
 
+  if (image->part.width > 0 || image->part.height > 0)
+    return (GstVitgateTokenView){
+      .place = { (gint)image->part.x, (gint)image->part.y, (gint)image->part.width,
+                 (gint)image->part.height },
+      .orientation = image->orientation,
+    };
   fit = fit == VITGATE_FIT_MODEL ? model->fit : fit;
   if (fit == VITGATE_FIT_CROP)
     x = y = MIN(width, height);
@@ -33,7 +39,7 @@ GstVitgateTokenPlace gst_vitgate_token_place(const VitgateModelInfo *model, Vitg
     y *= share;
   }
   x /= shape;
-  return (GstVitgateTokenPlace){
+  return (GstVitgateTokenView){
     .place = { (gint)lrint((image->width - x) / 2), (gint)lrint((image->height - y) / 2),
                (gint)lrint(x), (gint)lrint(y) },
     .orientation = image->orientation,
@@ -58,13 +64,13 @@ static guint count_modules(const VitgateModelInfo *model)
   return n;
 }
 
-static guint count_ran(const VitgateModelInfo *model, const VitgateResult *result, guint patch,
+static guint count_ran(const VitgateModelInfo *model, const guint8 *patches, guint patch,
                        guint n_patches)
 {
   guint n = 0;
 
   for (guint m = 0; m < 2 * model->patch_depth; m++)
-    n += (result->patches[(gsize)m * n_patches + patch] & VITGATE_PATCH_RAN) != 0;
+    n += (patches[(gsize)m * n_patches + patch] & VITGATE_PATCH_RAN) != 0;
   return n;
 }
 
@@ -86,29 +92,37 @@ static void set_place(GstStructure *map, const GstVideoRectangle *place)
   structure_set_uint(map, "height", (guint)place->h);
 }
 
-void gst_vitgate_token_map_set(GstStructure *s, const VitgateModelInfo *model,
-                               const VitgateResult *result, const GstVitgateTokenPlace *place)
+/* Returns: (transfer full) */
+static GstStructure *new_map(const VitgateModelInfo *model, const GstVitgateTokenView *view)
 {
   const guint side = model->image_size / model->patch_size, n = side * side;
   GstStructure *map = gst_structure_new_empty("token-map");
   g_autofree char *counts = g_malloc0(2 * (gsize)n + 1);
-  GValue maps = G_VALUE_INIT;
 
   for (guint patch = 0; patch < n; patch++) {
     static const char digits[] = "0123456789abcdef";
-    const guint count = MIN(count_ran(model, result, patch, n), MAX_COUNT);
+    const guint count = MIN(count_ran(model, view->patches, patch, n), MAX_COUNT);
     gint x = (gint)(patch % side), y = (gint)(patch / side), w = 1, h = 1;
 
-    gst_vitgate_orientation_to_stored(place->orientation, (gint)side, (gint)side, &x, &y, &w, &h);
+    gst_vitgate_orientation_to_stored(view->orientation, (gint)side, (gint)side, &x, &y, &w, &h);
     counts[2 * (y * (gint)side + x)] = digits[count / 16];
     counts[2 * (y * (gint)side + x) + 1] = digits[count % 16];
   }
-  set_place(map, &place->place);
+  set_place(map, &view->place);
   structure_set_uint(map, "columns", side);
   structure_set_uint(map, "n-modules", MIN(count_modules(model), MAX_COUNT));
   structure_set_string(map, "counts", counts);
-  gst_value_array_init(&maps, 1);
-  append(&maps, map);
+  return map;
+}
+
+void gst_vitgate_token_maps_set(GstStructure *s, const VitgateModelInfo *model,
+                                const GstVitgateTokenView *views, guint n)
+{
+  GValue maps = G_VALUE_INIT;
+
+  gst_value_array_init(&maps, n);
+  for (guint i = 0; i < n; i++)
+    append(&maps, new_map(model, &views[i]));
   gst_structure_take_value(s, GST_VITGATE_TOKEN_MAPS, &maps);
 }
 

@@ -9,11 +9,12 @@ G_BEGIN_DECLS
 /* Field of a result. */
 #define GST_VITGATE_TOKEN_MAPS "token-maps"
 
-/* Where the patches of a network's input lie in a frame as it is stored. */
+/* The patches of a view, and where they lie in a frame as it is stored. */
 typedef struct {
   GstVideoRectangle place; /* of all patches; it may reach beyond the frame */
   VitgateOrientation orientation;
-} GstVitgateTokenPlace;
+  const guint8 *patches; /* as in VitgateResult */
+} GstVitgateTokenView;
 
 /* A map as read from a result. */
 typedef struct {
@@ -24,15 +25,16 @@ typedef struct {
                          the upper left of the frame as stored */
 } GstVitgateTokenMap;
 
-/* Finds the place of the patches of @image.
- * @fit: of the session */
-GstVitgateTokenPlace gst_vitgate_token_place(const VitgateModelInfo *model, VitgateFit fit,
-                                             const VitgateImage *image);
+/* Finds the place of the patches of @image or, if it has a part, of that.
+ * @fit: of the session
+ * Returns: a view without patches */
+GstVitgateTokenView gst_vitgate_token_place(const VitgateModelInfo *model, VitgateFit fit,
+                                            const VitgateImage *image);
 
 /* Sets the field "token-maps" of @s.
- * @result: of a session that records patches */
-void gst_vitgate_token_map_set(GstStructure *s, const VitgateModelInfo *model,
-                               const VitgateResult *result, const GstVitgateTokenPlace *place);
+ * @views: [n] with the results of a session that records patches */
+void gst_vitgate_token_maps_set(GstStructure *s, const VitgateModelInfo *model,
+                                const GstVitgateTokenView *views, guint n);
 
 /* Sets the field "token-maps" of @to to that of @from, for a frame that is scaled.
  * @in, @out: before and after; sizes above 0 */

@@ -1,6 +1,7 @@
 /* dlstreamer-line.c: writes a frame as DL Streamer's gvametaconvert does. */
 #include "json/dlstreamer-line.h"
 
+#include "common/visible.h"
 #include "json/objects.h"
 #include "json/values.h"
 
@@ -197,17 +198,44 @@ static JsonObject *new_object(const GstVitgateObject *detected, const GstVitgate
   return object;
 }
 
-/* Adds one object for the results of the whole frame, if there are any. */
+/* Extends @seen by the place of the result @s. A result without a place is for the whole frame. */
+static void extend(GstVideoRectangle *seen, const GstStructure *s, const GstVitgateJsonFrame *frame)
+{
+  GstVideoRectangle place = { 0, 0, frame->width, frame->height };
+  VitgateRectangle view;
+
+  if (gst_vitgate_results_get_place(s, &view) && view.width > 0 && view.height > 0 &&
+      MAX(MAX(view.x, view.y), MAX(view.width, view.height)) <= GST_VITGATE_MAX_SIZE)
+    place = (GstVideoRectangle){ (gint)view.x, (gint)view.y, (gint)view.width, (gint)view.height };
+  if (seen->w > 0) {
+    const gint right = MAX(seen->x + seen->w, place.x + place.w);
+    const gint bottom = MAX(seen->y + seen->h, place.y + place.h);
+
+    place.x = MIN(place.x, seen->x);
+    place.y = MIN(place.y, seen->y);
+    place.w = right - place.x;
+    place.h = bottom - place.y;
+  }
+  *seen = place;
+}
+
+/* Adds one object for the results of the frame, if there are any: the part that was seen. */
 static void add_whole_frame(JsonArray *objects, const GstVitgateJsonFrame *frame, GstBuffer *buffer)
 {
   JsonObject *object = json_object_new();
+  GstVideoRectangle seen = { 0 };
   const GstStructure *s;
   gpointer state = NULL;
 
-  while ((s = gst_vitgate_results_next(buffer, &state)))
+  while ((s = gst_vitgate_results_next(buffer, &state))) {
+    const guint before = json_object_get_size(object);
+
     add_result(object, s, gst_structure_get_string(s, "model-name"));
+    if (json_object_get_size(object) > before)
+      extend(&seen, s, frame);
+  }
   if (json_object_get_size(object) > 0) {
-    add_place(object, 0, 0, frame->width, frame->height);
+    add_place(object, seen.x, seen.y, seen.w, seen.h);
     json_array_add_object_element(objects, json_object_ref(object));
   }
   json_object_unref(object);

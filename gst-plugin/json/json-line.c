@@ -13,8 +13,14 @@ static const Field model_fields[] = {
   { "class-count", "class_count" },
 };
 static const Field place_fields[] = {
-  { "x", "x" },           { "y", "y" },       { "width", "width" },
-  { "height", "height" }, { "type", "type" }, { "id", "id" },
+  { "x", "x" },
+  { "y", "y" },
+  { "width", "width" },
+  { "height", "height" },
+};
+static const Field object_fields[] = {
+  { "type", "type" },
+  { "id", "id" },
 };
 static const Field best_fields[] = {
   { "activation", "activation" },
@@ -33,8 +39,9 @@ static const Field age_fields[] = {
   { "state", "state" },
 };
 static const Field compute_fields[] = {
-  { "compute-ratio", "ratio" }, { "gmacs", "gmacs" },   { "compute", "dial" },
-  { "modules", "modules" },     { "tokens", "tokens" }, { "inference-time", "time" },
+  { "views", "views" },         { "compute-ratio", "ratio" }, { "gmacs", "gmacs" },
+  { "compute", "dial" },        { "modules", "modules" },     { "tokens", "tokens" },
+  { "inference-time", "time" },
 };
 
 static void write_fields(JsonObject *object, const GstStructure *s, const Field *fields, gsize n)
@@ -119,6 +126,7 @@ static void write_regions(JsonObject *object, const GstStructure *s)
     JsonObject *element = json_object_new();
 
     write_fields(element, region, place_fields, G_N_ELEMENTS(place_fields));
+    write_fields(element, region, object_fields, G_N_ELEMENTS(object_fields));
     write_result(element, region);
     json_array_add_object_element(regions, element);
   }
@@ -135,6 +143,7 @@ static void write_results(JsonObject *object, GstBuffer *buffer)
     JsonObject *result = json_object_new();
 
     write_fields(result, s, model_fields, G_N_ELEMENTS(model_fields));
+    write_fields(result, s, place_fields, G_N_ELEMENTS(place_fields));
     write_result(result, s);
     write_regions(result, s);
     json_array_add_object_element(results, result);

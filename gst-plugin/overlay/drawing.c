@@ -292,17 +292,17 @@ static void align(guint start, guint length, gint limit, gint *aligned, gint *ex
  * Returns: FALSE if it lies outside the frame. */
 static gboolean region_area(const GstVitgateDrawingStyle *style, const GstStructure *s, Area *area)
 {
-  guint x, y, width, height;
+  VitgateRectangle found;
   gint frame_width, frame_height;
 
-  if (!gst_structure_get_uint(s, "x", &x) || !gst_structure_get_uint(s, "y", &y) ||
-      !gst_structure_get_uint(s, "width", &width) || !gst_structure_get_uint(s, "height", &height))
+  if (!gst_vitgate_results_get_place(s, &found))
     return FALSE;
   stored_size(style, &frame_width, &frame_height);
-  if (x >= (guint)frame_width || y >= (guint)frame_height || width == 0 || height == 0)
+  if (found.x >= (guint)frame_width || found.y >= (guint)frame_height || found.width == 0 ||
+      found.height == 0)
     return FALSE;
-  align(x, width, frame_width, &area->x, &area->width);
-  align(y, height, frame_height, &area->y, &area->height);
+  align(found.x, found.width, frame_width, &area->x, &area->width);
+  align(found.y, found.height, frame_height, &area->y, &area->height);
   gst_vitgate_orientation_to_upright(style->painter->orientation, frame_width, frame_height,
                                      &area->x, &area->y, &area->width, &area->height);
   return TRUE;
@@ -381,23 +381,39 @@ static const GstStructure *hold_region(const GstVitgateDrawingStyle *style, guin
   return gst_vitgate_held_results_get(style->held, key, s, style->time);
 }
 
-static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing, guint result,
-                         const GstStructure *s)
+static void place_box(const GstVitgateDrawingStyle *style, GArray *drawing, const Area *area)
 {
   /* Even, so that both colors keep theirs where pixels share chroma samples. */
   const gint half = MAX(style->painter->size / 16, 2) & ~1, thick = 2 * half;
+  const Area inner = { area->x + half, area->y + half, area->width - thick, area->height - thick };
+
+  place_edges(style, drawing, *area, thick, EDGE_GROUND);
+  if (inner.width > 0 && inner.height > 0)
+    place_edges(style, drawing, inner, half, style->region);
+}
+
+static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing, guint result,
+                         const GstStructure *s)
+{
   g_autofree char *line = NULL;
-  Area area, inner;
+  Area area;
 
   if (!region_area(style, s, &area))
     return;
-  place_edges(style, drawing, area, thick, EDGE_GROUND);
-  inner = (Area){ area.x + thick / 2, area.y + thick / 2, area.width - thick, area.height - thick };
-  if (inner.width > 0 && inner.height > 0)
-    place_edges(style, drawing, inner, MAX(thick / 2, 1), style->region);
+  place_box(style, drawing, &area);
   line = region_line(style, hold_region(style, result, s));
   if (line)
     place_tag(style, drawing, &area, line);
+}
+
+/* Places a border around the part of the frame that the model has seen, unless that is all of it.
+ */
+static void place_view(const GstVitgateDrawingStyle *style, GArray *drawing, const GstStructure *s)
+{
+  Area area;
+
+  if (region_area(style, s, &area) && (area.width < style->width || area.height < style->height))
+    place_box(style, drawing, &area);
 }
 
 static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, GstBuffer *buffer)
@@ -406,27 +422,47 @@ static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, 
   const GstStructure *s, *region;
   gpointer state = NULL;
 
-  for (; (s = gst_vitgate_results_next(buffer, &state)); result++)
+  for (; (s = gst_vitgate_results_next(buffer, &state)); result++) {
+    place_view(style, drawing, s);
     for (guint i = 0; left > 0 && (region = gst_vitgate_results_next_region(s, &i)); left--)
       place_region(style, drawing, result, region);
+  }
 }
 
 /* ---- Patches ------------------------------------------------------------------------------- */
 
-/* Places the part of a map that lies within the frame. */
-static void place_map(const GstVitgateDrawingStyle *style, GArray *drawing,
-                      const GstVitgateTokenMap *map)
+/* Takes from @part what @before covers, if they lie side by side or one above the other. */
+static void exclude(GstVideoRectangle *part, const GstVideoRectangle *before)
 {
+  const gint right = MAX(part->x, before->x + before->w), end_x = part->x + part->w;
+  const gint bottom = MAX(part->y, before->y + before->h), end_y = part->y + part->h;
+
+  if (part->y == before->y && part->h == before->h) {
+    part->x = right;
+    part->w = end_x - right;
+  } else if (part->x == before->x && part->w == before->w) {
+    part->y = bottom;
+    part->h = end_y - bottom;
+  }
+}
+
+/* Places what lies within the frame of a part of a map.
+ * @part: as stored */
+static void place_map(const GstVitgateDrawingStyle *style, GArray *drawing,
+                      const GstVitgateTokenMap *map, GstVideoRectangle part)
+{
+  const VitgateOrientation orientation = style->painter->orientation;
   GstVideoRectangle at = map->place;
   gint width, height, left, top, right, bottom;
 
   stored_size(style, &width, &height);
-  gst_vitgate_orientation_to_upright(style->painter->orientation, width, height, &at.x, &at.y,
-                                     &at.w, &at.h);
-  left = MAX(at.x, 0) & ~1;
-  top = MAX(at.y, 0) & ~1;
-  right = MIN((at.x + at.w + 1) & ~1, style->width);
-  bottom = MIN((at.y + at.h + 1) & ~1, style->height);
+  gst_vitgate_orientation_to_upright(orientation, width, height, &at.x, &at.y, &at.w, &at.h);
+  gst_vitgate_orientation_to_upright(orientation, width, height, &part.x, &part.y, &part.w,
+                                     &part.h);
+  left = MAX(part.x, 0) & ~1;
+  top = MAX(part.y, 0) & ~1;
+  right = MIN(part.x + part.w, style->width);
+  bottom = MIN(part.y + part.h, style->height);
   if (left >= right || top >= bottom)
     return;
   at.x -= left;
@@ -441,9 +477,19 @@ static void place_maps(const GstVitgateDrawingStyle *style, GArray *drawing, Gst
   GstVitgateTokenMap map;
   gpointer state = NULL;
 
-  while (style->tokens && (s = gst_vitgate_results_next(buffer, &state)))
-    for (guint i = 0; i < MAX_MAPS && gst_vitgate_token_map_get(s, i, &map); i++)
-      place_map(style, drawing, &map);
+  while (style->tokens && (s = gst_vitgate_results_next(buffer, &state))) {
+    GstVideoRectangle before = { 0 };
+
+    for (guint i = 0; i < MAX_MAPS && gst_vitgate_token_map_get(s, i, &map); i++) {
+      GstVideoRectangle part = map.place;
+
+      if (i > 0)
+        exclude(&part, &before);
+      if (part.w > 0 && part.h > 0)
+        place_map(style, drawing, &map, part);
+      before = map.place;
+    }
+  }
 }
 
 /* ---- The drawing ----------------------------------------------------------------------------- */

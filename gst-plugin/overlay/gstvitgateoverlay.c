@@ -10,7 +10,8 @@
  * #GstVitgateOverlay:show-rate hide the last three. A number stays for half a second of stream
  * time; a new label is drawn at once. Numbers of regions without an id are those of the frame. If
  * regions were classified, each region gets an edge and a tag with its id, its best label and its
- * age; at most 256 regions are drawn on a frame. The results of several vitgate elements upstream
+ * age; at most 256 regions are drawn on a frame. If the model has seen only a part of the frame
+ * (vitgate's fit crops), that part gets an edge. The results of several vitgate elements upstream
  * are drawn one below the other. Frames without results and buffers without content pass unchanged.
  *
  * With #GstVitgateOverlay:show-tokens, parts of the frame for which few modules of the network ran

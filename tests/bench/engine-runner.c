@@ -16,17 +16,22 @@ typedef struct {
 static gboolean answer_logits(Runner *r, GError **error)
 {
   const char *separator = "";
+  g_autoptr(GString) gmacs = g_string_new(NULL);
+  guint n_classes = 0;
   printf("{\"logits\": [");
   for (guint b = 0; b < r->n_batches; b++) {
     const VitgateResult *results =
         vitgate_session_forward(r->session, r->images + b * r->batch_size, r->batch, error);
     if (!results)
       return FALSE;
-    for (guint image = 0; image < r->batch; image++)
-      for (guint i = 0; i < results[image].n_classes; i++, separator = ", ")
+    for (guint image = 0; image < r->batch; image++) {
+      n_classes = results[image].n_classes;
+      g_string_append_printf(gmacs, "%s%.6f", gmacs->len ? ", " : "", results[image].gmacs);
+      for (guint i = 0; i < n_classes; i++, separator = ", ")
         printf("%s%.9g", separator, results[image].logits[i]);
+    }
   }
-  printf("]}\n");
+  printf("], \"classes\": %u, \"gmacs\": [%s]}\n", n_classes, gmacs->str);
   return TRUE;
 }
 

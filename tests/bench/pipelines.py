@@ -57,7 +57,7 @@ def make_pipelines(folder, same_pixels=False):
 
     def vitgate(properties):
         before = f"{source} ! {pixels}" if same_pixels else source
-        return f"{before} ! vitgate threads={os.cpu_count()} {properties} ! fakesink name=sink"
+        return f"{before} ! vitgate fit=model threads={os.cpu_count()} {properties} ! fakesink name=sink"
 
     dense = f"model={folder}/dense.safetensors"
     return {

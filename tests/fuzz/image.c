@@ -152,6 +152,18 @@ static const float *preprocess(VitgateSession *session, guint t, const VitgateIm
   return NULL;
 }
 
+/* What the network sees of an image is known if the image is valid, and lies within it. */
+static void check_view(const VitgateSession *session, const VitgateImage *image, gboolean valid)
+{
+  g_autoptr(GError) error = NULL;
+  VitgateRectangle view;
+  const gboolean found = vitgate_session_get_view(session, image, &view, &error);
+  require(fuzz_succeeded(found, error) == valid);
+  require(!valid ||
+          (view.width > 0 && view.height > 0 && view.x < image->width && view.y < image->height &&
+           view.width <= image->width - view.x && view.height <= image->height - view.y));
+}
+
 static void use_image(const Geometry *g)
 {
   VitgateImage image = describe(g);
@@ -161,11 +173,13 @@ static void use_image(const Geometry *g)
     for (guint p = 0; p < 3; p++)
       image.planes[p] = guarded_place(state.planes[p], 0, GUARDED_END);
     require(!preprocess(state.alone[fit], 0, &image));
+    check_view(state.alone[fit], &image, FALSE);
     return;
   }
   if (!place_planes(&image, g))
     return;
   const float *tensor = preprocess(state.alone[fit], 0, &image);
+  check_view(state.alone[fit], &image, TRUE);
   const float *same = preprocess(state.team[fit], 1, &image);
   require(tensor && same && !memcmp(tensor, same, state.n_values * sizeof(float)));
   for (gsize i = 0; i < state.n_values; i++)

@@ -16,6 +16,7 @@ need_library("GstVideo", "gir1.2-gst-plugins-base-1.0")
 from gi.repository import GstVideo  # noqa: E402
 
 DATA = os.environ.get("VITGATE_TEST_DATA", "")
+SHIPPED = os.environ.get("VITGATE_TEST_SHIPPED_MODEL", "")
 # The address sanitizer makes the network several times slower.
 LIMIT = (300 if "ASAN_OPTIONS" in os.environ else 60) * Gst.SECOND
 
@@ -135,7 +136,7 @@ class Metadata(unittest.TestCase):
             self.assertGreater(result["compute"], 0)
             self.assertGreater(result["gmacs"], 0)
             self.assertEqual(result["modules"], "111111")
-            self.assertEqual(result["tokens"], 17)
+            self.assertEqual(result["tokens"], 2 * 17)  # of both squares
             self.assertGreater(result["inference-time"], 0)
 
     def test_copies_keep_the_meta(self):
@@ -399,6 +400,45 @@ class RealData(unittest.TestCase):
         # All 500 photographs reach 81.2 %. For 42, four standard errors less is 57 %.
         self.assertGreater(right / len(expected), 0.57)
         print(f"{right} of {len(expected)} photographs recognised", file=sys.stderr)
+
+
+class Sides(unittest.TestCase):
+    """Photographs at the left edge of frames of 1280x720, and the shipped model."""
+
+    def setUp(self):
+        need("jpegdec", "appsrc", "videobox", "videoscale")
+        self.expected, self.photographs = [], []
+        with tarfile.open(need_data("train-more.tar")) as tar:
+            lines = tar.extractfile("labels.tsv").read().decode().splitlines()[1:]
+            for line in lines[::len(lines) // 16]:
+                name, index = line.split("\t")[:2]
+                self.expected.append(int(index))
+                self.photographs.append(tar.extractfile(name).read())
+
+    def push(self, source):
+        for i, photograph in enumerate(self.photographs):
+            buffer = Gst.Buffer.new_wrapped(photograph)
+            buffer.pts = i * Gst.SECOND
+            source.emit("push-buffer", buffer)
+        source.emit("end-of-stream")
+
+    def count(self, place, properties):
+        """Returns how many photographs get their label, 480 pixels high and moved to @place."""
+        run = Run("appsrc name=source format=time caps=image/jpeg ! jpegdec ! videoscale ! "
+                  f"video/x-raw,width=480,height=480 ! videobox {place} top=-120 bottom=-120 "
+                  f"fill=white ! video/x-raw,width=1280,height=720 ! "
+                  f"vitgate model={SHIPPED} {properties} ! fakesink name=out", self.push)
+        self.assertEqual(run.errors, [])
+        return sum(result["index"] == index
+                   for result, index in zip(run.results["out"], self.expected))
+
+    def test_objects_at_the_edges_get_their_label(self):
+        n = len(self.expected)
+        for place in "right=-800", "left=-800":
+            seen, cropped = self.count(place, ""), self.count(place, "fit=model")
+            print(f"{place}: {seen} of {n} recognised, {cropped} with fit=model", file=sys.stderr)
+            self.assertGreater(seen, n // 3)
+            self.assertLess(cropped, seen - 3)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 /* Small parts of vitgate-watch: backoff, sightings, lines and the service manager. */
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -11,6 +12,7 @@
 #include "camera/events.h"
 #include "camera/frame-line.h"
 #include "camera/label-names.h"
+#include "camera/model-stamp.h"
 #include "camera/sightings.h"
 #include "fixtures.h"
 #include "service.h"
@@ -356,6 +358,29 @@ START_TEST(the_watchdog_is_only_for_this_process)
 }
 END_TEST
 
+/* ---- Stamps of models ---------------------------------------------------------------------- */
+
+START_TEST(a_change_in_the_folder_of_a_model_changes_its_stamp)
+{
+  char *root = fixtures_folder();
+  g_autofree char *hub = g_build_filename(root, "hub", NULL);
+  g_autofree char *file = g_build_filename(hub, "model.safetensors", NULL);
+  g_autofree char *config = g_build_filename(hub, "config.json", NULL);
+  const char *const models[] = { hub, file };
+  fixtures_write(hub, "model.safetensors", "weights", -1);
+  for (guint i = 0; i < G_N_ELEMENTS(models); i++) {
+    fixtures_write(hub, "config.json", "{}", -1);
+    g_autofree char *before = model_stamp_new(models[i], NULL);
+    /* In place, so that the folder itself stays as it is. */
+    FILE *written = fopen(config, "a");
+    ck_assert(written && fputs(" ", written) >= 0 && fclose(written) == 0);
+    g_autofree char *after = model_stamp_new(models[i], NULL);
+    ck_assert_str_ne(before, after);
+  }
+  fixtures_remove(root);
+}
+END_TEST
+
 int main(void)
 {
   TCase *tests = tcase_create("parts");
@@ -382,5 +407,6 @@ int main(void)
   tcase_add_loop_test(tests, the_service_manager_is_notified, 0, 2);
   tcase_add_loop_test(tests, without_a_service_manager_nothing_happens, 0, 5);
   tcase_add_test(tests, the_watchdog_is_only_for_this_process);
+  tcase_add_test(tests, a_change_in_the_folder_of_a_model_changes_its_stamp);
   return fixtures_run(tests, "parts");
 }

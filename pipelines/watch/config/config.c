@@ -16,7 +16,7 @@
 #define DAY           86400.0
 
 const char *const config_precisions[] = { "auto", "float32", "bf16", "int8", NULL };
-const char *const config_fits[] = { "model", "crop", "squash", "letterbox", NULL };
+const char *const config_fits[] = { "squares", "squash", "letterbox", "crop", "model", NULL };
 static const char *const frame_lines[] = { "none", "changes", "all", NULL };
 static const char *const transports[] = { "auto", "tcp", "udp", NULL };
 

@@ -104,6 +104,116 @@ START_TEST(a_turned_image_equals_its_upright_pixels)
 }
 END_TEST
 
+/* Returns: what a converter of @preprocessing looks at */
+static VitgateRectangle view_of(const VitgateImage *image, const Preprocessing *preprocessing)
+{
+  g_autoptr(GError) error = NULL;
+  ImageConverter *converter = vitgate__image_converter_new(SIZE, preprocessing);
+  VitgateRectangle view;
+  const gboolean found = vitgate__image_get_view(converter, image, &view, &error);
+  assert_success(found, error);
+  vitgate__image_converter_free(&converter);
+  return view;
+}
+
+static gboolean is_inside(const VitgateRectangle *view, guint x, guint y)
+{
+  return x >= view->x && x - view->x < view->width && y >= view->y && y - view->y < view->height;
+}
+
+START_TEST(the_view_of_a_turned_image_is_that_of_its_upright_pixels)
+{
+  for (guint e = 0; e < G_N_ELEMENTS(extents) * 4; e++) {
+    const guint width = extents[e / 4].width, height = extents[e / 4].height;
+    Preprocessing preprocessing = frame_preprocessing;
+    preprocessing.fit = e % 4 < 2 ? VITGATE_FIT_CROP : VITGATE_FIT_CROP + e % 4 - 1;
+    preprocessing.resize = e % 4 == 0 ? SIZE : 37;
+    g_autoptr(Frame) frame = frame_new(VITGATE_PIXELS_RGB, width, height, 0);
+    frame->image.orientation = _i;
+    g_autoptr(Frame) upright = turn(frame, _i);
+    const VitgateRectangle found = view_of(&frame->image, &preprocessing);
+    const VitgateRectangle expected = view_of(&upright->image, &preprocessing);
+    for (guint y = 0; y < upright->image.height; y++)
+      for (guint x = 0; x < upright->image.width; x++) {
+        guint from_x = x, from_y = y;
+        stored_pixel(_i, upright->image.width, upright->image.height, &from_x, &from_y);
+        assert_each(is_inside(&found, from_x, from_y) == is_inside(&expected, x, y),
+                    "%ux%u, fit %u, resize %u: %u, %u", width, height, preprocessing.fit,
+                    preprocessing.resize, x, y);
+      }
+  }
+}
+END_TEST
+
+/* Returns: whether any pixel of @frame outside @area counts. Those at its edges do not. */
+static gboolean looks_beyond(const Frame *frame, const VitgateRectangle *area,
+                             const Preprocessing *preprocessing)
+{
+  g_autoptr(Frame) other = random_frame(frame->image.width, frame->image.height, 99);
+  for (guint y = 0; y < frame->image.height; y++)
+    for (guint x = 0; x < frame->image.width; x++)
+      for (guint c = 0; c < 3 && is_inside(area, x, y); c++)
+        *frame_sample(other, c, x, y) = *frame_sample(frame, c, x, y);
+  g_autofree float *a = frame_tensor(&frame->image, SIZE, preprocessing);
+  g_autofree float *b = frame_tensor(&other->image, SIZE, preprocessing);
+  return memcmp(a, b, 3 * SIZE * SIZE * sizeof *a) != 0;
+}
+
+/* Resampling reads up to two output pixels beyond the edge of the view. */
+START_TEST(the_view_is_what_counts)
+{
+  static const struct {
+    Extent extent;
+    VitgateFit fit;
+    guint resize;
+    VitgateRectangle view;
+  } cases[] = {
+    { { 321, 181 }, VITGATE_FIT_CROP, SIZE, { 68, 0, 185, 181 } },
+    { { 181, 321 }, VITGATE_FIT_CROP, SIZE, { 0, 68, 181, 185 } },
+    { { 321, 181 }, VITGATE_FIT_CROP, 37, { 79, 9, 159, 158 } },
+    { { 321, 181 }, VITGATE_FIT_SQUASH, SIZE, { 0, 0, 321, 181 } },
+    { { 321, 181 }, VITGATE_FIT_SQUASH, 37, { 17, 9, 278, 158 } },
+    { { 321, 181 }, VITGATE_FIT_LETTERBOX, SIZE, { 0, 0, 321, 181 } },
+    { { 32, 32 }, VITGATE_FIT_CROP, 37, { 0, 0, 32, 32 } },
+    { { 1, 1 }, VITGATE_FIT_CROP, 37, { 0, 0, 1, 1 } },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    const guint width = cases[i].extent.width, height = cases[i].extent.height;
+    const guint reach = 2 * MAX(width, height) / SIZE + 1;
+    Preprocessing preprocessing = frame_preprocessing;
+    preprocessing.fit = cases[i].fit;
+    preprocessing.resize = cases[i].resize;
+    g_autoptr(Frame) frame = random_frame(width, height, i + 1);
+    const VitgateRectangle view = view_of(&frame->image, &preprocessing);
+    assert_each(!memcmp(&view, &cases[i].view, sizeof view), "%u: %ux%u at %u, %u", i, view.width,
+                view.height, view.x, view.y);
+    VitgateRectangle area = { view.x > reach ? view.x - reach : 0,
+                              view.y > reach ? view.y - reach : 0, view.width + 2 * reach,
+                              view.height + 2 * reach };
+    assert_each(!looks_beyond(frame, &area, &preprocessing), "%u: more counts", i);
+    area = (VitgateRectangle){ view.x + 1, view.y, view.width - 1, view.height };
+    assert_each(view.width < SIZE || looks_beyond(frame, &area, &preprocessing), "%u: less counts",
+                i);
+  }
+}
+END_TEST
+
+START_TEST(a_part_is_its_own_view)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Frame) frame = frame_new(VITGATE_PIXELS_RGB, 61, 47, 0);
+  frame->image.part = (VitgateRectangle){ 29, 5, 20, 7 };
+  const VitgateRectangle view = view_of(&frame->image, &frame_preprocessing);
+  ck_assert_mem_eq(&view, &frame->image.part, sizeof view);
+  frame->image.part.x = 45;
+  ImageConverter *converter = vitgate__image_converter_new(SIZE, &frame_preprocessing);
+  VitgateRectangle none;
+  ck_assert(!vitgate__image_get_view(converter, &frame->image, &none, &error));
+  assert_error(error, VITGATE_ERROR_IMAGE, "expected a part within the image of 61x47");
+  vitgate__image_converter_free(&converter);
+}
+END_TEST
+
 START_TEST(a_part_of_a_turned_image_is_turned_where_it_is)
 {
   g_autoptr(Frame) frame = frame_new(VITGATE_PIXELS_RGB, 61, 47, 0);
@@ -222,6 +332,9 @@ int main(void)
   TCase *turned = tcase_create("turned");
   tcase_add_loop_test(turned, a_turned_image_equals_its_upright_pixels, 0, 8);
   tcase_add_loop_test(turned, a_part_of_a_turned_image_is_turned_where_it_is, 0, 8);
+  tcase_add_loop_test(turned, the_view_of_a_turned_image_is_that_of_its_upright_pixels, 0, 8);
+  tcase_add_test(turned, the_view_is_what_counts);
+  tcase_add_test(turned, a_part_is_its_own_view);
   tcase_add_loop_test(turned, every_format_is_turned, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_test(turned, earlier_orientations_do_not_affect_a_converter);
   tcase_add_test(turned, pixels_that_are_not_square_are_taken_as_displayed);

@@ -269,6 +269,7 @@ START_TEST(groups_are_refused_where_tokens_merge)
   g_autoptr(VitgateModel) without = open_without_gates(&s, VITGATE_PRECISION_FLOAT32);
   const VitgateSessionOptions options = { .granularity = VITGATE_GRANULARITY_BATCH };
   g_autoptr(VitgateSession) session = fixture_session_with(without, &options);
+  ck_assert_ptr_nonnull(session);
   setup_clear(&s);
 }
 END_TEST

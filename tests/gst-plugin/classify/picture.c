@@ -212,6 +212,87 @@ GST_START_TEST(test_regions_are_turned_where_they_are)
 }
 GST_END_TEST;
 
+/* ---- What the model has seen --------------------------------------------------------------- */
+
+/* Checks the place in the result of @out, and that of its region of interest. */
+static void check_view(GstBuffer *out, guint x, guint y, guint width, guint height)
+{
+  const GstStructure *s = fixture_result(out);
+  const GstVideoRegionOfInterestMeta *roi =
+      (gpointer)gst_buffer_get_meta(out, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE);
+
+  fail_unless(fixture_uint(s, "x") == x && fixture_uint(s, "y") == y &&
+                  fixture_uint(s, "width") == width && fixture_uint(s, "height") == height,
+              "%ux%u at %u, %u, expected %ux%u at %u, %u", fixture_uint(s, "width"),
+              fixture_uint(s, "height"), fixture_uint(s, "x"), fixture_uint(s, "y"), width, height,
+              x, y);
+  fail_unless(roi && roi->x == x && roi->y == y && roi->w == width && roi->h == height,
+              "the region of interest is elsewhere");
+}
+
+/* The views of the upright picture. The model resizes its shorter side to 36 pixels and crops 32 of
+ * the 45 x 36. */
+static const struct {
+  const char *fit;
+  gint x, y, width, height;
+} views[] = { { "model", 7, 2, 42, 41 },
+              { "crop", 7, 2, 42, 41 },
+              { "squash", 0, 0, WIDTH, HEIGHT },
+              { "letterbox", 0, 0, WIDTH, HEIGHT } };
+
+GST_START_TEST(test_results_tell_what_was_seen_of_the_stored_frame)
+{
+  const gint orientation = __i__ / (gint)G_N_ELEMENTS(views);
+  const gboolean lying = gst_vitgate_orientation_is_lying(orientation);
+  const gint width = lying ? HEIGHT : WIDTH, height = lying ? WIDTH : HEIGHT;
+  const guint v = __i__ % G_N_ELEMENTS(views);
+  gint x = views[v].x, y = views[v].y, w = views[v].width, h = views[v].height;
+  GstElement *element = fixture_element();
+  GstHarness *harness;
+  GstMessage *message;
+  GstBuffer *out;
+
+  gst_util_set_object_arg(G_OBJECT(element), "fit", views[v].fit);
+  g_object_set(element, "post-messages", TRUE, "inference-interval", 2, NULL);
+  harness = fixture_harness(element);
+  out = stored_picture(harness, orientation);
+  push_tag(harness, GST_TAG_SCOPE_STREAM, orientation);
+  out = fixture_process(harness, out);
+  gst_vitgate_orientation_to_stored(orientation, width, height, &x, &y, &w, &h);
+  check_view(out, x, y, w, h);
+  message = fixture_message(element, GST_MESSAGE_ELEMENT);
+  fail_unless_equals_int(fixture_uint(gst_message_get_structure(message), "x"), x);
+  fail_unless_equals_int(fixture_uint(gst_message_get_structure(message), "width"), w);
+  gst_message_unref(message);
+  gst_buffer_unref(out);
+  out = fixture_process(harness, stored_picture(harness, orientation)); /* carries the result */
+  check_view(out, x, y, w, h);
+  gst_buffer_unref(out);
+  fixture_free(harness);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_the_view_is_relative_to_the_crop_meta)
+{
+  GstElement *element = fixture_element();
+  GstVideoCropMeta *crop;
+  GstHarness *harness;
+  GstVideoInfo info;
+  GstBuffer *frame;
+
+  gst_util_set_object_arg(G_OBJECT(element), "fit", "model");
+  harness = fixture_harness(element);
+  fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, WIDTH + 9, HEIGHT + 4, &info);
+  frame = fixture_frame(&info, 1);
+  crop = gst_buffer_add_video_crop_meta(frame);
+  *crop = (GstVideoCropMeta){ crop->meta, .x = 5, .y = 3, .width = WIDTH, .height = HEIGHT };
+  frame = fixture_process(harness, frame);
+  check_view(frame, views[0].x, views[0].y, views[0].width, views[0].height);
+  gst_buffer_unref(frame);
+  fixture_free(harness);
+}
+GST_END_TEST;
+
 /* Announces RGB frames whose pixels are @par_n / @par_d as wide as high. */
 static void set_shape(GstHarness *harness, guint width, guint height, gint par_n, gint par_d,
                       GstVideoInfo *info)
@@ -243,10 +324,14 @@ static GstBuffer *rings(const GstVideoInfo *info)
 
 GST_START_TEST(test_pixels_that_are_not_square_are_taken_as_displayed)
 {
-  GstHarness *harness = new_harness(FALSE);
+  GstElement *element = fixture_element();
+  GstHarness *harness;
   GstStructure *expected, *narrow;
   GstVideoInfo info;
 
+  gst_util_set_object_arg(G_OBJECT(element), "fit", "model");
+  g_object_set(element, "top-k", 1000, NULL);
+  harness = fixture_harness(element);
   set_shape(harness, 406, 288, 1, 1, &info);
   expected = fixture_analyse(harness, rings(&info));
   set_shape(harness, 203, 288, 1, 1, &info);
@@ -397,6 +482,9 @@ static Suite *picture_suite(void)
   tcase_add_loop_test(tcase, test_the_property_turns_frames_whatever_the_tag_says, 0, n);
   tcase_add_test(tcase, test_a_new_orientation_ends_the_last_result);
   tcase_add_loop_test(tcase, test_regions_are_turned_where_they_are, 0, n);
+  tcase_add_loop_test(tcase, test_results_tell_what_was_seen_of_the_stored_frame, 0,
+                      n * (int)G_N_ELEMENTS(views));
+  tcase_add_test(tcase, test_the_view_is_relative_to_the_crop_meta);
   tcase_add_test(tcase, test_pixels_that_are_not_square_are_taken_as_displayed);
   tcase_add_test(tcase, test_every_format_and_range_gives_the_result_of_the_picture);
   tcase_add_test(tcase, test_rgb_and_gray_of_limited_range_are_stretched);

@@ -95,11 +95,34 @@ GST_START_TEST(test_the_place_of_patches_follows_fit)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_each_square_has_a_map)
+{
+  GstHarness *harness = new_harness("squares");
+  g_autoptr(GstStructure) s = classify_half(harness, 48, 32);
+  GstVitgateTokenMap maps[2], none;
+
+  /* The squares overlap by a third of the frame's width. */
+  fail_unless(gst_vitgate_token_map_get(s, 0, &maps[0]));
+  fail_unless(gst_vitgate_token_map_get(s, 1, &maps[1]));
+  fail_if(gst_vitgate_token_map_get(s, 2, &none));
+  fail_unless(maps[0].place.x == 0 && maps[1].place.x == 16);
+  for (guint i = 0; i < 2; i++)
+    fail_unless(maps[i].place.y == 0 && maps[i].place.w == 32 && maps[i].place.h == 32);
+  for (guint column = 0; column < COLUMNS; column++) {
+    fail_unless_equals_int(gst_vitgate_token_map_count(&maps[0], 0, column),
+                           column < 3 ? OPEN : CLOSED);
+    fail_unless_equals_int(gst_vitgate_token_map_count(&maps[1], 0, column),
+                           column < 1 ? OPEN : CLOSED);
+  }
+  gst_harness_teardown(harness);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_pixels_that_are_not_square)
 {
   VitgateModelInfo model = { .image_size = 224, .resize = 256, .fit = VITGATE_FIT_CROP };
   VitgateImage image = { .width = 256, .height = 512, .pixel_width = 2, .pixel_height = 1 };
-  GstVitgateTokenPlace place = gst_vitgate_token_place(&model, VITGATE_FIT_MODEL, &image);
+  GstVitgateTokenView place = gst_vitgate_token_place(&model, VITGATE_FIT_MODEL, &image);
 
   fail_unless(place.place.x == 16 && place.place.w == 224 && place.place.y == 32 &&
               place.place.h == 448);
@@ -168,6 +191,7 @@ static Suite *token_map_suite(void)
 
   tcase_add_loop_test(tests, test_counts_of_each_patch, 0, 8);
   tcase_add_test(tests, test_the_place_of_patches_follows_fit);
+  tcase_add_test(tests, test_each_square_has_a_map);
   tcase_add_test(tests, test_pixels_that_are_not_square);
   tcase_add_test(tests, test_only_on_request_and_while_playing);
   tcase_add_test(tests, test_maps_that_cannot_be_used_are_not_read);

@@ -56,16 +56,21 @@ static const GstStructure *region(guint n)
   return found;
 }
 
-static void check_place(guint n, guint x, guint y, guint width, guint height)
+static void check_place_of(const GstStructure *s, guint x, guint y, guint width, guint height)
 {
-  const GstStructure *s = region(n);
-
-  fail_unless(s, "no region %u", n);
   fail_unless(fixture_uint(s, "x") == x && fixture_uint(s, "y") == y &&
                   fixture_uint(s, "width") == width && fixture_uint(s, "height") == height,
               "%ux%u at %u, %u, expected %ux%u at %u, %u", fixture_uint(s, "width"),
               fixture_uint(s, "height"), fixture_uint(s, "x"), fixture_uint(s, "y"), width, height,
               x, y);
+}
+
+static void check_place(guint n, guint x, guint y, guint width, guint height)
+{
+  const GstStructure *s = region(n);
+
+  fail_unless(s, "no region %u", n);
+  check_place_of(s, x, y, width, height);
 }
 
 GST_START_TEST(test_regions_follow_a_scale)
@@ -158,6 +163,36 @@ GST_START_TEST(test_maps_of_patches_follow_a_scale)
 }
 GST_END_TEST;
 
+/* Attaches the result of a frame of which the model has seen the middle. */
+static void attach_seen(void)
+{
+  GstStructure *s = attached_result(frame);
+
+  attached_label(s, "cat");
+  gst_structure_set(s, "x", G_TYPE_UINT, 40, "y", G_TYPE_UINT, 0, "width", G_TYPE_UINT, 240,
+                    "height", G_TYPE_UINT, 240, NULL);
+}
+
+GST_START_TEST(test_what_was_seen_follows_a_scale)
+{
+  attach_seen();
+  fail_unless(scale(320, 240, 1, 160, 120, 1, 1));
+  check_place_of(fixture_result(changed), 20, 0, 120, 120);
+  fail_unless_equals_string(fixture_label(fixture_result(changed), 0), "cat");
+}
+GST_END_TEST;
+
+GST_START_TEST(test_what_was_seen_is_unknown_with_another_aspect_ratio)
+{
+  attach_seen();
+  fail_unless(scale(320, 240, 1, 160, 160, 1, 1));
+  for (guint i = 0; i < 4; i++)
+    fail_if(gst_structure_has_field(fixture_result(changed),
+                                    (const char *[]){ "x", "y", "width", "height" }[i]));
+  fail_unless_equals_string(fixture_label(fixture_result(changed), 0), "cat");
+}
+GST_END_TEST;
+
 GST_START_TEST(test_unknown_changes_drop_the_meta)
 {
   attached_label(attached_result(frame), "cat");
@@ -194,7 +229,8 @@ GST_START_TEST(test_regions_without_a_place_are_dropped)
 GST_END_TEST;
 
 #ifdef HAVE_GST_VIDEO_MATRIX
-GST_START_TEST(test_regions_follow_a_crop_that_is_described)
+/* Crops 100 pixels on the left of frames of 320 x 240. */
+static gboolean crop(void)
 {
   const GstVideoRectangle from = { 100, 0, 220, 240 }, to = { 0, 0, 220, 240 };
   GstVideoMetaTransformMatrix matrix;
@@ -203,10 +239,23 @@ GST_START_TEST(test_regions_follow_a_crop_that_is_described)
   gst_video_info_set_format(&in, GST_VIDEO_FORMAT_RGB, 320, 240);
   gst_video_info_set_format(&out, GST_VIDEO_FORMAT_RGB, 220, 240);
   gst_video_meta_transform_matrix_init(&matrix, &in, &from, &out, &to);
+  return change(gst_video_meta_transform_matrix_get_quark(), &matrix);
+}
+
+GST_START_TEST(test_what_was_seen_follows_a_crop_that_is_described)
+{
+  attach_seen();
+  fail_unless(crop());
+  check_place_of(fixture_result(changed), 0, 0, 180, 240);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_regions_follow_a_crop_that_is_described)
+{
   attached_regions(attached_result(frame), attached_region(10, 20, 30, 40, 7, "outside"),
                    attached_region(90, 20, 30, 40, 7, "half"),
                    attached_region(150, 20, 30, 40, 7, "whole"), NULL);
-  fail_unless(change(gst_video_meta_transform_matrix_get_quark(), &matrix));
+  fail_unless(crop());
   check_place(0, 0, 20, 20, 40);
   check_place(1, 50, 20, 30, 40);
   fail_if(region(2));
@@ -228,10 +277,13 @@ static Suite *meta_suite(void)
   tcase_add_test(tcase, test_regions_are_dropped_with_another_aspect_ratio);
   tcase_add_test(tcase, test_results_of_whole_frames_stay_with_any_scale);
   tcase_add_test(tcase, test_maps_of_patches_follow_a_scale);
+  tcase_add_test(tcase, test_what_was_seen_follows_a_scale);
+  tcase_add_test(tcase, test_what_was_seen_is_unknown_with_another_aspect_ratio);
   tcase_add_test(tcase, test_unknown_changes_drop_the_meta);
   tcase_add_test(tcase, test_copies_keep_everything);
   tcase_add_test(tcase, test_regions_without_a_place_are_dropped);
 #ifdef HAVE_GST_VIDEO_MATRIX
+  tcase_add_test(tcase, test_what_was_seen_follows_a_crop_that_is_described);
   tcase_add_test(tcase, test_regions_follow_a_crop_that_is_described);
 #endif
   return suite;

@@ -193,6 +193,42 @@ GST_START_TEST(test_results_of_the_whole_frame_are_one_object)
 }
 GST_END_TEST;
 
+/* Attaches a result with a label, for which the model has seen this part of the frame. */
+static void attach_seen(GstBuffer *frame, guint x, guint y, guint width, guint height)
+{
+  GstStructure *s = attached_result(frame);
+
+  attached_label(s, "cat");
+  gst_structure_set(s, "x", G_TYPE_UINT, x, "y", G_TYPE_UINT, y, "width", G_TYPE_UINT, width,
+                    "height", G_TYPE_UINT, height, NULL);
+}
+
+static void check_seen(GstBuffer *frame, gint x, gint y, gint width, gint height)
+{
+  g_autoptr(JsonNode) root = json_convert(frame);
+
+  fail_unless_equals_int(json_get_int(root, "objects/0/x"), x);
+  fail_unless_equals_int(json_get_int(root, "objects/0/y"), y);
+  fail_unless_equals_int(json_get_int(root, "objects/0/w"), width);
+  fail_unless_equals_int(json_get_int(root, "objects/0/h"), height);
+}
+
+GST_START_TEST(test_the_object_of_the_frame_is_what_was_seen)
+{
+  GstBuffer *frame = attached_frame(NULL), *both = attached_frame(NULL),
+            *odd = attached_frame(NULL);
+
+  attach_seen(frame, 8, 0, 47, 48);
+  check_seen(frame, 8, 0, 47, 48);
+  attach_seen(both, 8, 0, 20, 40);
+  attach_seen(both, 4, 6, 30, 42);
+  attached_classes(attached_result(both), NULL, 0); /* says nothing */
+  check_seen(both, 4, 0, 30, 48);
+  attach_seen(odd, G_MAXUINT, 0, G_MAXUINT, 48);
+  check_seen(odd, 0, 0, 64, 48);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_frames_hold_resolution_source_and_times)
 {
   GstBuffer *frame = attached_frame(NULL);
@@ -303,6 +339,7 @@ static Suite *json_dlstreamer_suite(void)
   tcase_add_test(tcase, test_results_of_other_elements_are_written);
   tcase_add_test(tcase, test_parameters_without_a_region_in_the_meta_are_written);
   tcase_add_test(tcase, test_results_of_the_whole_frame_are_one_object);
+  tcase_add_test(tcase, test_the_object_of_the_frame_is_what_was_seen);
   tcase_add_test(tcase, test_frames_hold_resolution_source_and_times);
   tcase_add_test(tcase, test_this_machines_time_is_not_the_senders);
 #ifdef HAVE_GST_ANALYTICS

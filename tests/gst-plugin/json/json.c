@@ -59,9 +59,16 @@ GST_START_TEST(test_every_field_of_a_result_is_written)
   g_autoptr(JsonNode) root = NULL;
 
   gst_structure_set(s, "model-name", G_TYPE_STRING, "deit", "class-count", G_TYPE_UINT, 1000, NULL);
+  gst_structure_set(s, "x", G_TYPE_UINT, 8, "y", G_TYPE_UINT, 0, "width", G_TYPE_UINT, 47, "height",
+                    G_TYPE_UINT, 48, "views", G_TYPE_UINT, 2, NULL);
   set_all(s);
   root = json_convert(frame);
   fail_unless_equals_int(json_get_int(root, "version"), 1);
+  fail_unless_equals_int(json_get_int(root, "results/0/x"), 8);
+  fail_unless_equals_int(json_get_int(root, "results/0/y"), 0);
+  fail_unless_equals_int(json_get_int(root, "results/0/width"), 47);
+  fail_unless_equals_int(json_get_int(root, "results/0/height"), 48);
+  fail_unless_equals_int(json_get_int(root, "results/0/compute/views"), 2);
   fail_unless_equals_int(json_get_length(root, "results"), 1);
   fail_unless_equals_string(json_get_string(root, "results/0/model"), "deit");
   fail_unless_equals_int(json_get_int(root, "results/0/class_count"), 1000);

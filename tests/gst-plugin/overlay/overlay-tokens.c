@@ -84,6 +84,32 @@ GST_START_TEST(test_a_map_that_reaches_beyond_the_frame)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_maps_that_overlap_are_not_drawn_twice)
+{
+  const GValue *maps;
+  GValue both = G_VALUE_INIT;
+  GstBuffer *frame, *out;
+  GstStructure *s;
+
+  g_object_set(overlay_harness->element, "show-tokens", TRUE, NULL);
+  overlay_set_caps(GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT);
+  frame = overlay_plain_frame(GROUND);
+  s = attached_result(frame);
+  attach_map(s, 0, 0, 120, 120);
+  maps = gst_structure_get_value(s, "token-maps");
+  g_value_init(&both, GST_TYPE_ARRAY);
+  g_value_copy(maps, &both);
+  attach_map(s, 40, 0, 120, 120);
+  gst_value_array_append_value(
+      &both, gst_value_array_get_value(gst_structure_get_value(s, "token-maps"), 0));
+  gst_structure_take_value(s, "token-maps", &both);
+  out = fixture_process(overlay_harness, frame);
+  check_quarters(out, 0, 0, 120, 120);
+  check_level(out, 140, 90, GROUND / 8, GROUND * 3 / 8);
+  gst_buffer_unref(out);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_nothing_is_drawn_without_the_property)
 {
   GstBuffer *out = draw_map(0, 0, WIDTH, HEIGHT);
@@ -118,6 +144,7 @@ static Suite *overlay_tokens_suite(void)
   tcase_add_checked_fixture(tests, overlay_setup, overlay_teardown);
   tcase_add_loop_test(tests, test_patches_are_the_darker_the_fewer_modules_ran, 0, 8);
   tcase_add_test(tests, test_a_map_that_reaches_beyond_the_frame);
+  tcase_add_test(tests, test_maps_that_overlap_are_not_drawn_twice);
   tcase_add_test(tests, test_nothing_is_drawn_without_the_property);
   tcase_add_test(tests, test_the_same_map_is_painted_once);
   suite_add_tcase(suite, tests);

@@ -276,6 +276,39 @@ GST_START_TEST(test_regions_have_edges_and_a_tag)
 }
 GST_END_TEST;
 
+/* Draws on a frame of 640x480 of which the model has seen this part.
+ * Returns: (transfer full): as overlay_rectangles() */
+static GArray *draw_seen(guint x, guint y, guint width, guint height)
+{
+  GstBuffer *frame = overlay_plain_frame(0), *out;
+  GstStructure *s = attached_result(frame);
+  GArray *rectangles;
+
+  overlay_set_result(s, "cat", 0.5, 0);
+  gst_structure_set(s, "x", G_TYPE_UINT, x, "y", G_TYPE_UINT, y, "width", G_TYPE_UINT, width,
+                    "height", G_TYPE_UINT, height, NULL);
+  out = fixture_process(overlay_harness, frame);
+  rectangles = overlay_rectangles(out);
+  gst_buffer_unref(out);
+  return rectangles;
+}
+
+GST_START_TEST(test_a_part_that_was_seen_has_edges)
+{
+  g_autoptr(GArray) whole = NULL, part = NULL;
+
+  overlay_attach();
+  overlay_set_caps(GST_VIDEO_FORMAT_RGB, 640, 480);
+  whole = draw_seen(0, 0, 640, 480);
+  fail_if(overlay_within(whole, 639, 300), "an edge around the whole frame");
+  part = draw_seen(110, 30, 420, 420);
+  fail_unless_equals_int(part->len, whole->len + 4 + 4);
+  fail_unless(overlay_within(part, 110, 200) && overlay_within(part, 529, 200));
+  fail_unless(overlay_within(part, 400, 30) && overlay_within(part, 300, 449));
+  fail_if(overlay_within(part, 400, 300), "the part is covered");
+}
+GST_END_TEST;
+
 /* Returns: the number of rectangles drawn for this region on a frame of 640x480. */
 static guint count_drawn(guint x, guint y, guint width, guint height)
 {
@@ -487,6 +520,7 @@ static TCase *drawn_tests(void)
   tcase_add_test(tcase, test_any_label_fits_into_the_frame);
   tcase_add_test(tcase, test_numbers_of_any_kind_are_drawn);
   tcase_add_test(tcase, test_regions_have_edges_and_a_tag);
+  tcase_add_test(tcase, test_a_part_that_was_seen_has_edges);
   tcase_add_test(tcase, test_regions_are_clipped_to_the_frame);
   tcase_add_test(tcase, test_at_most_256_regions_are_drawn);
   tcase_add_test(tcase, test_only_what_changes_is_painted);

@@ -1,0 +1,162 @@
+/* views.c: what the network sees of a frame. */
+#include "classify/views.h"
+
+/* ---- Places -------------------------------------------------------------------------------- */
+
+guint gst_vitgate_views_place(VitgateRectangle places[GST_VITGATE_MAX_VIEWS],
+                              const VitgateImage *image)
+{
+  const guint64 length_x = (guint64)image->width * MAX(image->pixel_width, 1);
+  const guint64 length_y = (guint64)image->height * MAX(image->pixel_height, 1);
+  const gboolean wide = length_x > length_y;
+  const guint64 longer = MAX(length_x, length_y), shorter = MIN(length_x, length_y);
+  const guint pixels = wide ? image->width : image->height;
+  const gboolean square_enough = 5 * longer <= 6 * shorter || pixels == 1;
+  const guint n = square_enough ? 1 : GST_VITGATE_MAX_VIEWS;
+  const guint square = (guint)((pixels * shorter + longer / 2) / longer);
+  const guint side = n == 1 ? pixels : MAX(square, (pixels + 1) / 2);
+
+  for (guint i = 0; i < n; i++) {
+    const guint start = i * (pixels - side);
+
+    places[i] = wide ? (VitgateRectangle){ start, 0, side, image->height }
+                     : (VitgateRectangle){ 0, start, image->width, side };
+  }
+  return n;
+}
+
+/* ---- The views of a frame ------------------------------------------------------------------ */
+
+static guint max_views(const GstVitgateViews *views)
+{
+  return views->squares ? GST_VITGATE_MAX_VIEWS : 1;
+}
+
+void gst_vitgate_views_init(GstVitgateViews *views, const VitgateModelInfo *info, gboolean squares)
+{
+  *views = (GstVitgateViews){
+    .squares = squares,
+    .info = info,
+    .n_modules = 2 * info->depth,
+    .n_classes = info->n_classes,
+    .size = 3 * (gsize)info->image_size * info->image_size,
+    .n = 1,
+  };
+  views->tensors = g_new(float, max_views(views) * views->size);
+  for (guint i = 0; i < max_views(views); i++)
+    views->scenes[i] = vitgate_scene_new(info);
+  views->probabilities = g_new(float, info->n_classes);
+  views->modules = g_new(guint8, views->n_modules);
+}
+
+void gst_vitgate_views_clear(GstVitgateViews *views)
+{
+  for (guint i = 0; i < GST_VITGATE_MAX_VIEWS; i++)
+    vitgate_scene_free(&views->scenes[i]);
+  g_clear_pointer(&views->tensors, g_free);
+  g_clear_pointer(&views->probabilities, g_free);
+  g_clear_pointer(&views->modules, g_free);
+}
+
+gboolean gst_vitgate_views_preprocess(GstVitgateViews *views, VitgateSession *session,
+                                      const VitgateImage *image, GError **error)
+{
+  VitgateRectangle places[GST_VITGATE_MAX_VIEWS];
+  VitgateImage view = *image;
+
+  views->n = views->squares ? gst_vitgate_views_place(places, image) : 1;
+  for (guint i = 0; i < views->n; i++) {
+    if (views->n > 1)
+      view.part = places[i];
+    views->places[i] = gst_vitgate_token_place(views->info, views->fit, &view);
+    if (!vitgate_session_preprocess(session, &view, views->tensors + i * views->size, error))
+      return FALSE;
+  }
+  if (views->n == 1)
+    return vitgate_session_get_view(session, image, &views->seen, error);
+  views->seen = (VitgateRectangle){ 0, 0, image->width, image->height };
+  return TRUE;
+}
+
+double gst_vitgate_views_look(GstVitgateViews *views)
+{
+  double change = 0;
+
+  for (guint i = 0; i < views->n; i++)
+    change = MAX(change, vitgate_scene_look(views->scenes[i], views->tensors + i * views->size));
+  return change;
+}
+
+double gst_vitgate_views_changed_share(const GstVitgateViews *views, double change)
+{
+  double sum = 0;
+
+  for (guint i = 0; i < views->n; i++)
+    sum += vitgate_scene_changed_share(views->scenes[i], change);
+  return sum / views->n;
+}
+
+void gst_vitgate_views_keep(GstVitgateViews *views)
+{
+  for (guint i = 0; i < max_views(views); i++) {
+    if (i < views->n)
+      vitgate_scene_keep(views->scenes[i]);
+    else
+      vitgate_scene_forget(views->scenes[i]);
+  }
+}
+
+void gst_vitgate_views_forget(GstVitgateViews *views)
+{
+  for (guint i = 0; i < max_views(views); i++)
+    vitgate_scene_forget(views->scenes[i]);
+}
+
+/* ---- Their result -------------------------------------------------------------------------- */
+
+static void add(GstVitgateViews *views, const VitgateResult *one)
+{
+  VitgateResult *sum = &views->result;
+
+  for (guint c = 0; c < views->n_classes; c++)
+    views->probabilities[c] = MAX(views->probabilities[c], one->probabilities[c]);
+  for (guint m = 0; m < views->n_modules; m++)
+    views->modules[m] |= one->modules[m];
+  sum->gmacs += one->gmacs;
+  sum->compute_ratio += one->compute_ratio / views->n;
+  sum->n_tokens += one->n_tokens;
+  sum->forward_ns += one->forward_ns;
+}
+
+static void keep_tokens(GstVitgateViews *views, const VitgateResult *results)
+{
+  views->n_tokens = results[0].patches ? views->n : 0;
+  for (guint i = 0; i < views->n_tokens; i++) {
+    views->tokens[i] = views->places[i];
+    views->tokens[i].patches = results[i].patches;
+  }
+}
+
+const VitgateResult *gst_vitgate_views_infer(GstVitgateViews *views, VitgateSession *session,
+                                             GError **error)
+{
+  const VitgateResult *results = vitgate_session_forward(session, views->tensors, views->n, error);
+
+  if (!results)
+    return NULL;
+  keep_tokens(views, results);
+  if (views->n == 1)
+    return results;
+  views->result = (VitgateResult){
+    .n_classes = views->n_classes,
+    .probabilities = views->probabilities,
+    .modules = views->modules,
+  };
+  for (guint c = 0; c < views->n_classes; c++)
+    views->probabilities[c] = 0;
+  for (guint m = 0; m < views->n_modules; m++)
+    views->modules[m] = 0;
+  for (guint i = 0; i < views->n; i++)
+    add(views, &results[i]);
+  return &views->result;
+}

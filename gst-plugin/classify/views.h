@@ -1,0 +1,73 @@
+/* views.h: what the network sees of a frame: the whole frame or its centre at once, or several
+ * squares that cover the frame and whose results become one. */
+#pragma once
+
+#include <gst/gst.h>
+#include <vitgate.h>
+
+#include "common/token-map.h"
+
+G_BEGIN_DECLS
+
+#define GST_VITGATE_MAX_VIEWS 2
+
+typedef struct {
+  gboolean squares; /* frames of another shape are covered by squares */
+  VitgateFit fit;   /* of the session; set by the caller, for the places of patches */
+  const VitgateModelInfo *info;
+  guint n_modules, n_classes;
+  gsize size; /* floats of the network's input for one view */
+
+  guint n;                                     /* views of the last frame; at least 1 */
+  VitgateRectangle seen;                       /* what they show of it, as stored */
+  float *tensors;                              /* [max views][size] the network's inputs */
+  VitgateScene *scenes[GST_VITGATE_MAX_VIEWS]; /* how they differ from the last inferred frame */
+
+  GstVitgateTokenView places[GST_VITGATE_MAX_VIEWS]; /* where the patches of the last frame lie */
+  GstVitgateTokenView tokens[GST_VITGATE_MAX_VIEWS]; /* patches of the last inferred frame */
+  guint n_tokens; /* of them; 0 if the session does not record patches */
+
+  VitgateResult result; /* of all views together; arrays belong to the session or are these: */
+  float *probabilities; /* [n_classes] */
+  guint8 *modules;      /* [n_modules] */
+} GstVitgateViews;
+
+/* Covers @image by squares along its longer side, as displayed: one for a shape of up to 6:5,
+ * otherwise two. Two squares overlap unless the image is longer than 2:1; then they are its halves,
+ * and squeezed. So is a single square, which is the whole image.
+ * @places: (out): as stored
+ * Returns: how many. */
+guint gst_vitgate_views_place(VitgateRectangle places[GST_VITGATE_MAX_VIEWS],
+                              const VitgateImage *image);
+
+/* @info: must outlive @views */
+void gst_vitgate_views_init(GstVitgateViews *views, const VitgateModelInfo *info, gboolean squares);
+
+/* Frees the contents of @views, not @views itself. */
+void gst_vitgate_views_clear(GstVitgateViews *views);
+
+/* Preprocesses the views of @image.
+ * Returns: FALSE on failure, with @error set as by vitgate_session_preprocess(). */
+gboolean gst_vitgate_views_preprocess(GstVitgateViews *views, VitgateSession *session,
+                                      const VitgateImage *image, GError **error);
+
+/* Returns: the largest change of a view since the last gst_vitgate_views_keep(), as
+ * vitgate_scene_look() measures it. */
+double gst_vitgate_views_look(GstVitgateViews *views);
+
+/* Returns: the mean over the views of the share of cells that changed by more than @change, in the
+ * last gst_vitgate_views_look(), as vitgate_scene_changed_share() measures it. */
+double gst_vitgate_views_changed_share(const GstVitgateViews *views, double change);
+void gst_vitgate_views_keep(GstVitgateViews *views);
+void gst_vitgate_views_forget(GstVitgateViews *views);
+
+/* Infers the preprocessed views. With several, a class has its largest probability in any of them,
+ * a module ran if it did for any, compute_ratio is the mean, gmacs, tokens and times are sums, and
+ * there are no logits.
+ * @session: its batch must be large enough for the views
+ * Returns: (transfer none) (nullable): the result, valid until the session's next call; NULL on
+ * failure, with @error set as by vitgate_session_forward(). */
+const VitgateResult *gst_vitgate_views_infer(GstVitgateViews *views, VitgateSession *session,
+                                             GError **error);
+
+G_END_DECLS
