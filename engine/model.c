@@ -76,6 +76,7 @@ static void describe(VitgateModel *model)
     .dim = d->dim,
     .head_dim = d->head_dim,
     .depth = d->depth,
+    .patch_depth = vitgate__description_tail(d),
     .blocks = model->blocks,
     .n_classes = d->n_classes,
     .labels = (const char *const *)(d->labels ? d->labels : model->numbers),

@@ -198,6 +198,7 @@ const VitgateResult *vitgate_session_forward(VitgateSession *session, const floa
       .n_tokens = outcomes[i].n_tokens,
       .module_tokens = outcomes[i].tokens,
       .patches = outcomes[i].patches,
+      .module_substitutes = outcomes[i].closed,
     };
   }
   const gint64 each = (now_ns() - start) / n_images;

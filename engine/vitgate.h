@@ -140,7 +140,9 @@ typedef struct {
   float mean[3], std[3];           /* red, green, blue; for values from 0 to 1 */
   VitgateActivation activation;    /* of the logits */
   VitgateFit fit;                  /* never MODEL */
-  gpointer reserved[7];
+  guint patch_depth;               /* number of blocks whose modules run for patch tokens; the
+                                      others run for the class and distillation tokens only */
+  gpointer reserved[6];
 } VitgateModelInfo;
 
 /* Opens a model file (safetensors; see engine/FORMAT.md), weights as published, or a folder with
@@ -348,7 +350,9 @@ typedef struct {
                                  options ask for it */
   gint64 preprocess_ns;       /* time for the pixels of this image */
   gint64 forward_ns;          /* time in the network: that of the call, divided by its images */
-  gpointer reserved[2];
+  const guint *module_substitutes; /* [2 * depth] tokens that got each module's substitute; with
+                                      module_tokens: all that came to it, if it ran */
+  gpointer reserved[1];
 } VitgateResult;
 
 /* Makes a session: allocates all memory that classification needs, and starts threads - 1 threads.

@@ -269,6 +269,8 @@ void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
   result.state = a->state;
   result.view = classifier->views.seen;
   result.n_views = classifier->views.n;
+  result.tokens = classifier->views.tokens;
+  result.n_tokens = a->settings.token_map ? classifier->views.n_tokens : 0;
   gst_vitgate_results_attach(a->buffer, &result);
   if (a->state == GST_VITGATE_STATE_FRESH && a->settings.post_messages)
     gst_element_post_message(GST_ELEMENT(self),

@@ -29,6 +29,7 @@ static gboolean load(GstVitgateClassifier *self, const GstVitgateClassifierOptio
     .threads = options->threads,
     .max_batch = options->regions ? GST_VITGATE_REGION_BATCH : views,
     .fit = options->fit == GST_VITGATE_FIT_SQUARES ? VITGATE_FIT_SQUASH : (VitgateFit)options->fit,
+    .patches = !options->regions,
   };
 
   *doing = "Cannot load the model";
@@ -37,6 +38,7 @@ static gboolean load(GstVitgateClassifier *self, const GstVitgateClassifierOptio
     return FALSE;
   self->info = vitgate_model_get_info(self->model);
   gst_vitgate_views_init(&self->views, self->info, squares);
+  self->views.fit = session.fit;
   self->labels = self->info->labels;
   if (options->labels) {
     *doing = "Cannot use the labels";

@@ -98,6 +98,11 @@
  * #GstVitgate:latency-budget applies to all regions of a frame together.
  * #GstVitgate:reuse-threshold applies to whole frames only.
  *
+ * ## Where the network looks
+ * With #GstVitgate:token-map a frame also carries how many modules of the network ran for each
+ * patch of it, which vitgateoverlay draws with show-tokens=true. Only models with token gates, as
+ * vitgate compress makes them, differ from patch to patch.
+ *
  * ## Changes while playing
  * You can set #GstVitgate:model, #GstVitgate:labels, #GstVitgate:precision, #GstVitgate:fit and
  * #GstVitgate:inference-region while frames flow. The new classifier is loaded in a thread of its
@@ -120,6 +125,10 @@
  *   gvadetect model=yolo11s.xml ! gvatrack ! vitgate inference-region=roi-list object-class=car \
  *   reclassify-interval=10 post-messages=true ! fakesink
  * ]| Classifies each car, and again every ten frames.
+ * |[
+ * gst-launch-1.0 v4l2src ! vitgate model=small.safetensors token-map=true ! \
+ *   vitgateoverlay show-tokens=true ! videoconvert ! autovideosink
+ * ]| Shows where in the picture the network looks harder.
  */
 #include "classify/gstvitgate.h"
 

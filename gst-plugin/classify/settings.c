@@ -17,6 +17,7 @@
 #define DEFAULT_REUSE_THRESHOLD    0.0
 #define DEFAULT_MAX_AGE            (10 * GST_SECOND)
 #define DEFAULT_POST_MESSAGES      FALSE
+#define DEFAULT_TOKEN_MAP          FALSE
 #define DEFAULT_ORIENTATION        GST_VITGATE_ORIENTATION_AUTO
 
 #define READY        (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
@@ -142,6 +143,13 @@ static void install_results(GObjectClass *class)
                            "Post an element message with the result of every inference (the "
                            "application must then read the bus)",
                            DEFAULT_POST_MESSAGES, PLAYING));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_TOKEN_MAP,
+      g_param_spec_boolean("token-map", "Token map",
+                           "Attach how many modules of the network ran for each patch of the "
+                           "frame, which vitgateoverlay draws with show-tokens=true. Not for "
+                           "regions",
+                           DEFAULT_TOKEN_MAP, PLAYING));
 }
 
 /* Properties that set how much is computed for a frame. */
@@ -232,6 +240,7 @@ void gst_vitgate_settings_init(GstVitgateSettings *settings)
     .reuse_threshold = DEFAULT_REUSE_THRESHOLD,
     .max_age = DEFAULT_MAX_AGE,
     .post_messages = DEFAULT_POST_MESSAGES,
+    .token_map = DEFAULT_TOKEN_MAP,
     .orientation = DEFAULT_ORIENTATION,
   };
   gst_vitgate_region_settings_init(&settings->regions);
@@ -303,6 +312,9 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
   case GST_VITGATE_SETTING_POST_MESSAGES:
     settings->post_messages = g_value_get_boolean(value);
     return TRUE;
+  case GST_VITGATE_SETTING_TOKEN_MAP:
+    settings->token_map = g_value_get_boolean(value);
+    return TRUE;
   case GST_VITGATE_SETTING_ORIENTATION:
     settings->orientation = g_value_get_enum(value);
     return TRUE;
@@ -361,6 +373,9 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
     return TRUE;
   case GST_VITGATE_SETTING_POST_MESSAGES:
     g_value_set_boolean(value, settings->post_messages);
+    return TRUE;
+  case GST_VITGATE_SETTING_TOKEN_MAP:
+    g_value_set_boolean(value, settings->token_map);
     return TRUE;
   case GST_VITGATE_SETTING_ORIENTATION:
     g_value_set_enum(value, settings->orientation);

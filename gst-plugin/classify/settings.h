@@ -24,6 +24,7 @@ typedef struct {
   double reuse_threshold; /* 0: nothing is reused */
   GstClockTime max_age;   /* 0: no limit */
   gboolean post_messages;
+  gboolean token_map;
   gint orientation; /* of GST_TYPE_VITGATE_ORIENTATION */
   GstVitgateRegionSettings regions;
 } GstVitgateSettings;

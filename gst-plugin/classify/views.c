@@ -36,6 +36,7 @@ void gst_vitgate_views_init(GstVitgateViews *views, const VitgateModelInfo *info
 {
   *views = (GstVitgateViews){
     .squares = squares,
+    .info = info,
     .n_modules = 2 * info->depth,
     .n_classes = info->n_classes,
     .size = 3 * (gsize)info->image_size * info->image_size,
@@ -67,6 +68,7 @@ gboolean gst_vitgate_views_preprocess(GstVitgateViews *views, VitgateSession *se
   for (guint i = 0; i < views->n; i++) {
     if (views->n > 1)
       view.part = places[i];
+    views->places[i] = gst_vitgate_token_place(views->info, views->fit, &view);
     if (!vitgate_session_preprocess(session, &view, views->tensors + i * views->size, error))
       return FALSE;
   }
@@ -126,12 +128,24 @@ static void add(GstVitgateViews *views, const VitgateResult *one)
   sum->forward_ns += one->forward_ns;
 }
 
+static void keep_tokens(GstVitgateViews *views, const VitgateResult *results)
+{
+  views->n_tokens = results[0].patches ? views->n : 0;
+  for (guint i = 0; i < views->n_tokens; i++) {
+    views->tokens[i] = views->places[i];
+    views->tokens[i].patches = results[i].patches;
+  }
+}
+
 const VitgateResult *gst_vitgate_views_infer(GstVitgateViews *views, VitgateSession *session,
                                              GError **error)
 {
   const VitgateResult *results = vitgate_session_forward(session, views->tensors, views->n, error);
 
-  if (!results || views->n == 1)
+  if (!results)
+    return NULL;
+  keep_tokens(views, results);
+  if (views->n == 1)
     return results;
   views->result = (VitgateResult){
     .n_classes = views->n_classes,

@@ -5,12 +5,16 @@
 #include <gst/gst.h>
 #include <vitgate.h>
 
+#include "common/token-map.h"
+
 G_BEGIN_DECLS
 
 #define GST_VITGATE_MAX_VIEWS 2
 
 typedef struct {
   gboolean squares; /* frames of another shape are covered by squares */
+  VitgateFit fit;   /* of the session; set by the caller, for the places of patches */
+  const VitgateModelInfo *info;
   guint n_modules, n_classes;
   gsize size; /* floats of the network's input for one view */
 
@@ -18,6 +22,10 @@ typedef struct {
   VitgateRectangle seen;                       /* what they show of it, as stored */
   float *tensors;                              /* [max views][size] the network's inputs */
   VitgateScene *scenes[GST_VITGATE_MAX_VIEWS]; /* how they differ from the last inferred frame */
+
+  GstVitgateTokenView places[GST_VITGATE_MAX_VIEWS]; /* where the patches of the last frame lie */
+  GstVitgateTokenView tokens[GST_VITGATE_MAX_VIEWS]; /* patches of the last inferred frame */
+  guint n_tokens; /* of them; 0 if the session does not record patches */
 
   VitgateResult result; /* of all views together; arrays belong to the session or are these: */
   float *probabilities; /* [n_classes] */

@@ -158,6 +158,16 @@ static void follow_regions(const Change *change, const GstStructure *from, GstSt
   gst_structure_take_value(to, "regions", &regions);
 }
 
+/* Sets the maps of patches of @to, unless nothing is known of their places. */
+static void follow_maps(const Change *change, const GstStructure *from, GstStructure *to)
+{
+  const GstVideoMetaTransform *scale = change->data;
+
+  if (GST_VIDEO_META_TRANSFORM_IS_SCALE(change->type) && scale->in_info->width > 0 &&
+      scale->in_info->height > 0 && fills(scale->in_info, scale->out_info))
+    gst_vitgate_token_maps_scale(from, to, scale->in_info, scale->out_info);
+}
+
 /* Sets the place of @to, the result of a frame, or removes it if nothing is known of it. */
 static void follow_frame(const Change *change, const GstStructure *from, GstStructure *to)
 {
@@ -184,7 +194,9 @@ static gboolean transform(GstBuffer *to_buffer, GstCustomMeta *from_meta, GstBuf
   for (gint i = 0; i < gst_structure_n_fields(from); i++) {
     const char *field = gst_structure_nth_field_name(from, (guint)i);
 
-    if (has_regions && g_str_equal(field, "regions"))
+    if (g_str_equal(field, GST_VITGATE_TOKEN_MAPS) && !is_copy(&change))
+      follow_maps(&change, from, to);
+    else if (has_regions && g_str_equal(field, "regions"))
       follow_regions(&change, from, to);
     else
       gst_structure_set_value(to, field, gst_structure_get_value(from, field));

@@ -143,6 +143,9 @@ static void attach_custom(GstBuffer *buffer, const GstVitgateFrameResult *r)
   GstCustomMeta *meta = gst_buffer_add_custom_meta(buffer, GST_VITGATE_META);
 
   set_frame(gst_custom_meta_get_structure(meta), r);
+  if (r->n_tokens > 0)
+    gst_vitgate_token_maps_set(gst_custom_meta_get_structure(meta), r->model, r->tokens,
+                               r->n_tokens);
 }
 
 GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *r)

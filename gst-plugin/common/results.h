@@ -11,6 +11,8 @@
 #include <gst/video/video.h>
 #include <vitgate.h>
 
+#include "common/token-map.h"
+
 G_BEGIN_DECLS
 
 /* Name of the GstCustomMeta, for gst_buffer_get_custom_meta(). */
@@ -61,6 +63,8 @@ typedef struct {
   GstVitgateState state;
   VitgateRectangle view; /* of a frame: the part of it that the model has seen, as stored */
   guint n_views;         /* of a frame: views of it that were inferred */
+  const GstVitgateTokenView *tokens; /* [n_tokens] of a frame: patches of which to attach maps */
+  guint n_tokens;
 } GstVitgateFrameResult;
 
 /* When a frame is shown; GST_CLOCK_TIME_NONE if unknown. */

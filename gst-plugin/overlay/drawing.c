@@ -12,6 +12,9 @@
 /* Minimum width of a line in the corner. */
 #define MIN_LINE 16
 
+/* Maximum number of maps of a result. */
+#define MAX_MAPS 8
+
 /* Color around the edge of a region, so that it is visible on a background of its own color. */
 #define EDGE_GROUND 0xff000000u
 
@@ -426,6 +429,69 @@ static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, 
   }
 }
 
+/* ---- Patches ------------------------------------------------------------------------------- */
+
+/* Takes from @part what @before covers, if they lie side by side or one above the other. */
+static void exclude(GstVideoRectangle *part, const GstVideoRectangle *before)
+{
+  const gint right = MAX(part->x, before->x + before->w), end_x = part->x + part->w;
+  const gint bottom = MAX(part->y, before->y + before->h), end_y = part->y + part->h;
+
+  if (part->y == before->y && part->h == before->h) {
+    part->x = right;
+    part->w = end_x - right;
+  } else if (part->x == before->x && part->w == before->w) {
+    part->y = bottom;
+    part->h = end_y - bottom;
+  }
+}
+
+/* Places what lies within the frame of a part of a map.
+ * @part: as stored */
+static void place_map(const GstVitgateDrawingStyle *style, GArray *drawing,
+                      const GstVitgateTokenMap *map, GstVideoRectangle part)
+{
+  const VitgateOrientation orientation = style->painter->orientation;
+  GstVideoRectangle at = map->place;
+  gint width, height, left, top, right, bottom;
+
+  stored_size(style, &width, &height);
+  gst_vitgate_orientation_to_upright(orientation, width, height, &at.x, &at.y, &at.w, &at.h);
+  gst_vitgate_orientation_to_upright(orientation, width, height, &part.x, &part.y, &part.w,
+                                     &part.h);
+  left = MAX(part.x, 0) & ~1;
+  top = MAX(part.y, 0) & ~1;
+  right = MIN(part.x + part.w, style->width);
+  bottom = MIN(part.y + part.h, style->height);
+  if (left >= right || top >= bottom)
+    return;
+  at.x -= left;
+  at.y -= top;
+  place(style, drawing,
+        gst_vitgate_painter_map(style->painter, map, &at, right - left, bottom - top), left, top);
+}
+
+static void place_maps(const GstVitgateDrawingStyle *style, GArray *drawing, GstBuffer *buffer)
+{
+  const GstStructure *s;
+  GstVitgateTokenMap map;
+  gpointer state = NULL;
+
+  while (style->tokens && (s = gst_vitgate_results_next(buffer, &state))) {
+    GstVideoRectangle before = { 0 };
+
+    for (guint i = 0; i < MAX_MAPS && gst_vitgate_token_map_get(s, i, &map); i++) {
+      GstVideoRectangle part = map.place;
+
+      if (i > 0)
+        exclude(&part, &before);
+      if (part.w > 0 && part.h > 0)
+        place_map(style, drawing, &map, part);
+      before = map.place;
+    }
+  }
+}
+
 /* ---- The drawing ----------------------------------------------------------------------------- */
 
 GArray *gst_vitgate_drawing_new(const GstVitgateDrawingStyle *style, GstBuffer *buffer)
@@ -436,6 +502,7 @@ GArray *gst_vitgate_drawing_new(const GstVitgateDrawingStyle *style, GstBuffer *
   g_array_set_clear_func(drawing, clear_placement);
   gst_vitgate_painter_begin(style->painter);
   gst_vitgate_held_results_next_frame(style->held);
+  place_maps(style, drawing, buffer);
   place_regions(style, drawing, buffer);
   stack = build_stack(style, buffer);
   place_stack(style, drawing, stack);

@@ -27,6 +27,7 @@ typedef struct {
   double rate;        /* frames per second; 0: unknown, or not shown */
   gboolean bar;       /* show the compute ratio */
   gboolean state;     /* show age and state */
+  gboolean tokens;    /* show how many modules ran for each patch */
   GstVitgateHeldResults *held;
   GstClockTime time; /* stream time of the frame; GST_CLOCK_TIME_NONE: unknown */
 } GstVitgateDrawingStyle;

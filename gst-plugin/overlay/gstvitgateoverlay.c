@@ -14,6 +14,9 @@
  * (vitgate's fit crops), that part gets an edge. The results of several vitgate elements upstream
  * are drawn one below the other. Frames without results and buffers without content pass unchanged.
  *
+ * With #GstVitgateOverlay:show-tokens, parts of the frame for which few modules of the network ran
+ * are darker, so that you see where it looks harder. This needs vitgate token-map=true.
+ *
  * Frames may have any format of raw video that GStreamer can blend into. If the sink draws overlays
  * itself (caps feature meta:GstVideoOverlayComposition), the pixels stay unchanged and may be in
  * any memory; the overlay travels beside them.
@@ -54,6 +57,7 @@ enum {
   PROP_SHOW_BAR,
   PROP_SHOW_STATE,
   PROP_SHOW_RATE,
+  PROP_SHOW_TOKENS,
   PROP_TEXT_COLOR,
   PROP_BOX_COLOR,
   PROP_BAR_COLOR,
@@ -65,6 +69,7 @@ enum {
 #define DEFAULT_POSITION     GST_VITGATE_TOP_LEFT
 #define DEFAULT_TEXT_SIZE    0.04
 #define DEFAULT_FONT_DESC    "Sans Bold"
+#define DEFAULT_SHOW_TOKENS  FALSE
 #define DEFAULT_TOP_K        3
 #define DEFAULT_SHOW         TRUE
 #define DEFAULT_TEXT_COLOR   0xffffffffu
@@ -141,6 +146,9 @@ static void gst_vitgate_overlay_set_property(GObject *object, guint id, const GV
   case PROP_SHOW_RATE:
     settings->rate = g_value_get_boolean(value);
     break;
+  case PROP_SHOW_TOKENS:
+    settings->tokens = g_value_get_boolean(value);
+    break;
   case PROP_TEXT_COLOR:
     settings->colors.text = g_value_get_uint(value);
     break;
@@ -201,6 +209,9 @@ static void gst_vitgate_overlay_get_property(GObject *object, guint id, GValue *
     break;
   case PROP_SHOW_RATE:
     g_value_set_boolean(value, settings->rate);
+    break;
+  case PROP_SHOW_TOKENS:
+    g_value_set_boolean(value, settings->tokens);
     break;
   case PROP_TEXT_COLOR:
     g_value_set_uint(value, settings->colors.text);
@@ -346,6 +357,7 @@ static GstVitgateDrawingStyle update_style(GstVitgateOverlay *self, double rate)
   style.top_k = settings->top_k;
   style.bar = settings->bar;
   style.state = settings->state;
+  style.tokens = settings->tokens;
   style.rate = settings->rate ? rate : 0;
   style.region = settings->region_color;
   GST_OBJECT_UNLOCK(self);
@@ -481,11 +493,11 @@ static void install_color(GObjectClass *class, guint id, const char *name, const
 }
 
 static void install_switch(GObjectClass *class, guint id, const char *name, const char *nick,
-                           const char *what)
+                           const char *what, gboolean on)
 {
   g_object_class_install_property(
       class, id,
-      g_param_spec_boolean(name, nick, what, DEFAULT_SHOW,
+      g_param_spec_boolean(name, nick, what, on,
                            G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
 }
 
@@ -514,11 +526,16 @@ static void install_properties(GObjectClass *class)
                                   g_param_spec_uint("top-k", "Top k",
                                                     "Maximum number of labels drawn for a frame", 0,
                                                     G_MAXINT, DEFAULT_TOP_K, playing));
-  install_switch(class, PROP_SHOW_BAR, "show-bar", "Show bar",
-                 "Draw the compute ratio, with a bar");
+  install_switch(class, PROP_SHOW_BAR, "show-bar", "Show bar", "Draw the compute ratio, with a bar",
+                 DEFAULT_SHOW);
   install_switch(class, PROP_SHOW_STATE, "show-state", "Show state",
-                 "Draw the age of results, and why they are old");
-  install_switch(class, PROP_SHOW_RATE, "show-rate", "Show rate", "Draw the frames per second");
+                 "Draw the age of results, and why they are old", DEFAULT_SHOW);
+  install_switch(class, PROP_SHOW_RATE, "show-rate", "Show rate", "Draw the frames per second",
+                 DEFAULT_SHOW);
+  install_switch(class, PROP_SHOW_TOKENS, "show-tokens", "Show tokens",
+                 "Darken parts of the frame for which few modules of the network ran (needs "
+                 "vitgate token-map=true)",
+                 DEFAULT_SHOW_TOKENS);
   install_color(class, PROP_TEXT_COLOR, "text-color", "Text color", "Color of text (ARGB)",
                 DEFAULT_TEXT_COLOR);
   install_color(class, PROP_BOX_COLOR, "box-color", "Box color", "Color behind text (ARGB)",
@@ -587,6 +604,7 @@ static void gst_vitgate_overlay_init(GstVitgateOverlay *self)
     .bar = DEFAULT_SHOW,
     .state = DEFAULT_SHOW,
     .rate = DEFAULT_SHOW,
+    .tokens = DEFAULT_SHOW_TOKENS,
     .colors = { DEFAULT_TEXT_COLOR, DEFAULT_BOX_COLOR, DEFAULT_BAR_COLOR },
     .region_color = DEFAULT_REGION_COLOR,
     .orientation = DEFAULT_ORIENTATION,

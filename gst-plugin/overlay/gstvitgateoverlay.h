@@ -19,7 +19,7 @@ typedef struct {
   double text_size;           /* relative to the frame */
   PangoFontDescription *font; /* its size, if any, overrides text_size */
   guint top_k;
-  gboolean bar, state, rate; /* shown */
+  gboolean bar, state, rate, tokens; /* shown */
   GstVitgateColors colors;
   guint32 region_color;
   gint orientation; /* of GST_TYPE_VITGATE_ORIENTATION */

@@ -10,6 +10,9 @@
 /* Bytes of a text that are laid out; more never fit into one line. */
 #define MAX_TEXT 512
 
+/* Opacity of the black on patches for which the fewest modules ran, of 255. */
+#define DARKEST 190
+
 /* Width of a bar, in font sizes. */
 #define BAR_LENGTH 6
 
@@ -255,6 +258,60 @@ const GstVitgatePiece *gst_vitgate_painter_bar(GstVitgatePainter *painter, guint
   paint_area(painting.cairo, left, height / 4, length, height / 2, painter->colors.box);
   paint_area(painting.cairo, left, height / 4, full, height / 2, painter->colors.bar);
   paint_text(painter, painting.cairo, length + 2 * left);
+  return finish_painting(painter, key, &painting);
+}
+
+/* Returns: the modules that ran for a patch in the upright picture */
+static guint count_upright(const GstVitgatePainter *painter, const GstVitgateTokenMap *map, guint i)
+{
+  const gint side = (gint)map->columns;
+  gint x = (gint)i % side, y = (gint)i / side, w = 1, h = 1;
+
+  gst_vitgate_orientation_to_stored(painter->orientation, side, side, &x, &y, &w, &h);
+  return gst_vitgate_token_map_count(map, (guint)y, (guint)x);
+}
+
+static void paint_map(const GstVitgatePainter *painter, cairo_t *cairo,
+                      const GstVitgateTokenMap *map, const GstVideoRectangle *place)
+{
+  const guint side = map->columns, n = side * side;
+  guint least = G_MAXUINT, most = 0;
+
+  for (guint i = 0; i < n; i++) {
+    const guint count = count_upright(painter, map, i);
+
+    least = MIN(least, count);
+    most = MAX(most, count);
+  }
+  for (guint i = 0; i < n && least < most; i++) {
+    const guint missing = most - count_upright(painter, map, i);
+    const guint column = i % side, row = i / side;
+    /* Edges on whole pixels leave no seams. */
+    const gint left = place->x + (gint)((gint64)place->w * column / side),
+               right = place->x + (gint)((gint64)place->w * (column + 1) / side),
+               top = place->y + (gint)((gint64)place->h * row / side),
+               bottom = place->y + (gint)((gint64)place->h * (row + 1) / side);
+    const guint32 alpha = DARKEST * missing / (most - least);
+
+    if (missing > 0)
+      paint_area(cairo, left, top, right - left, bottom - top, alpha << 24);
+  }
+}
+
+const GstVitgatePiece *gst_vitgate_painter_map(GstVitgatePainter *painter,
+                                               const GstVitgateTokenMap *map,
+                                               const GstVideoRectangle *place, gint width,
+                                               gint height)
+{
+  g_autofree char *key = g_strdup_printf("map %d %d %d %d %d %d %s", width, height, place->x,
+                                         place->y, place->w, place->h, map->counts);
+  const GstVitgatePiece *known = find(painter, key);
+  Painting painting;
+
+  if (known)
+    return known;
+  start_painting(&painting, width, height, 0);
+  paint_map(painter, painting.cairo, map, place);
   return finish_painting(painter, key, &painting);
 }
 

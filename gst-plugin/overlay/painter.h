@@ -6,6 +6,8 @@
 #include <pango/pangocairo.h>
 #include <vitgate.h>
 
+#include "common/token-map.h"
+
 G_BEGIN_DECLS
 
 /* Colors are 0xAARRGGBB, not premultiplied. */
@@ -63,6 +65,14 @@ const GstVitgatePiece *gst_vitgate_painter_text(GstVitgatePainter *painter, cons
  * Returns: (transfer none) */
 const GstVitgatePiece *gst_vitgate_painter_bar(GstVitgatePainter *painter, guint percent,
                                                const char *text, gint min_width, gint max_width);
+
+/* Paints how many modules ran for each patch: the fewer, the darker, compared with the others.
+ * @place: of all patches, upright, from the upper left of the piece; it may reach beyond it
+ * Returns: (transfer none) */
+const GstVitgatePiece *gst_vitgate_painter_map(GstVitgatePainter *painter,
+                                               const GstVitgateTokenMap *map,
+                                               const GstVideoRectangle *place, gint width,
+                                               gint height);
 
 /* Paints an area of one color.
  * Returns: (transfer none) */

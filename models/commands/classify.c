@@ -7,11 +7,14 @@
 #include "data/decode.h"
 #include "data/store-folder.h"
 #include "data/store.h"
+#include "report/explain-svg.h"
 #include "report/report.h"
 #include "vitgate.h"
+#include "write/output-file.h"
 
 #define MAX_TOP_K     1000
 #define DEFAULT_TOP_K 5
+#define MAX_EXPLAINED 5 /* classes beside a picture */
 #define UNSET         G_MININT
 
 typedef struct {
@@ -21,7 +24,8 @@ typedef struct {
   guint threads, top_k;
   float threshold;
   DecodeOrientation orientation;
-  JsonBuilder *json; /* NULL: text */
+  const char *explain; /* (nullable): SVG file to write */
+  JsonBuilder *json;   /* NULL: text */
 } Classifier;
 
 static void print_text(const Classifier *classifier, const char *file, const VitgateResult *result,
@@ -95,18 +99,49 @@ static GdkPixbuf *read_image(const Classifier *classifier, const char *path, GEr
   return pixels;
 }
 
+/* Draws what happened to the patches of an image.
+ * @tensor: the network's input
+ * @indices, @scores: [n] classes to show */
+static gboolean explain(const Classifier *classifier, const char *file, const VitgateResult *result,
+                        const float *tensor, const guint *indices, const float *scores, guint n,
+                        GError **error)
+{
+  const VitgateModelInfo *info = vitgate_model_get_info(classifier->model);
+  g_auto(GStrv) answer = g_new0(char *, n + 1);
+  g_autofree char *name = g_path_get_basename(file);
+  for (guint i = 0; i < n; i++) {
+    g_autofree char *label = vitgate__clean_text(info->labels[indices[i]]);
+    answer[i] = g_strdup_printf("%.1f %%  %s", 100.0 * scores[i], label);
+  }
+  const Explanation explanation = { info, result, tensor, name, answer };
+  g_autofree char *svg = explanation_to_svg(&explanation, error);
+  g_autoptr(GError) failure = NULL;
+  if (!svg || g_file_set_contents(classifier->explain, svg, -1, &failure))
+    return svg != NULL;
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: %s", classifier->explain,
+              failure->message);
+  return FALSE;
+}
+
 static gboolean classify_file(const Classifier *classifier, const char *path, GError **error)
 {
   g_autoptr(GdkPixbuf) pixels = read_image(classifier, path, error);
   if (!pixels)
     return FALSE;
   VitgateImage image = decode_as_image(pixels);
+  const gsize size = vitgate_model_get_info(classifier->model)->image_size;
+  g_autofree float *tensor = classifier->explain ? g_new(float, 3 * size * size) : NULL;
+  if (tensor && !vitgate_session_preprocess(classifier->session, &image, tensor, error))
+    return FALSE;
   const VitgateResult *result = vitgate_session_classify(classifier->session, &image, 1, error);
   if (!result)
     return FALSE;
   g_autofree guint *indices = g_new(guint, classifier->top_k);
   g_autofree float *scores = g_new(float, classifier->top_k);
   guint n = vitgate_result_top_k(result, classifier->top_k, classifier->threshold, indices, scores);
+  if (tensor &&
+      !explain(classifier, path, result, tensor, indices, scores, MIN(n, MAX_EXPLAINED), error))
+    return FALSE;
   if (classifier->json)
     add_json(classifier, path, result, indices, scores, n);
   else
@@ -204,12 +239,24 @@ static gboolean check_threshold(double threshold, GError **error)
          command_fail(error, "--threshold must be from 0 to 1, not %g", threshold);
 }
 
+/* @picture: (nullable): SVG file that will be written */
+static gboolean check_picture(const char *picture, char **files, GError **error)
+{
+  if (!picture)
+    return TRUE;
+  if (files[1])
+    return command_fail(error, "--explain draws one image, got %u", g_strv_length(files));
+  if (g_file_test(files[0], G_FILE_TEST_IS_DIR))
+    return command_fail(error, "--explain draws one image, %s is a folder", files[0]);
+  return output_file_check(picture, error);
+}
+
 int command_classify(int argc, char **argv, GError **error)
 {
   gboolean as_json = FALSE, no_orientation = FALSE;
   int top_k = UNSET, threads = 1;
   double threshold = NAN;
-  g_autofree char *path = NULL, *precision_name = NULL, *fit = NULL;
+  g_autofree char *path = NULL, *precision_name = NULL, *fit = NULL, *picture = NULL;
   VitgatePrecision precision;
   VitgateSessionOptions options = { 0 };
   const GOptionEntry entries[] = {
@@ -228,6 +275,8 @@ int command_classify(int argc, char **argv, GError **error)
     { "no-orientation", 0, 0, G_OPTION_ARG_NONE, &no_orientation, COMMAND_NO_ORIENTATION_HELP,
       NULL },
     { "fit", 0, 0, G_OPTION_ARG_STRING, &fit, COMMAND_FIT_HELP, "FIT" },
+    { "explain", 0, 0, G_OPTION_ARG_FILENAME, &picture,
+      "Also draw which patches of the image each module ran for, to an SVG file", "FILE" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "Print the result as a JSON object", NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -239,6 +288,10 @@ int command_classify(int argc, char **argv, GError **error)
     "\n"
     "The shipped model is searched for in $VITGATE_MODEL_DIR, then in the installed\n"
     "data folder. The exit status is 1 if any image cannot be used.\n"
+    "\n"
+    "--explain takes one image. Its picture shows the image as the network sees it\n"
+    "and, for each module, the patches that it ran for, those that got its\n"
+    "substitute, and those that had merged with others. The file contains the image.\n"
   };
   g_auto(GStrv) files = NULL;
   if (!command_parse(&syntax, argc, argv, &files, error) ||
@@ -253,6 +306,8 @@ int command_classify(int argc, char **argv, GError **error)
                 g_get_prgname());
     return 1;
   }
+  if (!check_picture(picture, files, error))
+    return 1;
   g_autofree char *found = path ? g_strdup(path) : vitgate_default_model_find(error);
   if (!found) {
     g_prefix_error(error, "--model is missing: ");
@@ -261,6 +316,7 @@ int command_classify(int argc, char **argv, GError **error)
 
   g_autoptr(VitgateModel) model = vitgate_model_open_with(found, precision, error);
   options.threads = (guint)threads;
+  options.patches = picture != NULL;
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, &options, error) : NULL;
   if (!session)
     return 1;
@@ -268,6 +324,7 @@ int command_classify(int argc, char **argv, GError **error)
                             .model = model,
                             .session = session,
                             .threads = (guint)threads,
+                            .explain = picture,
                             .orientation = no_orientation ? DECODE_AS_STORED : DECODE_UPRIGHT };
   choose_classes(&classifier, top_k, threshold);
   if (!as_json)

@@ -26,12 +26,12 @@ typedef struct {
   Accuracy *folders;  /* [dataset folders] */
   ScoreTable *scores; /* instead of these two if each class has a probability of its own */
   double gmacs_sum, gmacs_min, gmacs_max;
-  guint64 agreed;         /* images to which the reference gives the same label */
-  double divergence;      /* from the reference's classes, summed over all images */
-  guint64 tokens;         /* tokens left after the last block, summed over all images */
-  guint64 *ran;           /* [2 * depth] number of images for which each module ran */
-  guint64 *module_tokens; /* [2 * depth] tokens for which each module ran, over all images */
-  gint64 engine_us;       /* time in the engine: pre-processing and network */
+  guint64 agreed;        /* images to which the reference gives the same label */
+  double divergence;     /* from the reference's classes, summed over all images */
+  guint64 tokens;        /* tokens left after the last block, summed over all images */
+  double *ran;           /* [2 * depth] shares as in gate-usage.h, summed over all images */
+  double *module_tokens; /* [2 * depth] tokens for which each module ran, over all images */
+  gint64 engine_us;      /* time in the engine: pre-processing and network */
 } Counts;
 
 typedef struct {
@@ -54,6 +54,13 @@ typedef struct {
   Progress progress;
 } Evaluation;
 
+/* Returns: the share of the tokens that came to a module for which it ran; 0 if it did not run */
+static double share_that_ran(const VitgateResult *result, guint module)
+{
+  const double ran = result->module_tokens[module], others = result->module_substitutes[module];
+  return ran > 0 ? ran / (ran + others) : 0;
+}
+
 static void count_result(Evaluation *eval, guint index, const VitgateResult *result)
 {
   const Photograph *photograph = dataset_get(eval->dataset, index);
@@ -72,7 +79,7 @@ static void count_result(Evaluation *eval, guint index, const VitgateResult *res
   counts->gmacs_max = MAX(counts->gmacs_max, result->gmacs);
   counts->tokens += result->n_tokens;
   for (guint m = 0; m < 2 * eval->info->depth; m++) {
-    counts->ran[m] += result->modules[m];
+    counts->ran[m] += share_that_ran(result, m);
     counts->module_tokens[m] += result->module_tokens[m];
   }
 }
@@ -163,13 +170,12 @@ static double mean_tokens(const Counts *counts)
 
 /* Returns: (transfer full): the mean of @sums over all images, laid out as described in
  * gate-usage.h */
-static double *find_means(const Evaluation *eval, const guint64 *sums)
+static double *find_means(const Evaluation *eval, const double *sums)
 {
   const guint n = 2 * eval->info->depth;
   double *usage = g_new(double, n + 1);
   for (guint m = 0; m < n; m++)
-    usage[m] =
-        gate_usage_has_module(eval->info, m) ? (double)sums[m] / (double)eval->counts.images : NAN;
+    usage[m] = gate_usage_has_module(eval->info, m) ? sums[m] / (double)eval->counts.images : NAN;
   return usage;
 }
 
@@ -308,12 +314,13 @@ static void print_row(const Evaluation *eval, const char *name, const Accuracy *
 static void print_usage(const Evaluation *eval)
 {
   g_autofree double *usage = find_means(eval, eval->counts.ran);
-  g_print("\nshare of images for which each module ran\n%8s %10s %8s\n", "block", "attention",
-          "mlp");
+  const int width = gate_usage_kinds(eval->info) & GATES_FOR_TOKENS ? 16 : 10;
+  g_print("\nshare of %s for which each module ran\n%8s %*s %*s\n",
+          gate_usage_shares_of(eval->info), "block", width, "attention", width, "mlp");
   for (guint i = 0; i < eval->info->depth; i++) {
     g_autofree char *attention = gate_usage_to_text(usage, eval->info, 2 * i),
                     *mlp = gate_usage_to_text(usage, eval->info, 2 * i + 1);
-    g_print("%8u %10s %8s\n", i, attention, mlp);
+    g_print("%8u %*s %*s\n", i, width, attention, width, mlp);
   }
 }
 
@@ -329,7 +336,7 @@ static void print_compute(const Evaluation *eval)
           "engine\n",
           name, eval->stored, vitgate_precision_name(info->precision), threads,
           threads == 1 ? "" : "s", eval->options.max_batch, images_per_second(counts));
-  if (gate_usage_has_gates(info) || gate_control_has_token_gates(info))
+  if (gate_usage_kinds(info))
     g_print("gates: granularity %s\n", granularity);
   if (eval->control)
     g_print("control of token gates: %s\n", gate_control_name(eval->control));
@@ -368,7 +375,7 @@ static void print_table(const Evaluation *eval)
   print_compute(eval);
   if (counts->skipped)
     g_print("%" G_GUINT64_FORMAT " skipped\n", counts->skipped);
-  if (gate_usage_has_gates(eval->info))
+  if (gate_usage_kinds(eval->info))
     print_usage(eval);
 }
 
@@ -404,8 +411,7 @@ static void note_settings(const Evaluation *eval)
   else if (eval->compute > 0 && dial_compute(eval) != eval->compute)
     command_note("the model's dial ranges from %.3f to %.3f: --compute %g is set to %.3f",
                  info->min_compute, info->max_compute, eval->compute, dial_compute(eval));
-  if (options->granularity != VITGATE_GRANULARITY_SAMPLE && !gate_usage_has_gates(info) &&
-      !gate_control_has_token_gates(info))
+  if (options->granularity != VITGATE_GRANULARITY_SAMPLE && !gate_usage_kinds(info))
     command_note("the model has no gates: --granularity has no effect");
   else if (options->granularity == VITGATE_GRANULARITY_GROUP &&
            options->group_size > options->max_batch)
@@ -481,8 +487,8 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
   note_labels(eval);
 
   g_autofree Accuracy *folders = g_new0(Accuracy, dataset->folders->len);
-  g_autofree guint64 *ran = g_new0(guint64, 2 * eval->info->depth + 1),
-                     *tokens = g_new0(guint64, 2 * eval->info->depth + 1);
+  g_autofree double *ran = g_new0(double, 2 * eval->info->depth + 1),
+                    *tokens = g_new0(double, 2 * eval->info->depth + 1);
   eval->present = classes_find_present(dataset, classes, eval->info->n_classes);
   eval->counts =
       (Counts){ .folders = folders, .gmacs_min = DBL_MAX, .ran = ran, .module_tokens = tokens };

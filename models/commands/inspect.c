@@ -9,6 +9,12 @@
 #include "report/structure-svg.h"
 #include "write/output-file.h"
 
+/* Returns: the width of a column for a module's gate */
+static int gate_width(const Structure *structure, gboolean mlp)
+{
+  return structure->gates & GATES_FOR_TOKENS ? 16 : mlp ? 8 : 10;
+}
+
 /* Prints a row of the table. Only a model with gates has columns for them. */
 static void print_block(const Structure *structure, guint i)
 {
@@ -17,10 +23,10 @@ static void print_block(const Structure *structure, guint i)
   g_print("%8u %6u %8u %11" G_GUINT64_FORMAT " %9.2f", i, block->heads, block->neurons,
           block->attention_parameters + block->mlp_parameters,
           1e3 * (block->attention_gmacs + block->mlp_gmacs));
-  if (structure->gated) {
+  if (structure->gates) {
     g_autofree char *attention = gate_usage_to_text(structure->usage, info, 2 * i),
                     *mlp = gate_usage_to_text(structure->usage, info, 2 * i + 1);
-    g_print(" %10s %8s", attention, mlp);
+    g_print(" %*s %*s", gate_width(structure, FALSE), attention, gate_width(structure, TRUE), mlp);
   }
   g_print("\n");
 }
@@ -30,8 +36,11 @@ static void print_blocks(const Structure *structure)
   const VitgateModelInfo *info = structure->model;
   double block_gmacs = 0;
   guint64 block_parameters = 0;
-  g_print("%8s %6s %8s %11s %9s%s\n", "block", "heads", "neurons", "parameters", "MMACs",
-          structure->gated ? "  attention      mlp" : "");
+  g_print("%8s %6s %8s %11s %9s", "block", "heads", "neurons", "parameters", "MMACs");
+  if (structure->gates)
+    g_print(" %*s %*s", gate_width(structure, FALSE), "attention", gate_width(structure, TRUE),
+            "mlp");
+  g_print("\n");
   for (guint i = 0; i < info->depth; i++) {
     const VitgateBlockInfo *block = &info->blocks[i];
     print_block(structure, i);
@@ -40,7 +49,7 @@ static void print_blocks(const Structure *structure)
   }
   g_print("%8s %6s %8s %11" G_GUINT64_FORMAT " %9.2f   embeddings, last norm, classifier%s\n",
           "rest", "", "", info->n_parameters - block_parameters, 1e3 * (info->gmacs - block_gmacs),
-          structure->gated ? ", gates" : "");
+          structure->gates ? ", gates" : "");
   g_print("%8s %6s %8s %11" G_GUINT64_FORMAT " %9.2f\n", "total", "", "", info->n_parameters,
           1e3 * info->gmacs);
   g_print("%8s %6u %8u %11" G_GUINT64_FORMAT
@@ -52,12 +61,27 @@ static void print_blocks(const Structure *structure)
 static void print_gates(const Structure *structure)
 {
   g_autofree char *source = structure->usage ? vitgate__clean_text(structure->usage_source) : NULL;
-  if (!structure->gated)
+  if (!structure->gates)
     g_print("gates: none\n");
   else if (structure->usage)
-    g_print("gates: share of images for which a module runs (%s)\n", source);
+    g_print("gates: share of %s for which a module runs (%s)\n",
+            gate_usage_shares_of(structure->model), source);
   else
     g_print("gates: the file does not record how often they open (see --usage)\n");
+}
+
+static void print_substitutes(const Structure *structure)
+{
+  if (!(structure->gates & GATES_FOR_TOKENS))
+    return;
+  g_print("substitutes: for tokens that a module does not run for\n%8s %10s %8s\n", "block",
+          "attention", "mlp");
+  for (guint i = 0; i < structure->model->depth; i++) {
+    g_autofree char *attention = structure_substitute_to_text(structure, 2 * i),
+                    *mlp = structure_substitute_to_text(structure, 2 * i + 1);
+    if (attention || mlp)
+      g_print("%8u %10s %8s\n", i, attention ? attention : "-", mlp ? mlp : "-");
+  }
 }
 
 /* Prints a single number if all blocks share it. */
@@ -163,6 +187,7 @@ static void print_text(const Structure *structure)
           "model's %.3f\n",
           info->gmacs, 100.0 * info->gmacs / info->dense_gmacs, info->dense_gmacs);
   print_gates(structure);
+  print_substitutes(structure);
   print_dial(structure);
   g_print("precision: stored as %s, products in %s\n", description->precision,
           vitgate_precision_name(info->precision));
@@ -193,8 +218,20 @@ static void report_rgb(JsonBuilder *json, const char *name, const float rgb[3])
   json_builder_end_array(json);
 }
 
-static void report_blocks(JsonBuilder *json, const VitgateModelInfo *info)
+static void report_token_gate(JsonBuilder *json, const char *name, const TokenGate *gate)
 {
+  if (!gate->present) {
+    report_null(json, name);
+    return;
+  }
+  report_begin(json, name);
+  report_count(json, "rank", gate->rank);
+  json_builder_end_object(json);
+}
+
+static void report_blocks(JsonBuilder *json, const Structure *structure)
+{
+  const VitgateModelInfo *info = structure->model;
   json_builder_set_member_name(json, "blocks");
   json_builder_begin_array(json);
   for (guint i = 0; i < info->depth; i++) {
@@ -211,6 +248,9 @@ static void report_blocks(JsonBuilder *json, const VitgateModelInfo *info)
     report_number(json, "mlp_mmacs", 1e3 * block->mlp_gmacs);
     report_boolean(json, "attention_gate", block->attention_gate);
     report_boolean(json, "mlp_gate", block->mlp_gate);
+    const BlockShape *shape = &structure->description->blocks[i];
+    report_token_gate(json, "attention_token_gate", &shape->attention_tokens);
+    report_token_gate(json, "mlp_token_gate", &shape->mlp_tokens);
     json_builder_end_object(json);
   }
   json_builder_end_array(json);
@@ -303,7 +343,7 @@ static void print_json(const char *path, const Structure *structure)
   report_rgb(json, "mean", info->mean);
   report_rgb(json, "std", info->std);
   json_builder_end_object(json);
-  report_blocks(json, info);
+  report_blocks(json, structure);
   gate_usage_report(json, structure->usage, info);
   report_string(json, "gate_usage_source", structure->usage_source);
   if (structure->tokens)

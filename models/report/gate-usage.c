@@ -20,12 +20,31 @@ gboolean gate_usage_has_gate(const VitgateModelInfo *model, guint m)
   return m % 2 ? block->mlp_gate : block->attention_gate;
 }
 
-gboolean gate_usage_has_gates(const VitgateModelInfo *model)
+gboolean gate_usage_has_token_gate(const VitgateModelInfo *model, guint m)
 {
+  const VitgateBlockInfo *block = &model->blocks[m / 2];
+  return m % 2 ? block->mlp_token_gate : block->attention_token_gate;
+}
+
+guint gate_usage_kinds(const VitgateModelInfo *model)
+{
+  guint kinds = 0;
   for (guint m = 0; m < 2 * model->depth; m++)
-    if (gate_usage_has_gate(model, m))
-      return TRUE;
-  return FALSE;
+    kinds |= (gate_usage_has_gate(model, m) ? GATES_FOR_IMAGES : 0) |
+             (gate_usage_has_token_gate(model, m) ? GATES_FOR_TOKENS : 0);
+  return kinds;
+}
+
+const char *gate_usage_shares_of(const VitgateModelInfo *model)
+{
+  switch (gate_usage_kinds(model)) {
+  case GATES_FOR_TOKENS:
+    return "tokens";
+  case GATES_FOR_IMAGES | GATES_FOR_TOKENS:
+    return "images, or of their tokens,";
+  default:
+    return "images";
+  }
 }
 
 double *gate_usage_parse(JsonObject *object, const VitgateModelInfo *model)
@@ -87,6 +106,8 @@ char *gate_usage_to_text(const double *usage, const VitgateModelInfo *model, gui
 {
   if (!gate_usage_has_module(model, m))
     return g_strdup("cut");
+  if (gate_usage_has_token_gate(model, m))
+    return usage ? g_strdup_printf("%.1f %% of tokens", 100 * usage[m]) : g_strdup("token gate");
   if (!gate_usage_has_gate(model, m))
     return g_strdup("always");
   return usage ? g_strdup_printf("%.1f %%", 100 * usage[m]) : g_strdup("gate");

@@ -1,4 +1,6 @@
-/* How often the modules of a model run: the share of images for each module, from 0 to 1.
+/* How often the modules of a model run: a share from 0 to 1 for each module. It is the share of
+ * images; with a token gate, the mean over the images of the share of tokens, those that are left
+ * when they come to the module, class token included.
  *
  * In memory, it is an array [2 * depth]: the attention of block 0, its MLP, the attention of block
  * 1 and so on, with NaN if the block has no such module. In JSON, it is the member "gate_usage", an
@@ -11,9 +13,19 @@
 /* @m: number of a module in the order above */
 gboolean gate_usage_has_module(const VitgateModelInfo *model, guint m);
 gboolean gate_usage_has_gate(const VitgateModelInfo *model, guint m);
+gboolean gate_usage_has_token_gate(const VitgateModelInfo *model, guint m);
 
-/* Returns: whether any module of the model has a gate */
-gboolean gate_usage_has_gates(const VitgateModelInfo *model);
+/* What a gate decides for. */
+typedef enum {
+  GATES_FOR_IMAGES = 1,
+  GATES_FOR_TOKENS = 2,
+} GateKinds;
+
+/* Returns: the GateKinds of the model's gates; 0 if it has none */
+guint gate_usage_kinds(const VitgateModelInfo *model);
+
+/* Returns: what the shares are of, to follow "share of" */
+const char *gate_usage_shares_of(const VitgateModelInfo *model);
 
 /* Reads the member "gate_usage" of @object.
  * Returns: (transfer full): the usage, or NULL if it is absent or does not fit the model */
@@ -29,7 +41,7 @@ double *gate_usage_read(const char *path, const VitgateModelInfo *model, double 
 /* Adds the member "gate_usage", which is null if @usage is NULL. */
 void gate_usage_report(JsonBuilder *json, const double *usage, const VitgateModelInfo *model);
 
-/* Describes how often module @m runs: "63.4 %" of the images, "gate" if @usage is NULL, "always"
- * without a gate, or "cut" without a module.
+/* Describes how often module @m runs: "63.4 %" of the images, "37.0 % of tokens", "gate" or "token
+ * gate" if @usage is NULL, "always" without a gate, or "cut" without a module.
  * Returns: (transfer full) */
 char *gate_usage_to_text(const double *usage, const VitgateModelInfo *model, guint m);

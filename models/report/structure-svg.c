@@ -1,14 +1,10 @@
 #include "report/structure-svg.h"
 
 #include <math.h>
-#include <string.h>
-
-#include <cairo-svg.h>
-#include <pango/pangocairo.h>
 
 #include "base/clean-text.h"
-#include "base/command-error.h"
 #include "report/gate-usage.h"
+#include "report/svg.h"
 
 /* Lengths in pixels. */
 #define MARGIN     28
@@ -26,17 +22,15 @@
 #define HEAD_COUNT 52 /* column for "12 / 16" */
 #define COUNT      84 /* column for "1536 / 3072" */
 #define PERCENT    56
+#define SUBSTITUTE 66 /* column for "rank 192" */
+#define TOKEN_STEP 6  /* the bar of a token gate consists of tokens */
+#define TOKEN      4
 #define TOKEN_BAR  110
 #define THIN       5 /* height of the bars of tokens */
 #define GAP        30
 #define LEGEND_ROW 22
 
 typedef enum {
-  COLOR_PAPER = 0xffffff,
-  COLOR_STRIPE = 0xf6f7f9,
-  COLOR_INK = 0x1d2731,
-  COLOR_FAINT = 0x65717d,
-  COLOR_RULE = 0xd5dbe1,
   COLOR_LOST = 0xe7ebef, /* units of the dense network that were cut */
   COLOR_EDGE = 0xb7c0c9,
   COLOR_HEADS = 0x3468b0,
@@ -44,19 +38,12 @@ typedef enum {
   COLOR_GATE = 0xd98218,
 } Color;
 
-typedef enum { ALIGN_LEFT, ALIGN_CENTRE, ALIGN_RIGHT } Align;
-
-typedef struct {
-  const char *font;
-  Color color;
-} Style;
-
-static const Style title = { "Sans Bold 19px", COLOR_INK },
-                   subtitle = { "Sans 12.5px", COLOR_FAINT },
-                   heading = { "Sans Bold 13px", COLOR_INK },
-                   subheading = { "Sans 11.5px", COLOR_FAINT }, plain = { "Sans 12px", COLOR_INK },
-                   faint = { "Sans 12px", COLOR_FAINT },
-                   cut_label = { "Sans Italic 11px", COLOR_FAINT };
+static const Style title = { "Sans Bold 19px", SVG_COLOR_INK },
+                   subtitle = { "Sans 12.5px", SVG_COLOR_FAINT },
+                   heading = { "Sans Bold 13px", SVG_COLOR_INK },
+                   subheading = { "Sans 11.5px", SVG_COLOR_FAINT },
+                   plain = { "Sans 12px", SVG_COLOR_INK }, faint = { "Sans 12px", SVG_COLOR_FAINT },
+                   cut_label = { "Sans Italic 11px", SVG_COLOR_FAINT };
 
 /* Positions. A model without gates has no columns for them. */
 typedef struct {
@@ -66,8 +53,7 @@ typedef struct {
 } Plan;
 
 typedef struct {
-  cairo_t *cairo;
-  PangoLayout *layout;
+  Svg svg;
   const Structure *structure;
   Plan plan;
 } Drawing;
@@ -77,92 +63,58 @@ static double plan_heads(guint heads)
   return heads > MAX_CELLS ? HEADS_BAR : MAX(heads * CELL_STEP, 4 * CELL_STEP);
 }
 
+static guint n_gate_kinds(const Structure *s)
+{
+  return (s->gates & GATES_FOR_IMAGES ? 1 : 0) + (s->gates & GATES_FOR_TOKENS ? 1 : 0);
+}
+
 static Plan plan_picture(const Structure *s)
 {
-  const double gate = s->gated ? GAP / 2.0 + USAGE_BAR + PERCENT : 0;
+  const double substitute = s->gates & GATES_FOR_TOKENS ? SUBSTITUTE : 0;
+  const double gate = s->gates ? GAP / 2.0 + USAGE_BAR + PERCENT + substitute : 0;
   Plan p = { .heads = MARGIN + BLOCK, .heads_width = plan_heads(s->dense_heads) };
   p.attention_gate = p.heads + p.heads_width + HEAD_COUNT + GAP / 2.0;
   p.neurons = p.heads + p.heads_width + HEAD_COUNT + gate + GAP;
-  p.neurons_width = s->gated ? NEURON_BAR : WIDE_BAR;
+  p.neurons_width = s->gates ? NEURON_BAR : WIDE_BAR;
   p.mlp_gate = p.neurons + p.neurons_width + COUNT + GAP / 2.0;
   p.tokens = p.neurons + p.neurons_width + COUNT + gate + GAP;
   p.width = (s->tokens ? p.tokens + TOKEN_BAR + COUNT : p.tokens - GAP) + MARGIN;
   p.rows = 104 + LINE * (s->description->n_calibration ? 4 : 3);
   p.legend = p.rows + (double)ROW * s->model->depth + 12;
-  p.height = p.legend + 44 + (s->gated ? LEGEND_ROW : 0) + (s->tokens ? LEGEND_ROW : 0);
+  p.height = p.legend + 44 + LEGEND_ROW * (n_gate_kinds(s) + (s->tokens ? 1 : 0));
   return p;
 }
 
 /* ---- Shapes ---- */
 
-static void set_color(const Drawing *d, Color color)
-{
-  cairo_set_source_rgb(d->cairo, (color >> 16) / 255.0, (color >> 8 & 0xff) / 255.0,
-                       (color & 0xff) / 255.0);
-}
-
-static void trace_rounded(const Drawing *d, double x, double y, double width, double height)
-{
-  const double r = MIN(MIN(3, width / 2), height / 2);
-  cairo_new_sub_path(d->cairo);
-  cairo_arc(d->cairo, x + width - r, y + r, r, -G_PI_2, 0);
-  cairo_arc(d->cairo, x + width - r, y + height - r, r, 0, G_PI_2);
-  cairo_arc(d->cairo, x + r, y + height - r, r, G_PI_2, G_PI);
-  cairo_arc(d->cairo, x + r, y + r, r, G_PI, 1.5 * G_PI);
-  cairo_close_path(d->cairo);
-}
-
-static void fill_box(const Drawing *d, Color color, double x, double y, double width, double height)
-{
-  set_color(d, color);
-  trace_rounded(d, x, y, width, height);
-  cairo_fill(d->cairo);
-}
-
-/* @x: the text's left edge, centre or right edge; @y: the middle of its line */
-static void draw_text(const Drawing *d, const Style *style, Align align, double x, double y,
-                      const char *text)
-{
-  PangoFontDescription *font = pango_font_description_from_string(style->font);
-  pango_layout_set_font_description(d->layout, font);
-  pango_font_description_free(font);
-  pango_layout_set_text(d->layout, text, -1);
-  int width, height;
-  pango_layout_get_pixel_size(d->layout, &width, &height);
-  const double left = align == ALIGN_LEFT ? x : align == ALIGN_RIGHT ? x - width : x - width / 2.0;
-  set_color(d, style->color);
-  cairo_move_to(d->cairo, left, y - height / 2.0);
-  pango_cairo_show_layout(d->cairo, d->layout);
-}
-
 /* Draws a bar, filled up to @share. */
 static void draw_bar(const Drawing *d, Color color, double x, double y, double width, double share)
 {
-  fill_box(d, COLOR_LOST, x, y - BAR / 2.0, width, BAR);
+  svg_fill_box(&d->svg, COLOR_LOST, x, y - BAR / 2.0, width, BAR);
   if (share > 0)
-    fill_box(d, color, x, y - BAR / 2.0, MAX(width * share, 1), BAR);
+    svg_fill_box(&d->svg, color, x, y - BAR / 2.0, MAX(width * share, 1), BAR);
 }
 
 static void draw_cell(const Drawing *d, Color color, gboolean kept, double x, double y)
 {
   if (kept) {
-    fill_box(d, color, x, y - CELL / 2.0, CELL, CELL);
+    svg_fill_box(&d->svg, color, x, y - CELL / 2.0, CELL, CELL);
     return;
   }
-  fill_box(d, COLOR_LOST, x, y - CELL / 2.0, CELL, CELL);
-  set_color(d, COLOR_EDGE);
-  trace_rounded(d, x + 0.5, y - CELL / 2.0 + 0.5, CELL - 1, CELL - 1);
-  cairo_stroke(d->cairo);
+  svg_fill_box(&d->svg, COLOR_LOST, x, y - CELL / 2.0, CELL, CELL);
+  svg_set_color(&d->svg, COLOR_EDGE);
+  svg_trace_rounded(&d->svg, x + 0.5, y - CELL / 2.0 + 0.5, CELL - 1, CELL - 1);
+  cairo_stroke(d->svg.cairo);
 }
 
 static void draw_cut(const Drawing *d, double x, double y, double width)
 {
   static const double dashes[] = { 4, 3 };
-  cairo_set_dash(d->cairo, dashes, G_N_ELEMENTS(dashes), 0);
-  set_color(d, COLOR_EDGE);
-  trace_rounded(d, x + 0.5, y - CELL / 2.0 + 0.5, width - 1, CELL - 1);
-  cairo_stroke(d->cairo);
-  cairo_set_dash(d->cairo, NULL, 0, 0);
+  cairo_set_dash(d->svg.cairo, dashes, G_N_ELEMENTS(dashes), 0);
+  svg_set_color(&d->svg, COLOR_EDGE);
+  svg_trace_rounded(&d->svg, x + 0.5, y - CELL / 2.0 + 0.5, width - 1, CELL - 1);
+  cairo_stroke(d->svg.cairo);
+  cairo_set_dash(d->svg.cairo, NULL, 0, 0);
 }
 
 /* ---- Rows ---- */
@@ -180,7 +132,7 @@ static void draw_units(const Drawing *d, guint m, double y)
   const Color color = mlp ? COLOR_NEURONS : COLOR_HEADS;
   if (!kept) {
     draw_cut(d, x, y, width);
-    draw_text(d, &cut_label, ALIGN_CENTRE, x + width / 2, y, "cut");
+    svg_text(&d->svg, &cut_label, ALIGN_CENTRE, x + width / 2, y, "cut");
   } else if (mlp || dense > MAX_CELLS) {
     draw_bar(d, color, x, y, width, (double)kept / dense);
   } else {
@@ -188,26 +140,59 @@ static void draw_units(const Drawing *d, guint m, double y)
       draw_cell(d, color, i < kept, x + i * CELL_STEP, y);
   }
   g_autofree char *count = g_strdup_printf("%u / %u", kept, dense);
-  draw_text(d, kept < dense ? &plain : &faint, ALIGN_RIGHT, x + width + (mlp ? COUNT : HEAD_COUNT),
-            y, count);
+  svg_text(&d->svg, kept < dense ? &plain : &faint, ALIGN_RIGHT,
+           x + width + (mlp ? COUNT : HEAD_COUNT), y, count);
+}
+
+/* Draws a bar of tokens, filled up to @share. */
+static void draw_token_gate(const Drawing *d, double x, double y, double width, double share)
+{
+  for (double at = 0; at + TOKEN <= width; at += TOKEN_STEP) {
+    const double filled = CLAMP((width * share - at) / TOKEN, 0, 1);
+    svg_fill_box(&d->svg, COLOR_LOST, x + at, y - BAR / 2.0, TOKEN, BAR);
+    if (filled > 0)
+      svg_fill_box(&d->svg, COLOR_GATE, x + at, y - BAR / 2.0, TOKEN * filled, BAR);
+  }
+}
+
+/* @share: NAN: unknown */
+static void draw_usage(const Drawing *d, guint m, double x, double y, double share)
+{
+  const gboolean tokens = gate_usage_has_token_gate(d->structure->model, m);
+  if (isnan(share) && tokens)
+    draw_token_gate(d, x, y, CELL, 1);
+  else if (isnan(share))
+    svg_fill_box(&d->svg, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
+  else if (tokens)
+    draw_token_gate(d, x, y, USAGE_BAR, share);
+  else
+    draw_bar(d, COLOR_GATE, x, y, USAGE_BAR, share);
 }
 
 static void draw_gate(const Drawing *d, guint m, double y)
 {
   const Structure *s = d->structure;
   const double x = m % 2 ? d->plan.mlp_gate : d->plan.attention_gate;
-  const gboolean gated = gate_usage_has_gate(s->model, m);
-  g_autofree char *text = gate_usage_to_text(s->usage, s->model, m);
+  const double share = s->usage ? s->usage[m] : NAN;
+  const gboolean gated = gate_usage_has_gate(s->model, m) || gate_usage_has_token_gate(s->model, m);
+  g_autofree char *substitute = structure_substitute_to_text(s, m);
   if (!gate_usage_has_module(s->model, m))
     return;
-  if (gated && s->usage)
-    draw_bar(d, COLOR_GATE, x, y, USAGE_BAR, s->usage[m]);
-  else if (gated)
-    fill_box(d, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
-  if (s->usage)
-    draw_text(d, gated ? &plain : &faint, ALIGN_RIGHT, x + USAGE_BAR + PERCENT, y, text);
-  else
-    draw_text(d, gated ? &plain : &faint, ALIGN_LEFT, x + CELL_STEP + 4, y, text);
+  if (gated)
+    draw_usage(d, m, x, y, share);
+  if (gated && s->usage) {
+    g_autofree char *text = g_strdup_printf("%.1f %%", 100 * share);
+    svg_text(&d->svg, &plain, ALIGN_RIGHT, x + USAGE_BAR + PERCENT, y, text);
+  } else if (s->usage) {
+    svg_text(&d->svg, &faint, ALIGN_RIGHT, x + USAGE_BAR + PERCENT, y, "always");
+  } else {
+    svg_text(&d->svg, gated ? &plain : &faint, ALIGN_LEFT, x + CELL_STEP + 4, y,
+             substitute ? "token gate"
+             : gated    ? "gate"
+                        : "always");
+  }
+  if (substitute)
+    svg_text(&d->svg, &faint, ALIGN_RIGHT, x + USAGE_BAR + PERCENT + SUBSTITUTE, y, substitute);
 }
 
 /* The tokens that a block's modules run for: attention above, MLP below. */
@@ -218,17 +203,17 @@ static void draw_tokens(const Drawing *d, guint b, double y)
   g_autoptr(GString) text = g_string_new(NULL);
   for (guint i = 0; i < 2; i++) {
     const double top = y + (i ? 1 : -1 - THIN);
-    fill_box(d, COLOR_LOST, x, top, TOKEN_BAR, THIN);
+    svg_fill_box(&d->svg, COLOR_LOST, x, top, TOKEN_BAR, THIN);
     if (isnan(tokens[i])) {
       g_string_append(text, i ? " · –" : "–");
       continue;
     }
     if (tokens[i] > 0)
-      fill_box(d, i ? COLOR_NEURONS : COLOR_HEADS, x, top, MAX(1, TOKEN_BAR * tokens[i] / all),
-               THIN);
+      svg_fill_box(&d->svg, i ? COLOR_NEURONS : COLOR_HEADS, x, top,
+                   MAX(1, TOKEN_BAR * tokens[i] / all), THIN);
     g_string_append_printf(text, i ? " · %.0f" : "%.0f", tokens[i]);
   }
-  draw_text(d, &plain, ALIGN_RIGHT, x + TOKEN_BAR + COUNT, y, text->str);
+  svg_text(&d->svg, &plain, ALIGN_RIGHT, x + TOKEN_BAR + COUNT, y, text->str);
 }
 
 static void draw_rows(const Drawing *d)
@@ -236,12 +221,12 @@ static void draw_rows(const Drawing *d)
   for (guint b = 0; b < d->structure->model->depth; b++) {
     const double top = d->plan.rows + (double)ROW * b, y = top + ROW / 2.0;
     if (b % 2 == 0)
-      fill_box(d, COLOR_STRIPE, MARGIN / 2.0, top, d->plan.width - MARGIN, ROW);
+      svg_fill_box(&d->svg, SVG_COLOR_STRIPE, MARGIN / 2.0, top, d->plan.width - MARGIN, ROW);
     g_autofree char *number = g_strdup_printf("%u", b);
-    draw_text(d, &plain, ALIGN_RIGHT, MARGIN + BLOCK - GAP, y, number);
+    svg_text(&d->svg, &plain, ALIGN_RIGHT, MARGIN + BLOCK - GAP, y, number);
     for (guint m = 2 * b; m < 2 * b + 2; m++) {
       draw_units(d, m, y);
-      if (d->structure->gated)
+      if (d->structure->gates)
         draw_gate(d, m, y);
     }
     if (d->structure->tokens)
@@ -279,12 +264,16 @@ static char **summarize(const Structure *s)
   return (char **)g_ptr_array_free(lines, FALSE);
 }
 
-static char *describe_gates(const Structure *s)
+/* @tokens: those that decide for tokens, not for images */
+static char *describe_gates(const Structure *s, gboolean tokens)
 {
+  const char *otherwise = tokens ? "; otherwise a substitute" : "";
   if (!s->usage)
-    return g_strdup("a gate decides for each image whether the module runs");
+    return g_strdup_printf("a gate decides for each %s whether the module runs%s",
+                           tokens ? "token" : "image", otherwise);
   g_autofree char *source = vitgate__clean_text(s->usage_source);
-  return g_strdup_printf("share of images for which a gate lets its module run (%s)", source);
+  return g_strdup_printf("share of %s for which a gate lets its module run%s (%s)",
+                         tokens ? "tokens" : "images", otherwise, source);
 }
 
 static void draw_header(const Drawing *d)
@@ -293,33 +282,37 @@ static void draw_header(const Drawing *d)
   const Plan *p = &d->plan;
   g_autofree char *name = vitgate__clean_text(s->model->name);
   g_auto(GStrv) lines = summarize(s);
-  pango_layout_set_width(d->layout, (int)(p->width - 2 * MARGIN) * PANGO_SCALE);
-  draw_text(d, &title, ALIGN_LEFT, MARGIN, 30, name);
+  pango_layout_set_width(d->svg.layout, (int)(p->width - 2 * MARGIN) * PANGO_SCALE);
+  svg_text(&d->svg, &title, ALIGN_LEFT, MARGIN, 30, name);
   for (guint i = 0; lines[i]; i++)
-    draw_text(d, &subtitle, ALIGN_LEFT, MARGIN, 57 + LINE * i, lines[i]);
-  pango_layout_set_width(d->layout, -1);
+    svg_text(&d->svg, &subtitle, ALIGN_LEFT, MARGIN, 57 + LINE * i, lines[i]);
+  pango_layout_set_width(d->svg.layout, -1);
 
   const double upper = p->rows - 29, lower = p->rows - 12;
-  draw_text(d, &subheading, ALIGN_LEFT, MARGIN, lower, "block");
-  draw_text(d, &heading, ALIGN_LEFT, p->heads, upper, "attention");
-  draw_text(d, &subheading, ALIGN_LEFT, p->heads, lower, "heads");
-  draw_text(d, &heading, ALIGN_LEFT, p->neurons, upper, "MLP");
-  draw_text(d, &subheading, ALIGN_LEFT, p->neurons, lower, "neurons");
-  for (guint i = 0; s->gated && i < 2; i++)
-    draw_text(d, &subheading, ALIGN_LEFT, i ? p->mlp_gate : p->attention_gate, lower,
-              s->usage ? "runs for" : "gate");
+  svg_text(&d->svg, &subheading, ALIGN_LEFT, MARGIN, lower, "block");
+  svg_text(&d->svg, &heading, ALIGN_LEFT, p->heads, upper, "attention");
+  svg_text(&d->svg, &subheading, ALIGN_LEFT, p->heads, lower, "heads");
+  svg_text(&d->svg, &heading, ALIGN_LEFT, p->neurons, upper, "MLP");
+  svg_text(&d->svg, &subheading, ALIGN_LEFT, p->neurons, lower, "neurons");
+  for (guint i = 0; s->gates && i < 2; i++) {
+    const double x = i ? p->mlp_gate : p->attention_gate;
+    svg_text(&d->svg, &subheading, ALIGN_LEFT, x, lower, s->usage ? "runs for" : "gate");
+    if (s->gates & GATES_FOR_TOKENS)
+      svg_text(&d->svg, &subheading, ALIGN_RIGHT, x + USAGE_BAR + PERCENT + SUBSTITUTE, lower,
+               "substitute");
+  }
   if (!s->tokens)
     return;
-  draw_text(d, &heading, ALIGN_LEFT, p->tokens, upper, "tokens");
-  draw_text(d, &subheading, ALIGN_LEFT, p->tokens, lower, "in attention · in the MLP");
+  svg_text(&d->svg, &heading, ALIGN_LEFT, p->tokens, upper, "tokens");
+  svg_text(&d->svg, &subheading, ALIGN_LEFT, p->tokens, lower, "in attention · in the MLP");
 }
 
 /* Draws the text of a legend entry at *@x, and moves *@x past it. */
 static void draw_key(const Drawing *d, double *x, double y, const char *text)
 {
-  draw_text(d, &faint, ALIGN_LEFT, *x, y, text);
+  svg_text(&d->svg, &faint, ALIGN_LEFT, *x, y, text);
   int width;
-  pango_layout_get_pixel_size(d->layout, &width, NULL);
+  pango_layout_get_pixel_size(d->svg.layout, &width, NULL);
   *x += width + GAP;
 }
 
@@ -328,10 +321,10 @@ static void draw_legend(const Drawing *d)
   const Structure *s = d->structure;
   const double top = d->plan.legend;
   double x = MARGIN, y = top + 22;
-  set_color(d, COLOR_RULE);
-  cairo_move_to(d->cairo, MARGIN, top + 0.5);
-  cairo_line_to(d->cairo, d->plan.width - MARGIN, top + 0.5);
-  cairo_stroke(d->cairo);
+  svg_set_color(&d->svg, SVG_COLOR_RULE);
+  cairo_move_to(d->svg.cairo, MARGIN, top + 0.5);
+  cairo_line_to(d->svg.cairo, d->plan.width - MARGIN, top + 0.5);
+  cairo_stroke(d->svg.cairo);
 
   draw_cell(d, COLOR_HEADS, TRUE, x, y);
   draw_cell(d, COLOR_NEURONS, TRUE, x + CELL_STEP, y);
@@ -343,17 +336,22 @@ static void draw_legend(const Drawing *d)
   draw_cut(d, x, y, 2 * CELL_STEP);
   x += 2 * CELL_STEP + 8;
   draw_key(d, &x, y, "module cut");
-  if (s->gated) {
+  for (guint tokens = 0; tokens < 2; tokens++) {
+    if (!(s->gates & (tokens ? GATES_FOR_TOKENS : GATES_FOR_IMAGES)))
+      continue;
+    g_autofree char *text = describe_gates(s, tokens);
     x = MARGIN, y += LEGEND_ROW;
-    fill_box(d, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
+    if (tokens)
+      draw_token_gate(d, x, y, CELL, 1);
+    else
+      svg_fill_box(&d->svg, COLOR_GATE, x, y - BAR / 2.0, CELL, BAR);
     x += CELL_STEP + 6;
-    g_autofree char *text = describe_gates(s);
     draw_key(d, &x, y, text);
   }
   if (s->tokens) {
     x = MARGIN, y += LEGEND_ROW;
-    fill_box(d, COLOR_HEADS, x, y - 1 - THIN, CELL, THIN);
-    fill_box(d, COLOR_NEURONS, x, y + 1, CELL, THIN);
+    svg_fill_box(&d->svg, COLOR_HEADS, x, y - 1 - THIN, CELL, THIN);
+    svg_fill_box(&d->svg, COLOR_NEURONS, x, y + 1, CELL, THIN);
     x += CELL_STEP + 6;
     g_autofree char *source = vitgate__clean_text(s->tokens_source);
     g_autofree char *text =
@@ -376,21 +374,24 @@ static void append_module(GString *text, const Structure *s, guint m)
   }
   g_string_append_printf(text, "with %u of %u %s", mlp ? block->neurons : block->heads,
                          mlp ? s->dense_neurons : s->dense_heads, mlp ? "neurons" : "heads");
-  if (gate_usage_has_gate(s->model, m) && s->usage)
-    g_string_append_printf(text, ", run for %.1f %% of images", 100 * s->usage[m]);
-  else if (gate_usage_has_gate(s->model, m))
-    g_string_append(text, ", with a gate");
+  g_autofree char *substitute = structure_substitute_to_text(s, m);
+  const gboolean gated = substitute || gate_usage_has_gate(s->model, m);
+  if (gated && s->usage)
+    g_string_append_printf(text, ", run for %.1f %% of %s", 100 * s->usage[m],
+                           substitute ? "tokens" : "images");
+  else if (gated)
+    g_string_append(text, substitute ? ", with a token gate" : ", with a gate");
+  if (substitute)
+    g_string_append_printf(text, ", substitute: %s", substitute);
   if (s->tokens)
     g_string_append_printf(text, ", for %.1f of %u tokens", s->tokens[m], s->model->n_tokens);
 }
 
-/* Describes the picture in words, as XML. In the picture, letters are outlines, which programs
- * cannot read. */
+/* Returns: (transfer full): the picture in words */
 static char *describe(const Structure *s)
 {
-  g_autofree char *name = vitgate__clean_text(s->model->name);
   g_auto(GStrv) lines = summarize(s);
-  g_autoptr(GString) text = g_string_new(NULL);
+  GString *text = g_string_new(NULL);
   for (guint i = 0; lines[i]; i++)
     g_string_append_printf(text, i ? "; %s" : "%s", lines[i]);
   g_string_append_c(text, '.');
@@ -400,71 +401,17 @@ static char *describe(const Structure *s)
     append_module(text, s, 2 * b + 1);
     g_string_append_c(text, '.');
   }
-  GString *xml = g_string_new(NULL);
-  g_autofree char *escaped_name = g_markup_escape_text(name, -1),
-                  *escaped_text = g_markup_escape_text(text->str, -1);
-  g_string_printf(xml, "\n<title>%s</title>\n<desc>%s</desc>", escaped_name, escaped_text);
-  /* XML cannot contain these two characters of Unicode. */
-  g_string_replace(xml, "\xef\xbf\xbe", " ", 0);
-  g_string_replace(xml, "\xef\xbf\xbf", " ", 0);
-  return g_string_free(xml, FALSE);
-}
-
-static cairo_status_t append_bytes(void *document, const unsigned char *bytes, unsigned int n)
-{
-  g_string_append_len(document, (const char *)bytes, n);
-  return CAIRO_STATUS_SUCCESS;
-}
-
-static void draw_all(cairo_t *cairo, const Structure *structure, const Plan *plan)
-{
-  /* Uses its own fonts, since Pango never frees the shared ones. */
-  PangoFontMap *fonts = pango_cairo_font_map_new();
-  PangoContext *context = pango_font_map_create_context(fonts);
-  pango_cairo_update_context(cairo, context);
-  Drawing drawing = { cairo, pango_layout_new(context), structure, *plan };
-  cairo_font_options_t *options = cairo_font_options_create();
-  /* Without hinting, outlines fit every resolution. */
-  cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
-  cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
-  pango_cairo_context_set_font_options(context, options);
-  cairo_font_options_destroy(options);
-  pango_layout_set_single_paragraph_mode(drawing.layout, TRUE);
-  pango_layout_set_ellipsize(drawing.layout, PANGO_ELLIPSIZE_END);
-  cairo_set_line_width(cairo, 1);
-  set_color(&drawing, COLOR_PAPER);
-  cairo_rectangle(cairo, 0, 0, plan->width, plan->height);
-  cairo_fill(cairo);
-  draw_header(&drawing);
-  draw_rows(&drawing);
-  draw_legend(&drawing);
-  g_object_unref(drawing.layout);
-  g_object_unref(context);
-  g_object_unref(fonts);
+  return g_string_free(text, FALSE);
 }
 
 char *structure_to_svg(const Structure *structure, GError **error)
 {
-  const Plan plan = plan_picture(structure);
-  g_autoptr(GString) document = g_string_new(NULL);
-  cairo_surface_t *surface =
-      cairo_svg_surface_create_for_stream(append_bytes, document, plan.width, plan.height);
-  cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX);
-  cairo_t *cairo = cairo_create(surface);
-  draw_all(cairo, structure, &plan);
-  cairo_status_t status = cairo_status(cairo);
-  cairo_destroy(cairo);
-  cairo_surface_finish(surface);
-  status = status ? status : cairo_surface_status(surface);
-  cairo_surface_destroy(surface);
-
-  const char *root = strstr(document->str, "<svg"), *end = root ? strchr(root, '>') : NULL;
-  if (status || !end) {
-    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "cannot draw the structure: %s",
-                cairo_status_to_string(status));
-    return NULL;
-  }
+  Drawing drawing = { .structure = structure, .plan = plan_picture(structure) };
+  g_autofree char *name = vitgate__clean_text(structure->model->name);
   g_autofree char *words = describe(structure);
-  g_string_insert(document, end + 1 - document->str, words);
-  return g_string_free(g_steal_pointer(&document), FALSE);
+  svg_start(&drawing.svg, drawing.plan.width, drawing.plan.height);
+  draw_header(&drawing);
+  draw_rows(&drawing);
+  draw_legend(&drawing);
+  return svg_finish(&drawing.svg, name, words, error);
 }

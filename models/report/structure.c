@@ -105,12 +105,22 @@ Structure *structure_new(const VitgateModelInfo *model, const Description *descr
   structure->description = description;
   structure->dense_heads = find_dense_heads(description);
   structure->dense_neurons = find_dense_neurons(description, structure->dense_heads);
-  structure->gated = gate_usage_has_gates(model);
+  structure->gates = gate_usage_kinds(model);
   structure->point_usage = g_new0(double *, description->n_calibration + 1);
   take_usage(structure, file);
   if (usage_path && !read_usage(structure, usage_path, error))
     return NULL;
   return g_steal_pointer(&structure);
+}
+
+char *structure_substitute_to_text(const Structure *structure, guint m)
+{
+  const Description *d = structure->description;
+  const BlockShape *shape = &d->blocks[m / 2];
+  const TokenGate *gate = m % 2 ? &shape->mlp_tokens : &shape->attention_tokens;
+  if (!gate->present)
+    return NULL;
+  return gate->rank ? g_strdup_printf("rank %u", gate->rank) : g_strdup("mean");
 }
 
 void structure_free(Structure **structure)

@@ -7,7 +7,7 @@ typedef struct {
   const VitgateModelInfo *model;
   const Description *description;
   guint dense_heads, dense_neurons; /* of each block of the dense teacher */
-  gboolean gated;                   /* at least one module has a gate */
+  guint gates;                      /* GateKinds of its gates */
   double **point_usage;             /* [n_calibration] gate usage at each point, or NULL */
   double *usage;                    /* (nullable) gate usage to show */
   char *usage_source;               /* (nullable) where @usage comes from, for display */
@@ -25,6 +25,11 @@ Structure *structure_new(const VitgateModelInfo *model, const Description *descr
                          const Safetensors *file, const char *usage_path, GError **error);
 
 void structure_free(Structure **structure);
+
+/* Describes what a token gets from module @m if it does not run for it: "rank 48" or, for a
+ * constant, "mean".
+ * Returns: (transfer full) (nullable): NULL without a token gate */
+char *structure_substitute_to_text(const Structure *structure, guint m);
 
 static inline void structure_cleanup(Structure *structure)
 {

@@ -214,7 +214,10 @@ class EvalGatesTest(CommandTest):
             found["module_tokens"], [colour_model.TOKENS, gated, gated, gated, 1, 1]
         ):
             self.assertAlmostEqual(tokens, expected)
-        self.assertEqual(found["gate_usage"], [1] * 6)
+        share = gated / colour_model.TOKENS
+        # From the last attention on, all that is computed is the class token.
+        for usage, expected in zip(found["gate_usage"], [1, share, share, share, 1, 1]):
+            self.assertAlmostEqual(usage, expected)
         self.assertEqual(found["overall"]["top1"], 100)
 
     def test_tokens_decide_by_their_own_logits(self):
@@ -222,6 +225,25 @@ class EvalGatesTest(CommandTest):
         self.assert_token_usage(self.evaluate_tokens("--gate-control", "none"), red)
         self.assert_token_usage(self.evaluate_tokens("-g", "batch", "-b", "3"),
                                 decide(gated_model.RED, 3, 3))
+
+    def test_text_tells_tokens_from_images(self):
+        gated_model.write_model(self.model, gated_model.TOKEN_BLOCKS, calibration=None,
+                                default_compute=None)
+        text = self.succeed("eval", "--data", self.path("data"), self.model)
+        self.assertIn("\nshare of tokens for which each module ran\n", text)
+        percent = rf"{100 * (1 + 16 * 4 / 7) / 17:.1f} % of tokens"
+        self.assertRegex(text, rf"(?m)^ +1 +{percent} +{percent}$")
+
+    def test_usage_after_merging_is_of_the_tokens_that_are_left(self):
+        """The dial closes all gates: only the class token runs."""
+        gated_model.write_model(self.model, gated_model.TOKEN_BLOCKS, calibration=[
+            {**point, "merge_thresholds": point["merge_thresholds"][:3]}
+            for point in gated_model.CALIBRATION])
+        found = self.evaluate("--compute", "0.2")
+        left = gated_model.MERGED_TOKENS
+        self.assertEqual(found["tokens"]["mean"], left)
+        for usage, expected in zip(found["gate_usage"], [1, 1 / left, 1 / left, 1 / left, 1, 1]):
+            self.assertAlmostEqual(usage, expected)
 
     def test_controls_of_token_gates(self):
         """Pictures have one colour, so a permutation changes nothing."""

@@ -126,6 +126,68 @@ class GatesTest(InspectGatesTest):
         self.assertIn("precision: stored as int8, products in float32", text)
 
 
+class TokenGatesTest(InspectGatesTest):
+    """Block 0: MLP, substitute of rank 0; block 1: both; block 2: attention."""
+
+    USAGE = [1, 0.25, 0.5, 0.75, 0.125, 1]
+
+    def setUp(self):
+        super().setUp()
+        self.write_model(provenance={"gate_usage": self.USAGE})
+
+    def write_model(self, **changes):
+        gated_model.write_model(self.model, gated_model.TOKEN_BLOCKS, calibration=None,
+                                default_compute=None, **changes)
+
+    def test_ranks_of_the_substitutes(self):
+        blocks = self.inspect()["blocks"]
+        self.assertEqual([block["attention_token_gate"] for block in blocks],
+                         [None, {"rank": 2}, {"rank": 1}])
+        self.assertEqual([block["mlp_token_gate"] for block in blocks],
+                         [{"rank": 0}, {"rank": gated_model.DIM}, None])
+        self.assertFalse(any(block["mlp_gate"] for block in blocks))
+
+    def test_table(self):
+        text = self.succeed("inspect", self.model)
+        self.assertIn("\ngates: share of tokens for which a module runs (provenance)\n", text)
+        for line in (r"0 +4 +8 .* always +25\.0 % of tokens",
+                     r"1 +2 +6 .* 50\.0 % of tokens +75\.0 % of tokens",
+                     r"2 +1 +8 .* 12\.5 % of tokens +always",
+                     r"0 +- +mean", rf"1 +rank 2 +rank {gated_model.DIM}", r"2 +rank 1 +-"):
+            self.assertRegex(text, rf"(?m)^ +{line}$")
+        self.assertLessEqual(max(map(len, text.split("\n\n")[1].splitlines()[:4])), 80)
+
+    def test_table_of_unknown_usage(self):
+        self.write_model()
+        text = self.succeed("inspect", self.model)
+        self.assertRegex(text, r"(?m)^ +1 +2 +6 .* token gate +token gate$")
+        self.assertIn("--usage", text)
+
+    def test_gates_of_both_kinds(self):
+        blocks = [*gated_model.TOKEN_BLOCKS[:2], (1, 8, gated_model.RED, None)]
+        gated_model.write_model(self.model, blocks, calibration=None, default_compute=None,
+                                provenance={"gate_usage": self.USAGE})
+        text = self.succeed("inspect", self.model)
+        self.assertIn("\ngates: share of images, or of their tokens, for which a module runs", text)
+        self.assertRegex(text, r"(?m)^ +2 +1 +8 .* 12\.5 % +always$")
+
+    def test_picture(self):
+        _, root = self.draw()
+        self.assertEqual(root.find(SVG + "desc").text.splitlines()[1:], [
+            "Block 0: attention with 4 of 4 heads; MLP with 8 of 8 neurons, run for 25.0 % of "
+            "tokens, substitute: mean.",
+            "Block 1: attention with 2 of 4 heads, run for 50.0 % of tokens, substitute: rank 2; "
+            "MLP with 6 of 8 neurons, run for 75.0 % of tokens, substitute: rank "
+            f"{gated_model.DIM}.",
+            "Block 2: attention with 1 of 4 heads, run for 12.5 % of tokens, substitute: rank 1; "
+            "MLP with 8 of 8 neurons.",
+        ])
+        self.write_model()
+        _, root = self.draw()
+        self.assertIn("MLP with 8 of 8 neurons, with a token gate, substitute: mean.",
+                      root.find(SVG + "desc").text)
+
+
 class DialTest(InspectGatesTest):
     def test_points(self):
         dial = self.inspect()["dial"]

@@ -137,6 +137,32 @@ GST_START_TEST(test_results_of_whole_frames_stay_with_any_scale)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_maps_of_patches_follow_a_scale)
+{
+  GstStructure *s = attached_result(frame);
+  GValue maps = G_VALUE_INIT, item = G_VALUE_INIT;
+  GstVitgateTokenMap map;
+
+  gst_value_array_init(&maps, 1);
+  g_value_init(&item, GST_TYPE_STRUCTURE);
+  g_value_take_boxed(&item, gst_structure_from_string(
+                                "token-map,x=(int)0,y=(int)-40,width=(uint)320,height=(uint)320,"
+                                "columns=(uint)1,n-modules=(uint)4,counts=(string)03",
+                                NULL));
+  gst_value_array_append_and_take_value(&maps, &item);
+  gst_structure_take_value(s, "token-maps", &maps);
+  fail_unless(scale(320, 240, 1, 160, 120, 1, 1));
+  fail_unless(gst_vitgate_token_map_get(fixture_result(changed), 0, &map));
+  fail_unless(map.place.x == 0 && map.place.y == -20 && map.place.w == 160 && map.place.h == 160);
+  fail_unless_equals_int(gst_vitgate_token_map_count(&map, 0, 0), 3);
+
+  gst_buffer_unref(changed);
+  changed = gst_buffer_new();
+  fail_unless(scale(320, 240, 1, 160, 160, 1, 1));
+  fail_if(gst_structure_has_field(fixture_result(changed), "token-maps"));
+}
+GST_END_TEST;
+
 /* Attaches the result of a frame of which the model has seen the middle. */
 static void attach_seen(void)
 {
@@ -250,6 +276,7 @@ static Suite *meta_suite(void)
   tcase_add_test(tcase, test_regions_follow_sizes_that_are_rounded);
   tcase_add_test(tcase, test_regions_are_dropped_with_another_aspect_ratio);
   tcase_add_test(tcase, test_results_of_whole_frames_stay_with_any_scale);
+  tcase_add_test(tcase, test_maps_of_patches_follow_a_scale);
   tcase_add_test(tcase, test_what_was_seen_follows_a_scale);
   tcase_add_test(tcase, test_what_was_seen_is_unknown_with_another_aspect_ratio);
   tcase_add_test(tcase, test_unknown_changes_drop_the_meta);
