@@ -31,8 +31,11 @@ BATCHES = (1, 2, 8, 32, 64, 128)
 SHUFFLES = (1, 2, 3)
 DIAL = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
+# Gates that decide for whole images, as in the paper.
+MODULE = ["--gates", "module"]
 # No merging: as in the paper, only the gates are dynamic.
-UNIFIED = ["--static-target", "0.55", "--target", "0.35", "--no-merging"]
+UNCONTROLLED = ["--static-target", "0.55", "--target", "0.35", "--no-merging"]
+UNIFIED = UNCONTROLLED + MODULE
 
 # The static ratio of the compensated cut that an arm starts from; None: the dense teacher.
 CUTS = {"static": "0.35", "dynamic": None, "merging": None}
@@ -44,14 +47,14 @@ ARMS = {
     "recursive": UNIFIED + ["--granularity", "batch", "--sub-groups", "recursive"],
     "sample": UNIFIED,
     "static": ["--static-target", "0.35", "--target", "0.35", "--static-only"],
-    "dynamic": ["--static-target", "1", "--target", "0.35", "--no-merging"],
+    "dynamic": ["--static-target", "1", "--target", "0.35", "--no-merging"] + MODULE,
     # Only the bias of such a gate learns, and one step moves it by at most the learning rate.
-    "constant-gates": UNIFIED + ["--gates", "constant", "--gate-rate", "5e-2", "--fixed-dial"],
-    "random-gates": UNIFIED + ["--gates", "random"],
+    "constant-gates": UNCONTROLLED + ["--gates", "constant", "--gate-rate", "5e-2", "--fixed-dial"],
+    "random-gates": UNCONTROLLED + ["--gates", "random"],
     "merging": ["--static-target", "1", "--target", "0.35", "--no-gates"],
-    "everything": ["--static-target", "0.55", "--target", "0.35"],
-    "everything-0.25": ["--static-target", "0.55", "--target", "0.25"],
-    "everything-0.50": ["--static-target", "0.55", "--target", "0.5"],
+    "everything": ["--static-target", "0.55", "--target", "0.35"] + MODULE,
+    "everything-0.25": ["--static-target", "0.55", "--target", "0.25"] + MODULE,
+    "everything-0.50": ["--static-target", "0.55", "--target", "0.5"] + MODULE,
 }
 
 
