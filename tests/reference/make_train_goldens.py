@@ -9,7 +9,8 @@ A file is a model (weights by name, metadata "vitgate"). For N images it also ho
 For each of R runs, which differ in the images that decide together, it holds:
   group [R, N], open [R, modules, N] (decisions), remaining [R, blocks, N] (tokens after each
   block's attention), logits [R, N, classes], losses [R, 5] (as find_losses() returns them),
-  gradient.NAME [R, ...] of every weight.
+  gradient.NAME [R, ...] of every weight; with token gates, tokens [R, modules, N, tokens]
+  (decisions; 1 where there is no gate).
 The metadata "training" holds the weights of the loss and the merge thresholds.
 """
 
@@ -41,7 +42,8 @@ Run = namedtuple("Run", "name group")
 EACH_ALONE = Run("alone", [0, 1, 2, 3, 4])
 IN_GROUPS = Run("groups", [0, 1, 1, 0, 2])
 
-Case = namedtuple("Case", "spec gates merging runs")
+# ranks: of the substitutes of token gates, by block and module; None: no gate.
+Case = namedtuple("Case", "spec gates merging runs ranks", defaults=({},))
 
 CASES = [
     Case(make_goldens.Spec("plain", 21, 9, 3, 14, 6, [(3, 48), (1, 72), (0, 16), (2, 0)], 7,
@@ -52,6 +54,9 @@ CASES = [
                            distilled=True, labels=False), True, True, [EACH_ALONE]),
     Case(make_goldens.Spec("averaged", 28, 12, 3, 12, 6, [(2, 16), (1, 32), (2, 16)], 5,
                            mean_pooling=True, labels=False), True, True, [EACH_ALONE]),
+    Case(make_goldens.Spec("tokens", 31, 12, 6, 10, 6, [(2, 16), (1, 32), (3, 16), (2, 0)], 7,
+                           labels=False), False, False, [EACH_ALONE, IN_GROUPS],
+         {(1, "attn"): 0, (1, "mlp"): 3, (2, "attn"): 10, (2, "mlp"): 4}),
 ]
 
 
@@ -75,6 +80,18 @@ def decide(logits, group, noise):
     noisy = mean + noise[group]
     soft = torch.sigmoid(noisy / GATE_TEMPERATURE)
     return (noisy > 0).to(soft.dtype) + (soft - soft.detach()), noisy.abs().min().item()
+
+
+def decide_tokens(logits, group, n_prefix):
+    """The same for tokens, without noise. logits: [N, T]; a group takes the mean at each place.
+
+    Returns (decisions [N, T], distance from the nearest turning point)."""
+    together = (group[:, None] == group[None, :]).to(logits.dtype)
+    mean = together @ logits / together.sum(1, keepdim=True)
+    soft = torch.sigmoid(mean)
+    hard = (mean > 0).to(soft.dtype) + (soft - soft.detach())
+    decisions = torch.cat([torch.ones_like(hard[:, :n_prefix]), hard[:, n_prefix:]], 1)
+    return decisions, mean[:, n_prefix:].abs().min().item()
 
 
 def attention(x, size, w, prefix, head_dim, n_queries):
@@ -143,6 +160,7 @@ class Forward:
         self.n_patches = (self.spec.image // self.spec.patch) ** 2
         self.thresholds, self.margins = [], {"logit": [], "cosine": []}
         self.open, self.remaining = [], []  # by module [N], by block [N]
+        self.tokens = []  # by module [N, T]
         self.macs = torch.zeros(N_IMAGES, dtype=torch.float64) + count_fixed(
             self.spec, sum(name.endswith("fc2.bias") and "_gate" in name for name in w))
         self.embed(images)
@@ -166,6 +184,35 @@ class Forward:
         self.x = list(torch.cat(special + [x], 1) + w["pos_embed"])
         self.size = [torch.ones(len(x), dtype=x.dtype) for x in self.x]
         self.into = [torch.arange(len(x)) for x in self.x]  # current place of each original token
+
+    def mix(self, block, module, norm, outputs, saving):
+        """Mixes a module's outputs, a list of [T, dim], with substitutes as its token gate decides.
+
+        saving: multiply-adds that a token saves, apart from its substitute."""
+        name, w = f"blocks.{block}.{module}", self.w
+        rank = self.case.ranks.get((block, module))
+        if rank is None:
+            self.tokens.append(torch.ones(N_IMAGES, self.n_patches + self.n_prefix))
+            return outputs
+        h = self.norm(torch.stack(self.x), norm)
+        decisions, margin = decide_tokens(
+            linear(h, w[name + "_token_gate.weight"], w[name + "_token_gate.bias"])[..., 0],
+            self.group, self.n_prefix)
+        self.tokens.append(decisions.detach())
+        self.margins["logit"].append(margin)
+        dim, width = self.spec.dim, 2 * rank
+        if 2 * rank >= dim:
+            substitute, width = linear(h, w[name + "_substitute.weight"]), dim
+        elif rank:
+            substitute = linear(linear(h, w[name + "_substitute.down.weight"]),
+                                w[name + "_substitute.up.weight"])
+        else:
+            substitute = torch.zeros_like(h)
+        substitute = substitute + w[name + "_substitute.bias"]
+        self.macs = (self.macs + dim * self.n_patches
+                     - (1 - decisions).sum(1) * (saving - dim * width))
+        open_ = decisions[..., None]
+        return list(open_ * torch.stack(outputs) + (1 - open_) * substitute)
 
     def open_module(self, module, gate, macs):
         """Returns the decisions [N]. macs: multiply-adds of one image, by its number of tokens."""
@@ -196,22 +243,26 @@ class Forward:
             return 2 * width * (t * dim + count_queries(t) * (dim + t)) + matching
 
         opened = self.open_module(2 * block, name + "attn_gate.", count_attention)
-        keys = []
+        keys, outputs = [], []
+        for i, x in enumerate(self.x if heads else []):
+            y, key = attention(self.norm(x, name + "norm1"), self.size[i], self.w, name + "attn.",
+                               self.spec.head_dim, count_queries(len(x)))
+            outputs.append(y)
+            keys.append(key)
+        outputs = self.mix(block, "attn", name + "norm1", outputs,
+                           2 * width * (dim + self.n_patches + self.n_prefix))
         for i, x in enumerate(self.x):
             n = count_queries(len(x))
-            self.x[i] = x[:n]
-            if heads:
-                y, key = attention(self.norm(x, name + "norm1"), self.size[i], self.w,
-                                   name + "attn.", self.spec.head_dim, n)
-                self.x[i] = x[:n] + opened[i] * y
-                keys.append(key)
+            self.x[i] = x[:n] + opened[i] * outputs[i] if heads else x[:n]
             self.size[i] = self.size[i][:n]
         self.merge_tokens(block, keys, [i for i in range(N_IMAGES) if heads and opened[i] > 0])
         opened = self.open_module(2 * block + 1, name + "mlp_gate.",
                                   lambda t: 2 * t * dim * neurons)
+        outputs = [vit.mlp(self.norm(x, name + "norm2"), self.w, name + "mlp.")
+                   for x in self.x] if neurons else []
+        outputs = self.mix(block, "mlp", name + "norm2", outputs, 2 * dim * neurons)
         if neurons:
-            self.x = [x + opened[i] * vit.mlp(self.norm(x, name + "norm2"), self.w, name + "mlp.")
-                      for i, x in enumerate(self.x)]
+            self.x = [x + opened[i] * outputs[i] for i, x in enumerate(self.x)]
 
     def merge_tokens(self, block, keys, images):
         """Merges tokens. images: those whose attention ran."""
@@ -247,7 +298,8 @@ class Forward:
         opened = torch.stack(self.open)
         return (min(self.margins["logit"], default=1) > LOGIT_MARGIN
                 and min(self.margins["cosine"], default=1) > COSINE_MARGIN
-                and (not self.case.gates or 0.2 < 1 - opened.mean() < 0.6))
+                and (not self.case.gates or 0.2 < 1 - opened.mean() < 0.6)
+                and (not self.case.ranks or 0.1 < 1 - torch.stack(self.tokens).mean() < 0.4))
 
 
 def find_losses(forward, teacher_logits, teacher_tokens, dense_macs):
@@ -294,6 +346,24 @@ def add_gates(case, weights):
                 weights[name + "fc2.bias"] = 1 + normal(0.2, 1)
 
 
+def add_token_gates(case, weights):
+    random, dim = np.random.RandomState(500 + case.spec.seed), case.spec.dim
+
+    def normal(std, *shape):
+        return (std * random.standard_normal(shape)).astype("<f4")
+
+    for (block, module), rank in case.ranks.items():
+        name = f"blocks.{block}.{module}_"
+        weights[name + "token_gate.weight"] = normal(3 * dim ** -0.5, 1, dim)
+        weights[name + "token_gate.bias"] = normal(0.3, 1)
+        if 2 * rank >= dim:
+            weights[name + "substitute.weight"] = normal(dim ** -0.5, dim, dim)
+        elif rank:
+            weights[name + "substitute.down.weight"] = normal(dim ** -0.5, rank, dim)
+            weights[name + "substitute.up.weight"] = normal(rank ** -0.5, dim, rank)
+        weights[name + "substitute.bias"] = normal(0.3, dim)
+
+
 def describe(case):
     description = make_goldens.describe(case.spec)
     description["provenance"]["made_by"] = "tests/reference/make_train_goldens.py"
@@ -301,6 +371,9 @@ def describe(case):
         for module, present in zip(("attention", "mlp"), units):
             if present:
                 description["blocks"][block][module + "_gate"] = True
+    for (block, module), rank in case.ranks.items():
+        name = {"attn": "attention", "mlp": "mlp"}[module] + "_token_gate"
+        description["blocks"][block][name] = {"rank": rank}
     return description
 
 
@@ -344,6 +417,7 @@ def make_case(case):
     weights = make_goldens.make_weights(case.spec)
     if case.gates:
         add_gates(case, weights)
+    add_token_gates(case, weights)
     seed, data, forwards = find_clear_draw(case, weights)
     description = describe(case)
     tensors = {**weights, "labels": LABELS}
@@ -363,6 +437,8 @@ def make_case(case):
     put("logits", "<f4", [forward.logits.detach() for forward in forwards])
     put("open", "u1", [torch.stack(forward.open) for forward in forwards])
     put("remaining", "u1", [forward.remaining for forward in forwards])
+    if case.ranks:
+        put("tokens", "u1", [torch.stack(forward.tokens) for forward in forwards])
     put("losses", "<f4", [[part.item() for part in parts.values()] for parts in losses])
     for name in weights:
         put("gradient." + name, "<f4", [forward.w[name].grad for forward in forwards])

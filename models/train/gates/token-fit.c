@@ -359,8 +359,8 @@ static gboolean check_images(const TokenFit *fit, GError **error)
     return TRUE;
   if (fit->n_images < TOKEN_FIT_MIN_IMAGES)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "%u photographs to fit token gates, expected at least %u", fit->n_images,
-                TOKEN_FIT_MIN_IMAGES);
+                "%u photographs to fit token gates, expected at least %u (--gates none needs none)",
+                fit->n_images, TOKEN_FIT_MIN_IMAGES);
   else
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
                 "all %u photographs to fit token gates are the same", fit->n_images);

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "file/architecture.h"
 #include "file/description-json.h"
 #include "fixtures.h"
 #include "passes.h"
@@ -108,6 +109,7 @@ static void golden_open(Golden *golden, const char *name, guint run)
   golden->description = vitgate__description_read(golden->file, &error);
   ck_assert_msg(golden->description != NULL, "%s", error ? error->message : "");
   golden->network = network_new(golden->description, FALSE);
+  network_learn_token_gates(golden->network, TRUE);
   ck_assert(network_load(golden->network, golden->file, &error));
   golden->images = read_floats(golden, "images");
   golden->teacher_logits = read_floats(golden, "teacher.logits");
@@ -197,6 +199,29 @@ static void check_decisions(const Golden *golden, guint run)
   }
 }
 
+/* The same for token gates, for goldens without merging. */
+static void check_tokens(const Golden *golden, guint run)
+{
+  const guint n_tokens = vitgate__description_n_tokens(golden->description);
+  if (!vitgate__safetensors_find(golden->file, "tokens"))
+    return;
+  gsize n;
+  const guint8 *tokens = read_bytes(golden, "tokens", run, &n);
+  ck_assert_uint_eq(n, (gsize)2 * golden->description->depth * golden->n_images * n_tokens);
+  for (guint module = 0; module < 2 * golden->description->depth; module++)
+    for (guint m = 0; m < N_MEMBERS; m++) {
+      const Share *share = &golden->pass->shares[m];
+      const TokenActivations *a = &share->blocks[module / 2].tokens[module % 2];
+      const BlockShape *shape = &golden->description->blocks[module / 2];
+      const gboolean gated = (module % 2 ? shape->mlp_tokens : shape->attention_tokens).present;
+      for (guint row = 0; gated && row < share->n * n_tokens; row++)
+        ck_assert_msg(
+            a->open[row] ==
+                tokens[((gsize)module * golden->n_images + share->first) * n_tokens + row],
+            "module %u, row %u: open is %g", module, row, (double)a->open[row]);
+    }
+}
+
 static void check_losses(const Golden *golden, guint run, const LossSums *sums, double total)
 {
   const double n = golden->n_images,
@@ -258,6 +283,7 @@ static void check_run(const char *name, guint run)
   LossSums sums;
   const double total = passes_loss(golden.pass, &golden.weights, &targets, &sums);
   check_decisions(&golden, run);
+  check_tokens(&golden, run);
   check_losses(&golden, run, &sums, total);
   check_logits(&golden, run);
   g_autofree float *gradient = passes_gradient(golden.pass);
@@ -289,6 +315,18 @@ START_TEST(test_merged_tokens_gates_and_distillation_token)
 }
 END_TEST
 
+START_TEST(test_token_gates)
+{
+  check_run("tokens", ALONE);
+}
+END_TEST
+
+START_TEST(test_token_gates_by_group)
+{
+  check_run("tokens", IN_GROUPS);
+}
+END_TEST
+
 START_TEST(test_mean_of_merged_patches)
 {
   check_run("averaged", ALONE);
@@ -308,5 +346,7 @@ int main(int argc, char **argv)
   tcase_add_test(tcase, test_gates_by_group);
   tcase_add_test(tcase, test_merged_tokens_gates_and_distillation_token);
   tcase_add_test(tcase, test_mean_of_merged_patches);
+  tcase_add_test(tcase, test_token_gates);
+  tcase_add_test(tcase, test_token_gates_by_group);
   return fixtures_run(tcase, "train-golden");
 }
