@@ -288,7 +288,7 @@ START_TEST(costs_predict_the_divergence_of_skipping_a_token)
   for (guint draw = 0; draw < DRAWS; draw++) {
     passes_loss(pass, &(LossWeights){ .dense_gmacs = 1 }, &(LossTargets){ 0 }, &(LossSums){ 0 });
     sensitivity_draw(share->dlogits, share->logits, N_CLASSES, draw);
-    g_autofree real *gradient = passes_gradient(pass);
+    g_free(passes_gradient(pass));
     for (guint t = 1; t < TOKENS; t++)
       costs[t] += pow((double)share->blocks[1].tokens[1].dopen[t], 2) / 2 / DRAWS;
   }
