@@ -251,7 +251,6 @@ class ResultTest(CompressTest):
         n_training = n_training["photographs"] - n_training["held_out"]
         self.assertLess(n_training, 1500)
         self.assertIn(f"ranking heads and neurons on up to {n_training} photographs", text.decode())
-        self.assertRegex(text.decode(), rf"of {n_training} images, .*left")
         self.assertRegex(text.decode(), r"ranking heads and neurons: \d+ %, .*left")
 
     def test_the_requested_number_of_threads_decodes(self):

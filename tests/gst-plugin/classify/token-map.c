@@ -62,7 +62,7 @@ GST_START_TEST(test_counts_of_each_patch)
     for (guint column = 0; column < COLUMNS; column++)
       fail_unless_equals_int(gst_vitgate_token_map_count(&map, row, column),
                              column < COLUMNS / 2 ? OPEN : CLOSED);
-  gst_harness_teardown(harness);
+  fixture_free(harness);
 }
 GST_END_TEST;
 
@@ -90,7 +90,7 @@ GST_START_TEST(test_the_place_of_patches_follows_fit)
                     map.place.h == place->h,
                 "%s: %d, %d, %d x %d", cases[i].fit, map.place.x, map.place.y, map.place.w,
                 map.place.h);
-    gst_harness_teardown(harness);
+    fixture_free(harness);
   }
 }
 GST_END_TEST;
@@ -114,7 +114,7 @@ GST_START_TEST(test_each_square_has_a_map)
     fail_unless_equals_int(gst_vitgate_token_map_count(&maps[1], 0, column),
                            column < 1 ? OPEN : CLOSED);
   }
-  gst_harness_teardown(harness);
+  fixture_free(harness);
 }
 GST_END_TEST;
 
@@ -143,7 +143,7 @@ GST_START_TEST(test_only_on_request_and_while_playing)
     s = classify_half(harness, 16, 16);
     fail_unless(gst_structure_has_field(s, "token-maps") == (i == 1));
   }
-  gst_harness_teardown(harness);
+  fixture_free(harness);
 }
 GST_END_TEST;
 
