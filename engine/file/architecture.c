@@ -63,6 +63,15 @@ double vitgate__gate_gmacs(guint dim)
   return 1e-9 * GATE_HIDDEN * (2.0 * dim + 1);
 }
 
+double vitgate__token_gmacs(const Description *d, guint module, guint n_tokens)
+{
+  const BlockShape *shape = &d->blocks[module / 2];
+  if (module % 2)
+    return vitgate__mlp_gmacs(d, shape->neurons, 1);
+  return vitgate__attention_gmacs(d, shape->heads, n_tokens, 1) -
+         vitgate__attention_gmacs(d, shape->heads, n_tokens, 0);
+}
+
 gboolean vitgate__substitute_is_whole(const Description *d, const TokenGate *gate)
 {
   return 2 * gate->rank >= d->dim;

@@ -40,6 +40,10 @@ double vitgate__mlp_gmacs(const Description *description, guint neurons, guint n
 /* Returns: the cost of one decision of a module gate */
 double vitgate__gate_gmacs(guint dim);
 
+/* Returns: what a module costs for one token more: in an MLP, or as a query among @n_tokens, whose
+ * keys and values are computed anyway */
+double vitgate__token_gmacs(const Description *description, guint module, guint n_tokens);
+
 /* Returns: the cost of a token gate's decisions on @n_tokens patch tokens, of which @n_closed get
  * the substitute */
 double vitgate__token_gate_gmacs(const Description *description, const TokenGate *gate,

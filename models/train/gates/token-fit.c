@@ -37,21 +37,10 @@ struct _TokenFit {
 
 /* ---- Shape ---- */
 
-/* Returns: GMACs of a module for one token more as a query; keys and values are computed anyway */
+/* Returns: GMACs of a module for one token more */
 static double token_gmacs(const Description *d, guint module)
 {
-  const BlockShape *shape = &d->blocks[module / 2];
-  const guint tokens = vitgate__description_n_tokens(d);
-  if (module % 2)
-    return vitgate__mlp_gmacs(d, shape->neurons, 1);
-  return vitgate__attention_gmacs(d, shape->heads, tokens, 1) -
-         vitgate__attention_gmacs(d, shape->heads, tokens, 0);
-}
-
-static TokenGate *gate_at(const Description *d, guint module)
-{
-  BlockShape *shape = &d->blocks[module / 2];
-  return module % 2 ? &shape->mlp_tokens : &shape->attention_tokens;
+  return vitgate__token_gmacs(d, module, vitgate__description_n_tokens(d));
 }
 
 /* Returns: the rank that takes at most a part of what the module takes */
@@ -70,22 +59,16 @@ guint token_fit_shape(Description *d)
     const gboolean gated = module % 2 ? shape->mlp_gate : shape->attention_gate;
     const double gmacs = token_gmacs(d, module);
     const gboolean worth = gmacs * tokens >= MIN_GATED * d->dense_gmacs;
-    *gate_at(d, module) = (TokenGate){ 0 };
+    *description_token_gate(d, module) = (TokenGate){ 0 };
     if (module < 2 || module / 2 >= tail || gated || !worth)
       continue;
-    *gate_at(d, module) = (TokenGate){ TRUE, choose_rank(d, gmacs) };
+    *description_token_gate(d, module) = (TokenGate){ TRUE, choose_rank(d, gmacs) };
     n++;
   }
   return n;
 }
 
 /* ---- Start ---- */
-
-static const TokenGateOffsets *offsets_at(const Network *network, guint module)
-{
-  const TrainBlock *block = &network->blocks[module / 2];
-  return module % 2 ? &block->mlp_tokens : &block->attention_tokens;
-}
 
 static guint n_modules(const TokenFit *fit)
 {
@@ -123,7 +106,7 @@ TokenFit *token_fit_new(Network *network, Team *team, guint max_images, gboolean
     return NULL;
   }
   for (guint module = 0; module < 2 * d->depth; module++)
-    if (offsets_at(network, module)->present) {
+    if (network_token_gate(network, module)->present) {
       fit->moments[module] = moments_new(d->dim, d->dim, TRUE);
       fit->folds[module] = fold_sums_new(d->dim, FOLDS);
       fit->costs[module] = g_new(double, rows);
@@ -373,7 +356,7 @@ gboolean token_fit_end_substitutes(TokenFit *fit, GError **error)
     return FALSE;
   for (guint module = 0; module < n_modules(fit); module++) {
     Moments *m = fit->moments[module];
-    const TokenGateOffsets *gate = offsets_at(fit->network, module);
+    const TokenGateOffsets *gate = network_token_gate(fit->network, module);
     if (!m)
       continue;
     moments_finish(m, fit->n_images);
@@ -387,6 +370,13 @@ gboolean token_fit_end_substitutes(TokenFit *fit, GError **error)
   return TRUE;
 }
 
+/* Returns: the logarithm of GMACs that a token saves if it gets the substitute */
+static double log_saving(const Description *d, guint module)
+{
+  return log(token_gmacs(d, module) -
+             vitgate__token_gate_gmacs(d, description_token_gate(d, module), 0, 1));
+}
+
 /* Subtracts from each gate's logit what its tokens save, and scales all logits alike, so that they
  * have a mean of about 0 and a standard deviation of 1 over all tokens. */
 static void settle_logits(TokenFit *fit, const double *variances)
@@ -396,29 +386,24 @@ static void settle_logits(TokenFit *fit, const double *variances)
   guint n = 0;
   for (guint module = 0; module < n_modules(fit); module++)
     if (fit->folds[module]) {
-      mean += log(token_gmacs(d, module) - vitgate__token_gate_gmacs(d, gate_at(d, module), 0, 1));
+      mean += log_saving(d, module);
       n++;
     }
   mean /= n;
-  for (guint pass = 0; pass < 2; pass++)
-    for (guint module = 0; module < n_modules(fit); module++) {
-      const TokenGateOffsets *gate = offsets_at(fit->network, module);
-      if (!fit->folds[module])
-        continue;
-      const double saved =
-          log(token_gmacs(d, module) - vitgate__token_gate_gmacs(d, gate_at(d, module), 0, 1));
-      real *bias = network_at(fit->network, gate->bias);
-      real *weight = network_at(fit->network, gate->weight);
-      if (!pass) {
-        *bias -= (real)(saved - mean);
-        variance += variances[module] / n + pow(saved - mean, 2) / n;
-        continue;
-      }
-      const real scale = (real)(1 / sqrt(MAX(variance, 1e-12)));
-      *bias *= scale;
-      for (guint i = 0; i < d->dim; i++)
-        weight[i] *= scale;
-    }
+  for (guint module = 0; module < n_modules(fit); module++)
+    if (fit->folds[module])
+      variance += (variances[module] + pow(log_saving(d, module) - mean, 2)) / n;
+  const real scale = (real)(1 / sqrt(MAX(variance, 1e-12)));
+  for (guint module = 0; module < n_modules(fit); module++) {
+    const TokenGateOffsets *gate = network_token_gate(fit->network, module);
+    if (!fit->folds[module])
+      continue;
+    real *bias = network_at(fit->network, gate->bias);
+    real *weight = network_at(fit->network, gate->weight);
+    *bias = (*bias - (real)(log_saving(d, module) - mean)) * scale;
+    for (guint i = 0; i < d->dim; i++)
+      weight[i] *= scale;
+  }
 }
 
 gboolean token_fit_end_gates(TokenFit *fit, TokenFitResult *results, GError **error)
@@ -426,7 +411,7 @@ gboolean token_fit_end_gates(TokenFit *fit, TokenFitResult *results, GError **er
   g_autofree double *variances = g_new0(double, n_modules(fit) + 1);
   memset(results, 0, n_modules(fit) * sizeof *results);
   for (guint module = 0; module < n_modules(fit); module++) {
-    const TokenGateOffsets *gate = offsets_at(fit->network, module);
+    const TokenGateOffsets *gate = network_token_gate(fit->network, module);
     const FoldSums *sums = fit->folds[module];
     if (!sums)
       continue;

@@ -88,22 +88,14 @@ static void want_modules(GArray *parts, Activations *a, const Description *d, gs
   }
 }
 
-static void token_gates_of(const Description *d, guint block, TokenGate *tokens)
-{
-  tokens[0] = d->blocks[block].attention_tokens;
-  tokens[1] = d->blocks[block].mlp_tokens;
-}
-
 /* Finds a token gate with the largest rank of all. */
 static TokenGate largest_token_gate(const Description *d)
 {
-  TokenGate largest = { 0 }, tokens[2];
-  for (guint b = 0; b < d->depth; b++) {
-    token_gates_of(d, b, tokens);
-    for (guint g = 0; g < 2; g++) {
-      largest.present |= tokens[g].present;
-      largest.rank = MAX(largest.rank, tokens[g].rank);
-    }
+  TokenGate largest = { 0 };
+  for (guint module = 0; module < 2 * d->depth; module++) {
+    const TokenGate *gate = description_token_gate(d, module);
+    largest.present |= gate->present;
+    largest.rank = MAX(largest.rank, gate->rank);
   }
   return largest;
 }
@@ -134,7 +126,8 @@ static void want_blocks(GArray *parts, Share *share, const Network *network, gui
     want(parts, &a->log_size, rows);
     if (!backward || b == d->depth)
       continue;
-    token_gates_of(d, b, tokens);
+    tokens[0] = d->blocks[b].attention_tokens;
+    tokens[1] = d->blocks[b].mlp_tokens;
     want_modules(parts, a, d, (gsize)network->blocks[b].heads * d->head_dim,
                  network->blocks[b].neurons, tokens, images, rows);
   }

@@ -267,8 +267,8 @@ gboolean description_has_gates(const Description *d)
 
 gboolean description_has_token_gates(const Description *d)
 {
-  for (guint b = 0; b < d->depth; b++)
-    if (d->blocks[b].attention_tokens.present || d->blocks[b].mlp_tokens.present)
+  for (guint module = 0; module < 2 * d->depth; module++)
+    if (description_token_gate(d, module)->present)
       return TRUE;
   return FALSE;
 }

@@ -84,7 +84,14 @@ gboolean description_has_gate(const Description *description, guint module);
 /* Returns: whether any module has a gate */
 gboolean description_has_gates(const Description *description);
 
-/* The same for token gates. */
+/* Returns: the token gate of a module, which may not be present */
+static inline TokenGate *description_token_gate(const Description *description, guint module)
+{
+  BlockShape *shape = &description->blocks[module / 2];
+  return module % 2 ? &shape->mlp_tokens : &shape->attention_tokens;
+}
+
+/* Returns: whether any module has a token gate */
 gboolean description_has_token_gates(const Description *description);
 
 /* Creates a network whose gates are nearly always open. All other values are zero.
@@ -120,6 +127,12 @@ const Parameter *network_find(const Network *network, const char *name);
 static inline const GateOffsets *network_gate(const Network *network, guint block, gboolean mlp)
 {
   return mlp ? &network->blocks[block].mlp_gate : &network->blocks[block].attention_gate;
+}
+
+static inline const TokenGateOffsets *network_token_gate(const Network *network, guint module)
+{
+  const TrainBlock *block = &network->blocks[module / 2];
+  return module % 2 ? &block->mlp_tokens : &block->attention_tokens;
 }
 
 static inline real *network_at(const Network *network, gsize offset)

@@ -11,8 +11,7 @@
 
 const TokenGateOffsets *pass_token_gate_of(const Share *share, guint b, gboolean mlp)
 {
-  const TrainBlock *block = &share->pass->network->blocks[b];
-  const TokenGateOffsets *gate = mlp ? &block->mlp_tokens : &block->attention_tokens;
+  const TokenGateOffsets *gate = network_token_gate(share->pass->network, 2 * b + mlp);
   const gboolean effective = gate->present && b < share->pass->tail &&
                              share->pass->decisions.bias < (double)TOKEN_GATES_OPEN;
   return effective ? gate : NULL;
@@ -20,8 +19,7 @@ const TokenGateOffsets *pass_token_gate_of(const Share *share, guint b, gboolean
 
 static const TokenGate *shape_of(const Share *share, guint b, gboolean mlp)
 {
-  const BlockShape *shape = &share->pass->network->description->blocks[b];
-  return mlp ? &shape->mlp_tokens : &shape->attention_tokens;
+  return description_token_gate(share->pass->network->description, 2 * b + mlp);
 }
 
 static const guint *rows_of(const Share *share, guint b, gboolean mlp)
@@ -116,11 +114,8 @@ static void decide(Share *share, guint b, gboolean mlp)
 static double token_saving(const Share *share, guint b, gboolean mlp, guint n_tokens)
 {
   const Description *d = share->pass->network->description;
-  const BlockShape *shape = &d->blocks[b];
-  const double module = mlp ? vitgate__mlp_gmacs(d, shape->neurons, 1)
-                            : vitgate__attention_gmacs(d, shape->heads, n_tokens, 1) -
-                                  vitgate__attention_gmacs(d, shape->heads, n_tokens, 0);
-  return module - vitgate__token_gate_gmacs(d, shape_of(share, b, mlp), 0, 1);
+  return vitgate__token_gmacs(d, 2 * b + mlp, n_tokens) -
+         vitgate__token_gate_gmacs(d, shape_of(share, b, mlp), 0, 1);
 }
 
 /* Subtracts from each image's cost of the module what closed tokens save, and adds the gate's. */

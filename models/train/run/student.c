@@ -144,8 +144,8 @@ guint student_add_token_gates(Student *student)
 void student_remove_token_gates(Student *student)
 {
   Description *d = class_subset_describe(student->description, NULL, 0);
-  for (guint b = 0; b < d->depth; b++)
-    d->blocks[b].attention_tokens = d->blocks[b].mlp_tokens = (TokenGate){ 0 };
+  for (guint module = 0; module < 2 * d->depth; module++)
+    *description_token_gate(d, module) = (TokenGate){ 0 };
   rebuild(student, d, FALSE);
 }
 
