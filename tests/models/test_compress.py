@@ -3,6 +3,7 @@
 Usage: test_compress.py [unittest's arguments]; $VITGATE is the command.
 """
 
+import fcntl
 import json
 import math
 import os
@@ -10,8 +11,10 @@ import re
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
@@ -21,6 +24,7 @@ from colour_model import read_safetensors, write_safetensors
 
 VITGATE = os.environ.get("VITGATE", "vitgate")
 ENVIRONMENT = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+COLUMNS = 80
 
 
 def description_of(model):
@@ -60,6 +64,26 @@ class CompressTest(unittest.TestCase):
         result = self.run_command(self.arguments(*more, **options))
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stderr
+
+    def on_terminal(self, arguments):
+        """Returns the lines that a terminal of 80 columns gets, each redrawing as its own line"""
+        try:
+            terminal, stderr = os.openpty()
+        except OSError as error:
+            self.skipTest(f"cannot open a terminal: {error}")
+        fcntl.ioctl(stderr, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
+        with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=stderr,
+                              env=ENVIRONMENT) as process:
+            os.close(stderr)
+            text = b""
+            while True:
+                try:  # reading from a closed terminal gives an error
+                    text += os.read(terminal, 4096)
+                except OSError:
+                    break
+            os.close(terminal)
+            self.assertEqual(process.wait(timeout=60), 0, text.decode())
+        return re.split(r"[\r\n]+", text.decode().replace("\x1b[K", ""))
 
     def fail_with(self, part, arguments, **options):
         result = self.run_command(arguments, **options)
@@ -229,29 +253,15 @@ class ResultTest(CompressTest):
         self.assertNotIn("learning_rate", found["provenance"])
 
     def test_few_photographs_are_ranked_on_once_each_with_progress_on_a_terminal(self):
-        try:
-            terminal, stderr = os.openpty()
-        except OSError as error:
-            self.skipTest(f"cannot open a terminal: {error}")
         deep = self.path("deep.safetensors")
         random_model.write_teacher(deep, depth=12)
-        process = subprocess.Popen(
-            self.arguments("--teacher", deep, "--static-only", "--no-train", steps=0),
-            stderr=stderr, env=ENVIRONMENT)
-        os.close(stderr)
-        text = b""
-        while True:
-            try:  # reading from a closed terminal gives an error
-                text += os.read(terminal, 4096)
-            except OSError:
-                break
-        os.close(terminal)
-        self.assertEqual(process.wait(timeout=60), 0)
+        lines = self.on_terminal(
+            self.arguments("--teacher", deep, "--static-only", "--no-train", steps=0))
         n_training = self.inspect()["provenance"]
         n_training = n_training["photographs"] - n_training["held_out"]
         self.assertLess(n_training, 1500)
-        self.assertIn(f"ranking heads and neurons on up to {n_training} photographs", text.decode())
-        self.assertRegex(text.decode(), r"ranking heads and neurons: \d+ %, .*left")
+        self.assertIn(f"ranking heads and neurons on up to {n_training} photographs", lines)
+        self.assertRegex("\n".join(lines), r"ranking heads and neurons: \d+ %, .*left")
 
     def test_the_requested_number_of_threads_decodes(self):
         process = subprocess.Popen(self.arguments("--threads", "3", steps=2000),

@@ -3,45 +3,19 @@
 Usage: test_progress.py [unittest's arguments]; $VITGATE is the command.
 """
 
-import fcntl
 import os
 import re
 import shlex
-import struct
-import subprocess
-import termios
 import unittest
 
 import random_model
 import test_compress
-from test_compress import ENVIRONMENT, VITGATE
-
-COLUMNS = 80
+from test_compress import COLUMNS, VITGATE
 
 
 class ProgressTest(test_compress.CompressTest):
     def notes(self):
         return [line["note"] for line in self.log() if "note" in line]
-
-    def on_terminal(self, arguments):
-        """Returns the lines that a terminal of 80 columns gets, each redrawing as its own line"""
-        try:
-            terminal, stderr = os.openpty()
-        except OSError as error:
-            self.skipTest(f"cannot open a terminal: {error}")
-        fcntl.ioctl(stderr, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
-        with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=stderr,
-                              env=ENVIRONMENT) as process:
-            os.close(stderr)
-            text = b""
-            while True:
-                try:  # reading from a closed terminal gives an error
-                    text += os.read(terminal, 4096)
-                except OSError:
-                    break
-            os.close(terminal)
-            self.assertEqual(process.wait(timeout=60), 0, text.decode())
-        return re.split(r"[\r\n]+", text.decode().replace("\x1b[K", ""))
 
     def test_a_terminal_shows_every_phase_and_its_lines_fit(self):
         lines = self.on_terminal(self.arguments("--static-target", "0.7", steps=12))

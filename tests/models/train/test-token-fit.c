@@ -428,42 +428,35 @@ END_TEST
 
 /* ---- Bad input ---- */
 
+static void check_refused(Setup *s, guint n_images, const char *part)
+{
+  TokenFitResult results[2 * DEPTH];
+  g_autoptr(GError) error = NULL;
+  ck_assert(!fit(s, s->tensors, n_images, results, &error));
+  assert_error(error, part);
+  setup_free(s);
+}
+
 START_TEST(too_few_photographs_are_refused)
 {
-  Setup *s = setup_new(N_IMAGES);
-  TokenFitResult results[2 * DEPTH];
-  GError *error = NULL;
-  ck_assert(!fit(s, s->tensors, 1, results, &error));
-  assert_error(error, "1 photographs");
-  g_clear_error(&error);
-  setup_free(s);
+  check_refused(setup_new(N_IMAGES), 1, "1 photographs");
 }
 END_TEST
 
 START_TEST(the_same_photograph_throughout_is_refused)
 {
   Setup *s = setup_new(N_IMAGES);
-  TokenFitResult results[2 * DEPTH];
-  GError *error = NULL;
   for (guint i = 1; i < N_IMAGES; i++)
     memcpy(s->tensors + i * 3 * SIZE * SIZE, s->tensors, 3 * SIZE * SIZE * sizeof(float));
-  ck_assert(!fit(s, s->tensors, N_IMAGES, results, &error));
-  assert_error(error, "are the same");
-  g_clear_error(&error);
-  setup_free(s);
+  check_refused(s, N_IMAGES, "are the same");
 }
 END_TEST
 
 START_TEST(activations_that_are_not_finite_name_the_module)
 {
   Setup *s = setup_new(N_IMAGES);
-  TokenFitResult results[2 * DEPTH];
-  GError *error = NULL;
   *network_at(s->network, s->network->blocks[2].fc2_bias) = NAN;
-  ck_assert(!fit(s, s->tensors, N_IMAGES, results, &error));
-  assert_error(error, "block 2's MLP");
-  g_clear_error(&error);
-  setup_free(s);
+  check_refused(s, N_IMAGES, "block 2's MLP");
 }
 END_TEST
 

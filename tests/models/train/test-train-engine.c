@@ -280,27 +280,41 @@ START_TEST(test_open_gates)
 }
 END_TEST
 
-/* Checks gates and merging with a dial's bias and threshold; 1: no tokens merge. */
-static void check_dial(const Shape *shape, double threshold)
+/* Runs a model with gates, with a dial's bias and threshold; 1: no tokens merge.
+ * Returns: (transfer full): the path of the model */
+static char *run_dial(Both *both, const Shape *shape, void (*add_gates)(Description *),
+                      double threshold)
 {
   double thresholds[MAX_DEPTH];
   CalibrationPoint point = { 1, 1, 0.1, thresholds };
   for (guint b = 0; b < MAX_DEPTH; b++)
     thresholds[b] = threshold;
-  char *path = write_model(shape, description_add_gates, NULL, &point);
+  char *path = write_model(shape, add_gates, NULL, &point);
+  both_run(both, path);
+  return path;
+}
+
+/* Checks what comes out and what it costs. */
+static void check_results(const Both *both)
+{
+  check_numbers(both);
+  double gmacs = 0;
+  for (guint i = 0; i < N_IMAGES; i++)
+    gmacs += both->results[i].gmacs / N_IMAGES;
+  ck_assert_double_eq_tol(loss_compute_ratio(both->pass, 1), gmacs, GMACS_TOLERANCE * gmacs);
+}
+
+static void check_dial(const Shape *shape, double threshold)
+{
   Both both;
-  both_run(&both, path);
+  char *path = run_dial(&both, shape, description_add_gates, threshold);
   guint n_tokens = 0;
   const guint n_ran = check_decisions(&both, &n_tokens);
   const guint all_tokens = N_IMAGES * vitgate__description_n_tokens(both.description);
   ck_assert_uint_gt(n_ran, 0);
   ck_assert_uint_lt(n_ran, N_IMAGES * count_modules(both.description));
   ck_assert_int_eq(n_tokens < all_tokens, threshold < 1);
-  check_numbers(&both);
-  double gmacs = 0;
-  for (guint i = 0; i < N_IMAGES; i++)
-    gmacs += both.results[i].gmacs / N_IMAGES;
-  ck_assert_double_eq_tol(loss_compute_ratio(both.pass, 1), gmacs, GMACS_TOLERANCE * gmacs);
+  check_results(&both);
   both_clear(&both);
   remove_model(path);
 }
@@ -340,24 +354,15 @@ static guint check_tokens(const Both *both, guint *present)
 
 static void check_token_dial(const Shape *shape, double threshold)
 {
-  double thresholds[MAX_DEPTH];
-  CalibrationPoint point = { 1, 1, 0.1, thresholds };
-  for (guint b = 0; b < MAX_DEPTH; b++)
-    thresholds[b] = threshold;
-  char *path = write_model(shape, add_token_gates, NULL, &point);
   Both both;
-  both_run(&both, path);
+  char *path = run_dial(&both, shape, add_token_gates, threshold);
   guint present;
   const guint ran = check_tokens(&both, &present);
   if (present) {
     ck_assert_uint_gt(ran, present / 4);
     ck_assert_uint_lt(ran, present);
   }
-  check_numbers(&both);
-  double gmacs = 0;
-  for (guint i = 0; i < N_IMAGES; i++)
-    gmacs += both.results[i].gmacs / N_IMAGES;
-  ck_assert_double_eq_tol(loss_compute_ratio(both.pass, 1), gmacs, GMACS_TOLERANCE * gmacs);
+  check_results(&both);
   both_clear(&both);
   remove_model(path);
 }
