@@ -15,6 +15,7 @@
 #include "model.h"
 #include "report/accuracy.h"
 #include "report/gate-usage.h"
+#include "report/module-numbers.h"
 #include "report/report.h"
 #include "session.h"
 
@@ -175,7 +176,8 @@ static double *find_means(const Evaluation *eval, const double *sums)
   const guint n = 2 * eval->info->depth;
   double *usage = g_new(double, n + 1);
   for (guint m = 0; m < n; m++)
-    usage[m] = gate_usage_has_module(eval->info, m) ? sums[m] / (double)eval->counts.images : NAN;
+    usage[m] =
+        module_numbers_has_module(eval->info, m) ? sums[m] / (double)eval->counts.images : NAN;
   return usage;
 }
 

@@ -7,6 +7,7 @@
 #include "base/clean-text.h"
 #include "base/command-error.h"
 #include "report/gate-usage.h"
+#include "report/module-numbers.h"
 #include "report/svg.h"
 
 /* Lengths in pixels. */
@@ -83,7 +84,7 @@ static void count_modules(Drawing *d)
   const guint n = d->side * d->side;
   d->counts = g_new0(guint, n);
   for (guint m = 0; m < 2 * d->what->model->depth; m++) {
-    if (!gate_usage_has_module(d->what->model, m) || !runs_for_patches(d, m))
+    if (!module_numbers_has_module(d->what->model, m) || !runs_for_patches(d, m))
       continue;
     d->n_modules++;
     for (guint p = 0; p < n; p++)
@@ -189,7 +190,7 @@ static void draw_patch(const Drawing *d, double x, double y, double width, guint
 static void draw_map(const Drawing *d, guint m, double x, double y)
 {
   const double width = (double)MAP / d->side;
-  const gboolean exists = gate_usage_has_module(d->what->model, m);
+  const gboolean exists = module_numbers_has_module(d->what->model, m);
   const double middle = y + MAP / 2.0;
   if (!exists || !runs_for_patches(d, m)) {
     cover(d, x, y, MAP, 1);
@@ -319,7 +320,7 @@ static void append_module(GString *text, const Drawing *d, guint m)
 {
   const Patches n = count_patches(d, m);
   g_string_append(text, m % 2 ? "; MLP " : "attention ");
-  if (!gate_usage_has_module(d->what->model, m))
+  if (!module_numbers_has_module(d->what->model, m))
     g_string_append(text, "cut");
   else if (!runs_for_patches(d, m))
     g_string_append(text, "for the class token only");

@@ -6,13 +6,7 @@
 #include "base/command-error.h"
 #include "base/regular-file.h"
 #include "file/json.h"
-#include "report/module-tokens.h"
-
-gboolean gate_usage_has_module(const VitgateModelInfo *model, guint m)
-{
-  const VitgateBlockInfo *block = &model->blocks[m / 2];
-  return (m % 2 ? block->neurons : block->heads) > 0;
-}
+#include "report/module-numbers.h"
 
 gboolean gate_usage_has_gate(const VitgateModelInfo *model, guint m)
 {
@@ -49,22 +43,7 @@ const char *gate_usage_shares_of(const VitgateModelInfo *model)
 
 double *gate_usage_parse(JsonObject *object, const VitgateModelInfo *model)
 {
-  const guint n = 2 * model->depth;
-  JsonArray *array = vitgate__json_get_array(object, "gate_usage");
-  if (!array || json_array_get_length(array) != n)
-    return NULL;
-  g_autofree double *usage = g_new(double, n + 1);
-  for (guint m = 0; m < n; m++) {
-    JsonNode *node = json_array_get_element(array, m);
-    usage[m] = NAN;
-    const gboolean fits =
-        gate_usage_has_module(model, m)
-            ? vitgate__json_get_number(node, &usage[m]) && usage[m] >= 0 && usage[m] <= 1
-            : JSON_NODE_HOLDS_NULL(node);
-    if (!fits)
-      return NULL;
-  }
-  return g_steal_pointer(&usage);
+  return module_numbers_parse(object, "gate_usage", model, 1);
 }
 
 double *gate_usage_read(const char *path, const VitgateModelInfo *model, double **tokens,
@@ -104,7 +83,7 @@ void gate_usage_report(JsonBuilder *json, const double *usage, const VitgateMode
 
 char *gate_usage_to_text(const double *usage, const VitgateModelInfo *model, guint m)
 {
-  if (!gate_usage_has_module(model, m))
+  if (!module_numbers_has_module(model, m))
     return g_strdup("cut");
   if (gate_usage_has_token_gate(model, m))
     return usage ? g_strdup_printf("%.1f %% of tokens", 100 * usage[m]) : g_strdup("token gate");

@@ -2,16 +2,14 @@
  * images; with a token gate, the mean over the images of the share of tokens, those that are left
  * when they come to the module, class token included.
  *
- * In memory, it is an array [2 * depth]: the attention of block 0, its MLP, the attention of block
- * 1 and so on, with NaN if the block has no such module. In JSON, it is the member "gate_usage", an
- * array in the same order with null for NaN. `vitgate eval --json` prints it; a model file may have
- * it in its calibration points and in its provenance. */
+ * In memory and in JSON (the member "gate_usage"), it is laid out as module-numbers.h says.
+ * `vitgate eval --json` prints it; a model file may have it in its calibration points and in its
+ * provenance. */
 #pragma once
 
 #include "report/report.h"
 
-/* @m: number of a module in the order above */
-gboolean gate_usage_has_module(const VitgateModelInfo *model, guint m);
+/* @m: number of a module in the order of module-numbers.h */
 gboolean gate_usage_has_gate(const VitgateModelInfo *model, guint m);
 gboolean gate_usage_has_token_gate(const VitgateModelInfo *model, guint m);
 
@@ -33,7 +31,7 @@ double *gate_usage_parse(JsonObject *object, const VitgateModelInfo *model);
 
 /* Reads a file with the output of `vitgate eval --json`.
  * @tokens: (out) (transfer full) (nullable): the tokens that the modules ran for, see
- * module-tokens.h; NULL if the file does not have them
+ * module-numbers.h; NULL if the file does not have them
  * Returns: (transfer full): the usage, or NULL with COMMAND_ERROR_DATA or _IO */
 double *gate_usage_read(const char *path, const VitgateModelInfo *model, double **tokens,
                         GError **error);

@@ -4,6 +4,7 @@
 
 #include "base/clean-text.h"
 #include "report/gate-usage.h"
+#include "report/module-numbers.h"
 #include "report/svg.h"
 
 /* Lengths in pixels. */
@@ -176,7 +177,7 @@ static void draw_gate(const Drawing *d, guint m, double y)
   const double share = s->usage ? s->usage[m] : NAN;
   const gboolean gated = gate_usage_has_gate(s->model, m) || gate_usage_has_token_gate(s->model, m);
   g_autofree char *substitute = structure_substitute_to_text(s, m);
-  if (!gate_usage_has_module(s->model, m))
+  if (!module_numbers_has_module(s->model, m))
     return;
   if (gated)
     draw_usage(d, m, x, y, share);
@@ -368,7 +369,7 @@ static void append_module(GString *text, const Structure *s, guint m)
   const gboolean mlp = m % 2;
   const VitgateBlockInfo *block = &s->model->blocks[m / 2];
   g_string_append(text, mlp ? "; MLP " : "attention ");
-  if (!gate_usage_has_module(s->model, m)) {
+  if (!module_numbers_has_module(s->model, m)) {
     g_string_append(text, "cut");
     return;
   }

@@ -6,7 +6,7 @@
 #include "file/architecture.h"
 #include "file/json.h"
 #include "report/gate-usage.h"
-#include "report/module-tokens.h"
+#include "report/module-numbers.h"
 
 /* Returns the number of neurons in a block of the dense teacher. A model file does not record it,
  * but records the dense compute, which is linear in it. Other differences of the teacher, such as

@@ -11,7 +11,7 @@ typedef struct {
   double **point_usage;             /* [n_calibration] gate usage at each point, or NULL */
   double *usage;                    /* (nullable) gate usage to show */
   char *usage_source;               /* (nullable) where @usage comes from, for display */
-  double *tokens;                   /* (nullable) tokens that modules run for: module-tokens.h */
+  double *tokens;                   /* (nullable) tokens that modules run for: module-numbers.h */
   char *tokens_source;              /* (nullable) where @tokens come from, for display */
 } Structure;
 

@@ -7,13 +7,14 @@
 #include "data/split.h"
 #include "report/accuracy.h"
 #include "report/gate-usage.h"
+#include "report/module-numbers.h"
 
 #define PHOTOGRAPHS 512
 #define BATCH       32
 
 /* Classifies the photographs with the model @path.
  * @labels: (out caller-allocates): [held_out->n], see accuracy_answer()
- * @tokens: (out) (optional) (transfer full): see module-tokens.h
+ * @tokens: (out) (optional) (transfer full): see module-numbers.h
  * Returns: FALSE with VITGATE_ERROR_* */
 static gboolean find_labels(const char *path, VitgatePrecision precision, const HeldOut *h,
                             guint *labels, double **tokens, GError **error)
@@ -37,7 +38,8 @@ static gboolean find_labels(const char *path, VitgatePrecision precision, const 
       break;
     labels[i] = accuracy_answer(result, info->activation);
     for (guint m = 0; m < n_modules; m++)
-      means[m] += gate_usage_has_module(info, m) ? (double)result->module_tokens[m] / h->n : NAN;
+      means[m] +=
+          module_numbers_has_module(info, m) ? (double)result->module_tokens[m] / h->n : NAN;
     progress_update(&progress, i + 1);
   }
   progress_clear(&progress);

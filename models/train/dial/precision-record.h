@@ -9,7 +9,7 @@
  * @agreement: (out caller-allocates): [VITGATE_N_PRECISIONS] share of photographs given the
  * teacher's class; unchanged for precisions that were not run
  * @tokens: (out) (optional) (transfer full): tokens that the modules ran for in float32, see
- * report/module-tokens.h
+ * report/module-numbers.h
  * Returns: FALSE with VITGATE_ERROR_* */
 gboolean precision_record(const char *path, const HeldOut *held_out, const guint *labels,
                           double *agreement, double **tokens, GError **error);

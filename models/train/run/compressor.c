@@ -333,7 +333,7 @@ static JsonArray *tokens_array(const double *tokens, guint n)
   return array;
 }
 
-/* @tokens: (nullable): that the modules run for, see report/module-tokens.h */
+/* @tokens: (nullable): that the modules run for, see report/module-numbers.h */
 static void complete_provenance(const Run *run, const double *tokens)
 {
   Description *d = run->student.description;
