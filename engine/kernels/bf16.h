@@ -23,6 +23,12 @@ typedef struct {
   void (*pack)(guint16 *packed, const float *b, gsize b_stride, guint n, guint k);
   void (*pack_transposed)(guint16 *packed, const float *b, gsize b_stride, guint n, guint k);
 
+  /* Replace some columns or rows of a packed b[k][n]: by b[n_columns][k], or by b[n_rows][n]. */
+  void (*replace_columns)(guint16 *packed, const float *b, gsize b_stride, const guint *columns,
+                          guint n_columns, guint n, guint k);
+  void (*replace_rows)(guint16 *packed, const float *b, gsize b_stride, const guint *rows,
+                       guint n_rows, guint n, guint k);
+
   /* out[m][n] = (accumulate ? out : 0) + bias + a[m][k] b[k][n]
    * a: as convert() wrote it. Whole blocks of 32 rows are read; the rest may hold anything. */
   void (*gemm)(float *out, gsize out_stride, const guint16 *a, const guint16 *b, const float *bias,

@@ -1,6 +1,8 @@
 /* Shared by the int8 kernels of the instruction set that this file is compiled for. */
 #pragma once
 
+#include <math.h>
+
 #include "kernels/int8.h"
 #include "kernels/kernels-isa.h"
 #include "kernels/polynomials.h"
@@ -25,7 +27,7 @@ void KERNEL(quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stri
 void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
                               guint k);
 
-/* Defines the kernel table in a file that has pack(), pack_transposed() and gemm(). */
+/* Defines the kernel table in a file that has gemm() and the functions of packed matrices. */
 #define DEFINE_TABLE(title)                                                                        \
   const Int8Kernels INT8_TABLE = {                                                                 \
     .name = title,                                                                                 \
@@ -37,6 +39,9 @@ void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_s
     .quantize_columns = KERNEL(quantize_columns),                                                  \
     .pack = pack,                                                                                  \
     .pack_transposed = pack_transposed,                                                            \
+    .replace_columns = replace_columns,                                                            \
+    .replace_rows = replace_rows,                                                                  \
+    .scale_column = scale_column,                                                                  \
     .gemm = gemm,                                                                                  \
   }
 
@@ -62,6 +67,12 @@ static inline ivec to_integers(vec x)
 #else
   return ((ivec)(x + EXP_SHIFT) << 10) >> 10;
 #endif
+}
+
+/* Multiplies a weight by a factor from 0 to 1. */
+static inline guint8 scale_weight(guint8 weight, float factor)
+{
+  return (guint8)(gint8)rintf((float)(gint8)weight * factor);
 }
 
 /* Loads the first @n lanes, at most all, and takes the remaining lanes from @others. */

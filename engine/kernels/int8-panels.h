@@ -191,3 +191,58 @@ static void pack_transposed(gpointer packed, const gint8 *w, gsize w_stride, gui
     panel = finish_panel(panel, width, groups);
   }
 }
+
+/* ---- Changes ---- */
+
+/* One column of a packed matrix. */
+typedef struct {
+  guint8 *panel;
+  guint width;   /* of the panel */
+  guint8 *first; /* the column's first group; groups are @width * GROUP bytes apart */
+} Column;
+
+static inline Column find_column(gpointer packed, guint j, guint n, gsize groups)
+{
+  const guint number = j / PANEL, width = panel_width(n - number * PANEL);
+  guint8 *panel = (guint8 *)packed + number * (PANEL * (sizeof(gint32) + groups * GROUP));
+  return (Column){ panel, width, panel + width * sizeof(gint32) + j % PANEL * GROUP };
+}
+
+static void replace_columns(gpointer packed, const gint8 *w, const guint *columns, guint n_columns,
+                            guint n, guint k)
+{
+  const gsize groups = ((gsize)k + GROUP - 1) / GROUP;
+  for (guint i = 0; i < n_columns; i++, w += k) {
+    const Column column = find_column(packed, columns[i], n, groups);
+    pack_column(column.first, column.width, w, 0, k);
+    if (i + 1 == n_columns || columns[i + 1] / PANEL != columns[i] / PANEL)
+      finish_panel(column.panel, column.width, groups);
+  }
+}
+
+static void replace_rows(gpointer packed, const gint8 *w, const guint *rows, guint n_rows, guint n,
+                         guint k)
+{
+  const gsize groups = ((gsize)k + GROUP - 1) / GROUP;
+  guint8 *panel = packed;
+  for (guint j = 0; j < n; j += PANEL) {
+    const guint width = panel_width(n - j), filled = MIN(n - j, width);
+    for (guint i = 0; i < n_rows; i++) {
+      guint8 *out = panel + width * (sizeof(gint32) + (gsize)(rows[i] / GROUP) * GROUP);
+      for (guint c = 0; c < filled; c++)
+        out[c * GROUP + rows[i] % GROUP] = (guint8)w[(gsize)i * n + j + c];
+    }
+    panel = finish_panel(panel, width, groups);
+  }
+}
+
+static void scale_column(gpointer packed, guint j, float factor, guint n, guint k)
+{
+  const gsize groups = ((gsize)k + GROUP - 1) / GROUP;
+  const Column column = find_column(packed, j, n, groups);
+  for (gsize g = 0; g < groups; g++)
+    for (guint i = 0; i < GROUP; i++) {
+      guint8 *weight = column.first + g * column.width * GROUP + i;
+      *weight = scale_weight(*weight, factor);
+    }
+}

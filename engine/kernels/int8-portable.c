@@ -9,14 +9,20 @@
 #define ROWS    2
 #define COLUMNS 4
 
+static gint32 add_weights(const gint8 *w, guint k)
+{
+  gint32 sum = 0;
+  for (guint i = 0; i < k; i++)
+    sum += w[i];
+  return sum;
+}
+
 static void pack(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k)
 {
   gint32 *sums = packed;
   gint8 *weights = (gint8 *)(sums + n);
   for (guint j = 0; j < n; j++, w += w_stride, weights += k) {
-    sums[j] = 0;
-    for (guint i = 0; i < k; i++)
-      sums[j] += w[i];
+    sums[j] = add_weights(w, k);
     memcpy(weights, w, k);
   }
 }
@@ -31,6 +37,36 @@ static void pack_transposed(gpointer packed, const gint8 *w, gsize w_stride, gui
       sums[j] += w[j];
       weights[(gsize)j * k + i] = w[j];
     }
+}
+
+static void replace_columns(gpointer packed, const gint8 *w, const guint *columns, guint n_columns,
+                            guint n, guint k)
+{
+  gint32 *sums = packed;
+  gint8 *weights = (gint8 *)(sums + n);
+  for (guint i = 0; i < n_columns; i++, w += k) {
+    memcpy(weights + (gsize)columns[i] * k, w, k);
+    sums[columns[i]] = add_weights(w, k);
+  }
+}
+
+static void replace_rows(gpointer packed, const gint8 *w, const guint *rows, guint n_rows, guint n,
+                         guint k)
+{
+  gint32 *sums = packed;
+  gint8 *weights = (gint8 *)(sums + n);
+  for (guint j = 0; j < n; j++, weights += k) {
+    for (guint i = 0; i < n_rows; i++)
+      weights[rows[i]] = w[(gsize)i * n + j];
+    sums[j] = add_weights(weights, k);
+  }
+}
+
+static void scale_column(gpointer packed, guint j, float factor, guint n, guint k)
+{
+  guint8 *weights = (guint8 *)packed + n * sizeof(gint32) + (gsize)j * k;
+  for (guint i = 0; i < k; i++)
+    weights[i] = scale_weight(weights[i], factor);
 }
 
 /* sums[ROWS][COLUMNS] = q[ROWS][k] * w[COLUMNS][k] */

@@ -57,6 +57,18 @@ typedef struct {
   void (*pack)(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k);
   void (*pack_transposed)(gpointer packed, const gint8 *w, gsize w_stride, guint n, guint k);
 
+  /* Replace some columns or rows of a packed matrix, in any order. What was packed by pack() has
+   * columns w[n_columns][k], what was packed by pack_transposed() has rows w[n_rows][n]. The result
+   * is that of packing the whole changed matrix. */
+  void (*replace_columns)(gpointer packed, const gint8 *w, const guint *columns, guint n_columns,
+                          guint n, guint k);
+  void (*replace_rows)(gpointer packed, const gint8 *w, const guint *rows, guint n_rows, guint n,
+                       guint k);
+
+  /* Multiplies the weights of a packed column by a factor from 0 to 1, rounded to nearest. Its sum
+   * is wrong until replace_rows() has been called. */
+  void (*scale_column)(gpointer packed, guint column, float factor, guint n, guint k);
+
   /* out[m][n] = sum over k of rows[m].scale * (q[m][k] - rows[m].zero) * scales[n] * w[n][k] +
    * bias[n], stored as mode says
    * q, rows: as quantize() wrote them; packed: as pack() wrote it; scales: [n]; bias: NULL or [n];

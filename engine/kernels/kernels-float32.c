@@ -171,6 +171,28 @@ static void pack_transposed(float *packed, const float *b, gsize b_stride, guint
   }
 }
 
+static void replace_columns(float *packed, const float *b, gsize b_stride, const guint *columns,
+                            guint n_columns, guint n, guint k)
+{
+  for (guint i = 0; i < n_columns; i++, b += b_stride) {
+    const guint j = columns[i] / PANEL * PANEL, width = n - j > LANES ? PANEL : LANES;
+    float *out = packed + (gsize)j * k + columns[i] % PANEL;
+    for (guint y = 0; y < k; y++)
+      out[(gsize)y * width] = b[y];
+  }
+}
+
+static void replace_rows(float *packed, const float *b, gsize b_stride, const guint *rows,
+                         guint n_rows, guint n, guint k)
+{
+  for (guint j = 0; j < n; j += PANEL) {
+    const guint filled = MIN(n - j, PANEL), width = filled > LANES ? PANEL : LANES;
+    for (guint i = 0; i < n_rows; i++)
+      memcpy(packed + (gsize)rows[i] * width, b + i * b_stride + j, filled * sizeof *b);
+    packed += (gsize)width * k;
+  }
+}
+
 /* ---- Elementwise ---- */
 
 /* Returns: the sum of (x - from)^power over n values; power: 1 or 2. Four sums hide the latency of
@@ -437,6 +459,8 @@ const Kernels KERNELS = {
   .gemm = gemm,
   .pack = pack,
   .pack_transposed = pack_transposed,
+  .replace_columns = replace_columns,
+  .replace_rows = replace_rows,
   .layer_norm = layer_norm,
   .gelu = gelu,
   .softmax = softmax,

@@ -21,6 +21,12 @@ typedef struct {
   void (*pack)(float *packed, const float *b, gsize b_stride, guint n, guint k);
   void (*pack_transposed)(float *packed, const float *b, gsize b_stride, guint n, guint k);
 
+  /* Replace some columns or rows of a packed b[k][n]: by b[n_columns][k], or by b[n_rows][n]. */
+  void (*replace_columns)(float *packed, const float *b, gsize b_stride, const guint *columns,
+                          guint n_columns, guint n, guint k);
+  void (*replace_rows)(float *packed, const float *b, gsize b_stride, const guint *rows,
+                       guint n_rows, guint n, guint k);
+
   /* out[m][n] = (x - mean(x)) / sqrt(var(x) + eps) * scale + shift, row by row of x[m][n] */
   void (*layer_norm)(float *out, const float *x, const float *scale, const float *shift, float eps,
                      guint m, guint n);

@@ -116,5 +116,7 @@ const Bf16Kernels vitgate__bf16_amx = {
   .convert_transposed = vitgate__bf16_convert_transposed,
   .pack = vitgate__bf16_pack,
   .pack_transposed = vitgate__bf16_pack_transposed,
+  .replace_columns = vitgate__bf16_replace_columns,
+  .replace_rows = vitgate__bf16_replace_rows,
   .gemm = gemm,
 };

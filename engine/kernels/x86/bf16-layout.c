@@ -87,6 +87,35 @@ void vitgate__bf16_pack_transposed(guint16 *packed, const float *b, gsize b_stri
       }
 }
 
+/* Returns: where packed b[k][n] has the value in row @i and column @j */
+static inline gsize place_of(guint i, guint j, guint k)
+{
+  const gsize tile =
+      j / SIDE * (vitgate__bf16_row_size(k) / BF16_STEP * 2) + i / BF16_STEP * 2 + j % SIDE / TILE;
+  return tile * (TILE * 32) + i % BF16_STEP / 2 * 32 + j % TILE * 2 + i % 2;
+}
+
+static inline guint16 round_one(float x)
+{
+  return (guint16)_mm_extract_epi16((__m128i)_mm_cvtneps_pbh(_mm_set_ss(x)), 0);
+}
+
+void vitgate__bf16_replace_columns(guint16 *packed, const float *b, gsize b_stride,
+                                   const guint *columns, guint n_columns, guint n, guint k)
+{
+  for (guint c = 0; c < n_columns; c++, b += b_stride)
+    for (guint i = 0; i < k; i++)
+      packed[place_of(i, columns[c], k)] = round_one(b[i]);
+}
+
+void vitgate__bf16_replace_rows(guint16 *packed, const float *b, gsize b_stride, const guint *rows,
+                                guint n_rows, guint n, guint k)
+{
+  for (guint r = 0; r < n_rows; r++, b += b_stride)
+    for (guint j = 0; j < n; j++)
+      packed[place_of(rows[r], j, k)] = round_one(b[j]);
+}
+
 /* out[k][m]: 32 rows of a become 32 columns. A word holds a pair from rows 2i and 2i + 1. */
 void vitgate__bf16_convert_transposed(guint16 *out, const float *a, gsize a_stride, guint m,
                                       guint k)

@@ -24,3 +24,7 @@ void vitgate__bf16_convert_transposed(guint16 *out, const float *a, gsize a_stri
 void vitgate__bf16_pack(guint16 *packed, const float *b, gsize b_stride, guint n, guint k);
 void vitgate__bf16_pack_transposed(guint16 *packed, const float *b, gsize b_stride, guint n,
                                    guint k);
+void vitgate__bf16_replace_columns(guint16 *packed, const float *b, gsize b_stride,
+                                   const guint *columns, guint n_columns, guint n, guint k);
+void vitgate__bf16_replace_rows(guint16 *packed, const float *b, gsize b_stride, const guint *rows,
+                                guint n_rows, guint n, guint k);
