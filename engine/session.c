@@ -174,21 +174,27 @@ static void activate(float *probabilities, const float *logits, const VitgateMod
   vitgate__kernels()->softmax(probabilities, 1.0f, info->n_classes);
 }
 
-const VitgateResult *vitgate_session_forward(VitgateSession *session, const float *tensors,
-                                             guint n_images, GError **error)
+/* Classifies @n_images images as images number @first and following of the session.
+ * Returns: their results */
+static const VitgateResult *run(VitgateSession *session, const VitSettings *settings,
+                                const float *tensors, guint first, guint n_images)
 {
-  if (!check_batch(session, n_images, error))
-    return NULL;
   const VitgateModelInfo *info = vitgate_model_get_info(session->model);
+  VitWork work = *session->work;
+  work.images += first;
+  work.outcomes += first;
+  float *all_logits = session->logits + (gsize)first * info->n_classes;
+  float *all_probabilities = session->probabilities + (gsize)first * info->n_classes;
+  VitgateResult *results = session->results + first;
   const gint64 start = now_ns();
   const VitOutcome *outcomes =
-      vitgate__vit_forward(vitgate__model_get_vit(session->model), session->work, session->team,
-                           &session->settings, session->logits, tensors, n_images);
+      vitgate__vit_forward(vitgate__model_get_vit(session->model), &work, session->team, settings,
+                           all_logits, tensors, n_images);
   for (guint i = 0; i < n_images; i++) {
-    const float *logits = session->logits + (gsize)i * info->n_classes;
-    float *probabilities = session->probabilities + (gsize)i * info->n_classes;
+    const float *logits = all_logits + (gsize)i * info->n_classes;
+    float *probabilities = all_probabilities + (gsize)i * info->n_classes;
     activate(probabilities, logits, info);
-    session->results[i] = (VitgateResult){
+    results[i] = (VitgateResult){
       .n_classes = info->n_classes,
       .probabilities = probabilities,
       .logits = logits,
@@ -203,8 +209,61 @@ const VitgateResult *vitgate_session_forward(VitgateSession *session, const floa
   }
   const gint64 each = (now_ns() - start) / n_images;
   for (guint i = 0; i < n_images; i++)
-    session->results[i].forward_ns = each;
+    results[i].forward_ns = each;
+  return results;
+}
+
+const VitgateResult *vitgate_session_forward(VitgateSession *session, const float *tensors,
+                                             guint n_images, GError **error)
+{
+  return check_batch(session, n_images, error)
+             ? run(session, &session->settings, tensors, 0, n_images)
+             : NULL;
+}
+
+const Dial *vitgate__session_get_dial(const VitgateSession *session)
+{
+  return &session->dial;
+}
+
+VitgateModel *vitgate__session_get_model(const VitgateSession *session)
+{
+  return session->model;
+}
+
+VitgateResult *vitgate__session_get_results(VitgateSession *session)
+{
   return session->results;
+}
+
+gboolean vitgate__session_check_batch(const VitgateSession *session, guint n_images, GError **error)
+{
+  return check_batch(session, n_images, error);
+}
+
+void vitgate__session_run_alone(VitgateSession *session, const float *tensor, guint i)
+{
+  run(session, &session->settings, tensor, i, 1);
+}
+
+gboolean vitgate__session_records_patches(const VitgateSession *session)
+{
+  return session->work->images->outcome.patches != NULL;
+}
+
+void vitgate__session_continue(VitgateSession *session, const CachedPass *pass, const float *tensor,
+                               guint i)
+{
+  Dial dial = session->dial;
+  for (guint b = 0; b < DESCRIPTION_MAX_DEPTH; b++)
+    dial.thresholds[b] = MERGE_NEVER;
+  const VitSettings settings = { .dial = &dial,
+                                 .group = 1,
+                                 .control = session->settings.control,
+                                 .cache = pass->cache,
+                                 .rows = pass->rows,
+                                 .n_rows = pass->n_rows };
+  run(session, &settings, tensor, i, 1);
 }
 
 gboolean vitgate_session_preprocess(VitgateSession *session, const VitgateImage *image,
@@ -241,6 +300,20 @@ const VitgateResult *vitgate_session_classify(VitgateSession *session, const Vit
     return NULL;
   for (guint i = 0; i < n_images; i++)
     session->results[i].preprocess_ns = times[i];
+  return session->results;
+}
+
+const VitgateResult *vitgate_session_classify_next(VitgateSession *session, VitgateStream *stream,
+                                                   const VitgateImage *image, GError **error)
+{
+  const gint64 start = now_ns();
+  if (!vitgate__image_convert(session->converter, session->tensors, image, error))
+    return NULL;
+  vitgate_stream_look(stream, session, session->tensors);
+  const gint64 taken = now_ns() - start;
+  if (!vitgate_session_follow(session, &stream, session->tensors, 1, error))
+    return NULL;
+  session->results->preprocess_ns = taken;
   return session->results;
 }
 

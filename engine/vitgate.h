@@ -332,6 +332,35 @@ typedef enum {
                                merge at the end of an attention: from the block's MLP on */
 } VitgatePatchFlags;
 
+/* What is computed of a frame of a stream: see VitgateStream. */
+typedef enum {
+  VITGATE_PASS_INDEPENDENT, /* all of it, as vitgate_session_forward() does: tokens merge as the
+                               dial says, and nothing is kept but the result */
+  VITGATE_PASS_FULL,        /* all of it, no tokens merge, and keys and values are kept */
+  VITGATE_PASS_UPDATED,     /* the patches that changed */
+  VITGATE_PASS_UNCHANGED,   /* nothing: the last result stands */
+} VitgatePass;
+
+/* Why a frame is computed as a whole. */
+typedef enum {
+  VITGATE_REASON_NONE,     /* it is not */
+  VITGATE_REASON_FIRST,    /* there is nothing to compare it with */
+  VITGATE_REASON_MOTION,   /* so much changes that an update would not be cheaper */
+  VITGATE_REASON_INTERVAL, /* as many frames as the interval allows have passed since the last time
+                            */
+  VITGATE_REASON_SETTLED,  /* the picture stands still again after updates */
+  VITGATE_REASON_EXPIRED,  /* vitgate_stream_expire() was called */
+} VitgateReason;
+
+/* What was decided on a frame. */
+typedef struct {
+  VitgatePass pass;
+  VitgateReason reason;
+  guint n_patches;     /* patches that are computed */
+  const guint8 *marks; /* [patches] 1: it is computed; patches in rows from the upper left */
+  double change;       /* largest change of a patch; 1 if there is nothing to compare with */
+} VitgateDecision;
+
 /* The result for one image. It belongs to the session and is valid until the session's next call.
  */
 typedef struct {
@@ -352,7 +381,7 @@ typedef struct {
   gint64 forward_ns;          /* time in the network: that of the call, divided by its images */
   const guint *module_substitutes; /* [2 * depth] tokens that got each module's substitute; with
                                       module_tokens: all that came to it, if it ran */
-  gpointer reserved[1];
+  const VitgateDecision *decision; /* (nullable) on a frame of a stream; NULL for other images */
 } VitgateResult;
 
 /* Makes a session: allocates all memory that classification needs, and starts threads - 1 threads.
@@ -417,41 +446,109 @@ VITGATE_API const char *vitgate_activation_name(VitgateActivation activation);
 VITGATE_API guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold,
                                        guint *indices, float *scores);
 
-/* ---- Scenes ------------------------------------------------------------------------------- */
+/* ---- Streams ------------------------------------------------------------------------------ */
 
-/* Measures how much the picture has changed since the last inferred one. The input of the network
- * is divided into 16 x 16 cells. The measure is the mean of each cell and colour, on which sensor
- * noise has little effect. The change is that of the cell that changed most, so that a small object
- * counts. The comparison is always with the picture last inferred, so slow drift adds up until it
- * counts. */
-typedef struct _VitgateScene VitgateScene;
+/* The frames of a video are nearly the same picture. A stream keeps what a session computed of the
+ * last ones: the result, and the keys and values of all tokens. Of the next frame, only the patches
+ * that changed go through the network, together with the class token; the other patches are there
+ * as their old keys and values. These go out of date slowly, because patches that did not change do
+ * not learn what happened around them. A full pass makes all of them anew. */
+typedef struct _VitgateStream VitgateStream;
 
-/* Makes a scene without a picture to compare with.
- * @info: (transfer none): of the model whose input is measured; not needed after the call
- * Returns: (transfer full): the scene. Since: 0.1 */
-VITGATE_API VitgateScene *vitgate_scene_new(const VitgateModelInfo *info);
+/* Returns the name of a pass: "independent", "full", "updated" or "unchanged". Since: 0.1 */
+VITGATE_API const char *vitgate_pass_name(VitgatePass pass);
 
-/* Frees the scene and sets *@scene to NULL. *@scene may be NULL. Since: 0.1 */
-VITGATE_API void vitgate_scene_free(VitgateScene **scene);
+/* Returns the name of a reason: "none", "first", "motion", "interval", "settled" or "expired".
+ * Since: 0.1 */
+VITGATE_API const char *vitgate_reason_name(VitgateReason reason);
 
-/* Measures a picture. This takes about 0.1 ms for 224 x 224 pixels.
+/* When to compute what. Changes are shares of full scale: the largest difference of the mean of a
+ * cell (a quarter of a patch) in any colour from the picture that the patch was last computed from.
+ * Start from vitgate_stream_default_options(). */
+typedef struct {
+  gboolean temporal;    /* updates; FALSE: a frame is unchanged or independent */
+  gboolean eager;       /* the first frame gets a full pass; FALSE: none does before frames have
+                           been alike, so that photographs cost what they cost without a stream */
+  double unchanged;     /* the last result stands up to this change; below 0: never */
+  double changed;       /* patches that change by more than this are computed, and their neighbours.
+                           Below the model's default compute ratio, it grows up to twofold as the dial
+                           goes down, and from half way on the neighbours are left out. Below 0: every
+                           patch counts as changed */
+  guint interval;       /* frames from one full pass to the next while there are changes; 0: no
+                           limit */
+  double max_compute;   /* compute ratio that a full pass must not exceed; 0: no limit. Without full
+                           passes there are no updates */
+  gpointer reserved[4]; /* must be zero */
+} VitgateStreamOptions;
+
+/* Returns the defaults: updates, not eager, unchanged up to 8/255, changed above 3/255, interval
+ * 50, max_compute 0. Since: 0.1 */
+VITGATE_API VitgateStreamOptions vitgate_stream_default_options(void);
+
+/* Makes the stream of one camera, or of one object in its pictures.
+ * @model: (transfer none): the stream holds its own reference
+ * @options: (nullable): NULL: the defaults
+ * Returns: (transfer full): the stream, or NULL with @error set to VITGATE_ERROR_ARGUMENT or
+ * _MEMORY. Since: 0.1 */
+VITGATE_API VitgateStream *vitgate_stream_new(VitgateModel *model,
+                                              const VitgateStreamOptions *options, GError **error);
+
+/* Frees the stream and sets *@stream to NULL. *@stream may be NULL. Since: 0.1 */
+VITGATE_API void vitgate_stream_free(VitgateStream **stream);
+
+/* Changes the options from the next frame on. A stream made without temporal cannot get it.
+ * Returns: FALSE with @error set to VITGATE_ERROR_ARGUMENT. Since: 0.1 */
+VITGATE_API gboolean vitgate_stream_set_options(VitgateStream *stream,
+                                                const VitgateStreamOptions *options,
+                                                GError **error);
+
+/* Compares the next frame with those before and decides what to compute of it.
+ * @session: of the stream's model; its dial counts
  * @tensor: [3][image_size][image_size], from vitgate_session_preprocess()
- * Returns: the largest change of a cell's mean since the last inferred picture, as a share of full
- * scale; 1 if there is no picture to compare with. Since: 0.1 */
-VITGATE_API double vitgate_scene_look(VitgateScene *scene, const float *tensor);
+ * Returns: (transfer none): the decision, valid until the stream's next call. Since: 0.1 */
+VITGATE_API const VitgateDecision *
+vitgate_stream_look(VitgateStream *stream, const VitgateSession *session, const float *tensor);
 
 /* Gets how much of the picture changed: 1 after a cut to another scene, little when something
  * moves.
- * @threshold: change of a cell that counts, as a share of full scale
- * Returns: the share of cells that changed by more than @threshold between the last inferred and
- * the last measured picture; 1 if there is no picture to compare with. Since: 0.1 */
-VITGATE_API double vitgate_scene_changed_share(const VitgateScene *scene, double threshold);
+ * @change: change of a patch's mean that counts
+ * Returns: the share of patches that changed by more than @change when the stream last looked; 1 if
+ * there was nothing to compare with. Since: 0.1 */
+VITGATE_API double vitgate_stream_changed_share(const VitgateStream *stream, double change);
 
-/* Marks the last measured picture as inferred: later ones are compared with it. Since: 0.1 */
-VITGATE_API void vitgate_scene_keep(VitgateScene *scene);
+/* Makes the last result count as too old: the next frame that the stream looks at is computed as a
+ * whole. Since: 0.1 */
+VITGATE_API void vitgate_stream_expire(VitgateStream *stream);
 
-/* Makes the next picture count as changed. Since: 0.1 */
-VITGATE_API void vitgate_scene_forget(VitgateScene *scene);
+/* Makes the picture that the stream looked at the one to compare later ones with, without computing
+ * anything. Since: 0.1 */
+VITGATE_API void vitgate_stream_accept(VitgateStream *stream);
+
+/* Drops everything, for example because the camera was turned. Since: 0.1 */
+VITGATE_API void vitgate_stream_forget(VitgateStream *stream);
+
+/* Computes what streams decided when they last looked, and continues them with those frames. If all
+ * passes are independent, the frames are classified as a batch, otherwise one by one.
+ * @session: of the streams' model; gates decide for each image whatever its granularity, unless all
+ * passes are independent
+ * @streams: [n], all different; from 1 to max_batch
+ * @tensors: [n][3][image_size][image_size] that they looked at
+ * Returns: (transfer none): [n] results, valid until the next call of session or streams, or NULL
+ * with @error set to VITGATE_ERROR_ARGUMENT. For an unchanged frame a result has the last logits
+ * and probabilities, and nothing ran. Since: 0.1 */
+VITGATE_API const VitgateResult *vitgate_session_follow(VitgateSession *session,
+                                                        VitgateStream *const *streams,
+                                                        const float *tensors, guint n,
+                                                        GError **error);
+
+/* Classifies the next frame of a stream: vitgate_session_preprocess(), vitgate_stream_look() and
+ * vitgate_session_follow().
+ * Returns: (transfer none): as vitgate_session_follow(), or NULL with @error set to
+ * VITGATE_ERROR_IMAGE, _ARGUMENT or _MEMORY. Since: 0.1 */
+VITGATE_API const VitgateResult *vitgate_session_classify_next(VitgateSession *session,
+                                                               VitgateStream *stream,
+                                                               const VitgateImage *image,
+                                                               GError **error);
 
 static inline void vitgate__model_cleanup(VitgateModel *model)
 {
@@ -461,12 +558,12 @@ static inline void vitgate__session_cleanup(VitgateSession *session)
 {
   vitgate_session_free(&session);
 }
-static inline void vitgate__scene_cleanup(VitgateScene *scene)
+static inline void vitgate__stream_cleanup(VitgateStream *stream)
 {
-  vitgate_scene_free(&scene);
+  vitgate_stream_free(&stream);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VitgateModel, vitgate__model_cleanup)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VitgateSession, vitgate__session_cleanup)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(VitgateScene, vitgate__scene_cleanup)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VitgateStream, vitgate__stream_cleanup)
 
 G_END_DECLS

@@ -47,10 +47,16 @@ guint vitgate__description_tokens_after(const Description *d, guint block)
 }
 
 /* Queries and the projection of their results, then keys and values. */
-double vitgate__attention_gmacs(const Description *d, guint heads, guint n_tokens, guint n_queries)
+double vitgate__attention_update_gmacs(const Description *d, guint heads, guint n_tokens,
+                                       guint n_queries, guint n_new)
 {
   double t = n_tokens, q = n_queries, width = (double)heads * d->head_dim;
-  return 1e-9 * (q * d->dim * 2 * width + 2 * q * t * width + t * d->dim * 2 * width);
+  return 1e-9 * (q * d->dim * 2 * width + 2 * q * t * width + n_new * (double)d->dim * 2 * width);
+}
+
+double vitgate__attention_gmacs(const Description *d, guint heads, guint n_tokens, guint n_queries)
+{
+  return vitgate__attention_update_gmacs(d, heads, n_tokens, n_queries, n_tokens);
 }
 
 double vitgate__mlp_gmacs(const Description *d, guint neurons, guint n_tokens)
@@ -92,10 +98,9 @@ gboolean vitgate__description_has_token_gates(const Description *d)
   return FALSE;
 }
 
-double vitgate__description_fixed_gmacs(const Description *d)
+double vitgate__description_fixed_gmacs(const Description *d, guint n_patches)
 {
-  const double patches = vitgate__description_n_patches(d);
-  return 1e-9 * (patches * vitgate__description_patch_values(d) * d->dim +
+  return 1e-9 * ((double)n_patches * vitgate__description_patch_values(d) * d->dim +
                  (double)vitgate__description_n_class_heads(d) * d->dim * d->n_classes) +
          d->family->gmacs(d);
 }
@@ -103,7 +108,7 @@ double vitgate__description_fixed_gmacs(const Description *d)
 static double sum_gmacs(const Description *d, gboolean all_tokens)
 {
   const guint tokens = vitgate__description_n_tokens(d);
-  double sum = vitgate__description_fixed_gmacs(d);
+  double sum = vitgate__description_fixed_gmacs(d, vitgate__description_n_patches(d));
   for (guint i = 0; i < d->depth; i++) {
     const guint after = all_tokens ? tokens : vitgate__description_tokens_after(d, i);
     sum += vitgate__attention_gmacs(d, d->blocks[i].heads, tokens, after) +
@@ -121,6 +126,19 @@ double vitgate__description_gmacs(const Description *d)
 double vitgate__description_published_gmacs(const Description *d)
 {
   return sum_gmacs(d, TRUE);
+}
+
+double vitgate__description_update_gmacs(const Description *d, guint n_patches)
+{
+  const guint tokens = vitgate__description_n_tokens(d);
+  const guint prefix = tokens - vitgate__description_n_patches(d), rows = prefix + n_patches;
+  double sum = vitgate__description_fixed_gmacs(d, n_patches);
+  for (guint i = 0; i < d->depth; i++) {
+    const guint after = vitgate__description_tokens_after(d, i) == tokens ? rows : prefix;
+    sum += vitgate__attention_update_gmacs(d, d->blocks[i].heads, tokens, after, rows) +
+           vitgate__mlp_gmacs(d, d->blocks[i].neurons, after);
+  }
+  return sum;
 }
 
 guint64 vitgate__attention_parameters(const Description *d, guint heads)

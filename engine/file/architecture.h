@@ -35,6 +35,10 @@ guint vitgate__description_n_class_heads(const Description *description);
 /* @n_queries: tokens that the attention is computed for */
 double vitgate__attention_gmacs(const Description *description, guint heads, guint n_tokens,
                                 guint n_queries);
+
+/* Returns: the same if keys and values are computed for only @n_new of the tokens */
+double vitgate__attention_update_gmacs(const Description *description, guint heads, guint n_tokens,
+                                       guint n_queries, guint n_new);
 double vitgate__mlp_gmacs(const Description *description, guint neurons, guint n_tokens);
 
 /* Returns: the cost of one decision of a module gate */
@@ -55,14 +59,18 @@ gboolean vitgate__substitute_is_whole(const Description *description, const Toke
 /* Returns: whether any module has a token gate */
 gboolean vitgate__description_has_token_gates(const Description *description);
 
-/* Returns: the cost of what always runs: stem, embedding and heads */
-double vitgate__description_fixed_gmacs(const Description *description);
+/* Returns: the cost of what always runs: stem, embedding of @n_patches and heads */
+double vitgate__description_fixed_gmacs(const Description *description, guint n_patches);
 
 /* Returns: the cost of the whole network with every module running */
 double vitgate__description_gmacs(const Description *description);
 
 /* Returns: the same as publications count it, with all tokens up to the end */
 double vitgate__description_published_gmacs(const Description *description);
+
+/* Returns: the cost of computing @n_patches anew, and the class and distillation tokens, with the
+ * keys and values of the other patches at hand and every gate open */
+double vitgate__description_update_gmacs(const Description *description, guint n_patches);
 
 guint64 vitgate__attention_parameters(const Description *description, guint heads);
 guint64 vitgate__mlp_parameters(const Description *description, guint neurons);

@@ -7,6 +7,8 @@
  * softmax is float32. */
 #include "network/attend.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -16,9 +18,12 @@
 /* Queries in one block in float32. */
 #define ATTENTION_ROWS 12
 
+/* How much wider than needed a channel of values becomes, so that it seldom widens again. */
+#define VALUE_ROOM 1.125f
+
 /* One head. */
 typedef struct {
-  float *q, *k, *v; /* [n_tokens], at stride; the result replaces q */
+  float *q, *k, *v; /* [rows], at stride; the result replaces q */
   gsize stride;
   gpointer keys, values; /* packed */
   float *key_scales;     /* int8: [n_tokens, rounded up] */
@@ -63,6 +68,15 @@ static void pack_float32(const Attention *a, const Head *head)
   kernels->pack(head->values, head->v, head->stride, a->head_dim, a->n_tokens);
 }
 
+static void replace_float32(const Attention *a, const Head *head)
+{
+  const Kernels *kernels = vitgate__kernels();
+  kernels->replace_columns(head->keys, head->k, head->stride, a->slots, a->n_new, a->n_tokens,
+                           a->head_dim);
+  kernels->replace_rows(head->values, head->v, head->stride, a->slots, a->n_new, a->head_dim,
+                        a->n_tokens);
+}
+
 static void attend_float32(const Attention *a, const Head *head, guint first, guint last)
 {
   const Kernels *kernels = vitgate__kernels();
@@ -84,6 +98,15 @@ static void pack_bf16(const Attention *a, const Head *head)
   const Bf16Kernels *kernels = vitgate__bf16_kernels();
   kernels->pack_transposed(head->keys, head->k, head->stride, a->n_tokens, a->head_dim);
   kernels->pack(head->values, head->v, head->stride, a->head_dim, a->n_tokens);
+}
+
+static void replace_bf16(const Attention *a, const Head *head)
+{
+  const Bf16Kernels *kernels = vitgate__bf16_kernels();
+  kernels->replace_columns(head->keys, head->k, head->stride, a->slots, a->n_new, a->n_tokens,
+                           a->head_dim);
+  kernels->replace_rows(head->values, head->v, head->stride, a->slots, a->n_new, a->head_dim,
+                        a->n_tokens);
 }
 
 static void attend_bf16(const Attention *a, const Head *head, guint first, guint last)
@@ -140,6 +163,58 @@ static void pack_int8(const Attention *a, const Head *head)
   kernels->pack(head->keys, scratch.bytes, n, columns, n);
   kernels->quantize_columns(scratch.bytes, head->value_scales, head->v, head->stride, n, tokens);
   kernels->pack_transposed(head->values, scratch.bytes, n, n, tokens);
+}
+
+static void replace_keys(const Attention *a, const Head *head, gint8 *bytes)
+{
+  const Int8Kernels *kernels = vitgate__int8_kernels();
+  const guint n = a->head_dim, columns = (guint)vitgate__round_up(a->n_tokens);
+  float *scales = a->scores;
+  kernels->quantize_rows(bytes, scales, head->k, head->stride, a->n_new, n);
+  kernels->replace_columns(head->keys, bytes, a->slots, a->n_new, columns, n);
+  for (guint i = 0; i < a->n_new; i++)
+    head->key_scales[a->slots[i]] = scales[i];
+}
+
+/* Makes the scale of a channel large enough for new values, with some room for those of the next
+ * frames. Values that are not finite make the scale NaN, as in quantize_columns(). */
+static void widen_channel(const Attention *a, const Head *head, guint channel)
+{
+  float *scale = &head->value_scales[channel], largest = 0, odd = 0;
+  for (guint i = 0; i < a->n_new; i++) {
+    const float value = head->v[i * head->stride + channel];
+    largest = MAX(largest, fabsf(value));
+    odd += value * 0;
+  }
+  if (odd != 0 || isnan(odd)) {
+    *scale = NAN;
+  } else if (largest > 127 * *scale) {
+    const float wider = largest * (VALUE_ROOM / 127);
+    vitgate__int8_kernels()->scale_column(head->values, channel, *scale / wider, a->head_dim,
+                                          a->n_tokens);
+    *scale = wider;
+  }
+}
+
+static void replace_values(const Attention *a, const Head *head, gint8 *bytes)
+{
+  const guint n = a->head_dim;
+  for (guint c = 0; c < n; c++) {
+    widen_channel(a, head, c);
+    const float scale = head->value_scales[c], inverse = scale >= FLT_MIN ? 1 / scale : 0;
+    for (guint i = 0; i < a->n_new; i++)
+      bytes[i * n + c] =
+          inverse > 0 ? (gint8)rintf(head->v[i * head->stride + c] * inverse) : (gint8)0;
+  }
+  vitgate__int8_kernels()->replace_rows(head->values, bytes, a->slots, a->n_new, n, a->n_tokens);
+}
+
+static void replace_int8(const Attention *a, const Head *head)
+{
+  Int8Scratch scratch;
+  carve_int8_scratch(&scratch, a->scratch, a->n_tokens, a->head_dim);
+  replace_keys(a, head, scratch.bytes);
+  replace_values(a, head, scratch.bytes);
 }
 
 static void attend_int8(const Attention *a, const Head *head, guint first, guint last)
@@ -201,15 +276,16 @@ void vitgate__attend(const Attention *a, guint first, guint last)
 {
   static const struct {
     void (*pack)(const Attention *, const Head *);
+    void (*replace)(const Attention *, const Head *);
     void (*attend)(const Attention *, const Head *, guint, guint);
   } table[] = {
-    [VITGATE_PRECISION_FLOAT32] = { pack_float32, attend_float32 },
-    [VITGATE_PRECISION_BF16] = { pack_bf16, attend_bf16 },
-    [VITGATE_PRECISION_INT8] = { pack_int8, attend_int8 },
+    [VITGATE_PRECISION_FLOAT32] = { pack_float32, replace_float32, attend_float32 },
+    [VITGATE_PRECISION_BF16] = { pack_bf16, replace_bf16, attend_bf16 },
+    [VITGATE_PRECISION_INT8] = { pack_int8, replace_int8, attend_int8 },
   };
   for (guint h = a->member; h < a->heads; h += a->n) {
     const Head head = head_of(a, h);
-    table[a->precision].pack(a, &head);
+    (a->slots ? table[a->precision].replace : table[a->precision].pack)(a, &head);
   }
   vitgate__team_barrier(a->team);
   for (guint h = 0; h < a->heads; h++) {

@@ -8,9 +8,13 @@
 typedef struct {
   VitgatePrecision precision;
   guint heads, head_dim, n_tokens;
+  const guint *slots; /* (nullable) [n_new] the tokens that the rows of qkv are; their keys and
+                         values replace the ones that packed has. NULL: all tokens, and packed is
+                         filled anew */
+  guint n_new;
   float factor;         /* scales the scores */
   const float *offsets; /* (nullable) [n_tokens, rounded up] added to the scores before scaling */
-  float *qkv;           /* shared: [n_tokens][3 * heads * head_dim] queries, keys and values */
+  float *qkv;           /* shared: [rows][3 * heads * head_dim] queries, keys and values */
   float *packed;        /* shared: vitgate__attend_heads_size() floats */
   float *scores;        /* this thread's: vitgate__attend_scores_size() floats */
   float *scratch;       /* this thread's: vitgate__attend_scratch_size() floats */

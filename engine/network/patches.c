@@ -1,10 +1,20 @@
 #include "network/patches.h"
 
+#include <string.h>
+
 void vitgate__patches_start(ImageState *image, const Vit *vit)
 {
-  const guint n = vitgate__description_n_patches(vit->description);
-  for (guint p = 0; image->outcome.patches && p < n; p++)
-    image->token_of[p] = vit->n_prefix + p;
+  const Description *d = vit->description;
+  const guint n = vitgate__description_n_patches(d), prefix = vit->n_prefix;
+  if (!image->outcome.patches)
+    return;
+  for (guint p = 0; p < n; p++)
+    image->token_of[p] = image->slots ? G_MAXUINT : prefix + p;
+  if (!image->slots)
+    return;
+  memset(image->outcome.patches, 0, 2 * d->depth * (gsize)n);
+  for (guint row = prefix; row < image->n_tokens; row++)
+    image->token_of[image->slots[row] - prefix] = row;
 }
 
 void vitgate__patches_record(const Job *job, guint b, gboolean mlp, gboolean runs,

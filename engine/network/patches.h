@@ -5,7 +5,7 @@
 
 #include "network/vit-work.h"
 
-/* Makes each patch a token of its own again. */
+/* Makes each patch a token of its own again, or in an update those that are computed. */
 void vitgate__patches_start(ImageState *image, const Vit *vit);
 
 /* Records the patches whose tokens are this thread's rows, by their sizes before the module's own

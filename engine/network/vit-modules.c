@@ -45,14 +45,18 @@ static void merge_tokens(Job *job, guint block)
  * image call it, each with its own rows. */
 static void attend(const Job *job, guint heads, guint first, guint last)
 {
-  const guint n = job->vit->description->head_dim;
+  const Description *d = job->vit->description;
+  const ImageState *image = job->image;
+  const guint n = d->head_dim;
   const Attention attention = {
     .precision = job->vit->precision,
     .heads = heads,
     .head_dim = n,
-    .n_tokens = job->image->n_tokens,
+    .n_tokens = image->slots ? vitgate__description_n_tokens(d) : image->n_tokens,
+    .slots = image->slots,
+    .n_new = image->n_tokens,
     .factor = 1.0f / sqrtf((float)n),
-    .offsets = job->image->merged ? job->image->offsets : NULL,
+    .offsets = image->merged ? image->offsets : NULL,
     .qkv = job->qkv,
     .packed = job->heads,
     .scores = job->scratch->scores,

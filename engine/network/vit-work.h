@@ -3,6 +3,7 @@
 
 #include "base/team.h"
 #include "network/dial.h"
+#include "network/kv-cache.h"
 #include "network/merge.h"
 #include "network/token-mean.h"
 #include "network/vit-weights.h"
@@ -49,6 +50,7 @@ typedef struct {
   float *sums;     /* of the patch tokens: token-mean.h */
   gboolean merged; /* some size is not 1 */
   guint n_tokens;
+  const guint *slots;  /* (nullable) [n_tokens] in an update: which tokens are computed */
   float logit;         /* of the current gate */
   float *token_logits; /* [n_tokens] of the current token gate, if images decide together */
   guint8 *open;        /* [n_tokens] whether the current module runs for each token */
@@ -85,6 +87,7 @@ typedef struct {
   const Scratch *scratch; /* this thread's */
   ImageState *image;
   float *qkv, *heads;
+  KvCache *cache; /* (nullable) */
   StemWork *stem;
   Team *team;        /* to wait for; NULL: this thread works alone */
   guint member, n;   /* its number among the threads that share the image */

@@ -9,19 +9,36 @@
 
 /* ---- Before and after the blocks ---- */
 
-static void start_image(ImageState *image, const Vit *vit)
+static void start_image(ImageState *image, const Vit *vit, const VitSettings *settings)
 {
   const Description *d = vit->description;
-  image->n_tokens = vitgate__description_n_tokens(d);
+  image->slots = settings->rows;
+  image->n_tokens = settings->rows ? settings->n_rows : vitgate__description_n_tokens(d);
   image->merged = FALSE;
-  image->outcome.gmacs = vitgate__description_fixed_gmacs(d);
+  image->outcome.gmacs = vitgate__description_fixed_gmacs(d, image->n_tokens - vit->n_prefix);
   image->outcome.n_tokens = image->n_tokens;
   memset(image->outcome.ran, 0, 2 * d->depth);
   memset(image->outcome.tokens, 0, 2 * d->depth * sizeof(guint));
   memset(image->outcome.closed, 0, 2 * d->depth * sizeof(guint));
-  for (guint i = 0; i < image->n_tokens; i++)
+  for (guint i = 0; i < vitgate__description_n_tokens(d); i++)
     image->size[i] = 1.0f;
   vitgate__patches_start(image, vit);
+}
+
+/* Copies the values of the patches of some rows into scratch->hidden. */
+static void gather_patches(const Job *job, const float *tensor, guint row, guint rows)
+{
+  const Description *d = job->vit->description;
+  const guint prefix = job->vit->n_prefix, values = vitgate__description_patch_values(d);
+  const guint *slots = job->image->slots;
+  float *patches = job->scratch->hidden;
+  if (!slots) {
+    d->family->gather(d, job->stem, job->base, patches, tensor, row - prefix, rows);
+    return;
+  }
+  for (guint r = 0; r < rows; r++)
+    d->family->gather(d, job->stem, job->base, patches + (gsize)r * values, tensor,
+                      slots[row + r] - prefix, 1);
 }
 
 /* x = position embeddings + [class and distillation tokens; patches W^T + b] */
@@ -29,16 +46,17 @@ static void embed(const Job *job, const float *tensor)
 {
   const Vit *vit = job->vit;
   const Description *d = vit->description;
+  const guint *slots = job->image->slots;
   float *x = job->image->x;
   if (vit->stem)
     d->family->run(vit->stem, job->stem, &(StemShare){ job->team, job->member, job->n, job->base },
                    tensor);
-  memcpy(x + (gsize)job->first * d->dim, vit->embedding + (gsize)job->first * d->dim,
-         (gsize)(job->last - job->first) * d->dim * sizeof *x);
+  for (guint row = job->first; row < job->last; row++)
+    memcpy(x + (gsize)row * d->dim, vit->embedding + (gsize)(slots ? slots[row] : row) * d->dim,
+           d->dim * sizeof *x);
   for (guint row = MAX(job->first, vit->n_prefix), rows; row < job->last; row += rows) {
     rows = vitgate__linear_rows(job->last - row);
-    d->family->gather(d, job->stem, job->base, job->scratch->hidden, tensor, row - vit->n_prefix,
-                      rows);
+    gather_patches(job, tensor, row, rows);
     vitgate__vit_multiply(job, &vit->patch, x + (gsize)row * d->dim, d->dim, job->scratch->hidden,
                           vit->patch.n_in, LINEAR_ADD, rows);
   }
@@ -49,12 +67,26 @@ static void embed(const Job *job, const float *tensor)
 static void average_patches(const Job *job, float *mean)
 {
   const ImageState *image = job->image;
-  const guint n = image->n_tokens, prefix = job->vit->n_prefix, dim = job->vit->description->dim;
+  const guint n =
+      image->slots ? vitgate__description_n_tokens(job->vit->description) : image->n_tokens;
+  const guint prefix = job->vit->n_prefix, dim = job->vit->description->dim;
+  const float *tokens = image->slots ? job->cache->tokens : image->x;
   wait_for_others(job);
-  vitgate__token_sums(image->sums, image->x, image->size, n, prefix, dim, job->first, job->last);
+  vitgate__token_sums(image->sums, tokens, image->size, n, prefix, dim, n * job->member / job->n,
+                      n * (job->member + 1) / job->n);
   wait_for_others(job);
   if (job->leads)
     vitgate__token_mean(mean, image->sums, image->size, n, prefix, dim);
+}
+
+/* Keeps this thread's rows after the last block, if the mean of all tokens is classified. */
+static void keep_tokens(const Job *job)
+{
+  const ImageState *image = job->image;
+  const guint dim = job->vit->description->dim;
+  for (guint row = job->first; job->cache && job->cache->tokens && row < job->last; row++)
+    memcpy(job->cache->tokens + (gsize)(image->slots ? image->slots[row] : row) * dim,
+           image->x + (gsize)row * dim, dim * sizeof(float));
 }
 
 /* Computes norm[n_prefix][dim], the input of the heads, from the class and distillation tokens or
@@ -78,6 +110,7 @@ static void classify(const Job *job, float *logits)
 {
   const Vit *vit = job->vit;
   const Description *d = vit->description;
+  keep_tokens(job);
   if (d->mean_pooling)
     average_patches(job, job->scratch->features);
   else
@@ -124,6 +157,7 @@ static gboolean take_job(const Call *call, guint member, guint i, Job *job)
     .image = &call->work->images[i],
     .qkv = scratch[shared ? 0 : member].qkv,
     .heads = scratch[shared ? 0 : member].heads,
+    .cache = call->settings->cache,
     .stem = call->work->stem,
     .base = shared ? 0 : member,
     .team = shared && n > 1 ? call->team : NULL,
@@ -157,9 +191,12 @@ static void weigh_image(const Job *job, const Gate *gate)
   wait_for_others(job);
 }
 
-/* Returns: whether the gate opens for image @i, by the mean logit of the images in its group */
-static gboolean is_open(const Call *call, guint i)
+/* Returns: whether the gate opens for image @i, by the mean logit of the images in its group, or in
+ * an update as in the last full pass */
+static gboolean is_open(const Call *call, guint i, guint module)
 {
+  if (call->settings->rows)
+    return call->settings->cache->ran[module];
   const guint group = call->settings->group, first = i / group * group;
   const guint last = MIN(call->n_images, first + group);
   float sum = 0.0f;
@@ -174,29 +211,32 @@ static void count_module(const Job *job, guint b, gboolean mlp)
   const BlockShape *shape = &d->blocks[b];
   const guint tokens = job->image->n_tokens;
   const guint queries = b == job->vit->tail ? job->vit->n_prefix : tokens;
+  const guint all = job->image->slots ? vitgate__description_n_tokens(d) : tokens;
   VitOutcome *outcome = &job->image->outcome;
   outcome->ran[2 * b + mlp] = 1;
   if (vitgate__rows_gate(job->vit, job->dial, b, mlp))
     return; /* its rows are counted as they run */
   outcome->tokens[2 * b + mlp] = mlp ? tokens : queries;
   outcome->gmacs += mlp ? vitgate__mlp_gmacs(d, shape->neurons, tokens)
-                        : vitgate__attention_gmacs(d, shape->heads, tokens, queries);
+                        : vitgate__attention_update_gmacs(d, shape->heads, all, queries, tokens);
 }
 
-/* Adds the costs of modules with token gates. */
-static void count_rows(VitOutcome *outcome, const Vit *vit, const Dial *dial)
+/* Adds the costs of modules with token gates.
+ * @update: keys and values of other tokens are in the cache */
+static void count_rows(VitOutcome *outcome, const Vit *vit, const Dial *dial, gboolean update)
 {
   const Description *d = vit->description;
   for (guint m = 0; m < 2 * d->depth; m++) {
     const BlockShape *shape = &d->blocks[m / 2];
     const guint open = outcome->tokens[m], all = open + outcome->closed[m];
+    const guint keys = update ? vitgate__description_n_tokens(d) : all;
     if (!vitgate__rows_gate(vit, dial, m / 2, m % 2))
       continue;
     outcome->gmacs +=
         vitgate__token_gate_gmacs(d, m % 2 ? &shape->mlp_tokens : &shape->attention_tokens,
                                   all - vit->n_prefix, outcome->closed[m]) +
         (m % 2 ? vitgate__mlp_gmacs(d, shape->neurons, open)
-               : vitgate__attention_gmacs(d, shape->heads, all, open));
+               : vitgate__attention_update_gmacs(d, shape->heads, keys, open, all));
   }
 }
 
@@ -281,7 +321,7 @@ static void run_module(const Call *call, guint member, guint b, gboolean mlp)
     return;
   if (weighed)
     weigh_tokens(call, member, b, mlp);
-  for (guint i = 0; gate && i < call->n_images; i++)
+  for (guint i = 0; gate && !call->settings->rows && i < call->n_images; i++)
     if (take_job(call, member, i, &job))
       weigh_image(&job, gate);
   if (gate && call->settings->group > 1)
@@ -289,7 +329,9 @@ static void run_module(const Call *call, guint member, guint b, gboolean mlp)
   for (guint i = 0; i < call->n_images; i++) {
     if (!take_job(call, member, i, &job))
       continue;
-    if (!gate || is_open(call, i))
+    if (job.cache)
+      job.heads = job.cache->heads[b];
+    if (!gate || is_open(call, i, 2 * b + mlp))
       run_image(&job, b, mlp, weighed);
     else
       vitgate__patches_record(&job, b, mlp, FALSE, NULL);
@@ -324,12 +366,14 @@ const VitOutcome *vitgate__vit_forward(const Vit *vit, VitWork *work, Team *team
 {
   Call call = { vit, work, team, settings, logits, tensors, n_images };
   for (guint i = 0; i < n_images; i++)
-    start_image(&work->images[i], vit);
+    start_image(&work->images[i], vit, settings);
   vitgate__team_run(team, forward_member, &call);
   for (guint i = 0; i < n_images; i++) {
-    count_rows(&work->images[i].outcome, vit, settings->dial);
+    count_rows(&work->images[i].outcome, vit, settings->dial, settings->rows != NULL);
     work->outcomes[i] = work->images[i].outcome;
   }
+  if (settings->cache && !settings->rows)
+    memcpy(settings->cache->ran, work->outcomes->ran, 2 * vit->description->depth);
   return work->outcomes;
 }
 

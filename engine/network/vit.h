@@ -1,13 +1,19 @@
 /* The forward pass of a vision transformer. */
 #pragma once
 
+#include "network/kv-cache.h"
 #include "network/logit-control.h"
 
-/* Settings of one call. */
+/* Settings of one call. With a cache, it has one image, and the dial merges no tokens. */
 typedef struct {
   const Dial *dial;
   guint group; /* neighbouring images in the batch that share each gate's decision; 1: none do */
   LogitControl *control; /* (nullable) */
+  KvCache *cache;        /* (nullable) */
+  const guint *rows; /* (nullable) [n_rows] the tokens to compute, ascending, all those before the
+                        patches among them; the others are in the cache. NULL: all, and the
+                        cache is filled */
+  guint n_rows;
 } VitSettings;
 
 /* Runs the network on every member of @team.

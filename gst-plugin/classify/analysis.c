@@ -97,44 +97,49 @@ void gst_vitgate_analysis_decide(GstVitgate *self, GstVitgateAnalysis *a)
     a->state = GST_VITGATE_STATE_FRESH;
 }
 
-static gboolean watches_scene(const GstVitgateSettings *settings)
+/* The share of the budget that a full pass may take, so that other work fits beside it. */
+#define FULL_SHARE 0.9
+
+/* The compute ratio of a full pass of one view that the budget has time for; 0: any. */
+static double max_compute(const GstVitgateClassifier *classifier, GstClockTime budget)
 {
-  return settings->reuse_threshold > 0 || settings->smoothing.time_constant > 0 ||
-         settings->smoothing.hysteresis > 0;
+  if (budget == 0 || classifier->whole_time <= 0)
+    return 0;
+  return MIN(1, FULL_SHARE * budget / (classifier->whole_time * classifier->views.n));
 }
 
-double gst_vitgate_analysis_look(GstVitgate *self, const GstVitgateAnalysis *a, gboolean *cut)
+gboolean gst_vitgate_analysis_look(GstVitgate *self, const GstVitgateAnalysis *a, gboolean *cut)
 {
   GstVitgateClassifier *classifier = self->classifier;
-  double change;
+  const VitgateStreamOptions options = gst_vitgate_temporal_stream_options(
+      &a->settings.temporal, classifier->temporal, max_compute(classifier, a->settings.budget));
+  const gboolean unchanged =
+      gst_vitgate_classifier_look(classifier, self->controller.dial, &options);
 
-  *cut = FALSE;
-  if (!watches_scene(&a->settings)) {
-    gst_vitgate_views_forget(&classifier->views);
-    return 1;
-  }
-  change = gst_vitgate_views_look(&classifier->views);
   *cut = gst_vitgate_views_changed_share(&classifier->views, CUT_CHANGE) >= CUT_SHARE;
-  return change;
+  return unchanged;
+}
+
+static gboolean is_too_old(const GstVitgateClassifier *classifier, const GstVitgateAnalysis *a)
+{
+  const GstClockTime age = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time);
+
+  return a->settings.temporal.max_age > 0 &&
+         !(GST_CLOCK_TIME_IS_VALID(age) && age < a->settings.temporal.max_age);
 }
 
 /* Whether the last result can be reused for the picture just preprocessed. */
 static gboolean is_unchanged(GstVitgate *self, const GstVitgateAnalysis *a)
 {
   GstVitgateClassifier *classifier = self->classifier;
-  gboolean cut;
-  const double change = gst_vitgate_analysis_look(self, a, &cut);
-  GstClockTime age;
+  gboolean cut, unchanged;
 
+  if (classifier->result && is_too_old(classifier, a))
+    gst_vitgate_views_expire(&classifier->views);
+  unchanged = gst_vitgate_analysis_look(self, a, &cut);
   if (cut)
     gst_vitgate_smoothing_restart(&classifier->smoothing);
-  if (a->settings.reuse_threshold <= 0 || change > a->settings.reuse_threshold ||
-      !classifier->result)
-    return FALSE;
-  if (a->settings.max_age == 0)
-    return TRUE;
-  age = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time);
-  return GST_CLOCK_TIME_IS_VALID(age) && age < a->settings.max_age;
+  return unchanged;
 }
 
 /* ---- Pixels -------------------------------------------------------------------------------- */
@@ -216,13 +221,12 @@ GstFlowReturn gst_vitgate_analysis_infer(GstVitgate *self, GstVitgateAnalysis *a
   g_autoptr(GError) error = NULL;
   const VitgateResult *result;
 
-  a->compute = self->controller.dial;
-  if (!gst_vitgate_classifier_infer(self->classifier, a->compute, a->times.stream_time, &error))
+  a->compute = self->classifier->compute;
+  if (!gst_vitgate_classifier_infer(self->classifier, a->times.stream_time, &error))
     return gst_vitgate_analysis_fail(self, error);
   result = self->classifier->result;
-  if (watches_scene(&a->settings))
-    gst_vitgate_views_keep(&self->classifier->views);
   add_to_average(self, a);
+  a->pass = result->decision->pass;
   a->engine = result->preprocess_ns + result->forward_ns;
   a->gmacs = result->gmacs;
   return GST_FLOW_OK;
@@ -263,7 +267,7 @@ void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
   if (!classifier->result)
     return;
   result = gst_vitgate_analysis_rank(self, a, classifier->result, &classifier->smoothing);
-  result.compute = classifier->compute;
+  result.compute = classifier->result_compute;
   result.age = classifier->age;
   result.age_time = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time);
   result.state = a->state;
@@ -318,6 +322,16 @@ static gboolean update_latency(GstVitgate *self, GstClockTime budget)
   return self->latency != before;
 }
 
+/* Updates say nothing about what the dial sets, the time of whole passes, unless even they take too
+ * long. */
+static void record_time(GstVitgate *self, const GstVitgateAnalysis *a, GstClockTime now,
+                        GstClockTime processing)
+{
+  if (a->pass == VITGATE_PASS_UPDATED && processing <= a->settings.budget)
+    return;
+  gst_vitgate_controller_record(&self->controller, now, processing);
+}
+
 void gst_vitgate_analysis_end(GstVitgate *self, const GstVitgateAnalysis *a)
 {
   const GstClockTime now = gst_util_get_timestamp(), processing = now - a->start;
@@ -325,7 +339,7 @@ void gst_vitgate_analysis_end(GstVitgate *self, const GstVitgateAnalysis *a)
   guint64 inferred, skipped;
 
   if (a->state == GST_VITGATE_STATE_FRESH)
-    gst_vitgate_controller_record(&self->controller, now, processing);
+    record_time(self, a, now, processing);
 
   GST_OBJECT_LOCK(self);
   count(&self->stats, a, processing);

@@ -16,6 +16,7 @@ typedef struct {
   GstVitgateState state;     /* set by each step */
 
   /* About the inference. */
+  VitgatePass pass;    /* how much of the frame was computed */
   double compute;      /* setting of the dial */
   double gmacs;        /* 1e9 multiply-adds used */
   GstClockTime engine; /* nanoseconds spent in the engine */
@@ -56,11 +57,11 @@ gboolean gst_vitgate_analysis_has_time(GstVitgate *self, const GstVitgateAnalysi
 gboolean gst_vitgate_analysis_map(GstVitgate *self, GstVitgateAnalysis *analysis,
                                   GstVitgateFrame *frame);
 
-/* Measures the picture just preprocessed, if the settings need it.
+/* Decides what to compute of the picture just preprocessed.
  * @cut: (out): whether it shows another scene than the last inferred one
- * Returns: its change since the last inference, as a share of full scale. */
-double gst_vitgate_analysis_look(GstVitgate *self, const GstVitgateAnalysis *analysis,
-                                 gboolean *cut);
+ * Returns: whether the last result stands. */
+gboolean gst_vitgate_analysis_look(GstVitgate *self, const GstVitgateAnalysis *analysis,
+                                   gboolean *cut);
 
 /* Returns: when the frame is shown, for the averages. */
 GstVitgateSmoothingMoment gst_vitgate_analysis_moment(const GstVitgate *self,

@@ -19,6 +19,8 @@ void gst_vitgate_loader_clear(GstVitgate *self)
 static GstVitgateClassifierOptions take_options(GstVitgate *self)
 {
   const GstVitgateSettings *settings = &self->settings;
+  const gboolean regions =
+      settings->regions.inference_region == GST_VITGATE_INFERENCE_REGION_ROI_LIST;
 
   self->loader.changed = FALSE;
   return (GstVitgateClassifierOptions){
@@ -27,7 +29,8 @@ static GstVitgateClassifierOptions take_options(GstVitgate *self)
     .precision = settings->precision,
     .fit = settings->fit,
     .threads = settings->threads,
-    .regions = settings->regions.inference_region == GST_VITGATE_INFERENCE_REGION_ROI_LIST,
+    .temporal = !regions && settings->temporal.mode != GST_VITGATE_TEMPORAL_OFF,
+    .regions = regions,
   };
 }
 

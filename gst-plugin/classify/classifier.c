@@ -37,7 +37,10 @@ static gboolean load(GstVitgateClassifier *self, const GstVitgateClassifierOptio
   if (!self->model)
     return FALSE;
   self->info = vitgate_model_get_info(self->model);
-  gst_vitgate_views_init(&self->views, self->info, squares);
+  *doing = "Cannot prepare the streams";
+  if (!gst_vitgate_views_init(&self->views, self->model, squares, options->temporal, error))
+    return FALSE;
+  self->temporal = options->temporal;
   self->views.fit = session.fit;
   self->labels = self->info->labels;
   if (options->labels) {
@@ -101,21 +104,46 @@ gboolean gst_vitgate_classifier_preprocess(GstVitgateClassifier *self, const Vit
   return TRUE;
 }
 
-gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *self, double compute,
-                                      GstClockTime stream_time, GError **error)
+gboolean gst_vitgate_classifier_look(GstVitgateClassifier *self, double compute,
+                                     const VitgateStreamOptions *options)
+{
+  vitgate_session_set_compute(self->session, compute);
+  self->compute = compute;
+  return gst_vitgate_views_look(&self->views, self->session, options) && self->result;
+}
+
+/* Weight of the latest frame in the running mean. */
+#define NEW 0.25
+
+static void measure_time(GstVitgateClassifier *self, const VitgateResult *result)
+{
+  const double compute = result->compute_ratio * self->views.n;
+
+  if (result->decision->n_patches < self->views.n * self->views.n_patches || compute <= 0)
+    return;
+  if (self->whole_time <= 0)
+    self->whole_time = result->forward_ns / compute;
+  self->whole_time += NEW * (result->forward_ns / compute - self->whole_time);
+}
+
+gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *self, GstClockTime stream_time,
+                                      GError **error)
 {
   const VitgateResult *result;
 
   self->result = NULL;
   self->age = 0;
-  vitgate_session_set_compute(self->session, compute);
   result = gst_vitgate_views_infer(&self->views, self->session, error);
   if (!result)
     return FALSE;
   self->last = *result;
+  self->decision = *result->decision;
+  self->decision.marks = NULL;
+  self->last.decision = &self->decision;
+  measure_time(self, result);
   self->last.preprocess_ns = self->preprocess_ns;
   self->result = &self->last;
-  self->compute = compute;
+  self->result_compute = self->compute;
   self->inferred_at = stream_time;
   return TRUE;
 }
@@ -131,6 +159,7 @@ void gst_vitgate_classifier_forget(GstVitgateClassifier *self)
 {
   self->result = NULL;
   self->age = 0;
+  gst_vitgate_views_forget(&self->views);
   gst_vitgate_smoothing_restart(&self->smoothing);
   if (self->regions)
     gst_vitgate_region_classifier_forget(self->regions);

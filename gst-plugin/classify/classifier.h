@@ -28,7 +28,8 @@ typedef struct {
   VitgatePrecision precision;
   GstVitgateFit fit;
   guint threads;
-  gboolean regions; /* classify regions instead of whole frames */
+  gboolean regions;  /* classify regions instead of whole frames */
+  gboolean temporal; /* frames are updated from the ones before */
 } GstVitgateClassifierOptions;
 
 /* Classes in the order in which they are attached. */
@@ -54,15 +55,20 @@ typedef struct {
   const char *const *labels; /* [info->n_classes] */
   char **own_labels;         /* from the labels file; NULL: none, the model's are used */
 
+  gboolean temporal;     /* the views are streams whose keys and values are kept */
   GstVitgateViews views; /* of the last preprocessed frame */
   gint64 preprocess_ns;  /* time taken to preprocess it */
 
   const VitgateResult *result; /* the last valid one; NULL: none */
-  double compute;              /* setting of the dial */
+  double compute;              /* setting of the dial when a frame was last looked at */
+  double result_compute;       /* when @result was inferred */
+  double whole_time;           /* running mean of nanoseconds per compute ratio, in frames of which
+                                  all was computed; 0: unknown */
   guint64 frame;               /* number of the current frame */
   guint64 age;                 /* frames since @result was inferred */
   GstClockTime inferred_at;    /* stream time of the inferred frame; NONE: unknown */
   VitgateResult last;          /* storage of @result, pre-processing time included */
+  VitgateDecision decision;    /* of @result, without marks */
 
   GstVitgateRegionClassifier *regions; /* NULL: whole frames are classified */
 
@@ -90,13 +96,18 @@ void gst_vitgate_classifier_free(GstVitgateClassifier **classifier);
 gboolean gst_vitgate_classifier_preprocess(GstVitgateClassifier *classifier,
                                            const VitgateImage *image, GError **error);
 
-/* Infers the last preprocessed frame. The result is in @classifier->result until the next call.
+/* Decides what to compute of the last preprocessed frame.
  * @compute: setting of the dial, clamped to the model's range
+ * Returns: whether the last result stands. */
+gboolean gst_vitgate_classifier_look(GstVitgateClassifier *classifier, double compute,
+                                     const VitgateStreamOptions *options);
+
+/* Infers the frame that was looked at. The result is in @classifier->result until the next call.
  * @stream_time: of the frame; GST_CLOCK_TIME_NONE if unknown
- * Returns: FALSE on failure, with @error set as by vitgate_session_forward(); there is no result
+ * Returns: FALSE on failure, with @error set as by vitgate_session_follow(); there is no result
  * then. */
-gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *classifier, double compute,
-                                      GstClockTime stream_time, GError **error);
+gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *classifier, GstClockTime stream_time,
+                                      GError **error);
 
 /* The age of a result: nanoseconds of stream time from the inferred frame, at @inferred_at, to a
  * frame at @stream_time; GST_CLOCK_TIME_NONE if unknown. */

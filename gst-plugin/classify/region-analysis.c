@@ -79,7 +79,7 @@ static gboolean watch_for_cut(GstVitgate *self, const GstVitgateAnalysis *a,
   if (!gst_vitgate_classifier_preprocess(classifier, image, error))
     return FALSE;
   gst_vitgate_analysis_look(self, a, &cut);
-  gst_vitgate_views_keep(&classifier->views);
+  gst_vitgate_views_accept(&classifier->views);
   if (cut)
     classifier->regions->cut = classifier->regions->memory.frame;
   return TRUE;

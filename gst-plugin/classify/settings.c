@@ -14,8 +14,6 @@
 #define DEFAULT_COMPUTE            (-1.0)
 #define DEFAULT_MIN_COMPUTE        0.0
 #define DEFAULT_LATENCY_BUDGET     0
-#define DEFAULT_REUSE_THRESHOLD    0.0
-#define DEFAULT_MAX_AGE            (10 * GST_SECOND)
 #define DEFAULT_POST_MESSAGES      FALSE
 #define DEFAULT_TOKEN_MAP          FALSE
 #define DEFAULT_ORIENTATION        GST_VITGATE_ORIENTATION_AUTO
@@ -186,21 +184,6 @@ static void install_inference(GObjectClass *class)
                         "Number of frames from one inference to the next; the frames between carry "
                         "the last result with its age (1 = infer every frame)",
                         1, G_MAXINT, DEFAULT_INFERENCE_INTERVAL, CONTROLLABLE));
-  g_object_class_install_property(
-      class, GST_VITGATE_SETTING_REUSE_THRESHOLD,
-      g_param_spec_double(
-          "reuse-threshold", "Reuse threshold",
-          "Maximum change of the picture since the last inference for which its result is reused: "
-          "the largest change of mean red, green or blue in any of the 16 x 16 cells of the "
-          "network's input, as a share of full scale. A few hundredths are above a sensor's noise "
-          "(0 = never reuse)",
-          0.0, 1.0, DEFAULT_REUSE_THRESHOLD, CONTROLLABLE));
-  g_object_class_install_property(
-      class, GST_VITGATE_SETTING_MAX_AGE,
-      g_param_spec_uint64("max-age", "Maximum age",
-                          "Maximum stream time in nanoseconds for which the result of an unchanged "
-                          "scene is reused (0 = no limit)",
-                          0, G_MAXINT64, DEFAULT_MAX_AGE, CONTROLLABLE));
 }
 
 static void install_orientation(GObjectClass *class)
@@ -221,6 +204,7 @@ void gst_vitgate_settings_install(GObjectClass *class)
   install_compute(class);
   install_inference(class);
   install_orientation(class);
+  gst_vitgate_temporal_settings_install(class);
   gst_vitgate_region_settings_install(class);
 }
 
@@ -237,12 +221,11 @@ void gst_vitgate_settings_init(GstVitgateSettings *settings)
     .compute = DEFAULT_COMPUTE,
     .min_compute = DEFAULT_MIN_COMPUTE,
     .budget = DEFAULT_LATENCY_BUDGET,
-    .reuse_threshold = DEFAULT_REUSE_THRESHOLD,
-    .max_age = DEFAULT_MAX_AGE,
     .post_messages = DEFAULT_POST_MESSAGES,
     .token_map = DEFAULT_TOKEN_MAP,
     .orientation = DEFAULT_ORIENTATION,
   };
+  gst_vitgate_temporal_settings_init(&settings->temporal);
   gst_vitgate_region_settings_init(&settings->regions);
 }
 
@@ -303,12 +286,6 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
   case GST_VITGATE_SETTING_LATENCY_BUDGET:
     settings->budget = g_value_get_uint64(value);
     return TRUE;
-  case GST_VITGATE_SETTING_REUSE_THRESHOLD:
-    settings->reuse_threshold = g_value_get_double(value);
-    return TRUE;
-  case GST_VITGATE_SETTING_MAX_AGE:
-    settings->max_age = g_value_get_uint64(value);
-    return TRUE;
   case GST_VITGATE_SETTING_POST_MESSAGES:
     settings->post_messages = g_value_get_boolean(value);
     return TRUE;
@@ -319,7 +296,8 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
     settings->orientation = g_value_get_enum(value);
     return TRUE;
   default:
-    return gst_vitgate_region_settings_set(&settings->regions, id, value);
+    return gst_vitgate_temporal_settings_set(&settings->temporal, id, value) ||
+           gst_vitgate_region_settings_set(&settings->regions, id, value);
   }
 }
 
@@ -365,12 +343,6 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
   case GST_VITGATE_SETTING_LATENCY_BUDGET:
     g_value_set_uint64(value, settings->budget);
     return TRUE;
-  case GST_VITGATE_SETTING_REUSE_THRESHOLD:
-    g_value_set_double(value, settings->reuse_threshold);
-    return TRUE;
-  case GST_VITGATE_SETTING_MAX_AGE:
-    g_value_set_uint64(value, settings->max_age);
-    return TRUE;
   case GST_VITGATE_SETTING_POST_MESSAGES:
     g_value_set_boolean(value, settings->post_messages);
     return TRUE;
@@ -381,13 +353,15 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
     g_value_set_enum(value, settings->orientation);
     return TRUE;
   default:
-    return gst_vitgate_region_settings_get(&settings->regions, id, value);
+    return gst_vitgate_temporal_settings_get(&settings->temporal, id, value) ||
+           gst_vitgate_region_settings_get(&settings->regions, id, value);
   }
 }
 
 gboolean gst_vitgate_settings_need_load(const char *name)
 {
-  static const char *loaded[] = { "model", "labels", "precision", "fit", "inference-region", NULL };
+  static const char *loaded[] = { "model",    "labels",           "precision", "fit",
+                                  "temporal", "inference-region", NULL };
 
   return g_strv_contains(loaded, name);
 }

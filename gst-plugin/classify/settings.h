@@ -5,6 +5,7 @@
 #include "classify/classifier.h"
 #include "classify/region-settings.h"
 #include "classify/setting-numbers.h"
+#include "classify/temporal-settings.h"
 
 G_BEGIN_DECLS
 
@@ -18,14 +19,13 @@ typedef struct {
   guint threads;
   VitgatePrecision precision;
   GstVitgateFit fit;
-  double compute;         /* below 0: the model's default */
-  double min_compute;     /* how far the budget may lower it */
-  GstClockTime budget;    /* 0: none */
-  double reuse_threshold; /* 0: nothing is reused */
-  GstClockTime max_age;   /* 0: no limit */
+  double compute;      /* below 0: the model's default */
+  double min_compute;  /* how far the budget may lower it */
+  GstClockTime budget; /* 0: none */
   gboolean post_messages;
   gboolean token_map;
   gint orientation; /* of GST_TYPE_VITGATE_ORIENTATION */
+  GstVitgateTemporalSettings temporal;
   GstVitgateRegionSettings regions;
 } GstVitgateSettings;
 

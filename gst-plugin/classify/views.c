@@ -32,27 +32,38 @@ static guint max_views(const GstVitgateViews *views)
   return views->squares ? GST_VITGATE_MAX_VIEWS : 1;
 }
 
-void gst_vitgate_views_init(GstVitgateViews *views, const VitgateModelInfo *info, gboolean squares)
+gboolean gst_vitgate_views_init(GstVitgateViews *views, VitgateModel *model, gboolean squares,
+                                gboolean temporal, GError **error)
 {
+  const VitgateModelInfo *info = vitgate_model_get_info(model);
+  VitgateStreamOptions options = vitgate_stream_default_options();
+  const guint side = info->image_size / info->patch_size;
+
+  options.temporal = temporal;
   *views = (GstVitgateViews){
     .squares = squares,
     .info = info,
     .n_modules = 2 * info->depth,
     .n_classes = info->n_classes,
     .size = 3 * (gsize)info->image_size * info->image_size,
+    .n_patches = side * side,
     .n = 1,
   };
   views->tensors = g_new(float, max_views(views) * views->size);
-  for (guint i = 0; i < max_views(views); i++)
-    views->scenes[i] = vitgate_scene_new(info);
   views->probabilities = g_new(float, info->n_classes);
   views->modules = g_new(guint8, views->n_modules);
+  for (guint i = 0; i < max_views(views); i++) {
+    views->streams[i] = vitgate_stream_new(model, &options, error);
+    if (!views->streams[i])
+      return FALSE;
+  }
+  return TRUE;
 }
 
 void gst_vitgate_views_clear(GstVitgateViews *views)
 {
   for (guint i = 0; i < GST_VITGATE_MAX_VIEWS; i++)
-    vitgate_scene_free(&views->scenes[i]);
+    vitgate_stream_free(&views->streams[i]);
   g_clear_pointer(&views->tensors, g_free);
   g_clear_pointer(&views->probabilities, g_free);
   g_clear_pointer(&views->modules, g_free);
@@ -78,13 +89,18 @@ gboolean gst_vitgate_views_preprocess(GstVitgateViews *views, VitgateSession *se
   return TRUE;
 }
 
-double gst_vitgate_views_look(GstVitgateViews *views)
+gboolean gst_vitgate_views_look(GstVitgateViews *views, const VitgateSession *session,
+                                const VitgateStreamOptions *options)
 {
-  double change = 0;
+  gboolean unchanged = TRUE;
 
-  for (guint i = 0; i < views->n; i++)
-    change = MAX(change, vitgate_scene_look(views->scenes[i], views->tensors + i * views->size));
-  return change;
+  for (guint i = 0; i < views->n; i++) {
+    vitgate_stream_set_options(views->streams[i], options, NULL);
+    views->decisions[i] =
+        vitgate_stream_look(views->streams[i], session, views->tensors + i * views->size);
+    unchanged &= views->decisions[i]->pass == VITGATE_PASS_UNCHANGED;
+  }
+  return unchanged;
 }
 
 double gst_vitgate_views_changed_share(const GstVitgateViews *views, double change)
@@ -92,27 +108,40 @@ double gst_vitgate_views_changed_share(const GstVitgateViews *views, double chan
   double sum = 0;
 
   for (guint i = 0; i < views->n; i++)
-    sum += vitgate_scene_changed_share(views->scenes[i], change);
+    sum += vitgate_stream_changed_share(views->streams[i], change);
   return sum / views->n;
 }
 
-void gst_vitgate_views_keep(GstVitgateViews *views)
+void gst_vitgate_views_accept(GstVitgateViews *views)
 {
-  for (guint i = 0; i < max_views(views); i++) {
-    if (i < views->n)
-      vitgate_scene_keep(views->scenes[i]);
-    else
-      vitgate_scene_forget(views->scenes[i]);
-  }
+  for (guint i = 0; i < views->n; i++)
+    vitgate_stream_accept(views->streams[i]);
+}
+
+void gst_vitgate_views_expire(GstVitgateViews *views)
+{
+  for (guint i = 0; i < views->n; i++)
+    vitgate_stream_expire(views->streams[i]);
 }
 
 void gst_vitgate_views_forget(GstVitgateViews *views)
 {
   for (guint i = 0; i < max_views(views); i++)
-    vitgate_scene_forget(views->scenes[i]);
+    vitgate_stream_forget(views->streams[i]);
 }
 
 /* ---- Their result -------------------------------------------------------------------------- */
+
+/* Passes are in the order of how much they compute. */
+static void add_decision(VitgateDecision *all, const VitgateDecision *one)
+{
+  if (one->pass < all->pass) {
+    all->pass = one->pass;
+    all->reason = one->reason;
+  }
+  all->n_patches += one->n_patches;
+  all->change = MAX(all->change, one->change);
+}
 
 static void add(GstVitgateViews *views, const VitgateResult *one)
 {
@@ -126,6 +155,7 @@ static void add(GstVitgateViews *views, const VitgateResult *one)
   sum->compute_ratio += one->compute_ratio / views->n;
   sum->n_tokens += one->n_tokens;
   sum->forward_ns += one->forward_ns;
+  add_decision(&views->decision, one->decision);
 }
 
 static void keep_tokens(GstVitgateViews *views, const VitgateResult *results)
@@ -137,25 +167,34 @@ static void keep_tokens(GstVitgateViews *views, const VitgateResult *results)
   }
 }
 
+/* Starts the result of all views with nothing. */
+static void start_result(GstVitgateViews *views)
+{
+  views->result = (VitgateResult){
+    .n_classes = views->n_classes,
+    .probabilities = views->probabilities,
+    .modules = views->modules,
+    .decision = &views->decision,
+  };
+  views->decision = (VitgateDecision){ .pass = VITGATE_PASS_UNCHANGED };
+  for (guint c = 0; c < views->n_classes; c++)
+    views->probabilities[c] = 0;
+  for (guint m = 0; m < views->n_modules; m++)
+    views->modules[m] = 0;
+}
+
 const VitgateResult *gst_vitgate_views_infer(GstVitgateViews *views, VitgateSession *session,
                                              GError **error)
 {
-  const VitgateResult *results = vitgate_session_forward(session, views->tensors, views->n, error);
+  const VitgateResult *results =
+      vitgate_session_follow(session, views->streams, views->tensors, views->n, error);
 
   if (!results)
     return NULL;
   keep_tokens(views, results);
   if (views->n == 1)
     return results;
-  views->result = (VitgateResult){
-    .n_classes = views->n_classes,
-    .probabilities = views->probabilities,
-    .modules = views->modules,
-  };
-  for (guint c = 0; c < views->n_classes; c++)
-    views->probabilities[c] = 0;
-  for (guint m = 0; m < views->n_modules; m++)
-    views->modules[m] = 0;
+  start_result(views);
   for (guint i = 0; i < views->n; i++)
     add(views, &results[i]);
   return &views->result;

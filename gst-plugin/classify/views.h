@@ -16,20 +16,24 @@ typedef struct {
   VitgateFit fit;   /* of the session; set by the caller, for the places of patches */
   const VitgateModelInfo *info;
   guint n_modules, n_classes;
-  gsize size; /* floats of the network's input for one view */
+  gsize size;      /* floats of the network's input for one view */
+  guint n_patches; /* of one view */
 
-  guint n;                                     /* views of the last frame; at least 1 */
-  VitgateRectangle seen;                       /* what they show of it, as stored */
-  float *tensors;                              /* [max views][size] the network's inputs */
-  VitgateScene *scenes[GST_VITGATE_MAX_VIEWS]; /* how they differ from the last inferred frame */
+  guint n;               /* views of the last frame; at least 1 */
+  VitgateRectangle seen; /* what they show of it, as stored */
+  float *tensors;        /* [max views][size] the network's inputs */
+  VitgateStream *streams[GST_VITGATE_MAX_VIEWS];
+  const VitgateDecision
+      *decisions[GST_VITGATE_MAX_VIEWS]; /* on the last frame that was looked at */
 
   GstVitgateTokenView places[GST_VITGATE_MAX_VIEWS]; /* where the patches of the last frame lie */
   GstVitgateTokenView tokens[GST_VITGATE_MAX_VIEWS]; /* patches of the last inferred frame */
   guint n_tokens; /* of them; 0 if the session does not record patches */
 
-  VitgateResult result; /* of all views together; arrays belong to the session or are these: */
-  float *probabilities; /* [n_classes] */
-  guint8 *modules;      /* [n_modules] */
+  VitgateResult result;     /* of all views together; arrays belong to the session or are these: */
+  VitgateDecision decision; /* its decision */
+  float *probabilities;     /* [n_classes] */
+  guint8 *modules;          /* [n_modules] */
 } GstVitgateViews;
 
 /* Covers @image by squares along its longer side, as displayed: one for a shape of up to 6:5,
@@ -40,8 +44,11 @@ typedef struct {
 guint gst_vitgate_views_place(VitgateRectangle places[GST_VITGATE_MAX_VIEWS],
                               const VitgateImage *image);
 
-/* @info: must outlive @views */
-void gst_vitgate_views_init(GstVitgateViews *views, const VitgateModelInfo *info, gboolean squares);
+/* @model: must outlive @views
+ * @temporal: views are streams whose keys and values are kept
+ * Returns: FALSE on failure, with @error set as by vitgate_stream_new(). */
+gboolean gst_vitgate_views_init(GstVitgateViews *views, VitgateModel *model, gboolean squares,
+                                gboolean temporal, GError **error);
 
 /* Frees the contents of @views, not @views itself. */
 void gst_vitgate_views_clear(GstVitgateViews *views);
@@ -51,19 +58,25 @@ void gst_vitgate_views_clear(GstVitgateViews *views);
 gboolean gst_vitgate_views_preprocess(GstVitgateViews *views, VitgateSession *session,
                                       const VitgateImage *image, GError **error);
 
-/* Returns: the largest change of a view since the last gst_vitgate_views_keep(), as
- * vitgate_scene_look() measures it. */
-double gst_vitgate_views_look(GstVitgateViews *views);
+/* Compares the preprocessed views with the last inferred ones and decides what to compute.
+ * @session: its dial counts
+ * Returns: whether the last result stands for all of them. */
+gboolean gst_vitgate_views_look(GstVitgateViews *views, const VitgateSession *session,
+                                const VitgateStreamOptions *options);
 
-/* Returns: the mean over the views of the share of cells that changed by more than @change, in the
- * last gst_vitgate_views_look(), as vitgate_scene_changed_share() measures it. */
+/* Returns: the mean over the views of the share of patches that changed by more than @change, in
+ * the last gst_vitgate_views_look(), as vitgate_stream_changed_share() measures it. */
 double gst_vitgate_views_changed_share(const GstVitgateViews *views, double change);
-void gst_vitgate_views_keep(GstVitgateViews *views);
+
+/* These do for all views what the functions of the same names do for a stream. */
+void gst_vitgate_views_accept(GstVitgateViews *views);
+void gst_vitgate_views_expire(GstVitgateViews *views);
 void gst_vitgate_views_forget(GstVitgateViews *views);
 
-/* Infers the preprocessed views. With several, a class has its largest probability in any of them,
- * a module ran if it did for any, compute_ratio is the mean, gmacs, tokens and times are sums, and
- * there are no logits.
+/* Infers the views that were looked at. With several, a class has its largest probability in any of
+ * them, a module ran if it did for any, compute_ratio is the mean, gmacs, tokens and times are
+ * sums, and there are no logits. The decision is that of the view of which most was computed,
+ * without marks, and the sum of all patches.
  * @session: its batch must be large enough for the views
  * Returns: (transfer none) (nullable): the result, valid until the session's next call; NULL on
  * failure, with @error set as by vitgate_session_forward(). */

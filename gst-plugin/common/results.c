@@ -96,6 +96,16 @@ static void set_modules(GstStructure *s, const GstVitgateFrameResult *r)
   structure_set_string(s, "modules", modules);
 }
 
+/* Sets how much of the last inferred frame was computed. */
+static void set_decision(GstStructure *s, const VitgateDecision *decision)
+{
+  if (!decision)
+    return;
+  structure_set_string(s, "pass", vitgate_pass_name(decision->pass));
+  structure_set_string(s, "pass-reason", vitgate_reason_name(decision->reason));
+  structure_set_uint(s, "patches", decision->n_patches);
+}
+
 void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *r)
 {
   structure_set_uint(s, "n-results", r->n);
@@ -114,6 +124,7 @@ void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *r)
   structure_set_double(s, "compute-ratio", r->result->compute_ratio);
   set_modules(s, r);
   structure_set_uint(s, "tokens", r->result->n_tokens);
+  set_decision(s, r->result->decision);
   structure_set_uint64(s, "inference-time", r->result->preprocess_ns + r->result->forward_ns);
 }
 

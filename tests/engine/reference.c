@@ -458,7 +458,7 @@ static void take_embedded(State *s, const float *tokens)
   const Description *d = s->d;
   for (guint i = 0; i < s->n_tokens * d->dim; i++)
     s->x[i] = tokens[i];
-  s->out->macs = 1e9 * vitgate__description_fixed_gmacs(d) -
+  s->out->macs = 1e9 * vitgate__description_fixed_gmacs(d, vitgate__description_n_patches(d)) -
                  (double)vitgate__description_n_class_heads(d) * d->dim * d->n_classes;
 }
 

@@ -92,14 +92,14 @@ const char *classify(const guint8 *pixels, GError **error)
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, &options, error) : nullptr;
   if (!session)
     return nullptr;
-  g_autoptr(VitgateScene) scene = vitgate_scene_new(vitgate_model_get_info(model));
+  g_autoptr(VitgateStream) stream = vitgate_stream_new(model, NULL, NULL);
   VitgateImage image = VitgateImage();
   image.format = VITGATE_PIXELS_GRAY8;
   image.width = image.height = 8;
   image.planes[0] = pixels;
   image.strides[0] = 8;
   const VitgateResult *result = vitgate_session_classify(session, &image, 1, error);
-  vitgate_scene_forget(scene);
+  vitgate_stream_forget(stream);
   return result ? vitgate_precision_name(VITGATE_PRECISION_INT8) : g_quark_to_string(VITGATE_ERROR);
 }
 """
