@@ -350,6 +350,7 @@ typedef enum {
                             */
   VITGATE_REASON_SETTLED,  /* the picture stands still again after updates */
   VITGATE_REASON_EXPIRED,  /* vitgate_stream_expire() was called */
+  VITGATE_REASON_DIAL,     /* the dial was moved */
 } VitgateReason;
 
 /* What was decided on a frame. */
@@ -458,8 +459,8 @@ typedef struct _VitgateStream VitgateStream;
 /* Returns the name of a pass: "independent", "full", "updated" or "unchanged". Since: 0.1 */
 VITGATE_API const char *vitgate_pass_name(VitgatePass pass);
 
-/* Returns the name of a reason: "none", "first", "motion", "interval", "settled" or "expired".
- * Since: 0.1 */
+/* Returns the name of a reason: "none", "first", "motion", "interval", "settled", "expired" or
+ * "dial". Since: 0.1 */
 VITGATE_API const char *vitgate_reason_name(VitgateReason reason);
 
 /* When to compute what. Changes are shares of full scale: the largest difference of the mean of a

@@ -25,13 +25,13 @@ void vitgate_session_set_compute(VitgateSession *session, double compute)
   real(session, compute);
 }
 
-const VitgateResult *vitgate_session_forward(VitgateSession *session, const float *tensors,
-                                             guint n_images, GError **error)
+const VitgateResult *vitgate_session_follow(VitgateSession *session, VitgateStream *const *streams,
+                                            const float *tensors, guint n, GError **error)
 {
-  typeof(vitgate_session_forward) *real = fixture_engine("vitgate_session_forward");
+  typeof(vitgate_session_follow) *real = fixture_engine("vitgate_session_follow");
 
   clock_now += load * (FIXED + BY_DIAL * dial);
-  return real(session, tensors, n_images, error);
+  return real(session, streams, tensors, n, error);
 }
 
 static GstHarness *harness;
