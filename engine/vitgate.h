@@ -360,6 +360,7 @@ typedef struct {
   guint n_patches;     /* patches that are computed */
   const guint8 *marks; /* [patches] 1: it is computed; patches in rows from the upper left */
   double change;       /* largest change of a patch; 1 if there is nothing to compare with */
+  gpointer reserved[2];
 } VitgateDecision;
 
 /* The result for one image. It belongs to the session and is valid until the session's next call.
@@ -383,6 +384,7 @@ typedef struct {
   const guint *module_substitutes; /* [2 * depth] tokens that got each module's substitute; with
                                       module_tokens: all that came to it, if it ran */
   const VitgateDecision *decision; /* (nullable) on a frame of a stream; NULL for other images */
+  gpointer reserved[2];
 } VitgateResult;
 
 /* Makes a session: allocates all memory that classification needs, and starts threads - 1 threads.
