@@ -308,8 +308,6 @@ static void post_strategy(GstVitgate *self, const GstVitgateAnalysis *a, gboolea
 
 static void count(GstVitgateStats *stats, const GstVitgateAnalysis *a, GstClockTime processing)
 {
-  if (was_looked_at(a))
-    gst_vitgate_stats_add_pass(stats, a->pass, a->compute_ratio);
   if (a->state == GST_VITGATE_STATE_FRESH) {
     gst_vitgate_stats_add_inference(stats, processing, a->engine, a->gmacs);
     stats->compute = a->compute;
@@ -353,6 +351,8 @@ void gst_vitgate_analysis_end(GstVitgate *self, const GstVitgateAnalysis *a)
 
   GST_OBJECT_LOCK(self);
   count(&self->stats, a, processing);
+  if (!self->classifier->regions && was_looked_at(a))
+    gst_vitgate_stats_add_pass(&self->stats, a->pass, a->compute_ratio);
   new_latency = update_latency(self, a->settings.budget);
   live = GST_CLOCK_TIME_IS_VALID(self->upstream_latency);
   inferred = self->stats.inferred;

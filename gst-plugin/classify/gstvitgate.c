@@ -101,8 +101,10 @@
  * it carries its last result with its age. A region that is new or has no id carries no result on
  * such frames. An id that has not been seen for more than 30 frames is forgotten.
  *
- * #GstVitgate:latency-budget applies to all regions of a frame together. #GstVitgate:temporal and
- * #GstVitgate:reuse-threshold apply to whole frames only.
+ * #GstVitgate:latency-budget applies to all regions of a frame together. With temporal=on, up
+ * to 16 tracked objects are followed as whole frames are: of each, only what changed in the square
+ * around it is computed. That pays for objects that stay in their place. auto does so only for
+ * whole frames.
  *
  * ## Where the network looks
  * With #GstVitgate:token-map a frame also carries how many modules of the network ran for each
