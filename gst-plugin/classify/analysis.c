@@ -335,6 +335,8 @@ static gboolean update_latency(GstVitgate *self, GstClockTime budget)
 static void record_time(GstVitgate *self, const GstVitgateAnalysis *a, GstClockTime now,
                         GstClockTime processing)
 {
+  if (!self->classifier->regions)
+    gst_vitgate_classifier_record_time(self->classifier, processing);
   if (a->pass == VITGATE_PASS_UPDATED && processing <= a->settings.budget)
     return;
   gst_vitgate_controller_record(&self->controller, now, processing);
