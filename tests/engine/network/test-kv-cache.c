@@ -250,11 +250,143 @@ START_TEST(tokens_of_a_stem_are_updated)
 }
 END_TEST
 
+/* ---- Precisions and threads ---- */
+
+/* Copies the logits of a pass. */
+static void get_logits(const Setup *s, guint threads, gboolean update, const float *tensor,
+                       float *logits)
+{
+  memcpy(logits, run(s, threads, update, tensor)->logits, s->d.n_classes * sizeof *logits);
+}
+
+/* Draws the pixels of the chosen patches anew. */
+static void change_rows(const Setup *s, float *tensor, float reach, guint32 *random)
+{
+  const guint size = s->d.image_size, patch = s->d.patch_size, side = size / patch;
+  for (guint i = s->n_prefix; i < s->n_rows; i++) {
+    const guint p = s->rows[i] - s->n_prefix;
+    for (guint v = 0; v < 3 * patch * patch; v++)
+      tensor[(v / patch / patch * size + p / side * patch + v / patch % patch) * size +
+             p % side * patch + v % patch] = fixture_uniform(random, -reach, reach);
+  }
+}
+
+/* Where tokens know nothing of each other before the only attention, updates are exact: bit by bit,
+ * but for int8. There, values keep the scales of earlier frames, which may be wider than their own:
+ * that must not add more error than int8 itself has (0.75 times as much was measured). */
+START_TEST(updates_are_exact_with_one_attention)
+{
+  const VitgatePrecision precision = precisions[_i];
+  enum { N = 40 };
+  Setup s, exact;
+  guint32 random = 12;
+  double added = 0, own = 0;
+  if (!setup_init(&s, SINGLE, precision))
+    return;
+  setup_init(&exact, SINGLE, VITGATE_PRECISION_FLOAT32);
+  KvCache *fresh = vitgate__kv_cache_new(vitgate__model_get_vit(s.model)), *kept = s.cache;
+  g_autofree float *tensor = g_new(float, s.image);
+  float found[5], expected[5], best[5];
+  fixture_fill(tensor, s.image, -2, 2, &random);
+  run(&s, 1, FALSE, tensor);
+  for (guint i = 0; i < N; i++) {
+    choose_rows(&s, i % 5 ? .05f : .4f, &random);
+    change_rows(&s, tensor, i % 3 ? 2 : 3, &random);
+    s.cache = kept;
+    get_logits(&s, i % 3 + 1, TRUE, tensor, found);
+    s.cache = fresh;
+    get_logits(&s, 1, FALSE, tensor, expected);
+    get_logits(&exact, 1, FALSE, tensor, best);
+    for (guint c = 0; c < s.d.n_classes; c++) {
+      added += pow(found[c] - expected[c], 2) / (N * s.d.n_classes);
+      own += pow(expected[c] - best[c], 2) / (N * s.d.n_classes);
+    }
+  }
+  ck_assert_msg(precision == VITGATE_PRECISION_INT8 ? added <= own : added == 0,
+                "%s: an error of %g is added to one of %g", vitgate_precision_name(precision),
+                sqrt(added), sqrt(own));
+  s.cache = kept;
+  vitgate__kv_cache_free(&fresh);
+  setup_clear(&exact);
+  setup_clear(&s);
+}
+END_TEST
+
+START_TEST(threads_change_no_bit)
+{
+  const guint which = (guint)_i / N_PRECISIONS;
+  Setup s;
+  float logits[MOST_THREADS + 1][5];
+  if (!setup_init(&s, which, precisions[_i % N_PRECISIONS]))
+    return;
+  g_autofree float *tensor = g_new(float, s.image);
+  for (guint threads = 1; threads <= MOST_THREADS; threads++) {
+    guint32 random = 5;
+    for (guint i = 0; i < 5; i++) {
+      fixture_fill(tensor, s.image, -2, 2, &random);
+      choose_rows(&s, .3f * (float)i, &random);
+      get_logits(&s, threads, i > 0, tensor, logits[threads]);
+    }
+    ck_assert_mem_eq(logits[threads], logits[1], s.d.n_classes * sizeof(float));
+  }
+  setup_clear(&s);
+}
+END_TEST
+
+/* Returns: the mean square of the differences between the logits of updates in float32 and in
+ * another precision, from frame @first to @last - 1 */
+static double error_of(const Setup *exact, const Setup *rounded, float *tensor, guint first,
+                       guint last, guint32 *random)
+{
+  double squares = 0;
+  float expected[5], found[5];
+  Setup *s = (Setup *)exact;
+  for (guint i = first; i < last; i++) {
+    choose_rows(s, .1f, random);
+    memcpy(((Setup *)rounded)->rows, s->rows, sizeof s->rows);
+    ((Setup *)rounded)->n_rows = s->n_rows;
+    change_rows(s, tensor, 2, random);
+    get_logits(exact, 1, i > 0, tensor, expected);
+    get_logits(rounded, 1, i > 0, tensor, found);
+    for (guint c = 0; c < s->d.n_classes; c++)
+      squares += pow(found[c] - expected[c], 2) / s->d.n_classes / (last - first);
+  }
+  return squares;
+}
+
+/* The error of reduced precisions is that of one pass, however many updates have gone by. */
+START_TEST(errors_do_not_grow)
+{
+  const VitgatePrecision precision = precisions[1 + _i % 2];
+  double early = 0, late = 0;
+  for (guint run = 0; run < 8; run++) {
+    Setup exact, rounded;
+    guint32 random = 100 + run;
+    if (!setup_init(&rounded, PLAIN, precision))
+      return;
+    setup_init(&exact, PLAIN, VITGATE_PRECISION_FLOAT32);
+    g_autofree float *tensor = g_new(float, exact.image);
+    fixture_fill(tensor, exact.image, -2, 2, &random);
+    early += error_of(&exact, &rounded, tensor, 0, 5, &random);
+    error_of(&exact, &rounded, tensor, 5, 50, &random);
+    late += error_of(&exact, &rounded, tensor, 50, 60, &random);
+    setup_clear(&exact);
+    setup_clear(&rounded);
+  }
+  ck_assert_msg(early > 0 && late <= 1.5 * 1.5 * early,
+                "%s: error %g in the first 5 frames, %g after 50",
+                vitgate_precision_name(precision), sqrt(early / 8), sqrt(late / 8));
+}
+END_TEST
+
 int main(void)
 {
   TCase *cache = tcase_create("kv-cache");
   tcase_add_loop_test(cache, passes_are_as_defined, 0, N_MODELS);
   tcase_add_loop_test(cache, gates_of_modules_would_decide_otherwise, 0, 2);
   tcase_add_loop_test(cache, tokens_of_a_stem_are_updated, 0, 2);
+  tcase_add_loop_test(cache, updates_are_exact_with_one_attention, 0, N_PRECISIONS);
+  tcase_add_loop_test(cache, threads_change_no_bit, 0, N_MODELS * N_PRECISIONS);
+  tcase_add_loop_test(cache, errors_do_not_grow, 0, 2);
   return fixture_run("kv-cache", cache, NULL);
 }
