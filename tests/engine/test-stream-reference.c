@@ -131,6 +131,12 @@ static void forget(Setup *s)
   reference_stream_forget(s->reference);
 }
 
+static void expire(Setup *s)
+{
+  vitgate_stream_expire(s->stream);
+  s->reference->expired = TRUE;
+}
+
 static void happen(Setup *s)
 {
   const guint chance = fixture_random(&s->random) % 1000;
@@ -145,7 +151,7 @@ static void happen(Setup *s)
   else if (chance < 820)
     change_options(s);
   else if (chance < 830)
-    s->reference->expired = (vitgate_stream_expire(s->stream), TRUE);
+    expire(s);
   else if (chance < 834)
     forget(s);
 }
