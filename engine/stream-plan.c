@@ -52,7 +52,7 @@ VitgatePass vitgate__stream_plan_decide(StreamPlan *plan, const VitgateStreamOpt
                                         const PlanFrame *frame, VitgateReason *reason)
 {
   const double update = plan->update + frame->n_marked * plan->update_patch;
-  const gboolean moved = frame->dial != plan->dial;
+  plan->moved |= frame->dial != plan->dial;
   plan->dial = frame->dial;
   *reason = VITGATE_REASON_NONE;
   plan->age++;
@@ -60,7 +60,7 @@ VitgatePass vitgate__stream_plan_decide(StreamPlan *plan, const VitgateStreamOpt
     *reason = VITGATE_REASON_FIRST;
     return whole_pass(plan, options, options->eager);
   }
-  if (plan->expired || moved) {
+  if (plan->expired || plan->moved) {
     *reason = plan->expired ? VITGATE_REASON_EXPIRED : VITGATE_REASON_DIAL;
     return whole_pass(plan, options, plan->cached);
   }
@@ -86,7 +86,7 @@ void vitgate__stream_plan_record(StreamPlan *plan, VitgatePass pass, double cost
   if (pass == VITGATE_PASS_UNCHANGED)
     return;
   plan->known = TRUE;
-  plan->expired = FALSE;
+  plan->expired = plan->moved = FALSE;
   plan->stale = pass == VITGATE_PASS_UPDATED;
   plan->cached = pass == VITGATE_PASS_FULL || (plan->cached && pass == VITGATE_PASS_UPDATED);
   if (pass == VITGATE_PASS_FULL)

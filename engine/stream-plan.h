@@ -15,6 +15,7 @@ typedef struct {
   gboolean cached;    /* there are keys and values */
   gboolean stale;     /* some are older than the last frame that changed */
   double dial;        /* when a frame was last decided on */
+  gboolean moved;     /* the dial was moved since the last pass */
   gboolean expired;   /* the result must not stand any longer */
   guint still;        /* unchanged frames in a row */
   guint age;          /* frames since the last full pass */

@@ -245,6 +245,15 @@ static void compute(VitgateSession *session, VitgateStream *stream, const float 
   }
 }
 
+/* Keys or values that are not numbers reach every later class token. */
+static gboolean is_finite(const VitgateResult *result)
+{
+  float sum = 0;
+  for (guint i = 0; i < result->n_classes; i++)
+    sum += result->logits[i] * 0;
+  return sum == 0;
+}
+
 static void keep(VitgateStream *stream, const VitgateResult *result)
 {
   const gsize n_bytes = result->n_classes * sizeof(float);
@@ -255,6 +264,8 @@ static void keep(VitgateStream *stream, const VitgateResult *result)
     vitgate__change_map_keep(stream->map, pass == VITGATE_PASS_UPDATED ? stream->marks : NULL);
   }
   vitgate__stream_plan_record(&stream->plan, pass, result->compute_ratio);
+  if (!is_finite(result))
+    stream->plan.cached = FALSE;
   stream->looked = FALSE;
 }
 

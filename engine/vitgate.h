@@ -513,7 +513,8 @@ VITGATE_API const VitgateDecision *
 vitgate_stream_look(VitgateStream *stream, const VitgateSession *session, const float *tensor);
 
 /* Gets how much of the picture changed: 1 after a cut to another scene, little when something
- * moves.
+ * moves. Call it before the frame is followed or accepted; from then on, it is the one to compare
+ * with.
  * @change: change of a patch's mean that counts
  * Returns: the share of patches that changed by more than @change when the stream last looked; 1 if
  * there was nothing to compare with. Since: 0.1 */
