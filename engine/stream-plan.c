@@ -49,20 +49,22 @@ static gboolean is_cheap(const StreamPlan *plan, double update)
 }
 
 VitgatePass vitgate__stream_plan_decide(StreamPlan *plan, const VitgateStreamOptions *options,
-                                        double change, guint n_marked, VitgateReason *reason)
+                                        const PlanFrame *frame, VitgateReason *reason)
 {
-  const double update = plan->update + n_marked * plan->update_patch;
+  const double update = plan->update + frame->n_marked * plan->update_patch;
+  plan->moved |= frame->dial != plan->dial;
+  plan->dial = frame->dial;
   *reason = VITGATE_REASON_NONE;
   plan->age++;
   if (!plan->known) {
     *reason = VITGATE_REASON_FIRST;
     return whole_pass(plan, options, options->eager);
   }
-  if (plan->expired) {
-    *reason = VITGATE_REASON_EXPIRED;
+  if (plan->expired || plan->moved) {
+    *reason = plan->expired ? VITGATE_REASON_EXPIRED : VITGATE_REASON_DIAL;
     return whole_pass(plan, options, plan->cached);
   }
-  if (options->unchanged >= 0 && change <= options->unchanged) {
+  if (options->unchanged >= 0 && frame->change <= options->unchanged) {
     plan->still++;
     if (!plan->cached || !plan->stale || plan->still < SETTLED ||
         whole_pass(plan, options, TRUE) != VITGATE_PASS_FULL)
@@ -84,7 +86,7 @@ void vitgate__stream_plan_record(StreamPlan *plan, VitgatePass pass, double cost
   if (pass == VITGATE_PASS_UNCHANGED)
     return;
   plan->known = TRUE;
-  plan->expired = FALSE;
+  plan->expired = plan->moved = FALSE;
   plan->stale = pass == VITGATE_PASS_UPDATED;
   plan->cached = pass == VITGATE_PASS_FULL || (plan->cached && pass == VITGATE_PASS_UPDATED);
   if (pass == VITGATE_PASS_FULL)

@@ -14,6 +14,8 @@ typedef struct {
   gboolean known;     /* there is a result */
   gboolean cached;    /* there are keys and values */
   gboolean stale;     /* some are older than the last frame that changed */
+  double dial;        /* when a frame was last decided on */
+  gboolean moved;     /* the dial was moved since the last pass */
   gboolean expired;   /* the result must not stand any longer */
   guint still;        /* unchanged frames in a row */
   guint age;          /* frames since the last full pass */
@@ -26,12 +28,16 @@ void vitgate__stream_plan_init(StreamPlan *plan, const Description *description)
 /* Forgets the stream, but not its costs. */
 void vitgate__stream_plan_restart(StreamPlan *plan, const VitgateStreamOptions *options);
 
+typedef struct {
+  double dial;    /* its setting: a compute ratio */
+  double change;  /* largest change of a patch */
+  guint n_marked; /* patches to compute in an update */
+} PlanFrame;
+
 /* Decides on a frame.
- * @change: largest change of a patch
- * @n_marked: patches to compute in an update
  * @reason: (out) */
 VitgatePass vitgate__stream_plan_decide(StreamPlan *plan, const VitgateStreamOptions *options,
-                                        double change, guint n_marked, VitgateReason *reason);
+                                        const PlanFrame *frame, VitgateReason *reason);
 
 /* Records that a pass was made, and its cost. */
 void vitgate__stream_plan_record(StreamPlan *plan, VitgatePass pass, double cost);

@@ -31,9 +31,8 @@ const char *vitgate_pass_name(VitgatePass pass)
 
 const char *vitgate_reason_name(VitgateReason reason)
 {
-  static const char *const names[] = {
-    "none", "first", "motion", "interval", "settled", "expired"
-  };
+  static const char *const names[] = { "none",    "first",   "motion", "interval",
+                                       "settled", "expired", "dial" };
   return names[reason];
 }
 
@@ -170,12 +169,13 @@ const VitgateDecision *vitgate_stream_look(VitgateStream *stream, const VitgateS
                                            const float *tensor)
 {
   const VitgateStreamOptions *o = &stream->options;
-  const double low = lowered(stream, vitgate__session_get_dial(session)->compute);
+  const double dial = vitgate__session_get_dial(session)->compute, low = lowered(stream, dial);
   const float change = vitgate__change_map_look(stream->map, tensor);
   const float threshold = (float)(o->changed * (1 + low));
   const guint n = vitgate__change_map_mark(stream->map, stream->marks, threshold, low <= 0.5);
   VitgateReason reason;
-  const VitgatePass pass = vitgate__stream_plan_decide(&stream->plan, o, change, n, &reason);
+  const VitgatePass pass =
+      vitgate__stream_plan_decide(&stream->plan, o, &(PlanFrame){ dial, change, n }, &reason);
   stream->decision = (VitgateDecision){
     .pass = pass,
     .reason = reason,
@@ -245,6 +245,15 @@ static void compute(VitgateSession *session, VitgateStream *stream, const float 
   }
 }
 
+/* Keys or values that are not numbers reach every later class token. */
+static gboolean is_finite(const VitgateResult *result)
+{
+  float sum = 0;
+  for (guint i = 0; i < result->n_classes; i++)
+    sum += result->logits[i] * 0;
+  return sum == 0;
+}
+
 static void keep(VitgateStream *stream, const VitgateResult *result)
 {
   const gsize n_bytes = result->n_classes * sizeof(float);
@@ -255,6 +264,8 @@ static void keep(VitgateStream *stream, const VitgateResult *result)
     vitgate__change_map_keep(stream->map, pass == VITGATE_PASS_UPDATED ? stream->marks : NULL);
   }
   vitgate__stream_plan_record(&stream->plan, pass, result->compute_ratio);
+  if (!is_finite(result))
+    stream->plan.cached = FALSE;
   stream->looked = FALSE;
 }
 

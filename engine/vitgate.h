@@ -350,6 +350,7 @@ typedef enum {
                             */
   VITGATE_REASON_SETTLED,  /* the picture stands still again after updates */
   VITGATE_REASON_EXPIRED,  /* vitgate_stream_expire() was called */
+  VITGATE_REASON_DIAL,     /* the dial was moved */
 } VitgateReason;
 
 /* What was decided on a frame. */
@@ -359,6 +360,7 @@ typedef struct {
   guint n_patches;     /* patches that are computed */
   const guint8 *marks; /* [patches] 1: it is computed; patches in rows from the upper left */
   double change;       /* largest change of a patch; 1 if there is nothing to compare with */
+  gpointer reserved[2];
 } VitgateDecision;
 
 /* The result for one image. It belongs to the session and is valid until the session's next call.
@@ -382,6 +384,7 @@ typedef struct {
   const guint *module_substitutes; /* [2 * depth] tokens that got each module's substitute; with
                                       module_tokens: all that came to it, if it ran */
   const VitgateDecision *decision; /* (nullable) on a frame of a stream; NULL for other images */
+  gpointer reserved[2];
 } VitgateResult;
 
 /* Makes a session: allocates all memory that classification needs, and starts threads - 1 threads.
@@ -458,8 +461,8 @@ typedef struct _VitgateStream VitgateStream;
 /* Returns the name of a pass: "independent", "full", "updated" or "unchanged". Since: 0.1 */
 VITGATE_API const char *vitgate_pass_name(VitgatePass pass);
 
-/* Returns the name of a reason: "none", "first", "motion", "interval", "settled" or "expired".
- * Since: 0.1 */
+/* Returns the name of a reason: "none", "first", "motion", "interval", "settled", "expired" or
+ * "dial". Since: 0.1 */
 VITGATE_API const char *vitgate_reason_name(VitgateReason reason);
 
 /* When to compute what. Changes are shares of full scale: the largest difference of the mean of a
@@ -510,7 +513,8 @@ VITGATE_API const VitgateDecision *
 vitgate_stream_look(VitgateStream *stream, const VitgateSession *session, const float *tensor);
 
 /* Gets how much of the picture changed: 1 after a cut to another scene, little when something
- * moves.
+ * moves. Call it before the frame is followed or accepted; from then on, it is the one to compare
+ * with.
  * @change: change of a patch's mean that counts
  * Returns: the share of patches that changed by more than @change when the stream last looked; 1 if
  * there was nothing to compare with. Since: 0.1 */

@@ -3,7 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "file/architecture.h"
 #include "fixture.h"
+#include "model.h"
 
 ModelFile *reference_model(const Description *d, guint32 seed)
 {
@@ -53,4 +55,32 @@ void reference_balance_gates(ModelFile *file, const Description *d, const float 
     balance(file, module, images, n);
     reference_free(images, n);
   }
+}
+
+float *reference_embed(const char *name, const float *tensors, guint n_images)
+{
+  g_autoptr(ModelFile) file = model_file_read(name);
+  for (guint t = model_file_n_tensors(file); t > 0; t--)
+    if (g_str_has_prefix(model_file_tensor(file, t - 1)->name, "blocks."))
+      model_file_remove(file, model_file_tensor(file, t - 1)->name);
+  model_file_set(file, "blocks", "[]");
+  model_file_set(file, "depth", "0");
+  g_autoptr(VitgateModel) model = model_file_open(file, "embedding");
+  const Vit *vit = vitgate__model_get_vit(model);
+  const Description *d = vit->description;
+  const gsize n = (gsize)vitgate__description_n_tokens(d) * d->dim;
+  VitWork *work = vitgate__vit_work_new(vit, 1, 1, FALSE);
+  Team *team = vitgate__team_new(1);
+  Dial dial = { 0 };
+  const VitSettings plain = { .dial = &dial, .group = 1 };
+  float *tokens = g_new(float, n_images *n);
+  g_autofree float *logits = g_new(float, d->n_classes);
+  for (guint i = 0; i < n_images; i++) {
+    vitgate__vit_forward(vit, work, team, &plain, logits,
+                         tensors + i * 3 * (gsize)d->image_size * d->image_size, 1);
+    memcpy(tokens + i * n, work->images[0].x, n * sizeof *tokens);
+  }
+  vitgate__team_free(&team);
+  vitgate__vit_work_free(&work);
+  return tokens;
 }

@@ -11,3 +11,8 @@ ModelFile *reference_model(const Description *description, guint32 seed);
  * is close to the opposite decision when gates decide by sample. */
 void reference_balance_gates(ModelFile *file, const Description *description, const float *tensors,
                              guint n_images);
+
+/* Embeds images with the engine, for a family with a stem.
+ * @name: of a golden model
+ * Returns: (transfer full): [n_images][n_tokens][dim] the tokens that enter the first block */
+float *reference_embed(const char *name, const float *tensors, guint n_images);

@@ -5,6 +5,7 @@
 
 #include "file/architecture.h"
 #include "fixture.h"
+#include "reference-math.h"
 
 /* One image on its way through the network. */
 typedef struct {
@@ -14,9 +15,26 @@ typedef struct {
   double *x, *size;     /* [n_tokens][dim], [n_tokens] */
   double *token_logits; /* [n_tokens] of the current module's token gate */
   gboolean *open;       /* [n_tokens] whether the current module runs for each token */
-  guint *token_of;      /* [patches] the token that stands for each patch */
+  guint *token_of;      /* [patches] the token that stands for each patch, or NO_TOKEN */
   guint n_tokens, n_prefix, n_patches;
+  ReferenceCache *cache; /* (nullable) */
+  const guint *rows;     /* (nullable) in an update: [n_tokens] */
 } State;
+
+/* In an update, of a patch that is not computed. */
+#define NO_TOKEN G_MAXUINT
+
+/* Returns: which token of the whole image token @t is */
+static guint slot_of(const State *s, guint t)
+{
+  return s->rows ? s->rows[t] : t;
+}
+
+/* Returns: the number of tokens that attention and the mean see */
+static guint n_seen(const State *s)
+{
+  return s->rows ? s->n_patches + s->n_prefix : s->n_tokens;
+}
 
 static const float *whole(const State *s, const char *name)
 {
@@ -45,37 +63,14 @@ static void linear(State *s, double *out, const double *in, const float *weight,
   s->out->macs += (double)rows * n_in * n_out;
 }
 
-static void layer_norm(double *out, const double *x, const float *scale, const float *shift,
-                       double eps, guint n)
-{
-  double mean = 0, variance = 0;
-  for (guint i = 0; i < n; i++)
-    mean += x[i] / n;
-  for (guint i = 0; i < n; i++)
-    variance += (x[i] - mean) * (x[i] - mean) / n;
-  for (guint i = 0; i < n; i++)
-    out[i] = (x[i] - mean) / sqrt(variance + eps) * scale[i] + shift[i];
-}
-
 /* Returns: (transfer full): [rows][dim] */
 static double *normalize(const State *s, const float *scale, const float *shift, guint rows)
 {
   const guint dim = s->d->dim;
   double *out = g_new(double, rows *dim);
   for (guint r = 0; r < rows; r++)
-    layer_norm(out + r * dim, s->x + r * dim, scale, shift, s->d->layer_norm_eps, dim);
+    reference_layer_norm(out + r * dim, s->x + r * dim, scale, shift, s->d->layer_norm_eps, dim);
   return out;
-}
-
-static double gelu(double x)
-{
-  return x * 0.5 * erfc(-x * M_SQRT1_2);
-}
-
-static void add(double *x, const double *more, guint n)
-{
-  for (guint i = 0; i < n; i++)
-    x[i] += more[i];
 }
 
 /* ---- Modules ---- */
@@ -88,7 +83,7 @@ static void embed(State *s, const float *tensor)
   const float *positions = whole(s, "pos_embed"); /* finding a tensor takes long */
   g_autofree double *pixels = g_new(double, n);
   for (guint t = s->n_prefix; t < s->n_tokens; t++) {
-    const guint p = t - s->n_prefix, top = p / side * patch, left = p % side * patch;
+    const guint p = slot_of(s, t) - s->n_prefix, top = p / side * patch, left = p % side * patch;
     for (guint i = 0; i < n; i++)
       pixels[i] =
           tensor[(i / patch / patch * size + top + i / patch % patch) * size + left + i % patch];
@@ -101,24 +96,13 @@ static void embed(State *s, const float *tensor)
       s->x[d->dim + i] = whole(s, "dist_token")[i];
   }
   for (guint i = 0; i < s->n_tokens * d->dim; i++)
-    s->x[i] += positions[i];
+    s->x[i] += positions[slot_of(s, i / d->dim) * d->dim + i % d->dim];
 }
 
 /* Lowers the image's margin to the distance between @a and @b. */
 static void note_margin(State *s, double a, double b)
 {
   s->out->margin = MIN(s->out->margin, fabs(a - b));
-}
-
-static double cosine(const double *a, const double *b, guint n)
-{
-  double dot = 0, of_a = 0, of_b = 0;
-  for (guint i = 0; i < n; i++) {
-    dot += a[i] * b[i];
-    of_a += a[i] * a[i];
-    of_b += b[i] * b[i];
-  }
-  return dot / sqrt(of_a * of_b);
 }
 
 /* Returns: the token that patch token @t merges into, or @t if it does not merge
@@ -128,7 +112,7 @@ static guint find_target(State *s, const double *keys, guint n, guint t, double 
   double best = -2, second = -2;
   guint target = t;
   for (guint j = s->n_prefix + 1; j < s->n_tokens; j += 2) {
-    const double c = cosine(keys + t * n, keys + j * n, n);
+    const double c = reference_cosine(keys + t * n, keys + j * n, n);
     second = MAX(second, MIN(c, best));
     if (c > best) {
       best = c;
@@ -154,7 +138,7 @@ static void merge(State *s, const double *keys, guint n, double threshold)
       s->x[t * dim + i] *= s->size[t];
   for (guint t = 0; t < before; t++)
     if (target[t] != t) {
-      add(s->x + target[t] * dim, s->x + t * dim, dim);
+      reference_add(s->x + target[t] * dim, s->x + t * dim, dim);
       s->size[target[t]] += s->size[t];
     }
   s->n_tokens = 0;
@@ -176,11 +160,11 @@ static void merge(State *s, const double *keys, guint n, double threshold)
 static void attend(State *s, double *out, const double *q, const double *k, const double *v,
                    guint heads)
 {
-  const guint n = s->d->head_dim, width = heads * n;
-  g_autofree double *weights = g_new(double, s->n_tokens);
+  const guint n = s->d->head_dim, width = heads * n, n_keys = n_seen(s);
+  g_autofree double *weights = g_new(double, n_keys);
   for (guint h = 0; h < heads; h++) {
     double sum = 0;
-    for (guint t = 0; t < s->n_tokens; t++) {
+    for (guint t = 0; t < n_keys; t++) {
       double dot = 0;
       for (guint i = 0; i < n; i++)
         dot += q[h * n + i] * k[t * width + h * n + i];
@@ -188,11 +172,19 @@ static void attend(State *s, double *out, const double *q, const double *k, cons
     }
     for (guint i = 0; i < n; i++) {
       out[h * n + i] = 0;
-      for (guint t = 0; t < s->n_tokens; t++)
+      for (guint t = 0; t < n_keys; t++)
         out[h * n + i] += weights[t] / sum * v[t * width + h * n + i];
     }
   }
-  s->out->macs += 2.0 * width * s->n_tokens;
+  s->out->macs += 2.0 * width * n_keys;
+}
+
+/* Copies rows into the cache. Returns: all rows of the cache, or @rows without one */
+static const double *keep(const State *s, double *cached, const double *rows, guint width)
+{
+  for (guint t = 0; s->cache && t < s->n_tokens; t++)
+    memcpy(cached + slot_of(s, t) * width, rows + t * width, width * sizeof *rows);
+  return s->cache ? cached : rows;
 }
 
 /* Adds the substitute to the tokens that are not open.
@@ -221,7 +213,7 @@ static void run_substitutes(State *s, guint b, gboolean mlp, const double *h)
       for (guint i = 0; i < dim; i++)
         y[i] = of_block(s, b, bias)[i];
     }
-    add(s->x + t * dim, y, dim);
+    reference_add(s->x + t * dim, y, dim);
   }
 }
 
@@ -241,19 +233,21 @@ static void run_attention(State *s, guint b, gboolean gated, gboolean tail, doub
               *proj_bias = of_block(s, b, "attn.proj.bias");
   linear(s, k, x, weight + width * dim, bias + width, rows, dim, width);
   linear(s, v, x, weight + 2 * width * dim, bias + 2 * width, rows, dim, width);
+  const double *all_k = keep(s, s->cache ? s->cache->keys[b] : NULL, k, width),
+               *all_v = keep(s, s->cache ? s->cache->values[b] : NULL, v, width);
   for (guint r = 0; r < rows; r++) {
     if (!s->open[r])
       continue;
     linear(s, q, x + r * dim, weight, bias, 1, dim, width);
-    attend(s, found, q, k, v, heads);
+    attend(s, found, q, all_k, all_v, heads);
     linear(s, y, found, proj, proj_bias, 1, width, dim);
-    add(s->x + r * dim, y, dim);
+    reference_add(s->x + r * dim, y, dim);
   }
   if (gated)
     run_substitutes(s, b, FALSE, x);
   for (guint r = 0; r < rows; r++)
     for (guint h = 0; h < heads; h++)
-      add(keys + r * n, k + r * width + h * n, n);
+      reference_add(keys + r * n, k + r * width + h * n, n);
   if (!tail && threshold < 1)
     merge(s, keys, n, threshold);
 }
@@ -271,9 +265,9 @@ static void run_mlp(State *s, guint b, gboolean gated)
       continue;
     linear(s, hidden, x + r * dim, fc1, bias1, 1, dim, neurons);
     for (guint i = 0; i < neurons; i++)
-      hidden[i] = gelu(hidden[i]);
+      hidden[i] = reference_gelu(hidden[i]);
     linear(s, y, hidden, fc2, bias2, 1, neurons, dim);
-    add(s->x + r * dim, y, dim);
+    reference_add(s->x + r * dim, y, dim);
   }
   if (gated)
     run_substitutes(s, b, TRUE, x);
@@ -283,14 +277,15 @@ static void classify_mean(State *s)
 {
   const guint dim = s->d->dim;
   g_autofree double *mean = g_new0(double, dim), *x = g_new(double, dim);
+  const double *all = keep(s, s->cache ? s->cache->tokens : NULL, s->x, dim);
   double patches = 0;
-  for (guint t = s->n_prefix; t < s->n_tokens; t++)
+  for (guint t = s->n_prefix; t < n_seen(s); t++)
     patches += s->size[t];
-  for (guint t = s->n_prefix; t < s->n_tokens; t++)
+  for (guint t = s->n_prefix; t < n_seen(s); t++)
     for (guint i = 0; i < dim; i++)
-      mean[i] += s->x[t * dim + i] * s->size[t] / patches;
-  layer_norm(x, mean, whole(s, "fc_norm.weight"), whole(s, "fc_norm.bias"), s->d->layer_norm_eps,
-             dim);
+      mean[i] += all[t * dim + i] * s->size[t] / patches;
+  reference_layer_norm(x, mean, whole(s, "fc_norm.weight"), whole(s, "fc_norm.bias"),
+                       s->d->layer_norm_eps, dim);
   linear(s, s->out->logits, x, whole(s, "head.weight"), whole(s, "head.bias"), 1, dim,
          s->d->n_classes);
 }
@@ -318,12 +313,12 @@ double reference_gate_logit(const Gate *gate, const double *features, guint dim,
 {
   g_autofree double *x = g_new(double, 2 * dim);
   double raw = gate->fc2_bias[0];
-  layer_norm(x, features, gate->norm_scale, gate->norm_shift, eps, 2 * dim);
+  reference_layer_norm(x, features, gate->norm_scale, gate->norm_shift, eps, 2 * dim);
   for (guint h = 0; h < 16; h++) {
     double sum = gate->fc1_bias[h];
     for (guint i = 0; i < 2 * dim; i++)
       sum += gate->fc1_weight[h * 2 * dim + i] * x[i];
-    raw += gate->fc2_weight[h] * gelu(sum);
+    raw += gate->fc2_weight[h] * reference_gelu(sum);
   }
   return 6 * tanh(raw / 6);
 }
@@ -411,6 +406,8 @@ static void record_patches(State *s, guint module, gboolean runs)
 {
   for (guint p = 0; p < s->n_patches; p++) {
     const guint t = s->token_of[p];
+    if (t == NO_TOKEN)
+      continue;
     s->out->patches[module * s->n_patches + p] =
         (runs && s->open[t] ? VITGATE_PATCH_RAN : 0) | (s->size[t] > 1 ? VITGATE_PATCH_MERGED : 0);
   }
@@ -427,11 +424,12 @@ static void run_module(State *states, guint n, guint b, gboolean mlp, guint tail
     return;
   for (guint i = 0; by_token && i < n; i++)
     weigh_tokens(&states[i], b, mlp);
-  for (guint i = 0; gated && i < n; i++)
+  for (guint i = 0; gated && !states->rows && i < n; i++)
     weigh(&states[i], b, mlp);
   for (guint i = 0; i < n; i++) {
     State *s = &states[i];
-    if (gated && !decide(states, n, i, 2 * b + mlp, settings)) {
+    if (gated &&
+        !(s->rows ? s->cache->ran[2 * b + mlp] : decide(states, n, i, 2 * b + mlp, settings))) {
       if (b < tail)
         record_patches(s, 2 * b + mlp, FALSE);
       continue;
@@ -457,29 +455,33 @@ static void take_embedded(State *s, const float *tokens)
 {
   const Description *d = s->d;
   for (guint i = 0; i < s->n_tokens * d->dim; i++)
-    s->x[i] = tokens[i];
-  s->out->macs = 1e9 * vitgate__description_fixed_gmacs(d, vitgate__description_n_patches(d)) -
+    s->x[i] = tokens[slot_of(s, i / d->dim) * d->dim + i % d->dim];
+  s->out->macs = 1e9 * vitgate__description_fixed_gmacs(d, s->n_tokens - s->n_prefix) -
                  (double)vitgate__description_n_class_heads(d) * d->dim * d->n_classes;
 }
 
 static void start(State *s, ModelFile *file, const Description *d, ReferenceImage *out,
-                  const float *tensor, const float *embedded)
+                  const ReferenceSettings *settings, const float *tensor, const float *embedded)
 {
   const guint prefix = d->distilled ? 2 : 1, side = d->image_size / d->patch_size;
-  *s = (State){
-    file, d, out, .n_tokens = side * side + prefix, .n_prefix = prefix, .n_patches = side * side
-  };
+  const guint all = side * side + prefix;
+  *s = (State){ file, d, out, .n_prefix = prefix, .n_patches = side * side };
+  s->cache = settings->cache;
+  s->rows = settings->rows;
+  s->n_tokens = s->rows ? settings->n_rows : all;
   s->x = g_new(double, s->n_tokens * d->dim);
-  s->size = g_new(double, s->n_tokens);
+  s->size = g_new(double, all);
   s->token_logits = g_new(double, s->n_tokens);
   s->open = g_new(gboolean, s->n_tokens);
   s->token_of = g_new(guint, s->n_patches);
   for (guint p = 0; p < s->n_patches; p++)
-    s->token_of[p] = prefix + p;
+    s->token_of[p] = s->rows ? NO_TOKEN : prefix + p;
+  for (guint t = prefix; s->rows && t < s->n_tokens; t++)
+    s->token_of[s->rows[t] - prefix] = t;
   out->patches = g_new0(guint8, 2 * d->depth * s->n_patches);
   out->logits = g_new(double, d->n_classes);
   out->margin = INFINITY;
-  for (guint t = 0; t < s->n_tokens; t++)
+  for (guint t = 0; t < all; t++)
     s->size[t] = 1;
   if (embedded)
     take_embedded(s, embedded);
@@ -500,7 +502,7 @@ ReferenceImage *reference_run_blocks(ModelFile *file, const Description *d,
     if (d->blocks[b].heads)
       tail = b;
   for (guint i = 0; i < n; i++)
-    start(&states[i], file, d, &images[i], tensors + i * image,
+    start(&states[i], file, d, &images[i], settings, tensors + i * image,
           settings->embedded ? settings->embedded + i * tokens : NULL);
   for (guint b = 0; b < n_blocks; b++) {
     run_module(states, n, b, FALSE, tail, settings);
@@ -519,6 +521,8 @@ ReferenceImage *reference_run_blocks(ModelFile *file, const Description *d,
     g_free(states[i].open);
     g_free(states[i].token_of);
   }
+  if (settings->cache && !settings->rows)
+    memcpy(settings->cache->ran, images->modules, sizeof images->modules);
   return images;
 }
 
@@ -535,6 +539,28 @@ void reference_free(ReferenceImage *images, guint n)
     g_free(images[i].patches);
   }
   g_free(images);
+}
+
+ReferenceCache *reference_cache_new(const Description *d)
+{
+  const gsize tokens = vitgate__description_n_tokens(d);
+  ReferenceCache *cache = g_new0(ReferenceCache, 1);
+  for (guint b = 0; b < d->depth; b++) {
+    cache->keys[b] = g_new0(double, tokens * d->blocks[b].heads * d->head_dim);
+    cache->values[b] = g_new0(double, tokens * d->blocks[b].heads * d->head_dim);
+  }
+  cache->tokens = g_new0(double, tokens * d->dim);
+  return cache;
+}
+
+void reference_cache_free(ReferenceCache *cache)
+{
+  for (guint b = 0; b < REFERENCE_MAX_DEPTH; b++) {
+    g_free(cache->keys[b]);
+    g_free(cache->values[b]);
+  }
+  g_free(cache->tokens);
+  g_free(cache);
 }
 
 static void check_image(const VitgateResult *found, const ReferenceImage *expected,

@@ -7,13 +7,25 @@
 
 #define REFERENCE_MAX_DEPTH 8
 
-/* Settings of one call. */
+/* The keys and values of a stream's last picture, in double precision. */
+typedef struct {
+  double *keys[REFERENCE_MAX_DEPTH],
+      *values[REFERENCE_MAX_DEPTH];    /* [n_tokens][heads * head_dim] */
+  double *tokens;                      /* [n_tokens][dim] at the end */
+  guint8 ran[2 * REFERENCE_MAX_DEPTH]; /* modules that ran in the last full pass */
+} ReferenceCache;
+
+/* Settings of one call. With a cache, it has one image and merges no tokens. */
 typedef struct {
   double gate_bias;
   double thresholds[REFERENCE_MAX_DEPTH]; /* by block; 1 or more: no tokens merge */
   guint group;                            /* neighbours that decide together */
   const float *embedded; /* (nullable) [n_images][n_tokens][dim] tokens before the first block, for
                             a family with a stem, which the reference does not compute */
+  ReferenceCache *cache; /* (nullable) */
+  const guint *rows;     /* (nullable) [n_rows] the tokens to compute; the others are in the cache.
+                            NULL: all, and the cache is filled */
+  guint n_rows;
 } ReferenceSettings;
 
 /* The result for one image. */
@@ -40,6 +52,11 @@ ReferenceImage *reference_run_blocks(ModelFile *file, const Description *descrip
                                      guint n_images, guint n_blocks);
 
 void reference_free(ReferenceImage *images, guint n_images);
+
+/* Returns: (transfer full): an empty cache */
+ReferenceCache *reference_cache_new(const Description *description);
+
+void reference_cache_free(ReferenceCache *cache);
 
 /* Checks that the engine's results for @n_images match the reference.
  * @min_margin: fails if a decision of the reference has a smaller margin, since float32 could

@@ -15,6 +15,7 @@
 #include "frame.h"
 #include "model-file.h"
 #include "network/families/families.h"
+#include "stream-fixture.h"
 
 #define EXIT_SKIPPED 77 /* reports a skipped test to meson */
 
@@ -209,6 +210,50 @@ START_TEST(token_gates_merging_and_the_record_of_patches_allocate_nothing)
 }
 END_TEST
 
+/* A stream allocates nothing for a frame, whatever its pass. As for images, the first frame of a
+ * format and size allocates tables. */
+START_TEST(frames_of_streams_allocate_nothing)
+{
+  const VitgatePrecision precision = stream_precisions[_i % 3];
+  g_autoptr(VitgateModel) model = stream_model(precision);
+  if (!model)
+    return;
+  const VitgateSessionOptions options = { .threads = 2, .max_batch = 2, .patches = _i / 3 };
+  const VitgateStreamOptions eager = stream_eager();
+  g_autoptr(VitgateSession) session = fixture_session_with(model, &options);
+  g_autoptr(VitgateStream) first = stream_new(model, &eager), second = stream_new(model, NULL);
+  VitgateStream *streams[] = { first, second };
+  g_autofree float *tensors = fixture_tensors(1, 2 * STREAM_IMAGE);
+  g_autoptr(Frame) frame = frame_new(VITGATE_PIXELS_RGB, 101, 73, 11);
+  frame_fill_random(frame, 1, 0);
+  vitgate_session_classify(session, &frame->image, 1, NULL);
+  guint passes[4] = { 0 };
+  atomic_store(&counting, TRUE);
+  for (guint i = 0; i < 100; i++) {
+    if (i % 10 < 3)
+      stream_change_patch(tensors, i % STREAM_PATCHES, .2f);
+    if (i % 10 == 9)
+      vitgate_stream_expire(first);
+    for (guint j = 0; j < 2; j++)
+      vitgate_stream_look(streams[j], session, tensors + j * STREAM_IMAGE);
+    const VitgateResult *results = vitgate_session_follow(session, streams, tensors, 2, NULL);
+    passes[results[0].decision->pass]++;
+    passes[results[1].decision->pass]++;
+  }
+  for (guint i = 0; i < 20; i++) {
+    frame->planes[0][3 * i] ^= 0xff;
+    vitgate_session_classify_next(session, first, &frame->image, NULL);
+    vitgate_stream_set_options(first, &eager, NULL);
+    if (i % 5 == 0)
+      vitgate_stream_forget(first);
+  }
+  atomic_store(&counting, FALSE);
+  for (guint pass = 0; pass < 4; pass++)
+    ck_assert_uint_gt(passes[pass], 0);
+  ck_assert_uint_eq(atomic_load(&n_allocations), 0);
+}
+END_TEST
+
 /* ---- Too little memory ---- */
 
 /* Limits the address space to @more bytes beyond what is in use.
@@ -242,9 +287,9 @@ START_TEST(a_session_too_large_for_memory_is_refused)
 END_TEST
 
 /* Matching 4,097 tokens takes 16 MiB. */
-static VitgateModel *open_many_tokens(const char *dial)
+static VitgateModel *open_many_tokens(guint heads, const char *dial)
 {
-  static BlockShape blocks[] = { { 1, 4 } };
+  BlockShape blocks[] = { { heads, 4 } };
   Description d = {
     .name = "many tokens",
     .family = &vitgate__family_vit,
@@ -274,8 +319,8 @@ START_TEST(only_models_that_merge_allocate_memory_for_it)
   static const char *const merging = "[{\"compute\": 0.5, \"agreement\": 1, \"gate_bias\": 0, "
                                      "\"merge_thresholds\": [0.9]}]";
   g_autoptr(GError) error = NULL;
-  g_autoptr(VitgateModel) plain = open_many_tokens(NULL), still = open_many_tokens(never),
-                          merges = open_many_tokens(merging);
+  g_autoptr(VitgateModel) plain = open_many_tokens(1, NULL), still = open_many_tokens(1, never),
+                          merges = open_many_tokens(1, merging);
   limit_memory(12 << 20);
   g_autoptr(VitgateSession) refused = vitgate_session_new(merges, NULL, &error);
   ck_assert_ptr_null(refused);
@@ -284,6 +329,20 @@ START_TEST(only_models_that_merge_allocate_memory_for_it)
   assert_success(first, error);
   g_autoptr(VitgateSession) second = vitgate_session_new(still, NULL, &error);
   assert_success(second, error);
+}
+END_TEST
+
+START_TEST(a_stream_too_large_for_memory_is_refused)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VitgateModel) model = open_many_tokens(64, NULL);
+  limit_memory(8 << 20);
+  ck_assert_ptr_null(vitgate_stream_new(model, NULL, &error));
+  assert_error(error, VITGATE_ERROR_MEMORY, "not enough memory for the keys and values");
+  VitgateStreamOptions without = vitgate_stream_default_options();
+  without.temporal = FALSE;
+  g_autoptr(VitgateStream) stream = vitgate_stream_new(model, &without, &error);
+  assert_success(stream, error);
 }
 END_TEST
 
@@ -335,12 +394,14 @@ static TCase *new_case(void)
   tcase_add_loop_test(memory, moving_parts_allocate_nothing, 0, VITGATE_PIXELS_N_FORMATS);
   tcase_add_loop_test(memory, a_forward_pass_allocates_nothing, 0, 8);
   tcase_add_test(memory, token_gates_merging_and_the_record_of_patches_allocate_nothing);
+  tcase_add_loop_test(memory, frames_of_streams_allocate_nothing, 0, 6);
   if (!limits_are_kept()) {
     printf("not tested: sessions without enough memory, since it cannot be limited here\n");
     return memory;
   }
   tcase_add_test(memory, a_session_too_large_for_memory_is_refused);
   tcase_add_test(memory, only_models_that_merge_allocate_memory_for_it);
+  tcase_add_test(memory, a_stream_too_large_for_memory_is_refused);
   tcase_add_test(memory, threads_that_cannot_be_started_are_an_error);
   tcase_add_test(memory, a_frame_too_large_for_memory_is_refused);
   return memory;

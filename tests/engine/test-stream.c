@@ -1,56 +1,15 @@
 /* Streams: what is computed of a frame, and that it is what the network would compute. */
 #include <math.h>
 
-#include "fixture.h"
-#include "model-file.h"
+#include "file/architecture.h"
 #include "model.h"
-#include "network/families/families.h"
-#include "reference-model.h"
 #include "session.h"
-
-static BlockShape blocks[] = {
-  { 2, 37, .mlp_tokens = { TRUE, 5 } },
-  { 3, 50, .attention_tokens = { TRUE, 3 } },
-  { 3, 19 },
-  { 1, 22 },
-};
-static const Description description = {
-  .family = &vitgate__family_vit,
-  .name = "stream",
-  .image_size = 28,
-  .patch_size = 4,
-  .dim = 27,
-  .head_dim = 9,
-  .depth = G_N_ELEMENTS(blocks),
-  .blocks = blocks,
-  .n_classes = 3,
-  .layer_norm_eps = 1e-6,
-  .preprocessing = { .resize = 28, .mean = { .5f, .5f, .5f }, .std = { .5f, .5f, .5f } },
-  .dense_gmacs = 4e-3,
-  .dense_parameters = 9000,
-};
-enum { N_PATCHES = 49, N_TOKENS = 50, IMAGE = 3 * 28 * 28, N_CLASSES = 3 };
-
-static const VitgatePrecision precisions[] = { VITGATE_PRECISION_FLOAT32, VITGATE_PRECISION_INT8,
-                                               VITGATE_PRECISION_BF16 };
-
-/* Returns: (transfer full) (nullable): NULL if the machine has no products of this precision */
-static VitgateModel *open_model(VitgatePrecision precision)
-{
-  g_autoptr(GError) error = NULL;
-  g_autoptr(ModelFile) file = reference_model(&description, 3);
-  g_autofree char *path = model_file_write(file, "stream");
-  VitgateModel *model = vitgate_model_open_with(path, precision, &error);
-  if (g_error_matches(error, VITGATE_ERROR, VITGATE_ERROR_UNSUPPORTED))
-    return NULL;
-  assert_success(model, error);
-  return model;
-}
+#include "stream-fixture.h"
 
 static void check_equal(const VitgateResult *result, const float *logits, double tolerance,
                         const char *what)
 {
-  for (guint c = 0; c < N_CLASSES; c++)
+  for (guint c = 0; c < STREAM_CLASSES; c++)
     assert_each(fabs((double)result->logits[c] - (double)logits[c]) <= tolerance,
                 "%s: logit %u is %.9g, expected %.9g", what, c, (double)result->logits[c],
                 (double)logits[c]);
@@ -65,36 +24,445 @@ static double tolerance_of(VitgatePrecision precision)
 START_TEST(an_update_of_all_tokens_is_the_whole_network)
 {
   const guint threads = (guint)_i % 3 + 1;
-  const VitgatePrecision precision = precisions[_i / 3];
-  VitgateModel *model = open_model(precision);
-  guint rows[N_TOKENS];
-  for (guint i = 0; i < N_TOKENS; i++)
+  const VitgatePrecision precision = stream_precisions[_i / 3];
+  VitgateModel *model = stream_model(precision);
+  guint rows[STREAM_TOKENS];
+  for (guint i = 0; i < STREAM_TOKENS; i++)
     rows[i] = i;
   if (!model)
     return;
   VitgateSession *session = fixture_session(model, threads, 1);
   KvCache *cache = vitgate__kv_cache_new(vitgate__model_get_vit(model));
-  g_autofree float *tensors = fixture_tensors(7, 2 * IMAGE);
-  float logits[2][N_CLASSES];
+  g_autofree float *tensors = fixture_tensors(7, 2 * STREAM_IMAGE);
+  float logits[2][STREAM_CLASSES];
   for (guint i = 0; i < 2; i++)
-    memcpy(logits[i], fixture_forward(session, tensors + i * IMAGE, 1)->logits, sizeof logits[i]);
-  const double gmacs = fixture_forward(session, tensors + IMAGE, 1)->gmacs;
+    memcpy(logits[i], fixture_forward(session, tensors + i * STREAM_IMAGE, 1)->logits,
+           sizeof logits[i]);
+  const double gmacs = fixture_forward(session, tensors + STREAM_IMAGE, 1)->gmacs;
   const VitgateResult *update = vitgate__session_get_results(session), *full = update;
   vitgate__session_continue(session, &(CachedPass){ cache, NULL, 0 }, tensors, 0);
   check_equal(full, logits[0], 0, "full pass");
-  vitgate__session_continue(session, &(CachedPass){ cache, rows, N_TOKENS }, tensors + IMAGE, 0);
+  vitgate__session_continue(session, &(CachedPass){ cache, rows, STREAM_TOKENS },
+                            tensors + STREAM_IMAGE, 0);
   check_equal(update, logits[1], tolerance_of(precision), "update");
-  ck_assert_double_eq_tol(update->gmacs, gmacs, COUNT_TOLERANCE * gmacs);
+  /* The gate's decision stays. */
+  ck_assert_double_eq_tol(update->gmacs, gmacs - vitgate__gate_gmacs(stream_description.dim),
+                          COUNT_TOLERANCE * gmacs);
   vitgate__kv_cache_free(&cache);
   vitgate_session_free(&session);
   vitgate_model_unref(&model);
 }
 END_TEST
 
+/* ---- Frames ---- */
+
+typedef struct {
+  VitgateModel *model;
+  VitgateSession *session;
+  VitgateStream *stream;
+  float tensor[STREAM_IMAGE];
+  guint32 random;
+} Setup;
+
+/* A session that records patches, an eager stream, and a random picture.
+ * Returns: FALSE if the machine has no products of this precision */
+static gboolean setup_init(Setup *s, VitgatePrecision precision)
+{
+  const VitgateStreamOptions options = stream_eager();
+  *s = (Setup){ .model = stream_model(precision), .random = 8 };
+  if (!s->model)
+    return FALSE;
+  s->session =
+      fixture_session_with(s->model, &(VitgateSessionOptions){ .max_batch = 4, .patches = TRUE });
+  s->stream = stream_new(s->model, &options);
+  fixture_fill(s->tensor, STREAM_IMAGE, -1, 1, &s->random);
+  return TRUE;
+}
+
+static void setup_clear(Setup *s)
+{
+  vitgate_stream_free(&s->stream);
+  vitgate_session_free(&s->session);
+  vitgate_model_unref(&s->model);
+}
+
+static const VitgateResult *next(Setup *s)
+{
+  return stream_follow(s->session, s->stream, s->tensor);
+}
+
+static void check_as_alone(const Setup *s, const VitgateResult *result)
+{
+  stream_check_alone(s->model, result, s->tensor);
+}
+
+START_TEST(an_identical_frame_costs_nothing)
+{
+  static const guint8 none[STREAM_MODULES * STREAM_PATCHES];
+  static const guint no_tokens[STREAM_MODULES];
+  Setup s;
+  float logits[STREAM_CLASSES], probabilities[STREAM_CLASSES];
+  if (!setup_init(&s, stream_precisions[_i]))
+    return;
+  const VitgateResult *result = next(&s);
+  assert_decision(result, "full", "first");
+  ck_assert_uint_eq(result->decision->n_patches, STREAM_PATCHES);
+  memcpy(logits, result->logits, sizeof logits);
+  memcpy(probabilities, result->probabilities, sizeof probabilities);
+  for (guint i = 0; i < 60; i++) {
+    /* Other work of the session has no effect. */
+    g_autofree float *other = fixture_tensors(3 + i, STREAM_IMAGE);
+    fixture_forward(s.session, other, 1);
+    result = next(&s);
+    assert_decision(result, "unchanged", "none");
+    ck_assert_double_eq(result->gmacs, 0);
+    ck_assert_double_eq(result->compute_ratio, 0);
+    ck_assert_double_eq(result->decision->change, 0);
+    ck_assert_uint_eq(result->decision->n_patches, 0);
+    ck_assert_uint_eq(result->n_tokens, 0);
+    ck_assert_uint_eq(result->n_classes, STREAM_CLASSES);
+    ck_assert_mem_eq(result->decision->marks, none, STREAM_PATCHES);
+    ck_assert_mem_eq(result->logits, logits, sizeof logits);
+    ck_assert_mem_eq(result->probabilities, probabilities, sizeof probabilities);
+    ck_assert_mem_eq(result->modules, none, STREAM_MODULES);
+    ck_assert_mem_eq(result->module_tokens, no_tokens, sizeof no_tokens);
+    ck_assert_mem_eq(result->module_substitutes, no_tokens, sizeof no_tokens);
+    ck_assert_mem_eq(result->patches, none, sizeof none);
+  }
+  setup_clear(&s);
+}
+END_TEST
+
+/* Somewhere in the middle of a scene, one patch changes: it and its neighbours run. */
+START_TEST(a_changed_patch_and_its_neighbours_run)
+{
+  Setup s;
+  setup_init(&s, VITGATE_PRECISION_FLOAT32);
+  const double full = next(&s)->gmacs;
+  stream_change_patch(s.tensor, STREAM_MIDDLE, .2f);
+  const VitgateResult *result = next(&s);
+  assert_decision(result, "updated", "none");
+  ck_assert_uint_eq(result->decision->n_patches, 9);
+  ck_assert_double_eq_tol(result->decision->change, .2, 1e-5);
+  ck_assert_double_lt(result->gmacs, .35 * full);
+  ck_assert_uint_eq(result->n_tokens, 10);
+  for (guint m = 0; m < STREAM_MODULES; m++)
+    if (result->modules[m])
+      ck_assert_uint_eq(result->module_tokens[m] + result->module_substitutes[m], m < 6 ? 10 : 1);
+  for (guint p = 0; p < STREAM_PATCHES; p++) {
+    const gboolean near =
+        ABS((gint)(p / STREAM_SIDE) - 3) <= 1 && ABS((gint)(p % STREAM_SIDE) - 3) <= 1;
+    ck_assert_uint_eq(result->decision->marks[p], near);
+    ck_assert_uint_eq(result->patches[p], near ? VITGATE_PATCH_RAN : 0); /* attention */
+    ck_assert_uint_le(result->patches[STREAM_PATCHES + p], near);        /* by a token gate */
+    ck_assert_uint_eq(result->patches[4 * STREAM_PATCHES + p], near ? VITGATE_PATCH_RAN : 0);
+    ck_assert_uint_eq(result->patches[6 * STREAM_PATCHES + p], 0); /* the tail */
+  }
+  setup_clear(&s);
+}
+END_TEST
+
+START_TEST(a_scene_that_settles_is_as_if_seen_first)
+{
+  Setup s;
+  if (!setup_init(&s, stream_precisions[_i]))
+    return;
+  next(&s);
+  for (guint i = 0; i < 12; i++) {
+    stream_change_patch(s.tensor, 3 * i, i % 2 ? .2f : -.4f);
+    assert_decision(next(&s), "updated", "none");
+  }
+  for (guint i = 0; i < 4; i++)
+    assert_decision(next(&s), "unchanged", "none");
+  const VitgateResult *result = next(&s);
+  assert_decision(result, "full", "settled");
+  check_as_alone(&s, result);
+  for (guint i = 0; i < 60; i++)
+    assert_decision(next(&s), "unchanged", "none");
+  setup_clear(&s);
+}
+END_TEST
+
+START_TEST(a_cut_is_as_if_seen_first)
+{
+  Setup s;
+  if (!setup_init(&s, stream_precisions[_i]))
+    return;
+  for (guint i = 0; i < 9; i++) {
+    if (i % 3 == 0)
+      fixture_fill(s.tensor, STREAM_IMAGE, -2, 2, &s.random);
+    else
+      stream_change_patch(s.tensor, 7 * i % STREAM_PATCHES, .3f);
+    const VitgateResult *result = next(&s);
+    assert_decision(result, i % 3 ? "updated" : "full",
+                    i == 0  ? "first"
+                    : i % 3 ? "none"
+                            : "motion");
+    if (i % 3 == 0)
+      check_as_alone(&s, result);
+  }
+  setup_clear(&s);
+}
+END_TEST
+
+/* A threshold of zero is no guarantee: patches that do not change keep what they knew. */
+START_TEST(unchanged_patches_keep_what_they_knew)
+{
+  Setup s;
+  setup_init(&s, VITGATE_PRECISION_FLOAT32);
+  VitgateStreamOptions options = stream_eager();
+  options.unchanged = options.changed = 0;
+  ck_assert(vitgate_stream_set_options(s.stream, &options, NULL));
+  next(&s);
+  stream_change_patch(s.tensor, STREAM_MIDDLE, .3f);
+  const VitgateResult *result = next(&s);
+  assert_decision(result, "updated", "none");
+  g_autoptr(VitgateSession) session = fixture_session(s.model, 1, 1);
+  const float *dense = fixture_forward(session, s.tensor, 1)->logits;
+  ck_assert(memcmp(dense, result->logits, STREAM_CLASSES * sizeof(float)) != 0);
+  setup_clear(&s);
+}
+END_TEST
+
+/* ---- Settings ---- */
+
+/* Returns: the patches that a change of one patch marks at a setting of the dial */
+static guint count_marks(double compute, float change)
+{
+  Setup s;
+  setup_init(&s, VITGATE_PRECISION_FLOAT32);
+  vitgate_session_set_compute(s.session, compute);
+  VitgateStreamOptions options = stream_eager();
+  options.unchanged = -1;
+  ck_assert(vitgate_stream_set_options(s.stream, &options, NULL));
+  next(&s);
+  stream_change_patch(s.tensor, STREAM_MIDDLE, change);
+  const VitgateResult *result = next(&s);
+  const guint n = result->decision->n_patches;
+  assert_decision(result, "updated", "none");
+  setup_clear(&s);
+  return n;
+}
+
+/* 3/255 at the default of .8, 6/255 at the minimum of .2; neighbours down to .5. */
+START_TEST(the_dial_raises_the_threshold)
+{
+  ck_assert_uint_eq(count_marks(.8, 2.9f / 255), 0);
+  ck_assert_uint_eq(count_marks(.8, 3.1f / 255), 9);
+  ck_assert_uint_eq(count_marks(.65, 3.7f / 255), 0);
+  ck_assert_uint_eq(count_marks(.65, 3.8f / 255), 9);
+  ck_assert_uint_eq(count_marks(.51, 20 / 255.f), 9);
+  ck_assert_uint_eq(count_marks(.49, 20 / 255.f), 1);
+  ck_assert_uint_eq(count_marks(.2, 5.9f / 255), 0);
+  ck_assert_uint_eq(count_marks(.2, 6.1f / 255), 1);
+}
+END_TEST
+
+static const struct {
+  gsize field;
+  double value;
+  const char *message;
+} bad_options[] = {
+  { G_STRUCT_OFFSET(VitgateStreamOptions, unchanged), NAN, "unchanged is nan, expected at most 1" },
+  { G_STRUCT_OFFSET(VitgateStreamOptions, unchanged), 1.01, "unchanged is 1.01" },
+  { G_STRUCT_OFFSET(VitgateStreamOptions, changed), NAN, "changed is nan, expected at most 1" },
+  { G_STRUCT_OFFSET(VitgateStreamOptions, changed), INFINITY, "changed is inf" },
+  { G_STRUCT_OFFSET(VitgateStreamOptions, max_compute), NAN, "max_compute is nan" },
+  { G_STRUCT_OFFSET(VitgateStreamOptions, max_compute), 2, "max_compute is 2, expected at most 1" },
+};
+
+START_TEST(bad_options_are_refused)
+{
+  g_autoptr(GError) error = NULL;
+  Setup s;
+  VitgateStreamOptions options = stream_eager();
+  setup_init(&s, VITGATE_PRECISION_FLOAT32);
+  memcpy((guint8 *)&options + bad_options[_i].field, &bad_options[_i].value, sizeof(double));
+  ck_assert_ptr_null(vitgate_stream_new(s.model, &options, &error));
+  assert_error(error, VITGATE_ERROR_ARGUMENT, bad_options[_i].message);
+  next(&s);
+  ck_assert(!vitgate_stream_set_options(s.stream, &options, &error));
+  assert_error(error, VITGATE_ERROR_ARGUMENT, bad_options[_i].message);
+  assert_decision(next(&s), "unchanged", "none"); /* the old ones go on */
+  setup_clear(&s);
+}
+END_TEST
+
+START_TEST(unknown_options_are_refused)
+{
+  g_autoptr(GError) error = NULL;
+  Setup s;
+  setup_init(&s, VITGATE_PRECISION_FLOAT32);
+  for (guint i = 0; i < G_N_ELEMENTS(stream_eager().reserved); i++) {
+    g_autofree char *part = g_strdup_printf("reserved field %u of the stream's options", i);
+    VitgateStreamOptions options = stream_eager();
+    options.reserved[i] = &s;
+    ck_assert_ptr_null(vitgate_stream_new(s.model, &options, &error));
+    assert_error(error, VITGATE_ERROR_ARGUMENT, part);
+    ck_assert(!vitgate_stream_set_options(s.stream, &options, &error));
+    assert_error(error, VITGATE_ERROR_ARGUMENT, part);
+  }
+  VitgateStreamOptions without = stream_eager();
+  without.temporal = FALSE;
+  g_autoptr(VitgateStream) stream = stream_new(s.model, &without);
+  const VitgateStreamOptions with = stream_eager();
+  ck_assert(!vitgate_stream_set_options(stream, &with, &error));
+  assert_error(error, VITGATE_ERROR_ARGUMENT, "temporal is set");
+  setup_clear(&s);
+}
+END_TEST
+
+/* Every threshold within the documented range gives right results, at worst full passes. */
+START_TEST(extreme_thresholds_work)
+{
+  static const double values[] = { -INFINITY, -1, 0, 1e-300, 1 };
+  for (guint i = 0; i < 25; i++) {
+    Setup s;
+    VitgateStreamOptions options = stream_eager();
+    setup_init(&s, VITGATE_PRECISION_FLOAT32);
+    options.unchanged = values[i / 5];
+    options.changed = values[i % 5];
+    ck_assert(vitgate_stream_set_options(s.stream, &options, NULL));
+    check_as_alone(&s, next(&s));
+    for (guint f = 0; f < 8; f++) {
+      stream_change_patch(s.tensor, 5 * f, .3f);
+      const VitgateResult *result = next(&s);
+      ck_assert(result->decision->n_patches == STREAM_PATCHES || options.changed >= 0 ||
+                options.unchanged == 1);
+      if (result->decision->n_patches == STREAM_PATCHES)
+        check_as_alone(&s, result);
+      for (guint c = 0; c < STREAM_CLASSES; c++)
+        ck_assert(isfinite(result->logits[c]));
+    }
+    setup_clear(&s);
+  }
+}
+END_TEST
+
+START_TEST(options_change_while_playing)
+{
+  Setup s;
+  setup_init(&s, VITGATE_PRECISION_FLOAT32);
+  VitgateStreamOptions options = stream_eager();
+  next(&s);
+  stream_change_patch(s.tensor, 3, .2f);
+  assert_decision(next(&s), "updated", "none");
+  options.temporal = FALSE;
+  ck_assert(vitgate_stream_set_options(s.stream, &options, NULL));
+  stream_change_patch(s.tensor, 3, .2f);
+  const VitgateResult *result = next(&s);
+  assert_decision(result, "independent", "motion");
+  check_as_alone(&s, result);
+  options.temporal = TRUE;
+  ck_assert(vitgate_stream_set_options(s.stream, &options, NULL));
+  stream_change_patch(s.tensor, 3, .2f);
+  result = next(&s);
+  assert_decision(result, "full", "motion");
+  check_as_alone(&s, result);
+  setup_clear(&s);
+}
+END_TEST
+
+/* ---- Calls ---- */
+
+START_TEST(an_expired_result_is_computed_again)
+{
+  Setup s;
+  setup_init(&s, VITGATE_PRECISION_FLOAT32);
+  next(&s);
+  stream_change_patch(s.tensor, 3, .2f);
+  next(&s);
+  vitgate_stream_expire(s.stream);
+  const VitgateResult *result = next(&s);
+  assert_decision(result, "full", "expired");
+  check_as_alone(&s, result);
+  assert_decision(next(&s), "unchanged", "none");
+  setup_clear(&s);
+}
+END_TEST
+
+START_TEST(a_forgotten_stream_starts_again)
+{
+  Setup s;
+  setup_init(&s, VITGATE_PRECISION_FLOAT32);
+  for (guint i = 0; i < 3; i++) {
+    vitgate_stream_look(s.stream, s.session, s.tensor);
+    ck_assert_double_eq(vitgate_stream_changed_share(s.stream, .1), 1);
+    const VitgateResult *result = next(&s);
+    assert_decision(result, "full", "first");
+    ck_assert_double_eq(result->decision->change, 1);
+    stream_change_patch(s.tensor, 3, .2f);
+    assert_decision(next(&s), "updated", "none");
+    vitgate_stream_forget(s.stream);
+  }
+  setup_clear(&s);
+}
+END_TEST
+
+/* The picture counts as seen, but its keys and values are not there. */
+START_TEST(an_accepted_picture_is_not_updated)
+{
+  Setup s;
+  setup_init(&s, VITGATE_PRECISION_FLOAT32);
+  float logits[STREAM_CLASSES];
+  memcpy(logits, next(&s)->logits, sizeof logits);
+  stream_change_patch(s.tensor, STREAM_MIDDLE, .2f);
+  vitgate_stream_look(s.stream, s.session, s.tensor);
+  ck_assert_double_eq_tol(vitgate_stream_changed_share(s.stream, .1), 1. / STREAM_PATCHES, 1e-6);
+  vitgate_stream_accept(s.stream);
+  const VitgateResult *result = next(&s);
+  assert_decision(result, "unchanged", "none");
+  ck_assert_mem_eq(result->logits, logits, sizeof logits);
+  stream_change_patch(s.tensor, 0, .2f);
+  result = next(&s);
+  assert_decision(result, "full", "motion");
+  check_as_alone(&s, result);
+  setup_clear(&s);
+}
+END_TEST
+
+/* Broken pixels may spoil the results of their own frames only. */
+START_TEST(a_frame_that_is_not_a_number_leaves_no_trace)
+{
+  static const float broken[] = { NAN, INFINITY, 1e30f };
+  Setup s;
+  if (!setup_init(&s, stream_precisions[_i % 3]))
+    return;
+  const float good = s.tensor[0];
+  next(&s);
+  for (guint i = 0; i < 4; i++) {
+    s.tensor[0] = broken[_i / 3];
+    stream_change_patch(s.tensor, STREAM_PATCHES - 1, .2f); /* sees the broken patch */
+    const VitgateResult *result = next(&s);
+    s.tensor[0] = good;
+    for (guint f = 0; f < 3; f++) {
+      result = next(&s);
+      for (guint c = 0; c < STREAM_CLASSES; c++)
+        assert_each(isfinite(result->logits[c]), "round %u, frame %u: not a number", i, f);
+    }
+  }
+  setup_clear(&s);
+}
+END_TEST
+
 int main(void)
 {
+  const int n = G_N_ELEMENTS(stream_precisions);
   TCase *stream = tcase_create("stream");
-  tcase_add_loop_test(stream, an_update_of_all_tokens_is_the_whole_network, 0,
-                      3 * G_N_ELEMENTS(precisions));
+  tcase_add_loop_test(stream, an_update_of_all_tokens_is_the_whole_network, 0, 3 * n);
+  tcase_add_loop_test(stream, an_identical_frame_costs_nothing, 0, n);
+  tcase_add_test(stream, a_changed_patch_and_its_neighbours_run);
+  tcase_add_loop_test(stream, a_scene_that_settles_is_as_if_seen_first, 0, n);
+  tcase_add_loop_test(stream, a_cut_is_as_if_seen_first, 0, n);
+  tcase_add_test(stream, unchanged_patches_keep_what_they_knew);
+  tcase_add_test(stream, the_dial_raises_the_threshold);
+  tcase_add_loop_test(stream, bad_options_are_refused, 0, G_N_ELEMENTS(bad_options));
+  tcase_add_test(stream, unknown_options_are_refused);
+  tcase_add_test(stream, extreme_thresholds_work);
+  tcase_add_test(stream, options_change_while_playing);
+  tcase_add_test(stream, an_expired_result_is_computed_again);
+  tcase_add_test(stream, a_forgotten_stream_starts_again);
+  tcase_add_test(stream, an_accepted_picture_is_not_updated);
+  tcase_add_loop_test(stream, a_frame_that_is_not_a_number_leaves_no_trace, 0, 3 * n);
   return fixture_run("stream", stream, NULL);
 }

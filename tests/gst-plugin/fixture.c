@@ -47,6 +47,7 @@ GstElement *fixture_element(void)
 
   g_object_set(element, "model", fixture_model(), "threshold", 0.0f, "smoothing", 0.0, "hysteresis",
                0.0, NULL);
+  gst_util_set_object_arg(G_OBJECT(element), "temporal", "off");
   return element;
 }
 

@@ -26,7 +26,8 @@ gpointer fixture_engine(const char *name);
 GstElement *fixture_make(const char *name);
 
 /* Returns: a vitgate element with the test model and a bus of its own. Each result stands alone:
- * there is no average, no hysteresis and no threshold. */
+ * there is no average, no hysteresis and no threshold, and frames take nothing over from the
+ * ones before. */
 GstElement *fixture_element(void);
 
 /* Plays @element (transfer full) in a harness. */

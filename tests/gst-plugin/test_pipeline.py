@@ -361,7 +361,7 @@ class RealData(unittest.TestCase):
         clip = need_data("video/car-detection.mp4")
         labels = need_data("imagenet_synsets.txt")
         run = Run(f"filesrc location={clip} ! decodebin ! vitgate model={self.model} "
-                  f"labels={labels} inference-interval=5 ! fakesink name=out")
+                  f"labels={labels} inference-interval=5 temporal=off ! fakesink name=out")
         results = run.results["out"]
         self.assertEqual(run.errors, [])
         self.assertEqual(len(results), 377)

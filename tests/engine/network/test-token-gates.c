@@ -320,32 +320,6 @@ END_TEST
 
 /* ---- T2T-ViT ---- */
 
-/* Returns: (transfer full): the tokens that enter the first block */
-static float *embed(const char *name, const float *inputs, gsize image)
-{
-  g_autoptr(ModelFile) file = model_file_read(name);
-  for (guint t = model_file_n_tensors(file); t > 0; t--)
-    if (g_str_has_prefix(model_file_tensor(file, t - 1)->name, "blocks."))
-      model_file_remove(file, model_file_tensor(file, t - 1)->name);
-  model_file_set(file, "blocks", "[]");
-  model_file_set(file, "depth", "0");
-  g_autoptr(VitgateModel) model = model_file_open(file, "embedding");
-  const Vit *vit = vitgate__model_get_vit(model);
-  const guint n = vitgate__description_n_tokens(vit->description) * vit->description->dim;
-  VitWork *work = vitgate__vit_work_new(vit, 1, 1, FALSE);
-  Team *team = vitgate__team_new(1);
-  Dial dial = { 0 };
-  const VitSettings plain = { .dial = &dial, .group = 1 };
-  float *tokens = g_new(float, N_IMAGES *n), logits[16];
-  for (guint i = 0; i < N_IMAGES; i++) {
-    vitgate__vit_forward(vit, work, team, &plain, logits, inputs + i * image, 1);
-    memcpy(tokens + (gsize)i * n, work->images[0].x, n * sizeof *tokens);
-  }
-  vitgate__team_free(&team);
-  vitgate__vit_work_free(&work);
-  return tokens;
-}
-
 static void put_random(ModelFile *file, const char *name, guint rows, guint columns,
                        guint32 *random)
 {
@@ -360,7 +334,7 @@ START_TEST(tokens_of_a_stem_decide_as_defined)
   enum { IMAGE = 3 * 48 * 48, DIM = 24 };
   g_autoptr(ModelFile) file = model_file_read(name);
   g_autofree float *inputs = fixture_tensors(7, N_IMAGES * IMAGE);
-  g_autofree float *tokens = embed(name, inputs, IMAGE);
+  g_autofree float *tokens = reference_embed(name, inputs, N_IMAGES);
   guint32 random = 9;
   model_file_set(file, "blocks",
                  "[{\"heads\": 3, \"neurons\": 48, \"attention_token_gate\": {\"rank\": 12},"

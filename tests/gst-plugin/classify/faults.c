@@ -21,12 +21,12 @@ gboolean vitgate_session_preprocess(VitgateSession *session, const VitgateImage 
   return !fails(pixel_fault, error) && real(session, image, tensor, error);
 }
 
-const VitgateResult *vitgate_session_forward(VitgateSession *session, const float *tensors,
-                                             guint n_images, GError **error)
+const VitgateResult *vitgate_session_follow(VitgateSession *session, VitgateStream *const *streams,
+                                            const float *tensors, guint n, GError **error)
 {
-  typeof(vitgate_session_forward) *real = fixture_engine("vitgate_session_forward");
+  typeof(vitgate_session_follow) *real = fixture_engine("vitgate_session_follow");
 
-  return fails(network_fault, error) ? NULL : real(session, tensors, n_images, error);
+  return fails(network_fault, error) ? NULL : real(session, streams, tensors, n, error);
 }
 
 const VitgateResult *vitgate_session_classify(VitgateSession *session, const VitgateImage *images,

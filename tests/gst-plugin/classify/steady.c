@@ -20,6 +20,7 @@ static void start(const char *model)
   GstElement *element = fixture_make("vitgate");
 
   g_object_set(element, "model", fixture_path(model), NULL);
+  gst_util_set_object_arg(G_OBJECT(element), "temporal", "off");
   harness = fixture_harness(element);
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, 32, 32, &info);
   now = 0;

@@ -1,0 +1,44 @@
+/* A reference of a whole stream: the change of each patch, what follows from it, and the passes, in
+ * double precision and without any regard to time. The dial is at its default. */
+#pragma once
+
+#include "reference.h"
+
+typedef struct {
+  ModelFile *file;
+  const Description *description;
+  ReferenceSettings dial; /* of independent passes */
+  VitgateStreamOptions options;
+  ReferenceCache *cache;
+  double *kept, *seen; /* [patches][cells of a patch][3] */
+  double *changes;     /* [patches] */
+  guint *rows;
+  gboolean known, cached, stale, expired;
+  guint still, age;
+  double expected, independent;
+  float *logits; /* of the last result */
+} ReferenceStream;
+
+/* What is left open, since float32 could decide differently. */
+typedef enum {
+  REFERENCE_CHECKED, /* nothing */
+  REFERENCE_CLOSE,   /* a patch's change is too close to a threshold; the engine's decision was
+                        taken */
+  REFERENCE_UNSURE,  /* a gate or a merge is; the result was not compared, and the stream must be
+                        forgotten */
+} ReferenceCheck;
+
+/* @dial: as in reference_forward(), for independent passes
+ * Returns: (transfer full): the stream, which refers to the arguments */
+ReferenceStream *reference_stream_new(ModelFile *file, const Description *description,
+                                      const ReferenceSettings *dial,
+                                      const VitgateStreamOptions *options);
+
+void reference_stream_free(ReferenceStream *stream);
+
+void reference_stream_forget(ReferenceStream *stream);
+
+/* Checks the engine's result for the next frame: its decision, and all that was computed.
+ * @what: for messages */
+ReferenceCheck reference_stream_check(ReferenceStream *stream, const float *tensor,
+                                      const VitgateResult *found, const char *what);
