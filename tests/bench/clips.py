@@ -57,12 +57,24 @@ def i420(frame):
     return b"".join(np.clip(np.rint(p), 0, 255).astype("u1").tobytes() for p in planes)
 
 
+def picture(planes, width, height):
+    """Returns a PIL image of the bytes of an I420 frame."""
+    full, half = (height, width), (height // 2, width // 2)
+    y, u, v = np.split(planes.astype("f4"), [width * height, width * height * 5 // 4])
+    y = 1.164 * (y.reshape(full) - 16)
+    u, v = ((c.reshape(half) - 128).repeat(2, 0).repeat(2, 1) for c in (u, v))
+    rgb = np.stack([y + 1.596 * v, y - 0.392 * u - 0.813 * v, y + 2.017 * u], -1)
+    return Image.fromarray(np.clip(np.rint(rgb), 0, 255).astype("u1"))
+
+
 def write(frames, path):
     """Writes RGB frames. Returns how many."""
-    n = 0
+    n, last, data = 0, None, b""
     with open(path + ".part", "wb") as file:
         for frame in frames:
-            file.write(i420(np.clip(frame, 0, 255)))
+            if frame is not last:
+                last, data = frame, i420(np.clip(frame, 0, 255))
+            file.write(data)
             n += 1
     os.rename(path + ".part", path)
     return n
