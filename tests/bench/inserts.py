@@ -97,19 +97,21 @@ def summarise(labels, fresh, passes, live):
     @labels: [scene][frame]
     @fresh: [scene][before, soon, last][all tokens, merged as the dial says]
     @passes: [scene][frame]"""
-    def last_kind(kinds):  # 1: the last result is of an independent pass
-        return int([kind for kind in kinds if kind != "unchanged"][-1] == "independent")
+    def last_of(kinds):  # the pass that gave the last result
+        return [kind for kind in kinds if kind != "unchanged"][-1]
 
     count, sizes = len(labels), list(OBJECTS)
-    kinds = [last_kind(p) for p in passes]
-    expected = np.array([[fresh[s, i, kinds[s]] for i in range(3)] for s in range(count)])
+    last = [last_of(p) for p in passes]
+    expected = np.array([fresh[s, :, int(last[s] == "independent")] for s in range(count)])
+    refreshed = np.array([kind != "updated" for kind in last])
     event = expected[:, 1] != expected[:, 0]
     soon = np.array([expected[s, 1] in labels[s, FIRST:FIRST + SOON + 1] for s in range(count)])
     at_once = labels[:, FIRST] == expected[:, 1]
-    after = labels[:, -1] == expected[:, -1]
+    after = (labels[:, -1] == expected[:, -1])[refreshed]
     return {
         "scenes": count, "live": live,
-        "after refresh": float(after.mean()),
+        "refreshed": float(refreshed.mean()),
+        "after refresh": float(after.mean()) if refreshed.any() else None,
         "not noticed": float(np.mean([p[FIRST] == "unchanged" for p in passes])),
         "events": int(event.sum()),
         "at once": float(at_once[event].mean()) if event.any() else None,
@@ -153,14 +155,14 @@ def percent(value):
 
 
 def print_all(found):
-    print("\n| scenes | contestant | label as fresh after refresh | not noticed | label changes | "
-          "new label at once | within 5 frames | by patches |\n" + 8 * "|---" + "|")
+    print("\n| scenes | contestant | refreshed at the end | label as fresh then | not noticed | label changes | "
+          "new label at once | within 5 frames | by patches |\n" + 9 * "|---" + "|")
     for rows in found["scenes"]:
         for name, row in rows.items():
             sizes = ", ".join(f"{size}: {percent(each['soon'])} of {each['events']}"
                               for size, each in row["by patches"].items())
             print(f"| {row['scenes']} {'live' if row['live'] else 'still'} | {name} | "
-                  f"{percent(row['after refresh'])} | {percent(row['not noticed'])} | "
+                  f"{percent(row['refreshed'])} | {percent(row['after refresh'])} | {percent(row['not noticed'])} | "
                   f"{row['events']} | {percent(row['at once'])} | {percent(row['soon'])} | {sizes} |")
     drift = found["drift"]
     print(f"\nKL to a fresh full pass in fifths of {drift['frames']} frames: " +
