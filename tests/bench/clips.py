@@ -123,6 +123,21 @@ MADE = ["moving patch", "pan", "frozen", "noise 2/255", "noise 4/255"]
 HARD = ["slow light", "lightning", "night noise", "H.264 at crf 33"]
 
 
+def mostly_still(size, n, fps):
+    """Yields the frames of a camera that sees a still scene with noise. During a quarter of the time
+    something walks by."""
+    photos, rng = read_photographs(2, 6), np.random.default_rng(6)
+    still, walker = cover(photos[0], size), cover(photos[1], (size[0] // 10, size[1] // 3))
+    height, width = walker.shape[:2]
+    noises = [rng.normal(0, 2, (*still.shape[:2], 1)).astype("f4") for _ in range(8)]
+    for i in range(n):
+        frame, step = still + noises[i % 8], i % (16 * fps)
+        if step < 4 * fps:
+            x = step * (size[0] - width) // (4 * fps)
+            frame[-height:, x:x + width] = walker
+        yield frame
+
+
 # ---- Real clips ----
 
 def decode(source, path, frames):
