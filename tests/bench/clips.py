@@ -131,7 +131,7 @@ def mostly_still(size, n, fps):
     height, width = walker.shape[:2]
     noises = [rng.normal(0, 2, (*still.shape[:2], 1)).astype("f4") for _ in range(8)]
     for i in range(n):
-        frame, step = still + noises[i % 8], i % (16 * fps)
+        frame, step = still + noises[i % 8], (i + 4 * fps) % (16 * fps)
         if step < 4 * fps:
             x = step * (size[0] - width) // (4 * fps)
             frame[-height:, x:x + width] = walker
