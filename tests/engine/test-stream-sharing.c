@@ -283,6 +283,24 @@ START_TEST(wrong_calls_are_refused)
 }
 END_TEST
 
+/* Nothing is read beyond the session's smaller tensor. */
+START_TEST(a_frame_for_a_stream_of_another_model_is_refused)
+{
+  g_autoptr(GError) error = NULL;
+  Setup s;
+  setup_init(&s, VITGATE_PRECISION_FLOAT32);
+  g_autoptr(VitgateModel) other = fixture_model("small");
+  ck_assert_uint_gt(vitgate_model_get_info(other)->image_size, STREAM_SIZE);
+  g_autoptr(VitgateStream) stranger = stream_new(other, NULL);
+  g_autoptr(VitgateSession) session = fixture_session(s.model, 1, 1);
+  g_autoptr(Frame) frame = frame_new(VITGATE_PIXELS_RGB, STREAM_SIZE, STREAM_SIZE, 0);
+  frame_fill_random(frame, 3, 0);
+  ck_assert_ptr_null(vitgate_session_classify_next(session, stranger, &frame->image, &error));
+  assert_error(error, VITGATE_ERROR_ARGUMENT, "stream 1 of 1 is of another model");
+  setup_clear(&s);
+}
+END_TEST
+
 START_TEST(names_are_those_of_the_header)
 {
   static const char *const passes[] = { "independent", "full", "updated", "unchanged" };
@@ -415,6 +433,7 @@ int main(void)
   tcase_add_loop_test(sharing, threads_change_no_bit, 0, N_PRECISIONS);
   tcase_add_test(sharing, sessions_run_concurrently);
   tcase_add_test(sharing, wrong_calls_are_refused);
+  tcase_add_test(sharing, a_frame_for_a_stream_of_another_model_is_refused);
   tcase_add_test(sharing, names_are_those_of_the_header);
   tcase_add_test(sharing, images_are_classified_as_frames);
   tcase_add_loop_test(sharing, every_model_has_streams, 0, G_N_ELEMENTS(models));
