@@ -211,6 +211,7 @@ GstFlowReturn gst_vitgate_analysis_preprocess(GstVitgate *self, GstVitgateAnalys
     return gst_vitgate_analysis_fail(self, error);
   if (is_unchanged(self, a)) {
     a->state = GST_VITGATE_STATE_UNCHANGED;
+    a->pass = VITGATE_PASS_UNCHANGED;
     add_to_average(self, a); /* an inference would find the same again */
   }
   return GST_FLOW_OK;
@@ -227,6 +228,7 @@ GstFlowReturn gst_vitgate_analysis_infer(GstVitgate *self, GstVitgateAnalysis *a
   result = self->classifier->result;
   add_to_average(self, a);
   a->pass = result->decision->pass;
+  a->compute_ratio = result->compute_ratio;
   a->engine = result->preprocess_ns + result->forward_ns;
   a->gmacs = result->gmacs;
   return GST_FLOW_OK;
@@ -259,6 +261,12 @@ GstVitgateFrameResult gst_vitgate_analysis_rank(GstVitgate *self, const GstVitga
   };
 }
 
+/* An application that follows the messages learns that a scene stands still, too. */
+static gboolean was_looked_at(const GstVitgateAnalysis *a)
+{
+  return a->state == GST_VITGATE_STATE_FRESH || a->state == GST_VITGATE_STATE_UNCHANGED;
+}
+
 void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
 {
   GstVitgateClassifier *classifier = self->classifier;
@@ -276,7 +284,7 @@ void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
   result.tokens = classifier->views.tokens;
   result.n_tokens = a->settings.token_map ? classifier->views.n_tokens : 0;
   gst_vitgate_results_attach(a->buffer, &result);
-  if (a->state == GST_VITGATE_STATE_FRESH && a->settings.post_messages)
+  if (was_looked_at(a) && a->settings.post_messages)
     gst_element_post_message(GST_ELEMENT(self),
                              gst_vitgate_results_message(GST_OBJECT(self), &result, &a->times));
 }
@@ -327,6 +335,8 @@ static gboolean update_latency(GstVitgate *self, GstClockTime budget)
 static void record_time(GstVitgate *self, const GstVitgateAnalysis *a, GstClockTime now,
                         GstClockTime processing)
 {
+  if (!self->classifier->regions)
+    gst_vitgate_classifier_record_time(self->classifier, processing);
   if (a->pass == VITGATE_PASS_UPDATED && processing <= a->settings.budget)
     return;
   gst_vitgate_controller_record(&self->controller, now, processing);
@@ -343,6 +353,8 @@ void gst_vitgate_analysis_end(GstVitgate *self, const GstVitgateAnalysis *a)
 
   GST_OBJECT_LOCK(self);
   count(&self->stats, a, processing);
+  if (!self->classifier->regions && was_looked_at(a))
+    gst_vitgate_stats_add_pass(&self->stats, a->pass, a->compute_ratio);
   new_latency = update_latency(self, a->settings.budget);
   live = GST_CLOCK_TIME_IS_VALID(self->upstream_latency);
   inferred = self->stats.inferred;

@@ -16,10 +16,11 @@ typedef struct {
   GstVitgateState state;     /* set by each step */
 
   /* About the inference. */
-  VitgatePass pass;    /* how much of the frame was computed */
-  double compute;      /* setting of the dial */
-  double gmacs;        /* 1e9 multiply-adds used */
-  GstClockTime engine; /* nanoseconds spent in the engine */
+  VitgatePass pass;     /* how much of the frame was computed */
+  double compute;       /* setting of the dial */
+  double gmacs;         /* 1e9 multiply-adds used */
+  double compute_ratio; /* of it */
+  GstClockTime engine;  /* nanoseconds spent in the engine */
 } GstVitgateAnalysis;
 
 /* Starts the analysis of @buffer with the current settings, and swaps in a newly loaded model. */
@@ -39,8 +40,8 @@ GstFlowReturn gst_vitgate_analysis_preprocess(GstVitgate *self, GstVitgateAnalys
  * Returns: GST_FLOW_ERROR if the engine failed, with an error posted. */
 GstFlowReturn gst_vitgate_analysis_infer(GstVitgate *self, GstVitgateAnalysis *analysis);
 
-/* Attaches the classifier's last result, if any, to the frame, and posts a fresh one on the bus if
- * the user asked for messages. */
+/* Attaches the classifier's last result, if any, to the frame, and posts that of a frame that was
+ * looked at on the bus if the user asked for messages. */
 void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *analysis);
 
 /* Updates the statistics, and reports the time taken to the controller and the pipeline. */

@@ -112,20 +112,6 @@ gboolean gst_vitgate_classifier_look(GstVitgateClassifier *self, double compute,
   return gst_vitgate_views_look(&self->views, self->session, options) && self->result;
 }
 
-/* Weight of the latest frame in the running mean. */
-#define NEW 0.25
-
-static void measure_time(GstVitgateClassifier *self, const VitgateResult *result)
-{
-  const double compute = result->compute_ratio * self->views.n;
-
-  if (result->decision->n_patches < self->views.n * self->views.n_patches || compute <= 0)
-    return;
-  if (self->whole_time <= 0)
-    self->whole_time = result->forward_ns / compute;
-  self->whole_time += NEW * (result->forward_ns / compute - self->whole_time);
-}
-
 gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *self, GstClockTime stream_time,
                                       GError **error)
 {
@@ -140,12 +126,25 @@ gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *self, GstClockTime s
   self->decision = *result->decision;
   self->decision.marks = NULL;
   self->last.decision = &self->decision;
-  measure_time(self, result);
   self->last.preprocess_ns = self->preprocess_ns;
   self->result = &self->last;
   self->result_compute = self->compute;
   self->inferred_at = stream_time;
   return TRUE;
+}
+
+/* Weight of the latest frame in the running mean. */
+#define NEW 0.25
+
+void gst_vitgate_classifier_record_time(GstVitgateClassifier *self, GstClockTime taken)
+{
+  const double compute = self->last.compute_ratio * self->views.n;
+
+  if (self->decision.n_patches < self->views.n * self->views.n_patches || compute <= 0)
+    return;
+  if (self->whole_time <= 0)
+    self->whole_time = taken / compute;
+  self->whole_time += NEW * (taken / compute - self->whole_time);
 }
 
 GstClockTime gst_vitgate_age_time(GstClockTime inferred_at, GstClockTime stream_time)

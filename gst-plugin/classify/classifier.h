@@ -109,6 +109,9 @@ gboolean gst_vitgate_classifier_look(GstVitgateClassifier *classifier, double co
 gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *classifier, GstClockTime stream_time,
                                       GError **error);
 
+/* Records how long a frame took with the inference that made the last result. */
+void gst_vitgate_classifier_record_time(GstVitgateClassifier *classifier, GstClockTime taken);
+
 /* The age of a result: nanoseconds of stream time from the inferred frame, at @inferred_at, to a
  * frame at @stream_time; GST_CLOCK_TIME_NONE if unknown. */
 GstClockTime gst_vitgate_age_time(GstClockTime inferred_at, GstClockTime stream_time);

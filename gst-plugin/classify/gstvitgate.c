@@ -62,8 +62,14 @@
  * the load. A delay that does not shrink when frames pass at once comes from elsewhere and is
  * ignored. A QOS message reports when any of this starts or ends.
  *
- * With #GstVitgate:reuse-threshold, a frame whose picture has hardly changed since the last
- * inference keeps that result ("unchanged") until #GstVitgate:max-age has passed.
+ * ## Frames that are nearly the same
+ * With #GstVitgate:temporal, only the patches of a frame that changed by more than
+ * #GstVitgate:change-threshold are computed, together with the class token; the keys and values of
+ * the other patches are kept from the frames before. All patches are computed anew every
+ * #GstVitgate:refresh-interval frames while there are changes, and when the scene stands still
+ * again. A frame that changed by no more than #GstVitgate:reuse-threshold keeps the last result
+ * ("unchanged") until #GstVitgate:max-age has passed. By default (auto) this begins once frames
+ * have been alike; while everything moves, each frame is computed on its own, as the dial says.
  *
  * ## Orientation and shape of pixels
  * Frames are classified as they are to be displayed. If the stream or its container has an
@@ -95,13 +101,16 @@
  * it carries its last result with its age. A region that is new or has no id carries no result on
  * such frames. An id that has not been seen for more than 30 frames is forgotten.
  *
- * #GstVitgate:latency-budget applies to all regions of a frame together.
- * #GstVitgate:reuse-threshold applies to whole frames only.
+ * #GstVitgate:latency-budget applies to all regions of a frame together. With temporal=on, up
+ * to 16 tracked objects are followed as whole frames are: of each, only what changed in the square
+ * around it is computed. That pays for objects that stay in their place. auto does so only for
+ * whole frames.
  *
  * ## Where the network looks
  * With #GstVitgate:token-map a frame also carries how many modules of the network ran for each
- * patch of it, which vitgateoverlay draws with show-tokens=true. Only models with token gates, as
- * vitgate compress makes them, differ from patch to patch.
+ * patch of it, which vitgateoverlay draws with show-tokens=true. They differ from patch to patch in
+ * models with token gates, as vitgate compress makes them, and where only a part of the frame was
+ * computed.
  *
  * ## Changes while playing
  * You can set #GstVitgate:model, #GstVitgate:labels, #GstVitgate:precision, #GstVitgate:fit and
@@ -457,7 +466,10 @@ static void gst_vitgate_class_init(GstVitgateClass *class)
           "stats", "Statistics",
           "In use: model (path), model-name, precision, compute (dial of the last inference). "
           "Since the element started: frames, inferred, reused (unchanged scenes), skipped (no "
-          "time), gmacs. Over the last 512 inferences: mean-time, p95-time and worst-time in the "
+          "time), gmacs; inferred frames by how much was computed: independent, full, updated. "
+          "Over "
+          "the last 512 frames that were inferred or unchanged: mean-compute (compute ratio). Over "
+          "the last 512 inferences: mean-time, p95-time and worst-time in the "
           "element, mean-engine-time in the engine (all in ns), mean-gmacs",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 

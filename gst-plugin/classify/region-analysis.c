@@ -89,6 +89,9 @@ GstFlowReturn gst_vitgate_region_analysis_infer(GstVitgate *self, GstVitgateAnal
 {
   GstVitgateClassifier *classifier = self->classifier;
   const GstVitgateSmoothingMoment moment = gst_vitgate_analysis_moment(self, a);
+  const gboolean follow = a->settings.temporal.mode == GST_VITGATE_TEMPORAL_ON;
+  const VitgateStreamOptions streams =
+      gst_vitgate_temporal_stream_options(&a->settings.temporal, TRUE, 0);
   const GstVitgateRegionInference inference = {
     .session = classifier->session,
     .n_modules = 2 * classifier->info->depth,
@@ -96,6 +99,10 @@ GstFlowReturn gst_vitgate_region_analysis_infer(GstVitgate *self, GstVitgateAnal
     .stream_time = a->times.stream_time,
     .smoothing = &a->settings.smoothing,
     .moment = &moment,
+    .streams = follow ? &streams : NULL,
+    .model = classifier->model,
+    .tensor = classifier->views.tensors,
+    .max_age = a->settings.temporal.max_age,
   };
   g_autoptr(GError) error = NULL;
   GstVitgateFrame frame;
@@ -130,6 +137,8 @@ static void attach(GstVitgate *self, const GstVitgateAnalysis *a, guint i, GValu
   result.state = a->state;
   if (result.age == 0)
     result.state = GST_VITGATE_STATE_FRESH;
+  else if (known->unchanged == regions->memory.frame)
+    result.state = GST_VITGATE_STATE_UNCHANGED;
   else if (a->state == GST_VITGATE_STATE_FRESH)
     result.state = GST_VITGATE_STATE_INTERVAL; /* other regions were due, this one was not */
   gst_vitgate_region_results_attach(

@@ -80,33 +80,139 @@ static void set_result(GstVitgateRegionClassifier *self, guint i,
   self->gmacs += outcome->gmacs;
 }
 
+/* ---- Objects that are followed ---- */
+
+static gboolean are_close(guint a, guint b, guint distance)
+{
+  return MAX(a, b) - MIN(a, b) <= distance;
+}
+
+/* A detector's boxes tremble. The model goes on seeing the same part of the frame while the object
+ * stays within a sixteenth of it, so that patches keep their places. */
+static void move_view(GstVitgateRegionTrack *track, const VitgateRectangle *wanted)
+{
+  const VitgateRectangle *view = &track->view;
+  const guint x = view->width / 16, y = view->height / 16;
+
+  if (!are_close(view->x, wanted->x, x) || !are_close(view->y, wanted->y, y) ||
+      !are_close(view->width, wanted->width, x) || !are_close(view->height, wanted->height, y))
+    track->view = *wanted;
+}
+
+static gboolean is_too_old(const GstVitgateRegionResult *result,
+                           const GstVitgateRegionInference *inference)
+{
+  if (inference->max_age == 0 || !GST_CLOCK_TIME_IS_VALID(result->inferred_at) ||
+      !GST_CLOCK_TIME_IS_VALID(inference->stream_time))
+    return FALSE;
+  return ABS(GST_CLOCK_DIFF(result->inferred_at, inference->stream_time)) >=
+         (GstClockTimeDiff)inference->max_age;
+}
+
+static void keep_unchanged(GstVitgateRegionClassifier *self, guint i,
+                           const GstVitgateRegionInference *inference)
+{
+  GstVitgateRegionResult *last = g_ptr_array_index(self->results, i);
+
+  last->unchanged = self->memory.frame;
+  gst_vitgate_smoothing_add(&last->smoothing, inference->smoothing, inference->moment,
+                            last->result.probabilities);
+}
+
+/* Classifies a region as the next picture of its object.
+ * @frame: a copy, whose part is changed */
+static gboolean follow(GstVitgateRegionClassifier *self, guint i, GstVitgateRegionTrack *track,
+                       const GstVitgateRegionInference *inference, VitgateImage frame,
+                       GError **error)
+{
+  const GstClockTime start = gst_util_get_timestamp();
+  GstVitgateRegionResult *last = g_ptr_array_index(self->results, i);
+  const VitgateResult *result;
+  VitgateResult timed;
+
+  move_view(track, &frame.part);
+  frame.part = track->view;
+  if (!vitgate_session_preprocess(inference->session, &frame, inference->tensor, error))
+    return FALSE;
+  vitgate_stream_set_options(track->stream, inference->streams, NULL);
+  if (!last || is_too_old(last, inference))
+    vitgate_stream_expire(track->stream);
+  vitgate_stream_look(track->stream, inference->session, inference->tensor);
+  const GstClockTime preprocess = gst_util_get_timestamp() - start;
+  result = vitgate_session_follow(inference->session, &track->stream, inference->tensor, 1, error);
+  if (!result)
+    return FALSE;
+  if (last && result->decision->pass == VITGATE_PASS_UNCHANGED) {
+    keep_unchanged(self, i, inference);
+    self->engine += preprocess;
+    return TRUE;
+  }
+  timed = *result;
+  timed.preprocess_ns = preprocess;
+  set_result(self, i, inference, &timed);
+  return TRUE;
+}
+
+/* ---- All regions ---- */
+
+/* Regions that are due and are not followed. */
+typedef struct {
+  VitgateImage images[GST_VITGATE_REGION_BATCH];
+  guint regions[GST_VITGATE_REGION_BATCH]; /* their indices */
+  guint n;
+} Batch;
+
+static gboolean classify_batch(GstVitgateRegionClassifier *self, Batch *batch,
+                               const GstVitgateRegionInference *inference, GError **error)
+{
+  const VitgateResult *results;
+
+  if (batch->n == 0)
+    return TRUE;
+  results = vitgate_session_classify(inference->session, batch->images, batch->n, error);
+  if (!results)
+    return FALSE;
+  for (guint i = 0; i < batch->n; i++)
+    set_result(self, batch->regions[i], inference, &results[i]);
+  batch->n = 0;
+  return TRUE;
+}
+
+/* Classifies region @i, or adds it to @batch. */
+static gboolean infer_region(GstVitgateRegionClassifier *self, guint i, Batch *batch,
+                             const GstVitgateRegionInference *inference, const VitgateImage *frame,
+                             GError **error)
+{
+  const GstVitgateRegion *region = &g_array_index(self->regions, GstVitgateRegion, i);
+  GstVitgateRegionTrack *track = NULL;
+  VitgateImage image = *frame;
+
+  image.part = gst_vitgate_region_view(&region->place, frame);
+  if (inference->streams)
+    track = gst_vitgate_region_memory_follow(&self->memory, region, inference->model);
+  if (track)
+    return follow(self, i, track, inference, image, error);
+  batch->images[batch->n] = image;
+  batch->regions[batch->n++] = i;
+  return batch->n < GST_VITGATE_REGION_BATCH || classify_batch(self, batch, inference, error);
+}
+
 gboolean gst_vitgate_region_classifier_infer(GstVitgateRegionClassifier *self,
                                              const GstVitgateRegionInference *inference,
                                              const VitgateImage *frame, guint interval,
                                              GError **error)
 {
-  VitgateImage images[GST_VITGATE_REGION_BATCH];
-  guint batch[GST_VITGATE_REGION_BATCH], n = 0; /* indices of the regions in @images */
+  Batch batch;
 
+  batch.n = 0;
   vitgate_session_set_compute(inference->session, inference->compute);
   self->engine = 0;
   self->gmacs = 0;
-  for (guint i = 0; i < self->regions->len; i++) {
-    if (is_due(self, i, interval)) {
-      const GstVitgateRegion *region = &g_array_index(self->regions, GstVitgateRegion, i);
-      images[n] = *frame;
-      images[n].part = gst_vitgate_region_view(&region->place, frame);
-      batch[n++] = i;
-    }
-    if (n == 0 || (n < GST_VITGATE_REGION_BATCH && i + 1 < self->regions->len))
-      continue;
-    const VitgateResult *results = vitgate_session_classify(inference->session, images, n, error);
-    if (!results)
+  for (guint i = 0; i < self->regions->len; i++)
+    if (is_due(self, i, interval) && !infer_region(self, i, &batch, inference, frame, error))
       return FALSE;
-    for (guint b = 0; b < n; b++)
-      set_result(self, batch[b], inference, &results[b]);
-    n = 0;
-  }
+  if (!classify_batch(self, &batch, inference, error))
+    return FALSE;
   self->inferred = self->memory.frame;
   return TRUE;
 }

@@ -21,6 +21,12 @@ typedef struct {
   GstClockTime stream_time;
   const GstVitgateSmoothingOptions *smoothing;
   const GstVitgateSmoothingMoment *moment;
+
+  /* Of tracked regions whose keys and values are kept. */
+  const VitgateStreamOptions *streams; /* NULL: of none */
+  VitgateModel *model;
+  float *tensor; /* for the input of one region */
+  GstClockTime max_age;
 } GstVitgateRegionInference;
 
 typedef struct {

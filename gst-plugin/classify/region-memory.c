@@ -8,7 +8,7 @@ GstVitgateRegionResult *gst_vitgate_region_result_new(const VitgateResult *resul
   const gsize probabilities = result->n_classes * sizeof *result->probabilities;
   const gsize smoothing = gst_vitgate_smoothing_size(result->n_classes);
   GstVitgateRegionResult *copy =
-      g_rc_box_alloc(sizeof(GstVitgateRegionResult) + probabilities + smoothing + n_modules);
+      g_rc_box_alloc0(sizeof(GstVitgateRegionResult) + probabilities + smoothing + n_modules);
 
   memcpy(copy->memory, result->probabilities, probabilities);
   gst_vitgate_smoothing_init(&copy->smoothing, result->n_classes, copy->memory + probabilities);
@@ -17,6 +17,11 @@ GstVitgateRegionResult *gst_vitgate_region_result_new(const VitgateResult *resul
   copy->result.probabilities = (const float *)copy->memory;
   copy->result.logits = NULL;
   copy->result.modules = copy->memory + probabilities + smoothing;
+  if (result->decision) {
+    copy->decision = *result->decision;
+    copy->decision.marks = NULL;
+    copy->result.decision = &copy->decision;
+  }
   return copy;
 }
 
@@ -42,6 +47,7 @@ typedef struct {
   Key key;
   guint64 seen;                   /* number of the last frame with it */
   GstVitgateRegionResult *result; /* NULL: none yet */
+  GstVitgateRegionTrack track;    /* its stream may be NULL */
 } Entry;
 
 static guint hash(gconstpointer pointer)
@@ -63,6 +69,7 @@ static void entry_free(gpointer pointer)
   Entry *entry = pointer;
 
   gst_vitgate_region_result_unref(entry->result);
+  vitgate_stream_free(&entry->track.stream);
   g_free(entry);
 }
 
@@ -70,6 +77,7 @@ void gst_vitgate_region_memory_init(GstVitgateRegionMemory *memory)
 {
   memory->known = g_hash_table_new_full(hash, equal, NULL, entry_free);
   memory->frame = 0;
+  memory->n_streams = 0;
 }
 
 void gst_vitgate_region_memory_clear(GstVitgateRegionMemory *memory)
@@ -80,20 +88,32 @@ void gst_vitgate_region_memory_clear(GstVitgateRegionMemory *memory)
 void gst_vitgate_region_memory_forget(GstVitgateRegionMemory *memory)
 {
   g_hash_table_remove_all(memory->known);
+  memory->n_streams = 0;
 }
 
-static gboolean is_gone(gpointer key, gpointer value, gpointer oldest)
+typedef struct {
+  guint64 oldest;       /* number of a frame */
+  guint n_streams_lost; /* (inout) */
+} Forgetting;
+
+static gboolean is_gone(gpointer key, gpointer value, gpointer data)
 {
-  return ((Entry *)value)->seen < *(guint64 *)oldest;
+  const Entry *entry = value;
+  Forgetting *forgetting = data;
+  const gboolean gone = entry->seen < forgetting->oldest;
+
+  forgetting->n_streams_lost += gone && entry->track.stream;
+  return gone;
 }
 
 void gst_vitgate_region_memory_next_frame(GstVitgateRegionMemory *memory)
 {
   const gboolean full = g_hash_table_size(memory->known) >= GST_VITGATE_REGION_MEMORY_SIZE;
   const guint64 away = full ? 0 : GST_VITGATE_REGION_MEMORY_FRAMES;
-  guint64 oldest = memory->frame > away ? memory->frame - away : 0;
+  Forgetting forgetting = { memory->frame > away ? memory->frame - away : 0, 0 };
 
-  g_hash_table_foreach_remove(memory->known, is_gone, &oldest);
+  g_hash_table_foreach_remove(memory->known, is_gone, &forgetting);
+  memory->n_streams -= forgetting.n_streams_lost;
   memory->frame++;
 }
 
@@ -116,6 +136,56 @@ GstVitgateRegionResult *gst_vitgate_region_memory_recall(GstVitgateRegionMemory 
   }
   entry->seen = memory->frame;
   return entry->result ? gst_vitgate_region_result_ref(entry->result) : NULL;
+}
+
+/* Returns: the entry with a stream that has been missing for longest; NULL if all are in this frame
+ */
+static Entry *find_missing(const GstVitgateRegionMemory *memory)
+{
+  GHashTableIter iter;
+  gpointer value;
+  Entry *missing = NULL;
+
+  g_hash_table_iter_init(&iter, memory->known);
+  while (g_hash_table_iter_next(&iter, NULL, &value)) {
+    Entry *entry = value;
+
+    if (entry->track.stream && entry->seen < (missing ? missing->seen : memory->frame))
+      missing = entry;
+  }
+  return missing;
+}
+
+/* Returns: (transfer full) (nullable): a stream without a past */
+static VitgateStream *take_stream(GstVitgateRegionMemory *memory, VitgateModel *model)
+{
+  VitgateStream *stream;
+
+  if (memory->n_streams < GST_VITGATE_REGION_STREAMS) {
+    stream = vitgate_stream_new(model, NULL, NULL);
+    memory->n_streams += stream != NULL;
+  } else {
+    Entry *missing = find_missing(memory);
+
+    stream = missing ? g_steal_pointer(&missing->track.stream) : NULL;
+    if (stream)
+      vitgate_stream_forget(stream);
+  }
+  return stream;
+}
+
+GstVitgateRegionTrack *gst_vitgate_region_memory_follow(GstVitgateRegionMemory *memory,
+                                                        const GstVitgateRegion *region,
+                                                        VitgateModel *model)
+{
+  const Key key = { region->id, region->type };
+  Entry *entry = region->tracked ? g_hash_table_lookup(memory->known, &key) : NULL;
+
+  if (entry && !entry->track.stream) {
+    entry->track.stream = take_stream(memory, model);
+    entry->track.view = (VitgateRectangle){ 0 };
+  }
+  return entry && entry->track.stream ? &entry->track : NULL;
 }
 
 void gst_vitgate_region_memory_keep(GstVitgateRegionMemory *memory, const GstVitgateRegion *region,

@@ -19,7 +19,9 @@ typedef struct {
   double compute;                /* setting of the dial */
   GstVitgateSmoothing smoothing; /* of the results of the same object up to this one */
   guint64 frame;                 /* number of the inferred frame */
+  guint64 unchanged;             /* number of the last frame that looked the same; 0: none */
   GstClockTime inferred_at;      /* stream time of that frame; GST_CLOCK_TIME_NONE: unknown */
+  VitgateDecision decision;      /* of the result, without marks, if it is of a stream */
   guint8 memory[];
 } GstVitgateRegionResult;
 
@@ -29,9 +31,20 @@ GstVitgateRegionResult *gst_vitgate_region_result_new(const VitgateResult *resul
 GstVitgateRegionResult *gst_vitgate_region_result_ref(GstVitgateRegionResult *result);
 void gst_vitgate_region_result_unref(gpointer result);
 
+/* Maximum number of objects whose keys and values are kept: about 1 MB each with the default model.
+ */
+#define GST_VITGATE_REGION_STREAMS 16
+
+/* How an object is followed. */
+typedef struct {
+  VitgateStream *stream;
+  VitgateRectangle view; /* that the model saw last; empty: none */
+} GstVitgateRegionTrack;
+
 typedef struct {
   GHashTable *known;
-  guint64 frame; /* number of the current frame */
+  guint64 frame;   /* number of the current frame */
+  guint n_streams; /* objects that have one */
 } GstVitgateRegionMemory;
 
 void gst_vitgate_region_memory_init(GstVitgateRegionMemory *memory);
@@ -50,6 +63,14 @@ void gst_vitgate_region_memory_next_frame(GstVitgateRegionMemory *memory);
  * Returns: (transfer full) (nullable): the result, or NULL if none is known. */
 GstVitgateRegionResult *gst_vitgate_region_memory_recall(GstVitgateRegionMemory *memory,
                                                          GstVitgateRegion *region);
+
+/* Finds the stream of the object in @region. If there are too many, the object that has been
+ * missing for longest gives up its stream. Returns: (transfer none) (nullable): NULL if the region
+ * is not tracked, if all streams are needed for other regions of this frame, or if out of memory.
+ */
+GstVitgateRegionTrack *gst_vitgate_region_memory_follow(GstVitgateRegionMemory *memory,
+                                                        const GstVitgateRegion *region,
+                                                        VitgateModel *model);
 
 /* Keeps @result for the object in @region, if that is tracked. */
 void gst_vitgate_region_memory_keep(GstVitgateRegionMemory *memory, const GstVitgateRegion *region,

@@ -137,10 +137,11 @@ static void install_results(GObjectClass *class)
           0.0, 1.0, DEFAULT_HYSTERESIS, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_POST_MESSAGES,
-      g_param_spec_boolean("post-messages", "Post messages",
-                           "Post an element message with the result of every inference (the "
-                           "application must then read the bus)",
-                           DEFAULT_POST_MESSAGES, PLAYING));
+      g_param_spec_boolean(
+          "post-messages", "Post messages",
+          "Post an element message with the result of every frame that was inferred "
+          "or found unchanged (the application must then read the bus)",
+          DEFAULT_POST_MESSAGES, PLAYING));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_TOKEN_MAP,
       g_param_spec_boolean("token-map", "Token map",

@@ -64,6 +64,15 @@ static gboolean update_latency(GstVitgateStats *stats)
   return TRUE;
 }
 
+void gst_vitgate_stats_add_pass(GstVitgateStats *stats, VitgatePass pass, double compute_ratio)
+{
+  stats->looked++;
+  stats->mean_compute +=
+      (compute_ratio - stats->mean_compute) / (double)MIN(stats->looked, GST_VITGATE_STATS_WINDOW);
+  if (pass < GST_VITGATE_N_PASSES)
+    stats->passes[pass]++;
+}
+
 gboolean gst_vitgate_stats_add_inference(GstVitgateStats *stats, GstClockTime processing,
                                          GstClockTime engine, double gmacs)
 {
@@ -101,6 +110,9 @@ GstStructure *gst_vitgate_stats_to_structure(const GstVitgateStats *stats)
   structure_set_uint64(s, "inferred", stats->inferred);
   structure_set_uint64(s, "reused", stats->reused);
   structure_set_uint64(s, "skipped", stats->skipped);
+  for (guint i = 0; i < GST_VITGATE_N_PASSES; i++)
+    structure_set_uint64(s, vitgate_pass_name((VitgatePass)i), stats->passes[i]);
+  structure_set_double(s, "mean-compute", stats->mean_compute);
   structure_set_double(s, "gmacs", stats->gmacs);
   structure_set_uint64(s, "mean-time", n ? processing / n : 0);
   structure_set_uint64(s, "p95-time", gst_vitgate_times_limit(stats->processing, n, n / 20));

@@ -10,12 +10,18 @@ G_BEGIN_DECLS
  * camera video, so that one slow frame is forgotten and a slow minute is not. */
 #define GST_VITGATE_STATS_WINDOW 512
 
+/* Passes that are inferences. */
+#define GST_VITGATE_N_PASSES VITGATE_PASS_UNCHANGED
+
 typedef struct {
-  guint64 frames;   /* all frames */
-  guint64 inferred; /* frames that were inferred */
-  guint64 reused;   /* frames whose picture had hardly changed */
-  guint64 skipped;  /* frames that had no time for an inference */
-  double gmacs;     /* total */
+  guint64 frames;                       /* all frames */
+  guint64 inferred;                     /* frames that were inferred */
+  guint64 reused;                       /* frames whose picture had hardly changed */
+  guint64 skipped;                      /* frames that had no time for an inference */
+  double gmacs;                         /* total */
+  guint64 passes[GST_VITGATE_N_PASSES]; /* inferred frames by VitgatePass */
+  double mean_compute; /* compute ratio: mean over frames that were inferred or found unchanged */
+  guint64 looked;      /* how many these were */
 
   /* In use; NULL: not known yet. */
   char *model; /* path */
@@ -42,6 +48,11 @@ void gst_vitgate_stats_set_model(GstVitgateStats *stats, const GstVitgateClassif
 
 /* Records a frame without an inference. */
 void gst_vitgate_stats_add_frame(GstVitgateStats *stats);
+
+/* Records how much was computed of a frame that was inferred or found unchanged. The mean follows
+ * the last GST_VITGATE_STATS_WINDOW such frames.
+ * @compute_ratio: 0 if it was unchanged */
+void gst_vitgate_stats_add_pass(GstVitgateStats *stats, VitgatePass pass, double compute_ratio);
 
 /* Records an inferred frame.
  * @processing: nanoseconds that the frame spent in the element

@@ -41,6 +41,7 @@ static const Field age_fields[] = {
 static const Field compute_fields[] = {
   { "views", "views" },         { "compute-ratio", "ratio" }, { "gmacs", "gmacs" },
   { "compute", "dial" },        { "modules", "modules" },     { "tokens", "tokens" },
+  { "pass", "pass" },           { "pass-reason", "reason" },  { "patches", "patches" },
   { "inference-time", "time" },
 };
 

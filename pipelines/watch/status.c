@@ -77,7 +77,8 @@ static void append_camera_text(GString *text, const StatusCamera *entry, int wid
                          camera_state_name(camera->state));
   append_waiting(text, camera);
   if (camera->state == CAMERA_PLAYING) {
-    g_string_append_printf(text, ", %.1f frames/s", entry->frame_rate);
+    g_string_append_printf(text, ", %.1f frames/s, %.0f %% compute", entry->frame_rate,
+                           100 * camera->compute);
     if (camera->label)
       g_string_append_printf(text, ", %s %.0f %%", camera->label, camera->score * 100);
   }
@@ -143,6 +144,7 @@ static void add_camera(JsonBuilder *builder, const StatusCamera *entry)
   member_add_string(builder, "state", camera_state_name(camera->state));
   member_add_count(builder, "frames", camera->frames);
   member_add_double(builder, "frames_per_second", entry->frame_rate);
+  member_add_double(builder, "compute_ratio", camera->compute);
   member_add_count(builder, "skipped", camera->skipped);
   member_add_string(builder, "label", camera->label);
   member_add_double(builder, "score", camera->score);

@@ -149,10 +149,13 @@ class CommandLine(WatchTest):
             text = file.read()
         vitgate = Gst.ElementFactory.make("vitgate")
         for key, unit in (("threads", 1), ("inference-interval", 1),
-                          ("latency-budget", Gst.SECOND), ("reuse-threshold", 1),
+                          ("latency-budget", Gst.SECOND), ("refresh-interval", 1),
                           ("max-age", Gst.SECOND)):
             shown = re.search(f"(?m)^#{key}=(.*)$", text)[1]
             self.assertEqual(float(shown) * unit, vitgate.get_property(key), key)
+        changed = float(re.search("(?m)^#change-threshold=(.*)$", text)[1])
+        self.assertAlmostEqual(changed, vitgate.props.change_threshold, 3)
+        self.assertIn(f"#temporal={vitgate.props.temporal.value_nick}\n", text)
         # 0 stands for 5, unless each class has a probability of its own.
         self.assertEqual((re.search("(?m)^#top-k=(.*)$", text)[1], vitgate.props.top_k), ("5", 0))
 

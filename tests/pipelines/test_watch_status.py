@@ -39,7 +39,8 @@ class Status(WatchTest):
             status = self.ask_json(path)
         self.assertEqual((code, errors), (0, ""))
         self.assertRegex(text, rf"^vitgate-watch \d\S+, process {watch.process.pid}, since \d")
-        self.assertRegex(text, r"(?m)^  clip      playing, \d+\.\d frames/s, class \d \d+ %; "
+        self.assertRegex(text, r"(?m)^  clip      playing, \d+\.\d frames/s, \d+ % compute, "
+                               r"class \d \d+ %; "
                                r"frames: \d+, skipped: 0")
         self.assertRegex(text, r"(?m)^  bad door  (waiting|connecting) since \d.* "
                                r"\(failed attempts: \d+\); frames: 0, skipped: 0\n +.*No such file")

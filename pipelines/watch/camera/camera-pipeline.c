@@ -297,9 +297,13 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
     g_object_set(vitgate, "min-compute", config->min_compute, NULL);
   if (config->latency_budget > 0)
     g_object_set(vitgate, "latency-budget", nanoseconds(config->latency_budget), NULL);
-  if (config->reuse_threshold > 0)
-    g_object_set(vitgate, "reuse-threshold", config->reuse_threshold, "max-age",
-                 nanoseconds(config->max_age), NULL);
+  gst_util_set_object_arg(G_OBJECT(vitgate), "temporal", config_temporals[config->temporal]);
+  g_object_set(vitgate, "refresh-interval", config->refresh_interval, "max-age",
+               nanoseconds(config->max_age), NULL);
+  if (config->change_threshold >= 0)
+    g_object_set(vitgate, "change-threshold", config->change_threshold, NULL);
+  if (config->reuse_threshold >= 0)
+    g_object_set(vitgate, "reuse-threshold", config->reuse_threshold, NULL);
   g_object_set(json, "stream-id", config->name, NULL);
   g_object_set(lines, "sync", config->real_time, NULL);
   g_autoptr(GstPad) entry = gst_element_get_static_pad(queue, "sink");

@@ -100,6 +100,8 @@ static void count_frame(Camera *self, const FrameLine *frame)
   g_free(self->status.label);
   self->status.label = g_strdup(frame->label);
   self->status.score = frame->score;
+  self->status.compute +=
+      (frame->compute - self->status.compute) / (double)MIN(self->status.frames, COMPUTE_WINDOW);
   g_mutex_unlock(&self->lock);
 }
 

@@ -14,6 +14,9 @@ typedef enum {
 
 const char *camera_state_name(CameraState state);
 
+/* Frames that the mean compute ratio follows. */
+#define COMPUTE_WINDOW 512
+
 typedef struct {
   CameraState state;
   guint64 frames;  /* since the program started, or the camera's keys changed */
@@ -21,6 +24,7 @@ typedef struct {
   guint connects;  /* connections with at least one frame */
   char *label;     /* (nullable): best label of the last frame */
   double score;
+  double compute;     /* mean compute ratio of the last COMPUTE_WINDOW frames or so */
   char *error;        /* (nullable): the last error */
   gint64 since;       /* of the last loss or the start, as of g_get_real_time(); 0 while playing */
   guint attempts;     /* failed since then */

@@ -1,5 +1,7 @@
 #include "camera/frame-line.h"
 
+#include <string.h>
+
 #include <json-glib/json-glib.h>
 
 static void free_class(gpointer seen)
@@ -17,6 +19,15 @@ static JsonObject *get_element(JsonArray *array, guint i)
 {
   JsonNode *node = json_array_get_element(array, i);
   return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+static double get_compute(JsonObject *result)
+{
+  JsonNode *node = json_object_get_member(result, "compute");
+  const char *state = json_object_get_string_member_with_default(result, "state", "");
+  if (!node || !JSON_NODE_HOLDS_OBJECT(node) || strcmp(state, "fresh") != 0)
+    return 0;
+  return json_object_get_double_member_with_default(json_node_get_object(node), "ratio", 0);
 }
 
 /* Sightings wait and have thresholds of their own, so they see each inference as it is.
@@ -63,6 +74,7 @@ gboolean frame_line_parse(FrameLine *self, const char *line, gsize length)
     if (i == 0) {
       self->label = g_strdup(json_object_get_string_member_with_default(result, "label", NULL));
       self->score = json_object_get_double_member_with_default(result, "score", 0);
+      self->compute = get_compute(result);
     }
     add_result(self, result);
   }

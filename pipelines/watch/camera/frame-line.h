@@ -6,9 +6,10 @@
 #include "camera/sightings.h"
 
 typedef struct {
-  char *label;  /* best label of the first result, or NULL */
-  double score; /* of that label */
-  GArray *seen; /* of SeenClass: the classes of all results and their regions */
+  char *label;    /* best label of the first result, or NULL */
+  double score;   /* of that label */
+  double compute; /* compute ratio of the frame: 0 if no inference was made */
+  GArray *seen;   /* of SeenClass: the classes of all results and their regions */
 } FrameLine;
 
 /* @self: (out): on success, free it with frame_line_clear()

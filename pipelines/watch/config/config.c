@@ -16,6 +16,7 @@
 #define DAY           86400.0
 
 const char *const config_precisions[] = { "auto", "float32", "bf16", "int8", NULL };
+const char *const config_temporals[] = { "off", "auto", "on", NULL };
 const char *const config_fits[] = { "squares", "squash", "letterbox", "crop", "model", NULL };
 static const char *const frame_lines[] = { "none", "changes", "all", NULL };
 static const char *const transports[] = { "auto", "tcp", "udp", NULL };
@@ -90,6 +91,9 @@ static const Key camera_keys[] = {
   { "compute", KEY_RATIO, OFFSET(compute), 0, 1 },
   { "min-compute", KEY_RATIO, OFFSET(min_compute), 0, 1 },
   { "latency-budget", KEY_SECONDS, OFFSET(latency_budget), 0, 60 },
+  { "temporal", KEY_CHOICE, OFFSET(temporal), .choices = config_temporals },
+  { "change-threshold", KEY_RATIO, OFFSET(change_threshold), 0, 1 },
+  { "refresh-interval", KEY_COUNT, OFFSET(refresh_interval), 0, 1000000 },
   { "reuse-threshold", KEY_RATIO, OFFSET(reuse_threshold), 0, 1 },
   { "max-age", KEY_SECONDS, OFFSET(max_age), 0, DAY },
   { "labels", KEY_LIST, OFFSET(labels) },
@@ -113,6 +117,10 @@ static const CameraConfig camera_defaults = {
   .interval = 1,
   .compute = -1,
   .min_compute = -1,
+  .temporal = 1, /* auto */
+  .change_threshold = -1,
+  .refresh_interval = 50,
+  .reuse_threshold = -1,
   .max_age = 10,
   .threshold = 0.5,
   .keep_threshold = -1,

@@ -58,7 +58,10 @@ typedef struct {
   guint threads, top_k, interval;
   double compute, min_compute; /* negative: the element's default */
   double latency_budget;       /* 0: none */
-  double reuse_threshold, max_age;
+  guint temporal;              /* index of config_temporals */
+  guint refresh_interval;
+  double change_threshold, reuse_threshold; /* negative: the element's default */
+  double max_age;
 
   char **labels; /* (nullable): labels of interest */
   double threshold, keep_threshold;
@@ -77,7 +80,7 @@ typedef struct {
   GPtrArray *cameras; /* of CameraConfig, in the file's order */
 } Config;
 
-extern const char *const config_precisions[], *const config_fits[];
+extern const char *const config_precisions[], *const config_fits[], *const config_temporals[];
 
 /* Returns: (transfer full) (nullable): NULL with an error of G_IO_ERROR or G_KEY_FILE_ERROR */
 Config *config_load(const char *path, GError **error);

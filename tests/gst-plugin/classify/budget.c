@@ -84,6 +84,44 @@ static guint count(guint frames, const char *state)
   return n;
 }
 
+/* Returns: how many of the next frames, in which a corner flickers, are computed by @pass. */
+static guint count_passes(guint frames, const char *pass)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < frames; i++) {
+    GstBuffer *frame = fixture_grey(&info, 100, n_frames++ * FRAME);
+    GstStructure *s;
+
+    gst_buffer_memset(frame, 0, i % 2 ? 200 : 100, 12);
+    clock_now = MAX(clock_now, GST_SECOND + GST_BUFFER_PTS(frame));
+    s = fixture_analyse(harness, frame);
+    n += g_str_equal(fixture_string(s, "pass"), pass);
+    gst_structure_free(s);
+  }
+  return n;
+}
+
+/* The first frame's is made before times are known. */
+GST_START_TEST(test_full_passes_that_take_too_long_are_not_made)
+{
+  GstElement *element = fixture_element();
+
+  fixture_free(harness);
+  g_object_set(element, "model", fixture_path("VITGATE_TEST_GATED_MODEL"), "reuse-threshold", 0.0,
+               "refresh-interval", 10, NULL);
+  gst_util_set_object_arg(G_OBJECT(element), "temporal", "on");
+  harness = fixture_harness(element);
+  fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, 32, 32, &info);
+  fail_unless_equals_int(count_passes(50, "full"), 5);
+  g_object_set(harness->element, "latency-budget", (guint64)BUDGET, NULL);
+  load = 1.3; /* a whole frame takes 21 ms */
+  fail_unless(count_passes(50, "full") <= 1);
+  load = 0.5;
+  fail_unless(count_passes(200, "full") > 1);
+}
+GST_END_TEST;
+
 /* Returns: the share of the dial that the only QOS message on the bus reports. */
 static double reported_share(void)
 {
@@ -368,6 +406,7 @@ static Suite *budget_suite(void)
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, setup, teardown);
   tcase_add_test(tcase, test_enough_time_changes_nothing);
+  tcase_add_test(tcase, test_full_passes_that_take_too_long_are_not_made);
   tcase_add_test(tcase, test_too_little_time_lowers_the_dial_until_it_passes);
   tcase_add_test(tcase, test_the_dial_stays_above_min_compute);
   tcase_add_test(tcase, test_frames_without_time_pass_with_the_last_result);
