@@ -16,9 +16,9 @@ CLIP = os.path.join(contestants.photographs.DATA, "video", "car-detection.mp4")
 OUTPUT_KIND = ("logits", "classification-generic-out")
 
 
-def write_files(folder, model):
+def write_files(folder, model, clip):
     os.makedirs(folder, exist_ok=True)
-    shutil.copy(CLIP, os.path.join(folder, "clip.mp4"))
+    shutil.copy(clip, os.path.join(folder, "clip.mp4"))
     shutil.copy(model, os.path.join(folder, "dense.safetensors"))
     for precision in ("float32", "int8"):
         graph = onnx_file.build(model, 1, precision, pixels=True)
@@ -26,17 +26,17 @@ def write_files(folder, model):
         onnx_file.onnx.save(graph, os.path.join(folder, f"{precision}.onnx"))
 
 
-def measure(model, rounds):
+def measure(model, rounds, clip=CLIP):
     """Returns one object for each contestant, or prints the reason and returns None."""
-    if not os.path.exists(CLIP):
-        print(f"no pipelines: {CLIP} does not exist")
+    if not os.path.exists(clip):
+        print(f"no pipelines: {clip} does not exist")
         return None
     debian13 = os.path.join(contestants.ROOT, "tests/debian13")
     prepared = subprocess.run([debian13, "true"], stderr=subprocess.PIPE, text=True, check=False)
     if prepared.returncode:
         print("no pipelines:", prepared.stderr.strip())
         return None
-    write_files(os.path.join(CHROOT, "vitgate", "bench-files"), model)
+    write_files(os.path.join(CHROOT, "vitgate", "bench-files"), model, clip)
     done = subprocess.run([debian13, "tests/bench/pipelines.py", "bench-files", str(rounds)],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:

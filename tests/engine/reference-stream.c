@@ -188,6 +188,11 @@ static void check_decision(ReferenceStream *s, double change, const VitgateDecis
               vitgate_pass_name(found->pass), vitgate_reason_name(found->reason),
               vitgate_pass_name(pass), vitgate_reason_name(reason));
   assert_each(!memcmp(found->marks, marks, patches), "%s: other patches", what);
+  guint n_marked = 0;
+  for (guint p = 0; p < patches; p++)
+    n_marked += marks[p];
+  assert_each(found->n_patches == n_marked, "%s: %u patches, expected %u", what, found->n_patches,
+              n_marked);
 }
 
 gboolean reference_stream_check(ReferenceStream *s, const float *tensor, const VitgateResult *found,

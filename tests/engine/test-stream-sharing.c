@@ -291,12 +291,21 @@ START_TEST(a_frame_for_a_stream_of_another_model_is_refused)
   setup_init(&s, VITGATE_PRECISION_FLOAT32);
   g_autoptr(VitgateModel) other = fixture_model("small");
   ck_assert_uint_gt(vitgate_model_get_info(other)->image_size, STREAM_SIZE);
-  g_autoptr(VitgateStream) stranger = stream_new(other, NULL);
+  VitgateStream *stranger = stream_new(other, NULL);
   g_autoptr(VitgateSession) session = fixture_session(s.model, 1, 1);
   g_autoptr(Frame) frame = frame_new(VITGATE_PIXELS_RGB, STREAM_SIZE, STREAM_SIZE, 0);
   frame_fill_random(frame, 3, 0);
   ck_assert_ptr_null(vitgate_session_classify_next(session, stranger, &frame->image, &error));
   assert_error(error, VITGATE_ERROR_ARGUMENT, "stream 1 of 1 is of another model");
+  /* A stream that looked with another session has not looked. */
+  g_autoptr(VitgateSession) own = fixture_session(other, 1, 1);
+  g_autofree float *tensor = fixture_tensors(3, vitgate_model_get_info(other)->image_size *
+                                                    vitgate_model_get_info(other)->image_size * 3);
+  vitgate_stream_look(stranger, own, tensor);
+  vitgate_stream_look(stranger, session, tensor);
+  ck_assert_ptr_null(vitgate_session_follow(own, &stranger, tensor, 1, &error));
+  assert_error(error, VITGATE_ERROR_ARGUMENT, "stream 1 of 1 has not looked at its frame");
+  vitgate_stream_free(&stranger);
   setup_clear(&s);
 }
 END_TEST

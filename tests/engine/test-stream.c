@@ -78,6 +78,9 @@ START_TEST(an_identical_frame_costs_nothing)
     ck_assert_mem_eq(result->module_substitutes, no_tokens, sizeof no_tokens);
     ck_assert_mem_eq(result->patches, none, sizeof none);
   }
+  /* This session does not record patches. */
+  g_autoptr(VitgateSession) plain = fixture_session(s.model, 1, 1);
+  ck_assert_ptr_null(stream_follow(plain, s.stream, s.tensor)->patches);
   setup_clear(&s);
 }
 END_TEST
