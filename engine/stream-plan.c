@@ -86,7 +86,8 @@ void vitgate__stream_plan_record(StreamPlan *plan, VitgatePass pass, double cost
   if (pass == VITGATE_PASS_UNCHANGED)
     return;
   plan->known = TRUE;
-  plan->expired = plan->moved = FALSE;
+  if (pass != VITGATE_PASS_UPDATED) /* which was decided on before */
+    plan->expired = plan->moved = FALSE;
   plan->stale = pass == VITGATE_PASS_UPDATED;
   plan->cached = pass == VITGATE_PASS_FULL || (plan->cached && pass == VITGATE_PASS_UPDATED);
   if (pass == VITGATE_PASS_FULL)

@@ -169,6 +169,10 @@ const VitgateDecision *vitgate_stream_look(VitgateStream *stream, const VitgateS
                                            const float *tensor)
 {
   const VitgateStreamOptions *o = &stream->options;
+  if (vitgate__session_get_model(session) != stream->model) {
+    stream->looked = FALSE; /* the tensor may be too small; vitgate_session_follow() refuses */
+    return &stream->decision;
+  }
   const double dial = vitgate__session_get_dial(session)->compute, low = lowered(stream, dial);
   const float change = vitgate__change_map_look(stream->map, tensor);
   const float threshold = (float)(o->changed * (1 + low));

@@ -455,7 +455,9 @@ VITGATE_API guint vitgate_result_top_k(const VitgateResult *result, guint k, flo
  * last ones: the result, and the keys and values of all tokens. Of the next frame, only the patches
  * that changed go through the network, together with the class token; the other patches are there
  * as their old keys and values. These go out of date slowly, because patches that did not change do
- * not learn what happened around them. A full pass makes all of them anew. */
+ * not learn what happened around them. A full pass makes all of them anew.
+ *
+ * A stream of the default model takes 1 MB in int8 and 3.8 MB in float32. */
 typedef struct _VitgateStream VitgateStream;
 
 /* Returns the name of a pass: "independent", "full", "updated" or "unchanged". Since: 0.1 */

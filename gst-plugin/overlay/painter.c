@@ -283,6 +283,7 @@ static void paint_map(const GstVitgatePainter *painter, cairo_t *cairo,
     least = MIN(least, count);
     most = MAX(most, count);
   }
+  most = MAX(most, 1); /* if nothing ran at all, everything is dark */
   for (guint i = 0; i < n && least < most; i++) {
     const guint missing = most - count_upright(painter, map, i);
     const guint column = i % side, row = i / side;

@@ -19,15 +19,6 @@ typedef struct {
   float *logits; /* of the last result */
 } ReferenceStream;
 
-/* What is left open, since float32 could decide differently. */
-typedef enum {
-  REFERENCE_CHECKED, /* nothing */
-  REFERENCE_CLOSE,   /* a patch's change is too close to a threshold; the engine's decision was
-                        taken */
-  REFERENCE_UNSURE,  /* a gate or a merge is; the result was not compared, and the stream must be
-                        forgotten */
-} ReferenceCheck;
-
 /* @dial: as in reference_forward(), for independent passes
  * Returns: (transfer full): the stream, which refers to the arguments */
 ReferenceStream *reference_stream_new(ModelFile *file, const Description *description,
@@ -39,6 +30,8 @@ void reference_stream_free(ReferenceStream *stream);
 void reference_stream_forget(ReferenceStream *stream);
 
 /* Checks the engine's result for the next frame: its decision, and all that was computed.
- * @what: for messages */
-ReferenceCheck reference_stream_check(ReferenceStream *stream, const float *tensor,
-                                      const VitgateResult *found, const char *what);
+ * @what: for messages
+ * Returns: FALSE if it was not checked, since a decision is so close that float32 could take the
+ * other one. Then both streams must be forgotten. */
+gboolean reference_stream_check(ReferenceStream *stream, const float *tensor,
+                                const VitgateResult *found, const char *what);

@@ -264,6 +264,19 @@ START_TEST(reasons_last_until_a_pass_is_made)
 }
 END_TEST
 
+/* The result of a frame that was decided on before is too old as well, unless it is whole. */
+START_TEST(a_result_may_expire_before_it_is_made)
+{
+  start_cached();
+  const VitgatePass pass = decide(CHANGE, FEW);
+  ck_assert_int_eq(pass, VITGATE_PASS_UPDATED);
+  plan.expired = TRUE;
+  vitgate__stream_plan_record(&plan, pass, 1);
+  assert_frame(STILL, 0, FULL, EXPIRED);
+  assert_frame(STILL, 0, UNCHANGED, NONE);
+}
+END_TEST
+
 START_TEST(below_zero_no_frame_is_unchanged)
 {
   options.unchanged = -1;
@@ -335,6 +348,7 @@ int main(void)
   tcase_add_test(rules, an_expired_result_does_not_stand);
   tcase_add_test(rules, a_moved_dial_applies_at_once);
   tcase_add_test(rules, reasons_last_until_a_pass_is_made);
+  tcase_add_test(rules, a_result_may_expire_before_it_is_made);
   tcase_add_test(rules, below_zero_no_frame_is_unchanged);
   tcase_add_test(rules, the_limit_itself_is_unchanged);
   tcase_add_test(rules, without_temporal_nothing_is_cached);

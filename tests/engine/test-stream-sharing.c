@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "frame.h"
+#include "model-file.h"
 #include "model.h"
 #include "session.h"
 #include "stream-fixture.h"
@@ -282,6 +283,33 @@ START_TEST(wrong_calls_are_refused)
 }
 END_TEST
 
+/* Nothing is read beyond the session's smaller tensor. */
+START_TEST(a_frame_for_a_stream_of_another_model_is_refused)
+{
+  g_autoptr(GError) error = NULL;
+  Setup s;
+  setup_init(&s, VITGATE_PRECISION_FLOAT32);
+  g_autoptr(VitgateModel) other = fixture_model("small");
+  ck_assert_uint_gt(vitgate_model_get_info(other)->image_size, STREAM_SIZE);
+  VitgateStream *stranger = stream_new(other, NULL);
+  g_autoptr(VitgateSession) session = fixture_session(s.model, 1, 1);
+  g_autoptr(Frame) frame = frame_new(VITGATE_PIXELS_RGB, STREAM_SIZE, STREAM_SIZE, 0);
+  frame_fill_random(frame, 3, 0);
+  ck_assert_ptr_null(vitgate_session_classify_next(session, stranger, &frame->image, &error));
+  assert_error(error, VITGATE_ERROR_ARGUMENT, "stream 1 of 1 is of another model");
+  /* A stream that looked with another session has not looked. */
+  g_autoptr(VitgateSession) own = fixture_session(other, 1, 1);
+  g_autofree float *tensor = fixture_tensors(3, vitgate_model_get_info(other)->image_size *
+                                                    vitgate_model_get_info(other)->image_size * 3);
+  vitgate_stream_look(stranger, own, tensor);
+  vitgate_stream_look(stranger, session, tensor);
+  ck_assert_ptr_null(vitgate_session_follow(own, &stranger, tensor, 1, &error));
+  assert_error(error, VITGATE_ERROR_ARGUMENT, "stream 1 of 1 has not looked at its frame");
+  vitgate_stream_free(&stranger);
+  setup_clear(&s);
+}
+END_TEST
+
 START_TEST(names_are_those_of_the_header)
 {
   static const char *const passes[] = { "independent", "full", "updated", "unchanged" };
@@ -328,6 +356,56 @@ START_TEST(images_are_classified_as_frames)
 }
 END_TEST
 
+/* ---- Models ---- */
+
+static const char *const models[] = {
+  "small",    "odd",           "distilled",       "cut", "deit3", "mean", "timm",
+  "unbiased", "t2t-performer", "t2t-transformer", "f16", "bf16",  NULL
+};
+
+/* Checks that the frame is computed as a fresh stream would. */
+static void check_fresh(VitgateModel *model, const VitgateResult *found, const float *tensor)
+{
+  const VitgateStreamOptions options = stream_eager();
+  g_autoptr(VitgateSession) session = new_session(model, 1);
+  g_autoptr(VitgateStream) stream = stream_new(model, &options);
+  const VitgateResult *expected = stream_follow(session, stream, tensor);
+  ck_assert_mem_eq(found->logits, expected->logits, found->n_classes * sizeof(float));
+  ck_assert_double_eq(found->gmacs, expected->gmacs);
+}
+
+/* Models of every family and form, and one without any block. */
+START_TEST(every_model_has_streams)
+{
+  g_autoptr(ModelFile) tiny = model_file_tiny();
+  g_autoptr(VitgateModel) model =
+      models[_i] ? fixture_model(models[_i]) : model_file_open(tiny, "tiny");
+  const guint size = vitgate_model_get_info(model)->image_size;
+  const gsize image = (gsize)3 * size * size;
+  VitgateStreamOptions options = stream_eager();
+  options.unchanged = 0;
+  g_autoptr(VitgateSession) session = new_session(model, 2);
+  g_autoptr(VitgateStream) stream = stream_new(model, &options);
+  g_autofree float *tensor = fixture_tensors(4, image);
+  check_fresh(model, stream_follow(session, stream, tensor), tensor);
+  for (guint f = 0; f < 4; f++) {
+    tensor[f] += 1;
+    const VitgateResult *found = stream_follow(session, stream, tensor);
+    for (guint c = 0; c < found->n_classes; c++)
+      ck_assert(isfinite(found->logits[c]));
+    if (found->decision->pass == VITGATE_PASS_FULL)
+      check_fresh(model, found, tensor);
+    for (guint m = 0; m < 2 * vitgate_model_get_info(model)->depth; m++)
+      ck_assert_uint_le(found->module_tokens[m], found->n_tokens);
+  }
+  vitgate_stream_expire(stream);
+  check_fresh(model, stream_follow(session, stream, tensor), tensor);
+  const VitgateResult *found = stream_follow(session, stream, tensor);
+  ck_assert_int_eq(found->decision->pass, VITGATE_PASS_UNCHANGED);
+  ck_assert_double_eq(found->gmacs, 0);
+}
+END_TEST
+
 /* ---- Memory ---- */
 
 /* DeiT-Tiny without cuts: the bounds that the project promises for the default model. */
@@ -364,8 +442,10 @@ int main(void)
   tcase_add_loop_test(sharing, threads_change_no_bit, 0, N_PRECISIONS);
   tcase_add_test(sharing, sessions_run_concurrently);
   tcase_add_test(sharing, wrong_calls_are_refused);
+  tcase_add_test(sharing, a_frame_for_a_stream_of_another_model_is_refused);
   tcase_add_test(sharing, names_are_those_of_the_header);
   tcase_add_test(sharing, images_are_classified_as_frames);
+  tcase_add_loop_test(sharing, every_model_has_streams, 0, G_N_ELEMENTS(models));
   tcase_add_test(sharing, keys_and_values_take_little_memory);
   return fixture_run("stream-sharing", sharing, NULL);
 }

@@ -1,58 +1,7 @@
 /* Streams: what is computed of a frame, and that it is what the network would compute. */
 #include <math.h>
 
-#include "file/architecture.h"
-#include "model.h"
-#include "session.h"
 #include "stream-fixture.h"
-
-static void check_equal(const VitgateResult *result, const float *logits, double tolerance,
-                        const char *what)
-{
-  for (guint c = 0; c < STREAM_CLASSES; c++)
-    assert_each(fabs((double)result->logits[c] - (double)logits[c]) <= tolerance,
-                "%s: logit %u is %.9g, expected %.9g", what, c, (double)result->logits[c],
-                (double)logits[c]);
-}
-
-/* Int8 values of an update have scales of the pass before, with room to spare. */
-static double tolerance_of(VitgatePrecision precision)
-{
-  return precision == VITGATE_PRECISION_INT8 ? 0.05 : 0;
-}
-
-START_TEST(an_update_of_all_tokens_is_the_whole_network)
-{
-  const guint threads = (guint)_i % 3 + 1;
-  const VitgatePrecision precision = stream_precisions[_i / 3];
-  VitgateModel *model = stream_model(precision);
-  guint rows[STREAM_TOKENS];
-  for (guint i = 0; i < STREAM_TOKENS; i++)
-    rows[i] = i;
-  if (!model)
-    return;
-  VitgateSession *session = fixture_session(model, threads, 1);
-  KvCache *cache = vitgate__kv_cache_new(vitgate__model_get_vit(model));
-  g_autofree float *tensors = fixture_tensors(7, 2 * STREAM_IMAGE);
-  float logits[2][STREAM_CLASSES];
-  for (guint i = 0; i < 2; i++)
-    memcpy(logits[i], fixture_forward(session, tensors + i * STREAM_IMAGE, 1)->logits,
-           sizeof logits[i]);
-  const double gmacs = fixture_forward(session, tensors + STREAM_IMAGE, 1)->gmacs;
-  const VitgateResult *update = vitgate__session_get_results(session), *full = update;
-  vitgate__session_continue(session, &(CachedPass){ cache, NULL, 0 }, tensors, 0);
-  check_equal(full, logits[0], 0, "full pass");
-  vitgate__session_continue(session, &(CachedPass){ cache, rows, STREAM_TOKENS },
-                            tensors + STREAM_IMAGE, 0);
-  check_equal(update, logits[1], tolerance_of(precision), "update");
-  /* The gate's decision stays. */
-  ck_assert_double_eq_tol(update->gmacs, gmacs - vitgate__gate_gmacs(stream_description.dim),
-                          COUNT_TOLERANCE * gmacs);
-  vitgate__kv_cache_free(&cache);
-  vitgate_session_free(&session);
-  vitgate_model_unref(&model);
-}
-END_TEST
 
 /* ---- Frames ---- */
 
@@ -129,6 +78,9 @@ START_TEST(an_identical_frame_costs_nothing)
     ck_assert_mem_eq(result->module_substitutes, no_tokens, sizeof no_tokens);
     ck_assert_mem_eq(result->patches, none, sizeof none);
   }
+  /* This session does not record patches. */
+  g_autoptr(VitgateSession) plain = fixture_session(s.model, 1, 1);
+  ck_assert_ptr_null(stream_follow(plain, s.stream, s.tensor)->patches);
   setup_clear(&s);
 }
 END_TEST
@@ -449,7 +401,6 @@ int main(void)
 {
   const int n = G_N_ELEMENTS(stream_precisions);
   TCase *stream = tcase_create("stream");
-  tcase_add_loop_test(stream, an_update_of_all_tokens_is_the_whole_network, 0, 3 * n);
   tcase_add_loop_test(stream, an_identical_frame_costs_nothing, 0, n);
   tcase_add_test(stream, a_changed_patch_and_its_neighbours_run);
   tcase_add_loop_test(stream, a_scene_that_settles_is_as_if_seen_first, 0, n);

@@ -271,26 +271,29 @@ static void change_rows(const Setup *s, float *tensor, float reach, guint32 *ran
   }
 }
 
-/* Where tokens know nothing of each other before the only attention, updates are exact: bit by bit,
- * but for int8. There, values keep the scales of earlier frames, which may be wider than their own:
- * that must not add more error than int8 itself has (0.75 times as much was measured). */
-START_TEST(updates_are_exact_with_one_attention)
+/* Sums of squared errors of logits. */
+typedef struct {
+  double added; /* an update's, beside a full pass in the same precision */
+  double own;   /* a full pass's, beside float32 */
+} Errors;
+
+/* Runs 40 updates without a full pass in between, each beside a full pass on the same picture.
+ * @share: of patches that change */
+static Errors measure_updates(guint which, VitgatePrecision precision, float share)
 {
-  const VitgatePrecision precision = precisions[_i];
-  enum { N = 40 };
   Setup s, exact;
   guint32 random = 12;
-  double added = 0, own = 0;
-  if (!setup_init(&s, SINGLE, precision))
-    return;
-  setup_init(&exact, SINGLE, VITGATE_PRECISION_FLOAT32);
+  Errors errors = { 0, 0 };
+  if (!setup_init(&s, which, precision))
+    return errors;
+  setup_init(&exact, which, VITGATE_PRECISION_FLOAT32);
   KvCache *fresh = vitgate__kv_cache_new(vitgate__model_get_vit(s.model)), *kept = s.cache;
   g_autofree float *tensor = g_new(float, s.image);
   float found[5], expected[5], best[5];
   fixture_fill(tensor, s.image, -2, 2, &random);
   run(&s, 1, FALSE, tensor);
-  for (guint i = 0; i < N; i++) {
-    choose_rows(&s, i % 5 ? .05f : .4f, &random);
+  for (guint i = 0; i < 40; i++) {
+    choose_rows(&s, share, &random);
     change_rows(&s, tensor, i % 3 ? 2 : 3, &random);
     s.cache = kept;
     get_logits(&s, i % 3 + 1, TRUE, tensor, found);
@@ -298,17 +301,42 @@ START_TEST(updates_are_exact_with_one_attention)
     get_logits(&s, 1, FALSE, tensor, expected);
     get_logits(&exact, 1, FALSE, tensor, best);
     for (guint c = 0; c < s.d.n_classes; c++) {
-      added += pow(found[c] - expected[c], 2) / (N * s.d.n_classes);
-      own += pow(expected[c] - best[c], 2) / (N * s.d.n_classes);
+      errors.added += pow(found[c] - expected[c], 2);
+      errors.own += pow(expected[c] - best[c], 2);
     }
   }
-  ck_assert_msg(precision == VITGATE_PRECISION_INT8 ? added <= own : added == 0,
-                "%s: an error of %g is added to one of %g", vitgate_precision_name(precision),
-                sqrt(added), sqrt(own));
   s.cache = kept;
   vitgate__kv_cache_free(&fresh);
   setup_clear(&exact);
   setup_clear(&s);
+  return errors;
+}
+
+/* Checks that updates are exact bit by bit, but for int8. There, values keep the scales of earlier
+ * frames, which may be wider than their own, so that other values round differently: that must not
+ * add much more error than int8 itself has. 0.6 to 0.9 times as much was measured. */
+static void check_updates(guint which, VitgatePrecision precision, float share)
+{
+  const Errors errors = measure_updates(which, precision, share);
+  ck_assert_msg(precision == VITGATE_PRECISION_INT8 ? errors.added <= 1.5 * 1.5 * errors.own
+                                                    : errors.added == 0,
+                "%s: an error of %g is added to one of %g", vitgate_precision_name(precision),
+                sqrt(errors.added), sqrt(errors.own));
+}
+
+/* Gates of modules would keep what they decided. */
+START_TEST(updates_of_all_tokens_are_the_whole_network)
+{
+  check_updates(PLAIN, precisions[_i], 1);
+  check_updates(GATED, precisions[_i], 1);
+}
+END_TEST
+
+/* Tokens know nothing of each other before the only attention. */
+START_TEST(updates_are_exact_with_one_attention)
+{
+  check_updates(SINGLE, precisions[_i], .05f);
+  check_updates(SINGLE, precisions[_i], .4f);
 }
 END_TEST
 
@@ -385,6 +413,7 @@ int main(void)
   tcase_add_loop_test(cache, passes_are_as_defined, 0, N_MODELS);
   tcase_add_loop_test(cache, gates_of_modules_would_decide_otherwise, 0, 2);
   tcase_add_loop_test(cache, tokens_of_a_stem_are_updated, 0, 2);
+  tcase_add_loop_test(cache, updates_of_all_tokens_are_the_whole_network, 0, N_PRECISIONS);
   tcase_add_loop_test(cache, updates_are_exact_with_one_attention, 0, N_PRECISIONS);
   tcase_add_loop_test(cache, threads_change_no_bit, 0, N_MODELS * N_PRECISIONS);
   tcase_add_loop_test(cache, errors_do_not_grow, 0, 2);

@@ -128,6 +128,72 @@ GST_START_TEST(test_a_cut_leaves_nothing_of_the_scene_before)
 }
 GST_END_TEST;
 
+/* Returns: (transfer full): the scores of @n frames, of two scenes in turn. */
+static double *scores_of_turns(const char *temporal, guint n)
+{
+  double *scores = g_new(double, n);
+
+  play(temporal, SIZE);
+  for (guint i = 0; i < n; i++) {
+    GstBuffer *frame = i % 2 ? scene(0, 200) : fixture_frame(&info, 7);
+    GstStructure *s;
+
+    GST_BUFFER_PTS(frame) = (n - i) * GST_MSECOND; /* backwards */
+    s = fixture_analyse(harness, frame);
+    scores[i] = fixture_score(s, 0);
+    gst_structure_free(s);
+  }
+  return scores;
+}
+
+/* As behind an input-selector that changes its input with each frame. */
+GST_START_TEST(test_two_scenes_in_turn_are_as_without)
+{
+  enum { N = 12 };
+  g_autofree double *expected = scores_of_turns("off", N), *with_auto = NULL, *with_on = NULL;
+
+  fixture_free(harness);
+  with_auto = scores_of_turns("auto", N);
+  fixture_free(harness);
+  with_on = scores_of_turns("on", N);
+  for (guint i = 0; i < N; i++) {
+    fail_unless(with_auto[i] == expected[i], "frame %u with auto", i);
+    fail_unless(with_on[i] == expected[i], "frame %u with on", i);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST(test_frames_that_change_their_size_start_again)
+{
+  play("on", SIZE);
+  for (guint i = 0; i < 6; i++) {
+    fixture_set_caps(harness, GST_VIDEO_FORMAT_GRAY8, SIZE + i % 3, SIZE, &info);
+    check_pass(scene(0, 200), "full", "first", N_PATCHES);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST(test_the_largest_threshold_never_computes_again)
+{
+  play("on", SIZE);
+  g_object_set(harness->element, "change-threshold", 1.0, "reuse-threshold", 1.0, NULL);
+  check_pass(scene(0, 200), "full", "first", N_PATCHES);
+  for (guint i = 0; i < 5; i++)
+    check_unchanged(fixture_frame(&info, i));
+}
+GST_END_TEST;
+
+/* All patches whose pixels differ at all, and their neighbours. */
+GST_START_TEST(test_the_smallest_threshold_computes_each_difference)
+{
+  play("on", SIZE);
+  g_object_set(harness->element, "change-threshold", 0.0, "reuse-threshold", 0.0, NULL);
+  check_pass(scene(0, 200), "full", "first", N_PATCHES);
+  check_pass(scene(0, 200), "updated", "none", 0);
+  check_pass(scene(0, 201), "updated", "none", 4);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_the_interval_refreshes_all_patches)
 {
   play("on", SIZE);
@@ -223,6 +289,10 @@ static Suite *temporal_suite(void)
   tcase_add_test(tcase, test_auto_waits_until_frames_have_been_alike);
   tcase_add_test(tcase, test_a_new_stream_starts_again);
   tcase_add_test(tcase, test_a_cut_leaves_nothing_of_the_scene_before);
+  tcase_add_test(tcase, test_two_scenes_in_turn_are_as_without);
+  tcase_add_test(tcase, test_frames_that_change_their_size_start_again);
+  tcase_add_test(tcase, test_the_largest_threshold_never_computes_again);
+  tcase_add_test(tcase, test_the_smallest_threshold_computes_each_difference);
   tcase_add_test(tcase, test_the_interval_refreshes_all_patches);
   tcase_add_test(tcase, test_the_threshold_says_what_has_changed);
   tcase_add_test(tcase, test_a_moved_dial_applies_to_a_still_scene);

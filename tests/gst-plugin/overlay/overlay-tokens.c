@@ -7,14 +7,15 @@
 #define HEIGHT 120
 #define GROUND 200
 
-/* Attaches a map of 2 x 2 patches: 4, 4, 2 and 0 modules ran, from the upper left of the frame as
- * stored. */
-static void attach_map(GstStructure *s, gint x, gint y, guint width, guint height)
+/* Attaches a map of 2 x 2 patches.
+ * @counts: modules that ran, from the upper left of the frame as stored */
+static void attach_counts(GstStructure *s, gint x, gint y, guint width, guint height,
+                          const char *counts)
 {
   GstStructure *map =
       gst_structure_new("token-map", "x", G_TYPE_INT, x, "y", G_TYPE_INT, y, "width", G_TYPE_UINT,
                         width, "height", G_TYPE_UINT, height, "columns", G_TYPE_UINT, 2,
-                        "n-modules", G_TYPE_UINT, 6, "counts", G_TYPE_STRING, "04040200", NULL);
+                        "n-modules", G_TYPE_UINT, 6, "counts", G_TYPE_STRING, counts, NULL);
   GValue maps = G_VALUE_INIT, item = G_VALUE_INIT;
 
   gst_value_array_init(&maps, 1);
@@ -22,6 +23,12 @@ static void attach_map(GstStructure *s, gint x, gint y, guint width, guint heigh
   g_value_take_boxed(&item, map);
   gst_value_array_append_and_take_value(&maps, &item);
   gst_structure_take_value(s, "token-maps", &maps);
+}
+
+/* 4, 4, 2 and 0 modules ran. */
+static void attach_map(GstStructure *s, gint x, gint y, guint width, guint height)
+{
+  attach_counts(s, x, y, width, height, "04040200");
 }
 
 /* Draws on a plain frame with such a map and nothing else to show. */
@@ -110,6 +117,28 @@ GST_START_TEST(test_maps_that_overlap_are_not_drawn_twice)
 }
 GST_END_TEST;
 
+/* A square of the frame that did not change, beside one that did. */
+GST_START_TEST(test_patches_are_dark_if_nothing_ran)
+{
+  GstBuffer *frame, *out;
+
+  g_object_set(overlay_harness->element, "show-tokens", TRUE, NULL);
+  overlay_set_caps(GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT);
+  frame = overlay_plain_frame(GROUND);
+  attach_counts(attached_result(frame), 0, 0, 80, 80, "00000000");
+  out = fixture_process(overlay_harness, frame);
+  check_level(out, 20, 20, GROUND / 8, GROUND * 3 / 8);
+  check_level(out, 60, 60, GROUND / 8, GROUND * 3 / 8);
+  check_level(out, 120, 100, GROUND, GROUND);
+  gst_buffer_unref(out);
+  frame = overlay_plain_frame(GROUND);
+  attach_counts(attached_result(frame), 0, 0, 80, 80, "06060606");
+  out = fixture_process(overlay_harness, frame);
+  check_level(out, 20, 20, GROUND, GROUND);
+  gst_buffer_unref(out);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_nothing_is_drawn_without_the_property)
 {
   GstBuffer *out = draw_map(0, 0, WIDTH, HEIGHT);
@@ -143,6 +172,7 @@ static Suite *overlay_tokens_suite(void)
 
   tcase_add_checked_fixture(tests, overlay_setup, overlay_teardown);
   tcase_add_loop_test(tests, test_patches_are_the_darker_the_fewer_modules_ran, 0, 8);
+  tcase_add_test(tests, test_patches_are_dark_if_nothing_ran);
   tcase_add_test(tests, test_a_map_that_reaches_beyond_the_frame);
   tcase_add_test(tests, test_maps_that_overlap_are_not_drawn_twice);
   tcase_add_test(tests, test_nothing_is_drawn_without_the_property);
