@@ -149,7 +149,8 @@ def measure(folder, rounds):
 def build():
     if not os.path.exists(BUILD):
         subprocess.run(["meson", "setup", BUILD, ROOT], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", BUILD, "gst-plugin/libgstvitgate.so"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", BUILD, "gst-plugin/libgstvitgate.so"], check=True,
+                   stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
