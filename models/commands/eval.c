@@ -424,7 +424,7 @@ static void note_settings(const Evaluation *eval)
 /* What to evaluate, and what to compare with. */
 typedef struct {
   char *data, **folders, *shuffle, *reference;
-  gboolean no_orientation;
+  gboolean no_orientation, held_out;
 } Choice;
 
 static gboolean choose(Evaluation *eval, const Choice *choice, GError **error)
@@ -436,7 +436,7 @@ static gboolean choose(Evaluation *eval, const Choice *choice, GError **error)
                 "--shuffle is \"%s\", expected a whole number as the seed", choice->shuffle);
     return FALSE;
   }
-  eval->order = selection_new(eval->dataset, (const char *const *)choice->folders,
+  eval->order = selection_new(eval->dataset, (const char *const *)choice->folders, choice->held_out,
                               choice->shuffle != NULL, seed, &eval->n, error);
   return eval->order != NULL;
 }
@@ -521,7 +521,7 @@ static gboolean parse_compute(const char *text, double *compute, GError **error)
 
 int command_eval(int argc, char **argv, GError **error)
 {
-  gboolean as_json = FALSE, among_present = FALSE, no_orientation = FALSE;
+  gboolean as_json = FALSE, among_present = FALSE, no_orientation = FALSE, held_out = FALSE;
   int batch_size = 1, threads = 1;
   g_autofree char *data = NULL, *granularity = NULL, *compute = NULL, *shuffle = NULL,
                   *precision = NULL, *reference = NULL, *fit = NULL, *control = NULL;
@@ -530,6 +530,8 @@ int command_eval(int argc, char **argv, GError **error)
     { "data", 'd', 0, G_OPTION_ARG_FILENAME, &data, "Archive or folder of photographs", "TAR|DIR" },
     { "folder", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &folders,
       "Use only photographs from this top folder; can be repeated", "FOLDER" },
+    { "held-out", 0, 0, G_OPTION_ARG_NONE, &held_out,
+      "Use only the 5 % of the photographs that compress and train never train on", NULL },
     { "shuffle", 0, 0, G_OPTION_ARG_STRING, &shuffle,
       "Shuffle the photographs with this seed (default: order by name)", "SEED" },
     { "no-orientation", 0, 0, G_OPTION_ARG_NONE, &no_orientation, COMMAND_NO_ORIENTATION_HELP,
@@ -595,7 +597,7 @@ int command_eval(int argc, char **argv, GError **error)
       !granularity_parse(granularity ? granularity : "sample", &eval.options, error) ||
       !command_check_given("--data", data != NULL, error))
     return 1;
-  const Choice choice = { data, folders, shuffle, reference, no_orientation };
+  const Choice choice = { data, folders, shuffle, reference, no_orientation, held_out };
   const int status = run(&eval, &choice, as_json, error);
   g_free(eval.order);
   return status;

@@ -2,6 +2,7 @@
 
 #include "base/command-error.h"
 #include "base/random.h"
+#include "data/split.h"
 
 static gboolean check_folders(const Dataset *dataset, const char *const *folders, GError **error)
 {
@@ -15,17 +16,24 @@ static gboolean check_folders(const Dataset *dataset, const char *const *folders
   return TRUE;
 }
 
-guint *selection_new(const Dataset *dataset, const char *const *folders, gboolean shuffle,
-                     guint64 seed, guint *n, GError **error)
+guint *selection_new(const Dataset *dataset, const char *const *folders, gboolean held_out,
+                     gboolean shuffle, guint64 seed, guint *n, GError **error)
 {
   if (!check_folders(dataset, folders, error))
     return NULL;
   g_autofree guint *chosen = g_new(guint, dataset->photographs->len);
+  g_autofree guint8 *marks = g_new(guint8, dataset->photographs->len);
+  split_mark(dataset, SPLIT_HELD_OUT, marks);
   *n = 0;
   for (guint i = 0; i < dataset->photographs->len; i++) {
     const char *folder = g_ptr_array_index(dataset->folders, dataset_get(dataset, i)->folder);
-    if (!folders || g_strv_contains(folders, folder))
+    if ((!folders || g_strv_contains(folders, folder)) && (!held_out || marks[i]))
       chosen[(*n)++] = i;
+  }
+  if (!*n) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                "--held-out: compress holds out none of these photographs; more are needed");
+    return NULL;
   }
   guint *order = g_new(guint, *n);
   for (guint i = 0; i < *n; i++)

@@ -119,6 +119,33 @@ class EvalTest(CommandTest):
             self.assertEqual(found["folders"]["set"]["top1"], 100)
             self.assertEqual(found["overall"]["labelled"], 8)
 
+    def test_held_out_photographs_are_those_of_compress(self):
+        def mix(x):
+            for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+                x = (x ^ (x >> shift)) * factor % 2**64
+            return x ^ (x >> 31)
+
+        def name_hash(name):
+            value = 0
+            for byte in name.encode():
+                value = mix(value + byte)
+            return value
+
+        for index, name in enumerate(colour_model.IDS[:2]):
+            files = [f"set/{name}/{i}.png" for i in range(20)]
+            # One of twenty is held out. Only that one has another colour than its folder says.
+            odd = min(files, key=name_hash)
+            os.makedirs(self.path("data", "set", name))
+            for file in files:
+                corner = colour_model.COLOURS[7 if file == odd else index][1:]
+                colour_model.write_picture(self.path("data", file), corner)
+        self.assertEqual(self.evaluate("data")["overall"]["top1"], 95)
+        found = self.evaluate("data", "--held-out")
+        self.assertEqual((found["images"], found["overall"]["top1"]), (2, 0))
+        self.write_colours("few")
+        self.fail_with("--held-out: compress holds out none", "eval", "--held-out", "--data",
+                       self.path("few"), self.model)
+
     def test_one_folder_per_class_at_the_top(self):
         self.write_colours("data", [f"{name}/x.png" for name in colour_model.IDS])
         colour_model.write_picture(self.path("data", colour_model.IDS[0], "y.png"), (1, 1, 1))

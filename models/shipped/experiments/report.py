@@ -82,6 +82,26 @@ DIALS = {"everything-0.50": "unified, with merging, made for 0.50",
          "sample": PARTS["sample"], "merging": CONTROLS["merging"], "dynamic": PARTS["dynamic"]}
 
 
+TOKENS = {"tokens-none": "merging alone", "tokens": "merging and token gates, as fitted",
+          "tokens-joint": "the same, gates learn with the weights",
+          "tokens-position": "the same gates, by position", "tokens-shuffled": "of another image",
+          "tokens-random": "of random tokens"}
+
+
+def token_table(arms, prefix):
+    """Compares arms with token gates on photographs that none is trained on."""
+    rows = []
+    for name, text in TOKENS.items():
+        for result in arms.get(prefix + name, []):
+            held_out = result["held_out"]
+            rows.append([text, str(result["seed"]), f"{held_out['divergence']:.3f}",
+                         f"{held_out['top1']:.1f}", f"{held_out['gmacs']:.3f}",
+                         f"{result['default']['top1']:.1f} ({result['default']['gmacs']:.3f})",
+                         f"{result['parameters'] / 1e6:.2f} M"])
+    return table(["arm", "seed", "divergence", "Top-1", "mean GMACs", "`ilsvrc20`", "parameters"],
+                 rows)
+
+
 # Lines differ by colour, dashes and markers, so that they can be told apart without colour.
 STYLES = [
     {"color": color, "linestyle": dashes, "marker": marker, "markersize": 5}
@@ -179,7 +199,7 @@ def write(folder):
     for name, part in {
         "BATCHES": batch_table(arms), "PARTS": arm_rows(arms, PARTS),
         "CONTROLS": arm_rows(arms, CONTROLS), "CURVE": arm_rows(arms, CURVE),
-        "DIAL": dial_table(arms),
+        "DIAL": dial_table(arms), "QUICK": token_table(arms, "quick-"),
     }.items():
         text = text.replace("{" + name + "}", part)
     with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as file:

@@ -52,7 +52,8 @@ guint dial_table_estimate(const DialTableOptions *o, const Description *d)
   guint moves = o->token_gates ? G_N_ELEMENTS(token_biases) : o->gates ? G_N_ELEMENTS(biases) : 0;
   if (o->merging)
     moves += vitgate__description_tail(d) * G_N_ELEMENTS(thresholds);
-  return (guint)(MIN(points, DESCRIPTION_MAX_CALIBRATION) * o->images + moves * o->priced_images);
+  const guint again = o->images == o->priced_images ? 0 : o->images; /* see add_point() */
+  return (guint)(MIN(points, DESCRIPTION_MAX_CALIBRATION) * again + moves * o->priced_images);
 }
 
 /* Early on, the number of images run is a better measure than the way, which starts slowly. */
@@ -94,11 +95,15 @@ static HeldOutOutcome measure(Bench *bench, const Setting *setting, guint n_imag
 }
 
 /* Adds a point to the table unless it is not cheaper than the one before.
- * Returns: the measurement of the setting */
-static HeldOutOutcome add_point(GArray *points, Bench *bench, const Setting *setting)
+ * @priced: the setting's measurement on the priced images, which may be all there are
+ * Returns: its measurement on all images */
+static HeldOutOutcome add_point(GArray *points, Bench *bench, const Setting *setting,
+                                const HeldOutOutcome *priced)
 {
   const Description *d = bench->description;
-  const HeldOutOutcome outcome = measure(bench, setting, bench->options->images);
+  const DialTableOptions *o = bench->options;
+  const HeldOutOutcome outcome =
+      o->images == o->priced_images ? *priced : measure(bench, setting, o->images);
   if (points->len && outcome.ratio >= g_array_index(points, CalibrationPoint, 0).compute)
     return outcome;
   CalibrationPoint point = { outcome.ratio, outcome.agreement, bias_of(bench, setting),
@@ -164,14 +169,14 @@ static GArray *walk(Bench *bench, HeldOutOutcome *whole)
   Setting setting = { 0 };
   HeldOutOutcome here = measure(bench, &setting, bench->options->priced_images);
   double last = here.ratio;
-  *whole = add_point(points, bench, &setting);
+  *whole = add_point(points, bench, &setting, &here);
   while (last > bench->options->least && points->len < DESCRIPTION_MAX_CALIBRATION &&
          take_best(bench, &setting, &here, prices)) {
     const double way = MAX(1e-9, whole->ratio - bench->options->least);
     bench->reached = CLAMP((whole->ratio - here.ratio) / way, 0, 1);
     if (here.ratio < last - SPACING) {
       last = here.ratio;
-      add_point(points, bench, &setting);
+      add_point(points, bench, &setting, &here);
     }
   }
   return points;
