@@ -57,7 +57,8 @@ def make_pipelines(folder, same_pixels=False):
 
     def vitgate(properties):
         before = f"{source} ! {pixels}" if same_pixels else source
-        return f"{before} ! vitgate fit=model threads={os.cpu_count()} {properties} ! fakesink name=sink"
+        return (f"{before} ! vitgate fit=model temporal=off threads={os.cpu_count()} {properties} "
+                "! fakesink name=sink")
 
     dense = f"model={folder}/dense.safetensors"
     return {
