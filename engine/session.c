@@ -32,18 +32,6 @@ static gboolean check_option(const char *name, guint value, guint max, GError **
   return FALSE;
 }
 
-/* A reserved field that is set belongs to a newer version. It is refused, not ignored. */
-static gboolean check_reserved(const VitgateSessionOptions *options, GError **error)
-{
-  for (guint i = 0; i < G_N_ELEMENTS(options->reserved); i++)
-    if (options->reserved[i]) {
-      vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
-                         "reserved field %u of the session's options is set, expected zero", i);
-      return FALSE;
-    }
-  return TRUE;
-}
-
 void vitgate_session_set_compute(VitgateSession *session, double compute)
 {
   vitgate__dial_set(&session->dial, vitgate__model_get_description(session->model), compute);
@@ -98,7 +86,8 @@ VitgateSession *vitgate_session_new(VitgateModel *model, const VitgateSessionOpt
       !check_option("max_batch", o->max_batch, VITGATE_MAX_BATCH, error) ||
       !check_option("granularity", o->granularity, VITGATE_GRANULARITY_BATCH, error) ||
       !check_option("group_size", o->group_size, VITGATE_MAX_BATCH, error) ||
-      !check_option("fit", o->fit, VITGATE_FIT_LETTERBOX, error) || !check_reserved(o, error) ||
+      !check_option("fit", o->fit, VITGATE_FIT_LETTERBOX, error) ||
+      !vitgate__check_reserved(o->reserved, G_N_ELEMENTS(o->reserved), "session", error) ||
       !check_positions(o, d, error))
     return NULL;
   const guint threads = MAX(o->threads, 1), batch = MAX(o->max_batch, 1);
@@ -154,7 +143,7 @@ static gint64 now_ns(void)
   return (gint64)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static gboolean check_batch(const VitgateSession *session, guint n_images, GError **error)
+gboolean vitgate__session_check_batch(const VitgateSession *session, guint n_images, GError **error)
 {
   if (n_images >= 1 && n_images <= session->max_batch)
     return TRUE;
@@ -216,7 +205,7 @@ static const VitgateResult *run(VitgateSession *session, const VitSettings *sett
 const VitgateResult *vitgate_session_forward(VitgateSession *session, const float *tensors,
                                              guint n_images, GError **error)
 {
-  return check_batch(session, n_images, error)
+  return vitgate__session_check_batch(session, n_images, error)
              ? run(session, &session->settings, tensors, 0, n_images)
              : NULL;
 }
@@ -234,11 +223,6 @@ VitgateModel *vitgate__session_get_model(const VitgateSession *session)
 VitgateResult *vitgate__session_get_results(VitgateSession *session)
 {
   return session->results;
-}
-
-gboolean vitgate__session_check_batch(const VitgateSession *session, guint n_images, GError **error)
-{
-  return check_batch(session, n_images, error);
 }
 
 void vitgate__session_run_alone(VitgateSession *session, const float *tensor, guint i)
@@ -281,7 +265,7 @@ gboolean vitgate_session_get_view(const VitgateSession *session, const VitgateIm
 const VitgateResult *vitgate_session_classify(VitgateSession *session, const VitgateImage *images,
                                               guint n_images, GError **error)
 {
-  if (!check_batch(session, n_images, error))
+  if (!vitgate__session_check_batch(session, n_images, error))
     return NULL;
   const guint size = vitgate_model_get_info(session->model)->image_size;
   const gsize image = (gsize)3 * size * size;

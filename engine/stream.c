@@ -58,13 +58,9 @@ static gboolean check_share(const char *name, double value, GError **error)
 
 static gboolean check_options(const VitgateStreamOptions *options, GError **error)
 {
-  for (guint i = 0; i < G_N_ELEMENTS(options->reserved); i++)
-    if (options->reserved[i]) {
-      vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
-                         "reserved field %u of the stream's options is set, expected zero", i);
-      return FALSE;
-    }
-  return check_share("unchanged", options->unchanged, error) &&
+  return vitgate__check_reserved(options->reserved, G_N_ELEMENTS(options->reserved), "stream",
+                                 error) &&
+         check_share("unchanged", options->unchanged, error) &&
          check_share("changed", options->changed, error) &&
          check_share("max_compute", options->max_compute, error);
 }
