@@ -1,6 +1,7 @@
 /* analysis.c: what is done for one frame, in the streaming thread, step by step. */
 #include "classify/analysis.h"
 
+#include "classify/age.h"
 #include "classify/classifier-loader.h"
 #include "common/errors.h"
 
@@ -120,21 +121,14 @@ gboolean gst_vitgate_analysis_look(GstVitgate *self, const GstVitgateAnalysis *a
   return unchanged;
 }
 
-static gboolean is_too_old(const GstVitgateClassifier *classifier, const GstVitgateAnalysis *a)
-{
-  const GstClockTime age = gst_vitgate_age_time(classifier->inferred_at, a->times.stream_time);
-
-  return a->settings.temporal.max_age > 0 &&
-         !(GST_CLOCK_TIME_IS_VALID(age) && age < a->settings.temporal.max_age);
-}
-
 /* Whether the last result can be reused for the picture just preprocessed. */
 static gboolean is_unchanged(GstVitgate *self, const GstVitgateAnalysis *a)
 {
   GstVitgateClassifier *classifier = self->classifier;
   gboolean cut, unchanged;
 
-  if (classifier->result && is_too_old(classifier, a))
+  if (classifier->result && gst_vitgate_is_too_old(classifier->inferred_at, a->times.stream_time,
+                                                   a->settings.temporal.max_age))
     gst_vitgate_views_expire(&classifier->views);
   unchanged = gst_vitgate_analysis_look(self, a, &cut);
   if (cut)

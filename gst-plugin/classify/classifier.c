@@ -147,13 +147,6 @@ void gst_vitgate_classifier_record_time(GstVitgateClassifier *self, GstClockTime
   self->whole_time += NEW * (taken / compute - self->whole_time);
 }
 
-GstClockTime gst_vitgate_age_time(GstClockTime inferred_at, GstClockTime stream_time)
-{
-  if (!GST_CLOCK_TIME_IS_VALID(stream_time) || !GST_CLOCK_TIME_IS_VALID(inferred_at))
-    return GST_CLOCK_TIME_NONE;
-  return ABS(GST_CLOCK_DIFF(inferred_at, stream_time)); /* a stream may play backwards */
-}
-
 void gst_vitgate_classifier_forget(GstVitgateClassifier *self)
 {
   self->result = NULL;

@@ -112,10 +112,6 @@ gboolean gst_vitgate_classifier_infer(GstVitgateClassifier *classifier, GstClock
 /* Records how long a frame took with the inference that made the last result. */
 void gst_vitgate_classifier_record_time(GstVitgateClassifier *classifier, GstClockTime taken);
 
-/* The age of a result: nanoseconds of stream time from the inferred frame, at @inferred_at, to a
- * frame at @stream_time; GST_CLOCK_TIME_NONE if unknown. */
-GstClockTime gst_vitgate_age_time(GstClockTime inferred_at, GstClockTime stream_time);
-
 /* Drops the last results and their averages, for example because another stream starts. */
 void gst_vitgate_classifier_forget(GstVitgateClassifier *classifier);
 

@@ -1,6 +1,7 @@
 /* region-analysis.c: the steps that classify the regions of one frame. */
 #include "classify/region-analysis.h"
 
+#include "classify/age.h"
 #include "classify/region-results.h"
 
 #define GST_CAT_DEFAULT gst_vitgate_debug

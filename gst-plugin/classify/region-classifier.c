@@ -1,6 +1,8 @@
 /* region-classifier.c: classifies the regions of frames. */
 #include "classify/region-classifier.h"
 
+#include "classify/age.h"
+
 GstVitgateRegionClassifier *gst_vitgate_region_classifier_new(void)
 {
   GstVitgateRegionClassifier *self = g_new0(GstVitgateRegionClassifier, 1);
@@ -99,16 +101,6 @@ static void move_view(GstVitgateRegionTrack *track, const VitgateRectangle *want
     track->view = *wanted;
 }
 
-static gboolean is_too_old(const GstVitgateRegionResult *result,
-                           const GstVitgateRegionInference *inference)
-{
-  if (inference->max_age == 0 || !GST_CLOCK_TIME_IS_VALID(result->inferred_at) ||
-      !GST_CLOCK_TIME_IS_VALID(inference->stream_time))
-    return FALSE;
-  return ABS(GST_CLOCK_DIFF(result->inferred_at, inference->stream_time)) >=
-         (GstClockTimeDiff)inference->max_age;
-}
-
 static void keep_unchanged(GstVitgateRegionClassifier *self, guint i,
                            const GstVitgateRegionInference *inference)
 {
@@ -135,7 +127,8 @@ static gboolean follow(GstVitgateRegionClassifier *self, guint i, GstVitgateRegi
   if (!vitgate_session_preprocess(inference->session, &frame, inference->tensor, error))
     return FALSE;
   vitgate_stream_set_options(track->stream, inference->streams, NULL);
-  if (!last || is_too_old(last, inference))
+  if (!last ||
+      gst_vitgate_is_too_old(last->inferred_at, inference->stream_time, inference->max_age))
     vitgate_stream_expire(track->stream);
   vitgate_stream_look(track->stream, inference->session, inference->tensor);
   const GstClockTime preprocess = gst_util_get_timestamp() - start;

@@ -95,10 +95,11 @@ gboolean gst_vitgate_views_look(GstVitgateViews *views, const VitgateSession *se
   gboolean unchanged = TRUE;
 
   for (guint i = 0; i < views->n; i++) {
+    const VitgateDecision *decision;
+
     vitgate_stream_set_options(views->streams[i], options, NULL);
-    views->decisions[i] =
-        vitgate_stream_look(views->streams[i], session, views->tensors + i * views->size);
-    unchanged &= views->decisions[i]->pass == VITGATE_PASS_UNCHANGED;
+    decision = vitgate_stream_look(views->streams[i], session, views->tensors + i * views->size);
+    unchanged &= decision->pass == VITGATE_PASS_UNCHANGED;
   }
   return unchanged;
 }

@@ -23,8 +23,6 @@ typedef struct {
   VitgateRectangle seen; /* what they show of it, as stored */
   float *tensors;        /* [max views][size] the network's inputs */
   VitgateStream *streams[GST_VITGATE_MAX_VIEWS];
-  const VitgateDecision
-      *decisions[GST_VITGATE_MAX_VIEWS]; /* on the last frame that was looked at */
 
   GstVitgateTokenView places[GST_VITGATE_MAX_VIEWS]; /* where the patches of the last frame lie */
   GstVitgateTokenView tokens[GST_VITGATE_MAX_VIEWS]; /* patches of the last inferred frame */
