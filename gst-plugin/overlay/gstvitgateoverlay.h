@@ -6,25 +6,13 @@
 #include "common/orientation.h"
 #include "overlay/drawing.h"
 #include "overlay/frame-rate.h"
+#include "overlay/overlay-settings.h"
 #include "overlay/painter.h"
 
 G_BEGIN_DECLS
 
 #define GST_TYPE_VITGATE_OVERLAY (gst_vitgate_overlay_get_type())
 G_DECLARE_FINAL_TYPE(GstVitgateOverlay, gst_vitgate_overlay, GST, VITGATE_OVERLAY, GstBaseTransform)
-
-/* The values of the properties. */
-typedef struct {
-  GstVitgateCorner corner;
-  double text_size;           /* relative to the frame */
-  PangoFontDescription *font; /* its size, if any, overrides text_size */
-  guint top_k;
-  gboolean bar, state, rate, tokens; /* shown */
-  GstVitgateColors colors;
-  guint32 region_color;
-  gint orientation; /* of GST_TYPE_VITGATE_ORIENTATION */
-  guint64 serial;   /* incremented with each change */
-} GstVitgateOverlaySettings;
 
 struct _GstVitgateOverlay {
   GstBaseTransform parent;
