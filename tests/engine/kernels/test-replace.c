@@ -43,48 +43,35 @@ static void int8_replace(gconstpointer table, gpointer packed, gconstpointer b, 
   (columns ? kernels->replace_columns : kernels->replace_rows)(packed, b, which, n_which, n, k);
 }
 
-/* ---- float32 ---- */
+/* ---- float32 and bf16, whose tables have the same functions ---- */
+
+#define DEFINE_WAY(prefix, Table)                                                                  \
+  static void prefix##_pack(gconstpointer table, gpointer packed, gconstpointer b,                 \
+                            gboolean columns, guint n, guint k)                                    \
+  {                                                                                                \
+    const Table *kernels = table;                                                                  \
+    (columns ? kernels->pack_transposed : kernels->pack)(packed, b, columns ? k : n, n, k);        \
+  }                                                                                                \
+  static void prefix##_replace(gconstpointer table, gpointer packed, gconstpointer b,              \
+                               gboolean columns, const guint *which, guint n_which, guint n,       \
+                               guint k)                                                            \
+  {                                                                                                \
+    const Table *kernels = table;                                                                  \
+    (columns ? kernels->replace_columns : kernels->replace_rows)(packed, b, columns ? k : n,       \
+                                                                 which, n_which, n, k);            \
+  }
+
+DEFINE_WAY(float, Kernels)
+DEFINE_WAY(bf16, Bf16Kernels)
 
 static gsize float_size(gconstpointer table, guint n, guint k)
 {
   return vitgate__packed_size(n, k) * sizeof(float);
 }
 
-static void float_pack(gconstpointer table, gpointer packed, gconstpointer b, gboolean columns,
-                       guint n, guint k)
-{
-  const Kernels *kernels = table;
-  (columns ? kernels->pack_transposed : kernels->pack)(packed, b, columns ? k : n, n, k);
-}
-
-static void float_replace(gconstpointer table, gpointer packed, gconstpointer b, gboolean columns,
-                          const guint *which, guint n_which, guint n, guint k)
-{
-  const Kernels *kernels = table;
-  (columns ? kernels->replace_columns : kernels->replace_rows)(packed, b, columns ? k : n, which,
-                                                               n_which, n, k);
-}
-
-/* ---- bf16 ---- */
-
 static gsize bf16_size(gconstpointer table, guint n, guint k)
 {
   return vitgate__bf16_packed_size(n, k) * sizeof(guint16);
-}
-
-static void bf16_pack(gconstpointer table, gpointer packed, gconstpointer b, gboolean columns,
-                      guint n, guint k)
-{
-  const Bf16Kernels *kernels = table;
-  (columns ? kernels->pack_transposed : kernels->pack)(packed, b, columns ? k : n, n, k);
-}
-
-static void bf16_replace(gconstpointer table, gpointer packed, gconstpointer b, gboolean columns,
-                         const guint *which, guint n_which, guint n, guint k)
-{
-  const Bf16Kernels *kernels = table;
-  (columns ? kernels->replace_columns : kernels->replace_rows)(packed, b, columns ? k : n, which,
-                                                               n_which, n, k);
 }
 
 /* ---- Matrices ---- */
