@@ -68,7 +68,7 @@ def run(arguments, start, path, specs, each=0, which=None):
     return rows, logits
 
 
-def measure_scenes(arguments, start, folder, count, live):
+def measure_scenes(arguments, start, folder, count, live, divergence, sure):
     """Returns the figures of `count` scenes for each contestant."""
     rng, n = np.random.default_rng(2), LIVE if live else STILL
     photos, sizes = clips.read_photographs(count, 3), list(OBJECTS.values())
@@ -78,33 +78,44 @@ def measure_scenes(arguments, start, folder, count, live):
     path = os.path.join(folder, "scenes.i420")
     clips.write((frame for background, thing, seed in scenes for frame in
                  scene(background, thing, np.random.default_rng(seed), live)), path)
-    seen = [FIRST - 1, FIRST + SOON, n - 1]  # by fresh sessions
+    seen = [*range(FIRST - 1, FIRST + SOON + 1), n - 1]  # by fresh sessions
     names = {"streams": AUTO, "streams, eager": EAGER}
     _, fresh = run(arguments, start, path, [FRESH, ""],
                    which=[s * n + i for s in range(count) for i in seen])
     rows, logits = run(arguments, start, path, names.values(), n)
-    fresh = fresh.argmax(-1).reshape(count, len(seen), 2)
-    labels = logits.argmax(-1).reshape(count, n, len(names))
+    fresh = fresh.reshape(count, len(seen), 2, -1)
+    logits = logits.reshape(count, n, len(names), -1)
     found = {}
     for c, name in enumerate(names):
         passes = [[rows[s * n + i][c][4] for i in range(n)] for s in range(count)]
-        found[name] = summarise(labels[:, :, c], fresh, passes, live)
+        found[name] = summarise(logits[:, :, c], fresh, passes, live, divergence, sure)
     return found
 
 
-def summarise(labels, fresh, passes, live):
+def margins(logits):
+    """Returns the lead of the best class, in probability."""
+    p = np.exp(logits - logits.max(-1, keepdims=True))
+    p = np.sort(p / p.sum(-1, keepdims=True), -1)
+    return p[..., -1] - p[..., -2]
+
+
+def summarise(logits, fresh, passes, live, divergence, sure):
     """Returns the figures of one contestant.
-    @labels: [scene][frame]
-    @fresh: [scene][before, soon, last][all tokens, merged as the dial says]
-    @passes: [scene][frame]"""
+    @logits: [scene][frame][class]
+    @fresh: [scene][before, from the first to soon, last][all tokens, merged as the dial says][class]
+    @passes: [scene][frame]
+    @sure: margin from which a fresh session counts as sure"""
     def last_of(kinds):  # the pass that gave the last result
         return [kind for kind in kinds if kind != "unchanged"][-1]
 
-    count, sizes = len(labels), list(OBJECTS)
+    count, sizes = len(logits), list(OBJECTS)
     last = [last_of(p) for p in passes]
-    expected = np.array([fresh[s, :, int(last[s] == "independent")] for s in range(count)])
+    like = np.array([fresh[s, :, int(last[s] == "independent")] for s in range(count)])
+    labels, expected = logits.argmax(-1), like.argmax(-1)[:, [0, -2, -1]]
+    kl = divergence(logits[:, FIRST:FIRST + SOON + 1], like[:, 1:-1])
     refreshed = np.array([kind != "updated" for kind in last])
     event = expected[:, 1] != expected[:, 0]
+    clear = event & (margins(like[:, -2]) > sure)
     soon = np.array([expected[s, 1] in labels[s, FIRST:FIRST + SOON + 1] for s in range(count)])
     at_once = labels[:, FIRST] == expected[:, 1]
     after = (labels[:, -1] == expected[:, -1])[refreshed]
@@ -116,6 +127,9 @@ def summarise(labels, fresh, passes, live):
         "events": int(event.sum()),
         "at once": float(at_once[event].mean()) if event.any() else None,
         "soon": float(soon[event].mean()) if event.any() else None,
+        "sure events": int(clear.sum()),
+        "sure, soon": float(soon[clear].mean()) if clear.any() else None,
+        "kl": [float(value) for value in kl.mean(0)],
         "by patches": {str(sizes[k]): {
             "events": int(event[k::len(sizes)].sum()),
             "soon": float(soon[k::len(sizes)][event[k::len(sizes)]].mean())
@@ -156,23 +170,26 @@ def percent(value):
 
 def print_all(found):
     print("\n| scenes | contestant | refreshed at the end | label as fresh then | not noticed | label changes | "
-          "new label at once | within 5 frames | by patches |\n" + 9 * "|---" + "|")
+          "new label at once | within 5 frames | where sure | KL by frame | by patches |\n" +
+          11 * "|---" + "|")
     for rows in found["scenes"]:
         for name, row in rows.items():
             sizes = ", ".join(f"{size}: {percent(each['soon'])} of {each['events']}"
                               for size, each in row["by patches"].items())
             print(f"| {row['scenes']} {'live' if row['live'] else 'still'} | {name} | "
                   f"{percent(row['refreshed'])} | {percent(row['after refresh'])} | {percent(row['not noticed'])} | "
-                  f"{row['events']} | {percent(row['at once'])} | {percent(row['soon'])} | {sizes} |")
+                  f"{row['events']} | {percent(row['at once'])} | {percent(row['soon'])} | "
+                  f"{percent(row['sure, soon'])} of {row['sure events']} | "
+                  f"{', '.join(f'{kl:.3f}' for kl in row['kl'])} | {sizes} |")
     drift = found["drift"]
     print(f"\nKL to a fresh full pass in fifths of {drift['frames']} frames: " +
           ", ".join(f"{kl:.4f}" for kl in drift["kl"]) + "; same label: " +
           ", ".join(percent(same) for same in drift["same"]))
 
 
-def measure(arguments, start, folder, divergence):
+def measure(arguments, start, folder, divergence, sure):
     few = arguments.scenes // 4
-    return {"scenes": [measure_scenes(arguments, start, folder, arguments.scenes, False),
-                       measure_scenes(arguments, start, folder, few, True)],
+    return {"scenes": [measure_scenes(arguments, start, folder, count, live, divergence, sure)
+                       for count, live in ((arguments.scenes, False), (few, True))],
             "drift": measure_drift(arguments, start, folder, divergence,
                                    DRIFT * arguments.scenes // 200)}
