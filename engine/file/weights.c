@@ -7,8 +7,6 @@
 #include "file/architecture.h"
 #include "file/tensor-specs.h"
 
-#define VIEWS "teach.features"
-
 #define PIECE     4096 /* values of a tensor that are checked together */
 #define MAX_NAMED 8    /* maximum number of unknown tensors in a message */
 
@@ -79,11 +77,11 @@ static gboolean check_spec(const Safetensors *file, const TensorSpec *spec, GHas
 /* Half the precision of other weights is enough for features, and a file holds many of them. */
 static gboolean check_views_type(const Safetensors *file, GError **error)
 {
-  const Tensor *tensor = vitgate__safetensors_find(file, VIEWS);
+  const Tensor *tensor = vitgate__safetensors_find(file, TEACH_FEATURES);
   if (tensor->type == TENSOR_F16 || tensor->type == TENSOR_I8)
     return TRUE;
   vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
-                     "%s: tensor '" VIEWS "' is of type %s, expected F16 or I8",
+                     "%s: tensor '" TEACH_FEATURES "' is of type %s, expected F16 or I8",
                      vitgate__safetensors_get_path(file), vitgate__tensor_types[tensor->type].name);
   return FALSE;
 }
@@ -95,7 +93,9 @@ gboolean vitgate__weights_check(const Description *d, const Safetensors *file, G
   for (guint i = 0; i < specs->len; i++)
     if (!check_spec(file, &g_array_index(specs, TensorSpec, i), known, error))
       return FALSE;
-  const TensorSpec views = { VIEWS, 2, { d->n_views, vitgate__description_head_inputs(d) } };
+  const TensorSpec views = { TEACH_FEATURES,
+                             2,
+                             { d->n_views, vitgate__description_head_inputs(d) } };
   if (d->n_views && (!check_spec(file, &views, known, error) || !check_views_type(file, error)))
     return FALSE;
   /* A network with an unknown tensor would compute something else. */
@@ -161,9 +161,9 @@ gboolean vitgate__weights_check_views(const Description *d, const Safetensors *f
 {
   if (!d->n_views)
     return TRUE;
-  if (vitgate__safetensors_find(file, VIEWS)->type == TENSOR_I8)
-    return check_tensor(file, VIEWS "_scale", TRUE, error);
-  return check_tensor(file, VIEWS, FALSE, error);
+  if (vitgate__safetensors_find(file, TEACH_FEATURES)->type == TENSOR_I8)
+    return check_tensor(file, TEACH_FEATURES "_scale", TRUE, error);
+  return check_tensor(file, TEACH_FEATURES, FALSE, error);
 }
 
 gboolean vitgate__weights_read(const Safetensors *file, const char *name, float *values,

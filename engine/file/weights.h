@@ -4,6 +4,9 @@
 
 #include "file/description.h"
 
+/* The stored features that `vitgate teach` continues from. */
+#define TEACH_FEATURES "teach.features"
+
 /* Checks that @file holds the tensors of @description and no others.
  * Returns: FALSE with VITGATE_ERROR_TENSOR or _UNSUPPORTED */
 gboolean vitgate__weights_check(const Description *description, const Safetensors *file,
