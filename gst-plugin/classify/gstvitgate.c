@@ -30,10 +30,17 @@
  * #GstVitgate:threshold, the frame has no label. The fields "raw-label" and so on of VitgateMeta
  * hold the network's own result. Tracked regions are averaged each by itself.
  *
+ * ## Pictures of none of the classes
+ * A model made by "vitgate teach" also scores how far a frame is from all of its classes. From
+ * #GstVitgate:unknown-threshold on, the label is "unknown", with the number of classes as its index
+ * and that score. With several squares, a frame is unknown only if all of them are. The field
+ * "unknown" of VitgateMeta always holds the score.
+ *
  * ## Models with any number of classes per frame
  * Some models give each class a probability of its own, instead of dividing one among all classes.
- * A frame then carries all classes whose probability is at least #GstVitgate:threshold, which is
- * 0.5 by default, and #GstVitgate:top-k does not limit their number by default.
+ * A frame then carries all classes whose probability is at least #GstVitgate:threshold, by default
+ * the model's own threshold of each class, or 0.5, and #GstVitgate:top-k does not limit their
+ * number by default.
  *
  * ## Frames that are not square
  * The model's input is square. By default (fit=squares) overlapping squares cover the whole frame,
@@ -189,6 +196,32 @@ static void gst_vitgate_set_property(GObject *object, guint id, const GValue *va
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
+/* Returns: (transfer full) (nullable): why the property region cannot be read. */
+static GError *check_region(GstVitgate *self)
+{
+  GstVitgateFixedRegion region;
+  GError *error = NULL;
+
+  GST_OBJECT_LOCK(self);
+  gst_vitgate_fixed_region_parse(self->settings.region, &region, &error);
+  GST_OBJECT_UNLOCK(self);
+  return error;
+}
+
+/* A region that cannot be read is reported at the start; of one that is set later, the frame's size
+ * may still refuse it. */
+static void warn_of_region(GstVitgate *self)
+{
+  g_autoptr(GError) error = check_region(self);
+  gboolean open;
+
+  GST_OBJECT_LOCK(self);
+  open = self->loader.open;
+  GST_OBJECT_UNLOCK(self);
+  if (open && error)
+    gst_vitgate_post_warning(GST_ELEMENT(self), GST_VITGATE_BAD_REGION, error);
+}
+
 /* GObject calls this after g_object_set() has set all its properties, so that these are loaded
  * together. */
 static void gst_vitgate_notify(GObject *object, GParamSpec *spec)
@@ -197,6 +230,8 @@ static void gst_vitgate_notify(GObject *object, GParamSpec *spec)
 
   if (gst_vitgate_settings_need_load(spec->name))
     gst_vitgate_loader_run(self);
+  if (g_str_equal(spec->name, "region"))
+    warn_of_region(self);
   if (G_OBJECT_CLASS(gst_vitgate_parent_class)->notify)
     G_OBJECT_CLASS(gst_vitgate_parent_class)->notify(object, spec);
 }
@@ -228,7 +263,12 @@ static void gst_vitgate_get_property(GObject *object, guint id, GValue *value, G
 static gboolean gst_vitgate_start(GstBaseTransform *trans)
 {
   GstVitgate *self = GST_VITGATE(trans);
+  g_autoptr(GError) error = check_region(self);
 
+  if (error) {
+    gst_vitgate_post_error(GST_ELEMENT(self), GST_VITGATE_BAD_REGION, error);
+    return FALSE;
+  }
   self->classifier = gst_vitgate_loader_open(self);
   if (!self->classifier)
     return FALSE;
@@ -272,6 +312,24 @@ static GstClockTime frame_duration(const GstVideoInfo *info)
   return n > 0 && d > 0 ? gst_util_uint64_scale_int(GST_SECOND, d, n) : 0;
 }
 
+/* Uses the region that the user asked for.
+ * Returns: FALSE if it reaches beyond the frame, with an error posted. */
+static gboolean open_region(GstVitgate *self)
+{
+  const VitgateImage *frame = &self->layout.image;
+  g_autoptr(GError) error = NULL;
+
+  GST_OBJECT_LOCK(self);
+  self->region = self->asked_region = self->settings.fixed_region;
+  GST_OBJECT_UNLOCK(self);
+  if (gst_vitgate_fixed_region_check(&self->region, frame->width, frame->height, &error))
+    return TRUE;
+  if (!self->refused)
+    gst_vitgate_post_error(GST_ELEMENT(self), GST_VITGATE_BAD_REGION, error);
+  self->refused = TRUE;
+  return FALSE;
+}
+
 static gboolean gst_vitgate_set_caps(GstBaseTransform *trans, GstCaps *in, GstCaps *out)
 {
   GstVitgate *self = GST_VITGATE(trans);
@@ -284,7 +342,7 @@ static gboolean gst_vitgate_set_caps(GstBaseTransform *trans, GstCaps *in, GstCa
     return FALSE;
   }
   self->frame_duration = frame_duration(&self->layout.info);
-  return TRUE;
+  return open_region(self);
 }
 
 /* ---- Frames -------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "classify/classifier.h"
+#include "classify/fixed-region.h"
 #include "classify/region-settings.h"
 #include "classify/setting-numbers.h"
 #include "classify/temporal-settings.h"
@@ -14,6 +15,7 @@ typedef struct {
   char *labels;    /* NULL: the model's */
   guint top_k;     /* 0: as the model needs */
   float threshold; /* below 0: as the model needs */
+  double unknown_threshold;
   GstVitgateSmoothingOptions smoothing;
   guint interval; /* frames from one inference to the next */
   guint threads;
@@ -24,7 +26,10 @@ typedef struct {
   GstClockTime budget; /* 0: none */
   gboolean post_messages;
   gboolean token_map;
-  gint orientation; /* of GST_TYPE_VITGATE_ORIENTATION */
+  gint orientation;                   /* of GST_TYPE_VITGATE_ORIENTATION */
+  char *region;                       /* NULL: the whole frame */
+  GstVitgateFixedRegion fixed_region; /* the last @region that could be read */
+  const char *look;                   /* interned; NULL: unnamed */
   GstVitgateTemporalSettings temporal;
   GstVitgateRegionSettings regions;
 } GstVitgateSettings;

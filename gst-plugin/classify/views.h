@@ -14,13 +14,14 @@ G_BEGIN_DECLS
 typedef struct {
   gboolean squares; /* frames of another shape are covered by squares */
   VitgateFit fit;   /* of the session; set by the caller, for the places of patches */
+  guint x, y;       /* where the image lies in the frame; set by the caller */
   const VitgateModelInfo *info;
   guint n_modules, n_classes;
   gsize size;      /* floats of the network's input for one view */
   guint n_patches; /* of one view */
 
   guint n;               /* views of the last frame; at least 1 */
-  VitgateRectangle seen; /* what they show of it, as stored */
+  VitgateRectangle seen; /* what they show of the frame, as stored */
   float *tensors;        /* [max views][size] the network's inputs */
   VitgateStream *streams[GST_VITGATE_MAX_VIEWS];
 
@@ -72,9 +73,10 @@ void gst_vitgate_views_expire(GstVitgateViews *views);
 void gst_vitgate_views_forget(GstVitgateViews *views);
 
 /* Infers the views that were looked at. With several, a class has its largest probability in any of
- * them, a module ran if it did for any, compute_ratio is the mean, gmacs, tokens and times are
- * sums, and there are no logits. The decision is that of the view of which most was computed,
- * without marks, and the sum of all patches.
+ * them, the score for none of the classes is the smallest, a module ran if it did for any,
+ * compute_ratio is the mean, gmacs, tokens and times are sums, and there are no logits or features.
+ * The decision is that of the view of which most was computed, without marks, and the sum of all
+ * patches.
  * @session: its batch must be large enough for the views
  * Returns: (transfer none) (nullable): the result, valid until the session's next call; NULL on
  * failure, with @error set as by vitgate_session_forward(). */
