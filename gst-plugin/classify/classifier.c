@@ -20,23 +20,33 @@ static void ranking_clear(GstVitgateRanking *ranking)
   g_free(ranking->scores);
 }
 
+/* A model that was made for whole pictures gets whole frames. The maximum over squares would not do
+ * for classes such as "empty", which are right only if they are right everywhere.
+ * Returns: never AUTO */
+static GstVitgateFit choose_fit(GstVitgateFit fit, const VitgateModelInfo *info)
+{
+  if (fit != GST_VITGATE_FIT_AUTO)
+    return fit;
+  return info->fit == VITGATE_FIT_CROP ? GST_VITGATE_FIT_SQUARES : GST_VITGATE_FIT_MODEL;
+}
+
 static gboolean load(GstVitgateClassifier *self, const GstVitgateClassifierOptions *options,
                      const char **doing, GError **error)
 {
-  const gboolean squares = !options->regions && options->fit == GST_VITGATE_FIT_SQUARES;
-  const guint views = squares ? GST_VITGATE_MAX_VIEWS : 1;
-  const VitgateSessionOptions session = {
-    .threads = options->threads,
-    .max_batch = options->regions ? GST_VITGATE_REGION_BATCH : views,
-    .fit = options->fit == GST_VITGATE_FIT_SQUARES ? VITGATE_FIT_SQUASH : (VitgateFit)options->fit,
-    .patches = !options->regions,
-  };
-
   *doing = "Cannot load the model";
   self->model = vitgate_model_open_with(options->model, options->precision, error);
   if (!self->model)
     return FALSE;
   self->info = vitgate_model_get_info(self->model);
+  const GstVitgateFit fit = choose_fit(options->fit, self->info);
+  const gboolean squares = !options->regions && fit == GST_VITGATE_FIT_SQUARES;
+  const guint views = squares ? GST_VITGATE_MAX_VIEWS : 1;
+  const VitgateSessionOptions session = {
+    .threads = options->threads,
+    .max_batch = options->regions ? GST_VITGATE_REGION_BATCH : views,
+    .fit = fit == GST_VITGATE_FIT_SQUARES ? VITGATE_FIT_SQUASH : (VitgateFit)fit,
+    .patches = !options->regions,
+  };
   *doing = "Cannot prepare the streams";
   if (!gst_vitgate_views_init(&self->views, self->model, squares, options->temporal, error))
     return FALSE;

@@ -12,13 +12,14 @@
 
 G_BEGIN_DECLS
 
-/* How frames become the square input of the network: the engine's fits and one more. */
+/* How frames become the square input of the network: the engine's fits and two more. */
 typedef enum {
   GST_VITGATE_FIT_MODEL = VITGATE_FIT_MODEL,
   GST_VITGATE_FIT_CROP = VITGATE_FIT_CROP,
   GST_VITGATE_FIT_SQUASH = VITGATE_FIT_SQUASH,
   GST_VITGATE_FIT_LETTERBOX = VITGATE_FIT_LETTERBOX,
   GST_VITGATE_FIT_SQUARES, /* several squares that cover the frame */
+  GST_VITGATE_FIT_AUTO, /* as the model file says if it shows the whole frame, otherwise squares */
 } GstVitgateFit;
 
 /* What to make a classifier from. The caller owns both paths. */

@@ -43,7 +43,8 @@
  * number by default.
  *
  * ## Frames that are not square
- * The model's input is square. By default (fit=squares) overlapping squares cover the whole frame,
+ * The model's input is square. By default, if its file asks for a crop of the centre, as most
+ * published models do, overlapping squares cover the whole frame instead (fit=squares),
  * so that objects at its sides are seen undistorted: two for 16:9 and 4:3. They are inferred as one
  * batch, and each costs an inference. A class gets its highest probability of any square. A frame
  * of up to 6:5 is squashed into one square. One longer than 2:1 is halved, and both halves are
@@ -53,7 +54,8 @@
  * once, but distorted. "letterbox" keeps shapes and makes everything smaller. "crop" and, with most
  * models, "model" look only at the centre: 43 % of a 16:9 frame for the default model. "model" is
  * what the model file says. It is how the published accuracy was measured, on photographs, and
- * right if objects are in the middle of the frame.
+ * right if objects are in the middle of the frame. A model whose file says that it sees whole
+ * pictures, such as one from 'vitgate teach', does so by default (fit=auto).
  *
  * ## How much is computed
  * #GstVitgate:compute is the dial. It sets how much of the network runs, from the model's minimum

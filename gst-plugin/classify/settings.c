@@ -11,7 +11,7 @@
 #define DEFAULT_INFERENCE_INTERVAL 1
 #define DEFAULT_THREADS            1
 #define DEFAULT_PRECISION          VITGATE_PRECISION_AUTO
-#define DEFAULT_FIT                GST_VITGATE_FIT_SQUARES
+#define DEFAULT_FIT                GST_VITGATE_FIT_AUTO
 #define DEFAULT_COMPUTE            (-1.0)
 #define DEFAULT_MIN_COMPUTE        0.0
 #define DEFAULT_LATENCY_BUDGET     0
@@ -56,6 +56,10 @@ static GType gst_vitgate_fit_get_type(void)
     { GST_VITGATE_FIT_SQUARES,
       "Infer overlapping squares that cover the frame: two for 16:9 and 4:3, one up to 6:5",
       "squares" },
+    { GST_VITGATE_FIT_AUTO,
+      "As the model file says if that shows the whole frame, as for taught models, otherwise "
+      "squares",
+      "auto" },
     { 0, NULL, NULL },
   };
   static gsize type;

@@ -89,8 +89,8 @@ def write_channels(path, thresholds):
         "blocks": [{"heads": 1, "neurons": NEURONS}], "n_classes": n_classes,
         "activation": "sigmoid", "distilled": False, "pooling": "class-token",
         "layer_norm_eps": 1e-6, "precision": "float32",
-        "preprocessing": {"resize": IMAGE, "interpolation": "bicubic", "mean": [0.5] * 3,
-                          "std": [0.5] * 3},
+        "preprocessing": {"fit": "squash", "resize": IMAGE, "interpolation": "bicubic",
+                          "mean": [0.5] * 3, "std": [0.5] * 3},
         "dense": {"gmacs": 1e-3, "parameters": 10000}, "labels": CHANNELS,
     }
     base = path + ".base"

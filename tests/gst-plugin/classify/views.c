@@ -129,7 +129,7 @@ static VitgateSession *classify_squares(GstBuffer *frame, const GstVideoInfo *in
 
 GST_START_TEST(test_a_class_has_its_best_score_of_any_square)
 {
-  GstHarness *harness = new_harness(NULL); /* squares are the default */
+  GstHarness *harness = new_harness(NULL); /* squares are the default of this model */
   const VitgateResult *results;
   VitgateSession *session;
   GstVideoInfo info;
@@ -283,6 +283,36 @@ GST_START_TEST(test_the_number_of_squares_follows_the_caps)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_a_model_made_for_whole_pictures_sees_whole_frames)
+{
+  static const struct {
+    const char *model, *fit;
+    guint views;
+  } cases[] = {
+    { "VITGATE_TEST_MODEL", "auto", 2 },
+    { "VITGATE_TEST_TAUGHT_CHANNELS", "auto", 1 },
+    { "VITGATE_TEST_TAUGHT_CHANNELS", "squares", 2 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    GstElement *element = fixture_element();
+    GstHarness *harness;
+    GstVideoInfo info;
+    GstStructure *s;
+
+    g_object_set(element, "model", fixture_path(cases[i].model), NULL);
+    gst_util_set_object_arg(G_OBJECT(element), "fit", cases[i].fit);
+    harness = fixture_harness(element);
+    fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, &info);
+    s = fixture_classify(harness, &info, 1);
+    fail_unless_equals_int(fixture_uint(s, "views"), cases[i].views);
+    fail_unless_equals_int(fixture_uint(s, "width"), WIDTH);
+    gst_structure_free(s);
+    fixture_free(harness);
+  }
+}
+GST_END_TEST;
+
 static Suite *views_suite(void)
 {
   Suite *suite = suite_create("views");
@@ -296,6 +326,7 @@ static Suite *views_suite(void)
   tcase_add_test(tcase, test_an_object_at_either_edge_is_seen);
   tcase_add_test(tcase, test_a_change_in_any_square_is_a_change);
   tcase_add_test(tcase, test_the_number_of_squares_follows_the_caps);
+  tcase_add_test(tcase, test_a_model_made_for_whole_pictures_sees_whole_frames);
   return suite;
 }
 
