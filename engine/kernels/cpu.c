@@ -53,6 +53,8 @@ static gpointer read_features(gpointer unused)
 #if defined(__x86_64__)
   /* The compiler's runtime checks the operating system (XGETBV) as well as the CPU. */
   __builtin_cpu_init();
+  if (__builtin_cpu_supports("sse4.1") && !masked("sse4.1"))
+    features |= 1u << CPU_SSE41;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && !masked("avx2")) {
     features |= 1u << CPU_AVX2;
     if (!masked("avx-vnni") && has_avx_vnni())

@@ -5,6 +5,7 @@
 #include <glib.h>
 
 typedef enum {
+  CPU_SSE41,       /* "sse4.1" */
   CPU_AVX2,        /* "avx2": AVX2 and FMA */
   CPU_AVX_VNNI,    /* "avx-vnni": "avx2" plus AVX-VNNI */
   CPU_AVX512,      /* "avx512": AVX-512 F, BW, DQ and VL */

@@ -64,6 +64,8 @@ static inline ivec to_integers(vec x)
   return (ivec)_mm512_cvtps_epi32(x);
 #elif defined(ISA_AVX2)
   return (ivec)_mm256_cvtps_epi32(x);
+#elif defined(ISA_SSE41)
+  return (ivec)_mm_cvtps_epi32(x);
 #else
   return ((ivec)(x + EXP_SHIFT) << 10) >> 10;
 #endif

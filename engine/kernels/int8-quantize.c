@@ -33,6 +33,13 @@ static inline void store_block(Quantity *q, const ivec v[4], gint32 zero)
   _mm256_storeu_si256((__m256i *)q, _mm256_permute4x64_epi64(first, 0xd8));
   _mm256_storeu_si256((__m256i *)q + 1, _mm256_permute4x64_epi64(second, 0xd8));
 #endif
+#elif defined(ISA_SSE41)
+  const __m128i zeros = _mm_set1_epi16((gint16)zero), none = _mm_setzero_si128();
+  const __m128i low = _mm_adds_epi16(_mm_packs_epi32((__m128i)v[0], (__m128i)v[1]), zeros);
+  const __m128i high = _mm_adds_epi16(_mm_packs_epi32((__m128i)v[2], (__m128i)v[3]), zeros);
+  const __m128i mixed = _mm_packus_epi16(low, high);
+  _mm_storeu_si128((__m128i *)q, _mm_unpacklo_epi8(mixed, none));
+  _mm_storeu_si128((__m128i *)q + 1, _mm_unpackhi_epi8(mixed, none));
 #else
   for (guint i = 0; i < 4; i++) {
     ivec w = v[i] + zero;

@@ -37,6 +37,8 @@ static inline void store_quantities(Quantity *q, ivec v)
 #else
   _mm_storeu_si128((__m128i *)q, words);
 #endif
+#elif defined(ISA_SSE41)
+  _mm_storel_epi64((__m128i *)q, _mm_packs_epi32((__m128i)v, (__m128i)v));
 #else
   store_integers(q, v);
 #endif

@@ -26,6 +26,8 @@ static inline ivec enlarge(ivec largest, vec x)
   return (ivec)_mm512_max_epi32((__m512i)magnitude, (__m512i)largest);
 #elif defined(ISA_AVX2)
   return (ivec)_mm256_max_epi32((__m256i)magnitude, (__m256i)largest);
+#elif defined(ISA_SSE41)
+  return (ivec)_mm_max_epi32((__m128i)magnitude, (__m128i)largest);
 #else
   return (ivec)select_vector(magnitude > largest, (vec)magnitude, (vec)largest);
 #endif

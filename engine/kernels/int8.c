@@ -4,14 +4,15 @@
 
 extern const Int8Kernels vitgate__int8_portable;
 #if defined(__x86_64__)
-extern const Int8Kernels vitgate__int8_avx2, vitgate__int8_avx_vnni, vitgate__int8_avx512_vnni;
+extern const Int8Kernels vitgate__int8_sse41, vitgate__int8_avx2, vitgate__int8_avx_vnni,
+    vitgate__int8_avx512_vnni;
 #elif defined(__aarch64__)
 extern const Int8Kernels vitgate__int8_dotprod;
 #endif
 
 static gpointer list_kernels(gpointer unused)
 {
-  static const Int8Kernels *usable[5];
+  static const Int8Kernels *usable[6];
   guint n = 0;
 #if defined(__x86_64__)
   if (vitgate__cpu_has(CPU_AVX512_VNNI))
@@ -20,6 +21,8 @@ static gpointer list_kernels(gpointer unused)
     usable[n++] = &vitgate__int8_avx_vnni;
   if (vitgate__cpu_has(CPU_AVX2))
     usable[n++] = &vitgate__int8_avx2;
+  if (vitgate__cpu_has(CPU_SSE41))
+    usable[n++] = &vitgate__int8_sse41;
 #elif defined(__aarch64__)
   if (vitgate__cpu_has(CPU_DOTPROD))
     usable[n++] = &vitgate__int8_dotprod;

@@ -6,8 +6,10 @@
 
 #include "kernels/kernels.h"
 
-#ifdef __AVX2__
+#if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__SSE4_1__)
+#include <smmintrin.h>
 #endif
 
 #if defined(ISA_AVX512)
@@ -66,6 +68,8 @@ static inline vec max_vector(vec a, vec b)
   return _mm512_max_ps(a, b);
 #elif defined(ISA_AVX2)
   return _mm256_max_ps(a, b);
+#elif defined(ISA_SSE41)
+  return _mm_max_ps(a, b);
 #else
   return select_vector(a > b, a, b);
 #endif
@@ -77,6 +81,8 @@ static inline vec min_vector(vec a, vec b)
   return _mm512_min_ps(a, b);
 #elif defined(ISA_AVX2)
   return _mm256_min_ps(a, b);
+#elif defined(ISA_SSE41)
+  return _mm_min_ps(a, b);
 #else
   return select_vector(a < b, a, b);
 #endif
@@ -95,6 +101,10 @@ static inline vec bytes_to_floats(const guint8 *p)
   return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 #elif defined(ISA_AVX2)
   return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+#elif defined(ISA_SSE41)
+  gint32 four;
+  memcpy(&four, p, sizeof four);
+  return _mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(four)));
 #else
   bytes v;
   memcpy(&v, p, sizeof v);
@@ -110,6 +120,8 @@ static inline vec shorts_to_floats(const guint8 *p)
   return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)));
 #elif defined(ISA_AVX2)
   return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)));
+#elif defined(ISA_SSE41)
+  return _mm_cvtepi32_ps(_mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i *)p)));
 #else
   shorts v;
   memcpy(&v, p, sizeof v);

@@ -1,9 +1,9 @@
-/* int8 products on x86-64, compiled once each for AVX2, AVX-VNNI and AVX-512 VNNI.
+/* int8 products on x86-64, compiled once each for SSE4.1, AVX2, AVX-VNNI and AVX-512 VNNI.
  *
  * Each 32-bit lane of a vector belongs to one column and adds up GROUP products along k at a time:
- * four of bytes with VPDPBUSD, which does not saturate, or two of words with VPMADDWD if there is
- * only AVX2. A tile of sums stays in registers while the loop runs along k. Each sum has its own
- * variable, because GCC 12 spills arrays.
+ * four of bytes with VPDPBUSD, which does not saturate, or two of words with PMADDWD if there is
+ * only SSE4.1 or AVX2. A tile of sums stays in registers while the loop runs along k. Each sum has
+ * its own variable, because GCC 12 spills arrays.
  *
  * For each column a panel holds a pair of words (low, high); the sum of the column's weights is
  * -(low + ZERO_STEP * high). So the correction for a zero point is a multiply-add of one
@@ -23,8 +23,10 @@
 #define NAME "avx512-vnni"
 #elif defined(__AVXVNNI__)
 #define NAME "avx-vnni"
-#else
+#elif defined(ISA_AVX2)
 #define NAME "avx2"
+#else
+#define NAME "sse4.1"
 #endif
 
 /* ZERO_STEP times the largest zero point, 255, still fits a word. */
@@ -42,8 +44,10 @@ static inline ivec load_weights(const guint8 *p)
 {
 #if GROUP == 4
   return load_integers(p);
-#else
+#elif defined(ISA_AVX2)
   return (ivec)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p));
+#else
+  return (ivec)_mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i *)p));
 #endif
 }
 
@@ -53,8 +57,10 @@ static inline ivec add_products(ivec sums, Group group, ivec weights)
   return (ivec)_mm512_dpbusd_epi32((__m512i)sums, _mm512_set1_epi32(group), (__m512i)weights);
 #elif defined(__AVXVNNI__)
   return (ivec)_mm256_dpbusd_avx_epi32((__m256i)sums, _mm256_set1_epi32(group), (__m256i)weights);
-#else
+#elif defined(ISA_AVX2)
   return sums + (ivec)_mm256_madd_epi16(_mm256_set1_epi32(group), (__m256i)weights);
+#else
+  return sums + (ivec)_mm_madd_epi16(_mm_set1_epi32(group), (__m128i)weights);
 #endif
 }
 
@@ -65,8 +71,10 @@ static inline ivec add_pairs(ivec sums, gint32 pair, ivec words)
   return (ivec)_mm512_dpwssd_epi32((__m512i)sums, _mm512_set1_epi32(pair), (__m512i)words);
 #elif defined(__AVXVNNI__)
   return (ivec)_mm256_dpwssd_avx_epi32((__m256i)sums, _mm256_set1_epi32(pair), (__m256i)words);
-#else
+#elif defined(ISA_AVX2)
   return sums + (ivec)_mm256_madd_epi16(_mm256_set1_epi32(pair), (__m256i)words);
+#else
+  return sums + (ivec)_mm_madd_epi16(_mm_set1_epi32(pair), (__m128i)words);
 #endif
 }
 

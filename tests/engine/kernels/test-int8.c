@@ -408,13 +408,14 @@ START_TEST(the_best_table_is_used)
 END_TEST
 
 static const struct {
-  const char *mask, *hidden[4];
+  const char *mask, *hidden[5];
 } masks[] = {
   { "avx512-vnni", { "avx512-vnni" } },
   { "avx512", { "avx512-vnni" } },
   { "avx-vnni", { "avx-vnni" } },
   { "avx2", { "avx-vnni", "avx2" } },
-  { "avx512,avx2", { "avx512-vnni", "avx-vnni", "avx2" } },
+  { "sse4.1", { "sse4.1" } },
+  { "avx512,avx2,sse4.1", { "avx512-vnni", "avx-vnni", "avx2", "sse4.1" } },
 };
 
 START_TEST(a_mask_hides_instruction_sets)
