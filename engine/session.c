@@ -194,6 +194,8 @@ static const VitgateResult *run(VitgateSession *session, const VitSettings *sett
       .module_tokens = outcomes[i].tokens,
       .patches = outcomes[i].patches,
       .module_substitutes = outcomes[i].closed,
+      .features = outcomes[i].features,
+      .unknown = outcomes[i].unknown,
     };
   }
   const gint64 each = (now_ns() - start) / n_images;

@@ -20,6 +20,8 @@ typedef struct {
   guint *tokens;   /* that it ran for; of attention: as queries */
   guint *closed;   /* tokens that got its substitute */
   guint8 *patches; /* [2 * depth][n_patches] VitgatePatchFlags; NULL unless they are recorded */
+  float *features; /* [head_inputs] that the heads read */
+  float unknown;   /* score; 0 without one */
 } VitOutcome;
 
 /* The memory of one thread. */
