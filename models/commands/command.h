@@ -29,6 +29,7 @@ int command_eval(int argc, char **argv, GError **error);
 int command_export(int argc, char **argv, GError **error);
 int command_train(int argc, char **argv, GError **error);
 int command_compress(int argc, char **argv, GError **error);
+int command_teach(int argc, char **argv, GError **error);
 int command_bench(int argc, char **argv, GError **error);
 
 /* The options and help of a sub-command. */

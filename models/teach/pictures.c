@@ -145,19 +145,25 @@ static void add_listed(Pictures *pictures, GHashTable *classes, Picture *picture
   }
 }
 
+static Picture *picture_new(const Dataset *dataset, guint index)
+{
+  Picture *picture = g_new0(Picture, 1);
+  picture->dataset = dataset;
+  picture->index = index;
+  picture->path = g_build_filename(dataset->store->path, dataset_get(dataset, index)->name, NULL);
+  picture->folder = g_path_get_dirname(picture->path);
+  picture->classes = g_array_new(FALSE, FALSE, sizeof(guint));
+  picture->time = SHOT_TIME_UNKNOWN;
+  return picture;
+}
+
 static void add_pictures(Pictures *pictures, GHashTable *classes, const Dataset *dataset,
                          gsize root, gboolean several)
 {
   for (guint i = 0; i < dataset->photographs->len; i++) {
     const Photograph *photograph = dataset_get(dataset, i);
-    Picture *picture = g_new0(Picture, 1);
+    Picture *picture = picture_new(dataset, i);
     const char *name = photograph->name + root, *slash = strchr(name, '/');
-    picture->dataset = dataset;
-    picture->index = i;
-    picture->path = g_build_filename(dataset->store->path, photograph->name, NULL);
-    picture->folder = g_path_get_dirname(picture->path);
-    picture->classes = g_array_new(FALSE, FALSE, sizeof(guint));
-    picture->time = SHOT_TIME_UNKNOWN;
     if (photograph->label)
       add_listed(pictures, classes, picture, photograph->label);
     else if (!dataset->has_labels && slash)
@@ -205,20 +211,50 @@ static gboolean check_single(const Pictures *pictures, GError **error)
   return TRUE;
 }
 
-Pictures *pictures_open(const char *const *paths, gboolean several, DecodeOrientation orientation,
-                        GError **error)
+static Pictures *pictures_new(void)
 {
-  g_autoptr(Pictures) pictures = g_new0(Pictures, 1);
-  g_autoptr(GHashTable) classes = g_hash_table_new(g_str_hash, g_str_equal);
+  Pictures *pictures = g_new0(Pictures, 1);
   pictures->datasets = g_ptr_array_new_with_free_func(close_dataset);
   pictures->pictures = g_ptr_array_new_with_free_func(free_picture);
   pictures->labels = g_ptr_array_new_with_free_func(g_free);
+  return pictures;
+}
+
+/* Returns: (transfer none): the dataset, or NULL with an error */
+static Dataset *add_dataset(Pictures *pictures, const char *path, DecodeOrientation orientation,
+                            GError **error)
+{
+  Dataset *dataset = dataset_open(path, error);
+  if (!dataset)
+    return NULL;
+  g_ptr_array_add(pictures->datasets, dataset);
+  dataset->orientation = orientation;
+  return dataset;
+}
+
+Pictures *pictures_open_unlabelled(const char *const *paths, DecodeOrientation orientation,
+                                   GError **error)
+{
+  g_autoptr(Pictures) pictures = pictures_new();
   for (guint i = 0; paths[i]; i++) {
-    Dataset *dataset = dataset_open(paths[i], error);
+    const Dataset *dataset = add_dataset(pictures, paths[i], orientation, error);
+    for (guint k = 0; dataset && k < dataset->photographs->len; k++)
+      g_ptr_array_add(pictures->pictures, picture_new(dataset, k));
     if (!dataset)
       return NULL;
-    g_ptr_array_add(pictures->datasets, dataset);
-    dataset->orientation = orientation;
+  }
+  return g_steal_pointer(&pictures);
+}
+
+Pictures *pictures_open(const char *const *paths, gboolean several, DecodeOrientation orientation,
+                        GError **error)
+{
+  g_autoptr(Pictures) pictures = pictures_new();
+  g_autoptr(GHashTable) classes = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; paths[i]; i++) {
+    const Dataset *dataset = add_dataset(pictures, paths[i], orientation, error);
+    if (!dataset)
+      return NULL;
     const gsize root = dataset->has_labels ? 0 : find_root(dataset);
     if (!dataset->has_labels && !check_empty_folders(dataset, root, error))
       return NULL;

@@ -32,6 +32,10 @@ typedef struct {
 Pictures *pictures_open(const char *const *paths, gboolean several, DecodeOrientation orientation,
                         GError **error);
 
+/* Opens datasets of pictures whose classes do not matter. */
+Pictures *pictures_open_unlabelled(const char *const *paths, DecodeOrientation orientation,
+                                   GError **error);
+
 /* Reads the files once, for their hashes and times, and joins those with the same content.
  * Returns: FALSE with COMMAND_ERROR_DATA if the same picture is in two classes, unless a picture
  * may show several */

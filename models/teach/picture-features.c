@@ -1,4 +1,4 @@
-#include "teach/features.h"
+#include "teach/picture-features.h"
 
 #include <string.h>
 
