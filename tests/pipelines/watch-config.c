@@ -55,9 +55,9 @@ START_TEST(reads_every_group)
   ck_assert_str_eq(config->mqtt.topic, "vitgate");
   ck_assert_uint_eq(config->cameras->len, 1);
   ck_assert_str_eq(camera(config, 0)->name, "front door");
-  ck_assert_str_eq(camera(config, 0)->labels[0], "cat");
-  ck_assert_str_eq(camera(config, 0)->labels[1], "dog");
-  ck_assert_ptr_null(camera(config, 0)->labels[2]);
+  ck_assert_str_eq(camera(config, 0)->whole.labels[0], "cat");
+  ck_assert_str_eq(camera(config, 0)->whole.labels[1], "dog");
+  ck_assert_ptr_null(camera(config, 0)->whole.labels[2]);
   ck_assert_int_eq(camera(config, 0)->transport, TRANSPORT_UDP);
   ck_assert_double_eq(camera(config, 0)->latency_budget, 0.04);
 }
@@ -70,10 +70,10 @@ START_TEST(defaults_apply_to_cameras_without_the_key)
                                   "[camera b]\nurl=rtsp://b/\nthreshold=0.7\n",
                                   NULL);
   ck_assert_ptr_nonnull(config);
-  ck_assert_double_eq(camera(config, 0)->threshold, 0.3);
-  ck_assert_double_eq(camera(config, 1)->threshold, 0.7);
-  ck_assert_double_eq(camera(config, 0)->max_age, 10);
-  ck_assert_str_eq(camera(config, 1)->labels[0], "cat");
+  ck_assert_double_eq(camera(config, 0)->whole.threshold, 0.3);
+  ck_assert_double_eq(camera(config, 1)->whole.threshold, 0.7);
+  ck_assert_double_eq(camera(config, 0)->whole.max_age, 10);
+  ck_assert_str_eq(camera(config, 1)->whole.labels[0], "cat");
 }
 END_TEST
 
@@ -272,7 +272,7 @@ START_TEST(reads_a_file_with_a_byte_order_mark)
       load("\357\273\277[camera a]\r\nurl=rtsp://a/\r\nlabels=cat; dog\r\n", &error);
   ck_assert_msg(config != NULL, "%s", error ? error->message : "");
   ck_assert_str_eq(camera(config, 0)->url, "rtsp://a/");
-  ck_assert_str_eq(camera(config, 0)->labels[1], "dog");
+  ck_assert_str_eq(camera(config, 0)->whole.labels[1], "dog");
 }
 END_TEST
 

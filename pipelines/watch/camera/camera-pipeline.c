@@ -200,24 +200,24 @@ static void stamp_default_model(CameraPipeline *self)
   g_autoptr(GstElement) vitgate = gst_bin_get_by_name(GST_BIN(self->pipeline), "vitgate");
   g_autofree char *model = find_model(vitgate);
   if (model)
-    self->model_stamp = model_stamp_new(model, self->config->model_labels);
+    self->model_stamp = model_stamp_new(model, self->config->whole.model_labels);
 }
 
 gboolean camera_pipeline_check_model(CameraPipeline *self)
 {
   g_autoptr(GstElement) vitgate = gst_bin_get_by_name(GST_BIN(self->pipeline), "vitgate");
   g_autofree char *model =
-      self->config->model ? g_strdup(self->config->model) : find_model(vitgate);
+      self->config->whole.model ? g_strdup(self->config->whole.model) : find_model(vitgate);
   g_mutex_lock(&self->lock);
   char *old = self->model_stamp,
-       *now = model ? model_stamp_new(model, self->config->model_labels) : NULL;
+       *now = model ? model_stamp_new(model, self->config->whole.model_labels) : NULL;
   gboolean changed = old && now && strcmp(old, now) != 0;
   if (changed)
     self->model_stamp = g_steal_pointer(&now);
   g_mutex_unlock(&self->lock);
   g_free(changed ? old : now);
   if (changed)
-    g_object_set(vitgate, "model", self->config->model, NULL);
+    g_object_set(vitgate, "model", self->config->whole.model, NULL);
   return changed;
 }
 
@@ -286,24 +286,25 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
   g_autoptr(GstElement) queue = gst_bin_get_by_name(bin, "queue");
   g_autoptr(GstElement) lines = gst_bin_get_by_name(bin, "lines");
 
-  g_object_set(vitgate, "model", config->model, "labels", config->model_labels, "threads",
-               config->threads, "top-k", config->top_k, "threshold", 0.0, "inference-interval",
-               config->interval, NULL);
-  gst_util_set_object_arg(G_OBJECT(vitgate), "precision", config_precisions[config->precision]);
-  gst_util_set_object_arg(G_OBJECT(vitgate), "fit", config_fits[config->fit]);
-  if (config->compute >= 0)
-    g_object_set(vitgate, "compute", config->compute, NULL);
-  if (config->min_compute >= 0)
-    g_object_set(vitgate, "min-compute", config->min_compute, NULL);
+  g_object_set(vitgate, "model", config->whole.model, "labels", config->whole.model_labels,
+               "threads", config->threads, "top-k", config->whole.top_k, "threshold", 0.0,
+               "inference-interval", config->interval, NULL);
+  gst_util_set_object_arg(G_OBJECT(vitgate), "precision",
+                          config_precisions[config->whole.precision]);
+  gst_util_set_object_arg(G_OBJECT(vitgate), "fit", config_fits[config->whole.fit]);
+  if (config->whole.compute >= 0)
+    g_object_set(vitgate, "compute", config->whole.compute, NULL);
+  if (config->whole.min_compute >= 0)
+    g_object_set(vitgate, "min-compute", config->whole.min_compute, NULL);
   if (config->latency_budget > 0)
     g_object_set(vitgate, "latency-budget", nanoseconds(config->latency_budget), NULL);
-  gst_util_set_object_arg(G_OBJECT(vitgate), "temporal", config_temporals[config->temporal]);
-  g_object_set(vitgate, "refresh-interval", config->refresh_interval, "max-age",
-               nanoseconds(config->max_age), NULL);
-  if (config->change_threshold >= 0)
-    g_object_set(vitgate, "change-threshold", config->change_threshold, NULL);
-  if (config->reuse_threshold >= 0)
-    g_object_set(vitgate, "reuse-threshold", config->reuse_threshold, NULL);
+  gst_util_set_object_arg(G_OBJECT(vitgate), "temporal", config_temporals[config->whole.temporal]);
+  g_object_set(vitgate, "refresh-interval", config->whole.refresh_interval, "max-age",
+               nanoseconds(config->whole.max_age), NULL);
+  if (config->whole.change_threshold >= 0)
+    g_object_set(vitgate, "change-threshold", config->whole.change_threshold, NULL);
+  if (config->whole.reuse_threshold >= 0)
+    g_object_set(vitgate, "reuse-threshold", config->whole.reuse_threshold, NULL);
   g_object_set(json, "stream-id", config->name, NULL);
   g_object_set(lines, "sync", config->real_time, NULL);
   g_autoptr(GstPad) entry = gst_element_get_static_pad(queue, "sink");
@@ -349,7 +350,8 @@ CameraPipeline *camera_pipeline_new(const CameraConfig *config, const char *user
   self->user_data = user_data;
   self->transport = config->transport;
   self->config = config;
-  self->model_stamp = config->model ? model_stamp_new(config->model, config->model_labels) : NULL;
+  self->model_stamp =
+      config->whole.model ? model_stamp_new(config->whole.model, config->whole.model_labels) : NULL;
   self->has_credentials = user != NULL;
   if (!build(self, config, user, password, error))
     camera_pipeline_free(&self);

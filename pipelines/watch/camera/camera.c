@@ -336,10 +336,10 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
                    CameraEndFunc on_end, gpointer user_data)
 {
   const SightingOptions options = {
-    .threshold = config->threshold,
-    .keep_threshold = config->keep_threshold,
-    .appear_after = (guint64)(config->appear_after * (double)GST_SECOND),
-    .vanish_after = (guint64)(config->vanish_after * (double)GST_SECOND),
+    .threshold = config->whole.threshold,
+    .keep_threshold = config->whole.keep_threshold,
+    .appear_after = (guint64)(config->whole.appear_after * (double)GST_SECOND),
+    .vanish_after = (guint64)(config->whole.vanish_after * (double)GST_SECOND),
   };
   Camera *self = g_new0(Camera, 1);
   self->owner = config_ref(owner);
@@ -348,7 +348,7 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
   self->on_end = on_end;
   self->user_data = user_data;
   self->stopped = g_cancellable_new();
-  self->sightings = sightings_new(config->labels, &options, on_sighting, self);
+  self->sightings = sightings_new(config->whole.labels, &options, on_sighting, self);
   self->status.since = g_get_real_time();
   backoff_init(&self->backoff, config->retry_min, config->retry_max);
   g_mutex_init(&self->lock);

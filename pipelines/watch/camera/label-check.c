@@ -65,8 +65,9 @@ static GPtrArray *read_labels(const CameraConfig *camera, GError **error)
     return NULL;
   g_autoptr(GstElement) vitgate = gst_bin_get_by_name(GST_BIN(pipeline), "vitgate");
   g_autoptr(GstElement) lines = gst_bin_get_by_name(GST_BIN(pipeline), "lines");
-  g_object_set(vitgate, "model", camera->model, "labels", camera->model_labels, NULL);
-  gst_util_set_object_arg(G_OBJECT(vitgate), "precision", config_precisions[camera->precision]);
+  g_object_set(vitgate, "model", camera->whole.model, "labels", camera->whole.model_labels, NULL);
+  gst_util_set_object_arg(G_OBJECT(vitgate), "precision",
+                          config_precisions[camera->whole.precision]);
   gst_element_set_state(pipeline, GST_STATE_PLAYING);
   g_autoptr(GPtrArray) labels = NULL;
   if (wait_for_frame(pipeline, error)) {
@@ -127,7 +128,7 @@ static char *explain(const GPtrArray *classes, const char *label)
 static gboolean check_camera(const Config *config, const CameraConfig *camera,
                              const GPtrArray *classes, GError **error)
 {
-  for (char **label = camera->labels; *label; label++) {
+  for (char **label = camera->whole.labels; *label; label++) {
     if (is_label(classes, *label))
       continue;
     g_autofree char *reason = explain(classes, *label);
@@ -139,8 +140,9 @@ static gboolean check_camera(const Config *config, const CameraConfig *camera,
 /* Returns: (transfer full): text that is equal for cameras with the same classes */
 static char *model_key(const CameraConfig *camera)
 {
-  return g_strdup_printf("%s\n%s\n%u", camera->model ? camera->model : "",
-                         camera->model_labels ? camera->model_labels : "", camera->precision);
+  return g_strdup_printf("%s\n%s\n%u", camera->whole.model ? camera->whole.model : "",
+                         camera->whole.model_labels ? camera->whole.model_labels : "",
+                         camera->whole.precision);
 }
 
 gboolean label_check(const Config *config, gboolean strict, GError **error)
@@ -149,7 +151,7 @@ gboolean label_check(const Config *config, gboolean strict, GError **error)
       g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
   for (guint i = 0; i < config->cameras->len; i++) {
     const CameraConfig *camera = config->cameras->pdata[i];
-    if (!camera->labels)
+    if (!camera->whole.labels)
       continue;
     g_autoptr(GError) wrong = NULL;
     g_autofree char *key = model_key(camera);

@@ -184,6 +184,25 @@ static char *list_names(const Key *keys)
   return g_string_free(names, FALSE);
 }
 
+static guint count_keys(const Key *keys)
+{
+  guint n = 0;
+  while (keys[n].name)
+    n++;
+  return n;
+}
+
+Key *keys_join(const Key *own, const Key *part, gsize offset)
+{
+  const guint n = count_keys(own), n_part = count_keys(part);
+  Key *keys = g_new0(Key, n + n_part + 1);
+  memcpy(keys, own, n * sizeof *own);
+  memcpy(keys + n, part, n_part * sizeof *part);
+  for (guint i = n; i < n + n_part; i++)
+    keys[i].offset += offset;
+  return keys;
+}
+
 gboolean keys_read(const KeySource *source, const char *group, const Key *keys, void *structure,
                    GError **error)
 {

@@ -1,0 +1,59 @@
+#include "config/look-config.h"
+
+#include "config/checks.h"
+
+const char *const config_precisions[] = { "auto", "float32", "bf16", "int8", NULL };
+const char *const config_temporals[] = { "off", "auto", "on", NULL };
+const char *const config_fits[] = { "squares", "squash", "letterbox", "crop", "model", NULL };
+
+#define OFFSET(field) G_STRUCT_OFFSET(LookConfig, field)
+
+const Key look_keys[] = {
+  { "model", KEY_PATH, OFFSET(model) },
+  { "model-labels", KEY_PATH, OFFSET(model_labels) },
+  { "precision", KEY_CHOICE, OFFSET(precision), .choices = config_precisions },
+  { "fit", KEY_CHOICE, OFFSET(fit), .choices = config_fits },
+  { "top-k", KEY_COUNT, OFFSET(top_k), 1, 1000 },
+  { "compute", KEY_RATIO, OFFSET(compute), 0, 1 },
+  { "min-compute", KEY_RATIO, OFFSET(min_compute), 0, 1 },
+  { "temporal", KEY_CHOICE, OFFSET(temporal), .choices = config_temporals },
+  { "change-threshold", KEY_RATIO, OFFSET(change_threshold), 0, 1 },
+  { "refresh-interval", KEY_COUNT, OFFSET(refresh_interval), 0, 1000000 },
+  { "reuse-threshold", KEY_RATIO, OFFSET(reuse_threshold), 0, 1 },
+  { "max-age", KEY_SECONDS, OFFSET(max_age), 0, DAY },
+  { "labels", KEY_LIST, OFFSET(labels) },
+  { "threshold", KEY_RATIO, OFFSET(threshold), 0, 1 },
+  { "keep-threshold", KEY_RATIO, OFFSET(keep_threshold), 0, 1 },
+  { "appear-after", KEY_SECONDS, OFFSET(appear_after), 0, DAY },
+  { "vanish-after", KEY_SECONDS, OFFSET(vanish_after), 0, DAY },
+  { NULL },
+};
+
+const LookConfig look_defaults = {
+  .top_k = 5,
+  .compute = -1,
+  .min_compute = -1,
+  .temporal = 1, /* auto */
+  .change_threshold = -1,
+  .refresh_interval = 50,
+  .reuse_threshold = -1,
+  .max_age = 10,
+  .threshold = 0.5,
+  .keep_threshold = -1,
+  .appear_after = 0.5,
+  .vanish_after = 2,
+};
+
+gboolean look_complete(const KeySource *source, const char *group, LookConfig *look, GError **error)
+{
+  if (look->keep_threshold < 0)
+    look->keep_threshold = 0.8 * look->threshold;
+  if (look->keep_threshold > look->threshold)
+    return key_fail(source, group, "keep-threshold", error, "%g is greater than threshold (%g)",
+                    look->keep_threshold, look->threshold);
+  if (look->compute >= 0 && look->min_compute > look->compute)
+    return key_fail(source, group, "min-compute", error, "%g is greater than compute (%g)",
+                    look->min_compute, look->compute);
+  return check_readable(source, group, "model", look->model, error) &&
+         check_readable(source, group, "model-labels", look->model_labels, error);
+}

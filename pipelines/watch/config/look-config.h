@@ -1,0 +1,31 @@
+/* What the network sees of a camera, and what is reported of it: its
+ * whole frame, or a part. */
+#pragma once
+
+#include "config/config-key.h"
+
+typedef struct {
+  char *model, *model_labels; /* NULL: the element's default */
+  guint precision;            /* index of config_precisions */
+  guint fit;                  /* index of config_fits */
+  guint top_k;
+  double compute, min_compute; /* negative: the element's default */
+  guint temporal;              /* index of config_temporals */
+  guint refresh_interval;
+  double change_threshold, reuse_threshold; /* negative: the element's default */
+  double max_age;
+
+  char **labels; /* (nullable): labels of interest */
+  double threshold, keep_threshold;
+  double appear_after, vanish_after; /* seconds */
+} LookConfig;
+
+extern const char *const config_precisions[], *const config_fits[], *const config_temporals[];
+extern const LookConfig look_defaults;
+
+/* The keys of a LookConfig. */
+extern const Key look_keys[];
+
+/* Sets the values that depend on others, and checks them. */
+gboolean look_complete(const KeySource *source, const char *group, LookConfig *look,
+                       GError **error);
