@@ -29,6 +29,25 @@ static GstClockTimeDiff lateness(GstVitgate *self, GstClockTime running_time, Gs
   return GST_CLOCK_DIFF(due, now);
 }
 
+/* Puts a region that was set while playing to use. Results of what was seen before say nothing
+ * about it. */
+static void take_region(GstVitgate *self, const GstVitgateFixedRegion *region)
+{
+  g_autoptr(GError) error = NULL;
+
+  if (gst_vitgate_fixed_region_equal(region, &self->asked_region))
+    return;
+  self->asked_region = *region;
+  if (!gst_vitgate_fixed_region_check(region, self->layout.image.width, self->layout.image.height,
+                                      &error)) {
+    gst_vitgate_post_warning(GST_ELEMENT(self), GST_VITGATE_BAD_REGION, error);
+    return;
+  }
+  self->region = *region;
+  if (!self->classifier->regions)
+    gst_vitgate_classifier_forget(self->classifier);
+}
+
 void gst_vitgate_analysis_begin(GstVitgate *self, GstVitgateAnalysis *a, GstBuffer *buffer)
 {
   GstClockTime upstream_latency, late_frame;
@@ -44,12 +63,13 @@ void gst_vitgate_analysis_begin(GstVitgate *self, GstVitgateAnalysis *a, GstBuff
     gst_vitgate_stats_set_model(&self->stats, self->classifier);
   }
   a->settings = self->settings;
-  a->settings.model = a->settings.labels = NULL;
+  a->settings.model = a->settings.labels = a->settings.region = NULL;
   upstream_latency = self->upstream_latency;
   late_frame = self->late_frame;
   self->late_frame = GST_CLOCK_TIME_NONE;
   GST_OBJECT_UNLOCK(self);
 
+  take_region(self, &a->settings.fixed_region);
   if (GST_CLOCK_TIME_IS_VALID(late_frame))
     gst_vitgate_controller_record_late(&self->controller, late_frame);
   if (a->settings.budget > 0 && GST_CLOCK_TIME_IS_VALID(upstream_latency) &&
@@ -149,19 +169,49 @@ static void warn_unreadable(GstVitgate *self, GstBuffer *buffer, const char *rea
                       ("%" GST_PTR_FORMAT, buffer));
 }
 
+gboolean gst_vitgate_analysis_find_region(GstVitgate *self, const GstVitgateAnalysis *a,
+                                          guint width, guint height, VitgateRectangle *place)
+{
+  if (gst_vitgate_fixed_region_place(&self->region, width, height, place))
+    return TRUE;
+  *place = (VitgateRectangle){ 0 };
+  warn_unreadable(self, a->buffer, "the region reaches beyond its visible part");
+  return FALSE;
+}
+
+/* Narrows @frame to the part to look at. */
+static gboolean narrow(GstVitgate *self, const GstVitgateAnalysis *a, GstVitgateFrame *frame)
+{
+  VitgateRectangle place;
+
+  if (self->classifier->regions || !self->region.set)
+    return TRUE;
+  if (!gst_vitgate_analysis_find_region(self, a, frame->image.width, frame->image.height, &place))
+    return FALSE;
+  gst_vitgate_frame_narrow(frame, &place);
+  return TRUE;
+}
+
 gboolean gst_vitgate_analysis_map(GstVitgate *self, GstVitgateAnalysis *a, GstVitgateFrame *frame)
 {
   const char *reason;
 
-  if (gst_vitgate_frame_map(frame, &self->layout, a->buffer, &reason)) {
-    self->unreadable = FALSE;
-    frame->image.orientation =
-        gst_vitgate_orientation_choose(&self->orientation_tags, a->settings.orientation);
-    return TRUE;
-  }
-  warn_unreadable(self, a->buffer, reason);
   a->state = GST_VITGATE_STATE_EMPTY;
-  return FALSE;
+  if (!gst_vitgate_frame_map(frame, &self->layout, a->buffer, &reason)) {
+    warn_unreadable(self, a->buffer, reason);
+    return FALSE;
+  }
+  if (!narrow(self, a, frame)) {
+    gst_vitgate_frame_unmap(frame);
+    return FALSE;
+  }
+  a->state = GST_VITGATE_STATE_FRESH;
+  self->unreadable = FALSE;
+  frame->image.orientation =
+      gst_vitgate_orientation_choose(&self->orientation_tags, a->settings.orientation);
+  self->classifier->views.x = frame->x;
+  self->classifier->views.y = frame->y;
+  return TRUE;
 }
 
 GstFlowReturn gst_vitgate_analysis_fail(GstVitgate *self, const GError *error)
@@ -244,6 +294,7 @@ GstVitgateFrameResult gst_vitgate_analysis_rank(GstVitgate *self, const GstVitga
   gst_vitgate_classifier_rank(classifier, result, smoothing, &options);
   return (GstVitgateFrameResult){
     .model = classifier->info,
+    .look = a->settings.look,
     .result = result,
     .labels = classifier->labels,
     .indices = classifier->found.indices,

@@ -53,10 +53,19 @@ void gst_vitgate_analysis_end(GstVitgate *self, const GstVitgateAnalysis *analys
  * @self->controller.dial. */
 gboolean gst_vitgate_analysis_has_time(GstVitgate *self, const GstVitgateAnalysis *analysis);
 
-/* Maps the pixels.
+/* Maps the pixels of the part of the frame to look at or, if its regions are classified, of all of
+ * it.
  * Returns: FALSE if they cannot be read. The state is EMPTY then, and a warning is posted. */
 gboolean gst_vitgate_analysis_map(GstVitgate *self, GstVitgateAnalysis *analysis,
                                   GstVitgateFrame *frame);
+
+/* Finds the part of a frame to look at.
+ * @width, @height: of the visible frame
+ * @place: (out)
+ * Returns: FALSE if it reaches beyond the frame, which may be smaller than its caps say. @place is
+ * empty then, and a warning is posted. */
+gboolean gst_vitgate_analysis_find_region(GstVitgate *self, const GstVitgateAnalysis *analysis,
+                                          guint width, guint height, VitgateRectangle *place);
 
 /* Decides what to compute of the picture just preprocessed.
  * @cut: (out): whether it shows another scene than the last inferred one

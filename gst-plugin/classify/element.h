@@ -44,7 +44,9 @@ struct _GstVitgate {
   GstVitgateClassifier *classifier;
   GstVitgateController controller;
   GstVitgateFrameLayout layout;
-  GstClockTime frame_duration; /* by the caps; 0: unknown */
+  GstClockTime frame_duration;        /* by the caps; 0: unknown */
+  GstVitgateFixedRegion region;       /* in use */
+  GstVitgateFixedRegion asked_region; /* the last one that was asked for */
   GstVitgateOrientationTags orientation_tags;
   gboolean refused;          /* an error was posted for caps */
   gboolean unreadable;       /* the last frame could not be read; a warning was posted */

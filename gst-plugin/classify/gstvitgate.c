@@ -189,6 +189,32 @@ static void gst_vitgate_set_property(GObject *object, guint id, const GValue *va
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
+/* Returns: (transfer full) (nullable): why the property region cannot be read. */
+static GError *check_region(GstVitgate *self)
+{
+  GstVitgateFixedRegion region;
+  GError *error = NULL;
+
+  GST_OBJECT_LOCK(self);
+  gst_vitgate_fixed_region_parse(self->settings.region, &region, &error);
+  GST_OBJECT_UNLOCK(self);
+  return error;
+}
+
+/* A region that cannot be read is reported at the start; of one that is set later, the frame's size
+ * may still refuse it. */
+static void warn_of_region(GstVitgate *self)
+{
+  g_autoptr(GError) error = check_region(self);
+  gboolean open;
+
+  GST_OBJECT_LOCK(self);
+  open = self->loader.open;
+  GST_OBJECT_UNLOCK(self);
+  if (open && error)
+    gst_vitgate_post_warning(GST_ELEMENT(self), GST_VITGATE_BAD_REGION, error);
+}
+
 /* GObject calls this after g_object_set() has set all its properties, so that these are loaded
  * together. */
 static void gst_vitgate_notify(GObject *object, GParamSpec *spec)
@@ -197,6 +223,8 @@ static void gst_vitgate_notify(GObject *object, GParamSpec *spec)
 
   if (gst_vitgate_settings_need_load(spec->name))
     gst_vitgate_loader_run(self);
+  if (g_str_equal(spec->name, "region"))
+    warn_of_region(self);
   if (G_OBJECT_CLASS(gst_vitgate_parent_class)->notify)
     G_OBJECT_CLASS(gst_vitgate_parent_class)->notify(object, spec);
 }
@@ -228,7 +256,12 @@ static void gst_vitgate_get_property(GObject *object, guint id, GValue *value, G
 static gboolean gst_vitgate_start(GstBaseTransform *trans)
 {
   GstVitgate *self = GST_VITGATE(trans);
+  g_autoptr(GError) error = check_region(self);
 
+  if (error) {
+    gst_vitgate_post_error(GST_ELEMENT(self), GST_VITGATE_BAD_REGION, error);
+    return FALSE;
+  }
   self->classifier = gst_vitgate_loader_open(self);
   if (!self->classifier)
     return FALSE;
@@ -272,6 +305,24 @@ static GstClockTime frame_duration(const GstVideoInfo *info)
   return n > 0 && d > 0 ? gst_util_uint64_scale_int(GST_SECOND, d, n) : 0;
 }
 
+/* Uses the region that the user asked for.
+ * Returns: FALSE if it reaches beyond the frame, with an error posted. */
+static gboolean open_region(GstVitgate *self)
+{
+  const VitgateImage *frame = &self->layout.image;
+  g_autoptr(GError) error = NULL;
+
+  GST_OBJECT_LOCK(self);
+  self->region = self->asked_region = self->settings.fixed_region;
+  GST_OBJECT_UNLOCK(self);
+  if (gst_vitgate_fixed_region_check(&self->region, frame->width, frame->height, &error))
+    return TRUE;
+  if (!self->refused)
+    gst_vitgate_post_error(GST_ELEMENT(self), GST_VITGATE_BAD_REGION, error);
+  self->refused = TRUE;
+  return FALSE;
+}
+
 static gboolean gst_vitgate_set_caps(GstBaseTransform *trans, GstCaps *in, GstCaps *out)
 {
   GstVitgate *self = GST_VITGATE(trans);
@@ -284,7 +335,7 @@ static gboolean gst_vitgate_set_caps(GstBaseTransform *trans, GstCaps *in, GstCa
     return FALSE;
   }
   self->frame_duration = frame_duration(&self->layout.info);
-  return TRUE;
+  return open_region(self);
 }
 
 /* ---- Frames -------------------------------------------------------------------------------- */

@@ -32,13 +32,16 @@ static void warn_skipped(GstVitgate *self, const GstVitgateAnalysis *a,
 static void read_regions(GstVitgate *self, const GstVitgateAnalysis *a)
 {
   const GstVitgateRegionSettings *settings = &a->settings.regions;
+  VitgateRectangle within = { 0 };
   const GstVitgateRegionFilter filter = { .types = settings->object_class,
                                           .min_size = settings->min_size,
-                                          .max = settings->max };
+                                          .max = settings->max,
+                                          .within = &within };
   GstVitgateRegionsSkipped skipped_regions;
   guint width, height;
 
   gst_vitgate_frame_get_size(&self->layout, a->buffer, &width, &height);
+  gst_vitgate_analysis_find_region(self, a, width, height, &within);
   gst_vitgate_region_classifier_read(self->classifier->regions, a->buffer, &filter, width, height,
                                      &skipped_regions);
   warn_skipped(self, a, &skipped_regions);
@@ -156,6 +159,7 @@ void gst_vitgate_region_analysis_publish(GstVitgate *self, const GstVitgateAnaly
     .state = a->state,
     .gmacs = a->gmacs,
     .inference_time = a->engine,
+    .look = a->settings.look,
   };
 
   gst_value_array_init(&list, regions->regions->len);

@@ -63,6 +63,7 @@ void gst_vitgate_region_results_attach(GstBuffer *buffer, const GstVitgateRegion
 static void set_list(GstStructure *s, const GstVitgateRegionResults *results)
 {
   gst_structure_set_value(s, "regions", results->list);
+  gst_vitgate_results_set_look(s, results->look);
   structure_set_uint(s, "class-count", results->model->n_classes);
   structure_set_string(s, "model-name", results->model->name);
   structure_set_string(s, "state", gst_vitgate_state_name(results->state));

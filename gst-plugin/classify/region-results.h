@@ -18,6 +18,7 @@ void gst_vitgate_region_results_attach(GstBuffer *buffer, const GstVitgateRegion
 /* The results of all regions of a frame, and their total cost. */
 typedef struct {
   const VitgateModelInfo *model;
+  const char *look; /* NULL: unnamed */
   const GValue *list;
   GstVitgateState state;
   double gmacs;

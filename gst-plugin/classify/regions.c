@@ -49,6 +49,16 @@ static gboolean clip(const Reading *reading, gint64 x, gint64 y, gint64 width, g
   return TRUE;
 }
 
+/* Whether the centre of @place is a pixel of the part of the frame that is looked at. */
+static gboolean is_within(const Reading *reading, const VitgateRectangle *place)
+{
+  const VitgateRectangle *within = reading->filter->within;
+  const guint x = place->x + place->width / 2, y = place->y + place->height / 2;
+
+  return !within || (x >= within->x && x - within->x < within->width && y >= within->y &&
+                     y - within->y < within->height);
+}
+
 /* Sets @place to the part of the rectangle within the frame.
  * Returns: whether the region is to be classified. */
 static gboolean find_place(Reading *reading, GQuark type, gint64 x, gint64 y, gint64 width,
@@ -60,7 +70,7 @@ static gboolean find_place(Reading *reading, GQuark type, gint64 x, gint64 y, gi
     reading->skipped_regions.bad++;
     return FALSE;
   }
-  return MIN(place->width, place->height) >= reading->filter->min_size;
+  return MIN(place->width, place->height) >= reading->filter->min_size && is_within(reading, place);
 }
 
 static void add(Reading *reading, const GstVitgateRegion *region)

@@ -23,9 +23,10 @@ typedef struct {
 
 /* Which regions to read. */
 typedef struct {
-  const char *types; /* wanted types, separated by commas; NULL: all */
-  guint min_size;    /* minimum width and height in pixels, within the frame */
-  guint max;         /* maximum number of regions */
+  const char *types;              /* wanted types, separated by commas; NULL: all */
+  guint min_size;                 /* minimum width and height in pixels, within the frame */
+  guint max;                      /* maximum number of regions */
+  const VitgateRectangle *within; /* where the centre of a region must lie; NULL: anywhere */
 } GstVitgateRegionFilter;
 
 /* How many regions of the wanted types were skipped. */

@@ -198,6 +198,26 @@ static void install_orientation(GObjectClass *class)
                         GST_TYPE_VITGATE_ORIENTATION, DEFAULT_ORIENTATION, PLAYING));
 }
 
+/* Properties of a fixed part of the frame. Strings cannot be controlled. */
+static void install_look(GObjectClass *class)
+{
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_REGION,
+      g_param_spec_string(
+          "region", "Region",
+          "The part of the frame to look at: x,y,width,height of the frame as it is stored, each "
+          "in pixels or, with a %-sign, as a share of the frame, such as 25%,0,50%,480. "
+          "fit applies to that part. With inference-region=roi-list, only objects whose centre "
+          "lies there are classified (unset = the whole frame)",
+          NULL, PLAYING));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_LOOK,
+      g_param_spec_string("look", "Look",
+                          "Name of what this element looks at, such as gate; results carry it, so "
+                          "that those of several elements on one stream can be told apart",
+                          NULL, PLAYING));
+}
+
 void gst_vitgate_settings_install(GObjectClass *class)
 {
   install_model(class);
@@ -205,6 +225,7 @@ void gst_vitgate_settings_install(GObjectClass *class)
   install_compute(class);
   install_inference(class);
   install_orientation(class);
+  install_look(class);
   gst_vitgate_temporal_settings_install(class);
   gst_vitgate_region_settings_install(class);
 }
@@ -234,25 +255,39 @@ void gst_vitgate_settings_clear(GstVitgateSettings *settings)
 {
   g_clear_pointer(&settings->model, g_free);
   g_clear_pointer(&settings->labels, g_free);
+  g_clear_pointer(&settings->region, g_free);
 }
 
-/* An empty path unsets the property: a launch line has no other way to do so. */
-static void set_path(char **path, const GValue *value)
+/* An empty text unsets the property: a launch line has no other way to do so. */
+static const char *get_text(const GValue *value)
 {
-  const char *new_path = g_value_get_string(value);
+  const char *text = g_value_get_string(value);
 
-  g_free(*path);
-  *path = new_path && *new_path ? g_strdup(new_path) : NULL;
+  return text && *text ? text : NULL;
+}
+
+static void set_text(char **text, const GValue *value)
+{
+  g_free(*text);
+  *text = g_strdup(get_text(value));
+}
+
+/* A structure takes only valid UTF-8. */
+static void set_look(GstVitgateSettings *settings, const char *look)
+{
+  g_autofree char *valid = look ? g_utf8_make_valid(look, -1) : NULL;
+
+  settings->look = g_intern_string(valid);
 }
 
 gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const GValue *value)
 {
   switch (id) {
   case GST_VITGATE_SETTING_MODEL:
-    set_path(&settings->model, value);
+    set_text(&settings->model, value);
     return TRUE;
   case GST_VITGATE_SETTING_LABELS:
-    set_path(&settings->labels, value);
+    set_text(&settings->labels, value);
     return TRUE;
   case GST_VITGATE_SETTING_TOP_K:
     settings->top_k = g_value_get_uint(value);
@@ -295,6 +330,13 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
     return TRUE;
   case GST_VITGATE_SETTING_ORIENTATION:
     settings->orientation = g_value_get_enum(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_REGION:
+    set_text(&settings->region, value);
+    gst_vitgate_fixed_region_parse(settings->region, &settings->fixed_region, NULL);
+    return TRUE;
+  case GST_VITGATE_SETTING_LOOK:
+    set_look(settings, get_text(value));
     return TRUE;
   default:
     return gst_vitgate_temporal_settings_set(&settings->temporal, id, value) ||
@@ -352,6 +394,12 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
     return TRUE;
   case GST_VITGATE_SETTING_ORIENTATION:
     g_value_set_enum(value, settings->orientation);
+    return TRUE;
+  case GST_VITGATE_SETTING_REGION:
+    g_value_set_string(value, settings->region);
+    return TRUE;
+  case GST_VITGATE_SETTING_LOOK:
+    g_value_set_static_string(value, settings->look);
     return TRUE;
   default:
     return gst_vitgate_temporal_settings_get(&settings->temporal, id, value) ||

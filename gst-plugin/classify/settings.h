@@ -3,6 +3,7 @@
 #pragma once
 
 #include "classify/classifier.h"
+#include "classify/fixed-region.h"
 #include "classify/region-settings.h"
 #include "classify/setting-numbers.h"
 #include "classify/temporal-settings.h"
@@ -24,7 +25,10 @@ typedef struct {
   GstClockTime budget; /* 0: none */
   gboolean post_messages;
   gboolean token_map;
-  gint orientation; /* of GST_TYPE_VITGATE_ORIENTATION */
+  gint orientation;                   /* of GST_TYPE_VITGATE_ORIENTATION */
+  char *region;                       /* NULL: the whole frame */
+  GstVitgateFixedRegion fixed_region; /* the last @region that could be read */
+  const char *look;                   /* interned; NULL: unnamed */
   GstVitgateTemporalSettings temporal;
   GstVitgateRegionSettings regions;
 } GstVitgateSettings;

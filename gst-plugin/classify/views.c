@@ -69,6 +69,18 @@ void gst_vitgate_views_clear(GstVitgateViews *views)
   g_clear_pointer(&views->modules, g_free);
 }
 
+/* Sets what the views show of the frame, and where it is. */
+static gboolean find_seen(GstVitgateViews *views, const VitgateSession *session,
+                          const VitgateImage *image, GError **error)
+{
+  views->seen = (VitgateRectangle){ 0, 0, image->width, image->height };
+  if (views->n == 1 && !vitgate_session_get_view(session, image, &views->seen, error))
+    return FALSE;
+  views->seen.x += views->x;
+  views->seen.y += views->y;
+  return TRUE;
+}
+
 gboolean gst_vitgate_views_preprocess(GstVitgateViews *views, VitgateSession *session,
                                       const VitgateImage *image, GError **error)
 {
@@ -80,13 +92,12 @@ gboolean gst_vitgate_views_preprocess(GstVitgateViews *views, VitgateSession *se
     if (views->n > 1)
       view.part = places[i];
     views->places[i] = gst_vitgate_token_place(views->info, views->fit, &view);
+    views->places[i].place.x += (gint)views->x;
+    views->places[i].place.y += (gint)views->y;
     if (!vitgate_session_preprocess(session, &view, views->tensors + i * views->size, error))
       return FALSE;
   }
-  if (views->n == 1)
-    return vitgate_session_get_view(session, image, &views->seen, error);
-  views->seen = (VitgateRectangle){ 0, 0, image->width, image->height };
-  return TRUE;
+  return find_seen(views, session, image, error);
 }
 
 gboolean gst_vitgate_views_look(GstVitgateViews *views, const VitgateSession *session,

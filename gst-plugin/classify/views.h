@@ -14,13 +14,14 @@ G_BEGIN_DECLS
 typedef struct {
   gboolean squares; /* frames of another shape are covered by squares */
   VitgateFit fit;   /* of the session; set by the caller, for the places of patches */
+  guint x, y;       /* where the image lies in the frame; set by the caller */
   const VitgateModelInfo *info;
   guint n_modules, n_classes;
   gsize size;      /* floats of the network's input for one view */
   guint n_patches; /* of one view */
 
   guint n;               /* views of the last frame; at least 1 */
-  VitgateRectangle seen; /* what they show of it, as stored */
+  VitgateRectangle seen; /* what they show of the frame, as stored */
   float *tensors;        /* [max views][size] the network's inputs */
   VitgateStream *streams[GST_VITGATE_MAX_VIEWS];
 

@@ -175,6 +175,7 @@ gboolean gst_vitgate_frame_map(GstVitgateFrame *frame, const GstVitgateFrameLayo
   if (!gst_vitgate_visible_map(&frame->visible, &layout->info, buffer, GST_MAP_READ, reason))
     return FALSE;
   frame->image = layout->image;
+  frame->x = frame->y = 0;
   frame->image.width = GST_VIDEO_FRAME_WIDTH(video);
   frame->image.height = GST_VIDEO_FRAME_HEIGHT(video);
   for (guint p = 0; p < GST_VIDEO_FRAME_N_PLANES(video); p++) {
@@ -182,6 +183,44 @@ gboolean gst_vitgate_frame_map(GstVitgateFrame *frame, const GstVitgateFrameLayo
     frame->image.strides[p] = GST_VIDEO_FRAME_PLANE_STRIDE(video, p);
   }
   return TRUE;
+}
+
+/* Returns: the first component in plane @p. */
+static guint component_of_plane(const GstVideoFormatInfo *format, guint p)
+{
+  guint c = 0;
+
+  while (GST_VIDEO_FORMAT_INFO_PLANE(format, c) != p)
+    c++;
+  return c;
+}
+
+/* Returns: whether luma samples lie between the chroma samples that they share. */
+static gboolean is_interleaved(const GstVideoFormatInfo *format)
+{
+  return GST_VIDEO_FORMAT_INFO_N_PLANES(format) == 1 &&
+         GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format) > 1 &&
+         GST_VIDEO_FORMAT_INFO_W_SUB(format, 1) > 0;
+}
+
+void gst_vitgate_frame_narrow(GstVitgateFrame *frame, const VitgateRectangle *part)
+{
+  const GstVideoFormatInfo *format = frame->visible.frame.info.finfo;
+  VitgateImage *image = &frame->image;
+  const guint before = is_interleaved(format) ? part->x & 1 : 0;
+  const guint x = part->x - before;
+
+  for (guint p = 0; p < GST_VIDEO_FORMAT_INFO_N_PLANES(format); p++) {
+    const guint c = component_of_plane(format, p);
+    const gsize column = x >> GST_VIDEO_FORMAT_INFO_W_SUB(format, c);
+    const gsize row = part->y >> GST_VIDEO_FORMAT_INFO_H_SUB(format, c);
+
+    image->planes[p] += row * image->strides[p] + column * GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c);
+  }
+  image->width = part->width + before;
+  image->height = part->height;
+  frame->x += x;
+  frame->y += part->y;
 }
 
 void gst_vitgate_frame_unmap(GstVitgateFrame *frame)

@@ -24,6 +24,7 @@ typedef struct {
 typedef struct {
   GstVitgateVisible visible;
   VitgateImage image;
+  guint x, y; /* where @image lies in the visible frame */
 } GstVitgateFrame;
 
 /* Returns: whether @buffer has no content: no bytes, or a GAP flag. */
@@ -44,6 +45,13 @@ const char *gst_vitgate_frame_link_hint(const GstCaps *caps, const GstCaps *acce
  * Returns: FALSE if @buffer does not hold a frame of @layout; nothing is mapped then. */
 gboolean gst_vitgate_frame_map(GstVitgateFrame *frame, const GstVitgateFrameLayout *layout,
                                GstBuffer *buffer, const char **reason);
+
+/* Makes the image of @frame a part of itself, with the same pixels that videocrop would leave: if
+ * pixels share chroma samples, luma is exact and chroma begins with the sample of the part's first
+ * pixel. In YUY2 and UYVY, whose samples of both kinds lie together, a part that begins at an odd
+ * column gets the column before it too.
+ * @part: within the image */
+void gst_vitgate_frame_narrow(GstVitgateFrame *frame, const VitgateRectangle *part);
 
 void gst_vitgate_frame_unmap(GstVitgateFrame *frame);
 

@@ -128,6 +128,12 @@ void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *r)
   structure_set_uint64(s, "inference-time", r->result->preprocess_ns + r->result->forward_ns);
 }
 
+void gst_vitgate_results_set_look(GstStructure *s, const char *look)
+{
+  if (look)
+    structure_set_string(s, "look", look);
+}
+
 void gst_vitgate_results_set_place(GstStructure *s, const VitgateRectangle *place)
 {
   structure_set_uint(s, "x", place->x);
@@ -145,6 +151,7 @@ gboolean gst_vitgate_results_get_place(const GstStructure *s, VitgateRectangle *
 static void set_frame(GstStructure *s, const GstVitgateFrameResult *r)
 {
   gst_vitgate_results_set(s, r);
+  gst_vitgate_results_set_look(s, r->look);
   gst_vitgate_results_set_place(s, &r->view);
   structure_set_uint(s, "views", r->n_views);
 }
@@ -171,6 +178,7 @@ GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *r)
   structure_set_string(s, "layer_name", GST_VITGATE_LAYER);
   structure_set_int(s, "tensor_id", 0);
   structure_set_string(s, "type", "classification_result");
+  gst_vitgate_results_set_look(s, r->look);
   return s;
 }
 

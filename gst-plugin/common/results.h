@@ -49,6 +49,7 @@ const char *gst_vitgate_state_name(GstVitgateState state);
 /* A result as it applies to one frame or region. The classifier owns all pointers. */
 typedef struct {
   const VitgateModelInfo *model;
+  const char *look; /* name of what was looked at; NULL: unnamed */
   const VitgateResult *result;
   double compute;            /* setting of the dial for the inference */
   const char *const *labels; /* [model->n_classes] */
@@ -108,6 +109,9 @@ GstMessage *gst_vitgate_results_message(GstObject *source, const GstVitgateFrame
 
 /* Sets all fields of @result in @s, except for its place. */
 void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *result);
+
+/* Sets "look" in @s, unless @look is NULL. */
+void gst_vitgate_results_set_look(GstStructure *s, const char *look);
 
 /* Sets "x", "y", "width" and "height" in @s. */
 void gst_vitgate_results_set_place(GstStructure *s, const VitgateRectangle *place);

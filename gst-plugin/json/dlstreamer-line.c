@@ -219,26 +219,53 @@ static void extend(GstVideoRectangle *seen, const GstStructure *s, const GstVitg
   *seen = place;
 }
 
-/* Adds one object for the results of the frame, if there are any: the part that was seen. */
+/* Adds the result @s of the frame, if it has a label, and extends @seen by its place. */
+static void add_frame_result(JsonObject *object, const GstStructure *s,
+                             const GstVitgateJsonFrame *frame, GstVideoRectangle *seen)
+{
+  const guint before = json_object_get_size(object);
+
+  add_result(object, s, gst_structure_get_string(s, "model-name"));
+  if (json_object_get_size(object) > before)
+    extend(seen, s, frame);
+}
+
+/* Adds @object (transfer full), unless it has no results. */
+static void add_seen(JsonArray *objects, JsonObject *object, const GstVideoRectangle *seen)
+{
+  if (json_object_get_size(object) > 0) {
+    add_place(object, seen->x, seen->y, seen->w, seen->h);
+    json_array_add_object_element(objects, json_object_ref(object));
+  }
+  json_object_unref(object);
+}
+
+/* Adds one object for the results of the frame that have no name, if there are any: the part that
+ * was seen; and one for each that has. */
 static void add_whole_frame(JsonArray *objects, const GstVitgateJsonFrame *frame, GstBuffer *buffer)
 {
-  JsonObject *object = json_object_new();
+  JsonObject *unnamed = json_object_new();
   GstVideoRectangle seen = { 0 };
   const GstStructure *s;
   gpointer state = NULL;
 
-  while ((s = gst_vitgate_results_next(buffer, &state))) {
-    const guint before = json_object_get_size(object);
+  while ((s = gst_vitgate_results_next(buffer, &state)))
+    if (!gst_structure_get_string(s, "look"))
+      add_frame_result(unnamed, s, frame, &seen);
+  add_seen(objects, unnamed, &seen);
+  for (state = NULL; (s = gst_vitgate_results_next(buffer, &state));) {
+    const char *look = gst_structure_get_string(s, "look");
+    GstVideoRectangle place = { 0 };
+    JsonObject *object;
 
-    add_result(object, s, gst_structure_get_string(s, "model-name"));
-    if (json_object_get_size(object) > before)
-      extend(&seen, s, frame);
+    if (!look)
+      continue;
+    object = json_object_new();
+    add_frame_result(object, s, frame, &place);
+    if (json_object_get_size(object) > 0)
+      gst_vitgate_json_add_string(object, "look", look);
+    add_seen(objects, object, &place);
   }
-  if (json_object_get_size(object) > 0) {
-    add_place(object, seen.x, seen.y, seen.w, seen.h);
-    json_array_add_object_element(objects, json_object_ref(object));
-  }
-  json_object_unref(object);
 }
 
 static void add_objects(JsonObject *line, const GstVitgateJsonFrame *frame, GstBuffer *buffer)

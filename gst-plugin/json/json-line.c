@@ -9,6 +9,7 @@ typedef struct {
 } Field;
 
 static const Field model_fields[] = {
+  { "look", "look" },
   { "model-name", "model" },
   { "class-count", "class_count" },
 };

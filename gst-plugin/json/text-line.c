@@ -41,6 +41,15 @@ static void write_all_classes(GString *line, const GstStructure *s)
   }
 }
 
+static void write_look(GString *line, const GstStructure *result)
+{
+  const char *look = gst_structure_get_string(result, "look");
+  g_autofree char *clean = look ? vitgate__clean_text(look) : NULL;
+
+  if (clean)
+    g_string_append_printf(line, "  %s", clean);
+}
+
 /* @s: a result or one of its regions */
 static void write_classes(GString *line, const GstStructure *s)
 {
@@ -79,11 +88,13 @@ static void write_result(GString *text, const GstVitgateJsonFrame *frame, const 
 
   if (!gst_vitgate_results_get_array(s, "regions")) {
     write_time(text, &frame->times);
+    write_look(text, s);
     write_classes(text, s);
     g_string_append_c(text, '\n');
   }
   while ((region = gst_vitgate_results_next_region(s, &i))) {
     write_time(text, &frame->times);
+    write_look(text, s);
     write_classes(text, region);
     write_place(text, region);
     g_string_append_c(text, '\n');

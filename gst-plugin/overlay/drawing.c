@@ -110,6 +110,11 @@ static char *age_words(const GstStructure *s, guint64 age)
                          state ? ", " : "", state ? state : "");
 }
 
+static char *rate_words(double rate)
+{
+  return g_strdup_printf("%.1f frames/s", rate);
+}
+
 /* Whether no class is probable enough. Where each class has a probability of its own, that none is
  * there is a result. */
 static gboolean is_unsure(const GstStructure *s)
@@ -130,10 +135,58 @@ static char *status_line(const GstVitgateDrawingStyle *style, const GstStructure
   if (style->state && gst_structure_get_uint64(s, "age", &age))
     age_text = age_words(s, age);
   if (rate > 0)
-    rate_text = g_strdup_printf("%.1f frames/s", rate);
+    rate_text = rate_words(rate);
   if (!age_text || !rate_text)
     return g_strdup(age_text ? age_text : rate_text);
   return g_strdup_printf("%s · %s", age_text, rate_text);
+}
+
+/* ---- Places ------------------------------------------------------------------------------- */
+
+/* Extends a side of a region to even pixels, so that its edge shares no chroma samples with its
+ * surroundings, within the frame's @limit. */
+static void align(guint start, guint length, gint limit, gint *aligned, gint *extent)
+{
+  const guint end = start + MIN(length, (guint)limit - start);
+
+  *aligned = start & ~1;
+  *extent = MIN((gint)((end + 1) & ~1), limit) - *aligned;
+}
+
+/* Finds the region in the upright picture.
+ * Returns: FALSE if it lies outside the frame. */
+static gboolean region_area(const GstVitgateDrawingStyle *style, const GstStructure *s, Area *area)
+{
+  VitgateRectangle found;
+  gint frame_width, frame_height;
+
+  if (!gst_vitgate_results_get_place(s, &found))
+    return FALSE;
+  stored_size(style, &frame_width, &frame_height);
+  if (found.x >= (guint)frame_width || found.y >= (guint)frame_height || found.width == 0 ||
+      found.height == 0)
+    return FALSE;
+  align(found.x, found.width, frame_width, &area->x, &area->width);
+  align(found.y, found.height, frame_height, &area->y, &area->height);
+  gst_vitgate_orientation_to_upright(style->painter->orientation, frame_width, frame_height,
+                                     &area->x, &area->y, &area->width, &area->height);
+  return TRUE;
+}
+
+/* Whether @area is not the whole frame. */
+static gboolean is_part(const GstVitgateDrawingStyle *style, const Area *area)
+{
+  return area->width < style->width || area->height < style->height;
+}
+
+/* Whether @s, a result, is written where it was seen: it has a name, and is about a part of the
+ * frame. */
+static gboolean is_local(const GstVitgateDrawingStyle *style, const GstStructure *s)
+{
+  Area area;
+
+  return gst_structure_get_string(s, "look") && region_area(style, s, &area) &&
+         is_part(style, &area);
 }
 
 /* ---- The stack in the corner --------------------------------------------------------------- */
@@ -180,36 +233,66 @@ static void stack_result(const GstVitgateDrawingStyle *style, GArray *stack, con
     stack_compute(stack, ratio);
 }
 
-static guint count_results(GstBuffer *buffer)
+/* Returns: (transfer none): what to write for result @i of a frame. */
+static const GstStructure *hold_result(const GstVitgateDrawingStyle *style, guint i,
+                                       const GstStructure *s)
 {
+  g_autofree char *key = g_strdup_printf("%u", i);
+
+  return gst_vitgate_held_results_get(style->held, key, s, style->time);
+}
+
+/* Counts the results that have no place of their own. */
+static guint count_stacked(const GstVitgateDrawingStyle *style, GstBuffer *buffer)
+{
+  const GstStructure *s;
   gpointer state = NULL;
   guint n = 0;
 
-  while (gst_vitgate_results_next(buffer, &state))
-    n++;
+  while ((s = gst_vitgate_results_next(buffer, &state)))
+    n += !is_local(style, s);
   return n;
 }
 
-/* Returns: (transfer full): the lines for all results of @buffer, from top to bottom. */
+/* Stacks the name of a result: of its look or, if there are others, its model. */
+static void stack_name(GArray *stack, const GstStructure *s, guint n)
+{
+  const char *look = gst_structure_get_string(s, "look"),
+             *model = gst_structure_get_string(s, "model-name");
+
+  if (look)
+    stack_text(stack, look);
+  else if (n > 1 && model)
+    stack_text(stack, model);
+}
+
+/* Returns: (transfer full): the lines for all results of @buffer that have no place of their own,
+ * from top to bottom. */
 static GArray *build_stack(const GstVitgateDrawingStyle *style, GstBuffer *buffer)
 {
-  const guint n = count_results(buffer);
+  const guint n = count_stacked(style, buffer);
   GArray *stack = g_array_new(FALSE, FALSE, sizeof(Line));
   const GstStructure *s;
   gpointer state = NULL;
+  guint n_done = 0;
 
   g_array_set_clear_func(stack, clear_line);
   for (guint i = 0; (s = gst_vitgate_results_next(buffer, &state)); i++) {
-    g_autofree char *key = g_strdup_printf("%u", i), *status = NULL;
-    const GstStructure *held = gst_vitgate_held_results_get(style->held, key, s, style->time);
-    const char *model = gst_structure_get_string(held, "model-name");
+    g_autofree char *status = NULL;
+    const GstStructure *held;
 
-    status = status_line(style, held, i + 1 < n ? 0 : style->rate);
-    if (n > 1 && model)
-      stack_text(stack, model);
+    if (is_local(style, s))
+      continue;
+    held = hold_result(style, i, s);
+    status = status_line(style, held, ++n_done < n ? 0 : style->rate);
+    stack_name(stack, held, n);
     stack_result(style, stack, held);
     if (status)
       stack_text(stack, status);
+  }
+  if (n == 0 && style->rate > 0) {
+    g_autofree char *rate = rate_words(style->rate);
+    stack_text(stack, rate);
   }
   return stack;
 }
@@ -278,36 +361,6 @@ static void place_stack(const GstVitgateDrawingStyle *style, GArray *drawing, co
 
 /* ---- Regions ------------------------------------------------------------------------------- */
 
-/* Extends a side of a region to even pixels, so that its edge shares no chroma samples with its
- * surroundings, within the frame's @limit. */
-static void align(guint start, guint length, gint limit, gint *aligned, gint *extent)
-{
-  const guint end = start + MIN(length, (guint)limit - start);
-
-  *aligned = start & ~1;
-  *extent = MIN((gint)((end + 1) & ~1), limit) - *aligned;
-}
-
-/* Finds the region in the upright picture.
- * Returns: FALSE if it lies outside the frame. */
-static gboolean region_area(const GstVitgateDrawingStyle *style, const GstStructure *s, Area *area)
-{
-  VitgateRectangle found;
-  gint frame_width, frame_height;
-
-  if (!gst_vitgate_results_get_place(s, &found))
-    return FALSE;
-  stored_size(style, &frame_width, &frame_height);
-  if (found.x >= (guint)frame_width || found.y >= (guint)frame_height || found.width == 0 ||
-      found.height == 0)
-    return FALSE;
-  align(found.x, found.width, frame_width, &area->x, &area->width);
-  align(found.y, found.height, frame_height, &area->y, &area->height);
-  gst_vitgate_orientation_to_upright(style->painter->orientation, frame_width, frame_height,
-                                     &area->x, &area->y, &area->width, &area->height);
-  return TRUE;
-}
-
 /* Places the border of @area, @thick pixels wide and inside the area. */
 static void place_edges(const GstVitgateDrawingStyle *style, GArray *drawing, Area area, gint thick,
                         guint32 color)
@@ -355,15 +408,38 @@ static char *region_line(const GstVitgateDrawingStyle *style, const GstStructure
   return g_strconcat(number, words, age_text ? " · " : "", age_text, NULL);
 }
 
-/* Places the tag above the region, or at the top inside it if there is no room above. */
+/* Returns: (transfer none) (nullable): one of @tags that @tag would cover. */
+static const Area *find_covered(const GArray *tags, const Area *tag)
+{
+  for (guint i = 0; i < tags->len; i++) {
+    const Area *other = &g_array_index(tags, Area, i);
+
+    if (tag->x < other->x + other->width && other->x < tag->x + tag->width &&
+        tag->y < other->y + other->height && other->y < tag->y + tag->height)
+      return other;
+  }
+  return NULL;
+}
+
+/* Places the tag above the region, or at the top inside it if there is no room above.
+ * @tags: (nullable): of Area: tags that it must not cover, so that it moves below them; it is added
+ */
 static void place_tag(const GstVitgateDrawingStyle *style, GArray *drawing, const Area *area,
-                      const char *text)
+                      const char *text, GArray *tags)
 {
   const GstVitgatePiece *piece =
       gst_vitgate_painter_text(style->painter, text, 0, line_width(style));
-  const gint x = MIN(area->x, MAX((style->width - piece->width) & ~1, 0));
+  Area tag = { .x = MIN(area->x, MAX((style->width - piece->width) & ~1, 0)),
+               .y = area->y >= piece->height ? area->y - piece->height : area->y,
+               .width = piece->width,
+               .height = piece->height };
+  const Area *covered;
 
-  place(style, drawing, piece, x, area->y >= piece->height ? area->y - piece->height : area->y);
+  while (tags && (covered = find_covered(tags, &tag)))
+    tag.y = covered->y + covered->height;
+  if (tags)
+    g_array_append_val(tags, tag);
+  place(style, drawing, piece, tag.x, tag.y);
 }
 
 /* Returns: what to write for a region of result @result. One without an id cannot be followed from
@@ -403,27 +479,44 @@ static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing, g
   place_box(style, drawing, &area);
   line = region_line(style, hold_region(style, result, s));
   if (line)
-    place_tag(style, drawing, &area, line);
+    place_tag(style, drawing, &area, line, NULL);
 }
 
-/* Places a border around the part of the frame that the model has seen, unless that is all of it.
- */
-static void place_view(const GstVitgateDrawingStyle *style, GArray *drawing, const GstStructure *s)
+/* Returns: (transfer full): such as "gate  87 %  closed · 3 frames old, late" */
+static char *look_line(const GstVitgateDrawingStyle *style, const GstStructure *s)
+{
+  g_autofree char *line = region_line(style, s);
+
+  return g_strdup_printf("\u2068%s\u2069%s%s", gst_structure_get_string(s, "look"),
+                         line ? "  " : "", line ? line : "");
+}
+
+/* Places a border around the part of the frame that the model has seen, unless that is all of it;
+ * and a tag if it has a name.
+ * @tags: of earlier parts */
+static void place_view(const GstVitgateDrawingStyle *style, GArray *drawing, guint result,
+                       const GstStructure *s, GArray *tags)
 {
   Area area;
 
-  if (region_area(style, s, &area) && (area.width < style->width || area.height < style->height))
-    place_box(style, drawing, &area);
+  if (!region_area(style, s, &area) || !is_part(style, &area))
+    return;
+  place_box(style, drawing, &area);
+  if (is_local(style, s)) {
+    g_autofree char *line = look_line(style, hold_result(style, result, s));
+    place_tag(style, drawing, &area, line, tags);
+  }
 }
 
 static void place_regions(const GstVitgateDrawingStyle *style, GArray *drawing, GstBuffer *buffer)
 {
+  g_autoptr(GArray) tags = g_array_new(FALSE, FALSE, sizeof(Area));
   guint left = GST_VITGATE_DRAWING_MAX_REGIONS, result = 0;
   const GstStructure *s, *region;
   gpointer state = NULL;
 
   for (; (s = gst_vitgate_results_next(buffer, &state)); result++) {
-    place_view(style, drawing, s);
+    place_view(style, drawing, result, s, tags);
     for (guint i = 0; left > 0 && (region = gst_vitgate_results_next_region(s, &i)); left--)
       place_region(style, drawing, result, region);
   }
