@@ -34,8 +34,8 @@ static void append_camera(GString *line, const StatusCamera *entry)
   append_waiting(line, camera);
   if (camera->state == CAMERA_PLAYING) {
     g_string_append_printf(line, " %.1f/s", entry->frame_rate);
-    if (camera->label)
-      g_string_append_printf(line, " %s %.0f%%", camera->label, camera->score * 100);
+    if (camera->whole.label)
+      g_string_append_printf(line, " %s %.0f%%", camera->whole.label, camera->whole.score * 100);
   } else if (camera->state == CAMERA_WAITING) {
     g_string_append_printf(line, ": %s", camera->error);
   }
@@ -78,9 +78,11 @@ static void append_camera_text(GString *text, const StatusCamera *entry, int wid
   append_waiting(text, camera);
   if (camera->state == CAMERA_PLAYING) {
     g_string_append_printf(text, ", %.1f frames/s, %.0f %% compute", entry->frame_rate,
-                           100 * camera->compute);
-    if (camera->label)
-      g_string_append_printf(text, ", %s %.0f %%", camera->label, camera->score * 100);
+                           100 * camera->whole.compute);
+    if (camera->whole.label)
+      g_string_append_printf(text, ", %s %.0f %%", camera->whole.label, camera->whole.score * 100);
+    if (camera->whole.state)
+      g_string_append_printf(text, ", state: %s", camera->whole.state);
   }
   g_string_append_printf(text, "; frames: %" G_GUINT64_FORMAT ", skipped: %" G_GUINT64_FORMAT,
                          camera->frames, camera->skipped);
@@ -144,10 +146,12 @@ static void add_camera(JsonBuilder *builder, const StatusCamera *entry)
   member_add_string(builder, "state", camera_state_name(camera->state));
   member_add_count(builder, "frames", camera->frames);
   member_add_double(builder, "frames_per_second", entry->frame_rate);
-  member_add_double(builder, "compute_ratio", camera->compute);
+  member_add_double(builder, "compute_ratio", camera->whole.compute);
   member_add_count(builder, "skipped", camera->skipped);
-  member_add_string(builder, "label", camera->label);
-  member_add_double(builder, "score", camera->score);
+  member_add_string(builder, "label", camera->whole.label);
+  member_add_double(builder, "score", camera->whole.score);
+  if (camera->whole.state)
+    member_add_string(builder, "scene_state", camera->whole.state);
   member_add_count(builder, "reconnects", camera->connects ? camera->connects - 1 : 0);
   gboolean waiting = camera->since && camera->state != CAMERA_ENDED;
   g_autofree char *since = waiting ? time_to_utc(camera->since) : NULL;

@@ -287,7 +287,7 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
   g_autoptr(GstElement) lines = gst_bin_get_by_name(bin, "lines");
 
   g_object_set(vitgate, "model", config->whole.model, "labels", config->whole.model_labels,
-               "threads", config->threads, "top-k", config->whole.top_k, "threshold", 0.0,
+               "threads", config->threads, "top-k", look_top_k(&config->whole), "threshold", 0.0,
                "inference-interval", config->interval, NULL);
   gst_util_set_object_arg(G_OBJECT(vitgate), "precision",
                           config_precisions[config->whole.precision]);

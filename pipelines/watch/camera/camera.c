@@ -11,7 +11,6 @@
 #include "camera/events.h"
 #include "camera/frame-line.h"
 #include "camera/reach.h"
-#include "camera/sightings.h"
 #include "config/credentials.h"
 
 #define CHECK_INTERVAL (100 * GST_MSECOND) /* between checks for a stall */
@@ -25,9 +24,9 @@ struct _Camera {
   GThread *thread;
   GCancellable *stopped;
 
+  LookWatch *whole;
+
   /* Used by the thread, and by the streaming thread while a pipeline plays. */
-  Sightings *sightings;
-  gboolean lost;    /* labels vanish now because the camera is lost */
   char *last_label; /* of the connection's last frame */
   gboolean first;   /* the connection's next frame is its first */
   Backoff backoff;
@@ -37,6 +36,7 @@ struct _Camera {
   gboolean stopping, checking_model;
   GstBus *bus;       /* of the pipeline, or NULL */
   gint64 last_frame; /* monotonic time, µs; 0: no frame of this connection yet */
+  gint64 lost_since; /* monotonic time, µs; 0: not lost, or never connected */
   CameraStatus status;
 };
 
@@ -68,40 +68,42 @@ static gboolean is_stopping(Camera *self)
 
 /* ---- Lines --------------------------------------------------------------------------------- */
 
-static void put_event(Camera *self, char *line)
+static void put_event(char *line, gpointer user_data)
 {
+  Camera *self = user_data;
   outputs_event(self->outputs, self->config->name, line, strlen(line));
   g_free(line);
 }
 
-static void on_sighting(const Sighting *sighting, gpointer user_data)
+/* Makes states unknown that are too old. */
+static void check_states(Camera *self)
 {
-  Camera *self = user_data;
-  put_event(self, event_sighting(self->config->name, sighting, self->lost));
+  g_mutex_lock(&self->lock);
+  gint64 since = self->lost_since;
+  g_mutex_unlock(&self->lock);
+  if (since)
+    look_watch_check_lost(self->whole, (double)(g_get_monotonic_time() - since) / G_USEC_PER_SEC);
 }
 
 static void begin_connection(Camera *self)
 {
   console_print("camera %s: connected", self->config->name);
-  put_event(self, event_camera(self->config->name, "connected", NULL));
+  check_states(self);
+  put_event(event_camera(self->config->name, "connected", NULL), self);
   g_mutex_lock(&self->lock);
   self->status.state = CAMERA_PLAYING;
   self->status.connects++;
   self->status.since = 0;
   self->status.attempts = 0;
+  self->lost_since = 0;
   g_mutex_unlock(&self->lock);
 }
 
-static void count_frame(Camera *self, const FrameLine *frame)
+static void count_frame(Camera *self)
 {
   g_mutex_lock(&self->lock);
   self->last_frame = g_get_monotonic_time();
   self->status.frames++;
-  g_free(self->status.label);
-  self->status.label = g_strdup(frame->label);
-  self->status.score = frame->score;
-  self->status.compute +=
-      (frame->compute - self->status.compute) / (double)MIN(self->status.frames, COMPUTE_WINDOW);
   g_mutex_unlock(&self->lock);
 }
 
@@ -112,16 +114,17 @@ static void on_line(const char *line, gsize length, GstClockTime time, gpointer 
   FrameLine frame;
   if (!frame_line_parse(&frame, line, length))
     return;
+  const FrameResult *result = frame_line_find(&frame, NULL);
   if (self->first)
     begin_connection(self);
-  count_frame(self, &frame);
-  gboolean changed = self->first || g_strcmp0(frame.label, self->last_label) != 0;
+  count_frame(self);
+  const char *label = result ? result->label : NULL;
+  gboolean changed = self->first || g_strcmp0(label, self->last_label) != 0;
   outputs_frame(self->outputs, self->config->name, line, length, changed);
-  if (GST_CLOCK_TIME_IS_VALID(time))
-    sightings_see(self->sightings, time, (const SeenClass *)frame.seen->data, frame.seen->len);
+  look_watch_see(self->whole, result, time);
   self->first = FALSE;
   g_free(self->last_label);
-  self->last_label = g_steal_pointer(&frame.label);
+  self->last_label = g_strdup(label);
   frame_line_clear(&frame);
 }
 
@@ -182,6 +185,7 @@ static char *watch_over(Camera *self, CameraPipeline *pipeline, gboolean *ended,
         self->bus, CHECK_INTERVAL,
         GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_EOS | GST_MESSAGE_APPLICATION);
     check_model(self, pipeline);
+    check_states(self);
     if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
       reason = camera_pipeline_explain(pipeline, message, hopeless);
     } else if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
@@ -234,17 +238,32 @@ static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
 /* Reports the end of a connection. All present labels vanish with it. */
 static void end_connection(Camera *self, const char *event, const char *reason)
 {
-  self->lost = strcmp(event, "lost") == 0;
-  sightings_end(self->sightings);
-  self->lost = FALSE;
+  look_watch_end(self->whole, strcmp(event, "lost") == 0);
   g_clear_pointer(&self->last_label, g_free);
   g_mutex_lock(&self->lock);
   self->status.since = g_get_real_time();
+  self->lost_since = g_get_monotonic_time();
   g_mutex_unlock(&self->lock);
-  put_event(self, event_camera(self->config->name, event, reason));
+  put_event(event_camera(self->config->name, event, reason), self);
 }
 
 /* ---- All connections ----------------------------------------------------------------------- */
+
+static gint64 next_check(void)
+{
+  return g_get_monotonic_time() + CHECK_INTERVAL / GST_USECOND;
+}
+
+/* Returns: whether the camera is asked to stop */
+static gboolean wait_until(Camera *self, gint64 end)
+{
+  g_mutex_lock(&self->lock);
+  while (!self->stopping && g_cond_wait_until(&self->changed, &self->lock, end))
+    ;
+  gboolean stopping = self->stopping;
+  g_mutex_unlock(&self->lock);
+  return stopping;
+}
 
 /* @connected: whether the camera was lost; otherwise this attempt has failed */
 static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
@@ -266,12 +285,10 @@ static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
                   self->config->shown_url, reason, wait);
   /* If the camera was lost, the event for that has said why. */
   if (!connected && (news || waiting.attempts == 1))
-    put_event(self, event_waiting(self->config->name, &waiting));
+    put_event(event_waiting(self->config->name, &waiting), self);
 
-  g_mutex_lock(&self->lock);
-  while (!self->stopping && g_cond_wait_until(&self->changed, &self->lock, end))
-    ;
-  g_mutex_unlock(&self->lock);
+  while (g_get_monotonic_time() < end && !wait_until(self, MIN(end, next_check())))
+    check_states(self);
 }
 
 /* Explains why an attempt to connect has failed.
@@ -335,12 +352,6 @@ static gpointer run(gpointer data)
 Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
                    CameraEndFunc on_end, gpointer user_data)
 {
-  const SightingOptions options = {
-    .threshold = config->whole.threshold,
-    .keep_threshold = config->whole.keep_threshold,
-    .appear_after = (guint64)(config->whole.appear_after * (double)GST_SECOND),
-    .vanish_after = (guint64)(config->whole.vanish_after * (double)GST_SECOND),
-  };
   Camera *self = g_new0(Camera, 1);
   self->owner = config_ref(owner);
   self->config = config;
@@ -348,7 +359,7 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
   self->on_end = on_end;
   self->user_data = user_data;
   self->stopped = g_cancellable_new();
-  self->sightings = sightings_new(config->whole.labels, &options, on_sighting, self);
+  self->whole = look_watch_new(config->name, &config->whole, put_event, self);
   self->status.since = g_get_real_time();
   backoff_init(&self->backoff, config->retry_min, config->retry_max);
   g_mutex_init(&self->lock);
@@ -366,14 +377,14 @@ void camera_get_status(Camera *self, CameraStatus *status)
 {
   g_mutex_lock(&self->lock);
   *status = self->status;
-  status->label = g_strdup(self->status.label);
   status->error = g_strdup(self->status.error);
   g_mutex_unlock(&self->lock);
+  look_watch_get_status(self->whole, &status->whole);
 }
 
 void camera_status_clear(CameraStatus *status)
 {
-  g_clear_pointer(&status->label, g_free);
+  look_status_clear(&status->whole);
   g_clear_pointer(&status->error, g_free);
 }
 
@@ -415,9 +426,9 @@ gboolean camera_free(Camera **camera, gint64 end)
   if (!over)
     return FALSE;
   g_thread_join(self->thread);
-  sightings_free(&self->sightings);
+  look_watch_free(self->whole);
   g_object_unref(self->stopped);
-  camera_status_clear(&self->status);
+  g_free(self->status.error);
   g_free(self->last_label);
   g_mutex_clear(&self->lock);
   g_cond_clear(&self->changed);

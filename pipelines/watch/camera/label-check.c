@@ -47,8 +47,9 @@ static GPtrArray *parse_labels(GstSample *sample)
   if (!buffer || !gst_buffer_map(buffer, &map, GST_MAP_READ))
     return labels;
   if (frame_line_parse(&line, (const char *)map.data, map.size)) {
-    for (guint i = 0; i < line.seen->len; i++)
-      g_ptr_array_add(labels, g_strdup(g_array_index(line.seen, SeenClass, i).label));
+    const FrameResult *result = frame_line_find(&line, NULL);
+    for (guint i = 0; result && i < result->seen->len; i++)
+      g_ptr_array_add(labels, g_strdup(g_array_index(result->seen, SeenClass, i).label));
     frame_line_clear(&line);
   }
   gst_buffer_unmap(buffer, &map);
@@ -125,14 +126,15 @@ static char *explain(const GPtrArray *classes, const char *label)
                          label, classes->len);
 }
 
-static gboolean check_camera(const Config *config, const CameraConfig *camera,
-                             const GPtrArray *classes, GError **error)
+/* @labels: (nullable): the value of @key */
+static gboolean check_list(const Config *config, const CameraConfig *camera, const char *key,
+                           char *const *labels, const GPtrArray *classes, GError **error)
 {
-  for (char **label = camera->whole.labels; *label; label++) {
-    if (is_label(classes, *label))
+  for (; labels && *labels; labels++) {
+    if (is_label(classes, *labels))
       continue;
-    g_autofree char *reason = explain(classes, *label);
-    return fail(config, camera, "labels", error, reason);
+    g_autofree char *reason = explain(classes, *labels);
+    return fail(config, camera, key, error, reason);
   }
   return TRUE;
 }
@@ -151,7 +153,8 @@ gboolean label_check(const Config *config, gboolean strict, GError **error)
       g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
   for (guint i = 0; i < config->cameras->len; i++) {
     const CameraConfig *camera = config->cameras->pdata[i];
-    if (!camera->whole.labels)
+    char *const *states = camera->whole.state ? camera->whole.states : NULL;
+    if (!camera->whole.labels && !states)
       continue;
     g_autoptr(GError) wrong = NULL;
     g_autofree char *key = model_key(camera);
@@ -160,7 +163,8 @@ gboolean label_check(const Config *config, gboolean strict, GError **error)
       g_hash_table_insert(models, g_steal_pointer(&key), classes);
     if (!classes && strict)
       return fail(config, camera, "model", error, wrong->message);
-    if (classes && !check_camera(config, camera, classes, error))
+    if (classes && (!check_list(config, camera, "labels", camera->whole.labels, classes, error) ||
+                    !check_list(config, camera, "states", states, classes, error)))
       return FALSE;
   }
   return TRUE;

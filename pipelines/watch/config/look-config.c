@@ -2,6 +2,9 @@
 
 #include "config/checks.h"
 
+/* Of the classes that are beyond this one, none is likely. */
+#define STATE_TOP_K 128
+
 const char *const config_precisions[] = { "auto", "float32", "bf16", "int8", NULL };
 const char *const config_temporals[] = { "off", "auto", "on", NULL };
 const char *const config_fits[] = { "squares", "squash", "letterbox", "crop", "model", NULL };
@@ -26,6 +29,10 @@ const Key look_keys[] = {
   { "keep-threshold", KEY_RATIO, OFFSET(keep_threshold), 0, 1 },
   { "appear-after", KEY_SECONDS, OFFSET(appear_after), 0, DAY },
   { "vanish-after", KEY_SECONDS, OFFSET(vanish_after), 0, DAY },
+  { "state", KEY_SWITCH, OFFSET(state) },
+  { "states", KEY_LIST, OFFSET(states) },
+  { "state-lead", KEY_RATIO, OFFSET(state_lead), 1, 1000000 },
+  { "keep-state", KEY_SECONDS, OFFSET(keep_state), 0, DAY },
   { NULL },
 };
 
@@ -42,7 +49,14 @@ const LookConfig look_defaults = {
   .keep_threshold = -1,
   .appear_after = 0.5,
   .vanish_after = 2,
+  .state_lead = 2,
+  .keep_state = 60,
 };
+
+guint look_top_k(const LookConfig *look)
+{
+  return look->state ? MAX(look->top_k, STATE_TOP_K) : look->top_k;
+}
 
 gboolean look_complete(const KeySource *source, const char *group, LookConfig *look, GError **error)
 {
@@ -54,6 +68,9 @@ gboolean look_complete(const KeySource *source, const char *group, LookConfig *l
   if (look->compute >= 0 && look->min_compute > look->compute)
     return key_fail(source, group, "min-compute", error, "%g is greater than compute (%g)",
                     look->min_compute, look->compute);
+  /* Those of [defaults] may be for others. */
+  if (look->states && !look->state && g_key_file_has_key(source->file, group, "states", NULL))
+    return key_fail(source, group, "states", error, "is set, but state is not true");
   return check_readable(source, group, "model", look->model, error) &&
          check_readable(source, group, "model-labels", look->model_labels, error);
 }

@@ -1,10 +1,10 @@
-/* What the network sees of a camera, and what is reported of it: its
- * whole frame, or a part. */
+/* What the network sees of a camera, and what is reported of it: the whole frame, or a look. */
 #pragma once
 
 #include "config/config-key.h"
 
 typedef struct {
+  char *name;                 /* (nullable): NULL: the whole frame */
   char *model, *model_labels; /* NULL: the element's default */
   guint precision;            /* index of config_precisions */
   guint fit;                  /* index of config_fits */
@@ -18,6 +18,10 @@ typedef struct {
   char **labels; /* (nullable): labels of interest */
   double threshold, keep_threshold;
   double appear_after, vanish_after; /* seconds */
+  gboolean state;                    /* report the state */
+  char **states;                     /* (nullable): the labels that are states; NULL: all */
+  double state_lead;
+  double keep_state; /* seconds without the camera */
 } LookConfig;
 
 extern const char *const config_precisions[], *const config_fits[], *const config_temporals[];
@@ -25,6 +29,10 @@ extern const LookConfig look_defaults;
 
 /* The keys of a LookConfig. */
 extern const Key look_keys[];
+
+/* Returns: the maximum number of classes in a line. A state needs the probabilities of all classes
+ * that count. */
+guint look_top_k(const LookConfig *look);
 
 /* Sets the values that depend on others, and checks them. */
 gboolean look_complete(const KeySource *source, const char *group, LookConfig *look,
