@@ -15,7 +15,8 @@
 
 static const char summary[] =
     "Watches any number of cameras with the GStreamer element vitgate. FILE is a key file that\n"
-    "lists the cameras and where results go: to a log of JSON lines, to an MQTT broker, or both.\n"
+    "lists the cameras, the parts of their frames to look at, and where results go: to a log of\n"
+    "JSON lines, to an MQTT broker, or both.\n"
     "vitgate-watch.conf in this program's documentation folder explains every key.";
 
 static const char description[] =

@@ -7,6 +7,7 @@
 #include "base/backoff.h"
 #include "base/console.h"
 #include "base/secrets.h"
+#include "camera/analysis.h"
 #include "camera/camera-pipeline.h"
 #include "camera/events.h"
 #include "camera/frame-line.h"
@@ -24,11 +25,11 @@ struct _Camera {
   GThread *thread;
   GCancellable *stopped;
 
-  LookWatch *whole;
+  GPtrArray *watches; /* of LookWatch: of the whole frame, if it is classified, and of each look */
 
   /* Used by the thread, and by the streaming thread while a pipeline plays. */
-  char *last_label; /* of the connection's last frame */
-  gboolean first;   /* the connection's next frame is its first */
+  char *last_labels; /* of the connection's last frame */
+  gboolean first;    /* the connection's next frame is its first */
   Backoff backoff;
 
   GMutex lock;
@@ -81,8 +82,9 @@ static void check_states(Camera *self)
   g_mutex_lock(&self->lock);
   gint64 since = self->lost_since;
   g_mutex_unlock(&self->lock);
-  if (since)
-    look_watch_check_lost(self->whole, (double)(g_get_monotonic_time() - since) / G_USEC_PER_SEC);
+  const double seconds = (double)(g_get_monotonic_time() - since) / G_USEC_PER_SEC;
+  for (guint i = 0; since && i < self->watches->len; i++)
+    look_watch_check_lost(self->watches->pdata[i], seconds);
 }
 
 static void begin_connection(Camera *self)
@@ -107,6 +109,25 @@ static void count_frame(Camera *self)
   g_mutex_unlock(&self->lock);
 }
 
+/* Returns: (transfer full): the best labels of all results, which can be compared */
+static char *join_labels(const FrameLine *frame)
+{
+  GString *labels = g_string_new(NULL);
+  for (guint i = 0; i < frame->results->len; i++) {
+    const char *label = g_array_index(frame->results, FrameResult, i).label;
+    g_string_append_printf(labels, "%s\n", label ? label : "");
+  }
+  return g_string_free(labels, FALSE);
+}
+
+static void see_results(Camera *self, const FrameLine *frame, GstClockTime time)
+{
+  for (guint i = 0; i < self->watches->len; i++) {
+    LookWatch *watch = self->watches->pdata[i];
+    look_watch_see(watch, frame_line_find(frame, look_watch_get_name(watch)), time);
+  }
+}
+
 /* Called by a streaming thread. */
 static void on_line(const char *line, gsize length, GstClockTime time, gpointer user_data)
 {
@@ -114,17 +135,16 @@ static void on_line(const char *line, gsize length, GstClockTime time, gpointer 
   FrameLine frame;
   if (!frame_line_parse(&frame, line, length))
     return;
-  const FrameResult *result = frame_line_find(&frame, NULL);
   if (self->first)
     begin_connection(self);
   count_frame(self);
-  const char *label = result ? result->label : NULL;
-  gboolean changed = self->first || g_strcmp0(label, self->last_label) != 0;
+  char *labels = join_labels(&frame);
+  gboolean changed = self->first || strcmp(labels, self->last_labels) != 0;
   outputs_frame(self->outputs, self->config->name, line, length, changed);
-  look_watch_see(self->whole, result, time);
+  see_results(self, &frame, time);
   self->first = FALSE;
-  g_free(self->last_label);
-  self->last_label = g_strdup(label);
+  g_free(self->last_labels);
+  self->last_labels = labels;
   frame_line_clear(&frame);
 }
 
@@ -159,7 +179,7 @@ static void check_model(Camera *self, CameraPipeline *pipeline)
   gboolean wanted = self->checking_model;
   self->checking_model = FALSE;
   g_mutex_unlock(&self->lock);
-  if (wanted && camera_pipeline_check_model(pipeline))
+  if (wanted && camera_pipeline_check_models(pipeline))
     console_print("camera %s: its model or labels have changed and are loaded again",
                   self->config->name);
 }
@@ -168,10 +188,12 @@ static void check_model(Camera *self, CameraPipeline *pipeline)
 static void report_warning(Camera *self, GstMessage *message)
 {
   g_autoptr(GError) warning = NULL;
-  if (g_strcmp0(GST_OBJECT_NAME(GST_MESSAGE_SRC(message)), "vitgate"))
+  g_autofree char *look = NULL;
+  if (!analysis_is_source(GST_MESSAGE_SRC(message), &look))
     return;
   gst_message_parse_warning(message, &warning, NULL);
-  console_print("camera %s: %s", self->config->name, warning->message);
+  console_print("camera %s%s%s: %s", self->config->name, look ? ", look " : "", look ? look : "",
+                warning->message);
 }
 
 /* Returns: (transfer full) (nullable): why the connection ended; NULL if the camera was asked to
@@ -238,8 +260,9 @@ static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
 /* Reports the end of a connection. All present labels vanish with it. */
 static void end_connection(Camera *self, const char *event, const char *reason)
 {
-  look_watch_end(self->whole, strcmp(event, "lost") == 0);
-  g_clear_pointer(&self->last_label, g_free);
+  for (guint i = 0; i < self->watches->len; i++)
+    look_watch_end(self->watches->pdata[i], strcmp(event, "lost") == 0);
+  g_clear_pointer(&self->last_labels, g_free);
   g_mutex_lock(&self->lock);
   self->status.since = g_get_real_time();
   self->lost_since = g_get_monotonic_time();
@@ -349,6 +372,18 @@ static gpointer run(gpointer data)
   return NULL;
 }
 
+static GPtrArray *make_watches(Camera *self)
+{
+  const CameraConfig *config = self->config;
+  GPtrArray *watches = g_ptr_array_new_with_free_func((GDestroyNotify)look_watch_free);
+  if (config->whole_frame)
+    g_ptr_array_add(watches, look_watch_new(config->name, &config->whole, put_event, self));
+  for (guint i = 0; i < config->looks->len; i++)
+    g_ptr_array_add(watches,
+                    look_watch_new(config->name, config->looks->pdata[i], put_event, self));
+  return watches;
+}
+
 Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
                    CameraEndFunc on_end, gpointer user_data)
 {
@@ -359,7 +394,7 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
   self->on_end = on_end;
   self->user_data = user_data;
   self->stopped = g_cancellable_new();
-  self->whole = look_watch_new(config->name, &config->whole, put_event, self);
+  self->watches = make_watches(self);
   self->status.since = g_get_real_time();
   backoff_init(&self->backoff, config->retry_min, config->retry_max);
   g_mutex_init(&self->lock);
@@ -373,18 +408,38 @@ const CameraConfig *camera_get_config(Camera *self)
   return self->config;
 }
 
+static void get_looks(Camera *self, CameraStatus *status)
+{
+  double sum = 0;
+  status->whole = (LookStatus){ 0 };
+  status->looks = g_array_new(FALSE, FALSE, sizeof(LookStatus));
+  g_array_set_clear_func(status->looks, (GDestroyNotify)look_status_clear);
+  for (guint i = 0; i < self->watches->len; i++) {
+    LookStatus look;
+    look_watch_get_status(self->watches->pdata[i], &look);
+    sum += look.compute;
+    if (look.name)
+      g_array_append_val(status->looks, look);
+    else
+      status->whole = look;
+  }
+  if (!self->config->whole_frame)
+    status->whole.compute = sum / self->watches->len;
+}
+
 void camera_get_status(Camera *self, CameraStatus *status)
 {
   g_mutex_lock(&self->lock);
   *status = self->status;
   status->error = g_strdup(self->status.error);
   g_mutex_unlock(&self->lock);
-  look_watch_get_status(self->whole, &status->whole);
+  get_looks(self, status);
 }
 
 void camera_status_clear(CameraStatus *status)
 {
   look_status_clear(&status->whole);
+  g_clear_pointer(&status->looks, g_array_unref);
   g_clear_pointer(&status->error, g_free);
 }
 
@@ -426,10 +481,10 @@ gboolean camera_free(Camera **camera, gint64 end)
   if (!over)
     return FALSE;
   g_thread_join(self->thread);
-  look_watch_free(self->whole);
+  g_ptr_array_unref(self->watches);
   g_object_unref(self->stopped);
   g_free(self->status.error);
-  g_free(self->last_label);
+  g_free(self->last_labels);
   g_mutex_clear(&self->lock);
   g_cond_clear(&self->changed);
   config_unref(self->owner);

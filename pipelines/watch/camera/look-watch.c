@@ -54,6 +54,11 @@ static void count_frame(LookWatch *self, const FrameResult *result)
   g_mutex_unlock(&self->status_lock);
 }
 
+const char *look_watch_get_name(const LookWatch *self)
+{
+  return self->config->name;
+}
+
 void look_watch_see(LookWatch *self, const FrameResult *result, guint64 time)
 {
   count_frame(self, result);

@@ -28,6 +28,9 @@ typedef void (*LookEventFunc)(char *line, gpointer user_data);
 LookWatch *look_watch_new(const char *camera, const LookConfig *config, LookEventFunc func,
                           gpointer user_data);
 
+/* Returns: (transfer none) (nullable): the name of the look; NULL: the whole frame */
+const char *look_watch_get_name(const LookWatch *self);
+
 /* Adds the result of a frame.
  * @result: (nullable): NULL: there is none
  * @time: running time of the frame, ns; G_MAXUINT64 if unknown */

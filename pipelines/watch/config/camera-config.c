@@ -6,8 +6,6 @@
 #include "config/checks.h"
 #include "config/fingerprint.h"
 
-#define DEFAULTS "defaults"
-
 static const char *const transports[] = { "auto", "tcp", "udp", NULL };
 
 /* ---- Keys ---------------------------------------------------------------------------------- */
@@ -32,6 +30,7 @@ static const Key own_keys[] = {
   { "threads", KEY_COUNT, OFFSET(threads), 1, 64 },
   { "inference-interval", KEY_COUNT, OFFSET(interval), 1, 1000000 },
   { "latency-budget", KEY_SECONDS, OFFSET(latency_budget), 0, 60 },
+  { "whole-frame", KEY_SWITCH, OFFSET(whole_frame) },
   { NULL },
 };
 
@@ -44,6 +43,8 @@ static const Key *camera_keys(void)
   return (const Key *)keys;
 }
 
+#define UNSET (-1)
+
 static const CameraConfig camera_defaults = {
   .transport = TRANSPORT_TCP,
   .latency = 0.2,
@@ -53,6 +54,7 @@ static const CameraConfig camera_defaults = {
   .retry_max = 60,
   .threads = 1,
   .interval = 1,
+  .whole_frame = UNSET,
 };
 
 /* ---- Checks ------------------------------------------------------------------------------- */
@@ -138,30 +140,20 @@ static gboolean check_camera(const KeySource *source, const char *group, CameraC
          look_complete(source, group, &camera->whole, error);
 }
 
-/* A name is used as a level of a topic and in lines. */
-static gboolean check_name(const KeySource *source, const char *group, const char *name,
-                           GError **error)
-{
-  if (!*name)
-    return key_fail(source, group, NULL, error, "the camera has no name: [camera NAME]");
-  if (strpbrk(name, "/+#\\\"") || *name == ' ' || g_str_has_suffix(name, " "))
-    return key_fail(source, group, NULL, error,
-                    "a camera's name must not contain / + # \\ \" or start or end with a space");
-  return TRUE;
-}
-
 CameraConfig *camera_config_new(const char *name)
 {
   CameraConfig *self = g_new(CameraConfig, 1);
   *self = camera_defaults;
   self->whole = look_defaults;
   self->name = g_strdup(name);
+  self->looks = g_ptr_array_new_with_free_func((GDestroyNotify)look_config_free);
   return self;
 }
 
 void camera_config_free(CameraConfig *self)
 {
   keys_clear(camera_keys(), self);
+  g_ptr_array_unref(self->looks);
   g_free(self->name);
   g_free(self->shown_url);
   g_free(self->fingerprint);
@@ -171,7 +163,7 @@ void camera_config_free(CameraConfig *self)
 gboolean camera_config_read(CameraConfig *self, const KeySource *source, const char *group,
                             GError **error)
 {
-  if (!check_name(source, group, self->name, error))
+  if (!check_name(source, group, "camera", self->name, error))
     return FALSE;
   if (g_key_file_has_group(source->file, DEFAULTS) &&
       !keys_read(source, DEFAULTS, camera_keys(), self, error))
@@ -179,9 +171,44 @@ gboolean camera_config_read(CameraConfig *self, const KeySource *source, const c
   if (!keys_read(source, group, camera_keys(), self, error))
     return FALSE;
   self->shown_url = self->url ? secrets_hide_url(self->url) : NULL;
-  if (!check_camera(source, group, self, error))
-    return FALSE;
-  self->fingerprint = keys_fingerprint(camera_keys(), self);
+  return check_camera(source, group, self, error);
+}
+
+/* Returns: (nullable): a key of @group that is only for the whole frame */
+static const char *find_whole_key(const KeySource *source, const char *group)
+{
+  static const char *const keys[] = { "model", "model-labels", "labels", "state", "states" };
+  for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
+    if (g_key_file_has_key(source->file, group, keys[i], NULL))
+      return keys[i];
+  return NULL;
+}
+
+static char *make_fingerprint(const CameraConfig *self)
+{
+  g_autofree char *keys = keys_fingerprint(camera_keys(), self);
+  GString *all = g_string_new(keys);
+  for (guint i = 0; i < self->looks->len; i++) {
+    g_autofree char *look = look_config_fingerprint(self->looks->pdata[i]);
+    g_string_append(all, look);
+  }
+  return g_string_free(all, FALSE);
+}
+
+gboolean camera_config_complete(CameraConfig *self, const KeySource *source, const char *group,
+                                GError **error)
+{
+  const char *key = find_whole_key(source, group);
+  /* That of [defaults] may be for other cameras. */
+  if (self->whole_frame == UNSET ||
+      (self->looks->len == 0 && !g_key_file_has_key(source->file, group, "whole-frame", NULL)))
+    self->whole_frame = self->looks->len == 0 || key;
+  if (!self->whole_frame && self->looks->len == 0)
+    return key_fail(source, group, "whole-frame", error,
+                    "is false, but no [look NAME] has camera=%s", self->name);
+  if (!self->whole_frame && key)
+    return key_fail(source, group, key, error, "is for the whole frame, but whole-frame is false");
+  self->fingerprint = make_fingerprint(self);
   return TRUE;
 }
 

@@ -28,8 +28,10 @@ typedef struct {
   guint interval;        /* frames from one inference to the next */
   double latency_budget; /* 0: none */
   LookConfig whole;      /* of the whole frame */
+  gboolean whole_frame;  /* the whole frame is classified */
+  GPtrArray *looks;      /* of LookConfig, in the file's order */
 
-  char *fingerprint; /* equal if all keys are equal */
+  char *fingerprint; /* equal if all keys are equal, those of looks too */
 } CameraConfig;
 
 /* Returns: (transfer full): with the default of each key */
@@ -40,6 +42,10 @@ void camera_config_free(CameraConfig *self);
 /* Reads and checks the keys of @group, after those of [defaults]. */
 gboolean camera_config_read(CameraConfig *self, const KeySource *source, const char *group,
                             GError **error);
+
+/* Sets and checks the values that depend on the camera's looks, once it has all of them. */
+gboolean camera_config_complete(CameraConfig *self, const KeySource *source, const char *group,
+                                GError **error);
 
 /* Returns: whether the camera is a file, which has an end and can be read at any speed */
 gboolean config_is_file(const CameraConfig *camera);

@@ -49,3 +49,14 @@ gboolean check_retries(const KeySource *source, const char *group, double min, d
   return min <= max || key_fail(source, group, "retry-least", error,
                                 "%g is greater than retry-most (%g)", min, max);
 }
+
+gboolean check_name(const KeySource *source, const char *group, const char *kind, const char *name,
+                    GError **error)
+{
+  if (!*name)
+    return key_fail(source, group, NULL, error, "the %s has no name: [%s NAME]", kind, kind);
+  if (strpbrk(name, "/+#\\\"") || *name == ' ' || g_str_has_suffix(name, " "))
+    return key_fail(source, group, NULL, error,
+                    "a %s's name must not contain / + # \\ \" or start or end with a space", kind);
+  return TRUE;
+}

@@ -14,3 +14,8 @@ gboolean check_credentials(const KeySource *source, const char *group, const cha
 /* @min, @max: waits between attempts, seconds */
 gboolean check_retries(const KeySource *source, const char *group, double min, double max,
                        GError **error);
+
+/* @kind: "camera" or "look"
+ * @name: used in lines, and as a level of a topic */
+gboolean check_name(const KeySource *source, const char *group, const char *kind, const char *name,
+                    GError **error);

@@ -203,22 +203,35 @@ Key *keys_join(const Key *own, const Key *part, gsize offset)
   return keys;
 }
 
-gboolean keys_read(const KeySource *source, const char *group, const Key *keys, void *structure,
-                   GError **error)
+static gboolean read_keys(const KeySource *source, const char *group, const Key *keys, gboolean all,
+                          void *structure, GError **error)
 {
   g_auto(GStrv) names = g_key_file_get_keys(source->file, group, NULL, error);
   if (!names)
     return FALSE;
   for (guint i = 0; names[i]; i++) {
     const Key *key = find_key(keys, names[i]);
-    if (!key) {
+    if (!key && all) {
       g_autofree char *known = list_names(keys);
       return key_fail(source, group, names[i], error, "unknown key, expected one of %s", known);
     }
-    if (!read_key(source, group, key, structure, error))
+    if (key && !read_key(source, group, key, structure, error))
       return FALSE;
   }
   return TRUE;
+}
+
+gboolean keys_read(const KeySource *source, const char *group, const Key *keys, void *structure,
+                   GError **error)
+{
+  return read_keys(source, group, keys, TRUE, structure, error);
+}
+
+gboolean keys_read_some(const KeySource *source, const char *group, const Key *keys,
+                        void *structure, GError **error)
+{
+  return !g_key_file_has_group(source->file, group) ||
+         read_keys(source, group, keys, FALSE, structure, error);
 }
 
 void keys_clear(const Key *keys, void *structure)

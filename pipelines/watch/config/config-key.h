@@ -26,6 +26,9 @@ typedef struct {
 
 #define DAY 86400.0 /* seconds */
 
+/* Group of the keys that apply to all cameras and looks. */
+#define DEFAULTS "defaults"
+
 /* The file that keys are read from. */
 typedef struct {
   const char *path; /* of the file, for messages */
@@ -50,6 +53,10 @@ Key *keys_join(const Key *own, const Key *part, gsize offset);
  * in @keys is an error. @keys ends with a key without a name. */
 gboolean keys_read(const KeySource *source, const char *group, const Key *keys, void *structure,
                    GError **error);
+
+/* Does the same, but skips keys that are not in @keys, and a group that does not exist. */
+gboolean keys_read_some(const KeySource *source, const char *group, const Key *keys,
+                        void *structure, GError **error);
 
 /* Frees the values that keys_read() stored in @structure. */
 void keys_clear(const Key *keys, void *structure);

@@ -10,7 +10,7 @@
 #include "config/status-socket.h"
 
 #define CAMERA_PREFIX "camera "
-#define DEFAULTS      "defaults"
+#define LOOK_PREFIX   "look "
 
 static const char *const frame_lines[] = { "none", "changes", "all", NULL };
 
@@ -177,26 +177,76 @@ static gboolean read_mqtt(const KeySource *source, Config *config, GError **erro
 
 /* ---- The file ------------------------------------------------------------------------------ */
 
+static CameraConfig *find_camera(const Config *config, const char *name)
+{
+  for (guint i = 0; i < config->cameras->len; i++) {
+    CameraConfig *camera = config->cameras->pdata[i];
+    if (!strcmp(camera->name, name))
+      return camera;
+  }
+  return NULL;
+}
+
+static gboolean read_camera(const KeySource *source, const char *group, Config *config,
+                            GError **error)
+{
+  CameraConfig *camera = camera_config_new(group + strlen(CAMERA_PREFIX));
+  g_ptr_array_add(config->cameras, camera);
+  return camera_config_read(camera, source, group, error);
+}
+
+/* Reads a look into its camera. */
+static gboolean read_look(const KeySource *source, const char *group, Config *config,
+                          GError **error)
+{
+  LookConfig *look = look_config_new(group + strlen(LOOK_PREFIX));
+  gboolean read = look_config_read(look, source, group, error);
+  CameraConfig *camera = read ? find_camera(config, look->camera) : NULL;
+  if (camera) {
+    g_ptr_array_add(camera->looks, look);
+    return TRUE;
+  }
+  if (read)
+    key_fail(source, group, "camera", error, "\"%s\": there is no group [camera %s]", look->camera,
+             look->camera);
+  look_config_free(look);
+  return FALSE;
+}
+
+static gboolean complete_cameras(const KeySource *source, Config *config, GError **error)
+{
+  for (guint i = 0; i < config->cameras->len; i++) {
+    CameraConfig *camera = config->cameras->pdata[i];
+    g_autofree char *group = g_strconcat(CAMERA_PREFIX, camera->name, NULL);
+    if (!camera_config_complete(camera, source, group, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 static gboolean read_cameras(const KeySource *source, Config *config, GError **error)
 {
   static const char *const others[] = { "watch", "log", "mqtt", DEFAULTS, NULL };
   g_auto(GStrv) groups = g_key_file_get_groups(source->file, NULL);
   for (guint i = 0; groups[i]; i++) {
     if (g_str_has_prefix(groups[i], CAMERA_PREFIX)) {
-      CameraConfig *camera = camera_config_new(groups[i] + strlen(CAMERA_PREFIX));
-      g_ptr_array_add(config->cameras, camera);
-      if (!camera_config_read(camera, source, groups[i], error))
+      if (!read_camera(source, groups[i], config, error))
         return FALSE;
-    } else if (!g_strv_contains(others, groups[i])) {
+    } else if (!g_strv_contains(others, groups[i]) && !g_str_has_prefix(groups[i], LOOK_PREFIX)) {
       return key_fail(source, groups[i], NULL, error,
-                      "unknown group, expected one of watch, log, mqtt, defaults, camera NAME");
+                      "unknown group, expected one of watch, log, mqtt, defaults, camera NAME, "
+                      "look NAME");
     }
   }
-  if (config->cameras->len > 0)
-    return TRUE;
-  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
-              "%s: has no cameras (expected a group [camera NAME])", source->path);
-  return FALSE;
+  if (config->cameras->len == 0) {
+    g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
+                "%s: has no cameras (expected a group [camera NAME])", source->path);
+    return FALSE;
+  }
+  for (guint i = 0; groups[i]; i++)
+    if (g_str_has_prefix(groups[i], LOOK_PREFIX) && !read_look(source, groups[i], config, error))
+      return FALSE;
+  return complete_cameras(source, config, error);
 }
 
 /* A resumed TLS session is not checked again, so all cameras of a server need the same check. */

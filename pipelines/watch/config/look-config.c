@@ -5,6 +5,9 @@
 /* Of the classes that are beyond this one, none is likely. */
 #define STATE_TOP_K 128
 
+/* The element's default, unless it has temporal=off. */
+#define REUSE_THRESHOLD (8 / 255.0)
+
 const char *const config_precisions[] = { "auto", "float32", "bf16", "int8", NULL };
 const char *const config_temporals[] = { "off", "auto", "on", NULL };
 const char *const config_fits[] = { "squares", "squash", "letterbox", "crop", "model", NULL };
@@ -24,6 +27,7 @@ const Key look_keys[] = {
   { "refresh-interval", KEY_COUNT, OFFSET(refresh_interval), 0, 1000000 },
   { "reuse-threshold", KEY_RATIO, OFFSET(reuse_threshold), 0, 1 },
   { "max-age", KEY_SECONDS, OFFSET(max_age), 0, DAY },
+  { "unknown-threshold", KEY_RATIO, OFFSET(unknown_threshold), 0, 1 },
   { "labels", KEY_LIST, OFFSET(labels) },
   { "threshold", KEY_RATIO, OFFSET(threshold), 0, 1 },
   { "keep-threshold", KEY_RATIO, OFFSET(keep_threshold), 0, 1 },
@@ -36,6 +40,23 @@ const Key look_keys[] = {
   { NULL },
 };
 
+static const Key own_keys[] = {
+  { "camera", KEY_TEXT, OFFSET(camera) },
+  { "region", KEY_TEXT, OFFSET(region) },
+  { "interval", KEY_SECONDS, OFFSET(interval), 0, DAY },
+  { "when-changed", KEY_SWITCH, OFFSET(when_changed) },
+  { NULL },
+};
+
+/* Returns: (transfer none): the keys of a look */
+static const Key *all_keys(void)
+{
+  static gsize keys;
+  if (g_once_init_enter(&keys))
+    g_once_init_leave(&keys, (gsize)keys_join(own_keys, look_keys, 0));
+  return (const Key *)keys;
+}
+
 const LookConfig look_defaults = {
   .top_k = 5,
   .compute = -1,
@@ -45,6 +66,7 @@ const LookConfig look_defaults = {
   .refresh_interval = 50,
   .reuse_threshold = -1,
   .max_age = 10,
+  .unknown_threshold = -1,
   .threshold = 0.5,
   .keep_threshold = -1,
   .appear_after = 0.5,
@@ -73,4 +95,64 @@ gboolean look_complete(const KeySource *source, const char *group, LookConfig *l
     return key_fail(source, group, "states", error, "is set, but state is not true");
   return check_readable(source, group, "model", look->model, error) &&
          check_readable(source, group, "model-labels", look->model_labels, error);
+}
+
+/* ---- Looks --------------------------------------------------------------------------------- */
+
+LookConfig *look_config_new(const char *name)
+{
+  LookConfig *self = g_new(LookConfig, 1);
+  *self = look_defaults;
+  self->name = g_strdup(name);
+  return self;
+}
+
+void look_config_free(LookConfig *self)
+{
+  keys_clear(all_keys(), self);
+  g_free(self->name);
+  g_free(self);
+}
+
+/* Removes what says something about the labels of another model. */
+static void forget_labels(LookConfig *self)
+{
+  g_clear_pointer(&self->model_labels, g_free);
+  g_clear_pointer(&self->labels, g_strfreev);
+  g_clear_pointer(&self->states, g_strfreev);
+}
+
+/* An unchanged region keeps its result for ever. What a user sets for this look stays. */
+static gboolean set_when_changed(const KeySource *source, const char *group, LookConfig *self,
+                                 GError **error)
+{
+  if (!self->when_changed)
+    return TRUE;
+  if (!g_key_file_has_key(source->file, group, "max-age", NULL))
+    self->max_age = 0;
+  if (!g_key_file_has_key(source->file, group, "reuse-threshold", NULL))
+    self->reuse_threshold = REUSE_THRESHOLD;
+  return self->reuse_threshold > 0 ||
+         key_fail(source, group, "reuse-threshold", error, "is 0, but when-changed is true");
+}
+
+gboolean look_config_read(LookConfig *self, const KeySource *source, const char *group,
+                          GError **error)
+{
+  if (!check_name(source, group, "look", self->name, error) ||
+      !keys_read_some(source, DEFAULTS, look_keys, self, error))
+    return FALSE;
+  if (g_key_file_has_key(source->file, group, "model", NULL))
+    forget_labels(self);
+  if (!keys_read(source, group, all_keys(), self, error))
+    return FALSE;
+  if (!self->camera)
+    return key_fail(source, group, "camera", error, "is missing");
+  return set_when_changed(source, group, self, error) && look_complete(source, group, self, error);
+}
+
+char *look_config_fingerprint(const LookConfig *self)
+{
+  g_autofree char *keys = keys_fingerprint(all_keys(), self);
+  return g_strdup_printf("[look %s]\n%s", self->name, keys);
 }
