@@ -16,7 +16,7 @@ import sys
 ROOMS = {
     "engine": ["", "labels", "image", "network/families", "network", "file", "kernels/x86",
                "kernels/arm", "kernels", "base"],
-    "models": ["commands", "train/run", "train/dial", "train/gates", "train/cut", "train/learn",
+    "models": ["commands", "teach", "train/run", "train/dial", "train/gates", "train/cut", "train/learn",
                "train/network", "report", "write", "data", "base"],
     "gst-plugin": ["", "classify", "overlay", "json", "common"],
     "pipelines/watch": ["", "camera", "output", "config", "base"],

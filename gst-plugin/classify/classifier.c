@@ -194,28 +194,6 @@ static float lowest_threshold(const GstVitgateSmoothingLimits *limits, guint n_c
   return lowest;
 }
 
-/* Ranks the classes of the inference itself, at most @k.
- * @limits: NULL: the best ones, whatever their probability */
-static void rank_raw(GstVitgateRanking *ranking, const VitgateResult *result,
-                     const GstVitgateSmoothingLimits *limits, guint k)
-{
-  const float lowest = limits ? lowest_threshold(limits, result->n_classes) : 0;
-  guint n, n_kept = 0;
-
-  if (!limits || !limits->thresholds) {
-    ranking->n = vitgate_result_top_k(result, k, lowest, ranking->indices, ranking->scores);
-    return;
-  }
-  n = vitgate_result_top_k(result, result->n_classes, lowest, ranking->indices, ranking->scores);
-  for (guint i = 0; i < n && n_kept < k; i++) {
-    if (ranking->scores[i] < limits->thresholds[ranking->indices[i]])
-      continue;
-    ranking->indices[n_kept] = ranking->indices[i];
-    ranking->scores[n_kept++] = ranking->scores[i];
-  }
-  ranking->n = n_kept;
-}
-
 /* Ranks the shown classes, at most @k. */
 static void rank_shown(GstVitgateRanking *ranking, const GstVitgateSmoothing *smoothing,
                        const VitgateResult *average, guint k)
@@ -259,7 +237,12 @@ void gst_vitgate_classifier_rank(GstVitgateClassifier *self, const VitgateResult
     limits.threshold = any_number ? DEFAULT_SIGMOID_THRESHOLD : DEFAULT_LABEL_THRESHOLD;
     limits.thresholds = self->info->thresholds;
   }
-  rank_raw(&self->raw, result, any_number ? &limits : NULL, k);
+  if (any_number && limits.thresholds)
+    self->raw.n = vitgate_result_top_k_above(result, k, limits.thresholds, self->raw.indices,
+                                             self->raw.scores);
+  else
+    self->raw.n = vitgate_result_top_k(result, k, any_number ? limits.threshold : 0,
+                                       self->raw.indices, self->raw.scores);
 
   gst_vitgate_smoothing_choose(smoothing, &limits);
   if (gst_vitgate_smoothing_is_unknown(smoothing)) {

@@ -13,6 +13,7 @@ static const Command commands[] = {
   { "classify", "classify images", command_classify },
   { "eval", "measure accuracy and compute on photographs", command_eval },
   { "train", "train a dense model, from fresh weights or from an existing model", command_train },
+  { "teach", "give a model classes of your own, from a few pictures of each", command_teach },
   { "compress", "make a compressed, gated model from a dense one", command_compress },
   { "export", "write a model for other programs (timm's tensor names or ONNX)", command_export },
   { "bench", "measure speed on this machine", command_bench },

@@ -15,7 +15,8 @@
 
 static const char summary[] =
     "Watches any number of cameras with the GStreamer element vitgate. FILE is a key file that\n"
-    "lists the cameras and where results go: to a log of JSON lines, to an MQTT broker, or both.\n"
+    "lists the cameras, the parts of their frames to look at, and where results go: to a log of\n"
+    "JSON lines, to an MQTT broker, or both.\n"
     "vitgate-watch.conf in this program's documentation folder explains every key.";
 
 static const char description[] =
@@ -26,8 +27,10 @@ static const char description[] =
     "\n"
     "Output: the lines of vitgatejson for frames whose best label changes, or for all\n"
     "frames, and events: {\"event\": \"appeared\" or \"vanished\", \"label\": ...} for labels of\n"
-    "interest; \"connected\", \"lost\", \"waiting\" (it cannot be reached) or \"ended\" for\n"
-    "cameras. MQTT topics: TOPIC/CAMERA/event, TOPIC/CAMERA/frame; QoS 1.\n"
+    "interest; {\"event\": \"state\", \"from\": ..., \"to\": ...} for states; \"connected\", "
+    "\"lost\",\n"
+    "\"waiting\" (it cannot be reached) or \"ended\" for cameras. MQTT topics:\n"
+    "TOPIC/CAMERA/event, TOPIC/CAMERA/frame; QoS 1.\n"
     "\n"
     "Signals:\n"
     "  SIGHUP           read FILE again: new cameras start, removed cameras stop, changed cameras\n"

@@ -34,8 +34,8 @@ static void append_camera(GString *line, const StatusCamera *entry)
   append_waiting(line, camera);
   if (camera->state == CAMERA_PLAYING) {
     g_string_append_printf(line, " %.1f/s", entry->frame_rate);
-    if (camera->label)
-      g_string_append_printf(line, " %s %.0f%%", camera->label, camera->score * 100);
+    if (camera->whole.label)
+      g_string_append_printf(line, " %s %.0f%%", camera->whole.label, camera->whole.score * 100);
   } else if (camera->state == CAMERA_WAITING) {
     g_string_append_printf(line, ": %s", camera->error);
   }
@@ -69,6 +69,23 @@ static int longest_name(const Status *status)
   return (int)longest;
 }
 
+/* @what: what is seen in a look or in the whole frame */
+static void append_seen(GString *text, const LookStatus *what)
+{
+  if (what->label)
+    g_string_append_printf(text, ", %s %.0f %%", what->label, what->score * 100);
+  if (what->state)
+    g_string_append_printf(text, ", state: %s", what->state);
+}
+
+static void append_look_text(GString *text, const LookStatus *look, int width)
+{
+  g_string_append_printf(text, "  %*s  look %s: %.0f %% compute", width, "", look->name,
+                         100 * look->compute);
+  append_seen(text, look);
+  g_string_append_c(text, '\n');
+}
+
 static void append_camera_text(GString *text, const StatusCamera *entry, int width)
 {
   const CameraStatus *camera = &entry->camera;
@@ -78,9 +95,8 @@ static void append_camera_text(GString *text, const StatusCamera *entry, int wid
   append_waiting(text, camera);
   if (camera->state == CAMERA_PLAYING) {
     g_string_append_printf(text, ", %.1f frames/s, %.0f %% compute", entry->frame_rate,
-                           100 * camera->compute);
-    if (camera->label)
-      g_string_append_printf(text, ", %s %.0f %%", camera->label, camera->score * 100);
+                           100 * camera->whole.compute);
+    append_seen(text, &camera->whole);
   }
   g_string_append_printf(text, "; frames: %" G_GUINT64_FORMAT ", skipped: %" G_GUINT64_FORMAT,
                          camera->frames, camera->skipped);
@@ -89,6 +105,8 @@ static void append_camera_text(GString *text, const StatusCamera *entry, int wid
   if (camera->error && camera->state != CAMERA_PLAYING && camera->state != CAMERA_ENDED)
     g_string_append_printf(text, "\n  %*s  %s", width, "", camera->error);
   g_string_append_c(text, '\n');
+  for (guint i = 0; camera->state == CAMERA_PLAYING && i < camera->looks->len; i++)
+    append_look_text(text, &g_array_index(camera->looks, LookStatus, i), width);
 }
 
 static void append_log_text(GString *text, const char *name, const LogFileStatus *log)
@@ -136,6 +154,23 @@ char *status_text(const Status *status)
 
 /* ---- For programs -------------------------------------------------------------------------- */
 
+static void add_looks(JsonBuilder *builder, const GArray *looks)
+{
+  json_builder_set_member_name(builder, "looks");
+  json_builder_begin_array(builder);
+  for (guint i = 0; i < looks->len; i++) {
+    const LookStatus *look = &g_array_index(looks, LookStatus, i);
+    json_builder_begin_object(builder);
+    member_add_string(builder, "name", look->name);
+    member_add_string(builder, "label", look->label);
+    member_add_double(builder, "score", look->score);
+    member_add_string(builder, "scene_state", look->state);
+    member_add_double(builder, "compute_ratio", look->compute);
+    json_builder_end_object(builder);
+  }
+  json_builder_end_array(builder);
+}
+
 static void add_camera(JsonBuilder *builder, const StatusCamera *entry)
 {
   const CameraStatus *camera = &entry->camera;
@@ -144,10 +179,14 @@ static void add_camera(JsonBuilder *builder, const StatusCamera *entry)
   member_add_string(builder, "state", camera_state_name(camera->state));
   member_add_count(builder, "frames", camera->frames);
   member_add_double(builder, "frames_per_second", entry->frame_rate);
-  member_add_double(builder, "compute_ratio", camera->compute);
+  member_add_double(builder, "compute_ratio", camera->whole.compute);
   member_add_count(builder, "skipped", camera->skipped);
-  member_add_string(builder, "label", camera->label);
-  member_add_double(builder, "score", camera->score);
+  member_add_string(builder, "label", camera->whole.label);
+  member_add_double(builder, "score", camera->whole.score);
+  if (camera->whole.state)
+    member_add_string(builder, "scene_state", camera->whole.state);
+  if (camera->looks->len > 0)
+    add_looks(builder, camera->looks);
   member_add_count(builder, "reconnects", camera->connects ? camera->connects - 1 : 0);
   gboolean waiting = camera->since && camera->state != CAMERA_ENDED;
   g_autofree char *since = waiting ? time_to_utc(camera->since) : NULL;

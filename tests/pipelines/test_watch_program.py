@@ -85,18 +85,22 @@ class CommandLine(WatchTest):
             text = file.read()
         for line in text.splitlines():
             self.assertRegex(line, r"^($|#|\[|[a-z-]+=)")
-        # Uncomment all groups and keys, except those that name files or exclude each other.
+        # Uncomment all groups and keys, except those that name files, exclude each other, or are for
+        # a model that was taught.
         lines = [line[1:] if re.match(r"#(\[|[a-z-]+=)", line)
                  and "credentials" not in line and "model" not in line
-                 and not re.match("#(ca-file|client-|certificate-sha256|insecure)", line)
+                 and not re.match("#(ca-file|client-|certificate-sha256|insecure|states|unknown-)",
+                                  line)
                  else line for line in text.splitlines()]
         self.write("secret", "eve:a b\n", 0o600)
         path = self.write("all.conf", "\n".join(lines).replace("/var/lib", self.folder))
         result = run("--check", path, VITGATE_MODEL_DIR=SHIPPED)
         self.assertEqual(result.returncode, 0, result.stderr)
         unknown = run("--check", self.write("x.conf", "[camera a]\nurl=rtsp://a/\nx=y\n")).stderr
-        for group in "[watch]\nx=y\n", "[log]\nx=y\n", "[mqtt]\nx=y\n":
-            unknown += run("--check", self.write("x.conf", group)).stderr
+        for group in "watch", "log", "mqtt", "look l":
+            text_of = f"[{group}]\nx=y\n[camera a]\nurl=rtsp://a/\n"
+            unknown += run("--check", self.write("x.conf", text_of)).stderr
+        self.assertEqual(unknown.count("expected one of "), 5)
         for part in unknown.split("expected one of ")[1:]:
             for key in part.splitlines()[0].split(", "):
                 self.assertRegex(text, rf"(?m)^#?{key}=")

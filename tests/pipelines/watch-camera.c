@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "camera/analysis.h"
 #include "camera/camera.h"
 #include "fixtures.h"
 
@@ -156,15 +157,21 @@ static gboolean all_are_sent(void)
   return all;
 }
 
-static void load_config(const char *url)
+/* @more: further keys and groups */
+static void load_config_with(const char *url, const char *more)
 {
   g_autofree char *path = g_build_filename(folder, "watch.conf", NULL);
-  g_autofree char *text = g_strdup_printf("[camera a]\nurl=%s\nmodel=%s\nretry-least=0.01\n", url,
-                                          g_getenv("VITGATE_TEST_MODEL"));
+  g_autofree char *text = g_strdup_printf("[camera a]\nurl=%s\nmodel=%s\nretry-least=0.01\n%s", url,
+                                          g_getenv("VITGATE_TEST_MODEL"), more);
   g_autoptr(GError) error = NULL;
   fixtures_write(folder, "watch.conf", text, -1);
   config = config_load(path, &error);
   ck_assert_msg(config != NULL, "%s", error ? error->message : "");
+}
+
+static void load_config(const char *url)
+{
+  load_config_with(url, "");
 }
 
 static void open_camera(const char *url, gboolean blocked)
@@ -246,6 +253,50 @@ START_TEST(skipped_frames_of_all_connections_are_counted)
 }
 END_TEST
 
+/* ---- Looks --------------------------------------------------------------------------------- */
+
+/* Finds the element of a look; NULL: the whole frame. */
+static GstElement *find_vitgate(GstBin *bin, const char *look)
+{
+  g_autoptr(GstIterator) elements = gst_bin_iterate_recurse(bin);
+  GValue item = G_VALUE_INIT;
+  GstElement *found = NULL;
+  while (!found && gst_iterator_next(elements, &item) == GST_ITERATOR_OK) {
+    g_autofree char *name = NULL;
+    if (analysis_is_source(g_value_get_object(&item), &name) && !g_strcmp0(name, look))
+      found = g_value_get_object(&item);
+    g_value_reset(&item);
+  }
+  g_value_unset(&item);
+  ck_assert_ptr_nonnull(found);
+  return found;
+}
+
+START_TEST(looks_share_the_time_of_a_frame)
+{
+  g_autoptr(GError) error = NULL;
+  load_config_with(LIVE, "latency-budget=0.03\nthreads=2\ninference-interval=7\n"
+                         "[look a]\ncamera=a\n[look b]\ncamera=a\nregion=1,2,3,4\nfit=crop\n"
+                         "state=true\n");
+  camera = camera_pipeline_new(config->cameras->pdata[0], NULL, NULL, on_line, NULL, &error);
+  ck_assert_msg(camera != NULL, "%s", error ? error->message : "");
+  for (guint i = 0; i < 3; i++) {
+    const char *names[] = { NULL, "a", "b" };
+    GstElement *vitgate = find_vitgate(GST_BIN(camera_pipeline_get_element(camera)), names[i]);
+    g_autofree char *region = NULL;
+    guint64 budget;
+    guint threads, interval, top_k;
+    g_object_get(vitgate, "latency-budget", &budget, "threads", &threads, "inference-interval",
+                 &interval, "region", &region, "top-k", &top_k, NULL);
+    ck_assert_uint_eq(budget, 10 * GST_MSECOND);
+    ck_assert_uint_eq(threads, 2);
+    ck_assert_uint_eq(interval, 7);
+    ck_assert_uint_eq(top_k, i == 2 ? 128 : 5);
+    ck_assert(g_strcmp0(region, i == 2 ? "1,2,3,4" : NULL) == 0);
+  }
+}
+END_TEST
+
 /* ---- Files --------------------------------------------------------------------------------- */
 
 /* Makes a clip of 50 frames.
@@ -302,6 +353,7 @@ int main(void)
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, a_live_camera_never_waits_and_the_newest_frames_are_kept);
   tcase_add_test(tests, skipped_frames_of_all_connections_are_counted);
+  tcase_add_test(tests, looks_share_the_time_of_a_frame);
   tcase_add_test(tests, only_video_is_decoded);
   return fixtures_run(tests, "camera");
 }

@@ -55,9 +55,9 @@ START_TEST(reads_every_group)
   ck_assert_str_eq(config->mqtt.topic, "vitgate");
   ck_assert_uint_eq(config->cameras->len, 1);
   ck_assert_str_eq(camera(config, 0)->name, "front door");
-  ck_assert_str_eq(camera(config, 0)->labels[0], "cat");
-  ck_assert_str_eq(camera(config, 0)->labels[1], "dog");
-  ck_assert_ptr_null(camera(config, 0)->labels[2]);
+  ck_assert_str_eq(camera(config, 0)->whole.labels[0], "cat");
+  ck_assert_str_eq(camera(config, 0)->whole.labels[1], "dog");
+  ck_assert_ptr_null(camera(config, 0)->whole.labels[2]);
   ck_assert_int_eq(camera(config, 0)->transport, TRANSPORT_UDP);
   ck_assert_double_eq(camera(config, 0)->latency_budget, 0.04);
 }
@@ -70,10 +70,10 @@ START_TEST(defaults_apply_to_cameras_without_the_key)
                                   "[camera b]\nurl=rtsp://b/\nthreshold=0.7\n",
                                   NULL);
   ck_assert_ptr_nonnull(config);
-  ck_assert_double_eq(camera(config, 0)->threshold, 0.3);
-  ck_assert_double_eq(camera(config, 1)->threshold, 0.7);
-  ck_assert_double_eq(camera(config, 0)->max_age, 10);
-  ck_assert_str_eq(camera(config, 1)->labels[0], "cat");
+  ck_assert_double_eq(camera(config, 0)->whole.threshold, 0.3);
+  ck_assert_double_eq(camera(config, 1)->whole.threshold, 0.7);
+  ck_assert_double_eq(camera(config, 0)->whole.max_age, 10);
+  ck_assert_str_eq(camera(config, 1)->whole.labels[0], "cat");
 }
 END_TEST
 
@@ -116,6 +116,110 @@ START_TEST(fingerprints_differ_if_keys_do)
   ck_assert_str_eq(camera(old, 0)->fingerprint, camera(new, 1)->fingerprint);
   ck_assert_str_ne(camera(old, 1)->fingerprint, camera(new, 0)->fingerprint);
   ck_assert(config_mqtt_equal(&old->mqtt, &new->mqtt));
+}
+END_TEST
+
+static const LookConfig *look(const Config *config, guint camera_number, guint i)
+{
+  return camera(config, camera_number)->looks->pdata[i];
+}
+
+/* Looks may come before their camera. */
+START_TEST(looks_belong_to_cameras_and_take_defaults)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Config) config = load("[look gate]\ncamera=b\nregion=1,2, 30%,40%\ninterval=5\n"
+                                  "[defaults]\nthreshold=0.3\nlabels=cat\nfit=crop\nthreads=2\n"
+                                  "[camera a]\nurl=rtsp://a/\n"
+                                  "[camera b]\nurl=rtsp://b/\nthreshold=0.9\n"
+                                  "[look bin]\ncamera=b\nthreshold=0.4\n",
+                                  &error);
+  ck_assert_msg(config != NULL, "%s", error ? error->message : "");
+  ck_assert_uint_eq(camera(config, 0)->looks->len, 0);
+  ck_assert_uint_eq(camera(config, 1)->looks->len, 2);
+  ck_assert_str_eq(look(config, 1, 0)->name, "gate");
+  ck_assert_str_eq(look(config, 1, 0)->region, "1,2, 30%,40%");
+  ck_assert_double_eq(look(config, 1, 0)->interval, 5);
+  ck_assert_double_eq(look(config, 1, 0)->threshold, 0.3);
+  ck_assert_double_eq(look(config, 1, 1)->threshold, 0.4);
+  ck_assert_double_eq(look(config, 1, 1)->keep_threshold, 0.8 * 0.4);
+  ck_assert_str_eq(look(config, 1, 1)->labels[0], "cat");
+  ck_assert_str_eq(config_fits[look(config, 1, 1)->fit], "crop");
+}
+END_TEST
+
+START_TEST(labels_of_another_model_are_not_taken_from_defaults)
+{
+  g_autoptr(Config) config = load("[defaults]\nmodel=watch.conf\nmodel-labels=watch.conf\n"
+                                  "labels=cat\nstates=cat\nstate=true\n"
+                                  "[camera a]\nurl=rtsp://a/\n[look same]\ncamera=a\n"
+                                  "[look other]\ncamera=a\nmodel=watch.conf\n",
+                                  NULL);
+  ck_assert_ptr_nonnull(config);
+  ck_assert_str_eq(look(config, 0, 0)->labels[0], "cat");
+  ck_assert_ptr_nonnull(look(config, 0, 0)->model_labels);
+  ck_assert_ptr_null(look(config, 0, 1)->labels);
+  ck_assert_ptr_null(look(config, 0, 1)->states);
+  ck_assert_ptr_null(look(config, 0, 1)->model_labels);
+  ck_assert(look(config, 0, 1)->state);
+}
+END_TEST
+
+#define LOOK "[look l]\ncamera=a\n"
+
+/* The default reuse-threshold is left to the element, whose own default depends on temporal. */
+START_TEST(when_changed_keeps_a_result_until_there_is_a_change)
+{
+  static const struct {
+    const char *keys;
+    double max_age, reuse_threshold;
+  } looks[] = {
+    { "", 10, -1 },
+    { "when-changed=true\n", 0, 8 / 255.0 },
+    { "when-changed=true\nmax-age=60\nreuse-threshold=0.2\n", 60, 0.2 },
+  };
+  g_autofree char *text =
+      g_strconcat("[defaults]\nmax-age=10\n[camera a]\nurl=rtsp://a/\n" LOOK, looks[_i].keys, NULL);
+  g_autoptr(Config) config = load(text, NULL);
+  ck_assert_ptr_nonnull(config);
+  ck_assert_double_eq(look(config, 0, 0)->max_age, looks[_i].max_age);
+  ck_assert_double_eq(look(config, 0, 0)->reuse_threshold, looks[_i].reuse_threshold);
+}
+END_TEST
+
+START_TEST(a_camera_with_looks_classifies_the_whole_frame_if_asked)
+{
+  static const struct {
+    const char *text;
+    gboolean whole;
+  } files[] = {
+    { "", TRUE },
+    { LOOK, FALSE },
+    { "whole-frame=true\n" LOOK, TRUE },
+    { "model=watch.conf\n" LOOK, TRUE },
+    { "labels=cat\n" LOOK, TRUE },
+    { "state=true\n" LOOK, TRUE },
+    { "[defaults]\nlabels=cat\n" LOOK, FALSE },
+    { "[defaults]\nwhole-frame=true\n" LOOK, TRUE },
+    { "[defaults]\nwhole-frame=false\n", TRUE },
+  };
+  g_autofree char *text = g_strconcat("[camera a]\nurl=rtsp://a/\n", files[_i].text, NULL);
+  g_autoptr(Config) config = load(text, NULL);
+  ck_assert_ptr_nonnull(config);
+  ck_assert_int_eq(camera(config, 0)->whole_frame, files[_i].whole);
+}
+END_TEST
+
+START_TEST(a_changed_look_changes_its_camera)
+{
+  static const char text[] = "[camera a]\nurl=rtsp://a/\n[camera b]\nurl=rtsp://b/\n"
+                             "[look l]\ncamera=a\n[look m]\ncamera=b\ninterval=1\n";
+  static const char *const more[] = { "compute=0.5\n", "region=0,0,1,1\n", "[look n]\ncamera=b\n" };
+  g_autofree char *changed = g_strconcat(text, more[_i], NULL);
+  g_autoptr(Config) old = load(text, NULL), new = load(changed, NULL);
+  ck_assert_ptr_nonnull(new);
+  ck_assert_str_eq(camera(old, 0)->fingerprint, camera(new, 0)->fingerprint);
+  ck_assert_str_ne(camera(old, 1)->fingerprint, camera(new, 1)->fingerprint);
 }
 END_TEST
 
@@ -195,6 +299,23 @@ static const struct {
     "[camera a] keep-threshold: 0.5 is greater than" },
   { CAMERA "compute=0.2\nmin-compute=0.5\n",
     "[camera a] min-compute: 0.5 is greater than compute" },
+  { CAMERA "state=yes\n", "[camera a] state: \"yes\": expected true or false" },
+  { CAMERA "states=open\n", "[camera a] states: is set, but state is not true" },
+  { CAMERA "state-lead=0.5\n", "[camera a] state-lead: 0.5: expected a number from 1 to" },
+  { CAMERA "whole-frame=false\n", "whole-frame: is false, but no [look NAME] has camera=a" },
+  { CAMERA "whole-frame=false\nlabels=cat\n[look l]\ncamera=a\n",
+    "[camera a] labels: is for the whole frame, but whole-frame is false" },
+  { CAMERA "[look l]\n", "[look l] camera: is missing" },
+  { CAMERA "[look l]\ncamera=b\n", "[look l] camera: \"b\": there is no group [camera b]" },
+  { CAMERA "[look ]\ncamera=a\n", "[look ]: the look has no name: [look NAME]" },
+  { CAMERA "[look a/b]\ncamera=a\n", "[look a/b]: a look's name must not contain" },
+  { CAMERA LOOK LOOK, "[look l]: line 5: duplicate group" },
+  { CAMERA LOOK "threads=2\n", "[look l] threads: unknown key, expected one of camera, region, " },
+  { CAMERA LOOK "region=\n", "[look l] region: is empty" },
+  { CAMERA LOOK "interval=-1\n", "[look l] interval: -1: expected a number from 0 to" },
+  { CAMERA LOOK "model=/none\n", "[look l] model: /none cannot be read" },
+  { CAMERA LOOK "when-changed=true\nreuse-threshold=0\n",
+    "[look l] reuse-threshold: is 0, but when-changed is true" },
   { CAMERA "labels=;\n", "[camera a] labels: is empty" },
   { CAMERA "model=/none\n", "[camera a] model: /none cannot be read: No such file" },
   { CAMERA "model=.\n", "[camera a] model: " },
@@ -272,7 +393,7 @@ START_TEST(reads_a_file_with_a_byte_order_mark)
       load("\357\273\277[camera a]\r\nurl=rtsp://a/\r\nlabels=cat; dog\r\n", &error);
   ck_assert_msg(config != NULL, "%s", error ? error->message : "");
   ck_assert_str_eq(camera(config, 0)->url, "rtsp://a/");
-  ck_assert_str_eq(camera(config, 0)->labels[1], "dog");
+  ck_assert_str_eq(camera(config, 0)->whole.labels[1], "dog");
 }
 END_TEST
 
@@ -352,6 +473,11 @@ int main(void)
   tcase_add_loop_test(tests, events_have_a_file_beside_the_log, 0, 4);
   tcase_add_loop_test(tests, without_a_key_only_changes_are_logged_and_a_message_says_so, 0, 2);
   tcase_add_test(tests, fingerprints_differ_if_keys_do);
+  tcase_add_test(tests, looks_belong_to_cameras_and_take_defaults);
+  tcase_add_test(tests, labels_of_another_model_are_not_taken_from_defaults);
+  tcase_add_loop_test(tests, when_changed_keeps_a_result_until_there_is_a_change, 0, 3);
+  tcase_add_loop_test(tests, a_camera_with_looks_classifies_the_whole_frame_if_asked, 0, 9);
+  tcase_add_loop_test(tests, a_changed_look_changes_its_camera, 0, 3);
   tcase_add_loop_test(tests, refuses_wrong_files, 0, G_N_ELEMENTS(bad_files));
   tcase_add_test(tests, fingerprints_are_64_digits_with_or_without_colons);
   tcase_add_test(tests, keys_in_defaults_may_be_for_other_cameras);

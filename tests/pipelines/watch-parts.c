@@ -233,12 +233,15 @@ START_TEST(a_line_holds_all_classes)
       "{\"regions\":[{\"classes\":[{\"label\":\"cow\",\"score\":1}]}]}]}\n";
   FrameLine line;
   ck_assert(frame_line_parse(&line, text, strlen(text)));
-  ck_assert_str_eq(line.label, "cat");
-  ck_assert_double_eq(line.score, 0.5);
-  ck_assert_uint_eq(line.seen->len, 3);
-  ck_assert_str_eq(g_array_index(line.seen, SeenClass, 1).label, "dog");
-  ck_assert_str_eq(g_array_index(line.seen, SeenClass, 2).label, "cow");
-  ck_assert_double_eq(g_array_index(line.seen, SeenClass, 2).score, 1);
+  ck_assert_uint_eq(line.results->len, 2);
+  const FrameResult *result = frame_line_find(&line, NULL),
+                    *other = &g_array_index(line.results, FrameResult, 1);
+  ck_assert_str_eq(result->label, "cat");
+  ck_assert_double_eq(result->score, 0.5);
+  ck_assert_uint_eq(result->seen->len, 2);
+  ck_assert_str_eq(g_array_index(result->seen, SeenClass, 1).label, "dog");
+  ck_assert_str_eq(g_array_index(other->seen, SeenClass, 0).label, "cow");
+  ck_assert_double_eq(g_array_index(other->seen, SeenClass, 0).score, 1);
   frame_line_clear(&line);
 }
 END_TEST
@@ -250,10 +253,11 @@ START_TEST(sightings_see_each_inference_as_it_is)
                              "{\"label\":\"cat\",\"score\":0.125}]}]}\n";
   FrameLine line;
   ck_assert(frame_line_parse(&line, text, strlen(text)));
-  ck_assert_ptr_null(line.label);
-  ck_assert_uint_eq(line.seen->len, 1);
-  ck_assert_str_eq(g_array_index(line.seen, SeenClass, 0).label, "cat");
-  ck_assert_double_eq(g_array_index(line.seen, SeenClass, 0).score, 0.125);
+  const FrameResult *result = frame_line_find(&line, NULL);
+  ck_assert_ptr_null(result->label);
+  ck_assert_uint_eq(result->seen->len, 1);
+  ck_assert_str_eq(g_array_index(result->seen, SeenClass, 0).label, "cat");
+  ck_assert_double_eq(g_array_index(result->seen, SeenClass, 0).score, 0.125);
   frame_line_clear(&line);
 }
 END_TEST
@@ -265,8 +269,8 @@ START_TEST(a_line_without_results_is_a_frame)
                                        "{\"results\":[{\"classes\":[1,{}]}]}" };
   FrameLine line;
   ck_assert(frame_line_parse(&line, texts[_i], strlen(texts[_i])));
-  ck_assert_ptr_null(line.label);
-  ck_assert_uint_eq(line.seen->len, 0);
+  const FrameResult *result = frame_line_find(&line, NULL);
+  ck_assert(!result || (!result->label && result->seen->len == 0));
   frame_line_clear(&line);
 }
 END_TEST
@@ -282,7 +286,7 @@ END_TEST
 START_TEST(events_are_one_line_each)
 {
   const Sighting sighting = { .label = "a \"cat\"\n", .score = 0.5, .since = 5, .until = 7 };
-  g_autofree char *line = event_sighting("door", &sighting, TRUE);
+  g_autofree char *line = event_sighting("door", NULL, &sighting, TRUE);
   ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
   g_autoptr(JsonNode) root = json_from_string(line, NULL);
   JsonObject *event = json_node_get_object(root);

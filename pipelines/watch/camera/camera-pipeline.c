@@ -4,7 +4,7 @@
 
 #include <gst/app/gstappsink.h>
 
-#include "camera/model-stamp.h"
+#include "camera/analysis.h"
 #include "camera/tls-check.h"
 
 /* Holds the newest frames of a live camera that wait for inference. A longer queue would only hold
@@ -12,8 +12,8 @@
 #define LIVE_QUEUE                                                                                 \
   "queue name=queue leaky=downstream max-size-buffers=2 max-size-bytes=0 max-size-time=0"
 #define FILE_QUEUE "queue name=queue max-size-buffers=4 max-size-bytes=0 max-size-time=0"
-#define ANALYSIS                                                                                   \
-  " ! videoconvert ! vitgate name=vitgate ! vitgatejson name=json "                                \
+#define LINES                                                                                      \
+  "vitgatejson name=json "                                                                         \
   "! appsink name=lines max-buffers=8 enable-last-sample=false wait-on-eos=false"
 
 #define NO_VIDEO "the camera sends no video"
@@ -22,7 +22,7 @@ struct _CameraPipeline {
   GstElement *pipeline, *decoder;
   Transport transport;
   const CameraConfig *config;
-  char *model_stamp; /* (nullable): of the files that were loaded */
+  Analysis *analysis;
   CameraLineFunc func;
   gpointer user_data;
   gboolean has_credentials;
@@ -182,45 +182,6 @@ static gboolean add_source(CameraPipeline *self, const CameraConfig *config, con
   return FALSE;
 }
 
-/* ---- The model ----------------------------------------------------------------------------- */
-
-/* Returns: (transfer full) (nullable): the path of the model in use, such as the default one */
-static char *find_model(GstElement *vitgate)
-{
-  g_autoptr(GstStructure) stats = NULL;
-  g_object_get(vitgate, "stats", &stats, NULL);
-  return g_strdup(gst_structure_get_string(stats, "model"));
-}
-
-/* Takes the stamp of the default model, whose path is known only after it was loaded. */
-static void stamp_default_model(CameraPipeline *self)
-{
-  if (self->model_stamp)
-    return;
-  g_autoptr(GstElement) vitgate = gst_bin_get_by_name(GST_BIN(self->pipeline), "vitgate");
-  g_autofree char *model = find_model(vitgate);
-  if (model)
-    self->model_stamp = model_stamp_new(model, self->config->model_labels);
-}
-
-gboolean camera_pipeline_check_model(CameraPipeline *self)
-{
-  g_autoptr(GstElement) vitgate = gst_bin_get_by_name(GST_BIN(self->pipeline), "vitgate");
-  g_autofree char *model =
-      self->config->model ? g_strdup(self->config->model) : find_model(vitgate);
-  g_mutex_lock(&self->lock);
-  char *old = self->model_stamp,
-       *now = model ? model_stamp_new(model, self->config->model_labels) : NULL;
-  gboolean changed = old && now && strcmp(old, now) != 0;
-  if (changed)
-    self->model_stamp = g_steal_pointer(&now);
-  g_mutex_unlock(&self->lock);
-  g_free(changed ? old : now);
-  if (changed)
-    g_object_set(vitgate, "model", self->config->model, NULL);
-  return changed;
-}
-
 /* ---- The analysis -------------------------------------------------------------------------- */
 
 /* A leaky queue drops one frame each time it is full. */
@@ -260,9 +221,7 @@ static GstFlowReturn on_sample(GstAppSink *sink, gpointer user_data)
   GstMapInfo map;
   if (!sample)
     return GST_FLOW_EOS;
-  g_mutex_lock(&self->lock);
-  stamp_default_model(self);
-  g_mutex_unlock(&self->lock);
+  analysis_note_models(self->analysis);
   GstBuffer *buffer = gst_sample_get_buffer(sample);
   GstClockTime time = gst_segment_to_running_time(gst_sample_get_segment(sample), GST_FORMAT_TIME,
                                                   GST_BUFFER_PTS(buffer));
@@ -273,37 +232,12 @@ static GstFlowReturn on_sample(GstAppSink *sink, gpointer user_data)
   return GST_FLOW_OK;
 }
 
-static guint64 nanoseconds(double seconds)
-{
-  return (guint64)(seconds * (double)GST_SECOND);
-}
-
-static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
+static void set_up_lines(CameraPipeline *self, const CameraConfig *config)
 {
   GstBin *bin = GST_BIN(self->pipeline);
-  g_autoptr(GstElement) vitgate = gst_bin_get_by_name(bin, "vitgate");
   g_autoptr(GstElement) json = gst_bin_get_by_name(bin, "json");
   g_autoptr(GstElement) queue = gst_bin_get_by_name(bin, "queue");
   g_autoptr(GstElement) lines = gst_bin_get_by_name(bin, "lines");
-
-  g_object_set(vitgate, "model", config->model, "labels", config->model_labels, "threads",
-               config->threads, "top-k", config->top_k, "threshold", 0.0, "inference-interval",
-               config->interval, NULL);
-  gst_util_set_object_arg(G_OBJECT(vitgate), "precision", config_precisions[config->precision]);
-  gst_util_set_object_arg(G_OBJECT(vitgate), "fit", config_fits[config->fit]);
-  if (config->compute >= 0)
-    g_object_set(vitgate, "compute", config->compute, NULL);
-  if (config->min_compute >= 0)
-    g_object_set(vitgate, "min-compute", config->min_compute, NULL);
-  if (config->latency_budget > 0)
-    g_object_set(vitgate, "latency-budget", nanoseconds(config->latency_budget), NULL);
-  gst_util_set_object_arg(G_OBJECT(vitgate), "temporal", config_temporals[config->temporal]);
-  g_object_set(vitgate, "refresh-interval", config->refresh_interval, "max-age",
-               nanoseconds(config->max_age), NULL);
-  if (config->change_threshold >= 0)
-    g_object_set(vitgate, "change-threshold", config->change_threshold, NULL);
-  if (config->reuse_threshold >= 0)
-    g_object_set(vitgate, "reuse-threshold", config->reuse_threshold, NULL);
   g_object_set(json, "stream-id", config->name, NULL);
   g_object_set(lines, "sync", config->real_time, NULL);
   g_autoptr(GstPad) entry = gst_element_get_static_pad(queue, "sink");
@@ -319,9 +253,15 @@ static void set_up_analysis(CameraPipeline *self, const CameraConfig *config)
 static gboolean build(CameraPipeline *self, const CameraConfig *config, const char *user,
                       const char *password, GError **error)
 {
-  const char *analysis = config_is_file(config) ? FILE_QUEUE ANALYSIS : LIVE_QUEUE ANALYSIS;
-  self->pipeline = gst_parse_launch_full(analysis, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
+  g_autofree char *analysis = analysis_describe(config);
+  g_autofree char *line =
+      g_strdup_printf("%s ! videoconvert ! %s ! " LINES,
+                      config_is_file(config) ? FILE_QUEUE : LIVE_QUEUE, analysis);
+  self->pipeline = gst_parse_launch_full(line, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
   if (!self->pipeline)
+    return FALSE;
+  self->analysis = analysis_new(GST_BIN(self->pipeline), config, error);
+  if (!self->analysis)
     return FALSE;
   self->decoder = gst_element_factory_make("decodebin", NULL);
   if (!self->decoder) {
@@ -335,7 +275,7 @@ static gboolean build(CameraPipeline *self, const CameraConfig *config, const ch
   g_signal_connect(self->decoder, "element-added", G_CALLBACK(on_decoder_element), self);
   g_signal_connect(self->decoder, "autoplug-continue", G_CALLBACK(on_autoplug_continue), self);
   g_signal_connect(self->decoder, "unknown-type", G_CALLBACK(on_unknown_type), self);
-  set_up_analysis(self, config);
+  set_up_lines(self, config);
   return add_source(self, config, user, password, error);
 }
 
@@ -349,7 +289,6 @@ CameraPipeline *camera_pipeline_new(const CameraConfig *config, const char *user
   self->user_data = user_data;
   self->transport = config->transport;
   self->config = config;
-  self->model_stamp = config->model ? model_stamp_new(config->model, config->model_labels) : NULL;
   self->has_credentials = user != NULL;
   if (!build(self, config, user, password, error))
     camera_pipeline_free(&self);
@@ -359,6 +298,11 @@ CameraPipeline *camera_pipeline_new(const CameraConfig *config, const char *user
 GstElement *camera_pipeline_get_element(CameraPipeline *self)
 {
   return self->pipeline;
+}
+
+gboolean camera_pipeline_check_models(CameraPipeline *self)
+{
+  return analysis_check_models(self->analysis);
 }
 
 guint64 camera_pipeline_take_skipped(CameraPipeline *self)
@@ -380,10 +324,10 @@ void camera_pipeline_free(CameraPipeline **pipeline)
     gst_element_set_state(self->pipeline, GST_STATE_NULL);
     gst_object_unref(self->pipeline);
   }
+  analysis_free(&self->analysis);
   g_clear_object(&self->tls);
   g_mutex_clear(&self->lock);
   g_free(self->unknown_codec);
-  g_free(self->model_stamp);
   g_free(self);
 }
 
@@ -399,12 +343,25 @@ static char *join_reason(const GError *error, const char *debug)
                              : g_steal_pointer(&message);
 }
 
+/* The debug text of vitgate's errors only has their number.
+ * Returns: (transfer full) (nullable): NULL: the error is not one of vitgate's */
+static char *explain_analysis(GstMessage *message, const GError *error)
+{
+  g_autofree char *look = NULL;
+  if (!analysis_is_source(GST_MESSAGE_SRC(message), &look))
+    return NULL;
+  return look ? g_strdup_printf("look %s: %s", look, error->message) : g_strdup(error->message);
+}
+
 char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolean *hopeless)
 {
   g_autoptr(GError) error = NULL;
   g_autofree char *debug = NULL;
   gst_message_parse_error(message, &error, &debug);
   *hopeless = TRUE;
+  char *reason = explain_analysis(message, error);
+  if (reason)
+    return reason;
   char *refused = self->tls ? tls_check_get_reason(self->tls) : NULL;
   if (refused)
     return refused;
@@ -439,6 +396,5 @@ char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolea
   if (g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ) && debug &&
       strstr(debug, "Parse error") && !linked)
     return g_strdup("the answer is not RTSP (is the port right?)");
-  /* The debug text of vitgate's errors only has their number. */
   return *hopeless ? g_strdup(error->message) : join_reason(error, debug);
 }

@@ -1,5 +1,6 @@
 /* One camera's pipeline, for one connection:
- * source ! decodebin ! queue ! videoconvert ! vitgate ! vitgatejson ! appsink. */
+ * source ! decodebin ! queue ! videoconvert ! vitgate ! vitgatejson ! appsink, with a
+ * vitgate for each look. */
 #pragma once
 
 #include <gst/gst.h>
@@ -33,9 +34,9 @@ char *camera_pipeline_explain(CameraPipeline *self, GstMessage *message, gboolea
 /* Returns: frames dropped since the last call because inference was slower than the camera */
 guint64 camera_pipeline_take_skipped(CameraPipeline *self);
 
-/* Loads the model again, in the background, if its files have changed since they were loaded.
- * Returns: whether they have changed */
-gboolean camera_pipeline_check_model(CameraPipeline *self);
+/* Loads models again, in the background, if their files have changed since they were loaded.
+ * Returns: whether any has changed */
+gboolean camera_pipeline_check_models(CameraPipeline *self);
 
 /* Stops and frees the pipeline. */
 void camera_pipeline_free(CameraPipeline **self);

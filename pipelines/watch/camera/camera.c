@@ -7,11 +7,11 @@
 #include "base/backoff.h"
 #include "base/console.h"
 #include "base/secrets.h"
+#include "camera/analysis.h"
 #include "camera/camera-pipeline.h"
 #include "camera/events.h"
 #include "camera/frame-line.h"
 #include "camera/reach.h"
-#include "camera/sightings.h"
 #include "config/credentials.h"
 
 #define CHECK_INTERVAL (100 * GST_MSECOND) /* between checks for a stall */
@@ -25,11 +25,11 @@ struct _Camera {
   GThread *thread;
   GCancellable *stopped;
 
+  GPtrArray *watches; /* of LookWatch: of the whole frame, if it is classified, and of each look */
+
   /* Used by the thread, and by the streaming thread while a pipeline plays. */
-  Sightings *sightings;
-  gboolean lost;    /* labels vanish now because the camera is lost */
-  char *last_label; /* of the connection's last frame */
-  gboolean first;   /* the connection's next frame is its first */
+  char *last_labels; /* of the connection's last frame */
+  gboolean first;    /* the connection's next frame is its first */
   Backoff backoff;
 
   GMutex lock;
@@ -37,6 +37,7 @@ struct _Camera {
   gboolean stopping, checking_model;
   GstBus *bus;       /* of the pipeline, or NULL */
   gint64 last_frame; /* monotonic time, µs; 0: no frame of this connection yet */
+  gint64 lost_since; /* monotonic time, µs; 0: not lost, or never connected */
   CameraStatus status;
 };
 
@@ -68,41 +69,63 @@ static gboolean is_stopping(Camera *self)
 
 /* ---- Lines --------------------------------------------------------------------------------- */
 
-static void put_event(Camera *self, char *line)
+static void put_event(char *line, gpointer user_data)
 {
+  Camera *self = user_data;
   outputs_event(self->outputs, self->config->name, line, strlen(line));
   g_free(line);
 }
 
-static void on_sighting(const Sighting *sighting, gpointer user_data)
+/* Makes states unknown that are too old. */
+static void check_states(Camera *self)
 {
-  Camera *self = user_data;
-  put_event(self, event_sighting(self->config->name, sighting, self->lost));
+  g_mutex_lock(&self->lock);
+  gint64 since = self->lost_since;
+  g_mutex_unlock(&self->lock);
+  const double seconds = (double)(g_get_monotonic_time() - since) / G_USEC_PER_SEC;
+  for (guint i = 0; since && i < self->watches->len; i++)
+    look_watch_check_lost(self->watches->pdata[i], seconds);
 }
 
 static void begin_connection(Camera *self)
 {
   console_print("camera %s: connected", self->config->name);
-  put_event(self, event_camera(self->config->name, "connected", NULL));
+  check_states(self);
+  put_event(event_camera(self->config->name, "connected", NULL), self);
   g_mutex_lock(&self->lock);
   self->status.state = CAMERA_PLAYING;
   self->status.connects++;
   self->status.since = 0;
   self->status.attempts = 0;
+  self->lost_since = 0;
   g_mutex_unlock(&self->lock);
 }
 
-static void count_frame(Camera *self, const FrameLine *frame)
+static void count_frame(Camera *self)
 {
   g_mutex_lock(&self->lock);
   self->last_frame = g_get_monotonic_time();
   self->status.frames++;
-  g_free(self->status.label);
-  self->status.label = g_strdup(frame->label);
-  self->status.score = frame->score;
-  self->status.compute +=
-      (frame->compute - self->status.compute) / (double)MIN(self->status.frames, COMPUTE_WINDOW);
   g_mutex_unlock(&self->lock);
+}
+
+/* Returns: (transfer full): the best labels of all results, which can be compared */
+static char *join_labels(const FrameLine *frame)
+{
+  GString *labels = g_string_new(NULL);
+  for (guint i = 0; i < frame->results->len; i++) {
+    const char *label = g_array_index(frame->results, FrameResult, i).label;
+    g_string_append_printf(labels, "%s\n", label ? label : "");
+  }
+  return g_string_free(labels, FALSE);
+}
+
+static void see_results(Camera *self, const FrameLine *frame, GstClockTime time)
+{
+  for (guint i = 0; i < self->watches->len; i++) {
+    LookWatch *watch = self->watches->pdata[i];
+    look_watch_see(watch, frame_line_find(frame, look_watch_get_name(watch)), time);
+  }
 }
 
 /* Called by a streaming thread. */
@@ -114,14 +137,14 @@ static void on_line(const char *line, gsize length, GstClockTime time, gpointer 
     return;
   if (self->first)
     begin_connection(self);
-  count_frame(self, &frame);
-  gboolean changed = self->first || g_strcmp0(frame.label, self->last_label) != 0;
+  count_frame(self);
+  char *labels = join_labels(&frame);
+  gboolean changed = self->first || strcmp(labels, self->last_labels) != 0;
   outputs_frame(self->outputs, self->config->name, line, length, changed);
-  if (GST_CLOCK_TIME_IS_VALID(time))
-    sightings_see(self->sightings, time, (const SeenClass *)frame.seen->data, frame.seen->len);
+  see_results(self, &frame, time);
   self->first = FALSE;
-  g_free(self->last_label);
-  self->last_label = g_steal_pointer(&frame.label);
+  g_free(self->last_labels);
+  self->last_labels = labels;
   frame_line_clear(&frame);
 }
 
@@ -156,7 +179,7 @@ static void check_model(Camera *self, CameraPipeline *pipeline)
   gboolean wanted = self->checking_model;
   self->checking_model = FALSE;
   g_mutex_unlock(&self->lock);
-  if (wanted && camera_pipeline_check_model(pipeline))
+  if (wanted && camera_pipeline_check_models(pipeline))
     console_print("camera %s: its model or labels have changed and are loaded again",
                   self->config->name);
 }
@@ -165,10 +188,12 @@ static void check_model(Camera *self, CameraPipeline *pipeline)
 static void report_warning(Camera *self, GstMessage *message)
 {
   g_autoptr(GError) warning = NULL;
-  if (g_strcmp0(GST_OBJECT_NAME(GST_MESSAGE_SRC(message)), "vitgate"))
+  g_autofree char *look = NULL;
+  if (!analysis_is_source(GST_MESSAGE_SRC(message), &look))
     return;
   gst_message_parse_warning(message, &warning, NULL);
-  console_print("camera %s: %s", self->config->name, warning->message);
+  console_print("camera %s%s%s: %s", self->config->name, look ? ", look " : "", look ? look : "",
+                warning->message);
 }
 
 /* Returns: (transfer full) (nullable): why the connection ended; NULL if the camera was asked to
@@ -182,6 +207,7 @@ static char *watch_over(Camera *self, CameraPipeline *pipeline, gboolean *ended,
         self->bus, CHECK_INTERVAL,
         GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_EOS | GST_MESSAGE_APPLICATION);
     check_model(self, pipeline);
+    check_states(self);
     if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
       reason = camera_pipeline_explain(pipeline, message, hopeless);
     } else if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) {
@@ -234,17 +260,33 @@ static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
 /* Reports the end of a connection. All present labels vanish with it. */
 static void end_connection(Camera *self, const char *event, const char *reason)
 {
-  self->lost = strcmp(event, "lost") == 0;
-  sightings_end(self->sightings);
-  self->lost = FALSE;
-  g_clear_pointer(&self->last_label, g_free);
+  for (guint i = 0; i < self->watches->len; i++)
+    look_watch_end(self->watches->pdata[i], strcmp(event, "lost") == 0);
+  g_clear_pointer(&self->last_labels, g_free);
   g_mutex_lock(&self->lock);
   self->status.since = g_get_real_time();
+  self->lost_since = g_get_monotonic_time();
   g_mutex_unlock(&self->lock);
-  put_event(self, event_camera(self->config->name, event, reason));
+  put_event(event_camera(self->config->name, event, reason), self);
 }
 
 /* ---- All connections ----------------------------------------------------------------------- */
+
+static gint64 next_check(void)
+{
+  return g_get_monotonic_time() + CHECK_INTERVAL / GST_USECOND;
+}
+
+/* Returns: whether the camera is asked to stop */
+static gboolean wait_until(Camera *self, gint64 end)
+{
+  g_mutex_lock(&self->lock);
+  while (!self->stopping && g_cond_wait_until(&self->changed, &self->lock, end))
+    ;
+  gboolean stopping = self->stopping;
+  g_mutex_unlock(&self->lock);
+  return stopping;
+}
 
 /* @connected: whether the camera was lost; otherwise this attempt has failed */
 static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
@@ -266,12 +308,10 @@ static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
                   self->config->shown_url, reason, wait);
   /* If the camera was lost, the event for that has said why. */
   if (!connected && (news || waiting.attempts == 1))
-    put_event(self, event_waiting(self->config->name, &waiting));
+    put_event(event_waiting(self->config->name, &waiting), self);
 
-  g_mutex_lock(&self->lock);
-  while (!self->stopping && g_cond_wait_until(&self->changed, &self->lock, end))
-    ;
-  g_mutex_unlock(&self->lock);
+  while (g_get_monotonic_time() < end && !wait_until(self, MIN(end, next_check())))
+    check_states(self);
 }
 
 /* Explains why an attempt to connect has failed.
@@ -332,15 +372,21 @@ static gpointer run(gpointer data)
   return NULL;
 }
 
+static GPtrArray *make_watches(Camera *self)
+{
+  const CameraConfig *config = self->config;
+  GPtrArray *watches = g_ptr_array_new_with_free_func((GDestroyNotify)look_watch_free);
+  if (config->whole_frame)
+    g_ptr_array_add(watches, look_watch_new(config->name, &config->whole, put_event, self));
+  for (guint i = 0; i < config->looks->len; i++)
+    g_ptr_array_add(watches,
+                    look_watch_new(config->name, config->looks->pdata[i], put_event, self));
+  return watches;
+}
+
 Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
                    CameraEndFunc on_end, gpointer user_data)
 {
-  const SightingOptions options = {
-    .threshold = config->threshold,
-    .keep_threshold = config->keep_threshold,
-    .appear_after = (guint64)(config->appear_after * (double)GST_SECOND),
-    .vanish_after = (guint64)(config->vanish_after * (double)GST_SECOND),
-  };
   Camera *self = g_new0(Camera, 1);
   self->owner = config_ref(owner);
   self->config = config;
@@ -348,7 +394,7 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
   self->on_end = on_end;
   self->user_data = user_data;
   self->stopped = g_cancellable_new();
-  self->sightings = sightings_new(config->labels, &options, on_sighting, self);
+  self->watches = make_watches(self);
   self->status.since = g_get_real_time();
   backoff_init(&self->backoff, config->retry_min, config->retry_max);
   g_mutex_init(&self->lock);
@@ -362,18 +408,38 @@ const CameraConfig *camera_get_config(Camera *self)
   return self->config;
 }
 
+static void get_looks(Camera *self, CameraStatus *status)
+{
+  double sum = 0;
+  status->whole = (LookStatus){ 0 };
+  status->looks = g_array_new(FALSE, FALSE, sizeof(LookStatus));
+  g_array_set_clear_func(status->looks, (GDestroyNotify)look_status_clear);
+  for (guint i = 0; i < self->watches->len; i++) {
+    LookStatus look;
+    look_watch_get_status(self->watches->pdata[i], &look);
+    sum += look.compute;
+    if (look.name)
+      g_array_append_val(status->looks, look);
+    else
+      status->whole = look;
+  }
+  if (!self->config->whole_frame)
+    status->whole.compute = sum / self->watches->len;
+}
+
 void camera_get_status(Camera *self, CameraStatus *status)
 {
   g_mutex_lock(&self->lock);
   *status = self->status;
-  status->label = g_strdup(self->status.label);
   status->error = g_strdup(self->status.error);
   g_mutex_unlock(&self->lock);
+  get_looks(self, status);
 }
 
 void camera_status_clear(CameraStatus *status)
 {
-  g_clear_pointer(&status->label, g_free);
+  look_status_clear(&status->whole);
+  g_clear_pointer(&status->looks, g_array_unref);
   g_clear_pointer(&status->error, g_free);
 }
 
@@ -415,10 +481,10 @@ gboolean camera_free(Camera **camera, gint64 end)
   if (!over)
     return FALSE;
   g_thread_join(self->thread);
-  sightings_free(&self->sightings);
+  g_ptr_array_unref(self->watches);
   g_object_unref(self->stopped);
-  camera_status_clear(&self->status);
-  g_free(self->last_label);
+  g_free(self->status.error);
+  g_free(self->last_labels);
   g_mutex_clear(&self->lock);
   g_cond_clear(&self->changed);
   config_unref(self->owner);

@@ -2,6 +2,7 @@
  * delay another. */
 #pragma once
 
+#include "camera/look-watch.h"
 #include "config/config.h"
 #include "output/outputs.h"
 
@@ -14,17 +15,13 @@ typedef enum {
 
 const char *camera_state_name(CameraState state);
 
-/* Frames that the mean compute ratio follows. */
-#define COMPUTE_WINDOW 512
-
 typedef struct {
   CameraState state;
-  guint64 frames;  /* since the program started, or the camera's keys changed */
-  guint64 skipped; /* frames dropped because inference was too slow */
-  guint connects;  /* connections with at least one frame */
-  char *label;     /* (nullable): best label of the last frame */
-  double score;
-  double compute;     /* mean compute ratio of the last COMPUTE_WINDOW frames or so */
+  guint64 frames;     /* since the program started, or the camera's keys changed */
+  guint64 skipped;    /* frames dropped because inference was too slow */
+  guint connects;     /* connections with at least one frame */
+  LookStatus whole;   /* of the whole frame; if it is not classified, only the mean of compute */
+  GArray *looks;      /* of LookStatus */
   char *error;        /* (nullable): the last error */
   gint64 since;       /* of the last loss or the start, as of g_get_real_time(); 0 while playing */
   guint attempts;     /* failed since then */

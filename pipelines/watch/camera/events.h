@@ -1,15 +1,28 @@
-/* Writes events as lines of JSON: a label appears or vanishes, a camera connects, is lost, cannot
- * be reached or ends. Members with the same name as in vitgatejson's lines have the same meaning.
+/* Writes events as lines of JSON: a label appears or vanishes, a state changes, a camera connects,
+ * is lost, cannot be reached or ends. Members with the same name as in vitgatejson's lines have the
+ * same meaning.
  */
 #pragma once
 
 #include <glib.h>
 
 #include "camera/sightings.h"
+#include "camera/state-tracker.h"
 
-/* @lost: whether the label vanishes because the camera is lost
+/* @look: (nullable): NULL: the whole frame
+ * @lost: whether the label vanishes because the camera is lost
  * Returns: (transfer full): a line with a newline */
-char *event_sighting(const char *camera, const Sighting *sighting, gboolean lost);
+char *event_sighting(const char *camera, const char *look, const Sighting *sighting, gboolean lost);
+
+/* @look: (nullable): NULL: the whole frame
+ * Returns: (transfer full): a line with a newline */
+char *event_state(const char *camera, const char *look, const StateChange *change);
+
+/* Reports that the state is unknown because the camera was lost.
+ * @look: (nullable): NULL: the whole frame
+ * @from: the former state
+ * Returns: (transfer full): a line with a newline */
+char *event_state_lost(const char *camera, const char *look, const char *from);
 
 /* @event: "connected", "lost" or "ended"
  * @reason: (nullable)

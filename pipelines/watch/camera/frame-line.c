@@ -9,6 +9,14 @@ static void free_class(gpointer seen)
   g_free(((SeenClass *)seen)->label);
 }
 
+static void clear_result(gpointer data)
+{
+  FrameResult *result = data;
+  g_free(result->look);
+  g_free(result->label);
+  g_array_unref(result->seen);
+}
+
 static JsonArray *get_array(JsonObject *object, const char *member)
 {
   JsonNode *node = json_object_get_member(object, member);
@@ -21,18 +29,17 @@ static JsonObject *get_element(JsonArray *array, guint i)
   return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 }
 
-static double get_compute(JsonObject *result)
+static double get_compute(JsonObject *result, const char *state)
 {
   JsonNode *node = json_object_get_member(result, "compute");
-  const char *state = json_object_get_string_member_with_default(result, "state", "");
   if (!node || !JSON_NODE_HOLDS_OBJECT(node) || strcmp(state, "fresh") != 0)
     return 0;
   return json_object_get_double_member_with_default(json_node_get_object(node), "ratio", 0);
 }
 
-/* Sightings wait and have thresholds of their own, so they see each inference as it is.
- * @result: a frame's or a region's */
-static void add_result(FrameLine *self, JsonObject *result)
+/* Sightings and states wait and have thresholds of their own, so they see each inference as it is.
+ * @result: a frame's result or a region's */
+static void add_classes(FrameResult *self, JsonObject *result)
 {
   JsonArray *raw = get_array(result, "raw_classes"), *regions = get_array(result, "regions");
   JsonArray *classes = raw ? raw : get_array(result, "classes");
@@ -51,8 +58,24 @@ static void add_result(FrameLine *self, JsonObject *result)
   for (guint i = 0; regions && i < json_array_get_length(regions); i++) {
     JsonObject *region = get_element(regions, i);
     if (region)
-      add_result(self, region);
+      add_classes(self, region);
   }
+}
+
+static void add_result(FrameLine *self, JsonObject *object)
+{
+  const char *state = json_object_get_string_member_with_default(object, "state", "");
+  FrameResult result = {
+    .look = g_strdup(json_object_get_string_member_with_default(object, "look", NULL)),
+    .label = g_strdup(json_object_get_string_member_with_default(object, "label", NULL)),
+    .score = json_object_get_double_member_with_default(object, "score", 0),
+    .compute = get_compute(object, state),
+    .looked = !strcmp(state, "fresh") || !strcmp(state, "unchanged"),
+    .seen = g_array_new(FALSE, FALSE, sizeof(SeenClass)),
+  };
+  g_array_set_clear_func(result.seen, free_class);
+  add_classes(&result, object);
+  g_array_append_val(self->results, result);
 }
 
 gboolean frame_line_parse(FrameLine *self, const char *line, gsize length)
@@ -64,25 +87,28 @@ gboolean frame_line_parse(FrameLine *self, const char *line, gsize length)
   if (!root || !JSON_NODE_HOLDS_OBJECT(root))
     return FALSE;
 
-  *self = (FrameLine){ .seen = g_array_new(FALSE, FALSE, sizeof(SeenClass)) };
-  g_array_set_clear_func(self->seen, free_class);
+  *self = (FrameLine){ .results = g_array_new(FALSE, FALSE, sizeof(FrameResult)) };
+  g_array_set_clear_func(self->results, clear_result);
   JsonArray *results = get_array(json_node_get_object(root), "results");
   for (guint i = 0; results && i < json_array_get_length(results); i++) {
     JsonObject *result = get_element(results, i);
-    if (!result)
-      continue;
-    if (i == 0) {
-      self->label = g_strdup(json_object_get_string_member_with_default(result, "label", NULL));
-      self->score = json_object_get_double_member_with_default(result, "score", 0);
-      self->compute = get_compute(result);
-    }
-    add_result(self, result);
+    if (result)
+      add_result(self, result);
   }
   return TRUE;
 }
 
+const FrameResult *frame_line_find(const FrameLine *self, const char *look)
+{
+  for (guint i = 0; i < self->results->len; i++) {
+    const FrameResult *result = &g_array_index(self->results, FrameResult, i);
+    if (g_strcmp0(result->look, look) == 0)
+      return result;
+  }
+  return NULL;
+}
+
 void frame_line_clear(FrameLine *self)
 {
-  g_clear_pointer(&self->label, g_free);
-  g_clear_pointer(&self->seen, g_array_unref);
+  g_clear_pointer(&self->results, g_array_unref);
 }

@@ -5,15 +5,27 @@
 
 #include "camera/sightings.h"
 
+/* What one vitgate says about a frame. */
 typedef struct {
-  char *label;    /* best label of the first result, or NULL */
-  double score;   /* of that label */
-  double compute; /* compute ratio of the frame: 0 if no inference was made */
-  GArray *seen;   /* of SeenClass: the classes of all results and their regions */
+  char *look;      /* (nullable): name of the look; NULL: the whole frame */
+  char *label;     /* (nullable): the best label */
+  double score;    /* of that label */
+  double compute;  /* compute ratio of the frame: 0 if no inference was made */
+  gboolean looked; /* this frame was inferred, or is like the one that was; otherwise the result is
+                      an older frame's */
+  GArray *seen;    /* of SeenClass: the classes of the result and its regions */
+} FrameResult;
+
+typedef struct {
+  GArray *results; /* of FrameResult */
 } FrameLine;
 
 /* @self: (out): on success, free it with frame_line_clear()
  * Returns: FALSE if the line is not a JSON object */
 gboolean frame_line_parse(FrameLine *self, const char *line, gsize length);
+
+/* @look: (nullable): name of a look; NULL: the whole frame
+ * Returns: (transfer none) (nullable) */
+const FrameResult *frame_line_find(const FrameLine *self, const char *look);
 
 void frame_line_clear(FrameLine *self);

@@ -47,47 +47,97 @@ static GPtrArray *parse_labels(GstSample *sample)
   if (!buffer || !gst_buffer_map(buffer, &map, GST_MAP_READ))
     return labels;
   if (frame_line_parse(&line, (const char *)map.data, map.size)) {
-    for (guint i = 0; i < line.seen->len; i++)
-      g_ptr_array_add(labels, g_strdup(g_array_index(line.seen, SeenClass, i).label));
+    const FrameResult *result = frame_line_find(&line, NULL);
+    for (guint i = 0; result && i < result->seen->len; i++)
+      g_ptr_array_add(labels, g_strdup(g_array_index(result->seen, SeenClass, i).label));
     frame_line_clear(&line);
   }
   gst_buffer_unmap(buffer, &map);
   return labels;
 }
 
-/* Returns: (transfer full) (nullable) (element-type utf8): NULL with an error of GStreamer's
- * domains */
-static GPtrArray *read_labels(const CameraConfig *camera, GError **error)
+/* A model that is open, with its labels. */
+typedef struct {
+  GstElement *pipeline;
+  GPtrArray *labels; /* of char * */
+} Model;
+
+static void model_free(gpointer data)
 {
-  g_autoptr(GstElement) pipeline =
-      gst_parse_launch_full(ASK, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
+  Model *model = data;
+  gst_element_set_state(model->pipeline, GST_STATE_NULL);
+  gst_object_unref(model->pipeline);
+  g_clear_pointer(&model->labels, g_ptr_array_unref);
+  g_free(model);
+}
+
+static GstElement *get_element(const Model *model, const char *name)
+{
+  return gst_bin_get_by_name(GST_BIN(model->pipeline), name);
+}
+
+static gboolean read_labels(Model *model, GError **error)
+{
+  g_autoptr(GstElement) lines = get_element(model, "lines");
+  if (!wait_for_frame(model->pipeline, error))
+    return FALSE;
+  g_autoptr(GstSample) sample = gst_app_sink_try_pull_sample(GST_APP_SINK(lines), 0);
+  model->labels = parse_labels(sample);
+  if (model->labels->len > 0)
+    return TRUE;
+  g_set_error(error, GST_CORE_ERROR, GST_CORE_ERROR_FAILED, "the model gives no result");
+  return FALSE;
+}
+
+/* Returns: (transfer full) (nullable): NULL with an error of GStreamer's domains */
+static Model *open_model(const LookConfig *look, GError **error)
+{
+  GstElement *pipeline = gst_parse_launch_full(ASK, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
   if (!pipeline)
     return NULL;
-  g_autoptr(GstElement) vitgate = gst_bin_get_by_name(GST_BIN(pipeline), "vitgate");
-  g_autoptr(GstElement) lines = gst_bin_get_by_name(GST_BIN(pipeline), "lines");
-  g_object_set(vitgate, "model", camera->model, "labels", camera->model_labels, NULL);
-  gst_util_set_object_arg(G_OBJECT(vitgate), "precision", config_precisions[camera->precision]);
+  Model *model = g_new0(Model, 1);
+  model->pipeline = pipeline;
+  g_autoptr(GstElement) vitgate = get_element(model, "vitgate");
+  g_object_set(vitgate, "model", look->model, "labels", look->model_labels, NULL);
+  gst_util_set_object_arg(G_OBJECT(vitgate), "precision", config_precisions[look->precision]);
   gst_element_set_state(pipeline, GST_STATE_PLAYING);
-  g_autoptr(GPtrArray) labels = NULL;
-  if (wait_for_frame(pipeline, error)) {
-    g_autoptr(GstSample) sample = gst_app_sink_try_pull_sample(GST_APP_SINK(lines), 0);
-    labels = parse_labels(sample);
-    if (labels->len == 0) {
-      g_set_error(error, GST_CORE_ERROR, GST_CORE_ERROR_FAILED, "the model gives no result");
-      g_clear_pointer(&labels, g_ptr_array_unref);
-    }
-  }
-  gst_element_set_state(pipeline, GST_STATE_NULL);
-  return g_steal_pointer(&labels);
+  if (!read_labels(model, error))
+    g_clear_pointer(&model, model_free);
+  return model;
+}
+
+/* An element that is open refuses a text that is no region with a warning.
+ * Returns: (transfer full) (nullable): why it is none */
+static char *explain_region(const Model *model, const char *region)
+{
+  g_autoptr(GstElement) vitgate = get_element(model, "vitgate");
+  g_autoptr(GstBus) bus = gst_element_get_bus(model->pipeline);
+  g_autoptr(GError) error = NULL;
+  gst_bus_set_flushing(bus, TRUE);
+  gst_bus_set_flushing(bus, FALSE);
+  g_object_set(vitgate, "region", region, NULL);
+  g_autoptr(GstMessage) message = gst_bus_pop_filtered(bus, GST_MESSAGE_WARNING);
+  if (!message)
+    return NULL;
+  gst_message_parse_warning(message, &error, NULL);
+  return g_strdup(error->message);
 }
 
 /* ---- The check ----------------------------------------------------------------------------- */
 
-static gboolean fail(const Config *config, const CameraConfig *camera, const char *key,
-                     GError **error, const char *reason)
+/* A whole frame or a look that is checked, with what is needed for it. */
+typedef struct {
+  const Config *config;
+  GHashTable *models; /* Model by model_key() */
+  gboolean strict;
+  const char *group;
+  const LookConfig *look;
+} Check;
+
+static gboolean fail(const Check *self, const char *key, GError **error, const char *reason)
 {
-  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, "%s: [camera %s] %s: %s",
-              config->path, camera->name, key, reason);
+  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, "%s: [%s] %s: %s",
+              self->config->path, self->group, key, reason);
   return FALSE;
 }
 
@@ -124,42 +174,81 @@ static char *explain(const GPtrArray *classes, const char *label)
                          label, classes->len);
 }
 
-static gboolean check_camera(const Config *config, const CameraConfig *camera,
-                             const GPtrArray *classes, GError **error)
+/* @labels: (nullable): the value of @key */
+static gboolean check_list(const Check *self, const char *key, char *const *labels,
+                           const Model *model, GError **error)
 {
-  for (char **label = camera->labels; *label; label++) {
-    if (is_label(classes, *label))
+  for (; labels && *labels; labels++) {
+    if (is_label(model->labels, *labels))
       continue;
-    g_autofree char *reason = explain(classes, *label);
-    return fail(config, camera, "labels", error, reason);
+    g_autofree char *reason = explain(model->labels, *labels);
+    return fail(self, key, error, reason);
   }
   return TRUE;
 }
 
-/* Returns: (transfer full): text that is equal for cameras with the same classes */
-static char *model_key(const CameraConfig *camera)
+static gboolean check_region(const Check *self, const Model *model, GError **error)
 {
-  return g_strdup_printf("%s\n%s\n%u", camera->model ? camera->model : "",
-                         camera->model_labels ? camera->model_labels : "", camera->precision);
+  g_autofree char *reason = self->look->region ? explain_region(model, self->look->region) : NULL;
+  return !reason || fail(self, "region", error, reason);
+}
+
+/* Returns: (transfer full): text that is equal for looks with the same classes */
+static char *model_key(const LookConfig *look)
+{
+  return g_strdup_printf("%s\n%s\n%u", look->model ? look->model : "",
+                         look->model_labels ? look->model_labels : "", look->precision);
+}
+
+/* Returns: (transfer none) (nullable): NULL with an error of GStreamer's domains */
+static const Model *get_model(const Check *self, GError **error)
+{
+  g_autofree char *key = model_key(self->look);
+  Model *model = g_hash_table_lookup(self->models, key);
+  if (!model && (model = open_model(self->look, error)))
+    g_hash_table_insert(self->models, g_steal_pointer(&key), model);
+  return model;
+}
+
+/* A look is checked even if it has no labels: it may say what its model is for. */
+static gboolean check_look(const Check *self, GError **error)
+{
+  const LookConfig *look = self->look;
+  char *const *states = look->state ? look->states : NULL;
+  g_autoptr(GError) wrong = NULL;
+  if (!look->labels && !states && !look->region && !(look->name && self->strict))
+    return TRUE;
+  const Model *model = get_model(self, &wrong);
+  if (!model)
+    return !self->strict || fail(self, "model", error, wrong->message);
+  return check_list(self, "labels", look->labels, model, error) &&
+         check_list(self, "states", states, model, error) && check_region(self, model, error);
+}
+
+static gboolean check_camera(Check *self, const CameraConfig *camera, GError **error)
+{
+  g_autofree char *group = g_strconcat("camera ", camera->name, NULL);
+  self->group = group;
+  self->look = &camera->whole;
+  if (camera->whole_frame && !check_look(self, error))
+    return FALSE;
+  for (guint i = 0; i < camera->looks->len; i++) {
+    const LookConfig *look = camera->looks->pdata[i];
+    g_autofree char *name = g_strconcat("look ", look->name, NULL);
+    self->group = name;
+    self->look = look;
+    if (!check_look(self, error))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 gboolean label_check(const Config *config, gboolean strict, GError **error)
 {
-  g_autoptr(GHashTable) models =
-      g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
-  for (guint i = 0; i < config->cameras->len; i++) {
-    const CameraConfig *camera = config->cameras->pdata[i];
-    if (!camera->labels)
-      continue;
-    g_autoptr(GError) wrong = NULL;
-    g_autofree char *key = model_key(camera);
-    GPtrArray *classes = g_hash_table_lookup(models, key);
-    if (!classes && (classes = read_labels(camera, &wrong)))
-      g_hash_table_insert(models, g_steal_pointer(&key), classes);
-    if (!classes && strict)
-      return fail(config, camera, "model", error, wrong->message);
-    if (classes && !check_camera(config, camera, classes, error))
+  g_autoptr(GHashTable) models = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, model_free);
+  Check check = { .config = config, .models = models, .strict = strict };
+  for (guint i = 0; i < config->cameras->len; i++)
+    if (!check_camera(&check, config->cameras->pdata[i], error))
       return FALSE;
-  }
   return TRUE;
 }

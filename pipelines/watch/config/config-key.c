@@ -184,22 +184,54 @@ static char *list_names(const Key *keys)
   return g_string_free(names, FALSE);
 }
 
-gboolean keys_read(const KeySource *source, const char *group, const Key *keys, void *structure,
-                   GError **error)
+static guint count_keys(const Key *keys)
+{
+  guint n = 0;
+  while (keys[n].name)
+    n++;
+  return n;
+}
+
+Key *keys_join(const Key *own, const Key *part, gsize offset)
+{
+  const guint n = count_keys(own), n_part = count_keys(part);
+  Key *keys = g_new0(Key, n + n_part + 1);
+  memcpy(keys, own, n * sizeof *own);
+  memcpy(keys + n, part, n_part * sizeof *part);
+  for (guint i = n; i < n + n_part; i++)
+    keys[i].offset += offset;
+  return keys;
+}
+
+static gboolean read_keys(const KeySource *source, const char *group, const Key *keys, gboolean all,
+                          void *structure, GError **error)
 {
   g_auto(GStrv) names = g_key_file_get_keys(source->file, group, NULL, error);
   if (!names)
     return FALSE;
   for (guint i = 0; names[i]; i++) {
     const Key *key = find_key(keys, names[i]);
-    if (!key) {
+    if (!key && all) {
       g_autofree char *known = list_names(keys);
       return key_fail(source, group, names[i], error, "unknown key, expected one of %s", known);
     }
-    if (!read_key(source, group, key, structure, error))
+    if (key && !read_key(source, group, key, structure, error))
       return FALSE;
   }
   return TRUE;
+}
+
+gboolean keys_read(const KeySource *source, const char *group, const Key *keys, void *structure,
+                   GError **error)
+{
+  return read_keys(source, group, keys, TRUE, structure, error);
+}
+
+gboolean keys_read_some(const KeySource *source, const char *group, const Key *keys,
+                        void *structure, GError **error)
+{
+  return !g_key_file_has_group(source->file, group) ||
+         read_keys(source, group, keys, FALSE, structure, error);
 }
 
 void keys_clear(const Key *keys, void *structure)

@@ -24,6 +24,11 @@ typedef struct {
   const char *const *choices;
 } Key;
 
+#define DAY 86400.0 /* seconds */
+
+/* Group of the keys that apply to all cameras and looks. */
+#define DEFAULTS "defaults"
+
 /* The file that keys are read from. */
 typedef struct {
   const char *path; /* of the file, for messages */
@@ -40,11 +45,18 @@ const char *text_after_mark(const char *text);
 gboolean key_fail(const KeySource *source, const char *group, const char *key, GError **error,
                   const char *format, ...) G_GNUC_PRINTF(5, 6);
 
+/* Returns: (transfer full): a table of the keys of @own, then those of @part, which is the table of
+ * a structure at @offset in that of @own */
+Key *keys_join(const Key *own, const Key *part, gsize offset);
+
 /* Reads the keys of @group into @structure; text that is already there is freed. A key that is not
- * in
- * @keys is an error. @keys ends with a key without a name. */
+ * in @keys is an error. @keys ends with a key without a name. */
 gboolean keys_read(const KeySource *source, const char *group, const Key *keys, void *structure,
                    GError **error);
+
+/* Does the same, but skips keys that are not in @keys, and a group that does not exist. */
+gboolean keys_read_some(const KeySource *source, const char *group, const Key *keys,
+                        void *structure, GError **error);
 
 /* Frees the values that keys_read() stored in @structure. */
 void keys_clear(const Key *keys, void *structure);

@@ -1,25 +1,18 @@
 #include "config/config.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/secrets.h"
+#include "config/checks.h"
 #include "config/config-key.h"
 #include "config/credentials.h"
-#include "config/fingerprint.h"
 #include "config/status-socket.h"
 
 #define CAMERA_PREFIX "camera "
-#define DEFAULTS      "defaults"
-#define DAY           86400.0
+#define LOOK_PREFIX   "look "
 
-const char *const config_precisions[] = { "auto", "float32", "bf16", "int8", NULL };
-const char *const config_temporals[] = { "off", "auto", "on", NULL };
-const char *const config_fits[] = { "squares", "squash", "letterbox", "crop", "model", NULL };
 static const char *const frame_lines[] = { "none", "changes", "all", NULL };
-static const char *const transports[] = { "auto", "tcp", "udp", NULL };
 
 /* ---- Keys ---------------------------------------------------------------------------------- */
 
@@ -65,94 +58,7 @@ static const Key mqtt_keys[] = {
 };
 #undef STRUCTURE
 
-#define STRUCTURE CameraConfig
-static const Key camera_keys[] = {
-  { "url", KEY_TEXT, OFFSET(url) },
-  { "credentials-file", KEY_PATH, OFFSET(credentials_file) },
-  { "credentials-env", KEY_TEXT, OFFSET(credentials_env) },
-  { "ca-file", KEY_PATH, OFFSET(ca_file) },
-  { "certificate-sha256", KEY_TEXT, OFFSET(certificate_sha256) },
-  { "insecure", KEY_SWITCH, OFFSET(insecure) },
-  { "transport", KEY_CHOICE, OFFSET(transport), .choices = transports },
-  { "latency", KEY_SECONDS, OFFSET(latency), 0, 60 },
-  { "connect-timeout", KEY_SECONDS, OFFSET(connect_timeout), 0.1, 3600 },
-  { "stall-timeout", KEY_SECONDS, OFFSET(stall_timeout), 0.1, 3600 },
-  { "retry-least", KEY_SECONDS, OFFSET(retry_min), 0.01, DAY },
-  { "retry-most", KEY_SECONDS, OFFSET(retry_max), 0.01, DAY },
-  { "repeat", KEY_SWITCH, OFFSET(repeat) },
-  { "real-time", KEY_SWITCH, OFFSET(real_time) },
-  { "model", KEY_PATH, OFFSET(model) },
-  { "model-labels", KEY_PATH, OFFSET(model_labels) },
-  { "precision", KEY_CHOICE, OFFSET(precision), .choices = config_precisions },
-  { "fit", KEY_CHOICE, OFFSET(fit), .choices = config_fits },
-  { "threads", KEY_COUNT, OFFSET(threads), 1, 64 },
-  { "top-k", KEY_COUNT, OFFSET(top_k), 1, 1000 },
-  { "inference-interval", KEY_COUNT, OFFSET(interval), 1, 1000000 },
-  { "compute", KEY_RATIO, OFFSET(compute), 0, 1 },
-  { "min-compute", KEY_RATIO, OFFSET(min_compute), 0, 1 },
-  { "latency-budget", KEY_SECONDS, OFFSET(latency_budget), 0, 60 },
-  { "temporal", KEY_CHOICE, OFFSET(temporal), .choices = config_temporals },
-  { "change-threshold", KEY_RATIO, OFFSET(change_threshold), 0, 1 },
-  { "refresh-interval", KEY_COUNT, OFFSET(refresh_interval), 0, 1000000 },
-  { "reuse-threshold", KEY_RATIO, OFFSET(reuse_threshold), 0, 1 },
-  { "max-age", KEY_SECONDS, OFFSET(max_age), 0, DAY },
-  { "labels", KEY_LIST, OFFSET(labels) },
-  { "threshold", KEY_RATIO, OFFSET(threshold), 0, 1 },
-  { "keep-threshold", KEY_RATIO, OFFSET(keep_threshold), 0, 1 },
-  { "appear-after", KEY_SECONDS, OFFSET(appear_after), 0, DAY },
-  { "vanish-after", KEY_SECONDS, OFFSET(vanish_after), 0, DAY },
-  { NULL },
-};
-#undef STRUCTURE
-
-static const CameraConfig camera_defaults = {
-  .transport = TRANSPORT_TCP,
-  .latency = 0.2,
-  .connect_timeout = 20,
-  .stall_timeout = 10,
-  .retry_min = 1,
-  .retry_max = 60,
-  .threads = 1,
-  .top_k = 5,
-  .interval = 1,
-  .compute = -1,
-  .min_compute = -1,
-  .temporal = 1, /* auto */
-  .change_threshold = -1,
-  .refresh_interval = 50,
-  .reuse_threshold = -1,
-  .max_age = 10,
-  .threshold = 0.5,
-  .keep_threshold = -1,
-  .appear_after = 0.5,
-  .vanish_after = 2,
-};
-
 /* ---- Groups -------------------------------------------------------------------------------- */
-
-static gboolean is_variable(const char *name)
-{
-  static const char first[] = G_CSET_A_2_Z G_CSET_a_2_z "_";
-  return strchr(first, *name) && !name[strspn(name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_")];
-}
-
-static gboolean check_credentials(const KeySource *source, const char *group, const char *file,
-                                  const char *variable, GError **error)
-{
-  g_autofree char *user = NULL, *password = NULL;
-  g_autoptr(GError) wrong = NULL;
-  const char *key = file ? "credentials-file" : "credentials-env";
-  if (file && variable)
-    return key_fail(source, group, key, error, "credentials-env is set as well");
-  /* A message with the value would show credentials that someone wrote here themselves. */
-  if (variable && !is_variable(variable))
-    return key_fail(source, group, key, error, "expected the name of an environment variable");
-  if (file && strchr(file, ':') && access(file, F_OK) < 0)
-    return key_fail(source, group, key, error, "expected a file that contains USER:PASSWORD");
-  if (!credentials_read(file, variable, &user, &password, &wrong))
-    return key_fail(source, group, key, error, "%s", wrong->message);
-  return TRUE;
-}
 
 /* A path that does not exist yet is created at the start, with its folders, so its nearest parent
  * is checked.
@@ -177,25 +83,6 @@ static gboolean check_writable(const KeySource *source, const char *group, const
                   "%s: no permission to create %s (the service's folder is created when it starts; "
                   "otherwise: sudo install -d -o %s %s)",
                   path, folder, g_get_user_name(), folder);
-}
-
-static gboolean check_readable(const KeySource *source, const char *group, const char *key,
-                               const char *path, GError **error)
-{
-  struct stat status;
-  if (!path)
-    return TRUE;
-  if (stat(path, &status) < 0 || access(path, R_OK) < 0)
-    return key_fail(source, group, key, error, "%s cannot be read: %s", path, g_strerror(errno));
-  return S_ISREG(status.st_mode) ||
-         key_fail(source, group, key, error, "%s is not a regular file", path);
-}
-
-static gboolean check_retries(const KeySource *source, const char *group, double min, double max,
-                              GError **error)
-{
-  return min <= max || key_fail(source, group, "retry-least", error,
-                                "%g is greater than retry-most (%g)", min, max);
 }
 
 /* Returns: (transfer full): "log.events.jsonl" for "log.jsonl" */
@@ -288,139 +175,54 @@ static gboolean read_mqtt(const KeySource *source, Config *config, GError **erro
   return TRUE;
 }
 
-/* ---- Cameras ------------------------------------------------------------------------------- */
+/* ---- The file ------------------------------------------------------------------------------ */
 
-static gboolean check_url(const KeySource *source, const char *group, const char *url,
-                          GError **error)
+static CameraConfig *find_camera(const Config *config, const char *name)
 {
-  static const char *const schemes[] = { "rtsp", "rtsps", "file", "v4l2", "http", "https", NULL };
-  g_autofree char *shown = secrets_hide_url(url);
-  if (strchr(url, ' '))
-    return key_fail(source, group, "url", error, "contains a space (write %%20)");
-  g_autoptr(GUri) uri = g_uri_parse(
-      url, G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_ENCODED | G_URI_FLAGS_PARSE_RELAXED, NULL);
-  /* GUri's reason could show a password, as the port that it would be. */
-  if (!uri)
-    return key_fail(source, group, "url", error, "\"%s\" is not a URL", shown);
-  if (g_uri_get_userinfo(uri))
-    return key_fail(source, group, "url", error,
-                    "set user and password in credentials-file or credentials-env instead");
-  const char *scheme = g_uri_get_scheme(uri), *host = g_uri_get_host(uri);
-  if (!g_strv_contains(schemes, scheme)) {
-    g_autofree char *known = g_strjoinv(", ", (char **)schemes);
-    return key_fail(source, group, "url", error, "\"%s\": expected a scheme of %s", shown, known);
+  for (guint i = 0; i < config->cameras->len; i++) {
+    CameraConfig *camera = config->cameras->pdata[i];
+    if (!strcmp(camera->name, name))
+      return camera;
   }
-  gboolean local = !strcmp(scheme, "file") || !strcmp(scheme, "v4l2");
-  /* GUri resolves dots: it makes the path "/b" of "file:a/../b". */
-  const gboolean absolute = g_str_has_prefix(strchr(url, ':'), ":/") && *g_uri_get_path(uri) == '/';
-  if (local && (!absolute || (host && *host)))
-    return key_fail(source, group, "url", error, "\"%s\": expected %s:///PATH", shown, scheme);
-  if (!local && (!host || !*host))
-    return key_fail(source, group, "url", error, "\"%s\" has no host", shown);
-  return TRUE;
-}
-
-static gboolean check_scheme(const KeySource *source, const char *group, const CameraConfig *camera,
-                             GError **error)
-{
-  gboolean file = config_is_file(camera);
-  if (camera->repeat && !file)
-    return key_fail(source, group, "repeat", error, "only file:/// URLs can be repeated");
-  if (camera->real_time && !file)
-    return key_fail(source, group, "real-time", error, "is only for file:/// URLs");
-  if ((camera->credentials_file || camera->credentials_env) && !config_is_on_network(camera))
-    return key_fail(source, group, "url", error, "takes no credentials");
-  return TRUE;
-}
-
-/* A camera's own keys must have an effect; those of [defaults] may be for other cameras. */
-static gboolean check_tls(const KeySource *source, const char *group, const CameraConfig *camera,
-                          GError **error)
-{
-  static const char *const keys[] = { "ca-file", "certificate-sha256", "insecure" };
-  const gboolean set[] = { camera->ca_file != NULL, camera->certificate_sha256 != NULL,
-                           camera->insecure };
-  for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
-    if (set[i] && !config_uses_tls(camera) &&
-        g_key_file_has_key(source->file, group, keys[i], NULL))
-      return key_fail(source, group, keys[i], error, "is only for rtsps:// and https:// URLs");
-  if (set[0] + set[1] + set[2] > 1)
-    return key_fail(source, group, keys[set[0] ? 0 : 1], error,
-                    "expected only one of ca-file, certificate-sha256 and insecure");
-  if (camera->certificate_sha256) {
-    g_autofree char *digits = fingerprint_parse(camera->certificate_sha256);
-    if (!digits)
-      return key_fail(source, group, "certificate-sha256", error,
-                      "\"%s\": expected the SHA-256 of the certificate in DER form, as 64 "
-                      "hexadecimal digits with or without colons",
-                      camera->certificate_sha256);
-  }
-  return check_readable(source, group, "ca-file", camera->ca_file, error);
-}
-
-static gboolean check_camera(const KeySource *source, const char *group, const CameraConfig *camera,
-                             GError **error)
-{
-  if (!camera->url)
-    return key_fail(source, group, "url", error, "is missing");
-  if (camera->keep_threshold > camera->threshold)
-    return key_fail(source, group, "keep-threshold", error, "%g is greater than threshold (%g)",
-                    camera->keep_threshold, camera->threshold);
-  if (camera->compute >= 0 && camera->min_compute > camera->compute)
-    return key_fail(source, group, "min-compute", error, "%g is greater than compute (%g)",
-                    camera->min_compute, camera->compute);
-  return check_url(source, group, camera->url, error) &&
-         check_scheme(source, group, camera, error) && check_tls(source, group, camera, error) &&
-         check_retries(source, group, camera->retry_min, camera->retry_max, error) &&
-         check_credentials(source, group, camera->credentials_file, camera->credentials_env,
-                           error) &&
-         check_readable(source, group, "model", camera->model, error) &&
-         check_readable(source, group, "model-labels", camera->model_labels, error);
-}
-
-/* A name is used as a level of a topic and in lines. */
-static gboolean check_name(const KeySource *source, const char *group, const char *name,
-                           GError **error)
-{
-  if (!*name)
-    return key_fail(source, group, NULL, error, "the camera has no name: [camera NAME]");
-  if (strpbrk(name, "/+#\\\"") || *name == ' ' || g_str_has_suffix(name, " "))
-    return key_fail(source, group, NULL, error,
-                    "a camera's name must not contain / + # \\ \" or start or end with a space");
-  return TRUE;
-}
-
-static void camera_free(CameraConfig *self)
-{
-  keys_clear(camera_keys, self);
-  g_free(self->name);
-  g_free(self->shown_url);
-  g_free(self->fingerprint);
-  g_free(self);
+  return NULL;
 }
 
 static gboolean read_camera(const KeySource *source, const char *group, Config *config,
                             GError **error)
 {
-  CameraConfig *camera = g_new(CameraConfig, 1);
-  *camera = camera_defaults;
+  CameraConfig *camera = camera_config_new(group + strlen(CAMERA_PREFIX));
   g_ptr_array_add(config->cameras, camera);
-  camera->name = g_strdup(group + strlen(CAMERA_PREFIX));
-  if (!check_name(source, group, camera->name, error))
-    return FALSE;
-  if (g_key_file_has_group(source->file, DEFAULTS) &&
-      !keys_read(source, DEFAULTS, camera_keys, camera, error))
-    return FALSE;
-  if (!keys_read(source, group, camera_keys, camera, error))
-    return FALSE;
-  if (camera->keep_threshold < 0)
-    camera->keep_threshold = 0.8 * camera->threshold;
-  camera->shown_url = camera->url ? secrets_hide_url(camera->url) : NULL;
-  camera->fingerprint = keys_fingerprint(camera_keys, camera);
-  return check_camera(source, group, camera, error);
+  return camera_config_read(camera, source, group, error);
 }
 
-/* ---- The file ------------------------------------------------------------------------------ */
+/* Reads a look into its camera. */
+static gboolean read_look(const KeySource *source, const char *group, Config *config,
+                          GError **error)
+{
+  LookConfig *look = look_config_new(group + strlen(LOOK_PREFIX));
+  gboolean read = look_config_read(look, source, group, error);
+  CameraConfig *camera = read ? find_camera(config, look->camera) : NULL;
+  if (camera) {
+    g_ptr_array_add(camera->looks, look);
+    return TRUE;
+  }
+  if (read)
+    key_fail(source, group, "camera", error, "\"%s\": there is no group [camera %s]", look->camera,
+             look->camera);
+  look_config_free(look);
+  return FALSE;
+}
+
+static gboolean complete_cameras(const KeySource *source, Config *config, GError **error)
+{
+  for (guint i = 0; i < config->cameras->len; i++) {
+    CameraConfig *camera = config->cameras->pdata[i];
+    g_autofree char *group = g_strconcat(CAMERA_PREFIX, camera->name, NULL);
+    if (!camera_config_complete(camera, source, group, error))
+      return FALSE;
+  }
+  return TRUE;
+}
 
 static gboolean read_cameras(const KeySource *source, Config *config, GError **error)
 {
@@ -430,16 +232,21 @@ static gboolean read_cameras(const KeySource *source, Config *config, GError **e
     if (g_str_has_prefix(groups[i], CAMERA_PREFIX)) {
       if (!read_camera(source, groups[i], config, error))
         return FALSE;
-    } else if (!g_strv_contains(others, groups[i])) {
+    } else if (!g_strv_contains(others, groups[i]) && !g_str_has_prefix(groups[i], LOOK_PREFIX)) {
       return key_fail(source, groups[i], NULL, error,
-                      "unknown group, expected one of watch, log, mqtt, defaults, camera NAME");
+                      "unknown group, expected one of watch, log, mqtt, defaults, camera NAME, "
+                      "look NAME");
     }
   }
-  if (config->cameras->len > 0)
-    return TRUE;
-  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
-              "%s: has no cameras (expected a group [camera NAME])", source->path);
-  return FALSE;
+  if (config->cameras->len == 0) {
+    g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
+                "%s: has no cameras (expected a group [camera NAME])", source->path);
+    return FALSE;
+  }
+  for (guint i = 0; groups[i]; i++)
+    if (g_str_has_prefix(groups[i], LOOK_PREFIX) && !read_look(source, groups[i], config, error))
+      return FALSE;
+  return complete_cameras(source, config, error);
 }
 
 /* A resumed TLS session is not checked again, so all cameras of a server need the same check. */
@@ -505,7 +312,7 @@ Config *config_load(const char *path, GError **error)
   g_autoptr(Config) config = g_new0(Config, 1);
   g_atomic_ref_count_init(&config->references);
   config->path = g_strdup(path);
-  config->cameras = g_ptr_array_new_with_free_func((GDestroyNotify)camera_free);
+  config->cameras = g_ptr_array_new_with_free_func((GDestroyNotify)camera_config_free);
   return load(&source, config, error) ? g_steal_pointer(&config) : NULL;
 }
 
@@ -525,39 +332,6 @@ void config_unref(Config *self)
   g_ptr_array_unref(self->cameras);
   g_free(self->path);
   g_free(self);
-}
-
-gboolean config_is_file(const CameraConfig *camera)
-{
-  return g_str_has_prefix(camera->url, "file:");
-}
-
-gboolean config_is_on_network(const CameraConfig *camera)
-{
-  return !config_is_file(camera) && !g_str_has_prefix(camera->url, "v4l2:");
-}
-
-gboolean config_uses_tls(const CameraConfig *camera)
-{
-  return g_str_has_prefix(camera->url, "rtsps:") || g_str_has_prefix(camera->url, "https:");
-}
-
-char *config_tls_server(const CameraConfig *camera)
-{
-  g_autoptr(GUri) uri = g_uri_parse(camera->url, G_URI_FLAGS_PARSE_RELAXED, NULL);
-  g_autofree char *host = g_ascii_strdown(uri ? g_uri_get_host(uri) : "", -1);
-  int port = uri ? g_uri_get_port(uri) : -1;
-  if (port < 0)
-    port = g_str_has_prefix(camera->url, "https:") ? 443 : 322;
-  return g_strdup_printf("%s:%d", host, port);
-}
-
-char *config_tls_policy(const CameraConfig *camera)
-{
-  g_autofree char *digits =
-      camera->certificate_sha256 ? fingerprint_parse(camera->certificate_sha256) : NULL;
-  return g_strdup_printf("%d %s %s", camera->insecure, digits ? digits : "",
-                         camera->ca_file ? camera->ca_file : "");
 }
 
 gboolean config_mqtt_equal(const MqttConfig *a, const MqttConfig *b)

@@ -1,0 +1,58 @@
+/* Teaching a model: from its file and pictures to a file with another head. */
+#pragma once
+
+#include "file/source.h"
+#include "teach/groups.h"
+#include "teach/outcome.h"
+#include "teach/own-distance.h"
+
+typedef struct {
+  const char *const *data;   /* NULL terminated */
+  const char *const *others; /* (nullable): pictures of none of the classes, to measure with */
+  const char *model;         /* of the base */
+  const char *out;
+  const char *name;
+  Grouping grouping;
+  DecodeOrientation orientation;
+  guint threads;
+  gboolean several; /* --multi-label */
+  gboolean add, forget;
+} LessonOptions;
+
+typedef struct {
+  const LessonOptions *options;
+  VitgateModel *model;
+  Source *source;
+  Description *description; /* of the base */
+  gboolean several;         /* the options, or the base with --add */
+  guint n_before;           /* with --add: pictures that the base was taught */
+  guint n_new;              /* pictures read now */
+  guint n_known;            /* with --add: pictures of the data that the base was taught before */
+  guint n_repeated, n_unlabelled; /* see pictures.h */
+  GPtrArray *unusable;            /* (element-type utf8): paths */
+  Examples *examples;
+  GArray *cut; /* (element-type int): see groups_cut() */
+  Cross *cross;
+  Outcome *outcome;
+  OwnDistance *distance; /* NULL with a sigmoid */
+  double *distances;     /* [examples] by cross-validation */
+  guint n_others;
+  double auroc;          /* of the distance, against the others; NAN: none */
+  double others_unknown; /* share of the others beyond the limit */
+  guint n_stored;
+  gint64 out_bytes, base_bytes;
+  double seconds_pictures, seconds_fit, seconds;
+} Lesson;
+
+/* Teaches and writes the file.
+ * Returns: (transfer full): or NULL with COMMAND_ERROR_* or VITGATE_ERROR_* */
+Lesson *lesson_run(const LessonOptions *options, GError **error);
+
+/* Frees *@lesson, which may be NULL, and nulls it. */
+void lesson_free(Lesson **lesson);
+
+static inline void lesson_cleanup(Lesson *lesson)
+{
+  lesson_free(&lesson);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lesson, lesson_cleanup)

@@ -1,0 +1,141 @@
+#include "teach/taught-file.h"
+
+#include <string.h>
+
+#include "file/architecture.h"
+#include "file/description-json.h"
+#include "file/safetensors-write.h"
+#include "teach/stored-examples.h"
+#include "write/encoded-tensors.h"
+
+#define GROWTH 0.05 /* by which the file may be larger than its base */
+#define MARGIN 4096 /* bytes for the tensors' names in the header */
+
+/* @precision: as in a description */
+static VitgatePrecision precision_of(const char *precision)
+{
+  return precision && !strcmp(precision, "int8")       ? VITGATE_PRECISION_INT8
+         : precision && !strcmp(precision, "bfloat16") ? VITGATE_PRECISION_BF16
+                                                       : VITGATE_PRECISION_FLOAT32;
+}
+
+/* Adds a head for the values from @first on.
+ * @factor: 2 for each of two heads, whose mean counts */
+static void add_head(EncodedTensors *storage, const char *name, const Taught *taught, guint first,
+                     guint n, float factor)
+{
+  const guint n_classes = taught->examples->labels->len, f = taught->examples->n_features;
+  const guint64 shape[] = { n_classes, n };
+  g_autofree float *weights = g_new(float, (gsize)n_classes *n);
+  char *weight_name = g_strconcat(name, ".weight", NULL);
+  char *bias_name = g_strconcat(name, ".bias", NULL);
+  g_ptr_array_add(storage->owned, weight_name);
+  g_ptr_array_add(storage->owned, bias_name);
+  for (guint c = 0; c < n_classes; c++)
+    for (guint k = 0; k < n; k++)
+      weights[(gsize)c * n + k] = factor * taught->weights[(gsize)c * f + first + k];
+  encoded_tensors_add(storage, weight_name, shape, 2, weights);
+  encoded_tensors_add(storage, bias_name, shape, 1, taught->bias);
+}
+
+static void add_distance(EncodedTensors *storage, const OwnDistance *distance)
+{
+  const guint f = distance->n_features;
+  const guint64 square[] = { f, f }, points[] = { distance->n_classes, f };
+  g_autofree float *values = g_new(float, (gsize)MAX(f, distance->n_classes) * f);
+  for (gsize i = 0; i < (gsize)f * f; i++)
+    values[i] = (float)distance->whitening[i];
+  encoded_tensors_add(storage, "unknown.whitening", square, 2, values);
+  for (gsize i = 0; i < (gsize)distance->n_classes * f; i++)
+    values[i] = (float)distance->points[i];
+  encoded_tensors_add(storage, "unknown.means", points, 2, values);
+}
+
+static gboolean is_replaced(const char *name)
+{
+  return g_str_has_prefix(name, "head.") || g_str_has_prefix(name, "head_dist.") ||
+         g_str_has_prefix(name, "unknown.") || g_str_has_prefix(name, "teach.");
+}
+
+static gint64 count_bytes(const Tensor *tensors, guint n)
+{
+  gint64 sum = 0;
+  for (guint i = 0; i < n; i++)
+    sum += (gint64)tensors[i].n_bytes;
+  return sum;
+}
+
+static gint64 count_json(const Description *description)
+{
+  g_autofree char *text = vitgate__description_to_json(description);
+  return (gint64)strlen(text);
+}
+
+/* Replaces what the base says of its classes. */
+static void describe(Description *d, const Taught *taught)
+{
+  const guint n = taught->examples->labels->len;
+  g_strfreev(d->labels);
+  g_clear_pointer(&d->label_ids, g_strfreev);
+  d->labels = g_new0(char *, n + 1);
+  for (guint c = 0; c < n; c++)
+    d->labels[c] = g_strdup(taught->examples->labels->pdata[c]);
+  d->n_classes = n;
+  d->activation = taught->sigmoid ? VITGATE_ACTIVATION_SIGMOID : VITGATE_ACTIVATION_SOFTMAX;
+  g_free(d->name);
+  d->name = g_strdup(taught->name);
+  vitgate__description_clear_taught(d);
+  g_clear_pointer(&d->thresholds, g_free);
+  if (taught->thresholds)
+    d->thresholds = g_memdup2(taught->thresholds, n * sizeof(double));
+  if (taught->distance)
+    d->unknown = (UnknownScale){ TRUE, taught->distance->median, taught->distance->limit };
+  g_clear_pointer(&d->provenance, json_object_unref);
+  d->provenance = json_object_ref(taught->provenance);
+}
+
+static EncodedTensors *make_head(const Description *d, const Taught *taught)
+{
+  EncodedTensors *storage = encoded_tensors_new(precision_of(d->precision));
+  const guint f = taught->examples->n_features;
+  if (f > d->dim) {
+    add_head(storage, "head", taught, 0, d->dim, 2);
+    add_head(storage, "head_dist", taught, d->dim, d->dim, 2);
+  } else {
+    add_head(storage, "head", taught, 0, f, 1);
+  }
+  if (taught->distance)
+    add_distance(storage, taught->distance);
+  return storage;
+}
+
+gboolean taught_file_write(const char *path, const Source *source, Description *d, Taught *taught,
+                           GError **error)
+{
+  guint n;
+  const Tensor *base = vitgate__safetensors_list(source->file, &n);
+  g_autoptr(GArray) tensors = g_array_new(FALSE, FALSE, sizeof(Tensor));
+  g_autoptr(EncodedTensors) head = make_head(d, taught), stored = NULL;
+  const gint64 allowed = (gint64)((1 + GROWTH) * (double)(count_bytes(base, n) + count_json(d)));
+  for (guint i = 0; i < n; i++)
+    if (!is_replaced(base[i].name))
+      g_array_append_val(tensors, base[i]);
+  g_array_append_vals(tensors, head->tensors->data, head->tensors->len);
+  describe(d, taught);
+  const Tensor *list = (const Tensor *)(gpointer)tensors->data;
+  const gint64 left = allowed - count_bytes(list, tensors->len) - count_json(d) - MARGIN;
+  if (!taught->forget)
+    d->teach =
+        stored_examples_write(taught->examples, taught->sigmoid, left, &stored, &taught->n_stored);
+  if (stored) {
+    const Tensor *rows = (const Tensor *)(gpointer)stored->tensors->data;
+    g_array_append_vals(tensors, rows, stored->tensors->len);
+    d->n_views = (guint)rows->shape[0];
+  }
+  g_autofree char *text = vitgate__description_to_json(d);
+  g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
+  g_hash_table_insert(metadata, "vitgate", text);
+  g_hash_table_insert(metadata, "format", "pt"); /* required by Python's loaders */
+  return vitgate__safetensors_write(path, (const Tensor *)(gpointer)tensors->data, tensors->len,
+                                    metadata, error);
+}

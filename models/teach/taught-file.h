@@ -1,0 +1,24 @@
+/* Writes a taught model: its base with another head. */
+#pragma once
+
+#include "file/source.h"
+#include "teach/examples.h"
+#include "teach/own-distance.h"
+
+typedef struct {
+  const Examples *examples;
+  const float *weights, *bias; /* [n_classes][n_features], [n_classes]: of one head */
+  const OwnDistance *distance; /* (nullable) */
+  const double *thresholds;    /* (nullable) [n_classes] */
+  gboolean sigmoid, forget;    /* forget: store no features */
+  const char *name;
+  JsonObject *provenance;
+  guint n_stored; /* (out): pictures whose features are stored */
+} Taught;
+
+/* Everything but the head, the distance, thresholds, stored features, labels, name and provenance
+ * stays as in the base, byte for byte.
+ * @description: of @source; is changed
+ * Returns: FALSE with VITGATE_ERROR_IO or _MEMORY, and @path unchanged */
+gboolean taught_file_write(const char *path, const Source *source, Description *description,
+                           Taught *taught, GError **error);

@@ -1,0 +1,252 @@
+#include "camera/analysis.h"
+
+#include <string.h>
+
+#include "camera/model-stamp.h"
+
+#define WHOLE_FRAME "vitgate"
+#define LOOK        "vitgate-look-%u"
+
+/* Frames are never exactly as far apart as their times say. */
+#define TOLERANCE GST_MSECOND
+
+/* An element, and what it looks at. */
+typedef struct {
+  GstElement *vitgate;
+  const LookConfig *look;
+  char *stamp; /* (nullable): of the model's files that were loaded */
+
+  /* With an interval, used by the streaming thread: */
+  GstClockTime interval;
+  GstClockTime last; /* running time of the last frame that was due */
+  gboolean is_due;   /* what the element was told last */
+} Part;
+
+struct _Analysis {
+  GPtrArray *parts; /* of Part */
+  GMutex lock;      /* of the stamps */
+};
+
+char *analysis_describe(const CameraConfig *config)
+{
+  GString *line = g_string_new(NULL);
+  if (config->whole_frame)
+    g_string_append(line, "vitgate name=" WHOLE_FRAME " ! ");
+  for (guint i = 0; i < config->looks->len; i++)
+    g_string_append_printf(line, "vitgate name=" LOOK " ! ", i);
+  g_string_truncate(line, line->len - strlen(" ! "));
+  return g_string_free(line, FALSE);
+}
+
+static GstClockTime nanoseconds(double seconds)
+{
+  return (GstClockTime)(seconds * (double)GST_SECOND);
+}
+
+/* ---- Time between inferences --------------------------------------------------------------- */
+
+/* The element's own interval counts frames. So before a frame that is due it is told to infer every
+ * frame, and before the others to infer none. */
+static void set_due(Part *self, gboolean due)
+{
+  if (due != self->is_due)
+    g_object_set(self->vitgate, "inference-interval", due ? 1 : G_MAXINT, NULL);
+  self->is_due = due;
+}
+
+static GstPadProbeReturn on_frame(GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  Part *self = user_data;
+  g_autoptr(GstEvent) event = gst_pad_get_sticky_event(pad, GST_EVENT_SEGMENT, 0);
+  const GstSegment *segment;
+  if (!event)
+    return GST_PAD_PROBE_OK;
+  gst_event_parse_segment(event, &segment);
+  GstClockTime now = gst_segment_to_running_time(segment, GST_FORMAT_TIME,
+                                                 GST_BUFFER_PTS(GST_PAD_PROBE_INFO_BUFFER(info)));
+  if (!GST_CLOCK_TIME_IS_VALID(now))
+    return GST_PAD_PROBE_OK;
+  gboolean due = !GST_CLOCK_TIME_IS_VALID(self->last) || now < self->last ||
+                 now - self->last + TOLERANCE >= self->interval;
+  if (due)
+    self->last = now;
+  set_due(self, due);
+  return GST_PAD_PROBE_OK;
+}
+
+static void start_interval(Part *self)
+{
+  g_autoptr(GstPad) sink = gst_element_get_static_pad(self->vitgate, "sink");
+  self->interval = nanoseconds(self->look->interval);
+  self->last = GST_CLOCK_TIME_NONE;
+  set_due(self, TRUE);
+  gst_pad_add_probe(sink, GST_PAD_PROBE_TYPE_BUFFER, on_frame, self, NULL);
+}
+
+/* ---- Properties ---------------------------------------------------------------------------- */
+
+/* Sets what the element computes of a frame. */
+static void set_compute(GstElement *vitgate, const LookConfig *look)
+{
+  if (look->compute >= 0)
+    g_object_set(vitgate, "compute", look->compute, NULL);
+  if (look->min_compute >= 0)
+    g_object_set(vitgate, "min-compute", look->min_compute, NULL);
+  gst_util_set_object_arg(G_OBJECT(vitgate), "temporal", config_temporals[look->temporal]);
+  g_object_set(vitgate, "refresh-interval", look->refresh_interval, "max-age",
+               nanoseconds(look->max_age), NULL);
+  if (look->change_threshold >= 0)
+    g_object_set(vitgate, "change-threshold", look->change_threshold, NULL);
+  if (look->reuse_threshold >= 0)
+    g_object_set(vitgate, "reuse-threshold", look->reuse_threshold, NULL);
+}
+
+/* A property that vitgate has since this program knows it.
+ * Returns: FALSE with an error if the element vitgate is older */
+static gboolean set_unknown_threshold(GstElement *vitgate, const LookConfig *look, GError **error)
+{
+  if (look->unknown_threshold < 0)
+    return TRUE;
+  if (!g_object_class_find_property(G_OBJECT_GET_CLASS(vitgate), "unknown-threshold")) {
+    g_set_error(error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
+                "unknown-threshold: this element vitgate does not have it");
+    return FALSE;
+  }
+  g_object_set(vitgate, "unknown-threshold", look->unknown_threshold, NULL);
+  return TRUE;
+}
+
+/* @budget: of this element; 0: none */
+static gboolean set_up(Part *self, const CameraConfig *config, GstClockTime budget, GError **error)
+{
+  const LookConfig *look = self->look;
+  GObject *vitgate = G_OBJECT(self->vitgate);
+  g_object_set(vitgate, "model", look->model, "labels", look->model_labels, "threads",
+               config->threads, "top-k", look_top_k(look), "threshold", 0.0, "inference-interval",
+               config->interval, "look", look->name, "region", look->region, "latency-budget",
+               budget, NULL);
+  gst_util_set_object_arg(vitgate, "precision", config_precisions[look->precision]);
+  gst_util_set_object_arg(vitgate, "fit", config_fits[look->fit]);
+  set_compute(self->vitgate, look);
+  if (look->interval > 0)
+    start_interval(self);
+  return set_unknown_threshold(self->vitgate, look, error);
+}
+
+static Part *add_part(Analysis *self, GstBin *pipeline, const char *name, const LookConfig *look)
+{
+  Part *part = g_new0(Part, 1);
+  part->vitgate = gst_bin_get_by_name(pipeline, name);
+  part->look = look;
+  part->stamp = look->model ? model_stamp_new(look->model, look->model_labels) : NULL;
+  g_ptr_array_add(self->parts, part);
+  return part;
+}
+
+static void part_free(gpointer data)
+{
+  Part *part = data;
+  g_clear_object(&part->vitgate);
+  g_free(part->stamp);
+  g_free(part);
+}
+
+/* Each element gets the same share of the camera's time. */
+static gboolean set_up_parts(Analysis *self, const CameraConfig *config, GError **error)
+{
+  const GstClockTime budget = nanoseconds(config->latency_budget / self->parts->len);
+  for (guint i = 0; i < self->parts->len; i++)
+    if (!set_up(self->parts->pdata[i], config, budget, error))
+      return FALSE;
+  return TRUE;
+}
+
+Analysis *analysis_new(GstBin *pipeline, const CameraConfig *config, GError **error)
+{
+  Analysis *self = g_new0(Analysis, 1);
+  self->parts = g_ptr_array_new_with_free_func(part_free);
+  g_mutex_init(&self->lock);
+  if (config->whole_frame)
+    add_part(self, pipeline, WHOLE_FRAME, &config->whole);
+  for (guint i = 0; i < config->looks->len; i++) {
+    g_autofree char *name = g_strdup_printf(LOOK, i);
+    add_part(self, pipeline, name, config->looks->pdata[i]);
+  }
+  if (!set_up_parts(self, config, error))
+    analysis_free(&self);
+  return self;
+}
+
+void analysis_free(Analysis **analysis)
+{
+  Analysis *self = *analysis;
+  *analysis = NULL;
+  if (!self)
+    return;
+  g_ptr_array_unref(self->parts);
+  g_mutex_clear(&self->lock);
+  g_free(self);
+}
+
+/* ---- Models -------------------------------------------------------------------------------- */
+
+/* Returns: (transfer full) (nullable): the path of the model in use, such as the default one */
+static char *find_model(const Part *part)
+{
+  g_autoptr(GstStructure) stats = NULL;
+  if (part->look->model)
+    return g_strdup(part->look->model);
+  g_object_get(part->vitgate, "stats", &stats, NULL);
+  return g_strdup(gst_structure_get_string(stats, "model"));
+}
+
+/* Returns: (transfer full) (nullable) */
+static char *make_stamp(const Part *part)
+{
+  g_autofree char *model = find_model(part);
+  return model ? model_stamp_new(model, part->look->model_labels) : NULL;
+}
+
+void analysis_note_models(Analysis *self)
+{
+  g_mutex_lock(&self->lock);
+  for (guint i = 0; i < self->parts->len; i++) {
+    Part *part = self->parts->pdata[i];
+    if (!part->stamp)
+      part->stamp = make_stamp(part);
+  }
+  g_mutex_unlock(&self->lock);
+}
+
+static gboolean check_model(Analysis *self, Part *part)
+{
+  char *now = make_stamp(part);
+  g_mutex_lock(&self->lock);
+  char *old = part->stamp;
+  gboolean changed = old && now && strcmp(old, now) != 0;
+  if (changed)
+    part->stamp = g_steal_pointer(&now);
+  g_mutex_unlock(&self->lock);
+  g_free(changed ? old : now);
+  if (changed)
+    g_object_set(part->vitgate, "model", part->look->model, NULL);
+  return changed;
+}
+
+gboolean analysis_check_models(Analysis *self)
+{
+  gboolean changed = FALSE;
+  for (guint i = 0; i < self->parts->len; i++)
+    changed |= check_model(self, self->parts->pdata[i]);
+  return changed;
+}
+
+gboolean analysis_is_source(GstObject *object, char **look)
+{
+  *look = NULL;
+  if (!object || !g_str_has_prefix(GST_OBJECT_NAME(object), WHOLE_FRAME) ||
+      !g_object_class_find_property(G_OBJECT_GET_CLASS(object), "look"))
+    return FALSE;
+  g_object_get(object, "look", look, NULL);
+  return TRUE;
+}

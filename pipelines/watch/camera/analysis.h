@@ -1,0 +1,30 @@
+/* The elements vitgate of a camera's pipeline, one after the other: for the whole frame, if it is
+ * classified, and for each look. */
+#pragma once
+
+#include <gst/gst.h>
+
+#include "config/config.h"
+
+typedef struct _Analysis Analysis;
+
+/* Returns: (transfer full): a launch line of the elements, for analysis_new() */
+char *analysis_describe(const CameraConfig *config);
+
+/* @pipeline: has the elements of analysis_describe(); must live as long
+ * @config: of the same camera
+ * Returns: (transfer full) (nullable): NULL with an error of GStreamer's domains */
+Analysis *analysis_new(GstBin *pipeline, const CameraConfig *config, GError **error);
+
+/* Notes which files the default models come from, as they are known only after they were loaded. */
+void analysis_note_models(Analysis *self);
+
+/* Loads models again, in the background, if their files have changed since they were loaded.
+ * Returns: whether any has changed */
+gboolean analysis_check_models(Analysis *self);
+
+/* Returns: whether @object is an element vitgate
+ * @look: (out) (transfer full) (nullable): the name of its look; NULL: the whole frame */
+gboolean analysis_is_source(GstObject *object, char **look);
+
+void analysis_free(Analysis **self);
