@@ -226,7 +226,7 @@ void gst_vitgate_classifier_rank(GstVitgateClassifier *self, const VitgateResult
   GstVitgateSmoothingLimits limits = {
     .hysteresis = options->hysteresis,
     .threshold = options->threshold,
-    .unknown = self->info->has_unknown ? options->unknown_threshold : 0,
+    .unknown = options->unknown_threshold,
   };
   guint k = options->top_k;
 

@@ -30,20 +30,13 @@ typedef struct {
   JsonBuilder *json;   /* NULL: text */
 } Classifier;
 
-/* Returns: whether an image shows none of the classes */
-static gboolean is_unknown(const Classifier *classifier, const VitgateResult *result)
-{
-  return vitgate_model_get_info(classifier->model)->has_unknown &&
-         command_is_unknown(result, classifier->unknown_threshold);
-}
-
 static void print_text(const Classifier *classifier, const char *file, const VitgateResult *result,
                        const guint *indices, const float *scores, guint n)
 {
   const VitgateModelInfo *info = vitgate_model_get_info(classifier->model);
   g_autofree char *name = vitgate__clean_text(file);
   g_print("%s\n", name);
-  if (is_unknown(classifier, result))
+  if (command_is_unknown(result, classifier->unknown_threshold))
     g_print("  %5.1f %%  unknown; among the classes:\n", 100.0 * result->unknown);
   for (guint i = 0; i < n; i++) {
     g_autofree char *label = vitgate__clean_text(info->labels[indices[i]]);
@@ -72,7 +65,7 @@ static void add_json(const Classifier *classifier, const char *file, const Vitga
   }
   json_builder_end_array(json);
   report_number(json, "unknown", info->has_unknown ? result->unknown : NAN);
-  report_boolean(json, "is_unknown", is_unknown(classifier, result));
+  report_boolean(json, "is_unknown", command_is_unknown(result, classifier->unknown_threshold));
   report_number(json, "gmacs", result->gmacs);
   report_number(json, "preprocess_ms", (double)result->preprocess_ns / 1e6);
   report_number(json, "forward_ms", (double)result->forward_ns / 1e6);

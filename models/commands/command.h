@@ -69,8 +69,7 @@ gboolean command_check_given(const char *option, gboolean given, GError **error)
 /* Returns: FALSE with COMMAND_ERROR_USAGE if --unknown-threshold is not from 0 to 1 */
 gboolean command_check_unknown_threshold(double threshold, GError **error);
 
-/* @result: of a model that has such a score
- * Returns: whether the image shows none of the classes */
+/* Returns: whether an image shows none of the classes */
 gboolean command_is_unknown(const VitgateResult *result, double threshold);
 
 /* Checks that @low <= @value <= @high.

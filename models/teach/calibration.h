@@ -12,7 +12,7 @@ typedef struct {
 } Predictions;
 
 /* Finds the factor by which to multiply the logits (1 / temperature: Guo et al. 2017), so that the
- * mean negative log-likelihood is minimal.
+ * mean negative log-likelihood is minimal. Targets are 1 - 0.5 / (n + 1) instead of 1.
  * @loss: (out): that minimum
  * Returns: the factor, from 1/20 to 20 */
 double calibration_fit(const Predictions *predictions, double *loss);

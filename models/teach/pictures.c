@@ -186,6 +186,7 @@ static void sort_labels(Pictures *pictures)
 {
   g_autoptr(GPtrArray) before = g_ptr_array_copy(pictures->labels, NULL, NULL);
   g_autoptr(GHashTable) places = g_hash_table_new(g_str_hash, g_str_equal);
+  g_ptr_array_set_free_func(before, NULL); /* only one of both owns the labels */
   g_ptr_array_sort(pictures->labels, compare_labels);
   for (guint i = 0; i < pictures->labels->len; i++)
     g_hash_table_insert(places, pictures->labels->pdata[i], GUINT_TO_POINTER(i));

@@ -16,6 +16,7 @@ DEFAULT_MODEL = "deit-tiny-imagenet1k.safetensors"
 PROGRAMS = {
     "camera": ["--sink", "fakesink num-buffers=2"], "print-labels": [], "read-metadata.py": [],
     "regions": [], "record-on-label": ["--folder", "/tmp"], "two-cameras-one-model": [],
+    "gate-state": [],
 }
 
 

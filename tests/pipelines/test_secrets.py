@@ -100,7 +100,8 @@ class Hidden(WatchTest):
         options = "--model", MODEL, "--sink", "fakesink"
         runs = [("camera", [*options, url]) for url in BAD_URLS[:4] + UNREACHABLE]
         runs += [("camera", ["a", BAD_URLS[1]]), ("record-on-label", [BAD_URLS[2], "*"]),
-                 ("two-cameras-one-model", ["--none", BAD_URLS[0]])]
+                 ("two-cameras-one-model", ["--none", BAD_URLS[0]]),
+                 ("gate-state", ["--lead", BAD_URLS[1], "a"])]
         for program, arguments in runs:
             with self.subTest(f"{program} {arguments}"):
                 result = run_program(program, *arguments)

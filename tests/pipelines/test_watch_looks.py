@@ -3,6 +3,7 @@ watch_case.py."""
 
 import json
 import os
+import shutil
 import subprocess
 import unittest
 
@@ -186,6 +187,26 @@ class Looks(WatchTest):
             watch.reload()
             watch.camera_where("yard", lambda camera: "looks" not in camera and camera["label"])
         self.assertEqual(len(self.results("gate")[-1]["raw_classes"]), 2)
+
+    def test_a_replaced_model_of_a_look_is_loaded_again(self):
+        """The other look keeps its own, and no frame is lost."""
+        self.camera = self.endless()
+        model = self.path("gate.safetensors")
+        shutil.copy(MODEL, model)
+        with Watch(self.configure_looks({"gate": {"model": model}, "bin": {}})) as watch:
+            watch.more_frames("yard", 1)
+            shutil.copy(GATED, self.path("new"))
+            os.replace(self.path("new"), model)
+            self.assertRegex(watch.reload(), "cameras kept: 1")
+            watch.message("camera yard: its model or labels have changed and are loaded again")
+            while self.results("gate")[-1]["model"] == "golden-small":
+                watch.more_frames("yard", 1)
+            self.write("gate.safetensors", "nonsense")
+            watch.reload()
+            watch.message("camera yard, look gate: .*gate.safetensors")
+        self.assertEqual({result["model"] for result in self.results("bin")}, {"golden-small"})
+        numbers = [frame["frame"] for frame in self.frames()]
+        self.assertEqual(numbers, [i % 100 for i in range(len(numbers))])
 
 
 if __name__ == "__main__":

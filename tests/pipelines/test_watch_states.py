@@ -1,6 +1,8 @@
 """vitgate-watch reports states of clips whose colour changes. Environment: see watch_case.py."""
 
 import json
+import os
+import time
 import unittest
 
 from cameras import Gst, make_clip
@@ -69,13 +71,17 @@ class States(WatchTest):
         self.assertEqual(len(states(self.read_log())), 1)
 
     def test_the_state_of_a_camera_that_is_lost_becomes_unknown(self):
-        """A clip that vanishes stands for a camera that does not return."""
+        """A clip that vanishes stands for a camera that does not return. The state does not wait for
+        the next attempt."""
         path = self.configure({"gate": {**STATE, "url": self.clip_of(black=25), "repeat": "true",
-                                        "keep-state": 0.2}})
+                                        "keep-state": 0.7, "retry-least": 20, "retry-most": 60}})
         with Watch(path) as watch:
             watch.camera_where("gate", lambda camera: camera.get("scene_state"))
-            self.write("colours.mkv", "nonsense")
+            os.replace(self.write("nonsense", "nonsense"), self.path("colours.mkv"))
+            watch.message("next attempt in")
+            start = time.monotonic()
             watch.camera_where("gate", lambda camera: camera["scene_state"] == "unknown")
+            self.assertLess(time.monotonic() - start, 5)
         last = [line for line in self.read_log() if line.get("event") == "state"][-1]
         self.assertEqual(last["reason"], "camera lost")
         self.assertNotIn("score", last)

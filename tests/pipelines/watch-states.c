@@ -386,19 +386,26 @@ static JsonObject *parse(JsonNode **root, const char *line)
   return json_node_get_object(*root);
 }
 
-/* @state: of the result */
-static void watch_frame(LookWatch *watch, double second, const char *label, const char *state)
+/* @state: of the result
+ * @index: of the steady label, of two classes; 2: unknown */
+static void watch_result(LookWatch *watch, double second, const char *label, const char *state,
+                         guint index)
 {
-  g_autofree char *line =
-      g_strdup_printf("{\"results\":[{\"look\":\"gate\",\"state\":\"%s\",\"raw_classes\":["
-                      "{\"label\":\"%s\",\"score\":0.875}]}]}",
-                      state, label);
+  g_autofree char *line = g_strdup_printf(
+      "{\"results\":[{\"look\":\"gate\",\"state\":\"%s\",\"class_count\":2,\"label\":\"unknown\","
+      "\"index\":%u,\"raw_classes\":[{\"label\":\"%s\",\"score\":0.875}]}]}",
+      state, index, label);
   FrameLine frame;
   ck_assert(frame_line_parse(&frame, line, strlen(line)));
   ck_assert_ptr_null(frame_line_find(&frame, NULL));
   ck_assert_ptr_null(frame_line_find(&frame, "door"));
   look_watch_see(watch, frame_line_find(&frame, "gate"), (guint64)(second * 1000) * MS);
   frame_line_clear(&frame);
+}
+
+static void watch_frame(LookWatch *watch, double second, const char *label, const char *state)
+{
+  watch_result(watch, second, label, state, 0);
 }
 
 static LookWatch *make_watch(LookConfig *config, GPtrArray *events)
@@ -432,6 +439,29 @@ START_TEST(a_state_is_an_event)
   ck_assert_str_eq(status.name, "gate");
   ck_assert_str_eq(status.state, "closed");
   look_status_clear(&status);
+  look_watch_free(watch);
+}
+END_TEST
+
+/* Its raw classes are still there. */
+START_TEST(a_frame_of_none_of_the_classes_shows_none)
+{
+  g_autoptr(GPtrArray) events = g_ptr_array_new_with_free_func(g_free);
+  char *labels[] = { (char *)"van", NULL };
+  LookConfig config;
+  look_watch_free(make_watch(&config, events));
+  config.labels = labels;
+  LookWatch *watch = look_watch_new("yard", &config, on_event, events);
+  LookStatus status;
+  for (guint i = 0; i <= 30; i++)
+    watch_result(watch, 0.1 * i, "van", "fresh", 2);
+  ck_assert_uint_eq(events->len, 1);
+  look_watch_get_status(watch, &status);
+  ck_assert_str_eq(status.state, "unknown");
+  look_status_clear(&status);
+  for (guint i = 31; i <= 40; i++)
+    watch_result(watch, 0.1 * i, "van", "fresh", 1);
+  ck_assert_uint_eq(events->len, 3);
   look_watch_free(watch);
 }
 END_TEST
@@ -513,6 +543,7 @@ int main(void)
   tcase_add_test(tests, a_long_window_is_averaged_like_a_short_one);
   tcase_add_test(tests, half_of_a_long_window_must_be_known);
   tcase_add_test(tests, a_state_is_an_event);
+  tcase_add_test(tests, a_frame_of_none_of_the_classes_shows_none);
   tcase_add_loop_test(tests, only_frames_that_were_looked_at_count, 0, 4);
   tcase_add_test(tests, a_state_is_kept_while_the_camera_is_away_for_a_moment);
   return fixtures_run(tests, "states");

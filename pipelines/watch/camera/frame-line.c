@@ -62,6 +62,14 @@ static void add_classes(FrameResult *self, JsonObject *result)
   }
 }
 
+/* A class may have the same name, so the number tells. */
+static gboolean is_unknown(JsonObject *result)
+{
+  gint64 n_classes = json_object_get_int_member_with_default(result, "class_count", -1);
+  return json_object_has_member(result, "label") && n_classes >= 0 &&
+         json_object_get_int_member_with_default(result, "index", -1) == n_classes;
+}
+
 static void add_result(FrameLine *self, JsonObject *object)
 {
   const char *state = json_object_get_string_member_with_default(object, "state", "");
@@ -71,6 +79,7 @@ static void add_result(FrameLine *self, JsonObject *object)
     .score = json_object_get_double_member_with_default(object, "score", 0),
     .compute = get_compute(object, state),
     .looked = !strcmp(state, "fresh") || !strcmp(state, "unchanged"),
+    .unknown = is_unknown(object),
     .seen = g_array_new(FALSE, FALSE, sizeof(SeenClass)),
   };
   g_array_set_clear_func(result.seen, free_class);

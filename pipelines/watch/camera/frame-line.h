@@ -7,13 +7,14 @@
 
 /* What one vitgate says about a frame. */
 typedef struct {
-  char *look;      /* (nullable): name of the look; NULL: the whole frame */
-  char *label;     /* (nullable): the best label */
-  double score;    /* of that label */
-  double compute;  /* compute ratio of the frame: 0 if no inference was made */
-  gboolean looked; /* this frame was inferred, or is like the one that was; otherwise the result is
-                      an older frame's */
-  GArray *seen;    /* of SeenClass: the classes of the result and its regions */
+  char *look;       /* (nullable): name of the look; NULL: the whole frame */
+  char *label;      /* (nullable): the best label */
+  double score;     /* of that label */
+  double compute;   /* compute ratio of the frame: 0 if no inference was made */
+  gboolean looked;  /* this frame was inferred, or is like the one that was; otherwise the result is
+                       an older frame's */
+  gboolean unknown; /* the frame shows none of the model's classes, says the model */
+  GArray *seen;     /* of SeenClass: the classes of the result and its regions */
 } FrameResult;
 
 typedef struct {

@@ -64,8 +64,10 @@ void look_watch_see(LookWatch *self, const FrameResult *result, guint64 time)
   count_frame(self, result);
   if (time == G_MAXUINT64)
     return;
-  const SeenClass *classes = result ? (const SeenClass *)result->seen->data : NULL;
-  guint n = result ? result->seen->len : 0;
+  /* What the classes of an unknown frame would be is only noise. */
+  gboolean known = result && !result->unknown;
+  const SeenClass *classes = known ? (const SeenClass *)result->seen->data : NULL;
+  guint n = known ? result->seen->len : 0;
   g_mutex_lock(&self->lock);
   sightings_see(self->sightings, time, classes, n);
   if (self->tracker && result && result->looked)

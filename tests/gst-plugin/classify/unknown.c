@@ -18,16 +18,24 @@ static GstHarness *harness;
 static GstVideoInfo info;
 static GstClockTime now;
 
-/* Plays the model in the environment's @variable, for frames of @width x 32. */
-static void start(const char *variable, guint width)
+/* Plays the model in the environment's @variable, for frames of @width x 32. The property @name, if
+ * it is not NULL, needs a load. */
+static void start_with(const char *variable, guint width, const char *name, const char *value)
 {
   GstElement *element = fixture_make("vitgate");
 
   g_object_set(element, "model", fixture_path(variable), NULL);
   gst_util_set_object_arg(G_OBJECT(element), "temporal", "off");
+  if (name)
+    gst_util_set_object_arg(G_OBJECT(element), name, value);
   harness = fixture_harness(element);
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, width, 32, &info);
   now = 0;
+}
+
+static void start(const char *variable, guint width)
+{
+  start_with(variable, width, NULL, NULL);
 }
 
 static void setup(void)
@@ -324,8 +332,7 @@ GST_START_TEST(test_a_frame_that_is_not_inferred_carries_the_last_score)
   GstStructure *s, *next;
 
   fixture_free(harness);
-  start("VITGATE_TEST_TAUGHT_MODEL", 32);
-  gst_util_set_object_arg(G_OBJECT(harness->element), "temporal", "auto");
+  start_with("VITGATE_TEST_TAUGHT_MODEL", 32, "temporal", "auto");
   s = result_of(grey);
   next = result_of(grey);
   fail_unless_equals_string(fixture_string(next, "state"), "unchanged");
@@ -367,11 +374,7 @@ GST_START_TEST(test_each_region_has_a_score_of_its_own)
   const GstStructure *known, *other;
 
   fixture_free(harness);
-  start("VITGATE_TEST_TAUGHT_MODEL", 128);
-  gst_element_set_state(harness->element, GST_STATE_NULL);
-  gst_util_set_object_arg(G_OBJECT(harness->element), "inference-region", "roi-list");
-  gst_element_set_state(harness->element, GST_STATE_PLAYING);
-  fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, 128, 32, &info);
+  start_with("VITGATE_TEST_TAUGHT_MODEL", 128, "inference-region", "roi-list");
   frame = halves(red, grey);
   regions_attach(frame, "car", 0, 0, 32, 32);
   roi = regions_attach(frame, "bus", 96, 0, 32, 32);
