@@ -12,7 +12,7 @@
 /* What the options say, as text. */
 typedef struct {
   char **data, **others;
-  char *model, *out, *name, *group_by;
+  char *model, *out, *name, *group_by, *fit;
   int threads;
   gboolean several, add, forget, no_orientation, as_json;
 } Given;
@@ -25,6 +25,7 @@ static void given_clear(Given *given)
   g_free(given->out);
   g_free(given->name);
   g_free(given->group_by);
+  g_free(given->fit);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Given, given_clear)
 
@@ -51,6 +52,9 @@ static const char description[] =
     "  folder  those in the same folder, such as DIR/open/monday\n"
     "  none    each picture by itself\n"
     "If a class has a single group, it is cut into five consecutive parts.\n"
+    "\n"
+    "The network sees all of a picture, distorted to a square if the model would see\n"
+    "only the centre. The element vitgate then does the same with frames.\n"
     "\n"
     "OUT also has a score for pictures of none of the classes: vitgate shows them as\n"
     "\"unknown\". --others measures it on pictures that show something else.\n"
@@ -85,6 +89,10 @@ static gboolean parse(Given *given, int argc, char **argv, GError **error)
       "Pictures that were taken one after the other: auto, time, name, folder or none (default: "
       "auto)",
       "G" },
+    { "fit", 0, 0, G_OPTION_ARG_STRING, &given->fit,
+      "How a picture becomes square: crop, squash or letterbox (default: as the model file says if "
+      "that shows all of it, otherwise squash)",
+      "F" },
     { "others", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &given->others,
       "Pictures of none of the classes, to measure with; can be repeated", "DIR|TAR" },
     { "forget-features", 0, 0, G_OPTION_ARG_NONE, &given->forget,
@@ -135,6 +143,15 @@ int command_teach(int argc, char **argv, GError **error)
   if (!parse(&given, argc, argv, error) ||
       !grouping_parse(given.group_by ? given.group_by : "auto", &options.grouping, error))
     return 1;
+  if (given.fit && (given.add || !strcmp(given.fit, "model"))) {
+    command_fail(error, given.add ? "--fit: with --add, pictures are seen as those before"
+                                  : "--fit is \"model\", expected crop, squash or letterbox");
+    return 1;
+  }
+  if (given.fit && !vitgate_fit_parse(given.fit, &options.fit, error)) {
+    g_prefix_error(error, "--fit: ");
+    return 1;
+  }
   if (given.add && !given.model) {
     command_fail(error, "--add needs --model, the model that was taught");
     return 1;

@@ -48,6 +48,16 @@ void lesson_free(Lesson **lesson)
 
 /* ---- Base ---- */
 
+/* What a crop would cut off may be what tells two states of a scene apart. */
+static void choose_fit(Preprocessing *p, guint image_size, VitgateFit fit)
+{
+  if (fit == VITGATE_FIT_MODEL)
+    fit = p->fit == VITGATE_FIT_CROP ? VITGATE_FIT_SQUASH : p->fit;
+  p->fit = fit;
+  if (fit != VITGATE_FIT_CROP)
+    p->resize = image_size;
+}
+
 static gboolean open_base(Lesson *lesson, GError **error)
 {
   const LessonOptions *o = lesson->options;
@@ -61,8 +71,10 @@ static gboolean open_base(Lesson *lesson, GError **error)
     return FALSE;
   lesson->base_bytes = size_of(file);
   lesson->several = o->several;
-  if (!o->add)
+  if (!o->add) {
+    choose_fit(&lesson->description->preprocessing, lesson->description->image_size, o->fit);
     return TRUE;
+  }
   if (!lesson->description->teach)
     return command_fail(error,
                         "%s: stores no features, so --add cannot continue: it was not taught, or "
@@ -241,9 +253,11 @@ static gboolean gather(Lesson *lesson, GPtrArray *sources, const Pictures *pictu
   lesson->examples = examples_new(labels, n_features, n_views);
   if (before)
     add_before(lesson->examples, before, before_places, pictures, places, sources);
-  const FeaturesOptions features = {
-    .model = lesson->model, .threads = o->threads, .known = known, .places = places
-  };
+  const FeaturesOptions features = { .model = lesson->model,
+                                     .preprocessing = &lesson->description->preprocessing,
+                                     .threads = o->threads,
+                                     .known = known,
+                                     .places = places };
   if (!features_run(lesson->examples, pictures, &features, sources, lesson->unusable, error))
     return FALSE;
   lesson->n_new = lesson->examples->list->len - lesson->n_before;
@@ -280,7 +294,9 @@ static gboolean measure_others(Lesson *lesson, GError **error)
   if (!pictures)
     return FALSE;
   g_autoptr(Examples) others = examples_new(labels, lesson->examples->n_features, 1);
-  const FeaturesOptions features = { .model = lesson->model, .threads = o->threads };
+  const FeaturesOptions features = { .model = lesson->model,
+                                     .preprocessing = &lesson->description->preprocessing,
+                                     .threads = o->threads };
   if (!features_run(others, pictures, &features, sources, lesson->unusable, error))
     return FALSE;
   g_autofree double *distances = g_new(double, others->list->len + 1);

@@ -13,6 +13,8 @@ typedef struct {
   const char *out;
   const char *name;
   Grouping grouping;
+  VitgateFit fit; /* MODEL: all of a picture, squashed if the base would crop it; with add, as the
+                     base */
   DecodeOrientation orientation;
   guint threads;
   gboolean several; /* --multi-label */

@@ -86,7 +86,8 @@ gboolean features_run(Examples *examples, const Pictures *pictures, const Featur
 {
   const VitgateModelInfo *info = vitgate_model_get_info(options->model);
   const VitgateSessionOptions session = { .threads = options->threads,
-                                          .max_batch = examples->n_views };
+                                          .max_batch = examples->n_views,
+                                          .fit = options->preprocessing->fit };
   const gsize length = (gsize)3 * info->image_size * info->image_size;
   Run run = { .examples = examples,
               .options = options,
@@ -96,8 +97,7 @@ gboolean features_run(Examples *examples, const Pictures *pictures, const Featur
   run.session = vitgate_session_new(options->model, &session, error);
   if (!run.session)
     return FALSE;
-  run.converter = vitgate__image_converter_new(
-      info->image_size, &vitgate__model_get_description(options->model)->preprocessing);
+  run.converter = vitgate__image_converter_new(info->image_size, options->preprocessing);
   run.tensors = g_new(float, examples->n_views *length);
   run.progress = progress_start(pictures->pictures->len, "pictures");
   gboolean fine = TRUE;

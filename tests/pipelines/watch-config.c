@@ -320,7 +320,7 @@ static const struct {
   { CAMERA "model=/none\n", "[camera a] model: /none cannot be read: No such file" },
   { CAMERA "model=.\n", "[camera a] model: " },
   { CAMERA "precision=int4\n", "\"int4\": expected one of auto, float32, bf16, int8" },
-  { CAMERA "fit=zoom\n", "\"zoom\": expected one of squares, squash, letterbox, crop, model" },
+  { CAMERA "fit=zoom\n", "\"zoom\": expected one of auto, squares, squash, letterbox, crop, model" },
   { CAMERA "threads=0\n", "[camera a] threads: 0: expected a number from 1" },
   { CAMERA "credentials-env=NO_SUCH_VARIABLE\n", "$NO_SUCH_VARIABLE: is not set" },
   { CAMERA "credentials-file=/none\n", "[camera a] credentials-file: /none: No such file" },

@@ -10,7 +10,9 @@
 
 const char *const config_precisions[] = { "auto", "float32", "bf16", "int8", NULL };
 const char *const config_temporals[] = { "off", "auto", "on", NULL };
-const char *const config_fits[] = { "squares", "squash", "letterbox", "crop", "model", NULL };
+const char *const config_fits[] = {
+  "auto", "squares", "squash", "letterbox", "crop", "model", NULL
+};
 
 #define OFFSET(field) G_STRUCT_OFFSET(LookConfig, field)
 
