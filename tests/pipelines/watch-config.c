@@ -210,6 +210,24 @@ START_TEST(a_camera_with_looks_classifies_the_whole_frame_if_asked)
 }
 END_TEST
 
+START_TEST(looks_and_states_see_all_at_once)
+{
+  static const struct {
+    const char *text, *whole, *look;
+  } files[] = {
+    { LOOK, "squares", "squash" },
+    { "state=true\n" LOOK, "squash", "squash" },
+    { "state=true\nfit=crop\n" LOOK "fit=squares\n", "crop", "squares" },
+    { LOOK "[defaults]\nfit=model\n", "model", "model" },
+  };
+  g_autofree char *text = g_strconcat("[camera a]\nurl=rtsp://a/\n", files[_i].text, NULL);
+  g_autoptr(Config) config = load(text, NULL);
+  ck_assert_ptr_nonnull(config);
+  ck_assert_str_eq(config_fits[camera(config, 0)->whole.fit], files[_i].whole);
+  ck_assert_str_eq(config_fits[look(config, 0, 0)->fit], files[_i].look);
+}
+END_TEST
+
 START_TEST(a_changed_look_changes_its_camera)
 {
   static const char text[] = "[camera a]\nurl=rtsp://a/\n[camera b]\nurl=rtsp://b/\n"
@@ -477,6 +495,7 @@ int main(void)
   tcase_add_test(tests, labels_of_another_model_are_not_taken_from_defaults);
   tcase_add_loop_test(tests, when_changed_keeps_a_result_until_there_is_a_change, 0, 3);
   tcase_add_loop_test(tests, a_camera_with_looks_classifies_the_whole_frame_if_asked, 0, 9);
+  tcase_add_loop_test(tests, looks_and_states_see_all_at_once, 0, 4);
   tcase_add_loop_test(tests, a_changed_look_changes_its_camera, 0, 3);
   tcase_add_loop_test(tests, refuses_wrong_files, 0, G_N_ELEMENTS(bad_files));
   tcase_add_test(tests, fingerprints_are_64_digits_with_or_without_colons);

@@ -57,7 +57,13 @@ static const Key *all_keys(void)
   return (const Key *)keys;
 }
 
+/* Of config_fits. */
+#define SQUARES   0
+#define SQUASH    1
+#define FIT_UNSET G_MAXUINT
+
 const LookConfig look_defaults = {
+  .fit = FIT_UNSET,
   .top_k = 5,
   .compute = -1,
   .min_compute = -1,
@@ -80,8 +86,17 @@ guint look_top_k(const LookConfig *look)
   return look->state ? MAX(look->top_k, STATE_TOP_K) : look->top_k;
 }
 
+/* A class has its highest probability of any square, so with several of them one that shows a car
+ * and one that shows none are both sure of themselves. A look or a state needs one answer. */
+static guint default_fit(const LookConfig *look)
+{
+  return look->name || look->state ? SQUASH : SQUARES;
+}
+
 gboolean look_complete(const KeySource *source, const char *group, LookConfig *look, GError **error)
 {
+  if (look->fit == FIT_UNSET)
+    look->fit = default_fit(look);
   if (look->keep_threshold < 0)
     look->keep_threshold = 0.8 * look->threshold;
   if (look->keep_threshold > look->threshold)
