@@ -116,6 +116,16 @@ static GstHarness *new_harness(const char *region, const char *fit)
   return fixture_harness(element);
 }
 
+/* Returns: one that takes over from one frame to the next. */
+static GstHarness *new_temporal_harness(const char *region)
+{
+  GstElement *element = fixture_element();
+
+  g_object_set(element, "region", region, "top-k", 1000, NULL);
+  gst_util_set_object_arg(G_OBJECT(element), "temporal", "on");
+  return fixture_harness(element);
+}
+
 static void check_equals_crop(GstVideoFormat format, const VitgateRectangle *place, const char *fit)
 {
   g_autofree char *region =
@@ -346,12 +356,11 @@ GST_END_TEST;
 
 GST_START_TEST(test_a_new_region_starts_anew)
 {
-  GstHarness *harness = new_harness("0,0,50,77", "squares");
+  GstHarness *harness = new_temporal_harness("0,0,50,77");
   GstStructure *s, *alone;
   GstVideoInfo info;
 
   g_object_set(harness->element, "inference-interval", 100, "smoothing", 1.0, NULL);
-  gst_util_set_object_arg(G_OBJECT(harness->element), "temporal", "on");
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, &info);
   check_x(harness, &info, 1, 0, "fresh");
   check_x(harness, &info, 1, 0, "interval");
@@ -361,8 +370,7 @@ GST_START_TEST(test_a_new_region_starts_anew)
   fail_unless_equals_string(fixture_string(s, "pass-reason"), "first");
   fixture_free(harness);
 
-  harness = new_harness("51,0,50,77", "squares");
-  gst_util_set_object_arg(G_OBJECT(harness->element), "temporal", "on");
+  harness = new_temporal_harness("51,0,50,77");
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, &info);
   alone = fixture_classify(harness, &info, 1);
   regions_check_same(s, alone);
@@ -401,12 +409,11 @@ static void paint(GstBuffer *frame, const GstVideoInfo *info, guint x, guint8 le
 
 GST_START_TEST(test_what_happens_outside_the_region_is_no_change)
 {
-  GstHarness *harness = new_harness("0,0,50,77", "squares");
+  GstHarness *harness = new_temporal_harness("0,0,50,77");
   GstVideoInfo info;
   GstStructure *s;
   GstBuffer *frame;
 
-  gst_util_set_object_arg(G_OBJECT(harness->element), "temporal", "on");
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, &info);
   check_x(harness, &info, 1, 0, "fresh");
   frame = fixture_frame(&info, 1);
