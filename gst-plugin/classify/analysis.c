@@ -331,6 +331,7 @@ void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
   result.n_views = classifier->views.n;
   result.tokens = classifier->views.tokens;
   result.n_tokens = a->settings.token_map ? classifier->views.n_tokens : 0;
+  result.features = a->settings.features ? classifier->result->features : NULL;
   gst_vitgate_results_attach(a->buffer, &result);
   if (was_looked_at(a) && a->settings.post_messages)
     gst_element_post_message(GST_ELEMENT(self),

@@ -57,6 +57,12 @@
  * right if objects are in the middle of the frame. A model whose file says that it sees whole
  * pictures, such as one from 'vitgate teach', does so by default (fit=auto).
  *
+ * ## A fixed part of the frame
+ * With #GstVitgate:region the model sees only a part of each frame, as if videocrop were in front
+ * of vitgate; frames pass whole. A part that reaches beyond the frame is an error as soon as the
+ * frame's size is known. A new region starts anew, as after a cut. Several elements in a row may
+ * look at several parts of one stream; #GstVitgate:look names what each looks at.
+ *
  * ## How much is computed
  * #GstVitgate:compute is the dial. It sets how much of the network runs, from the model's minimum
  * to all of it. You can set it, or control it, while playing.

@@ -17,6 +17,7 @@
 #define DEFAULT_LATENCY_BUDGET     0
 #define DEFAULT_POST_MESSAGES      FALSE
 #define DEFAULT_TOKEN_MAP          FALSE
+#define DEFAULT_FEATURES           FALSE
 #define DEFAULT_ORIENTATION        GST_VITGATE_ORIENTATION_AUTO
 
 #define READY        (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
@@ -165,6 +166,17 @@ static void install_results(GObjectClass *class)
                            DEFAULT_TOKEN_MAP, PLAYING));
 }
 
+/* Properties of what the network found before the classes. */
+static void install_features(GObjectClass *class)
+{
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_FEATURES,
+      g_param_spec_boolean("features", "Features",
+                           "Attach what the network computes the classes from, to compare frames "
+                           "by. Not with several views of a frame (set fit=squash)",
+                           DEFAULT_FEATURES, PLAYING));
+}
+
 /* Properties that set how much is computed for a frame. */
 static void install_compute(GObjectClass *class)
 {
@@ -236,6 +248,7 @@ void gst_vitgate_settings_install(GObjectClass *class)
 {
   install_model(class);
   install_results(class);
+  install_features(class);
   install_compute(class);
   install_inference(class);
   install_orientation(class);
@@ -260,6 +273,7 @@ void gst_vitgate_settings_init(GstVitgateSettings *settings)
     .budget = DEFAULT_LATENCY_BUDGET,
     .post_messages = DEFAULT_POST_MESSAGES,
     .token_map = DEFAULT_TOKEN_MAP,
+    .features = DEFAULT_FEATURES,
     .orientation = DEFAULT_ORIENTATION,
   };
   gst_vitgate_temporal_settings_init(&settings->temporal);
@@ -346,6 +360,9 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
   case GST_VITGATE_SETTING_TOKEN_MAP:
     settings->token_map = g_value_get_boolean(value);
     return TRUE;
+  case GST_VITGATE_SETTING_FEATURES:
+    settings->features = g_value_get_boolean(value);
+    return TRUE;
   case GST_VITGATE_SETTING_ORIENTATION:
     settings->orientation = g_value_get_enum(value);
     return TRUE;
@@ -412,6 +429,9 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
     return TRUE;
   case GST_VITGATE_SETTING_TOKEN_MAP:
     g_value_set_boolean(value, settings->token_map);
+    return TRUE;
+  case GST_VITGATE_SETTING_FEATURES:
+    g_value_set_boolean(value, settings->features);
     return TRUE;
   case GST_VITGATE_SETTING_ORIENTATION:
     g_value_set_enum(value, settings->orientation);

@@ -26,6 +26,7 @@ typedef struct {
   GstClockTime budget; /* 0: none */
   gboolean post_messages;
   gboolean token_map;
+  gboolean features;
   gint orientation;                   /* of GST_TYPE_VITGATE_ORIENTATION */
   char *region;                       /* NULL: the whole frame */
   GstVitgateFixedRegion fixed_region; /* the last @region that could be read */

@@ -156,12 +156,29 @@ gboolean gst_vitgate_results_get_place(const GstStructure *s, VitgateRectangle *
                            G_TYPE_UINT, &place->width, "height", G_TYPE_UINT, &place->height, NULL);
 }
 
+static void set_features(GstStructure *s, const float *features, guint n)
+{
+  GValue array = G_VALUE_INIT;
+
+  gst_value_array_init(&array, n);
+  for (guint i = 0; i < n; i++) {
+    GValue value = G_VALUE_INIT;
+
+    g_value_init(&value, G_TYPE_DOUBLE);
+    g_value_set_double(&value, features[i]);
+    gst_value_array_append_and_take_value(&array, &value);
+  }
+  gst_structure_take_value(s, "features", &array);
+}
+
 static void set_frame(GstStructure *s, const GstVitgateFrameResult *r)
 {
   gst_vitgate_results_set(s, r);
   gst_vitgate_results_set_look(s, r->look);
   gst_vitgate_results_set_place(s, &r->view);
   structure_set_uint(s, "views", r->n_views);
+  if (r->features)
+    set_features(s, r->features, r->model->n_features);
 }
 
 static void attach_custom(GstBuffer *buffer, const GstVitgateFrameResult *r)

@@ -72,6 +72,7 @@ typedef struct {
   guint n_views;         /* of a frame: views of it that were inferred */
   const GstVitgateTokenView *tokens; /* [n_tokens] of a frame: patches of which to attach maps */
   guint n_tokens;
+  const float *features; /* [model->n_features] of a frame, to be attached; NULL: none */
 } GstVitgateFrameResult;
 
 /* When a frame is shown; GST_CLOCK_TIME_NONE if unknown. */
