@@ -11,6 +11,9 @@
 #define GROWTH 0.05 /* by which the file may be larger than its base */
 #define MARGIN 4096 /* bytes for the tensors' names in the header */
 
+/* Bytes that features may take in any case: base files of tests are small. */
+#define MIN_STORED 65536
+
 /* @precision: as in a description */
 static VitgatePrecision precision_of(const char *precision)
 {
@@ -125,8 +128,8 @@ gboolean taught_file_write(const char *path, const Source *source, Description *
   const Tensor *list = (const Tensor *)(gpointer)tensors->data;
   const gint64 left = allowed - count_bytes(list, tensors->len) - count_json(d) - MARGIN;
   if (!taught->forget)
-    d->teach =
-        stored_examples_write(taught->examples, taught->sigmoid, left, &stored, &taught->n_stored);
+    d->teach = stored_examples_write(taught->examples, taught->sigmoid, MAX(left, MIN_STORED),
+                                     &stored, &taught->n_stored);
   if (stored) {
     const Tensor *rows = (const Tensor *)(gpointer)stored->tensors->data;
     g_array_append_vals(tensors, rows, stored->tensors->len);
