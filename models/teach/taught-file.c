@@ -11,7 +11,7 @@
 #define GROWTH 0.05 /* by which the file may be larger than its base */
 #define MARGIN 4096 /* bytes for the tensors' names in the header */
 
-/* Bytes that features may take in any case: base files of tests are small. */
+/* Bytes that features may take in any case: 5 % of a very small model is nothing. */
 #define MIN_STORED 65536
 
 /* @precision: as in a description */
