@@ -256,6 +256,7 @@ Pictures *pictures_open(const char *const *paths, gboolean several, DecodeOrient
     const Dataset *dataset = add_dataset(pictures, paths[i], orientation, error);
     if (!dataset)
       return NULL;
+    pictures->listed = pictures->listed || dataset->has_labels;
     const gsize root = dataset->has_labels ? 0 : find_root(dataset);
     if (!dataset->has_labels && !check_empty_folders(dataset, root, error))
       return NULL;

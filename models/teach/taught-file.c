@@ -83,6 +83,8 @@ static void describe(Description *d, const Taught *taught)
   d->labels = g_new0(char *, n + 1);
   for (guint c = 0; c < n; c++)
     d->labels[c] = g_strdup(taught->examples->labels->pdata[c]);
+  if (taught->ids)
+    d->label_ids = g_strdupv(d->labels);
   d->n_classes = n;
   d->activation = taught->sigmoid ? VITGATE_ACTIVATION_SIGMOID : VITGATE_ACTIVATION_SOFTMAX;
   g_free(d->name);

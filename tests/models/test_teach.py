@@ -282,6 +282,18 @@ class DataTest(TeachCase):
         self.assertEqual([c["label"] for c in found["classes"]], ["auf", "zu"])
         self.assertEqual(found["unlabelled"], 3)
 
+    def test_eval_measures_a_taught_model_on_the_same_data(self):
+        self.write_data(3)
+        for listed in (False, True):
+            if listed:
+                with open(self.path("data", "labels.tsv"), "w", encoding="utf-8") as file:
+                    file.write("file\tlabel\n" + "".join(
+                        f"{label}/{i:02}.png\tmy {label}\n" for label in ("closed", "half", "open")
+                        for i in range(3)))
+            self.teach()
+            found = json.loads(self.succeed("eval", "--json", "--data", self.data, self.out))
+            self.assertEqual((found["overall"]["labelled"], found["overall"]["top1"]), (9, 100))
+
     def test_pictures_without_a_class_are_counted(self):
         self.write_data(3)
         write_picture(self.path("data", "stray.png"), (1, 2, 3), random.Random(1))
