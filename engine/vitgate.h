@@ -459,6 +459,13 @@ VITGATE_API const char *vitgate_activation_name(VitgateActivation activation);
 VITGATE_API guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold,
                                        guint *indices, float *scores);
 
+/* Does the same with a threshold for each class, such as those of a model.
+ * @thresholds: [n_classes]
+ * Returns: the number of classes found, from 0 to @k. Since: 0.1 */
+VITGATE_API guint vitgate_result_top_k_above(const VitgateResult *result, guint k,
+                                             const float *thresholds, guint *indices,
+                                             float *scores);
+
 /* ---- Streams ------------------------------------------------------------------------------ */
 
 /* The frames of a video are nearly the same picture. A stream keeps what a session computed of the

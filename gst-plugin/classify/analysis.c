@@ -188,7 +188,8 @@ static void add_to_average(GstVitgate *self, const GstVitgateAnalysis *a)
   const GstVitgateSmoothingMoment moment = gst_vitgate_analysis_moment(self, a);
 
   gst_vitgate_smoothing_add(&self->classifier->smoothing, &a->settings.smoothing, &moment,
-                            self->classifier->result->probabilities);
+                            self->classifier->result->probabilities,
+                            self->classifier->result->unknown);
 }
 
 GstFlowReturn gst_vitgate_analysis_preprocess(GstVitgate *self, GstVitgateAnalysis *a)
@@ -239,6 +240,7 @@ GstVitgateFrameResult gst_vitgate_analysis_rank(GstVitgate *self, const GstVitga
     .top_k = a->settings.top_k,
     .threshold = a->settings.threshold,
     .hysteresis = a->settings.smoothing.hysteresis,
+    .unknown_threshold = (float)a->settings.unknown_threshold,
   };
 
   gst_vitgate_classifier_rank(classifier, result, smoothing, &options);
@@ -252,6 +254,7 @@ GstVitgateFrameResult gst_vitgate_analysis_rank(GstVitgate *self, const GstVitga
     .raw_indices = classifier->raw.indices,
     .raw_scores = classifier->raw.scores,
     .n_raw = classifier->raw.n,
+    .unknown = smoothing->unknown,
   };
 }
 

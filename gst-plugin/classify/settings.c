@@ -5,6 +5,7 @@
 
 #define DEFAULT_TOP_K              0
 #define DEFAULT_THRESHOLD          (-1.0f)
+#define DEFAULT_UNKNOWN_THRESHOLD  0.95
 #define DEFAULT_SMOOTHING          0.5
 #define DEFAULT_HYSTERESIS         0.05
 #define DEFAULT_INFERENCE_INTERVAL 1
@@ -117,9 +118,18 @@ static void install_results(GObjectClass *class)
       class, GST_VITGATE_SETTING_THRESHOLD,
       g_param_spec_float("threshold", "Threshold",
                          "Minimum probability for a class to be attached; a frame without one has "
-                         "no label (-1 = 0.25 for the best class and 0 for the others, or 0.5 if "
-                         "each class has a probability of its own)",
+                         "no label (-1 = 0.25 for the best class and 0 for the others; if each "
+                         "class has a probability of its own, the model's threshold of each "
+                         "class, or 0.5)",
                          -1.0f, 1.0f, DEFAULT_THRESHOLD, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_UNKNOWN_THRESHOLD,
+      g_param_spec_double("unknown-threshold", "Unknown threshold",
+                          "Score from which a frame shows none of the classes and has the label "
+                          "\"unknown\": the share of the classes' own pictures that are nearer to "
+                          "a class. No effect on models without such a score, which 'vitgate "
+                          "teach' adds (0 = off)",
+                          0.0, 1.0, DEFAULT_UNKNOWN_THRESHOLD, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_SMOOTHING,
       g_param_spec_double(
@@ -214,6 +224,7 @@ void gst_vitgate_settings_init(GstVitgateSettings *settings)
   *settings = (GstVitgateSettings){
     .top_k = DEFAULT_TOP_K,
     .threshold = DEFAULT_THRESHOLD,
+    .unknown_threshold = DEFAULT_UNKNOWN_THRESHOLD,
     .smoothing = { DEFAULT_SMOOTHING, DEFAULT_HYSTERESIS },
     .interval = DEFAULT_INFERENCE_INTERVAL,
     .threads = DEFAULT_THREADS,
@@ -259,6 +270,9 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
     return TRUE;
   case GST_VITGATE_SETTING_THRESHOLD:
     settings->threshold = g_value_get_float(value);
+    return TRUE;
+  case GST_VITGATE_SETTING_UNKNOWN_THRESHOLD:
+    settings->unknown_threshold = g_value_get_double(value);
     return TRUE;
   case GST_VITGATE_SETTING_SMOOTHING:
     settings->smoothing.time_constant = g_value_get_double(value);
@@ -316,6 +330,9 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
     return TRUE;
   case GST_VITGATE_SETTING_THRESHOLD:
     g_value_set_float(value, settings->threshold);
+    return TRUE;
+  case GST_VITGATE_SETTING_UNKNOWN_THRESHOLD:
+    g_value_set_double(value, settings->unknown_threshold);
     return TRUE;
   case GST_VITGATE_SETTING_SMOOTHING:
     g_value_set_double(value, settings->smoothing.time_constant);

@@ -14,6 +14,7 @@ typedef struct {
   char *labels;    /* NULL: the model's */
   guint top_k;     /* 0: as the model needs */
   float threshold; /* below 0: as the model needs */
+  double unknown_threshold;
   GstVitgateSmoothingOptions smoothing;
   guint interval; /* frames from one inference to the next */
   guint threads;

@@ -23,10 +23,8 @@ static const Field object_fields[] = {
   { "id", "id" },
 };
 static const Field best_fields[] = {
-  { "activation", "activation" },
-  { "label", "label" },
-  { "index", "index" },
-  { "score", "score" },
+  { "activation", "activation" }, { "label", "label" },     { "index", "index" },
+  { "score", "score" },           { "unknown", "unknown" },
 };
 static const Field raw_fields[] = {
   { "raw-label", "raw_label" },

@@ -117,6 +117,108 @@ class InspectTest(TaughtCase):
         self.assertEqual(taught["dense"]["heads"], base["dense"]["heads"])
 
 
+class ColoursCase(CommandTest):
+    """A model taught with pure colours, and pictures of these and of grey"""
+
+    def setUp(self):
+        super().setUp()
+        self.model = self.path("colours.safetensors")
+        taught_model.write_colours(self.model)
+        for name, pixel in (("red", (245, 10, 10)), ("blue", (10, 10, 245)), ("grey", [128] * 3)):
+            os.makedirs(self.path("data", name))
+            for i in range(2):
+                colour_model.write_png(self.path("data", name, f"{i}.png"), 40,
+                                       bytes(pixel) * 40 * 36)
+
+
+class ClassifyTest(ColoursCase):
+    def classify(self, *arguments):
+        found = json.loads(self.succeed("classify", "--json", "-m", self.model, *arguments))
+        return found["images"][0]
+
+    def test_another_picture_is_unknown(self):
+        red, grey = (self.path("data", name, "0.png") for name in ("red", "grey"))
+        text = self.succeed("classify", "-m", self.model, red, grey)
+        self.assertRegex(text, r"grey/0.png\n +99\.\d %  unknown; among the classes:\n +\d+\.\d %")
+        self.assertEqual(text.count("unknown"), 1)
+        found = self.classify(grey)
+        self.assertTrue(found["is_unknown"] and found["unknown"] > 0.99 and found["classes"])
+        found = self.classify(red)
+        self.assertTrue(not found["is_unknown"] and found["unknown"] < 0.5)
+        self.assertEqual(found["classes"][0]["label"], "red")
+
+    def test_the_threshold_can_be_set(self):
+        red, grey = (self.path("data", name, "0.png") for name in ("red", "grey"))
+        self.assertFalse(self.classify(grey, "--unknown-threshold", "0")["is_unknown"])
+        self.assertFalse(self.classify(grey, "--unknown-threshold", "1")["is_unknown"])
+        score = self.classify(red)["unknown"]
+        self.assertTrue(self.classify(red, "--unknown-threshold", str(score))["is_unknown"])
+        self.assertFalse(self.classify(red, "--unknown-threshold", str(score + 1e-6))["is_unknown"])
+        for wrong in ("-0.1", "1.5", "nan"):
+            self.fail_with("--unknown-threshold must be from 0 to 1", "classify", "-m", self.model,
+                           "--unknown-threshold=" + wrong, red)
+
+    def test_a_model_without_a_score(self):
+        found = json.loads(self.succeed("classify", "--json", "-m", self.complete_model(),
+                                        self.path("data", "grey", "0.png")))["images"][0]
+        self.assertIsNone(found["unknown"])
+        self.assertFalse(found["is_unknown"])
+
+    def test_each_class_has_the_threshold_of_the_model(self):
+        model = self.path("channels.safetensors")
+        taught_model.write_channels(model, [0.25, 0.5, 0.875])
+        picture = self.path("white.png")
+        colour_model.write_picture(picture, (1, 1, 1))
+
+        def labels(*arguments):
+            found = json.loads(self.succeed("classify", "--json", "-m", model, picture, *arguments))
+            return [entry["label"] for entry in found["images"][0]["classes"]]
+
+        self.assertEqual(labels(), ["red", "green"])
+        self.assertEqual(labels("--top-k", "1"), ["red"])
+        self.assertEqual(labels("--threshold", "0.5"), ["red", "green", "blue"])
+
+
+class EvalTest(ColoursCase):
+    def test_photographs_taken_for_none_of_the_classes_are_counted(self):
+        data = self.path("data")
+        found = json.loads(self.succeed("eval", "--json", "--data", data, self.model, notes=1))
+        unknown = found["unknown"]
+        self.assertEqual(unknown["threshold"], 0.95)
+        self.assertEqual(unknown["of_classes"], {"images": 4, "unknown": 0, "percent": 0})
+        self.assertEqual(unknown["of_others"], {"images": 2, "unknown": 2, "percent": 100})
+        self.assertEqual(unknown["of_unlabelled"], {"images": 0, "unknown": 0, "percent": None})
+        text = self.succeed("eval", "--data", data, self.model, notes=1)
+        self.assertIn("\nunknown, with a score of 0.95 and more\n"
+                      "  0 of 4 photographs of classes of the model: 0.0 %\n"
+                      "  2 of 2 photographs of other things: 100.0 %\n", text)
+
+    def test_the_threshold_can_be_set(self):
+        found = json.loads(self.succeed("eval", "--json", "--data", self.path("data"), self.model,
+                                        "--unknown-threshold", "0", notes=1))
+        self.assertEqual(found["unknown"]["of_others"]["unknown"], 0)
+        self.fail_with("--unknown-threshold must be from 0 to 1", "eval", "--data",
+                       self.path("data"), self.model, "--unknown-threshold", "2")
+
+    def test_lists_and_photographs_without_a_label(self):
+        lines = [("red/0.png", 4, "n00000004"), ("grey/0.png", 20, "n99999999"),
+                 ("grey/1.png", -1, "-")]
+        self.write_labels_tsv("data", lines)
+        found = json.loads(self.succeed("eval", "--json", "--data", self.path("data"), self.model,
+                                        notes=1))["unknown"]
+        self.assertEqual(found["of_classes"]["images"], 1)
+        self.assertEqual(found["of_others"]["images"], 1)
+        self.assertEqual(found["of_unlabelled"]["images"], 4)
+
+    def test_a_model_without_a_score(self):
+        model = self.complete_model()
+        found = json.loads(self.succeed("eval", "--json", "--data", self.path("data"), model,
+                                        notes=1))
+        self.assertIsNone(found["unknown"])
+        self.assertNotIn("unknown", self.succeed("eval", "--data", self.path("data"), model,
+                                                 notes=1))
+
+
 class StudentTest(TaughtCase):
     def check(self, *arguments):
         """Checks that the student has nothing of its teacher's features, and that this is said"""

@@ -161,6 +161,7 @@ START_TEST(the_last_of_many_stored_features_is_checked)
   refuse(file, VITGATE_ERROR_TENSOR, "tensor 'teach.features' holds -inf at element 12003");
   ((guint16 *)model_file_find(file, "teach.features")->data)[MANY * DIM - 1] = 0x7bff;
   g_autoptr(VitgateModel) model = model_file_open(file, "good");
+  ck_assert(vitgate_model_get_info(model)->has_unknown);
 }
 END_TEST
 
@@ -181,6 +182,7 @@ START_TEST(stored_features_are_half_floats_or_bytes)
   for (guint i = 0; i < VIEWS; i++)
     ((float *)scale->data)[i] = .01f;
   g_autoptr(VitgateModel) model = model_file_open(file, "good");
+  ck_assert(vitgate_model_get_info(model)->has_unknown);
   ((float *)scale->data)[VIEWS - 1] = NAN;
   refuse(file, VITGATE_ERROR_TENSOR, "tensor 'teach.features_scale' holds nan at element 4");
 }
