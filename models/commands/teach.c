@@ -32,8 +32,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Given, given_clear)
 static const char description[] =
     "DIR has one folder for each class, with at least 2 pictures; 10 to 20 that differ\n"
     "are better. A folder named \"none\" can hold what is none of the classes. A\n"
-    "labels.tsv in DIR names classes instead: a line of its columns \"file\" and \"wnid\"\n"
-    "has a picture and its class (with --multi-label, several, separated by commas).\n"
+    "labels.tsv in DIR names classes instead: lines with a picture and its class (with\n"
+    "--multi-label, several, separated by commas) in columns with the names \"file\" and\n"
+    "\"label\", which are separated by tabs.\n"
     "\n"
     "The network stays as it is; its last layer is fitted to the pictures, their mirror\n"
     "images and, of up to 200 pictures, crops. What of these to use, and how closely to\n"

@@ -26,22 +26,31 @@ static gboolean fail(guint line, const char *reason, const char *text, GError **
 
 static gboolean parse_header(Columns *columns, const char *line, GError **error)
 {
+  int label = -1;
   *columns = (Columns){ -1, -1, -1, 0 };
   g_auto(GStrv) names = g_strsplit(line, "\t", -1);
   for (int i = 0; names[i]; i++) {
     int *column = !strcmp(names[i], "file")          ? &columns->file
                   : !strcmp(names[i], "class_index") ? &columns->class_index
                   : !strcmp(names[i], "wnid")        ? &columns->class_id
+                  : !strcmp(names[i], "label")       ? &label
                                                      : NULL;
     if (!column)
       continue;
     if (*column >= 0)
       return fail(1, "duplicate column", names[i], error);
     *column = i;
-    columns->n = (guint)i + 1;
+    if (column != &label)
+      columns->n = (guint)i + 1;
+  }
+  /* Beside the other columns, labels are for people. */
+  if (columns->class_index < 0 && columns->class_id < 0 && label >= 0) {
+    columns->class_id = label;
+    columns->n = MAX(columns->n, (guint)label + 1);
   }
   if (columns->file < 0 || (columns->class_index < 0 && columns->class_id < 0))
-    return fail(1, "expected the column \"file\", and \"class_index\" or \"wnid\"", line, error);
+    return fail(1, "expected the column \"file\", and \"class_index\", \"wnid\" or \"label\"", line,
+                error);
   return TRUE;
 }
 

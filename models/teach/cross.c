@@ -8,7 +8,7 @@
 #include "teach/head.h"
 
 /* In descending order: the next fit starts from the last. */
-static const double penalties[] = { 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001 };
+static const double penalties[] = { 1, 0.3, 0.1, 0.03, 0.01, 0.003 };
 #define N_PENALTIES G_N_ELEMENTS(penalties)
 
 /* Numbers of views to choose from. */
@@ -21,12 +21,14 @@ typedef struct {
   const Examples *examples;
   const guint *folds;
   gboolean sigmoid;
+  guint threads;
   float *logits[N_VIEW_COUNTS][N_PENALTIES]; /* [examples][classes] */
   GAsyncQueue *done;
 } Run;
 
 typedef struct {
-  guint fold, views; /* index in view_counts */
+  guint fold, views;          /* index in view_counts */
+  guint penalty, n_penalties; /* the first, and how many of them */
 } Task;
 
 static void predict(const Run *run, const Logistic *model, const HeadRows *rows, const Task *task,
@@ -52,7 +54,7 @@ static void run_task(gpointer data, gpointer user_data)
   const Run *run = user_data;
   g_autoptr(Logistic) model = logistic_new(run->examples->n_features, run->examples->labels->len);
   HeadRows *rows = head_rows_new(run->examples, view_counts[task->views], run->folds, task->fold);
-  for (guint p = 0; p < N_PENALTIES; p++) {
+  for (guint p = task->penalty; p < task->penalty + task->n_penalties; p++) {
     head_fit(model, rows, run->sigmoid, penalties[p], TOLERANCE);
     predict(run, model, rows, task, p);
   }
@@ -61,49 +63,58 @@ static void run_task(gpointer data, gpointer user_data)
 }
 
 /* Runs all folds, some at once. What they compute does not depend on the order. */
-static void run_folds(Run *run, guint n_folds, guint n_view_counts, guint threads)
+static void run_folds(Run *run, guint n_folds, guint views, guint penalty, guint n_penalties)
 {
-  const guint n = n_folds * n_view_counts;
-  GThreadPool *pool = g_thread_pool_new(run_task, run, (gint)threads, FALSE, NULL);
-  Progress progress = progress_start(n, "fits");
+  GThreadPool *pool = g_thread_pool_new(run_task, run, (gint)run->threads, FALSE, NULL);
+  Progress progress = progress_start(n_folds, "folds");
   run->done = g_async_queue_new();
-  for (guint v = 0; v < n_view_counts; v++)
-    for (guint f = 0; f < n_folds; f++) {
-      Task *task = g_new(Task, 1);
-      *task = (Task){ f, v };
-      g_thread_pool_push(pool, task, NULL);
-    }
-  for (guint i = 0; i < n; i++) {
+  for (guint f = 0; f < n_folds; f++) {
+    Task *task = g_new(Task, 1);
+    *task = (Task){ f, views, penalty, n_penalties };
+    g_thread_pool_push(pool, task, NULL);
+  }
+  for (guint f = 0; f < n_folds; f++) {
     g_async_queue_pop(run->done);
-    progress_update(&progress, i + 1);
+    progress_update(&progress, f + 1);
   }
   progress_clear(&progress);
   g_thread_pool_free(pool, FALSE, TRUE);
   g_async_queue_unref(run->done);
 }
 
-/* Keeps the best choice: fewer views and a larger penalty if they are as good. */
+/* Takes a choice if it is better than the one so far, or as good.
+ * Returns: whether it is */
+static gboolean try_choice(Cross *cross, const Run *run, guint views, guint penalty)
+{
+  double loss;
+  Predictions predictions = cross->predictions;
+  predictions.logits = run->logits[views][penalty];
+  const double factor = calibration_fit(&predictions, &loss);
+  if (!(loss <= cross->loss))
+    return FALSE;
+  cross->loss = loss;
+  cross->factor = factor;
+  cross->n_views = view_counts[views];
+  cross->penalty = penalties[penalty];
+  cross->predictions.logits = cross->logits = run->logits[views][penalty];
+  return TRUE;
+}
+
+/* Chooses the penalty with all views, then the views with that penalty: fewer if they are as good.
+ */
 static void choose(Cross *cross, Run *run, guint n_view_counts)
 {
+  const guint all = n_view_counts - 1;
+  guint best = 0;
   cross->loss = INFINITY;
-  for (guint v = 0; v < n_view_counts; v++)
-    for (guint p = 0; p < N_PENALTIES; p++) {
-      double loss;
-      cross->predictions.logits = run->logits[v][p];
-      const double factor = calibration_fit(&cross->predictions, &loss);
-      if (!(loss < cross->loss))
-        continue;
-      cross->loss = loss;
-      cross->factor = factor;
-      cross->n_views = view_counts[v];
-      cross->penalty = penalties[p];
-      cross->logits = run->logits[v][p];
-    }
-  for (guint v = 0; v < n_view_counts; v++)
-    for (guint p = 0; p < N_PENALTIES; p++)
-      if (run->logits[v][p] != cross->logits)
-        g_free(run->logits[v][p]);
-  cross->predictions.logits = cross->logits;
+  run_folds(run, cross->n_folds, all, 0, N_PENALTIES);
+  for (guint p = N_PENALTIES; p-- > 0;)
+    if (try_choice(cross, run, all, p))
+      best = p;
+  for (guint v = all; v-- > 0;) {
+    run_folds(run, cross->n_folds, v, best, 1);
+    try_choice(cross, run, v, best);
+  }
 }
 
 Cross *cross_run(const Examples *examples, gboolean sigmoid, guint threads)
@@ -117,14 +128,17 @@ Cross *cross_run(const Examples *examples, gboolean sigmoid, guint threads)
     cross->shown[i] = examples_get(examples, i)->shown;
   cross->predictions =
       (Predictions){ .n = n, .n_classes = n_classes, .shown = cross->shown, .sigmoid = sigmoid };
-  Run run = { .examples = examples, .folds = cross->folds, .sigmoid = sigmoid };
+  Run run = { .examples = examples, .folds = cross->folds, .sigmoid = sigmoid, .threads = threads };
   while (n_view_counts < N_VIEW_COUNTS && view_counts[n_view_counts] <= examples->n_views)
     n_view_counts++;
   for (guint v = 0; v < n_view_counts; v++)
     for (guint p = 0; p < N_PENALTIES; p++)
       run.logits[v][p] = g_new0(float, (gsize)n *n_classes);
-  run_folds(&run, cross->n_folds, n_view_counts, threads);
   choose(cross, &run, n_view_counts);
+  for (guint v = 0; v < n_view_counts; v++)
+    for (guint p = 0; p < N_PENALTIES; p++)
+      if (run.logits[v][p] != cross->logits)
+        g_free(run.logits[v][p]);
   return cross;
 }
 

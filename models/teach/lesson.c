@@ -261,6 +261,7 @@ static gboolean gather(Lesson *lesson, GPtrArray *sources, const Pictures *pictu
   if (!features_run(lesson->examples, pictures, &features, sources, lesson->unusable, error))
     return FALSE;
   lesson->n_new = lesson->examples->list->len - lesson->n_before;
+  lesson->listed = pictures->listed || (o->add && lesson->description->label_ids);
   lesson->n_repeated = pictures->n_repeated;
   lesson->n_unlabelled = pictures->n_unlabelled;
   return check_examples(lesson, error);
@@ -367,6 +368,7 @@ static gboolean write_file(Lesson *lesson, GError **error)
                     .distance = lesson->distance,
                     .thresholds = thresholds,
                     .sigmoid = lesson->several,
+                    .ids = lesson->listed,
                     .forget = lesson->options->forget,
                     .name = lesson->options->name,
                     .provenance = provenance };

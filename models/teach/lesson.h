@@ -27,6 +27,7 @@ typedef struct {
   Source *source;
   Description *description; /* of the base */
   gboolean several;         /* the options, or the base with --add */
+  gboolean listed;          /* labels.tsv names classes */
   guint n_before;           /* with --add: pictures that the base was taught */
   guint n_new;              /* pictures read now */
   guint n_known;            /* with --add: pictures of the data that the base was taught before */

@@ -256,6 +256,7 @@ Pictures *pictures_open(const char *const *paths, gboolean several, DecodeOrient
     const Dataset *dataset = add_dataset(pictures, paths[i], orientation, error);
     if (!dataset)
       return NULL;
+    pictures->listed = pictures->listed || dataset->has_labels;
     const gsize root = dataset->has_labels ? 0 : find_root(dataset);
     if (!dataset->has_labels && !check_empty_folders(dataset, root, error))
       return NULL;
@@ -318,8 +319,9 @@ gboolean pictures_identify(Pictures *pictures, gboolean several, GError **error)
   for (guint i = 0; fine && i < all->len; i++) {
     Picture *picture = all->pdata[i];
     g_autoptr(GBytes) bytes = dataset_load(picture->dataset, picture->index, NULL);
+    const gboolean usable = bytes && g_bytes_get_size(bytes); /* empty files are not alike */
     Picture *first = NULL;
-    if (bytes) {
+    if (usable) {
       picture->hash = hash_bytes(bytes);
       picture->time = shot_time_find(bytes, picture->path);
       first = g_hash_table_lookup(seen, &picture->hash);
@@ -329,7 +331,7 @@ gboolean pictures_identify(Pictures *pictures, gboolean several, GError **error)
     } else {
       all->pdata[i] = NULL;
       g_ptr_array_add(kept, picture);
-      if (bytes)
+      if (usable)
         g_hash_table_insert(seen, &picture->hash, picture);
     }
     progress_update(&progress, i + 1);

@@ -21,6 +21,7 @@ typedef struct {
   GPtrArray *pictures; /* (element-type Picture) */
   GPtrArray *labels;   /* (element-type utf8): of the classes, in the order of strcmp() */
   guint n_repeated;    /* pictures left out, since another file of the same class is the same */
+  gboolean listed;     /* labels.tsv names classes */
   guint n_unlabelled;  /* pictures left out, since nothing says what they show */
 } Pictures;
 

@@ -82,8 +82,7 @@ static gboolean read_picture(const Fields *fields, guint i, Examples *examples)
   guint group;
   g_strlcpy(digits, fields->hashes + (gsize)i * HASH_DIGITS, sizeof digits);
   const guint64 hash = g_ascii_strtoull(digits, &end, 16);
-  return !*end &&
-         get_count(json_array_get_element(fields->groups, i), DESCRIPTION_MAX_VIEWS, &group) &&
+  return !*end && get_count(json_array_get_element(fields->groups, i), G_MAXINT, &group) &&
          read_shown(json_array_get_element(fields->shown, i),
                     examples_add(examples, hash, group, NULL), examples->labels->len);
 }

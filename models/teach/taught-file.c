@@ -11,6 +11,9 @@
 #define GROWTH 0.05 /* by which the file may be larger than its base */
 #define MARGIN 4096 /* bytes for the tensors' names in the header */
 
+/* Bytes that features may take in any case: 5 % of a very small model is nothing. */
+#define MIN_STORED 65536
+
 /* @precision: as in a description */
 static VitgatePrecision precision_of(const char *precision)
 {
@@ -80,6 +83,8 @@ static void describe(Description *d, const Taught *taught)
   d->labels = g_new0(char *, n + 1);
   for (guint c = 0; c < n; c++)
     d->labels[c] = g_strdup(taught->examples->labels->pdata[c]);
+  if (taught->ids)
+    d->label_ids = g_strdupv(d->labels);
   d->n_classes = n;
   d->activation = taught->sigmoid ? VITGATE_ACTIVATION_SIGMOID : VITGATE_ACTIVATION_SOFTMAX;
   g_free(d->name);
@@ -125,8 +130,8 @@ gboolean taught_file_write(const char *path, const Source *source, Description *
   const Tensor *list = (const Tensor *)(gpointer)tensors->data;
   const gint64 left = allowed - count_bytes(list, tensors->len) - count_json(d) - MARGIN;
   if (!taught->forget)
-    d->teach =
-        stored_examples_write(taught->examples, taught->sigmoid, left, &stored, &taught->n_stored);
+    d->teach = stored_examples_write(taught->examples, taught->sigmoid, MAX(left, MIN_STORED),
+                                     &stored, &taught->n_stored);
   if (stored) {
     const Tensor *rows = (const Tensor *)(gpointer)stored->tensors->data;
     g_array_append_vals(tensors, rows, stored->tensors->len);

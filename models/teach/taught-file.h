@@ -10,14 +10,17 @@ typedef struct {
   const float *weights, *bias; /* [n_classes][n_features], [n_classes]: of one head */
   const OwnDistance *distance; /* (nullable) */
   const double *thresholds;    /* (nullable) [n_classes] */
-  gboolean sigmoid, forget;    /* forget: store no features */
+  gboolean sigmoid;
+  gboolean ids;    /* the labels are ids too, by which eval finds them in labels.tsv */
+  gboolean forget; /* store no features */
   const char *name;
   JsonObject *provenance;
   guint n_stored; /* (out): pictures whose features are stored */
 } Taught;
 
 /* Everything but the head, the distance, thresholds, stored features, labels, name and provenance
- * stays as in the base, byte for byte.
+ * stays as in the base, byte for byte; so does what the base records of the agreement of
+ * precisions, since features lose the same whatever head reads them.
  * @description: of @source; is changed
  * Returns: FALSE with VITGATE_ERROR_IO or _MEMORY, and @path unchanged */
 gboolean taught_file_write(const char *path, const Source *source, Description *description,

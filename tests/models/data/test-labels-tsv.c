@@ -37,6 +37,20 @@ START_TEST(finds_columns_by_name)
 }
 END_TEST
 
+START_TEST(labels_count_only_without_ids_and_indices)
+{
+  g_autoptr(GHashTable) alone = parse("file\tlabel\nx.jpg\topen,lit\n", NULL);
+  ck_assert_ptr_nonnull(alone);
+  const FileLabel *x = g_hash_table_lookup(alone, "x.jpg");
+  ck_assert_str_eq(x->class_id, "open,lit");
+  g_autoptr(GHashTable) beside = parse("file\tclass_index\tlabel\nx.jpg\t7\n", NULL);
+  ck_assert_ptr_nonnull(beside);
+  x = g_hash_table_lookup(beside, "x.jpg");
+  ck_assert_int_eq(x->class_index, 7);
+  ck_assert_ptr_null(x->class_id);
+}
+END_TEST
+
 START_TEST(accepts_windows_text_files)
 {
   g_autoptr(GHashTable) labels = parse("\xef\xbb\xbf"
@@ -55,7 +69,7 @@ static const struct {
 } bad_texts[] = {
   { "", "is empty" },
   { "x.jpg\t3\tn1\n", "line 1: expected the column" },
-  { "file\tlabel\n", "line 1: expected the column" },
+  { "file\tname\n", "line 1: expected the column" },
   { "file\tfile\tclass_index\n", "line 1: duplicate column" },
   { "file\tclass_index\nx.jpg\n", "line 2: too few columns" },
   { "file\tclass_index\nx.jpg\t1\ny.jpg\tdog\n", "line 3: expected a class index" },
@@ -90,6 +104,7 @@ int main(void)
   TCase *tests = tcase_create("labels.tsv");
   tcase_add_test(tests, reads_indices_and_ids);
   tcase_add_test(tests, finds_columns_by_name);
+  tcase_add_test(tests, labels_count_only_without_ids_and_indices);
   tcase_add_test(tests, accepts_windows_text_files);
   tcase_add_loop_test(tests, rejects_bad_lines_by_number, 0, G_N_ELEMENTS(bad_texts));
   tcase_add_test(tests, rejects_zero_bytes);

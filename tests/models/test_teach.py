@@ -1,0 +1,522 @@
+#!/usr/bin/env python3
+"""Tests vitgate teach on small models.
+
+Usage: test_teach.py [unittest's arguments]; $VITGATE is the command.
+"""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import struct
+import tarfile
+import unittest
+import zlib
+
+import colour_model
+import dialects
+import random_model
+import t2t_model
+from command_case import CommandTest
+
+COLOURS = {"closed": (200, 40, 40), "half": (40, 60, 210), "open": (40, 190, 60),
+           "empty": (190, 190, 30)}
+
+
+def write_picture(path, colour, rng, side=40):
+    """Writes a PNG of about that colour, with a box of another"""
+    base = [min(255, max(0, c + rng.randrange(-25, 26))) for c in colour]
+    box = [rng.randrange(256) for _ in range(3)]
+    left, top = rng.randrange(side // 2), rng.randrange(side // 2)
+    rows = [box if left <= x < left + side // 4 and top <= y < top + side // 4 else base
+            for y in range(side) for x in range(side)]
+    colour_model.write_png(path, side, bytes(v for pixel in rows for v in pixel))
+
+
+def describe(path):
+    entries, metadata = colour_model.read_safetensors(path)
+    return entries, json.loads(metadata["vitgate"])
+
+
+class TeachCase(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.model = self.path("base.safetensors")
+        self.out = self.path("taught.safetensors")
+        self.data = self.path("data")
+        random_model.write_teacher(self.model)
+
+    def write_class(self, label, n, folder="data", seed=None, colour=None, names="{:02}.png"):
+        """Writes n pictures of a class; returns their paths"""
+        rng = random.Random(seed if seed is not None else zlib.crc32(label.encode()))
+        os.makedirs(self.path(folder, label), exist_ok=True)
+        paths = [self.path(folder, label, names.format(i)) for i in range(n)]
+        for path in paths:
+            write_picture(path, colour or COLOURS[label], rng)
+        return paths
+
+    def write_distilled(self):
+        weights, model = self.path("weights.safetensors"), self.path("distilled.safetensors")
+        colour_model.write_safetensors(weights, dialects.timm(distilled=True))
+        self.succeed("import", weights, *dialects.HEADS_OPTION, "-o", model)
+        return model
+
+    def write_data(self, n=6, labels=("closed", "open", "half"), **options):
+        return {label: self.write_class(label, n, **options) for label in labels}
+
+    def teach(self, *arguments, notes=0, data=None, model=None, **options):
+        text = self.succeed("teach", "--model", model or self.model, "--data", data or self.data,
+                            "-o", self.out, "--json", "--threads", "1", *arguments, notes=notes,
+                            **options)
+        return json.loads(text)
+
+    def refuse(self, part, *arguments, **options):
+        arguments = ("--data", self.data, *arguments) if "--data" not in arguments else arguments
+        self.fail_with(part, "teach", "--model", self.model, "-o", self.out, "--threads", "1",
+                       *arguments, **options)
+        self.assertFalse(os.path.exists(self.out))
+
+    def classify(self, path, model=None):
+        text = self.succeed("classify", "--json", "--top-k", "9", "--threshold", "0", "--model",
+                            model or self.out, path)
+        return {e["label"]: e["score"] for e in json.loads(text)["images"][0]["classes"]}
+
+    def best(self, path, model=None):
+        scores = self.classify(path, model)
+        return max(scores, key=scores.get)
+
+
+class TaughtModelTest(TeachCase):
+    def test_new_pictures_get_their_class(self):
+        self.write_data(names="{:02}0.png")
+        found = self.teach()
+        self.assertEqual([c["label"] for c in found["classes"]], ["closed", "half", "open"])
+        self.assertEqual((found["pictures"], found["groups"], found["top1"]), (18, 18, 100))
+        for label in ("closed", "open", "half"):
+            for path in self.write_class(label, 3, folder="new", seed=99):
+                self.assertEqual(self.best(path), label)
+
+    def test_everything_else_stays_as_in_the_base(self):
+        self.write_data()
+        before, old = describe(self.model)
+        self.teach("--name", "my gate")
+        after, new = describe(self.out)
+        for name, entry in before.items():
+            if not name.startswith("head."):
+                self.assertEqual(after[name], entry, name)
+        changed = ("name", "n_classes", "labels", "label_ids")
+        self.assertEqual({k: v for k, v in old.items() if k not in changed},
+                         {k: v for k, v in new.items()
+                          if k not in changed + ("unknown", "teach", "provenance")})
+        self.assertEqual((new["name"], new["labels"]), ("my gate", ["closed", "half", "open"]))
+        self.assertEqual((new["provenance"]["photographs"], new["provenance"]["top1"]), (18, 1))
+        self.assertNotIn(self.data, json.dumps(new["provenance"]))
+
+    def test_the_same_pictures_give_the_same_file(self):
+        self.write_data()
+        self.teach()
+        with open(self.out, "rb") as file:
+            first = file.read()
+        self.teach("--threads", "3")
+        with open(self.out, "rb") as file:
+            self.assertEqual(file.read(), first)
+
+    def test_other_networks(self):
+        self.write_data()
+        weights = self.path("weights.safetensors")
+
+        def distilled():
+            return self.write_distilled()
+
+        def t2t():
+            t2t_model.write_weights(weights)
+            return weights
+
+        def mean():
+            random_model.write_teacher(weights, pooling="mean")
+            return weights
+
+        def quantised():
+            self.succeed("import", self.model, "--precision", "int8", "-o", weights)
+            return weights
+
+        def sigmoid():
+            self.succeed("import", self.model, "--activation", "sigmoid", "-o", weights)
+            return weights
+
+        for make in (distilled, t2t, mean, quantised, sigmoid):
+            with self.subTest(make.__name__):
+                self.teach(model=make())
+                info = json.loads(self.succeed("inspect", "--json", self.out))
+                self.assertEqual(info["activation"], "softmax")
+                scores = self.classify(self.path("data", "open", "00.png"))
+                self.assertEqual(max(scores, key=scores.get), "open")
+                self.assertAlmostEqual(sum(scores.values()), 1, 5)
+
+    def test_both_heads_of_a_distilled_model_are_taught(self):
+        self.write_data()
+        self.teach(model=self.write_distilled())
+        entries, _ = describe(self.out)
+        self.assertEqual(entries["head_dist.weight"][1], [3, random_model.DIM])
+        self.assertNotEqual(entries["head.weight"][2], entries["head_dist.weight"][2])
+
+    def test_the_score_for_unknown_pictures(self):
+        self.write_data(12)
+        self.write_class("empty", 6, folder="others")
+        found = self.teach("--others", self.path("others"))
+        self.assertEqual(found["unknown"]["others"], 6)
+        self.assertGreater(found["unknown"]["auroc"], 0.5)
+        self.assertLess(found["unknown"]["median"], found["unknown"]["limit"])
+        self.assertIn("unknown.whitening", describe(self.out)[0])
+
+    def test_the_text_names_what_matters(self):
+        self.write_data(names="{:02}0.png")
+        shutil.move(self.path("data", "open", "030.png"), self.path("data", "closed", "wrong.png"))
+        text = self.succeed("teach", "--model", self.model, "--data", self.data, "-o", self.out)
+        self.assertIn("18 pictures in 18 groups", text)
+        self.assertRegex(text, r"Top-1 \d+\.\d % \(95 % interval")
+        self.assertRegex(text, r"data/closed/wrong\.png: closed \d+ %, open \d+ %")
+        self.assertIn("What would help most", text)
+        self.assertIn("Written to " + self.out, text)
+
+
+class DataTest(TeachCase):
+    def test_one_class(self):
+        self.write_class("open", 4)
+        self.refuse('only one class, "open", expected at least 2')
+
+    def test_a_class_with_one_picture(self):
+        self.write_data()
+        self.write_class("empty", 1)
+        self.refuse('the class "empty" has 1 picture, expected at least 2')
+
+    def test_two_pictures_of_each_class_are_enough(self):
+        self.write_data(2)
+        self.assertEqual(self.teach()["pictures"], 6)
+
+    def test_an_empty_folder_and_one_without_pictures(self):
+        os.makedirs(self.data)
+        self.refuse("contains no photographs")
+        self.write_data()
+        os.makedirs(self.path("data", "empty"))
+        self.refuse('the folder "empty" contains no pictures')
+        with open(self.path("data", "empty", "notes.txt"), "w", encoding="utf-8") as file:
+            file.write("x")
+        self.refuse('the folder "empty" contains no pictures')
+
+    def test_the_same_picture_in_two_classes_is_named(self):
+        self.write_data()
+        shutil.copy(self.path("data", "open", "02.png"), self.path("data", "closed", "copy.png"))
+        self.refuse("closed/copy.png and ")
+        self.refuse("open/02.png are the same picture in two classes")
+
+    def test_the_same_picture_twice_in_a_class_counts_once(self):
+        self.write_data()
+        shutil.copy(self.path("data", "open", "02.png"), self.path("data", "open", "copy.png"))
+        found = self.teach()
+        self.assertEqual((found["pictures"], found["repeated"]), (18, 1))
+
+    def test_corrupt_pictures_are_named_and_left_out(self):
+        self.write_data(3)
+        for name, size in (("open/00.png", 0), ("half/01.png", 40), ("half/00.png", 0)):
+            with open(self.path("data", name), "r+b") as file:
+                file.truncate(size)
+        self.write_class("half", 1, names="more.png", seed=3)
+        found = self.teach(notes=3)
+        self.assertEqual(found["pictures"], 7)
+        self.assertEqual(len(found["unusable"]), 3)
+        os.remove(self.out)
+        with open(self.path("data", "open", "01.png"), "r+b") as file:
+            file.truncate(50)
+        result = self.run_command("teach", "--model", self.model, "--data", self.data, "-o",
+                                  self.out)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn('the class "open" has 1 usable picture, expected at least 2',
+                      result.stderr.splitlines()[-1])
+        self.assertFalse(os.path.exists(self.out))
+
+    def test_sizes_may_differ_wildly(self):
+        self.write_data(3)
+        colour_model.write_png(self.path("data", "open", "dot.png"), 1, bytes([40, 190, 60]))
+        colour_model.write_png(self.path("data", "open", "line.png"), 3000,
+                               bytes([40, 190, 60]) * 3000)
+        colour_model.write_png(self.path("data", "open", "large.png"), 1200,
+                               bytes([40, 190, 60]) * 1200 * 1200)
+        self.assertEqual(self.teach()["pictures"], 12)
+
+    def test_labels_may_be_any_text(self):
+        labels = ["my gate", "Mülltonne", 'a "b" \'c\'', "two\nlines", "$(x)"]
+        for i, label in enumerate(labels):
+            self.write_class(label, 3, colour=list(COLOURS.values())[i % 4])
+        found = self.teach()
+        self.assertEqual({c["label"] for c in found["classes"]}, set(labels))
+        self.assertEqual(set(describe(self.out)[1]["labels"]), set(labels))
+        text = self.succeed("teach", "--model", self.model, "--data", self.data, "-o", self.out)
+        self.assertNotIn("two\nlines", text)
+
+    def test_an_archive_of_the_folder_is_the_same(self):
+        self.write_data()
+        found = self.teach()
+        tar = self.path("data.tar")
+        with tarfile.open(tar, "w") as archive:
+            archive.add(self.data, "data")
+        again = self.teach(data=tar)
+        for member in ("classes", "top1", "penalty", "views"):
+            self.assertEqual(again[member], found[member])
+
+    def test_several_folders_are_joined(self):
+        self.write_data(3, labels=("closed", "open"))
+        self.write_data(3, labels=("open", "half"), folder="more", seed=5)
+        found = self.teach("--data", self.path("more"))
+        self.assertEqual({c["label"]: c["pictures"] for c in found["classes"]},
+                         {"closed": 3, "half": 3, "open": 6})
+
+    def test_labels_tsv_names_the_classes(self):
+        self.write_data(3)
+        lines = [(f"{folder}/{i:02}.png", -1, label) for folder, label in
+                 (("closed", "zu"), ("open", "auf")) for i in range(3)]
+        self.write_labels_tsv("data", lines)
+        found = self.teach()
+        self.assertEqual([c["label"] for c in found["classes"]], ["auf", "zu"])
+        self.assertEqual(found["unlabelled"], 3)
+
+    def test_eval_measures_a_taught_model_on_the_same_data(self):
+        self.write_data(3)
+        for listed in (False, True):
+            if listed:
+                with open(self.path("data", "labels.tsv"), "w", encoding="utf-8") as file:
+                    file.write("file\tlabel\n" + "".join(
+                        f"{label}/{i:02}.png\tmy {label}\n" for label in ("closed", "half", "open")
+                        for i in range(3)))
+            self.teach()
+            found = json.loads(self.succeed("eval", "--json", "--data", self.data, self.out))
+            self.assertEqual((found["overall"]["labelled"], found["overall"]["top1"]), (9, 100))
+
+    def test_pictures_without_a_class_are_counted(self):
+        self.write_data(3)
+        write_picture(self.path("data", "stray.png"), (1, 2, 3), random.Random(1))
+        self.assertEqual(self.teach()["unlabelled"], 1)
+
+    def test_pictures_that_look_all_the_same(self):
+        for label in ("open", "closed"):
+            os.makedirs(self.path("data", label))
+            for i in range(4):
+                path = self.path("data", label, f"{i}.png")
+                colour_model.write_png(path, 8, bytes([90] * 8 * 8 * 3))
+                chunk = f"Comment\0{label}{i}".encode()
+                with open(path, "rb") as file:
+                    content = file.read()
+                extra = struct.pack(">I", len(chunk)) + b"tEXt" + chunk + struct.pack(
+                    ">I", zlib.crc32(b"tEXt" + chunk))
+                with open(path, "wb") as file:
+                    file.write(content[:33] + extra + content[33:])
+        found = self.teach()
+        self.assertEqual(found["pictures"], 8)
+        scores = self.classify(self.path("data", "open", "0.png"))
+        self.assertAlmostEqual(scores["open"], 0.5, 1)
+
+
+class GroupTest(TeachCase):
+    def test_shots_in_sequence_are_one_group(self):
+        self.write_data(4, names="20260102_03040{}.png")
+        self.write_data(4, names="20260103_03040{}.png", seed=8)
+        found = self.teach()
+        self.assertEqual((found["pictures"], found["groups"], found["folds"]), (24, 6, 6))
+        self.assertEqual(found["cut_groups"], [])
+        self.assertEqual(self.teach("--group-by", "none")["groups"], 24)
+
+    def test_a_single_sequence_is_cut_and_named(self):
+        self.write_data(6, names="20260102_03040{}.png")
+        found = self.teach()
+        self.assertEqual(found["cut_groups"], ["closed", "half", "open"])
+        self.assertEqual(found["groups"], 15)
+        text = self.succeed("teach", "--model", self.model, "--data", self.data, "-o", self.out)
+        self.assertIn("All pictures of open are one group", text)
+
+    def test_a_wrong_grouping(self):
+        self.write_data()
+        self.refuse('--group-by is "day", expected auto', "--group-by", "day")
+        self.refuse("--group-by=time: no picture has a time", "--group-by", "time")
+
+
+class AddTest(TeachCase):
+    def scores(self, paths):
+        return [self.classify(path) for path in paths]
+
+    def check_close(self, found, expected):
+        for one, other in zip(found, expected):
+            self.assertEqual(one.keys(), other.keys())
+            for label, score in one.items():
+                self.assertAlmostEqual(score, other[label], delta=0.03)
+
+    def test_teaching_in_two_steps_is_like_teaching_at_once(self):
+        self.write_data(6)
+        self.write_data(4, folder="more", seed=5, names="more{:02}.png")
+        self.write_class("empty", 5, folder="more")
+        probes = [p for label in COLOURS for p in self.write_class(label, 2, "new", seed=77)]
+        once = self.teach("--data", self.path("more"))
+        expected = self.scores(probes)
+        self.teach()
+        step = self.path("step.safetensors")
+        os.rename(self.out, step)
+        found = self.teach("--add", model=step, data=self.path("more"))
+        self.assertEqual((found["pictures"], found["taught_before"]), (35, 18))
+        self.assertEqual([c["label"] for c in found["classes"]],
+                         ["closed", "empty", "half", "open"])
+        for member in ("classes", "views", "folds"):
+            self.assertEqual(found[member], once[member])
+        self.check_close(self.scores(probes), expected)
+
+    def test_pictures_that_were_taught_before_count_once(self):
+        self.write_data(4)
+        self.teach()
+        shutil.copy(self.out, self.path("step"))
+        found = self.teach("--add", model=self.path("step"))
+        self.assertEqual((found["pictures"], found["known"]), (12, 12))
+        shutil.move(self.path("data", "open", "00.png"), self.path("data", "closed", "moved.png"))
+        self.model = self.path("step")
+        os.remove(self.out)
+        self.refuse('shows "closed", but the model was taught the same picture as "open"', "--add")
+
+    def test_one_picture_is_enough_for_a_known_class(self):
+        self.write_data(4)
+        self.teach()
+        shutil.copy(self.out, self.path("step"))
+        self.write_class("open", 1, folder="more", seed=4)
+        self.assertEqual(self.teach("--add", model=self.path("step"),
+                                    data=self.path("more"))["pictures"], 13)
+
+    def test_models_that_store_nothing(self):
+        self.write_data(4)
+        self.refuse("stores no features, so --add cannot continue", "--add")
+        self.teach("--forget-features")
+        entries, description = describe(self.out)
+        self.assertNotIn("teach", description)
+        self.assertNotIn("teach.features", entries)
+        forgetful = self.path("forgetful.safetensors")
+        os.rename(self.out, forgetful)
+        self.model = forgetful
+        self.refuse("--forget-features", "--add")
+
+    def test_a_damaged_record_is_an_error(self):
+        self.write_data(4)
+        self.teach()
+        _, metadata = colour_model.read_safetensors(self.out)
+        with open(self.out, "rb") as file:
+            content = file.read()
+        good = json.loads(metadata["vitgate"])["teach"]["hashes"]
+        step = self.path("step.safetensors")
+        for bad in ("x" + good[1:], ):
+            with open(step, "wb") as file:
+                file.write(content.replace(good.encode(), bad.encode()))
+            os.remove(self.out)
+            self.model = step
+            self.refuse("metadata field 'teach' is not as vitgate teach writes it", "--add")
+
+    def test_add_needs_the_model(self):
+        self.write_data(4)
+        self.fail_with("--add needs --model", "teach", "--data", self.data, "--add")
+
+
+class MultiLabelTest(TeachCase):
+    def write_several(self):
+        """Pictures of red and green halves: both, one or none"""
+        rng = random.Random(3)
+        lines = []
+        os.makedirs(self.data)
+        for i in range(24):
+            left, right = i % 2, i // 2 % 2
+            colours = [(210, 30, 30) if left else (90, 90, 90),
+                       (30, 210, 30) if right else (90, 90, 90)]
+            rows = [[min(255, max(0, c + rng.randrange(-20, 20))) for c in colours[x >= 20]]
+                    for _ in range(40) for x in range(40)]
+            colour_model.write_png(self.path("data", f"{i:02}.png"), 40,
+                                   bytes(v for pixel in rows for v in pixel))
+            shown = ",".join(name for name, there in (("red", left), ("green", right)) if there)
+            lines.append((f"{i:02}.png", -1, shown or "-"))
+        return lines
+
+    def test_labels_tsv_lists_several_classes(self):
+        self.write_labels_tsv("data", self.write_several())
+        found = self.teach("--multi-label")
+        self.assertEqual((found["activation"], found["pictures"]), ("sigmoid", 24))
+        self.assertEqual([c["pictures"] for c in found["classes"]], [12, 12])
+        self.assertGreater(found["all_right"], 80)
+        _, description = describe(self.out)
+        self.assertEqual(len(description["thresholds"]), 2)
+        self.assertNotIn("unknown", description)
+        both = self.classify(self.path("data", "03.png"))
+        self.assertGreater(min(both.values()), 0.5)
+        self.assertLess(max(self.classify(self.path("data", "00.png")).values()), 0.5)
+
+    def test_a_picture_may_be_in_several_folders(self):
+        self.write_data(5, labels=("open", "closed"))
+        for i in range(3):
+            shutil.copy(self.path("data", "open", f"{i:02}.png"),
+                        self.path("data", "closed", f"copy{i}.png"))
+        found = self.teach("--multi-label")
+        self.assertEqual(found["pictures"], 10)
+        self.assertEqual({c["label"]: c["pictures"] for c in found["classes"]},
+                         {"closed": 8, "open": 5})
+
+    def test_several_classes_need_the_option(self):
+        self.write_labels_tsv("data", self.write_several())
+        self.refuse("--multi-label teaches classes that do not exclude each other")
+        self.refuse("--others measures", "--multi-label", "--others", self.data)
+
+    def test_adding_keeps_the_kind(self):
+        self.write_labels_tsv("data", self.write_several())
+        self.teach("--multi-label")
+        shutil.copy(self.out, self.path("step"))
+        found = self.teach("--add", model=self.path("step"))
+        self.assertEqual((found["activation"], found["known"]), ("sigmoid", 24))
+
+
+class FileTest(TeachCase):
+    def test_a_full_disk_leaves_what_is_there(self):
+        self.write_data(3)
+        with open(self.out, "w", encoding="utf-8") as file:
+            file.write("mine")
+
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
+
+        self.fail_with(self.out, "teach", "--model", self.model, "--data", self.data, "-o",
+                       self.out, preexec_fn=limit)
+        with open(self.out, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "mine")
+        self.assertEqual([name for name in os.listdir(self.folder) if "taught" in name],
+                         ["taught.safetensors"])
+
+    def test_the_usual_name_is_not_replaced(self):
+        self.write_data(3)
+        arguments = ["teach", "--model", self.model, "--data", self.data]
+        self.succeed(*arguments, cwd=self.folder)
+        self.assertTrue(os.path.exists(self.out))
+        self.fail_with("taught.safetensors: exists", *arguments, cwd=self.folder)
+        self.succeed("teach", "--model", "taught.safetensors", "--add", "--data", self.data,
+                     cwd=self.folder)
+
+    def test_options_that_are_missing_or_wrong(self):
+        self.write_data(3)
+        self.fail_with("--data", "teach", "--model", self.model)
+        self.refuse("--threads", "--threads", "0")
+        self.refuse("absent", "--data", self.path("absent"))
+        self.fail_with("absent", "teach", "--model", self.path("absent"), "--data", self.data,
+                       "-o", self.out)
+        self.fail_with("is a folder", "teach", "--model", self.model, "--data", self.data, "-o",
+                       self.folder)
+
+    def test_the_file_grows_little(self):
+        self.write_data(40, labels=("open", "closed"))
+        random_model.write_teacher(self.model, depth=12)
+        found = self.teach()
+        self.assertLess(found["bytes"], 1.05 * os.path.getsize(self.model))
+        self.assertEqual(found["stored_pictures"], 80)
+
+
+if __name__ == "__main__":
+    unittest.main()
