@@ -155,8 +155,8 @@ static void print_unknown(const Lesson *lesson)
 {
   if (!lesson->distance)
     return;
-  g_print("Pictures of none of the classes: the score \"unknown\" is above 0.95 for 1 in 20 of the "
-          "classes' own pictures.\n");
+  g_print("Pictures of none of the classes: the score \"unknown\" is above 0.95 for at most 1 in "
+          "20 of the classes' own pictures.\n");
   if (!isnan(lesson->auroc))
     g_print("Of %u others, it is above 0.95 for %.1f %%; AUROC %.3f.\n", lesson->n_others,
             100 * lesson->others_unknown, lesson->auroc);

@@ -174,16 +174,40 @@ static double quantile(const double *sorted, guint n, double share)
   return sorted[low] + (at - low) * (sorted[MIN(low + 1, n - 1)] - sorted[low]);
 }
 
+/* Returns: how many standard deviations above the mean of @n normal values at least 95 % of all
+ * values lie below, with a confidence of 90 % (NIST/SEMATECH e-Handbook of Statistical Methods,
+ * 7.2.6.3) */
+static double tolerance_factor(guint n)
+{
+  const double share = 1.6449, confidence = 1.2816; /* normal quantiles of 95 % and 90 % */
+  const double a = 1 - confidence * confidence / (2.0 * (n - 1));
+  const double b = share * share - confidence * confidence / n;
+  return (share + sqrt(share * share - a * b)) / a;
+}
+
+/* Few distances say little about those to come: the limit allows for that.
+ * @sorted: [n], at least one, above 0 */
+static double find_limit(const double *sorted, guint n)
+{
+  double mean = 0, squares = 0;
+  for (guint i = 0; i < n; i++)
+    mean += log(sorted[i]) / n;
+  for (guint i = 0; i < n; i++)
+    squares += pow(log(sorted[i]) - mean, 2);
+  const double above = n > 2 ? tolerance_factor(n) * sqrt(squares / (n - 1)) : 0;
+  return MAX(quantile(sorted, n, 0.95), exp(mean + above));
+}
+
 static void set_scale(OwnDistance *d, const Examples *examples, const double *distances, int none)
 {
   g_autofree double *sorted = g_new(double, examples->list->len);
   guint n = 0;
   for (guint i = 0; i < examples->list->len; i++)
     if (examples_class(examples, i) != none)
-      sorted[n++] = distances[i];
+      sorted[n++] = MAX(distances[i], 1e-6);
   qsort(sorted, n, sizeof *sorted, compare_doubles);
-  d->median = MAX(n ? quantile(sorted, n, 0.5) : 1, 1e-6);
-  d->limit = MAX(n ? quantile(sorted, n, 0.95) : 1, MIN_SPREAD * d->median);
+  d->median = n ? quantile(sorted, n, 0.5) : 1;
+  d->limit = MAX(n ? find_limit(sorted, n) : 1, MIN_SPREAD * d->median);
 }
 
 OwnDistance *own_distance_new(const Examples *examples, const Cross *cross, int none,

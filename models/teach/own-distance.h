@@ -19,10 +19,10 @@
  * 0.944. */
 typedef struct {
   guint n_features, n_classes;
-  double *whitening; /* [n_features][n_features] */
-  double *points;    /* [n_classes][n_features] */
-  double median,
-      limit; /* of the distances of the classes' own pictures: half, and 95 %, are nearer */
+  double *whitening;    /* [n_features][n_features] */
+  double *points;       /* [n_classes][n_features] */
+  double median, limit; /* of the distances of the classes' own pictures: half of them, and with a
+                           confidence of 90 % at least 95 %, are nearer */
 } OwnDistance;
 
 /* @none: class whose pictures do not count for median and limit; -1: none
