@@ -45,6 +45,16 @@ static GstClockTime stream_time(GstPad *pad, GstBuffer *buffer)
   return gst_segment_to_stream_time(segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
 }
 
+/* Returns: the time from which the next frame is due in options.every. Frames late by less keep the
+ * rhythm. */
+static GstClockTime next_start(const Input *self, GstClockTime time)
+{
+  if (!GST_CLOCK_TIME_IS_VALID(self->last) || time < self->last ||
+      time - self->last >= 2 * self->options.every)
+    return time;
+  return self->last + self->options.every;
+}
+
 /* Passes on only frames that are due, so that no others are classified. */
 static GstPadProbeReturn on_frame(GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
@@ -58,7 +68,7 @@ static GstPadProbeReturn on_frame(GstPad *pad, GstPadProbeInfo *info, gpointer u
   self->frames++;
   self->last_frame = g_get_monotonic_time();
   if (due)
-    self->last = time;
+    self->last = next_start(self, time);
   g_mutex_unlock(&self->lock);
   return due ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
 }
