@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "file/architecture.h"
 #include "file/source.h"
+#include "file/weights.h"
 #include "network/address-space.h"
 #include "network/precision.h"
 
@@ -17,7 +18,8 @@ struct _VitgateModel {
   Vit *vit;
   VitgateModelInfo info;
   VitgateBlockInfo *blocks;
-  char **numbers; /* class indices, if the file has no labels */
+  char **numbers;    /* class indices, if the file has no labels */
+  float *thresholds; /* (nullable) [n_classes] */
 };
 
 static void free_model(VitgateModel *model)
@@ -26,6 +28,7 @@ static void free_model(VitgateModel *model)
   vitgate__description_free(&model->description);
   vitgate__identity_free(&model->identity);
   g_strfreev(model->numbers);
+  g_free(model->thresholds);
   g_free(model->blocks);
   g_free(model);
 }
@@ -67,6 +70,11 @@ static void describe(VitgateModel *model)
     for (guint i = 0; i < d->n_classes; i++)
       model->numbers[i] = g_strdup_printf("%u", i);
   }
+  if (d->thresholds) {
+    model->thresholds = g_new(float, d->n_classes);
+    for (guint i = 0; i < d->n_classes; i++)
+      model->thresholds[i] = (float)d->thresholds[i];
+  }
   model->info = (VitgateModelInfo){
     .name = d->name,
     .family = d->family->name,
@@ -93,6 +101,9 @@ static void describe(VitgateModel *model)
     .bicubic = d->preprocessing.bicubic,
     .activation = d->activation,
     .fit = MAX(d->preprocessing.fit, VITGATE_FIT_CROP),
+    .n_features = vitgate__description_head_inputs(d),
+    .has_unknown = d->unknown.present,
+    .thresholds = model->thresholds,
   };
   memcpy(model->info.mean, d->preprocessing.mean, sizeof model->info.mean);
   memcpy(model->info.std, d->preprocessing.std, sizeof model->info.std);
@@ -125,6 +136,7 @@ static VitgateModel *load(const char *path, VitgatePrecision precision, GError *
   if (model->description) {
     precision = precision_of(model->description, precision);
     if (check_size(model->description, path, error) &&
+        vitgate__weights_check_views(model->description, source->file, error) &&
         vitgate__precision_check_tokens(precision, model->description, path, error))
       model->vit = vitgate__vit_load(model->description, source->file, precision, error);
   }

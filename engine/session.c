@@ -194,6 +194,8 @@ static const VitgateResult *run(VitgateSession *session, const VitSettings *sett
       .module_tokens = outcomes[i].tokens,
       .patches = outcomes[i].patches,
       .module_substitutes = outcomes[i].closed,
+      .features = outcomes[i].features,
+      .unknown = outcomes[i].unknown,
     };
   }
   const gint64 each = (now_ns() - start) / n_images;
@@ -313,13 +315,14 @@ void vitgate__session_set_gate_control(VitgateSession *session, LogitControlKind
       vitgate__logit_control_new(kind, vitgate__model_get_description(session->model));
 }
 
-guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold, guint *indices,
-                           float *scores)
+/* @thresholds: [n_classes], or a single one if @step is 0 */
+static guint find_best(const VitgateResult *result, guint k, const float *thresholds, guint step,
+                       guint *indices, float *scores)
 {
   guint n = 0;
   for (guint i = 0; i < result->n_classes && k; i++) {
     const float p = result->probabilities[i];
-    if (!(p >= threshold) || (n == k && p <= result->probabilities[indices[n - 1]]))
+    if (!(p >= thresholds[i * step]) || (n == k && p <= result->probabilities[indices[n - 1]]))
       continue;
     guint place = n < k ? n++ : n - 1;
     for (; place > 0 && result->probabilities[indices[place - 1]] < p; place--)
@@ -329,4 +332,16 @@ guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold
   for (guint i = 0; scores && i < n; i++)
     scores[i] = result->probabilities[indices[i]];
   return n;
+}
+
+guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold, guint *indices,
+                           float *scores)
+{
+  return find_best(result, k, &threshold, 0, indices, scores);
+}
+
+guint vitgate_result_top_k_above(const VitgateResult *result, guint k, const float *thresholds,
+                                 guint *indices, float *scores)
+{
+  return find_best(result, k, thresholds, 1, indices, scores);
 }

@@ -19,8 +19,10 @@ struct _VitgateStream {
   guint8 *marks;                 /* [n_patches] */
   guint *rows;                   /* [n_tokens] */
   float *logits, *probabilities; /* [n_classes] of the last result */
-  guint8 *no_flags;              /* [2 * depth][n_patches] zeros, for unchanged frames */
-  guint *no_tokens;              /* [2 * depth] */
+  float *features;               /* [head_inputs] */
+  float unknown;
+  guint8 *no_flags; /* [2 * depth][n_patches] zeros, for unchanged frames */
+  guint *no_tokens; /* [2 * depth] */
 };
 
 const char *vitgate_pass_name(VitgatePass pass)
@@ -97,6 +99,7 @@ VitgateStream *vitgate_stream_new(VitgateModel *model, const VitgateStreamOption
   stream->rows = g_new0(guint, vitgate__description_n_tokens(d));
   stream->logits = g_new0(float, d->n_classes);
   stream->probabilities = g_new0(float, d->n_classes);
+  stream->features = g_new0(float, vitgate__description_head_inputs(d));
   stream->no_flags = g_new0(guint8, modules * patches + 1);
   stream->no_tokens = g_new0(guint, modules + 1);
   vitgate__stream_plan_init(&stream->plan, d);
@@ -123,6 +126,7 @@ void vitgate_stream_free(VitgateStream **stream)
   g_free(s->rows);
   g_free(s->logits);
   g_free(s->probabilities);
+  g_free(s->features);
   g_free(s->no_flags);
   g_free(s->no_tokens);
   g_free(s);
@@ -218,6 +222,8 @@ static VitgateResult last_result(const VitgateStream *stream, const VitgateSessi
     .n_classes = vitgate_model_get_info(stream->model)->n_classes,
     .probabilities = stream->probabilities,
     .logits = stream->logits,
+    .features = stream->features,
+    .unknown = stream->unknown,
     .modules = stream->no_flags,
     .module_tokens = stream->no_tokens,
     .module_substitutes = stream->no_tokens,
@@ -261,6 +267,9 @@ static void keep(VitgateStream *stream, const VitgateResult *result)
   if (pass != VITGATE_PASS_UNCHANGED) {
     memcpy(stream->logits, result->logits, n_bytes);
     memcpy(stream->probabilities, result->probabilities, n_bytes);
+    memcpy(stream->features, result->features,
+           vitgate_model_get_info(stream->model)->n_features * sizeof(float));
+    stream->unknown = result->unknown;
     vitgate__change_map_keep(stream->map, pass == VITGATE_PASS_UPDATED ? stream->marks : NULL);
   }
   vitgate__stream_plan_record(&stream->plan, pass, result->compute_ratio);

@@ -142,7 +142,11 @@ typedef struct {
   VitgateFit fit;                  /* never MODEL */
   guint patch_depth;               /* number of blocks whose modules run for patch tokens; the
                                       others run for the class and distillation tokens only */
-  gpointer reserved[6];
+  guint n_features;                /* number of values that the classes are computed from */
+  gboolean has_unknown;            /* results have a score for pictures of none of the classes */
+  const float *thresholds;         /* (nullable) [n_classes] with ACTIVATION_SIGMOID: the
+                                      probability from which each class applies; NULL: none */
+  gpointer reserved[4];
 } VitgateModelInfo;
 
 /* Opens a model file (safetensors; see engine/FORMAT.md), weights as published, or a folder with
@@ -384,6 +388,12 @@ typedef struct {
   const guint *module_substitutes; /* [2 * depth] tokens that got each module's substitute; with
                                       module_tokens: all that came to it, if it ran */
   const VitgateDecision *decision; /* (nullable) on a frame of a stream; NULL for other images */
+  const float *features; /* [n_features] what the classes are computed from, after the last
+                            norm: the class token, followed by the distillation token if
+                            that has a head; or the mean of all patch tokens */
+  float unknown;         /* share of the classes' own pictures that are nearer to a class
+                            than this image, from 0 to 1: close to 1, it is probably of
+                            none of the classes; 0 if the model has no such score */
   gpointer reserved[2];
 } VitgateResult;
 
@@ -448,6 +458,13 @@ VITGATE_API const char *vitgate_activation_name(VitgateActivation activation);
  * Returns: the number of classes found, from 0 to @k. Since: 0.1 */
 VITGATE_API guint vitgate_result_top_k(const VitgateResult *result, guint k, float threshold,
                                        guint *indices, float *scores);
+
+/* Does the same with a threshold for each class, such as those of a model.
+ * @thresholds: [n_classes]
+ * Returns: the number of classes found, from 0 to @k. Since: 0.1 */
+VITGATE_API guint vitgate_result_top_k_above(const VitgateResult *result, guint k,
+                                             const float *thresholds, guint *indices,
+                                             float *scores);
 
 /* ---- Streams ------------------------------------------------------------------------------ */
 
@@ -540,8 +557,8 @@ VITGATE_API void vitgate_stream_forget(VitgateStream *stream);
  * @streams: [n], all different; from 1 to max_batch
  * @tensors: [n][3][image_size][image_size] that they looked at
  * Returns: (transfer none): [n] results, valid until the next call of session or streams, or NULL
- * with @error set to VITGATE_ERROR_ARGUMENT. For an unchanged frame a result has the last logits
- * and probabilities, and nothing ran. Since: 0.1 */
+ * with @error set to VITGATE_ERROR_ARGUMENT. For an unchanged frame a result has the last logits,
+ * probabilities, features and score, and nothing ran. Since: 0.1 */
 VITGATE_API const VitgateResult *vitgate_session_follow(VitgateSession *session,
                                                         VitgateStream *const *streams,
                                                         const float *tensors, guint n,

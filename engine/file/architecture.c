@@ -25,6 +25,11 @@ guint vitgate__description_n_class_heads(const Description *d)
   return d->distilled && !d->class_head_only ? 2 : 1;
 }
 
+guint vitgate__description_head_inputs(const Description *d)
+{
+  return vitgate__description_n_class_heads(d) * d->dim;
+}
+
 guint vitgate__description_patch_values(const Description *d)
 {
   return d->family->patch_values(d);
@@ -98,17 +103,25 @@ gboolean vitgate__description_has_token_gates(const Description *d)
   return FALSE;
 }
 
+double vitgate__unknown_gmacs(const Description *d)
+{
+  const double n = vitgate__description_head_inputs(d);
+  return d->unknown.present ? 1e-9 * n * (n + d->n_classes) : 0;
+}
+
 double vitgate__description_fixed_gmacs(const Description *d, guint n_patches)
 {
   return 1e-9 * ((double)n_patches * vitgate__description_patch_values(d) * d->dim +
                  (double)vitgate__description_n_class_heads(d) * d->dim * d->n_classes) +
-         d->family->gmacs(d);
+         d->family->gmacs(d) + vitgate__unknown_gmacs(d);
 }
 
 static double sum_gmacs(const Description *d, gboolean all_tokens)
 {
   const guint tokens = vitgate__description_n_tokens(d);
   double sum = vitgate__description_fixed_gmacs(d, vitgate__description_n_patches(d));
+  if (all_tokens)
+    sum -= vitgate__unknown_gmacs(d);
   for (guint i = 0; i < d->depth; i++) {
     const guint after = all_tokens ? tokens : vitgate__description_tokens_after(d, i);
     sum += vitgate__attention_gmacs(d, d->blocks[i].heads, tokens, after) +
@@ -265,5 +278,10 @@ GArray *vitgate__description_tensors(const Description *d)
   vitgate__add_affine(specs, "head", d->n_classes, d->dim);
   if (vitgate__description_n_class_heads(d) == 2)
     vitgate__add_affine(specs, "head_dist", d->n_classes, d->dim);
+  if (d->unknown.present) {
+    const guint n = vitgate__description_head_inputs(d);
+    vitgate__add_spec(specs, "unknown.whitening", n, n);
+    vitgate__add_spec(specs, "unknown.means", d->n_classes, n);
+  }
   return specs;
 }

@@ -16,6 +16,10 @@ guint vitgate__description_n_prefix(const Description *description);
 
 guint vitgate__description_n_tokens(const Description *description);
 
+/* Returns: the number of values that the heads read: a token, or two if the distillation token has
+ * a head */
+guint vitgate__description_head_inputs(const Description *description);
+
 /* Returns: the number of values that the embedding reads for one patch */
 guint vitgate__description_patch_values(const Description *description);
 
@@ -59,13 +63,18 @@ gboolean vitgate__substitute_is_whole(const Description *description, const Toke
 /* Returns: whether any module has a token gate */
 gboolean vitgate__description_has_token_gates(const Description *description);
 
-/* Returns: the cost of what always runs: stem, embedding of @n_patches and heads */
+/* Returns: the cost of the score for pictures of none of the classes; 0 without one */
+double vitgate__unknown_gmacs(const Description *description);
+
+/* Returns: the cost of what always runs: stem, embedding of @n_patches, heads and the score for
+ * pictures of none of the classes */
 double vitgate__description_fixed_gmacs(const Description *description, guint n_patches);
 
 /* Returns: the cost of the whole network with every module running */
 double vitgate__description_gmacs(const Description *description);
 
-/* Returns: the same as publications count it, with all tokens up to the end */
+/* Returns: the same as publications count it: with all tokens up to the end, and the network alone
+ */
 double vitgate__description_published_gmacs(const Description *description);
 
 /* Returns: the cost of computing @n_patches anew, and the class and distillation tokens, with the

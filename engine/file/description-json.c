@@ -7,6 +7,7 @@
 #include "base/json-write.h"
 #include "file/json-fields.h"
 #include "file/json.h"
+#include "file/taught-json.h"
 
 /* ---- Reading ---- */
 
@@ -307,7 +308,8 @@ static Description *parse(const char *path, JsonObject *object, GError **error)
       !read_dimensions(&fields, d) || !read_preprocessing(&fields, d) || !read_dense(&fields, d) ||
       !read_calibration(&fields, d) || !read_agreement(&fields, d) ||
       !read_strings(&fields, "labels", d->n_classes, &d->labels) ||
-      !read_strings(&fields, "label_ids", d->n_classes, &d->label_ids))
+      !read_strings(&fields, "label_ids", d->n_classes, &d->label_ids) ||
+      !vitgate__taught_read(&fields, d))
     return NULL;
   JsonObject *provenance = vitgate__json_get_object(object, "provenance");
   d->provenance = provenance ? json_object_ref(provenance) : NULL;
@@ -465,6 +467,7 @@ char *vitgate__description_to_json(const Description *d)
     json_object_set_array_member(object, "labels", string_array(d->labels));
   if (d->label_ids)
     json_object_set_array_member(object, "label_ids", string_array(d->label_ids));
+  vitgate__taught_write(d, object);
   if (d->provenance)
     json_object_set_object_member(object, "provenance", json_object_ref(d->provenance));
 

@@ -39,6 +39,15 @@ void vitgate__description_clear_calibration(Description *d)
   d->n_calibration = 0;
 }
 
+gboolean vitgate__description_clear_taught(Description *d)
+{
+  const gboolean taught = d->unknown.present || d->teach;
+  d->unknown = (UnknownScale){ 0 };
+  d->n_views = 0;
+  g_clear_pointer(&d->teach, json_object_unref);
+  return taught;
+}
+
 void vitgate__description_free(Description **description)
 {
   Description *d = g_steal_pointer(description);
@@ -49,6 +58,8 @@ void vitgate__description_free(Description **description)
   g_strfreev(d->labels);
   g_strfreev(d->label_ids);
   vitgate__description_clear_calibration(d);
+  vitgate__description_clear_taught(d);
+  g_free(d->thresholds);
   g_clear_pointer(&d->provenance, json_object_unref);
   g_free(d);
 }

@@ -16,6 +16,7 @@
 #define DESCRIPTION_MAX_CLASSES     1000000
 #define DESCRIPTION_MAX_IMAGE       4096
 #define DESCRIPTION_MAX_CALIBRATION 64
+#define DESCRIPTION_MAX_VIEWS       100000
 
 /* Hidden neurons of a module gate. */
 #define GATE_HIDDEN 16
@@ -45,6 +46,13 @@ typedef struct {
   double gate_bias;   /* added to the logit of every gate */
   double *thresholds; /* [depth] cosine of keys above which tokens merge; 1 or more: never */
 } CalibrationPoint;
+
+/* Scale of the distance from the nearest class, of pictures of the classes. */
+typedef struct {
+  gboolean present;
+  double median; /* of all of them */
+  double limit;  /* 95 % are nearer */
+} UnknownScale;
 
 typedef struct {
   guint resize; /* pixels of the side or sides that are resized; the centre crop is image_size */
@@ -83,7 +91,11 @@ typedef struct _Description {
   double default_compute;
   double agreement[VITGATE_N_PRECISIONS]; /* share of photographs with the teacher's class, by the
                                              precision of the products; 0: unknown */
-  JsonObject *provenance;                 /* (nullable) free form */
+  UnknownScale unknown;
+  double *thresholds;     /* (nullable) [n_classes] probability from which each class applies */
+  guint n_views;          /* pictures whose features the file stores, to teach it more; 0: none */
+  JsonObject *teach;      /* (nullable) free form, with them */
+  JsonObject *provenance; /* (nullable) free form */
 } Description;
 
 /* NULL terminated, in the order of VitgateActivation and VitgateFit. */
@@ -94,6 +106,11 @@ void vitgate__description_free(Description **description);
 
 /* Removes the calibration table. The model then has no dial. */
 void vitgate__description_clear_calibration(Description *description);
+
+/* Removes what holds for the features of this very network: the score for pictures of none of the
+ * classes, and the stored features.
+ * Returns: whether there was any */
+gboolean vitgate__description_clear_taught(Description *description);
 
 static inline void vitgate__description_cleanup(Description *description)
 {

@@ -7,7 +7,8 @@
 #include "file/architecture.h"
 #include "file/tensor-specs.h"
 
-#define MAX_NAMED 8 /* maximum number of unknown tensors in a message */
+#define PIECE     4096 /* values of a tensor that are checked together */
+#define MAX_NAMED 8    /* maximum number of unknown tensors in a message */
 
 static gboolean same_shape(const Tensor *tensor, const guint64 *shape, guint n_dims)
 {
@@ -73,6 +74,18 @@ static gboolean check_spec(const Safetensors *file, const TensorSpec *spec, GHas
   return tensor && check_type(file, tensor, FALSE, error);
 }
 
+/* Half the precision of other weights is enough for features, and a file holds many of them. */
+static gboolean check_views_type(const Safetensors *file, GError **error)
+{
+  const Tensor *tensor = vitgate__safetensors_find(file, TEACH_FEATURES);
+  if (tensor->type == TENSOR_F16 || tensor->type == TENSOR_I8)
+    return TRUE;
+  vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                     "%s: tensor '" TEACH_FEATURES "' is of type %s, expected F16 or I8",
+                     vitgate__safetensors_get_path(file), vitgate__tensor_types[tensor->type].name);
+  return FALSE;
+}
+
 gboolean vitgate__weights_check(const Description *d, const Safetensors *file, GError **error)
 {
   g_autoptr(GArray) specs = vitgate__description_tensors(d);
@@ -80,6 +93,11 @@ gboolean vitgate__weights_check(const Description *d, const Safetensors *file, G
   for (guint i = 0; i < specs->len; i++)
     if (!check_spec(file, &g_array_index(specs, TensorSpec, i), known, error))
       return FALSE;
+  const TensorSpec views = { TEACH_FEATURES,
+                             2,
+                             { d->n_views, vitgate__description_head_inputs(d) } };
+  if (d->n_views && (!check_spec(file, &views, known, error) || !check_views_type(file, error)))
+    return FALSE;
   /* A network with an unknown tensor would compute something else. */
   guint n_tensors, n_unknown = 0;
   const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
@@ -98,8 +116,9 @@ gboolean vitgate__weights_check(const Description *d, const Safetensors *file, G
   return FALSE;
 }
 
-static gboolean check_values(const Safetensors *file, const char *name, const float *values,
-                             gsize n, gboolean positive, GError **error)
+/* @first: number of the first value among the elements of the tensor */
+static gboolean check_piece(const Safetensors *file, const char *name, const float *values,
+                            gsize first, gsize n, gboolean positive, GError **error)
 {
   gsize i = 0;
   while (i < n && isfinite(values[i]) && (!positive || values[i] > 0))
@@ -108,9 +127,43 @@ static gboolean check_values(const Safetensors *file, const char *name, const fl
     return TRUE;
   vitgate__set_error(error, VITGATE_ERROR_TENSOR,
                      "%s: tensor '%s' holds %f at element %" G_GSIZE_FORMAT ", expected %s numbers",
-                     vitgate__safetensors_get_path(file), name, (double)values[i], i,
+                     vitgate__safetensors_get_path(file), name, (double)values[i], first + i,
                      positive ? "finite, positive" : "finite");
   return FALSE;
+}
+
+static gboolean check_values(const Safetensors *file, const char *name, const float *values,
+                             gsize n, gboolean positive, GError **error)
+{
+  return check_piece(file, name, values, 0, n, positive, error);
+}
+
+static gboolean check_tensor(const Safetensors *file, const char *name, gboolean positive,
+                             GError **error)
+{
+  const Tensor *tensor = vitgate__safetensors_find(file, name);
+  const gsize n = vitgate__tensor_n_elements(tensor), size = n ? tensor->n_bytes / n : 0;
+  float values[PIECE];
+  for (gsize first = 0; first < n; first += PIECE) {
+    Tensor piece = *tensor;
+    piece.n_bytes = MIN(PIECE, n - first) * size;
+    piece.place += first * size;
+    if (piece.data)
+      piece.data = (const guint8 *)piece.data + first * size;
+    if (!vitgate__tensor_to_float(values, &piece, error) ||
+        !check_piece(file, name, values, first, MIN(PIECE, n - first), positive, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean vitgate__weights_check_views(const Description *d, const Safetensors *file, GError **error)
+{
+  if (!d->n_views)
+    return TRUE;
+  if (vitgate__safetensors_find(file, TEACH_FEATURES)->type == TENSOR_I8)
+    return check_tensor(file, TEACH_FEATURES "_scale", TRUE, error);
+  return check_tensor(file, TEACH_FEATURES, FALSE, error);
 }
 
 gboolean vitgate__weights_read(const Safetensors *file, const char *name, float *values,

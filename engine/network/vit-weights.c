@@ -133,6 +133,19 @@ static void measure(const Vit *vit, gsize *total, gsize *largest)
       *total += panels;
 }
 
+static UnknownLayers load_unknown(WeightLoader *loader, const Description *d)
+{
+  const guint n = vitgate__description_head_inputs(d);
+  float *bias = loader->scratch + (gsize)n * n;
+  UnknownLayers unknown;
+  vitgate__load_values(loader, loader->scratch, "unknown.whitening", NULL);
+  memset(bias, 0, n * sizeof *bias);
+  unknown.whitening =
+      vitgate__load_packed(loader, VITGATE_PRECISION_FLOAT32, loader->scratch, bias, n, n);
+  unknown.means = vitgate__load_vector(loader, "unknown.means", NULL, (gsize)d->n_classes * n);
+  return unknown;
+}
+
 static void load_all(WeightLoader *loader, Vit *vit)
 {
   const Description *d = vit->description;
@@ -147,6 +160,8 @@ static void load_all(WeightLoader *loader, Vit *vit)
   vit->head = vitgate__load_linear(loader, "head", TRUE, d->n_classes, d->dim);
   if (vitgate__description_n_class_heads(d) == 2)
     vit->head_dist = vitgate__load_linear(loader, "head_dist", TRUE, d->n_classes, d->dim);
+  if (d->unknown.present)
+    vit->unknown = load_unknown(loader, d);
 }
 
 Vit *vitgate__vit_load(const Description *d, const Safetensors *file, VitgatePrecision precision,

@@ -4,6 +4,7 @@
 #include "file/architecture.h"
 #include "network/gate.h"
 #include "network/linear.h"
+#include "network/unknown.h"
 
 /* A token gate, and the substitute for the tokens that do not run. */
 typedef struct {
@@ -35,6 +36,7 @@ typedef struct {
   Block *blocks;    /* [depth] */
   LayerNorm norm;
   Linear head, head_dist;
+  UnknownLayers unknown;
   float *memory; /* holds all of the above */
 } Vit;
 

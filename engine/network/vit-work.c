@@ -48,6 +48,7 @@ static gsize carve_image(ImageState *image, float *memory, const Description *d)
     { &image->offsets, tokens },
     { &image->sums, vitgate__token_sums_size(tokens, d->dim) },
     { &image->token_logits, vitgate__description_has_token_gates(d) ? tokens : 0 },
+    { &image->outcome.features, vitgate__description_head_inputs(d) },
   };
   return vitgate__carve(parts, G_N_ELEMENTS(parts), memory);
 }

@@ -20,6 +20,8 @@ typedef struct {
   guint *tokens;   /* that it ran for; of attention: as queries */
   guint *closed;   /* tokens that got its substitute */
   guint8 *patches; /* [2 * depth][n_patches] VitgatePatchFlags; NULL unless they are recorded */
+  float *features; /* [head_inputs] that the heads read */
+  float unknown;   /* score; 0 without one */
 } VitOutcome;
 
 /* The memory of one thread. */
@@ -31,7 +33,7 @@ typedef struct {
   float *input;    /* of a product, converted */
   float *scores;   /* of vitgate__attend() */
   float *attend;   /* of vitgate__attend() */
-  float *features; /* [4 * dim] of a gate */
+  float *features; /* [4 * dim] of a gate; at the end, whitened ones */
   float *qkv;      /* [n_tokens][3 * largest heads * head_dim] */
   float *open;     /* [CHUNK][dim] normalised rows that wait for a module to run on them */
   float *closed;   /* [CHUNK][dim] normalised rows that wait for the substitute */

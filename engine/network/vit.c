@@ -17,6 +17,7 @@ static void start_image(ImageState *image, const Vit *vit, const VitSettings *se
   image->merged = FALSE;
   image->outcome.gmacs = vitgate__description_fixed_gmacs(d, image->n_tokens - vit->n_prefix);
   image->outcome.n_tokens = image->n_tokens;
+  image->outcome.unknown = 0;
   memset(image->outcome.ran, 0, 2 * d->depth);
   memset(image->outcome.tokens, 0, 2 * d->depth * sizeof(guint));
   memset(image->outcome.closed, 0, 2 * d->depth * sizeof(guint));
@@ -104,6 +105,23 @@ static void pool(const Job *job)
   job->image->outcome.n_tokens = job->image->n_tokens;
 }
 
+/* Keeps the input of the heads and scores it, with the memory of gates. */
+static void keep_features(const Job *job)
+{
+  const Vit *vit = job->vit;
+  const Description *d = vit->description;
+  const guint n = vitgate__description_head_inputs(d);
+  VitOutcome *outcome = &job->image->outcome;
+  float *whitened = job->scratch->features;
+  memcpy(outcome->features, job->scratch->norm, n * sizeof(float));
+  if (!d->unknown.present)
+    return;
+  vitgate__vit_multiply(job, &vit->unknown.whitening, whitened, n, outcome->features, n,
+                        LINEAR_STORE, 1);
+  outcome->unknown =
+      vitgate__unknown_score(&d->unknown, whitened, vit->unknown.means, d->n_classes, n);
+}
+
 /* logits[n_classes] from the class token, the mean over the class and distillation tokens if both
  * have heads, or the mean of all patches */
 static void classify(const Job *job, float *logits)
@@ -118,6 +136,7 @@ static void classify(const Job *job, float *logits)
   if (!job->leads)
     return;
   pool(job);
+  keep_features(job);
   vitgate__vit_multiply(job, &vit->head, logits, d->n_classes, job->scratch->norm, d->dim,
                         LINEAR_STORE, 1);
   if (vitgate__description_n_class_heads(d) == 1)

@@ -18,8 +18,9 @@ void vitgate__load_measure(const GArray *specs, VitgatePrecision precision, gsiz
     /* The matrices of a gate are not packed as layers. */
     const gboolean matrix =
         (spec->n_dims == 2 || spec->n_dims == 4) && !strstr(spec->name, "_gate.");
-    const VitgatePrecision own =
-        g_str_has_suffix(spec->name, ".w") ? VITGATE_PRECISION_FLOAT32 : precision;
+    const gboolean exact =
+        g_str_has_suffix(spec->name, ".w") || g_str_has_prefix(spec->name, "unknown.");
+    const VitgatePrecision own = exact ? VITGATE_PRECISION_FLOAT32 : precision;
     *total += matrix ? vitgate__linear_size(own, (guint)spec->shape[0], (guint)columns)
                      : vitgate__round_up(spec->shape[0] * columns);
     *largest = MAX(*largest, spec->shape[0] * (columns + 1));

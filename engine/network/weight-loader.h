@@ -21,7 +21,8 @@ typedef struct _WeightLoader {
   gboolean failed; /* after an error, nothing more is read */
 } WeightLoader;
 
-/* Computes the memory that layers need. Matrices with the suffix ".w" stay float32.
+/* Computes the memory that layers need. Matrices with the suffix ".w" or the
+ * prefix "unknown." stay float32.
  * @specs: (element-type TensorSpec)
  * @total: (out): floats of all layers when packed
  * @largest: (out): floats of the largest layer before it is packed */

@@ -238,7 +238,8 @@ static void add_to_average(GstVitgate *self, const GstVitgateAnalysis *a)
   const GstVitgateSmoothingMoment moment = gst_vitgate_analysis_moment(self, a);
 
   gst_vitgate_smoothing_add(&self->classifier->smoothing, &a->settings.smoothing, &moment,
-                            self->classifier->result->probabilities);
+                            self->classifier->result->probabilities,
+                            self->classifier->result->unknown);
 }
 
 GstFlowReturn gst_vitgate_analysis_preprocess(GstVitgate *self, GstVitgateAnalysis *a)
@@ -289,6 +290,7 @@ GstVitgateFrameResult gst_vitgate_analysis_rank(GstVitgate *self, const GstVitga
     .top_k = a->settings.top_k,
     .threshold = a->settings.threshold,
     .hysteresis = a->settings.smoothing.hysteresis,
+    .unknown_threshold = (float)a->settings.unknown_threshold,
   };
 
   gst_vitgate_classifier_rank(classifier, result, smoothing, &options);
@@ -303,6 +305,7 @@ GstVitgateFrameResult gst_vitgate_analysis_rank(GstVitgate *self, const GstVitga
     .raw_indices = classifier->raw.indices,
     .raw_scores = classifier->raw.scores,
     .n_raw = classifier->raw.n,
+    .unknown = smoothing->unknown,
   };
 }
 
@@ -328,6 +331,7 @@ void gst_vitgate_analysis_publish(GstVitgate *self, const GstVitgateAnalysis *a)
   result.n_views = classifier->views.n;
   result.tokens = classifier->views.tokens;
   result.n_tokens = a->settings.token_map ? classifier->views.n_tokens : 0;
+  result.features = a->settings.features ? classifier->result->features : NULL;
   gst_vitgate_results_attach(a->buffer, &result);
   if (was_looked_at(a) && a->settings.post_messages)
     gst_element_post_message(GST_ELEMENT(self),

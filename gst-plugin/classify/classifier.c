@@ -174,10 +174,21 @@ static void lead(GstVitgateRanking *ranking, guint best, float score, guint k)
   ranking->scores[0] = score;
 }
 
+/* Returns: the lowest of the thresholds, for which vitgate_result_top_k() finds all classes. */
+static float lowest_threshold(const GstVitgateSmoothingLimits *limits, guint n_classes)
+{
+  float lowest = limits->thresholds ? 1 : limits->threshold;
+
+  for (guint i = 0; limits->thresholds && i < n_classes; i++)
+    lowest = MIN(lowest, limits->thresholds[i]);
+  return lowest;
+}
+
 /* Ranks the shown classes, at most @k. */
 static void rank_shown(GstVitgateRanking *ranking, const GstVitgateSmoothing *smoothing,
-                       const VitgateResult *average, guint k, float threshold)
+                       const VitgateResult *average, guint k)
 {
+  const float threshold = lowest_threshold(&smoothing->limits, average->n_classes);
   guint n_hidden = 0, n, n_shown = 0;
 
   /* Classes that the hysteresis hides are above the threshold, but must take no place. */
@@ -202,24 +213,40 @@ void gst_vitgate_classifier_rank(GstVitgateClassifier *self, const VitgateResult
   const gboolean any_number = self->info->activation == VITGATE_ACTIVATION_SIGMOID;
   const guint n_classes = self->info->n_classes;
   const VitgateResult average = { .n_classes = n_classes, .probabilities = smoothing->mean };
-  float threshold = options->threshold;
+  GstVitgateSmoothingLimits limits = {
+    .hysteresis = options->hysteresis,
+    .threshold = options->threshold,
+    .unknown = options->unknown_threshold,
+  };
   guint k = options->top_k;
 
   if (k == 0)
     k = any_number ? n_classes : DEFAULT_TOP_K;
   k = MIN(k, n_classes);
-  if (threshold < 0)
-    threshold = any_number ? DEFAULT_SIGMOID_THRESHOLD : DEFAULT_LABEL_THRESHOLD;
-  self->raw.n = vitgate_result_top_k(result, k, any_number ? threshold : 0, self->raw.indices,
-                                     self->raw.scores);
+  if (options->threshold < 0) {
+    limits.threshold = any_number ? DEFAULT_SIGMOID_THRESHOLD : DEFAULT_LABEL_THRESHOLD;
+    limits.thresholds = self->info->thresholds;
+  }
+  if (any_number && limits.thresholds)
+    self->raw.n = vitgate_result_top_k_above(result, k, limits.thresholds, self->raw.indices,
+                                             self->raw.scores);
+  else
+    self->raw.n = vitgate_result_top_k(result, k, any_number ? limits.threshold : 0,
+                                       self->raw.indices, self->raw.scores);
 
-  gst_vitgate_smoothing_choose(smoothing, options->hysteresis, threshold);
+  gst_vitgate_smoothing_choose(smoothing, &limits);
+  if (gst_vitgate_smoothing_is_unknown(smoothing)) {
+    self->found.n = 1;
+    self->found.indices[0] = n_classes;
+    self->found.scores[0] = smoothing->unknown;
+    return;
+  }
   self->found.n = 0;
   if (smoothing->best < 0)
     return;
   if (options->threshold < 0 && !any_number)
     self->found.n = vitgate_result_top_k(&average, k, 0, self->found.indices, self->found.scores);
   else
-    rank_shown(&self->found, smoothing, &average, k, threshold);
+    rank_shown(&self->found, smoothing, &average, k);
   lead(&self->found, (guint)smoothing->best, smoothing->mean[smoothing->best], k);
 }

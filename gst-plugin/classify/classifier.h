@@ -41,10 +41,11 @@ typedef struct {
 
 /* Which classes are attached. */
 typedef struct {
-  guint top_k;     /* 0: 5, or all if each class has a probability of its own */
-  float threshold; /* below 0: 0.25 for the best class and 0 for the others, or 0.5 for all if each
-                      class has a probability of its own */
+  guint top_k;       /* 0: 5, or all if each class has a probability of its own */
+  float threshold;   /* below 0: 0.25 for the best class and 0 for the others; or, if each class has
+                        a probability of its own, the model's threshold of each, or 0.5 for all */
   double hysteresis; /* of the smoothing */
+  float unknown_threshold; /* minimum score of a picture of none of the classes; 0: there is none */
 } GstVitgateRankingOptions;
 
 typedef struct {
@@ -116,8 +117,9 @@ void gst_vitgate_classifier_record_time(GstVitgateClassifier *classifier, GstClo
 void gst_vitgate_classifier_forget(GstVitgateClassifier *classifier);
 
 /* Sets @classifier->found to the steady classes of @smoothing, which is empty if none reaches the
- * threshold, and @classifier->raw to the best classes of @result, which the threshold limits only
- * if each class has a probability of its own.
+ * threshold, or to the class number info->n_classes alone if the picture is of none of them, and
+ * @classifier->raw to the best classes of @result, which the threshold limits only if each class
+ * has a probability of its own.
  * @result: the last result, or a region's
  * @smoothing: of the frame's results, or of that region's */
 void gst_vitgate_classifier_rank(GstVitgateClassifier *classifier, const VitgateResult *result,

@@ -30,10 +30,17 @@
  * #GstVitgate:threshold, the frame has no label. The fields "raw-label" and so on of VitgateMeta
  * hold the network's own result. Tracked regions are averaged each by itself.
  *
+ * ## Pictures of none of the classes
+ * A model made by "vitgate teach" also scores how far a frame is from all of its classes. From
+ * #GstVitgate:unknown-threshold on, the label is "unknown", with the number of classes as its index
+ * and that score. With several squares, a frame is unknown only if all of them are. The field
+ * "unknown" of VitgateMeta always holds the score.
+ *
  * ## Models with any number of classes per frame
  * Some models give each class a probability of its own, instead of dividing one among all classes.
- * A frame then carries all classes whose probability is at least #GstVitgate:threshold, which is
- * 0.5 by default, and #GstVitgate:top-k does not limit their number by default.
+ * A frame then carries all classes whose probability is at least #GstVitgate:threshold, by default
+ * the model's own threshold of each class, or 0.5, and #GstVitgate:top-k does not limit their
+ * number by default.
  *
  * ## Frames that are not square
  * The model's input is square. By default (fit=squares) overlapping squares cover the whole frame,
@@ -47,6 +54,12 @@
  * models, "model" look only at the centre: 43 % of a 16:9 frame for the default model. "model" is
  * what the model file says. It is how the published accuracy was measured, on photographs, and
  * right if objects are in the middle of the frame.
+ *
+ * ## A fixed part of the frame
+ * With #GstVitgate:region the model sees only a part of each frame, as if videocrop were in front
+ * of vitgate; frames pass whole. A part that reaches beyond the frame is an error as soon as the
+ * frame's size is known. A new region starts anew, as after a cut. Several elements in a row may
+ * look at several parts of one stream; #GstVitgate:look names what each looks at.
  *
  * ## How much is computed
  * #GstVitgate:compute is the dial. It sets how much of the network runs, from the model's minimum

@@ -71,7 +71,7 @@ static void set_result(GstVitgateRegionClassifier *self, guint i,
   if (last && last->frame >= self->cut)
     gst_vitgate_smoothing_copy(&result->smoothing, &last->smoothing);
   gst_vitgate_smoothing_add(&result->smoothing, inference->smoothing, inference->moment,
-                            outcome->probabilities);
+                            outcome->probabilities, outcome->unknown);
   result->compute = inference->compute;
   result->frame = self->memory.frame;
   result->inferred_at = inference->stream_time;
@@ -108,7 +108,7 @@ static void keep_unchanged(GstVitgateRegionClassifier *self, guint i,
 
   last->unchanged = self->memory.frame;
   gst_vitgate_smoothing_add(&last->smoothing, inference->smoothing, inference->moment,
-                            last->result.probabilities);
+                            last->result.probabilities, last->result.unknown);
 }
 
 /* Classifies a region as the next picture of its object.

@@ -15,7 +15,7 @@ GstVitgateRegionResult *gst_vitgate_region_result_new(const VitgateResult *resul
   memcpy(copy->memory + probabilities + smoothing, result->modules, n_modules);
   copy->result = *result;
   copy->result.probabilities = (const float *)copy->memory;
-  copy->result.logits = NULL;
+  copy->result.logits = copy->result.features = NULL;
   copy->result.modules = copy->memory + probabilities + smoothing;
   if (result->decision) {
     copy->decision = *result->decision;

@@ -15,7 +15,7 @@ G_BEGIN_DECLS
 
 /* A copy of a result, so that it outlives the session's next call. Reference counted. */
 typedef struct {
-  VitgateResult result;          /* its arrays are in @memory; without logits */
+  VitgateResult result;          /* its arrays are in @memory; without logits and features */
   double compute;                /* setting of the dial */
   GstVitgateSmoothing smoothing; /* of the results of the same object up to this one */
   guint64 frame;                 /* number of the inferred frame */

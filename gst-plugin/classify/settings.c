@@ -5,6 +5,7 @@
 
 #define DEFAULT_TOP_K              0
 #define DEFAULT_THRESHOLD          (-1.0f)
+#define DEFAULT_UNKNOWN_THRESHOLD  0.95
 #define DEFAULT_SMOOTHING          0.5
 #define DEFAULT_HYSTERESIS         0.05
 #define DEFAULT_INFERENCE_INTERVAL 1
@@ -16,6 +17,7 @@
 #define DEFAULT_LATENCY_BUDGET     0
 #define DEFAULT_POST_MESSAGES      FALSE
 #define DEFAULT_TOKEN_MAP          FALSE
+#define DEFAULT_FEATURES           FALSE
 #define DEFAULT_ORIENTATION        GST_VITGATE_ORIENTATION_AUTO
 
 #define READY        (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
@@ -117,9 +119,18 @@ static void install_results(GObjectClass *class)
       class, GST_VITGATE_SETTING_THRESHOLD,
       g_param_spec_float("threshold", "Threshold",
                          "Minimum probability for a class to be attached; a frame without one has "
-                         "no label (-1 = 0.25 for the best class and 0 for the others, or 0.5 if "
-                         "each class has a probability of its own)",
+                         "no label (-1 = 0.25 for the best class and 0 for the others; if each "
+                         "class has a probability of its own, the model's threshold of each "
+                         "class, or 0.5)",
                          -1.0f, 1.0f, DEFAULT_THRESHOLD, CONTROLLABLE));
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_UNKNOWN_THRESHOLD,
+      g_param_spec_double("unknown-threshold", "Unknown threshold",
+                          "Score from which a frame shows none of the classes and has the label "
+                          "\"unknown\": the share of the classes' own pictures that are nearer to "
+                          "a class. No effect on models without such a score, which 'vitgate "
+                          "teach' adds (0 = off)",
+                          0.0, 1.0, DEFAULT_UNKNOWN_THRESHOLD, CONTROLLABLE));
   g_object_class_install_property(
       class, GST_VITGATE_SETTING_SMOOTHING,
       g_param_spec_double(
@@ -149,6 +160,17 @@ static void install_results(GObjectClass *class)
                            "frame, which vitgateoverlay draws with show-tokens=true. Not for "
                            "regions",
                            DEFAULT_TOKEN_MAP, PLAYING));
+}
+
+/* Properties of what the network found before the classes. */
+static void install_features(GObjectClass *class)
+{
+  g_object_class_install_property(
+      class, GST_VITGATE_SETTING_FEATURES,
+      g_param_spec_boolean("features", "Features",
+                           "Attach what the network computes the classes from, to compare frames "
+                           "by. Not with several views of a frame (set fit=squash)",
+                           DEFAULT_FEATURES, PLAYING));
 }
 
 /* Properties that set how much is computed for a frame. */
@@ -222,6 +244,7 @@ void gst_vitgate_settings_install(GObjectClass *class)
 {
   install_model(class);
   install_results(class);
+  install_features(class);
   install_compute(class);
   install_inference(class);
   install_orientation(class);
@@ -235,6 +258,7 @@ void gst_vitgate_settings_init(GstVitgateSettings *settings)
   *settings = (GstVitgateSettings){
     .top_k = DEFAULT_TOP_K,
     .threshold = DEFAULT_THRESHOLD,
+    .unknown_threshold = DEFAULT_UNKNOWN_THRESHOLD,
     .smoothing = { DEFAULT_SMOOTHING, DEFAULT_HYSTERESIS },
     .interval = DEFAULT_INFERENCE_INTERVAL,
     .threads = DEFAULT_THREADS,
@@ -245,6 +269,7 @@ void gst_vitgate_settings_init(GstVitgateSettings *settings)
     .budget = DEFAULT_LATENCY_BUDGET,
     .post_messages = DEFAULT_POST_MESSAGES,
     .token_map = DEFAULT_TOKEN_MAP,
+    .features = DEFAULT_FEATURES,
     .orientation = DEFAULT_ORIENTATION,
   };
   gst_vitgate_temporal_settings_init(&settings->temporal);
@@ -295,6 +320,9 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
   case GST_VITGATE_SETTING_THRESHOLD:
     settings->threshold = g_value_get_float(value);
     return TRUE;
+  case GST_VITGATE_SETTING_UNKNOWN_THRESHOLD:
+    settings->unknown_threshold = g_value_get_double(value);
+    return TRUE;
   case GST_VITGATE_SETTING_SMOOTHING:
     settings->smoothing.time_constant = g_value_get_double(value);
     return TRUE;
@@ -328,6 +356,9 @@ gboolean gst_vitgate_settings_set(GstVitgateSettings *settings, guint id, const 
   case GST_VITGATE_SETTING_TOKEN_MAP:
     settings->token_map = g_value_get_boolean(value);
     return TRUE;
+  case GST_VITGATE_SETTING_FEATURES:
+    settings->features = g_value_get_boolean(value);
+    return TRUE;
   case GST_VITGATE_SETTING_ORIENTATION:
     settings->orientation = g_value_get_enum(value);
     return TRUE;
@@ -358,6 +389,9 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
     return TRUE;
   case GST_VITGATE_SETTING_THRESHOLD:
     g_value_set_float(value, settings->threshold);
+    return TRUE;
+  case GST_VITGATE_SETTING_UNKNOWN_THRESHOLD:
+    g_value_set_double(value, settings->unknown_threshold);
     return TRUE;
   case GST_VITGATE_SETTING_SMOOTHING:
     g_value_set_double(value, settings->smoothing.time_constant);
@@ -391,6 +425,9 @@ gboolean gst_vitgate_settings_get(const GstVitgateSettings *settings, guint id, 
     return TRUE;
   case GST_VITGATE_SETTING_TOKEN_MAP:
     g_value_set_boolean(value, settings->token_map);
+    return TRUE;
+  case GST_VITGATE_SETTING_FEATURES:
+    g_value_set_boolean(value, settings->features);
     return TRUE;
   case GST_VITGATE_SETTING_ORIENTATION:
     g_value_set_enum(value, settings->orientation);

@@ -15,6 +15,7 @@ typedef struct {
   char *labels;    /* NULL: the model's */
   guint top_k;     /* 0: as the model needs */
   float threshold; /* below 0: as the model needs */
+  double unknown_threshold;
   GstVitgateSmoothingOptions smoothing;
   guint interval; /* frames from one inference to the next */
   guint threads;
@@ -25,6 +26,7 @@ typedef struct {
   GstClockTime budget; /* 0: none */
   gboolean post_messages;
   gboolean token_map;
+  gboolean features;
   gint orientation;                   /* of GST_TYPE_VITGATE_ORIENTATION */
   char *region;                       /* NULL: the whole frame */
   GstVitgateFixedRegion fixed_region; /* the last @region that could be read */

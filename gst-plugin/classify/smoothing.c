@@ -28,6 +28,8 @@ void gst_vitgate_smoothing_init(GstVitgateSmoothing *s, guint n_classes, gpointe
 void gst_vitgate_smoothing_restart(GstVitgateSmoothing *s)
 {
   memset(s->mean, 0, gst_vitgate_smoothing_size(s->n_classes));
+  s->unknown = 0;
+  s->unknown_shown = NEVER_SHOWN;
   s->n = 0;
   s->best = -1;
 }
@@ -57,8 +59,17 @@ static double elapsed(const GstVitgateSmoothing *s, const GstVitgateSmoothingMom
   return (double)time / GST_SECOND;
 }
 
+/* A network may overflow once; its averages must not stay at NaN. */
+static float average(float mean, float value, double weight)
+{
+  const double next = mean + weight * ((double)value - mean);
+
+  return isnan(next) ? value : (float)next;
+}
+
 void gst_vitgate_smoothing_add(GstVitgateSmoothing *s, const GstVitgateSmoothingOptions *options,
-                               const GstVitgateSmoothingMoment *moment, const float *probabilities)
+                               const GstVitgateSmoothingMoment *moment, const float *probabilities,
+                               float unknown)
 {
   const double seconds = s->n > 0 ? elapsed(s, moment) : 0;
   double weight = 1;
@@ -69,38 +80,46 @@ void gst_vitgate_smoothing_add(GstVitgateSmoothing *s, const GstVitgateSmoothing
   s->last = *moment;
   if (options->time_constant > 0)
     weight = MAX(-expm1(-seconds / options->time_constant), 1.0 / s->n);
-  for (guint i = 0; i < s->n_classes; i++) {
-    const double mean = s->mean[i] + weight * ((double)probabilities[i] - s->mean[i]);
-
-    /* A network may overflow once; its averages must not stay at NaN. */
-    s->mean[i] = isnan(mean) ? probabilities[i] : (float)mean;
-  }
+  for (guint i = 0; i < s->n_classes; i++)
+    s->mean[i] = average(s->mean[i], probabilities[i], weight);
+  s->unknown = average(s->unknown, unknown, weight);
 }
 
-static void update_shown(GstVitgateSmoothing *s, guint i, double hysteresis, float threshold)
+static void update_shown(guint8 *shown, float mean, double hysteresis, float threshold)
 {
   /* Near 1 there is not enough room for the hysteresis. */
   const double return_threshold = threshold + MIN(hysteresis, (1 - threshold) / 2);
-  const double least = s->shown[i] == NO_LONGER_SHOWN ? return_threshold : threshold;
+  const double least = *shown == NO_LONGER_SHOWN ? return_threshold : threshold;
 
-  if (s->mean[i] >= least)
-    s->shown[i] = SHOWN;
-  else if (s->shown[i] == SHOWN)
-    s->shown[i] = NO_LONGER_SHOWN;
+  if (mean >= least)
+    *shown = SHOWN;
+  else if (*shown == SHOWN)
+    *shown = NO_LONGER_SHOWN;
 }
 
-void gst_vitgate_smoothing_choose(GstVitgateSmoothing *s, double hysteresis, float threshold)
+/* What was decided with other thresholds does not count. */
+static void take_limits(GstVitgateSmoothing *s, const GstVitgateSmoothingLimits *limits)
 {
+  if (s->limits.threshold != limits->threshold || s->limits.thresholds != limits->thresholds)
+    memset(s->shown, NEVER_SHOWN, s->n_classes);
+  if (s->limits.unknown != limits->unknown)
+    s->unknown_shown = NEVER_SHOWN;
+  s->limits = *limits;
+}
+
+void gst_vitgate_smoothing_choose(GstVitgateSmoothing *s, const GstVitgateSmoothingLimits *limits)
+{
+  const double hysteresis = limits->hysteresis;
   gint leader = -1;
 
   if (s->n == 0)
     return;
-  if (s->threshold != threshold) {
-    memset(s->shown, NEVER_SHOWN, s->n_classes);
-    s->threshold = threshold;
-  }
+  take_limits(s, limits);
+  if (limits->unknown > 0)
+    update_shown(&s->unknown_shown, s->unknown, hysteresis, limits->unknown);
   for (guint i = 0; i < s->n_classes; i++) {
-    update_shown(s, i, hysteresis, threshold);
+    update_shown(&s->shown[i], s->mean[i], hysteresis,
+                 limits->thresholds ? limits->thresholds[i] : limits->threshold);
     if (s->shown[i] == SHOWN && (leader < 0 || s->mean[i] > s->mean[leader]))
       leader = (gint)i;
   }
@@ -112,4 +131,9 @@ void gst_vitgate_smoothing_choose(GstVitgateSmoothing *s, double hysteresis, flo
 gboolean gst_vitgate_smoothing_is_shown(const GstVitgateSmoothing *s, guint i)
 {
   return s->shown[i] == SHOWN;
+}
+
+gboolean gst_vitgate_smoothing_is_unknown(const GstVitgateSmoothing *s)
+{
+  return s->unknown_shown == SHOWN;
 }

@@ -1,11 +1,13 @@
-/* smoothing.h: averages class probabilities over time, and keeps labels steady.
+/* smoothing.h: averages class probabilities, and the score for pictures of none of the classes,
+ * over time, and keeps labels steady.
  *
  * The average is exponential in the stream's time. Until it has run for a time constant, each
  * result counts the same, so that the first one does not outweigh the others.
  *
  * A class is shown from the threshold on. Once it has fallen below it, it must exceed the threshold
  * by the hysteresis to be shown again. The best label changes only if another shown class leads it
- * by the hysteresis. */
+ * by the hysteresis. The score for none of the classes is compared with its threshold in the same
+ * way. */
 #pragma once
 
 #include <gst/gst.h>
@@ -16,6 +18,14 @@ typedef struct {
   double time_constant; /* seconds; 0: probabilities are not averaged */
   double hysteresis;    /* difference of probabilities */
 } GstVitgateSmoothingOptions;
+
+/* What is shown. */
+typedef struct {
+  double hysteresis;       /* difference of probabilities */
+  float threshold;         /* minimum probability of a class */
+  const float *thresholds; /* [n_classes] of each class instead; NULL: none */
+  float unknown;           /* minimum score of a picture of none of the classes; 0: there is none */
+} GstVitgateSmoothingLimits;
 
 /* When a frame is shown. */
 typedef struct {
@@ -28,11 +38,13 @@ typedef struct {
 
 typedef struct {
   guint n_classes;
-  float *mean;     /* [n_classes] averaged probabilities */
-  guint8 *shown;   /* [n_classes] whether the class is shown, or was */
-  guint64 n;       /* results since the last restart; 0: none */
-  gint best;       /* the steady best class; -1: none */
-  float threshold; /* that @shown was decided with */
+  float *mean;   /* [n_classes] averaged probabilities */
+  guint8 *shown; /* [n_classes] whether the class is shown, or was */
+  float unknown; /* averaged score for none of the classes */
+  guint8 unknown_shown;
+  guint64 n;                        /* results since the last restart; 0: none */
+  gint best;                        /* the steady best class; -1: none */
+  GstVitgateSmoothingLimits limits; /* that they were decided with */
   GstVitgateSmoothingMoment last;
 } GstVitgateSmoothing;
 
@@ -52,16 +64,21 @@ void gst_vitgate_smoothing_copy(GstVitgateSmoothing *to, const GstVitgateSmoothi
 /* Adds the result of the frame at @moment. Restarts first if the time since the last one is
  * unknown, if the stream has jumped back, or if more than a second, and more than the time
  * constant, is missing.
- * @probabilities: [n_classes] */
+ * @probabilities: [n_classes]
+ * @unknown: the score for none of the classes */
 void gst_vitgate_smoothing_add(GstVitgateSmoothing *smoothing,
                                const GstVitgateSmoothingOptions *options,
-                               const GstVitgateSmoothingMoment *moment, const float *probabilities);
+                               const GstVitgateSmoothingMoment *moment, const float *probabilities,
+                               float unknown);
 
-/* Decides which classes are shown, and which is the best label. The result of the same averages is
- * the same, so a frame with an old result may call this again. A new threshold counts at once.
- * @threshold: minimum probability of a class */
-void gst_vitgate_smoothing_choose(GstVitgateSmoothing *smoothing, double hysteresis,
-                                  float threshold);
+/* Decides which classes are shown, which is the best label, and whether it is none of them. The
+ * result of the same averages is the same, so a frame with an old result may call this again. A new
+ * threshold counts at once. */
+void gst_vitgate_smoothing_choose(GstVitgateSmoothing *smoothing,
+                                  const GstVitgateSmoothingLimits *limits);
+
+/* Returns: whether the picture is of none of the classes, as last decided. */
+gboolean gst_vitgate_smoothing_is_unknown(const GstVitgateSmoothing *smoothing);
 
 /* Returns: whether class @i is shown, as last decided. */
 gboolean gst_vitgate_smoothing_is_shown(const GstVitgateSmoothing *smoothing, guint i);

@@ -163,6 +163,7 @@ static void add(GstVitgateViews *views, const VitgateResult *one)
     views->probabilities[c] = MAX(views->probabilities[c], one->probabilities[c]);
   for (guint m = 0; m < views->n_modules; m++)
     views->modules[m] |= one->modules[m];
+  sum->unknown = MIN(sum->unknown, one->unknown);
   sum->gmacs += one->gmacs;
   sum->compute_ratio += one->compute_ratio / views->n;
   sum->n_tokens += one->n_tokens;
@@ -187,6 +188,7 @@ static void start_result(GstVitgateViews *views)
     .probabilities = views->probabilities,
     .modules = views->modules,
     .decision = &views->decision,
+    .unknown = 1,
   };
   views->decision = (VitgateDecision){ .pass = VITGATE_PASS_UNCHANGED };
   for (guint c = 0; c < views->n_classes; c++)

@@ -73,9 +73,10 @@ void gst_vitgate_views_expire(GstVitgateViews *views);
 void gst_vitgate_views_forget(GstVitgateViews *views);
 
 /* Infers the views that were looked at. With several, a class has its largest probability in any of
- * them, a module ran if it did for any, compute_ratio is the mean, gmacs, tokens and times are
- * sums, and there are no logits. The decision is that of the view of which most was computed,
- * without marks, and the sum of all patches.
+ * them, the score for none of the classes is the smallest, a module ran if it did for any,
+ * compute_ratio is the mean, gmacs, tokens and times are sums, and there are no logits or features.
+ * The decision is that of the view of which most was computed, without marks, and the sum of all
+ * patches.
  * @session: its batch must be large enough for the views
  * Returns: (transfer none) (nullable): the result, valid until the session's next call; NULL on
  * failure, with @error set as by vitgate_session_forward(). */

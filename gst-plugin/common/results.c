@@ -41,15 +41,21 @@ static const ClassFields found_fields = {
 static const ClassFields raw_fields = { "raw-label",  "raw-index",   "raw-score",
                                         "raw-labels", "raw-indices", "raw-scores" };
 
+/* Returns: the label of a class, or of none. */
+static const char *label_of(const GstVitgateFrameResult *r, guint class)
+{
+  return class < r->model->n_classes ? r->labels[class] : GST_VITGATE_UNKNOWN;
+}
+
 /* Sets GstValueArrays, which gst_structure_get_array() can return to languages with
  * introspection. */
-static void set_classes(GstStructure *s, const ClassFields *fields, const char *const *names,
+static void set_classes(GstStructure *s, const ClassFields *fields, const GstVitgateFrameResult *r,
                         const guint *classes, const float *probabilities, guint n)
 {
   GValue labels = G_VALUE_INIT, indices = G_VALUE_INIT, scores = G_VALUE_INIT;
 
   if (n > 0) {
-    structure_set_string(s, fields->label, names[classes[0]]);
+    structure_set_string(s, fields->label, label_of(r, classes[0]));
     structure_set_uint(s, fields->index, classes[0]);
     structure_set_double(s, fields->score, probabilities[0]);
   }
@@ -60,7 +66,7 @@ static void set_classes(GstStructure *s, const ClassFields *fields, const char *
     GValue label = G_VALUE_INIT, index = G_VALUE_INIT, score = G_VALUE_INIT;
 
     g_value_init(&label, G_TYPE_STRING);
-    g_value_set_string(&label, names[classes[i]]);
+    g_value_set_string(&label, label_of(r, classes[i]));
     gst_value_array_append_and_take_value(&labels, &label);
     g_value_init(&index, G_TYPE_UINT);
     g_value_set_uint(&index, classes[i]);
@@ -109,8 +115,10 @@ static void set_decision(GstStructure *s, const VitgateDecision *decision)
 void gst_vitgate_results_set(GstStructure *s, const GstVitgateFrameResult *r)
 {
   structure_set_uint(s, "n-results", r->n);
-  set_classes(s, &found_fields, r->labels, r->indices, r->scores, r->n);
-  set_classes(s, &raw_fields, r->labels, r->raw_indices, r->raw_scores, r->n_raw);
+  set_classes(s, &found_fields, r, r->indices, r->scores, r->n);
+  set_classes(s, &raw_fields, r, r->raw_indices, r->raw_scores, r->n_raw);
+  if (r->model->has_unknown)
+    structure_set_double(s, "unknown", r->unknown);
   structure_set_uint(s, "class-count", r->result->n_classes);
   structure_set_string(s, "model-name", r->model->name);
   if (r->model->activation != VITGATE_ACTIVATION_SOFTMAX)
@@ -148,12 +156,29 @@ gboolean gst_vitgate_results_get_place(const GstStructure *s, VitgateRectangle *
                            G_TYPE_UINT, &place->width, "height", G_TYPE_UINT, &place->height, NULL);
 }
 
+static void set_features(GstStructure *s, const float *features, guint n)
+{
+  GValue array = G_VALUE_INIT;
+
+  gst_value_array_init(&array, n);
+  for (guint i = 0; i < n; i++) {
+    GValue value = G_VALUE_INIT;
+
+    g_value_init(&value, G_TYPE_DOUBLE);
+    g_value_set_double(&value, features[i]);
+    gst_value_array_append_and_take_value(&array, &value);
+  }
+  gst_structure_take_value(s, "features", &array);
+}
+
 static void set_frame(GstStructure *s, const GstVitgateFrameResult *r)
 {
   gst_vitgate_results_set(s, r);
   gst_vitgate_results_set_look(s, r->look);
   gst_vitgate_results_set_place(s, &r->view);
   structure_set_uint(s, "views", r->n_views);
+  if (r->features)
+    set_features(s, r->features, r->model->n_features);
 }
 
 static void attach_custom(GstBuffer *buffer, const GstVitgateFrameResult *r)
@@ -171,7 +196,7 @@ GstStructure *gst_vitgate_results_new_parameter(const GstVitgateFrameResult *r)
   GstStructure *s = gst_structure_new_empty(GST_VITGATE_PARAMETER);
 
   /* DL Streamer's readers ask for exactly these types. */
-  structure_set_string(s, "label", r->labels[r->indices[0]]);
+  structure_set_string(s, "label", label_of(r, r->indices[0]));
   structure_set_int(s, "label_id", r->indices[0]);
   structure_set_double(s, "confidence", r->scores[0]);
   structure_set_string(s, "model_name", r->model->name);
@@ -201,7 +226,7 @@ gboolean gst_vitgate_results_attach_classes(GstBuffer *buffer, const GstVitgateF
   g_autofree gfloat *scores = g_memdup2(r->scores, n * sizeof *r->scores);
 
   for (guint i = 0; i < n; i++)
-    labels[i] = g_quark_from_string(r->labels[r->indices[i]]);
+    labels[i] = g_quark_from_string(label_of(r, r->indices[i]));
   if (!gst_analytics_relation_meta_add_cls_mtd(relations, n, scores, labels, &classes))
     return FALSE;
 #ifdef HAVE_GST_SEMANTIC_TAG

@@ -34,6 +34,10 @@ G_BEGIN_DECLS
  * id in DL Streamer. */
 #define GST_VITGATE_FULL_FRAME_ID (-1)
 
+/* The label of a picture of none of the classes. Its number is that of the model's classes, which
+ * none of them has. */
+#define GST_VITGATE_UNKNOWN "unknown"
+
 /* Why a frame carries its result. */
 typedef enum {
   GST_VITGATE_STATE_FRESH,     /* the frame was inferred */
@@ -55,7 +59,9 @@ typedef struct {
   const char *const *labels; /* [model->n_classes] */
   const guint *indices;      /* [n] the label, then the others, best first */
   const float *scores;       /* [n] */
-  guint n;                   /* classes that passed top-k and threshold; 0: no label */
+  guint n;                   /* classes that passed top-k and threshold; 0: no label; 1 with the
+                                index model->n_classes: GST_VITGATE_UNKNOWN */
+  double unknown;            /* averaged score for none of the classes, if the model has one */
   const guint *raw_indices;  /* [n_raw] of the inference itself, without an average, best first */
   const float *raw_scores;   /* [n_raw] */
   guint n_raw;
@@ -66,6 +72,7 @@ typedef struct {
   guint n_views;         /* of a frame: views of it that were inferred */
   const GstVitgateTokenView *tokens; /* [n_tokens] of a frame: patches of which to attach maps */
   guint n_tokens;
+  const float *features; /* [model->n_features] of a frame, to be attached; NULL: none */
 } GstVitgateFrameResult;
 
 /* When a frame is shown; GST_CLOCK_TIME_NONE if unknown. */

@@ -1,6 +1,8 @@
 /* json-line.c: writes a frame's results as a line of JSON. */
 #include "json/json-line.h"
 
+#include <math.h>
+
 #include "json/values.h"
 
 /* A field of a VitgateMeta, and its name in JSON. */
@@ -24,10 +26,8 @@ static const Field object_fields[] = {
   { "id", "id" },
 };
 static const Field best_fields[] = {
-  { "activation", "activation" },
-  { "label", "label" },
-  { "index", "index" },
-  { "score", "score" },
+  { "activation", "activation" }, { "label", "label" },     { "index", "index" },
+  { "score", "score" },           { "unknown", "unknown" },
 };
 static const Field raw_fields[] = {
   { "raw-label", "raw_label" },
@@ -93,6 +93,25 @@ static void write_classes(JsonObject *object, const GstStructure *s, const Class
   json_object_set_array_member(object, fields->member, classes);
 }
 
+static void write_features(JsonObject *object, const GstStructure *s)
+{
+  const GValue *features = gst_vitgate_results_get_array(s, "features");
+  JsonArray *array;
+
+  if (!features)
+    return;
+  array = json_array_new();
+  for (guint i = 0; i < gst_value_array_get_size(features); i++) {
+    const GValue *value = gst_value_array_get_value(features, i);
+
+    if (G_VALUE_HOLDS_DOUBLE(value) && isfinite(g_value_get_double(value)))
+      json_array_add_double_element(array, g_value_get_double(value));
+    else
+      json_array_add_null_element(array);
+  }
+  json_object_set_array_member(object, "features", array);
+}
+
 static void write_compute(JsonObject *object, const GstStructure *s)
 {
   JsonObject *compute;
@@ -111,6 +130,7 @@ static void write_result(JsonObject *object, const GstStructure *s)
   write_classes(object, s, &found_classes);
   write_fields(object, s, raw_fields, G_N_ELEMENTS(raw_fields));
   write_classes(object, s, &raw_classes);
+  write_features(object, s);
   write_fields(object, s, age_fields, G_N_ELEMENTS(age_fields));
   write_compute(object, s);
 }

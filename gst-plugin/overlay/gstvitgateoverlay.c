@@ -11,8 +11,10 @@
  * time; a new label is drawn at once. Numbers of regions without an id are those of the frame. If
  * regions were classified, each region gets an edge and a tag with its id, its best label and its
  * age; at most 256 regions are drawn on a frame. If the model has seen only a part of the frame
- * (vitgate's fit crops), that part gets an edge. The results of several vitgate elements upstream
- * are drawn one below the other. Frames without results and buffers without content pass unchanged.
+ * (vitgate's fit crops, or region is set), that part gets an edge. The results of several vitgate
+ * elements upstream are drawn one below the other; those of a part of the frame that has a name
+ * (vitgate's look) are drawn at its edge, only the best label of each. Frames without
+ * results and buffers without content pass unchanged.
  *
  * With #GstVitgateOverlay:show-tokens, parts of the frame for which few modules of the network ran
  * are darker, so that you see where it looks harder. This needs vitgate token-map=true.

@@ -82,6 +82,11 @@ static GstStructure *copy_without_regions(const GstStructure *s)
   return copy;
 }
 
+static gboolean has_same(const GstStructure *a, const GstStructure *b, const char *field)
+{
+  return g_strcmp0(gst_structure_get_string(a, field), gst_structure_get_string(b, field)) == 0;
+}
+
 /* Whether only numbers may differ. */
 static gboolean is_same(const GstStructure *a, const GstStructure *b)
 {
@@ -89,8 +94,7 @@ static gboolean is_same(const GstStructure *a, const GstStructure *b)
 
   gst_structure_get_uint(a, "n-results", &n_a);
   gst_structure_get_uint(b, "n-results", &n_b);
-  return n_a == n_b &&
-         g_strcmp0(gst_structure_get_string(a, "label"), gst_structure_get_string(b, "label")) == 0;
+  return n_a == n_b && has_same(a, b, "label") && has_same(a, b, "look");
 }
 
 static gboolean is_current(const Held *held, const GstStructure *s, GstClockTime time)

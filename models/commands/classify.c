@@ -23,6 +23,8 @@ typedef struct {
   VitgateSession *session;
   guint threads, top_k;
   float threshold;
+  const float *thresholds; /* (nullable) [n_classes] of each class instead */
+  double unknown_threshold;
   DecodeOrientation orientation;
   const char *explain; /* (nullable): SVG file to write */
   JsonBuilder *json;   /* NULL: text */
@@ -34,6 +36,8 @@ static void print_text(const Classifier *classifier, const char *file, const Vit
   const VitgateModelInfo *info = vitgate_model_get_info(classifier->model);
   g_autofree char *name = vitgate__clean_text(file);
   g_print("%s\n", name);
+  if (command_is_unknown(result, classifier->unknown_threshold))
+    g_print("  %5.1f %%  unknown; among the classes:\n", 100.0 * result->unknown);
   for (guint i = 0; i < n; i++) {
     g_autofree char *label = vitgate__clean_text(info->labels[indices[i]]);
     g_print("  %5.1f %%  %s\n", 100.0 * scores[i], label);
@@ -60,6 +64,8 @@ static void add_json(const Classifier *classifier, const char *file, const Vitga
     json_builder_end_object(json);
   }
   json_builder_end_array(json);
+  report_number(json, "unknown", info->has_unknown ? result->unknown : NAN);
+  report_boolean(json, "is_unknown", command_is_unknown(result, classifier->unknown_threshold));
   report_number(json, "gmacs", result->gmacs);
   report_number(json, "preprocess_ms", (double)result->preprocess_ns / 1e6);
   report_number(json, "forward_ms", (double)result->forward_ns / 1e6);
@@ -138,7 +144,11 @@ static gboolean classify_file(const Classifier *classifier, const char *path, GE
     return FALSE;
   g_autofree guint *indices = g_new(guint, classifier->top_k);
   g_autofree float *scores = g_new(float, classifier->top_k);
-  guint n = vitgate_result_top_k(result, classifier->top_k, classifier->threshold, indices, scores);
+  const guint n =
+      classifier->thresholds
+          ? vitgate_result_top_k_above(result, classifier->top_k, classifier->thresholds, indices,
+                                       scores)
+          : vitgate_result_top_k(result, classifier->top_k, classifier->threshold, indices, scores);
   if (tensor &&
       !explain(classifier, path, result, tensor, indices, scores, MIN(n, MAX_EXPLAINED), error))
     return FALSE;
@@ -222,6 +232,7 @@ static void choose_classes(Classifier *classifier, int top_k, double threshold)
   const gboolean any_number = info->activation == VITGATE_ACTIVATION_SIGMOID;
   classifier->top_k = top_k != UNSET ? (guint)top_k : any_number ? info->n_classes : DEFAULT_TOP_K;
   classifier->threshold = !isnan(threshold) ? (float)threshold : any_number ? 0.5f : 0;
+  classifier->thresholds = isnan(threshold) ? info->thresholds : NULL;
 }
 
 /* Without labels, classes are numbers, which surprises a user of weights as published. */
@@ -255,7 +266,7 @@ int command_classify(int argc, char **argv, GError **error)
 {
   gboolean as_json = FALSE, no_orientation = FALSE;
   int top_k = UNSET, threads = 1;
-  double threshold = NAN;
+  double threshold = NAN, unknown_threshold = COMMAND_UNKNOWN_THRESHOLD;
   g_autofree char *path = NULL, *precision_name = NULL, *fit = NULL, *picture = NULL;
   VitgatePrecision precision;
   VitgateSessionOptions options = { 0 };
@@ -267,8 +278,11 @@ int command_classify(int argc, char **argv, GError **error)
       "probability of its own)",
       "K" },
     { "threshold", 0, 0, G_OPTION_ARG_DOUBLE, &threshold,
-      "Minimum probability of a class (default: 0; 0.5 if each class has a probability of its own)",
+      "Minimum probability of a class (default: 0; if each class has a probability of its own, the "
+      "model's threshold of each class, or 0.5)",
       "P" },
+    { "unknown-threshold", 0, 0, G_OPTION_ARG_DOUBLE, &unknown_threshold,
+      COMMAND_UNKNOWN_THRESHOLD_HELP, "P" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &threads,
       "Number of threads for the network (default: 1)", "T" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision_name, COMMAND_PRECISION_HELP, "P" },
@@ -289,6 +303,10 @@ int command_classify(int argc, char **argv, GError **error)
     "The shipped model is searched for in $VITGATE_MODEL_DIR, then in the installed\n"
     "data folder. The exit status is 1 if any image cannot be used.\n"
     "\n"
+    "A model made by vitgate teach scores each image: the share of the classes' own\n"
+    "pictures that are nearer to a class. From --unknown-threshold on, the image shows\n"
+    "none of the classes.\n"
+    "\n"
     "--explain takes one image. Its picture shows the image as the network sees it\n"
     "and, for each module, the patches that it ran for, those that got its\n"
     "substitute, and those that had merged with others. The file contains the image.\n"
@@ -297,6 +315,7 @@ int command_classify(int argc, char **argv, GError **error)
   if (!command_parse(&syntax, argc, argv, &files, error) ||
       (top_k != UNSET && !command_check_range("--top-k", top_k, 1, MAX_TOP_K, error)) ||
       !check_threshold(threshold, error) ||
+      !command_check_unknown_threshold(unknown_threshold, error) ||
       !command_check_range("--threads", threads, 1, VITGATE_MAX_THREADS, error) ||
       !vitgate_precision_parse(precision_name ? precision_name : "auto", &precision, error) ||
       !vitgate_fit_parse(fit ? fit : "model", &options.fit, error))
@@ -324,6 +343,7 @@ int command_classify(int argc, char **argv, GError **error)
                             .model = model,
                             .session = session,
                             .threads = (guint)threads,
+                            .unknown_threshold = unknown_threshold,
                             .explain = picture,
                             .orientation = no_orientation ? DECODE_AS_STORED : DECODE_UPRIGHT };
   choose_classes(&classifier, top_k, threshold);

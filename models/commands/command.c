@@ -63,3 +63,14 @@ gboolean command_check_range(const char *option, int value, int low, int high, G
               low, high, value);
   return FALSE;
 }
+
+gboolean command_check_unknown_threshold(double threshold, GError **error)
+{
+  return (threshold >= 0 && threshold <= 1) || /* false for a NaN */
+         command_fail(error, "--unknown-threshold must be from 0 to 1, not %g", threshold);
+}
+
+gboolean command_is_unknown(const VitgateResult *result, double threshold)
+{
+  return threshold > 0 && result->unknown >= (float)threshold;
+}

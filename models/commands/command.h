@@ -6,12 +6,18 @@
 #pragma once
 
 #include "base/command-error.h"
+#include "vitgate.h"
 
 #define COMMAND_PRECISION_HELP      "Compute matrix products in float32, bf16 or int8 (default: auto)"
 #define COMMAND_NO_ORIENTATION_HELP "Ignore the orientation tags of photographs"
 
 #define COMMAND_FIT_HELP                                                                           \
   "Make images of another shape square by crop, squash or letterbox (default: as the model says)"
+
+/* From this score on, a picture shows none of the classes of a model that can tell. */
+#define COMMAND_UNKNOWN_THRESHOLD 0.95
+#define COMMAND_UNKNOWN_THRESHOLD_HELP                                                             \
+  "Score from which an image shows none of the classes of a taught model (default: 0.95; 0: off)"
 
 typedef struct {
   const char *name;
@@ -58,6 +64,12 @@ char *command_parse_one(const CommandSyntax *syntax, int argc, char **argv, cons
 /* Checks that a required option is given.
  * Returns: FALSE with COMMAND_ERROR_USAGE if not */
 gboolean command_check_given(const char *option, gboolean given, GError **error);
+
+/* Returns: FALSE with COMMAND_ERROR_USAGE if --unknown-threshold is not from 0 to 1 */
+gboolean command_check_unknown_threshold(double threshold, GError **error);
+
+/* Returns: whether an image shows none of the classes */
+gboolean command_is_unknown(const VitgateResult *result, double threshold);
 
 /* Checks that @low <= @value <= @high.
  * Returns: FALSE with COMMAND_ERROR_USAGE if not */

@@ -22,6 +22,30 @@ static double share_that_ran(const VitgateResult *result, guint module)
   return ran > 0 ? ran / (ran + others) : 0;
 }
 
+/* A photograph shows classes of the model, others, or it is not known what. It shows others, too,
+ * if its folder is not named after a class, and other folders are. */
+static guint what_shows(const Evaluation *eval, guint index)
+{
+  const Classes *classes = eval->classes;
+  const guint folder = dataset_get(eval->dataset, index)->folder;
+  if (classes->sets && classes->sets[index])
+    return classes->sets[index]->len ? SHOWS_CLASSES : SHOWS_OTHERS;
+  if (classes->of[index] != CLASS_NONE)
+    return classes->of[index] == CLASS_FOREIGN ? SHOWS_OTHERS : SHOWS_CLASSES;
+  return g_ptr_array_find_with_equal_func(classes->unmatched,
+                                          g_ptr_array_index(eval->dataset->folders, folder),
+                                          g_str_equal, NULL)
+             ? SHOWS_OTHERS
+             : SHOWS_ANYTHING;
+}
+
+static void count_unknown(Evaluation *eval, guint index, const VitgateResult *result)
+{
+  UnknownCount *count = &eval->counts.unknown[what_shows(eval, index)];
+  count->images++;
+  count->unknown += command_is_unknown(result, eval->unknown_threshold);
+}
+
 static void count_result(Evaluation *eval, guint index, const VitgateResult *result)
 {
   const Photograph *photograph = dataset_get(eval->dataset, index);
@@ -35,6 +59,7 @@ static void count_result(Evaluation *eval, guint index, const VitgateResult *res
   accuracy_count(&counts->folders[photograph->folder], result->logits, result->n_classes, class,
                  eval->present[photograph->folder]);
   counts->images++;
+  count_unknown(eval, index, result);
   counts->gmacs_sum += result->gmacs;
   counts->gmacs_min = MIN(counts->gmacs_min, result->gmacs);
   counts->gmacs_max = MAX(counts->gmacs_max, result->gmacs);
@@ -260,6 +285,7 @@ int command_eval(int argc, char **argv, GError **error)
 {
   gboolean as_json = FALSE, among_present = FALSE, no_orientation = FALSE, held_out = FALSE;
   int batch_size = 1, threads = 1;
+  double unknown_threshold = COMMAND_UNKNOWN_THRESHOLD;
   g_autofree char *data = NULL, *granularity = NULL, *compute = NULL, *shuffle = NULL,
                   *precision = NULL, *reference = NULL, *fit = NULL, *control = NULL;
   g_auto(GStrv) folders = NULL;
@@ -276,6 +302,8 @@ int command_eval(int argc, char **argv, GError **error)
     { "batch-size", 'b', 0, G_OPTION_ARG_INT, &batch_size, "Images per call (default: 1)", "N" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &threads,
       "Number of threads for the network (default: 1)", "T" },
+    { "unknown-threshold", 0, 0, G_OPTION_ARG_DOUBLE, &unknown_threshold,
+      COMMAND_UNKNOWN_THRESHOLD_HELP, "P" },
     { "compute", 'c', 0, G_OPTION_ARG_STRING, &compute,
       "Set the dial to this mean compute ratio (default: the model's default)", "R" },
     { "precision", 0, 0, G_OPTION_ARG_STRING, &precision, COMMAND_PRECISION_HELP, "P" },
@@ -304,6 +332,10 @@ int command_eval(int argc, char **argv, GError **error)
     "several classes, separated by commas, or none (-1). A photograph in a folder\n"
     "shows the class of that folder and no other.\n"
     "\n"
+    "If the model scores pictures of none of its classes (vitgate teach), the share of\n"
+    "photographs taken for such is shown, of those that show its classes and of all\n"
+    "others. Accuracy does not depend on it.\n"
+    "\n"
     "Top-1 among the classes present considers only the classes that occur in the\n"
     "same folder. The JSON object always includes it.\n"
     "\n"
@@ -322,9 +354,12 @@ int command_eval(int argc, char **argv, GError **error)
   };
   g_autofree char *path = command_parse_one(&syntax, argc, argv, "model file", error);
   if (!path || !command_check_range("--batch-size", batch_size, 1, VITGATE_MAX_BATCH, error) ||
-      !command_check_range("--threads", threads, 1, VITGATE_MAX_THREADS, error))
+      !command_check_range("--threads", threads, 1, VITGATE_MAX_THREADS, error) ||
+      !command_check_unknown_threshold(unknown_threshold, error))
     return 1;
-  Evaluation eval = { .path = path, .among_present = among_present };
+  Evaluation eval = { .path = path,
+                      .among_present = among_present,
+                      .unknown_threshold = unknown_threshold };
   eval.options.threads = (guint)threads;
   eval.options.max_batch = (guint)batch_size;
   if (!parse_compute(compute, &eval.compute, error) ||

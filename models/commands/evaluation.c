@@ -121,6 +121,32 @@ static void report_folders(const Evaluation *eval, JsonBuilder *json)
   json_builder_end_object(json);
 }
 
+static const char *const shown_names[N_SHOWN] = { "of_classes", "of_others", "of_unlabelled" };
+
+static double unknown_percent(const UnknownCount *count)
+{
+  return count->images ? 100.0 * (double)count->unknown / (double)count->images : NAN;
+}
+
+static void report_unknown(JsonBuilder *json, const Evaluation *eval)
+{
+  if (!eval->info->has_unknown) {
+    report_null(json, "unknown");
+    return;
+  }
+  report_begin(json, "unknown");
+  report_number(json, "threshold", eval->unknown_threshold);
+  for (guint i = 0; i < N_SHOWN; i++) {
+    const UnknownCount *count = &eval->counts.unknown[i];
+    report_begin(json, shown_names[i]);
+    report_count(json, "images", count->images);
+    report_count(json, "unknown", count->unknown);
+    report_number(json, "percent", unknown_percent(count));
+    json_builder_end_object(json);
+  }
+  json_builder_end_object(json);
+}
+
 void evaluation_print_json(const Evaluation *eval)
 {
   const SigmoidReport sigmoid = sigmoid_report(eval);
@@ -139,6 +165,7 @@ void evaluation_print_json(const Evaluation *eval)
     eval_sigmoid_report(&sigmoid, json);
   else
     report_folders(eval, json);
+  report_unknown(json, eval);
   report_compute(json, eval);
   report_number(json, "agreement", agreement(eval));
   report_number(json, "divergence", divergence(eval));
@@ -205,6 +232,21 @@ static void print_compute(const Evaluation *eval)
             counts->scores ? "labels" : "label", agreement(eval), divergence(eval));
 }
 
+static void print_unknown(const Evaluation *eval)
+{
+  static const char *const names[N_SHOWN] = { "classes of the model", "other things",
+                                              "anything (without a label)" };
+  if (!eval->info->has_unknown)
+    return;
+  g_print("\nunknown, with a score of %g and more\n", eval->unknown_threshold);
+  for (guint i = 0; i < N_SHOWN; i++) {
+    const UnknownCount *count = &eval->counts.unknown[i];
+    if (count->images)
+      g_print("  %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " photographs of %s: %.1f %%\n",
+              count->unknown, count->images, names[i], unknown_percent(count));
+  }
+}
+
 static void print_folders(const Evaluation *eval)
 {
   const Counts *counts = &eval->counts;
@@ -224,6 +266,7 @@ void evaluation_print_table(const Evaluation *eval)
     eval_sigmoid_print(&sigmoid);
   else
     print_folders(eval);
+  print_unknown(eval);
   print_compute(eval);
   if (counts->skipped)
     g_print("%" G_GUINT64_FORMAT " skipped\n", counts->skipped);

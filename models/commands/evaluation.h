@@ -7,8 +7,17 @@
 #include "network/logit-control.h"
 #include "report/accuracy.h"
 
+/* How many photographs are taken for none of the classes, of some. */
+typedef struct {
+  guint64 images, unknown;
+} UnknownCount;
+
+/* Photographs by what they show, for UnknownCount. */
+enum { SHOWS_CLASSES, SHOWS_OTHERS, SHOWS_ANYTHING, N_SHOWN };
+
 typedef struct {
   guint64 images, skipped;
+  UnknownCount unknown[N_SHOWN]; /* of a model that has a score for that */
   Accuracy overall;
   Accuracy *folders;  /* [dataset folders] */
   ScoreTable *scores; /* instead of these two if each class has a probability of its own */
@@ -26,6 +35,7 @@ typedef struct {
   VitgatePrecision precision;
   VitgateSessionOptions options;
   LogitControlKind control;
+  double unknown_threshold;
   double compute;         /* ratio requested; 0: the model's default */
   gboolean among_present; /* show the column in the table */
   const VitgateModelInfo *info;

@@ -28,6 +28,18 @@ static gboolean check_plain(const Description *d, const char *path, GError **err
   return TRUE;
 }
 
+/* Other programs have no place for what vitgate teach adds. */
+static void leave_out_taught(Description *d)
+{
+  if (d->unknown.present)
+    command_note("the score for unknown pictures is not exported");
+  if (d->teach)
+    command_note("the stored features of taught pictures are not exported");
+  if (d->thresholds)
+    command_note("the thresholds of the classes are not exported");
+  vitgate__description_clear_taught(d);
+}
+
 /* Converts integers and their scales to the floats they stand for. Keeps floats as they are. */
 static gboolean add_tensor(Safetensors *file, const char *name, GArray *tensors, GError **error)
 {
@@ -148,6 +160,7 @@ static int run(const char *in, const char *out, gboolean onnx, GError **error)
   g_autoptr(Description) d = source ? vitgate__source_describe(source, 0, error) : NULL;
   if (!d || !check_plain(d, in, error))
     return 1;
+  leave_out_taught(d);
   if (!(onnx ? write_onnx(source->file, d, out, error) : write_timm(source->file, d, out, error)))
     return 1;
   g_autofree char *name = vitgate__clean_text(out);

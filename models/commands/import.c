@@ -69,6 +69,10 @@ static gboolean set_activation(Description *description, const char *name, GErro
   if (!sigmoid && description->n_classes == 1)
     return command_fail(error, "--activation is softmax, expected sigmoid for a single class");
   description->activation = sigmoid ? VITGATE_ACTIVATION_SIGMOID : VITGATE_ACTIVATION_SOFTMAX;
+  if (!sigmoid && description->thresholds) {
+    command_note("dropped the thresholds of the classes, which a softmax does not have");
+    g_clear_pointer(&description->thresholds, g_free);
+  }
   return TRUE;
 }
 
@@ -170,6 +174,17 @@ static gboolean read_weights(const Safetensors *file, const GArray *specs, Encod
   return TRUE;
 }
 
+/* Adds the stored features as they are. */
+static void keep_views(EncodedTensors *storage, const Safetensors *file)
+{
+  static const char *const names[] = { TEACH_FEATURES, TEACH_FEATURES "_scale" };
+  for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+    const Tensor *tensor = vitgate__safetensors_find(file, names[i]);
+    if (tensor)
+      g_array_append_val(storage->tensors, *tensor);
+  }
+}
+
 /* @precision: auto keeps every tensor as it is in @file */
 static gboolean write_model(const char *path, const Safetensors *file,
                             const Description *description, VitgatePrecision precision,
@@ -180,9 +195,12 @@ static gboolean write_model(const char *path, const Safetensors *file,
       precision == VITGATE_PRECISION_AUTO ? NULL : encoded_tensors_new(precision);
   guint n_tensors;
   const Tensor *tensors = vitgate__safetensors_list(file, &n_tensors);
-  if (!read_weights(file, specs, storage, error))
+  if (!read_weights(file, specs, storage, error) ||
+      !vitgate__weights_check_views(description, file, error))
     return FALSE;
   if (storage) {
+    if (description->n_views)
+      keep_views(storage, file);
     tensors = (const Tensor *)(gpointer)storage->tensors->data;
     n_tensors = storage->tensors->len;
   }

@@ -169,6 +169,24 @@ static void report_stem(JsonBuilder *json, const Description *description)
   json_builder_add_value(json, g_steal_pointer(&node));
 }
 
+static void print_taught(const Description *d)
+{
+  double min = 1, max = 0;
+  for (guint i = 0; d->thresholds && i < d->n_classes; i++) {
+    min = MIN(min, d->thresholds[i]);
+    max = MAX(max, d->thresholds[i]);
+  }
+  if (d->thresholds)
+    g_print("thresholds: one for each class, from %.3f to %.3f\n", min, max);
+  if (d->unknown.present)
+    g_print("unknown pictures: scored by their distance from the nearest class, median %.4g, 95 %% "
+            "below %.4g\n",
+            d->unknown.median, d->unknown.limit);
+  if (d->teach)
+    g_print("stored for vitgate teach: features of %u views, %u values each\n", d->n_views,
+            vitgate__description_head_inputs(d));
+}
+
 static void print_text(const Structure *structure)
 {
   const VitgateModelInfo *info = structure->model;
@@ -206,6 +224,7 @@ static void print_text(const Structure *structure)
           info->activation == VITGATE_ACTIVATION_SIGMOID
               ? ", each with a probability of its own (sigmoid)"
               : "");
+  print_taught(description);
   print_provenance(description->provenance);
 }
 
@@ -285,6 +304,23 @@ static void report_dial(JsonBuilder *json, const Structure *structure)
   json_builder_end_object(json);
 }
 
+static void report_taught(JsonBuilder *json, const Description *d)
+{
+  if (d->thresholds)
+    report_numbers(json, "thresholds", d->thresholds, d->n_classes);
+  else
+    report_null(json, "thresholds");
+  if (d->unknown.present) {
+    report_begin(json, "unknown");
+    report_number(json, "median", d->unknown.median);
+    report_number(json, "limit", d->unknown.limit);
+    json_builder_end_object(json);
+  } else {
+    report_null(json, "unknown");
+  }
+  report_count(json, "stored_views", d->n_views);
+}
+
 static void report_provenance(JsonBuilder *json, JsonObject *object)
 {
   if (!object) {
@@ -351,6 +387,7 @@ static void print_json(const char *path, const Structure *structure)
   else
     report_null(json, "module_tokens");
   report_dial(json, structure);
+  report_taught(json, description);
   report_provenance(json, description->provenance);
   json_builder_end_object(json);
   report_print(json);

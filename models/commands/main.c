@@ -6,6 +6,7 @@
 
 #include "base/blas.h"
 #include "commands/command.h"
+#include "commands/external.h"
 
 static const Command commands[] = {
   { "import", "make a complete model file from published weights", command_import },
@@ -25,6 +26,7 @@ static void print_help(void)
           "Sub-commands:\n");
   for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
     g_print("  %-10s %s\n", commands[i].name, commands[i].summary);
+  external_print();
   g_print("\nRun \"vitgate help SUB-COMMAND\" for the options of a sub-command,\n"
           "\"vitgate --version\" for the version.\n");
 }
@@ -88,6 +90,8 @@ int main(int argc, char **argv)
     print_help();
   } else if (!strcmp(name, "--version")) {
     g_print("vitgate %s\n", VITGATE_VERSION);
+  } else if (external_is_known(name)) {
+    status = external_run(argc - 1, argv + 1);
   } else if (!command) {
     command_note("unknown sub-command or option \"%s\" (see vitgate --help)", name);
     status = 1;

@@ -55,8 +55,8 @@ static TensorType choose_type(VitgatePrecision precision, const char *name, guin
 {
   if (precision == VITGATE_PRECISION_FLOAT32)
     return TENSOR_F32;
-  /* It is the largest tensor that is not a matrix. */
-  if (!strcmp(name, "pos_embed"))
+  /* The largest tensor that is not a matrix; and matrices that are multiplied in float32. */
+  if (!strcmp(name, "pos_embed") || g_str_has_prefix(name, "unknown."))
     return all_within(MAX_FLOAT16, values, n) ? TENSOR_F16 : TENSOR_F32;
   /* A performer's random features stay in float32. */
   const gboolean matrix = (n_dims == 2 || n_dims == 4) && !g_str_has_suffix(name, ".w");

@@ -1,5 +1,6 @@
-/* Weights encoded as in a model file: matrices in the file's precision, the position embedding in
- * float16 unless the precision is float32, everything else in float32. A tensor with a value
+/* Weights encoded as in a model file: matrices in the file's precision, the position embedding and
+ * the score for unknown pictures in float16 unless the precision is float32, everything else in
+ * float32. A tensor with a value
  * outside the range of its type is also stored in float32. */
 #pragma once
 

@@ -84,6 +84,13 @@ static gboolean check_size(const Description *d, const char *path, guint image_s
                        path, d->image_size);
     return FALSE;
   }
+  if (d->unknown.present || d->teach) {
+    vitgate__set_error(error, VITGATE_ERROR_ARGUMENT,
+                       "%s: was taught with images of %u pixels; resize the model that it was "
+                       "taught from, and run vitgate teach again",
+                       path, d->image_size);
+    return FALSE;
+  }
   if (image_size && image_size <= DESCRIPTION_MAX_IMAGE && image_size % d->patch_size == 0)
     return TRUE;
   vitgate__set_error(

@@ -137,6 +137,9 @@ static void record(ReferenceStream *s, const VitgateResult *found)
   s->known = TRUE;
   s->expired = FALSE;
   memcpy(s->logits, found->logits, found->n_classes * sizeof(float));
+  memcpy(s->features, found->features,
+         vitgate__description_head_inputs(s->description) * sizeof(float));
+  s->unknown = found->unknown;
 }
 
 /* ---- Passes ---- */
@@ -151,6 +154,9 @@ static gboolean check_pass(ReferenceStream *s, const float *tensor, const Vitgat
   ReferenceSettings settings = s->dial;
   if (pass == VITGATE_PASS_UNCHANGED) {
     ck_assert_mem_eq(found->logits, s->logits, d->n_classes * sizeof(float));
+    ck_assert_mem_eq(found->features, s->features,
+                     vitgate__description_head_inputs(d) * sizeof(float));
+    ck_assert_float_eq(found->unknown, s->unknown);
     ck_assert_double_eq(found->gmacs, 0);
     return TRUE;
   }
@@ -226,6 +232,7 @@ ReferenceStream *reference_stream_new(ModelFile *file, const Description *d,
   s->changes = g_new0(double, patches);
   s->rows = g_new0(guint, vitgate__description_n_tokens(d));
   s->logits = g_new0(float, d->n_classes);
+  s->features = g_new0(float, vitgate__description_head_inputs(d));
   s->independent = vitgate__description_gmacs(d) / d->dense_gmacs;
   reference_stream_forget(s);
   return s;
@@ -239,6 +246,7 @@ void reference_stream_free(ReferenceStream *s)
   g_free(s->changes);
   g_free(s->rows);
   g_free(s->logits);
+  g_free(s->features);
   g_free(s);
 }
 

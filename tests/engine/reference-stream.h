@@ -16,7 +16,7 @@ typedef struct {
   gboolean known, cached, stale, expired;
   guint still, age;
   double expected, independent;
-  float *logits; /* of the last result */
+  float *logits, *features, unknown; /* of the last result */
 } ReferenceStream;
 
 /* @dial: as in reference_forward(), for independent passes

@@ -6,6 +6,7 @@
 #include "file/architecture.h"
 #include "fixture.h"
 #include "reference-math.h"
+#include "reference-unknown.h"
 
 /* One image on its way through the network. */
 typedef struct {
@@ -276,7 +277,8 @@ static void run_mlp(State *s, guint b, gboolean gated)
 static void classify_mean(State *s)
 {
   const guint dim = s->d->dim;
-  g_autofree double *mean = g_new0(double, dim), *x = g_new(double, dim);
+  g_autofree double *mean = g_new0(double, dim);
+  double *x = s->out->features = g_new(double, dim);
   const double *all = keep(s, s->cache ? s->cache->tokens : NULL, s->x, dim);
   double patches = 0;
   for (guint t = s->n_prefix; t < n_seen(s); t++)
@@ -297,8 +299,9 @@ static void classify(State *s)
     classify_mean(s);
     return;
   }
-  g_autofree double *x = normalize(s, whole(s, "norm.weight"), whole(s, "norm.bias"), s->n_prefix),
-                    *more = g_new(double, n);
+  double *x = normalize(s, whole(s, "norm.weight"), whole(s, "norm.bias"), s->n_prefix);
+  g_autofree double *more = g_new(double, n);
+  s->out->features = x;
   linear(s, s->out->logits, x, whole(s, "head.weight"), whole(s, "head.bias"), 1, dim, n);
   if (!s->d->distilled || s->d->class_head_only)
     return;
@@ -457,7 +460,8 @@ static void take_embedded(State *s, const float *tokens)
   for (guint i = 0; i < s->n_tokens * d->dim; i++)
     s->x[i] = tokens[slot_of(s, i / d->dim) * d->dim + i % d->dim];
   s->out->macs = 1e9 * vitgate__description_fixed_gmacs(d, s->n_tokens - s->n_prefix) -
-                 (double)vitgate__description_n_class_heads(d) * d->dim * d->n_classes;
+                 (double)vitgate__description_n_class_heads(d) * d->dim * d->n_classes -
+                 1e9 * vitgate__unknown_gmacs(d);
 }
 
 static void start(State *s, ModelFile *file, const Description *d, ReferenceImage *out,
@@ -515,6 +519,7 @@ ReferenceImage *reference_run_blocks(ModelFile *file, const Description *d,
   }
   for (guint i = 0; i < n; i++) {
     classify(&states[i]);
+    images[i].unknown = reference_unknown(file, d, images[i].features, &images[i].macs);
     g_free(states[i].x);
     g_free(states[i].size);
     g_free(states[i].token_logits);
@@ -536,31 +541,10 @@ void reference_free(ReferenceImage *images, guint n)
 {
   for (guint i = 0; i < n; i++) {
     g_free(images[i].logits);
+    g_free(images[i].features);
     g_free(images[i].patches);
   }
   g_free(images);
-}
-
-ReferenceCache *reference_cache_new(const Description *d)
-{
-  const gsize tokens = vitgate__description_n_tokens(d);
-  ReferenceCache *cache = g_new0(ReferenceCache, 1);
-  for (guint b = 0; b < d->depth; b++) {
-    cache->keys[b] = g_new0(double, tokens * d->blocks[b].heads * d->head_dim);
-    cache->values[b] = g_new0(double, tokens * d->blocks[b].heads * d->head_dim);
-  }
-  cache->tokens = g_new0(double, tokens * d->dim);
-  return cache;
-}
-
-void reference_cache_free(ReferenceCache *cache)
-{
-  for (guint b = 0; b < REFERENCE_MAX_DEPTH; b++) {
-    g_free(cache->keys[b]);
-    g_free(cache->values[b]);
-  }
-  g_free(cache->tokens);
-  g_free(cache);
 }
 
 static void check_image(const VitgateResult *found, const ReferenceImage *expected,
@@ -582,6 +566,7 @@ static void check_image(const VitgateResult *found, const ReferenceImage *expect
     assert_each(fabs(found->logits[c] - expected->logits[c]) <= LOGIT_TOLERANCE,
                 "%s, class %u: %.7g, expected %.7g", what, c, found->logits[c],
                 expected->logits[c]);
+  reference_check_features(found, expected->features, expected->unknown, d, what);
   assert_each(fabs(found->gmacs * 1e9 - expected->macs) <= COUNT_TOLERANCE * expected->macs,
               "%s: %.12g multiply-adds, counted %.12g", what, found->gmacs * 1e9, expected->macs);
   ck_assert_double_eq_tol(found->compute_ratio, found->gmacs / d->dense_gmacs, COUNT_TOLERANCE);

@@ -2,18 +2,8 @@
  * multiply-adds of matrices as it computes them. */
 #pragma once
 
-#include "model-file.h"
 #include "network/gate.h"
-
-#define REFERENCE_MAX_DEPTH 8
-
-/* The keys and values of a stream's last picture, in double precision. */
-typedef struct {
-  double *keys[REFERENCE_MAX_DEPTH],
-      *values[REFERENCE_MAX_DEPTH];    /* [n_tokens][heads * head_dim] */
-  double *tokens;                      /* [n_tokens][dim] at the end */
-  guint8 ran[2 * REFERENCE_MAX_DEPTH]; /* modules that ran in the last full pass */
-} ReferenceCache;
+#include "reference-cache.h"
 
 /* Settings of one call. With a cache, it has one image and merges no tokens. */
 typedef struct {
@@ -30,7 +20,9 @@ typedef struct {
 
 /* The result for one image. */
 typedef struct {
-  double *logits; /* [n_classes] */
+  double *logits;   /* [n_classes] */
+  double *features; /* [n_prefix][dim] input of the heads */
+  double unknown;   /* score, 0 without one */
   double macs;
   guint n_tokens; /* that remain after merging, up to the last attention */
   guint8 modules[2 * REFERENCE_MAX_DEPTH];
@@ -52,11 +44,6 @@ ReferenceImage *reference_run_blocks(ModelFile *file, const Description *descrip
                                      guint n_images, guint n_blocks);
 
 void reference_free(ReferenceImage *images, guint n_images);
-
-/* Returns: (transfer full): an empty cache */
-ReferenceCache *reference_cache_new(const Description *description);
-
-void reference_cache_free(ReferenceCache *cache);
 
 /* Checks that the engine's results for @n_images match the reference.
  * @min_margin: fails if a decision of the reference has a smaller margin, since float32 could

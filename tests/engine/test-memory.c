@@ -196,6 +196,7 @@ START_TEST(token_gates_merging_and_the_record_of_patches_allocate_nothing)
     .calibration = &point,
     .n_calibration = 1,
     .default_compute = 0.5,
+    .unknown = { TRUE, 1, 2 },
   };
   g_autoptr(ModelFile) file = model_file_new(&d);
   g_autoptr(VitgateModel) model = model_file_open(file, "tokens");
@@ -346,6 +347,36 @@ START_TEST(a_stream_too_large_for_memory_is_refused)
 }
 END_TEST
 
+/* The features that a file stores for teaching are 16 MiB here. */
+START_TEST(stored_features_take_no_memory)
+{
+  enum { VIEWS = 100000, DIM = 84 };
+  g_autoptr(GError) error = NULL;
+  const Description d = {
+    .name = "taught",
+    .family = &vitgate__family_vit,
+    .image_size = 4,
+    .patch_size = 2,
+    .dim = DIM,
+    .head_dim = 2,
+    .n_classes = 3,
+    .layer_norm_eps = 1e-6,
+    .preprocessing = { .resize = 4, .mean = { 0.5f, 0.5f, 0.5f }, .std = { 0.5f, 0.5f, 0.5f } },
+    .dense_gmacs = 1,
+    .dense_parameters = 1000,
+  };
+  g_autoptr(ModelFile) file = model_file_new(&d);
+  model_file_set(file, "teach", "{\"views\": 100000}");
+  model_file_put(file, "teach.features", TENSOR_F16, 2, (const guint64[]){ VIEWS, DIM });
+  g_autofree char *path = model_file_write(file, "taught");
+  limit_memory(4 << 20);
+  g_autoptr(VitgateModel) model = vitgate_model_open(path, &error);
+  assert_success(model, error);
+  g_autoptr(VitgateSession) session = vitgate_session_new(model, NULL, &error);
+  assert_success(session, error);
+}
+END_TEST
+
 START_TEST(threads_that_cannot_be_started_are_an_error)
 {
   g_autoptr(GError) error = NULL;
@@ -402,6 +433,7 @@ static TCase *new_case(void)
   tcase_add_test(memory, a_session_too_large_for_memory_is_refused);
   tcase_add_test(memory, only_models_that_merge_allocate_memory_for_it);
   tcase_add_test(memory, a_stream_too_large_for_memory_is_refused);
+  tcase_add_test(memory, stored_features_take_no_memory);
   tcase_add_test(memory, threads_that_cannot_be_started_are_an_error);
   tcase_add_test(memory, a_frame_too_large_for_memory_is_refused);
   return memory;

@@ -391,6 +391,22 @@ START_TEST(at_most_all_classes_are_found)
 }
 END_TEST
 
+START_TEST(each_class_may_have_a_threshold)
+{
+  static const float thresholds[] = { 0.1f, 0.31f, 0.05f, 0.3f, 0.9f, 0.04f };
+  static const guint expected[] = { 3, 0, 2, 5 };
+  const VitgateResult result = { .n_classes = 6, .probabilities = mixed };
+  guint indices[6];
+  float scores[6];
+  ck_assert_uint_eq(vitgate_result_top_k_above(&result, 6, thresholds, indices, scores), 4);
+  ck_assert_mem_eq(indices, expected, sizeof expected);
+  for (guint i = 0; i < 4; i++)
+    ck_assert(scores[i] == mixed[expected[i]]);
+  ck_assert_uint_eq(vitgate_result_top_k_above(&result, 2, thresholds, indices, NULL), 2);
+  ck_assert_mem_eq(indices, expected, 2 * sizeof *expected);
+}
+END_TEST
+
 START_TEST(classes_below_the_threshold_are_skipped)
 {
   guint indices[6];
@@ -457,6 +473,7 @@ int main(void)
   tcase_add_test(best, the_best_classes_come_first_and_equal_ones_by_index);
   tcase_add_test(best, at_most_all_classes_are_found);
   tcase_add_test(best, classes_below_the_threshold_are_skipped);
+  tcase_add_test(best, each_class_may_have_a_threshold);
   tcase_add_test(best, classes_whose_probability_is_nan_are_skipped);
   tcase_add_test(best, any_row_is_ordered_as_by_a_sort);
   tcase_add_test(probabilities, each_class_may_have_a_probability_of_its_own);

@@ -9,6 +9,7 @@
 #include "network/families/families.h"
 #include "reference-model.h"
 #include "reference-stream.h"
+#include "reference-unknown.h"
 #include "stream-fixture.h"
 
 static BlockShape plain_blocks[] = { { 2, 8 }, { 1, 12 }, { 2, 8 } };
@@ -71,6 +72,7 @@ static void setup_init(Setup *s, guint which)
 {
   const VitgateStreamOptions options = stream_eager();
   *s = (Setup){ .d = descriptions[which], .random = 70 + which };
+  reference_add_unknown(&s->d);
   s->n_patches = vitgate__description_n_patches(&s->d);
   s->image = (gsize)3 * s->d.image_size * s->d.image_size;
   s->file = reference_model(&s->d, 5);

@@ -4,7 +4,10 @@
  * tests. VITGATE_TEST_GATED_MODEL is the path of a model of tests/models/gated_model.py, with a
  * dial from 0.2 to 0.9 and a default of 0.6. VITGATE_TEST_SIGMOID_MODEL is the path of a model
  * whose classes have probabilities of their own. VITGATE_TEST_TOKEN_MODEL is the path of a model
- * with token gates that are open for red patches. GST_PLUGIN_PATH_1_0 is the folder of the plugin
+ * with token gates that are open for red patches. VITGATE_TEST_TAUGHT_MODEL and
+ * VITGATE_TEST_TAUGHT_CHANNELS are the paths of models of tests/models/taught_model.py: the gated
+ * model, taught with its pure colours, and one with thresholds for red, green and blue.
+ * GST_PLUGIN_PATH_1_0 is the folder of the plugin
  * just built. */
 #pragma once
 

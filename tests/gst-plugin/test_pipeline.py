@@ -204,6 +204,31 @@ class Pipelines(unittest.TestCase):
                   "fakesink name=out")
         self.assertNotIn(None, run.results["out"])
 
+    def test_a_region_is_what_videocrop_leaves(self):
+        need("videocrop")
+        scene = ("videotestsrc num-buffers=6 pattern=zone-plate kx2=9 ky2=7 kt=1 ! "
+                 "video/x-raw,format={},width=101,height=77")
+        for form in ("I420", "NV12", "RGB"):
+            for x, y, width, height in ((20, 10, 60, 50), (21, 11, 60, 50), (21, 11, 61, 51)):
+                with self.subTest(form=form, x=x, width=width):
+                    ends = f"right={101 - x - width} bottom={77 - y - height}"
+                    vitgate = f"vitgate model={MODEL} threshold=0 top-k=10 temporal=on"
+                    crop = Run(f"{scene.format(form)} ! videocrop left={x} top={y} {ends} ! "
+                               f"{vitgate} ! fakesink name=out").results["out"]
+                    region = Run(f"{scene.format(form)} ! {vitgate} "
+                                 f"region={x},{y},{width},{height} ! fakesink name=out")
+                    self.assertEqual(region.errors, [])
+                    for a, b in zip(crop, region.results["out"], strict=True):
+                        self.assertEqual((a["indices"], a["scores"], a["state"]),
+                                         (b["indices"], b["scores"], b["state"]))
+
+    def test_a_region_beyond_the_frame_ends_the_pipeline_with_one_error(self):
+        run = Run(f"{SOURCE.format('NV12')} ! vitgate model={MODEL} region=60,0,60,60 ! "
+                  "fakesink name=out")
+        (error,) = run.errors
+        self.assertIn("60,0,60,60 reaches beyond the frame of 101x77 pixels", error[0].message)
+        self.assertEqual(run.results["out"], [])
+
     def test_overlays_beside_the_pixels_pass(self):
         need("textoverlay")
         run = Run(f"{SOURCE.format('NV12')} ! textoverlay text=hello ! vitgate model={MODEL} ! "

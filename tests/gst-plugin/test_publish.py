@@ -66,6 +66,23 @@ class Lines(unittest.TestCase):
             for member, field in (("label", "labels"), ("index", "indices"), ("score", "scores")):
                 self.assertEqual([c[member] for c in line["classes"]], meta[field])
 
+    def test_looks_on_one_stream_are_told_apart(self):
+        need("filesink")
+        frames = self.read(f"{SOURCE.format(6, 'NV12')} ! "
+                           f"vitgate model={MODEL} look=gate region=0,0,50%,100% threshold=0 ! "
+                           f"vitgate model={MODEL} look=bin region=60,30,40,40 "
+                           "inference-interval=3 ! vitgateoverlay ! vitgatejson ! "
+                           "filesink location={file}")
+        self.assertEqual(len(frames), 6)
+        for number, frame in enumerate(frames):
+            gate, bin_ = frame["results"]
+            self.assertEqual((gate["look"], bin_["look"]), ("gate", "bin"))
+            self.assertEqual([gate[side] for side in ("x", "y", "width", "height")],
+                             [0, 0, 51, 77])
+            self.assertEqual([bin_[side] for side in ("x", "y", "width", "height")],
+                             [60, 30, 40, 40])
+            self.assertEqual((gate["age"], bin_["age"]), (0, number % 3))
+
     def test_a_reader_that_holds_numbers_in_doubles_gets_exact_times(self):
         need("filesink")
         start = 1732561234567890123  # ns since 1970

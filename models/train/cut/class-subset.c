@@ -103,6 +103,16 @@ static char **pick_strings(char **strings, const guint *classes, guint n)
   return picked;
 }
 
+static double *pick_numbers(const double *numbers, const guint *classes, guint n)
+{
+  if (!numbers)
+    return NULL;
+  double *picked = g_new(double, n);
+  for (guint i = 0; i < n; i++)
+    picked[i] = numbers[classes ? classes[i] : i];
+  return picked;
+}
+
 Description *class_subset_describe(const Description *teacher, const guint *classes, guint n)
 {
   Description *d = g_memdup2(teacher, sizeof *d);
@@ -111,6 +121,9 @@ Description *class_subset_describe(const Description *teacher, const guint *clas
   d->blocks = g_memdup2(teacher->blocks, teacher->depth * sizeof *d->blocks);
   d->labels = pick_strings(teacher->labels, classes, d->n_classes);
   d->label_ids = pick_strings(teacher->label_ids, classes, d->n_classes);
+  d->thresholds = pick_numbers(teacher->thresholds, classes, d->n_classes);
+  d->teach = NULL; /* this and the score hold for the teacher's features */
+  vitgate__description_clear_taught(d);
   d->layer_scale = FALSE;       /* folded into the layers of a network in training */
   d->no_class_position = FALSE; /* training learns that position */
   d->calibration = NULL;

@@ -137,6 +137,9 @@ static Description *describe_cut(const Description *d, const BlockShape *shapes,
   cut->calibration = NULL; /* does not hold for the cut network */
   cut->n_calibration = 0;
   cut->labels = g_strdupv(d->labels);
+  cut->thresholds = g_memdup2(d->thresholds, d->n_classes * sizeof *d->thresholds);
+  cut->teach = NULL; /* this and the score do not hold either */
+  vitgate__description_clear_taught(cut);
   cut->label_ids = g_strdupv(d->label_ids);
   cut->provenance = d->provenance ? json_object_ref(d->provenance) : NULL;
   return cut;

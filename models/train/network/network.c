@@ -294,7 +294,8 @@ Network *network_new(const Description *description, gboolean search)
   g_autoptr(GArray) specs = vitgate__description_tensors(description);
   for (guint i = 0; i < specs->len; i++) {
     const TensorSpec *spec = &g_array_index(specs, TensorSpec, i);
-    if (!g_str_has_suffix(spec->name, ".gamma")) /* folded when loaded */
+    /* LayerScale is folded when loaded; the score for unknown pictures is not trained. */
+    if (!g_str_has_suffix(spec->name, ".gamma") && !g_str_has_prefix(spec->name, "unknown."))
       add(network, spec);
   }
   add_implied_biases(network);

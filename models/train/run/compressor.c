@@ -201,6 +201,8 @@ static gboolean load_earlier(Run *run, GError **error)
                 "counts, and no gates",
                 path);
   const gboolean fine = fits && student_load(&run->student, path, d, NULL, 0, error);
+  if (fine)
+    student_note_taught(path, d);
   vitgate_model_unref(&model);
   return fine;
 }

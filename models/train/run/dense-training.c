@@ -73,6 +73,7 @@ static gboolean start_fresh_head(Run *run, GError **error)
   Description *d = class_subset_describe(before, NULL, 0);
   g_strfreev(d->labels);
   g_strfreev(d->label_ids);
+  g_clear_pointer(&d->thresholds, g_free);
   d->n_classes = n;
   d->labels = labels;
   d->label_ids = ids;
@@ -102,6 +103,7 @@ static gboolean load_model(Run *run, const Description *d, GError **error)
   }
   if (fresh)
     command_note("the head starts from fresh weights: %s", wrong->message);
+  student_note_taught(o->from, d);
   return student_load(&run->student, o->from, d, classes, n, error) &&
          (!fresh || start_fresh_head(run, error));
 }

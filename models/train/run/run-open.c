@@ -26,6 +26,7 @@ gboolean run_open_teacher(Run *run, GError **error)
   Student dense = { 0 };
   if (!student_load(&dense, o->teacher, d, run->classes, run->n_classes, error))
     return FALSE;
+  student_note_taught(o->teacher, d);
   run->teacher =
       teacher_new(dense.network, dense.description, o->batch, o->threads, o->features > 0, error);
   return run->teacher != NULL;

@@ -50,6 +50,14 @@ static gboolean check_activation(const char *path, const Description *d, GError 
   return FALSE;
 }
 
+void student_note_taught(const char *path, const Description *whole)
+{
+  if (whole->unknown.present || whole->teach)
+    command_note("%s: its score for unknown pictures and its stored features do not hold for the "
+                 "student; run vitgate teach on the result to get them again",
+                 path);
+}
+
 gboolean student_load(Student *student, const char *path, const Description *whole,
                       const guint *classes, guint n_classes, GError **error)
 {

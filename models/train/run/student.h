@@ -23,6 +23,9 @@ void student_take(Student *student, Network *network, Description *description);
 gboolean student_load(Student *student, const char *path, const Description *whole,
                       const guint *classes, guint n_classes, GError **error);
 
+/* Prints a note if a model was taught: its student has other features. */
+void student_note_taught(const char *path, const Description *whole);
+
 /* Returns: whether a model can be trained to match the teacher token by token */
 gboolean student_is_alike(const Description *student, const Description *teacher);
 

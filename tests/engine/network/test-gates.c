@@ -9,6 +9,7 @@
 #include "network/gate.h"
 #include "network/token-mean.h"
 #include "reference-model.h"
+#include "reference-unknown.h"
 
 /* Sums below 10 of at most 400 products in float32. */
 #define GATE_TOLERANCE 2e-5
@@ -189,6 +190,7 @@ typedef struct {
 static void setup_init(Setup *s, guint which)
 {
   *s = (Setup){ .d = descriptions[which] };
+  reference_add_unknown(&s->d);
   for (guint b = 0; b < s->d.depth; b++)
     s->never[b] = 1;
   for (guint p = 0; p < N_POINTS; p++)

@@ -116,6 +116,16 @@ static GstHarness *new_harness(const char *region, const char *fit)
   return fixture_harness(element);
 }
 
+/* Returns: one that takes over from one frame to the next. */
+static GstHarness *new_temporal_harness(const char *region)
+{
+  GstElement *element = fixture_element();
+
+  g_object_set(element, "region", region, "top-k", 1000, NULL);
+  gst_util_set_object_arg(G_OBJECT(element), "temporal", "on");
+  return fixture_harness(element);
+}
+
 static void check_equals_crop(GstVideoFormat format, const VitgateRectangle *place, const char *fit)
 {
   g_autofree char *region =
@@ -346,12 +356,11 @@ GST_END_TEST;
 
 GST_START_TEST(test_a_new_region_starts_anew)
 {
-  GstHarness *harness = new_harness("0,0,50,77", "squares");
+  GstHarness *harness = new_temporal_harness("0,0,50,77");
   GstStructure *s, *alone;
   GstVideoInfo info;
 
   g_object_set(harness->element, "inference-interval", 100, "smoothing", 1.0, NULL);
-  gst_util_set_object_arg(G_OBJECT(harness->element), "temporal", "on");
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, &info);
   check_x(harness, &info, 1, 0, "fresh");
   check_x(harness, &info, 1, 0, "interval");
@@ -361,8 +370,7 @@ GST_START_TEST(test_a_new_region_starts_anew)
   fail_unless_equals_string(fixture_string(s, "pass-reason"), "first");
   fixture_free(harness);
 
-  harness = new_harness("51,0,50,77", "squares");
-  gst_util_set_object_arg(G_OBJECT(harness->element), "temporal", "on");
+  harness = new_temporal_harness("51,0,50,77");
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, &info);
   alone = fixture_classify(harness, &info, 1);
   regions_check_same(s, alone);
@@ -401,12 +409,11 @@ static void paint(GstBuffer *frame, const GstVideoInfo *info, guint x, guint8 le
 
 GST_START_TEST(test_what_happens_outside_the_region_is_no_change)
 {
-  GstHarness *harness = new_harness("0,0,50,77", "squares");
+  GstHarness *harness = new_temporal_harness("0,0,50,77");
   GstVideoInfo info;
   GstStructure *s;
   GstBuffer *frame;
 
-  gst_util_set_object_arg(G_OBJECT(harness->element), "temporal", "on");
   fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, &info);
   check_x(harness, &info, 1, 0, "fresh");
   frame = fixture_frame(&info, 1);
@@ -480,6 +487,48 @@ GST_START_TEST(test_results_carry_the_name_of_a_look)
 }
 GST_END_TEST;
 
+/* ---- What the network found ---------------------------------------------------------------- */
+
+GST_START_TEST(test_features_are_attached_if_asked_for)
+{
+  GstHarness *harness = new_harness(NULL, "squash");
+  g_autoptr(VitgateModel) model = vitgate_model_open(fixture_model(), NULL);
+  g_autoptr(VitgateSession) session =
+      vitgate_session_new(model, &(VitgateSessionOptions){ .fit = VITGATE_FIT_SQUASH }, NULL);
+  const VitgateResult *result;
+  const GValue *features;
+  VitgateImage image;
+  GstVideoInfo info;
+  GstStructure *s;
+  GstBuffer *frame;
+  GstMapInfo map;
+
+  fixture_set_caps(harness, GST_VIDEO_FORMAT_RGB, WIDTH, HEIGHT, &info);
+  s = fixture_classify(harness, &info, 1);
+  fail_if(gst_structure_has_field(s, "features"));
+  gst_structure_free(s);
+  g_object_set(harness->element, "features", TRUE, NULL);
+  s = fixture_classify(harness, &info, 1);
+  features = gst_structure_get_value(s, "features");
+  frame = fixture_frame(&info, 1);
+  fail_unless(gst_buffer_map(frame, &map, GST_MAP_READ));
+  image = (VitgateImage){ .format = VITGATE_PIXELS_RGB,
+                          .width = WIDTH,
+                          .height = HEIGHT,
+                          .planes = { map.data },
+                          .strides = { (gsize)info.stride[0] } };
+  result = vitgate_session_classify(session, &image, 1, NULL);
+  fail_unless_equals_int(gst_value_array_get_size(features),
+                         vitgate_model_get_info(model)->n_features);
+  for (guint i = 0; i < gst_value_array_get_size(features); i++)
+    fail_unless(g_value_get_double(gst_value_array_get_value(features, i)) == result->features[i]);
+  gst_buffer_unmap(frame, &map);
+  gst_buffer_unref(frame);
+  gst_structure_free(s);
+  fixture_free(harness);
+}
+GST_END_TEST;
+
 static Suite *fixed_region_suite(void)
 {
   Suite *suite = suite_create("fixed-region");
@@ -502,6 +551,7 @@ static Suite *fixed_region_suite(void)
   tcase_add_test(tcase, test_what_happens_outside_the_region_is_no_change);
   tcase_add_test(tcase, test_only_objects_in_the_region_are_classified);
   tcase_add_test(tcase, test_results_carry_the_name_of_a_look);
+  tcase_add_test(tcase, test_features_are_attached_if_asked_for);
   return suite;
 }
 

@@ -13,7 +13,8 @@
 static GstVitgateSmoothing smoothing;
 static GstVitgateSmoothingOptions options;
 static GstVitgateSmoothingMoment moment;
-static float threshold;
+static float threshold, unknown, unknown_threshold;
+static const float *thresholds;
 static gpointer memory;
 
 static void setup(void)
@@ -23,11 +24,21 @@ static void setup(void)
   options = (GstVitgateSmoothingOptions){ .time_constant = 0.5, .hysteresis = 0.1 };
   moment = (GstVitgateSmoothingMoment){ .frame_duration = FRAME };
   threshold = 0.25f;
+  unknown = unknown_threshold = 0;
+  thresholds = NULL;
 }
 
 static void teardown(void)
 {
   g_free(memory);
+}
+
+static void choose(float minimum)
+{
+  const GstVitgateSmoothingLimits limits = { options.hysteresis, minimum, thresholds,
+                                             unknown_threshold };
+
+  gst_vitgate_smoothing_choose(&smoothing, &limits);
 }
 
 /* Adds a frame with these probabilities of the classes 0 and 1; the rest is class 2's.
@@ -36,8 +47,8 @@ static gint add(float first, float second)
 {
   const float probabilities[N] = { first, second, 1 - first - second };
 
-  gst_vitgate_smoothing_add(&smoothing, &options, &moment, probabilities);
-  gst_vitgate_smoothing_choose(&smoothing, options.hysteresis, threshold);
+  gst_vitgate_smoothing_add(&smoothing, &options, &moment, probabilities, unknown);
+  choose(threshold);
   moment.frame++;
   if (GST_CLOCK_TIME_IS_VALID(moment.time))
     moment.time += FRAME;
@@ -221,11 +232,86 @@ GST_START_TEST(test_a_new_threshold_counts_at_once)
   add(0.6f, 0.2f);
   add(0.59f, 0.2f);
   threshold = 0.55f;
-  gst_vitgate_smoothing_choose(&smoothing, options.hysteresis, threshold);
+  choose(threshold);
   fail_unless_equals_int(smoothing.best, 0);
   threshold = 0.9f;
-  gst_vitgate_smoothing_choose(&smoothing, options.hysteresis, threshold);
+  choose(threshold);
   fail_unless_equals_int(smoothing.best, -1);
+}
+GST_END_TEST;
+
+/* Adds a frame with a score for none of the classes.
+ * Returns: whether it is of none. */
+static gboolean add_unknown(float score)
+{
+  unknown = score;
+  add(0.6f, 0.2f);
+  return gst_vitgate_smoothing_is_unknown(&smoothing);
+}
+
+GST_START_TEST(test_the_score_for_none_of_the_classes_is_averaged)
+{
+  unknown_threshold = 0.5f;
+  fail_unless(add_unknown(0.8f)); /* the first one counts in full */
+  fail_unless(add_unknown(0.4f));
+  check_close(smoothing.unknown, 0.6, TOLERANCE);
+  fail_if(add_unknown(0.15f));
+  check_close(smoothing.unknown, 0.45, TOLERANCE);
+  gst_vitgate_smoothing_restart(&smoothing);
+  fail_if(gst_vitgate_smoothing_is_unknown(&smoothing));
+  fail_unless(add_unknown(0.5f));
+}
+GST_END_TEST;
+
+GST_START_TEST(test_a_score_returns_when_it_exceeds_its_threshold_by_the_hysteresis)
+{
+  options.time_constant = 0;
+  unknown_threshold = 0.5f;
+  fail_if(add_unknown(0.49f));
+  fail_unless(add_unknown(0.5f));
+  fail_if(add_unknown(0.49f));
+  fail_if(add_unknown(0.59f));
+  fail_unless(add_unknown(0.61f));
+}
+GST_END_TEST;
+
+GST_START_TEST(test_a_new_threshold_of_the_score_counts_at_once)
+{
+  options.time_constant = 0;
+  unknown_threshold = 0.5f;
+  add_unknown(0.6f);
+  fail_if(add_unknown(0.45f));
+  unknown_threshold = 0.4f;
+  choose(threshold);
+  fail_unless(gst_vitgate_smoothing_is_unknown(&smoothing));
+  unknown_threshold = 0; /* off */
+  choose(threshold);
+  fail_if(gst_vitgate_smoothing_is_unknown(&smoothing));
+  fail_if(add_unknown(1));
+}
+GST_END_TEST;
+
+GST_START_TEST(test_a_score_that_is_not_a_number_does_not_stay)
+{
+  unknown_threshold = 0.5f;
+  add_unknown(NAN);
+  fail_unless(add_unknown(0.9f));
+  check_close(smoothing.unknown, 0.9, TOLERANCE);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_classes_may_have_thresholds_of_their_own)
+{
+  static const float own[N] = { 0.5f, 0.25f, 0.3f };
+
+  options.time_constant = 0;
+  thresholds = own;
+  fail_unless_equals_int(add(0.4f, 0.31f), 1); /* 0.4 is not enough for the first */
+  fail_if(gst_vitgate_smoothing_is_shown(&smoothing, 0));
+  fail_unless(gst_vitgate_smoothing_is_shown(&smoothing, 1));
+  thresholds = NULL;
+  choose(threshold);
+  fail_unless(gst_vitgate_smoothing_is_shown(&smoothing, 0));
 }
 GST_END_TEST;
 
@@ -238,8 +324,8 @@ GST_START_TEST(test_several_classes_are_shown_each_by_itself)
 
   options.time_constant = 0;
   for (guint i = 0; i < G_N_ELEMENTS(frames); i++) {
-    gst_vitgate_smoothing_add(&smoothing, &options, &moment, frames[i]);
-    gst_vitgate_smoothing_choose(&smoothing, options.hysteresis, 0.5f);
+    gst_vitgate_smoothing_add(&smoothing, &options, &moment, frames[i], 0);
+    choose(0.5f);
     fail_unless(gst_vitgate_smoothing_is_shown(&smoothing, 0));
     fail_unless_equals_int(gst_vitgate_smoothing_is_shown(&smoothing, 1), expected[i]);
     fail_if(gst_vitgate_smoothing_is_shown(&smoothing, 2));
@@ -299,6 +385,11 @@ static Suite *smoothing_suite(void)
   tcase_add_test(labels, test_a_label_returns_only_above_the_threshold_and_the_hysteresis);
   tcase_add_test(labels, test_near_one_a_label_can_return);
   tcase_add_test(labels, test_a_new_threshold_counts_at_once);
+  tcase_add_test(labels, test_the_score_for_none_of_the_classes_is_averaged);
+  tcase_add_test(labels, test_a_score_returns_when_it_exceeds_its_threshold_by_the_hysteresis);
+  tcase_add_test(labels, test_a_new_threshold_of_the_score_counts_at_once);
+  tcase_add_test(labels, test_a_score_that_is_not_a_number_does_not_stay);
+  tcase_add_test(labels, test_classes_may_have_thresholds_of_their_own);
   tcase_add_test(labels, test_several_classes_are_shown_each_by_itself);
   suite_add_tcase(suite, labels);
   return suite;

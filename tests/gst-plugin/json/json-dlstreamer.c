@@ -229,6 +229,34 @@ GST_START_TEST(test_the_object_of_the_frame_is_what_was_seen)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_each_look_is_an_object)
+{
+  GstBuffer *frame = attached_frame(NULL);
+  g_autoptr(JsonNode) root = NULL;
+  gpointer state = NULL;
+
+  attach_seen(frame, 0, 0, 64, 48);
+  attach_seen(frame, 8, 4, 16, 12);
+  attach_seen(frame, 40, 20, 10, 10);
+  for (guint i = 0; i < 3; i++) {
+    GstMeta *meta = gst_buffer_iterate_meta(frame, &state);
+
+    if (i > 0)
+      gst_structure_set(gst_custom_meta_get_structure((GstCustomMeta *)meta), "look", G_TYPE_STRING,
+                        i == 1 ? "gate" : "bin", NULL);
+  }
+  root = json_convert(frame);
+  fail_unless_equals_int(json_get_length(root, "objects"), 3);
+  fail_if(json_find(root, "objects/0/look"));
+  fail_unless_equals_int(json_get_int(root, "objects/0/w"), 64);
+  fail_unless_equals_string(json_get_string(root, "objects/1/look"), "gate");
+  fail_unless_equals_int(json_get_int(root, "objects/1/x"), 8);
+  fail_unless_equals_int(json_get_int(root, "objects/1/w"), 16);
+  fail_unless_equals_string(json_get_string(root, "objects/2/look"), "bin");
+  fail_unless_equals_int(json_get_int(root, "objects/2/y"), 20);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_frames_hold_resolution_source_and_times)
 {
   GstBuffer *frame = attached_frame(NULL);
@@ -340,6 +368,7 @@ static Suite *json_dlstreamer_suite(void)
   tcase_add_test(tcase, test_parameters_without_a_region_in_the_meta_are_written);
   tcase_add_test(tcase, test_results_of_the_whole_frame_are_one_object);
   tcase_add_test(tcase, test_the_object_of_the_frame_is_what_was_seen);
+  tcase_add_test(tcase, test_each_look_is_an_object);
   tcase_add_test(tcase, test_frames_hold_resolution_source_and_times);
   tcase_add_test(tcase, test_this_machines_time_is_not_the_senders);
 #ifdef HAVE_GST_ANALYTICS

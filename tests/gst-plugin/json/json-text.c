@@ -77,6 +77,16 @@ GST_START_TEST(test_labels_are_safe_for_a_terminal)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_the_name_of_a_look_comes_first)
+{
+  GstBuffer *frame = attached_frame("closed");
+
+  gst_structure_set((GstStructure *)fixture_result(frame), "look", G_TYPE_STRING, "gate\n1", NULL);
+  attached_label(attached_result(frame), "rain");
+  check(frame, "1:02:03.045  gate 1   50 %  closed\n1:02:03.045   50 %  rain\n");
+}
+GST_END_TEST;
+
 static Suite *json_text_suite(void)
 {
   Suite *suite = suite_create("json-text");
@@ -89,6 +99,7 @@ static Suite *json_text_suite(void)
   tcase_add_test(tcase, test_all_classes_with_probabilities_of_their_own);
   tcase_add_test(tcase, test_a_line_for_each_region);
   tcase_add_test(tcase, test_labels_are_safe_for_a_terminal);
+  tcase_add_test(tcase, test_the_name_of_a_look_comes_first);
   return suite;
 }
 

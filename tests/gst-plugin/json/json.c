@@ -128,6 +128,28 @@ GST_START_TEST(test_no_class_above_the_threshold_gives_no_label)
 }
 GST_END_TEST;
 
+GST_START_TEST(test_the_score_for_none_of_the_classes_is_written)
+{
+  const AttachedClass none = { "unknown", 20, 0.96875 };
+  GstBuffer *frame = attached_frame(NULL);
+  GstStructure *s = attached_result(frame), *region = attached_region(0, 0, 8, 8, 1, "cat");
+  g_autoptr(JsonNode) root = NULL, regions = NULL;
+
+  attached_classes(s, &none, 1);
+  gst_structure_set(s, "unknown", G_TYPE_DOUBLE, 0.96875, NULL);
+  root = json_convert(frame);
+  fail_unless_equals_string(json_get_string(root, "results/0/label"), "unknown");
+  fail_unless_equals_int(json_get_int(root, "results/0/index"), 20);
+  fail_unless(json_get_double(root, "results/0/score") == 0.96875);
+  fail_unless(json_get_double(root, "results/0/unknown") == 0.96875);
+  frame = attached_frame(NULL);
+  gst_structure_set(region, "unknown", G_TYPE_DOUBLE, 0.25, NULL);
+  attached_regions(attached_result(frame), region, NULL);
+  regions = json_convert(frame);
+  fail_unless(json_get_double(regions, "results/0/regions/0/unknown") == 0.25);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_a_probability_for_each_class_is_told)
 {
   GstBuffer *frame = attached_frame("cat");
@@ -539,6 +561,7 @@ static TCase *member_tests(void)
   tcase_add_test(tcase, test_every_vitgate_upstream_has_its_result);
   tcase_add_test(tcase, test_no_class_above_the_threshold_gives_no_label);
   tcase_add_test(tcase, test_a_probability_for_each_class_is_told);
+  tcase_add_test(tcase, test_the_score_for_none_of_the_classes_is_written);
   tcase_add_test(tcase, test_frames_have_numbers_sizes_and_times);
   tcase_add_test(tcase, test_numbers_count_frames_that_are_not_written);
   tcase_add_test(tcase, test_buffers_keep_their_times);

@@ -68,14 +68,14 @@ GST_START_TEST(test_lines_are_equally_wide)
 }
 GST_END_TEST;
 
-/* Returns: the number of lines drawn for a result without a label. */
-static guint count_lines_without_label(gboolean sigmoid)
+/* Returns: the number of lines drawn for a result with these classes. */
+static guint count_lines_of(const AttachedClass *classes, guint n, gboolean sigmoid)
 {
   GstBuffer *frame = overlay_plain_frame(0), *out;
   GstStructure *s = attached_result(frame);
   g_autoptr(GArray) rectangles = NULL;
 
-  attached_classes(s, NULL, 0);
+  attached_classes(s, classes, n);
   gst_structure_set(s, "compute-ratio", G_TYPE_DOUBLE, 0.4, NULL);
   if (sigmoid)
     gst_structure_set(s, "activation", G_TYPE_STRING, "sigmoid", NULL);
@@ -90,9 +90,23 @@ GST_START_TEST(test_a_frame_without_a_label_is_unsure)
   overlay_attach();
   g_object_set(overlay_harness->element, "show-rate", FALSE, NULL);
   overlay_set_caps(GST_VIDEO_FORMAT_RGB, 640, 480);
-  fail_unless_equals_int(count_lines_without_label(FALSE), 2);
+  fail_unless_equals_int(count_lines_of(NULL, 0, FALSE), 2);
   fixture_flush(overlay_harness);
-  fail_unless_equals_int(count_lines_without_label(TRUE), 1); /* there is nothing; that is sure */
+  fail_unless_equals_int(count_lines_of(NULL, 0, TRUE), 1); /* there is nothing; that is sure */
+}
+GST_END_TEST;
+
+GST_START_TEST(test_a_frame_of_none_of_the_classes_has_its_label)
+{
+  static const AttachedClass none = { "unknown", 3, 0.97 };
+
+  overlay_attach();
+  g_object_set(overlay_harness->element, "show-rate", FALSE, NULL);
+  overlay_set_caps(GST_VIDEO_FORMAT_RGB, 640, 480);
+  for (guint sigmoid = 0; sigmoid < 2; sigmoid++) {
+    fail_unless_equals_int(count_lines_of(&none, 1, sigmoid), 2);
+    fixture_flush(overlay_harness);
+  }
 }
 GST_END_TEST;
 
@@ -138,6 +152,7 @@ static Suite *overlay_lines_suite(void)
   tcase_add_test(tcase, test_bar_state_and_rate_can_be_hidden);
   tcase_add_test(tcase, test_lines_are_equally_wide);
   tcase_add_test(tcase, test_a_frame_without_a_label_is_unsure);
+  tcase_add_test(tcase, test_a_frame_of_none_of_the_classes_has_its_label);
   tcase_add_test(tcase, test_edges_enclose_regions_at_odd_places);
   return suite;
 }

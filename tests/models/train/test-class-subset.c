@@ -247,19 +247,30 @@ START_TEST(test_a_description_of_some_classes)
   Description teacher = describe_teacher();
   teacher.calibration = &point;
   teacher.n_calibration = 1;
+  double own[N_CLASSES];
+  for (guint i = 0; i < N_CLASSES; i++)
+    own[i] = (i + 1.0) / (N_CLASSES + 1);
+  teacher.thresholds = own;
+  teacher.unknown = (UnknownScale){ TRUE, 1, 2 };
+  teacher.teach = json_object_new();
+  teacher.n_views = 5;
   Description *d = class_subset_describe(&teacher, classes, 3);
   check_rest(d, &teacher);
   ck_assert_uint_eq(d->n_classes, 3);
   for (guint i = 0; i < 3; i++) {
     ck_assert_str_eq(d->labels[i], labels[classes[i]]);
     ck_assert_str_eq(d->label_ids[i], ids[classes[i]]);
+    ck_assert_double_eq(d->thresholds[i], own[classes[i]]);
   }
+  ck_assert(!d->unknown.present && !d->teach && !d->n_views);
   ck_assert_ptr_null(d->labels[3]);
   ck_assert_ptr_null(d->label_ids[3]);
   vitgate__description_free(&d);
   /* Nothing of the teacher was freed with it. */
   ck_assert_str_eq(teacher.labels[4], "cock, male hen");
   ck_assert_uint_eq(teacher.blocks[1].neurons, 32);
+  ck_assert_uint_eq(json_object_get_size(teacher.teach), 0);
+  json_object_unref(teacher.teach);
 }
 END_TEST
 
