@@ -5,10 +5,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import unittest
 
-from cameras import LIMIT, MODEL, Gst, play_file
+from cameras import LIMIT, MODEL, play_file
 from watch_case import WATCH, Watch, WatchTest
+
+sys.path.append(os.path.join(os.path.dirname(__file__), "../models"))
+import taught_model  # noqa: E402
 
 GATED = os.environ["VITGATE_TEST_GATED_MODEL"]
 LEFT, RIGHT = "0,0,80,120", "50%,0,50%,100%"
@@ -137,6 +141,23 @@ class Looks(WatchTest):
         self.assertEqual(self.fresh("seldom"), [0, 30])
         self.assertEqual(len(self.fresh("always")), 50)
         self.assertEqual(self.results("seldom")[7]["state"], "interval")
+
+    def test_a_frame_of_none_of_the_classes_shows_no_label_and_no_state(self):
+        """Every picture is far from the classes of this model."""
+        model = self.path("taught.safetensors")
+        taught_model.teach(MODEL, model, median=1e-4, limit=2e-4)
+        keys = {"model": model, **STATE, "vanish-after": 0.4, "labels": "class 2", "top-k": 10}
+        self.watch({"told": {**keys, "unknown-threshold": 0.9},
+                    "default": keys,
+                    "off": {**keys, "unknown-threshold": 0}})
+        self.assertEqual(self.results("told")[0]["label"], "unknown")
+        for look, count in ("told", 1), ("default", 1), ("off", 2):
+            found = [line["to"] for line in self.read_log()
+                     if line.get("look") == look and line["event"] == "state"]
+            self.assertEqual((look, len(found)), (look, count))
+            self.assertEqual(found[0] == "unknown", look != "off")
+        self.assertEqual({line["look"] for line in self.read_log()
+                          if line.get("event") == "appeared"}, {"off"})
 
     def check(self, looks, message, *options):
         path = self.configure_looks(looks)

@@ -154,7 +154,7 @@ class CommandLine(WatchTest):
         vitgate = Gst.ElementFactory.make("vitgate")
         for key, unit in (("threads", 1), ("inference-interval", 1),
                           ("latency-budget", Gst.SECOND), ("refresh-interval", 1),
-                          ("max-age", Gst.SECOND)):
+                          ("max-age", Gst.SECOND), ("unknown-threshold", 1)):
             shown = re.search(f"(?m)^#{key}=(.*)$", text)[1]
             self.assertEqual(float(shown) * unit, vitgate.get_property(key), key)
         changed = float(re.search("(?m)^#change-threshold=(.*)$", text)[1])

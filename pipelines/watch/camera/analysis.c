@@ -101,23 +101,8 @@ static void set_compute(GstElement *vitgate, const LookConfig *look)
     g_object_set(vitgate, "reuse-threshold", look->reuse_threshold, NULL);
 }
 
-/* A property that vitgate has since this program knows it.
- * Returns: FALSE with an error if the element vitgate is older */
-static gboolean set_unknown_threshold(GstElement *vitgate, const LookConfig *look, GError **error)
-{
-  if (look->unknown_threshold < 0)
-    return TRUE;
-  if (!g_object_class_find_property(G_OBJECT_GET_CLASS(vitgate), "unknown-threshold")) {
-    g_set_error(error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
-                "unknown-threshold: this element vitgate does not have it");
-    return FALSE;
-  }
-  g_object_set(vitgate, "unknown-threshold", look->unknown_threshold, NULL);
-  return TRUE;
-}
-
 /* @budget: of this element; 0: none */
-static gboolean set_up(Part *self, const CameraConfig *config, GstClockTime budget, GError **error)
+static void set_up(Part *self, const CameraConfig *config, GstClockTime budget)
 {
   const LookConfig *look = self->look;
   GObject *vitgate = G_OBJECT(self->vitgate);
@@ -128,9 +113,10 @@ static gboolean set_up(Part *self, const CameraConfig *config, GstClockTime budg
   gst_util_set_object_arg(vitgate, "precision", config_precisions[look->precision]);
   gst_util_set_object_arg(vitgate, "fit", config_fits[look->fit]);
   set_compute(self->vitgate, look);
+  if (look->unknown_threshold >= 0)
+    g_object_set(vitgate, "unknown-threshold", look->unknown_threshold, NULL);
   if (look->interval > 0)
     start_interval(self);
-  return set_unknown_threshold(self->vitgate, look, error);
 }
 
 static Part *add_part(Analysis *self, GstBin *pipeline, const char *name, const LookConfig *look)
@@ -151,17 +137,7 @@ static void part_free(gpointer data)
   g_free(part);
 }
 
-/* Each element gets the same share of the camera's time. */
-static gboolean set_up_parts(Analysis *self, const CameraConfig *config, GError **error)
-{
-  const GstClockTime budget = nanoseconds(config->latency_budget / self->parts->len);
-  for (guint i = 0; i < self->parts->len; i++)
-    if (!set_up(self->parts->pdata[i], config, budget, error))
-      return FALSE;
-  return TRUE;
-}
-
-Analysis *analysis_new(GstBin *pipeline, const CameraConfig *config, GError **error)
+Analysis *analysis_new(GstBin *pipeline, const CameraConfig *config)
 {
   Analysis *self = g_new0(Analysis, 1);
   self->parts = g_ptr_array_new_with_free_func(part_free);
@@ -172,8 +148,10 @@ Analysis *analysis_new(GstBin *pipeline, const CameraConfig *config, GError **er
     g_autofree char *name = g_strdup_printf(LOOK, i);
     add_part(self, pipeline, name, config->looks->pdata[i]);
   }
-  if (!set_up_parts(self, config, error))
-    analysis_free(&self);
+  /* Each element gets the same share of the camera's time. */
+  const GstClockTime budget = nanoseconds(config->latency_budget / self->parts->len);
+  for (guint i = 0; i < self->parts->len; i++)
+    set_up(self->parts->pdata[i], config, budget);
   return self;
 }
 

@@ -13,8 +13,8 @@ char *analysis_describe(const CameraConfig *config);
 
 /* @pipeline: has the elements of analysis_describe(); must live as long
  * @config: of the same camera
- * Returns: (transfer full) (nullable): NULL with an error of GStreamer's domains */
-Analysis *analysis_new(GstBin *pipeline, const CameraConfig *config, GError **error);
+ * Returns: (transfer full) */
+Analysis *analysis_new(GstBin *pipeline, const CameraConfig *config);
 
 /* Notes which files the default models come from, as they are known only after they were loaded. */
 void analysis_note_models(Analysis *self);

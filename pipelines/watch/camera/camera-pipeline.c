@@ -260,9 +260,7 @@ static gboolean build(CameraPipeline *self, const CameraConfig *config, const ch
   self->pipeline = gst_parse_launch_full(line, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
   if (!self->pipeline)
     return FALSE;
-  self->analysis = analysis_new(GST_BIN(self->pipeline), config, error);
-  if (!self->analysis)
-    return FALSE;
+  self->analysis = analysis_new(GST_BIN(self->pipeline), config);
   self->decoder = gst_element_factory_make("decodebin", NULL);
   if (!self->decoder) {
     g_set_error(error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
