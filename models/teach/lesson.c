@@ -10,7 +10,6 @@
 #include "teach/picture-features.h"
 #include "teach/stored-examples.h"
 #include "teach/taught-file.h"
-#include "teach/views.h"
 
 #define TOLERANCE 1e-6
 
@@ -235,10 +234,8 @@ static gboolean gather(Lesson *lesson, GPtrArray *sources, const Pictures *pictu
   if (!known)
     return FALSE;
   lesson->n_before = before ? before->list->len : 0;
-  guint n_views = views_choose(lesson->n_before + pictures->pictures->len - lesson->n_known);
-  if (before)
-    n_views = MIN(n_views, before->n_views);
-  lesson->examples = examples_new(labels, n_features, n_views);
+  lesson->examples =
+      examples_new(labels, n_features, before ? before->n_views : EXAMPLES_MAX_VIEWS);
   if (before)
     add_before(lesson->examples, before, before_places, pictures, places, sources);
   const FeaturesOptions features = {

@@ -162,6 +162,19 @@ class TaughtModelTest(TeachCase):
         self.assertEqual(entries["head_dist.weight"][1], [3, random_model.DIM])
         self.assertNotEqual(entries["head.weight"][2], entries["head_dist.weight"][2])
 
+    def test_mirror_images_do_not_count_where_left_and_right_matter(self):
+        rng = random.Random(6)
+        for label in ("left", "right"):
+            os.makedirs(self.path("data", label))
+            for i in range(10):
+                colours = [[rng.randrange(180, 256), rng.randrange(60), rng.randrange(60)],
+                           [rng.randrange(60), rng.randrange(60), rng.randrange(180, 256)]]
+                rows = [colours[(x < 20) == (label == "right")] for _ in range(40)
+                        for x in range(40)]
+                colour_model.write_png(self.path("data", label, f"{i}0.png"), 40,
+                                       bytes(v for pixel in rows for v in pixel))
+        self.assertEqual(self.teach()["views"], 1)
+
     def test_the_score_for_unknown_pictures(self):
         self.write_data(12)
         self.write_class("empty", 6, folder="others")
