@@ -376,6 +376,8 @@ class AddTest(TeachCase):
         os.rename(self.out, step)
         found = self.teach("--add", model=step, data=self.path("more"))
         self.assertEqual((found["pictures"], found["taught_before"]), (35, 18))
+        self.assertEqual(describe(self.out)[1]["teach"]["base_bytes"],
+                         describe(step)[1]["teach"]["base_bytes"])
         self.assertEqual([c["label"] for c in found["classes"]],
                          ["closed", "empty", "half", "open"])
         for member in ("classes", "views", "folds"):
