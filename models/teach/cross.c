@@ -12,7 +12,7 @@ static const double penalties[] = { 1, 0.3, 0.1, 0.03, 0.01, 0.003 };
 #define N_PENALTIES G_N_ELEMENTS(penalties)
 
 /* Numbers of views to choose from. */
-static const guint view_counts[] = { 1, 2, EXAMPLES_MAX_VIEWS };
+static const guint view_counts[] = { 1, EXAMPLES_MAX_VIEWS };
 #define N_VIEW_COUNTS G_N_ELEMENTS(view_counts)
 
 #define TOLERANCE 1e-4

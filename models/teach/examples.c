@@ -62,18 +62,6 @@ int examples_class(const Examples *examples, guint index)
   return -1;
 }
 
-void examples_keep_views(Examples *examples, guint n_views)
-{
-  const gsize n = (gsize)n_views * examples->n_features;
-  if (n_views >= examples->n_views)
-    return;
-  for (guint i = 0; i < examples->list->len; i++) {
-    Example *example = examples_get(examples, i);
-    example->features = g_renew(float, example->features, n);
-  }
-  examples->n_views = n_views;
-}
-
 static int compare_hashes(gconstpointer a, gconstpointer b)
 {
   const Example *first = *(Example *const *)a, *second = *(Example *const *)b;

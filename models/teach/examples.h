@@ -4,7 +4,7 @@
 #include <glib.h>
 
 /* Maximum number of views of a picture: see views.h. */
-#define EXAMPLES_MAX_VIEWS 4
+#define EXAMPLES_MAX_VIEWS 2
 
 typedef struct {
   guint64 hash;    /* of the picture's file; orders examples, so that their order does not depend
@@ -38,9 +38,6 @@ guint examples_count(const Examples *examples, guint class);
 
 /* Returns: the first class that the example shows, or -1 */
 int examples_class(const Examples *examples, guint index);
-
-/* Leaves out the views from @n_views on. */
-void examples_keep_views(Examples *examples, guint n_views);
 
 /* Sorts the examples by their hashes, and numbers the groups from 0 in that order. */
 void examples_sort(Examples *examples);

@@ -10,7 +10,6 @@
 #include "teach/picture-features.h"
 #include "teach/stored-examples.h"
 #include "teach/taught-file.h"
-#include "teach/views.h"
 
 #define TOLERANCE 1e-6
 
@@ -247,14 +246,12 @@ static gboolean gather(Lesson *lesson, GPtrArray *sources, const Pictures *pictu
   if (!known)
     return FALSE;
   lesson->n_before = before ? before->list->len : 0;
-  guint n_views = views_choose(lesson->n_before + pictures->pictures->len - lesson->n_known);
-  if (before)
-    n_views = MIN(n_views, before->n_views);
-  lesson->examples = examples_new(labels, n_features, n_views);
+  lesson->examples =
+      examples_new(labels, n_features, before ? before->n_views : EXAMPLES_MAX_VIEWS);
   if (before)
     add_before(lesson->examples, before, before_places, pictures, places, sources);
   const FeaturesOptions features = { .model = lesson->model,
-                                     .preprocessing = &lesson->description->preprocessing,
+                                     .fit = lesson->description->preprocessing.fit,
                                      .threads = o->threads,
                                      .known = known,
                                      .places = places };
@@ -296,7 +293,7 @@ static gboolean measure_others(Lesson *lesson, GError **error)
     return FALSE;
   g_autoptr(Examples) others = examples_new(labels, lesson->examples->n_features, 1);
   const FeaturesOptions features = { .model = lesson->model,
-                                     .preprocessing = &lesson->description->preprocessing,
+                                     .fit = lesson->description->preprocessing.fit,
                                      .threads = o->threads };
   if (!features_run(others, pictures, &features, sources, lesson->unusable, error))
     return FALSE;

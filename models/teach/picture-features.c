@@ -6,7 +6,6 @@
 #include "base/command-error.h"
 #include "base/progress.h"
 #include "data/photo-reader.h"
-#include "model.h"
 #include "teach/views.h"
 
 typedef struct {
@@ -14,7 +13,6 @@ typedef struct {
   const FeaturesOptions *options;
   GPtrArray *sources, *unusable;
   VitgateSession *session;
-  ImageConverter *converter;
   guint image_size;
   float *tensors; /* [n_views][3][image_size][image_size] */
   Progress progress;
@@ -26,8 +24,7 @@ static gboolean add_example(Run *run, const Picture *picture, const GdkPixbuf *p
 {
   Examples *examples = run->examples;
   const VitgateImage image = decode_as_image(pixels);
-  if (!views_make(run->session, run->converter, &image, run->image_size, examples->n_views,
-                  run->tensors, error))
+  if (!views_make(run->session, &image, run->image_size, examples->n_views, run->tensors, error))
     return FALSE;
   const VitgateResult *results =
       vitgate_session_forward(run->session, run->tensors, examples->n_views, error);
@@ -87,7 +84,7 @@ gboolean features_run(Examples *examples, const Pictures *pictures, const Featur
   const VitgateModelInfo *info = vitgate_model_get_info(options->model);
   const VitgateSessionOptions session = { .threads = options->threads,
                                           .max_batch = examples->n_views,
-                                          .fit = options->preprocessing->fit };
+                                          .fit = options->fit };
   const gsize length = (gsize)3 * info->image_size * info->image_size;
   Run run = { .examples = examples,
               .options = options,
@@ -97,7 +94,6 @@ gboolean features_run(Examples *examples, const Pictures *pictures, const Featur
   run.session = vitgate_session_new(options->model, &session, error);
   if (!run.session)
     return FALSE;
-  run.converter = vitgate__image_converter_new(info->image_size, options->preprocessing);
   run.tensors = g_new(float, examples->n_views *length);
   run.progress = progress_start(pictures->pictures->len, "pictures");
   gboolean fine = TRUE;
@@ -108,7 +104,6 @@ gboolean features_run(Examples *examples, const Pictures *pictures, const Featur
   }
   progress_clear(&run.progress);
   g_free(run.tensors);
-  vitgate__image_converter_free(&run.converter);
   vitgate_session_free(&run.session);
   return fine;
 }

@@ -1,13 +1,12 @@
 /* Runs the network over the pictures. */
 #pragma once
 
-#include "file/description.h"
 #include "teach/examples.h"
 #include "teach/pictures.h"
 
 typedef struct {
   VitgateModel *model;
-  const Preprocessing *preprocessing; /* the model's, or with another fit */
+  VitgateFit fit;
   guint threads;
   GHashTable *known;   /* (nullable) (element-type guint64): hashes of pictures to leave out */
   const guint *places; /* (nullable): the classes of the pictures in the examples; NULL: of none */

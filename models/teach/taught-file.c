@@ -74,6 +74,18 @@ static gint64 count_json(const Description *description)
   return (gint64)strlen(text);
 }
 
+/* Returns: the size of the file that was taught first, without which --add could make it larger and
+ * larger */
+static gint64 find_base_bytes(const Source *source, const Description *d)
+{
+  guint n;
+  const Tensor *tensors = vitgate__safetensors_list(source->file, &n);
+  const gint64 now = count_bytes(tensors, n) + count_json(d);
+  const gint64 first =
+      d->teach ? json_object_get_int_member_with_default(d->teach, "base_bytes", now) : now;
+  return first > 0 ? MIN(first, now) : now;
+}
+
 /* Replaces what the base says of its classes. */
 static void describe(Description *d, const Taught *taught)
 {
@@ -121,7 +133,8 @@ gboolean taught_file_write(const char *path, const Source *source, Description *
   const Tensor *base = vitgate__safetensors_list(source->file, &n);
   g_autoptr(GArray) tensors = g_array_new(FALSE, FALSE, sizeof(Tensor));
   g_autoptr(EncodedTensors) head = make_head(d, taught), stored = NULL;
-  const gint64 allowed = (gint64)((1 + GROWTH) * (double)(count_bytes(base, n) + count_json(d)));
+  const gint64 base_bytes = find_base_bytes(source, d);
+  const gint64 allowed = (gint64)((1 + GROWTH) * (double)base_bytes);
   for (guint i = 0; i < n; i++)
     if (!is_replaced(base[i].name))
       g_array_append_val(tensors, base[i]);
@@ -133,6 +146,7 @@ gboolean taught_file_write(const char *path, const Source *source, Description *
     d->teach = stored_examples_write(taught->examples, taught->sigmoid, MAX(left, MIN_STORED),
                                      &stored, &taught->n_stored);
   if (stored) {
+    json_object_set_int_member(d->teach, "base_bytes", base_bytes);
     const Tensor *rows = (const Tensor *)(gpointer)stored->tensors->data;
     g_array_append_vals(tensors, rows, stored->tensors->len);
     d->n_views = (guint)rows->shape[0];

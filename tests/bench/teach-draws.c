@@ -16,7 +16,6 @@
 #include "teach/outcome.h"
 #include "teach/own-distance.h"
 #include "teach/picture-features.h"
-#include "teach/views.h"
 
 #define HELD_OUT   10
 #define MAX_OTHERS 500
@@ -73,8 +72,7 @@ static void draw_pictures(Draw *draw, Random *random)
   g_array_set_size(draw->classes, MIN(draw->classes->len, draw->n_classes));
   for (guint i = 0; i < draw->classes->len; i++)
     g_ptr_array_add(labels, draw->all->labels->pdata[g_array_index(draw->classes, guint, i)]);
-  draw->examples = examples_new(labels, draw->all->n_features,
-                                views_choose(draw->classes->len * draw->n_pictures));
+  draw->examples = examples_new(labels, draw->all->n_features, draw->all->n_views);
   g_autofree guint8 *own = g_new0(guint8, n_all);
   for (guint i = 0; i < draw->classes->len; i++) {
     g_autoptr(GArray) pictures =

@@ -106,13 +106,27 @@ class TaughtModelTest(TeachCase):
         for name, entry in before.items():
             if not name.startswith("head."):
                 self.assertEqual(after[name], entry, name)
-        changed = ("name", "n_classes", "labels", "label_ids")
+        changed = ("name", "n_classes", "labels", "label_ids", "preprocessing")
         self.assertEqual({k: v for k, v in old.items() if k not in changed},
                          {k: v for k, v in new.items()
                           if k not in changed + ("unknown", "teach", "provenance")})
+        self.assertEqual(new["preprocessing"], {**old["preprocessing"], "fit": "squash",
+                                                "resize": old["image_size"]})
         self.assertEqual((new["name"], new["labels"]), ("my gate", ["closed", "half", "open"]))
         self.assertEqual((new["provenance"]["photographs"], new["provenance"]["top1"]), (18, 1))
         self.assertNotIn(self.data, json.dumps(new["provenance"]))
+
+    def test_the_fit_is_kept_for_later_pictures(self):
+        self.write_data()
+        for fit in ("crop", "letterbox"):
+            self.teach("--fit", fit)
+            self.assertEqual(describe(self.out)[1]["preprocessing"]["fit"], fit)
+            self.teach("--add", model=self.out)
+            self.assertEqual(describe(self.out)[1]["preprocessing"]["fit"], fit)
+        os.unlink(self.out)
+        self.refuse("--fit: with --add", "--add", "--fit", "squash")
+        for wrong in ("model", "wide"):
+            self.refuse("--fit", "--fit", wrong)
 
     def test_the_same_pictures_give_the_same_file(self):
         self.write_data()
@@ -161,6 +175,19 @@ class TaughtModelTest(TeachCase):
         entries, _ = describe(self.out)
         self.assertEqual(entries["head_dist.weight"][1], [3, random_model.DIM])
         self.assertNotEqual(entries["head.weight"][2], entries["head_dist.weight"][2])
+
+    def test_mirror_images_do_not_count_where_left_and_right_matter(self):
+        rng = random.Random(6)
+        for label in ("left", "right"):
+            os.makedirs(self.path("data", label))
+            for i in range(10):
+                colours = [[rng.randrange(180, 256), rng.randrange(60), rng.randrange(60)],
+                           [rng.randrange(60), rng.randrange(60), rng.randrange(180, 256)]]
+                rows = [colours[(x < 20) == (label == "right")] for _ in range(40)
+                        for x in range(40)]
+                colour_model.write_png(self.path("data", label, f"{i}0.png"), 40,
+                                       bytes(v for pixel in rows for v in pixel))
+        self.assertEqual(self.teach()["views"], 1)
 
     def test_the_score_for_unknown_pictures(self):
         self.write_data(12)
@@ -363,6 +390,8 @@ class AddTest(TeachCase):
         os.rename(self.out, step)
         found = self.teach("--add", model=step, data=self.path("more"))
         self.assertEqual((found["pictures"], found["taught_before"]), (35, 18))
+        self.assertEqual(describe(self.out)[1]["teach"]["base_bytes"],
+                         describe(step)[1]["teach"]["base_bytes"])
         self.assertEqual([c["label"] for c in found["classes"]],
                          ["closed", "empty", "half", "open"])
         for member in ("classes", "views", "folds"):
