@@ -142,6 +142,14 @@ class Looks(WatchTest):
         self.assertEqual(len(self.fresh("always")), 50)
         self.assertEqual(self.results("seldom")[7]["state"], "interval")
 
+    def test_an_inference_without_time_is_due_again_with_the_next_frame(self):
+        """A budget that nothing keeps."""
+        self.watch({"gate": {"interval": 0.08, "temporal": "off"}}, **{"latency-budget": 1e-6})
+        states = [result["state"] for result in self.results("gate")]
+        self.assertEqual(states[:2], ["fresh", "interval"])
+        self.assertIn("late", states)
+        self.assertNotIn(("late", "interval"), list(zip(states, states[1:])))
+
     def test_a_frame_of_none_of_the_classes_shows_no_label_and_no_state(self):
         """Every picture is far from the classes of this model."""
         model = self.path("taught.safetensors")

@@ -20,6 +20,7 @@ typedef struct {
   GstClockTime interval;
   GstClockTime last; /* running time of the last frame that was due */
   gboolean is_due;   /* what the element was told last */
+  guint64 n_late;    /* frames that were due and had no time for an inference */
 } Part;
 
 struct _Analysis {
@@ -54,6 +55,18 @@ static void set_due(Part *self, gboolean due)
   self->is_due = due;
 }
 
+/* Returns: whether the frame before, which was due, had no time for an inference */
+static gboolean was_late(Part *self)
+{
+  g_autoptr(GstStructure) stats = NULL;
+  guint64 n_late = self->n_late;
+  if (!self->is_due)
+    return FALSE;
+  g_object_get(self->vitgate, "stats", &stats, NULL);
+  gst_structure_get_uint64(stats, "skipped", &self->n_late);
+  return self->n_late > n_late;
+}
+
 static GstPadProbeReturn on_frame(GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
   Part *self = user_data;
@@ -66,7 +79,7 @@ static GstPadProbeReturn on_frame(GstPad *pad, GstPadProbeInfo *info, gpointer u
                                                  GST_BUFFER_PTS(GST_PAD_PROBE_INFO_BUFFER(info)));
   if (!GST_CLOCK_TIME_IS_VALID(now))
     return GST_PAD_PROBE_OK;
-  gboolean due = !GST_CLOCK_TIME_IS_VALID(self->last) || now < self->last ||
+  gboolean due = !GST_CLOCK_TIME_IS_VALID(self->last) || now < self->last || was_late(self) ||
                  now - self->last + TOLERANCE >= self->interval;
   if (due)
     self->last = now;
