@@ -6,6 +6,7 @@ import re
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -136,6 +137,35 @@ class Collect(unittest.TestCase):
         self.collect("--region", "21,11,31,23", source=clip)
         (name,) = pictures(self.folder)
         self.assertEqual(read_picture(f"{self.folder}/{name}")[:2], (31, 23))
+
+    def collect_half(self, muxer, change=lambda path: None):
+        """Collects the upper half of a clip of bars, gray at the left and blue at the right, with
+        pixels twice as wide as high. Returns what read_picture() does."""
+        clip = f"{self.files.name}/{muxer}"
+        play_file("videotestsrc num-buffers=5 pattern=smpte75 ! video/x-raw,width=160,height=120,"
+                  f"framerate=25/1,pixel-aspect-ratio=2/1 ! jpegenc ! {muxer} ! "
+                  "filesink name=file", clip)
+        change(clip)
+        self.collect("--region", "0,0,100%,50%", source=clip)
+        (name,) = pictures(self.folder)
+        return read_picture(f"{self.folder}/{name}")
+
+    def test_pictures_have_square_pixels(self):
+        width, height, first, last = self.collect_half("matroskamux")
+        self.assertEqual((width, height), (320, 60))
+        self.assertLess(max(first) - min(first), 24)
+        self.assertGreater(last[2] - last[0], 100)
+
+    def test_pictures_of_a_lying_clip_are_upright(self):
+        def rotate(path):
+            with open(path, "r+b") as file:
+                file.seek(file.read().index(b"tkhd") + 44)  # the matrix of the track header
+                file.write(struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 120 << 16, 0, 1 << 30))
+
+        width, height, first, last = self.collect_half("qtmux", rotate)
+        self.assertLess(width, height)
+        self.assertLess(max(first) - min(first), 24)  # the gray bar is at the top
+        self.assertGreater(last[2] - last[0], 100)  # the blue one at the bottom
 
     def test_pictures_are_sorted_by_their_label(self):
         names = f"{self.files.name}/names.txt"
