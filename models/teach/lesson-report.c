@@ -170,9 +170,10 @@ static void print_skipped(const Lesson *lesson)
     g_print("%u pictures were left out, since the same picture is in the class already.\n",
             lesson->n_repeated);
   if (lesson->n_unlabelled)
-    g_print("%u pictures were left out, since they are in no class's folder, or labels.tsv says "
-            "nothing of them.\n",
-            lesson->n_unlabelled);
+    g_print(
+        "%u pictures were left out, since they are in no class's folder (or in \"doubtful\"), or "
+        "labels.tsv says nothing about them.\n",
+        lesson->n_unlabelled);
   if (lesson->n_known)
     g_print("%u pictures were left out, since the model was taught them before.\n",
             lesson->n_known);

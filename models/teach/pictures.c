@@ -7,6 +7,8 @@
 #include "base/progress.h"
 #include "teach/shot-time.h"
 
+#define DOUBTFUL "doubtful"
+
 static void free_picture(gpointer data)
 {
   Picture *picture = data;
@@ -157,6 +159,13 @@ static Picture *picture_new(const Dataset *dataset, guint index)
   return picture;
 }
 
+/* Returns: whether the folder of a picture says which class it shows. vitgate collect --sort leaves
+ * it to people what the pictures in its folder "doubtful" show. */
+static gboolean is_sorted(const char *name, const char *slash)
+{
+  return slash && (slash - name != strlen(DOUBTFUL) || strncmp(name, DOUBTFUL, strlen(DOUBTFUL)));
+}
+
 static void add_pictures(Pictures *pictures, GHashTable *classes, const Dataset *dataset,
                          gsize root, gboolean several)
 {
@@ -166,7 +175,7 @@ static void add_pictures(Pictures *pictures, GHashTable *classes, const Dataset 
     const char *name = photograph->name + root, *slash = strchr(name, '/');
     if (photograph->label)
       add_listed(pictures, classes, picture, photograph->label);
-    else if (!dataset->has_labels && slash)
+    else if (!dataset->has_labels && is_sorted(name, slash))
       add_class(picture, find_class(pictures, classes, clean_label(name, slash - name)));
     if (picture->classes->len || (several && photograph->label)) {
       g_ptr_array_add(pictures->pictures, picture);

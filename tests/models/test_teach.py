@@ -326,6 +326,14 @@ class DataTest(TeachCase):
         write_picture(self.path("data", "stray.png"), (1, 2, 3), random.Random(1))
         self.assertEqual(self.teach()["unlabelled"], 1)
 
+    def test_doubtful_pictures_are_left_out(self):
+        self.write_data(3)
+        self.write_class("doubtful", 4, colour=(9, 9, 9))
+        os.mkdir(self.path("data", "doubtful", "more"))
+        found = self.teach()
+        self.assertEqual(([c["label"] for c in found["classes"]], found["unlabelled"]),
+                         (["closed", "half", "open"], 4))
+
     def test_pictures_that_look_all_the_same(self):
         for label in ("open", "closed"):
             os.makedirs(self.path("data", label))
