@@ -248,6 +248,7 @@ static Examples *read_all(const char *model_path, const char *data, GError **err
   g_autoptr(Examples) all =
       examples_new(pictures->labels, vitgate_model_get_info(model)->n_features, EXAMPLES_MAX_VIEWS);
   const FeaturesOptions options = { .model = model,
+                                    .fit = VITGATE_FIT_SQUASH, /* as the command with this model */
                                     .threads = MIN(g_get_num_processors(), VITGATE_MAX_THREADS),
                                     .places = places };
   const gint64 start = g_get_monotonic_time();
