@@ -376,7 +376,7 @@ static gboolean write_file(Lesson *lesson, GError **error)
   return TRUE;
 }
 
-static gboolean fit(Lesson *lesson, GError **error)
+static void fit(Lesson *lesson)
 {
   const Examples *examples = lesson->examples;
   const gint64 start = g_get_monotonic_time();
@@ -387,10 +387,7 @@ static gboolean fit(Lesson *lesson, GError **error)
     lesson->distance =
         own_distance_new(examples, lesson->cross, find_none(examples), lesson->distances);
   }
-  if (!write_file(lesson, error))
-    return FALSE;
   lesson->seconds_fit = seconds_since(start);
-  return TRUE;
 }
 
 Lesson *lesson_run(const LessonOptions *options, GError **error)
@@ -405,7 +402,8 @@ Lesson *lesson_run(const LessonOptions *options, GError **error)
   if (!read_pictures(lesson, error))
     return NULL;
   lesson->seconds_pictures = seconds_since(opened);
-  if (!fit(lesson, error) || !measure_others(lesson, error))
+  fit(lesson);
+  if (!measure_others(lesson, error) || !write_file(lesson, error))
     return NULL;
   lesson->seconds = seconds_since(start);
   return g_steal_pointer(&lesson);

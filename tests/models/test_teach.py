@@ -326,6 +326,17 @@ class DataTest(TeachCase):
         write_picture(self.path("data", "stray.png"), (1, 2, 3), random.Random(1))
         self.assertEqual(self.teach()["unlabelled"], 1)
 
+    def test_others_that_cannot_be_read_leave_no_file(self):
+        self.write_data(3)
+        os.mkdir(self.path("others"))
+        with open(self.path("others", "broken.png"), "wb") as file:
+            file.write(b"no picture")
+        result = self.run_command("teach", "--model", self.model, "--data", self.data,
+                                  "--others", self.path("others"), "-o", self.out)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("others: contains no usable pictures", result.stderr)
+        self.assertFalse(os.path.exists(self.out))
+
     def test_doubtful_pictures_are_left_out(self):
         self.write_data(3)
         self.write_class("doubtful", 4, colour=(9, 9, 9))
