@@ -53,6 +53,23 @@ static gint64 count_since_1970(const char *text, guint n)
                                                                               : SHOT_TIME_UNKNOWN;
 }
 
+/* Reads the time in a clip. Each clip gets a week of its own, after all dates. */
+static gint64 read_clip_time(const char *base)
+{
+  const gint64 week = 7 * 24 * 3600;
+  g_autoptr(GRegex) pattern = g_regex_new("^(.*)_(\\d\\d)-(\\d\\d)-(\\d\\d)\\.\\d{3}", 0, 0, NULL);
+  g_autoptr(GMatchInfo) match = NULL;
+  if (!g_regex_match(pattern, base, 0, &match))
+    return SHOT_TIME_UNKNOWN;
+  g_autofree char *clip = g_match_info_fetch(match, 1);
+  gint64 seconds = 0;
+  for (int part = 2; part <= 4; part++) {
+    g_autofree char *digits = g_match_info_fetch(match, part);
+    seconds = 60 * seconds + g_ascii_strtoll(digits, NULL, 10);
+  }
+  return LAST_SECOND + g_str_hash(clip) * week + seconds;
+}
+
 gint64 shot_time_from_name(const char *name)
 {
   g_autofree char *base = g_path_get_basename(name);
@@ -69,7 +86,7 @@ gint64 shot_time_from_name(const char *name)
     if (found != SHOT_TIME_UNKNOWN)
       return found;
   }
-  return SHOT_TIME_UNKNOWN;
+  return read_clip_time(base);
 }
 
 static gint64 read_entry(ExifData *data, ExifIfd directory, ExifTag tag)

@@ -123,6 +123,20 @@ START_TEST(pictures_within_a_minute_follow_each_other)
 }
 END_TEST
 
+START_TEST(pictures_of_a_clip_follow_each_other)
+{
+  Shots shots = shots_new();
+  add_shot(&shots, "a/my yard_00-59-59.500.jpg", 0, 0);
+  add_shot(&shots, "a/my yard_01-00-59.000.jpg", 0, 9);
+  add_shot(&shots, "a/my yard_01-02-00.000_2.jpg", 0, 0);
+  add_shot(&shots, "a/gate_00-59-59.500.jpg", 0, 0); /* another clip */
+  add_shot(&shots, "a/gate_00-59-59.jpg", 0, 0);
+  ck_assert_int_eq(shot_time_from_name("gate_00-59-59.jpg"), SHOT_TIME_UNKNOWN);
+  check_groups(&shots, GROUPS_AUTO, "AABCD");
+  shots_clear(&shots);
+}
+END_TEST
+
 START_TEST(consecutive_numbers_belong_together_if_the_pictures_look_alike)
 {
   Shots shots = shots_new();
@@ -201,6 +215,7 @@ int main(void)
   tcase_add_test(tests, times_are_read_from_names);
   tcase_add_test(tests, times_are_read_from_exif);
   tcase_add_test(tests, pictures_within_a_minute_follow_each_other);
+  tcase_add_test(tests, pictures_of_a_clip_follow_each_other);
   tcase_add_test(tests, consecutive_numbers_belong_together_if_the_pictures_look_alike);
   tcase_add_test(tests, without_any_time_there_are_no_groups_by_time);
   tcase_add_test(tests, the_only_group_of_a_class_is_cut_into_consecutive_parts);
