@@ -141,16 +141,16 @@ class Collect(unittest.TestCase):
     def collect_half(self, muxer, change=lambda path: None):
         """Collects the upper half of a clip of bars, gray at the left and blue at the right, with
         pixels twice as wide as high. Returns what read_picture() does."""
-        clip = f"{self.files.name}/{muxer}"
+        clip = f"{self.files.name}/half"
         play_file("videotestsrc num-buffers=5 pattern=smpte75 ! video/x-raw,width=160,height=120,"
-                  f"framerate=25/1,pixel-aspect-ratio=2/1 ! jpegenc ! {muxer} ! "
-                  "filesink name=file", clip)
+                  f"framerate=25/1,pixel-aspect-ratio=2/1 ! {muxer} ! filesink name=file", clip)
         change(clip)
         self.collect("--region", "0,0,100%,50%", source=clip)
         (name,) = pictures(self.folder)
         return read_picture(f"{self.folder}/{name}")
 
     def test_pictures_have_square_pixels(self):
+        # Not as JPEG: GStreamer 1.26's jpegparse loses the shape of pixels.
         width, height, first, last = self.collect_half("matroskamux")
         self.assertEqual((width, height), (320, 60))
         self.assertLess(max(first) - min(first), 24)
@@ -162,7 +162,7 @@ class Collect(unittest.TestCase):
                 file.seek(file.read().index(b"tkhd") + 44)  # the matrix of the track header
                 file.write(struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 120 << 16, 0, 1 << 30))
 
-        width, height, first, last = self.collect_half("qtmux", rotate)
+        width, height, first, last = self.collect_half("jpegenc ! qtmux", rotate)
         self.assertLess(width, height)
         self.assertLess(max(first) - min(first), 24)  # the gray bar is at the top
         self.assertGreater(last[2] - last[0], 100)  # the blue one at the bottom
