@@ -4,7 +4,8 @@
  * columns. "file" is a path relative to the folder of labels.tsv. "class_index" is a number from 0,
  * or -1 for a file without a class. "wnid" is the WordNet id of the class (or another id that the
  * model's classes have), or "-". "label" is the same, and counts only without these two. "file" and
- * one of the others are required; other columns are ignored. If a file shows several classes, both columns list them, separated by commas. */
+ * one of the others are required; other columns are ignored. If a file shows several classes, both
+ * columns list them, separated by commas. */
 #pragma once
 
 #include <glib.h>
