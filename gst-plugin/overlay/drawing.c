@@ -1,10 +1,9 @@
 /* drawing.c: decides what an overlay shows of a frame's results, and where. */
 #include "overlay/drawing.h"
 
-#include <math.h>
-
 #include "common/orientation.h"
 #include "common/results.h"
+#include "overlay/words.h"
 
 /* Maximum width of a line of text, in font sizes: about 48 letters. */
 #define MAX_LINE 24
@@ -17,9 +16,6 @@
 
 /* Color around the edge of a region, so that it is visible on a background of its own color. */
 #define EDGE_GROUND 0xff000000u
-
-/* Written instead of a label if no class is probable enough. */
-#define UNSURE "unsure"
 
 typedef struct {
   gint x, y, width, height;
@@ -62,83 +58,6 @@ static gint margin(const GstVitgateDrawingStyle *style)
 static gint line_width(const GstVitgateDrawingStyle *style)
 {
   return MIN(style->width - 2 * margin(style), MAX_LINE * style->painter->size);
-}
-
-/* ---- Words --------------------------------------------------------------------------------- */
-
-static guint percent(double ratio)
-{
-  return isfinite(ratio) ? (guint)(CLAMP(ratio, 0, 1) * 100 + 0.5) : 0;
-}
-
-/* The label is isolated (U+2068, U+2069), so that its writing direction does not affect the
- * rest. */
-static char *label_line(double score, const char *label)
-{
-  return g_strdup_printf("%u %%  \u2068%s\u2069", percent(score), label);
-}
-
-/* Returns: (transfer full) (nullable): the line for label @i of a result, or NULL if there is
- * none. */
-static char *result_line(const GstStructure *s, guint i)
-{
-  const GValue *labels = gst_vitgate_results_get_array(s, "labels"),
-               *scores = gst_vitgate_results_get_array(s, "scores"), *label, *score;
-  g_autofree char *line = NULL;
-
-  if (!labels || !scores || i >= gst_value_array_get_size(labels) ||
-      i >= gst_value_array_get_size(scores))
-    return NULL;
-  label = gst_value_array_get_value(labels, i);
-  score = gst_value_array_get_value(scores, i);
-  if (!G_VALUE_HOLDS_STRING(label) || !g_value_get_string(label) || !G_VALUE_HOLDS_DOUBLE(score))
-    return NULL;
-  line = label_line(g_value_get_double(score), g_value_get_string(label));
-  /* A figure space is as wide as a digit. */
-  return percent(g_value_get_double(score)) < 10 ? g_strconcat("\u2007", line, NULL)
-                                                 : g_steal_pointer(&line);
-}
-
-/* "fresh", "1 frame old", "12 frames old, late" */
-static char *age_words(const GstStructure *s, guint64 age)
-{
-  const char *state = gst_structure_get_string(s, "state");
-
-  if (age == 0)
-    return g_strdup("fresh");
-  return g_strdup_printf("%" G_GUINT64_FORMAT " %s old%s%s", age, age == 1 ? "frame" : "frames",
-                         state ? ", " : "", state ? state : "");
-}
-
-static char *rate_words(double rate)
-{
-  return g_strdup_printf("%.1f frames/s", rate);
-}
-
-/* Whether no class is probable enough. Where each class has a probability of its own, that none is
- * there is a result. */
-static gboolean is_unsure(const GstStructure *s)
-{
-  guint n;
-
-  return gst_structure_get_uint(s, "n-results", &n) && n == 0 &&
-         !gst_structure_has_field(s, "activation");
-}
-
-/* Returns: (transfer full) (nullable): the line with age and frame rate, or NULL if neither is
- * known. */
-static char *status_line(const GstVitgateDrawingStyle *style, const GstStructure *s, double rate)
-{
-  g_autofree char *age_text = NULL, *rate_text = NULL;
-  guint64 age;
-
-  if (style->state && gst_structure_get_uint64(s, "age", &age))
-    age_text = age_words(s, age);
-  if (rate > 0)
-    rate_text = rate_words(rate);
-  if (!age_text || !rate_text)
-    return g_strdup(age_text ? age_text : rate_text);
-  return g_strdup_printf("%s · %s", age_text, rate_text);
 }
 
 /* ---- Places ------------------------------------------------------------------------------- */
@@ -210,7 +129,8 @@ static void stack_text(GArray *stack, const char *text)
 
 static void stack_compute(GArray *stack, double ratio)
 {
-  const Line line = { g_strdup_printf("compute %u %%", percent(ratio)), (gint)percent(ratio) };
+  const Line line = { g_strdup_printf("compute %u %%", gst_vitgate_words_percent(ratio)),
+                      (gint)gst_vitgate_words_percent(ratio) };
 
   g_array_append_val(stack, line);
 }
@@ -221,10 +141,10 @@ static void stack_result(const GstVitgateDrawingStyle *style, GArray *stack, con
   const guint max_lines = (guint)(style->height / style->painter->size) + 1;
   double ratio;
 
-  if (style->top_k > 0 && is_unsure(s))
-    stack_text(stack, UNSURE);
+  if (style->top_k > 0 && gst_vitgate_words_is_unsure(s))
+    stack_text(stack, GST_VITGATE_UNSURE);
   for (guint i = 0; i < MIN(style->top_k, max_lines); i++) {
-    g_autofree char *line = result_line(s, i);
+    g_autofree char *line = gst_vitgate_words_result(s, i);
     if (!line)
       break;
     stack_text(stack, line);
@@ -284,14 +204,14 @@ static GArray *build_stack(const GstVitgateDrawingStyle *style, GstBuffer *buffe
     if (is_local(style, s))
       continue;
     held = hold_result(style, i, s);
-    status = status_line(style, held, ++n_done < n ? 0 : style->rate);
+    status = gst_vitgate_words_status(held, style->state, ++n_done < n ? 0 : style->rate);
     stack_name(stack, held, n);
     stack_result(style, stack, held);
     if (status)
       stack_text(stack, status);
   }
   if (n == 0 && style->rate > 0) {
-    g_autofree char *rate = rate_words(style->rate);
+    g_autofree char *rate = gst_vitgate_words_rate(style->rate);
     stack_text(stack, rate);
   }
   return stack;
@@ -381,33 +301,6 @@ static void place_edges(const GstVitgateDrawingStyle *style, GArray *drawing, Ar
   place(style, drawing, piece, area.x + area.width - thick, area.y + thick);
 }
 
-/* Returns: (transfer full) (nullable): such as "#7  87 %  cat · 3 frames old, late"; NULL if the
- * region has neither a label nor a type. */
-static char *region_line(const GstVitgateDrawingStyle *style, const GstStructure *s)
-{
-  const char *label = gst_structure_get_string(s, "label"),
-             *type = gst_structure_get_string(s, "type");
-  g_autofree char *words = NULL, *age_text = NULL;
-  char number[16] = "";
-  double score;
-  guint64 age;
-  gint id;
-
-  if (label && gst_structure_get_double(s, "score", &score))
-    words = label_line(score, label);
-  else if (type)
-    words = g_strdup_printf("\u2068%s\u2069%s", type, is_unsure(s) ? ", " UNSURE : "");
-  else if (is_unsure(s))
-    words = g_strdup(UNSURE);
-  else
-    return NULL;
-  if (gst_structure_get_int(s, "id", &id) && id >= 0)
-    g_snprintf(number, sizeof number, "#%d  ", id);
-  if (style->state && gst_structure_get_uint64(s, "age", &age) && age > 0)
-    age_text = age_words(s, age);
-  return g_strconcat(number, words, age_text ? " · " : "", age_text, NULL);
-}
-
 /* Returns: (transfer none) (nullable): one of @tags that @tag would cover. */
 static const Area *find_covered(const GArray *tags, const Area *tag)
 {
@@ -477,18 +370,9 @@ static void place_region(const GstVitgateDrawingStyle *style, GArray *drawing, g
   if (!region_area(style, s, &area))
     return;
   place_box(style, drawing, &area);
-  line = region_line(style, hold_region(style, result, s));
+  line = gst_vitgate_words_region(hold_region(style, result, s), style->state);
   if (line)
     place_tag(style, drawing, &area, line, NULL);
-}
-
-/* Returns: (transfer full): such as "gate  87 %  closed · 3 frames old, late" */
-static char *look_line(const GstVitgateDrawingStyle *style, const GstStructure *s)
-{
-  g_autofree char *line = region_line(style, s);
-
-  return g_strdup_printf("\u2068%s\u2069%s%s", gst_structure_get_string(s, "look"),
-                         line ? "  " : "", line ? line : "");
 }
 
 /* Places a border around the part of the frame that the model has seen, unless that is all of it;
@@ -503,7 +387,7 @@ static void place_view(const GstVitgateDrawingStyle *style, GArray *drawing, gui
     return;
   place_box(style, drawing, &area);
   if (is_local(style, s)) {
-    g_autofree char *line = look_line(style, hold_result(style, result, s));
+    g_autofree char *line = gst_vitgate_words_look(hold_result(style, result, s), style->state);
     place_tag(style, drawing, &area, line, tags);
   }
 }
