@@ -1,4 +1,7 @@
 #include "model-file.h"
+
+#include <glib/gstdio.h>
+
 #include "file/architecture.h"
 #include "file/description-json.h"
 #include "file/tensor-specs.h"
@@ -176,4 +179,16 @@ VitgateModel *model_file_open(ModelFile *file, const char *name)
 {
   g_autofree char *path = model_file_write(file, name);
   return fixture_open_model(path);
+}
+
+void model_file_refuse(ModelFile *file, VitgateError code, const char *part)
+{
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = model_file_write(file, "bad.safetensors");
+  ck_assert_ptr_null(vitgate_model_open(path, &error));
+  ck_assert_msg(strstr(error->message, path) != NULL, "\"%s\" does not name the file",
+                error->message);
+  assert_error(error, code, part);
+  ck_assert_ptr_null(vitgate_model_open(path, NULL));
+  g_remove(path); /* replacing a file would wait for the disk */
 }

@@ -44,4 +44,8 @@ char *model_file_write(ModelFile *file, const char *name);
  * Returns: (transfer full): the model */
 VitgateModel *model_file_open(ModelFile *file, const char *name);
 
+/* Writes the file and checks that opening it fails with @code and a message that contains @part and
+ * the path. */
+void model_file_refuse(ModelFile *file, VitgateError code, const char *part);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ModelFile, model_file_free)

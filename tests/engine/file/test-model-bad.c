@@ -10,20 +10,6 @@
 
 #define N_MUTATIONS 1000
 
-/* Writes @file and checks that opening it fails with @code and a message that contains @part and
- * the path. */
-static void refuse(ModelFile *file, VitgateError code, const char *part)
-{
-  g_autoptr(GError) error = NULL;
-  g_autofree char *path = model_file_write(file, "bad.safetensors");
-  ck_assert_ptr_null(vitgate_model_open(path, &error));
-  ck_assert_msg(strstr(error->message, path) != NULL, "\"%s\" does not name the file",
-                error->message);
-  assert_error(error, code, part);
-  ck_assert_ptr_null(vitgate_model_open(path, NULL));
-  g_remove(path); /* replacing a file would wait for the disk */
-}
-
 /* ---- Tensors ---- */
 
 START_TEST(a_missing_tensor_is_named)
@@ -36,7 +22,7 @@ START_TEST(a_missing_tensor_is_named)
     g_autofree char *shape = vitgate__tensor_describe_shape(tensor->shape, tensor->n_dims);
     g_autofree char *part = g_strdup_printf("tensor '%s' is missing, expected %s", name, shape);
     model_file_remove(file, name);
-    refuse(file, VITGATE_ERROR_TENSOR, part);
+    model_file_refuse(file, VITGATE_ERROR_TENSOR, part);
   }
 }
 END_TEST
@@ -56,7 +42,7 @@ START_TEST(a_misshapen_tensor_is_named_with_both_shapes)
     g_autofree char *expected = vitgate__tensor_describe_shape(right.shape, right.n_dims);
     g_autofree char *part =
         g_strdup_printf("tensor '%s' is %s, expected %s", right.name, found, expected);
-    refuse(file, VITGATE_ERROR_TENSOR, part);
+    model_file_refuse(file, VITGATE_ERROR_TENSOR, part);
   }
 }
 END_TEST
@@ -69,7 +55,7 @@ START_TEST(an_unknown_tensor_is_refused)
     g_autoptr(ModelFile) file = model_file_read("small");
     g_autofree char *part = g_strdup_printf("tensor '%s' is not part", names[i]);
     model_file_put(file, names[i], TENSOR_F32, 1, (const guint64[]){ 4 });
-    refuse(file, VITGATE_ERROR_UNSUPPORTED, part);
+    model_file_refuse(file, VITGATE_ERROR_UNSUPPORTED, part);
   }
 }
 END_TEST
@@ -78,7 +64,7 @@ START_TEST(unsigned_weights_are_not_supported)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   model_file_put(file, "head.weight", TENSOR_U8, 2, (const guint64[]){ 10, 48 });
-  refuse(file, VITGATE_ERROR_UNSUPPORTED, "tensor 'head.weight' is of type U8");
+  model_file_refuse(file, VITGATE_ERROR_UNSUPPORTED, "tensor 'head.weight' is of type U8");
 }
 END_TEST
 
@@ -86,7 +72,7 @@ START_TEST(integer_vectors_are_not_supported)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   model_file_put(file, "head.bias", TENSOR_I8, 1, (const guint64[]){ 10 });
-  refuse(file, VITGATE_ERROR_UNSUPPORTED, "tensor 'head.bias' is of type I8");
+  model_file_refuse(file, VITGATE_ERROR_UNSUPPORTED, "tensor 'head.bias' is of type I8");
 }
 END_TEST
 
@@ -94,9 +80,10 @@ START_TEST(integer_matrices_need_scales)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   model_file_put(file, "head.weight", TENSOR_I8, 2, (const guint64[]){ 10, 48 });
-  refuse(file, VITGATE_ERROR_TENSOR, "tensor 'head.weight_scale' is missing, expected [10]");
+  model_file_refuse(file, VITGATE_ERROR_TENSOR,
+                    "tensor 'head.weight_scale' is missing, expected [10]");
   model_file_put(file, "head.weight_scale", TENSOR_F32, 1, (const guint64[]){ 10 });
-  refuse(file, VITGATE_ERROR_TENSOR, "tensor 'head.weight_scale' holds 0");
+  model_file_refuse(file, VITGATE_ERROR_TENSOR, "tensor 'head.weight_scale' holds 0");
 }
 END_TEST
 
@@ -108,7 +95,7 @@ START_TEST(integers_and_scales_that_overflow_are_refused)
   Tensor *scale = model_file_put(file, "head.weight_scale", TENSOR_F32, 1, (const guint64[]){ 10 });
   for (guint i = 0; i < 10; i++)
     ((float *)scale->data)[i] = 3e38f;
-  refuse(file, VITGATE_ERROR_TENSOR, "tensor 'head.weight' holds -inf at element 53");
+  model_file_refuse(file, VITGATE_ERROR_TENSOR, "tensor 'head.weight' holds -inf at element 53");
 }
 END_TEST
 
@@ -124,7 +111,7 @@ START_TEST(weights_that_are_not_finite_are_refused)
     *weight = values[i % 3];
     g_autofree char *part = g_strdup_printf("tensor '%s' holds %s at element %" G_GSIZE_FORMAT,
                                             tensor->name, texts[i % 3], at);
-    refuse(file, VITGATE_ERROR_TENSOR, part);
+    model_file_refuse(file, VITGATE_ERROR_TENSOR, part);
     *weight = before;
   }
 }
@@ -143,7 +130,7 @@ START_TEST(half_precision_weights_that_are_not_finite_are_refused)
     ((guint16 *)model_file_find(file, "norm.bias")->data)[7] = cases[i].bits;
     g_autofree char *part =
         g_strdup_printf("tensor 'norm.bias' holds %s at element 7", cases[i].text);
-    refuse(file, VITGATE_ERROR_TENSOR, part);
+    model_file_refuse(file, VITGATE_ERROR_TENSOR, part);
   }
 }
 END_TEST
@@ -277,7 +264,7 @@ START_TEST(a_wrong_field_is_named)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   model_file_set(file, fields[_i].field, fields[_i].json);
-  refuse(file, fields[_i].code, fields[_i].part);
+  model_file_refuse(file, fields[_i].code, fields[_i].part);
 }
 END_TEST
 
@@ -287,7 +274,7 @@ START_TEST(labels_must_fit_the_classes)
   model_file_put(file, "head.weight", TENSOR_F32, 2, (const guint64[]){ 11, 48 });
   model_file_put(file, "head.bias", TENSOR_F32, 1, (const guint64[]){ 11 });
   model_file_set(file, "n_classes", "11");
-  refuse(file, VITGATE_ERROR_LABELS, "'labels' is 10, expected 11");
+  model_file_refuse(file, VITGATE_ERROR_LABELS, "'labels' is 10, expected 11");
 }
 END_TEST
 
@@ -302,7 +289,7 @@ START_TEST(a_description_that_is_not_json_is_refused)
   for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
     g_autoptr(ModelFile) file = model_file_read("small");
     model_file_describe(file, texts[i]);
-    refuse(file, VITGATE_ERROR_METADATA, "metadata 'vitgate'");
+    model_file_refuse(file, VITGATE_ERROR_METADATA, "metadata 'vitgate'");
   }
 }
 END_TEST
@@ -316,7 +303,7 @@ START_TEST(a_deep_description_is_refused)
       g_string_append(text, "[");
     g_autoptr(ModelFile) file = model_file_read("small");
     model_file_describe(file, text->str);
-    refuse(file, VITGATE_ERROR_METADATA, "metadata 'vitgate'");
+    model_file_refuse(file, VITGATE_ERROR_METADATA, "metadata 'vitgate'");
   }
 }
 END_TEST
@@ -327,7 +314,8 @@ START_TEST(an_unknown_number_of_heads_is_refused)
 {
   g_autoptr(ModelFile) file = model_file_read("small");
   model_file_describe(file, NULL);
-  refuse(file, VITGATE_ERROR_UNSUPPORTED, "48 dimensions do not divide into heads of 64");
+  model_file_refuse(file, VITGATE_ERROR_UNSUPPORTED,
+                    "48 dimensions do not divide into heads of 64");
 }
 END_TEST
 
@@ -379,7 +367,7 @@ START_TEST(shapes_that_fit_no_network_are_refused)
     g_autoptr(ModelFile) file = model_file_read("timm");
     model_file_describe(file, NULL);
     model_file_put(file, cases[i].name, TENSOR_F32, cases[i].n_dims, cases[i].shape);
-    refuse(file, cases[i].code, cases[i].part);
+    model_file_refuse(file, cases[i].code, cases[i].part);
   }
 }
 END_TEST
@@ -389,7 +377,7 @@ START_TEST(a_corrected_file_can_be_opened)
   g_autoptr(ModelFile) file = model_file_read("small");
   g_autoptr(GError) error = NULL;
   model_file_set(file, "dim", "0");
-  refuse(file, VITGATE_ERROR_METADATA, "'dim' is 0");
+  model_file_refuse(file, VITGATE_ERROR_METADATA, "'dim' is 0");
   model_file_set(file, "dim", "48");
   g_autofree char *path = model_file_write(file, "bad.safetensors");
   g_autoptr(VitgateModel) model = vitgate_model_open(path, &error);

@@ -28,16 +28,6 @@ static const Description description = {
   .dense_parameters = 1000,
 };
 
-static void refuse(ModelFile *file, VitgateError code, const char *part)
-{
-  g_autoptr(GError) error = NULL;
-  g_autofree char *path = model_file_write(file, "bad.safetensors");
-  ck_assert_ptr_null(vitgate_model_open(path, &error));
-  ck_assert_msg(strstr(error->message, path) != NULL, "\"%s\" does not name the file",
-                error->message);
-  assert_error(error, code, part);
-}
-
 START_TEST(a_valid_file_can_be_opened)
 {
   g_autoptr(ModelFile) file = model_file_new(&description);
@@ -75,7 +65,7 @@ START_TEST(a_wrong_field_is_named)
                       fields[_i].json);
   g_strdelimit(text, "'", '"');
   model_file_set(file, "blocks", text);
-  refuse(file, VITGATE_ERROR_METADATA, fields[_i].part);
+  model_file_refuse(file, VITGATE_ERROR_METADATA, fields[_i].part);
 }
 END_TEST
 
@@ -89,7 +79,7 @@ START_TEST(a_gate_of_a_module_that_does_not_exist_is_refused)
   };
   g_autoptr(ModelFile) file = model_file_new(&description);
   model_file_set(file, "blocks", texts[_i]);
-  refuse(file, VITGATE_ERROR_METADATA, "expected none for a module that does not exist");
+  model_file_refuse(file, VITGATE_ERROR_METADATA, "expected none for a module that does not exist");
 }
 END_TEST
 
@@ -111,11 +101,11 @@ START_TEST(a_missing_or_misshapen_tensor_is_named)
     g_autofree char *missing = g_strdup_printf("tensor '%s' is missing", right.name);
     g_autofree char *misshapen = g_strdup_printf("tensor '%s' is [", right.name);
     model_file_remove(file, right.name);
-    refuse(file, VITGATE_ERROR_TENSOR, missing);
+    model_file_refuse(file, VITGATE_ERROR_TENSOR, missing);
     guint64 shape[] = { right.shape[0], right.n_dims > 1 ? right.shape[1] : 0 };
     shape[right.n_dims - 1]++;
     model_file_put(file, right.name, TENSOR_F32, right.n_dims, shape);
-    refuse(file, VITGATE_ERROR_TENSOR, misshapen);
+    model_file_refuse(file, VITGATE_ERROR_TENSOR, misshapen);
     n++;
   }
   ck_assert_uint_eq(n, 5 + 3 + 4);
@@ -132,7 +122,7 @@ START_TEST(numbers_that_are_not_finite_are_refused)
     g_autoptr(ModelFile) file = model_file_new(&description);
     g_autofree char *part = g_strdup_printf("tensor '%s' holds nan at element 0", name);
     *(float *)model_file_find(file, name)->data = NAN;
-    refuse(file, VITGATE_ERROR_TENSOR, part);
+    model_file_refuse(file, VITGATE_ERROR_TENSOR, part);
   }
 }
 END_TEST
@@ -144,7 +134,7 @@ START_TEST(a_tensor_without_its_field_is_refused)
                  "[{\"heads\": 2, \"neurons\": 8, \"attention_token_gate\": {\"rank\": 3}},"
                  "{\"heads\": 1, \"neurons\": 5, \"attention_token_gate\": {\"rank\": 8}, "
                  "\"mlp_gate\": true}, {\"heads\": 1, \"neurons\": 5}]");
-  refuse(file, VITGATE_ERROR_UNSUPPORTED, "'blocks.0.mlp_token_gate.weight'");
+  model_file_refuse(file, VITGATE_ERROR_UNSUPPORTED, "'blocks.0.mlp_token_gate.weight'");
 }
 END_TEST
 
