@@ -62,6 +62,17 @@ int examples_class(const Examples *examples, guint index)
   return -1;
 }
 
+void examples_average(const Examples *examples, guint index, guint n_views, double *mean)
+{
+  const guint n = examples->n_features;
+  const float *features = examples_get(examples, index)->features;
+  for (guint k = 0; k < n; k++) {
+    mean[k] = 0;
+    for (guint v = 0; v < n_views; v++)
+      mean[k] += (double)features[(gsize)v * n + k] / n_views;
+  }
+}
+
 static int compare_hashes(gconstpointer a, gconstpointer b)
 {
   const Example *first = *(Example *const *)a, *second = *(Example *const *)b;

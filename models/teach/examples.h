@@ -39,6 +39,10 @@ guint examples_count(const Examples *examples, guint class);
 /* Returns: the first class that the example shows, or -1 */
 int examples_class(const Examples *examples, guint index);
 
+/* Computes the mean of an example's features over its first @n_views.
+ * @mean: (out caller-allocates): [n_features] */
+void examples_average(const Examples *examples, guint index, guint n_views, double *mean);
+
 /* Sorts the examples by their hashes, and numbers the groups from 0 in that order. */
 void examples_sort(Examples *examples);
 

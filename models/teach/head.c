@@ -18,9 +18,7 @@ HeadRows *head_rows_new(const Examples *examples, guint n_views, const guint *fo
     if (folds && folds[i] == held_out)
       continue;
     memcpy(rows->shown + (gsize)rows->n++ * n_classes, example->shown, n_classes);
-    for (guint v = 0; v < n_views; v++)
-      for (guint k = 0; k < f; k++)
-        row[k] += (double)example->features[(gsize)v * f + k] / n_views;
+    examples_average(examples, i, n_views, row);
     for (guint k = 0; k < f; k++)
       rows->centre[k] += row[k];
   }

@@ -46,12 +46,9 @@ static void find_moments(Moments *moments, const Examples *examples, guint n_vie
   g_autofree guint *class_of = g_new(guint, examples->list->len);
   guint n = 0;
   for (guint i = 0; i < examples->list->len; i++) {
-    const Example *example = examples_get(examples, i);
     if (folds && folds[i] == held_out)
       continue;
-    for (guint v = 0; v < n_views; v++)
-      for (guint k = 0; k < f; k++)
-        rows[(gsize)n * stride + k] += (double)example->features[(gsize)v * f + k] / n_views;
+    examples_average(examples, i, n_views, rows + (gsize)n * stride);
     class_of[n++] = (guint)examples_class(examples, i);
   }
   find_means(rows, class_of, n, n_classes, f, stride, moments->means);
