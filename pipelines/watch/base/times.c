@@ -18,3 +18,8 @@ char *time_to_local(gint64 time)
   g_autoptr(GDateTime) local = g_date_time_to_local(utc);
   return g_date_time_format(local, "%Y-%m-%d %H:%M:%S");
 }
+
+guint64 time_to_nanoseconds(double seconds)
+{
+  return (guint64)(seconds * 1e9);
+}

@@ -1,4 +1,5 @@
-/* Formats times of the wall clock, in microseconds since 1970 (g_get_real_time()). */
+/* Times of the wall clock, in microseconds since 1970 (g_get_real_time()), as text; and lengths of
+ * time. */
 #pragma once
 
 #include <glib.h>
@@ -10,3 +11,6 @@ char *time_to_utc(gint64 time);
 /* For people: "2026-11-28 15:03:12", in the time zone of this machine.
  * Returns: (transfer full) */
 char *time_to_local(gint64 time);
+
+/* Returns: a length of time in nanoseconds */
+guint64 time_to_nanoseconds(double seconds);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/times.h"
 #include "camera/model-stamp.h"
 
 #define WHOLE_FRAME "vitgate"
@@ -37,11 +38,6 @@ char *analysis_describe(const CameraConfig *config)
     g_string_append_printf(line, "vitgate name=" LOOK " ! ", i);
   g_string_truncate(line, line->len - strlen(" ! "));
   return g_string_free(line, FALSE);
-}
-
-static GstClockTime nanoseconds(double seconds)
-{
-  return (GstClockTime)(seconds * (double)GST_SECOND);
 }
 
 /* ---- Time between inferences --------------------------------------------------------------- */
@@ -90,7 +86,7 @@ static GstPadProbeReturn on_frame(GstPad *pad, GstPadProbeInfo *info, gpointer u
 static void start_interval(Part *self)
 {
   g_autoptr(GstPad) sink = gst_element_get_static_pad(self->vitgate, "sink");
-  self->interval = nanoseconds(self->look->interval);
+  self->interval = time_to_nanoseconds(self->look->interval);
   self->last = GST_CLOCK_TIME_NONE;
   set_due(self, TRUE);
   gst_pad_add_probe(sink, GST_PAD_PROBE_TYPE_BUFFER, on_frame, self, NULL);
@@ -107,7 +103,7 @@ static void set_compute(GstElement *vitgate, const LookConfig *look)
     g_object_set(vitgate, "min-compute", look->min_compute, NULL);
   gst_util_set_object_arg(G_OBJECT(vitgate), "temporal", config_temporals[look->temporal]);
   g_object_set(vitgate, "refresh-interval", look->refresh_interval, "max-age",
-               nanoseconds(look->max_age), NULL);
+               time_to_nanoseconds(look->max_age), NULL);
   if (look->change_threshold >= 0)
     g_object_set(vitgate, "change-threshold", look->change_threshold, NULL);
   if (look->reuse_threshold >= 0)
@@ -162,7 +158,7 @@ Analysis *analysis_new(GstBin *pipeline, const CameraConfig *config)
     add_part(self, pipeline, name, config->looks->pdata[i]);
   }
   /* Each element gets the same share of the camera's time. */
-  const GstClockTime budget = nanoseconds(config->latency_budget / self->parts->len);
+  const GstClockTime budget = time_to_nanoseconds(config->latency_budget / self->parts->len);
   for (guint i = 0; i < self->parts->len; i++)
     set_up(self->parts->pdata[i], config, budget);
   return self;

@@ -1,5 +1,6 @@
 #include "camera/look-watch.h"
 
+#include "base/times.h"
 #include "camera/events.h"
 
 struct _LookWatch {
@@ -114,25 +115,20 @@ void look_status_clear(LookStatus *status)
   g_clear_pointer(&status->state, g_free);
 }
 
-static guint64 nanoseconds(double seconds)
-{
-  return (guint64)(seconds * 1e9);
-}
-
 LookWatch *look_watch_new(const char *camera, const LookConfig *config, LookEventFunc func,
                           gpointer user_data)
 {
   const SightingOptions sightings = {
     .threshold = config->threshold,
     .keep_threshold = config->keep_threshold,
-    .appear_after = nanoseconds(config->appear_after),
-    .vanish_after = nanoseconds(config->vanish_after),
+    .appear_after = time_to_nanoseconds(config->appear_after),
+    .vanish_after = time_to_nanoseconds(config->vanish_after),
   };
   const StateOptions states = {
     .threshold = config->threshold,
     .lead = config->state_lead,
-    .window = nanoseconds(config->appear_after),
-    .vanish_after = nanoseconds(config->vanish_after),
+    .window = time_to_nanoseconds(config->appear_after),
+    .vanish_after = time_to_nanoseconds(config->vanish_after),
   };
   LookWatch *self = g_new0(LookWatch, 1);
   self->camera = camera;
