@@ -91,8 +91,8 @@ static gboolean read_features(const Source *source, Examples *examples, GError *
 {
   const gsize n = (gsize)examples->n_views * examples->n_features;
   g_autofree float *values = g_new(float, examples->list->len *n);
-  const Tensor *tensor = vitgate__safetensors_find(source->file, "teach.features");
-  const Tensor *scale = vitgate__safetensors_find(source->file, "teach.features_scale");
+  const Tensor *tensor = vitgate__safetensors_find(source->file, TEACH_FEATURES);
+  const Tensor *scale = vitgate__safetensors_find(source->file, TEACH_FEATURES "_scale");
   if (!tensor || vitgate__tensor_n_elements(tensor) != examples->list->len * n ||
       (scale &&
        vitgate__tensor_n_elements(scale) != (gsize)examples->list->len * examples->n_views))
@@ -199,7 +199,7 @@ JsonObject *stored_examples_write(const Examples *examples, gboolean several, gi
   }
   const guint64 shape[] = { (guint64)*n_stored * per_picture, f };
   *storage = encoded_tensors_new(VITGATE_PRECISION_INT8);
-  encoded_tensors_add(*storage, "teach.features", shape, 2, values);
+  encoded_tensors_add(*storage, TEACH_FEATURES, shape, 2, values);
   JsonObject *object = json_object_new();
   json_object_set_int_member(object, "views", (gint64)shape[0]);
   json_object_set_int_member(object, "per_picture", per_picture);
