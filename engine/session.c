@@ -272,6 +272,7 @@ const VitgateResult *vitgate_session_classify(VitgateSession *session, const Vit
   const guint size = vitgate_model_get_info(session->model)->image_size;
   const gsize image = (gsize)3 * size * size;
   gint64 times[VITGATE_MAX_BATCH];
+  const ProfilePart part = vitgate__profile_part(PART_PREPROCESS);
   for (guint i = 0; i < n_images; i++) {
     const gint64 start = now_ns();
     if (!vitgate__image_convert(session->converter, session->tensors + i * image, &images[i],
@@ -282,6 +283,7 @@ const VitgateResult *vitgate_session_classify(VitgateSession *session, const Vit
     }
     times[i] = now_ns() - start;
   }
+  vitgate__profile_part(part);
   if (!vitgate_session_forward(session, session->tensors, n_images, error))
     return NULL;
   for (guint i = 0; i < n_images; i++)

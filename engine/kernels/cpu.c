@@ -9,6 +9,24 @@
 #include <sys/auxv.h>
 #endif
 
+/* Features that VITGATE_CPU_MASK can hide. */
+static const char *const mask_names[] = { "sse4.1",      "avx2",        "avx-vnni", "avx512",
+                                          "avx512-vnni", "avx512-bf16", "amx-bf16", "fast-bf16",
+                                          "dotprod",     NULL };
+
+/* A misspelt name would hide nothing, and what is then measured would be believed. */
+static void check_mask(void)
+{
+  g_auto(GStrv) hidden = g_strsplit(g_getenv("VITGATE_CPU_MASK") ?: "", ",", -1);
+  for (guint i = 0; hidden[i]; i++) {
+    if (!*hidden[i] || g_strv_contains(mask_names, hidden[i]))
+      continue;
+    g_autofree char *names = g_strjoinv(", ", (GStrv)mask_names);
+    g_log("vitgate", G_LOG_LEVEL_WARNING,
+          "VITGATE_CPU_MASK: unknown feature \"%s\" is ignored; expected %s", hidden[i], names);
+  }
+}
+
 static gboolean masked(const char *name)
 {
   g_auto(GStrv) hidden = g_strsplit(g_getenv("VITGATE_CPU_MASK") ?: "", ",", -1);
@@ -50,6 +68,7 @@ static gboolean has_amx_bf16(void)
 static gpointer read_features(gpointer unused)
 {
   guint features = 0;
+  check_mask();
 #if defined(__x86_64__)
   /* The compiler's runtime checks the operating system (XGETBV) as well as the CPU. */
   __builtin_cpu_init();

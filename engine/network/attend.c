@@ -30,6 +30,12 @@ typedef struct {
   float *value_scales;   /* int8: [head_dim] */
 } Head;
 
+static void begin(ProfilePart part, guint rows, guint n, guint k)
+{
+  vitgate__profile_part(part);
+  vitgate__profile_product(rows, n, k);
+}
+
 static void soften(const Attention *a, float *scores, guint rows)
 {
   for (guint i = 0; i < rows; i++)
@@ -85,8 +91,11 @@ static void attend_float32(const Attention *a, const Head *head, guint first, gu
   for (guint row = first, rows; row < last; row += rows) {
     rows = MIN(ATTENTION_ROWS, last - row);
     float *q = head->q + row * head->stride;
+    begin(PART_SCORES, rows, tokens, n);
     kernels->gemm(scores, tokens, q, head->stride, head->keys, a->offsets, FALSE, rows, tokens, n);
+    vitgate__profile_part(PART_SOFTMAX);
     soften(a, scores, rows);
+    begin(PART_VALUES, rows, n, tokens);
     kernels->gemm(q, head->stride, scores, tokens, head->values, NULL, FALSE, rows, n, tokens);
   }
 }
@@ -118,10 +127,15 @@ static void attend_bf16(const Attention *a, const Head *head, guint first, guint
   for (guint row = first, rows; row < last; row += rows) {
     rows = MIN(BF16_ROWS, last - row);
     float *q = head->q + row * head->stride;
+    vitgate__profile_part(PART_CONVERT);
     kernels->convert(left, q, head->stride, rows, n);
+    begin(PART_SCORES, rows, tokens, n);
     kernels->gemm(scores, tokens, left, head->keys, a->offsets, FALSE, rows, tokens, n);
+    vitgate__profile_part(PART_SOFTMAX);
     soften(a, scores, rows);
+    vitgate__profile_part(PART_CONVERT);
     kernels->convert(left, scores, tokens, rows, tokens);
+    begin(PART_VALUES, rows, n, tokens);
     kernels->gemm(q, head->stride, left, head->values, NULL, FALSE, rows, n, tokens);
   }
 }
@@ -228,10 +242,14 @@ static void attend_int8(const Attention *a, const Head *head, guint first, guint
   for (guint row = first, rows; row < last; row += rows) {
     rows = vitgate__linear_rows(last - row);
     float *q = head->q + row * head->stride;
+    vitgate__profile_part(PART_CONVERT);
     kernels->quantize(s.left, s.rows, q, head->stride, rows, n);
+    begin(PART_SCORES, rows, columns, n);
     kernels->gemm(scores, columns, s.left, s.rows, head->keys, head->key_scales, a->offsets,
                   INT8_STORE, rows, columns, n);
+    vitgate__profile_part(PART_SOFTMAX);
     kernels->soften(s.left, s.rows, scores, columns, a->factor, rows, tokens);
+    begin(PART_VALUES, rows, n, tokens);
     kernels->gemm(q, head->stride, s.left, s.rows, head->values, head->value_scales, NULL,
                   INT8_STORE, rows, n, tokens);
   }
@@ -283,6 +301,7 @@ void vitgate__attend(const Attention *a, guint first, guint last)
     [VITGATE_PRECISION_BF16] = { pack_bf16, replace_bf16, attend_bf16 },
     [VITGATE_PRECISION_INT8] = { pack_int8, replace_int8, attend_int8 },
   };
+  const ProfilePart before = vitgate__profile_part(PART_PACK);
   for (guint h = a->member; h < a->heads; h += a->n) {
     const Head head = head_of(a, h);
     (a->slots ? table[a->precision].replace : table[a->precision].pack)(a, &head);
@@ -292,4 +311,5 @@ void vitgate__attend(const Attention *a, guint first, guint last)
     const Head head = head_of(a, h);
     table[a->precision].attend(a, &head, first, last);
   }
+  vitgate__profile_part(before);
 }

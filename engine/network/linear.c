@@ -82,6 +82,11 @@ float *vitgate__linear_init(Linear *linear, VitgatePrecision precision, float *m
   return linear->bias + vitgate__round_up(n_out);
 }
 
+static ProfilePart part_of(LinearMode mode)
+{
+  return mode == LINEAR_GELU ? PART_FC1 : PART_PRODUCTS;
+}
+
 static void multiply_int8(const Linear *linear, float *input, float *out, gsize out_stride,
                           const float *in, gsize in_stride, LinearMode mode, guint rows)
 {
@@ -90,27 +95,37 @@ static void multiply_int8(const Linear *linear, float *input, float *out, gsize 
   };
   const Int8Kernels *kernels = vitgate__int8_kernels();
   Int8Row *scales = (Int8Row *)(gpointer)(input + int8_rows_size(linear->n_in));
+  const ProfilePart before = vitgate__profile_part(PART_CONVERT);
   kernels->quantize(input, scales, in, in_stride, rows, linear->n_in);
+  vitgate__profile_part(part_of(mode));
+  vitgate__profile_product(rows, linear->n_out, linear->n_in);
   kernels->gemm(out, out_stride, input, scales, linear->packed, linear->scales, linear->bias,
                 modes[mode], rows, linear->n_out, linear->n_in);
+  vitgate__profile_part(before);
 }
 
 static void multiply_floats(const Linear *linear, float *input, float *out, gsize out_stride,
                             const float *in, gsize in_stride, LinearMode mode, guint rows)
 {
   const gboolean add = mode == LINEAR_ADD;
+  const ProfilePart before = vitgate__profile_part(part_of(mode));
+  vitgate__profile_product(rows, linear->n_out, linear->n_in);
   if (linear->precision == VITGATE_PRECISION_BF16) {
     const Bf16Kernels *kernels = vitgate__bf16_kernels();
     guint16 *left = (guint16 *)(gpointer)input;
+    vitgate__profile_part(PART_CONVERT);
     kernels->convert(left, in, in_stride, rows, linear->n_in);
+    vitgate__profile_part(part_of(mode));
     kernels->gemm(out, out_stride, left, linear->packed, linear->bias, add, rows, linear->n_out,
                   linear->n_in);
   } else {
     vitgate__kernels()->gemm(out, out_stride, in, in_stride, linear->packed, linear->bias, add,
                              rows, linear->n_out, linear->n_in);
   }
+  vitgate__profile_part(PART_GELU);
   for (guint i = 0; mode == LINEAR_GELU && i < rows; i++)
     vitgate__kernels()->gelu(out + i * out_stride, linear->n_out);
+  vitgate__profile_part(before);
 }
 
 void vitgate__linear(const Linear *linear, float *input, float *out, gsize out_stride,

@@ -1,6 +1,7 @@
 /* Matrix products with the weights of a layer, in the precision that the model was opened with. */
 #pragma once
 
+#include "base/profile.h"
 #include "kernels/kernels.h"
 #include "vitgate.h"
 
@@ -32,7 +33,9 @@ typedef struct {
 static inline void vitgate__normalize(const LayerNorm *norm, double eps, float *out, const float *x,
                                       guint dim, guint rows)
 {
+  const ProfilePart before = vitgate__profile_part(PART_NORM);
   vitgate__kernels()->layer_norm(out, x, norm->scale, norm->shift, (float)eps, rows, dim);
+  vitgate__profile_part(before);
 }
 
 typedef enum {

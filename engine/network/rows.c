@@ -73,6 +73,7 @@ static void decide(const Flow *flow, const float *logits, guint row, guint rows)
 
 void vitgate__rows_weigh(const Job *job, guint b, gboolean mlp)
 {
+  const ProfilePart part = vitgate__profile_part(PART_GATES);
   Flow flow;
   init_flow(&flow, job, b, mlp);
   for (guint row = job->first, rows; row < job->last; row += rows) {
@@ -80,6 +81,7 @@ void vitgate__rows_weigh(const Job *job, guint b, gboolean mlp)
     normalize(&flow, row, rows);
     compute_logits(&flow, job->image->token_logits + row, rows);
   }
+  vitgate__profile_part(part);
 }
 
 /* ---- Products ---- */
@@ -180,6 +182,7 @@ static void run_rows(Flow *flow, guint module, gboolean weighed)
 {
   const Job *job = flow->job;
   VitOutcome *outcome = &job->image->outcome;
+  const ProfilePart part = vitgate__profile_part(PART_GATES);
   for (guint row = job->first, rows; row < job->last; row += rows) {
     float logits[CHUNK];
     rows = vitgate__linear_rows(job->last - row);
@@ -195,6 +198,7 @@ static void run_rows(Flow *flow, guint module, gboolean weighed)
     run_open(flow);
   if (flow->closed.n)
     substitute(flow);
+  vitgate__profile_part(part);
   __atomic_fetch_add(&outcome->tokens[module], flow->n_open, __ATOMIC_RELAXED);
   __atomic_fetch_add(&outcome->closed[module], flow->n_closed, __ATOMIC_RELAXED);
 }
@@ -220,6 +224,7 @@ void vitgate__rows_project(const Job *job, guint b)
 {
   const Description *d = job->vit->description;
   const gsize stride = 3 * (gsize)d->blocks[b].heads * d->head_dim;
+  const ProfilePart part = vitgate__profile_part(PART_GATES);
   guint rows[CHUNK], n = 0, done = 0;
   for (guint row = job->first; row < job->last; row++) {
     if (job->image->open[row])
@@ -231,4 +236,5 @@ void vitgate__rows_project(const Job *job, guint b)
       n = 0;
     }
   }
+  vitgate__profile_part(part);
 }

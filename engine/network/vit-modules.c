@@ -21,6 +21,7 @@ static void merge_tokens(Job *job, guint block)
   ImageState *image = job->image;
   if (job->dial->thresholds[block] >= MERGE_NEVER)
     return;
+  const ProfilePart part = vitgate__profile_part(PART_MERGING);
   if (job->leads) {
     const guint before = image->n_tokens, prefix = job->vit->n_prefix;
     image->outcome.gmacs += vitgate__merge_gmacs(before - prefix, d->head_dim);
@@ -39,6 +40,7 @@ static void merge_tokens(Job *job, guint block)
   }
   wait_for_others(job);
   share_rows(job);
+  vitgate__profile_part(part);
 }
 
 /* Computes the attention of all heads for rows @first to @last - 1. All threads that share the

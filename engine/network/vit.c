@@ -45,6 +45,7 @@ static void gather_patches(const Job *job, const float *tensor, guint row, guint
 /* x = position embeddings + [class and distillation tokens; patches W^T + b] */
 static void embed(const Job *job, const float *tensor)
 {
+  const ProfilePart part = vitgate__profile_part(PART_PATCHES);
   const Vit *vit = job->vit;
   const Description *d = vit->description;
   const guint *slots = job->image->slots;
@@ -61,6 +62,7 @@ static void embed(const Job *job, const float *tensor)
     vitgate__vit_multiply(job, &vit->patch, x + (gsize)row * d->dim, d->dim, job->scratch->hidden,
                           vit->patch.n_in, LINEAR_ADD, rows);
   }
+  vitgate__profile_part(part);
 }
 
 /* Computes mean[dim] of the patch tokens for the leading member. All members that share the image
@@ -198,6 +200,7 @@ static const Gate *gate_of(const Vit *vit, guint b, gboolean mlp)
 
 static void weigh_image(const Job *job, const Gate *gate)
 {
+  const ProfilePart part = vitgate__profile_part(PART_GATES);
   const Description *d = job->vit->description;
   ImageState *image = job->image;
   float *features = job->scratch->features;
@@ -208,6 +211,7 @@ static void weigh_image(const Job *job, const Gate *gate)
     image->outcome.gmacs += vitgate__gate_gmacs(d->dim);
   }
   wait_for_others(job);
+  vitgate__profile_part(part);
 }
 
 /* Returns: whether the gate opens for image @i, by the mean logit of the images in its group, or in
@@ -374,9 +378,11 @@ static void forward_member(gpointer data, guint member)
       drop_patches(call, member);
     run_module(call, member, b, TRUE);
   }
+  const ProfilePart part = vitgate__profile_part(PART_HEAD);
   for (guint i = 0; i < call->n_images; i++)
     if (take_job(call, member, i, &job))
       classify(&job, call->logits + (gsize)i * d->n_classes);
+  vitgate__profile_part(part);
 }
 
 const VitOutcome *vitgate__vit_forward(const Vit *vit, VitWork *work, Team *team,

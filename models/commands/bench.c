@@ -3,6 +3,7 @@
 
 #include "base/blas.h"
 #include "base/clean-text.h"
+#include "commands/bench-parts.h"
 #include "commands/bench-training.h"
 #include "commands/command.h"
 #include "data/decode.h"
@@ -34,7 +35,7 @@ typedef struct {
   VitgateSession *session;
   Blas *blas;        /* NULL: no yardstick */
   GPtrArray *frames; /* (element-type GdkPixbuf) */
-  gboolean synthetic;
+  gboolean synthetic, parts;
   guint next_frame;
   float *a, *b, *c; /* [SGEMM_SIZE][SGEMM_SIZE] */
   GArray *ms;       /* (element-type double): per image, one value per call */
@@ -262,6 +263,14 @@ static int run(Bench *bench, const char *data, gboolean as_json, GError **error)
   else if (!load_frames(bench, data, error))
     return 1;
 
+  if (bench->parts) {
+    const PartsBenchOptions options = { .path = bench->path,
+                                        .model = model,
+                                        .frames = bench->frames,
+                                        .seconds = bench->seconds,
+                                        .as_json = as_json };
+    return parts_bench(&options, error) ? 0 : 1;
+  }
   VitgateSessionOptions options = { .threads = bench->threads, .max_batch = bench->batch_size };
   bench->session = vitgate_session_new(model, &options, error);
   if (!bench->session)
@@ -280,7 +289,7 @@ static int run(Bench *bench, const char *data, gboolean as_json, GError **error)
 }
 
 typedef struct {
-  gboolean train, as_json;
+  gboolean train, parts, as_json;
   int batch_size, threads; /* NOT_GIVEN: the default */
   double seconds;
   char *data, *precision;
@@ -312,6 +321,14 @@ static gboolean check(Options *o, GError **error)
                 "--seconds is %g, expected more than 0 and at most 3600", o->seconds);
     return FALSE;
   }
+  if (o->parts && (o->train || o->batch_size != 1 || o->threads != 1)) {
+    g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
+                "--parts measures inferences of one image on one thread; it cannot be used with %s",
+                o->train          ? "--train"
+                : o->threads != 1 ? "more threads"
+                                  : "larger batches");
+    return FALSE;
+  }
   if (o->train && o->data) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_USAGE,
                 "--data cannot be used with --train, whose images are random");
@@ -325,6 +342,8 @@ int command_bench(int argc, char **argv, GError **error)
   g_auto(Options) o = { .batch_size = NOT_GIVEN, .threads = NOT_GIVEN, .seconds = NOT_GIVEN };
   const GOptionEntry entries[] = {
     { "train", 0, 0, G_OPTION_ARG_NONE, &o.train, "Measure training instead of inference", NULL },
+    { "parts", 0, 0, G_OPTION_ARG_NONE, &o.parts,
+      "Show where the time of an inference goes, on one thread", NULL },
     { "batch-size", 'b', 0, G_OPTION_ARG_INT, &o.batch_size,
       "Images per call or training step (default: 1, or 32 with --train)", "N" },
     { "threads", 't', 0, G_OPTION_ARG_INT, &o.threads,
@@ -348,6 +367,11 @@ int command_bench(int argc, char **argv, GError **error)
     "on the same number of threads. The share of its rate that the network reaches\n"
     "shows how well the machine is used.\n"
     "\n"
+    "--parts shows the time of each part of an inference (norm, products, softmax,\n"
+    "...) and how near its products are to the limit: the rate of a product whose\n"
+    "numbers stay in the first-level cache. Every second inference is measured, so\n"
+    "that the cost of measuring is known.\n"
+    "\n"
     "With --train, bench measures whole training steps (forward, backward,\n"
     "optimizer) on random images. The targets are fixed and random, so the teacher's\n"
     "own run is not counted.\n"
@@ -367,7 +391,8 @@ int command_bench(int argc, char **argv, GError **error)
   g_auto(Bench) bench = { .path = path,
                           .threads = (guint)o.threads,
                           .batch_size = (guint)o.batch_size,
-                          .seconds = o.seconds };
+                          .seconds = o.seconds,
+                          .parts = o.parts };
   if (!vitgate_precision_parse(o.precision ? o.precision : "auto", &bench.precision, error))
     return 1;
   return run(&bench, o.data, o.as_json, error);

@@ -415,6 +415,24 @@ class BenchTest(CommandTest):
         text = self.run_command("bench", "--seconds", "0.1", self.weights).stdout
         self.assertIn("images per second", text)
 
+    def test_a_mask_names_an_unknown_feature(self):
+        environment = {**os.environ, "VITGATE_CPU_MASK": "avx2,avx51"}
+        environment.pop("G_DEBUG", None)
+        arguments = ("bench", "--parts", "--seconds", "0.1", self.weights)
+        result = self.run_command(*arguments, env=environment)
+        self.assertEqual(result.returncode, 0)
+        self.assertIn('unknown feature "avx51" is ignored; expected sse4.1, avx2', result.stderr)
+
+    def test_parts_have_all_multiply_adds_and_all_time(self):
+        arguments = ["--parts", "--seconds", "0.1", self.weights]
+        found = json.loads(self.run_command("bench", "--json", *arguments).stdout)
+        parts = found["parts"].values()
+        self.assertAlmostEqual(sum(part["gmacs"] for part in parts), colour_model.MACS * 1e-9, 12)
+        self.assertAlmostEqual(sum(part["share"] for part in parts), 1)
+        for name in ("preprocessing", "norm", "products", "fc1", "softmax"):
+            self.assertGreater(found["parts"][name]["ms"], 0, name)
+        self.assertRegex(self.run_command("bench", *arguments).stdout, r"\n  softmax +[\d.]+ ")
+
     def test_bad_arguments(self):
         for part, arguments in (
             ("got 0", []),
@@ -423,6 +441,9 @@ class BenchTest(CommandTest):
             ("--seconds", [self.weights, "--seconds", "0"]),
             ("--seconds", [self.weights, "--seconds", "nan"]),
             ("absent", [self.weights, "--data", self.path("absent")]),
+            ("--train", [self.weights, "--parts", "--train"]),
+            ("more threads", [self.weights, "--parts", "--threads", "2"]),
+            ("larger batches", [self.weights, "--parts", "--batch-size", "2"]),
         ):
             with self.subTest(" ".join(arguments)):
                 self.fail_with(part, "bench", *arguments)
