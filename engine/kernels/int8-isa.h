@@ -9,7 +9,7 @@
 
 /* GROUP: values along k that one 32-bit lane multiplies at a time. Quantity: type of a value in a
  * quantised row. */
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD)
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(ISA_NEON)
 #define GROUP 4
 typedef guint8 Quantity;
 #else
