@@ -51,7 +51,7 @@ void lesson_free(Lesson **lesson)
 static void choose_fit(Preprocessing *p, guint image_size, VitgateFit fit)
 {
   if (fit == VITGATE_FIT_MODEL)
-    fit = p->fit == VITGATE_FIT_CROP ? VITGATE_FIT_SQUASH : p->fit;
+    fit = p->fit <= VITGATE_FIT_CROP ? VITGATE_FIT_SQUASH : p->fit;
   p->fit = fit;
   if (fit != VITGATE_FIT_CROP)
     p->resize = image_size;

@@ -120,9 +120,9 @@ class TaughtModelTest(TeachCase):
         self.write_data()
         for fit in ("crop", "letterbox"):
             self.teach("--fit", fit)
-            self.assertEqual(describe(self.out)[1]["preprocessing"].get("fit", "crop"), fit)
+            self.assertEqual(describe(self.out)[1]["preprocessing"].get("fit"), fit)
             self.teach("--add", model=self.out)
-            self.assertEqual(describe(self.out)[1]["preprocessing"].get("fit", "crop"), fit)
+            self.assertEqual(describe(self.out)[1]["preprocessing"].get("fit"), fit)
         os.unlink(self.out)
         self.refuse("--fit: with --add", "--add", "--fit", "squash")
         for wrong in ("model", "wide"):
