@@ -38,8 +38,8 @@ static const char description[] =
     "\n"
     "The network stays as it is; its last layer is fitted to the pictures. Whether their\n"
     "mirror images help, and how closely to fit, is chosen by cross-validation: each\n"
-    "picture is classified by a fit that has not seen it. Accuracy, confusions and\n"
-    "doubtful pictures are what this found. Probabilities are calibrated: 0.8 means\n"
+    "picture is classified by a fit that has not seen it. More than 1000 pictures need no\n"
+    "mirror images. Accuracy, confusions and doubtful pictures are what this found. Probabilities are calibrated: 0.8 means\n"
     "right four times in five.\n"
     "\n"
     "Pictures that a camera takes one after the other are nearly the same, so that\n"
@@ -69,7 +69,8 @@ static const char description[] =
     "\n"
     "The JSON object has the members of the text: pictures, groups, cut_groups (classes\n"
     "with a single group), top1 with its interval of 95 %, calibration_error (these in\n"
-    "percent), classes, confusions, doubtful (with the probability of the own class),\n"
+    "percent), views_seen of each picture (2 with its mirror image) and views that the fit\n"
+    "uses, classes, confusions, doubtful (with the probability of the own class),\n"
     "weakest, unknown, and seconds; with --multi-label, all_right and f1 instead of top1.\n";
 
 static gboolean parse(Given *given, int argc, char **argv, GError **error)

@@ -327,6 +327,7 @@ static void add_accuracy(const Lesson *lesson, JsonBuilder *json)
   report_number(json, "calibration_error", 100 * o->calibration_error);
   report_number(json, "log_loss", lesson->cross->loss);
   report_count(json, "folds", lesson->cross->n_folds);
+  report_count(json, "views_seen", lesson->examples->n_views);
   report_count(json, "views", lesson->cross->n_views);
   report_number(json, "penalty", lesson->cross->penalty);
   report_number(json, "temperature", 1 / lesson->cross->factor);

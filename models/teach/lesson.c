@@ -10,6 +10,7 @@
 #include "teach/picture-features.h"
 #include "teach/stored-examples.h"
 #include "teach/taught-file.h"
+#include "teach/views.h"
 
 #define TOLERANCE 1e-6
 
@@ -228,6 +229,13 @@ static gboolean check_examples(const Lesson *lesson, GError **error)
   return TRUE;
 }
 
+/* @before: (nullable) */
+static guint count_views(const Pictures *pictures, const Examples *before)
+{
+  const guint n = pictures->pictures->len + (before ? before->list->len : 0);
+  return n > VIEWS_MAX_MIRRORED ? 1 : before ? before->n_views : EXAMPLES_MAX_VIEWS;
+}
+
 /* Reads the pictures and makes the examples, with those of the base. */
 static gboolean gather(Lesson *lesson, GPtrArray *sources, const Pictures *pictures, GError **error)
 {
@@ -246,8 +254,7 @@ static gboolean gather(Lesson *lesson, GPtrArray *sources, const Pictures *pictu
   if (!known)
     return FALSE;
   lesson->n_before = before ? before->list->len : 0;
-  lesson->examples =
-      examples_new(labels, n_features, before ? before->n_views : EXAMPLES_MAX_VIEWS);
+  lesson->examples = examples_new(labels, n_features, count_views(pictures, before));
   if (before)
     add_before(lesson->examples, before, before_places, pictures, places, sources);
   const FeaturesOptions features = { .model = lesson->model,

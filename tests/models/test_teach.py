@@ -189,6 +189,21 @@ class TaughtModelTest(TeachCase):
                                        bytes(v for pixel in rows for v in pixel))
         self.assertEqual(self.teach()["views"], 1)
 
+    def test_many_pictures_are_seen_once_each(self):
+        def write(first, end):
+            for i in range(first, end):
+                label = ("dark", "light")[i % 2]
+                os.makedirs(self.path("data", label), exist_ok=True)
+                pixel = bytes([i % 2 * 128 + i // 2 % 100, i // 200, 7])
+                colour_model.write_png(self.path("data", label, f"{i}.png"), 2, pixel * 4)
+
+        write(0, 1000)
+        found = self.teach("--group-by", "none")
+        self.assertEqual((found["pictures"], found["views_seen"]), (1000, 2))
+        write(1000, 1001)
+        found = self.teach("--group-by", "none")
+        self.assertEqual((found["pictures"], found["views_seen"], found["views"]), (1001, 1, 1))
+
     def test_the_score_for_unknown_pictures(self):
         self.write_data(12)
         self.write_class("empty", 6, folder="others")
