@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/time-option.h"
 #include "commands/command.h"
 #include "teach/lesson-report.h"
 #include "write/output-file.h"
@@ -12,7 +13,7 @@
 /* What the options say, as text. */
 typedef struct {
   char **data, **others;
-  char *model, *out, *name, *group_by, *fit;
+  char *model, *out, *name, *group_by, *fit, *fine_tune;
   int threads;
   gboolean several, add, forget, no_orientation, as_json;
 } Given;
@@ -26,6 +27,7 @@ static void given_clear(Given *given)
   g_free(given->name);
   g_free(given->group_by);
   g_free(given->fit);
+  g_free(given->fine_tune);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Given, given_clear)
 
@@ -39,7 +41,8 @@ static const char description[] =
     "The network stays as it is; its last layer is fitted to the pictures. Whether their\n"
     "mirror images help, and how closely to fit, is chosen by cross-validation: each\n"
     "picture is classified by a fit that has not seen it. More than 1000 pictures need no\n"
-    "mirror images. Accuracy, confusions and doubtful pictures are what this found. Probabilities are calibrated: 0.8 means\n"
+    "mirror images. Accuracy, confusions and doubtful pictures are what this found. Probabilities "
+    "are calibrated: 0.8 means\n"
     "right four times in five.\n"
     "\n"
     "Pictures that a camera takes one after the other are nearly the same, so that\n"
@@ -60,6 +63,11 @@ static const char description[] =
     "\n"
     "OUT also has a score for pictures of none of the classes: vitgate shows them as\n"
     "\"unknown\". --others measures it on pictures that show something else.\n"
+    "\n"
+    "--fine-tune trains the last two blocks as well. Cross-validation decides: if pictures\n"
+    "that took no part in the training are not classified better, or if the time is too\n"
+    "short, the blocks stay as they are, and the text says so. It needs all pictures, so\n"
+    "--add cannot have it; --add may follow.\n"
     "\n"
     "--add continues from a MODEL that was taught, with more pictures or classes; the\n"
     "old pictures are not needed, since the file stores their features (at most 1 MB,\n"
@@ -96,6 +104,8 @@ static gboolean parse(Given *given, int argc, char **argv, GError **error)
       "How a picture becomes square: crop, squash or letterbox (default: as the model file says if "
       "that shows all of it, otherwise squash)",
       "F" },
+    { "fine-tune", 0, 0, G_OPTION_ARG_STRING, &given->fine_tune,
+      "Train the last blocks too, for at most this time: such as 90s, 5m or 1h", "T" },
     { "others", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &given->others,
       "Pictures of none of the classes, to measure with; can be repeated", "DIR|TAR" },
     { "forget-features", 0, 0, G_OPTION_ARG_NONE, &given->forget,
@@ -155,6 +165,14 @@ int command_teach(int argc, char **argv, GError **error)
     g_prefix_error(error, "--fit: ");
     return 1;
   }
+  if (given.fine_tune && given.add) {
+    command_fail(error, "--fine-tune: with --add, the old pictures are missing; leave out --add "
+                        "and give all pictures with --data");
+    return 1;
+  }
+  if (given.fine_tune &&
+      !time_option_parse("--fine-tune", given.fine_tune, &options.fine_tune, error))
+    return 1;
   if (given.add && !given.model) {
     command_fail(error, "--add needs --model, the model that was taught");
     return 1;

@@ -151,6 +151,24 @@ static void print_accuracy(const Lesson *lesson)
   g_print(".\n");
 }
 
+static void print_tuning(const Lesson *lesson)
+{
+  const Tuning *t = lesson->tuning;
+  if (!t) {
+    if (lesson->tuned_before)
+      g_print("The network was fine-tuned with pictures that it was taught before: accuracy may "
+              "look too good.\n");
+    return;
+  }
+  if (t->left_out)
+    g_print("Fine-tuning was left out: %s.\n", t->left_out);
+  if (t->after.loss > 0)
+    g_print("Fine-tuning of the last %u blocks (%u steps), by cross-validation in %u folds: Top-1 "
+            "%.1f %%, before %.1f %%; log loss %.3f, before %.3f.\n",
+            t->n_blocks, t->steps, t->n_folds, 100 * t->after.top1, 100 * t->before.top1,
+            t->after.loss, t->before.loss);
+}
+
 static void print_unknown(const Lesson *lesson)
 {
   if (!lesson->distance)
@@ -201,6 +219,7 @@ void lesson_report_text(const Lesson *lesson)
   print_groups(lesson);
   print_skipped(lesson);
   print_accuracy(lesson);
+  print_tuning(lesson);
   print_classes(lesson);
   print_confusions(lesson);
   print_doubts(lesson);
@@ -333,6 +352,34 @@ static void add_accuracy(const Lesson *lesson, JsonBuilder *json)
   report_number(json, "temperature", 1 / lesson->cross->factor);
 }
 
+static void add_score(JsonBuilder *json, const char *name, const TuningScore *score)
+{
+  report_begin(json, name);
+  report_number(json, "top1", 100 * score->top1);
+  report_number(json, "log_loss", score->loss);
+  json_builder_end_object(json);
+}
+
+static void add_tuning(const Lesson *lesson, JsonBuilder *json)
+{
+  const Tuning *t = lesson->tuning;
+  if (!t) {
+    report_null(json, "fine_tuning");
+    return;
+  }
+  report_begin(json, "fine_tuning");
+  report_string(json, "left_out", t->left_out);
+  report_count(json, "blocks", t->n_blocks);
+  report_count(json, "steps", t->steps);
+  report_count(json, "folds", t->n_folds);
+  if (t->after.loss > 0) {
+    add_score(json, "before", &t->before);
+    add_score(json, "after", &t->after);
+  }
+  report_number(json, "seconds", lesson->seconds_tuning);
+  json_builder_end_object(json);
+}
+
 void lesson_report_json(const Lesson *lesson)
 {
   const LessonOptions *o = lesson->options;
@@ -344,6 +391,7 @@ void lesson_report_json(const Lesson *lesson)
   report_count(json, "stored_pictures", lesson->n_stored);
   add_pictures(lesson, json);
   add_accuracy(lesson, json);
+  add_tuning(lesson, json);
   add_classes(lesson, json);
   add_confusions(lesson, json);
   add_doubts(lesson, json);
