@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/clean-text.h"
+#include "report/columns.h"
 #include "report/report.h"
 
 #define MAX_TABLE      12 /* classes whose confusions are shown as a table */
@@ -25,8 +26,8 @@ static void print_classes(const Lesson *lesson)
           lesson->several ? "  threshold     F1" : "");
   for (guint c = 0; c < o->n_classes; c++) {
     const OutcomeClass *class = &o->classes[c];
-    g_autofree char *label = label_of(lesson, c);
-    g_print("%-28s %8u %7u %7.1f %%", label, class->pictures, class->groups,
+    g_autofree char *label = label_of(lesson, c), *padded = columns_pad(label, 28);
+    g_print("%s %8u %7u %7.1f %%", padded, class->pictures, class->groups,
             100.0 * class->right / MAX(1, class->pictures));
     if (lesson->several)
       g_print("  %9.2f  %5.2f", class->threshold, class->f1);
@@ -55,8 +56,8 @@ static void print_table(const Lesson *lesson)
     g_print(" %4u", c + 1);
   g_print("\n");
   for (guint from = 0; from < o->n_classes; from++) {
-    g_autofree char *label = label_of(lesson, from);
-    g_print("%2u %-27s", from + 1, label);
+    g_autofree char *label = label_of(lesson, from), *padded = columns_pad(label, 27);
+    g_print("%2u %s", from + 1, padded);
     for (guint to = 0; to < o->n_classes; to++)
       g_print(" %4u", count_confusion(o, from, to));
     g_print("\n");

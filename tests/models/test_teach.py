@@ -298,6 +298,20 @@ class DataTest(TeachCase):
         text = self.succeed("teach", "--model", self.model, "--data", self.data, "-o", self.out)
         self.assertNotIn("two\nlines", text)
 
+    def test_tables_are_aligned_whatever_the_letters(self):
+        labels = ["Mülltonne", "ごみ箱", "bin"]
+        for i, label in enumerate(labels):
+            self.write_class(label, 4, colour=(120 + i, 120, 120))
+        locale = {**os.environ, "LC_ALL": "C.UTF-8"}
+        text = self.succeed("teach", "--model", self.model, "--data", self.data, "-o", self.out,
+                            "--group-by", "none", env=locale)
+        text += self.succeed("eval", self.out, "--data", self.data, env=locale)
+        for label, wide in zip(labels, (0, 3, 0)):
+            for start, width, rest in (("", 28, r" {8}4 {7}4 +[\d.]+ %"), (r"\d ", 27, r"( {4}\d){3}"),
+                                       ("", 20, r" {7}4 +[\d.]+")):
+                self.assertRegex(text, f"(?m)^ ?{start}{label}"
+                                       f"{' ' * (width - len(label) - wide)}{rest}")
+
     def test_an_archive_of_the_folder_is_the_same(self):
         self.write_data()
         found = self.teach()
