@@ -307,7 +307,8 @@ class DataTest(TeachCase):
                             "--group-by", "none", env=locale)
         text += self.succeed("eval", self.out, "--data", self.data, env=locale)
         for label, wide in zip(labels, (0, 3, 0)):
-            for start, width, rest in (("", 28, r" {8}4 {7}4 +[\d.]+ %"), (r"\d ", 27, r"( {4}\d){3}"),
+            for start, width, rest in (("", 28, r" {8}4 {7}4 +[\d.]+ %"),
+                                       (r"\d ", 27, r"( {4}\d){3}"),
                                        ("", 20, r" {7}4 +[\d.]+")):
                 self.assertRegex(text, f"(?m)^ ?{start}{label}"
                                        f"{' ' * (width - len(label) - wide)}{rest}")
