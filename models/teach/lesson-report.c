@@ -164,10 +164,10 @@ static void print_tuning(const Lesson *lesson)
   if (t->left_out)
     g_print("Fine-tuning was left out: %s.\n", t->left_out);
   if (t->after.loss > 0)
-    g_print("Fine-tuning of the last %u blocks (%u steps), by cross-validation in %u folds: Top-1 "
+    g_print("Fine-tuning of the last %u blocks (%u steps), by cross-validation in %u folds: %s "
             "%.1f %%, before %.1f %%; log loss %.3f, before %.3f.\n",
-            t->n_blocks, t->steps, t->n_folds, 100 * t->after.top1, 100 * t->before.top1,
-            t->after.loss, t->before.loss);
+            t->n_blocks, t->steps, t->n_folds, lesson->several ? "all classes right" : "Top-1",
+            100 * t->after.top1, 100 * t->before.top1, t->after.loss, t->before.loss);
 }
 
 static void print_unknown(const Lesson *lesson)

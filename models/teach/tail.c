@@ -269,6 +269,8 @@ gboolean tail_train(Tail *tail, const TailData *data, guint steps, guint64 seed,
     if (!tail->sound)
       return FALSE;
     tail->optimizer->step++;
+    if (data->progress)
+      progress_update(data->progress, data->done + step + 1);
   }
   return TRUE;
 }

@@ -2,6 +2,7 @@
  * so their results are computed once for each view. Gates and their substitutes stay too. */
 #pragma once
 
+#include "base/progress.h"
 #include "teach/examples.h"
 #include "train/network/activations.h"
 
@@ -16,6 +17,8 @@ typedef struct {
   const guint *folds;                /* (nullable) [n]; NULL: all pictures */
   guint held_out;                    /* fold to leave out */
   guint n_views;                     /* of the examples' views, to train with */
+  Progress *progress;                /* (nullable) counts steps */
+  guint done;                        /* steps that it has counted before */
 } TailData;
 
 /* Finds the first block of a tail.

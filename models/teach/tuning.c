@@ -26,7 +26,9 @@ typedef struct {
   const TuningOptions *options;
   Tuning *tuning;
   Cross *before;
-  gint64 start, end; /* of all of it */
+  double seconds_cross; /* that it took */
+  Progress *progress;   /* (nullable) of steps */
+  gint64 start, end;    /* of all of it */
 } Run;
 
 void tuning_free(Tuning **tuning)
@@ -88,7 +90,9 @@ static gboolean train(const Run *run, const guint *folds, guint held_out, guint 
                           .examples = seen,
                           .folds = folds,
                           .held_out = held_out,
-                          .n_views = seen->n_views };
+                          .n_views = seen->n_views,
+                          .progress = run->progress,
+                          .done = held_out * steps };
   g_autoptr(Logistic) model = logistic_new(f, n_classes);
   HeadRows *rows = head_rows_new(seen, seen->n_views, folds, held_out);
   g_autofree float *weights = g_new(float, (gsize)n_classes *f), *bias = g_new(float, n_classes);
@@ -121,8 +125,9 @@ static gboolean choose_steps(const Run *run)
   const double step =
       (double)(g_get_monotonic_time() - start) / (G_USEC_PER_SEC * (double)TIMED_STEPS);
   /* The pictures run through the blocks once more in each run, and in the end through the whole
-   * network. */
-  const double fixed = n_runs * epoch * step / 3 + run->options->seconds_pictures;
+   * network; and there is another cross-validation. */
+  const double fixed =
+      n_runs * epoch * step / 3 + run->options->seconds_pictures + run->seconds_cross;
   const double left = PLANNED * seconds_left(run) - fixed;
   const double possible = left / (n_runs * step);
   if (possible < MIN_EPOCHS * epoch)
@@ -132,18 +137,19 @@ static gboolean choose_steps(const Run *run)
   return TRUE;
 }
 
-static gboolean run_folds(const Run *run)
+static gboolean run_folds(Run *run)
 {
   Tuning *tuning = run->tuning;
-  Progress progress = progress_start(tuning->n_folds + 1, "fine-tuning runs");
+  Progress progress = progress_start(tuning->n_folds * tuning->steps, "steps of fine-tuning");
+  run->progress = &progress;
   tuning->by_fold = g_new0(Examples *, tuning->n_folds + 1);
   gboolean fine = TRUE;
   for (guint fold = 0; fine && fold < tuning->n_folds; fold++) {
     fine = train(run, run->before->folds, fold, tuning->steps);
     if (fine)
       tuning->by_fold[fold] = find_features(run);
-    progress_update(&progress, fold + 1);
   }
+  run->progress = NULL;
   progress_clear(&progress);
   return fine || leave_out(run, "it took longer than expected, or did not converge");
 }
@@ -172,14 +178,26 @@ static gboolean judge(const Run *run)
 
 /* ---- All of it ---- */
 
+static gboolean train_whole(Run *run)
+{
+  Progress progress = progress_start(run->tuning->steps, "steps of fine-tuning with all pictures");
+  run->progress = &progress;
+  const gboolean fine = train(run, NULL, 0, run->tuning->steps);
+  run->progress = NULL;
+  progress_clear(&progress);
+  return fine || leave_out(run, "it took longer than expected");
+}
+
 /* Cross-validates the network as it is, with the folds of all that follows. */
 static gboolean prepare(Run *run)
 {
   const TuningOptions *o = run->options;
   Tuning *tuning = run->tuning;
   g_autofree guint *folds = folds_deal(o->examples, o->sigmoid, MAX_FOLDS, &tuning->n_folds);
+  const gint64 start = g_get_monotonic_time();
   run->before =
       cross_run_folds(o->examples, folds, tuning->n_folds, NULL, o->sigmoid, o->features.threads);
+  run->seconds_cross = (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
   const double bytes = (double)entry_tokens_measure(o->description) * o->examples->list->len;
   const guint n_views = run->before->n_views * bytes > MAX_BYTES ? 1 : run->before->n_views;
   if (n_views * bytes > MAX_BYTES)
@@ -193,7 +211,7 @@ static gboolean prepare(Run *run)
   return TRUE;
 }
 
-static gboolean tune(const Run *run, GError **error)
+static gboolean tune(Run *run, GError **error)
 {
   const TuningOptions *o = run->options;
   Tuning *t = run->tuning;
@@ -204,8 +222,8 @@ static gboolean tune(const Run *run, GError **error)
                        : NULL;
   if (!t->tail)
     return FALSE;
-  if (choose_steps(run) && run_folds(run) && judge(run) && !train(run, NULL, 0, t->steps))
-    leave_out(run, "it took longer than expected");
+  if (choose_steps(run) && run_folds(run) && judge(run))
+    train_whole(run);
   return TRUE;
 }
 
