@@ -79,8 +79,9 @@ static const char description[] =
     "with a single group), top1 with its interval of 95 %, calibration_error (these in\n"
     "percent), views_seen of each picture (2 with its mirror image) and views that the fit\n"
     "uses, fine_tuning (null, or what it found; left_out is the reason why the blocks stay\n"
-    "as they were, or null), classes, confusions, doubtful (with the probability of the own class),\n"
-    "weakest, unknown, and seconds; with --multi-label, all_right and f1 instead of top1.\n";
+    "as they were, or null), classes, confusions, doubtful (with the probability of the\n"
+    "own class), weakest, unknown, and seconds; with --multi-label, all_right and f1 instead\n"
+    "of top1.\n";
 
 static gboolean parse(Given *given, int argc, char **argv, GError **error)
 {

@@ -353,10 +353,11 @@ static void add_accuracy(const Lesson *lesson, JsonBuilder *json)
   report_number(json, "temperature", 1 / lesson->cross->factor);
 }
 
-static void add_score(JsonBuilder *json, const char *name, const TuningScore *score)
+static void add_score(const Lesson *lesson, JsonBuilder *json, const char *name,
+                      const TuningScore *score)
 {
   report_begin(json, name);
-  report_number(json, "top1", 100 * score->top1);
+  report_number(json, lesson->several ? "all_right" : "top1", 100 * score->top1);
   report_number(json, "log_loss", score->loss);
   json_builder_end_object(json);
 }
@@ -374,8 +375,8 @@ static void add_tuning(const Lesson *lesson, JsonBuilder *json)
   report_count(json, "steps", t->steps);
   report_count(json, "folds", t->n_folds);
   if (t->after.loss > 0) {
-    add_score(json, "before", &t->before);
-    add_score(json, "after", &t->after);
+    add_score(lesson, json, "before", &t->before);
+    add_score(lesson, json, "after", &t->after);
   }
   report_number(json, "seconds", lesson->seconds_tuning);
   json_builder_end_object(json);

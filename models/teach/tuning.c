@@ -9,7 +9,7 @@
 #include "teach/head.h"
 
 #define MAX_FOLDS  4
-#define EPOCHS     20
+#define EPOCHS     10
 #define MIN_EPOCHS 4
 #define TOLERANCE  1e-4
 

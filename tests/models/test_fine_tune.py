@@ -23,7 +23,7 @@ SIDE = 32
 # The weights that follow a norm are so much smaller, and the norm's so much larger: the network
 # computes the same, but steps of training are larger. It has far too few values to learn something
 # in the steps that suit a large one.
-EASE = 30
+EASE = 100
 
 
 def ease(path):
