@@ -101,6 +101,7 @@ static void describe(VitgateModel *model)
     .bicubic = d->preprocessing.bicubic,
     .activation = d->activation,
     .fit = MAX(d->preprocessing.fit, VITGATE_FIT_CROP),
+    .has_fit = d->preprocessing.fit != VITGATE_FIT_MODEL,
     .n_features = vitgate__description_head_inputs(d),
     .has_unknown = d->unknown.present,
     .thresholds = model->thresholds,

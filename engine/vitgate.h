@@ -143,9 +143,11 @@ typedef struct {
   guint patch_depth;               /* number of blocks whose modules run for patch tokens; the
                                       others run for the class and distillation tokens only */
   guint n_features;                /* number of values that the classes are computed from */
-  gboolean has_unknown;            /* results have a score for pictures of none of the classes */
-  const float *thresholds;         /* (nullable) [n_classes] with ACTIVATION_SIGMOID: the
-                                      probability from which each class applies; NULL: none */
+  gboolean has_fit;        /* the file says how an image becomes square; FALSE: it leaves that
+                              open, and fit is CROP, as most models are published */
+  gboolean has_unknown;    /* results have a score for pictures of none of the classes */
+  const float *thresholds; /* (nullable) [n_classes] with ACTIVATION_SIGMOID: the
+                              probability from which each class applies; NULL: none */
   gpointer reserved[4];
 } VitgateModelInfo;
 

@@ -65,7 +65,7 @@ static gboolean apply_crop_mode(const JsonFields *fields, Description *d)
     return TRUE;
   if (!vitgate__read_word(fields, "crop_mode", modes, &mode))
     return FALSE;
-  d->preprocessing.fit = VITGATE_FIT_CROP + mode;
+  d->preprocessing.fit = mode ? VITGATE_FIT_CROP + mode : VITGATE_FIT_MODEL;
   return TRUE;
 }
 
@@ -176,7 +176,7 @@ static gboolean apply_convnext(const JsonFields *fields, guint64 size, const cha
     d->preprocessing.fit = VITGATE_FIT_SQUASH;
     return set_resize(fields, "size", (double)size, d);
   }
-  d->preprocessing.fit = VITGATE_FIT_CROP;
+  d->preprocessing.fit = VITGATE_FIT_MODEL;
   return vitgate__fields_has(fields, "crop_pct") ? apply_crop_share(fields, d)
                                                  : set_resize(fields, "size", size * 256 / 224, d);
 }
@@ -218,7 +218,7 @@ static gboolean apply_sizes(const JsonFields *fields, const Processor *processor
   if (!crops && size != d->image_size)
     return vitgate__field_refuse(fields, VITGATE_ERROR_METADATA, "size", expected);
   /* Without a crop, their library can use only square images if it resizes the shorter side. */
-  d->preprocessing.fit = square ? VITGATE_FIT_SQUASH : VITGATE_FIT_CROP;
+  d->preprocessing.fit = square ? VITGATE_FIT_SQUASH : VITGATE_FIT_MODEL;
   return set_resize(fields, "size", (double)size, d);
 }
 

@@ -101,15 +101,15 @@ static gboolean read_preprocessing(const JsonFields *parent, Description *d)
   guint interpolation, fit = 0;
   if (!fields.object)
     return vitgate__field_fail(parent, "preprocessing", "an object");
+  const gboolean stated = json_object_has_member(fields.object, "fit");
   if (!vitgate__read_uint(&fields, "resize", d->image_size, 4 * DESCRIPTION_MAX_IMAGE,
                           &p->resize) ||
       !vitgate__read_word(&fields, "interpolation", interpolations, &interpolation) ||
       !vitgate__read_rgb(&fields, "mean", 0, 1e3, p->mean) ||
       !vitgate__read_rgb(&fields, "std", 1e-6, 1e3, p->std) ||
-      (json_object_has_member(fields.object, "fit") &&
-       !vitgate__read_word(&fields, "fit", vitgate__fit_names + VITGATE_FIT_CROP, &fit)))
+      (stated && !vitgate__read_word(&fields, "fit", vitgate__fit_names + VITGATE_FIT_CROP, &fit)))
     return FALSE;
-  p->fit = VITGATE_FIT_CROP + fit;
+  p->fit = stated ? VITGATE_FIT_CROP + fit : VITGATE_FIT_MODEL;
   p->bicubic = interpolation == 1;
   return TRUE;
 }
@@ -444,7 +444,7 @@ char *vitgate__description_to_json(const Description *d)
   json_object_set_array_member(object, "blocks", block_array(d));
 
   JsonObject *preprocessing = json_object_new();
-  if (d->preprocessing.fit > VITGATE_FIT_CROP)
+  if (d->preprocessing.fit != VITGATE_FIT_MODEL)
     json_object_set_string_member(preprocessing, "fit", vitgate_fit_name(d->preprocessing.fit));
   json_object_set_int_member(preprocessing, "resize", d->preprocessing.resize);
   json_object_set_string_member(preprocessing, "interpolation",

@@ -58,7 +58,8 @@ typedef struct {
   guint resize; /* pixels of the side or sides that are resized; the centre crop is image_size */
   gboolean bicubic;
   float mean[3], std[3];
-  VitgateFit fit; /* MODEL: the same as CROP */
+  VitgateFit fit; /* MODEL: the file states none; the same as CROP, but for what shows other parts
+                     of an image too */
 } Preprocessing;
 
 typedef struct _Description {

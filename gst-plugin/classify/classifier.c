@@ -20,14 +20,15 @@ static void ranking_clear(GstVitgateRanking *ranking)
   g_free(ranking->scores);
 }
 
-/* A model that was made for whole pictures gets whole frames. The maximum over squares would not do
- * for classes such as "empty", which are right only if they are right everywhere.
- * Returns: never AUTO */
+/* A model whose file says what it was made for, as that of a taught one does, sees frames so. Most
+ * files do not, and mean the crop of published models, which cuts off the sides. The maximum over
+ * squares would not do for classes such as "empty", which are right only if they are right
+ * everywhere. Returns: never AUTO */
 static GstVitgateFit choose_fit(GstVitgateFit fit, const VitgateModelInfo *info)
 {
   if (fit != GST_VITGATE_FIT_AUTO)
     return fit;
-  return info->fit == VITGATE_FIT_CROP ? GST_VITGATE_FIT_SQUARES : GST_VITGATE_FIT_MODEL;
+  return info->has_fit ? GST_VITGATE_FIT_MODEL : GST_VITGATE_FIT_SQUARES;
 }
 
 static gboolean load(GstVitgateClassifier *self, const GstVitgateClassifierOptions *options,

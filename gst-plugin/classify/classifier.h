@@ -19,7 +19,7 @@ typedef enum {
   GST_VITGATE_FIT_SQUASH = VITGATE_FIT_SQUASH,
   GST_VITGATE_FIT_LETTERBOX = VITGATE_FIT_LETTERBOX,
   GST_VITGATE_FIT_SQUARES, /* several squares that cover the frame */
-  GST_VITGATE_FIT_AUTO, /* as the model file says if it shows the whole frame, otherwise squares */
+  GST_VITGATE_FIT_AUTO,    /* as the model file says; squares if it does not */
 } GstVitgateFit;
 
 /* What to make a classifier from. The caller owns both paths. */

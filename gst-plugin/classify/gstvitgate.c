@@ -43,19 +43,18 @@
  * number by default.
  *
  * ## Frames that are not square
- * The model's input is square. By default, if its file asks for a crop of the centre, as most
- * published models do, overlapping squares cover the whole frame instead (fit=squares),
- * so that objects at its sides are seen undistorted: two for 16:9 and 4:3. They are inferred as one
- * batch, and each costs an inference. A class gets its highest probability of any square. A frame
- * of up to 6:5 is squashed into one square. One longer than 2:1 is halved, and both halves are
- * squashed.
+ * The model's input is square. Most published models expect a crop of the centre. By default,
+ * overlapping squares cover the whole frame instead (fit=squares), so that objects at its sides are
+ * seen undistorted: two for 16:9 and 4:3. They are inferred as one batch, and each costs an
+ * inference. A class gets its highest probability of any square. A frame of up to 6:5 is squashed
+ * into one square. One longer than 2:1 is halved, and both halves are squashed.
  *
  * If there is no time for that, set #GstVitgate:fit to "squash": the model sees the whole frame at
  * once, but distorted. "letterbox" keeps shapes and makes everything smaller. "crop" and, with most
  * models, "model" look only at the centre: 43 % of a 16:9 frame for the default model. "model" is
  * what the model file says. It is how the published accuracy was measured, on photographs, and
- * right if objects are in the middle of the frame. A model whose file says that it sees whole
- * pictures, such as one from 'vitgate teach', does so by default (fit=auto).
+ * right if objects are in the middle of the frame. A model from 'vitgate teach' sees frames as it
+ * saw its pictures by default (fit=auto), and so does any other model whose file asks for a fit.
  *
  * ## A fixed part of the frame
  * With #GstVitgate:region the model sees only a part of each frame, as if videocrop were in front

@@ -58,8 +58,7 @@ static GType gst_vitgate_fit_get_type(void)
       "Infer overlapping squares that cover the frame: two for 16:9 and 4:3, one up to 6:5",
       "squares" },
     { GST_VITGATE_FIT_AUTO,
-      "As the model file says if that shows the whole frame, as for taught models, otherwise "
-      "squares",
+      "As the model file says, so as a taught model saw its pictures; squares if it does not",
       "auto" },
     { 0, NULL, NULL },
   };

@@ -4,6 +4,7 @@
 
 #include "base/clean-text.h"
 #include "base/command-error.h"
+#include "report/columns.h"
 
 /* Returns a percentage. A folder that is named after a class shows no other class, so that the
  * class's average precision would always be 1 there. */
@@ -57,8 +58,8 @@ void eval_sigmoid_report(const SigmoidReport *report, JsonBuilder *json)
 
 static void print_row(const char *name, guint n, double percent)
 {
-  g_autofree char *clean = vitgate__clean_text(name);
-  g_print("%-20s %11u", clean, n);
+  g_autofree char *clean = vitgate__clean_text(name), *padded = columns_pad(clean, 20);
+  g_print("%s %11u", padded, n);
   if (isnan(percent))
     g_print("       -\n");
   else

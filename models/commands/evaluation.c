@@ -5,6 +5,7 @@
 #include "base/clean-text.h"
 #include "base/gate-control.h"
 #include "base/granularity.h"
+#include "report/columns.h"
 #include "report/gate-usage.h"
 #include "report/module-numbers.h"
 #include "report/report.h"
@@ -177,8 +178,8 @@ void evaluation_print_json(const Evaluation *eval)
 
 static void print_row(const Evaluation *eval, const char *name, const Accuracy *accuracy)
 {
-  g_autofree char *clean = vitgate__clean_text(name);
-  g_print("%-20s %7" G_GUINT64_FORMAT, clean, accuracy->images);
+  g_autofree char *clean = vitgate__clean_text(name), *padded = columns_pad(clean, 20);
+  g_print("%s %7" G_GUINT64_FORMAT, padded, accuracy->images);
   if (accuracy->labelled == 0) {
     g_print("       -       -\n");
     return;

@@ -84,7 +84,7 @@ static gboolean set_fit(Description *description, const char *name, GError **err
   if (!vitgate_fit_parse(name, &fit, error))
     return FALSE;
   if (fit != VITGATE_FIT_MODEL)
-    preprocessing->fit = fit;
+    preprocessing->fit = fit == VITGATE_FIT_CROP ? VITGATE_FIT_MODEL : fit;
   if (fit > VITGATE_FIT_CROP)
     preprocessing->resize = description->image_size;
   return TRUE;

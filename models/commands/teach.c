@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/time-option.h"
 #include "commands/command.h"
 #include "teach/lesson-report.h"
 #include "write/output-file.h"
@@ -12,7 +13,7 @@
 /* What the options say, as text. */
 typedef struct {
   char **data, **others;
-  char *model, *out, *name, *group_by, *fit;
+  char *model, *out, *name, *group_by, *fit, *fine_tune;
   int threads;
   gboolean several, add, forget, no_orientation, as_json;
 } Given;
@@ -26,6 +27,7 @@ static void given_clear(Given *given)
   g_free(given->name);
   g_free(given->group_by);
   g_free(given->fit);
+  g_free(given->fine_tune);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Given, given_clear)
 
@@ -38,8 +40,9 @@ static const char description[] =
     "\n"
     "The network stays as it is; its last layer is fitted to the pictures. Whether their\n"
     "mirror images help, and how closely to fit, is chosen by cross-validation: each\n"
-    "picture is classified by a fit that has not seen it. Accuracy, confusions and\n"
-    "doubtful pictures are what this found. Probabilities are calibrated: 0.8 means\n"
+    "picture is classified by a fit that has not seen it. More than 1000 pictures need no\n"
+    "mirror images. Accuracy, confusions and doubtful pictures are what this found. Probabilities "
+    "are calibrated: 0.8 means\n"
     "right four times in five.\n"
     "\n"
     "Pictures that a camera takes one after the other are nearly the same, so that\n"
@@ -61,6 +64,11 @@ static const char description[] =
     "OUT also has a score for pictures of none of the classes: vitgate shows them as\n"
     "\"unknown\". --others measures it on pictures that show something else.\n"
     "\n"
+    "--fine-tune trains the last two blocks as well. Cross-validation decides: if pictures\n"
+    "that took no part in the training are not classified better, or if the time is too\n"
+    "short, the blocks stay as they are, and the text says so. It needs all pictures, so\n"
+    "--add cannot have it; --add may follow.\n"
+    "\n"
     "--add continues from a MODEL that was taught, with more pictures or classes; the\n"
     "old pictures are not needed, since the file stores their features (at most 1 MB,\n"
     "and OUT is at most 5 % larger than MODEL; if more pictures were taught, it stores a\n"
@@ -69,8 +77,11 @@ static const char description[] =
     "\n"
     "The JSON object has the members of the text: pictures, groups, cut_groups (classes\n"
     "with a single group), top1 with its interval of 95 %, calibration_error (these in\n"
-    "percent), classes, confusions, doubtful (with the probability of the own class),\n"
-    "weakest, unknown, and seconds; with --multi-label, all_right and f1 instead of top1.\n";
+    "percent), views_seen of each picture (2 with its mirror image) and views that the fit\n"
+    "uses, fine_tuning (null, or what it found; left_out is the reason why the blocks stay\n"
+    "as they were, or null), classes, confusions, doubtful (with the probability of the\n"
+    "own class), weakest, unknown, and seconds; with --multi-label, all_right and f1 instead\n"
+    "of top1.\n";
 
 static gboolean parse(Given *given, int argc, char **argv, GError **error)
 {
@@ -95,6 +106,8 @@ static gboolean parse(Given *given, int argc, char **argv, GError **error)
       "How a picture becomes square: crop, squash or letterbox (default: as the model file says if "
       "that shows all of it, otherwise squash)",
       "F" },
+    { "fine-tune", 0, 0, G_OPTION_ARG_STRING, &given->fine_tune,
+      "Train the last blocks too, for at most this time: such as 90s, 5m or 1h", "T" },
     { "others", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &given->others,
       "Pictures of none of the classes, to measure with; can be repeated", "DIR|TAR" },
     { "forget-features", 0, 0, G_OPTION_ARG_NONE, &given->forget,
@@ -154,6 +167,14 @@ int command_teach(int argc, char **argv, GError **error)
     g_prefix_error(error, "--fit: ");
     return 1;
   }
+  if (given.fine_tune && given.add) {
+    command_fail(error, "--fine-tune: with --add, the old pictures are missing; leave out --add "
+                        "and give all pictures with --data");
+    return 1;
+  }
+  if (given.fine_tune &&
+      !time_option_parse("--fine-tune", given.fine_tune, &options.fine_tune, error))
+    return 1;
   if (given.add && !given.model) {
     command_fail(error, "--add needs --model, the model that was taught");
     return 1;

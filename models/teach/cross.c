@@ -19,6 +19,7 @@ static const guint view_counts[] = { 1, EXAMPLES_MAX_VIEWS };
 
 typedef struct {
   const Examples *examples;
+  const Examples *const *by_fold; /* (nullable) */
   const guint *folds;
   gboolean sigmoid;
   guint threads;
@@ -31,6 +32,11 @@ typedef struct {
   guint penalty, n_penalties; /* the first, and how many of them */
 } Task;
 
+static const Examples *examples_of(const Run *run, guint fold)
+{
+  return run->by_fold ? run->by_fold[fold] : run->examples;
+}
+
 static void predict(const Run *run, const Logistic *model, const HeadRows *rows, const Task *task,
                     guint penalty)
 {
@@ -41,7 +47,7 @@ static void predict(const Run *run, const Logistic *model, const HeadRows *rows,
     float *out = run->logits[task->views][penalty] + (gsize)i * n_classes;
     if (run->folds[i] != task->fold)
       continue;
-    head_rows_apply(rows, examples_get(run->examples, i)->features, row);
+    head_rows_apply(rows, examples_get(examples_of(run, task->fold), i)->features, row);
     logistic_predict(model, row, 1, logits);
     for (guint c = 0; c < n_classes; c++)
       out[c] = (float)logits[c];
@@ -53,7 +59,8 @@ static void run_task(gpointer data, gpointer user_data)
   g_autofree Task *task = data;
   const Run *run = user_data;
   g_autoptr(Logistic) model = logistic_new(run->examples->n_features, run->examples->labels->len);
-  HeadRows *rows = head_rows_new(run->examples, view_counts[task->views], run->folds, task->fold);
+  HeadRows *rows =
+      head_rows_new(examples_of(run, task->fold), view_counts[task->views], run->folds, task->fold);
   for (guint p = task->penalty; p < task->penalty + task->n_penalties; p++) {
     head_fit(model, rows, run->sigmoid, penalties[p], TOLERANCE);
     predict(run, model, rows, task, p);
@@ -119,16 +126,30 @@ static void choose(Cross *cross, Run *run, guint n_view_counts)
 
 Cross *cross_run(const Examples *examples, gboolean sigmoid, guint threads)
 {
+  guint n_folds;
+  g_autofree guint *folds = folds_deal(examples, sigmoid, G_MAXUINT, &n_folds);
+  return cross_run_folds(examples, folds, n_folds, NULL, sigmoid, threads);
+}
+
+Cross *cross_run_folds(const Examples *examples, const guint *folds, guint n_folds,
+                       const Examples *const *by_fold, gboolean sigmoid, guint threads)
+{
   const guint n = examples->list->len, n_classes = examples->labels->len;
   Cross *cross = g_new0(Cross, 1);
   guint n_view_counts = 0;
-  cross->folds = folds_deal(examples, sigmoid, &cross->n_folds);
+  cross->folds = g_memdup2(folds, n * sizeof *folds);
+  cross->n_folds = n_folds;
+  cross->by_fold = by_fold;
   cross->shown = g_new(guint8 *, n + 1);
   for (guint i = 0; i < n; i++)
     cross->shown[i] = examples_get(examples, i)->shown;
   cross->predictions =
       (Predictions){ .n = n, .n_classes = n_classes, .shown = cross->shown, .sigmoid = sigmoid };
-  Run run = { .examples = examples, .folds = cross->folds, .sigmoid = sigmoid, .threads = threads };
+  Run run = { .examples = examples,
+              .by_fold = by_fold,
+              .folds = cross->folds,
+              .sigmoid = sigmoid,
+              .threads = threads };
   while (n_view_counts < N_VIEW_COUNTS && view_counts[n_view_counts] <= examples->n_views)
     n_view_counts++;
   for (guint v = 0; v < n_view_counts; v++)

@@ -8,6 +8,7 @@
  * different ones.
  * @examples: sorted
  * @several: examples may show several classes
+ * @max_folds: at least 2; G_MAXUINT: as many as said above
  * @n_folds: (out)
  * Returns: (transfer full): [examples] */
-guint *folds_deal(const Examples *examples, gboolean several, guint *n_folds);
+guint *folds_deal(const Examples *examples, gboolean several, guint max_folds, guint *n_folds);

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/clean-text.h"
+#include "report/columns.h"
 #include "report/report.h"
 
 #define MAX_TABLE      12 /* classes whose confusions are shown as a table */
@@ -25,8 +26,8 @@ static void print_classes(const Lesson *lesson)
           lesson->several ? "  threshold     F1" : "");
   for (guint c = 0; c < o->n_classes; c++) {
     const OutcomeClass *class = &o->classes[c];
-    g_autofree char *label = label_of(lesson, c);
-    g_print("%-28s %8u %7u %7.1f %%", label, class->pictures, class->groups,
+    g_autofree char *label = label_of(lesson, c), *padded = columns_pad(label, 28);
+    g_print("%s %8u %7u %7.1f %%", padded, class->pictures, class->groups,
             100.0 * class->right / MAX(1, class->pictures));
     if (lesson->several)
       g_print("  %9.2f  %5.2f", class->threshold, class->f1);
@@ -55,8 +56,8 @@ static void print_table(const Lesson *lesson)
     g_print(" %4u", c + 1);
   g_print("\n");
   for (guint from = 0; from < o->n_classes; from++) {
-    g_autofree char *label = label_of(lesson, from);
-    g_print("%2u %-27s", from + 1, label);
+    g_autofree char *label = label_of(lesson, from), *padded = columns_pad(label, 27);
+    g_print("%2u %s", from + 1, padded);
     for (guint to = 0; to < o->n_classes; to++)
       g_print(" %4u", count_confusion(o, from, to));
     g_print("\n");
@@ -151,6 +152,24 @@ static void print_accuracy(const Lesson *lesson)
   g_print(".\n");
 }
 
+static void print_tuning(const Lesson *lesson)
+{
+  const Tuning *t = lesson->tuning;
+  if (!t) {
+    if (lesson->tuned_before)
+      g_print("The network was fine-tuned with pictures that it was taught before: accuracy may "
+              "look too good.\n");
+    return;
+  }
+  if (t->left_out)
+    g_print("Fine-tuning was left out: %s.\n", t->left_out);
+  if (t->after.loss > 0)
+    g_print("Fine-tuning of the last %u blocks (%u steps), by cross-validation in %u folds: %s "
+            "%.1f %%, before %.1f %%; log loss %.3f, before %.3f.\n",
+            t->n_blocks, t->steps, t->n_folds, lesson->several ? "all classes right" : "Top-1",
+            100 * t->after.top1, 100 * t->before.top1, t->after.loss, t->before.loss);
+}
+
 static void print_unknown(const Lesson *lesson)
 {
   if (!lesson->distance)
@@ -201,6 +220,7 @@ void lesson_report_text(const Lesson *lesson)
   print_groups(lesson);
   print_skipped(lesson);
   print_accuracy(lesson);
+  print_tuning(lesson);
   print_classes(lesson);
   print_confusions(lesson);
   print_doubts(lesson);
@@ -327,9 +347,39 @@ static void add_accuracy(const Lesson *lesson, JsonBuilder *json)
   report_number(json, "calibration_error", 100 * o->calibration_error);
   report_number(json, "log_loss", lesson->cross->loss);
   report_count(json, "folds", lesson->cross->n_folds);
+  report_count(json, "views_seen", lesson->examples->n_views);
   report_count(json, "views", lesson->cross->n_views);
   report_number(json, "penalty", lesson->cross->penalty);
   report_number(json, "temperature", 1 / lesson->cross->factor);
+}
+
+static void add_score(const Lesson *lesson, JsonBuilder *json, const char *name,
+                      const TuningScore *score)
+{
+  report_begin(json, name);
+  report_number(json, lesson->several ? "all_right" : "top1", 100 * score->top1);
+  report_number(json, "log_loss", score->loss);
+  json_builder_end_object(json);
+}
+
+static void add_tuning(const Lesson *lesson, JsonBuilder *json)
+{
+  const Tuning *t = lesson->tuning;
+  if (!t) {
+    report_null(json, "fine_tuning");
+    return;
+  }
+  report_begin(json, "fine_tuning");
+  report_string(json, "left_out", t->left_out);
+  report_count(json, "blocks", t->n_blocks);
+  report_count(json, "steps", t->steps);
+  report_count(json, "folds", t->n_folds);
+  if (t->after.loss > 0) {
+    add_score(lesson, json, "before", &t->before);
+    add_score(lesson, json, "after", &t->after);
+  }
+  report_number(json, "seconds", lesson->seconds_tuning);
+  json_builder_end_object(json);
 }
 
 void lesson_report_json(const Lesson *lesson)
@@ -343,6 +393,7 @@ void lesson_report_json(const Lesson *lesson)
   report_count(json, "stored_pictures", lesson->n_stored);
   add_pictures(lesson, json);
   add_accuracy(lesson, json);
+  add_tuning(lesson, json);
   add_classes(lesson, json);
   add_confusions(lesson, json);
   add_doubts(lesson, json);

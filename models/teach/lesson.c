@@ -10,6 +10,8 @@
 #include "teach/picture-features.h"
 #include "teach/stored-examples.h"
 #include "teach/taught-file.h"
+#include "teach/tuned-model.h"
+#include "teach/views.h"
 
 #define TOLERANCE 1e-6
 
@@ -34,8 +36,10 @@ void lesson_free(Lesson **lesson)
     return;
   outcome_free(&freeing->outcome);
   cross_free(&freeing->cross);
+  tuning_free(&freeing->tuning);
   own_distance_free(&freeing->distance);
   examples_free(&freeing->examples);
+  pictures_free(&freeing->pictures);
   vitgate__description_free(&freeing->description);
   vitgate__source_close(&freeing->source);
   vitgate_model_unref(&freeing->model);
@@ -51,7 +55,7 @@ void lesson_free(Lesson **lesson)
 static void choose_fit(Preprocessing *p, guint image_size, VitgateFit fit)
 {
   if (fit == VITGATE_FIT_MODEL)
-    fit = p->fit == VITGATE_FIT_CROP ? VITGATE_FIT_SQUASH : p->fit;
+    fit = p->fit <= VITGATE_FIT_CROP ? VITGATE_FIT_SQUASH : p->fit;
   p->fit = fit;
   if (fit != VITGATE_FIT_CROP)
     p->resize = image_size;
@@ -84,6 +88,8 @@ static gboolean open_base(Lesson *lesson, GError **error)
     return command_fail(error, "%s: was taught without --multi-label, so --add cannot use it",
                         o->model);
   lesson->several = sigmoid;
+  lesson->tuned_before =
+      json_object_get_boolean_member_with_default(lesson->description->teach, "tuned", FALSE);
   return TRUE;
 }
 
@@ -228,6 +234,13 @@ static gboolean check_examples(const Lesson *lesson, GError **error)
   return TRUE;
 }
 
+/* @before: (nullable) */
+static guint count_views(const Pictures *pictures, const Examples *before)
+{
+  const guint n = pictures->pictures->len + (before ? before->list->len : 0);
+  return n > VIEWS_MAX_MIRRORED ? 1 : before ? before->n_views : EXAMPLES_MAX_VIEWS;
+}
+
 /* Reads the pictures and makes the examples, with those of the base. */
 static gboolean gather(Lesson *lesson, GPtrArray *sources, const Pictures *pictures, GError **error)
 {
@@ -246,8 +259,7 @@ static gboolean gather(Lesson *lesson, GPtrArray *sources, const Pictures *pictu
   if (!known)
     return FALSE;
   lesson->n_before = before ? before->list->len : 0;
-  lesson->examples =
-      examples_new(labels, n_features, before ? before->n_views : EXAMPLES_MAX_VIEWS);
+  lesson->examples = examples_new(labels, n_features, count_views(pictures, before));
   if (before)
     add_before(lesson->examples, before, before_places, pictures, places, sources);
   const FeaturesOptions features = { .model = lesson->model,
@@ -268,9 +280,9 @@ static gboolean read_pictures(Lesson *lesson, GError **error)
 {
   const LessonOptions *o = lesson->options;
   g_autoptr(GPtrArray) sources = g_ptr_array_new();
-  g_autoptr(Pictures) pictures = pictures_open(o->data, lesson->several, o->orientation, error);
-  if (!pictures || !pictures_identify(pictures, lesson->several, error) ||
-      !gather(lesson, sources, pictures, error) ||
+  lesson->pictures = pictures_open(o->data, lesson->several, o->orientation, error);
+  if (!lesson->pictures || !pictures_identify(lesson->pictures, lesson->several, error) ||
+      !gather(lesson, sources, lesson->pictures, error) ||
       !groups_find(lesson->examples, sources, o->grouping, lesson->several, error))
     return FALSE;
   lesson->cut = groups_cut(lesson->examples, sources, lesson->several);
@@ -322,6 +334,11 @@ static int find_none(const Examples *examples)
   return -1;
 }
 
+static gboolean tuned_now(const Lesson *lesson)
+{
+  return lesson->tuning && !lesson->tuning->left_out;
+}
+
 static JsonObject *make_provenance(const Lesson *lesson)
 {
   const Description *base = lesson->description;
@@ -339,6 +356,10 @@ static JsonObject *make_provenance(const Lesson *lesson)
   json_object_set_double_member(p, lesson->several ? "all_right" : "top1",
                                 (double)outcome->right / outcome->n);
   json_object_set_double_member(p, "calibration_error", outcome->calibration_error);
+  if (tuned_now(lesson)) {
+    json_object_set_int_member(p, "fine_tuned_blocks", lesson->tuning->n_blocks);
+    json_object_set_int_member(p, "fine_tuning_steps", lesson->tuning->steps);
+  }
   if (base->provenance)
     json_object_set_object_member(p, "of_base", json_object_ref(base->provenance));
   return p;
@@ -367,6 +388,7 @@ static gboolean write_file(Lesson *lesson, GError **error)
                     .sigmoid = lesson->several,
                     .ids = lesson->listed,
                     .forget = lesson->options->forget,
+                    .tuned = tuned_now(lesson) || lesson->tuned_before,
                     .name = lesson->options->name,
                     .provenance = provenance };
   if (!taught_file_write(lesson->options->out, lesson->source, lesson->description, &taught, error))
@@ -376,18 +398,56 @@ static gboolean write_file(Lesson *lesson, GError **error)
   return TRUE;
 }
 
-static void fit(Lesson *lesson)
+/* Trains the last blocks of the model, if that helps: then the model, its source, the examples'
+ * features and the cross-validation become those of the trained network. */
+static gboolean tune(Lesson *lesson, GError **error)
+{
+  const gint64 start = g_get_monotonic_time();
+  TuningOptions options = { .examples = lesson->examples,
+                            .pictures = lesson->pictures,
+                            .features = { .model = lesson->model,
+                                          .fit = lesson->description->preprocessing.fit,
+                                          .threads = lesson->options->threads },
+                            .file = lesson->source->file,
+                            .description = lesson->description,
+                            .sigmoid = lesson->several,
+                            .limit = lesson->options->fine_tune,
+                            .seconds_pictures = lesson->seconds_pictures };
+  lesson->tuning = tuning_run(&options, error);
+  if (!lesson->tuning)
+    return FALSE;
+  if (!lesson->tuning->left_out) {
+    if (!tuned_model_open(lesson->tuning, lesson->options->out, lesson->description,
+                          &lesson->source, &lesson->model, error))
+      return FALSE;
+    options.features.model = lesson->model;
+    if (!tuned_model_renew(lesson->examples, lesson->pictures, &options.features, error))
+      return FALSE;
+    cross_free(&lesson->cross);
+    lesson->cross = g_steal_pointer(&lesson->tuning->cross);
+  }
+  lesson->seconds_tuning = seconds_since(start);
+  return TRUE;
+}
+
+/* Fits the head, and trains the last blocks if that was asked for. */
+static gboolean fit(Lesson *lesson, GError **error)
 {
   const Examples *examples = lesson->examples;
-  const gint64 start = g_get_monotonic_time();
+  gint64 start = g_get_monotonic_time();
   lesson->cross = cross_run(examples, lesson->several, lesson->options->threads);
+  lesson->seconds_fit = seconds_since(start);
+  if (lesson->options->fine_tune > 0 && !tune(lesson, error))
+    return FALSE;
+  start = g_get_monotonic_time();
   lesson->outcome = outcome_new(examples, lesson->cross);
   if (!lesson->several) {
     lesson->distances = g_new(double, examples->list->len);
     lesson->distance =
         own_distance_new(examples, lesson->cross, find_none(examples), lesson->distances);
   }
-  lesson->seconds_fit = seconds_since(start);
+  lesson->seconds_fit += seconds_since(start);
+  return TRUE;
 }
 
 Lesson *lesson_run(const LessonOptions *options, GError **error)
@@ -402,8 +462,7 @@ Lesson *lesson_run(const LessonOptions *options, GError **error)
   if (!read_pictures(lesson, error))
     return NULL;
   lesson->seconds_pictures = seconds_since(opened);
-  fit(lesson);
-  if (!measure_others(lesson, error) || !write_file(lesson, error))
+  if (!fit(lesson, error) || !measure_others(lesson, error) || !write_file(lesson, error))
     return NULL;
   lesson->seconds = seconds_since(start);
   return g_steal_pointer(&lesson);

@@ -5,6 +5,7 @@
 #include "teach/groups.h"
 #include "teach/outcome.h"
 #include "teach/own-distance.h"
+#include "teach/tuning.h"
 
 typedef struct {
   const char *const *data;   /* NULL terminated */
@@ -19,6 +20,7 @@ typedef struct {
   guint threads;
   gboolean several; /* --multi-label */
   gboolean add, forget;
+  double fine_tune; /* seconds for training the last blocks too; 0: only the head is fitted */
 } LessonOptions;
 
 typedef struct {
@@ -33,9 +35,11 @@ typedef struct {
   guint n_known;            /* with --add: pictures of the data that the base was taught before */
   guint n_repeated, n_unlabelled; /* see pictures.h */
   GPtrArray *unusable;            /* (element-type utf8): paths */
+  Pictures *pictures;
   Examples *examples;
   GArray *cut; /* (element-type int): see groups_cut() */
   Cross *cross;
+  Tuning *tuning; /* NULL unless it was asked for */
   Outcome *outcome;
   OwnDistance *distance; /* NULL with a sigmoid */
   double *distances;     /* [examples] by cross-validation */
@@ -43,8 +47,9 @@ typedef struct {
   double auroc;          /* of the distance, against the others; NAN: none */
   double others_unknown; /* share of the others beyond the limit */
   guint n_stored;
+  gboolean tuned_before; /* with --add: the network was fine-tuned with the pictures before */
   gint64 out_bytes, base_bytes;
-  double seconds_pictures, seconds_fit, seconds;
+  double seconds_pictures, seconds_fit, seconds_tuning, seconds;
 } Lesson;
 
 /* Teaches and writes the file.

@@ -218,10 +218,11 @@ OwnDistance *own_distance_new(const Examples *examples, const Cross *cross, int 
   d->points = g_new0(double, (gsize)n_classes *f);
   Moments moments = { g_new(double, (gsize)n_classes *f), g_new(double, (gsize)f *f), 0 };
   for (guint fold = 0; fold < cross->n_folds; fold++) {
-    set(d, &moments, examples, cross->n_views, cross->folds, fold);
+    const Examples *seen = cross->by_fold ? cross->by_fold[fold] : examples;
+    set(d, &moments, seen, cross->n_views, cross->folds, fold);
     for (guint i = 0; i < examples->list->len; i++)
       if (cross->folds[i] == fold)
-        distances[i] = own_distance_find(d, examples_get(examples, i)->features);
+        distances[i] = own_distance_find(d, examples_get(seen, i)->features);
   }
   set(d, &moments, examples, cross->n_views, NULL, 0);
   set_scale(d, examples, distances, none);

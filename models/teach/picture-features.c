@@ -9,9 +9,11 @@
 #include "teach/views.h"
 
 typedef struct {
-  Examples *examples;
   const FeaturesOptions *options;
-  GPtrArray *sources, *unusable;
+  guint n_views;
+  GPtrArray *unusable; /* (nullable) */
+  FeaturesVisit visit;
+  gpointer data;
   VitgateSession *session;
   guint image_size;
   float *tensors; /* [n_views][3][image_size][image_size] */
@@ -19,29 +21,44 @@ typedef struct {
   guint n_done;
 } Run;
 
-static gboolean add_example(Run *run, const Picture *picture, const GdkPixbuf *pixels,
+/* Adds the examples. */
+typedef struct {
+  Examples *examples;
+  const FeaturesOptions *options;
+  GPtrArray *sources;
+  VitgateSession *session;
+} Adder;
+
+static gboolean add_example(gpointer data, const Picture *picture, const float *tensors,
                             GError **error)
 {
-  Examples *examples = run->examples;
-  const VitgateImage image = decode_as_image(pixels);
-  if (!views_make(run->session, &image, run->image_size, examples->n_views, run->tensors, error))
-    return FALSE;
+  const Adder *adder = data;
+  Examples *examples = adder->examples;
   const VitgateResult *results =
-      vitgate_session_forward(run->session, run->tensors, examples->n_views, error);
+      vitgate_session_forward(adder->session, tensors, examples->n_views, error);
   if (!results)
     return FALSE;
   Example *example = examples_add(examples, picture->hash, 0, picture->path);
   for (guint v = 0; v < examples->n_views; v++)
     memcpy(example->features + (gsize)v * examples->n_features, results[v].features,
            examples->n_features * sizeof(float));
-  for (guint i = 0; run->options->places && i < picture->classes->len; i++)
-    example->shown[run->options->places[g_array_index(picture->classes, guint, i)]] = 1;
-  g_ptr_array_add(run->sources, (gpointer)picture);
+  for (guint i = 0; adder->options->places && i < picture->classes->len; i++)
+    example->shown[adder->options->places[g_array_index(picture->classes, guint, i)]] = 1;
+  g_ptr_array_add(adder->sources, (gpointer)picture);
   return TRUE;
+}
+
+static gboolean see(Run *run, const Picture *picture, const GdkPixbuf *pixels, GError **error)
+{
+  const VitgateImage image = decode_as_image(pixels);
+  return views_make(run->session, &image, run->image_size, run->n_views, run->tensors, error) &&
+         run->visit(run->data, picture, run->tensors, error);
 }
 
 static void note_unusable(Run *run, const Picture *picture, const GError *reason)
 {
+  if (!run->unusable)
+    return;
   progress_clear(&run->progress);
   g_ptr_array_add(run->unusable, g_strdup(picture->path));
   command_note("skipped %s: %s", picture->path, reason->message);
@@ -59,7 +76,7 @@ static gboolean run_dataset(Run *run, const Dataset *dataset, const GPtrArray *p
     g_autoptr(DecodedPhotograph) photograph = photo_reader_next(reader);
     if (!photograph->pixels)
       note_unusable(run, picture, photograph->error);
-    else if (!add_example(run, picture, photograph->pixels, error))
+    else if (!see(run, picture, photograph->pixels, error))
       return FALSE;
     progress_update(&run->progress, ++run->n_done);
   }
@@ -78,32 +95,51 @@ static GPtrArray *list_pictures(const Pictures *pictures, const Dataset *dataset
   return list;
 }
 
+static gboolean run_all(Run *run, const Pictures *pictures, const char *unit, GError **error)
+{
+  gboolean fine = TRUE;
+  run->image_size = vitgate_model_get_info(run->options->model)->image_size;
+  run->tensors = g_new(float, (gsize)run->n_views * 3 * run->image_size * run->image_size);
+  run->progress = progress_start(pictures->pictures->len, unit);
+  for (guint i = 0; fine && i < pictures->datasets->len; i++) {
+    const Dataset *dataset = pictures->datasets->pdata[i];
+    g_autoptr(GPtrArray) list = list_pictures(pictures, dataset, run->options->known);
+    fine = run_dataset(run, dataset, list, error);
+  }
+  progress_clear(&run->progress);
+  g_free(run->tensors);
+  return fine;
+}
+
+static VitgateSession *open_session(const FeaturesOptions *options, guint n_views, GError **error)
+{
+  const VitgateSessionOptions session = { .threads = options->threads,
+                                          .max_batch = n_views,
+                                          .fit = options->fit };
+  return vitgate_session_new(options->model, &session, error);
+}
+
+gboolean features_visit(const Pictures *pictures, const FeaturesOptions *options, guint n_views,
+                        const char *unit, FeaturesVisit visit, gpointer data, GError **error)
+{
+  Run run = { .options = options, .n_views = n_views, .visit = visit, .data = data };
+  run.session = open_session(options, n_views, error);
+  const gboolean fine = run.session && run_all(&run, pictures, unit, error);
+  vitgate_session_free(&run.session);
+  return fine;
+}
+
 gboolean features_run(Examples *examples, const Pictures *pictures, const FeaturesOptions *options,
                       GPtrArray *sources, GPtrArray *unusable, GError **error)
 {
-  const VitgateModelInfo *info = vitgate_model_get_info(options->model);
-  const VitgateSessionOptions session = { .threads = options->threads,
-                                          .max_batch = examples->n_views,
-                                          .fit = options->fit };
-  const gsize length = (gsize)3 * info->image_size * info->image_size;
-  Run run = { .examples = examples,
-              .options = options,
-              .sources = sources,
+  Adder adder = { examples, options, sources, open_session(options, examples->n_views, error) };
+  Run run = { .options = options,
+              .n_views = examples->n_views,
               .unusable = unusable,
-              .image_size = info->image_size };
-  run.session = vitgate_session_new(options->model, &session, error);
-  if (!run.session)
-    return FALSE;
-  run.tensors = g_new(float, examples->n_views *length);
-  run.progress = progress_start(pictures->pictures->len, "pictures");
-  gboolean fine = TRUE;
-  for (guint i = 0; fine && i < pictures->datasets->len; i++) {
-    const Dataset *dataset = pictures->datasets->pdata[i];
-    g_autoptr(GPtrArray) list = list_pictures(pictures, dataset, options->known);
-    fine = run_dataset(&run, dataset, list, error);
-  }
-  progress_clear(&run.progress);
-  g_free(run.tensors);
+              .visit = add_example,
+              .data = &adder,
+              .session = adder.session };
+  const gboolean fine = run.session && run_all(&run, pictures, "pictures", error);
   vitgate_session_free(&run.session);
   return fine;
 }

@@ -12,10 +12,22 @@ typedef struct {
   const guint *places; /* (nullable): the classes of the pictures in the examples; NULL: of none */
 } FeaturesOptions;
 
+/* Sees a picture: @tensors are its @n_views views, as views_make() makes them.
+ * Returns: FALSE with an error */
+typedef gboolean (*FeaturesVisit)(gpointer data, const Picture *picture, const float *tensors,
+                                  GError **error);
+
+/* Decodes the pictures and makes their views, without running the network. Those that cannot be
+ * decoded are left out silently.
+ * @unit: what is counted, for the display of progress
+ * Returns: FALSE with VITGATE_ERROR_* or the visitor's error */
+gboolean features_visit(const Pictures *pictures, const FeaturesOptions *options, guint n_views,
+                        const char *unit, FeaturesVisit visit, gpointer data, GError **error);
+
 /* Adds an example for each picture. Those that cannot be decoded are left out, with a note on
  * stderr.
  * @sources: (element-type Picture): appends the picture of each example
- * @unusable: (element-type utf8): appends the path of each that is left out
- * Returns: FALSE with VITGATE_ERROR_* */
+ * @unusable: (nullable) (element-type utf8): NULL: no notes either; appends the path of each that
+ * is left out Returns: FALSE with VITGATE_ERROR_* */
 gboolean features_run(Examples *examples, const Pictures *pictures, const FeaturesOptions *options,
                       GPtrArray *sources, GPtrArray *unusable, GError **error);

@@ -8,6 +8,7 @@
  *   "hashes": 16 hexadecimal digits for each picture, by which it is recognised: the first 8 bytes
  *     of the SHA-256 of its file, as a little-endian number
  *   "left_out": number of pictures that were left out for their size
+ *   "tuned": true if the network was trained with them, by --fine-tune
  *   "base_bytes": size of the tensors and the description of the model that was taught first */
 #pragma once
 

@@ -6,6 +6,7 @@
 #include "file/description-json.h"
 #include "file/safetensors-write.h"
 #include "teach/stored-examples.h"
+#include "teach/tail.h"
 #include "write/encoded-tensors.h"
 
 #define GROWTH 0.05 /* by which the file may be larger than its base */
@@ -126,6 +127,68 @@ static EncodedTensors *make_head(const Description *d, const Taught *taught)
   return storage;
 }
 
+static gboolean write_tensors(const char *path, const Description *d, const GArray *tensors,
+                              GError **error)
+{
+  g_autofree char *text = vitgate__description_to_json(d);
+  g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
+  g_hash_table_insert(metadata, "vitgate", text);
+  g_hash_table_insert(metadata, "format", "pt"); /* required by Python's loaders */
+  return vitgate__safetensors_write(path, (const Tensor *)(gpointer)tensors->data, tensors->len,
+                                    metadata, error);
+}
+
+/* Adds a tensor of a network's last blocks, by its name in the whole network. */
+static void add_tail_tensor(EncodedTensors *storage, const Network *network, const Parameter *p,
+                            guint first)
+{
+  char *name = tail_whole_name(p->name, first);
+  g_ptr_array_add(storage->owned, name);
+  encoded_tensors_add(storage, name, p->shape, p->n_dims, network->values + p->offset);
+}
+
+/* LayerScale is part of the weights that were trained. */
+static void add_scales_of_one(EncodedTensors *storage, const Description *tail, guint first)
+{
+  g_autofree float *ones = g_new(float, tail->dim);
+  const guint64 shape[] = { tail->dim };
+  for (guint k = 0; k < tail->dim; k++)
+    ones[k] = 1;
+  for (guint i = 0; tail->layer_scale && i < 2 * tail->depth; i++) {
+    const BlockShape *shape_of = &tail->blocks[i / 2];
+    char *name = g_strdup_printf("blocks.%u.ls%u.gamma", first + i / 2, i % 2 + 1);
+    g_ptr_array_add(storage->owned, name);
+    if (i % 2 ? shape_of->neurons : shape_of->heads)
+      encoded_tensors_add(storage, name, shape, 1, ones);
+  }
+}
+
+gboolean taught_file_write_tail(const char *path, const Source *source, const Description *d,
+                                const Network *network, guint first, GError **error)
+{
+  guint n;
+  const Tensor *base = vitgate__safetensors_list(source->file, &n);
+  g_autoptr(GArray) tensors = g_array_new(FALSE, FALSE, sizeof(Tensor));
+  g_autoptr(EncodedTensors) tail = encoded_tensors_new(precision_of(d->precision));
+  g_autoptr(GHashTable) replaced = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < network->parameters->len; i++) {
+    const Parameter *p = &g_array_index(network->parameters, Parameter, i);
+    if (!p->fixed && !is_replaced(p->name))
+      add_tail_tensor(tail, network, p, first);
+  }
+  add_scales_of_one(tail, network->description, first);
+  for (guint i = 0; i < tail->tensors->len; i++) {
+    const char *name = g_array_index(tail->tensors, Tensor, i).name;
+    g_hash_table_add(replaced, g_strdup(name));
+    g_hash_table_add(replaced, g_strconcat(name, "_scale", NULL));
+  }
+  for (guint i = 0; i < n; i++)
+    if (!g_hash_table_contains(replaced, base[i].name))
+      g_array_append_val(tensors, base[i]);
+  g_array_append_vals(tensors, tail->tensors->data, tail->tensors->len);
+  return write_tensors(path, d, tensors, error);
+}
+
 gboolean taught_file_write(const char *path, const Source *source, Description *d, Taught *taught,
                            GError **error)
 {
@@ -150,11 +213,8 @@ gboolean taught_file_write(const char *path, const Source *source, Description *
     const Tensor *rows = (const Tensor *)(gpointer)stored->tensors->data;
     g_array_append_vals(tensors, rows, stored->tensors->len);
     d->n_views = (guint)rows->shape[0];
+    if (taught->tuned)
+      json_object_set_boolean_member(d->teach, "tuned", TRUE);
   }
-  g_autofree char *text = vitgate__description_to_json(d);
-  g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
-  g_hash_table_insert(metadata, "vitgate", text);
-  g_hash_table_insert(metadata, "format", "pt"); /* required by Python's loaders */
-  return vitgate__safetensors_write(path, (const Tensor *)(gpointer)tensors->data, tensors->len,
-                                    metadata, error);
+  return write_tensors(path, d, tensors, error);
 }

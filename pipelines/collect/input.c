@@ -164,11 +164,13 @@ static void set_up_vitgate(Input *self, const char *name, const char *model)
     return;
   g_object_set(vitgate, "model", model, "region", self->options.region, "smoothing", 0.0,
                "hysteresis", 0.0, "look", name, NULL);
-  gst_util_set_object_arg(G_OBJECT(vitgate), "fit", "squash");
   gst_util_set_object_arg(G_OBJECT(vitgate), "temporal", "off");
-  if (!strcmp(name, "features"))
-    g_object_set(vitgate, "features", TRUE, NULL);
-  if (!strcmp(name, "features") && self->options.changes)
+  if (strcmp(name, "features") != 0)
+    return;
+  /* Pictures are compared and stored whole, whatever part of them a model sees. */
+  gst_util_set_object_arg(G_OBJECT(vitgate), "fit", "squash");
+  g_object_set(vitgate, "features", TRUE, NULL);
+  if (self->options.changes)
     g_object_set(vitgate, "reuse-threshold", 8.0 / 255, "max-age", (guint64)0, NULL);
 }
 

@@ -8,7 +8,8 @@ typedef struct {
   const char *source;          /* URL, file or device */
   const char *user, *password; /* (nullable) */
   const char *model;           /* (nullable): whose features are attached */
-  const char *sort;            /* (nullable): another model, whose labels are in the last result */
+  const char *sort;            /* (nullable): the model whose labels are in the last result; it sees
+                                  frames as it was taught */
   const char *region;          /* (nullable): as the property of vitgate */
   GstClockTime every;          /* stream time from one delivered frame to the next */
   gboolean changes;            /* frames are delivered when they have changed */

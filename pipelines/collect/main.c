@@ -35,8 +35,9 @@ static const char description[] =
     "--duration is reached, or until Ctrl-C.\n"
     "\n"
     "With --sort, each picture goes into the folder DIR/LABEL of its label, or into\n"
-    "DIR/doubtful if the score is below --threshold or the label is \"unknown\". Drag the\n"
-    "wrong ones elsewhere, and run \"vitgate teach --data DIR\".\n"
+    "DIR/doubtful if the score is below --threshold or the label is \"unknown\". The model\n"
+    "sees pictures as it was taught; they are stored whole. Drag the wrong ones elsewhere,\n"
+    "and run \"vitgate teach --data DIR\".\n"
     "\n"
     "Credentials: in the URL, or better as USER:PASSWORD in a file that only you can read\n"
     "(--credentials-file) or in an environment variable (--credentials-env).\n"
@@ -148,7 +149,7 @@ static gboolean parse(int *argc, char ***argv, CollectorOptions *options, GError
   *options = (CollectorOptions){
     .input = { .source = (*argv)[1],
                .model = model ? model : sort,
-               .sort = model ? sort : NULL,
+               .sort = sort,
                .region = region,
                .changes = changes },
     .folder = folder,

@@ -7,8 +7,8 @@
  * with token gates that are open for red patches. VITGATE_TEST_TAUGHT_MODEL and
  * VITGATE_TEST_TAUGHT_CHANNELS are the paths of models of tests/models/taught_model.py: the gated
  * model, taught with its pure colours, and one with thresholds for red, green and blue.
- * GST_PLUGIN_PATH_1_0 is the folder of the plugin
- * just built. */
+ * VITGATE_TEST_TAUGHT_CENTRES is that of the same, taught with the centres of pictures.
+ * GST_PLUGIN_PATH_1_0 is the folder of the plugin just built. */
 #pragma once
 
 #include <gst/check/gstcheck.h>

@@ -3,6 +3,7 @@
 Environment: see fixture.h and test_pipeline.py.
 """
 
+import os
 import unittest
 
 from introspection import need_library
@@ -43,6 +44,29 @@ class ObjectDetectionOverlay(unittest.TestCase):
         other, _ = run("object-class=none", "car", 0.5)
         self.assertEqual(drawn, expected)
         self.assertNotEqual(drawn, other)
+
+
+def classify(properties):
+    """Returns the labels and levels that the frame's GstAnalyticsClsMtd has, best first."""
+    def read(frame):
+        relations = GstAnalytics.buffer_get_analytics_relation_meta(frame)
+        found, classes = relations.get_cls_mtd(0)
+        assert found
+        return [(GLib.quark_to_string(classes.get_quark(i)), classes.get_level(i))
+                for i in range(classes.get_length())]
+
+    return play_frame(f"vitgate model={os.environ['VITGATE_TEST_TAUGHT_MODEL']} threshold=0 "
+                      f"{properties}", lambda frame: None, read)
+
+
+class Classification(unittest.TestCase):
+    def test_a_frame_of_none_of_the_classes_is_unknown(self):
+        ((label, level),) = classify("")
+        self.assertEqual(label, "unknown")
+        self.assertGreater(level, 0.95)
+        others = classify("unknown-threshold=0 top-k=3")
+        self.assertEqual(len(others), 3)
+        self.assertNotIn("unknown", [label for label, _ in others])
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def write_colours(path):
     os.remove(base)
 
 
-def write_channels(path, thresholds):
+def write_channels(path, thresholds, fit="squash"):
     """Writes a model in which red, green and blue have probabilities and thresholds of their own"""
     n_classes = len(CHANNELS)
     description = {
@@ -89,7 +89,7 @@ def write_channels(path, thresholds):
         "blocks": [{"heads": 1, "neurons": NEURONS}], "n_classes": n_classes,
         "activation": "sigmoid", "distilled": False, "pooling": "class-token",
         "layer_norm_eps": 1e-6, "precision": "float32",
-        "preprocessing": {"fit": "squash", "resize": IMAGE, "interpolation": "bicubic",
+        "preprocessing": {"fit": fit, "resize": IMAGE, "interpolation": "bicubic",
                           "mean": [0.5] * 3, "std": [0.5] * 3},
         "dense": {"gmacs": 1e-3, "parameters": 10000}, "labels": CHANNELS,
     }

@@ -120,9 +120,9 @@ class TaughtModelTest(TeachCase):
         self.write_data()
         for fit in ("crop", "letterbox"):
             self.teach("--fit", fit)
-            self.assertEqual(describe(self.out)[1]["preprocessing"].get("fit", "crop"), fit)
+            self.assertEqual(describe(self.out)[1]["preprocessing"].get("fit"), fit)
             self.teach("--add", model=self.out)
-            self.assertEqual(describe(self.out)[1]["preprocessing"].get("fit", "crop"), fit)
+            self.assertEqual(describe(self.out)[1]["preprocessing"].get("fit"), fit)
         os.unlink(self.out)
         self.refuse("--fit: with --add", "--add", "--fit", "squash")
         for wrong in ("model", "wide"):
@@ -188,6 +188,21 @@ class TaughtModelTest(TeachCase):
                 colour_model.write_png(self.path("data", label, f"{i}0.png"), 40,
                                        bytes(v for pixel in rows for v in pixel))
         self.assertEqual(self.teach()["views"], 1)
+
+    def test_many_pictures_are_seen_once_each(self):
+        def write(first, end):
+            for i in range(first, end):
+                label = ("dark", "light")[i % 2]
+                os.makedirs(self.path("data", label), exist_ok=True)
+                pixel = bytes([i % 2 * 128 + i // 2 % 100, i // 200, 7])
+                colour_model.write_png(self.path("data", label, f"{i}.png"), 2, pixel * 4)
+
+        write(0, 1000)
+        found = self.teach("--group-by", "none")
+        self.assertEqual((found["pictures"], found["views_seen"]), (1000, 2))
+        write(1000, 1001)
+        found = self.teach("--group-by", "none")
+        self.assertEqual((found["pictures"], found["views_seen"], found["views"]), (1001, 1, 1))
 
     def test_the_score_for_unknown_pictures(self):
         self.write_data(12)
@@ -282,6 +297,21 @@ class DataTest(TeachCase):
         self.assertEqual(set(describe(self.out)[1]["labels"]), set(labels))
         text = self.succeed("teach", "--model", self.model, "--data", self.data, "-o", self.out)
         self.assertNotIn("two\nlines", text)
+
+    def test_tables_are_aligned_whatever_the_letters(self):
+        labels = ["Mülltonne", "ごみ箱", "bin"]
+        for i, label in enumerate(labels):
+            self.write_class(label, 4, colour=(120 + i, 120, 120))
+        locale = {**os.environ, "LC_ALL": "C.UTF-8"}
+        text = self.succeed("teach", "--model", self.model, "--data", self.data, "-o", self.out,
+                            "--group-by", "none", env=locale)
+        text += self.succeed("eval", self.out, "--data", self.data, env=locale)
+        for label, wide in zip(labels, (0, 3, 0)):
+            for start, width, rest in (("", 28, r" {8}4 {7}4 +[\d.]+ %"),
+                                       (r"\d ", 27, r"( {4}\d){3}"),
+                                       ("", 20, r" {7}4 +[\d.]+")):
+                self.assertRegex(text, f"(?m)^ ?{start}{label}"
+                                       f"{' ' * (width - len(label) - wide)}{rest}")
 
     def test_an_archive_of_the_folder_is_the_same(self):
         self.write_data()

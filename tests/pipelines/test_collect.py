@@ -1,6 +1,7 @@
 """vitgate collect with clips and a camera. Environment: see cameras.py; VITGATE_COLLECT is the
 program, VITGATE_COMMAND the command vitgate."""
 
+import json
 import os
 import re
 import resource
@@ -17,6 +18,7 @@ from cameras import HERE, LIMIT, Gst, Server, make_clip, play_file
 sys.path.insert(0, os.path.join(HERE, "../models"))
 import colour_model  # noqa: E402
 import dialects  # noqa: E402
+import taught_model  # noqa: E402
 
 PROGRAM = os.environ["VITGATE_COLLECT"]
 COMMAND = os.environ["VITGATE_COMMAND"]
@@ -183,6 +185,29 @@ class Collect(unittest.TestCase):
         self.collect("--sort", labels, "--threshold", "1", "--every", "200ms")
         self.assertEqual(len(pictures(self.folder)), 4)
         self.assertEqual(sorted(os.listdir(self.folder)), [".vitgate-collect", "doubtful"])
+
+    def test_labels_are_those_of_pictures_seen_as_the_model_was_taught(self):
+        clip = f"{self.files.name}/bars.mkv"
+        make_clip(clip, smpte75=5)  # gray, yellow, cyan, green, magenta, red, blue
+        names = f"{self.files.name}/colours.txt"
+        with open(names, "w", encoding="utf-8") as file:
+            file.write("\n".join(colour_model.LABELS))
+        named = self.import_model("named", "--labels", names)
+        entries, metadata = colour_model.read_safetensors(named)
+        for fit, label in (("crop", "green"), ("squash", "doubtful")):
+            description = json.loads(metadata["vitgate"])
+            description["preprocessing"].update(fit=fit, resize=description["image_size"])
+            model = f"{self.files.name}/{fit}.safetensors"
+            taught_model.write_raw(model, entries, {"vitgate": json.dumps(description)})
+            for arguments in (("--sort", model), ("--sort", model, "--model", self.model)):
+                shutil.rmtree(self.folder, ignore_errors=True)
+                run = subprocess.run([PROGRAM, clip, "-o", self.folder, "--region", "0,0,160,30",
+                                      *arguments],
+                                     capture_output=True, text=True, timeout=LIMIT)
+                self.assertEqual((run.returncode, run.stderr), (0, ""))
+                (name,) = pictures(self.folder)
+                self.assertEqual(os.path.dirname(name), label, arguments)
+                self.assertEqual(read_picture(f"{self.folder}/{name}")[:2], (160, 30))
 
     def test_a_camera_is_watched_until_there_are_enough(self):
         with Server("--user", "eve", "--password", "secret") as server:

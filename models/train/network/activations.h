@@ -83,6 +83,13 @@ typedef struct {
   TokenActivations tokens[2];         /* the same */
 } Activations;
 
+/* The tokens of an image that enter the first block, as others computed them. */
+typedef struct {
+  guint n_rows;
+  real *x;    /* [n_rows][dim] */
+  real *size; /* [n_rows] patches that each stands for */
+} EntryTokens;
+
 typedef struct _TrainingPass TrainingPass;
 
 /* One thread's part of the batch. */
@@ -120,6 +127,7 @@ struct _TrainingPass {
   guint tail;           /* patch tokens end after this block's attention; depth: they never end */
   Levels levels;        /* where tokens are compared; by default, as they enter the tail */
   const real *tensors;  /* [n_images][3][image_size][image_size] */
+  const EntryTokens *const *entries; /* (nullable) [n_images] instead of tensors */
   Decisions decisions;
   PatchReader *patch_reader;
   Share *shares;    /* [team size] */

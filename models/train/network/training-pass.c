@@ -1,5 +1,6 @@
 #include "train/network/training-pass.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,13 +140,32 @@ static void embed(Share *share)
   }
 }
 
+static void enter(Share *share)
+{
+  const guint dim = share->pass->network->description->dim;
+  Activations *a = &share->blocks[0];
+  for (guint i = 0; i < share->n; i++) {
+    const EntryTokens *entry = share->pass->entries[share->first + i];
+    const guint row = a->rows[i];
+    memcpy(a->x + (gsize)row * dim, entry->x, (gsize)entry->n_rows * dim * sizeof *a->x);
+    for (guint k = 0; k < entry->n_rows; k++) {
+      a->size[row + k] = entry->size[k];
+      a->log_size[row + k] = (real)log(entry->size[k]);
+    }
+    a->rows[i + 1] = row + entry->n_rows;
+  }
+}
+
 void training_pass_forward(Share *share)
 {
   TrainingPass *pass = share->pass;
   const guint n = vitgate__team_size(pass->team), member = (guint)(share - pass->shares);
   share->first = pass->n_images * member / n;
   share->n = pass->n_images * (member + 1) / n - share->first;
-  embed(share);
+  if (pass->entries)
+    enter(share);
+  else
+    embed(share);
   for (guint b = 0; b < pass->network->description->depth; b++) {
     pass_gate(share, b, FALSE);
     pass_attention(share, b);
@@ -207,5 +227,6 @@ void training_pass_backward(Share *share)
     pass_gate_backward(share, b, FALSE);
     compare_backward(share, b);
   }
-  embed_backward(share);
+  if (!share->pass->entries)
+    embed_backward(share);
 }

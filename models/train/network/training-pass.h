@@ -2,7 +2,10 @@
  *
  * The threads of a team divide the images among themselves, and wait for each other where a gate
  * decides for more than one image. The rows of a share are stored image after image. Since tokens
- * merge, images may have different numbers of rows. */
+ * merge, images may have different numbers of rows.
+ *
+ * With pass->entries, a network is the last blocks of another: the tokens that enter them are given
+ * instead of images, and the backward pass ends there. */
 #pragma once
 
 #include "train/network/activations.h"

@@ -5,25 +5,15 @@
 
 #include "base/command-error.h"
 #include "base/granularity.h"
+#include "base/time-option.h"
 #include "write/encoded-tensors.h"
 
 /* ---- Texts that are parsed ---- */
 
-/* "90m", "2h", "30s" or seconds */
 static gboolean parse_time_limit(RunOptions *o, GError **error)
 {
   const char *text = o->given.time_limit;
-  if (!text)
-    return TRUE;
-  char *end;
-  const double value = g_ascii_strtod(text, &end);
-  const double unit = !strcmp(end, "h") ? 3600 : !strcmp(end, "m") ? 60 : 1;
-  if (end == text || (*end && strcmp(end, "h") && strcmp(end, "m") && strcmp(end, "s")) ||
-      !(value > 0 && value < 1e6))
-    return command_fail(error, "--time-limit is \"%s\", expected a time such as 90m, 2h or 600s",
-                        text);
-  o->time_limit = unit * value;
-  return TRUE;
+  return !text || time_option_parse("--time-limit", text, &o->time_limit, error);
 }
 
 /* FOLDER=NUMBER, split at the last '=' */

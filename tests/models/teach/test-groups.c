@@ -195,7 +195,7 @@ START_TEST(folds_keep_groups_together_and_spread_classes)
     examples_get(shots.examples, i)->group = i / 4 * 2 + i % 2; /* pairs */
   }
   examples_sort(shots.examples);
-  g_autofree guint *folds = folds_deal(shots.examples, FALSE, &n_folds);
+  g_autofree guint *folds = folds_deal(shots.examples, FALSE, G_MAXUINT, &n_folds);
   ck_assert_uint_eq(n_folds, 10);
   for (guint i = 0; i < 120; i++) {
     counts[folds[i]][i % 2]++;
