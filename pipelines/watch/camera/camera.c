@@ -526,6 +526,7 @@ void camera_get_status(Camera *self, CameraStatus *status)
 {
   g_mutex_lock(&self->lock);
   *status = self->status;
+  status->whole_frame = self->config->whole_frame;
   status->age =
       self->newest ? (double)(g_get_monotonic_time() - self->newest) / G_USEC_PER_SEC : -1;
   status->error = g_strdup(self->status.error);

@@ -19,12 +19,13 @@ const char *camera_state_name(CameraState state);
 
 typedef struct {
   CameraState state;
-  guint64 frames;      /* since the program started, or the camera's keys changed */
-  guint64 skipped;     /* frames dropped because inference was too slow */
-  guint connects;      /* connections with at least one frame */
-  LookStatus whole;    /* of the whole frame; if it is not classified, only the mean of compute */
-  GArray *looks;       /* of LookStatus */
-  char *error;         /* (nullable): the last error */
+  guint64 frames;       /* since the program started, or the camera's keys changed */
+  guint64 skipped;      /* frames dropped because inference was too slow */
+  guint connects;       /* connections with at least one frame */
+  gboolean whole_frame; /* it is classified */
+  LookStatus whole;     /* of the whole frame; if it is not classified, only the mean of compute */
+  GArray *looks;        /* of LookStatus */
+  char *error;          /* (nullable): the last error */
   gint64 since;        /* of the last loss or the start, as of g_get_real_time(); 0 while playing */
   guint attempts;      /* failed since then */
   guint width, height; /* of the last frame, pixels; 0: unknown */

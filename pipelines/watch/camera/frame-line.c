@@ -92,6 +92,7 @@ static void add_result(FrameLine *self, JsonObject *object)
     .label = g_strdup(json_object_get_string_member_with_default(object, "label", NULL)),
     .score = json_object_get_double_member_with_default(object, "score", 0),
     .state = get_state(object),
+    .n_classes = (guint)json_object_get_int_member_with_default(object, "class_count", 0),
     .unknown = is_unknown(object),
     .seen = g_array_new(FALSE, FALSE, sizeof(SeenClass)),
   };

@@ -14,13 +14,14 @@ typedef enum {
 
 /* What one vitgate says about a frame. */
 typedef struct {
-  char *look;     /* (nullable): name of the look; NULL: the whole frame */
-  char *label;    /* (nullable): the best label */
-  double score;   /* of that label */
-  double compute; /* compute ratio of the frame: 0 if no inference was made */
-  double dial;    /* setting of the dial */
-  double gmacs;   /* of this frame: 0 if no inference was made */
-  double seconds; /* duration of the last inference */
+  char *look;      /* (nullable): name of the look; NULL: the whole frame */
+  char *label;     /* (nullable): the best label */
+  double score;    /* of that label */
+  double compute;  /* compute ratio of the frame: 0 if no inference was made */
+  double dial;     /* setting of the dial */
+  guint n_classes; /* of the model */
+  double gmacs;    /* of this frame: 0 if no inference was made */
+  double seconds;  /* duration of the last inference */
   ResultState state;
   gboolean looked;  /* this frame was inferred, or is like the one that was; otherwise the result is
                        an older frame's */

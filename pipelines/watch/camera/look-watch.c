@@ -71,6 +71,7 @@ static void count_frame(LookWatch *self, const FrameResult *result)
   status->score = result ? result->score : 0;
   if (result) {
     status->dial = result->dial;
+    status->n_classes = result->n_classes;
     status->latency = result->seconds;
     count_result(&status->counts, result);
   }

@@ -28,6 +28,7 @@ typedef struct {
   const char *region; /* (nullable): as in the key file */
   double dial;        /* setting of the dial at the last frame */
   double latency;     /* duration of the last inference, seconds; 0: none yet */
+  guint n_classes;    /* of the model; 0: unknown */
   LookCounts counts;
   double compute; /* mean compute ratio of the last COMPUTE_WINDOW frames or so */
 } LookStatus;

@@ -1,9 +1,11 @@
 #include "page/parts/parts.h"
 
 #include "page/api/cameras.h"
+#include "page/api/metrics.h"
 #include "page/api/session.h"
 #include "page/api/static-files.h"
 #include "page/api/stream.h"
+#include "page/api/system.h"
 
 struct _PageParts {
   SessionApi *session;
@@ -18,6 +20,8 @@ PageParts *page_parts_new(Page *page)
   self->session = session_api_new(page);
   self->cameras = cameras_api_new(page);
   self->stream = stream_api_new(page);
+  system_api_add(page);
+  metrics_api_add(page);
   return self;
 }
 
