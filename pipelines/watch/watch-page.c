@@ -110,6 +110,11 @@ void watch_page_free(WatchPage **page)
   g_free(self);
 }
 
+gboolean watch_page_is_built(GError **error)
+{
+  return TRUE;
+}
+
 gboolean watch_page_ask_password(GError **error)
 {
   return password_ask(error);
@@ -135,10 +140,15 @@ void watch_page_free(WatchPage **self)
 {
 }
 
-gboolean watch_page_ask_password(GError **error)
+gboolean watch_page_is_built(GError **error)
 {
   g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, NO_PAGE);
   return FALSE;
+}
+
+gboolean watch_page_ask_password(GError **error)
+{
+  return watch_page_is_built(error);
 }
 
 #endif

@@ -34,6 +34,9 @@ void watch_page_change(WatchPage *self, const PageConfig *config);
 /* Call it before the cameras and the outputs are freed. *@self may be NULL. */
 void watch_page_free(WatchPage **self);
 
+/* Returns: FALSE with an error if the program was built without the page */
+gboolean watch_page_is_built(GError **error);
+
 /* Asks for a new password, and prints its hash.
  * Returns: FALSE with an error */
 gboolean watch_page_ask_password(GError **error);
