@@ -3,6 +3,7 @@
 #include "page/api/cameras.h"
 #include "page/api/metrics.h"
 #include "page/api/session.h"
+#include "page/api/settings.h"
 #include "page/api/static-files.h"
 #include "page/api/stream.h"
 #include "page/api/system.h"
@@ -10,6 +11,7 @@
 struct _PageParts {
   SessionApi *session;
   CamerasApi *cameras;
+  SettingsApi *settings;
   StreamApi *stream;
 };
 
@@ -19,6 +21,7 @@ PageParts *page_parts_new(Page *page)
   static_files_add(page_get_server(page));
   self->session = session_api_new(page);
   self->cameras = cameras_api_new(page);
+  self->settings = settings_api_new(page);
   self->stream = stream_api_new(page);
   system_api_add(page);
   metrics_api_add(page);
@@ -32,6 +35,7 @@ void page_parts_free(PageParts **parts)
   if (!self)
     return;
   stream_api_free(&self->stream);
+  settings_api_free(&self->settings);
   cameras_api_free(&self->cameras);
   session_api_free(&self->session);
   g_free(self);
