@@ -1,0 +1,42 @@
+#include "page/parts/parts.h"
+
+#include "page/api/cameras.h"
+#include "page/api/metrics.h"
+#include "page/api/session.h"
+#include "page/api/settings.h"
+#include "page/api/static-files.h"
+#include "page/api/stream.h"
+#include "page/api/system.h"
+
+struct _PageParts {
+  SessionApi *session;
+  CamerasApi *cameras;
+  SettingsApi *settings;
+  StreamApi *stream;
+};
+
+PageParts *page_parts_new(Page *page)
+{
+  PageParts *self = g_new0(PageParts, 1);
+  static_files_add(page_get_server(page));
+  self->session = session_api_new(page);
+  self->cameras = cameras_api_new(page);
+  self->settings = settings_api_new(page);
+  self->stream = stream_api_new(page);
+  system_api_add(page);
+  metrics_api_add(page);
+  return self;
+}
+
+void page_parts_free(PageParts **parts)
+{
+  PageParts *self = *parts;
+  *parts = NULL;
+  if (!self)
+    return;
+  stream_api_free(&self->stream);
+  settings_api_free(&self->settings);
+  cameras_api_free(&self->cameras);
+  session_api_free(&self->session);
+  g_free(self);
+}
