@@ -48,7 +48,7 @@ START_TEST(keeps_only_the_newest_frame)
   g_autoptr(GstSample) sample = newest_frame_get(newest);
   ck_assert_uint_eq(newest_frame_get_count(newest), 5);
   GstBuffer *buffer = gst_sample_get_buffer(sample);
-  ck_assert_uint_eq(GST_BUFFER_OFFSET(buffer), 4);
+  ck_assert_uint_eq(GST_BUFFER_OFFSET(buffer), 4 * 4);
   ck_assert_ptr_nonnull(gst_sample_get_caps(sample));
   stop(pipeline);
   ck_assert_int_eq(GST_MINI_OBJECT_REFCOUNT_VALUE(buffer), 2); /* the sample's and @newest's */

@@ -22,7 +22,7 @@ static gboolean fail(GError **error, const char *reason)
 
 /* ---- Scaling ------------------------------------------------------------------------------- */
 
-/* Returns: (transfer full): @region, or all of a frame, without what is beyond the frame; it begins
+/* Returns: @region, or all of a frame, without what is beyond the frame; it begins
  * at a pixel with a chroma sample of its own */
 static GstVideoRectangle find_region(const GstVideoInfo *info, const GstVideoRectangle *region)
 {
@@ -210,6 +210,7 @@ GBytes *jpeg_encode_now(GstSample *sample, const GstVideoRectangle *region, guin
   GstVideoFrame frame;
   int width, height;
   if (!caps || !buffer || !gst_video_info_from_caps(&info, caps) ||
+      GST_VIDEO_INFO_FORMAT(&info) == GST_VIDEO_FORMAT_ENCODED ||
       !gst_video_frame_map(&frame, &info, buffer, GST_MAP_READ)) {
     fail(error, "it is not raw video in memory");
     return NULL;
