@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/members.h"
 #include "base/times.h"
 #include "page/event-id.h"
 #include "page/line-reader.h"
@@ -72,23 +73,16 @@ static gboolean may_pass(const Sieve *self, const char *line, gsize length)
   return TRUE;
 }
 
-static const char *get_text(JsonObject *event, const char *member)
-{
-  JsonNode *node = json_object_get_member(event, member);
-  return node && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node)
-                                                                 : NULL;
-}
-
 /* @wanted: (nullable) */
 static gboolean is(JsonObject *event, const char *member, const char *wanted)
 {
-  return !wanted || g_strcmp0(get_text(event, member), wanted) == 0;
+  return !wanted || g_strcmp0(member_get_string(event, member), wanted) == 0;
 }
 
 static gboolean passes(const Sieve *self, JsonObject *event)
 {
   const EventFilter *filter = self->filter;
-  return get_text(event, "event") && is(event, "event", filter->event) &&
+  return member_get_string(event, "event") && is(event, "event", filter->event) &&
          is(event, "stream_id", filter->camera) && is(event, "look", filter->look) &&
          (is(event, "label", filter->label) || is(event, "to", filter->label));
 }

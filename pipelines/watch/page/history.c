@@ -160,26 +160,21 @@ static JsonObject *get_object(JsonNode *node)
   return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 }
 
-static const char *get_text(JsonObject *object, const char *member)
-{
-  return json_object_get_string_member_with_default(object, member, NULL);
-}
-
 /* A frame without an inference costs nothing. */
 static void add_compute(Track *track, JsonObject *result)
 {
-  JsonObject *compute = get_object(json_object_get_member(result, "compute"));
+  JsonObject *compute = member_get_object(result, "compute");
   track->n_frames++;
-  if (!compute || g_strcmp0(get_text(result, "state"), "fresh") != 0)
+  if (!compute || g_strcmp0(member_get_string(result, "state"), "fresh") != 0)
     return;
   track->n_inferences++;
-  track->compute += json_object_get_double_member_with_default(compute, "ratio", 0);
-  track->latency += json_object_get_double_member_with_default(compute, "time", 0) * 1e-6;
+  track->compute += member_get_double(compute, "ratio", 0);
+  track->latency += member_get_double(compute, "time", 0) * 1e-6;
 }
 
 static void add_result(CameraHistory *camera, JsonObject *result, gint64 now)
 {
-  Track *track = get_track(camera, get_text(result, "look"));
+  Track *track = get_track(camera, member_get_string(result, "look"));
   if (!track)
     return;
   add_compute(track, result);
@@ -187,8 +182,7 @@ static void add_result(CameraHistory *camera, JsonObject *result, gint64 now)
     return;
   /* Steps follow each other evenly while there are frames. */
   track->begin = now - track->begin < 2 * STEP ? track->begin + STEP : now;
-  add_sample(track, now, get_text(result, "label"),
-             json_object_get_double_member_with_default(result, "score", 0));
+  add_sample(track, now, member_get_string(result, "label"), member_get_double(result, "score", 0));
 }
 
 static JsonObject *parse(JsonParser *parser, const char *line, gsize length)
@@ -233,12 +227,12 @@ void history_event(History *self, const char *camera, const char *line, gsize le
     return;
   g_autoptr(JsonParser) parser = json_parser_new_immutable();
   JsonObject *event = parse(parser, line, length);
-  if (!event || g_strcmp0(get_text(event, "event"), "state") != 0)
+  if (!event || g_strcmp0(member_get_string(event, "event"), "state") != 0)
     return;
   g_mutex_lock(&self->lock);
-  Track *track = get_track(find_camera(self, camera), get_text(event, "look"));
+  Track *track = get_track(find_camera(self, camera), member_get_string(event, "look"));
   if (track)
-    set_text(&track->state, get_text(event, "to"));
+    set_text(&track->state, member_get_string(event, "to"));
   g_mutex_unlock(&self->lock);
 }
 
