@@ -1,12 +1,20 @@
 #include "page/parts/parts.h"
 
 #include "page/api/cameras.h"
+#include "page/api/events.h"
+#include "page/api/history.h"
+#include "page/api/live.h"
 #include "page/api/static-files.h"
 #include "page/api/stream.h"
 
 struct _PageParts {
   CamerasApi *cameras;
   StreamApi *stream;
+  Frames *frames;
+  Snapshots *snapshots;
+  EventsApi *events;
+  LiveApi *live;
+  HistoryApi *history;
 };
 
 PageParts *page_parts_new(Page *page)
@@ -15,6 +23,12 @@ PageParts *page_parts_new(Page *page)
   static_files_add(page_get_server(page));
   self->cameras = cameras_api_new(page);
   self->stream = stream_api_new(page);
+  g_autofree char *folder = g_build_filename(page_get_folder(page), "snapshots", NULL);
+  self->frames = frames_new();
+  self->snapshots = snapshots_new(folder, page_get_config(page)->snapshots);
+  self->events = events_api_new(page, self->frames, self->snapshots);
+  self->live = live_api_new(page);
+  self->history = history_api_new(page);
   return self;
 }
 
@@ -24,6 +38,11 @@ void page_parts_free(PageParts **parts)
   *parts = NULL;
   if (!self)
     return;
+  history_api_free(&self->history);
+  live_api_free(&self->live);
+  events_api_free(&self->events);
+  snapshots_free(&self->snapshots);
+  frames_free(&self->frames);
   stream_api_free(&self->stream);
   cameras_api_free(&self->cameras);
   g_free(self);
