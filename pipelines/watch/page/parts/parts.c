@@ -4,10 +4,14 @@
 #include "page/api/events.h"
 #include "page/api/history.h"
 #include "page/api/live.h"
+#include "page/api/metrics.h"
+#include "page/api/session.h"
 #include "page/api/static-files.h"
 #include "page/api/stream.h"
+#include "page/api/system.h"
 
 struct _PageParts {
+  SessionApi *session;
   CamerasApi *cameras;
   StreamApi *stream;
   Frames *frames;
@@ -21,6 +25,7 @@ PageParts *page_parts_new(Page *page)
 {
   PageParts *self = g_new0(PageParts, 1);
   static_files_add(page_get_server(page));
+  self->session = session_api_new(page);
   self->cameras = cameras_api_new(page);
   self->stream = stream_api_new(page);
   g_autofree char *folder = g_build_filename(page_get_folder(page), "snapshots", NULL);
@@ -29,6 +34,8 @@ PageParts *page_parts_new(Page *page)
   self->events = events_api_new(page, self->frames, self->snapshots);
   self->live = live_api_new(page);
   self->history = history_api_new(page);
+  system_api_add(page);
+  metrics_api_add(page);
   return self;
 }
 
@@ -45,5 +52,6 @@ void page_parts_free(PageParts **parts)
   frames_free(&self->frames);
   stream_api_free(&self->stream);
   cameras_api_free(&self->cameras);
+  session_api_free(&self->session);
   g_free(self);
 }
