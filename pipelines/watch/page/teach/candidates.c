@@ -77,8 +77,8 @@ static void look(Candidates *self, GstSample *sample, const char *name)
   }
   const gboolean wanted = !self->has_model || picker_is_doubtful(labels, self->threshold);
   if (picker_look(self->picker, sample, &fresh, &differs, &error) && differs && wanted)
-    kept = picker_keep(self->picker, sample, self->unsorted, name,
-                       GST_VIDEO_ORIENTATION_IDENTITY, &error);
+    kept = picker_keep(self->picker, sample, self->unsorted, name, GST_VIDEO_ORIENTATION_IDENTITY,
+                       &error);
   finish(self, kept, probability, guess, error);
 }
 
@@ -154,11 +154,11 @@ static void set_up(GstElement *pipeline, const char *name, const char *region, c
 
 static gboolean build(Candidates *self, const CandidatesOptions *options, GError **error)
 {
-  g_autofree char *line = g_strdup_printf(
-      "appsrc name=source format=time max-buffers=2 ! videoconvert ! "
-      "vitgate name=" PICKER_FEATURES " features=true ! %s"
-      "appsink name=sink sync=false max-buffers=2 enable-last-sample=false",
-      options->model ? "vitgate name=" PICKER_LABELS " ! " : "");
+  g_autofree char *line =
+      g_strdup_printf("appsrc name=source format=time max-buffers=2 ! videoconvert ! "
+                      "vitgate name=" PICKER_FEATURES " features=true ! %s"
+                      "appsink name=sink sync=false max-buffers=2 enable-last-sample=false",
+                      options->model ? "vitgate name=" PICKER_LABELS " ! " : "");
   self->pipeline = gst_parse_launch_full(line, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
   if (!self->pipeline)
     return FALSE;

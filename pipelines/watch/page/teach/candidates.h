@@ -1,5 +1,6 @@
 /* Looks at pictures of one task, and stores those that differ from all it has seen: a pipeline
- * "appsrc ! videoconvert ! vitgate … ! appsink" with a thread of its own. Called in the main context. */
+ * "appsrc ! videoconvert ! vitgate … ! appsink" with a thread of its own. Called in the main
+ * context. */
 #pragma once
 
 #include <gst/video/video.h>
@@ -15,10 +16,10 @@ typedef struct {
 /* What became of a picture. */
 typedef struct {
   gboolean kept;
-  const char *name;     /* of the file that was kept, or would have been, without its extension */
-  double probability;   /* of the guess; negative: there is no model */
-  const char *guess;    /* (nullable) */
-  const GError *error;  /* (nullable): nothing more can be stored */
+  const char *name;    /* of the file that was kept, or would have been, without its extension */
+  double probability;  /* of the guess; negative: there is no model */
+  const char *guess;   /* (nullable) */
+  const GError *error; /* (nullable): nothing more can be stored */
 } Candidate;
 
 typedef struct _Candidates Candidates;
@@ -37,6 +38,6 @@ gboolean candidates_is_busy(Candidates *self);
  * @time: when it was taken */
 void candidates_offer(Candidates *self, GstSample *sample, GDateTime *time);
 
-/* Waits until the picture that it looks at is stored, which takes a few hundred ms at most. *@self may
- * be NULL. */
+/* Waits until the picture that it looks at is stored, which takes a few hundred ms at most. *@self
+ * may be NULL. */
 void candidates_free(Candidates **self);

@@ -64,8 +64,8 @@ static gboolean check_room(Lesson *lesson)
   g_autoptr(GPtrArray) pictures = task_pictures_list(lesson->task);
   if (pictures->len < TASK_MAX_PICTURES)
     return TRUE;
-  give_up(lesson, g_strdup_printf("the task has %u pictures; delete some to collect more",
-                                  pictures->len));
+  give_up(lesson,
+          g_strdup_printf("the task has %u pictures; delete some to collect more", pictures->len));
   return FALSE;
 }
 
@@ -75,13 +75,16 @@ static void look_at_camera(Lesson *lesson)
 {
   const PageWatch *watch = page_get_watch(lesson->page);
   Camera *camera = watch->find_camera(lesson->task->camera, watch->user_data);
-  g_autoptr(GstSample) sample =
-      camera ? newest_frame_get(camera_get_newest_frame(camera)) : NULL;
+  NewestFrame *newest = camera ? camera_get_newest_frame(camera) : NULL;
+  const guint64 number = newest ? newest_frame_get_count(newest) : 0;
   lesson->next_look = g_get_monotonic_time() + INTERVAL;
-  if (!sample || gst_sample_get_buffer(sample) == lesson->last || !check_room(lesson))
+  if (!newest || number == lesson->last_frame || !check_room(lesson))
+    return;
+  g_autoptr(GstSample) sample = newest_frame_get(newest);
+  if (!sample)
     return;
   g_autoptr(GDateTime) now = g_date_time_new_now_local();
-  gst_buffer_replace(&lesson->last, gst_sample_get_buffer(sample));
+  lesson->last_frame = number;
   candidates_offer(lesson->candidates, sample, now);
 }
 
@@ -103,7 +106,7 @@ void collecting_look(Lesson *lesson)
 void collecting_stop(Lesson *lesson)
 {
   candidates_free(&lesson->candidates);
-  gst_buffer_replace(&lesson->last, NULL);
+  lesson->last_frame = 0;
   g_queue_clear_full(&lesson->stills, g_free);
   lesson->next_look = 0;
 }

@@ -3,8 +3,8 @@
 
 #include "page/teach/lesson.h"
 
-/* Looks at a picture if it is time to, and if it does not look at one. Called several times a second
- * while the task collects. */
+/* Looks at a picture if it is time to, and if it does not look at one. Called several times a
+ * second while the task collects. */
 void collecting_look(Lesson *lesson);
 
 /* Ends it for now; the next collecting_look() starts again. */

@@ -21,7 +21,7 @@ typedef struct {
   Candidates *candidates; /* NULL: not yet, or not */
   GQueue stills;          /* of char *: paths of snapshots to look at */
   gint64 next_look;       /* at the camera, monotonic time */
-  GstBuffer *last;        /* frame that was looked at last; compared, not read */
+  guint64 last_frame;     /* its number; it is not looked at again */
   gboolean loading;       /* a snapshot is being read */
   char *message;          /* (nullable): why no more pictures come in */
 

@@ -1,4 +1,5 @@
-/* Adds a look to the text of a key file, and takes it out again. All other lines stay as they are. */
+/* Adds a look to the text of a key file, and takes it out again. All other lines stay as they are.
+ */
 #pragma once
 
 #include <glib.h>

@@ -32,10 +32,14 @@ static gboolean copy(const char *folder, const char *from, const char *to, GErro
   return FALSE;
 }
 
-gboolean model_swap_use(const char *folder, GError **error)
+gboolean model_swap_use(const char *folder, gboolean keep, GError **error)
 {
   g_autofree char *in_use = g_build_filename(folder, TASK_IN_USE, NULL);
-  if (g_file_test(in_use, G_FILE_TEST_EXISTS) && !copy(folder, TASK_IN_USE, TASK_BEFORE, error))
+  g_autofree char *before = g_build_filename(folder, TASK_BEFORE, NULL);
+  if (!keep)
+    g_unlink(before);
+  else if (g_file_test(in_use, G_FILE_TEST_EXISTS) &&
+           !copy(folder, TASK_IN_USE, TASK_BEFORE, error))
     return FALSE;
   return copy(folder, TASK_MODEL, TASK_IN_USE, error);
 }

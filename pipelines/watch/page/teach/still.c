@@ -40,21 +40,20 @@ GstSample *still_load(const char *path, GError **error)
     return NULL;
   const guint width = (guint)gdk_pixbuf_get_width(pixels);
   const guint height = (guint)gdk_pixbuf_get_height(pixels);
-  const gsize offsets[GST_VIDEO_MAX_PLANES] = { 0 };
-  const gint strides[GST_VIDEO_MAX_PLANES] = { gdk_pixbuf_get_rowstride(pixels) };
+  gsize offsets[GST_VIDEO_MAX_PLANES] = { 0 };
+  gint strides[GST_VIDEO_MAX_PLANES] = { gdk_pixbuf_get_rowstride(pixels) };
   const gboolean alpha = gdk_pixbuf_get_has_alpha(pixels);
   const GstVideoFormat format = alpha ? GST_VIDEO_FORMAT_RGBA : GST_VIDEO_FORMAT_RGB;
   const gsize size = gdk_pixbuf_get_byte_length(pixels);
   GstBuffer *buffer =
-      gst_buffer_new_wrapped_full(GST_MEMORY_FLAG_READONLY, gdk_pixbuf_get_pixels(pixels), size, 0, size,
-                                  g_object_ref(pixels), g_object_unref);
+      gst_buffer_new_wrapped_full(GST_MEMORY_FLAG_READONLY, gdk_pixbuf_get_pixels(pixels), size, 0,
+                                  size, g_object_ref(pixels), g_object_unref);
   gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, format, width, height, 1,
                                  offsets, strides);
-  g_autoptr(GstCaps) caps =
-      gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, alpha ? "RGBA" : "RGB", "width",
-                          G_TYPE_INT, width, "height", G_TYPE_INT, height, "framerate",
-                          GST_TYPE_FRACTION, 0, 1, "pixel-aspect-ratio", GST_TYPE_FRACTION, 1, 1,
-                          NULL);
+  g_autoptr(GstCaps) caps = gst_caps_new_simple(
+      "video/x-raw", "format", G_TYPE_STRING, alpha ? "RGBA" : "RGB", "width", G_TYPE_INT, width,
+      "height", G_TYPE_INT, height, "framerate", GST_TYPE_FRACTION, 0, 1, "pixel-aspect-ratio",
+      GST_TYPE_FRACTION, 1, 1, NULL);
   GstSample *sample = gst_sample_new(buffer, caps, NULL, NULL);
   gst_buffer_unref(buffer);
   return sample;

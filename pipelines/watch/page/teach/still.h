@@ -7,5 +7,6 @@
 GstSample *still_load(const char *path, GError **error);
 
 /* @width: maximum width, pixels; 0: as the file
- * Returns: (transfer full) (nullable): the picture as JPEG; NULL with an error that names the file */
+ * Returns: (transfer full) (nullable): the picture as JPEG; NULL with an error that names the file
+ */
 GBytes *still_load_jpeg(const char *path, guint width, GError **error);

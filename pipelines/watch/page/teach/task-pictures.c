@@ -8,8 +8,8 @@
 
 /* Group of task.ini, member of the result, and folder that "vitgate teach" leaves out. */
 #define DOUBTS    "doubtful"
-#define MAX_DEPTH 4          /* of folders in that of a class, such as open/monday */
-#define MAX_FILES 5000       /* beyond these, files in a task are not listed */
+#define MAX_DEPTH 4    /* of folders in that of a class, such as open/monday */
+#define MAX_FILES 5000 /* beyond these, files in a task are not listed */
 
 static void free_picture(gpointer data)
 {

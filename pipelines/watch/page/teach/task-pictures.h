@@ -1,5 +1,5 @@
-/* The pictures of a task: sorted ones in the folder of their class, and unsorted ones. They are read
- * from the folders each time, so that a person may change them. */
+/* The pictures of a task: sorted ones in the folder of their class, and unsorted ones. They are
+ * read from the folders each time, so that a person may change them. */
 #pragma once
 
 #include "page/teach/task.h"
@@ -30,8 +30,8 @@ gboolean task_pictures_sort(Task *task, const TaskPicture *picture, const char *
 
 gboolean task_pictures_delete(const TaskPicture *picture, GError **error);
 
-/* Replaces the classes of the task, and saves it. Pictures of classes that are gone become unsorted.
- * Fails if the folder of such a class holds something else. */
+/* Replaces the classes of the task, and saves it. Pictures of classes that are gone become
+ * unsorted. Fails if the folder of such a class holds something else. */
 gboolean task_pictures_set_classes(Task *task, const GPtrArray *classes, GError **error);
 
 /* Stores that a new unsorted picture is doubtful. It is written by the next task_save().

@@ -108,8 +108,8 @@ gboolean task_save(Task *self, GError **error)
 
 static gboolean wrong(GError **error, const char *path, const char *key, const char *expected)
 {
-  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, "%s: [" GROUP "] %s: expected %s",
-              path, key, expected);
+  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
+              "%s: [" GROUP "] %s: expected %s", path, key, expected);
   return FALSE;
 }
 

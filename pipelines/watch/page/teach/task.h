@@ -1,5 +1,5 @@
-/* A task that the page teaches: which of its classes a part of a camera's picture shows. All of it is
- * files, which a person may change as well:
+/* A task that the page teaches: which of its classes a part of a camera's picture shows. All of it
+ * is files, which a person may change as well:
  *
  *   task.ini              camera, region, classes
  *   pictures/CLASS/…      sorted pictures, as "vitgate teach --data pictures" reads them

@@ -77,7 +77,7 @@ static void check_end(TeachJob *self)
   self->funcs.end(result, NULL, self->funcs.user_data);
 }
 
-static void on_exit(GObject *source, GAsyncResult *result, gpointer user_data)
+static void on_exited(GObject *source, GAsyncResult *result, gpointer user_data)
 {
   TeachJob *self = user_data;
   g_subprocess_wait_finish(G_SUBPROCESS(source), result, NULL);
@@ -186,11 +186,10 @@ static GSubprocess *start(const char *folder, const char *name, GError **error)
   if (!program)
     return NULL;
   g_autofree char *named = g_strconcat("--name=", name, NULL);
-  const char *const arguments[] = { program,    "teach",    "--data",     TASK_PICTURES,
-                                    "--output", TASK_MODEL, named,        "--json",
-                                    "--progress", NULL };
-  g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(
-      G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  const char *const arguments[] = { program,    "teach", "--data", TASK_PICTURES, "--output",
+                                    TASK_MODEL, named,   "--json", "--progress",  NULL };
+  g_autoptr(GSubprocessLauncher) launcher =
+      g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
   g_subprocess_launcher_set_cwd(launcher, folder);
   g_subprocess_launcher_set_child_setup(launcher, set_up_child, GINT_TO_POINTER(getpid()), NULL);
   return g_subprocess_launcher_spawnv(launcher, arguments, error);
@@ -210,10 +209,10 @@ TeachJob *teach_job_new(const char *folder, const char *name, const TeachJobFunc
   self->messages = g_data_input_stream_new(g_subprocess_get_stderr_pipe(process));
   self->output = G_MEMORY_OUTPUT_STREAM(g_memory_output_stream_new_resizable());
   read_line(self);
-  g_output_stream_splice_async(G_OUTPUT_STREAM(self->output),
-                               g_subprocess_get_stdout_pipe(process), G_OUTPUT_STREAM_SPLICE_NONE,
-                               G_PRIORITY_DEFAULT, NULL, on_output, ref(self));
-  g_subprocess_wait_async(process, NULL, on_exit, ref(self));
+  g_output_stream_splice_async(G_OUTPUT_STREAM(self->output), g_subprocess_get_stdout_pipe(process),
+                               G_OUTPUT_STREAM_SPLICE_NONE, G_PRIORITY_DEFAULT, NULL, on_output,
+                               ref(self));
+  g_subprocess_wait_async(process, NULL, on_exited, ref(self));
   return self;
 }
 

@@ -1,5 +1,5 @@
-/* Runs "vitgate teach" aside, at low priority. It never outlives this program. Used in the main context
- * only. */
+/* Runs "vitgate teach" aside, at low priority. It never outlives this program. Used in the main
+ * context only. */
 #pragma once
 
 #include <gio/gio.h>

@@ -1,5 +1,5 @@
-/* Teaching in the page: the tasks of a folder, with their candidates, and runs of "vitgate teach". Used
- * in the main context only.
+/* Teaching in the page: the tasks of a folder, with their candidates, and runs of "vitgate teach".
+ * Used in the main context only.
  *
  * Errors are of G_IO_ERROR: INVALID_ARGUMENT for what was asked, EXISTS and BUSY for what cannot be
  * done now, and others for what failed. */
