@@ -19,12 +19,13 @@ ROOMS = {
     "models": ["commands", "teach", "train/run", "train/dial", "train/gates", "train/cut", "train/learn",
                "train/network", "report", "write", "data", "base"],
     "gst-plugin": ["", "classify", "overlay", "json", "common"],
-    "pipelines/watch": ["", "page/pictures", "camera", "output", "config", "base"],
+    "pipelines/watch": ["", "page/parts", "page/api", "page/teach", "page/pictures", "page", "page/http",
+                        "camera", "output", "config", "base"],
 }
 USES_ENGINE = ["models", "gst-plugin"]
 PUBLIC = "engine/vitgate.h"
 # A library of their own, for every component.
-SHARED = ["engine/base/clean-text.h", "engine/base/json-write.h"]
+SHARED = ["engine/base/clean-text.h", "engine/base/json-write.h", "pipelines/collect/pick/picker.h"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
@@ -81,9 +82,8 @@ def check(root):
                 includes = INCLUDE.findall(file.read())
             for include in includes:
                 candidates = [os.path.join(place, include) for place in places]
-                shared = os.path.join("engine", include)
-                if shared in SHARED and shared not in candidates:
-                    candidates.append(shared)
+                candidates += [shared for shared in SHARED
+                               if shared.endswith("/" + include) and shared not in candidates]
                 found = [p for p in candidates if os.path.isfile(os.path.join(root, p))]
                 if len(found) != 1:
                     faults.append(f'{path}: "{include}" names {len(found)} files, expected one')

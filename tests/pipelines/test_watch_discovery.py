@@ -76,7 +76,8 @@ class Discovery(MqttTest):
         return path
 
     def start(self, broker, **keys):
-        cameras = {"front door": self.endless(labels="class 2;class 3", threshold=0, **{"top-k": 10}),
+        cameras = {"front door": {**self.endless(), "labels": "class 2;class 3", "threshold": 0,
+                                  "top-k": 10},
                    "yard": self.endless()}
         return self.configure_looks(broker, cameras, **keys)
 
