@@ -46,7 +46,6 @@ START_TEST(keeps_only_the_newest_frame)
   ck_assert_ptr_null(newest_frame_get(newest));
   GstElement *pipeline = play(newest, 5);
   g_autoptr(GstSample) sample = newest_frame_get(newest);
-  ck_assert_uint_eq(newest_frame_get_count(newest), 5);
   GstBuffer *buffer = gst_sample_get_buffer(sample);
   ck_assert_uint_eq(GST_BUFFER_OFFSET(buffer), 4 * 4);
   ck_assert_ptr_nonnull(gst_sample_get_caps(sample));
@@ -60,14 +59,15 @@ START_TEST(drops_the_frame_when_the_connection_ends)
   g_autoptr(NewestFrame) newest = newest_frame_new();
   GstElement *pipeline = play(newest, 2);
   g_autoptr(GstSample) sample = newest_frame_get(newest);
+  const guint64 count = newest_frame_get_count(newest);
   newest_frame_stop(newest);
+  ck_assert_uint_gt(newest_frame_get_count(newest), count);
   ck_assert_ptr_null(newest_frame_get(newest));
   stop(pipeline);
   ck_assert_int_eq(GST_MINI_OBJECT_REFCOUNT_VALUE(gst_sample_get_buffer(sample)), 1);
   stop(play(newest, 1));
   g_autoptr(GstSample) next = newest_frame_get(newest);
   ck_assert_ptr_nonnull(next);
-  ck_assert_uint_eq(newest_frame_get_count(newest), 3);
 }
 END_TEST
 

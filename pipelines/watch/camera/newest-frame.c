@@ -60,6 +60,7 @@ static void set_pad(NewestFrame *self, GstPad *pad)
   GstBuffer *buffer = g_steal_pointer(&self->buffer);
   GstCaps *caps = g_steal_pointer(&self->caps);
   self->pad = pad ? gst_object_ref(pad) : NULL;
+  self->count++;
   g_mutex_unlock(&self->lock);
   gst_clear_object(&old_pad);
   gst_clear_buffer(&buffer);

@@ -26,7 +26,7 @@ void newest_frame_stop(NewestFrame *self);
  * none. Free it soon: it holds a buffer of the decoder's pool */
 GstSample *newest_frame_get(NewestFrame *self);
 
-/* Returns: the number of frames so far; it changes with each one */
+/* Returns: a number that grows with each frame, and when the frame is dropped */
 guint64 newest_frame_get_count(NewestFrame *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NewestFrame, newest_frame_unref)
