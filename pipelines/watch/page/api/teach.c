@@ -300,34 +300,16 @@ static void on_picture(GObject *source, GAsyncResult *result, gpointer user_data
     http_answer_error(request, SOUP_STATUS_NOT_FOUND, "%s", error->message);
 }
 
-/* @width: (out): 0: not given
- * Returns: FALSE if it is no width */
-static gboolean get_width(HttpRequest *request, guint *width)
-{
-  const char *text = request->query ? g_hash_table_lookup(request->query, "width") : NULL;
-  guint64 number = 0;
-  *width = 0;
-  if (text && !g_ascii_string_to_unsigned(text, 10, 1, MAX_WIDTH, &number, NULL))
-    return FALSE;
-  *width = (guint)number;
-  return TRUE;
-}
-
 static void show_picture(HttpRequest *request, gpointer user_data)
 {
   Lesson *lesson = find_lesson(user_data, request);
   g_autoptr(GPtrArray) pictures = NULL;
-  guint width;
+  guint64 width = 0;
   const TaskPicture *picture = lesson ? find_picture(request, lesson, &pictures) : NULL;
-  if (!picture)
+  if (!picture || !http_query_number(request, "width", 1, MAX_WIDTH, &width))
     return;
-  if (!get_width(request, &width)) {
-    http_answer_error(request, SOUP_STATUS_BAD_REQUEST, "width: expected a number from 1 to %d",
-                      MAX_WIDTH);
-    return;
-  }
   Load *load = g_new(Load, 1);
-  *load = (Load){ g_strdup(picture->path), width };
+  *load = (Load){ g_strdup(picture->path), (guint)width };
   g_autoptr(GTask) task = g_task_new(NULL, NULL, on_picture, http_pause(request));
   g_task_set_task_data(task, load, free_load);
   g_task_run_in_thread(task, load_picture);
