@@ -6,8 +6,10 @@
 #include "page/teach/still.h"
 #include "page/teach/task-pictures.h"
 
-#define INTERVAL  (2 * G_USEC_PER_SEC) /* between looks at the camera */
-#define THRESHOLD 0.5                  /* score of a doubtful picture, if no look says */
+#define INTERVAL (2 * G_USEC_PER_SEC) /* between looks at the camera */
+#define THRESHOLD                                                                                  \
+  0.75 /* score below which a picture is doubtful: with two classes,                               \
+          the better one has at least 0.5 */
 
 /* Stops for good, as something has to be done first.
  * @message: (transfer full) */
@@ -51,7 +53,7 @@ static gboolean start(Lesson *lesson, GError **error)
   g_autofree char *region = task_region_text(&task->region);
   g_autofree char *model = look ? task_path(task, TASK_IN_USE) : NULL;
   const CandidatesOptions options = { task->folder, unsorted, region, model,
-                                      look ? look->threshold : THRESHOLD };
+                                      look ? MAX(look->threshold, THRESHOLD) : THRESHOLD };
   if (!task_make_folders(task, error))
     return FALSE;
   lesson->candidates = candidates_new(&options, on_candidate, lesson, error);
