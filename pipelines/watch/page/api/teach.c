@@ -355,8 +355,10 @@ static void remove_picture(HttpRequest *request, gpointer user_data)
   g_autoptr(GPtrArray) pictures = NULL;
   g_autoptr(GError) error = NULL;
   const TaskPicture *picture = lesson ? find_picture(request, lesson, &pictures) : NULL;
-  if (picture)
-    answer_change(request, task_pictures_delete(picture, &error), lesson, error);
+  if (!picture)
+    return;
+  const gboolean done = task_pictures_delete(picture, &error);
+  answer_change(request, done, lesson, error);
 }
 
 /* ---- Models -------------------------------------------------------------------------------- */
@@ -400,8 +402,10 @@ static void undo(HttpRequest *request, gpointer user_data)
 {
   Lesson *lesson = find_lesson(user_data, request);
   g_autoptr(GError) error = NULL;
-  if (lesson)
-    answer(request, use_undo(lesson, &error), lesson, error);
+  if (!lesson)
+    return;
+  const gboolean done = use_undo(lesson, &error);
+  answer(request, done, lesson, error);
 }
 
 /* ---- Routes -------------------------------------------------------------------------------- */
