@@ -14,7 +14,7 @@ static void set_up(void)
 
 /* ---- The newest frame ---------------------------------------------------------------------- */
 
-/* Plays @n frames of four pixels, each of one value, from 1 on. */
+/* Plays @n frames of four pixels. */
 static GstElement *play(NewestFrame *newest, guint n)
 {
   g_autofree char *line = g_strdup_printf(
@@ -43,6 +43,7 @@ static void stop(GstElement *pipeline)
 START_TEST(keeps_only_the_newest_frame)
 {
   g_autoptr(NewestFrame) newest = newest_frame_new();
+  newest_frame_set_wanted(newest, TRUE);
   ck_assert_ptr_null(newest_frame_get(newest));
   GstElement *pipeline = play(newest, 5);
   g_autoptr(GstSample) sample = newest_frame_get(newest);
@@ -57,6 +58,7 @@ END_TEST
 START_TEST(drops_the_frame_when_the_connection_ends)
 {
   g_autoptr(NewestFrame) newest = newest_frame_new();
+  newest_frame_set_wanted(newest, TRUE);
   GstElement *pipeline = play(newest, 2);
   g_autoptr(GstSample) sample = newest_frame_get(newest);
   const guint64 count = newest_frame_get_count(newest);
@@ -68,6 +70,22 @@ START_TEST(drops_the_frame_when_the_connection_ends)
   stop(play(newest, 1));
   g_autoptr(GstSample) next = newest_frame_get(newest);
   ck_assert_ptr_nonnull(next);
+}
+END_TEST
+
+START_TEST(keeps_nothing_unless_it_is_wanted)
+{
+  g_autoptr(NewestFrame) newest = newest_frame_new();
+  GstElement *pipeline = play(newest, 2);
+  ck_assert_ptr_null(newest_frame_get(newest));
+  stop(pipeline);
+  newest_frame_set_wanted(newest, TRUE);
+  pipeline = play(newest, 2);
+  g_autoptr(GstSample) sample = newest_frame_get(newest);
+  ck_assert_ptr_nonnull(sample);
+  newest_frame_set_wanted(newest, FALSE);
+  ck_assert_ptr_null(newest_frame_get(newest));
+  stop(pipeline);
 }
 END_TEST
 
@@ -229,6 +247,7 @@ int main(void)
   tcase_add_checked_fixture(tcase, set_up, NULL);
   tcase_add_test(tcase, keeps_only_the_newest_frame);
   tcase_add_test(tcase, drops_the_frame_when_the_connection_ends);
+  tcase_add_test(tcase, keeps_nothing_unless_it_is_wanted);
   tcase_add_test(tcase, colours_are_right_whatever_the_format);
   tcase_add_test(tcase, pictures_keep_the_shape_of_the_frame_and_are_not_enlarged);
   tcase_add_test(tcase, regions_are_cut_at_the_edge_of_the_frame);

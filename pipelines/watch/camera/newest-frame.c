@@ -2,6 +2,7 @@
 
 struct _NewestFrame {
   gatomicrefcount references;
+  gint wanted; /* atomic */
   GMutex lock;
   GstPad *pad;       /* (nullable): where frames come from */
   GstBuffer *buffer; /* (nullable) */
@@ -35,10 +36,12 @@ void newest_frame_unref(NewestFrame *self)
 static GstPadProbeReturn on_frame(GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
   NewestFrame *self = user_data;
+  if (!g_atomic_int_get(&self->wanted))
+    return GST_PAD_PROBE_OK;
   GstBuffer *buffer = gst_buffer_ref(GST_PAD_PROBE_INFO_BUFFER(info));
   GstCaps *caps = gst_pad_get_current_caps(pad);
   g_mutex_lock(&self->lock);
-  if (self->pad == pad) {
+  if (self->pad == pad && g_atomic_int_get(&self->wanted)) {
     GstBuffer *old_buffer = self->buffer;
     GstCaps *old_caps = self->caps;
     self->buffer = buffer;
@@ -53,18 +56,25 @@ static GstPadProbeReturn on_frame(GstPad *pad, GstPadProbeInfo *info, gpointer u
   return GST_PAD_PROBE_OK;
 }
 
+static void drop(NewestFrame *self)
+{
+  g_mutex_lock(&self->lock);
+  GstBuffer *buffer = g_steal_pointer(&self->buffer);
+  GstCaps *caps = g_steal_pointer(&self->caps);
+  self->count++;
+  g_mutex_unlock(&self->lock);
+  gst_clear_buffer(&buffer);
+  gst_clear_caps(&caps);
+}
+
 static void set_pad(NewestFrame *self, GstPad *pad)
 {
   g_mutex_lock(&self->lock);
   GstPad *old_pad = self->pad;
-  GstBuffer *buffer = g_steal_pointer(&self->buffer);
-  GstCaps *caps = g_steal_pointer(&self->caps);
   self->pad = pad ? gst_object_ref(pad) : NULL;
-  self->count++;
   g_mutex_unlock(&self->lock);
   gst_clear_object(&old_pad);
-  gst_clear_buffer(&buffer);
-  gst_clear_caps(&caps);
+  drop(self);
 }
 
 void newest_frame_watch(NewestFrame *self, GstPad *pad)
@@ -72,6 +82,13 @@ void newest_frame_watch(NewestFrame *self, GstPad *pad)
   set_pad(self, pad);
   gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_frame, newest_frame_ref(self),
                     (GDestroyNotify)newest_frame_unref);
+}
+
+void newest_frame_set_wanted(NewestFrame *self, gboolean wanted)
+{
+  g_atomic_int_set(&self->wanted, wanted);
+  if (!wanted)
+    drop(self);
 }
 
 void newest_frame_stop(NewestFrame *self)

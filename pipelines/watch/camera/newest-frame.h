@@ -1,6 +1,6 @@
-/* Keeps the newest frame of a camera that was analysed, for pictures of it. A frame costs a
- * reference and no copy; one buffer of the decoder's pool is held at a time. It lives as long as
- * its camera, over all connections. May be called from any thread. */
+/* Keeps the newest frame of a camera that was analysed, for pictures of it, if somebody wants them.
+ * A frame costs a reference and no copy; one buffer of the decoder's pool is held at a time. It
+ * lives as long as its camera, over all connections. May be called from any thread. */
 #pragma once
 
 #include <gst/gst.h>
@@ -13,8 +13,11 @@ NewestFrame *newest_frame_new(void);
 NewestFrame *newest_frame_ref(NewestFrame *self);
 void newest_frame_unref(NewestFrame *self);
 
-/* Keeps the newest buffer that passes from now on. Nothing behind the pad may write to buffers:
- * it would have to copy those that are kept.
+/* @wanted: whether frames are kept; not at first */
+void newest_frame_set_wanted(NewestFrame *self, gboolean wanted);
+
+/* Keeps the newest buffer that passes from now on, while frames are wanted. Nothing behind the pad
+ * may write to buffers: it would have to copy those that are kept.
  * @pad: for raw video */
 void newest_frame_watch(NewestFrame *self, GstPad *pad);
 
