@@ -34,7 +34,7 @@ PageParts *page_parts_new(Page *page)
   self->events = events_api_new(page, self->frames, self->snapshots);
   self->live = live_api_new(page);
   self->history = history_api_new(page);
-  self->teach = teach_api_new(page);
+  self->teach = teach_api_new(page, self->snapshots);
   return self;
 }
 
@@ -44,12 +44,12 @@ void page_parts_free(PageParts **parts)
   *parts = NULL;
   if (!self)
     return;
+  teach_api_free(&self->teach);
   history_api_free(&self->history);
   live_api_free(&self->live);
   events_api_free(&self->events);
   snapshots_free(&self->snapshots);
   frames_free(&self->frames);
-  teach_api_free(&self->teach);
   stream_api_free(&self->stream);
   cameras_api_free(&self->cameras);
   session_api_free(&self->session);
