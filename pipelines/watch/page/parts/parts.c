@@ -4,9 +4,11 @@
 #include "page/api/events.h"
 #include "page/api/history.h"
 #include "page/api/live.h"
+#include "page/api/metrics.h"
 #include "page/api/session.h"
 #include "page/api/static-files.h"
 #include "page/api/stream.h"
+#include "page/api/system.h"
 #include "page/api/teach.h"
 
 struct _PageParts {
@@ -34,6 +36,8 @@ PageParts *page_parts_new(Page *page)
   self->events = events_api_new(page, self->frames, self->snapshots);
   self->live = live_api_new(page);
   self->history = history_api_new(page);
+  system_api_add(page);
+  metrics_api_add(page);
   self->teach = teach_api_new(page, self->snapshots);
   return self;
 }
