@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/progress.h"
 #include "base/time-option.h"
 #include "commands/command.h"
 #include "teach/lesson-report.h"
@@ -15,7 +16,7 @@ typedef struct {
   char **data, **others;
   char *model, *out, *name, *group_by, *fit, *fine_tune;
   int threads;
-  gboolean several, add, forget, no_orientation, as_json;
+  gboolean several, add, forget, no_orientation, as_json, progress;
 } Given;
 
 static void given_clear(Given *given)
@@ -81,7 +82,8 @@ static const char description[] =
     "uses, fine_tuning (null, or what it found; left_out is the reason why the blocks stay\n"
     "as they were, or null), classes, confusions, doubtful (with the probability of the\n"
     "own class), weakest, unknown, and seconds; with --multi-label, all_right and f1 instead\n"
-    "of top1.\n";
+    "of top1. A line of --progress has the members done and total of a step, and unit,\n"
+    "which is files, pictures or folds.\n";
 
 static gboolean parse(Given *given, int argc, char **argv, GError **error)
 {
@@ -117,6 +119,8 @@ static gboolean parse(Given *given, int argc, char **argv, GError **error)
     { "no-orientation", 0, 0, G_OPTION_ARG_NONE, &given->no_orientation,
       COMMAND_NO_ORIENTATION_HELP, NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &given->as_json, "Print the result as a JSON object", NULL },
+    { "progress", 0, 0, G_OPTION_ARG_NONE, &given->progress,
+      "Write progress to standard error as lines of JSON, for programs", NULL },
     G_OPTION_ENTRY_NULL,
   };
   const CommandSyntax syntax = { entries, "",
@@ -186,6 +190,8 @@ int command_teach(int argc, char **argv, GError **error)
   }
   if (!choose_out(&given, error))
     return 1;
+  if (given.progress)
+    progress_write_lines();
   choose_name(&given);
   if (!given.model)
     given.model = vitgate_default_model_find(error);

@@ -30,6 +30,7 @@ typedef struct {
   double latency;     /* duration of the last inference, seconds; 0: none yet */
   guint n_classes;    /* of the model; 0: unknown */
   LookCounts counts;
+  char **present; /* (nullable): labels of interest that are present, as the user wrote them */
   double compute; /* mean compute ratio of the last COMPUTE_WINDOW frames or so */
 } LookStatus;
 

@@ -10,6 +10,7 @@
 #include "page/api/static-files.h"
 #include "page/api/stream.h"
 #include "page/api/system.h"
+#include "page/api/teach.h"
 
 struct _PageParts {
   SessionApi *session;
@@ -21,6 +22,7 @@ struct _PageParts {
   EventsApi *events;
   LiveApi *live;
   HistoryApi *history;
+  TeachApi *teach;
 };
 
 PageParts *page_parts_new(Page *page)
@@ -39,6 +41,7 @@ PageParts *page_parts_new(Page *page)
   self->history = history_api_new(page);
   system_api_add(page);
   metrics_api_add(page);
+  self->teach = teach_api_new(page, self->snapshots);
   return self;
 }
 
@@ -48,6 +51,7 @@ void page_parts_free(PageParts **parts)
   *parts = NULL;
   if (!self)
     return;
+  teach_api_free(&self->teach);
   history_api_free(&self->history);
   live_api_free(&self->live);
   events_api_free(&self->events);
