@@ -67,7 +67,8 @@ async function askPassword() {
   const login = await import('./login.js');
   endView();
   document.title = `${login.title()} – vitgate`;
-  begin(await login.open(main));
+  await login.open(main);
+  enter();
 }
 
 async function begin(session) {
@@ -88,7 +89,10 @@ async function enter() {
   try {
     await begin(await get('/session'));
   } catch (error) {
-    if (error.status === 401) return;
+    if (error.status === 401) {
+      askPassword();
+      return;
+    }
     connection.className = 'connection lost';
     setText(connection, error.status ? error.message : 'The server does not answer. Trying again …');
     setTimeout(enter, 1000);

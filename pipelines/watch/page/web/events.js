@@ -19,12 +19,10 @@ const toUtc = (local) => local ? new Date(local).toISOString() : '';
 
 /* Whether an event that has just happened belongs into the list */
 function matches(event, filter) {
-  const has = (text, part) => (text ?? '').toLowerCase().includes(part.toLowerCase());
   return (!filter.camera || event.stream_id === filter.camera)
     && (!filter.look || event.look === filter.look)
     && (!filter.event || event.event === filter.event)
-    && (!filter.label || has(event.label, filter.label) || has(event.to, filter.label)
-      || has(event.from, filter.label))
+    && (!filter.label || event.label === filter.label || event.to === filter.label)
     && (!filter.until || Date.parse(event.wall_clock) < Date.parse(toUtc(filter.until)));
 }
 
@@ -71,8 +69,8 @@ function filterForm(filter, change) {
     (camera.looks ?? []).map((look) => look.name).filter(Boolean)))];
   const set = (key) => (event) => change(key, event.target.value);
   const local = (key) => h('input', { type: 'datetime-local', value: filter[key], onchange: set(key) });
-  const label = h('input', { type: 'search', value: filter.label, placeholder: 'Any', onchange: set('label'),
-    autocomplete: 'off' });
+  const label = h('input', { type: 'search', value: filter.label, placeholder: 'All', onchange: set('label'),
+    autocomplete: 'off', list: 'labels' });
   return h('form', { class: 'filters', 'aria-label': 'Filters', onsubmit: (event) => event.preventDefault() },
     field('Camera', select([['', 'All'], ...names.map((name) => [name, name])], filter.camera,
       { onchange: set('camera') })),
@@ -82,6 +80,15 @@ function filterForm(filter, change) {
     field('Event', select([['', 'All'], ...Object.entries(EVENTS)], filter.event, { onchange: set('event') })),
     field('From', local('since')), field('To', local('until')),
     h('button', { type: 'button', class: 'quiet', onclick: () => change(null) }, 'Clear'));
+}
+
+/* What one can choose as label: all that were seen since the view was opened */
+const labels = h('datalist', { id: 'labels' });
+
+function learn(...names) {
+  for (const name of names) {
+    if (name && ![...labels.children].some((option) => option.value === name)) labels.append(h('option', { value: name }));
+  }
 }
 
 class EventList {
@@ -115,6 +122,7 @@ class EventList {
   add(event, first = false) {
     if (this.ids.has(event.id)) return;
     this.ids.add(event.id);
+    learn(event.label, event.to);
     const rows = this.dayList(event, first);
     if (first) rows.prepend(row(event));
     else rows.append(row(event));
@@ -209,7 +217,11 @@ export function open(main, route, signal) {
   }
 
   forms.append(filterForm(filter, change));
-  main.append(h('div', { class: 'heading' }, h('h1', { tabindex: -1 }, 'Events')), forms, holder);
+  main.append(h('div', { class: 'heading' }, h('h1', { tabindex: -1 }, 'Events')), forms, labels,
+    holder);
+  for (const camera of stream.cameras.values()) {
+    for (const one of [camera, ...camera.looks ?? []]) learn(one.label, one.scene_state);
+  }
   restart();
   stream.on('event', (event) => list.take(event), signal);
   stream.on('connection', (connected) => { if (connected) list.catchUp(); }, signal);

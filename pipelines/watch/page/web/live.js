@@ -54,7 +54,8 @@ class Picture {
   }
 
   get wanted() {
-    return this.inView && !document.hidden && stream.connected;
+    return this.inView && !document.hidden && stream.connected
+      && stream.cameras.get(this.camera)?.state === 'playing';
   }
 
   get width() {
@@ -164,6 +165,9 @@ export function showLive(image, camera, signal) {
 }
 
 document.addEventListener('visibilitychange', arrangeAll);
+stream.on('cameras', () => {
+  for (const picture of pictures) if (picture.wanted !== (picture.mode !== 'off')) picture.arrange();
+});
 stream.on('connection', (connected) => {
   // A stream of a server that is gone just stands still.
   if (!connected) for (const picture of pictures) picture.stop();

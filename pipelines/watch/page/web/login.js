@@ -1,12 +1,12 @@
 /* The view that asks for the password. */
 
 import { h, field, setText } from './dom.js';
-import { get, post } from './api.js';
+import { post } from './api.js';
 import { plural } from './format.js';
 
 export const title = () => 'Log in';
 
-/* Resolves to the session once the password was right. */
+/* Resolves once the password was right. */
 export function open(main) {
   return new Promise((resolve) => {
     const problem = h('p', { class: 'error', role: 'alert' });
@@ -19,7 +19,7 @@ export function open(main) {
       setText(problem, '');
       try {
         await post('/session', { password: password.value });
-        resolve(await get('/session'));
+        resolve();
       } catch (error) {
         const wait = error.status === 429 && error.retryAfter
           ? ` Try again in ${plural(error.retryAfter, 'second')}.` : '';

@@ -2,7 +2,7 @@
 
 import { h, attempt, setText } from './dom.js';
 import { get, pathOf, put, remove, urlOf } from './api.js';
-import { dateTime, isNumber } from './format.js';
+import { dateTime, isNumber, percent } from './format.js';
 import * as stream from './stream.js';
 
 const THUMBS = 60; // shown at once; the next ones follow as these are sorted
@@ -18,6 +18,7 @@ export function openSorting(first, signal) {
   const checked = new Set(); // doubtful pictures that were confirmed
   let loading = null;
   let again = false;
+  let loaded = false;
   const url = (id, width) => urlOf(['teach', task.name, 'pictures', id], { width });
   const pathOfPicture = (id) => pathOf(['teach', task.name, 'pictures', id]);
 
@@ -36,8 +37,9 @@ export function openSorting(first, signal) {
     frame.style.aspectRatio = task.region[2] * camera.width / (task.region[3] * camera.height);
   }
 
-  const isDoubtful = (picture) => picture.class && isNumber(picture.doubtful) && picture.doubtful > 0
-    && !checked.has(picture.id);
+  const isDoubtful = (picture) => picture.class && isNumber(picture.doubtful) && !checked.has(picture.id);
+  // "doubtful" is a probability; pictures without it are not doubtful.
+  const rank = (picture) => picture.doubtful ?? 2;
 
   function listOf(which) {
     const list = pictures.filter((picture) => {
@@ -45,7 +47,7 @@ export function openSorting(first, signal) {
       if (which.kind === DOUBTFUL) return isDoubtful(picture);
       return picture.class === which.name;
     });
-    return which.kind === 'class' ? list : list.sort((a, b) => (b.doubtful ?? 0) - (a.doubtful ?? 0));
+    return which.kind === 'class' ? list : list.sort((a, b) => rank(a) - rank(b));
   }
 
   const find = (id) => pictures.find((picture) => picture.id === id);
@@ -73,7 +75,7 @@ export function openSorting(first, signal) {
     if (!picture) return '';
     const guess = picture.guess && picture.guess !== picture.class ? `the model says ${picture.guess}` : null;
     return [dateTime(picture.time), picture.class ? `sorted as ${picture.class}` : null, guess,
-      isNumber(picture.doubtful) && picture.doubtful > 0 ? 'doubtful' : null].filter(Boolean).join(' · ');
+      isNumber(picture.doubtful) ? `doubtful, ${percent(picture.doubtful)}` : null].filter(Boolean).join(' · ');
   }
 
   function drawShown(list) {
@@ -85,8 +87,8 @@ export function openSorting(first, signal) {
       image.src = url(picture.id, 960);
     }
     image.alt = picture ? `Picture of ${dateTime(picture.time)}` : '';
-    setText(empty, tab.kind === UNSORTED
-      ? task.collecting ? 'Waiting for pictures that differ from those so far …'
+    setText(empty, !loaded ? '' : tab.kind === UNSORTED
+      ? task.message ? task.message : task.collecting ? 'Waiting for pictures that differ from those so far …'
         : 'Nothing to sort. Turn on "Collect pictures" to get more.' : 'No pictures here.');
     setText(caption, sayAbout(picture));
     for (const button of buttons.children) button.disabled = button === undoButton ? !past.length : !picture;
@@ -110,7 +112,7 @@ export function openSorting(first, signal) {
       buttonsNow[i].setAttribute('aria-label', sayAbout(picture));
       if (picture.id === shown) buttonsNow[i].setAttribute('aria-current', 'true');
       else buttonsNow[i].removeAttribute('aria-current');
-      buttonsNow[i].classList.toggle('doubtful', picture.doubtful > 0);
+      buttonsNow[i].classList.toggle('doubtful', isNumber(picture.doubtful));
     });
   }
 
@@ -225,6 +227,7 @@ export function openSorting(first, signal) {
       loading = get(pathOf(['teach', task.name, 'pictures']), signal);
       try {
         pictures = (await loading).pictures;
+        loaded = true;
         draw();
       } catch (error) {
         if (!signal.aborted && error.status) setText(empty, error.message);
@@ -237,11 +240,9 @@ export function openSorting(first, signal) {
   function update(fresh) {
     task = fresh;
     drawButtons();
+    draw();
     const now = JSON.stringify([task.classes, task.unsorted, task.job.state]);
-    if (now === seen) {
-      draw();
-      return;
-    }
+    if (now === seen) return;
     seen = now;
     if (task.job.state === 'running') checked.clear(); // a new model has new doubts
     load();

@@ -26,14 +26,18 @@ function niceMaximum(samples) {
   return most || 1;
 }
 
-const shown = (sample) => sample.scene_state ?? sample.label;
+const shown = (sample) => sample.state ?? sample.label;
+
+/* A sample without any value begins a time without frames. */
+const isGap = (sample) => !isNumber(sample.score) && !isNumber(sample.compute_ratio) && !isNumber(sample.latency_ms)
+  && sample.label === null;
 
 /* Runs of samples with the same label; a gap ends a run. */
 function labelRuns(samples, step) {
   const runs = [];
   for (const sample of samples) {
     const last = runs.at(-1);
-    if (!shown(sample)) continue;
+    if (isGap(sample) || !shown(sample)) continue;
     if (last && last.label === shown(sample) && sample.at - last.to <= 2.5 * step) last.to = sample.at;
     else runs.push({ label: shown(sample), from: sample.at, to: sample.at });
   }
@@ -75,6 +79,14 @@ class Strip {
 
   take(history) {
     if (history.step_seconds) this.step = history.step_seconds * 1000;
+    // The server's clock has been set: the times of all samples have moved.
+    const offset = Date.parse(history.end) - performance.now();
+    const moved = Math.abs(offset - (this.offset ?? offset)) > this.step;
+    this.offset = offset;
+    if (moved) {
+      this.samples = []; // so that the next load is of the whole hour
+      return;
+    }
     const fresh = (history.samples ?? []).map((sample) => ({ ...sample, at: Date.parse(sample.time) }));
     if (fresh.length) {
       const from = fresh[0].at;
@@ -117,10 +129,10 @@ class Strip {
     this.cursor = at;
     const i = at === null ? this.samples.length - 1 : this.nearest(at);
     const sample = this.samples[i];
-    const near = sample && (at === null || Math.abs(sample.at - at) <= 5 * this.step);
-    let text = at === null ? 'Nothing was recorded in the last hour.' : `${time(at)}  nothing recorded`;
+    const near = sample && (isGap(sample) || Math.abs(sample.at - (at ?? this.end)) <= 10 * this.step);
+    let text = at === null ? 'Now  nothing recorded' : `${time(at)}  nothing recorded`;
     if (near) {
-      const lost = sample.state && sample.state !== 'playing';
+      const lost = isGap(sample);
       text = `${at === null ? 'Now' : time(sample.at)}  ${lost ? 'no picture' : shown(sample) ?? 'no label'}`
         + (lost || !shown(sample) ? '' : ` ${percent(sample.score)}`)
         + (isNumber(sample.compute_ratio) ? `  compute ${percent(sample.compute_ratio)}` : '')
@@ -224,10 +236,10 @@ class Strip {
       from = null;
     };
     for (const sample of this.samples) {
-      if (sample.state && sample.state !== 'playing') from ??= sample.at;
-      else end(sample.at);
+      end(sample.at);
+      if (isGap(sample)) from = sample.at;
     }
-    end(this.samples.at(-1)?.at);
+    end(this.end);
     pen.globalAlpha = 1;
   }
 }

@@ -65,10 +65,10 @@ export function open(main, route, signal) {
   const models = h('div');
   const lines = h('pre', { class: 'messages', tabindex: 0, role: 'region', 'aria-label': 'Messages' });
   const panel = (name, body, wide) => h('section', { class: wide ? 'panel wide' : 'panel' }, h('h2', {}, name), body);
-  main.append(h('div', { class: 'heading' }, h('h1', { tabindex: -1 }, 'System')), problem,
-    h('div', { class: 'panels system' }, panel('Program', program), panel('Storage', storage),
-      panel('Outputs', outputs), panel('Models in memory', models, true),
-      panel('Messages', lines, true)));
+  const panels = h('div', { class: 'panels system', hidden: true }, panel('Program', program),
+    panel('Storage', storage), panel('Outputs', outputs), panel('Models in memory', models, true),
+    panel('Messages', lines, true));
+  main.append(h('div', { class: 'heading' }, h('h1', { tabindex: -1 }, 'System')), problem, panels);
 
   function show(system) {
     program.replaceChildren(facts([
@@ -84,6 +84,7 @@ export function open(main, route, signal) {
       ...system.log ? logRows('Log', system.log) : [['Log', 'none']],
       ...logRows('Events', system.events), ...brokerRows(system.mqtt)]));
     models.replaceChildren(modelTable(system.models));
+    panels.hidden = false; // only now, so that nothing moves
     const text = (system.messages ?? []).map(messageText).join('\n') || 'No messages.';
     if (lines.textContent !== text) {
       const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 30;

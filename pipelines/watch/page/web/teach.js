@@ -55,7 +55,8 @@ async function openList(main, signal) {
     if (!signal.aborted) note.replaceChildren(h('p', { class: 'error' }, error.message));
   }
   stream.on('teach', (task) => {
-    tasks.set(task.name, task);
+    if (task.deleted) tasks.delete(task.name);
+    else tasks.set(task.name, task);
     show();
   }, signal);
 }
@@ -202,7 +203,11 @@ async function openTask(main, name, signal) {
     h('div', { class: 'camera-side' }, lesson.element,
       h('section', { class: 'panel' }, statesForm(() => task, change)))));
   take(task);
-  stream.on('teach', (fresh) => { if (fresh.name === name) take(fresh); }, signal);
+  stream.on('teach', (fresh) => {
+    if (fresh.name !== name) return;
+    if (fresh.deleted) go(['teach']);
+    else take(fresh);
+  }, signal);
   stream.on('connection', async (connected) => {
     try {
       if (connected) take(await get(path, signal));
