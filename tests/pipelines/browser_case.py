@@ -17,7 +17,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from cameras import LIMIT, make_clip, skip_all
+from cameras import LIMIT, make_clip, plain_environment, skip_all
 from watch_case import Watch, WatchTest
 
 try:
@@ -91,7 +91,8 @@ class Browser:
                          "--disable-dev-shm-usage", "--window-size=1280,800"):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        self.driver = webdriver.Chrome(options=options, service=Service(
+            DRIVER, env=plain_environment()))
         self.driver.set_script_timeout(LIMIT)
         self.cdp = self.driver.execute_cdp_cmd
         self.cdp("Page.addScriptToEvaluateOnNewDocument", {"source": OBSERVER})

@@ -91,6 +91,7 @@ export function openLesson(first, signal, take) {
     counts.update(task.classes);
     setText(why, obstacle(task) ?? '');
     teach.disabled = running || Boolean(obstacle(task));
+    teach.classList.toggle('primary', job.state !== 'done'); // then the next step is to use it
     setText(teach, job.state === 'none' ? 'Teach' : 'Teach again');
     cancel.hidden = !running;
     progress.hidden = !running;

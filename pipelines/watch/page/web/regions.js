@@ -54,14 +54,14 @@ function follow(hold, start, from, to) {
   const dx = to.x - from.x;
   const dy = to.y - from.y;
   if (hold === 'inside') return [x + dx, y + dy, width, height];
-  let left = hold === 'new' ? from.x : x;
-  let top = hold === 'new' ? from.y : y;
-  let right = hold === 'new' ? to.x : x + width;
-  let bottom = hold === 'new' ? to.y : y + height;
-  if (hold.includes('w')) left += dx;
-  if (hold.includes('e') && hold !== 'new') right += dx;
-  if (hold.startsWith('n') && hold !== 'new') top += dy;
-  if (hold.startsWith('s')) bottom += dy;
+  let [left, top, right, bottom] = [x, y, x + width, y + height];
+  if (hold === 'new') [left, top, right, bottom] = [from.x, from.y, to.x, to.y];
+  else {
+    if (hold.endsWith('w')) left += dx;
+    else right += dx;
+    if (hold.startsWith('n')) top += dy;
+    else bottom += dy;
+  }
   [left, right] = [Math.min(left, right), Math.max(left, right)].map((share) => clamp(share, 0, 1));
   [top, bottom] = [Math.min(top, bottom), Math.max(top, bottom)].map((share) => clamp(share, 0, 1));
   return [left, top, right - left, bottom - top];
