@@ -19,7 +19,8 @@ ROOMS = {
     "models": ["commands", "teach", "train/run", "train/dial", "train/gates", "train/cut", "train/learn",
                "train/network", "report", "write", "data", "base"],
     "gst-plugin": ["", "classify", "overlay", "json", "common"],
-    "pipelines/watch": ["", "camera", "output", "config", "base"],
+    "pipelines/watch": ["", "page/parts", "page/api", "page/teach", "page/pictures", "page", "page/http",
+                        "camera", "output", "config", "base"],
 }
 USES_ENGINE = ["models", "gst-plugin"]
 PUBLIC = "engine/vitgate.h"

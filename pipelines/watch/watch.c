@@ -10,13 +10,15 @@
 #include "base/console.h"
 #include "camera/camera.h"
 #include "camera/label-check.h"
+#include "camera/status-json.h"
+#include "camera/status.h"
 #include "config/config.h"
 #include "config/status-socket.h"
 #include "config/warnings.h"
 #include "output/outputs.h"
 #include "service.h"
 #include "status-server.h"
-#include "status.h"
+#include "watch-page.h"
 
 #define STOP_TIME (10 * G_USEC_PER_SEC) /* for all cameras together */
 
@@ -35,6 +37,7 @@ typedef struct {
   Outputs *outputs;
   GPtrArray *entries;   /* of Entry, in the key file's order */
   StatusServer *server; /* or NULL */
+  WatchPage *page;      /* or NULL */
   gint64 since;         /* start of the program */
   guint sync_timer;
   gboolean hanging; /* a camera does not stop, so what it may use is not freed */
@@ -240,28 +243,62 @@ static void set_sync_timer(Watch *self)
   self->sync_timer = g_timeout_add((guint)MAX(interval * 1000, 10), sync_outputs, self);
 }
 
-static gboolean reload(gpointer user_data)
+/* Returns: FALSE with an error; nothing has changed then */
+static gboolean reload_file(GError **error, gpointer user_data)
 {
   Watch *self = user_data;
-  g_autoptr(GError) error = NULL;
   g_autofree char *state =
       g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
   service_notify(state);
-  g_autoptr(Config) config = config_load(self->options->path, &error);
-  if (config && label_check(config, FALSE, &error) &&
-      outputs_change(self->outputs, config, &error)) {
+  g_autoptr(Config) config = config_load(self->options->path, error);
+  const gboolean good =
+      config && label_check(config, FALSE, error) && outputs_change(self->outputs, config, error);
+  if (good) {
     change_cameras(self, config);
     config_unref(self->config);
     self->config = g_steal_pointer(&config);
     set_sync_timer(self);
     start_server(self);
+    watch_page_change(self->page, self->config->page);
     watch_print_warnings(self->config);
     end_if_all_are_over(self);
-  } else {
-    console_print("keeping the old configuration: %s", error->message);
   }
   service_notify("READY=1");
+  return good;
+}
+
+static gboolean reload(gpointer user_data)
+{
+  g_autoptr(GError) error = NULL;
+  if (!reload_file(&error, user_data))
+    console_print("keeping the old configuration: %s", error->message);
   return G_SOURCE_CONTINUE;
+}
+
+/* ---- The page ------------------------------------------------------------------------------ */
+
+static void get_status(Status *status, gpointer user_data)
+{
+  gather(user_data, status);
+}
+
+static Camera *find_camera(const char *name, gpointer user_data)
+{
+  Entry *entry = find_entry(((Watch *)user_data)->entries, name);
+  return entry ? entry->camera : NULL;
+}
+
+static const Config *get_config(gpointer user_data)
+{
+  return ((Watch *)user_data)->config;
+}
+
+/* Returns: FALSE with an error if the page was asked for on the command line, and cannot start */
+static gboolean start_page(Watch *self, GError **error)
+{
+  const WatchPageFuncs funcs = { get_status, find_camera, get_config, reload_file, self };
+  self->page = watch_page_new(&funcs, self->outputs);
+  return watch_page_start(self->page, self->config->page, error) || !self->options->page;
 }
 
 /* ---- Running ------------------------------------------------------------------------------- */
@@ -289,8 +326,12 @@ static void set_timers(Watch *self)
   set_sync_timer(self);
 }
 
-static void run_cameras(Watch *self)
+static gboolean run_cameras(Watch *self, GError **error)
 {
+  if (!start_page(self, error)) {
+    watch_page_free(&self->page);
+    return FALSE;
+  }
   set_timers(self);
   for (guint i = 0; i < self->config->cameras->len; i++)
     g_ptr_array_add(self->entries,
@@ -301,9 +342,11 @@ static void run_cameras(Watch *self)
 
   service_notify("STOPPING=1");
   status_server_free(&self->server);
+  watch_page_free(&self->page);
   show_status(self);
   console_show_status("");
   stop_cameras(self, self->entries);
+  return TRUE;
 }
 
 void watch_print_warnings(const Config *config)
@@ -343,6 +386,7 @@ gboolean watch_ask(const WatchOptions *options, GError **error)
 gboolean watch_run(const WatchOptions *options, GError **error)
 {
   Watch self = { .options = options, .since = g_get_real_time() };
+  gboolean good = FALSE;
   self.config = config_load(options->path, error);
   if (self.config && !label_check(self.config, FALSE, error))
     g_clear_pointer(&self.config, config_unref);
@@ -352,12 +396,11 @@ gboolean watch_run(const WatchOptions *options, GError **error)
   if (self.outputs) {
     watch_print_warnings(self.config);
     self.entries = g_ptr_array_new();
-    run_cameras(&self);
+    good = run_cameras(&self, error);
     g_ptr_array_unref(self.entries);
   }
   g_main_loop_unref(self.loop);
 
-  gboolean good = self.outputs != NULL;
   if (self.hanging)
     outputs_sync(self.outputs);
   else

@@ -9,6 +9,7 @@ typedef struct {
   const char *path; /* of the key file */
   gboolean json;    /* status as JSON on stdout */
   double interval;  /* seconds between status lines */
+  gboolean page;    /* its page was asked for: end if it cannot start */
 } WatchOptions;
 
 /* Runs until SIGTERM or SIGINT, or until all cameras are files that have ended. SIGHUP reads the

@@ -19,6 +19,28 @@ gboolean check_readable(const KeySource *source, const char *group, const char *
          key_fail(source, group, key, error, "%s is not a regular file", path);
 }
 
+gboolean check_writable(const KeySource *source, const char *group, const char *key,
+                        const char *path, const char *folder, GError **error)
+{
+  struct stat status;
+  g_autofree char *at = g_strdup(path);
+  while (access(at, F_OK) < 0 && strcmp(at, "/")) {
+    char *parent = g_path_get_dirname(at);
+    g_free(at);
+    at = parent;
+  }
+  if (strcmp(at, path) && !g_file_test(at, G_FILE_TEST_IS_DIR))
+    return key_fail(source, group, key, error, "%s: %s is not a folder", path, at);
+  if (access(at, W_OK) == 0)
+    return TRUE;
+  if (lstat(folder, &status) == 0)
+    return key_fail(source, group, key, error, "%s: no permission to write to %s", path, at);
+  return key_fail(source, group, key, error,
+                  "%s: no permission to create %s (the service's folder is created when it starts; "
+                  "otherwise: sudo install -d -o %s %s)",
+                  path, folder, g_get_user_name(), folder);
+}
+
 static gboolean is_variable(const char *name)
 {
   static const char first[] = G_CSET_A_2_Z G_CSET_a_2_z "_";

@@ -7,6 +7,12 @@
 gboolean check_readable(const KeySource *source, const char *group, const char *key,
                         const char *path, GError **error);
 
+/* A path that does not exist yet is created at the start, with its folders, so its nearest parent
+ * is checked.
+ * @folder: that must exist */
+gboolean check_writable(const KeySource *source, const char *group, const char *key,
+                        const char *path, const char *folder, GError **error);
+
 /* @file, @variable: (nullable): where USER:PASSWORD is; at most one of them */
 gboolean check_credentials(const KeySource *source, const char *group, const char *file,
                            const char *variable, GError **error);

@@ -1,8 +1,6 @@
 #include "config/config.h"
 
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "config/checks.h"
 #include "config/config-key.h"
@@ -59,31 +57,6 @@ static const Key mqtt_keys[] = {
 #undef STRUCTURE
 
 /* ---- Groups -------------------------------------------------------------------------------- */
-
-/* A path that does not exist yet is created at the start, with its folders, so its nearest parent
- * is checked.
- * @folder: that must exist */
-static gboolean check_writable(const KeySource *source, const char *group, const char *key,
-                               const char *path, const char *folder, GError **error)
-{
-  struct stat status;
-  g_autofree char *at = g_strdup(path);
-  while (access(at, F_OK) < 0 && strcmp(at, "/")) {
-    char *parent = g_path_get_dirname(at);
-    g_free(at);
-    at = parent;
-  }
-  if (strcmp(at, path) && !g_file_test(at, G_FILE_TEST_IS_DIR))
-    return key_fail(source, group, key, error, "%s: %s is not a folder", path, at);
-  if (access(at, W_OK) == 0)
-    return TRUE;
-  if (lstat(folder, &status) == 0)
-    return key_fail(source, group, key, error, "%s: no permission to write to %s", path, at);
-  return key_fail(source, group, key, error,
-                  "%s: no permission to create %s (the service's folder is created when it starts; "
-                  "otherwise: sudo install -d -o %s %s)",
-                  path, folder, g_get_user_name(), folder);
-}
 
 /* Returns: (transfer full): "log.events.jsonl" for "log.jsonl" */
 static char *name_events_file(const char *file)
@@ -226,7 +199,7 @@ static gboolean complete_cameras(const KeySource *source, Config *config, GError
 
 static gboolean read_cameras(const KeySource *source, Config *config, GError **error)
 {
-  static const char *const others[] = { "watch", "log", "mqtt", DEFAULTS, NULL };
+  static const char *const others[] = { "watch", "log", "mqtt", "page", DEFAULTS, NULL };
   g_auto(GStrv) groups = g_key_file_get_groups(source->file, NULL);
   for (guint i = 0; groups[i]; i++) {
     if (g_str_has_prefix(groups[i], CAMERA_PREFIX)) {
@@ -234,8 +207,8 @@ static gboolean read_cameras(const KeySource *source, Config *config, GError **e
         return FALSE;
     } else if (!g_strv_contains(others, groups[i]) && !g_str_has_prefix(groups[i], LOOK_PREFIX)) {
       return key_fail(source, groups[i], NULL, error,
-                      "unknown group, expected one of watch, log, mqtt, defaults, camera NAME, "
-                      "look NAME");
+                      "unknown group, expected one of watch, log, mqtt, page, defaults, "
+                      "camera NAME, look NAME");
     }
   }
   if (config->cameras->len == 0) {
@@ -279,6 +252,7 @@ static gboolean read_groups(const KeySource *source, Config *config, GError **er
   if (!config->status_socket)
     config->status_socket = status_socket_find(source->file, source->folder);
   return read_log(source, config, error) && read_mqtt(source, config, error) &&
+         page_config_read(&config->page, source, config->log.file, error) &&
          read_cameras(source, config, error) && check_tls_servers(source, config, error);
 }
 
@@ -329,6 +303,7 @@ void config_unref(Config *self)
   keys_clear(watch_keys, self);
   keys_clear(log_keys, &self->log);
   keys_clear(mqtt_keys, &self->mqtt);
+  page_config_free(self->page);
   g_ptr_array_unref(self->cameras);
   g_free(self->path);
   g_free(self);

@@ -5,6 +5,7 @@
 #include <gio/gio.h>
 
 #include "config/camera-config.h"
+#include "config/page-config.h"
 
 typedef enum {
   FRAME_LINES_NONE,
@@ -42,6 +43,7 @@ typedef struct {
   char *status_socket;  /* NULL: none */
   LogConfig log;
   MqttConfig mqtt;
+  PageConfig *page;   /* (nullable): NULL: no page */
   GPtrArray *cameras; /* of CameraConfig, in the file's order */
 } Config;
 

@@ -18,6 +18,8 @@ struct _Outputs {
   LogFile *logs[N_LOGS]; /* NULL: no log */
   Spool *spool;          /* or NULL */
   Mqtt *mqtt;            /* NULL without a spool */
+  OutputsFunc observer;  /* or NULL */
+  gpointer observer_data;
 };
 
 static LogFileOptions log_options(const Config *config, guint log)
@@ -169,6 +171,8 @@ static void publish(Outputs *self, const char *camera, LineKind kind, const char
 static void put(Outputs *self, const char *camera, LineKind kind, const char *line, gsize length)
 {
   g_rw_lock_reader_lock(&self->lock);
+  if (self->observer)
+    self->observer(camera, kind == EVENT, line, length, self->observer_data);
   if (self->logs[ALL_LINES] && wanted(self->config->log.frames, kind))
     log_file_write(self->logs[ALL_LINES], line, length);
   if (self->logs[EVENTS] && kind == EVENT)
@@ -190,6 +194,14 @@ void outputs_frame(Outputs *self, const char *camera, const char *line, gsize le
 void outputs_event(Outputs *self, const char *camera, const char *line, gsize length)
 {
   put(self, camera, EVENT, line, length);
+}
+
+void outputs_set_observer(Outputs *self, OutputsFunc func, gpointer user_data)
+{
+  g_rw_lock_writer_lock(&self->lock);
+  self->observer = func;
+  self->observer_data = user_data;
+  g_rw_lock_writer_unlock(&self->lock);
 }
 
 void outputs_sync(Outputs *self)

@@ -17,6 +17,16 @@ typedef struct _Outputs Outputs;
 /* Returns: (transfer full) (nullable): NULL with an error that names the file or folder */
 Outputs *outputs_new(const Config *config, GError **error);
 
+/* Called for every line, whatever the log and the broker get, by the thread that has it. It must
+ * return soon.
+ * @event: an event; otherwise a frame
+ * @line: with a newline */
+typedef void (*OutputsFunc)(const char *camera, gboolean event, const char *line, gsize length,
+                            gpointer user_data);
+
+/* Sets or, with NULL, removes the observer. Returns after its last call. */
+void outputs_set_observer(Outputs *self, OutputsFunc func, gpointer user_data);
+
 /* Applies a new configuration. Outputs that are the same continue; the log file is opened again, in
  * case it was moved.
  * Returns: FALSE with an error if a new output cannot be opened; nothing has changed then */

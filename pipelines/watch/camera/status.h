@@ -1,4 +1,4 @@
-/* Formats the program's status: as a line for people, as JSON for programs. */
+/* The program's status, and its text for people. */
 #pragma once
 
 #include <glib.h>
@@ -24,7 +24,6 @@ guint64 status_memory(void);
 
 /* Returns: (transfer full): one line, without a newline */
 char *status_line(const Status *status);
-char *status_json(const Status *status);
 
 /* Returns: (transfer full): several lines for people, with newlines */
 char *status_text(const Status *status);

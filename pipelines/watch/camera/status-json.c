@@ -1,0 +1,96 @@
+#include "camera/status-json.h"
+
+#include <unistd.h>
+
+#include "base/members.h"
+#include "base/times.h"
+
+static void add_looks(JsonBuilder *builder, const GArray *looks)
+{
+  json_builder_set_member_name(builder, "looks");
+  json_builder_begin_array(builder);
+  for (guint i = 0; i < looks->len; i++) {
+    const LookStatus *look = &g_array_index(looks, LookStatus, i);
+    json_builder_begin_object(builder);
+    member_add_string(builder, "name", look->name);
+    member_add_string(builder, "label", look->label);
+    member_add_double(builder, "score", look->score);
+    member_add_string(builder, "scene_state", look->state);
+    member_add_double(builder, "compute_ratio", look->compute);
+    json_builder_end_object(builder);
+  }
+  json_builder_end_array(builder);
+}
+
+void status_add_camera(JsonBuilder *builder, const StatusCamera *entry)
+{
+  const CameraStatus *camera = &entry->camera;
+  json_builder_begin_object(builder);
+  member_add_string(builder, "name", entry->name);
+  member_add_string(builder, "state", camera_state_name(camera->state));
+  member_add_count(builder, "frames", camera->frames);
+  member_add_double(builder, "frames_per_second", entry->frame_rate);
+  member_add_double(builder, "compute_ratio", camera->whole.compute);
+  member_add_count(builder, "skipped", camera->skipped);
+  member_add_string(builder, "label", camera->whole.label);
+  member_add_double(builder, "score", camera->whole.score);
+  if (camera->whole.state)
+    member_add_string(builder, "scene_state", camera->whole.state);
+  if (camera->looks->len > 0)
+    add_looks(builder, camera->looks);
+  member_add_count(builder, "reconnects", camera->connects ? camera->connects - 1 : 0);
+  gboolean waiting = camera->since && camera->state != CAMERA_ENDED;
+  g_autofree char *since = waiting ? time_to_utc(camera->since) : NULL;
+  member_add_string(builder, "waiting_since", since);
+  member_add_count(builder, "attempts", waiting ? camera->attempts : 0);
+  member_add_string(builder, "last_error", camera->error);
+  json_builder_end_object(builder);
+}
+
+static void add_log(JsonBuilder *builder, const char *name, const LogFileStatus *log)
+{
+  json_builder_set_member_name(builder, name);
+  json_builder_begin_object(builder);
+  member_add_count(builder, "lines", log->lines);
+  member_add_count(builder, "waiting", log->waiting);
+  member_add_count(builder, "dropped", log->dropped);
+  json_builder_end_object(builder);
+}
+
+void status_add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
+{
+  if (outputs->has_log) {
+    add_log(builder, "log", &outputs->log);
+    add_log(builder, "events", &outputs->events);
+  }
+  if (outputs->has_mqtt) {
+    json_builder_set_member_name(builder, "mqtt");
+    json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "connected");
+    json_builder_add_boolean_value(builder, outputs->mqtt.connected);
+    member_add_count(builder, "queued", outputs->spool.queued);
+    member_add_count(builder, "queued_bytes", outputs->spool.bytes);
+    member_add_count(builder, "dropped", outputs->spool.dropped);
+    member_add_string(builder, "last_error", outputs->mqtt.error);
+    json_builder_end_object(builder);
+  }
+}
+
+char *status_json(const Status *status)
+{
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  g_autofree char *since = time_to_utc(status->since);
+  json_builder_begin_object(builder);
+  member_add_string(builder, "version", VITGATE_VERSION);
+  member_add_count(builder, "pid", (guint64)getpid());
+  member_add_string(builder, "since", since);
+  json_builder_set_member_name(builder, "cameras");
+  json_builder_begin_array(builder);
+  for (guint i = 0; i < status->cameras->len; i++)
+    status_add_camera(builder, &g_array_index(status->cameras, StatusCamera, i));
+  json_builder_end_array(builder);
+  status_add_outputs(builder, &status->outputs);
+  member_add_count(builder, "memory", status->memory);
+  json_builder_end_object(builder);
+  return member_to_line(builder);
+}

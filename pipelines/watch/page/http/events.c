@@ -1,0 +1,97 @@
+#include "page/http/events.h"
+
+#include <string.h>
+
+#include "base/members.h"
+
+#define PING_INTERVAL 15 /* seconds */
+
+struct _HttpEvents {
+  GPtrArray *listeners; /* of Listener */
+  gboolean has_new;
+  guint ping_timer;
+};
+
+typedef struct {
+  HttpEvents *owner; /* NULL: freed */
+  HttpStream *stream;
+} Listener;
+
+static void on_close(gpointer user_data)
+{
+  Listener *listener = user_data;
+  if (listener->owner)
+    g_ptr_array_remove(listener->owner->listeners, listener);
+  g_free(listener);
+}
+
+static void send_text(HttpEvents *self, char *text)
+{
+  g_autoptr(GBytes) bytes = g_bytes_new_take(text, strlen(text));
+  for (guint i = 0; i < self->listeners->len; i++)
+    http_stream_queue(((Listener *)self->listeners->pdata[i])->stream, bytes);
+}
+
+/* Proxies between may close a connection that is silent. */
+static gboolean ping(gpointer user_data)
+{
+  send_text(user_data, g_strdup(":\n\n"));
+  return G_SOURCE_CONTINUE;
+}
+
+HttpEvents *http_events_new(void)
+{
+  HttpEvents *self = g_new0(HttpEvents, 1);
+  self->listeners = g_ptr_array_new();
+  self->ping_timer = g_timeout_add_seconds(PING_INTERVAL, ping, self);
+  return self;
+}
+
+void http_events_free(HttpEvents **events)
+{
+  HttpEvents *self = *events;
+  *events = NULL;
+  if (!self)
+    return;
+  for (guint i = 0; i < self->listeners->len; i++) {
+    Listener *listener = self->listeners->pdata[i];
+    listener->owner = NULL;
+    http_stream_close(listener->stream);
+  }
+  g_source_remove(self->ping_timer);
+  g_ptr_array_unref(self->listeners);
+  g_free(self);
+}
+
+void http_events_add(HttpEvents *self, HttpRequest *request)
+{
+  Listener *listener = g_new0(Listener, 1);
+  listener->owner = self;
+  listener->stream = http_stream_new(request, "text/event-stream", on_close, listener);
+  if (!listener->stream) {
+    g_free(listener);
+    return;
+  }
+  g_ptr_array_add(self->listeners, listener);
+  self->has_new = TRUE;
+}
+
+gboolean http_events_wanted(const HttpEvents *self)
+{
+  return self->listeners->len > 0;
+}
+
+gboolean http_events_take_new(HttpEvents *self)
+{
+  const gboolean has_new = self->has_new;
+  self->has_new = FALSE;
+  return has_new;
+}
+
+void http_events_send(HttpEvents *self, const char *event, JsonBuilder *data)
+{
+  if (!http_events_wanted(self))
+    return;
+  g_autofree char *line = member_to_line(data);
+  send_text(self, g_strdup_printf("event: %s\ndata: %s\n\n", event, line));
+}

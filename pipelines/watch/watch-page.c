@@ -1,0 +1,132 @@
+#include "watch-page.h"
+
+#ifdef VITGATE_HAVE_PAGE
+
+#include "base/console.h"
+#include "page/parts/parts.h"
+
+#define RETRY_INTERVAL 10 /* seconds */
+
+struct _WatchPage {
+  WatchPageFuncs funcs;
+  Outputs *outputs;
+  PageConfig *config; /* (nullable): as it should be */
+  Page *page;         /* (nullable): NULL: not running */
+  PageParts *parts;
+  char *told; /* (nullable): the last error */
+  guint retry_timer;
+};
+
+static void on_line(const char *camera, gboolean event, const char *line, gsize length,
+                    gpointer user_data)
+{
+  if (event)
+    page_event(user_data, camera, line, length);
+  else
+    page_frame(user_data, camera, line, length);
+}
+
+static void stop_page(WatchPage *self)
+{
+  g_clear_handle_id(&self->retry_timer, g_source_remove);
+  outputs_set_observer(self->outputs, NULL, NULL);
+  page_parts_free(&self->parts);
+  page_free(&self->page);
+}
+
+static gboolean start_page(WatchPage *self, GError **error)
+{
+  const PageWatch watch = { self->funcs.get_status, self->funcs.find_camera, self->funcs.get_config,
+                            self->funcs.reload, self->funcs.user_data };
+  self->page = page_new(self->config, &watch, error);
+  if (!self->page)
+    return FALSE;
+  self->parts = page_parts_new(self->page);
+  outputs_set_observer(self->outputs, on_line, self->page);
+  console_print("page: %s", http_server_get_url(page_get_server(self->page)));
+  return TRUE;
+}
+
+static gboolean retry(gpointer user_data)
+{
+  WatchPage *self = user_data;
+  g_autoptr(GError) error = NULL;
+  if (!start_page(self, &error)) {
+    if (g_strcmp0(error->message, self->told))
+      console_print("page: %s", error->message);
+    g_free(self->told);
+    self->told = g_strdup(error->message);
+    return G_SOURCE_CONTINUE;
+  }
+  self->retry_timer = 0;
+  return G_SOURCE_REMOVE;
+}
+
+gboolean watch_page_start(WatchPage *self, const PageConfig *config, GError **error)
+{
+  g_autoptr(GError) wrong = NULL;
+  g_clear_pointer(&self->config, page_config_free);
+  if (!config)
+    return TRUE;
+  self->config = page_config_copy(config);
+  if (start_page(self, &wrong))
+    return TRUE;
+  console_print("page: %s; trying again every %d s", wrong->message, RETRY_INTERVAL);
+  g_free(self->told);
+  self->told = g_strdup(wrong->message);
+  self->retry_timer = g_timeout_add_seconds(RETRY_INTERVAL, retry, self);
+  g_propagate_error(error, g_steal_pointer(&wrong));
+  return FALSE;
+}
+
+WatchPage *watch_page_new(const WatchPageFuncs *funcs, Outputs *outputs)
+{
+  WatchPage *self = g_new0(WatchPage, 1);
+  self->funcs = *funcs;
+  self->outputs = outputs;
+  return self;
+}
+
+void watch_page_change(WatchPage *self, const PageConfig *config)
+{
+  if (!page_config_equal(self->config, config)) {
+    stop_page(self);
+    watch_page_start(self, config, NULL);
+  } else if (self->page) {
+    page_cameras_changed(self->page);
+  }
+}
+
+void watch_page_free(WatchPage **page)
+{
+  WatchPage *self = *page;
+  *page = NULL;
+  if (!self)
+    return;
+  stop_page(self);
+  page_config_free(self->config);
+  g_free(self->told);
+  g_free(self);
+}
+
+#else
+
+WatchPage *watch_page_new(const WatchPageFuncs *funcs, Outputs *outputs)
+{
+  return NULL;
+}
+
+gboolean watch_page_start(WatchPage *self, const PageConfig *config, GError **error)
+{
+  return TRUE;
+}
+
+void watch_page_change(WatchPage *self, const PageConfig *config)
+{
+}
+
+void watch_page_free(WatchPage **self)
+{
+}
+
+#endif

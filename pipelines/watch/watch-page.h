@@ -1,0 +1,35 @@
+/* The page, as the program starts, changes and ends it. Without libsoup there is none, and these
+ * functions do nothing. */
+#pragma once
+
+#include "camera/camera.h"
+#include "camera/status.h"
+#include "config/config.h"
+#include "output/outputs.h"
+
+/* What the page needs of the program; all called in the main context. */
+typedef struct {
+  void (*get_status)(Status *status, gpointer user_data);
+  Camera *(*find_camera)(const char *name, gpointer user_data);
+  const Config *(*get_config)(gpointer user_data);
+  gboolean (*reload)(GError **error, gpointer user_data);
+  gpointer user_data;
+} WatchPageFuncs;
+
+typedef struct _WatchPage WatchPage;
+
+/* @outputs: must outlive it; their observer is the page
+ * Returns: (transfer full) */
+WatchPage *watch_page_new(const WatchPageFuncs *funcs, Outputs *outputs);
+
+/* Starts the page. If that fails, it is tried again from time to time, since cameras are watched
+ * even if nobody can look.
+ * @config: (nullable): NULL: no page
+ * Returns: FALSE with an error; it has been printed */
+gboolean watch_page_start(WatchPage *self, const PageConfig *config, GError **error);
+
+/* Follows the cameras after a reload, and starts the page anew if its keys have changed. */
+void watch_page_change(WatchPage *self, const PageConfig *config);
+
+/* Call it before the cameras and the outputs are freed. *@self may be NULL. */
+void watch_page_free(WatchPage **self);
