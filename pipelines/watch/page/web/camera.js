@@ -66,11 +66,11 @@ export function open(main, route, signal) {
   const choices = choicesOf(first);
   const asked = route.query.get('look') ?? '';
   const look = choices.some(([key]) => key === asked) ? asked : choices[0]?.[0] ?? '';
-  const chooser = select(choices, look, { 'aria-label': 'Part of the picture',
+  const chooser = select([], look, { 'aria-label': 'Part of the picture',
     onchange: () => go(['camera', name], chooser.value ? { look: chooser.value } : {}) });
   const of = look ? ` of ${look}` : '';
   main.append(
-    h('div', { class: 'heading' }, h('h1', { tabindex: -1 }, name), choices.length > 1 ? chooser : null,
+    h('div', { class: 'heading' }, h('h1', { tabindex: -1 }, name), chooser,
       h('span', { class: 'links' },
         h('a', { href: hrefOf(['events'], { camera: name }) }, 'Events'),
         h('a', { href: hrefOf(['teach', 'new'], { camera: name }) }, 'Teach a state'))),
@@ -81,9 +81,23 @@ export function open(main, route, signal) {
         h('section', { class: 'panel' }, h('h2', {}, 'Now'), results, bar, list),
         h('section', { class: 'panel' }, h('h2', {}, `Settings${of}`), openSettings(name, look, signal)))));
 
+  let offered = '';
+
+  /* Looks come and go when the key file is read again. */
+  function updateChooser(camera) {
+    const now = choicesOf(camera);
+    if (JSON.stringify(now) === offered) return;
+    offered = JSON.stringify(now);
+    chooser.replaceChildren(...now.map(([key, text]) => h('option', { value: key }, text)));
+    chooser.value = look;
+    chooser.hidden = now.length < 2;
+    if (look && chooser.value !== look) go(['camera', name]);
+  }
+
   function update(changed) {
     const camera = changed.find((one) => one.name === name);
     if (!camera) return;
+    updateChooser(camera);
     for (const part of parts) part.update(camera);
     bar.update(computeOf(camera));
     layer.update(camera.looks ?? []);

@@ -148,8 +148,9 @@ export function open(main, route, signal) {
       const end = new AbortController();
       signal.addEventListener('abort', () => end.abort());
       tiles.set(name, { element: tile(name, end.signal), end });
-      grid.append(tiles.get(name).element);
     }
+    const wanted = [...stream.cameras.keys()].map((name) => tiles.get(name).element);
+    if (wanted.some((element, i) => element !== grid.children[i])) grid.append(...wanted);
     for (const camera of changed) tiles.get(camera.name).element.update(camera);
     const lost = [...stream.cameras.values()].filter((camera) => camera.state === 'waiting').length;
     setText(summary, plural(stream.cameras.size, 'camera') + (lost ? `, ${lost} without a picture` : ''));

@@ -44,10 +44,7 @@ export function ageOf(camera) {
 }
 
 export function takeCameras(list, all) {
-  if (all) {
-    const names = new Set(list.map((camera) => camera.name));
-    for (const name of cameras.keys()) if (!names.has(name)) cameras.delete(name);
-  }
+  if (all) cameras.clear(); // so that they are in the server's order
   const received = performance.now();
   const fresh = list.map((camera) => ({ ...camera, received }));
   for (const camera of fresh) cameras.set(camera.name, camera);
