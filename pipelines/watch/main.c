@@ -11,6 +11,7 @@
 #include "base/console.h"
 #include "camera/label-check.h"
 #include "config/config.h"
+#include "watch-page.h"
 #include "watch.h"
 
 static const char summary[] =
@@ -42,7 +43,7 @@ static const char description[] =
     "error, an output cannot be opened, or --status gets no answer; 2 if the command line has an\n"
     "error.";
 
-static gboolean check_only, ask, json, version;
+static gboolean check_only, ask, json, password, version;
 static double interval = 1;
 
 static const GOptionEntry entries[] = {
@@ -51,6 +52,8 @@ static const GOptionEntry entries[] = {
     "Show the status of the vitgate-watch that runs with FILE, and exit", NULL },
   { "json", 0, 0, G_OPTION_ARG_NONE, &json,
     "Print the status to standard output as JSON, one line each time", NULL },
+  { "page-password", 0, 0, G_OPTION_ARG_NONE, &password,
+    "Ask for a password, print its hash for the password-file of [page], and exit", NULL },
   { "interval", 0, 0, G_OPTION_ARG_DOUBLE, &interval, "Seconds between status lines (default: 1)",
     "SECONDS" },
   { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Show the version", NULL },
@@ -67,7 +70,7 @@ static gboolean parse(int *argc, char ***argv, GError **error)
   g_option_context_add_group(context, gst_init_get_option_group());
   if (!g_option_context_parse(context, argc, argv, error))
     return FALSE;
-  if (version)
+  if (version || password)
     return TRUE;
   if (*argc != 2) {
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "expected one key file, got %d",
@@ -125,6 +128,12 @@ int main(int argc, char **argv)
   if (version) {
     g_print("vitgate-watch %s\n", VITGATE_VERSION);
     return 0;
+  }
+  if (password && watch_page_ask_password(&error))
+    return 0;
+  if (password) {
+    console_print("%s", error->message);
+    return 1;
   }
   const WatchOptions options = { .path = argv[1], .json = json, .interval = interval };
   if (check_only ? check(argv[1], &error)

@@ -4,6 +4,7 @@
 
 #include "base/console.h"
 #include "page/parts/parts.h"
+#include "page/password.h"
 
 #define RETRY_INTERVAL 10 /* seconds */
 
@@ -109,6 +110,11 @@ void watch_page_free(WatchPage **page)
   g_free(self);
 }
 
+gboolean watch_page_ask_password(GError **error)
+{
+  return password_ask(error);
+}
+
 #else
 
 WatchPage *watch_page_new(const WatchPageFuncs *funcs, Outputs *outputs)
@@ -127,6 +133,12 @@ void watch_page_change(WatchPage *self, const PageConfig *config)
 
 void watch_page_free(WatchPage **self)
 {
+}
+
+gboolean watch_page_ask_password(GError **error)
+{
+  g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, NO_PAGE);
+  return FALSE;
 }
 
 #endif

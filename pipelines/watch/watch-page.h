@@ -33,3 +33,7 @@ void watch_page_change(WatchPage *self, const PageConfig *config);
 
 /* Call it before the cameras and the outputs are freed. *@self may be NULL. */
 void watch_page_free(WatchPage **self);
+
+/* Asks for a new password, and prints its hash.
+ * Returns: FALSE with an error */
+gboolean watch_page_ask_password(GError **error);

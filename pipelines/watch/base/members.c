@@ -19,6 +19,12 @@ void member_add_count(JsonBuilder *builder, const char *member, guint64 value)
   json_builder_add_int_value(builder, (gint64)value);
 }
 
+void member_add_boolean(JsonBuilder *builder, const char *member, gboolean value)
+{
+  json_builder_set_member_name(builder, member);
+  json_builder_add_boolean_value(builder, value);
+}
+
 void member_add_double(JsonBuilder *builder, const char *member, double value)
 {
   json_builder_set_member_name(builder, member);

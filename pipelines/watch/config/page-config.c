@@ -91,8 +91,7 @@ gboolean page_config_read(PageConfig **page, const KeySource *source, const char
   if (!g_key_file_has_group(source->file, GROUP))
     return TRUE;
 #ifndef VITGATE_HAVE_PAGE
-  return key_fail(source, GROUP, NULL, error,
-                  "this vitgate-watch was built without the page (libsoup-3.0 is missing)");
+  return key_fail(source, GROUP, NULL, error, NO_PAGE);
 #endif
   PageConfig *self = *page = g_new0(PageConfig, 1);
   self->snapshots = 256 << 20;

@@ -3,6 +3,8 @@
 
 #include "config/config-key.h"
 
+#define NO_PAGE "this vitgate-watch was built without the page (libsoup-3.0 is missing)"
+
 typedef struct {
   char *listen;                    /* as written */
   char *address;                   /* numeric */

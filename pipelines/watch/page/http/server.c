@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "page/http/body.h"
+#include "page/http/connections.h"
 #include "page/http/headers.h"
 #include "page/http/route.h"
 
@@ -15,6 +16,8 @@ typedef struct {
 
 struct _HttpServer {
   SoupServer *soup;
+  Connections *connections;
+  Gate *gate;
   GPtrArray *routes; /* of Route */
   char *url;
 };
@@ -41,6 +44,11 @@ void http_server_add(HttpServer *self, const char *method, const char *pattern, 
   http_server_add_with(self, method, pattern, HTTP_DEFAULT, func, user_data);
 }
 
+Gate *http_server_get_gate(HttpServer *self)
+{
+  return self->gate;
+}
+
 const char *http_server_get_url(HttpServer *self)
 {
   return self->url;
@@ -48,25 +56,26 @@ const char *http_server_get_url(HttpServer *self)
 
 /* ---- Requests ------------------------------------------------------------------------------ */
 
-/* Finds the route, and answers if there is none.
- * @parts: (out) (transfer full) */
+/* Finds the route.
+ * @parts: (out) (transfer full) (nullable): also of a path that has only other methods
+ * Returns: (nullable) */
 static const Route *find_route(HttpServer *self, SoupServerMessage *message, char ***parts)
 {
   const char *path = g_uri_get_path(soup_server_message_get_uri(message));
   const char *method = soup_server_message_get_method(message);
-  gboolean known = FALSE;
   if (!strcmp(method, "HEAD"))
     method = "GET";
+  *parts = NULL;
   for (guint i = 0; i < self->routes->len; i++) {
     const Route *route = self->routes->pdata[i];
-    *parts = route_match(route->pattern, path);
-    if (*parts && !strcmp(route->method, method))
+    char **found = route_match(route->pattern, path);
+    if (!found)
+      continue;
+    g_strfreev(*parts);
+    *parts = found;
+    if (!strcmp(route->method, method))
       return route;
-    known = known || *parts;
-    g_clear_pointer(parts, g_strfreev);
   }
-  http_set_error(message, known ? SOUP_STATUS_METHOD_NOT_ALLOWED : SOUP_STATUS_NOT_FOUND,
-                 known ? "this path does not have this method" : "not found");
   return NULL;
 }
 
@@ -91,7 +100,15 @@ static void handle(HttpServer *self, SoupServerMessage *message)
   g_autoptr(GHashTable) query = NULL;
   g_autoptr(JsonObject) body = NULL;
   const Route *route = find_route(self, message, &parts);
-  if (!route || !read_body(message, &body))
+  /* Who may not see anything does not see which paths there are. */
+  if (!gate_check(self->gate, message, route && (route->flags & HTTP_OPEN)))
+    return;
+  if (!route) {
+    http_set_error(message, parts ? SOUP_STATUS_METHOD_NOT_ALLOWED : SOUP_STATUS_NOT_FOUND,
+                   parts ? "this path does not have this method" : "not found");
+    return;
+  }
+  if (!read_body(message, &body))
     return;
   if (!route_parse_query(g_uri_get_query(soup_server_message_get_uri(message)), &query)) {
     http_set_error(message, SOUP_STATUS_BAD_REQUEST, "the query cannot be read");
@@ -112,28 +129,43 @@ static void on_request(SoupServer *soup, SoupServerMessage *message, const char 
 
 /* ---- Starting ------------------------------------------------------------------------------ */
 
-static gboolean listen_at(HttpServer *self, const HttpServerOptions *options, GError **error)
+/* Returns: (transfer full) (nullable): NULL without TLS, or with an error */
+static GTlsCertificate *load_certificate(const HttpServerOptions *options, GError **error)
 {
-  g_autoptr(GSocketAddress) address =
-      g_inet_socket_address_new_from_string(options->address, options->port);
-  if (soup_server_listen(self->soup, address, 0, error)) {
-    GSList *uris = soup_server_get_uris(self->soup);
-    self->url = g_uri_to_string(uris->data);
-    g_slist_free_full(uris, (GDestroyNotify)g_uri_unref);
-    return TRUE;
-  }
-  g_prefix_error(error, "%s:%u: ", options->address, options->port);
-  return FALSE;
+  if (!options->certificate)
+    return NULL;
+  GTlsCertificate *certificate =
+      g_tls_certificate_new_from_files(options->certificate, options->key, error);
+  if (!certificate)
+    g_prefix_error(error, "certificate=%s, private-key=%s: ", options->certificate, options->key);
+  return certificate;
+}
+
+static char *make_url(const HttpServerOptions *options, guint port)
+{
+  const gboolean v6 = strchr(options->address, ':') != NULL;
+  return g_strdup_printf("http%s://%s%s%s:%u/", options->certificate ? "s" : "", v6 ? "[" : "",
+                         options->address, v6 ? "]" : "", port);
 }
 
 HttpServer *http_server_new(const HttpServerOptions *options, GError **error)
 {
+  g_autoptr(GTlsCertificate) certificate = load_certificate(options, error);
+  if (options->certificate && !certificate)
+    return NULL;
   HttpServer *self = g_new0(HttpServer, 1);
   self->soup = soup_server_new(NULL, NULL);
   self->routes = g_ptr_array_new_with_free_func(free_route);
   soup_server_add_handler(self->soup, NULL, on_request, self, NULL);
-  if (!listen_at(self, options, error))
+  self->connections =
+      connections_new(self->soup, options->address, options->port, certificate, error);
+  if (!self->connections) {
     http_server_free(&self);
+    return NULL;
+  }
+  const guint port = connections_get_port(self->connections);
+  self->gate = gate_new(options->hosts, port, certificate != NULL);
+  self->url = make_url(options, port);
   return self;
 }
 
@@ -143,8 +175,11 @@ void http_server_free(HttpServer **server)
   *server = NULL;
   if (!self)
     return;
+  if (self->connections)
+    connections_free(&self->connections);
   soup_server_disconnect(self->soup);
   g_object_unref(self->soup);
+  gate_free(&self->gate);
   g_ptr_array_unref(self->routes);
   g_free(self->url);
   g_free(self);

@@ -2,6 +2,7 @@
  * context. */
 #pragma once
 
+#include "page/http/gate.h"
 #include "page/http/request.h"
 #include "page/http/stream.h"
 
@@ -33,6 +34,9 @@ void http_server_add(HttpServer *self, const char *method, const char *pattern, 
                      gpointer user_data);
 void http_server_add_with(HttpServer *self, const char *method, const char *pattern,
                           HttpFlags flags, HttpFunc func, gpointer user_data);
+
+/* Returns: (transfer none): what requests have to pass */
+Gate *http_server_get_gate(HttpServer *self);
 
 /* Returns: (transfer none): "http://127.0.0.1:8470/", for people */
 const char *http_server_get_url(HttpServer *self);

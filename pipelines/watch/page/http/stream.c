@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "page/http/connections.h"
 #include "page/http/headers.h"
 
 #define CHECK_INTERVAL 2  /* seconds, between checks whether the client is still there */
@@ -141,18 +142,6 @@ static gboolean check_client(gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* Returns: (transfer full) (nullable) */
-static GSocket *find_socket(GIOStream *stream)
-{
-  g_autoptr(GIOStream) base = NULL;
-  if (G_IS_TLS_CONNECTION(stream))
-    g_object_get(stream, "base-io-stream", &base, NULL);
-  GIOStream *at = base ? base : stream;
-  return G_IS_SOCKET_CONNECTION(at)
-             ? g_object_ref(g_socket_connection_get_socket(G_SOCKET_CONNECTION(at)))
-             : NULL;
-}
-
 HttpStream *http_stream_new(HttpRequest *request, const char *type, GDestroyNotify on_close,
                             gpointer user_data)
 {
@@ -162,6 +151,7 @@ HttpStream *http_stream_new(HttpRequest *request, const char *type, GDestroyNoti
     return NULL;
   }
   g_autofree char *head = headers_of_stream(type);
+  g_autoptr(GSocket) socket = connections_leave(request->message);
   GIOStream *stream =
       http_is_gone(request) ? NULL : soup_server_message_steal_connection(request->message);
   http_request_answered(request);
@@ -170,7 +160,7 @@ HttpStream *http_stream_new(HttpRequest *request, const char *type, GDestroyNoti
   HttpStream *self = g_new0(HttpStream, 1);
   n_streams++;
   self->stream = stream;
-  self->socket = find_socket(stream);
+  self->socket = g_steal_pointer(&socket);
   self->cancellable = g_cancellable_new();
   self->on_close = on_close;
   self->user_data = user_data;
