@@ -336,6 +336,7 @@ static gboolean run_cameras(Watch *self, GError **error)
   for (guint i = 0; i < self->config->cameras->len; i++)
     g_ptr_array_add(self->entries,
                     start_camera(self, self->config, self->config->cameras->pdata[i]));
+  watch_page_change(self->page, self->config->page);
   start_server(self);
   service_notify("READY=1");
   g_main_loop_run(self->loop);

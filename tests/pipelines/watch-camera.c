@@ -179,7 +179,7 @@ static void open_camera(const char *url, gboolean blocked)
   g_autoptr(GError) error = NULL;
   load_config(url);
   seen.blocked = blocked;
-  camera = camera_pipeline_new(config->cameras->pdata[0], NULL, NULL, on_line, NULL, &error);
+  camera = camera_pipeline_new(config->cameras->pdata[0], NULL, NULL, NULL, on_line, NULL, &error);
   ck_assert_msg(camera != NULL, "%s", error ? error->message : "");
   pipeline = camera_pipeline_get_element(camera);
 
@@ -278,7 +278,7 @@ START_TEST(looks_share_the_time_of_a_frame)
   load_config_with(LIVE, "latency-budget=0.03\nthreads=2\ninference-interval=7\n"
                          "[look a]\ncamera=a\n[look b]\ncamera=a\nregion=1,2,3,4\nfit=crop\n"
                          "state=true\n");
-  camera = camera_pipeline_new(config->cameras->pdata[0], NULL, NULL, on_line, NULL, &error);
+  camera = camera_pipeline_new(config->cameras->pdata[0], NULL, NULL, NULL, on_line, NULL, &error);
   ck_assert_msg(camera != NULL, "%s", error ? error->message : "");
   for (guint i = 0; i < 3; i++) {
     const char *names[] = { NULL, "a", "b" };

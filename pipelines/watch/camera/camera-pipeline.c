@@ -23,6 +23,7 @@ struct _CameraPipeline {
   Transport transport;
   const CameraConfig *config;
   Analysis *analysis;
+  NewestFrame *newest; /* (nullable) */
   CameraLineFunc func;
   gpointer user_data;
   gboolean has_credentials;
@@ -244,6 +245,11 @@ static void set_up_lines(CameraPipeline *self, const CameraConfig *config)
   gst_pad_add_probe(entry, GST_PAD_PROBE_TYPE_BUFFER, on_frame, self, NULL);
   if (!config_is_file(config))
     g_signal_connect(queue, "overrun", G_CALLBACK(on_overrun), self);
+  /* vitgate adds metadata to a frame, for which it must be the only owner; vitgatejson only reads.
+   */
+  g_autoptr(GstPad) analysed = gst_element_get_static_pad(json, "sink");
+  if (self->newest)
+    newest_frame_watch(self->newest, analysed);
   GstAppSinkCallbacks callbacks = { .new_sample = on_sample };
   gst_app_sink_set_callbacks(GST_APP_SINK(lines), &callbacks, self, NULL);
 }
@@ -278,11 +284,12 @@ static gboolean build(CameraPipeline *self, const CameraConfig *config, const ch
 }
 
 CameraPipeline *camera_pipeline_new(const CameraConfig *config, const char *user,
-                                    const char *password, CameraLineFunc func, gpointer user_data,
-                                    GError **error)
+                                    const char *password, NewestFrame *newest, CameraLineFunc func,
+                                    gpointer user_data, GError **error)
 {
   CameraPipeline *self = g_new0(CameraPipeline, 1);
   g_mutex_init(&self->lock);
+  self->newest = newest ? newest_frame_ref(newest) : NULL;
   self->func = func;
   self->user_data = user_data;
   self->transport = config->transport;
@@ -318,11 +325,14 @@ void camera_pipeline_free(CameraPipeline **pipeline)
   *pipeline = NULL;
   if (!self)
     return;
+  if (self->newest)
+    newest_frame_stop(self->newest);
   if (self->pipeline) {
     gst_element_set_state(self->pipeline, GST_STATE_NULL);
     gst_object_unref(self->pipeline);
   }
   analysis_free(&self->analysis);
+  g_clear_pointer(&self->newest, newest_frame_unref);
   g_clear_object(&self->tls);
   g_mutex_clear(&self->lock);
   g_free(self->unknown_codec);

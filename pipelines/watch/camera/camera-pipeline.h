@@ -5,6 +5,7 @@
 
 #include <gst/gst.h>
 
+#include "camera/newest-frame.h"
 #include "config/config.h"
 
 /* Called from a streaming thread for each frame.
@@ -17,10 +18,11 @@ typedef struct _CameraPipeline CameraPipeline;
 
 /* Makes a pipeline, which does not connect yet.
  * @user, @password: (nullable)
+ * @newest: (nullable): keeps the pipeline's newest analysed frame, until the pipeline is freed
  * Returns: (transfer full) (nullable): NULL with an error of GStreamer's domains */
 CameraPipeline *camera_pipeline_new(const CameraConfig *config, const char *user,
-                                    const char *password, CameraLineFunc func, gpointer user_data,
-                                    GError **error);
+                                    const char *password, NewestFrame *newest, CameraLineFunc func,
+                                    gpointer user_data, GError **error);
 
 /* Returns: (transfer none) */
 GstElement *camera_pipeline_get_element(CameraPipeline *self);

@@ -20,6 +20,7 @@ struct _Camera {
   Config *owner;
   const CameraConfig *config;
   Outputs *outputs;
+  NewestFrame *newest_frame;
   CameraEndFunc on_end;
   gpointer user_data;
   GThread *thread;
@@ -244,7 +245,8 @@ static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
   *hopeless = TRUE;
   if (!credentials_read(config->credentials_file, config->credentials_env, &user, &password,
                         &error) ||
-      !(pipeline = camera_pipeline_new(config, user, password, on_line, self, &error)))
+      !(pipeline =
+            camera_pipeline_new(config, user, password, self->newest_frame, on_line, self, &error)))
     return g_strdup(error->message);
 
   *hopeless = FALSE;
@@ -394,6 +396,7 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
   self->on_end = on_end;
   self->user_data = user_data;
   self->stopped = g_cancellable_new();
+  self->newest_frame = newest_frame_new();
   self->watches = make_watches(self);
   self->status.since = g_get_real_time();
   backoff_init(&self->backoff, config->retry_min, config->retry_max);
@@ -406,6 +409,11 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
 const CameraConfig *camera_get_config(Camera *self)
 {
   return self->config;
+}
+
+NewestFrame *camera_get_newest_frame(Camera *self)
+{
+  return self->newest_frame;
 }
 
 static void get_looks(Camera *self, CameraStatus *status)
@@ -483,6 +491,7 @@ gboolean camera_free(Camera **camera, gint64 end)
   g_thread_join(self->thread);
   g_ptr_array_unref(self->watches);
   g_object_unref(self->stopped);
+  newest_frame_unref(self->newest_frame);
   g_free(self->status.error);
   g_free(self->last_labels);
   g_mutex_clear(&self->lock);

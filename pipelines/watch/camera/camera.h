@@ -3,6 +3,7 @@
 #pragma once
 
 #include "camera/look-watch.h"
+#include "camera/newest-frame.h"
 #include "config/config.h"
 #include "output/outputs.h"
 
@@ -39,6 +40,10 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
                    CameraEndFunc on_end, gpointer user_data);
 
 const CameraConfig *camera_get_config(Camera *self);
+
+/* Returns: (transfer none): the newest frame that was analysed; it may outlive the camera by a
+ * reference */
+NewestFrame *camera_get_newest_frame(Camera *self);
 
 /* @status: (out): free it with camera_status_clear() */
 void camera_get_status(Camera *self, CameraStatus *status);

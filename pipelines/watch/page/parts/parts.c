@@ -2,6 +2,9 @@
 
 #include "page/api/cameras.h"
 #include "page/api/session.h"
+#include "page/api/events.h"
+#include "page/api/history.h"
+#include "page/api/live.h"
 #include "page/api/static-files.h"
 #include "page/api/stream.h"
 
@@ -9,6 +12,11 @@ struct _PageParts {
   SessionApi *session;
   CamerasApi *cameras;
   StreamApi *stream;
+  Frames *frames;
+  Snapshots *snapshots;
+  EventsApi *events;
+  LiveApi *live;
+  HistoryApi *history;
 };
 
 PageParts *page_parts_new(Page *page)
@@ -18,6 +26,12 @@ PageParts *page_parts_new(Page *page)
   self->session = session_api_new(page);
   self->cameras = cameras_api_new(page);
   self->stream = stream_api_new(page);
+  g_autofree char *folder = g_build_filename(page_get_folder(page), "snapshots", NULL);
+  self->frames = frames_new();
+  self->snapshots = snapshots_new(folder, page_get_config(page)->snapshots);
+  self->events = events_api_new(page, self->frames, self->snapshots);
+  self->live = live_api_new(page);
+  self->history = history_api_new(page);
   return self;
 }
 
@@ -27,6 +41,11 @@ void page_parts_free(PageParts **parts)
   *parts = NULL;
   if (!self)
     return;
+  history_api_free(&self->history);
+  live_api_free(&self->live);
+  events_api_free(&self->events);
+  snapshots_free(&self->snapshots);
+  frames_free(&self->frames);
   stream_api_free(&self->stream);
   cameras_api_free(&self->cameras);
   session_api_free(&self->session);
