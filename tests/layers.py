@@ -25,7 +25,7 @@ ROOMS = {
 USES_ENGINE = ["models", "gst-plugin"]
 PUBLIC = "engine/vitgate.h"
 # A library of their own, for every component.
-SHARED = ["engine/base/clean-text.h", "engine/base/json-write.h"]
+SHARED = ["engine/base/clean-text.h", "engine/base/json-write.h", "pipelines/collect/pick/picker.h"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
@@ -82,9 +82,8 @@ def check(root):
                 includes = INCLUDE.findall(file.read())
             for include in includes:
                 candidates = [os.path.join(place, include) for place in places]
-                shared = os.path.join("engine", include)
-                if shared in SHARED and shared not in candidates:
-                    candidates.append(shared)
+                candidates += [shared for shared in SHARED
+                               if shared.endswith("/" + include) and shared not in candidates]
                 found = [p for p in candidates if os.path.isfile(os.path.join(root, p))]
                 if len(found) != 1:
                     faults.append(f'{path}: "{include}" names {len(found)} files, expected one')

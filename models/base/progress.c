@@ -6,20 +6,31 @@
 #define INTERVAL       (G_USEC_PER_SEC / 5)
 #define PLAIN_INTERVAL (30 * G_USEC_PER_SEC)
 
+static gboolean writes_lines;
+
+void progress_write_lines(void)
+{
+  writes_lines = TRUE;
+}
+
+/* Lines for programs leave no room for a line that is redrawn. */
+static gboolean has_terminal(void)
+{
+  return !writes_lines && isatty(STDERR_FILENO);
+}
+
 Progress progress_start(guint total, const char *unit)
 {
   gint64 now = g_get_monotonic_time();
-  return (Progress){ .terminal = isatty(STDERR_FILENO),
-                     .total = total,
-                     .unit = unit,
-                     .start = now,
-                     .last = now - INTERVAL }; /* the first update is drawn at once */
+  return (Progress){
+    .terminal = has_terminal(), .total = total, .unit = unit, .start = now, .last = now - INTERVAL
+  }; /* the first update is drawn at once */
 }
 
 Progress progress_start_phase(const char *phase, double total, const char *unit)
 {
   gint64 now = g_get_monotonic_time();
-  Progress progress = { .terminal = isatty(STDERR_FILENO),
+  Progress progress = { .terminal = has_terminal(),
                         .phase = phase,
                         .total = total,
                         .unit = unit,
@@ -63,9 +74,23 @@ static char *describe(const Progress *p, double done, double seconds)
   return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
+/* Writes how much is done. The last step is always written. */
+static void write_line(Progress *progress, double done, gint64 now)
+{
+  if (now - progress->last < INTERVAL && done < progress->total)
+    return;
+  g_printerr("{\"done\": %.0f, \"total\": %.0f, \"unit\": \"%s\"}\n", done, progress->total,
+             progress->unit ? progress->unit : "");
+  progress->last = now;
+}
+
 void progress_update(Progress *progress, double done)
 {
   gint64 now = g_get_monotonic_time();
+  if (writes_lines) {
+    write_line(progress, done, now);
+    return;
+  }
   if (now - progress->last < (progress->terminal ? INTERVAL : PLAIN_INTERVAL) || done <= 0 ||
       (!progress->terminal && !progress->phase))
     return;

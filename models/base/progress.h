@@ -13,6 +13,10 @@ typedef struct {
   gboolean drawn;     /* a line is on the terminal */
 } Progress;
 
+/* From now on, progress is written for programs, whatever stderr is: lines of JSON, such as
+ * {"done": 3, "total": 20, "unit": "pictures"}. */
+void progress_write_lines(void);
+
 /* Starts counting to @total. Without a terminal, nothing is printed.
  * @unit: what is counted, for display; must outlive the progress */
 Progress progress_start(guint total, const char *unit);

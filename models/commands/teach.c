@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/progress.h"
 #include "commands/command.h"
 #include "teach/lesson-report.h"
 #include "write/output-file.h"
@@ -14,7 +15,7 @@ typedef struct {
   char **data, **others;
   char *model, *out, *name, *group_by, *fit;
   int threads;
-  gboolean several, add, forget, no_orientation, as_json;
+  gboolean several, add, forget, no_orientation, as_json, progress;
 } Given;
 
 static void given_clear(Given *given)
@@ -70,7 +71,9 @@ static const char description[] =
     "The JSON object has the members of the text: pictures, groups, cut_groups (classes\n"
     "with a single group), top1 with its interval of 95 %, calibration_error (these in\n"
     "percent), classes, confusions, doubtful (with the probability of the own class),\n"
-    "weakest, unknown, and seconds; with --multi-label, all_right and f1 instead of top1.\n";
+    "weakest, unknown, and seconds; with --multi-label, all_right and f1 instead of top1.\n"
+    "A line of --progress has the members done and total of a step, and unit, which is\n"
+    "files, pictures or folds.\n";
 
 static gboolean parse(Given *given, int argc, char **argv, GError **error)
 {
@@ -104,6 +107,8 @@ static gboolean parse(Given *given, int argc, char **argv, GError **error)
     { "no-orientation", 0, 0, G_OPTION_ARG_NONE, &given->no_orientation,
       COMMAND_NO_ORIENTATION_HELP, NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &given->as_json, "Print the result as a JSON object", NULL },
+    { "progress", 0, 0, G_OPTION_ARG_NONE, &given->progress,
+      "Write progress to standard error as lines of JSON, for programs", NULL },
     G_OPTION_ENTRY_NULL,
   };
   const CommandSyntax syntax = { entries, "",
@@ -165,6 +170,8 @@ int command_teach(int argc, char **argv, GError **error)
   }
   if (!choose_out(&given, error))
     return 1;
+  if (given.progress)
+    progress_write_lines();
   choose_name(&given);
   if (!given.model)
     given.model = vitgate_default_model_find(error);

@@ -6,6 +6,7 @@
 
 #include "base/secrets.h"
 #include "camera/reach.h"
+#include "pick/picker.h"
 
 /* A source that sends no frame for this long is given up. */
 #define SILENCE (10 * G_USEC_PER_SEC)
@@ -166,9 +167,9 @@ static void set_up_vitgate(Input *self, const char *name, const char *model)
                "hysteresis", 0.0, "look", name, NULL);
   gst_util_set_object_arg(G_OBJECT(vitgate), "fit", "squash");
   gst_util_set_object_arg(G_OBJECT(vitgate), "temporal", "off");
-  if (!strcmp(name, "features"))
+  if (!strcmp(name, PICKER_FEATURES))
     g_object_set(vitgate, "features", TRUE, NULL);
-  if (!strcmp(name, "features") && self->options.changes)
+  if (!strcmp(name, PICKER_FEATURES) && self->options.changes)
     g_object_set(vitgate, "reuse-threshold", 8.0 / 255, "max-age", (guint64)0, NULL);
 }
 
@@ -177,9 +178,9 @@ static gboolean build(Input *self, GError **error)
   const gboolean is_file =
       g_str_has_prefix(self->url, "file:") || g_str_has_prefix(self->url, "http");
   g_autofree char *line = g_strdup_printf(
-      "%s ! videoconvert name=convert ! vitgate name=features %s ! "
+      "%s ! videoconvert name=convert ! vitgate name=" PICKER_FEATURES " %s ! "
       "appsink name=sink sync=false max-buffers=2 enable-last-sample=false",
-      is_file ? FILE_QUEUE : LIVE_QUEUE, self->options.sort ? "! vitgate name=labels" : "");
+      is_file ? FILE_QUEUE : LIVE_QUEUE, self->options.sort ? "! vitgate name=" PICKER_LABELS : "");
   GstElement *decoder = gst_element_factory_make("uridecodebin", NULL);
   self->pipeline = gst_parse_launch_full(line, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
   if (!self->pipeline || !decoder) {
@@ -194,8 +195,8 @@ static gboolean build(Input *self, GError **error)
   g_signal_connect(decoder, "pad-added", G_CALLBACK(on_pad), self);
   g_signal_connect(decoder, "no-more-pads", G_CALLBACK(on_no_more_pads), self);
   gst_bin_add(GST_BIN(self->pipeline), decoder);
-  set_up_vitgate(self, "features", self->options.model);
-  set_up_vitgate(self, "labels", self->options.sort);
+  set_up_vitgate(self, PICKER_FEATURES, self->options.model);
+  set_up_vitgate(self, PICKER_LABELS, self->options.sort);
   self->sink = gst_bin_get_by_name(GST_BIN(self->pipeline), "sink");
   g_autoptr(GstElement) convert = gst_bin_get_by_name(GST_BIN(self->pipeline), "convert");
   g_autoptr(GstPad) entry = gst_element_get_static_pad(convert, "sink");

@@ -10,11 +10,7 @@
 #include "base/secrets.h"
 #include "collector.h"
 #include "config/credentials.h"
-
-/* Of bottle-detection.mp4 and car-detection.mp4, at two pictures a second, this keeps 25 of 80 and
- * 27 of 61: each set of bottles that stands there, each car, and the empty road four times. With
- * 0.9, the table without its left bottle is missing; with 0.95, the empty road comes more often. */
-#define DEFAULT_SIMILAR 0.93
+#include "pick/picker.h"
 
 #define DEFAULT_THRESHOLD 0.5
 #define DEFAULT_EVERY     "2s"
@@ -47,7 +43,7 @@ static const char description[] =
 static char *folder, *every, *region, *sort, *model, *duration, *file, *variable;
 static gboolean changes, version;
 static gint max;
-static double similar = DEFAULT_SIMILAR, threshold = DEFAULT_THRESHOLD;
+static double similar = PICKER_SIMILAR, threshold = DEFAULT_THRESHOLD;
 
 static const GOptionEntry entries[] = {
   { "out", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "Folder to collect pictures in", "DIR" },

@@ -3,6 +3,7 @@
 import collections
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -82,14 +83,19 @@ class Subscriber:
         self.process.stdout.close()
 
     def wait_for(self, part):
-        return self.output.wait_for(lambda line: part in line and line.startswith("vitgate/"))
+        return self.output.wait_for(lambda line: part in line and self.is_message(line))
+
+    @staticmethod
+    def is_message(line):
+        """Frames and events; the others are retained."""
+        return re.match("vitgate/[^/]*/(frame|event) ", line)
 
     def messages(self):
         """Returns (topic, object) of each message, without repetitions."""
         found = []
         for line in self.output.lines:
             topic, _, text = line.partition(" ")
-            if topic.startswith("vitgate/"):
+            if self.is_message(line):
                 message = topic, json.loads(text)
                 if message not in found[-100:]:
                     found.append(message)

@@ -77,6 +77,18 @@ static void put_event(char *line, gpointer user_data)
   g_free(line);
 }
 
+static void put_looks(Camera *self)
+{
+  for (guint i = 0; outputs_want_looks(self->outputs) && i < self->watches->len; i++) {
+    LookStatus status;
+    look_watch_get_status(self->watches->pdata[i], &status);
+    const LookState state = { status.name, status.label, status.score, status.state,
+                              status.present };
+    outputs_look(self->outputs, self->config->name, &state);
+    look_status_clear(&status);
+  }
+}
+
 /* Makes states unknown that are too old. */
 static void check_states(Camera *self)
 {
@@ -86,11 +98,14 @@ static void check_states(Camera *self)
   const double seconds = (double)(g_get_monotonic_time() - since) / G_USEC_PER_SEC;
   for (guint i = 0; since && i < self->watches->len; i++)
     look_watch_check_lost(self->watches->pdata[i], seconds);
+  if (since)
+    put_looks(self);
 }
 
 static void begin_connection(Camera *self)
 {
   console_print("camera %s: connected", self->config->name);
+  outputs_camera_status(self->outputs, self->config->name, TRUE);
   check_states(self);
   put_event(event_camera(self->config->name, "connected", NULL), self);
   g_mutex_lock(&self->lock);
@@ -143,6 +158,7 @@ static void on_line(const char *line, gsize length, GstClockTime time, gpointer 
   gboolean changed = self->first || strcmp(labels, self->last_labels) != 0;
   outputs_frame(self->outputs, self->config->name, line, length, changed);
   see_results(self, &frame, time);
+  put_looks(self);
   self->first = FALSE;
   g_free(self->last_labels);
   self->last_labels = labels;
@@ -264,6 +280,8 @@ static void end_connection(Camera *self, const char *event, const char *reason)
 {
   for (guint i = 0; i < self->watches->len; i++)
     look_watch_end(self->watches->pdata[i], strcmp(event, "lost") == 0);
+  put_looks(self);
+  outputs_camera_status(self->outputs, self->config->name, FALSE);
   g_clear_pointer(&self->last_labels, g_free);
   g_mutex_lock(&self->lock);
   self->status.since = g_get_real_time();

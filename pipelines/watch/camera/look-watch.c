@@ -20,9 +20,24 @@ struct _LookWatch {
   guint64 n_frames;
 };
 
+static void set_present(LookWatch *self, const char *label, gboolean present)
+{
+  g_autoptr(GStrvBuilder) labels = g_strv_builder_new();
+  g_mutex_lock(&self->status_lock);
+  g_auto(GStrv) before = self->status.present;
+  for (guint i = 0; before && before[i]; i++)
+    if (!g_str_equal(before[i], label))
+      g_strv_builder_add(labels, before[i]);
+  if (present)
+    g_strv_builder_add(labels, label);
+  self->status.present = g_strv_builder_end(labels);
+  g_mutex_unlock(&self->status_lock);
+}
+
 static void on_sighting(const Sighting *sighting, gpointer user_data)
 {
   LookWatch *self = user_data;
+  set_present(self, sighting->label, sighting->appeared);
   self->func(event_sighting(self->camera, self->config->name, sighting, self->lost),
              self->user_data);
 }
@@ -106,6 +121,7 @@ void look_watch_get_status(LookWatch *self, LookStatus *status)
   *status = self->status;
   status->label = g_strdup(self->status.label);
   status->state = g_strdup(self->status.state);
+  status->present = g_strdupv(self->status.present);
   g_mutex_unlock(&self->status_lock);
 }
 
@@ -113,6 +129,7 @@ void look_status_clear(LookStatus *status)
 {
   g_clear_pointer(&status->label, g_free);
   g_clear_pointer(&status->state, g_free);
+  g_clear_pointer(&status->present, g_strfreev);
 }
 
 LookWatch *look_watch_new(const char *camera, const LookConfig *config, LookEventFunc func,

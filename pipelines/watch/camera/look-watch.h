@@ -13,6 +13,7 @@ typedef struct {
   char *label;      /* (nullable): best label of the last frame */
   double score;
   char *state;    /* (nullable) */
+  char **present; /* (nullable): labels of interest that are present, as the user wrote them */
   double compute; /* mean compute ratio of the last COMPUTE_WINDOW frames or so */
 } LookStatus;
 

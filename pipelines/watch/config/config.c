@@ -52,6 +52,8 @@ static const Key mqtt_keys[] = {
   { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_lines },
   { "retry-least", KEY_SECONDS, OFFSET(retry_min), 0.01, DAY },
   { "retry-most", KEY_SECONDS, OFFSET(retry_max), 0.01, DAY },
+  { "home-assistant", KEY_SWITCH, OFFSET(home_assistant) },
+  { "discovery-prefix", KEY_TEXT, OFFSET(discovery_prefix) },
   { NULL },
 };
 #undef STRUCTURE
@@ -123,6 +125,9 @@ static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GErr
     return key_fail(source, "mqtt", "spool", error, "is missing (a folder for waiting messages)");
   if (strpbrk(mqtt->topic, "+#"))
     return key_fail(source, "mqtt", "topic", error, "\"%s\" contains a wildcard", mqtt->topic);
+  if (strpbrk(mqtt->discovery_prefix, "+#"))
+    return key_fail(source, "mqtt", "discovery-prefix", error, "\"%s\" contains a wildcard",
+                    mqtt->discovery_prefix);
   if (!check_mqtt_tls(source, mqtt, error))
     return FALSE;
   return check_retries(source, "mqtt", mqtt->retry_min, mqtt->retry_max, error) &&
@@ -135,6 +140,7 @@ static gboolean read_mqtt(const KeySource *source, Config *config, GError **erro
   MqttConfig *mqtt = &config->mqtt;
   *mqtt = (MqttConfig){
     .topic = g_strdup("vitgate"),
+    .discovery_prefix = g_strdup("homeassistant"),
     .spool_size = 64 << 20,
     .retry_min = 1,
     .retry_max = 60,

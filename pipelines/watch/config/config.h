@@ -34,6 +34,8 @@ typedef struct {
   guint64 spool_size;
   FrameLines frames;
   double retry_min, retry_max; /* seconds */
+  gboolean home_assistant;     /* describe the cameras to it */
+  char *discovery_prefix;      /* of its topics */
 } MqttConfig;
 
 typedef struct {

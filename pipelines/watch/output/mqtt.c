@@ -18,7 +18,10 @@
 #define IN_FLIGHT    20 /* maximum number of unconfirmed messages */
 #define ANSWER_TIME  (10 * G_USEC_PER_SEC)
 #define PARTING_TIME (2 * G_USEC_PER_SEC)
-#define JOIN_TIME    (5 * G_USEC_PER_SEC)
+
+#define ONLINE    "online"
+#define OFFLINE   "offline"
+#define JOIN_TIME (5 * G_USEC_PER_SEC)
 
 /* A sent message. */
 typedef struct {
@@ -27,19 +30,28 @@ typedef struct {
   gboolean confirmed;
 } Sent;
 
+/* A sent retained message. */
+typedef struct {
+  char *topic;
+  guint64 serial;
+} SentRetained;
+
 struct _Mqtt {
   /* Set before the thread starts. */
   char *host, *ca_file, *client_certificate, *client_key, *credentials_file, *credentials_env,
       *client_id;
   int port;
   gboolean tls;
+  char *status_topic;
   Spool *spool;
+  Retained *retained;
   int wake; /* an eventfd: there is something to do */
   GThread *thread;
 
   /* Used by the thread only. */
   struct mosquitto *client;
   GQueue sent;
+  GHashTable *sent_retained; /* of SentRetained, by the library's id */
   Backoff backoff;
   gboolean refused;
   char *tls_error; /* of this connection, or NULL */
@@ -112,17 +124,35 @@ static const char *describe(const Mqtt *self, int code)
 
 /* ---- Callbacks of the library -------------------------------------------------------------- */
 
+static void publish_status(Mqtt *self, const char *status, int qos)
+{
+  mosquitto_publish(self->client, NULL, self->status_topic, (int)strlen(status), status, qos, true);
+}
+
 static void on_connect(struct mosquitto *client, void *data, int code)
 {
   Mqtt *self = data;
   if (code == 0) {
     set_connected(self);
+    publish_status(self, ONLINE, 1);
+    mosquitto_subscribe(client, NULL, self->status_topic, 1);
+    retained_rewind(self->retained);
   } else {
     self->refused = TRUE;
     g_autofree char *reason =
         g_strdup_printf("the connection was refused: %s", mosquitto_connack_string(code));
     set_trouble(self, reason);
   }
+}
+
+/* The broker may find out late that an earlier connection was lost, and only then send its last
+ * will, which is no longer true. */
+static void on_message(struct mosquitto *client, void *data,
+                       const struct mosquitto_message *message)
+{
+  Mqtt *self = data;
+  if (message->payloadlen != strlen(ONLINE) || memcmp(message->payload, ONLINE, strlen(ONLINE)))
+    publish_status(self, ONLINE, 1);
 }
 
 /* Confirmations may arrive in any order; the spool needs them in its own. */
@@ -138,6 +168,12 @@ static void release_confirmed(Mqtt *self)
 static void on_publish(struct mosquitto *client, void *data, int id)
 {
   Mqtt *self = data;
+  const SentRetained *retained = g_hash_table_lookup(self->sent_retained, GINT_TO_POINTER(id));
+  if (retained) {
+    retained_confirm(self->retained, retained->topic, retained->serial);
+    g_hash_table_remove(self->sent_retained, GINT_TO_POINTER(id));
+    return;
+  }
   for (GList *link = self->sent.head; link; link = link->next) {
     Sent *sent = link->data;
     if (sent->id == id && !sent->confirmed) {
@@ -181,6 +217,16 @@ static void remember_sent(Mqtt *self, int id, guint64 number, gboolean confirmed
   g_queue_push_tail(&self->sent, sent);
 }
 
+static gboolean is_impossible(int code)
+{
+  return code == MOSQ_ERR_INVAL || code == MOSQ_ERR_PAYLOAD_SIZE || code == MOSQ_ERR_MALFORMED_UTF8;
+}
+
+static void report_impossible(const char *topic, int code)
+{
+  console_print("MQTT: cannot publish a message to %s: %s", topic, mosquitto_strerror(code));
+}
+
 static int send_messages(Mqtt *self)
 {
   int code = MOSQ_ERR_SUCCESS;
@@ -191,16 +237,47 @@ static int send_messages(Mqtt *self)
     if (!spool_read(self->spool, &number, &topic, &payload))
       break;
     code = mosquitto_publish(self->client, &id, topic, (int)strlen(payload), payload, 1, false);
-    gboolean impossible =
-        code == MOSQ_ERR_INVAL || code == MOSQ_ERR_PAYLOAD_SIZE || code == MOSQ_ERR_MALFORMED_UTF8;
+    const gboolean impossible = is_impossible(code);
     if (impossible) {
-      console_print("MQTT: cannot publish a message to %s: %s", topic, mosquitto_strerror(code));
+      report_impossible(topic, code);
       code = MOSQ_ERR_SUCCESS;
     }
     if (code == MOSQ_ERR_SUCCESS)
       remember_sent(self, id, number, impossible);
   }
   release_confirmed(self);
+  return code;
+}
+
+static void free_sent_retained(gpointer data)
+{
+  g_free(((SentRetained *)data)->topic);
+  g_free(data);
+}
+
+static int send_retained(Mqtt *self)
+{
+  int code = MOSQ_ERR_SUCCESS;
+  while (code == MOSQ_ERR_SUCCESS && g_hash_table_size(self->sent_retained) < IN_FLIGHT) {
+    g_autofree char *topic = NULL;
+    g_autoptr(GBytes) payload = NULL;
+    guint64 serial;
+    gsize length;
+    int id = 0;
+    if (!retained_take(self->retained, &topic, &payload, &serial))
+      break;
+    const void *bytes = g_bytes_get_data(payload, &length);
+    code = mosquitto_publish(self->client, &id, topic, (int)length, bytes, 1, true);
+    if (is_impossible(code)) {
+      report_impossible(topic, code);
+      code = MOSQ_ERR_SUCCESS;
+      retained_confirm(self->retained, topic, serial);
+    } else if (code == MOSQ_ERR_SUCCESS) {
+      SentRetained *sent = g_new(SentRetained, 1);
+      *sent = (SentRetained){ g_steal_pointer(&topic), serial };
+      g_hash_table_insert(self->sent_retained, GINT_TO_POINTER(id), sent);
+    }
+  }
   return code;
 }
 
@@ -223,7 +300,7 @@ static gboolean has_delivered_all(Mqtt *self)
 {
   SpoolStatus status;
   spool_get_status(self->spool, &status);
-  return status.queued == 0;
+  return status.queued == 0 && retained_is_settled(self->retained);
 }
 
 /* Returns: why the connection ended; NULL if it was stopped, or if the broker refused it, which
@@ -234,6 +311,8 @@ static const char *serve(Mqtt *self)
   gint64 parting = 0;
   for (;;) {
     int code = self->connected ? send_messages(self) : MOSQ_ERR_SUCCESS;
+    if (self->connected && code == MOSQ_ERR_SUCCESS)
+      code = send_retained(self);
     if (code == MOSQ_ERR_SUCCESS) {
       wait_for_work(self, 1000);
       code = mosquitto_loop(self->client, 0, 1);
@@ -266,10 +345,12 @@ static gboolean set_up_client(Mqtt *self, GError **error)
   mosquitto_connect_callback_set(self->client, on_connect);
   mosquitto_publish_callback_set(self->client, on_publish);
   mosquitto_log_callback_set(self->client, on_log);
+  mosquitto_message_callback_set(self->client, on_message);
   mosquitto_max_inflight_messages_set(self->client, IN_FLIGHT);
 
-  int code = MOSQ_ERR_SUCCESS;
-  if (user)
+  int code =
+      mosquitto_will_set(self->client, self->status_topic, strlen(OFFLINE), OFFLINE, 1, true);
+  if (code == MOSQ_ERR_SUCCESS && user)
     code = mosquitto_username_pw_set(self->client, user, password);
   if (code == MOSQ_ERR_SUCCESS && self->tls)
     code = mosquitto_tls_set(self->client, self->ca_file, self->ca_file ? NULL : "/etc/ssl/certs",
@@ -298,6 +379,10 @@ static void connect_and_serve(Mqtt *self)
     set_trouble(self, self->tls_error ? self->tls_error : reason);
   g_clear_pointer(&self->tls_error, g_free);
   if (self->client) {
+    /* The broker sends no last will after an orderly end. With QoS 1, the message could have to
+     * wait for confirmations of others. */
+    if (self->connected && !reason)
+      publish_status(self, OFFLINE, 0);
     mosquitto_disconnect(self->client);
     mosquitto_loop(self->client, 0, 1);
     mosquitto_destroy(self->client);
@@ -305,6 +390,7 @@ static void connect_and_serve(Mqtt *self)
   }
   /* Unconfirmed messages are sent again, in their order. */
   g_queue_clear_full(&self->sent, g_free);
+  g_hash_table_remove_all(self->sent_retained);
   if (!is_stopping(self))
     spool_rewind(self->spool);
 }
@@ -343,6 +429,11 @@ static void wake_up(Mqtt *self)
     g_debug("eventfd: %s", g_strerror(errno));
 }
 
+void mqtt_wake(Mqtt *self)
+{
+  wake_up(self);
+}
+
 void mqtt_publish(Mqtt *self, const char *topic, const char *payload, gsize length)
 {
   spool_append(self->spool, topic, payload, length);
@@ -362,11 +453,14 @@ void mqtt_status_clear(MqttStatus *status)
   g_clear_pointer(&status->error, g_free);
 }
 
-Mqtt *mqtt_new(const MqttConfig *config, Spool *spool)
+Mqtt *mqtt_new(const MqttConfig *config, Spool *spool, Retained *retained)
 {
   Mqtt *self = g_new0(Mqtt, 1);
   self->spool = spool_ref(spool);
   spool_rewind(spool);
+  self->retained = retained_ref(retained);
+  self->sent_retained = g_hash_table_new_full(NULL, NULL, NULL, free_sent_retained);
+  self->status_topic = g_strconcat(config->topic, "/status", NULL);
   self->host = g_strdup(config->host);
   self->port = (int)config->port;
   self->tls = config->tls;
@@ -415,6 +509,9 @@ void mqtt_free(Mqtt **mqtt)
   }
   g_thread_join(self->thread);
   spool_unref(&self->spool);
+  retained_unref(&self->retained);
+  g_hash_table_unref(self->sent_retained);
+  g_free(self->status_topic);
   close(self->wake);
   g_mutex_clear(&self->lock);
   g_cond_clear(&self->ended);

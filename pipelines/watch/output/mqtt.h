@@ -1,12 +1,17 @@
 /* Publishes to an MQTT broker with QoS 1, in a thread of its own. Messages go through a spool on
  * disk. While the broker is away, nothing is delayed, and nothing is lost within the spool's limit.
  * Messages keep their order. After a broken connection, or a restart of the program, messages that
- * the broker did not confirm are sent again. */
+ * the broker did not confirm are sent again.
+ *
+ * Retained messages do not wait in the spool: only the newest of each topic counts. One of them,
+ * TOPIC/status, is "online" while there is a connection, and "offline" otherwise, which the broker
+ * itself sends if the program or the network fails. */
 #pragma once
 
 #include <gio/gio.h>
 
 #include "config/config.h"
+#include "output/retained.h"
 #include "output/spool.h"
 
 typedef struct {
@@ -16,13 +21,16 @@ typedef struct {
 
 typedef struct _Mqtt Mqtt;
 
-/* Starts to connect. A spool must have only one reader at a time.
+/* Starts to connect. A spool must have only one reader at a time, and so must @retained.
  * Returns: (transfer full) */
-Mqtt *mqtt_new(const MqttConfig *config, Spool *spool);
+Mqtt *mqtt_new(const MqttConfig *config, Spool *spool, Retained *retained);
 
 /* May be called from any thread.
  * @payload: @length bytes without newlines */
 void mqtt_publish(Mqtt *self, const char *topic, const char *payload, gsize length);
+
+/* Wakes it up after retained messages were set. May be called from any thread. */
+void mqtt_wake(Mqtt *self);
 
 /* @status: (out): free it with mqtt_status_clear() */
 void mqtt_get_status(Mqtt *self, MqttStatus *status);

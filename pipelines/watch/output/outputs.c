@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "output/discovery.h"
 #include "output/spool.h"
+#include "output/topics.h"
 
 /* Frames and events in their order, and the events once more: the rotation of frames must not
  * remove them. */
@@ -18,6 +20,11 @@ struct _Outputs {
   LogFile *logs[N_LOGS]; /* NULL: no log */
   Spool *spool;          /* or NULL */
   Mqtt *mqtt;            /* NULL without a spool */
+  Retained *retained;    /* NULL without a spool */
+  States *states;
+
+  GMutex online_lock;
+  GHashTable *online; /* names of cameras that send frames */
   OutputsFunc observer;  /* or NULL */
   gpointer observer_data;
 };
@@ -55,6 +62,105 @@ static gboolean open_new(const Config *config, const gboolean *same_logs, gboole
   return opened;
 }
 
+/* ---- Retained messages --------------------------------------------------------------------- */
+
+static gboolean is_online(Outputs *self, const char *camera)
+{
+  g_mutex_lock(&self->online_lock);
+  const gboolean online = g_hash_table_contains(self->online, camera);
+  g_mutex_unlock(&self->online_lock);
+  return online;
+}
+
+static const char *status_text(gboolean online)
+{
+  return online ? "online" : "offline";
+}
+
+/* Adds the topics of a camera, with NULL for those that stay as they are.
+ * @messages: of char *: payloads by topic */
+static void add_topics(Outputs *self, const MqttConfig *mqtt, const CameraConfig *camera,
+                       GHashTable *messages)
+{
+  g_hash_table_replace(messages, topic_of_camera(mqtt, camera->name, "status"),
+                       g_strdup(status_text(is_online(self, camera->name))));
+  if (camera->whole_frame)
+    g_hash_table_replace(messages, topic_of_state(mqtt, camera->name, NULL), NULL);
+  for (guint i = 0; i < camera->looks->len; i++) {
+    const LookConfig *look = camera->looks->pdata[i];
+    g_hash_table_replace(messages, topic_of_state(mqtt, camera->name, look->name), NULL);
+  }
+}
+
+/* Sets the retained messages of a configuration, and clears those of cameras that are gone. */
+static void want_topics(Outputs *self, const Config *config, Retained *retained)
+{
+  g_autoptr(GHashTable) messages = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  GHashTableIter iter;
+  gpointer topic, payload;
+  for (guint i = 0; i < config->cameras->len; i++)
+    add_topics(self, &config->mqtt, config->cameras->pdata[i], messages);
+  if (config->mqtt.home_assistant)
+    discovery_add(config, messages);
+  retained_want(retained, messages);
+  g_hash_table_iter_init(&iter, messages);
+  while (g_hash_table_iter_next(&iter, &topic, &payload))
+    if (payload)
+      retained_set(retained, topic, payload);
+  states_forget(self->states);
+}
+
+/* Returns: (transfer full) */
+static Retained *make_retained(const MqttConfig *mqtt)
+{
+  g_autofree char *path = g_build_filename(mqtt->spool, "retained", NULL);
+  return retained_new(path);
+}
+
+static void set_retained(Outputs *self, const char *topic, const char *payload)
+{
+  retained_set(self->retained, topic, payload);
+  mqtt_wake(self->mqtt);
+}
+
+void outputs_camera_status(Outputs *self, const char *camera, gboolean online)
+{
+  g_mutex_lock(&self->online_lock);
+  if (online)
+    g_hash_table_add(self->online, g_strdup(camera));
+  else
+    g_hash_table_remove(self->online, camera);
+  g_mutex_unlock(&self->online_lock);
+  g_rw_lock_reader_lock(&self->lock);
+  if (self->mqtt) {
+    g_autofree char *topic = topic_of_camera(&self->config->mqtt, camera, "status");
+    set_retained(self, topic, status_text(online));
+  }
+  g_rw_lock_reader_unlock(&self->lock);
+}
+
+gboolean outputs_want_looks(Outputs *self)
+{
+  g_rw_lock_reader_lock(&self->lock);
+  const gboolean wanted = self->mqtt != NULL;
+  g_rw_lock_reader_unlock(&self->lock);
+  return wanted;
+}
+
+void outputs_look(Outputs *self, const char *camera, const LookState *state)
+{
+  g_rw_lock_reader_lock(&self->lock);
+  if (self->mqtt) {
+    g_autofree char *topic = topic_of_state(&self->config->mqtt, camera, state->look);
+    g_autofree char *message = states_see(self->states, topic, state);
+    if (message)
+      set_retained(self, topic, message);
+  }
+  g_rw_lock_reader_unlock(&self->lock);
+}
+
+/* ---- Start and changes --------------------------------------------------------------------- */
+
 Outputs *outputs_new(const Config *config, GError **error)
 {
   static const gboolean same_logs[N_LOGS];
@@ -64,10 +170,17 @@ Outputs *outputs_new(const Config *config, GError **error)
     return NULL;
   Outputs *self = g_new0(Outputs, 1);
   g_rw_lock_init(&self->lock);
+  g_mutex_init(&self->online_lock);
+  self->online = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  self->states = states_new();
   self->config = config_ref((Config *)config);
   memcpy(self->logs, logs, sizeof logs);
   self->spool = spool;
-  self->mqtt = spool ? mqtt_new(&config->mqtt, spool) : NULL;
+  if (spool) {
+    self->retained = make_retained(&config->mqtt);
+    want_topics(self, config, self->retained);
+    self->mqtt = mqtt_new(&config->mqtt, spool, self->retained);
+  }
   return self;
 }
 
@@ -76,23 +189,34 @@ Outputs *outputs_new(const Config *config, GError **error)
 static void change_mqtt(Outputs *self, const Config *config, Spool *fresh, gboolean same_spool)
 {
   gboolean same = config_mqtt_equal(&self->config->mqtt, &config->mqtt);
-  if (same && same_spool)
+  if (same && same_spool) {
+    want_topics(self, config, self->retained);
+    mqtt_wake(self->mqtt);
     return;
+  }
   Spool *spool = same_spool ? spool_ref(self->spool) : fresh;
+  Retained *retained = same_spool ? retained_ref(self->retained)
+                       : spool    ? make_retained(&config->mqtt)
+                                  : NULL;
   if (self->mqtt)
     mqtt_stop(self->mqtt, FALSE);
   if (same_spool)
     spool_set_limit(spool, config->mqtt.spool_size);
-  Mqtt *mqtt = spool ? mqtt_new(&config->mqtt, spool) : NULL;
+  if (retained)
+    want_topics(self, config, retained);
+  Mqtt *mqtt = spool ? mqtt_new(&config->mqtt, spool, retained) : NULL;
 
   g_rw_lock_writer_lock(&self->lock);
   Mqtt *old_mqtt = self->mqtt;
   Spool *old_spool = self->spool;
+  Retained *old_retained = self->retained;
   self->mqtt = mqtt;
   self->spool = spool;
+  self->retained = retained;
   g_rw_lock_writer_unlock(&self->lock);
   mqtt_free(&old_mqtt);
   spool_unref(&old_spool);
+  retained_unref(&old_retained);
 }
 
 static gboolean change_same_logs(Outputs *self, const Config *config, const gboolean *same,
@@ -144,6 +268,8 @@ gboolean outputs_change(Outputs *self, const Config *config, GError **error)
   g_rw_lock_writer_unlock(&self->lock);
   free_logs(logs);
   config_unref(old_config);
+  /* A state of a frame between the two has the old topic. */
+  states_forget(self->states);
   return TRUE;
 }
 
@@ -163,8 +289,8 @@ static gboolean wanted(FrameLines lines, LineKind kind)
 static void publish(Outputs *self, const char *camera, LineKind kind, const char *line,
                     gsize length)
 {
-  g_autofree char *topic = g_strdup_printf("%s/%s/%s", self->config->mqtt.topic, camera,
-                                           kind == EVENT ? "event" : "frame");
+  g_autofree char *topic =
+      topic_of_camera(&self->config->mqtt, camera, kind == EVENT ? "event" : "frame");
   mqtt_publish(self->mqtt, topic, line, length - 1);
 }
 
@@ -243,6 +369,10 @@ void outputs_free(Outputs **outputs)
     mqtt_stop(self->mqtt, TRUE);
   mqtt_free(&self->mqtt);
   spool_unref(&self->spool);
+  retained_unref(&self->retained);
+  states_free(&self->states);
+  g_hash_table_unref(self->online);
+  g_mutex_clear(&self->online_lock);
   free_logs(self->logs);
   config_unref(self->config);
   g_rw_lock_clear(&self->lock);

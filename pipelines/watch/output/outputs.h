@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "output/log-file.h"
 #include "output/mqtt.h"
+#include "output/states.h"
 
 typedef struct {
   gboolean has_log, has_mqtt;
@@ -41,6 +42,15 @@ void outputs_frame(Outputs *self, const char *camera, const char *line, gsize le
 /* Writes an event, to the log and to the file of events.
  * @line: a JSON object with a newline */
 void outputs_event(Outputs *self, const char *camera, const char *line, gsize length);
+
+/* Tells whether a camera sends frames. */
+void outputs_camera_status(Outputs *self, const char *camera, gboolean online);
+
+/* Returns: whether outputs_look() is of use */
+gboolean outputs_want_looks(Outputs *self);
+
+/* Tells what a look of a camera shows now. */
+void outputs_look(Outputs *self, const char *camera, const LookState *state);
 
 void outputs_sync(Outputs *self);
 

@@ -1,12 +1,13 @@
 #include "page/parts/parts.h"
 
 #include "page/api/cameras.h"
-#include "page/api/session.h"
 #include "page/api/events.h"
 #include "page/api/history.h"
 #include "page/api/live.h"
+#include "page/api/session.h"
 #include "page/api/static-files.h"
 #include "page/api/stream.h"
+#include "page/api/teach.h"
 
 struct _PageParts {
   SessionApi *session;
@@ -17,6 +18,7 @@ struct _PageParts {
   EventsApi *events;
   LiveApi *live;
   HistoryApi *history;
+  TeachApi *teach;
 };
 
 PageParts *page_parts_new(Page *page)
@@ -32,6 +34,7 @@ PageParts *page_parts_new(Page *page)
   self->events = events_api_new(page, self->frames, self->snapshots);
   self->live = live_api_new(page);
   self->history = history_api_new(page);
+  self->teach = teach_api_new(page);
   return self;
 }
 
@@ -46,6 +49,7 @@ void page_parts_free(PageParts **parts)
   events_api_free(&self->events);
   snapshots_free(&self->snapshots);
   frames_free(&self->frames);
+  teach_api_free(&self->teach);
   stream_api_free(&self->stream);
   cameras_api_free(&self->cameras);
   session_api_free(&self->session);

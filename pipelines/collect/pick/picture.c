@@ -1,4 +1,4 @@
-#include "picture.h"
+#include "pick/picture.h"
 
 #include <gdk-pixbuf/gdk-pixbuf.h>
 

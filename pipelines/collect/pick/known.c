@@ -1,4 +1,4 @@
-#include "known.h"
+#include "pick/known.h"
 
 #include <errno.h>
 #include <fcntl.h>

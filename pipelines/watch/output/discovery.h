@@ -1,0 +1,9 @@
+/* Home Assistant's MQTT discovery: retained messages that describe each camera as a device, with
+ * its labels, scores, states and events. Home Assistant finds them by itself. */
+#pragma once
+
+#include "config/config.h"
+
+/* Adds the messages of all cameras.
+ * @messages: of char *: payloads by topic; owns both */
+void discovery_add(const Config *config, GHashTable *messages);
