@@ -10,11 +10,14 @@
 #include "base/secrets.h"
 #include "base/times.h"
 
+#define MAX_MESSAGES 200
+
 #define ERASE_LINE "\r\033[K"
 
 static GMutex lock;
 static char *status; /* the text on the terminal's last line, or NULL */
 static gboolean stamped;
+static GQueue messages = G_QUEUE_INIT; /* of char *: the last ones, for those who ask later */
 
 /* systemd sets the variable for the service's first process. Others inherit it, also those whose
  * output goes elsewhere. */
@@ -45,6 +48,26 @@ static char *make_safe(const char *text)
   return g_strchomp(secrets_hide(clean));
 }
 
+/* Call with the lock held. */
+static void keep_message(const char *message)
+{
+  g_autofree char *time = time_to_utc(g_get_real_time());
+  g_queue_push_tail(&messages, g_strdup_printf("%s %s", time, message));
+  if (messages.length > MAX_MESSAGES)
+    g_free(g_queue_pop_head(&messages));
+}
+
+char **console_get_messages(void)
+{
+  g_mutex_lock(&lock);
+  char **copy = g_new0(char *, messages.length + 1);
+  guint n = 0;
+  for (const GList *at = messages.head; at; at = at->next)
+    copy[n++] = g_strdup(at->data);
+  g_mutex_unlock(&lock);
+  return copy;
+}
+
 void console_print(const char *format, ...)
 {
   va_list args;
@@ -55,6 +78,7 @@ void console_print(const char *format, ...)
   g_autofree char *time = stamped ? time_to_local(g_get_real_time()) : NULL;
 
   g_mutex_lock(&lock);
+  keep_message(clean);
   g_printerr("%s%s%svitgate-watch: %s\n%s", status ? ERASE_LINE : "", time ? time : "",
              time ? " " : "", clean, status ? status : "");
   g_mutex_unlock(&lock);

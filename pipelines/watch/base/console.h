@@ -12,6 +12,9 @@ void console_stamp(void);
  * without the secrets in URLs. */
 void console_print(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
+/* Returns: (transfer full): the last messages, oldest first, each with its time in UTC */
+char **console_get_messages(void);
+
 /* Replaces the status line; "" removes it. Does nothing without a terminal. */
 void console_show_status(const char *line);
 

@@ -94,36 +94,52 @@ static void start_interval(Part *self)
 
 /* ---- Properties ---------------------------------------------------------------------------- */
 
-/* Sets what the element computes of a frame. */
-static void set_compute(GstElement *vitgate, const LookConfig *look)
+/* @value: negative: the element's default */
+static void set_or_reset(GstElement *vitgate, const char *property, double value)
 {
-  if (look->compute >= 0)
-    g_object_set(vitgate, "compute", look->compute, NULL);
-  if (look->min_compute >= 0)
-    g_object_set(vitgate, "min-compute", look->min_compute, NULL);
-  gst_util_set_object_arg(G_OBJECT(vitgate), "temporal", config_temporals[look->temporal]);
-  g_object_set(vitgate, "refresh-interval", look->refresh_interval, "max-age",
-               time_to_nanoseconds(look->max_age), NULL);
-  if (look->change_threshold >= 0)
-    g_object_set(vitgate, "change-threshold", look->change_threshold, NULL);
-  if (look->reuse_threshold >= 0)
-    g_object_set(vitgate, "reuse-threshold", look->reuse_threshold, NULL);
+  GParamSpec *spec = g_object_class_find_property(G_OBJECT_GET_CLASS(vitgate), property);
+  if (value < 0)
+    g_object_set_property(G_OBJECT(vitgate), property, g_param_spec_get_default_value(spec));
+  else
+    g_object_set(vitgate, property, value, NULL);
 }
 
-/* @budget: of this element; 0: none */
-static void set_up(Part *self, const CameraConfig *config, GstClockTime budget)
+/* @n_parts: elements that share the budget */
+static void set_live(GstElement *vitgate, const LiveSettings *settings, guint n_parts)
 {
+  set_or_reset(vitgate, "compute", settings->compute);
+  set_or_reset(vitgate, "change-threshold", settings->change_threshold);
+  set_or_reset(vitgate, "reuse-threshold", settings->reuse_threshold);
+  set_or_reset(vitgate, "unknown-threshold", settings->unknown_threshold);
+  gst_util_set_object_arg(G_OBJECT(vitgate), "temporal", config_temporals[settings->temporal]);
+  g_object_set(vitgate, "max-age", time_to_nanoseconds(settings->max_age), "latency-budget",
+               time_to_nanoseconds(settings->latency_budget / n_parts), NULL);
+}
+
+void analysis_set_live(Analysis *self, const char *look, const LiveSettings *settings)
+{
+  for (guint i = 0; i < self->parts->len; i++) {
+    const Part *part = self->parts->pdata[i];
+    if (g_strcmp0(part->look->name, look) == 0)
+      set_live(part->vitgate, settings, self->parts->len);
+  }
+}
+
+/* @n_parts: elements that share the budget */
+static void set_up(Part *self, const CameraConfig *config, guint n_parts)
+{
+  const LiveSettings live = live_settings_of(config, self->look);
   const LookConfig *look = self->look;
   GObject *vitgate = G_OBJECT(self->vitgate);
   g_object_set(vitgate, "model", look->model, "labels", look->model_labels, "threads",
                config->threads, "top-k", look_top_k(look), "threshold", 0.0, "inference-interval",
-               config->interval, "look", look->name, "region", look->region, "latency-budget",
-               budget, NULL);
+               config->interval, "look", look->name, "region", look->region, "refresh-interval",
+               look->refresh_interval, NULL);
   gst_util_set_object_arg(vitgate, "precision", config_precisions[look->precision]);
   gst_util_set_object_arg(vitgate, "fit", config_fits[look->fit]);
-  set_compute(self->vitgate, look);
-  if (look->unknown_threshold >= 0)
-    g_object_set(vitgate, "unknown-threshold", look->unknown_threshold, NULL);
+  if (look->min_compute >= 0)
+    g_object_set(vitgate, "min-compute", look->min_compute, NULL);
+  set_live(self->vitgate, &live, n_parts);
   if (look->interval > 0)
     start_interval(self);
 }
@@ -157,10 +173,8 @@ Analysis *analysis_new(GstBin *pipeline, const CameraConfig *config)
     g_autofree char *name = g_strdup_printf(LOOK, i);
     add_part(self, pipeline, name, config->looks->pdata[i]);
   }
-  /* Each element gets the same share of the camera's time. */
-  const GstClockTime budget = time_to_nanoseconds(config->latency_budget / self->parts->len);
   for (guint i = 0; i < self->parts->len; i++)
-    set_up(self->parts->pdata[i], config, budget);
+    set_up(self->parts->pdata[i], config, self->parts->len);
   return self;
 }
 
@@ -203,6 +217,31 @@ void analysis_note_models(Analysis *self)
       part->stamp = make_stamp(part);
   }
   g_mutex_unlock(&self->lock);
+}
+
+void analysis_list_models(Analysis *self, GArray *models)
+{
+  for (guint i = 0; i < self->parts->len; i++) {
+    const Part *part = self->parts->pdata[i];
+    g_autoptr(GstStructure) stats = NULL;
+    g_object_get(part->vitgate, "stats", &stats, NULL);
+    if (!gst_structure_has_field(stats, "model"))
+      continue;
+    LoadedModel model = {
+      .look = g_strdup(part->look->name),
+      .path = g_strdup(gst_structure_get_string(stats, "model")),
+      .precision = g_strdup(gst_structure_get_string(stats, "precision")),
+    };
+    g_array_append_val(models, model);
+  }
+}
+
+void loaded_model_clear(gpointer data)
+{
+  LoadedModel *model = data;
+  g_free(model->look);
+  g_free(model->path);
+  g_free(model->precision);
 }
 
 static gboolean check_model(Analysis *self, Part *part)

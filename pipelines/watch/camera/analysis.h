@@ -4,6 +4,7 @@
 
 #include <gst/gst.h>
 
+#include "camera/live-settings.h"
 #include "config/config.h"
 
 typedef struct _Analysis Analysis;
@@ -15,6 +16,24 @@ char *analysis_describe(const CameraConfig *config);
  * @config: of the same camera
  * Returns: (transfer full) */
 Analysis *analysis_new(GstBin *pipeline, const CameraConfig *config);
+
+/* Sets what can change while frames pass. Thresholds of labels are not the element's.
+ * @look: (nullable): its name; NULL: the whole frame
+ * @settings: the budget is the camera's; each element gets the same share */
+void analysis_set_live(Analysis *self, const char *look, const LiveSettings *settings);
+
+/* What an element loaded. */
+typedef struct {
+  char *look; /* (nullable): NULL: the whole frame */
+  char *path; /* of the model */
+  char *precision;
+} LoadedModel;
+
+/* Adds the models that are loaded to @models (of LoadedModel). */
+void analysis_list_models(Analysis *self, GArray *models);
+
+/* For g_array_set_clear_func(). */
+void loaded_model_clear(gpointer model);
 
 /* Notes which files the default models come from, as they are known only after they were loaded. */
 void analysis_note_models(Analysis *self);

@@ -310,6 +310,11 @@ gboolean camera_pipeline_check_models(CameraPipeline *self)
   return analysis_check_models(self->analysis);
 }
 
+Analysis *camera_pipeline_get_analysis(CameraPipeline *self)
+{
+  return self->analysis;
+}
+
 guint64 camera_pipeline_take_skipped(CameraPipeline *self)
 {
   g_mutex_lock(&self->lock);

@@ -6,6 +6,7 @@
 #include <gst/gst.h>
 
 #include "camera/newest-frame.h"
+#include "camera/analysis.h"
 #include "config/config.h"
 
 /* Called from a streaming thread for each frame.
@@ -39,6 +40,9 @@ guint64 camera_pipeline_take_skipped(CameraPipeline *self);
 /* Loads models again, in the background, if their files have changed since they were loaded.
  * Returns: whether any has changed */
 gboolean camera_pipeline_check_models(CameraPipeline *self);
+
+/* Returns: (transfer none): its elements vitgate */
+Analysis *camera_pipeline_get_analysis(CameraPipeline *self);
 
 /* Stops and frees the pipeline. */
 void camera_pipeline_free(CameraPipeline **self);

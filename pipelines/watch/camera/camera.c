@@ -26,6 +26,11 @@ struct _Camera {
   GThread *thread;
   GCancellable *stopped;
 
+  /* Guards the next two. Taken before the lock below. */
+  GMutex live_lock;
+  CameraPipeline *pipeline; /* or NULL */
+  GArray *live;             /* of LiveSettings: of each of @watches */
+
   GPtrArray *watches; /* of LookWatch: of the whole frame, if it is classified, and of each look */
 
   /* Used by the thread, and by the streaming thread while a pipeline plays. */
@@ -38,6 +43,7 @@ struct _Camera {
   gboolean stopping, checking_model;
   GstBus *bus;       /* of the pipeline, or NULL */
   gint64 last_frame; /* monotonic time, µs; 0: no frame of this connection yet */
+  gint64 newest;     /* the same, of any connection */
   gint64 lost_since; /* monotonic time, µs; 0: not lost, or never connected */
   CameraStatus status;
 };
@@ -117,10 +123,12 @@ static void begin_connection(Camera *self)
   g_mutex_unlock(&self->lock);
 }
 
-static void count_frame(Camera *self)
+static void count_frame(Camera *self, const FrameLine *frame)
 {
   g_mutex_lock(&self->lock);
-  self->last_frame = g_get_monotonic_time();
+  self->last_frame = self->newest = g_get_monotonic_time();
+  self->status.width = frame->width;
+  self->status.height = frame->height;
   self->status.frames++;
   g_mutex_unlock(&self->lock);
 }
@@ -153,7 +161,7 @@ static void on_line(const char *line, gsize length, GstClockTime time, gpointer 
     return;
   if (self->first)
     begin_connection(self);
-  count_frame(self);
+  count_frame(self, &frame);
   char *labels = join_labels(&frame);
   gboolean changed = self->first || strcmp(labels, self->last_labels) != 0;
   outputs_frame(self->outputs, self->config->name, line, length, changed);
@@ -250,6 +258,89 @@ static void set_bus(Camera *self, GstBus *bus)
   g_clear_pointer(&old, gst_object_unref);
 }
 
+/* ---- Settings ------------------------------------------------------------------------------ */
+
+/* Call with the live lock held. */
+static void apply_live(Camera *self, guint i)
+{
+  const LiveSettings *settings = &g_array_index(self->live, LiveSettings, i);
+  LookWatch *watch = self->watches->pdata[i];
+  look_watch_set_thresholds(watch, settings->threshold, settings->keep_threshold);
+  if (self->pipeline)
+    analysis_set_live(camera_pipeline_get_analysis(self->pipeline), look_watch_get_name(watch),
+                      settings);
+}
+
+/* @pipeline: (nullable) */
+static void set_pipeline(Camera *self, CameraPipeline *pipeline)
+{
+  g_mutex_lock(&self->live_lock);
+  self->pipeline = pipeline;
+  for (guint i = 0; pipeline && i < self->live->len; i++)
+    apply_live(self, i);
+  g_mutex_unlock(&self->live_lock);
+}
+
+static gboolean find_watch(Camera *self, const char *look, guint *i)
+{
+  for (*i = 0; *i < self->watches->len; (*i)++)
+    if (g_strcmp0(look_watch_get_name(self->watches->pdata[*i]), look) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+gboolean camera_get_live(Camera *self, const char *look, LiveSettings *settings)
+{
+  guint i;
+  if (!find_watch(self, look, &i))
+    return FALSE;
+  g_mutex_lock(&self->live_lock);
+  *settings = g_array_index(self->live, LiveSettings, i);
+  g_mutex_unlock(&self->live_lock);
+  return TRUE;
+}
+
+void camera_set_live(Camera *self, const char *look, const LiveSettings *settings)
+{
+  guint i;
+  if (!find_watch(self, look, &i))
+    return;
+  g_mutex_lock(&self->live_lock);
+  g_array_index(self->live, LiveSettings, i) = *settings;
+  for (guint k = 0; k < self->live->len; k++) {
+    LiveSettings *other = &g_array_index(self->live, LiveSettings, k);
+    const gboolean changed = k == i || other->latency_budget != settings->latency_budget;
+    other->latency_budget = settings->latency_budget;
+    if (changed)
+      apply_live(self, k);
+  }
+  g_mutex_unlock(&self->live_lock);
+}
+
+GArray *camera_list_models(Camera *self)
+{
+  GArray *models = g_array_new(FALSE, FALSE, sizeof(LoadedModel));
+  g_array_set_clear_func(models, loaded_model_clear);
+  g_mutex_lock(&self->live_lock);
+  if (self->pipeline)
+    analysis_list_models(camera_pipeline_get_analysis(self->pipeline), models);
+  g_mutex_unlock(&self->live_lock);
+  return models;
+}
+
+static GArray *make_live(const CameraConfig *config)
+{
+  GArray *all = g_array_new(FALSE, FALSE, sizeof(LiveSettings));
+  for (guint i = config->whole_frame ? 0 : 1; i < config->looks->len + 1; i++) {
+    const LiveSettings live =
+        live_settings_of(config, i == 0 ? &config->whole : config->looks->pdata[i - 1]);
+    g_array_append_val(all, live);
+  }
+  return all;
+}
+
+/* ---- One connection, continued ------------------------------------------------------------- */
+
 /* Returns: (transfer full) (nullable): why the connection ended or failed; NULL if the camera was
  * asked to stop */
 static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
@@ -268,8 +359,10 @@ static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
   *hopeless = FALSE;
   GstElement *element = camera_pipeline_get_element(pipeline);
   set_bus(self, gst_element_get_bus(element));
+  set_pipeline(self, pipeline);
   gst_element_set_state(element, GST_STATE_PLAYING);
   char *reason = watch_over(self, pipeline, ended, hopeless);
+  set_pipeline(self, NULL);
   camera_pipeline_free(&pipeline);
   set_bus(self, NULL);
   return reason;
@@ -416,6 +509,8 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
   self->stopped = g_cancellable_new();
   self->newest_frame = newest_frame_new();
   self->watches = make_watches(self);
+  self->live = make_live(config);
+  g_mutex_init(&self->live_lock);
   self->status.since = g_get_real_time();
   backoff_init(&self->backoff, config->retry_min, config->retry_max);
   g_mutex_init(&self->lock);
@@ -457,6 +552,9 @@ void camera_get_status(Camera *self, CameraStatus *status)
 {
   g_mutex_lock(&self->lock);
   *status = self->status;
+  status->whole_frame = self->config->whole_frame;
+  status->age =
+      self->newest ? (double)(g_get_monotonic_time() - self->newest) / G_USEC_PER_SEC : -1;
   status->error = g_strdup(self->status.error);
   g_mutex_unlock(&self->lock);
   get_looks(self, status);
@@ -508,6 +606,8 @@ gboolean camera_free(Camera **camera, gint64 end)
     return FALSE;
   g_thread_join(self->thread);
   g_ptr_array_unref(self->watches);
+  g_array_unref(self->live);
+  g_mutex_clear(&self->live_lock);
   g_object_unref(self->stopped);
   newest_frame_unref(self->newest_frame);
   g_free(self->status.error);

@@ -2,6 +2,8 @@
  * delay another. */
 #pragma once
 
+#include "camera/analysis.h"
+#include "camera/live-settings.h"
 #include "camera/look-watch.h"
 #include "camera/newest-frame.h"
 #include "config/config.h"
@@ -18,15 +20,18 @@ const char *camera_state_name(CameraState state);
 
 typedef struct {
   CameraState state;
-  guint64 frames;     /* since the program started, or the camera's keys changed */
-  guint64 skipped;    /* frames dropped because inference was too slow */
-  guint connects;     /* connections with at least one frame */
-  LookStatus whole;   /* of the whole frame; if it is not classified, only the mean of compute */
-  GArray *looks;      /* of LookStatus */
-  char *error;        /* (nullable): the last error */
-  gint64 since;       /* of the last loss or the start, as of g_get_real_time(); 0 while playing */
-  guint attempts;     /* failed since then */
-  double retry_after; /* wait before the next attempt, seconds */
+  guint64 frames;       /* since the program started, or the camera's keys changed */
+  guint64 skipped;      /* frames dropped because inference was too slow */
+  guint connects;       /* connections with at least one frame */
+  gboolean whole_frame; /* it is classified */
+  LookStatus whole;     /* of the whole frame; if it is not classified, only the mean of compute */
+  GArray *looks;        /* of LookStatus */
+  char *error;          /* (nullable): the last error */
+  gint64 since;        /* of the last loss or the start, as of g_get_real_time(); 0 while playing */
+  guint attempts;      /* failed since then */
+  guint width, height; /* of the last frame, pixels; 0: unknown */
+  double age;          /* of the last frame, seconds; negative: there was none */
+  double retry_after;  /* wait before the next attempt, seconds */
 } CameraStatus;
 
 typedef struct _Camera Camera;
@@ -48,6 +53,18 @@ NewestFrame *camera_get_newest_frame(Camera *self);
 /* @status: (out): free it with camera_status_clear() */
 void camera_get_status(Camera *self, CameraStatus *status);
 void camera_status_clear(CameraStatus *status);
+
+/* Gets what the camera uses now.
+ * @look: (nullable): its name; NULL: the whole frame
+ * Returns: FALSE if there is no such look, or the whole frame is not classified */
+gboolean camera_get_live(Camera *self, const char *look, LiveSettings *settings);
+
+/* Uses other settings from now on. The budget is for all looks of the camera.
+ * @look: as above; must exist */
+void camera_set_live(Camera *self, const char *look, const LiveSettings *settings);
+
+/* Returns: (transfer full) (element-type LoadedModel): the models that are loaded */
+GArray *camera_list_models(Camera *self);
 
 /* Asks the camera to load its model again if the model file, a file beside it or the file with
  * labels has changed, and returns at once. Frames continue. */

@@ -29,12 +29,27 @@ static JsonObject *get_element(JsonArray *array, guint i)
   return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 }
 
-static double get_compute(JsonObject *result, const char *state)
+static ResultState get_state(JsonObject *result)
+{
+  const char *state = json_object_get_string_member_with_default(result, "state", "");
+  return !strcmp(state, "fresh")       ? RESULT_FRESH
+         : !strcmp(state, "unchanged") ? RESULT_UNCHANGED
+         : !strcmp(state, "late")      ? RESULT_LATE
+                                       : RESULT_OLD;
+}
+
+static void read_compute(FrameResult *self, JsonObject *result)
 {
   JsonNode *node = json_object_get_member(result, "compute");
-  if (!node || !JSON_NODE_HOLDS_OBJECT(node) || strcmp(state, "fresh") != 0)
-    return 0;
-  return json_object_get_double_member_with_default(json_node_get_object(node), "ratio", 0);
+  if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+    return;
+  JsonObject *compute = json_node_get_object(node);
+  self->dial = json_object_get_double_member_with_default(compute, "dial", 0);
+  self->seconds = json_object_get_double_member_with_default(compute, "time", 0) / 1e9;
+  if (self->state != RESULT_FRESH)
+    return;
+  self->compute = json_object_get_double_member_with_default(compute, "ratio", 0);
+  self->gmacs = json_object_get_double_member_with_default(compute, "gmacs", 0);
 }
 
 /* Sightings and states wait and have thresholds of their own, so they see each inference as it is.
@@ -72,16 +87,17 @@ static gboolean is_unknown(JsonObject *result)
 
 static void add_result(FrameLine *self, JsonObject *object)
 {
-  const char *state = json_object_get_string_member_with_default(object, "state", "");
   FrameResult result = {
     .look = g_strdup(json_object_get_string_member_with_default(object, "look", NULL)),
     .label = g_strdup(json_object_get_string_member_with_default(object, "label", NULL)),
     .score = json_object_get_double_member_with_default(object, "score", 0),
-    .compute = get_compute(object, state),
-    .looked = !strcmp(state, "fresh") || !strcmp(state, "unchanged"),
+    .state = get_state(object),
+    .n_classes = (guint)json_object_get_int_member_with_default(object, "class_count", 0),
     .unknown = is_unknown(object),
     .seen = g_array_new(FALSE, FALSE, sizeof(SeenClass)),
   };
+  result.looked = result.state == RESULT_FRESH || result.state == RESULT_UNCHANGED;
+  read_compute(&result, object);
   g_array_set_clear_func(result.seen, free_class);
   add_classes(&result, object);
   g_array_append_val(self->results, result);
@@ -96,9 +112,14 @@ gboolean frame_line_parse(FrameLine *self, const char *line, gsize length)
   if (!root || !JSON_NODE_HOLDS_OBJECT(root))
     return FALSE;
 
-  *self = (FrameLine){ .results = g_array_new(FALSE, FALSE, sizeof(FrameResult)) };
+  JsonObject *object = json_node_get_object(root);
+  *self = (FrameLine){
+    .results = g_array_new(FALSE, FALSE, sizeof(FrameResult)),
+    .width = (guint)json_object_get_int_member_with_default(object, "width", 0),
+    .height = (guint)json_object_get_int_member_with_default(object, "height", 0),
+  };
   g_array_set_clear_func(self->results, clear_result);
-  JsonArray *results = get_array(json_node_get_object(root), "results");
+  JsonArray *results = get_array(object, "results");
   for (guint i = 0; results && i < json_array_get_length(results); i++) {
     JsonObject *result = get_element(results, i);
     if (result)

@@ -5,12 +5,24 @@
 
 #include "camera/sightings.h"
 
+typedef enum {
+  RESULT_FRESH,     /* this frame was inferred */
+  RESULT_UNCHANGED, /* it is like the one that was */
+  RESULT_LATE,      /* there was no time for an inference */
+  RESULT_OLD,       /* it was not due, or there is nothing to see */
+} ResultState;
+
 /* What one vitgate says about a frame. */
 typedef struct {
-  char *look;       /* (nullable): name of the look; NULL: the whole frame */
-  char *label;      /* (nullable): the best label */
-  double score;     /* of that label */
-  double compute;   /* compute ratio of the frame: 0 if no inference was made */
+  char *look;      /* (nullable): name of the look; NULL: the whole frame */
+  char *label;     /* (nullable): the best label */
+  double score;    /* of that label */
+  double compute;  /* compute ratio of the frame: 0 if no inference was made */
+  double dial;     /* setting of the dial */
+  guint n_classes; /* of the model */
+  double gmacs;    /* of this frame: 0 if no inference was made */
+  double seconds;  /* duration of the last inference */
+  ResultState state;
   gboolean looked;  /* this frame was inferred, or is like the one that was; otherwise the result is
                        an older frame's */
   gboolean unknown; /* the frame shows none of the model's classes, says the model */
@@ -18,7 +30,8 @@ typedef struct {
 } FrameResult;
 
 typedef struct {
-  GArray *results; /* of FrameResult */
+  GArray *results;     /* of FrameResult */
+  guint width, height; /* of the frame, pixels; 0: unknown */
 } FrameLine;
 
 /* @self: (out): on success, free it with frame_line_clear()

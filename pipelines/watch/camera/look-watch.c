@@ -57,6 +57,25 @@ static void on_state(const StateChange *change, gpointer user_data)
   self->func(event_state(self->camera, self->config->name, change), self->user_data);
 }
 
+const double look_latency_limits[N_LATENCY_LIMITS] = { 0.005, 0.01, 0.02, 0.035, 0.05,
+                                                       0.1,   0.2,  0.5,  1,     2 };
+
+static void count_result(LookCounts *counts, const FrameResult *result)
+{
+  guint bucket = 0;
+  counts->frames++;
+  counts->inferred += result->state == RESULT_FRESH;
+  counts->reused += result->state == RESULT_UNCHANGED;
+  counts->late += result->state == RESULT_LATE;
+  if (result->state != RESULT_FRESH)
+    return;
+  counts->gmacs += result->gmacs;
+  counts->seconds += result->seconds;
+  while (bucket < N_LATENCY_LIMITS && result->seconds > look_latency_limits[bucket])
+    bucket++;
+  counts->latencies[bucket]++;
+}
+
 static void count_frame(LookWatch *self, const FrameResult *result)
 {
   LookStatus *status = &self->status;
@@ -65,6 +84,12 @@ static void count_frame(LookWatch *self, const FrameResult *result)
   g_free(status->label);
   status->label = g_strdup(result ? result->label : NULL);
   status->score = result ? result->score : 0;
+  if (result) {
+    status->dial = result->dial;
+    status->n_classes = result->n_classes;
+    status->latency = result->seconds;
+    count_result(&status->counts, result);
+  }
   status->compute += ((result ? result->compute : 0) - status->compute) /
                      (double)MIN(self->n_frames, COMPUTE_WINDOW);
   g_mutex_unlock(&self->status_lock);
@@ -115,6 +140,15 @@ void look_watch_check_lost(LookWatch *self, double seconds)
   g_mutex_unlock(&self->lock);
 }
 
+void look_watch_set_thresholds(LookWatch *self, double threshold, double keep_threshold)
+{
+  g_mutex_lock(&self->lock);
+  sightings_set_thresholds(self->sightings, threshold, keep_threshold);
+  if (self->tracker)
+    state_tracker_set_threshold(self->tracker, threshold);
+  g_mutex_unlock(&self->lock);
+}
+
 void look_watch_get_status(LookWatch *self, LookStatus *status)
 {
   g_mutex_lock(&self->status_lock);
@@ -153,6 +187,7 @@ LookWatch *look_watch_new(const char *camera, const LookConfig *config, LookEven
   self->func = func;
   self->user_data = user_data;
   self->status.name = config->name;
+  self->status.region = config->region;
   self->sightings = sightings_new(config->labels, &sightings, on_sighting, self);
   if (config->state)
     self->tracker = state_tracker_new(config->states, &states, on_state, self);

@@ -92,6 +92,12 @@ void sightings_see(Sightings *self, guint64 time, const SeenClass *classes, guin
   self->time = time;
 }
 
+void sightings_set_thresholds(Sightings *self, double threshold, double keep_threshold)
+{
+  self->options.threshold = threshold;
+  self->options.keep_threshold = keep_threshold;
+}
+
 void sightings_end(Sightings *self)
 {
   for (guint i = 0; i < self->interests->len; i++) {

@@ -38,6 +38,9 @@ Sightings *sightings_new(char *const *labels, const SightingOptions *options, Si
  * @time: of the frame, ns; if it goes back, all waiting starts again */
 void sightings_see(Sightings *self, guint64 time, const SeenClass *classes, guint n);
 
+/* Labels that are present stay until they are below the new threshold. */
+void sightings_set_thresholds(Sightings *self, double threshold, double keep_threshold);
+
 /* Ends the stream: all present labels vanish. */
 void sightings_end(Sightings *self);
 

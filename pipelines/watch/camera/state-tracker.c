@@ -259,6 +259,11 @@ const char *state_tracker_get(const StateTracker *self)
   return self->unknown ? UNKNOWN : NULL;
 }
 
+void state_tracker_set_threshold(StateTracker *self, double threshold)
+{
+  self->options.threshold = threshold;
+}
+
 StateTracker *state_tracker_new(char *const *states, const StateOptions *options, StateFunc func,
                                 gpointer user_data)
 {

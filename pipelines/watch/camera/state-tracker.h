@@ -39,6 +39,8 @@ StateTracker *state_tracker_new(char *const *states, const StateOptions *options
  * @classes: of the model; those that are missing are taken for impossible */
 void state_tracker_see(StateTracker *self, guint64 time, const SeenClass *classes, guint n);
 
+void state_tracker_set_threshold(StateTracker *self, double threshold);
+
 /* Starts another stream: the average starts again, and the state stays. */
 void state_tracker_restart(StateTracker *self);
 

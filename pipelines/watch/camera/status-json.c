@@ -4,19 +4,54 @@
 
 #include "base/members.h"
 #include "base/times.h"
+#include "camera/region-shares.h"
 
-static void add_looks(JsonBuilder *builder, const GArray *looks)
+/* Adds null for 0. */
+static void add_size(JsonBuilder *builder, const char *member, guint value)
 {
+  if (value)
+    member_add_count(builder, member, value);
+  else
+    member_add_string(builder, member, NULL);
+}
+
+static void add_latency(JsonBuilder *builder, const LookStatus *look)
+{
+  if (look->latency > 0)
+    member_add_double(builder, "latency_ms", look->latency * 1000);
+  else
+    member_add_string(builder, "latency_ms", NULL);
+}
+
+static void add_region(JsonBuilder *builder, const LookStatus *look, const CameraStatus *camera)
+{
+  double shares[4];
+  json_builder_set_member_name(builder, "region");
+  if (!region_shares(look->region, camera->width, camera->height, shares)) {
+    json_builder_add_null_value(builder);
+    return;
+  }
+  json_builder_begin_array(builder);
+  for (guint i = 0; i < 4; i++)
+    json_builder_add_double_value(builder, shares[i]);
+  json_builder_end_array(builder);
+}
+
+static void add_looks(JsonBuilder *builder, const CameraStatus *camera)
+{
+  const GArray *looks = camera->looks;
   json_builder_set_member_name(builder, "looks");
   json_builder_begin_array(builder);
   for (guint i = 0; i < looks->len; i++) {
     const LookStatus *look = &g_array_index(looks, LookStatus, i);
     json_builder_begin_object(builder);
     member_add_string(builder, "name", look->name);
+    add_region(builder, look, camera);
     member_add_string(builder, "label", look->label);
     member_add_double(builder, "score", look->score);
     member_add_string(builder, "scene_state", look->state);
     member_add_double(builder, "compute_ratio", look->compute);
+    add_latency(builder, look);
     json_builder_end_object(builder);
   }
   json_builder_end_array(builder);
@@ -34,12 +69,17 @@ void status_add_camera(JsonBuilder *builder, const StatusCamera *entry)
   member_add_count(builder, "skipped", camera->skipped);
   member_add_string(builder, "label", camera->whole.label);
   member_add_double(builder, "score", camera->whole.score);
-  if (camera->whole.state)
-    member_add_string(builder, "scene_state", camera->whole.state);
-  if (camera->looks->len > 0)
-    add_looks(builder, camera->looks);
+  member_add_string(builder, "scene_state", camera->whole.state);
+  add_looks(builder, camera);
   member_add_count(builder, "reconnects", camera->connects ? camera->connects - 1 : 0);
   gboolean waiting = camera->since && camera->state != CAMERA_ENDED;
+  add_size(builder, "width", camera->width);
+  add_size(builder, "height", camera->height);
+  add_latency(builder, &camera->whole);
+  if (camera->age >= 0)
+    member_add_double(builder, "age_seconds", camera->age);
+  else
+    member_add_string(builder, "age_seconds", NULL);
   g_autofree char *since = waiting ? time_to_utc(camera->since) : NULL;
   member_add_string(builder, "waiting_since", since);
   member_add_count(builder, "attempts", waiting ? camera->attempts : 0);

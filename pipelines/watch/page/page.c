@@ -1,10 +1,13 @@
 #include "page/page.h"
 
+#include "page/password.h"
+
 struct _Page {
   PageConfig *config;
   PageWatch watch;
   HttpServer *server;
   HttpEvents *events;
+  guint64 snapshots_size;
   GRWLock lock;      /* of the listeners */
   GArray *listeners; /* of PageListener */
 };
@@ -18,6 +21,12 @@ Page *page_new(const PageConfig *config, const PageWatch *watch, GError **error)
     .certificate = config->certificate,
     .key = config->private_key,
   };
+  g_autofree char *hash =
+      config->password_file ? password_read(config->password_file, error) : NULL;
+  if (config->password_file && !hash) {
+    g_prefix_error(error, "password-file: ");
+    return NULL;
+  }
   HttpServer *server = http_server_new(&options, error);
   if (!server)
     return NULL;
@@ -121,6 +130,16 @@ HttpEvents *page_get_events(Page *self)
 const char *page_get_folder(Page *self)
 {
   return self->config->folder;
+}
+
+void page_set_snapshots_size(Page *self, guint64 bytes)
+{
+  self->snapshots_size = bytes;
+}
+
+guint64 page_get_snapshots_size(Page *self)
+{
+  return self->snapshots_size;
 }
 
 void page_publish(Page *self, const char *event, JsonBuilder *data)

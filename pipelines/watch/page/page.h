@@ -61,5 +61,9 @@ HttpServer *page_get_server(Page *self);
 HttpEvents *page_get_events(Page *self);
 const char *page_get_folder(Page *self);
 
+/* Size of all snapshots in bytes, which the part that keeps them sets. */
+void page_set_snapshots_size(Page *self, guint64 bytes);
+guint64 page_get_snapshots_size(Page *self);
+
 /* Sends a server-sent event to all browsers. */
 void page_publish(Page *self, const char *event, JsonBuilder *data);

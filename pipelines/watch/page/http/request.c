@@ -128,12 +128,17 @@ void http_answer_json(HttpRequest *request, guint status, JsonBuilder *builder)
 
 void http_answer_bytes(HttpRequest *request, const char *type, GBytes *bytes)
 {
+  http_answer_bytes_with(request, SOUP_STATUS_OK, type, bytes);
+}
+
+void http_answer_bytes_with(HttpRequest *request, guint status, const char *type, GBytes *bytes)
+{
   SoupServerMessage *message = request->message;
   SoupMessageBody *body = soup_server_message_get_response_body(message);
   SoupMessageHeaders *headers = soup_server_message_get_response_headers(message);
   if (!soup_message_headers_get_one(headers, "Cache-Control"))
     http_set_header(message, "Cache-Control", "no-store");
-  soup_server_message_set_status(message, SOUP_STATUS_OK, NULL);
+  soup_server_message_set_status(message, status, NULL);
   soup_message_headers_set_content_type(headers, type, NULL);
   soup_message_body_append_bytes(body, bytes);
   http_request_answered(request);

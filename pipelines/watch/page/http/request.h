@@ -35,6 +35,7 @@ gboolean http_query_number(HttpRequest *request, const char *name, guint64 min, 
 /* @builder: (transfer none): complete */
 void http_answer_json(HttpRequest *request, guint status, JsonBuilder *builder);
 void http_answer_bytes(HttpRequest *request, const char *type, GBytes *bytes);
+void http_answer_bytes_with(HttpRequest *request, guint status, const char *type, GBytes *bytes);
 
 /* Answers {"error": "..."}. The message is shown to the user. */
 void http_answer_error(HttpRequest *request, guint status, const char *format, ...)

@@ -4,9 +4,11 @@
 #include "page/api/events.h"
 #include "page/api/history.h"
 #include "page/api/live.h"
+#include "page/api/metrics.h"
 #include "page/api/session.h"
 #include "page/api/static-files.h"
 #include "page/api/stream.h"
+#include "page/api/system.h"
 #include "page/api/teach.h"
 
 struct _PageParts {
@@ -35,6 +37,8 @@ PageParts *page_parts_new(Page *page)
   self->live = live_api_new(page);
   self->history = history_api_new(page);
   self->teach = teach_api_new(page);
+  system_api_add(page);
+  metrics_api_add(page);
   return self;
 }
 
