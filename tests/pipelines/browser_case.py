@@ -243,6 +243,8 @@ class PageTest(WatchTest):
 
     def setUp(self):
         super().setUp()
+        # The page asks for its server, for ever.
+        self.addCleanup(lambda: (self.browser.driver.get("about:blank"), self.browser.errors()))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
 

@@ -7,6 +7,7 @@ import time
 import urllib.parse
 
 from browser_case import Browser, Keys, PageTest, axe_source, unittest
+from cameras import Server
 
 EVIL = "<img src=x onerror=alert(1)>"
 MAX_FIRST_LOAD = 100_000  # bytes, pictures and the stream not counted
@@ -39,6 +40,7 @@ class Views(PageTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.case = case = PageTest("setUp")
+        case.browser = cls.browser
         PageTest.setUp(case)
         cls.addClassCleanup(case.doCleanups)
         case.write("labels.txt", "".join(f"{EVIL} {i}\n" for i in range(10)))
@@ -54,10 +56,10 @@ class Views(PageTest):
         served.__enter__()
         cls.addClassCleanup(served.__exit__, None, None, None)
         # Both states have been seen once, in the camera and in its look.
-        case.browser.wait(lambda: len(case.api("events?event=state")["events"]) >= 4)
+        cls.browser.wait(lambda: len(case.api("events?event=state")["events"]) >= 4)
 
     def setUp(self):
-        self.case.browser.errors()
+        self.browser.errors()
         self.url, self.api = self.case.url, self.case.api
         self.addCleanup(self.browser.resize, 1280, 800)
         self.addCleanup(self.browser.prefer, "light")
@@ -234,10 +236,6 @@ class Views(PageTest):
 class Programs(PageTest):
     """Tests that start vitgate-watch anew."""
 
-    def break_clip(self):
-        with open(self.path("colours.mkv"), "r+b") as file:
-            file.truncate(0)
-
     def test_password(self):
         import subprocess
 
@@ -276,16 +274,17 @@ class Programs(PageTest):
             watch.wait = lambda: 0  # it was killed
 
     def test_a_camera_that_dies_and_returns(self):
-        with self.serve(self.page({"yard": self.colours(red=25)})):
-            self.browser.open(self.url, ".tile")
-            self.browser.find(".badge", "Live")
-            self.break_clip()
-            self.browser.find(".gone", "No picture for")
-            self.browser.find(".badge", "Lost")
-            self.browser.find("h1 + p", "1 without a picture")
-            self.colours(red=25)
-            self.browser.find(".badge", "Live")
-            self.browser.gone(".gone")
+        with Server("--codec", "mjpeg") as camera:
+            with self.serve(self.page({"yard": {"url": camera.url}})):
+                self.browser.open(self.url, ".tile")
+                self.browser.find(".badge", "Live")
+                camera.send("die")
+                self.browser.find(".gone", "No picture for")
+                self.browser.find(".badge", "Lost")
+                self.browser.find("h1 + p", "1 without a picture")
+                with Server("--codec", "mjpeg", "--port", camera.port):
+                    self.browser.find(".badge", "Live")
+                    self.browser.gone(".gone")
 
     def test_a_thousand_events_are_scrolled_and_filtered(self):
         start = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.timezone.utc)
@@ -327,20 +326,22 @@ class Programs(PageTest):
     def test_two_browsers_see_the_same(self):
         other = Browser()
         self.addCleanup(other.close)
-        with self.serve(self.page({"yard": self.colours(red=25)})):
-            for browser in self.browser, other:
-                browser.open(self.url, ".tile .label")
-                browser.find("img[src*=live]")
-                browser.go(self.url + "#/events", ".foot")
-            self.break_clip()
-            for browser in self.browser, other:
-                browser.find(".news", "new event")
-            self.colours(red=25)
-            for browser in self.browser, other:
-                browser.click(".news")
-                browser.find(".event", "yard")
-                browser.go(self.url + "#/", ".tile")
-                browser.find(".badge", "Live")
+        with Server("--codec", "mjpeg") as camera:
+            with self.serve(self.page({"yard": {"url": camera.url}})):
+                for browser in self.browser, other:
+                    browser.open(self.url, ".tile .label")
+                    browser.find("img[src*=live]")
+                    browser.go(self.url + "#/events", ".event")
+                camera.send("die")
+                for browser in self.browser, other:
+                    browser.find(".news", "new event")
+                    browser.click(".news")
+                    browser.find(".kind", "Lost")
+                self.browser.go(self.url + "#/camera/yard", ".setting input")
+                self.browser.fill("Threshold", "0.4").send_keys(Keys.TAB)
+                self.browser.find("span", "Applied")
+                other.go(self.url + "#/camera/yard", ".setting input")
+                other.wait(lambda: other.field("Threshold").get_attribute("value") == "0.4")
 
 
 if __name__ == "__main__":
