@@ -125,7 +125,7 @@ class Browser:
     def run(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
 
-    def wait(self, wanted, what="", limit=LIMIT / 2):
+    def wait(self, wanted, what="", limit=LIMIT / 4):
         end = time.monotonic() + limit
         while True:
             with contextlib.suppress(StaleElementReferenceException):

@@ -76,7 +76,7 @@ class TeachTest(WatchTest):
         colour_model.write_model(self.path("deit-tiny-imagenet1k.safetensors"))
         self.pages = self.path("page")
 
-    def write_config(self, more=""):
+    def write_config(self, more="", repeat="true", snapshots="0"):
         return self.write("watch.conf", f"""\
 # The first comment.
 [log]
@@ -85,11 +85,11 @@ frames=none
 [page]
 listen=127.0.0.1:0
 folder={self.pages}
-snapshots=0
+snapshots={snapshots}
 [camera yard]
 # A comment of the camera.
 url=file://{self.path("yard.mkv")}
-repeat=true
+repeat={repeat}
 real-time=true
 {more}""")
 
@@ -192,6 +192,25 @@ class Flow(TeachTest):
             watch.camera_where("yard", lambda camera: not camera.get("looks"))
             browser.ask("DELETE", "/gate", expected=204)
             self.assertEqual(os.listdir(f"{self.pages}/teach"), [])
+
+    def test_snapshots_of_the_last_hours_are_candidates(self):
+        # The camera is over before anybody collects, so that only its snapshots can be looked at.
+        names = self.write("names", "\n".join(colour_model.LABELS) + "\n")
+        path = self.write_config(f"labels=red;blue\nappear-after=0.1\nmodel-labels={names}\n"
+                                 f"[camera other]\nurl=file://{self.path('yard.mkv')}\n"
+                                 "repeat=true\nreal-time=true\n", "false", "1M")
+        watch, browser = self.start(path=path)
+        with watch:
+            watch.camera_where("yard", lambda camera: camera["state"] == "ended")
+            browser.post("", TASK, expected=201)
+            browser.ask("PATCH", "/gate", {"collecting": True})
+            browser.wait_for(lambda task: task["unsorted"] >= 2)
+            pictures = browser.get("/gate/pictures")["pictures"]
+            self.assertEqual({self.colour_of(browser.get(f"/gate/pictures/{picture['id']}"))
+                              for picture in pictures}, set(COLOURS))
+            events = [event["wall_clock"][:23] for event in self.read_log() if "event" in event]
+            for picture in pictures:
+                self.assertIn(picture["time"][:23], events)
 
     def test_doubtful_pictures_come_back_once_a_model_is_in_use(self):
         make_clip(self.path("yard.mkv"), red=25, white=25, blue=25)

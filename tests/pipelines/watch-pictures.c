@@ -6,6 +6,7 @@
 #include "camera/newest-frame.h"
 #include "fixtures.h"
 #include "page/pictures/jpeg.h"
+#include "page/pictures/shared-pictures.h"
 
 static void set_up(void)
 {
@@ -241,6 +242,239 @@ START_TEST(a_thread_encodes_the_same)
 }
 END_TEST
 
+/* ---- Pictures for all who look ------------------------------------------------------------- */
+
+#define MANY_TURNS 60 /* of the clock that shared pictures use: longer than the time of a picture  \
+                       */
+
+typedef struct {
+  Viewer *viewer;
+  guint n, n_refused;
+  gboolean slow; /* takes nothing */
+  gboolean over;
+} Eye;
+
+static NewestFrame *newest;
+static GstElement *camera;
+static SharedPictures *pictures;
+
+static NewestFrame *find_frame(const char *name, gpointer user_data)
+{
+  return strcmp(name, "yard") ? NULL : newest;
+}
+
+static gboolean show(GBytes *jpeg, gpointer user_data)
+{
+  Eye *eye = user_data;
+  eye->over |= jpeg == NULL;
+  eye->n += jpeg && !eye->slow;
+  eye->n_refused += jpeg && eye->slow;
+  return jpeg && !eye->slow;
+}
+
+static void start_camera(void)
+{
+  camera = gst_parse_launch("videotestsrc is-live=true ! video/x-raw,format=I420,width=640,"
+                            "height=360,framerate=100/1 ! fakesink name=sink sync=false",
+                            NULL);
+  g_autoptr(GstElement) sink = gst_bin_get_by_name(GST_BIN(camera), "sink");
+  g_autoptr(GstPad) pad = gst_element_get_static_pad(sink, "sink");
+  newest_frame_watch(newest, pad);
+  gst_element_set_state(camera, GST_STATE_PLAYING);
+  GstSample *sample = NULL;
+  while (!(sample = newest_frame_get(newest)))
+    g_thread_yield();
+  gst_sample_unref(sample);
+}
+
+static void stop_camera(void)
+{
+  newest_frame_stop(newest);
+  stop(camera);
+}
+
+static void open_pictures(void)
+{
+  newest = newest_frame_new();
+  newest_frame_set_wanted(newest, TRUE);
+  start_camera();
+  pictures = shared_pictures_new(find_frame, NULL);
+}
+
+static void close_pictures(void)
+{
+  stop_camera();
+  shared_pictures_free(&pictures);
+  while (g_main_context_iteration(NULL, FALSE))
+    ;
+  newest_frame_unref(newest);
+}
+
+static void look(Eye *eye, guint width)
+{
+  eye->viewer = shared_pictures_watch(pictures, "yard", width, show, eye);
+}
+
+static gboolean count_turn(gpointer user_data)
+{
+  ++*(guint *)user_data;
+  return G_SOURCE_CONTINUE;
+}
+
+/* Lets the main loop run for some 20 ms, @n times. */
+static void turn(guint n)
+{
+  guint turns = 0;
+  guint timer = g_timeout_add(20, count_turn, &turns);
+  while (turns < n)
+    g_main_context_iteration(NULL, TRUE);
+  g_source_remove(timer);
+}
+
+static void wait_for(const guint *count, guint wanted)
+{
+  while (*count < wanted)
+    g_main_context_iteration(NULL, TRUE);
+}
+
+START_TEST(nothing_is_encoded_while_nobody_looks)
+{
+  open_pictures();
+  turn(MANY_TURNS / 4);
+  ck_assert_uint_eq(shared_pictures_get_encoded(pictures), 0);
+  Eye eye = { 0 };
+  look(&eye, 320);
+  wait_for(&eye.n, 2);
+  shared_pictures_unwatch(pictures, eye.viewer);
+  turn(2); /* one may be on its way */
+  const guint64 encoded = shared_pictures_get_encoded(pictures);
+  turn(MANY_TURNS / 4);
+  ck_assert_uint_eq(shared_pictures_get_encoded(pictures), encoded);
+  close_pictures();
+}
+END_TEST
+
+START_TEST(all_who_look_share_pictures)
+{
+  Eye eyes[8] = { 0 }, other = { 0 };
+  open_pictures();
+  for (guint i = 0; i < G_N_ELEMENTS(eyes); i++)
+    look(&eyes[i], 320);
+  wait_for(&eyes[0].n, 5);
+  ck_assert_uint_eq(shared_pictures_get_encoded(pictures), 5);
+  for (guint i = 0; i < G_N_ELEMENTS(eyes); i++)
+    ck_assert_uint_eq(eyes[i].n, 5);
+  look(&other, 160);
+  wait_for(&other.n, 1);
+  ck_assert_uint_gt(shared_pictures_get_encoded(pictures), 5);
+  for (guint i = 0; i < G_N_ELEMENTS(eyes); i++)
+    shared_pictures_unwatch(pictures, eyes[i].viewer);
+  shared_pictures_unwatch(pictures, other.viewer);
+  close_pictures();
+}
+END_TEST
+
+START_TEST(a_hundred_frames_a_second_make_ten_pictures)
+{
+  Eye eye = { 0 };
+  open_pictures();
+  const gint64 begin = g_get_monotonic_time();
+  look(&eye, 320);
+  wait_for(&eye.n, 8);
+  ck_assert_int_ge(g_get_monotonic_time() - begin, 6 * G_USEC_PER_SEC / PICTURES_PER_SECOND);
+  shared_pictures_unwatch(pictures, eye.viewer);
+  close_pictures();
+}
+END_TEST
+
+START_TEST(a_slow_viewer_does_not_slow_down_the_others)
+{
+  Eye eye = { 0 }, slow = { .slow = TRUE };
+  open_pictures();
+  look(&eye, 320);
+  look(&slow, 320);
+  wait_for(&eye.n, 6);
+  ck_assert_uint_eq(shared_pictures_get_encoded(pictures), 6);
+  shared_pictures_unwatch(pictures, eye.viewer);
+  /* Where nobody takes pictures, there are fewer and fewer. */
+  const guint64 encoded = shared_pictures_get_encoded(pictures);
+  turn(MANY_TURNS);
+  ck_assert_uint_le(shared_pictures_get_encoded(pictures), encoded + 5);
+  slow.slow = FALSE;
+  wait_for(&slow.n, 3);
+  shared_pictures_unwatch(pictures, slow.viewer);
+  close_pictures();
+}
+END_TEST
+
+START_TEST(pictures_pause_while_the_camera_is_away)
+{
+  Eye eye = { 0 };
+  open_pictures();
+  look(&eye, 320);
+  wait_for(&eye.n, 1);
+  stop_camera();
+  turn(2);
+  const guint n = eye.n;
+  turn(MANY_TURNS / 4);
+  ck_assert_uint_eq(eye.n, n);
+  start_camera();
+  wait_for(&eye.n, n + 2);
+  ck_assert(!eye.over);
+  shared_pictures_unwatch(pictures, eye.viewer);
+  close_pictures();
+}
+END_TEST
+
+START_TEST(pictures_end_when_the_camera_is_removed)
+{
+  Eye eye = { 0 };
+  open_pictures();
+  eye.viewer = shared_pictures_watch(pictures, "door", 320, show, &eye);
+  while (!eye.over)
+    g_main_context_iteration(NULL, TRUE);
+  ck_assert_uint_eq(eye.n, 0);
+  shared_pictures_unwatch(pictures, eye.viewer);
+  close_pictures();
+}
+END_TEST
+
+static guint n_answers, n_errors;
+
+static void on_picture(GBytes *jpeg, const GError *error, gpointer user_data)
+{
+  ck_assert_int_eq(jpeg != NULL, error == NULL);
+  n_answers++;
+  n_errors += error != NULL;
+}
+
+START_TEST(one_picture)
+{
+  n_answers = n_errors = 0;
+  open_pictures();
+  for (guint i = 0; i < 20; i++)
+    shared_pictures_get(pictures, "yard", 320, on_picture, NULL);
+  wait_for(&n_answers, 20);
+  ck_assert_uint_eq(n_errors, 0);
+  ck_assert_uint_eq(shared_pictures_get_encoded(pictures), 1);
+  shared_pictures_get(pictures, "door", 320, on_picture, NULL);
+  ck_assert_uint_eq(n_errors, 1);
+  shared_pictures_get(pictures, "yard", 320, on_picture, NULL);
+  close_pictures(); /* answers */
+  ck_assert_uint_eq(n_answers, 22);
+}
+END_TEST
+
+START_TEST(widths_are_few)
+{
+  ck_assert_uint_eq(shared_pictures_round_width(0), 0);
+  ck_assert_uint_eq(shared_pictures_round_width(1), 160);
+  ck_assert_uint_eq(shared_pictures_round_width(640), 640);
+  ck_assert_uint_eq(shared_pictures_round_width(641), 960);
+  ck_assert_uint_eq(shared_pictures_round_width(G_MAXUINT64), 0);
+}
+END_TEST
+
 int main(void)
 {
   TCase *tcase = tcase_create("pictures");
@@ -254,5 +488,13 @@ int main(void)
   tcase_add_test(tcase, what_is_no_raw_video_is_an_error);
   tcase_add_test(tcase, a_comment_leaves_the_picture_as_it_is);
   tcase_add_test(tcase, a_thread_encodes_the_same);
+  tcase_add_test(tcase, nothing_is_encoded_while_nobody_looks);
+  tcase_add_test(tcase, all_who_look_share_pictures);
+  tcase_add_test(tcase, a_hundred_frames_a_second_make_ten_pictures);
+  tcase_add_test(tcase, a_slow_viewer_does_not_slow_down_the_others);
+  tcase_add_test(tcase, pictures_pause_while_the_camera_is_away);
+  tcase_add_test(tcase, pictures_end_when_the_camera_is_removed);
+  tcase_add_test(tcase, one_picture);
+  tcase_add_test(tcase, widths_are_few);
   return fixtures_run(tcase, "pictures");
 }

@@ -329,7 +329,7 @@ START_TEST(steps_have_a_sample_each)
   ck_assert_uint_eq(json_array_get_length(get_samples(all)), 5);
   assert_sample(all, 0,
                 "{\"time\":\"2026-11-29T14:03:02.000000Z\",\"label\":\"open\",\"score\":0.75,"
-                "\"compute_ratio\":0.5,\"latency_ms\":12.35,\"state\":null}");
+                "\"compute_ratio\":0.5,\"latency_ms\":12.34375,\"state\":null}");
   g_autoptr(JsonNode) part = write_history(history, NULL, 5, 10);
   ck_assert_uint_eq(json_array_get_length(get_samples(part)), 2);
   g_autoptr(JsonNode) look = write_history(history, "gate", 3600, 10);
@@ -348,7 +348,7 @@ START_TEST(looks_and_states_are_apart)
   g_autoptr(JsonNode) look = write_history(history, "gate", 3600, 2);
   assert_sample(look, 0,
                 "{\"time\":\"2026-11-29T14:03:11.000000Z\",\"label\":\"open\",\"score\":0.75,"
-                "\"compute_ratio\":0.5,\"latency_ms\":12.35,\"state\":\"open\"}");
+                "\"compute_ratio\":0.5,\"latency_ms\":12.34375,\"state\":\"open\"}");
   g_autoptr(JsonNode) whole = write_history(history, NULL, 3600, 2);
   assert_sample(whole, 0,
                 "{\"time\":\"2026-11-29T14:03:12.000000Z\",\"label\":\"street\",\"score\":0.75,"

@@ -5,8 +5,8 @@
 
 #include <gst/gst.h>
 
-#include "camera/newest-frame.h"
 #include "camera/analysis.h"
+#include "camera/newest-frame.h"
 #include "config/config.h"
 
 /* Called from a streaming thread for each frame.

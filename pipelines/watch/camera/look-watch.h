@@ -24,13 +24,13 @@ typedef struct {
   const char *name; /* (nullable): NULL: the whole frame */
   char *label;      /* (nullable): best label of the last frame */
   double score;
-  char **present; /* (nullable): labels of interest that are present, as the user wrote them */
   char *state;        /* (nullable) */
   const char *region; /* (nullable): as in the key file */
   double dial;        /* setting of the dial at the last frame */
   double latency;     /* duration of the last inference, seconds; 0: none yet */
   guint n_classes;    /* of the model; 0: unknown */
   LookCounts counts;
+  char **present; /* (nullable): labels of interest that are present, as the user wrote them */
   double compute; /* mean compute ratio of the last COMPUTE_WINDOW frames or so */
 } LookStatus;
 

@@ -238,6 +238,8 @@ void history_event(History *self, const char *camera, const char *line, gsize le
 
 /* ---- Writing ------------------------------------------------------------------------------- */
 
+/* Numbers are rounded to binary fractions, which have few decimal places: an hour has many of them.
+ */
 static void write_number(JsonBuilder *builder, const char *member, float value, double parts)
 {
   json_builder_set_member_name(builder, member);
@@ -253,9 +255,9 @@ static void write_sample(JsonBuilder *builder, const Sample *sample, gint64 wall
   json_builder_begin_object(builder);
   member_add_string(builder, "time", time);
   member_add_string(builder, "label", sample->label);
-  write_number(builder, "score", sample->score, 1e4);
-  write_number(builder, "compute_ratio", sample->compute, 1e4);
-  write_number(builder, "latency_ms", sample->latency, 1e2);
+  write_number(builder, "score", sample->score, 1024);
+  write_number(builder, "compute_ratio", sample->compute, 1024);
+  write_number(builder, "latency_ms", sample->latency, 64);
   member_add_string(builder, "state", sample->state);
   json_builder_end_object(builder);
 }

@@ -10,6 +10,7 @@
 #define DEFAULT_LIMIT 50
 #define MAX_LIMIT     500
 #define OWN_LOG       "events.jsonl" /* in the page's folder */
+#define SIZE_INTERVAL 2              /* seconds between looks at the size of all snapshots */
 
 /* Snapshots never change. */
 #define CACHE "private, max-age=604800, immutable"
@@ -22,6 +23,7 @@ struct _EventsApi {
   Snapshots *snapshots;
   OwnLog *own_log;
   gint use_own_log; /* atomic: the key file has no log */
+  guint size_timer;
 };
 
 static EventsApi *events_api_ref(EventsApi *self)
@@ -296,6 +298,15 @@ static void send_snapshot(HttpRequest *request, gpointer user_data)
 
 /* -------------------------------------------------------------------------------------------- */
 
+static gboolean tell_size(gpointer user_data)
+{
+  EventsApi *self = user_data;
+  SnapshotsStatus status;
+  snapshots_get_status(self->snapshots, &status);
+  page_set_snapshots_size(self->page, status.bytes);
+  return G_SOURCE_CONTINUE;
+}
+
 static void on_cameras_changed(gpointer user_data)
 {
   EventsApi *self = user_data;
@@ -316,6 +327,8 @@ EventsApi *events_api_new(Page *page, Frames *frames, Snapshots *snapshots)
   self->snapshots = snapshots;
   self->own_log = own_log_new(own);
   on_cameras_changed(self);
+  tell_size(self);
+  self->size_timer = g_timeout_add_seconds(SIZE_INTERVAL, tell_size, self);
   page_listen(page, &(PageListener){ .event = on_event,
                                      .cameras_changed = on_cameras_changed,
                                      .user_data = self });
@@ -331,6 +344,7 @@ void events_api_free(EventsApi **api)
   if (!self)
     return;
   page_unlisten(self->page, self);
+  g_source_remove(self->size_timer);
   g_atomic_int_set(&self->closed, TRUE);
   own_log_free(&self->own_log);
   events_api_unref(self);

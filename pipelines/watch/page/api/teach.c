@@ -410,7 +410,7 @@ static void undo(HttpRequest *request, gpointer user_data)
 
 /* ---- Routes -------------------------------------------------------------------------------- */
 
-TeachApi *teach_api_new(Page *page)
+TeachApi *teach_api_new(Page *page, Snapshots *snapshots)
 {
   static const struct {
     const char *method, *pattern;
@@ -432,7 +432,7 @@ TeachApi *teach_api_new(Page *page)
   };
   TeachApi *self = g_new0(TeachApi, 1);
   self->page = page;
-  self->teach = teach_new(page);
+  self->teach = teach_new(page, snapshots);
   for (guint i = 0; i < G_N_ELEMENTS(routes); i++)
     http_server_add(page_get_server(page), routes[i].method, routes[i].pattern, routes[i].func,
                     self);

@@ -2,13 +2,14 @@
 #pragma once
 
 #include "page/page.h"
+#include "page/pictures/snapshots.h"
 
 typedef struct _TeachApi TeachApi;
 
 /* Adds its routes to the page's server.
- * @page: must outlive it
+ * @page, @snapshots: must outlive it
  * Returns: (transfer full) */
-TeachApi *teach_api_new(Page *page);
+TeachApi *teach_api_new(Page *page, Snapshots *snapshots);
 
 /* *@self may be NULL. */
 void teach_api_free(TeachApi **self);

@@ -6,6 +6,7 @@
 #include "page/api/live.h"
 #include "page/api/metrics.h"
 #include "page/api/session.h"
+#include "page/api/settings.h"
 #include "page/api/static-files.h"
 #include "page/api/stream.h"
 #include "page/api/system.h"
@@ -14,6 +15,7 @@
 struct _PageParts {
   SessionApi *session;
   CamerasApi *cameras;
+  SettingsApi *settings;
   StreamApi *stream;
   Frames *frames;
   Snapshots *snapshots;
@@ -29,6 +31,7 @@ PageParts *page_parts_new(Page *page)
   static_files_add(page_get_server(page));
   self->session = session_api_new(page);
   self->cameras = cameras_api_new(page);
+  self->settings = settings_api_new(page);
   self->stream = stream_api_new(page);
   g_autofree char *folder = g_build_filename(page_get_folder(page), "snapshots", NULL);
   self->frames = frames_new();
@@ -36,9 +39,9 @@ PageParts *page_parts_new(Page *page)
   self->events = events_api_new(page, self->frames, self->snapshots);
   self->live = live_api_new(page);
   self->history = history_api_new(page);
-  self->teach = teach_api_new(page);
   system_api_add(page);
   metrics_api_add(page);
+  self->teach = teach_api_new(page, self->snapshots);
   return self;
 }
 
@@ -48,13 +51,14 @@ void page_parts_free(PageParts **parts)
   *parts = NULL;
   if (!self)
     return;
+  teach_api_free(&self->teach);
   history_api_free(&self->history);
   live_api_free(&self->live);
   events_api_free(&self->events);
   snapshots_free(&self->snapshots);
   frames_free(&self->frames);
-  teach_api_free(&self->teach);
   stream_api_free(&self->stream);
+  settings_api_free(&self->settings);
   cameras_api_free(&self->cameras);
   session_api_free(&self->session);
   g_free(self);

@@ -3,6 +3,9 @@
 
 #include "page/teach/lesson.h"
 
+/* Lists the snapshots of the last hours, to be looked at first. */
+void collecting_begin(Lesson *lesson);
+
 /* Looks at a picture if it is time to, and if it does not look at one. Called several times a
  * second while the task collects. */
 void collecting_look(Lesson *lesson);

@@ -5,11 +5,12 @@
 #include "base/members.h"
 #include "page/teach/task-pictures.h"
 
-Lesson *lesson_new(Page *page, Task *task)
+Lesson *lesson_new(Page *page, Snapshots *snapshots, Task *task)
 {
   Lesson *self = g_new0(Lesson, 1);
   g_atomic_ref_count_init(&self->references);
   self->page = page;
+  self->snapshots = snapshots;
   self->task = task;
   self->state = task->result ? LESSON_DONE : LESSON_NONE;
   g_queue_init(&self->stills);
@@ -26,7 +27,6 @@ void lesson_unref(Lesson *self)
 {
   if (!g_atomic_ref_count_dec(&self->references))
     return;
-  g_queue_clear_full(&self->stills, g_free);
   task_free(self->task);
   g_free(self->message);
   g_free(self->failure);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "page/page.h"
+#include "page/pictures/snapshots.h"
 #include "page/teach/candidates.h"
 #include "page/teach/task.h"
 
@@ -15,11 +16,12 @@ typedef enum {
 typedef struct {
   gatomicrefcount references;
   Page *page;
+  Snapshots *snapshots; /* (nullable) */
   Task *task;
 
   /* Collecting: */
   Candidates *candidates; /* NULL: not yet, or not */
-  GQueue stills;          /* of char *: paths of snapshots to look at */
+  GQueue stills;          /* of Snapshot: to be looked at */
   gint64 next_look;       /* at the camera, monotonic time */
   guint64 last_frame;     /* its number; it is not looked at again */
   gboolean loading;       /* a snapshot is being read */
@@ -33,10 +35,10 @@ typedef struct {
   gboolean swapping; /* a model is being put in use */
 } Lesson;
 
-/* @page: must outlive it
+/* @page, @snapshots: must outlive it
  * @task: (transfer full)
  * Returns: (transfer full) */
-Lesson *lesson_new(Page *page, Task *task);
+Lesson *lesson_new(Page *page, Snapshots *snapshots, Task *task);
 Lesson *lesson_ref(Lesson *self);
 void lesson_unref(Lesson *self);
 

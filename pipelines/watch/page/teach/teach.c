@@ -13,6 +13,7 @@
 
 struct _Teach {
   Page *page;
+  Snapshots *snapshots;
   char *folder;
   GPtrArray *lessons; /* of Lesson */
   guint timer;
@@ -24,14 +25,16 @@ struct _Teach {
 
 static void free_lesson(gpointer data)
 {
-  collecting_stop(data);
-  lesson_unref(data);
+  Lesson *lesson = data;
+  lesson->task->collecting = FALSE;
+  collecting_stop(lesson);
+  lesson_unref(lesson);
 }
 
 /* @task: (transfer full) */
 static Lesson *add_lesson(Teach *self, Task *task)
 {
-  Lesson *lesson = lesson_new(self->page, task);
+  Lesson *lesson = lesson_new(self->page, self->snapshots, task);
   g_ptr_array_add(self->lessons, lesson);
   return lesson;
 }
@@ -157,10 +160,12 @@ gboolean teach_collect(Teach *self, Lesson *lesson, gboolean collect, GError **e
     return FALSE;
   }
   g_clear_pointer(&lesson->message, g_free);
-  if (collect)
+  if (collect) {
+    collecting_begin(lesson);
     set_timer(self);
-  else
+  } else {
     collecting_stop(lesson);
+  }
   return TRUE;
 }
 
@@ -257,10 +262,11 @@ static void load(Teach *self)
   }
 }
 
-Teach *teach_new(Page *page)
+Teach *teach_new(Page *page, Snapshots *snapshots)
 {
   Teach *self = g_new0(Teach, 1);
   self->page = page;
+  self->snapshots = snapshots;
   self->folder = g_build_filename(page_get_folder(page), "teach", NULL);
   self->lessons = g_ptr_array_new_with_free_func(free_lesson);
   load(self);

@@ -10,8 +10,8 @@
 typedef struct _Teach Teach;
 
 /* Reads the tasks that are there; one that cannot be read is reported and left out.
- * @page: must outlive it */
-Teach *teach_new(Page *page);
+ * @page, @snapshots: must outlive it */
+Teach *teach_new(Page *page, Snapshots *snapshots);
 
 /* Ends a run. *@self may be NULL. */
 void teach_free(Teach **self);
