@@ -170,7 +170,7 @@ class Browser:
     def fill(self, label, value):
         control = self.field(label)
         if control.tag_name != "select":
-            control.clear()
+            control.send_keys(Keys.CONTROL + "a" + Keys.NULL)
         control.send_keys(value)
         return control
 

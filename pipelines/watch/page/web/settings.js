@@ -21,8 +21,13 @@ function stepOf(setting) {
 
 const round = (value, step) => step === 'any' ? value : Number(value.toFixed(step < 0.01 ? 3 : 2));
 
-/* Returns {element, show()}. change(value) is called with what the user set; null is the default. */
-function control(setting, change) {
+/* Returns {element, show()}. tell(value, pause) is called with what the user set; null is the default. */
+function control(setting, tell) {
+  let pending = false; // what the user set has not been answered yet
+  const change = (...given) => {
+    pending = true;
+    tell(...given);
+  };
   const id = newId();
   const help = h('small', { id: `${id}-help` }, setting.help ?? '');
   const state = { disabled: setting.live === false, 'aria-describedby': help.id };
@@ -52,9 +57,13 @@ function control(setting, change) {
         change(Number(extra.value), PAUSE);
       } });
     }
+    main.placeholder = 'auto';
     show = (value) => {
       main.value = typeof value === 'number' ? round(value, step) : '';
-      if (extra) extra.value = value ?? setting.minimum ?? 0;
+      if (!extra) return;
+      // Where the default depends on something else, there is no right place for the slider.
+      extra.classList.toggle('unset', typeof value !== 'number');
+      extra.value = value ?? (setting.key === 'compute' ? setting.maximum : setting.minimum);
     };
   }
   const unit = UNITS[setting.kind] ? h('span', { class: 'dim' }, UNITS[setting.kind]) : null;
@@ -62,11 +71,15 @@ function control(setting, change) {
     h('div', { class: 'setting-head' }, h('label', { for: id }, name), reset),
     h('div', { class: 'setting-body' }, extra, main, unit),
     help);
-  return { element, show: (fresh) => {
+  let latest = setting;
+  // Not while the user moves or types it
+  const isBusy = () => extra?.matches(':active') || main.type === 'number' && document.activeElement === main;
+  main.addEventListener('blur', () => { if (!pending) show(valueOf(latest)); });
+  return { element, show: (fresh, answered) => {
+    latest = fresh;
+    if (answered) pending = false;
     reset.disabled = fresh.value === null || fresh.value === undefined || fresh.live === false;
-    // Not while the user moves it
-    if (document.activeElement === extra && extra.matches(':active')) return;
-    show(valueOf(fresh));
+    if (!isBusy()) show(valueOf(fresh));
   } };
 }
 
@@ -82,22 +95,19 @@ export function openSettings(camera, look, signal) {
   const controls = new Map();
   const timers = new Map();
 
-  function show(settings) {
-    for (const setting of settings) controls.get(setting.key)?.show(setting);
-  }
-
-  async function reload() {
-    show((await get(path(), signal)).settings);
+  /* @key: of the setting that was answered */
+  function show(settings, key) {
+    for (const setting of settings) controls.get(setting.key)?.show(setting, setting.key === key);
   }
 
   function change(key, value, pause = 0) {
     clearTimeout(timers.get(key));
     timers.set(key, setTimeout(async () => {
       const done = await attempt(async () => {
-        show((await patch(path(), { [key]: value }, signal)).settings);
+        show((await patch(path(), { [key]: value }, signal)).settings, key);
         setText(note, 'Applied, but not in the key file yet.');
       });
-      if (!done) reload().catch(() => {});
+      if (!done) get(path(), signal).then(({ settings }) => show(settings, key), () => {});
     }, pause));
   }
 
