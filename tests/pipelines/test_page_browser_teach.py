@@ -103,7 +103,7 @@ class Teach(PageTest):
             browser.wait(lambda: self.counts() == sorted_ones, "all pictures again")
             browser.click("input[type=checkbox]")  # collecting off
 
-            browser.click("button", "Teach")
+            browser.click(".lesson button", "Teach")
             browser.find(".lesson-result", "right in cross-validation")
             cells = [int(cell.text) for cell in browser.all(".confusion tbody td")]
             self.assertEqual(sum(cells), sum(sorted_ones.values()))
@@ -119,7 +119,7 @@ class Teach(PageTest):
                 browser.find(".look", state)
 
             browser.go(self.url + "#/teach/task/gate")
-            browser.click("button", "Undo")
+            browser.click(".lesson button", "Undo")
             browser.wait(lambda: not self.model_of_camera()[0], "the camera without the look")
 
             browser.click("button", "Delete")
