@@ -36,6 +36,7 @@ typedef struct {
   GPtrArray *entries;   /* of Entry, in the key file's order */
   StatusServer *server; /* or NULL */
   gint64 since;         /* start of the program */
+  char *notified;       /* (nullable): status that the service manager has */
   guint sync_timer;
   gboolean hanging; /* a camera does not stop, so what it may use is not freed */
 } Watch;
@@ -175,10 +176,25 @@ static void gather(Watch *self, Status *status)
   status->since = self->since;
 }
 
+static void notify_status(Watch *self)
+{
+  guint playing = 0;
+  for (guint i = 0; i < self->entries->len; i++) {
+    CameraStatus status;
+    camera_get_status(((Entry *)self->entries->pdata[i])->camera, &status);
+    playing += status.state == CAMERA_PLAYING;
+    camera_status_clear(&status);
+  }
+  g_autofree char *text = g_strdup_printf("%u camera%s, %u playing", self->entries->len,
+                                          self->entries->len == 1 ? "" : "s", playing);
+  service_notify_status(text, &self->notified);
+}
+
 static gboolean show_status(gpointer user_data)
 {
   Watch *self = user_data;
   measure_frame_rates(self);
+  notify_status(self);
   if (!self->options->json && !console_has_terminal())
     return G_SOURCE_CONTINUE;
   Status status;
@@ -297,6 +313,7 @@ static void run_cameras(Watch *self)
                     start_camera(self, self->config, self->config->cameras->pdata[i]));
   start_server(self);
   service_notify("READY=1");
+  notify_status(self);
   g_main_loop_run(self->loop);
 
   service_notify("STOPPING=1");
@@ -354,6 +371,7 @@ gboolean watch_run(const WatchOptions *options, GError **error)
     self.entries = g_ptr_array_new();
     run_cameras(&self);
     g_ptr_array_unref(self.entries);
+    g_free(self.notified);
   }
   g_main_loop_unref(self.loop);
 
