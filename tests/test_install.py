@@ -133,6 +133,27 @@ class Installed(unittest.TestCase):
             *self.pkg_config("--cflags", "--libs").split())
         self.assertEqual(self.run_installed(f"{self.folder}/program"), "1000 classes\n")
 
+    def test_man_pages(self):
+        folder = self.path(f"{self.options['mandir']}/man1")
+        if not os.path.isdir(folder):
+            self.skipTest("built without help2man")
+        text = self.run_installed(self.path("bin/vitgate"), "--help")
+        names = re.findall(r"(?m)^  ([a-z]+)  +[a-z]", text)
+        self.assertGreater(len(names), 9)
+        for name in ["vitgate", "vitgate-watch"] + [f"vitgate-{name}" for name in names]:
+            with open(f"{folder}/{name}.1", encoding="utf-8") as page:
+                text = page.read().replace("\\-", "-")
+            self.assertRegex(text, rf"\n{name} - [a-z].*\n\.SH SYNOPSIS\n\.B {name.split('-')[0]}")
+            self.assertIn("--", text)
+
+    def test_the_page_of_the_elements(self):
+        path = self.path(f"{self.options['mandir']}/man7/vitgate-elements.7")
+        with open(path, encoding="utf-8") as page:
+            text = page.read().replace("\\-", "-")
+        for part in "latency-budget", "only-changes", "show-tokens":
+            self.assertIn(f"\n  {part} ", text)
+        self.assertNotIn(BUILD, text)
+
     def test_the_pages_and_the_licence(self):
         documents = self.path("share/doc/vitgate")
         for page in PAGES:
