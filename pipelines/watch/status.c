@@ -50,6 +50,10 @@ char *status_line(const Status *status)
   if (outputs->has_mqtt)
     g_string_append_printf(line, " | MQTT %s, %" G_GUINT64_FORMAT " wait",
                            outputs->mqtt.connected ? "connected" : "away", outputs->spool.queued);
+  if (outputs->kafka.used)
+    g_string_append_printf(line, " | Kafka %s, %" G_GUINT64_FORMAT " wait",
+                           outputs->kafka.delivery.connected ? "connected" : "away",
+                           outputs->kafka.spool.queued);
   if (outputs->has_log && outputs->log.waiting)
     g_string_append_printf(line, " | log: %u lines wait", outputs->log.waiting);
   for (guint i = 0; i < status->cameras->len; i++)
@@ -119,14 +123,15 @@ static void append_log_text(GString *text, const char *name, const LogFileStatus
   g_string_append_c(text, '\n');
 }
 
-static void append_mqtt_text(GString *text, const OutputsStatus *outputs)
+static void append_broker_text(GString *text, const char *name, gboolean connected,
+                               const char *error, const SpoolStatus *spool)
 {
-  g_string_append_printf(text, "MQTT: %s, %" G_GUINT64_FORMAT " messages wait",
-                         outputs->mqtt.connected ? "connected" : "away", outputs->spool.queued);
-  if (outputs->spool.dropped)
-    g_string_append_printf(text, ", %" G_GUINT64_FORMAT " lost", outputs->spool.dropped);
-  if (!outputs->mqtt.connected && outputs->mqtt.error)
-    g_string_append_printf(text, ": %s", outputs->mqtt.error);
+  g_string_append_printf(text, "%s: %s, %" G_GUINT64_FORMAT " messages wait", name,
+                         connected ? "connected" : "away", spool->queued);
+  if (spool->dropped)
+    g_string_append_printf(text, ", %" G_GUINT64_FORMAT " lost", spool->dropped);
+  if (!connected && error)
+    g_string_append_printf(text, ": %s", error);
   g_string_append_c(text, '\n');
 }
 
@@ -148,7 +153,10 @@ char *status_text(const Status *status)
     append_log_text(text, "events", &outputs->events);
   }
   if (outputs->has_mqtt)
-    append_mqtt_text(text, outputs);
+    append_broker_text(text, "MQTT", outputs->mqtt.connected, outputs->mqtt.error, &outputs->spool);
+  if (outputs->kafka.used)
+    append_broker_text(text, "Kafka", outputs->kafka.delivery.connected,
+                       outputs->kafka.delivery.error, &outputs->kafka.spool);
   return g_string_free(text, FALSE);
 }
 
@@ -206,23 +214,31 @@ static void add_log(JsonBuilder *builder, const char *name, const LogFileStatus 
   json_builder_end_object(builder);
 }
 
+static void add_broker(JsonBuilder *builder, const char *name, gboolean connected,
+                       const char *error, const SpoolStatus *spool)
+{
+  json_builder_set_member_name(builder, name);
+  json_builder_begin_object(builder);
+  json_builder_set_member_name(builder, "connected");
+  json_builder_add_boolean_value(builder, connected);
+  member_add_count(builder, "queued", spool->queued);
+  member_add_count(builder, "queued_bytes", spool->bytes);
+  member_add_count(builder, "dropped", spool->dropped);
+  member_add_string(builder, "last_error", error);
+  json_builder_end_object(builder);
+}
+
 static void add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
 {
   if (outputs->has_log) {
     add_log(builder, "log", &outputs->log);
     add_log(builder, "events", &outputs->events);
   }
-  if (outputs->has_mqtt) {
-    json_builder_set_member_name(builder, "mqtt");
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "connected");
-    json_builder_add_boolean_value(builder, outputs->mqtt.connected);
-    member_add_count(builder, "queued", outputs->spool.queued);
-    member_add_count(builder, "queued_bytes", outputs->spool.bytes);
-    member_add_count(builder, "dropped", outputs->spool.dropped);
-    member_add_string(builder, "last_error", outputs->mqtt.error);
-    json_builder_end_object(builder);
-  }
+  if (outputs->has_mqtt)
+    add_broker(builder, "mqtt", outputs->mqtt.connected, outputs->mqtt.error, &outputs->spool);
+  if (outputs->kafka.used)
+    add_broker(builder, "kafka", outputs->kafka.delivery.connected, outputs->kafka.delivery.error,
+               &outputs->kafka.spool);
 }
 
 char *status_json(const Status *status)
@@ -251,4 +267,5 @@ void status_clear(Status *status)
   g_array_unref(status->cameras);
   if (status->outputs.has_mqtt)
     mqtt_status_clear(&status->outputs.mqtt);
+  delivery_status_clear(&status->outputs.kafka.delivery);
 }

@@ -19,6 +19,28 @@ gboolean check_readable(const KeySource *source, const char *group, const char *
          key_fail(source, group, key, error, "%s is not a regular file", path);
 }
 
+gboolean check_writable(const KeySource *source, const char *group, const char *key,
+                        const char *path, const char *folder, GError **error)
+{
+  struct stat status;
+  g_autofree char *at = g_strdup(path);
+  while (access(at, F_OK) < 0 && strcmp(at, "/")) {
+    char *parent = g_path_get_dirname(at);
+    g_free(at);
+    at = parent;
+  }
+  if (strcmp(at, path) && !g_file_test(at, G_FILE_TEST_IS_DIR))
+    return key_fail(source, group, key, error, "%s: %s is not a folder", path, at);
+  if (access(at, W_OK) == 0)
+    return TRUE;
+  if (lstat(folder, &status) == 0)
+    return key_fail(source, group, key, error, "%s: no permission to write to %s", path, at);
+  return key_fail(source, group, key, error,
+                  "%s: no permission to create %s (the service's folder is created when it starts; "
+                  "otherwise: sudo install -d -o %s %s)",
+                  path, folder, g_get_user_name(), folder);
+}
+
 static gboolean is_variable(const char *name)
 {
   static const char first[] = G_CSET_A_2_Z G_CSET_a_2_z "_";
@@ -59,4 +81,22 @@ gboolean check_name(const KeySource *source, const char *group, const char *kind
     return key_fail(source, group, NULL, error,
                     "a %s's name must not contain / + # \\ \" or start or end with a space", kind);
   return TRUE;
+}
+
+gboolean check_client_tls(const KeySource *source, const char *group, const ClientTls *tls,
+                          GError **error)
+{
+  const char *key = tls->ca_file              ? "ca-file"
+                    : tls->client_certificate ? "client-certificate"
+                    : tls->client_key         ? "client-key"
+                                              : NULL;
+  g_autoptr(GError) wrong = NULL;
+  if (key && !tls->tls)
+    return key_fail(source, group, key, error, "is set, but tls is not true");
+  if (!tls->client_certificate != !tls->client_key)
+    return key_fail(source, group, key, error, "client-certificate and client-key need each other");
+  if (tls->client_key && !credentials_check_file(tls->client_key, &wrong))
+    return key_fail(source, group, "client-key", error, "%s", wrong->message);
+  return check_readable(source, group, "ca-file", tls->ca_file, error) &&
+         check_readable(source, group, "client-certificate", tls->client_certificate, error);
 }

@@ -7,6 +7,12 @@
 gboolean check_readable(const KeySource *source, const char *group, const char *key,
                         const char *path, GError **error);
 
+/* A path that does not exist yet is created at the start, with its folders, so its nearest parent
+ * is checked.
+ * @folder: that must exist */
+gboolean check_writable(const KeySource *source, const char *group, const char *key,
+                        const char *path, const char *folder, GError **error);
+
 /* @file, @variable: (nullable): where USER:PASSWORD is; at most one of them */
 gboolean check_credentials(const KeySource *source, const char *group, const char *file,
                            const char *variable, GError **error);
@@ -19,3 +25,12 @@ gboolean check_retries(const KeySource *source, const char *group, double min, d
  * @name: used in lines, and as a level of a topic */
 gboolean check_name(const KeySource *source, const char *group, const char *kind, const char *name,
                     GError **error);
+
+/* The keys of a client of a broker; each may be NULL. */
+typedef struct {
+  gboolean tls;
+  const char *ca_file, *client_certificate, *client_key;
+} ClientTls;
+
+gboolean check_client_tls(const KeySource *source, const char *group, const ClientTls *tls,
+                          GError **error);

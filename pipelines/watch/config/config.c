@@ -1,8 +1,6 @@
 #include "config/config.h"
 
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "config/checks.h"
 #include "config/config-key.h"
@@ -11,8 +9,6 @@
 
 #define CAMERA_PREFIX "camera "
 #define LOOK_PREFIX   "look "
-
-static const char *const frame_lines[] = { "none", "changes", "all", NULL };
 
 /* ---- Keys ---------------------------------------------------------------------------------- */
 
@@ -32,7 +28,7 @@ static const Key log_keys[] = {
   { "events-file", KEY_PATH, OFFSET(events_file) },
   { "size", KEY_SIZE, OFFSET(size), 4096, 1099511627776.0 },
   { "files", KEY_COUNT, OFFSET(files), 1, 1000 },
-  { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_lines },
+  { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_line_names },
   { NULL },
 };
 #undef STRUCTURE
@@ -51,7 +47,7 @@ static const Key mqtt_keys[] = {
   { "client-id", KEY_TEXT, OFFSET(client_id) },
   { "spool", KEY_PATH, OFFSET(spool) },
   { "spool-size", KEY_SIZE, OFFSET(spool_size), 16384, 1099511627776.0 },
-  { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_lines },
+  { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_line_names },
   { "retry-least", KEY_SECONDS, OFFSET(retry_min), 0.01, DAY },
   { "retry-most", KEY_SECONDS, OFFSET(retry_max), 0.01, DAY },
   { NULL },
@@ -59,31 +55,6 @@ static const Key mqtt_keys[] = {
 #undef STRUCTURE
 
 /* ---- Groups -------------------------------------------------------------------------------- */
-
-/* A path that does not exist yet is created at the start, with its folders, so its nearest parent
- * is checked.
- * @folder: that must exist */
-static gboolean check_writable(const KeySource *source, const char *group, const char *key,
-                               const char *path, const char *folder, GError **error)
-{
-  struct stat status;
-  g_autofree char *at = g_strdup(path);
-  while (access(at, F_OK) < 0 && strcmp(at, "/")) {
-    char *parent = g_path_get_dirname(at);
-    g_free(at);
-    at = parent;
-  }
-  if (strcmp(at, path) && !g_file_test(at, G_FILE_TEST_IS_DIR))
-    return key_fail(source, group, key, error, "%s: %s is not a folder", path, at);
-  if (access(at, W_OK) == 0)
-    return TRUE;
-  if (lstat(folder, &status) == 0)
-    return key_fail(source, group, key, error, "%s: no permission to write to %s", path, at);
-  return key_fail(source, group, key, error,
-                  "%s: no permission to create %s (the service's folder is created when it starts; "
-                  "otherwise: sudo install -d -o %s %s)",
-                  path, folder, g_get_user_name(), folder);
-}
 
 /* Returns: (transfer full): "log.events.jsonl" for "log.jsonl" */
 static char *name_events_file(const char *file)
@@ -123,20 +94,13 @@ static gboolean read_log(const KeySource *source, Config *config, GError **error
 
 static gboolean check_mqtt_tls(const KeySource *source, const MqttConfig *mqtt, GError **error)
 {
-  const char *key = mqtt->ca_file              ? "ca-file"
-                    : mqtt->client_certificate ? "client-certificate"
-                    : mqtt->client_key         ? "client-key"
-                                               : NULL;
-  g_autoptr(GError) wrong = NULL;
-  if (key && !mqtt->tls)
-    return key_fail(source, "mqtt", key, error, "is set, but tls is not true");
-  if (!mqtt->client_certificate != !mqtt->client_key)
-    return key_fail(source, "mqtt", key, error,
-                    "client-certificate and client-key need each other");
-  if (mqtt->client_key && !credentials_check_file(mqtt->client_key, &wrong))
-    return key_fail(source, "mqtt", "client-key", error, "%s", wrong->message);
-  return check_readable(source, "mqtt", "ca-file", mqtt->ca_file, error) &&
-         check_readable(source, "mqtt", "client-certificate", mqtt->client_certificate, error);
+  const ClientTls tls = {
+    .tls = mqtt->tls,
+    .ca_file = mqtt->ca_file,
+    .client_certificate = mqtt->client_certificate,
+    .client_key = mqtt->client_key,
+  };
+  return check_client_tls(source, "mqtt", &tls, error);
 }
 
 static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GError **error)
@@ -226,7 +190,7 @@ static gboolean complete_cameras(const KeySource *source, Config *config, GError
 
 static gboolean read_cameras(const KeySource *source, Config *config, GError **error)
 {
-  static const char *const others[] = { "watch", "log", "mqtt", DEFAULTS, NULL };
+  static const char *const others[] = { "watch", "log", "mqtt", "kafka", DEFAULTS, NULL };
   g_auto(GStrv) groups = g_key_file_get_groups(source->file, NULL);
   for (guint i = 0; groups[i]; i++) {
     if (g_str_has_prefix(groups[i], CAMERA_PREFIX)) {
@@ -234,8 +198,8 @@ static gboolean read_cameras(const KeySource *source, Config *config, GError **e
         return FALSE;
     } else if (!g_strv_contains(others, groups[i]) && !g_str_has_prefix(groups[i], LOOK_PREFIX)) {
       return key_fail(source, groups[i], NULL, error,
-                      "unknown group, expected one of watch, log, mqtt, defaults, camera NAME, "
-                      "look NAME");
+                      "unknown group, expected one of watch, log, mqtt, kafka, defaults, "
+                      "camera NAME, look NAME");
     }
   }
   if (config->cameras->len == 0) {
@@ -270,6 +234,14 @@ static gboolean check_tls_servers(const KeySource *source, const Config *config,
   return TRUE;
 }
 
+static gboolean read_kafka(const KeySource *source, Config *config, GError **error)
+{
+  if (!kafka_config_read(&config->kafka, source, error))
+    return FALSE;
+  return !config->kafka.spool || g_strcmp0(config->kafka.spool, config->mqtt.spool) ||
+         key_fail(source, "kafka", "spool", error, "is the folder of [mqtt] too");
+}
+
 static gboolean read_groups(const KeySource *source, Config *config, GError **error)
 {
   config->sync_interval = 5;
@@ -279,7 +251,8 @@ static gboolean read_groups(const KeySource *source, Config *config, GError **er
   if (!config->status_socket)
     config->status_socket = status_socket_find(source->file, source->folder);
   return read_log(source, config, error) && read_mqtt(source, config, error) &&
-         read_cameras(source, config, error) && check_tls_servers(source, config, error);
+         read_kafka(source, config, error) && read_cameras(source, config, error) &&
+         check_tls_servers(source, config, error);
 }
 
 static gboolean load(KeySource *source, Config *config, GError **error)
@@ -329,6 +302,7 @@ void config_unref(Config *self)
   keys_clear(watch_keys, self);
   keys_clear(log_keys, &self->log);
   keys_clear(mqtt_keys, &self->mqtt);
+  kafka_config_clear(&self->kafka);
   g_ptr_array_unref(self->cameras);
   g_free(self->path);
   g_free(self);

@@ -5,12 +5,8 @@
 #include <gio/gio.h>
 
 #include "config/camera-config.h"
-
-typedef enum {
-  FRAME_LINES_NONE,
-  FRAME_LINES_CHANGES, /* frames whose best label changed */
-  FRAME_LINES_ALL,
-} FrameLines;
+#include "config/frame-lines.h"
+#include "config/kafka-config.h"
 
 typedef struct {
   char *file;        /* NULL: no log */
@@ -42,6 +38,7 @@ typedef struct {
   char *status_socket;  /* NULL: none */
   LogConfig log;
   MqttConfig mqtt;
+  KafkaConfig kafka;
   GPtrArray *cameras; /* of CameraConfig, in the file's order */
 } Config;
 

@@ -18,6 +18,7 @@ struct _Outputs {
   LogFile *logs[N_LOGS]; /* NULL: no log */
   Spool *spool;          /* or NULL */
   Mqtt *mqtt;            /* NULL without a spool */
+  KafkaOutput *kafka;
 };
 
 static LogFileOptions log_options(const Config *config, guint log)
@@ -57,15 +58,22 @@ Outputs *outputs_new(const Config *config, GError **error)
 {
   static const gboolean same_logs[N_LOGS];
   LogFile *logs[N_LOGS] = { NULL };
-  Spool *spool = NULL;
-  if (!open_new(config, same_logs, FALSE, logs, &spool, error))
+  Spool *spool = NULL, *kafka_spool = NULL;
+  KafkaOutput *kafka = kafka_output_new();
+  if (!kafka_output_open(kafka, &config->kafka, &kafka_spool, error) ||
+      !open_new(config, same_logs, FALSE, logs, &spool, error)) {
+    spool_unref(&kafka_spool);
+    kafka_output_free(&kafka);
     return NULL;
+  }
   Outputs *self = g_new0(Outputs, 1);
   g_rw_lock_init(&self->lock);
   self->config = config_ref((Config *)config);
   memcpy(self->logs, logs, sizeof logs);
   self->spool = spool;
   self->mqtt = spool ? mqtt_new(&config->mqtt, spool) : NULL;
+  self->kafka = kafka;
+  kafka_output_change(kafka, &config->kafka, kafka_spool);
   return self;
 }
 
@@ -115,20 +123,22 @@ static void find_same_logs(Outputs *self, const Config *config, gboolean *same)
 gboolean outputs_change(Outputs *self, const Config *config, GError **error)
 {
   LogFile *logs[N_LOGS] = { NULL };
-  Spool *spool = NULL;
+  Spool *spool = NULL, *kafka_spool = NULL;
   gboolean same_logs[N_LOGS];
   gboolean same_spool = self->spool && config->mqtt.host &&
                         g_strcmp0(self->config->mqtt.spool, config->mqtt.spool) == 0;
   find_same_logs(self, config, same_logs);
-  if (!open_new(config, same_logs, same_spool, logs, &spool, error))
-    return FALSE;
-  if (!change_same_logs(self, config, same_logs, error)) {
+  if (!kafka_output_open(self->kafka, &config->kafka, &kafka_spool, error) ||
+      !open_new(config, same_logs, same_spool, logs, &spool, error) ||
+      !change_same_logs(self, config, same_logs, error)) {
     free_logs(logs);
     spool_unref(&spool);
+    spool_unref(&kafka_spool);
     return FALSE;
   }
 
   change_mqtt(self, config, spool, same_spool);
+  kafka_output_change(self->kafka, &config->kafka, kafka_spool);
   g_rw_lock_writer_lock(&self->lock);
   Config *old_config = self->config;
   self->config = config_ref((Config *)config);
@@ -175,6 +185,8 @@ static void put(Outputs *self, const char *camera, LineKind kind, const char *li
     log_file_write(self->logs[EVENTS], line, length);
   if (self->mqtt && wanted(self->config->mqtt.frames, kind))
     publish(self, camera, kind, line, length);
+  if (wanted(self->config->kafka.frames, kind))
+    kafka_output_put(self->kafka, camera, kind == EVENT ? "event" : "frame", line, length - 1);
   gboolean sync = self->config->sync_interval <= 0;
   g_rw_lock_reader_unlock(&self->lock);
   if (sync)
@@ -200,6 +212,7 @@ void outputs_sync(Outputs *self)
       log_file_sync(self->logs[i]);
   if (self->spool)
     spool_sync(self->spool);
+  kafka_output_sync(self->kafka);
   g_rw_lock_reader_unlock(&self->lock);
 }
 
@@ -218,6 +231,7 @@ void outputs_get_status(Outputs *self, OutputsStatus *status)
     mqtt_get_status(self->mqtt, &status->mqtt);
     spool_get_status(self->spool, &status->spool);
   }
+  kafka_output_get_status(self->kafka, &status->kafka);
   g_rw_lock_reader_unlock(&self->lock);
 }
 
@@ -231,6 +245,7 @@ void outputs_free(Outputs **outputs)
     mqtt_stop(self->mqtt, TRUE);
   mqtt_free(&self->mqtt);
   spool_unref(&self->spool);
+  kafka_output_free(&self->kafka);
   free_logs(self->logs);
   config_unref(self->config);
   g_rw_lock_clear(&self->lock);

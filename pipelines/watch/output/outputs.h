@@ -1,7 +1,8 @@
-/* Sends results to the log, the broker, or both. May be called from any thread. */
+/* Sends results to the log and the brokers. May be called from any thread. */
 #pragma once
 
 #include "config/config.h"
+#include "output/kafka-output.h"
 #include "output/log-file.h"
 #include "output/mqtt.h"
 
@@ -10,6 +11,7 @@ typedef struct {
   LogFileStatus log, events;
   MqttStatus mqtt;
   SpoolStatus spool;
+  KafkaOutputStatus kafka;
 } OutputsStatus;
 
 typedef struct _Outputs Outputs;
