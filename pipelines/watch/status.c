@@ -123,15 +123,15 @@ static void append_log_text(GString *text, const char *name, const LogFileStatus
   g_string_append_c(text, '\n');
 }
 
-static void append_broker_text(GString *text, const char *name, gboolean connected,
-                               const char *error, const SpoolStatus *spool)
+static void append_broker_text(GString *text, const char *name, const DeliveryStatus *status,
+                               const SpoolStatus *spool)
 {
   g_string_append_printf(text, "%s: %s, %" G_GUINT64_FORMAT " messages wait", name,
-                         connected ? "connected" : "away", spool->queued);
+                         status->connected ? "connected" : "away", spool->queued);
   if (spool->dropped)
     g_string_append_printf(text, ", %" G_GUINT64_FORMAT " lost", spool->dropped);
-  if (!connected && error)
-    g_string_append_printf(text, ": %s", error);
+  if (!status->connected && status->error)
+    g_string_append_printf(text, ": %s", status->error);
   g_string_append_c(text, '\n');
 }
 
@@ -153,10 +153,9 @@ char *status_text(const Status *status)
     append_log_text(text, "events", &outputs->events);
   }
   if (outputs->has_mqtt)
-    append_broker_text(text, "MQTT", outputs->mqtt.connected, outputs->mqtt.error, &outputs->spool);
+    append_broker_text(text, "MQTT", &outputs->mqtt, &outputs->spool);
   if (outputs->kafka.used)
-    append_broker_text(text, "Kafka", outputs->kafka.delivery.connected,
-                       outputs->kafka.delivery.error, &outputs->kafka.spool);
+    append_broker_text(text, "Kafka", &outputs->kafka.delivery, &outputs->kafka.spool);
   return g_string_free(text, FALSE);
 }
 
@@ -214,17 +213,17 @@ static void add_log(JsonBuilder *builder, const char *name, const LogFileStatus 
   json_builder_end_object(builder);
 }
 
-static void add_broker(JsonBuilder *builder, const char *name, gboolean connected,
-                       const char *error, const SpoolStatus *spool)
+static void add_broker(JsonBuilder *builder, const char *name, const DeliveryStatus *status,
+                       const SpoolStatus *spool)
 {
   json_builder_set_member_name(builder, name);
   json_builder_begin_object(builder);
   json_builder_set_member_name(builder, "connected");
-  json_builder_add_boolean_value(builder, connected);
+  json_builder_add_boolean_value(builder, status->connected);
   member_add_count(builder, "queued", spool->queued);
   member_add_count(builder, "queued_bytes", spool->bytes);
   member_add_count(builder, "dropped", spool->dropped);
-  member_add_string(builder, "last_error", error);
+  member_add_string(builder, "last_error", status->error);
   json_builder_end_object(builder);
 }
 
@@ -235,10 +234,9 @@ static void add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
     add_log(builder, "events", &outputs->events);
   }
   if (outputs->has_mqtt)
-    add_broker(builder, "mqtt", outputs->mqtt.connected, outputs->mqtt.error, &outputs->spool);
+    add_broker(builder, "mqtt", &outputs->mqtt, &outputs->spool);
   if (outputs->kafka.used)
-    add_broker(builder, "kafka", outputs->kafka.delivery.connected, outputs->kafka.delivery.error,
-               &outputs->kafka.spool);
+    add_broker(builder, "kafka", &outputs->kafka.delivery, &outputs->kafka.spool);
 }
 
 char *status_json(const Status *status)
@@ -265,7 +263,6 @@ void status_clear(Status *status)
   for (guint i = 0; i < status->cameras->len; i++)
     camera_status_clear(&g_array_index(status->cameras, StatusCamera, i).camera);
   g_array_unref(status->cameras);
-  if (status->outputs.has_mqtt)
-    mqtt_status_clear(&status->outputs.mqtt);
+  delivery_status_clear(&status->outputs.mqtt);
   delivery_status_clear(&status->outputs.kafka.delivery);
 }

@@ -7,12 +7,7 @@
 #include <gio/gio.h>
 
 #include "config/config.h"
-#include "output/spool.h"
-
-typedef struct {
-  gboolean connected;
-  char *error; /* (nullable): why it is not connected */
-} MqttStatus;
+#include "output/delivery.h"
 
 typedef struct _Mqtt Mqtt;
 
@@ -24,9 +19,8 @@ Mqtt *mqtt_new(const MqttConfig *config, Spool *spool);
  * @payload: @length bytes without newlines */
 void mqtt_publish(Mqtt *self, const char *topic, const char *payload, gsize length);
 
-/* @status: (out): free it with mqtt_status_clear() */
-void mqtt_get_status(Mqtt *self, MqttStatus *status);
-void mqtt_status_clear(MqttStatus *status);
+/* @status: (out): free it with delivery_status_clear() */
+void mqtt_get_status(Mqtt *self, DeliveryStatus *status);
 
 /* Stops reading from the spool. mqtt_publish() still writes to it.
  * @deliver: first send messages for up to two seconds, while there are any and the broker accepts

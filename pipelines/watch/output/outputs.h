@@ -9,7 +9,7 @@
 typedef struct {
   gboolean has_log, has_mqtt;
   LogFileStatus log, events;
-  MqttStatus mqtt;
+  DeliveryStatus mqtt;
   SpoolStatus spool;
   KafkaOutputStatus kafka;
 } OutputsStatus;
@@ -36,7 +36,7 @@ void outputs_event(Outputs *self, const char *camera, const char *line, gsize le
 
 void outputs_sync(Outputs *self);
 
-/* @status: (out): if it has a broker, free its part with mqtt_status_clear() */
+/* @status: (out): if it has a broker, free its part with delivery_status_clear() */
 void outputs_get_status(Outputs *self, OutputsStatus *status);
 
 void outputs_free(Outputs **self);
