@@ -8,9 +8,10 @@
 
 #include "fixtures.h"
 
-#define LIMIT  (30 * G_USEC_PER_SEC)
-#define BROKER 1
-#define TOPIC  "vitgate"
+#define LIMIT   (30 * G_USEC_PER_SEC)
+#define BROKER  1
+#define TOPIC   "vitgate"
+#define PRODUCE 0 /* the request's number in Kafka's protocol */
 
 static rd_kafka_t *host, *consumer;
 static rd_kafka_mock_cluster_t *cluster;
@@ -240,7 +241,32 @@ START_TEST(lines_wait_while_the_brokers_are_away)
 }
 END_TEST
 
-START_TEST(a_restart_loses_nothing)
+/* Makes the brokers refuse messages for now. */
+static void refuse_messages(void)
+{
+  rd_kafka_resp_err_t errors[100];
+  for (guint i = 0; i < G_N_ELEMENTS(errors); i++)
+    errors[i] = RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS;
+  rd_kafka_mock_push_request_errors_array(cluster, PRODUCE, G_N_ELEMENTS(errors), errors);
+}
+
+START_TEST(messages_without_a_confirmation_survive_a_restart)
+{
+  open_outputs("");
+  start_consumer();
+  put_events("a", 0, 5);
+  expect_events("a", 0, 5);
+  refuse_messages();
+  put_events("a", 5, 15);
+  outputs_free(&outputs);
+  rd_kafka_mock_clear_request_errors(cluster, PRODUCE);
+  open_outputs("");
+  put_events("a", 15, 20);
+  expect_events("a", 5, 20);
+}
+END_TEST
+
+START_TEST(a_start_without_brokers_loses_nothing)
 {
   rd_kafka_mock_broker_set_down(cluster, BROKER);
   open_outputs("");
@@ -257,7 +283,6 @@ END_TEST
 
 START_TEST(a_temporary_error_of_a_broker_is_not_seen)
 {
-  enum { PRODUCE = 0 }; /* the request's number in Kafka's protocol */
   open_outputs("");
   start_consumer();
   put_events("a", 0, 5);
@@ -267,6 +292,19 @@ START_TEST(a_temporary_error_of_a_broker_is_not_seen)
                                     RD_KAFKA_RESP_ERR__TRANSPORT);
   put_events("a", 5, 30);
   expect_events("a", 5, 30);
+}
+END_TEST
+
+START_TEST(a_message_that_was_not_allowed_is_sent_again)
+{
+  open_outputs("");
+  start_consumer();
+  put_events("a", 0, 5);
+  expect_events("a", 0, 5);
+  rd_kafka_mock_push_request_errors(cluster, PRODUCE, 1,
+                                    RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+  put_events("a", 5, 6);
+  expect_events("a", 5, 6);
 }
 END_TEST
 
@@ -323,8 +361,10 @@ int main(void)
   tcase_add_test(tests, the_kind_of_a_line_is_a_header);
   tcase_add_test(tests, frames_are_published_as_configured);
   tcase_add_test(tests, lines_wait_while_the_brokers_are_away);
-  tcase_add_test(tests, a_restart_loses_nothing);
+  tcase_add_test(tests, messages_without_a_confirmation_survive_a_restart);
+  tcase_add_test(tests, a_start_without_brokers_loses_nothing);
   tcase_add_test(tests, a_temporary_error_of_a_broker_is_not_seen);
+  tcase_add_test(tests, a_message_that_was_not_allowed_is_sent_again);
   tcase_add_test(tests, a_missing_topic_is_reported);
   tcase_add_test(tests, brokers_without_tls_are_reported);
   tcase_add_test(tests, a_credentials_file_that_vanishes_is_reported);
