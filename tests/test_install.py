@@ -71,7 +71,6 @@ class SetUp(unittest.TestCase):
         self.check_prefix(prefix, f"{prefix}/share/gstreamer-1.0/plugins", False)
         prefix = f"{self.folder}/prefix"
         self.check_prefix(prefix, f"{prefix}/lib/gstreamer-1.0", True, "-Dlibdir=lib")
-        self.check_prefix(prefix, f"{prefix}/here", True, "-Dgst-plugin-dir=here")
 
 
 class Installed(unittest.TestCase):
@@ -148,6 +147,8 @@ class Installed(unittest.TestCase):
 
     def test_the_page_of_the_elements(self):
         path = self.path(f"{self.options['mandir']}/man7/vitgate-elements.7")
+        if not os.path.exists(path):
+            self.skipTest("built without gst-inspect-1.0")
         with open(path, encoding="utf-8") as page:
             text = page.read().replace("\\-", "-")
         for part in "latency-budget", "only-changes", "show-tokens":
