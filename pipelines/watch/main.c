@@ -1,5 +1,5 @@
 /* vitgate-watch: watches cameras with the GStreamer element vitgate, and reports what it sees as
- * JSON lines and over MQTT. */
+ * JSON lines, over MQTT and to Kafka. */
 #include <locale.h>
 #include <malloc.h>
 #include <signal.h>
@@ -18,7 +18,7 @@
 static const char summary[] =
     "Watches any number of cameras with the GStreamer element vitgate. FILE is a key file that\n"
     "lists the cameras, the parts of their frames to look at, and where results go: to a log of\n"
-    "JSON lines, to an MQTT broker, or both.\n"
+    "JSON lines, to an MQTT broker and to Kafka.\n"
     "vitgate-watch.conf in this program's documentation folder explains every key.\n"
     "\n"
     "--page URL... needs no FILE: it writes one, and prints the address of a page that shows the\n"
@@ -35,7 +35,7 @@ static const char description[] =
     "interest; {\"event\": \"state\", \"from\": ..., \"to\": ...} for states; \"connected\", "
     "\"lost\",\n"
     "\"waiting\" (it cannot be reached) or \"ended\" for cameras. MQTT topics:\n"
-    "TOPIC/CAMERA/event, TOPIC/CAMERA/frame; QoS 1.\n"
+    "TOPIC/CAMERA/event, TOPIC/CAMERA/frame; QoS 1. Kafka: one topic; the key is the camera.\n"
     "\n"
     "Signals:\n"
     "  SIGHUP           read FILE again: new cameras start, removed cameras stop, changed cameras\n"

@@ -27,6 +27,16 @@ void service_notify(const char *state)
     close(fd);
 }
 
+void service_notify_status(const char *status, char **sent)
+{
+  if (!g_strcmp0(status, *sent))
+    return;
+  g_autofree char *state = g_strconcat("STATUS=", status, NULL);
+  service_notify(state);
+  g_free(*sent);
+  *sent = g_strdup(status);
+}
+
 guint service_watchdog_interval(void)
 {
   const char *text = g_getenv("WATCHDOG_USEC"), *process = g_getenv("WATCHDOG_PID");

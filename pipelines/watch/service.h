@@ -7,5 +7,9 @@
  * @state: lines such as "READY=1" */
 void service_notify(const char *state);
 
+/* Sends a status for people, which "systemctl status" shows, if it is another one than before.
+ * @sent: (inout) (transfer full): the last one that was sent, NULL at first; the caller frees it */
+void service_notify_status(const char *status, char **sent);
+
 /* Returns: how often to send "WATCHDOG=1" to the service manager, in ms; 0: never */
 guint service_watchdog_interval(void);

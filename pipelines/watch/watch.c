@@ -39,6 +39,7 @@ typedef struct {
   StatusServer *server; /* or NULL */
   WatchPage *page;      /* or NULL */
   gint64 since;         /* start of the program */
+  char *notified;       /* (nullable): status that the service manager has */
   guint sync_timer;
   gboolean hanging; /* a camera does not stop, so what it may use is not freed */
 } Watch;
@@ -178,10 +179,25 @@ static void gather(Watch *self, Status *status)
   status->since = self->since;
 }
 
+static void notify_status(Watch *self)
+{
+  guint playing = 0;
+  for (guint i = 0; i < self->entries->len; i++) {
+    CameraStatus status;
+    camera_get_status(((Entry *)self->entries->pdata[i])->camera, &status);
+    playing += status.state == CAMERA_PLAYING;
+    camera_status_clear(&status);
+  }
+  g_autofree char *text = g_strdup_printf("%u camera%s, %u playing", self->entries->len,
+                                          self->entries->len == 1 ? "" : "s", playing);
+  service_notify_status(text, &self->notified);
+}
+
 static gboolean show_status(gpointer user_data)
 {
   Watch *self = user_data;
   measure_frame_rates(self);
+  notify_status(self);
   if (!self->options->json && !console_has_terminal())
     return G_SOURCE_CONTINUE;
   Status status;
@@ -342,6 +358,7 @@ static gboolean run_cameras(Watch *self, GError **error)
   watch_page_change(self->page, self->config->page);
   start_server(self);
   service_notify("READY=1");
+  notify_status(self);
   g_main_loop_run(self->loop);
 
   service_notify("STOPPING=1");
@@ -402,6 +419,7 @@ gboolean watch_run(const WatchOptions *options, GError **error)
     self.entries = g_ptr_array_new();
     good = run_cameras(&self, error);
     g_ptr_array_unref(self.entries);
+    g_free(self.notified);
   }
   g_main_loop_unref(self.loop);
 

@@ -226,6 +226,7 @@ END_TEST
 #define CAMERA "[camera a]\nurl=rtsp://a/\n"
 #define RTSPS  "[camera a]\nurl=rtsps://a/\n"
 #define MQTT   "[mqtt]\nhost=h\nspool=s\n"
+#define KAFKA  "[kafka]\nbrokers=h:9092,i\nspool=k\n"
 
 static const struct {
   const char *text, *message;
@@ -273,6 +274,24 @@ static const struct {
   { MQTT "tls=true\nclient-certificate=/none\nclient-key=watch.conf\n" CAMERA,
     "watch.conf: other users can read or change it" },
   { "[mqtt]\nhost=mqtt://h\nspool=s\n" CAMERA, "[mqtt] host: expected a host name or an address" },
+#ifdef VITGATE_HAVE_KAFKA
+  { "[kafka]\nspool=s\n" CAMERA, "[kafka] brokers: is missing" },
+  { "[kafka]\nbrokers=h\n" CAMERA, "[kafka] spool: is missing" },
+  { "[kafka]\nspool=s\nbrokers=h,kafka://i\n" CAMERA,
+    "[kafka] brokers: \"kafka://i\": expected HOST or HOST:PORT" },
+  { "[kafka]\nspool=s\nbrokers=eve@h\n" CAMERA, "[kafka] brokers: \"eve@h\": expected HOST" },
+  { "[kafka]\nspool=s\nbrokers=h:0\n" CAMERA, "[kafka] brokers: \"h:0\": expected HOST" },
+  { "[kafka]\nspool=s\nbrokers=h,\n" CAMERA, "[kafka] brokers: \"\": expected HOST" },
+  { KAFKA "topic=a/b\n" CAMERA, "[kafka] topic: \"a/b\": expected at most 249 letters" },
+  { KAFKA "topic=..\n" CAMERA, "[kafka] topic: \"..\": expected at most 249 letters" },
+  { KAFKA "ca-file=/none\n" CAMERA, "[kafka] ca-file: is set, but tls is not true" },
+  { KAFKA "mechanism=oauth\n" CAMERA, "expected one of plain, scram-sha-256, scram-sha-512" },
+  { KAFKA "credentials-env=NO_SUCH_VARIABLE\n" CAMERA,
+    "[kafka] credentials-env: $NO_SUCH_VARIABLE: is not set" },
+  { MQTT "[kafka]\nbrokers=h\nspool=s\n" CAMERA, "[kafka] spool: is the folder of [mqtt] too" },
+#else
+  { KAFKA CAMERA, "[kafka]: this vitgate-watch was built without Kafka (librdkafka is missing)" },
+#endif
   { CAMERA "insecure=true\n", "[camera a] insecure: is only for rtsps:// and https:// URLs" },
   { RTSPS "insecure=true\nca-file=watch.conf\n", "[camera a] ca-file: expected only one of" },
   { RTSPS "ca-file=/none\n", "[camera a] ca-file: /none cannot be read" },

@@ -58,10 +58,11 @@ class Reader:
 class Watch:
     """vitgate-watch, until the end of a with-block, which stops it with SIGTERM."""
 
-    def __init__(self, path, command=(), **environment):
+    def __init__(self, path, command=(), preexec_fn=None, **environment):
         self.process = subprocess.Popen(
             [*command, WATCH, "--json", "--interval", "0.05", path], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+            stderr=subprocess.PIPE, text=True, preexec_fn=preexec_fn,
+            env={**os.environ, **environment})
         self.status, self.messages = Reader(self.process.stdout), Reader(self.process.stderr)
 
     def __enter__(self):

@@ -97,23 +97,30 @@ static void add_log(JsonBuilder *builder, const char *name, const LogFileStatus 
   json_builder_end_object(builder);
 }
 
+static void add_broker(JsonBuilder *builder, const char *name, const DeliveryStatus *status,
+                       const SpoolStatus *spool)
+{
+  json_builder_set_member_name(builder, name);
+  json_builder_begin_object(builder);
+  json_builder_set_member_name(builder, "connected");
+  json_builder_add_boolean_value(builder, status->connected);
+  member_add_count(builder, "queued", spool->queued);
+  member_add_count(builder, "queued_bytes", spool->bytes);
+  member_add_count(builder, "dropped", spool->dropped);
+  member_add_string(builder, "last_error", status->error);
+  json_builder_end_object(builder);
+}
+
 void status_add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
 {
   if (outputs->has_log) {
     add_log(builder, "log", &outputs->log);
     add_log(builder, "events", &outputs->events);
   }
-  if (outputs->has_mqtt) {
-    json_builder_set_member_name(builder, "mqtt");
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "connected");
-    json_builder_add_boolean_value(builder, outputs->mqtt.connected);
-    member_add_count(builder, "queued", outputs->spool.queued);
-    member_add_count(builder, "queued_bytes", outputs->spool.bytes);
-    member_add_count(builder, "dropped", outputs->spool.dropped);
-    member_add_string(builder, "last_error", outputs->mqtt.error);
-    json_builder_end_object(builder);
-  }
+  if (outputs->has_mqtt)
+    add_broker(builder, "mqtt", &outputs->mqtt, &outputs->spool);
+  if (outputs->kafka.used)
+    add_broker(builder, "kafka", &outputs->kafka.delivery, &outputs->kafka.spool);
 }
 
 char *status_json(const Status *status)

@@ -49,6 +49,10 @@ char *status_line(const Status *status)
   if (outputs->has_mqtt)
     g_string_append_printf(line, " | MQTT %s, %" G_GUINT64_FORMAT " wait",
                            outputs->mqtt.connected ? "connected" : "away", outputs->spool.queued);
+  if (outputs->kafka.used)
+    g_string_append_printf(line, " | Kafka %s, %" G_GUINT64_FORMAT " wait",
+                           outputs->kafka.delivery.connected ? "connected" : "away",
+                           outputs->kafka.spool.queued);
   if (outputs->has_log && outputs->log.waiting)
     g_string_append_printf(line, " | log: %u lines wait", outputs->log.waiting);
   for (guint i = 0; i < status->cameras->len; i++)
@@ -118,14 +122,15 @@ static void append_log_text(GString *text, const char *name, const LogFileStatus
   g_string_append_c(text, '\n');
 }
 
-static void append_mqtt_text(GString *text, const OutputsStatus *outputs)
+static void append_broker_text(GString *text, const char *name, const DeliveryStatus *status,
+                               const SpoolStatus *spool)
 {
-  g_string_append_printf(text, "MQTT: %s, %" G_GUINT64_FORMAT " messages wait",
-                         outputs->mqtt.connected ? "connected" : "away", outputs->spool.queued);
-  if (outputs->spool.dropped)
-    g_string_append_printf(text, ", %" G_GUINT64_FORMAT " lost", outputs->spool.dropped);
-  if (!outputs->mqtt.connected && outputs->mqtt.error)
-    g_string_append_printf(text, ": %s", outputs->mqtt.error);
+  g_string_append_printf(text, "%s: %s, %" G_GUINT64_FORMAT " messages wait", name,
+                         status->connected ? "connected" : "away", spool->queued);
+  if (spool->dropped)
+    g_string_append_printf(text, ", %" G_GUINT64_FORMAT " lost", spool->dropped);
+  if (!status->connected && status->error)
+    g_string_append_printf(text, ": %s", status->error);
   g_string_append_c(text, '\n');
 }
 
@@ -147,7 +152,9 @@ char *status_text(const Status *status)
     append_log_text(text, "events", &outputs->events);
   }
   if (outputs->has_mqtt)
-    append_mqtt_text(text, outputs);
+    append_broker_text(text, "MQTT", &outputs->mqtt, &outputs->spool);
+  if (outputs->kafka.used)
+    append_broker_text(text, "Kafka", &outputs->kafka.delivery, &outputs->kafka.spool);
   return g_string_free(text, FALSE);
 }
 
@@ -156,6 +163,6 @@ void status_clear(Status *status)
   for (guint i = 0; i < status->cameras->len; i++)
     camera_status_clear(&g_array_index(status->cameras, StatusCamera, i).camera);
   g_array_unref(status->cameras);
-  if (status->outputs.has_mqtt)
-    mqtt_status_clear(&status->outputs.mqtt);
+  delivery_status_clear(&status->outputs.mqtt);
+  delivery_status_clear(&status->outputs.kafka.delivery);
 }

@@ -10,8 +10,6 @@
 #define CAMERA_PREFIX "camera "
 #define LOOK_PREFIX   "look "
 
-static const char *const frame_lines[] = { "none", "changes", "all", NULL };
-
 /* ---- Keys ---------------------------------------------------------------------------------- */
 
 #define OFFSET(field) G_STRUCT_OFFSET(STRUCTURE, field)
@@ -30,7 +28,7 @@ static const Key log_keys[] = {
   { "events-file", KEY_PATH, OFFSET(events_file) },
   { "size", KEY_SIZE, OFFSET(size), 4096, 1099511627776.0 },
   { "files", KEY_COUNT, OFFSET(files), 1, 1000 },
-  { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_lines },
+  { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_line_names },
   { NULL },
 };
 #undef STRUCTURE
@@ -49,7 +47,7 @@ static const Key mqtt_keys[] = {
   { "client-id", KEY_TEXT, OFFSET(client_id) },
   { "spool", KEY_PATH, OFFSET(spool) },
   { "spool-size", KEY_SIZE, OFFSET(spool_size), 16384, 1099511627776.0 },
-  { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_lines },
+  { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_line_names },
   { "retry-least", KEY_SECONDS, OFFSET(retry_min), 0.01, DAY },
   { "retry-most", KEY_SECONDS, OFFSET(retry_max), 0.01, DAY },
   { "home-assistant", KEY_SWITCH, OFFSET(home_assistant) },
@@ -98,20 +96,13 @@ static gboolean read_log(const KeySource *source, Config *config, GError **error
 
 static gboolean check_mqtt_tls(const KeySource *source, const MqttConfig *mqtt, GError **error)
 {
-  const char *key = mqtt->ca_file              ? "ca-file"
-                    : mqtt->client_certificate ? "client-certificate"
-                    : mqtt->client_key         ? "client-key"
-                                               : NULL;
-  g_autoptr(GError) wrong = NULL;
-  if (key && !mqtt->tls)
-    return key_fail(source, "mqtt", key, error, "is set, but tls is not true");
-  if (!mqtt->client_certificate != !mqtt->client_key)
-    return key_fail(source, "mqtt", key, error,
-                    "client-certificate and client-key need each other");
-  if (mqtt->client_key && !credentials_check_file(mqtt->client_key, &wrong))
-    return key_fail(source, "mqtt", "client-key", error, "%s", wrong->message);
-  return check_readable(source, "mqtt", "ca-file", mqtt->ca_file, error) &&
-         check_readable(source, "mqtt", "client-certificate", mqtt->client_certificate, error);
+  const ClientTls tls = {
+    .tls = mqtt->tls,
+    .ca_file = mqtt->ca_file,
+    .client_certificate = mqtt->client_certificate,
+    .client_key = mqtt->client_key,
+  };
+  return check_client_tls(source, "mqtt", &tls, error);
 }
 
 static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GError **error)
@@ -205,7 +196,8 @@ static gboolean complete_cameras(const KeySource *source, Config *config, GError
 
 static gboolean read_cameras(const KeySource *source, Config *config, GError **error)
 {
-  static const char *const others[] = { "watch", "log", "mqtt", "page", DEFAULTS, NULL };
+  static const char *const others[] = { "watch", "log",    "mqtt", "kafka",
+                                        "page",  DEFAULTS, NULL };
   g_auto(GStrv) groups = g_key_file_get_groups(source->file, NULL);
   for (guint i = 0; groups[i]; i++) {
     if (g_str_has_prefix(groups[i], CAMERA_PREFIX)) {
@@ -213,7 +205,7 @@ static gboolean read_cameras(const KeySource *source, Config *config, GError **e
         return FALSE;
     } else if (!g_strv_contains(others, groups[i]) && !g_str_has_prefix(groups[i], LOOK_PREFIX)) {
       return key_fail(source, groups[i], NULL, error,
-                      "unknown group, expected one of watch, log, mqtt, page, defaults, "
+                      "unknown group, expected one of watch, log, mqtt, kafka, page, defaults, "
                       "camera NAME, look NAME");
     }
   }
@@ -249,6 +241,14 @@ static gboolean check_tls_servers(const KeySource *source, const Config *config,
   return TRUE;
 }
 
+static gboolean read_kafka(const KeySource *source, Config *config, GError **error)
+{
+  if (!kafka_config_read(&config->kafka, source, error))
+    return FALSE;
+  return !config->kafka.spool || g_strcmp0(config->kafka.spool, config->mqtt.spool) ||
+         key_fail(source, "kafka", "spool", error, "is the folder of [mqtt] too");
+}
+
 static gboolean read_groups(const KeySource *source, Config *config, GError **error)
 {
   config->sync_interval = 5;
@@ -258,6 +258,7 @@ static gboolean read_groups(const KeySource *source, Config *config, GError **er
   if (!config->status_socket)
     config->status_socket = status_socket_find(source->file, source->folder);
   return read_log(source, config, error) && read_mqtt(source, config, error) &&
+         read_kafka(source, config, error) &&
          page_config_read(&config->page, source, config->log.file, error) &&
          read_cameras(source, config, error) && check_tls_servers(source, config, error);
 }
@@ -316,6 +317,7 @@ void config_unref(Config *self)
   keys_clear(log_keys, &self->log);
   keys_clear(mqtt_keys, &self->mqtt);
   page_config_free(self->page);
+  kafka_config_clear(&self->kafka);
   g_ptr_array_unref(self->cameras);
   g_free(self->path);
   g_free(self->checksum);

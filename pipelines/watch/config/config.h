@@ -5,13 +5,9 @@
 #include <gio/gio.h>
 
 #include "config/camera-config.h"
+#include "config/frame-lines.h"
+#include "config/kafka-config.h"
 #include "config/page-config.h"
-
-typedef enum {
-  FRAME_LINES_NONE,
-  FRAME_LINES_CHANGES, /* frames whose best label changed */
-  FRAME_LINES_ALL,
-} FrameLines;
 
 typedef struct {
   char *file;        /* NULL: no log */
@@ -46,6 +42,7 @@ typedef struct {
   char *status_socket;  /* NULL: none */
   LogConfig log;
   MqttConfig mqtt;
+  KafkaConfig kafka;
   PageConfig *page;   /* (nullable): NULL: no page */
   GPtrArray *cameras; /* of CameraConfig, in the file's order */
 } Config;

@@ -18,6 +18,8 @@ char *status_socket_find(GKeyFile *file, const char *folder)
     return path;
   g_autofree char *log = get_path(file, folder, "log", "file");
   g_autofree char *spool = get_path(file, folder, "mqtt", "spool");
+  if (!spool)
+    spool = get_path(file, folder, "kafka", "spool");
   if (!log)
     return spool ? g_build_filename(spool, "status", NULL) : NULL;
   char *name = strrchr(log, '/') + 1, *dot = strrchr(name, '.');

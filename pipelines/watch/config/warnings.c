@@ -38,6 +38,12 @@ GPtrArray *config_find_warnings(const Config *config)
     g_ptr_array_add(warnings, g_strdup_printf("%s: [mqtt] user and password are sent to %s without "
                                               "TLS; set tls=true",
                                               config->path, mqtt->host));
+  const KafkaConfig *kafka = &config->kafka;
+  if ((kafka->credentials_file || kafka->credentials_env) && !kafka->tls)
+    g_ptr_array_add(warnings,
+                    g_strdup_printf("%s: [kafka] user and password are sent to %s without "
+                                    "TLS; set tls=true",
+                                    config->path, kafka->brokers));
   if (config->log.file && config->log.frames_unset)
     g_ptr_array_add(warnings, g_strdup_printf("%s: [log] frames is not set; only frames whose best "
                                               "label changes are logged. Set frames=all for the "

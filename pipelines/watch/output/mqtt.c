@@ -13,22 +13,14 @@
 #include "base/console.h"
 #include "base/line-file.h"
 #include "config/credentials.h"
+#include "output/in-flight.h"
 
-#define KEEP_ALIVE   30 /* seconds */
-#define IN_FLIGHT    20 /* maximum number of unconfirmed messages */
-#define ANSWER_TIME  (10 * G_USEC_PER_SEC)
-#define PARTING_TIME (2 * G_USEC_PER_SEC)
+#define KEEP_ALIVE  30 /* seconds */
+#define IN_FLIGHT   20 /* maximum number of unconfirmed messages */
+#define ANSWER_TIME (10 * G_USEC_PER_SEC)
 
-#define ONLINE    "online"
-#define OFFLINE   "offline"
-#define JOIN_TIME (5 * G_USEC_PER_SEC)
-
-/* A sent message. */
-typedef struct {
-  int id; /* given by the library */
-  guint64 number;
-  gboolean confirmed;
-} Sent;
+#define ONLINE  "online"
+#define OFFLINE "offline"
 
 /* A sent retained message. */
 typedef struct {
@@ -43,67 +35,21 @@ struct _Mqtt {
   int port;
   gboolean tls;
   char *status_topic;
-  Spool *spool;
   Retained *retained;
+  Delivery delivery;
   int wake; /* an eventfd: there is something to do */
   GThread *thread;
 
   /* Used by the thread only. */
   struct mosquitto *client;
-  GQueue sent;
+  InFlight sent;             /* by the library's ids */
   GHashTable *sent_retained; /* of SentRetained, by the library's id */
   Backoff backoff;
   gboolean refused;
   char *tls_error; /* of this connection, or NULL */
-
-  GMutex lock;
-  GCond ended;
-  gboolean stopping, delivering, over, connected;
-  char *error;
 };
 
-/* ---- Status -------------------------------------------------------------------------------- */
-
-static void set_connected(Mqtt *self)
-{
-  g_mutex_lock(&self->lock);
-  self->connected = TRUE;
-  g_clear_pointer(&self->error, g_free);
-  g_mutex_unlock(&self->lock);
-  SpoolStatus status;
-  spool_get_status(self->spool, &status);
-  console_print("MQTT broker %s:%d: connected; messages waiting: %" G_GUINT64_FORMAT, self->host,
-                self->port, status.queued);
-}
-
-/* Does not report the same error again. */
-static void set_trouble(Mqtt *self, const char *reason)
-{
-  g_mutex_lock(&self->lock);
-  gboolean news = self->connected || g_strcmp0(self->error, reason) != 0;
-  self->connected = FALSE;
-  g_free(self->error);
-  self->error = g_strdup(reason);
-  g_mutex_unlock(&self->lock);
-  if (news)
-    console_print("MQTT broker %s:%d: %s; messages wait on disk", self->host, self->port, reason);
-}
-
-static gboolean is_stopping(Mqtt *self)
-{
-  g_mutex_lock(&self->lock);
-  gboolean stopping = self->stopping;
-  g_mutex_unlock(&self->lock);
-  return stopping;
-}
-
-static gboolean is_delivering(Mqtt *self)
-{
-  g_mutex_lock(&self->lock);
-  gboolean delivering = self->delivering;
-  g_mutex_unlock(&self->lock);
-  return delivering;
-}
+/* ---- Errors -------------------------------------------------------------------------------- */
 
 /* The alert of a broker that refuses the client's certificate may be lost with the connection. */
 static const char *describe_lost_alert(const Mqtt *self)
@@ -133,7 +79,7 @@ static void on_connect(struct mosquitto *client, void *data, int code)
 {
   Mqtt *self = data;
   if (code == 0) {
-    set_connected(self);
+    delivery_set_connected(&self->delivery);
     publish_status(self, ONLINE, 1);
     mosquitto_subscribe(client, NULL, self->status_topic, 1);
     retained_rewind(self->retained);
@@ -141,7 +87,7 @@ static void on_connect(struct mosquitto *client, void *data, int code)
     self->refused = TRUE;
     g_autofree char *reason =
         g_strdup_printf("the connection was refused: %s", mosquitto_connack_string(code));
-    set_trouble(self, reason);
+    delivery_set_trouble(&self->delivery, reason);
   }
 }
 
@@ -155,33 +101,16 @@ static void on_message(struct mosquitto *client, void *data,
     publish_status(self, ONLINE, 1);
 }
 
-/* Confirmations may arrive in any order; the spool needs them in its own. */
-static void release_confirmed(Mqtt *self)
-{
-  Sent *first;
-  while ((first = g_queue_peek_head(&self->sent)) && first->confirmed) {
-    spool_acknowledge(self->spool, first->number);
-    g_free(g_queue_pop_head(&self->sent));
-  }
-}
-
 static void on_publish(struct mosquitto *client, void *data, int id)
 {
   Mqtt *self = data;
   const SentRetained *retained = g_hash_table_lookup(self->sent_retained, GINT_TO_POINTER(id));
-  if (retained) {
-    retained_confirm(self->retained, retained->topic, retained->serial);
-    g_hash_table_remove(self->sent_retained, GINT_TO_POINTER(id));
+  if (!retained) {
+    in_flight_confirm(&self->sent, (guint64)id, self->delivery.spool);
     return;
   }
-  for (GList *link = self->sent.head; link; link = link->next) {
-    Sent *sent = link->data;
-    if (sent->id == id && !sent->confirmed) {
-      sent->confirmed = TRUE;
-      break;
-    }
-  }
-  release_confirmed(self);
+  retained_confirm(self->retained, retained->topic, retained->serial);
+  g_hash_table_remove(self->sent_retained, GINT_TO_POINTER(id));
 }
 
 /* Keeps the first TLS error, since the library's own code only says that there was one. */
@@ -210,13 +139,6 @@ static int refuse_password(char *password, int size, int writing, void *data)
 
 /* ---- One connection ------------------------------------------------------------------------ */
 
-static void remember_sent(Mqtt *self, int id, guint64 number, gboolean confirmed)
-{
-  Sent *sent = g_new(Sent, 1);
-  *sent = (Sent){ .id = id, .number = number, .confirmed = confirmed };
-  g_queue_push_tail(&self->sent, sent);
-}
-
 static gboolean is_impossible(int code)
 {
   return code == MOSQ_ERR_INVAL || code == MOSQ_ERR_PAYLOAD_SIZE || code == MOSQ_ERR_MALFORMED_UTF8;
@@ -230,11 +152,11 @@ static void report_impossible(const char *topic, int code)
 static int send_messages(Mqtt *self)
 {
   int code = MOSQ_ERR_SUCCESS;
-  while (code == MOSQ_ERR_SUCCESS && self->sent.length < IN_FLIGHT) {
+  while (code == MOSQ_ERR_SUCCESS && in_flight_count(&self->sent) < IN_FLIGHT) {
     g_autofree char *topic = NULL, *payload = NULL;
     guint64 number;
     int id = 0;
-    if (!spool_read(self->spool, &number, &topic, &payload))
+    if (!spool_read(self->delivery.spool, &number, &topic, &payload))
       break;
     code = mosquitto_publish(self->client, &id, topic, (int)strlen(payload), payload, 1, false);
     const gboolean impossible = is_impossible(code);
@@ -243,9 +165,10 @@ static int send_messages(Mqtt *self)
       code = MOSQ_ERR_SUCCESS;
     }
     if (code == MOSQ_ERR_SUCCESS)
-      remember_sent(self, id, number, impossible);
+      in_flight_add(&self->sent, (guint64)id, number);
+    if (impossible)
+      in_flight_confirm(&self->sent, (guint64)id, self->delivery.spool);
   }
-  release_confirmed(self);
   return code;
 }
 
@@ -296,13 +219,6 @@ static void wait_for_work(Mqtt *self, int timeout)
   }
 }
 
-static gboolean has_delivered_all(Mqtt *self)
-{
-  SpoolStatus status;
-  spool_get_status(self->spool, &status);
-  return status.queued == 0 && retained_is_settled(self->retained);
-}
-
 /* Returns: why the connection ended; NULL if it was stopped, or if the broker refused it, which
  * on_connect() has reported */
 static const char *serve(Mqtt *self)
@@ -310,8 +226,9 @@ static const char *serve(Mqtt *self)
   const gint64 start = g_get_monotonic_time();
   gint64 parting = 0;
   for (;;) {
-    int code = self->connected ? send_messages(self) : MOSQ_ERR_SUCCESS;
-    if (self->connected && code == MOSQ_ERR_SUCCESS)
+    const gboolean connected = delivery_is_connected(&self->delivery);
+    int code = connected ? send_messages(self) : MOSQ_ERR_SUCCESS;
+    if (connected && code == MOSQ_ERR_SUCCESS)
       code = send_retained(self);
     if (code == MOSQ_ERR_SUCCESS) {
       wait_for_work(self, 1000);
@@ -322,13 +239,9 @@ static const char *serve(Mqtt *self)
     if (code != MOSQ_ERR_SUCCESS)
       return describe(self, code);
 
-    gint64 now = g_get_monotonic_time();
-    if (!self->connected && now - start > ANSWER_TIME)
+    if (!delivery_is_connected(&self->delivery) && g_get_monotonic_time() - start > ANSWER_TIME)
       return "the broker does not answer";
-    if (!is_stopping(self))
-      continue;
-    parting = parting ? parting : now + PARTING_TIME;
-    if (!is_delivering(self) || now > parting || has_delivered_all(self))
+    if (delivery_should_end(&self->delivery, !retained_is_settled(self->retained), &parting))
       return NULL;
   }
 }
@@ -371,17 +284,17 @@ static void connect_and_serve(Mqtt *self)
 
   self->refused = FALSE;
   const char *reason = set_up_client(self, &error) ? serve(self) : error->message;
-  if (self->connected)
+  if (delivery_is_connected(&self->delivery))
     backoff_succeeded(&self->backoff, (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
   if (self->refused)
     backoff_slow_down(&self->backoff);
   if (reason)
-    set_trouble(self, self->tls_error ? self->tls_error : reason);
+    delivery_set_trouble(&self->delivery, self->tls_error ? self->tls_error : reason);
   g_clear_pointer(&self->tls_error, g_free);
   if (self->client) {
     /* The broker sends no last will after an orderly end. With QoS 1, the message could have to
      * wait for confirmations of others. */
-    if (self->connected && !reason)
+    if (delivery_is_connected(&self->delivery) && !reason)
       publish_status(self, OFFLINE, 0);
     mosquitto_disconnect(self->client);
     mosquitto_loop(self->client, 0, 1);
@@ -389,23 +302,13 @@ static void connect_and_serve(Mqtt *self)
     self->client = NULL;
   }
   /* Unconfirmed messages are sent again, in their order. */
-  g_queue_clear_full(&self->sent, g_free);
+  in_flight_clear(&self->sent);
   g_hash_table_remove_all(self->sent_retained);
-  if (!is_stopping(self))
-    spool_rewind(self->spool);
+  if (!delivery_is_stopping(&self->delivery))
+    spool_rewind(self->delivery.spool);
 }
 
 /* ---- The thread ---------------------------------------------------------------------------- */
-
-static void wait_to_retry(Mqtt *self)
-{
-  const gint64 end = g_get_monotonic_time() +
-                     (gint64)(backoff_step(&self->backoff, g_random_double()) * G_USEC_PER_SEC);
-  g_mutex_lock(&self->lock);
-  while (!self->stopping && g_cond_wait_until(&self->ended, &self->lock, end))
-    ;
-  g_mutex_unlock(&self->lock);
-}
 
 static gpointer run(gpointer data)
 {
@@ -413,12 +316,9 @@ static gpointer run(gpointer data)
   /* A program that ends early still makes one attempt to deliver its messages. */
   do {
     connect_and_serve(self);
-    wait_to_retry(self);
-  } while (!is_stopping(self));
-  g_mutex_lock(&self->lock);
-  self->over = TRUE;
-  g_cond_broadcast(&self->ended);
-  g_mutex_unlock(&self->lock);
+    delivery_wait(&self->delivery, backoff_step(&self->backoff, g_random_double()));
+  } while (!delivery_is_stopping(&self->delivery));
+  delivery_end(&self->delivery);
   return NULL;
 }
 
@@ -436,27 +336,20 @@ void mqtt_wake(Mqtt *self)
 
 void mqtt_publish(Mqtt *self, const char *topic, const char *payload, gsize length)
 {
-  spool_append(self->spool, topic, payload, length);
+  spool_append(self->delivery.spool, topic, payload, length);
   wake_up(self);
 }
 
-void mqtt_get_status(Mqtt *self, MqttStatus *status)
+void mqtt_get_status(Mqtt *self, DeliveryStatus *status)
 {
-  g_mutex_lock(&self->lock);
-  status->connected = self->connected;
-  status->error = g_strdup(self->error);
-  g_mutex_unlock(&self->lock);
-}
-
-void mqtt_status_clear(MqttStatus *status)
-{
-  g_clear_pointer(&status->error, g_free);
+  delivery_get_status(&self->delivery, status);
 }
 
 Mqtt *mqtt_new(const MqttConfig *config, Spool *spool, Retained *retained)
 {
   Mqtt *self = g_new0(Mqtt, 1);
-  self->spool = spool_ref(spool);
+  delivery_init(&self->delivery, g_strdup_printf("MQTT broker %s:%u", config->host, config->port),
+                spool);
   spool_rewind(spool);
   self->retained = retained_ref(retained);
   self->sent_retained = g_hash_table_new_full(NULL, NULL, NULL, free_sent_retained);
@@ -472,24 +365,16 @@ Mqtt *mqtt_new(const MqttConfig *config, Spool *spool, Retained *retained)
   self->client_id = g_strdup(config->client_id);
   self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   backoff_init(&self->backoff, config->retry_min, config->retry_max);
-  g_queue_init(&self->sent);
-  g_mutex_init(&self->lock);
-  g_cond_init(&self->ended);
+  in_flight_init(&self->sent);
   self->thread = g_thread_new("mqtt", run, self);
   return self;
 }
 
 void mqtt_stop(Mqtt *self, gboolean deliver)
 {
-  const gint64 end = g_get_monotonic_time() + JOIN_TIME;
-  g_mutex_lock(&self->lock);
-  self->stopping = TRUE;
-  self->delivering = deliver;
-  g_cond_broadcast(&self->ended);
+  delivery_stop(&self->delivery, deliver);
   wake_up(self);
-  while (!self->over && g_cond_wait_until(&self->ended, &self->lock, end))
-    ;
-  g_mutex_unlock(&self->lock);
+  delivery_join(&self->delivery);
 }
 
 void mqtt_free(Mqtt **mqtt)
@@ -498,23 +383,18 @@ void mqtt_free(Mqtt **mqtt)
   *mqtt = NULL;
   if (!self)
     return;
-  g_mutex_lock(&self->lock);
-  gboolean over = self->over;
-  g_mutex_unlock(&self->lock);
-  if (!over) {
+  if (!delivery_is_over(&self->delivery)) {
     /* Resolving a host name, or connecting, can take minutes. What the thread may still use is not
      * freed. */
-    console_print("MQTT broker %s: the attempt to connect cannot be stopped", self->host);
+    console_print("%s: the attempt to connect cannot be stopped", self->delivery.name);
     return;
   }
   g_thread_join(self->thread);
-  spool_unref(&self->spool);
+  delivery_clear(&self->delivery);
   retained_unref(&self->retained);
   g_hash_table_unref(self->sent_retained);
   g_free(self->status_topic);
   close(self->wake);
-  g_mutex_clear(&self->lock);
-  g_cond_clear(&self->ended);
   g_free(self->host);
   g_free(self->ca_file);
   g_free(self->client_certificate);
@@ -522,6 +402,5 @@ void mqtt_free(Mqtt **mqtt)
   g_free(self->credentials_file);
   g_free(self->credentials_env);
   g_free(self->client_id);
-  g_free(self->error);
   g_free(self);
 }

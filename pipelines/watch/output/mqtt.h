@@ -11,13 +11,8 @@
 #include <gio/gio.h>
 
 #include "config/config.h"
+#include "output/delivery.h"
 #include "output/retained.h"
-#include "output/spool.h"
-
-typedef struct {
-  gboolean connected;
-  char *error; /* (nullable): why it is not connected */
-} MqttStatus;
 
 typedef struct _Mqtt Mqtt;
 
@@ -32,9 +27,8 @@ void mqtt_publish(Mqtt *self, const char *topic, const char *payload, gsize leng
 /* Wakes it up after retained messages were set. May be called from any thread. */
 void mqtt_wake(Mqtt *self);
 
-/* @status: (out): free it with mqtt_status_clear() */
-void mqtt_get_status(Mqtt *self, MqttStatus *status);
-void mqtt_status_clear(MqttStatus *status);
+/* @status: (out): free it with delivery_status_clear() */
+void mqtt_get_status(Mqtt *self, DeliveryStatus *status);
 
 /* Stops reading from the spool. mqtt_publish() still writes to it.
  * @deliver: first send messages for up to two seconds, while there are any and the broker accepts

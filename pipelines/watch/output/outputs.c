@@ -27,6 +27,7 @@ struct _Outputs {
   GHashTable *online; /* names of cameras that send frames */
   OutputsFunc observer;  /* or NULL */
   gpointer observer_data;
+  KafkaOutput *kafka;
 };
 
 static LogFileOptions log_options(const Config *config, guint log)
@@ -165,9 +166,14 @@ Outputs *outputs_new(const Config *config, GError **error)
 {
   static const gboolean same_logs[N_LOGS];
   LogFile *logs[N_LOGS] = { NULL };
-  Spool *spool = NULL;
-  if (!open_new(config, same_logs, FALSE, logs, &spool, error))
+  Spool *spool = NULL, *kafka_spool = NULL;
+  KafkaOutput *kafka = kafka_output_new();
+  if (!kafka_output_open(kafka, &config->kafka, &kafka_spool, error) ||
+      !open_new(config, same_logs, FALSE, logs, &spool, error)) {
+    spool_unref(&kafka_spool);
+    kafka_output_free(&kafka);
     return NULL;
+  }
   Outputs *self = g_new0(Outputs, 1);
   g_rw_lock_init(&self->lock);
   g_mutex_init(&self->online_lock);
@@ -181,6 +187,8 @@ Outputs *outputs_new(const Config *config, GError **error)
     want_topics(self, config, self->retained);
     self->mqtt = mqtt_new(&config->mqtt, spool, self->retained);
   }
+  self->kafka = kafka;
+  kafka_output_change(kafka, &config->kafka, kafka_spool);
   return self;
 }
 
@@ -241,20 +249,22 @@ static void find_same_logs(Outputs *self, const Config *config, gboolean *same)
 gboolean outputs_change(Outputs *self, const Config *config, GError **error)
 {
   LogFile *logs[N_LOGS] = { NULL };
-  Spool *spool = NULL;
+  Spool *spool = NULL, *kafka_spool = NULL;
   gboolean same_logs[N_LOGS];
   gboolean same_spool = self->spool && config->mqtt.host &&
                         g_strcmp0(self->config->mqtt.spool, config->mqtt.spool) == 0;
   find_same_logs(self, config, same_logs);
-  if (!open_new(config, same_logs, same_spool, logs, &spool, error))
-    return FALSE;
-  if (!change_same_logs(self, config, same_logs, error)) {
+  if (!kafka_output_open(self->kafka, &config->kafka, &kafka_spool, error) ||
+      !open_new(config, same_logs, same_spool, logs, &spool, error) ||
+      !change_same_logs(self, config, same_logs, error)) {
     free_logs(logs);
     spool_unref(&spool);
+    spool_unref(&kafka_spool);
     return FALSE;
   }
 
   change_mqtt(self, config, spool, same_spool);
+  kafka_output_change(self->kafka, &config->kafka, kafka_spool);
   g_rw_lock_writer_lock(&self->lock);
   Config *old_config = self->config;
   self->config = config_ref((Config *)config);
@@ -305,6 +315,8 @@ static void put(Outputs *self, const char *camera, LineKind kind, const char *li
     log_file_write(self->logs[EVENTS], line, length);
   if (self->mqtt && wanted(self->config->mqtt.frames, kind))
     publish(self, camera, kind, line, length);
+  if (wanted(self->config->kafka.frames, kind))
+    kafka_output_put(self->kafka, camera, kind == EVENT ? "event" : "frame", line, length - 1);
   gboolean sync = self->config->sync_interval <= 0;
   g_rw_lock_reader_unlock(&self->lock);
   if (sync)
@@ -338,6 +350,7 @@ void outputs_sync(Outputs *self)
       log_file_sync(self->logs[i]);
   if (self->spool)
     spool_sync(self->spool);
+  kafka_output_sync(self->kafka);
   g_rw_lock_reader_unlock(&self->lock);
 }
 
@@ -356,6 +369,7 @@ void outputs_get_status(Outputs *self, OutputsStatus *status)
     mqtt_get_status(self->mqtt, &status->mqtt);
     spool_get_status(self->spool, &status->spool);
   }
+  kafka_output_get_status(self->kafka, &status->kafka);
   g_rw_lock_reader_unlock(&self->lock);
 }
 
@@ -373,6 +387,7 @@ void outputs_free(Outputs **outputs)
   states_free(&self->states);
   g_hash_table_unref(self->online);
   g_mutex_clear(&self->online_lock);
+  kafka_output_free(&self->kafka);
   free_logs(self->logs);
   config_unref(self->config);
   g_rw_lock_clear(&self->lock);

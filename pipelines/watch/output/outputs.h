@@ -1,7 +1,8 @@
-/* Sends results to the log, the broker, or both. May be called from any thread. */
+/* Sends results to the log and the brokers. May be called from any thread. */
 #pragma once
 
 #include "config/config.h"
+#include "output/kafka-output.h"
 #include "output/log-file.h"
 #include "output/mqtt.h"
 #include "output/states.h"
@@ -9,8 +10,9 @@
 typedef struct {
   gboolean has_log, has_mqtt;
   LogFileStatus log, events;
-  MqttStatus mqtt;
+  DeliveryStatus mqtt;
   SpoolStatus spool;
+  KafkaOutputStatus kafka;
 } OutputsStatus;
 
 typedef struct _Outputs Outputs;
@@ -54,7 +56,7 @@ void outputs_look(Outputs *self, const char *camera, const LookState *state);
 
 void outputs_sync(Outputs *self);
 
-/* @status: (out): if it has a broker, free its part with mqtt_status_clear() */
+/* @status: (out): if it has a broker, free its part with delivery_status_clear() */
 void outputs_get_status(Outputs *self, OutputsStatus *status);
 
 void outputs_free(Outputs **self);
