@@ -49,18 +49,6 @@ void entry_tokens_free(EntrySet **set)
   g_free(freeing);
 }
 
-static void forward_member(gpointer data, guint member)
-{
-  const Run *run = data;
-  training_pass_forward(&run->pass->shares[member]);
-}
-
-static void pack_member(gpointer data, guint member)
-{
-  const Run *run = data;
-  training_pass_pack(&run->pass->shares[member]);
-}
-
 static EntryTokens *copy_tokens(const Activations *a, guint image, guint dim)
 {
   const guint from = a->rows[image], n = a->rows[image + 1] - from;
@@ -77,7 +65,7 @@ static void run_waiting(Run *run)
   run->pass->n_images = run->n_waiting;
   run->pass->tensors = run->tensors;
   if (run->n_waiting)
-    vitgate__team_run(run->team, forward_member, run);
+    training_pass_forward_all(run->pass);
   for (guint s = 0; run->n_waiting && s < vitgate__team_size(run->team); s++) {
     const Share *share = &run->pass->shares[s];
     for (guint i = 0; i < share->n; i++)
@@ -124,7 +112,7 @@ static gboolean run_network(Run *run, const Pictures *pictures, const FeaturesOp
   if (!run->pass)
     return FALSE;
   run->pass->decisions.bias = run->set->gate_bias;
-  vitgate__team_run(run->team, pack_member, run);
+  training_pass_pack_all(run->pass);
   if (!features_visit(pictures, options, run->n_views, "pictures for fine-tuning", see, run, error))
     return FALSE;
   run_waiting(run);

@@ -275,18 +275,6 @@ gboolean tail_train(Tail *tail, const TailData *data, guint steps, guint64 seed,
   return TRUE;
 }
 
-static void forward_member(gpointer data, guint member)
-{
-  const Tail *tail = data;
-  training_pass_forward(&tail->pass->shares[member]);
-}
-
-static void pack_member(gpointer data, guint member)
-{
-  const Tail *tail = data;
-  training_pass_pack(&tail->pass->shares[member]);
-}
-
 /* Copies the features of the batch's views, which follow each other from @first on. */
 static void take_features(const Tail *tail, guint first, Examples *out)
 {
@@ -308,11 +296,11 @@ static void take_features(const Tail *tail, guint first, Examples *out)
 void tail_features(Tail *tail, const TailData *data, Examples *out)
 {
   const guint n = data->examples->list->len * data->examples->n_views;
-  vitgate__team_run(tail->team, pack_member, tail);
+  training_pass_pack_all(tail->pass);
   for (guint first = 0; first < n; first += TAIL_BATCH) {
     tail->pass->entries = data->entries + first;
     tail->pass->n_images = MIN(TAIL_BATCH, n - first);
-    vitgate__team_run(tail->team, forward_member, tail);
+    training_pass_forward_all(tail->pass);
     take_features(tail, first, out);
   }
 }

@@ -176,6 +176,26 @@ void training_pass_forward(Share *share)
   vitgate__team_barrier(pass->team);
 }
 
+static void pack_member(gpointer data, guint member)
+{
+  training_pass_pack(&((TrainingPass *)data)->shares[member]);
+}
+
+void training_pass_pack_all(TrainingPass *pass)
+{
+  vitgate__team_run(pass->team, pack_member, pass);
+}
+
+static void forward_member(gpointer data, guint member)
+{
+  training_pass_forward(&((TrainingPass *)data)->shares[member]);
+}
+
+void training_pass_forward_all(TrainingPass *pass)
+{
+  vitgate__team_run(pass->team, forward_member, pass);
+}
+
 const real *training_pass_get_logits(const TrainingPass *pass, guint image)
 {
   const Share *share = pass->shares;

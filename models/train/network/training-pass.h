@@ -26,6 +26,10 @@ void training_pass_pack(Share *share);
 void training_pass_forward(Share *share);
 void training_pass_backward(Share *share);
 
+/* The same on all threads, called from outside the team. */
+void training_pass_pack_all(TrainingPass *pass);
+void training_pass_forward_all(TrainingPass *pass);
+
 /* Returns: (transfer none): [n_classes] logits of an image of the batch; call it after
  * training_pass_forward() */
 const real *training_pass_get_logits(const TrainingPass *pass, guint image);
