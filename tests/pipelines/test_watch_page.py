@@ -199,6 +199,11 @@ class Server(PageTest):
             with self.subTest(keys=keys):
                 self.assertRegex(self.check(self.configure_page(**keys)), message)
 
+    def test_what_can_be_read_on_the_way_is_said(self):
+        path = self.configure_page(listen="0.0.0.0:0", password_file=self.password_file())
+        self.assertIn("can read the password, cookies and pictures", self.check(path))
+        self.assertNotIn("cookies", self.check(self.configure_page()))
+
     def test_what_fails_at_the_start_is_told_and_cameras_go_on(self):
         key = self.write("key", "no key\n", 0o600)
         with socket.create_server(("127.0.0.1", 0)) as taken:
