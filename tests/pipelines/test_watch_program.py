@@ -89,23 +89,26 @@ class CommandLine(WatchTest):
         # a model that was taught.
         lines = [line[1:] if re.match(r"#(\[|[a-z-]+=)", line)
                  and "credentials" not in line and "model" not in line
-                 and not re.match("#(ca-file|client-|certificate-sha256|insecure|states|unknown-)",
-                                  line)
+                 and not re.match("#(ca-file|client-|certificate|insecure|states|unknown-|password-|"
+                                  "private-)", line)
                  else line for line in text.splitlines()]
-        unknown = run("--check", self.write("x.conf", "[camera a]\nurl=rtsp://a/\n[kafka]\nx=y\n"))
-        kafka = ["kafka"] if "expected one of" in unknown.stderr else []
-        if not kafka:  # built without it
-            start, end = lines.index("[kafka]"), lines.index("[defaults]")
-            del lines[start:end]
+        groups = ["watch", "log", "mqtt", "look l", "kafka", "page"]
+        for group in ("kafka", "page"):
+            path = self.write("x.conf", f"[{group}]\nx=y\n[camera a]\nurl=rtsp://a/\n")
+            if "built without" in run("--check", path).stderr:
+                groups.remove(group)
+                start = lines.index(f"[{group}]")
+                end = next(i for i in range(start + 1, len(lines)) if lines[i].startswith("["))
+                del lines[start:end]
         self.write("secret", "eve:a b\n", 0o600)
         path = self.write("all.conf", "\n".join(lines).replace("/var/lib", self.folder))
         result = run("--check", path, VITGATE_MODEL_DIR=SHIPPED)
         self.assertEqual(result.returncode, 0, result.stderr)
         unknown = run("--check", self.write("x.conf", "[camera a]\nurl=rtsp://a/\nx=y\n")).stderr
-        for group in ["watch", "log", "mqtt", "look l"] + kafka:
+        for group in groups:
             text_of = f"[{group}]\nx=y\n[camera a]\nurl=rtsp://a/\n"
             unknown += run("--check", self.write("x.conf", text_of)).stderr
-        self.assertEqual(unknown.count("expected one of "), 5 + len(kafka))
+        self.assertEqual(unknown.count("expected one of "), len(groups) + 1)
         for part in unknown.split("expected one of ")[1:]:
             for key in part.splitlines()[0].split(", "):
                 self.assertRegex(text, rf"(?m)^#?{key}=")

@@ -57,7 +57,8 @@ static void add_looks(JsonBuilder *builder, const CameraStatus *camera)
   json_builder_end_array(builder);
 }
 
-void status_add_camera(JsonBuilder *builder, const StatusCamera *entry)
+/* @all: also members without a value that not every camera can have */
+static void add_camera(JsonBuilder *builder, const StatusCamera *entry, gboolean all)
 {
   const CameraStatus *camera = &entry->camera;
   json_builder_begin_object(builder);
@@ -69,8 +70,10 @@ void status_add_camera(JsonBuilder *builder, const StatusCamera *entry)
   member_add_count(builder, "skipped", camera->skipped);
   member_add_string(builder, "label", camera->whole.label);
   member_add_double(builder, "score", camera->whole.score);
-  member_add_string(builder, "scene_state", camera->whole.state);
-  add_looks(builder, camera);
+  if (all || camera->whole.state)
+    member_add_string(builder, "scene_state", camera->whole.state);
+  if (all || camera->looks->len > 0)
+    add_looks(builder, camera);
   member_add_count(builder, "reconnects", camera->connects ? camera->connects - 1 : 0);
   gboolean waiting = camera->since && camera->state != CAMERA_ENDED;
   add_size(builder, "width", camera->width);
@@ -85,6 +88,11 @@ void status_add_camera(JsonBuilder *builder, const StatusCamera *entry)
   member_add_count(builder, "attempts", waiting ? camera->attempts : 0);
   member_add_string(builder, "last_error", camera->error);
   json_builder_end_object(builder);
+}
+
+void status_add_camera(JsonBuilder *builder, const StatusCamera *entry)
+{
+  add_camera(builder, entry, TRUE);
 }
 
 static void add_log(JsonBuilder *builder, const char *name, const LogFileStatus *log)
@@ -134,7 +142,7 @@ char *status_json(const Status *status)
   json_builder_set_member_name(builder, "cameras");
   json_builder_begin_array(builder);
   for (guint i = 0; i < status->cameras->len; i++)
-    status_add_camera(builder, &g_array_index(status->cameras, StatusCamera, i));
+    add_camera(builder, &g_array_index(status->cameras, StatusCamera, i), FALSE);
   json_builder_end_array(builder);
   status_add_outputs(builder, &status->outputs);
   member_add_count(builder, "memory", status->memory);

@@ -8,7 +8,8 @@
 /* Returns: (transfer full): all of it as one line, without a newline */
 char *status_json(const Status *status);
 
-/* Adds a camera as an object. */
+/* Adds a camera as an object, with all members; status_json() leaves out those of looks and states
+ * that the camera does not have. */
 void status_add_camera(JsonBuilder *builder, const StatusCamera *entry);
 
 /* Adds the members "log", "events" and "mqtt" of the outputs that there are. */

@@ -22,10 +22,8 @@ static const Key page_keys[] = {
   { NULL },
 };
 
-/* Takes the address and the port from listen, such as "127.0.0.1:8470" or "[::1]:8470".
- * @loopback: (out): whether only this machine can connect */
-static gboolean parse_listen(const KeySource *source, PageConfig *self, gboolean *loopback,
-                             GError **error)
+/* Takes the address and the port from listen, such as "127.0.0.1:8470" or "[::1]:8470". */
+static gboolean parse_listen(const KeySource *source, PageConfig *self, GError **error)
 {
   const char *colon = strrchr(self->listen, ':');
   guint64 port;
@@ -45,7 +43,7 @@ static gboolean parse_listen(const KeySource *source, PageConfig *self, gboolean
                     self->listen);
   self->address = g_steal_pointer(&host);
   self->port = (guint)port;
-  *loopback = g_inet_address_get_is_loopback(address);
+  self->loopback = g_inet_address_get_is_loopback(address);
   return TRUE;
 }
 
@@ -62,11 +60,10 @@ static gboolean check_tls(const KeySource *source, const PageConfig *self, GErro
 
 static gboolean check(const KeySource *source, PageConfig *self, GError **error)
 {
-  gboolean loopback = FALSE;
   g_autoptr(GError) wrong = NULL;
-  if (!parse_listen(source, self, &loopback, error))
+  if (!parse_listen(source, self, error))
     return FALSE;
-  if (!loopback && !self->password_file)
+  if (!self->loopback && !self->password_file)
     return key_fail(source, GROUP, "password-file", error,
                     "is missing; other machines can connect to %s, so the page needs a password "
                     "(vitgate-watch --page-password makes the file's contents)",
@@ -110,6 +107,7 @@ PageConfig *page_config_copy(const PageConfig *self)
     .listen = g_strdup(self->listen),
     .address = g_strdup(self->address),
     .port = self->port,
+    .loopback = self->loopback,
     .hosts = g_strdupv(self->hosts),
     .password_file = g_strdup(self->password_file),
     .certificate = g_strdup(self->certificate),

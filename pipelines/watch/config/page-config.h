@@ -9,6 +9,7 @@ typedef struct {
   char *listen;                    /* as written */
   char *address;                   /* numeric */
   guint port;                      /* 0: any */
+  gboolean loopback;               /* only this machine can connect */
   char **hosts;                    /* (nullable): names of this machine that a browser may use */
   char *password_file;             /* (nullable): file with a hash */
   char *certificate, *private_key; /* (nullable): PEM files */

@@ -49,6 +49,11 @@ GPtrArray *config_find_warnings(const Config *config)
                                               "label changes are logged. Set frames=all for the "
                                               "former default, or frames=changes",
                                               config->path));
+  if (config->page && !config->page->loopback && !config->page->certificate)
+    g_ptr_array_add(warnings, g_strdup_printf("%s: [page] without certificate and private-key, "
+                                              "anyone on the way to %s can read the password, "
+                                              "cookies and pictures",
+                                              config->path, config->page->listen));
   add_insecure(warnings, config);
   add_unencrypted(warnings, config);
   return warnings;

@@ -44,8 +44,8 @@ static gboolean report_close(gpointer user_data)
 {
   HttpStream *self = user_data;
   self->close_source = 0;
-  g_clear_pointer(&self->user_data, self->on_close);
-  self->on_close = NULL;
+  if (self->on_close)
+    self->on_close(self->user_data);
   if (!self->sending)
     free_stream(self);
   return G_SOURCE_REMOVE;
