@@ -11,6 +11,7 @@
 #include "base/console.h"
 #include "camera/label-check.h"
 #include "config/config.h"
+#include "config/quick-config.h"
 #include "watch-page.h"
 #include "watch.h"
 
@@ -18,7 +19,10 @@ static const char summary[] =
     "Watches any number of cameras with the GStreamer element vitgate. FILE is a key file that\n"
     "lists the cameras, the parts of their frames to look at, and where results go: to a log of\n"
     "JSON lines, to an MQTT broker, or both.\n"
-    "vitgate-watch.conf in this program's documentation folder explains every key.";
+    "vitgate-watch.conf in this program's documentation folder explains every key.\n"
+    "\n"
+    "--page URL... needs no FILE: it writes one, and prints the address of a page that shows the\n"
+    "cameras. With FILE, the group [page] does that.";
 
 static const char description[] =
     "A lost camera is reconnected for ever, independently of the others. Messages go to\n"
@@ -43,7 +47,7 @@ static const char description[] =
     "error, an output cannot be opened, or --status gets no answer; 2 if the command line has an\n"
     "error.";
 
-static gboolean check_only, ask, json, password, version;
+static gboolean check_only, ask, json, page, password, version;
 static double interval = 1;
 
 static const GOptionEntry entries[] = {
@@ -52,6 +56,11 @@ static const GOptionEntry entries[] = {
     "Show the status of the vitgate-watch that runs with FILE, and exit", NULL },
   { "json", 0, 0, G_OPTION_ARG_NONE, &json,
     "Print the status to standard output as JSON, one line each time", NULL },
+  { "page", 0, 0, G_OPTION_ARG_NONE, &page,
+    "Watch cameras without a key file, and show them in a browser: the arguments are URLs, files "
+    "or "
+    "devices",
+    NULL },
   { "page-password", 0, 0, G_OPTION_ARG_NONE, &password,
     "Ask for a password, print its hash for the password-file of [page], and exit", NULL },
   { "interval", 0, 0, G_OPTION_ARG_DOUBLE, &interval, "Seconds between status lines (default: 1)",
@@ -63,7 +72,7 @@ static const GOptionEntry entries[] = {
 /* Returns: FALSE with an error */
 static gboolean parse(int *argc, char ***argv, GError **error)
 {
-  g_autoptr(GOptionContext) context = g_option_context_new("FILE");
+  g_autoptr(GOptionContext) context = g_option_context_new("FILE | --page URL...");
   g_option_context_set_summary(context, summary);
   g_option_context_set_description(context, description);
   g_option_context_add_main_entries(context, entries, NULL);
@@ -72,7 +81,17 @@ static gboolean parse(int *argc, char ***argv, GError **error)
     return FALSE;
   if (version || password)
     return TRUE;
-  if (*argc != 2) {
+  if (page && (check_only || ask)) {
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                "--page excludes --check and --status");
+    return FALSE;
+  }
+  if (page && *argc < 2) {
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                "--page: expected URLs of cameras, such as rtsp://HOST/STREAM");
+    return FALSE;
+  }
+  if (!page && *argc != 2) {
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "expected one key file, got %d",
                 *argc - 1);
     return FALSE;
@@ -116,6 +135,14 @@ static gboolean run(const WatchOptions *options, GError **error)
   return watch_run(options, error);
 }
 
+/* Returns: (transfer full) (nullable): the path of the key file; NULL with an error */
+static char *write_quick_config(char *const *sources, GError **error)
+{
+  if (!watch_page_is_built(error))
+    return NULL;
+  return quick_config_write(sources, error);
+}
+
 int main(int argc, char **argv)
 {
   g_autoptr(GError) error = NULL;
@@ -135,7 +162,12 @@ int main(int argc, char **argv)
     console_print("%s", error->message);
     return 1;
   }
-  const WatchOptions options = { .path = argv[1], .json = json, .interval = interval };
+  g_autofree char *quick = page ? write_quick_config(argv + 1, &error) : NULL;
+  const WatchOptions options = { quick ? quick : argv[1], json, interval, page };
+  if (error) {
+    console_print("%s", error->message);
+    return 1;
+  }
   if (check_only ? check(argv[1], &error)
       : ask      ? watch_ask(&options, &error)
                  : run(&options, &error))

@@ -65,19 +65,22 @@ static gboolean retry(gpointer user_data)
 
 gboolean watch_page_start(WatchPage *self, const PageConfig *config, GError **error)
 {
-  g_autoptr(GError) wrong = NULL;
   g_clear_pointer(&self->config, page_config_free);
   if (!config)
     return TRUE;
   self->config = page_config_copy(config);
-  if (start_page(self, &wrong))
-    return TRUE;
-  console_print("page: %s; trying again every %d s", wrong->message, RETRY_INTERVAL);
+  return start_page(self, error);
+}
+
+void watch_page_keep_trying(WatchPage *self, const PageConfig *config)
+{
+  g_autoptr(GError) error = NULL;
+  if (watch_page_start(self, config, &error))
+    return;
+  console_print("page: %s; trying again every %d s", error->message, RETRY_INTERVAL);
   g_free(self->told);
-  self->told = g_strdup(wrong->message);
+  self->told = g_strdup(error->message);
   self->retry_timer = g_timeout_add_seconds(RETRY_INTERVAL, retry, self);
-  g_propagate_error(error, g_steal_pointer(&wrong));
-  return FALSE;
 }
 
 WatchPage *watch_page_new(const WatchPageFuncs *funcs, Outputs *outputs)
@@ -92,7 +95,7 @@ void watch_page_change(WatchPage *self, const PageConfig *config)
 {
   if (!page_config_equal(self->config, config)) {
     stop_page(self);
-    watch_page_start(self, config, NULL);
+    watch_page_keep_trying(self, config);
   } else if (self->page) {
     page_cameras_changed(self->page);
   }
@@ -108,6 +111,11 @@ void watch_page_free(WatchPage **page)
   page_config_free(self->config);
   g_free(self->told);
   g_free(self);
+}
+
+gboolean watch_page_is_built(GError **error)
+{
+  return TRUE;
 }
 
 gboolean watch_page_ask_password(GError **error)
@@ -127,6 +135,10 @@ gboolean watch_page_start(WatchPage *self, const PageConfig *config, GError **er
   return TRUE;
 }
 
+void watch_page_keep_trying(WatchPage *self, const PageConfig *config)
+{
+}
+
 void watch_page_change(WatchPage *self, const PageConfig *config)
 {
 }
@@ -135,10 +147,15 @@ void watch_page_free(WatchPage **self)
 {
 }
 
-gboolean watch_page_ask_password(GError **error)
+gboolean watch_page_is_built(GError **error)
 {
   g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, NO_PAGE);
   return FALSE;
+}
+
+gboolean watch_page_ask_password(GError **error)
+{
+  return watch_page_is_built(error);
 }
 
 #endif

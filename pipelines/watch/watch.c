@@ -298,7 +298,10 @@ static gboolean start_page(Watch *self, GError **error)
 {
   const WatchPageFuncs funcs = { get_status, find_camera, get_config, reload_file, self };
   self->page = watch_page_new(&funcs, self->outputs);
-  return watch_page_start(self->page, self->config->page, error) || !self->options->page;
+  if (self->options->page)
+    return watch_page_start(self->page, self->config->page, error);
+  watch_page_keep_trying(self->page, self->config->page);
+  return TRUE;
 }
 
 /* ---- Running ------------------------------------------------------------------------------- */

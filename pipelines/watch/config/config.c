@@ -256,12 +256,9 @@ static gboolean read_groups(const KeySource *source, Config *config, GError **er
          read_cameras(source, config, error) && check_tls_servers(source, config, error);
 }
 
-static gboolean load(KeySource *source, Config *config, GError **error)
+static gboolean load(KeySource *source, Config *config, const char *text, gsize length,
+                     GError **error)
 {
-  g_autofree char *text = NULL;
-  gsize length;
-  if (!g_file_get_contents(source->path, &text, &length, error))
-    return FALSE;
   if (strlen(text) != length || !g_utf8_validate(text, -1, NULL)) {
     g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE, "%s: is not UTF-8 text",
                 source->path);
@@ -279,6 +276,14 @@ static gboolean load(KeySource *source, Config *config, GError **error)
 
 Config *config_load(const char *path, GError **error)
 {
+  g_autofree char *text = NULL;
+  gsize length;
+  return g_file_get_contents(path, &text, &length, error) ? config_parse(path, text, length, error)
+                                                          : NULL;
+}
+
+Config *config_parse(const char *path, const char *text, gsize length, GError **error)
+{
   g_autofree char *absolute = g_canonicalize_filename(path, NULL);
   g_autofree char *folder = g_path_get_dirname(absolute);
   g_autoptr(GKeyFile) file = g_key_file_new();
@@ -286,8 +291,9 @@ Config *config_load(const char *path, GError **error)
   g_autoptr(Config) config = g_new0(Config, 1);
   g_atomic_ref_count_init(&config->references);
   config->path = g_strdup(path);
+  config->checksum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)text, length);
   config->cameras = g_ptr_array_new_with_free_func((GDestroyNotify)camera_config_free);
-  return load(&source, config, error) ? g_steal_pointer(&config) : NULL;
+  return load(&source, config, text, length, error) ? g_steal_pointer(&config) : NULL;
 }
 
 Config *config_ref(Config *self)
@@ -306,6 +312,7 @@ void config_unref(Config *self)
   page_config_free(self->page);
   g_ptr_array_unref(self->cameras);
   g_free(self->path);
+  g_free(self->checksum);
   g_free(self);
 }
 

@@ -39,6 +39,7 @@ typedef struct {
 typedef struct {
   gatomicrefcount references;
   char *path;
+  char *checksum;       /* SHA-256 of the file's text */
   double sync_interval; /* seconds; 0: after each line */
   char *status_socket;  /* NULL: none */
   LogConfig log;
@@ -49,6 +50,10 @@ typedef struct {
 
 /* Returns: (transfer full) (nullable): NULL with an error of G_IO_ERROR or G_KEY_FILE_ERROR */
 Config *config_load(const char *path, GError **error);
+
+/* Reads a text as the key file @path, which need not exist.
+ * Returns: as config_load() */
+Config *config_parse(const char *path, const char *text, gsize length, GError **error);
 
 Config *config_ref(Config *self);
 void config_unref(Config *self);

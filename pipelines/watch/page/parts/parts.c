@@ -6,6 +6,7 @@
 #include "page/api/live.h"
 #include "page/api/metrics.h"
 #include "page/api/session.h"
+#include "page/api/settings.h"
 #include "page/api/static-files.h"
 #include "page/api/stream.h"
 #include "page/api/system.h"
@@ -13,6 +14,7 @@
 struct _PageParts {
   SessionApi *session;
   CamerasApi *cameras;
+  SettingsApi *settings;
   StreamApi *stream;
   Frames *frames;
   Snapshots *snapshots;
@@ -27,6 +29,7 @@ PageParts *page_parts_new(Page *page)
   static_files_add(page_get_server(page));
   self->session = session_api_new(page);
   self->cameras = cameras_api_new(page);
+  self->settings = settings_api_new(page);
   self->stream = stream_api_new(page);
   g_autofree char *folder = g_build_filename(page_get_folder(page), "snapshots", NULL);
   self->frames = frames_new();
@@ -51,6 +54,7 @@ void page_parts_free(PageParts **parts)
   snapshots_free(&self->snapshots);
   frames_free(&self->frames);
   stream_api_free(&self->stream);
+  settings_api_free(&self->settings);
   cameras_api_free(&self->cameras);
   session_api_free(&self->session);
   g_free(self);
