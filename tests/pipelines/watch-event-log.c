@@ -2,6 +2,7 @@
 #include "page/event-log.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <glib/gstdio.h>
 
@@ -127,6 +128,16 @@ START_TEST(a_gap_in_the_numbers_of_files_does_no_harm)
   g_autoptr(EventPage) rest = read_page(NULL, 5000, NULL);
   ck_assert_uint_lt(rest->events->len, all->events->len);
   ck_assert_uint_eq(get_number(rest, rest->events->len - 1), 0);
+}
+END_TEST
+
+/* As when a file is renamed while files are opened. */
+START_TEST(a_file_with_two_names_is_read_once)
+{
+  g_autofree char *name = g_strconcat(path, ".1", NULL);
+  write_events(0, 99, 1 << 20);
+  ck_assert_int_eq(link(path, name), 0);
+  assert_events(NULL, 7, 0, 99, 1);
 }
 END_TEST
 
@@ -288,6 +299,7 @@ int main(void)
   tcase_add_test(tests, lines_that_cross_blocks_are_whole);
   tcase_add_test(tests, a_missing_or_empty_log_has_no_events);
   tcase_add_test(tests, a_gap_in_the_numbers_of_files_does_no_harm);
+  tcase_add_test(tests, a_file_with_two_names_is_read_once);
   tcase_add_test(tests, ids_stay_when_files_rotate);
   tcase_add_test(tests, an_id_is_made_of_the_line);
   tcase_add_test(tests, filters);
