@@ -244,8 +244,8 @@ END_TEST
 
 /* ---- Pictures for all who look ------------------------------------------------------------- */
 
-#define MANY_TURNS 60 /* of the clock that shared pictures use: longer than the time of a picture  \
-                       */
+/* Of the clock that shared pictures use: longer than the time of a picture. */
+#define MANY_TURNS 60
 
 typedef struct {
   Viewer *viewer;

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jpeglib.h>
@@ -149,31 +150,32 @@ static void write_rows(struct jpeg_compress_struct *jpeg, const GstVideoFrame *f
   }
 }
 
-static GBytes *compress(const GstVideoFrame *frame, int width, int height, guint quality,
-                        GError **error)
+typedef struct {
+  unsigned char *data; /* of malloc() */
+  unsigned long size;
+} Output;
+
+/* @output: must not be a variable of this function, whose variables are lost when libjpeg fails */
+static gboolean compress(const GstVideoFrame *frame, int width, int height, guint quality,
+                         Output *output, GError **error)
 {
   struct jpeg_compress_struct jpeg;
   ErrorManager errors;
-  /* Volatile, because they change between setjmp() and longjmp(). */
-  unsigned char *volatile data = NULL;
-  volatile unsigned long size = 0;
   jpeg.err = jpeg_std_error(&errors.base);
   errors.base.error_exit = on_error;
   errors.base.output_message = on_message;
   if (setjmp(errors.jump)) {
     jpeg_destroy_compress(&jpeg);
-    free(data);
-    fail(error, errors.message);
-    return NULL;
+    return fail(error, errors.message);
   }
   jpeg_create_compress(&jpeg);
-  jpeg_mem_dest(&jpeg, (unsigned char **)&data, (unsigned long *)&size);
+  jpeg_mem_dest(&jpeg, &output->data, &output->size);
   set_parameters(&jpeg, width, height, quality);
   jpeg_start_compress(&jpeg, TRUE);
   write_rows(&jpeg, frame);
   jpeg_finish_compress(&jpeg);
   jpeg_destroy_compress(&jpeg);
-  return g_bytes_new_with_free_func(data, size, free, data);
+  return TRUE;
 }
 
 static GBytes *scale_and_compress(GstVideoFrame *input, const GstVideoRectangle *region, int width,
@@ -187,18 +189,22 @@ static GBytes *scale_and_compress(GstVideoFrame *input, const GstVideoRectangle 
   }
   g_autoptr(GstBuffer) buffer = gst_buffer_new_allocate(NULL, info.size, NULL);
   GstVideoConverter *converter = make_converter(&input->info, region, &info, width, height);
-  GBytes *bytes = NULL;
+  Output jpeg = { 0 };
+  gboolean good = FALSE;
   if (!buffer || !converter || !gst_video_frame_map(&output, &info, buffer, GST_MAP_READWRITE)) {
     fail(error, "its format cannot be converted");
   } else {
     gst_video_converter_frame(converter, input, &output);
     extend_edges(&output, width, height);
     jfif_colours_apply(&output);
-    bytes = compress(&output, width, height, quality, error);
+    good = compress(&output, width, height, quality, &jpeg, error);
     gst_video_frame_unmap(&output);
   }
   g_clear_pointer(&converter, gst_video_converter_free);
-  return bytes;
+  if (good)
+    return g_bytes_new_with_free_func(jpeg.data, jpeg.size, free, jpeg.data);
+  free(jpeg.data);
+  return NULL;
 }
 
 GBytes *jpeg_encode_now(GstSample *sample, const GstVideoRectangle *region, guint max_width,
