@@ -295,6 +295,8 @@ void history_write(History *self, const char *name, const char *look, double sec
   g_mutex_lock(&self->lock);
   CameraHistory *camera = g_hash_table_lookup(self->cameras, name);
   const Track *track = camera ? find_track(camera, look) : NULL;
+  if (camera && !track && !look && camera->tracks->len)
+    track = camera->tracks->pdata[0];
   if (track)
     write_samples(track, since, now, wall, builder);
   g_mutex_unlock(&self->lock);

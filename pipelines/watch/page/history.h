@@ -27,7 +27,7 @@ void history_keep(History *self, const char *const *cameras);
 
 /* Adds an object with "step_seconds", "end" and "samples", oldest first, to @builder. Where there
  * were no frames for longer than a step, one sample without values stands.
- * @look: (nullable): NULL: the whole frame
+ * @look: (nullable): NULL: the whole frame or, if that is not classified, the first look
  * @seconds: length of the part to write
  * @now: monotonic time, microseconds
  * @wall: the same time on the wall clock: the times of samples are counted back from it, so that a
