@@ -382,6 +382,7 @@ static void connect_and_serve(Mqtt *self)
   if (self->client) {
     /* The broker sends no last will after an orderly end. With QoS 1, the message could have to
      * wait for confirmations of others. */
+    mosquitto_message_callback_set(self->client, NULL);
     if (self->connected && !reason)
       publish_status(self, OFFLINE, 0);
     mosquitto_disconnect(self->client);
