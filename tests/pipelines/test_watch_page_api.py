@@ -126,22 +126,23 @@ class Api(PageTest):
             browser, path = Browser(page_url(watch)), "/api/v1/cameras/yard/settings"
             watch.more_frames("yard")
 
-            def dial():
+            def reused():
                 metrics = parse_metrics(browser.get("/metrics").body.decode())
-                return metrics["vitgate_dial", 'camera="yard",look=""']
+                return metrics["vitgate_results_reused_total", 'camera="yard",look=""']
 
-            before = dial()
+            self.assertEqual(reused(), 0)
             settings = {s["key"]: s for s in browser.get(path).json["settings"]}
             self.assertEqual(settings["compute"]["value"], None)
             self.assertEqual(settings["temporal"]["value"], "off")
             self.assertEqual(settings["temporal"]["choices"], ["off", "auto", "on"])
-            answer = browser.ask("PATCH", path, {"compute": 1, "threshold": 0.7})
+            answer = browser.ask("PATCH", path, {"compute": 1, "threshold": 0.7,
+                                                  "reuse-threshold": 1, "max-age": 0})
             self.assertEqual(answer.status, 200)
             changed = {s["key"]: s["value"] for s in answer.json["settings"]}
             self.assertEqual((changed["compute"], changed["threshold"]), (1, 0.7))
             self.assertAlmostEqual(changed["keep-threshold"], 0.56)
-            watch.more_frames("yard")
-            self.assertGreater(dial(), before)
+            watch.more_frames("yard", 5)
+            self.assertGreater(reused(), 2)
             for body, message in (({"compute": 2}, "compute: expected a number from 0 to 1"),
                                   ({"colour": 1}, "colour: is no setting"),
                                   ({"temporal": "so"}, "temporal: expected one of"),
