@@ -16,6 +16,8 @@ struct _WatchPage {
   PageParts *parts;
   char *told; /* (nullable): the last error */
   guint retry_timer;
+  PageConfig *next; /* (nullable): that it is to have */
+  guint change_idle;
 };
 
 static void on_line(const char *camera, gboolean event, const char *line, gsize length,
@@ -91,11 +93,25 @@ WatchPage *watch_page_new(const WatchPageFuncs *funcs, Outputs *outputs)
   return self;
 }
 
+/* A request of the page may have asked for the reload, so the page stays until it is answered. */
+static gboolean change(gpointer user_data)
+{
+  WatchPage *self = user_data;
+  PageConfig *next = g_steal_pointer(&self->next);
+  self->change_idle = 0;
+  stop_page(self);
+  watch_page_keep_trying(self, next);
+  page_config_free(next);
+  return G_SOURCE_REMOVE;
+}
+
 void watch_page_change(WatchPage *self, const PageConfig *config)
 {
+  g_clear_handle_id(&self->change_idle, g_source_remove);
+  g_clear_pointer(&self->next, page_config_free);
   if (!page_config_equal(self->config, config)) {
-    stop_page(self);
-    watch_page_keep_trying(self, config);
+    self->next = config ? page_config_copy(config) : NULL;
+    self->change_idle = g_idle_add(change, self);
   } else if (self->page) {
     page_cameras_changed(self->page);
   }
@@ -107,7 +123,9 @@ void watch_page_free(WatchPage **page)
   *page = NULL;
   if (!self)
     return;
+  g_clear_handle_id(&self->change_idle, g_source_remove);
   stop_page(self);
+  page_config_free(self->next);
   page_config_free(self->config);
   g_free(self->told);
   g_free(self);

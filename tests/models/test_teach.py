@@ -98,6 +98,17 @@ class TaughtModelTest(TeachCase):
             for path in self.write_class(label, 3, folder="new", seed=99):
                 self.assertEqual(self.best(path), label)
 
+    def test_progress_for_programs(self):
+        self.write_data(n=3)
+        run = self.run_command("teach", "--model", self.model, "--data", self.data, "-o", self.out,
+                               "--json", "--progress")
+        lines = [json.loads(line) for line in run.stderr.splitlines()]
+        self.assertEqual(run.returncode, 0)
+        self.assertEqual({line["unit"] for line in lines}, {"files", "pictures", "folds"})
+        pictures = [line for line in lines if line["unit"] == "pictures"]
+        self.assertEqual(pictures[-1], {"done": 9, "total": 9, "unit": "pictures"})
+        self.assertEqual(json.loads(run.stdout)["pictures"], 9)
+
     def test_everything_else_stays_as_in_the_base(self):
         self.write_data()
         before, old = describe(self.model)

@@ -1,4 +1,6 @@
-"""Stands between vitgate-watch and a real MQTT broker, and withholds what a test wants withheld."""
+"""Stands between vitgate-watch and a real MQTT broker, and withholds what a test wants withheld.
+
+Retained messages and their confirmations pass."""
 
 import dataclasses
 import socket
@@ -13,6 +15,8 @@ class Packet:
     kind: int
     bytes: bytes  # all of the packet
     payload: bytes = b""  # of PUBLISH
+    number: bytes = b""  # of PUBLISH with QoS 1, and of PUBACK
+    retained: bool = False
 
 
 def read_exactly(stream, length):
@@ -36,10 +40,11 @@ def read_packet(stream):
     body = read_exactly(stream, length)
     kind = data[0] >> 4
     if kind != PUBLISH:
-        return Packet(kind, data + body)
+        return Packet(kind, data + body, number=body[:2])
     topic_length, = struct.unpack(">H", body[:2])
-    payload = body[2 + topic_length + (2 if data[0] & 0x06 else 0):]
-    return Packet(kind, data + body, payload)
+    start = 2 + topic_length
+    end = start + (2 if data[0] & 0x06 else 0)
+    return Packet(kind, data + body, body[end:], body[start:end], bool(data[0] & 1))
 
 
 class Connection:
@@ -48,7 +53,7 @@ class Connection:
 
     def __init__(self, relay, number, client):
         self.relay, self.number, self.published = relay, number, []
-        self.client = client
+        self.client, self.retained = client, set()
         self.broker = socket.create_connection(("127.0.0.1", relay.broker_port))
         self.threads = [threading.Thread(target=self.pass_on, args=arguments, daemon=True)
                         for arguments in ((client, self.broker, relay.to_broker),
@@ -62,14 +67,21 @@ class Connection:
                 while True:
                     packet = read_packet(stream)
                     with self.relay.changed:
-                        if packet.kind == PUBLISH and source is self.client:
-                            self.published.append(packet.payload)
-                        chosen = choose(self, packet)
+                        chosen = [packet] if self.is_retained(packet, source) else choose(self, packet)
                         self.relay.changed.notify_all()
                     for each in chosen:
                         target.sendall(each.bytes)
         except (EOFError, OSError):
             self.close()
+
+    def is_retained(self, packet, source):
+        """Returns whether it is a retained message of the client, or the confirmation of one."""
+        if packet.kind == PUBLISH and source is self.client:
+            (self.retained.add if packet.retained else self.retained.discard)(packet.number)
+            if not packet.retained:
+                self.published.append(packet.payload)
+            return packet.retained
+        return packet.kind == PUBACK and source is not self.client and packet.number in self.retained
 
     def close(self):
         for end in self.client, self.broker:

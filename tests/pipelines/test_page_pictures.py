@@ -5,7 +5,6 @@ Environment: see watch_case.py.
 
 import contextlib
 import glob
-import http.client
 import io
 import json
 import os
@@ -16,12 +15,9 @@ import urllib.parse
 
 from PIL import Image
 
-from cameras import LIMIT, Server, skip_all
-from watch_case import WATCH, Watch, WatchTest
-
-if "built without the page" in subprocess.run([WATCH, "--page", "file:///none"], text=True,
-                                              stderr=subprocess.PIPE, check=False).stderr:
-    skip_all("vitgate-watch was built without the page")
+from cameras import LIMIT, Server
+from page_client import Browser, page_url
+from watch_case import Watch, WatchTest
 
 # A label appears at once, and then the state is known.
 EVENTS = {"labels": "class 0;class 1;class 2;class 3;class 4", "threshold": 0, "keep-threshold": 0,
@@ -32,15 +28,12 @@ class Page:
     """Talks to the page of a Watch."""
 
     def __init__(self, watch):
-        self.watch = watch
-        self.host = watch.message("page: http").split("http://")[1].rstrip("/")
+        self.browser = Browser(page_url(watch))
 
     def open(self, path, **query):
         """Returns connection and answer, whose body was not read."""
-        connection = http.client.HTTPConnection(self.host, timeout=LIMIT)
         path = "/api/v1" + urllib.parse.quote(path)
-        connection.request("GET", path + ("?" + urllib.parse.urlencode(query) if query else ""))
-        return connection, connection.getresponse()
+        return self.browser.open("GET", path + ("?" + urllib.parse.urlencode(query) if query else ""))
 
     def get(self, path, expected=200, **query):
         """Returns the body: of JSON, as an object."""

@@ -15,7 +15,7 @@
 #include "config/credentials.h"
 
 #define KEEP_ALIVE   30 /* seconds */
-#define IN_FLIGHT    20 /* maximum number of unconfirmed messages */
+#define IN_FLIGHT    20 /* maximum number of unconfirmed messages, and of retained ones */
 #define ANSWER_TIME  (10 * G_USEC_PER_SEC)
 #define PARTING_TIME (2 * G_USEC_PER_SEC)
 
@@ -346,7 +346,8 @@ static gboolean set_up_client(Mqtt *self, GError **error)
   mosquitto_publish_callback_set(self->client, on_publish);
   mosquitto_log_callback_set(self->client, on_log);
   mosquitto_message_callback_set(self->client, on_message);
-  mosquitto_max_inflight_messages_set(self->client, IN_FLIGHT);
+  /* Neither those, nor that of the status, wait for the others. */
+  mosquitto_max_inflight_messages_set(self->client, 2 * IN_FLIGHT + 2);
 
   int code =
       mosquitto_will_set(self->client, self->status_topic, strlen(OFFLINE), OFFLINE, 1, true);
@@ -381,6 +382,7 @@ static void connect_and_serve(Mqtt *self)
   if (self->client) {
     /* The broker sends no last will after an orderly end. With QoS 1, the message could have to
      * wait for confirmations of others. */
+    mosquitto_message_callback_set(self->client, NULL);
     if (self->connected && !reason)
       publish_status(self, OFFLINE, 0);
     mosquitto_disconnect(self->client);

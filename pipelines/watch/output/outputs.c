@@ -24,8 +24,8 @@ struct _Outputs {
   States *states;
 
   GMutex online_lock;
-  GHashTable *online; /* names of cameras that send frames */
-  OutputsFunc observer;  /* or NULL */
+  GHashTable *online;   /* names of cameras that send frames */
+  OutputsFunc observer; /* or NULL */
   gpointer observer_data;
 };
 

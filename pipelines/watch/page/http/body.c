@@ -5,10 +5,11 @@
 
 #define MAX_DEPTH 16
 
-/* The parser calls itself for each level, so a body of brackets only would use up the stack. */
+/* The parser calls itself for each level, so a body of brackets only would use up the stack. It
+ * also takes several values, and uses the last one. */
 static gboolean is_flat(const char *text, gsize length)
 {
-  guint depth = 0;
+  guint depth = 0, n_roots = 0;
   gboolean in_string = FALSE;
   for (gsize i = 0; i < length; i++) {
     if (in_string && text[i] == '\\')
@@ -17,7 +18,8 @@ static gboolean is_flat(const char *text, gsize length)
       in_string = !in_string;
     else if (!in_string && (text[i] == '/' || text[i] == '\''))
       return FALSE; /* the parser takes comments, which could hide brackets */
-    else if (!in_string && (text[i] == '{' || text[i] == '[') && ++depth > MAX_DEPTH)
+    else if (!in_string && (text[i] == '{' || text[i] == '[') &&
+             ((n_roots += depth == 0) > 1 || ++depth > MAX_DEPTH))
       return FALSE;
     else if (!in_string && (text[i] == '}' || text[i] == ']') && depth > 0)
       depth--;

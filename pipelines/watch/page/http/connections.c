@@ -10,6 +10,9 @@
 #define READ_TIME  20 /* from the first byte of a request to its last one */
 #define WRITE_TIME 60 /* for an answer */
 
+/* Connections that may wait until they are accepted. */
+#define BACKLOG 128
+
 /* Bytes of a body that is refused that are read all the same, so that the client sees why. */
 #define MAX_REFUSED_BODY (1024 * 1024)
 
@@ -33,9 +36,19 @@ typedef struct {
   guint64 received;
 } Connection;
 
+/* Tests cannot wait for so long.
+ * Returns: @seconds, or fewer */
+static guint shorten(guint seconds)
+{
+  const char *text = g_getenv("VITGATE_PAGE_TIMEOUT");
+  guint64 limit;
+  return text && g_ascii_string_to_unsigned(text, 10, 1, seconds, &limit, NULL) ? (guint)limit
+                                                                                : seconds;
+}
+
 static void set_deadline(Connection *self, guint seconds)
 {
-  self->deadline = seconds ? g_get_monotonic_time() + seconds * G_USEC_PER_SEC : 0;
+  self->deadline = seconds ? g_get_monotonic_time() + shorten(seconds) * G_USEC_PER_SEC : 0;
 }
 
 /* libsoup sees the end of the stream, and closes the connection. */
@@ -267,6 +280,7 @@ Connections *connections_new(SoupServer *soup, const char *address, guint port,
   Connections *self = g_new0(Connections, 1);
   self->soup = soup;
   self->service = g_socket_service_new();
+  g_socket_listener_set_backlog(G_SOCKET_LISTENER(self->service), BACKLOG);
   self->certificate = certificate ? g_object_ref(certificate) : NULL;
   self->all = g_hash_table_new(NULL, NULL);
   self->stopped = g_cancellable_new();

@@ -83,10 +83,16 @@ static const Route *find_route(HttpServer *self, SoupServerMessage *message, cha
  * Returns: FALSE if the message has been answered */
 static gboolean read_body(SoupServerMessage *message, JsonObject **body)
 {
-  g_autoptr(GBytes) bytes =
-      soup_message_body_flatten(soup_server_message_get_request_body(message));
   g_autoptr(GError) error = NULL;
   gsize length;
+  *body = NULL;
+  if (connections_is_too_big(message)) {
+    http_set_error(message, SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE,
+                   "the body is larger than " G_STRINGIFY(HTTP_MAX_BODY) " bytes");
+    return FALSE;
+  }
+  g_autoptr(GBytes) bytes =
+      soup_message_body_flatten(soup_server_message_get_request_body(message));
   const char *text = g_bytes_get_data(bytes, &length);
   *body = length ? body_parse(text, length, &error) : NULL;
   if (error)

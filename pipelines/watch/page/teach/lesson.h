@@ -15,7 +15,7 @@ typedef enum {
 
 typedef struct {
   gatomicrefcount references;
-  Page *page;
+  Page *page;           /* NULL: the task was deleted, or the page is closed */
   Snapshots *snapshots; /* (nullable) */
   Task *task;
 

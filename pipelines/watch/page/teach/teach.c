@@ -28,6 +28,7 @@ static void free_lesson(gpointer data)
   Lesson *lesson = data;
   lesson->task->collecting = FALSE;
   collecting_stop(lesson);
+  lesson->page = NULL; /* a model may still be copied */
   lesson_unref(lesson);
 }
 

@@ -163,7 +163,8 @@ static void on_copied(GObject *source, GAsyncResult *result, gpointer user_data)
   Lesson *lesson = request->lesson;
   g_autoptr(GError) error = NULL;
   lesson->swapping = FALSE;
-  if (g_task_propagate_boolean(G_TASK(result), &error) && apply(lesson, &error))
+  if (g_task_propagate_boolean(G_TASK(result), &error) &&
+      (lesson->page || refuse(&error, "the page was closed meanwhile")) && apply(lesson, &error))
     console_print("task %s: its model is in use", lesson->task->name);
   else
     console_print("task %s: its model cannot be used: %s", lesson->task->name, error->message);
