@@ -1,7 +1,9 @@
 /* The log of events, read backwards: pages, filters, ids that stay, and damaged files. */
 #include "page/event-log.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <glib/gstdio.h>
 
@@ -130,6 +132,16 @@ START_TEST(a_gap_in_the_numbers_of_files_does_no_harm)
 }
 END_TEST
 
+/* As when a file is renamed while files are opened. */
+START_TEST(a_file_with_two_names_is_read_once)
+{
+  g_autofree char *name = g_strconcat(path, ".1", NULL);
+  write_events(0, 99, 1 << 20);
+  ck_assert_int_eq(link(path, name), 0);
+  assert_events(NULL, 7, 0, 99, 1);
+}
+END_TEST
+
 START_TEST(ids_stay_when_files_rotate)
 {
   write_events(0, 199, 5000);
@@ -255,10 +267,11 @@ START_TEST(the_order_is_that_of_the_log_whatever_the_clock_says)
 }
 END_TEST
 
-/* No test of time: it prints how long pages of a long log take. */
+/* Prints how long pages take, for people: VITGATE_TEST_EVENTS is how many events the log has. */
 START_TEST(a_long_log)
 {
-  const guint n = 100000;
+  const char *wanted = g_getenv("VITGATE_TEST_EVENTS");
+  const guint n = wanted ? (guint)strtoul(wanted, NULL, 10) : 5000;
   GString *text = g_string_new(NULL);
   for (guint i = 0; i < n; i++) {
     g_autofree char *line = make_line(i);
@@ -288,6 +301,7 @@ int main(void)
   tcase_add_test(tests, lines_that_cross_blocks_are_whole);
   tcase_add_test(tests, a_missing_or_empty_log_has_no_events);
   tcase_add_test(tests, a_gap_in_the_numbers_of_files_does_no_harm);
+  tcase_add_test(tests, a_file_with_two_names_is_read_once);
   tcase_add_test(tests, ids_stay_when_files_rotate);
   tcase_add_test(tests, an_id_is_made_of_the_line);
   tcase_add_test(tests, filters);

@@ -20,21 +20,31 @@ typedef struct {
   char *since, *until;
 } Sieve;
 
-/* Whether the log has the text as it is, without escapes. */
-static gboolean is_plain(const char *text)
+/* Returns: whether the log has this character as it is, without an escape */
+static gboolean is_plain(gunichar c)
 {
-  for (; *text; text = g_utf8_next_char(text)) {
-    const gunichar c = g_utf8_get_char_validated(text, -1);
-    if (c >= (gunichar)-2 || (!g_unichar_isalnum(c) && (c > 0x7f || !strchr(" -_.,", (int)c))))
-      return FALSE;
-  }
-  return TRUE;
+  return g_unichar_isalnum(c) || (c < 0x80 && c && strchr(" -_.,", (int)c));
 }
 
+/* Adds the longest part of a value that the log has as it is.
+ * @value: (nullable) */
 static void add_part(Sieve *self, const char *value)
 {
-  if (value && is_plain(value))
-    g_ptr_array_add(self->parts, g_strdup_printf("\"%s\"", value));
+  const char *longest = "", *start = value;
+  gsize length = 0;
+  for (const char *at = value; at && *at;) {
+    const gunichar c = g_utf8_get_char_validated(at, -1);
+    const gboolean plain = c < (gunichar)-2 && is_plain(c);
+    at = plain ? g_utf8_next_char(at) : at + 1;
+    if (!plain)
+      start = at;
+    if ((gsize)(at - start) > length) {
+      longest = start;
+      length = (gsize)(at - start);
+    }
+  }
+  if (length)
+    g_ptr_array_add(self->parts, g_strndup(longest, length));
 }
 
 /* @filter: (nullable) */
