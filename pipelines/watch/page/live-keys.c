@@ -140,7 +140,8 @@ static gboolean change_number(LiveSettings *settings, const LiveKey *key, JsonNo
     *value_of(key, settings) = key->preset;
     return TRUE;
   }
-  const double value = json_node_get_double(node);
+  const double value =
+      type == G_TYPE_DOUBLE || type == G_TYPE_INT64 ? json_node_get_double(node) : 0;
   if ((type != G_TYPE_DOUBLE && type != G_TYPE_INT64) || !(value >= key->min && value <= key->max))
     return fail(error, key->name, "expected a number from %g to %g, or null", key->min, key->max);
   *value_of(key, settings) = value;
