@@ -209,7 +209,7 @@ class Views(PageTest):
         self.browser.wait(lambda: settings()["compute"] == 0)
         self.browser.press(*[Keys.ARROW_RIGHT] * 4)
         self.browser.wait(lambda: abs(settings()["compute"] - 0.04) < 1e-6)
-        self.assertEqual(slider.get_attribute("value"), "0.04")
+        self.browser.wait(lambda: slider.get_attribute("value") == "0.04")
         save = self.browser.tab_to(lambda element: "key file" in element.text)
         self.browser.press(Keys.ENTER)
         self.browser.find("span", "Written to the key file.")
