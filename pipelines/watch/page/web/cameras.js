@@ -62,7 +62,8 @@ function resultLine(isLook) {
     setText(label, text ?? 'no label');
     label.classList.toggle('none', !text);
     label.style.setProperty('--hue', hue(text));
-    setText(score, text && isNumber(result.score) ? percent(result.score) : '');
+    // The score is that of the label, which the state need not be.
+    setText(score, text && text === result.label && isNumber(result.score) ? percent(result.score) : '');
   };
   return element;
 }

@@ -71,7 +71,7 @@ function filterForm(filter, change) {
   const local = (key) => h('input', { type: 'datetime-local', value: filter[key], onchange: set(key) });
   const label = h('input', { type: 'search', value: filter.label, placeholder: 'All', onchange: set('label'),
     autocomplete: 'off', list: 'labels' });
-  return h('form', { class: 'filters', 'aria-label': 'Filters', onsubmit: (event) => event.preventDefault() },
+  const form = h('form', { class: 'filters', 'aria-label': 'Filters', onsubmit: (event) => event.preventDefault() },
     field('Camera', select([['', 'All'], ...names.map((name) => [name, name])], filter.camera,
       { onchange: set('camera') })),
     looks.length ? field('Look', select([['', 'All'], ...looks.map((name) => [name, name])], filter.look,
@@ -80,6 +80,9 @@ function filterForm(filter, change) {
     field('Event', select([['', 'All'], ...Object.entries(EVENTS)], filter.event, { onchange: set('event') })),
     field('From', local('since')), field('To', local('until')),
     h('button', { type: 'button', class: 'quiet', onclick: () => change(null) }, 'Clear'));
+  // On a phone they would take half of the screen.
+  const open = innerWidth > 600 || FILTERS.some((key) => filter[key]);
+  return h('details', { class: 'filter-box', open }, h('summary', {}, 'Filters'), form);
 }
 
 /* What one can choose as label: all that were seen since the view was opened */
@@ -87,7 +90,8 @@ const labels = h('datalist', { id: 'labels' });
 
 function learn(...names) {
   for (const name of names) {
-    if (name && ![...labels.children].some((option) => option.value === name)) labels.append(h('option', { value: name }));
+    const known = !name || [...labels.children].some((option) => option.value === name);
+    if (!known) labels.append(h('option', { value: name }));
   }
 }
 

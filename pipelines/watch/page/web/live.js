@@ -53,9 +53,10 @@ class Picture {
     image.addEventListener('error', this.onError);
   }
 
+  /* A stream that runs goes on while the camera is lost for a moment; none is begun then. */
   get wanted() {
     return this.inView && !document.hidden && stream.connected
-      && stream.cameras.get(this.camera)?.state === 'playing';
+      && (this.mode === 'live' || stream.cameras.get(this.camera)?.state === 'playing');
   }
 
   get width() {

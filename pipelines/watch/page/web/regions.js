@@ -34,7 +34,7 @@ export function looksLayer() {
       place(box, look.region);
       const label = look.scene_state ?? look.label;
       setText(box.firstChild,
-        look.name + (label ? `: ${label}` : '') + (look.score > 0 ? ` ${percent(look.score)}` : ''));
+        look.name + (label ? `: ${label}` : '') + (label && label === look.label ? ` ${percent(look.score)}` : ''));
     });
   };
   return layer;

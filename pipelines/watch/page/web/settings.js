@@ -79,7 +79,7 @@ function control(setting, tell) {
     latest = fresh;
     if (answered) pending = false;
     reset.disabled = fresh.value === null || fresh.value === undefined || fresh.live === false;
-    if (!isBusy()) show(valueOf(fresh));
+    if (!pending && !isBusy()) show(valueOf(fresh));
   } };
 }
 
@@ -93,7 +93,7 @@ export function openSettings(camera, look, signal) {
     setText(note, 'Written to the key file.');
   }) }, 'Write to the key file');
   const controls = new Map();
-  const timers = new Map();
+  const timers = new Map(); // of the newest change of each key
 
   /* @key: of the setting that was answered */
   function show(settings, key) {
@@ -102,13 +102,15 @@ export function openSettings(camera, look, signal) {
 
   function change(key, value, pause = 0) {
     clearTimeout(timers.get(key));
-    timers.set(key, setTimeout(async () => {
+    const timer = setTimeout(async () => {
       const done = await attempt(async () => {
-        show((await patch(path(), { [key]: value }, signal)).settings, key);
+        const { settings } = await patch(path(), { [key]: value }, signal);
+        show(settings, timers.get(key) === timer ? key : null);
         setText(note, 'Applied, but not in the key file yet.');
       });
       if (!done) get(path(), signal).then(({ settings }) => show(settings, key), () => {});
-    }, pause));
+    }, pause);
+    timers.set(key, timer);
   }
 
   async function fill() {

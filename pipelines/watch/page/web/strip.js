@@ -134,7 +134,7 @@ class Strip {
     if (near) {
       const lost = isGap(sample);
       text = `${at === null ? 'Now' : time(sample.at)}  ${lost ? 'no picture' : shown(sample) ?? 'no label'}`
-        + (lost || !shown(sample) ? '' : ` ${percent(sample.score)}`)
+        + (lost || !sample.label || shown(sample) !== sample.label ? '' : ` ${percent(sample.score)}`)
         + (isNumber(sample.compute_ratio) ? `  compute ${percent(sample.compute_ratio)}` : '')
         + (isNumber(sample.latency_ms) ? `  ${milliseconds(sample.latency_ms)}` : '');
     }

@@ -54,8 +54,8 @@ function modelTable(models) {
         h('a', { href: hrefOf(['camera', name]) }, name)])))))));
 }
 
-const messageText = (message) => typeof message === 'string' ? message
-  : [message.time ? dateTime(message.time) : null, message.text ?? message.message].filter(Boolean).join('  ');
+/* A message, with its time in the browser's time zone */
+const messageText = (message) => message.replace(/^(\d{4}-\d\d-\d\dT[\d:.]+Z) /, (all, at) => `${dateTime(at)}  `);
 
 export function open(main, route, signal) {
   const problem = h('p', { class: 'error', hidden: true });

@@ -174,7 +174,8 @@ async function openTask(main, name, signal) {
   try {
     task = await get(path, signal);
   } catch (error) {
-    if (!signal.aborted) main.append(h('p', { class: 'error' }, error.message), h('a', { href: '#/teach' }, 'All states'));
+    if (signal.aborted) return;
+    main.append(h('p', { class: 'error' }, error.message), h('a', { href: '#/teach' }, 'All states'));
     return;
   }
   const change = (body) => attempt(async () => take(await patch(path, body)));
