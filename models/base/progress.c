@@ -3,13 +3,15 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/ranks.h"
+
 #define INTERVAL       (G_USEC_PER_SEC / 5)
 #define PLAIN_INTERVAL (30 * G_USEC_PER_SEC)
 
 Progress progress_start(guint total, const char *unit)
 {
   gint64 now = g_get_monotonic_time();
-  return (Progress){ .terminal = isatty(STDERR_FILENO),
+  return (Progress){ .terminal = ranks_is_first() && isatty(STDERR_FILENO),
                      .total = total,
                      .unit = unit,
                      .start = now,
@@ -19,12 +21,12 @@ Progress progress_start(guint total, const char *unit)
 Progress progress_start_phase(const char *phase, double total, const char *unit)
 {
   gint64 now = g_get_monotonic_time();
-  Progress progress = { .terminal = isatty(STDERR_FILENO),
+  Progress progress = { .terminal = ranks_is_first() && isatty(STDERR_FILENO),
                         .phase = phase,
                         .total = total,
                         .unit = unit,
                         .start = now,
-                        .last = now };
+                        .last = ranks_is_first() ? now : G_MAXINT64 }; /* never drawn */
   if (progress.terminal) {
     g_printerr("\r%s …\033[K", phase);
     progress.drawn = TRUE;
