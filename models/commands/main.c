@@ -13,7 +13,7 @@ static const Command commands[] = {
   { "import", "make a complete model file from published weights", FALSE, command_import },
   { "inspect", "show what a model file contains", FALSE, command_inspect },
   { "classify", "classify images", FALSE, command_classify },
-  { "eval", "measure accuracy and compute on photographs", FALSE, command_eval },
+  { "eval", "measure accuracy and compute on photographs", TRUE, command_eval },
   { "train", "train a dense model, from fresh weights or from an existing model", TRUE,
     command_train },
   { "teach", "give a model classes of your own, from a few pictures of each", FALSE,

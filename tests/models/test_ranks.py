@@ -167,6 +167,35 @@ class SameResultTest(RanksTest):
         self.assertIn("3 ranks summed up", result.stderr)
 
 
+class EvalTest(RanksTest):
+    def evaluate(self, n, *more):
+        result = self.succeed(n, [VITGATE, "eval", "--json", "--data", self.path("data"), *more,
+                                  self.teacher])
+        report = json.loads(result.stdout)
+        self.assertGreater(report.pop("images_per_second"), 0)
+        notes = [line for line in result.stderr.splitlines() if line.startswith("vitgate")]
+        return report, notes
+
+    def test_eval_prints_the_figures_of_one_process(self):
+        shutil.copytree(self.pictures, self.path("data"))
+        folder = next(root for root, _, files in os.walk(self.path("data")) if files)
+        for name in ("0broken.png", "zbroken.png"):
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(b"no picture")
+        student = self.path("student")
+        shutil.copy(self.teacher, student)
+        for more in ((), ("--batch-size", "4", "--reference", student)):
+            wanted = self.evaluate(0, *more)
+            self.assertEqual(wanted[0]["skipped"], 2)
+            for n in (2, 3):
+                self.assertEqual(self.evaluate(n, *more), wanted)
+
+    def test_eval_refuses_groups_of_images(self):
+        self.fail_with("--granularity works only in one process", 2,
+                       [VITGATE, "eval", "--data", self.pictures, "--granularity", "batch",
+                        self.teacher])
+
+
 class EndTest(RanksTest):
     def wait_for_steps(self, process, name, steps):
         log = self.path(name) + ".training/log.jsonl"
