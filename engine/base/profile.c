@@ -38,13 +38,13 @@ ProfilePart vitgate__profile_switch(ProfilePart part)
 const char *vitgate__profile_name(ProfilePart part)
 {
   static const char *const names[N_PARTS] = {
-    [PART_OTHER] = "other",         [PART_PREPROCESS] = "preprocessing",
-    [PART_PATCHES] = "patches",     [PART_NORM] = "norm",
-    [PART_CONVERT] = "convert",     [PART_PRODUCTS] = "products",
-    [PART_FC1] = "fc1", [PART_GELU] = "gelu",
-    [PART_PACK] = "packing",        [PART_SCORES] = "scores",
-    [PART_SOFTMAX] = "softmax",     [PART_VALUES] = "values",
-    [PART_MERGING] = "merging",     [PART_GATES] = "gates",
+    [PART_OTHER] = "other",     [PART_PREPROCESS] = "preprocessing",
+    [PART_PATCHES] = "patches", [PART_NORM] = "norm",
+    [PART_CONVERT] = "convert", [PART_PRODUCTS] = "products",
+    [PART_FC1] = "fc1",         [PART_GELU] = "gelu",
+    [PART_PACK] = "packing",    [PART_SCORES] = "scores",
+    [PART_SOFTMAX] = "softmax", [PART_VALUES] = "values",
+    [PART_MERGING] = "merging", [PART_GATES] = "gates",
     [PART_HEAD] = "head",
   };
   return names[part];

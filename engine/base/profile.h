@@ -26,7 +26,7 @@ typedef enum {
 typedef struct {
   gint64 ns[N_PARTS];
   double macs[N_PARTS]; /* multiply-adds of products */
-  gint64 since; /* start of the current part */
+  gint64 since;         /* start of the current part */
   ProfilePart part;
 } Profile;
 

@@ -19,9 +19,18 @@ gboolean command_fail(GError **error, const char *format, ...)
   return FALSE;
 }
 
+static gboolean silent;
+
+void command_note_silence(void)
+{
+  silent = TRUE;
+}
+
 void command_note(const char *format, ...)
 {
   va_list args;
+  if (silent)
+    return;
   va_start(args, format);
   g_autofree char *message = g_strdup_vprintf(format, args);
   va_end(args);

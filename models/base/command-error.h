@@ -24,3 +24,6 @@ gboolean command_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 
 
 /* Prints "vitgate NAME: message" as exactly one line on stderr. */
 void command_note(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* Makes command_note() print nothing: another process prints the same. */
+void command_note_silence(void);

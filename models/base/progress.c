@@ -3,6 +3,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/ranks.h"
+
 #define INTERVAL       (G_USEC_PER_SEC / 5)
 #define PLAIN_INTERVAL (30 * G_USEC_PER_SEC)
 
@@ -16,7 +18,7 @@ void progress_write_lines(void)
 /* Lines for programs leave no room for a line that is redrawn. */
 static gboolean has_terminal(void)
 {
-  return !writes_lines && isatty(STDERR_FILENO);
+  return !writes_lines && ranks_is_first() && isatty(STDERR_FILENO);
 }
 
 Progress progress_start(guint total, const char *unit)
@@ -35,7 +37,7 @@ Progress progress_start_phase(const char *phase, double total, const char *unit)
                         .total = total,
                         .unit = unit,
                         .start = now,
-                        .last = now };
+                        .last = ranks_is_first() ? now : G_MAXINT64 }; /* never drawn */
   if (progress.terminal) {
     g_printerr("\r%s …\033[K", phase);
     progress.drawn = TRUE;

@@ -22,6 +22,7 @@
 typedef struct {
   const char *name;
   const char *summary; /* one line for the list in --help */
+  gboolean ranks;      /* it divides its work among the processes that mpirun starts */
   /* @argv: (array length=argc): argv[0] is the sub-command's name
    * Returns: the exit status. If it is not 0, @error is set, unless the sub-command has printed a
    * note for each failure. */

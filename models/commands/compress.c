@@ -16,7 +16,10 @@ int command_compress(int argc, char **argv, GError **error)
       "resumed run keeps its number of steps. At the end, compress prints the figures of\n"
       "the model and the next command; OUT.training/log.jsonl has them as JSON.\n\n"
       "If the run is interrupted, run the command again with --resume; it finishes\n"
-      "with the same result.\n";
+      "with the same result.\n\n"
+      "Under mpirun, all processes train one model together: each takes its part of\n"
+      "every batch, and the result is that of one process. models/many-machines.md\n"
+      "describes how.\n";
   g_auto(RunOptions) o = { 0 };
   if (!training_options_parse(&o, RUN_COMPRESS, "Makes a compressed, gated model from a dense one.",
                               description, argc, argv, error))

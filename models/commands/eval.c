@@ -3,7 +3,9 @@
 
 #include "base/gate-control.h"
 #include "base/granularity.h"
+#include "base/ranks.h"
 #include "commands/command.h"
+#include "commands/eval-ranks.h"
 #include "commands/eval-sigmoid.h"
 #include "commands/evaluation.h"
 #include "data/decode.h"
@@ -46,7 +48,8 @@ static void count_unknown(Evaluation *eval, guint index, const VitgateResult *re
   count->unknown += command_is_unknown(result, eval->unknown_threshold);
 }
 
-static void count_result(Evaluation *eval, guint index, const VitgateResult *result)
+static void count_result(Evaluation *eval, guint index, const VitgateResult *result,
+                         const EvalCompared *compared)
 {
   const Photograph *photograph = dataset_get(eval->dataset, index);
   Counts *counts = &eval->counts;
@@ -64,24 +67,28 @@ static void count_result(Evaluation *eval, guint index, const VitgateResult *res
   counts->gmacs_min = MIN(counts->gmacs_min, result->gmacs);
   counts->gmacs_max = MAX(counts->gmacs_max, result->gmacs);
   counts->tokens += result->n_tokens;
+  counts->agreed += compared->agreed;
+  counts->divergence += compared->divergence;
   for (guint m = 0; m < 2 * eval->info->depth; m++) {
     counts->ran[m] += share_that_ran(result, m);
     counts->module_tokens[m] += result->module_tokens[m];
   }
 }
 
-/* Compares the labels and probabilities of both sessions. */
-static gboolean compare_labels(Evaluation *eval, const VitgateResult *results,
-                               const VitgateImage *images, guint n, GError **error)
+/* Compares the labels and probabilities of both sessions.
+ * @compared: (out caller-allocates): [n] */
+static gboolean compare_labels(const Evaluation *eval, const VitgateResult *results,
+                               const VitgateImage *images, guint n, EvalCompared *compared,
+                               GError **error)
 {
   if (!eval->reference)
     return TRUE;
   const VitgateResult *expected = vitgate_session_classify(eval->reference, images, n, error);
   const VitgateActivation activation = eval->info->activation;
   for (guint i = 0; expected && i < n; i++) {
-    eval->counts.agreed +=
+    compared[i].agreed =
         accuracy_answer(&results[i], activation) == accuracy_answer(&expected[i], activation);
-    eval->counts.divergence += accuracy_divergence(&results[i], &expected[i], activation);
+    compared[i].divergence = accuracy_divergence(&results[i], &expected[i], activation);
   }
   return expected != NULL;
 }
@@ -96,27 +103,41 @@ static gboolean classify_batch(Evaluation *eval, GPtrArray *batch, GError **erro
   gint64 start = g_get_monotonic_time();
   const VitgateResult *results = vitgate_session_classify(eval->session, images, batch->len, error);
   eval->counts.engine_us += g_get_monotonic_time() - start;
-  if (!results || !compare_labels(eval, results, images, batch->len, error))
+  g_autofree EvalCompared *compared = g_new0(EvalCompared, batch->len);
+  if (!results || !compare_labels(eval, results, images, batch->len, compared, error))
     return FALSE;
-  for (guint i = 0; i < batch->len; i++)
-    count_result(eval, ((DecodedPhotograph *)batch->pdata[i])->index, &results[i]);
+  for (guint i = 0; i < batch->len; i++) {
+    const guint index = ((DecodedPhotograph *)batch->pdata[i])->index;
+    if (eval->records)
+      eval_records_add(eval->records, index, &results[i], &compared[i]);
+    else
+      count_result(eval, index, &results[i], &compared[i]);
+  }
   g_ptr_array_set_size(batch, 0);
   return TRUE;
 }
 
 static void note_skipped(Evaluation *eval, const DecodedPhotograph *photograph)
 {
-  eval->counts.skipped++;
-  progress_clear(&eval->progress);
   g_autofree char *name =
       g_filename_display_name(dataset_get(eval->dataset, photograph->index)->name);
-  command_note("skipped %s: %s", name, photograph->error->message);
+  g_autofree char *note = g_strdup_printf("skipped %s: %s", name, photograph->error->message);
+  if (eval->records) {
+    eval_records_skip(eval->records, note);
+    return;
+  }
+  eval->counts.skipped++;
+  progress_clear(&eval->progress);
+  command_note("%s", note);
 }
 
 static gboolean evaluate(Evaluation *eval, GError **error)
 {
-  guint n = eval->n;
-  g_autoptr(PhotoReader) reader = photo_reader_new(eval->dataset, eval->order, n);
+  const guint first = ranks_slice(eval->n, ranks_own());
+  const guint n = ranks_slice(eval->n, ranks_own() + 1) - first;
+  if (ranks_count() > 1 && !(eval->records = eval_records_new(eval->info, eval->n, error)))
+    return FALSE;
+  g_autoptr(PhotoReader) reader = photo_reader_new(eval->dataset, eval->order + first, n);
   g_autoptr(GPtrArray) batch =
       g_ptr_array_new_with_free_func((GDestroyNotify)decoded_photograph_free);
   eval->progress = progress_start(n, "images");
@@ -135,9 +156,11 @@ static gboolean evaluate(Evaluation *eval, GError **error)
   }
   fine = fine && classify_batch(eval, batch, error);
   progress_clear(&eval->progress);
+  if (fine && eval->records)
+    eval_records_visit(eval->records, eval, count_result);
   if (fine && eval->counts.images == 0) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "none of the %u photographs can be used",
-                n);
+                eval->n);
     return FALSE;
   }
   return fine;
@@ -247,6 +270,8 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
   vitgate__session_set_gate_control(session, eval->control);
   eval->classes = classes;
   eval->session = session;
+  if (!eval_ranks_check(eval, choice->reference, error))
+    return 1;
   note_settings(eval);
   note_labels(eval);
 
@@ -265,6 +290,7 @@ static int run(Evaluation *eval, const Choice *choice, gboolean as_json, GError 
     evaluation_print_table(eval);
   classes_free_present(eval->present, dataset->folders->len);
   score_table_free(&eval->counts.scores);
+  eval_records_free(&eval->records);
   vitgate_session_free(&eval->reference);
   return fine ? 0 : 1;
 }
@@ -351,6 +377,9 @@ int command_eval(int argc, char **argv, GError **error)
     "Images per second count only the time in the engine: pre-processing and\n"
     "network. One more thread, not counted in --threads, reads and decodes\n"
     "photographs at the same time.\n"
+    "\n"
+    "Under mpirun, each process runs its part of the photographs, and the first prints\n"
+    "the figures of all. models/many-machines.md describes how.\n"
   };
   g_autofree char *path = command_parse_one(&syntax, argc, argv, "model file", error);
   if (!path || !command_check_range("--batch-size", batch_size, 1, VITGATE_MAX_BATCH, error) ||

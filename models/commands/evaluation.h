@@ -48,6 +48,7 @@ typedef struct {
   const Classes *classes;
   guint8 **present; /* [folders][n_classes] classes that occur in each folder; rows may be shared */
   Counts counts;
+  struct _EvalRecords *records; /* (nullable): of several ranks, see eval-ranks.h */
   Progress progress;
 } Evaluation;
 

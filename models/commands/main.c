@@ -5,19 +5,23 @@
 #include <string.h>
 
 #include "base/blas.h"
+#include "base/ranks.h"
 #include "commands/command.h"
 #include "commands/external.h"
 
 static const Command commands[] = {
-  { "import", "make a complete model file from published weights", command_import },
-  { "inspect", "show what a model file contains", command_inspect },
-  { "classify", "classify images", command_classify },
-  { "eval", "measure accuracy and compute on photographs", command_eval },
-  { "train", "train a dense model, from fresh weights or from an existing model", command_train },
-  { "teach", "give a model classes of your own, from a few pictures of each", command_teach },
-  { "compress", "make a compressed, gated model from a dense one", command_compress },
-  { "export", "write a model for other programs (timm's tensor names or ONNX)", command_export },
-  { "bench", "measure speed on this machine", command_bench },
+  { "import", "make a complete model file from published weights", FALSE, command_import },
+  { "inspect", "show what a model file contains", FALSE, command_inspect },
+  { "classify", "classify images", FALSE, command_classify },
+  { "eval", "measure accuracy and compute on photographs", TRUE, command_eval },
+  { "train", "train a dense model, from fresh weights or from an existing model", TRUE,
+    command_train },
+  { "teach", "give a model classes of your own, from a few pictures of each", FALSE,
+    command_teach },
+  { "compress", "make a compressed, gated model from a dense one", TRUE, command_compress },
+  { "export", "write a model for other programs (timm's tensor names or ONNX)", FALSE,
+    command_export },
+  { "bench", "measure speed on this machine", FALSE, command_bench },
 };
 
 static void print_help(void)
@@ -51,17 +55,37 @@ static void rewrite_help(int argc, char **argv)
     argv[2] = help;
 }
 
+/* Without this, ranks could go on with different options, or do all of the work once each. */
+static gboolean check_ranks(const Command *command, char **argv, GError **error)
+{
+  if (ranks_count() == 1)
+    return TRUE;
+  if (!command->ranks)
+    return command_fail(error, "works in one process, and mpirun started %u; start it alone",
+                        ranks_count());
+  g_autofree char *arguments = g_strjoinv("\n", argv + 1);
+  g_autofree char *call = g_strconcat(VITGATE_VERSION "\n", arguments, NULL);
+  return ranks_check_same("arguments or another version", call, error);
+}
+
+static gboolean asks_for_help(char **argv)
+{
+  return g_strv_contains((const char *const *)argv, "--help") ||
+         g_strv_contains((const char *const *)argv, "-h");
+}
+
 static int run_command(const Command *command, int argc, char **argv)
 {
   g_autofree char *program = g_strconcat("vitgate ", command->name, NULL);
   g_set_prgname(program);
   g_autoptr(GError) error = NULL;
-  int status = command->run(argc, argv, &error);
-  if (error) {
-    command_note("%s", error->message);
-    status = 1;
-  }
-  return status;
+  int status = 1;
+  if (asks_for_help(argv)) /* GLib prints it, and ends the process */
+    return command->run(argc, argv, &error);
+  if (ranks_start(&error) && check_ranks(command, argv, &error))
+    status = command->run(argc, argv, &error);
+  ranks_end(error ? error->message : NULL);
+  return error ? 1 : status;
 }
 
 /* gdk-pixbuf and its loaders warn about files that they cannot read. We report those ourselves, in

@@ -34,7 +34,11 @@ int command_train(int argc, char **argv, GError **error)
       "OUT.training/log.jsonl has them as JSON.\n"
       "\n"
       "If the run is interrupted, run the command again with --resume; it finishes\n"
-      "with the same result.\n",
+      "with the same result.\n"
+      "\n"
+      "Under mpirun, all processes train one model together: each takes its part of\n"
+      "every batch, and the result is that of one process. models/many-machines.md\n"
+      "describes how.\n",
       argc, argv, error);
   return fine && check(&o, error) && train_dense(&o, error) ? 0 : 1;
 }

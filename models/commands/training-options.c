@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/ranks.h"
 #include "write/output-file.h"
 
 static GOptionArg argument_of(RunOptionKind kind)
@@ -59,7 +60,7 @@ gboolean training_options_parse(RunOptions *o, RunCommand command, const char *s
       *next++ = make_entry(o, &table[i], texts);
   const CommandSyntax syntax = { entries, "", summary, description };
   if (!command_parse_none(&syntax, argc, argv, error) || !run_options_check(o, error) ||
-      !output_file_check(o->out, error))
+      (ranks_is_first() && !output_file_check(o->out, error)))
     return FALSE;
   if (!o->name)
     o->name = name_of_file(o->out);

@@ -104,16 +104,20 @@ ImageView variation_view(const Variation *v, const VitgateImage *image)
   return view;
 }
 
-void augmentation_blend(const Augmentation *a, Random *random, float *tensors, int *labels, guint n,
-                        gsize length)
+void augmentation_blend(const Augmentation *a, Random *random, float *tensors, int *labels,
+                        BatchSlice slice, gsize length)
 {
-  if (a->mixup <= 0)
+  const gboolean whole = slice.n == slice.batch;
+  if (a->mixup <= 0 || !slice.n)
     return;
-  g_autofree float *first = g_memdup2(tensors, length * sizeof *tensors);
-  for (guint i = 0; i < n; i++, tensors += length) {
+  g_autofree float *first = whole ? g_memdup2(tensors, length * sizeof *tensors) : NULL;
+  for (guint place = 0; place < slice.first; place++) /* take the numbers of the images before */
+    if (random_unit(random) < a->mixup)
+      random_unit(random);
+  for (guint i = 0; i < slice.n; i++, tensors += length) {
     if (random_unit(random) >= a->mixup)
       continue;
-    const float *next = i + 1 < n ? tensors + length : first;
+    const float *next = i + 1 < slice.n || !whole ? tensors + length : first;
     const float share = (float)random_unit(random);
     for (gsize k = 0; k < length; k++)
       tensors[k] += share * (next[k] - tensors[k]);

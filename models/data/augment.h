@@ -22,6 +22,11 @@ typedef struct {
     .contrast = 0.3, .saturation = 0.3                                                             \
   }
 
+/* A part of a batch of @batch images. */
+typedef struct {
+  guint first, n, batch;
+} BatchSlice;
+
 /* The values drawn for one photograph. */
 typedef struct {
   double x, y, width, height; /* pixels */
@@ -47,7 +52,8 @@ ImageView variation_view(const Variation *variation, const VitgateImage *image);
 /* Blends images with the next image of their batch, and the last with the first (Zhang et al. 2018,
  * with uniformly distributed proportions). The teacher's output for such an image is new, however
  * often the photographs were seen. A blended image has the label -1 (none).
- * @tensors: [n][length]
- * @labels: [n] */
+ * @tensors: [slice.n][length]; followed by the next image if the slice is not the whole batch
+ * @labels: [slice.n]
+ * @slice: the part of the batch to blend */
 void augmentation_blend(const Augmentation *augmentation, Random *random, float *tensors,
-                        int *labels, guint n, gsize length);
+                        int *labels, BatchSlice slice, gsize length);

@@ -24,11 +24,12 @@ typedef struct {
   Batch batch; /* must be first: batches_release() casts it to its slot */
   Batches *batches;
   SlotState state;
-  guint n_done; /* finished images, of batch.n */
+  guint n_rows; /* images to make; batch.n and perhaps one to blend with */
+  guint n_done; /* finished images */
   float *tensors;
   int *labels;
   guint *photographs;
-  guint8 *usable; /* [batch_size] */
+  guint8 *usable; /* [n_rows] */
 } Slot;
 
 struct _Batches {
@@ -38,6 +39,8 @@ struct _Batches {
   gboolean augmented, once;
   guint64 seed;
   guint batch_size, depth, n_threads;
+  BatchSlice slice; /* of each batch */
+  guint n_rows; /* images made for each batch: those of the slice and perhaps one to blend with */
   guint64 n_draws; /* total */
   gsize tensor_length;
   GThread **threads;
@@ -49,7 +52,7 @@ struct _Batches {
   Slot *slots;       /* [depth] */
   Slot *open;        /* slot of the batch whose images threads are claiming */
   guint64 start;     /* first draw after the last seek */
-  guint64 claimed;   /* draws claimed by threads since then */
+  guint64 claimed;   /* images claimed by threads since then */
   guint64 delivered; /* batches delivered since then */
   guint n_busy;      /* images being made */
   gboolean paused, any_usable;
@@ -136,9 +139,10 @@ static gboolean open_slot(Batches *batches, guint64 draw)
     return FALSE;
   slot->state = FILLING;
   slot->n_done = 0;
-  slot->batch.n = (guint)MIN(batches->batch_size, batches->n_draws - draw);
+  slot->n_rows = (guint)MIN(batches->n_rows, batches->n_draws - draw);
+  slot->batch.n = MIN(slot->n_rows, batches->slice.n);
   slot->batch.first_draw = draw;
-  slot->batch.next_draw = draw + slot->batch.n;
+  slot->batch.next_draw = draw + MIN(batches->batch_size, batches->n_draws - draw);
   batches->open = slot;
   return TRUE;
 }
@@ -149,11 +153,13 @@ static gboolean claim(Batches *batches, Task *task)
 {
   if (batches->paused || batches->error || batches->claimed >= batches->n_draws - batches->start)
     return FALSE;
-  const guint row = (guint)(batches->claimed % batches->batch_size);
-  const guint64 draw = batches->start + batches->claimed;
-  if (row == 0 && !open_slot(batches, draw))
+  const guint row = (guint)(batches->claimed % batches->n_rows);
+  const guint64 first_draw =
+      batches->start + batches->claimed / batches->n_rows * batches->batch_size;
+  if (row == 0 && !open_slot(batches, first_draw))
     return FALSE;
-  *task = (Task){ batches->open, row, draw };
+  *task =
+      (Task){ batches->open, row, first_draw + (batches->slice.first + row) % batches->batch_size };
   batches->claimed++;
   batches->n_busy++;
   return TRUE;
@@ -174,7 +180,7 @@ static gpointer make_images(gpointer data)
     g_mutex_unlock(&batches->lock);
     make_image(batches, converter, &task);
     g_mutex_lock(&batches->lock);
-    if (++task.slot->n_done == task.slot->batch.n)
+    if (++task.slot->n_done == task.slot->n_rows)
       task.slot->state = READY;
     batches->n_busy--;
     g_cond_signal(&batches->done);
@@ -193,17 +199,35 @@ static gboolean check_number(const char *what, guint value, guint most, GError *
   return FALSE;
 }
 
+static gboolean check_slice(const BatchesOptions *o, GError **error)
+{
+  const guint size = o->batch_size ? o->batch_size : DEFAULT_BATCH;
+  return (!o->first && !o->n) ||
+         (o->n && o->n <= size && o->first <= size - o->n && !o->order.once) ||
+         command_fail(error, "a part of %u images from %u on is not part of a batch of %u", o->n,
+                      o->first, size);
+}
+
+/* Returns: the number of images to make for each batch, with the one that the last is blended
+ * with */
+static guint count_rows(const Batches *batches)
+{
+  const gboolean next = batches->augmentation.mixup > 0 && batches->slice.n < batches->batch_size;
+  return batches->slice.n + next;
+}
+
 static gboolean check_options(const BatchesOptions *options, GError **error)
 {
   return check_number("images in a batch", options->batch_size, MAX_BATCH, error) &&
          check_number("batches in memory", options->depth, MAX_DEPTH, error) &&
          check_number("threads", options->threads, MAX_THREADS, error) &&
+         check_slice(options, error) &&
          (!options->augmentation || augmentation_check(options->augmentation, error));
 }
 
 static gboolean make_slots(Batches *batches, GError **error)
 {
-  const gsize n = batches->batch_size;
+  const gsize n = batches->n_rows;
   batches->slots = g_new0(Slot, batches->depth);
   for (guint i = 0; i < batches->depth; i++) {
     Slot *slot = &batches->slots[i];
@@ -252,6 +276,9 @@ Batches *batches_new(const Collection *collection, const BatchesOptions *options
   batches->augmented = options->augmentation != NULL;
   if (options->augmentation)
     batches->augmentation = *options->augmentation;
+  batches->slice = (BatchSlice){ options->first, options->n ? options->n : batches->batch_size,
+                                 batches->batch_size };
+  batches->n_rows = count_rows(batches);
   batches->tensor_length = (gsize)3 * collection->image_size * collection->image_size;
   batches->sampler = sampler_new(collection, &options->order, error);
   if (!batches->sampler || !make_slots(batches, error))
@@ -333,6 +360,12 @@ static Slot *take_slot(Batches *batches, GError **error)
   return NULL;
 }
 
+static BatchSlice slice_of(const Slot *slot)
+{
+  const BatchSlice slice = slot->batches->slice;
+  return slot->batches->once ? (BatchSlice){ 0, slot->batch.n, slot->batch.n } : slice;
+}
+
 const Batch *batches_next(Batches *batches, GError **error)
 {
   g_mutex_lock(&batches->lock);
@@ -342,7 +375,7 @@ const Batch *batches_next(Batches *batches, GError **error)
     return NULL;
   Random random = { random_key(batches->seed, BLENDING, slot->batch.first_draw) };
   if (batches->augmented)
-    augmentation_blend(&batches->augmentation, &random, slot->tensors, slot->labels, slot->batch.n,
+    augmentation_blend(&batches->augmentation, &random, slot->tensors, slot->labels, slice_of(slot),
                        batches->tensor_length);
   return &slot->batch;
 }

@@ -1,5 +1,9 @@
 /* Batches of training images. Threads prepare them in advance, so that training does not wait.
  *
+ * Several processes can make a part of each batch each: the images of a part are those that it
+ * would have in the whole batch. Where images are blended, that takes one photograph of the next
+ * part.
+ *
  * The contents of a batch depend only on the photographs, the options and the number of its first
  * draw, not on time, the number of threads or earlier draws. If a photograph cannot be used, the
  * number of the draw selects a replacement. To resume a run, use the same options and
@@ -15,12 +19,13 @@ typedef struct {
   const Augmentation
       *augmentation; /* (nullable): NULL: pre-process as in inference. Not needed after the call */
   guint batch_size;  /* images; default 32 */
+  guint first, n;    /* the part of each batch to make; default: all. Not with order.once */
   guint depth;       /* batches in memory, including those in use; default 3 */
   guint threads;     /* default 1 */
 } BatchesOptions;
 
 typedef struct {
-  guint n;                  /* images: batch_size, or fewer if each photograph is drawn once */
+  guint n;                  /* images: of the part; fewer at the end of photographs drawn once */
   const float *tensors;     /* [n][3][image_size][image_size], normalised */
   const int *labels;        /* [n] classes of the model; -1: none */
   const guint *photographs; /* [n] numbers in the collection */

@@ -5,6 +5,7 @@
 
 #include "file/architecture.h"
 #include "train/network/mask.h"
+#include "train/network/pass-ranks.h"
 #include "train/network/training-kernels.h"
 
 /* Returns: GMACs of the parts that always run: stem, embedding, heads and the gates */
@@ -169,7 +170,8 @@ static void match_tokens(Share *share, guint i, const real *teacher, const LossW
     if (levels_block(pass->levels, level - 1) == b) {
       level--;
       const double weight = level ? weights->features / (pass->levels.n - 1) : weights->tokens;
-      const gsize image = (gsize)level * pass->n_images + share->first + i;
+      const gsize image =
+          (gsize)level * pass_own_count(pass) + share->first - pass_own_first(pass) + i;
       const double difference =
           match_level(share, i, level, teacher + image * tokens * d->dim, weight * each);
       *(level ? &sums->features : &sums->tokens) +=
@@ -271,7 +273,7 @@ LossSums loss_share(Share *share, const LossWeights *weights, const LossTargets 
            (gsize)share->blocks[levels_block(pass->levels, level)].rows[share->n] * d->dim *
                sizeof(real));
   for (guint i = 0; i < share->n; i++) {
-    const guint image = share->first + i;
+    const guint image = share->first - pass_own_first(pass) + i; /* among this rank's */
     const real *logits = share->logits + (gsize)i * n;
     real *dlogits = share->dlogits + (gsize)i * n;
     const int label = targets->labels ? targets->labels[image] : -1;

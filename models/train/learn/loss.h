@@ -23,7 +23,7 @@ typedef struct {
   const WideHead *wide; /* (nullable): the teacher's head with all classes */
 } LossWeights;
 
-/* What one batch is compared with. */
+/* What one batch is compared with: [n_images] are those that this rank runs. */
 typedef struct {
   const real *teacher_logits; /* (nullable) [n_images][n_classes] */
   const real *teacher_tokens; /* (nullable) [levels][n_images][n_tokens][dim], see levels.h;

@@ -54,6 +54,17 @@ double optimizer_gather(Optimizer *optimizer, real **gradients, guint member, gu
   return square;
 }
 
+double optimizer_square(const Optimizer *optimizer, const real *gradient, guint part, guint n)
+{
+  double square = 0;
+  for (guint i = part; i < optimizer->network->parameters->len; i += n) {
+    const Parameter *p = &g_array_index(optimizer->network->parameters, Parameter, i);
+    if (!p->fixed)
+      square += training_kernels()->dot(gradient + p->offset, gradient + p->offset, p->n);
+  }
+  return square;
+}
+
 void optimizer_move(Optimizer *optimizer, const real *gradient, double norm, double factor,
                     guint member, guint n)
 {

@@ -44,6 +44,9 @@ double optimizer_schedule(double progress, double warm_up);
  * clipping by their gradient would slow down the others' steps. */
 double optimizer_gather(Optimizer *optimizer, real **gradients, guint member, guint n);
 
+/* Returns: the sum of squares over part @part of @n, as optimizer_gather() does */
+double optimizer_square(const Optimizer *optimizer, const real *gradient, guint part, guint n);
+
 /* Updates the thread's part of the values. The caller counts the step.
  * @norm: of the whole gradient */
 void optimizer_move(Optimizer *optimizer, const real *gradient, double norm, double factor,

@@ -6,6 +6,8 @@
 #include "base/command-error.h"
 #include "base/error.h"
 #include "network/dial.h"
+#include "train/learn/gradient-sum.h"
+#include "train/network/pass-ranks.h"
 #include "train/network/training-team.h"
 
 struct _Trainer {
@@ -17,8 +19,10 @@ struct _Trainer {
   real **gradients; /* [threads] the shares' */
   real *noise;      /* [2 * depth][batch] */
   guint *group;     /* [batch] */
-  LossSums *sums;   /* [threads] */
-  double *squares;  /* [threads] */
+  GArray *buckets;  /* (nullable) of the gradient */
+  guint n_parts;    /* threads of all ranks */
+  LossSums *sums;   /* [n_parts] */
+  double *squares;  /* [n_parts] */
   double bias;      /* of the gates, in the next steps */
 
   /* Of the current step: */
@@ -34,8 +38,8 @@ static gboolean allocate(Trainer *trainer, GError **error)
   trainer->team = training_team_new(o->threads, error);
   if (!trainer->team)
     return FALSE;
-  trainer->pass = training_pass_new(trainer->network, trainer->team, o->batch, o->bf16,
-                                    !o->evaluates_only, error);
+  trainer->pass = training_pass_new_shared(trainer->network, trainer->team, o->batch, o->bf16,
+                                           !o->evaluates_only, error);
   if (!trainer->pass)
     return FALSE;
   if (o->evaluates_only)
@@ -66,8 +70,10 @@ Trainer *trainer_new(Network *network, const TrainerOptions *options, GError **e
     trainer->gradients[i] = trainer->pass->shares[i].gradient;
   trainer->noise = g_new0(real, (gsize)2 * d->depth * options->batch);
   trainer->group = g_new0(guint, options->batch);
-  trainer->sums = g_new0(LossSums, n);
-  trainer->squares = g_new0(double, n);
+  trainer->buckets = gradient_buckets_new(network);
+  trainer->n_parts = n * ranks_count();
+  trainer->sums = g_new0(LossSums, trainer->n_parts);
+  trainer->squares = g_new0(double, trainer->n_parts);
   return trainer;
 }
 
@@ -82,6 +88,7 @@ void trainer_free(Trainer **trainer)
   g_free(t->gradients);
   g_free(t->noise);
   g_free(t->group);
+  g_clear_pointer(&t->buckets, g_array_unref);
   g_free(t->sums);
   g_free(t->squares);
   g_free(t);
@@ -155,13 +162,32 @@ static void prepare(Trainer *trainer, const real *tensors)
 
 static gboolean sums_are_finite(const Trainer *trainer)
 {
-  for (guint i = 0; i < trainer->options.threads; i++) {
+  for (guint i = 0; i < trainer->n_parts; i++) {
     const LossSums *s = &trainer->sums[i];
     if (!isfinite(s->distillation) || !isfinite(s->others) || !isfinite(s->tokens) ||
         !isfinite(s->features) || !isfinite(s->labels))
       return FALSE;
   }
   return isfinite(trainer->ratio);
+}
+
+/* Adds up the gradient of all threads and ranks, and finds its norm. */
+static void gather_gradient(Trainer *trainer, guint member)
+{
+  const guint n = trainer->options.threads, n_parts = trainer->n_parts;
+  trainer->squares[member] = optimizer_gather(trainer->optimizer, trainer->gradients, member, n);
+  vitgate__team_barrier(trainer->team);
+  if (n_parts == n)
+    return;
+  if (member == 0) {
+    gradient_sum(trainer->gradients[0], trainer->buckets);
+    ranks_gather(trainer->sums, n_parts, sizeof *trainer->sums);
+  }
+  vitgate__team_barrier(trainer->team);
+  for (guint part = member; part < n_parts; part += n)
+    trainer->squares[part] =
+        optimizer_square(trainer->optimizer, trainer->gradients[0], part, n_parts);
+  vitgate__team_barrier(trainer->team);
 }
 
 static void step_member(gpointer data, guint member)
@@ -173,19 +199,20 @@ static void step_member(gpointer data, guint member)
   training_pass_pack(share);
   training_pass_forward(share);
   if (member == 0) {
+    pass_gather_decisions(trainer->pass);
     trainer->ratio = loss_compute_ratio(trainer->pass, trainer->weights.dense_gmacs);
     trainer->spread = trainer->weights.spread > 0 ? loss_spread(trainer->pass) : 0;
   }
   vitgate__team_barrier(trainer->team);
-  trainer->sums[member] = loss_share(share, &trainer->weights, trainer->targets, trainer->ratio);
+  trainer->sums[ranks_own() * n + member] =
+      loss_share(share, &trainer->weights, trainer->targets, trainer->ratio);
   vitgate__team_barrier(trainer->team);
   training_pass_backward(share);
   vitgate__team_barrier(trainer->team);
-  trainer->squares[member] = optimizer_gather(trainer->optimizer, trainer->gradients, member, n);
-  vitgate__team_barrier(trainer->team);
+  gather_gradient(trainer, member);
   if (member == 0) {
     double square = 0;
-    for (guint i = 0; i < n; i++)
+    for (guint i = 0; i < trainer->n_parts; i++)
       square += trainer->squares[i];
     trainer->norm = sqrt(square);
     trainer->sound = isfinite(trainer->norm) && sums_are_finite(trainer);
@@ -200,7 +227,7 @@ static void report_step(const Trainer *trainer, StepReport *report)
 {
   const LossWeights *w = &trainer->weights;
   LossSums sums = { 0 };
-  for (guint i = 0; i < trainer->options.threads; i++) {
+  for (guint i = 0; i < trainer->n_parts; i++) {
     sums.distillation += trainer->sums[i].distillation;
     sums.others += trainer->sums[i].others;
     sums.tokens += trainer->sums[i].tokens;
@@ -277,13 +304,18 @@ static void evaluate_member(gpointer data, guint member)
   Trainer *trainer = data;
   training_pass_pack(&trainer->pass->shares[member]);
   training_pass_forward(&trainer->pass->shares[member]);
+  if (member == 0) {
+    pass_gather_decisions(trainer->pass);
+    pass_gather_logits(trainer->pass);
+  }
 }
 
 void trainer_evaluate(Trainer *trainer, const real *tensors, guint n_images, double bias)
 {
   Decisions *decisions = &trainer->pass->decisions;
+  const gsize side = trainer->network->description->image_size;
   trainer->pass->n_images = n_images;
-  trainer->pass->tensors = tensors;
+  trainer->pass->tensors = tensors + pass_own_first(trainer->pass) * 3 * side * side;
   decisions->sampling = FALSE;
   decisions->bias = bias;
   decisions->group = NULL;

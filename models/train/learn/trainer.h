@@ -54,7 +54,9 @@ void trainer_set_steps(Trainer *trainer, guint64 steps);
  * @target: compute ratio that the loss aims for */
 void trainer_set_dial(Trainer *trainer, double bias, double target);
 
-/* Takes one step. @tensors: [batch][3][image_size][image_size]
+/* Takes one step. If there are several ranks, each has its slice of the batch (ranks_slice()), and
+ * all call this; the step, its figures and its errors are those of the whole batch.
+ * @tensors: [this rank's images][3][image_size][image_size]
  * Returns: FALSE with COMMAND_ERROR_TRAINING if the loss or a gradient is not finite. The error
  * names the step and the culprit, and the network is unchanged. */
 gboolean trainer_step(Trainer *trainer, const real *tensors, const LossTargets *targets,
@@ -70,5 +72,6 @@ void trainer_swap_average(Trainer *trainer);
 void trainer_set_merging(Trainer *trainer, guint block, double threshold);
 
 /* Runs the network on a batch without training. Gates decide for each image alone, with @bias and
- * without noise. Afterwards, the pass holds logits and decisions. */
+ * without noise. Afterwards, the pass holds logits and decisions. Several ranks divide the images.
+ * @tensors: of all images */
 void trainer_evaluate(Trainer *trainer, const real *tensors, guint n_images, double bias);

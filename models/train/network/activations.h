@@ -122,12 +122,14 @@ struct _TrainingPass {
   const Network *network;
   Team *team;
   guint n_images, capacity;
+  gboolean shared;      /* ranks divide the images, see pass-ranks.h */
   gboolean inputs_only; /* the backward pass computes no gradients of linear layers' weights */
   gboolean backward;    /* a backward pass is possible: every block keeps its activations */
   guint tail;           /* patch tokens end after this block's attention; depth: they never end */
   Levels levels;        /* where tokens are compared; by default, as they enter the tail */
-  const real *tensors;  /* [n_images][3][image_size][image_size] */
+  const real *tensors;  /* [n_images][3][image_size][image_size]; if shared: of the rank's own */
   const EntryTokens *const *entries; /* (nullable) [n_images] instead of tensors */
+  real *logits;                      /* (nullable) [capacity][n_classes] of all ranks' images */
   Decisions decisions;
   PatchReader *patch_reader;
   Share *shares;    /* [team size] */

@@ -5,6 +5,7 @@
 
 #include "file/architecture.h"
 #include "train/network/mask.h"
+#include "train/network/pass-ranks.h"
 #include "train/network/training-kernels.h"
 
 /* Finds a module's input: the first row of each image, the tokens and their sizes. */
@@ -122,7 +123,7 @@ void pass_gate(Share *share, guint b, gboolean mlp)
   if (gate->present) {
     compute_logits(share, b, mlp);
     if (pass->decisions.group)
-      vitgate__team_barrier(pass->team);
+      pass_gather(share, pass->decisions.logit + at);
     decide(share, b, mlp);
   }
   for (guint i = 0; i < share->n; i++) {
@@ -184,7 +185,7 @@ void pass_gate_backward(Share *share, guint b, gboolean mlp)
   if (!network_gate(pass->network, b, mlp)->present)
     return;
   if (decisions->group)
-    vitgate__team_barrier(pass->team);
+    pass_gather(share, decisions->dopen + at);
   for (guint i = 0; i < share->n; i++) {
     const guint image = share->first + i;
     double sum = 0;

@@ -11,11 +11,19 @@
 #include "train/network/pass-head.h"
 #include "train/network/pass-linear.h"
 #include "train/network/pass-mlp.h"
+#include "train/network/pass-ranks.h"
 #include "train/network/training-kernels.h"
+
+/* Returns: the number of shares of all ranks together */
+static guint n_parts(const TrainingPass *pass)
+{
+  return vitgate__team_size(pass->team) * (pass->shared ? ranks_count() : 1);
+}
 
 static gboolean allocate_shares(TrainingPass *pass, gboolean bf16)
 {
-  const guint n = vitgate__team_size(pass->team), images = (pass->capacity + n - 1) / n;
+  const guint n = vitgate__team_size(pass->team), parts = n_parts(pass);
+  const guint images = (pass->capacity + parts - 1) / parts;
   const gsize rows = (gsize)images * vitgate__description_n_tokens(pass->network->description);
   for (guint i = 0; i < n; i++)
     if (!share_init(&pass->shares[i], pass, images, bf16) ||
@@ -45,6 +53,8 @@ static gboolean allocate_decisions(TrainingPass *pass)
   Decisions *d = &pass->decisions;
   const gsize n = (gsize)2 * pass->network->description->depth * pass->capacity;
   real **arrays[] = { &d->logit, &d->soft, &d->open, &d->dopen, &d->dlogit, &d->macs, &d->rate };
+  if (pass->shared && ranks_count() > 1)
+    pass->logits = g_new0(real, (gsize)pass->capacity * pass->network->description->n_classes);
   for (guint i = 0; i < G_N_ELEMENTS(arrays); i++) {
     *arrays[i] = g_try_new0(real, n);
     if (n && !*arrays[i])
@@ -53,14 +63,15 @@ static gboolean allocate_decisions(TrainingPass *pass)
   return TRUE;
 }
 
-TrainingPass *training_pass_new(const Network *network, Team *team, guint max_images, gboolean bf16,
-                                gboolean backward, GError **error)
+static TrainingPass *pass_new(const Network *network, Team *team, guint max_images, gboolean bf16,
+                              gboolean backward, gboolean shared, GError **error)
 {
   TrainingPass *pass = g_new0(TrainingPass, 1);
   const guint n = vitgate__team_size(team);
   pass->network = network;
   pass->team = team;
   pass->capacity = max_images;
+  pass->shared = shared;
   pass->backward = backward;
   pass->tail = vitgate__description_tail(network->description);
   pass->levels = levels_between(network->description, network->description, FALSE);
@@ -75,6 +86,18 @@ TrainingPass *training_pass_new(const Network *network, Team *team, guint max_im
                      1e-9 * (double)training_pass_measure(network, max_images, n, backward));
   training_pass_free(&pass);
   return NULL;
+}
+
+TrainingPass *training_pass_new(const Network *network, Team *team, guint max_images, gboolean bf16,
+                                gboolean backward, GError **error)
+{
+  return pass_new(network, team, max_images, bf16, backward, FALSE, error);
+}
+
+TrainingPass *training_pass_new_shared(const Network *network, Team *team, guint max_images,
+                                       gboolean bf16, gboolean backward, GError **error)
+{
+  return pass_new(network, team, max_images, bf16, backward, TRUE, error);
 }
 
 void training_pass_free(TrainingPass **pass)
@@ -95,6 +118,7 @@ void training_pass_free(TrainingPass **pass)
   for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
     g_free(arrays[i]);
   patch_reader_free(&p->patch_reader);
+  g_free(p->logits);
   g_free(p->shares);
   g_free(p);
 }
@@ -123,7 +147,8 @@ static void embed(Share *share)
     real *x = a->x + (gsize)i * tokens * d->dim;
     real *patches = share->patches + (gsize)i * n_patches * values;
     const real *tensor =
-        share->pass->tensors + (gsize)(share->first + i) * 3 * d->image_size * d->image_size;
+        share->pass->tensors +
+        (gsize)(share->first - pass_own_first(share->pass) + i) * 3 * d->image_size * d->image_size;
     patch_reader_run(share->pass->patch_reader, (guint)(share - share->pass->shares), patches,
                      tensor);
     memcpy(x, network_at(network, network->pos_embed), (gsize)tokens * d->dim * sizeof *x);
@@ -159,9 +184,11 @@ static void enter(Share *share)
 void training_pass_forward(Share *share)
 {
   TrainingPass *pass = share->pass;
-  const guint n = vitgate__team_size(pass->team), member = (guint)(share - pass->shares);
-  share->first = pass->n_images * member / n;
-  share->n = pass->n_images * (member + 1) / n - share->first;
+  const guint n = n_parts(pass);
+  const guint part = (guint)(share - pass->shares) +
+                     (pass->shared ? ranks_own() * vitgate__team_size(pass->team) : 0);
+  share->first = pass->n_images * part / n;
+  share->n = pass->n_images * (part + 1) / n - share->first;
   if (pass->entries)
     enter(share);
   else
@@ -199,6 +226,8 @@ void training_pass_forward_all(TrainingPass *pass)
 const real *training_pass_get_logits(const TrainingPass *pass, guint image)
 {
   const Share *share = pass->shares;
+  if (pass->logits)
+    return pass->logits + (gsize)image * pass->network->description->n_classes;
   while (image >= share->first + share->n)
     share++;
   return share->logits + (gsize)(image - share->first) * pass->network->description->n_classes;

@@ -16,6 +16,11 @@
  * Returns: (transfer full): the pass; or NULL with VITGATE_ERROR_MEMORY */
 TrainingPass *training_pass_new(const Network *network, Team *team, guint max_images, gboolean bf16,
                                 gboolean backward, GError **error);
+
+/* The same for a pass whose images all ranks of the run divide among themselves. @max_images counts
+ * those of all. Each rank supplies the tensors of its own slice of a batch. */
+TrainingPass *training_pass_new_shared(const Network *network, Team *team, guint max_images,
+                                       gboolean bf16, gboolean backward, GError **error);
 void training_pass_free(TrainingPass **pass);
 
 /* Packs the weights. Call it on every thread of the team each time the network's values change. */
@@ -31,5 +36,5 @@ void training_pass_pack_all(TrainingPass *pass);
 void training_pass_forward_all(TrainingPass *pass);
 
 /* Returns: (transfer none): [n_classes] logits of an image of the batch; call it after
- * training_pass_forward() */
+ * training_pass_forward() and, if several ranks share the pass, pass_gather_logits() */
 const real *training_pass_get_logits(const TrainingPass *pass, guint image);

@@ -5,8 +5,10 @@
 
 #include "base/clean-text.h"
 #include "base/progress.h"
+#include "base/ranks.h"
 #include "report/accuracy.h"
 #include "report/report.h"
+#include "train/run/run-ranks.h"
 #include "train/run/run-training.h"
 
 /* Runs on an empty image, if there is no photograph, to measure the speed. */
@@ -181,6 +183,8 @@ gboolean closing_report(Run *run, GError **error)
   GStatBuf status;
   run_report_skipped(run);
   run_log_skipped_end(run->log);
+  if (!ranks_is_first())
+    return TRUE;
   g_autoptr(VitgateModel) model = vitgate_model_open(run->options->out, error);
   g_autoptr(VitgateSession) session = model ? vitgate_session_new(model, NULL, error) : NULL;
   if (!session || !read_held_out(run, error))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "base/ranks.h"
 #include "model.h"
 #include "network/dial.h"
 #include "train/cut/allocation.h"
@@ -18,6 +19,7 @@
 #include "train/run/model-writer.h"
 #include "train/run/provenance.h"
 #include "train/run/run-open.h"
+#include "train/run/run-ranks.h"
 #include "train/run/run-training.h"
 #include "train/run/token-gates.h"
 
@@ -361,9 +363,19 @@ static gboolean compare_precisions(const Run *run, double **tokens, GError **err
   g_autofree guint *labels = g_new(guint, h->n);
   for (guint i = 0; i < h->n; i++)
     labels[i] = loss_best(h->logits + (gsize)i * h->n_classes, h->n_classes);
-  const gboolean fine = network_write(run->student.network, o->precision, path, error) &&
-                        precision_record(path, h, labels, agreement, tokens, error);
-  g_unlink(path);
+  const guint depth = run->student.description->depth;
+  gboolean fine = TRUE;
+  if (ranks_is_first()) {
+    fine = network_write(run->student.network, o->precision, path, error) &&
+           precision_record(path, h, labels, agreement, tokens, error);
+    g_unlink(path);
+  }
+  if (!ranks_all_fine(fine, error))
+    return FALSE;
+  if (!*tokens)
+    *tokens = g_new0(double, 2 * depth);
+  ranks_broadcast(agreement, VITGATE_N_PRECISIONS * sizeof *agreement);
+  ranks_broadcast(*tokens, 2 * depth * sizeof **tokens);
   for (guint p = VITGATE_PRECISION_FLOAT32; fine && p < VITGATE_N_PRECISIONS; p++)
     if (agreement[p] > 0)
       run_log_note(run->log, "products in %s: %.1f %% of the teacher's classes",
@@ -395,7 +407,8 @@ static gboolean finish(Run *run, GError **error)
       return FALSE;
   }
   complete_provenance(run, tokens);
-  return network_write(run->student.network, o->precision, o->out, error) &&
+  return run_agree_on_student(run, error) &&
+         (!ranks_is_first() || network_write(run->student.network, o->precision, o->out, error)) &&
          closing_report(run, error);
 }
 
@@ -427,11 +440,12 @@ static gboolean run_stages(Run *run, GError **error)
 gboolean compress(const RunOptions *options, GError **error)
 {
   Run run = { .options = options, .start = g_get_monotonic_time() };
-  const gboolean fine =
+  const gboolean opened =
       run_open_teacher(&run, error) &&
       (!options->train || run_check_memory(&run, teacher_get_network(run.teacher), error)) &&
       run_open_data(&run, teacher_get_description(run.teacher), error) &&
-      check_held_out(&run, error) && run_open_folder(&run, error) && run_stages(&run, error);
+      check_held_out(&run, error) && run_open_folder(&run, error);
+  const gboolean fine = run_agree(&run, opened, error) && run_stages(&run, error);
   run_clear(&run);
   return fine;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "base/ranks.h"
 #include "file/architecture.h"
 #include "model.h"
 #include "train/cut/class-subset.h"
@@ -12,6 +13,7 @@
 #include "train/run/model-writer.h"
 #include "train/run/provenance.h"
 #include "train/run/run-open.h"
+#include "train/run/run-ranks.h"
 #include "train/run/run-training.h"
 
 /* ---- Start ---- */
@@ -181,14 +183,14 @@ static gboolean train(Run *run, GError **error)
     return FALSE;
   trainer_average(run->trainer);
   provenance_record(run, "train");
-  return network_write(run->student.network, o->precision, o->out, error) &&
+  return (!ranks_is_first() || network_write(run->student.network, o->precision, o->out, error)) &&
          closing_report(run, error);
 }
 
 gboolean train_dense(const RunOptions *options, GError **error)
 {
   Run run = { .options = options, .start = g_get_monotonic_time() };
-  const gboolean fine = start(&run, error) && train(&run, error);
+  const gboolean fine = run_agree(&run, start(&run, error), error) && train(&run, error);
   run_clear(&run);
   return fine;
 }

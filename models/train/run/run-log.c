@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json-write.h"
 #include "base/progress.h"
+#include "base/ranks.h"
 #include "train/gates/gate-sums.h"
 
 #define STEPS_PER_LINE 20
@@ -17,11 +18,13 @@
 
 struct _RunLog {
   FILE *file;
+  FILE *screen; /* stderr; of ranks other than the first: the file, which nobody reads */
   gboolean terminal;
   char *path;
   guint batch;
   guint n_skipped;
-  gint64 begun; /* start of the step after @first */
+  GHashTable *skipped; /* (element-type utf8): what several ranks may report */
+  gint64 begun;        /* start of the step after @first */
   guint64 first;
   gint64 since;   /* start of the first step since the last line */
   guint n;        /* steps since the last line */
@@ -31,7 +34,8 @@ struct _RunLog {
 
 RunLog *run_log_new(const char *path, guint batch, GError **error)
 {
-  FILE *file = fopen(path, "a");
+  const gboolean speaks = ranks_is_first();
+  FILE *file = fopen(speaks ? path : "/dev/null", "a");
   if (!file) {
     vitgate__set_error(error, VITGATE_ERROR_IO, "%s: cannot be written", path);
     return NULL;
@@ -40,7 +44,9 @@ RunLog *run_log_new(const char *path, guint batch, GError **error)
   log->file = file;
   log->path = g_strdup(path);
   log->batch = batch;
-  log->terminal = isatty(STDERR_FILENO);
+  log->terminal = speaks && isatty(STDERR_FILENO);
+  log->screen = speaks ? stderr : file;
+  log->skipped = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   return log;
 }
 
@@ -50,8 +56,9 @@ void run_log_free(RunLog **log)
   if (!l)
     return;
   if (l->terminal && l->n)
-    fputc('\n', stderr);
+    fputc('\n', l->screen);
   fclose(l->file);
+  g_hash_table_unref(l->skipped);
   g_free(l->path);
   g_free(l->gates);
   g_free(l);
@@ -82,7 +89,7 @@ static void write_note(RunLog *log, const char *text)
 static void print_line(const RunLog *log, const char *text)
 {
   g_autofree char *clean = vitgate__clean_text(text);
-  fprintf(stderr, "%s%s\n", log->terminal ? "\r\033[K" : "", clean);
+  fprintf(log->screen, "%s%s\n", log->terminal ? "\r\033[K" : "", clean);
 }
 
 void run_log_note(RunLog *log, const char *format, ...)
@@ -123,6 +130,8 @@ void run_log_notes(RunLog *log, const GPtrArray *notes)
 
 void run_log_skipped(RunLog *log, const char *text)
 {
+  if (ranks_count() > 1 && !g_hash_table_add(log->skipped, g_strdup(text)))
+    return;
   write_note(log, text);
   if (log->n_skipped++ < SHOWN_SKIPPED)
     print_line(log, text);
@@ -245,7 +254,7 @@ static void print_step(const RunLog *log, const Trainer *trainer, const Network 
               100 * gate_sums_open(log->gates, network->description));
   }
   add_field(log, line, room, ", %.1f images/s", speed);
-  fprintf(stderr, log->terminal ? "\r%s%s\033[K" : "%s%s\n", line->str, left);
+  fprintf(log->screen, log->terminal ? "\r%s%s\033[K" : "%s%s\n", line->str, left);
 }
 
 void run_log_step(RunLog *log, Trainer *trainer, const StepReport *report)
@@ -286,13 +295,13 @@ void run_log_held_out(RunLog *log, Trainer *trainer, const HeldOutOutcome *outco
   const guint first = outcome->taught ? 0 : 2, end = outcome->labelled ? 4 : 3;
   g_autoptr(JsonObject) object = describe_step(trainer, fields + first, end - first);
   write_line(log, object);
-  fprintf(stderr, "%sheld out:", log->terminal ? "\r\033[K" : "");
+  fprintf(log->screen, "%sheld out:", log->terminal ? "\r\033[K" : "");
   if (outcome->taught)
-    fprintf(stderr, " divergence %.4f, agreement %.1f %%", outcome->divergence,
+    fprintf(log->screen, " divergence %.4f, agreement %.1f %%", outcome->divergence,
             100 * outcome->agreement);
   if (outcome->labelled)
-    fprintf(stderr, "%s Top-1 %.1f %%", outcome->taught ? "," : "", top1);
+    fprintf(log->screen, "%s Top-1 %.1f %%", outcome->taught ? "," : "", top1);
   if (is_dynamic(trainer_get_pass(trainer)->network))
-    fprintf(stderr, ", compute %.3f", outcome->ratio);
-  fputc('\n', stderr);
+    fprintf(log->screen, ", compute %.3f", outcome->ratio);
+  fputc('\n', log->screen);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "base/ranks.h"
 #include "data/split.h"
 #include "model.h"
 #include "train/cut/class-subset.h"
@@ -36,7 +37,8 @@ gboolean run_open_teacher(Run *run, GError **error)
 gboolean run_check_memory(const Run *run, const Network *network, GError **error)
 {
   const RunOptions *o = run->options;
-  const double wanted = (double)training_pass_measure(network, o->batch, o->threads, TRUE);
+  const guint images = (o->batch + ranks_count() - 1) / ranks_count();
+  const double wanted = (double)training_pass_measure(network, images, o->threads, TRUE);
   g_autofree char *text = NULL;
   const char *line = NULL;
   if (g_file_get_contents("/proc/meminfo", &text, NULL, NULL))
@@ -95,7 +97,7 @@ gboolean run_open_folder(Run *run, GError **error)
   const RunOptions *o = run->options;
   run->folder = o->resume ? g_strdup(o->resume) : g_strconcat(o->out, ".training", NULL);
   run->checkpoint = g_build_filename(run->folder, "checkpoint.safetensors", NULL);
-  if (g_mkdir_with_parents(run->folder, 0777)) {
+  if (ranks_is_first() && g_mkdir_with_parents(run->folder, 0777)) {
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_IO, "%s: cannot create the folder: %s",
                 run->folder, g_strerror(errno));
     return FALSE;

@@ -7,10 +7,12 @@
 #include "base/command-error.h"
 #include "base/progress.h"
 #include "base/random.h"
+#include "base/ranks.h"
 #include "file/architecture.h"
 #include "network/dial.h"
 #include "train/dial/dial-table.h"
 #include "train/run/checkpoint.h"
+#include "train/run/run-ranks.h"
 
 /* Shares of the steps. */
 #define SEARCH_SHARE 0.25 /* for the search */
@@ -172,6 +174,8 @@ static gboolean check_options(const Run *run, JsonObject *state, GError **error)
 
 static gboolean save(const Run *run, GError **error)
 {
+  if (!ranks_is_first())
+    return TRUE;
   g_autoptr(JsonObject) state = json_object_new();
   json_object_set_object_member(state, "options", run_options_describe(run->options));
   json_object_set_int_member(state, "steps", (gint64)run->steps);
@@ -256,6 +260,7 @@ static void settle_steps(Run *run, gint64 start)
   const double end = run->later_images * image + run->later_seconds;
   const double left = o->time_limit - run_elapsed(run) - end;
   run->steps = TIMED_STEPS + (guint64)(MAX(0, left) * LIMIT_MARGIN / (each + watching));
+  ranks_broadcast(&run->steps, sizeof run->steps);
   trainer_set_steps(run->trainer, stage_steps(run));
   g_autofree char *before = progress_clock(run_elapsed(run)), *after = progress_clock(end);
   run_log_note(run->log,
@@ -278,13 +283,6 @@ static gboolean finish_timing(Run *run, Progress *progress, gint64 start)
   settle_steps(run, start);
   run_log_begin(run->log, run->trainer);
   return TRUE;
-}
-
-void run_report_skipped(const Run *run)
-{
-  g_autoptr(GPtrArray) notes = pixel_cache_take_notes(run->collection->pixels);
-  for (guint i = 0; i < notes->len; i++)
-    run_log_skipped(run->log, notes->pdata[i]);
 }
 
 static gboolean stop(const Run *run, GError **error)
@@ -310,6 +308,7 @@ static void watch(Run *run)
 static gboolean take_steps(Run *run, Batches *batches, GError **error)
 {
   gint64 start = g_get_monotonic_time(), saved = start;
+  const guint64 first = trainer_get_step(run->trainer);
   Progress progress = { 0 };
   if (!run->steps)
     progress = progress_start_phase("timing the first steps", TIMED_STEPS, "steps");
@@ -328,15 +327,25 @@ static gboolean take_steps(Run *run, Batches *batches, GError **error)
       run_log_step(run->log, run->trainer, &report);
     if (run->held_out && trainer_get_step(run->trainer) % WATCH_STEPS == 0)
       watch(run);
-    if (stop_asked || g_get_monotonic_time() - saved > CHECKPOINT_SECONDS * G_USEC_PER_SEC) {
+    const gboolean stops = ranks_any(stop_asked);
+    if (stops || g_get_monotonic_time() - saved > CHECKPOINT_SECONDS * G_USEC_PER_SEC) {
       if (!save(run, error))
         return FALSE;
       saved = g_get_monotonic_time();
     }
-    if (stop_asked)
+    if (stops)
       return stop(run, error);
   }
+  run_report_sums(run, trainer_get_step(run->trainer) - first, seconds_since(start));
   return TRUE;
+}
+
+static const int stop_signals[] = { SIGINT, SIGTERM, SIGUSR1 };
+
+/* mpirun leaves its ranks little time after SIGINT and SIGTERM, but passes on SIGUSR1. */
+static guint n_stop_signals(void)
+{
+  return G_N_ELEMENTS(stop_signals) - (ranks_count() == 1);
 }
 
 static void ask_stop(int signal)
@@ -349,24 +358,29 @@ gboolean run_train(Run *run, GError **error)
   const RunOptions *o = run->options;
   Augmentation augmentation = AUGMENTATION_DEFAULT;
   augmentation.mixup = o->mixup;
+  const guint first = ranks_slice(o->batch, ranks_own());
   const BatchesOptions how = { .order = { .part = SAMPLER_TRAINING,
                                           .weights = o->folder_weights,
                                           .n_weights = o->n_folder_weights,
                                           .seed = o->seed },
                                .augmentation = &augmentation,
                                .batch_size = o->batch,
+                               .first = first,
+                               .n = ranks_slice(o->batch, ranks_own() + 1) - first,
                                .threads = o->threads };
   g_autoptr(Batches) batches = batches_new(run->collection, &how, error);
-  if (!batches)
+  if (!batches || !run_agree_on_student(run, error))
     return FALSE;
   batches_seek(batches, run->draw);
   /* A second signal ends the process at once. */
-  struct sigaction handler = { .sa_handler = ask_stop, .sa_flags = (int)SA_RESETHAND }, before[2];
+  struct sigaction handler = { .sa_handler = ask_stop, .sa_flags = (int)SA_RESETHAND };
+  struct sigaction before[G_N_ELEMENTS(stop_signals)];
   stop_asked = 0;
-  sigaction(SIGINT, &handler, &before[0]);
-  sigaction(SIGTERM, &handler, &before[1]);
-  const gboolean fine = save(run, error) && take_steps(run, batches, error) && save(run, error);
-  sigaction(SIGINT, &before[0], NULL);
-  sigaction(SIGTERM, &before[1], NULL);
+  for (guint i = 0; i < n_stop_signals(); i++)
+    sigaction(stop_signals[i], &handler, &before[i]);
+  const gboolean fine = save(run, error) && take_steps(run, batches, error) &&
+                        run_agree_on_student(run, error) && save(run, error);
+  for (guint i = 0; i < n_stop_signals(); i++)
+    sigaction(stop_signals[i], &before[i], NULL);
   return fine;
 }

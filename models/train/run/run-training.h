@@ -15,15 +15,12 @@ double run_whole_ratio(const Run *run);
  * training. */
 void run_find_merging(Run *run);
 
-/* Reports the photographs that could not be read since the last call. */
-void run_report_skipped(const Run *run);
-
 /* Returns: seconds since the start of the run, or of this part of a resumed one */
 double run_elapsed(const Run *run);
 
 /* Trains the current student to the end of its stage, with a checkpoint before and after. During
  * this, SIGINT and SIGTERM stop the run after another checkpoint. At other times they end the
- * process; nothing is lost then either.
+ * process; nothing is lost then either. Several ranks also stop at SIGUSR1 to any of them.
  * Returns: FALSE with COMMAND_ERROR_* or VITGATE_ERROR_*; with COMMAND_ERROR_INTERRUPTED if a
  * signal stopped it after a checkpoint */
 gboolean run_train(Run *run, GError **error);

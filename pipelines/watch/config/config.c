@@ -196,8 +196,7 @@ static gboolean complete_cameras(const KeySource *source, Config *config, GError
 
 static gboolean read_cameras(const KeySource *source, Config *config, GError **error)
 {
-  static const char *const others[] = { "watch", "log",    "mqtt", "kafka",
-                                        "page",  DEFAULTS, NULL };
+  static const char *const others[] = { "watch", "log", "mqtt", "kafka", "page", DEFAULTS, NULL };
   g_auto(GStrv) groups = g_key_file_get_groups(source->file, NULL);
   for (guint i = 0; groups[i]; i++) {
     if (g_str_has_prefix(groups[i], CAMERA_PREFIX)) {

@@ -406,7 +406,7 @@ START_TEST(blended_images_lie_between_neighbours)
       before[i][k] = tensors[i][k] = (float)random_unit(&random);
   }
   memcpy(before[N], before[0], sizeof before[0]);
-  augmentation_blend(&a, &random, tensors[0], labels, N, LENGTH);
+  augmentation_blend(&a, &random, tensors[0], labels, (BatchSlice){ 0, N, N }, LENGTH);
   guint n_blended = 0;
   for (guint i = 0; i < N; i++) {
     const float share = (tensors[i][0] - before[i][0]) / (before[i + 1][0] - before[i][0]);

@@ -118,6 +118,43 @@ START_TEST(batches_do_not_depend_on_threads_or_depth)
 }
 END_TEST
 
+/* As processes that share a batch see it. */
+START_TEST(parts_of_batches_make_up_the_whole)
+{
+  enum { BATCH = 5 };
+  static const guint ends[][4] = { { 0, BATCH }, { 0, 2, BATCH }, { 0, 1, 4, BATCH } };
+  write_usual();
+  photographs_write_broken(root, "data/top0/cat/broken.jpg");
+  BatchesOptions whole = kinds[_i];
+  whole.batch_size = BATCH;
+  const CollectionOptions all = { .memory = G_MAXUINT64 };
+  g_autoptr(Collection) collection = photographs_collection(root, SIZE, &all);
+  g_autoptr(Batches) wanted = start(collection, &whole);
+  for (guint b = 0; b < N_BATCHES; b++) {
+    const Batch *batch = take(wanted);
+    for (guint n = 1; n <= G_N_ELEMENTS(ends); n++)
+      for (guint i = 0; i < n; i++) {
+        BatchesOptions some = whole;
+        some.first = ends[n - 1][i];
+        some.n = ends[n - 1][i + 1] - some.first;
+        some.threads = n;
+        g_autoptr(Batches) batches = start(collection, &some);
+        batches_seek(batches, batch->first_draw);
+        const Batch *part = take(batches);
+        ck_assert_uint_eq(part->n, some.n);
+        ck_assert_uint_eq(part->next_draw, batch->next_draw);
+        ck_assert_mem_eq(part->tensors, batch->tensors + some.first * LENGTH,
+                         some.n * LENGTH * sizeof(float));
+        ck_assert_mem_eq(part->labels, batch->labels + some.first, some.n * sizeof(int));
+        ck_assert_mem_eq(part->photographs, batch->photographs + some.first,
+                         some.n * sizeof(guint));
+        batches_release(&part);
+      }
+    batches_release(&batch);
+  }
+}
+END_TEST
+
 START_TEST(batches_do_not_depend_on_cache_memory)
 {
   static const guint64 budgets[] = { 0, 5000 };
@@ -491,6 +528,7 @@ int main(void)
   tcase_add_checked_fixture(tests, set_up, tear_down);
   const int n_kinds = G_N_ELEMENTS(kinds);
   tcase_add_loop_test(tests, batches_do_not_depend_on_threads_or_depth, 0, n_kinds);
+  tcase_add_loop_test(tests, parts_of_batches_make_up_the_whole, 0, n_kinds);
   tcase_add_loop_test(tests, batches_do_not_depend_on_cache_memory, 0, n_kinds);
   tcase_add_loop_test(tests, another_seed_gives_other_batches, 0, n_kinds);
   tcase_add_loop_test(tests, a_resumed_run_equals_an_uninterrupted_one, 0, n_kinds);

@@ -1,0 +1,371 @@
+#include "base/ranks.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/command-error.h"
+
+#ifdef HAVE_MPI
+#include <mpi.h>
+#endif
+
+#define MAX_BYTES    (256 << 20) /* of one call of MPI, whose counts are ints */
+#define END_SECONDS  3           /* how long a rank that failed waits for others to fail too */
+#define END_INTERVAL 20000       /* microseconds between looks at them */
+
+static guint n_ranks = 1, own_rank = 0;
+static RanksWork work;
+
+guint ranks_count(void)
+{
+  return n_ranks;
+}
+
+guint ranks_own(void)
+{
+  return own_rank;
+}
+
+guint ranks_slice(guint n, guint rank)
+{
+  return (guint)((guint64)n * rank / n_ranks);
+}
+
+RanksWork ranks_get_work(void)
+{
+  return work;
+}
+
+/* Returns: the number in an environment variable; 0 if there is none */
+static guint number_of(const char *variable)
+{
+  const char *text = g_getenv(variable);
+  return text ? (guint)g_ascii_strtoull(text, NULL, 10) : 0;
+}
+
+/* Returns: the number of processes that were started together, as far as the environment says */
+static guint started_together(void)
+{
+  return MAX(MAX(number_of("OMPI_COMM_WORLD_SIZE"), number_of("PMI_SIZE")),
+             number_of("SLURM_STEP_NUM_TASKS"));
+}
+
+/* ---- MPI ---- */
+
+#ifdef HAVE_MPI
+static MPI_Comm ending; /* so that the end never meets another call that ranks still wait in */
+
+gboolean ranks_start(GError **error)
+{
+  /* Initialising MPI takes a second where nothing started several processes. */
+  if (!g_getenv("OMPI_COMM_WORLD_SIZE") && !g_getenv("PMI_RANK") && !g_getenv("PMIX_RANK") &&
+      started_together() < 2)
+    return TRUE;
+  int provided, count, rank;
+  if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS ||
+      provided < MPI_THREAD_FUNNELED)
+    return command_fail(error, "MPI cannot be used with threads (MPI_THREAD_FUNNELED)");
+  MPI_Comm_size(MPI_COMM_WORLD, &count);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  n_ranks = (guint)count;
+  own_rank = (guint)rank;
+  MPI_Comm_dup(MPI_COMM_WORLD, &ending);
+  if (n_ranks < started_together()) {
+    const guint n = started_together();
+    MPI_Finalize();
+    return command_fail(error,
+                        "%u processes were started together, but MPI sees %u; start them with "
+                        "mpirun or with srun --mpi=pmix",
+                        n, n_ranks);
+  }
+  if (own_rank)
+    command_note_silence();
+  return !own_rank || freopen("/dev/null", "w", stdout) ||
+         command_fail(error, "/dev/null cannot be opened");
+}
+
+/* Returns: whether all ranks reach their end, or TRUE after some time */
+static gboolean wait_for_ends(gboolean failed)
+{
+  MPI_Request request;
+  const gint64 start = g_get_monotonic_time();
+  int done = 0;
+  MPI_Ibarrier(ending, &request);
+  while (!done && !(failed && g_get_monotonic_time() - start > END_SECONDS * G_USEC_PER_SEC)) {
+    MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+    if (!done)
+      g_usleep(END_INTERVAL);
+  }
+  return done;
+}
+
+static void print_own(const char *message)
+{
+  char host[256] = "?";
+  gethostname(host, sizeof host - 1);
+  g_printerr("%s: rank %u of %u (%s): %s\n", g_get_prgname(), own_rank, n_ranks, host, message);
+}
+
+void ranks_end(const char *message)
+{
+  int initialised = 0, finalised = 0;
+  MPI_Initialized(&initialised);
+  MPI_Finalized(&finalised);
+  if (!initialised || finalised) {
+    if (message)
+      command_note("%s", message);
+    return;
+  }
+  if (!wait_for_ends(message != NULL)) {
+    print_own(message);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+  }
+  /* A rank that succeeded says nothing, so one that failed at the end must speak for itself. */
+  guint8 *failed = g_new0(guint8, n_ranks);
+  const guint8 own = message != NULL;
+  ranks_gather_items(failed, &own, 1);
+  if (message && own_rank == 0)
+    command_note("%s", message);
+  else if (message && !failed[0])
+    print_own(message);
+  g_free(failed);
+  MPI_Finalize();
+}
+
+void ranks_abort(const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  g_autofree char *message = g_strdup_vprintf(format, args);
+  va_end(args);
+  if (n_ranks == 1) {
+    command_note("%s", message);
+    exit(1);
+  }
+  print_own(message);
+  MPI_Abort(MPI_COMM_WORLD, 1);
+  exit(1);
+}
+
+/* Sends part r of @all, from offsets[r] on, to rank r. @parts: [n_ranks] those of this rank, in the
+ * order of the ranks that they come from */
+static void exchange(gconstpointer all, const int *counts, const int *offsets, gpointer parts)
+{
+  g_autofree int *own_counts = g_new(int, n_ranks), *own_offsets = g_new(int, n_ranks);
+  for (guint r = 0; r < n_ranks; r++) {
+    own_counts[r] = counts[own_rank];
+    own_offsets[r] = (int)r * counts[own_rank];
+  }
+  MPI_Alltoallv(all, counts, offsets, MPI_BYTE, parts, own_counts, own_offsets, MPI_BYTE,
+                MPI_COMM_WORLD);
+}
+
+static void gather(gpointer all, const int *counts, const int *offsets)
+{
+  MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, counts, offsets, MPI_BYTE,
+                 MPI_COMM_WORLD);
+}
+
+static void broadcast(gpointer data, int bytes)
+{
+  MPI_Bcast(data, bytes, MPI_BYTE, 0, MPI_COMM_WORLD);
+}
+
+#else
+gboolean ranks_start(GError **error)
+{
+  const guint n = started_together();
+  return n < 2 || command_fail(error,
+                               "%u processes were started together, but this build has no MPI; "
+                               "start vitgate alone, or build it with -Dmpi=enabled",
+                               n);
+}
+
+void ranks_end(const char *message)
+{
+  if (message)
+    command_note("%s", message);
+}
+
+void ranks_abort(const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  g_autofree char *message = g_strdup_vprintf(format, args);
+  va_end(args);
+  command_note("%s", message);
+  exit(1);
+}
+
+static void exchange(gconstpointer all, const int *counts, const int *offsets, gpointer parts)
+{
+}
+
+static void gather(gpointer all, const int *counts, const int *offsets)
+{
+}
+
+static void broadcast(gpointer data, int bytes)
+{
+}
+#endif
+
+/* ---- Sums ---- */
+
+static void add_floats(gpointer sums, gconstpointer values, gsize n)
+{
+  float *to = sums;
+  const float *from = values;
+  for (gsize i = 0; i < n; i++)
+    to[i] += from[i];
+}
+
+static void add_doubles(gpointer sums, gconstpointer values, gsize n)
+{
+  double *to = sums;
+  const double *from = values;
+  for (gsize i = 0; i < n; i++)
+    to[i] += from[i];
+}
+
+/* Each rank gets a part of all ranks' values, adds them up, and sends the sums to all. That moves
+ * as few bytes as any other method, and fixes the order of the sums. */
+static void sum_some(guint8 *values, gsize n, gsize size, guint8 *parts,
+                     void (*add)(gpointer, gconstpointer, gsize))
+{
+  g_autofree int *counts = g_new(int, n_ranks), *offsets = g_new(int, n_ranks);
+  for (guint r = 0; r < n_ranks; r++) {
+    const gsize first = n * r / n_ranks, end = n * (r + 1) / n_ranks;
+    offsets[r] = (int)(first * size);
+    counts[r] = (int)((end - first) * size);
+  }
+  const gsize bytes = (gsize)counts[own_rank];
+  exchange(values, counts, offsets, parts);
+  for (guint r = 1; r < n_ranks; r++)
+    add(parts, parts + r * bytes, bytes / size);
+  memcpy(values + offsets[own_rank], parts, bytes);
+  gather(values, counts, offsets);
+}
+
+static void sum_all(gpointer values, gsize n, gsize size,
+                    void (*add)(gpointer, gconstpointer, gsize))
+{
+  const gsize max = MAX_BYTES / size;
+  g_autofree guint8 *parts = g_malloc((MIN(n, max) + n_ranks) * size);
+  for (gsize first = 0; first < n; first += max)
+    sum_some((guint8 *)values + first * size, MIN(max, n - first), size, parts, add);
+}
+
+void ranks_sum_floats(float *values, gsize n)
+{
+  if (n_ranks == 1)
+    return;
+  const gint64 start = g_get_monotonic_time();
+  sum_all(values, n, sizeof *values, add_floats);
+  work.calls++;
+  work.bytes += n * sizeof *values;
+  work.seconds += (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
+}
+
+void ranks_sum_doubles(double *values, gsize n)
+{
+  if (n_ranks > 1)
+    sum_all(values, n, sizeof *values, add_doubles);
+}
+
+/* ---- Gathering ---- */
+
+void ranks_gather(gpointer array, guint items, gsize item_bytes)
+{
+  if (n_ranks == 1)
+    return;
+  g_autofree int *counts = g_new(int, n_ranks), *offsets = g_new(int, n_ranks);
+  for (guint r = 0; r < n_ranks; r++) {
+    offsets[r] = (int)(ranks_slice(items, r) * item_bytes);
+    counts[r] = (int)((ranks_slice(items, r + 1) - ranks_slice(items, r)) * item_bytes);
+  }
+  gather(array, counts, offsets);
+}
+
+void ranks_gather_items(gpointer all, gconstpointer own, gsize bytes)
+{
+  memcpy((guint8 *)all + own_rank * bytes, own, bytes);
+  ranks_gather(all, n_ranks, bytes);
+}
+
+char **ranks_gather_texts(const char *own)
+{
+  char **texts = g_new0(char *, n_ranks + 1);
+  g_autofree int *lengths = g_new0(int, n_ranks), *offsets = g_new0(int, n_ranks);
+  lengths[own_rank] = (int)strlen(own);
+  const int length = lengths[own_rank];
+  ranks_gather_items(lengths, &length, sizeof length);
+  int all = 0;
+  for (guint r = 0; r < n_ranks; all += lengths[r], r++)
+    offsets[r] = all;
+  g_autofree char *text = g_malloc((gsize)all + 1);
+  memcpy(text + offsets[own_rank], own, (gsize)length);
+  if (n_ranks > 1 && all)
+    gather(text, lengths, offsets);
+  for (guint r = 0; r < n_ranks; r++)
+    texts[r] = g_strndup(text + offsets[r], (gsize)lengths[r]);
+  return texts;
+}
+
+void ranks_broadcast(gpointer data, gsize bytes)
+{
+  for (gsize first = 0; n_ranks > 1 && first < bytes; first += MAX_BYTES)
+    broadcast((guint8 *)data + first, (int)MIN(MAX_BYTES, bytes - first));
+}
+
+/* ---- Agreement ---- */
+
+gboolean ranks_any(gboolean value)
+{
+  if (n_ranks == 1)
+    return value;
+  g_autofree guint8 *all = g_new0(guint8, n_ranks);
+  const guint8 own = value != FALSE;
+  ranks_gather_items(all, &own, 1);
+  return memchr(all, 1, n_ranks) != NULL;
+}
+
+gboolean ranks_all_fine(gboolean fine, GError **error)
+{
+  if (n_ranks == 1)
+    return fine;
+  g_auto(GStrv) texts = ranks_gather_texts(fine || !error ? "" : (*error)->message);
+  g_autofree guint8 *failed = g_new0(guint8, n_ranks);
+  const guint8 own = !fine;
+  ranks_gather_items(failed, &own, 1);
+  const guint8 *first = memchr(failed, 1, n_ranks);
+  if (!first || !fine) /* every rank that failed has its own error already */
+    return fine && !first;
+  g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA, "rank %u of %u: %s",
+              (guint)(first - failed), n_ranks, texts[first - failed]);
+  return FALSE;
+}
+
+gboolean ranks_check_same_data(const char *what, gconstpointer data, gsize bytes, GError **error)
+{
+  if (n_ranks == 1)
+    return TRUE;
+  g_autofree char *own = g_compute_checksum_for_data(G_CHECKSUM_SHA256, data, bytes);
+  g_auto(GStrv) all = ranks_gather_texts(own);
+  for (guint r = 1; r < n_ranks; r++)
+    if (strcmp(all[r], all[0])) {
+      g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
+                  "rank %u of %u has other %s than rank 0, expected the same on all", r, n_ranks,
+                  what);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean ranks_check_same(const char *what, const char *text, GError **error)
+{
+  return ranks_check_same_data(what, text, strlen(text), error);
+}

@@ -1,0 +1,114 @@
+#include "train/run/run-ranks.h"
+
+#include <string.h>
+
+#include "base/command-error.h"
+#include "base/ranks.h"
+#include "file/description-json.h"
+#include "kernels/cpu.h"
+#include "train/run/run-open.h"
+
+/* Returns: (transfer full): the processor features that products and sums depend on */
+static char *describe_processor(void)
+{
+  return g_strdup_printf("avx2 %d avx512 %d bf16 %d", vitgate__cpu_has(CPU_AVX2),
+                         vitgate__cpu_has(CPU_AVX512), matmul_prefers_bf16());
+}
+
+/* Returns: (transfer full): the list of photographs */
+static char *describe_photographs(const Collection *collection)
+{
+  g_autoptr(GString) text = g_string_new(NULL);
+  for (guint i = 0; i < collection->items->len; i++) {
+    const CollectionItem *item = collection_get(collection, i);
+    g_string_append_printf(text, "%s %d %d\n", collection_get_photograph(collection, i)->name,
+                           item->label, item->held_out);
+  }
+  return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static gboolean check_batch(const Run *run, GError **error)
+{
+  return run->options->batch >= ranks_count() ||
+         command_fail(error, "--batch-size is %u, expected at least 1 image for each of %u ranks",
+                      run->options->batch, ranks_count());
+}
+
+/* The gates of a token decide with those of other images, which other ranks have. */
+static gboolean check_gates(const Run *run, GError **error)
+{
+  const RunOptions *o = run->options;
+  if (ranks_count() == 1 || !o->token_gates)
+    return TRUE;
+  if (o->sub_groups != SUB_GROUPS_SAMPLE)
+    return command_fail(error, "token gates of several images decide together only in one "
+                               "process: expected --sub-groups sample, --gates module or no "
+                               "mpirun");
+  return o->token_control == TOKENS_LEARNED || o->token_control == TOKENS_RANDOM ||
+         command_fail(error, "--gates %s works only in one process, without mpirun",
+                      o->given.gates);
+}
+
+static gboolean check_same(const Run *run, GError **error)
+{
+  g_autofree char *processor = describe_processor();
+  g_autofree char *photographs = describe_photographs(run->collection);
+  const Network *teacher = run->teacher ? teacher_get_network(run->teacher) : NULL;
+  return ranks_check_same("processor features (VITGATE_CPU_MASK can hide some)", processor,
+                          error) &&
+         ranks_check_same("photographs", photographs, error) &&
+         (!teacher || ranks_check_same_data("weights of the teacher", teacher->values,
+                                            teacher->n_values * sizeof(real), error)) &&
+         ranks_check_same("checkpoints to resume", run_can_resume(run) ? "one" : "none", error);
+}
+
+gboolean run_agree(const Run *run, gboolean fine, GError **error)
+{
+  if (ranks_count() == 1)
+    return fine;
+  return ranks_all_fine(fine, error) && check_batch(run, error) && check_gates(run, error) &&
+         check_same(run, error);
+}
+
+gboolean run_agree_on_student(const Run *run, GError **error)
+{
+  if (ranks_count() == 1)
+    return TRUE;
+  const Network *network = run->student.network;
+  g_autofree char *description = vitgate__description_to_json(run->student.description);
+  return ranks_check_same("structures of the student", description, error) &&
+         ranks_check_same_data("weights of the student", network->values,
+                               network->n_values * sizeof(real), error);
+}
+
+void run_report_skipped(const Run *run)
+{
+  g_autoptr(GPtrArray) notes = pixel_cache_take_notes(run->collection->pixels);
+  if (ranks_count() == 1) {
+    for (guint i = 0; i < notes->len; i++)
+      run_log_skipped(run->log, notes->pdata[i]);
+    return;
+  }
+  g_ptr_array_add(notes, NULL);
+  g_autofree char *own = g_strjoinv("\n", (char **)notes->pdata);
+  g_auto(GStrv) all = ranks_gather_texts(own);
+  for (guint r = 0; r < ranks_count(); r++) {
+    g_auto(GStrv) lines = g_strsplit(all[r], "\n", -1);
+    for (char **line = lines; *line; line++)
+      if (**line)
+        run_log_skipped(run->log, *line);
+  }
+}
+
+void run_report_sums(const Run *run, guint64 steps, double seconds)
+{
+  const RanksWork work = ranks_get_work();
+  if (ranks_count() == 1 || !steps || !work.calls)
+    return;
+  run_log_note(run->log,
+               "%u ranks summed up %.1f MB of gradients in %.0f parts per step: %.1f ms of %.1f ms "
+               "per step, with waiting for each other",
+               ranks_count(), 1e-6 * (double)work.bytes / (double)steps,
+               (double)work.calls / (double)steps, 1e3 * work.seconds / (double)steps,
+               1e3 * seconds / (double)steps);
+}

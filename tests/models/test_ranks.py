@@ -1,0 +1,305 @@
+"""Tests vitgate train and vitgate compress under mpirun: ranks that share a batch give the result of
+one process.
+
+Usage: test_ranks.py [unittest's arguments]; $VITGATE is the command.
+"""
+
+import array
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import random_model
+from colour_model import read_safetensors
+
+VITGATE = os.environ.get("VITGATE", "vitgate")
+MPIRUN = shutil.which("mpirun")
+ENVIRONMENT = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMPI_MCA_rmaps_base_oversubscribe="1",
+                   OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+                   OMPI_MCA_btl_vader_single_copy_mechanism="none",
+                   OMPI_MCA_mpi_yield_when_idle="1")
+RATE = 1e-3
+WEIGHTS = 0.2 * RATE  # absolute; the optimizer's steps have the size of the rate
+LOSSES = 1e-4  # relative; the sums of floats are made in another order
+
+
+def why_not():
+    if not MPIRUN:
+        return "there is no mpirun"
+    if os.environ.get("VITGATE_MPI") == "0":
+        return "this build has no MPI, or sanitizers, which report what MPI leaks"
+    return None
+
+
+class RanksTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if why_not():
+            raise unittest.SkipTest(why_not())
+        cls.shared = tempfile.mkdtemp(prefix="vitgate-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.shared)
+        cls.teacher = os.path.join(cls.shared, "teacher.safetensors")
+        random_model.write_teacher(cls.teacher)
+        cls.pictures = os.path.join(cls.shared, "pictures")
+        random_model.write_pictures(cls.pictures, 60)
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="vitgate-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def train(self, name, *more, steps=20):
+        return [VITGATE, "train", "--from", self.teacher, "--teacher", self.teacher, "--data",
+                self.pictures, "--batch-size", "8", "--threads", "1", "--mixup", "0.5", "--steps",
+                str(steps), "-o", self.path(name), "--name", "n", *more]
+
+    def compress(self, name, *more, steps=20):
+        return [VITGATE, "compress", "--teacher", self.teacher, "--data", self.pictures,
+                "--target", "0.6", "--batch-size", "8", "--threads", "1", "--steps", str(steps),
+                "--precision", "float32", "-o", self.path(name), "--name", "n", *more]
+
+    def launch(self, n, arguments):
+        return ([MPIRUN, "-n", str(n)] if n else []) + arguments
+
+    def run_ranks(self, n, arguments):
+        return subprocess.run(self.launch(n, arguments), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, encoding="utf-8", timeout=120, check=False,
+                              env=ENVIRONMENT)
+
+    def succeed(self, n, arguments):
+        result = self.run_ranks(n, arguments)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result
+
+    def fail_with(self, parts, n, arguments):
+        start = time.monotonic()
+        result = self.run_ranks(n, arguments)
+        self.assertNotEqual(result.returncode, 0)
+        for part in [parts] if isinstance(parts, str) else parts:
+            lines = [line for line in result.stderr.splitlines() if part in line]
+            self.assertEqual(len(lines), 1, result.stderr)
+        self.assertLess(time.monotonic() - start, 20)
+        return result
+
+    def losses(self, name):
+        with open(self.path(name) + ".training/log.jsonl", encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        return [{key: value for key, value in line.items()
+                 if isinstance(value, (int, float)) and key != "images_per_second"}
+                for line in lines if "loss" in line]
+
+    def assert_close(self, a, b):
+        self.assertEqual(len(a), len(b))
+        self.assertTrue(a)
+        for line, other in zip(a, b):
+            self.assertEqual(line.keys(), other.keys())
+            for key, value in line.items():
+                self.assertAlmostEqual(value, other[key], delta=LOSSES * max(1e-3, abs(value)),
+                                       msg=key)
+
+    def values(self, name):
+        tensors, metadata = read_safetensors(self.path(name))
+        return tensors, json.loads(metadata["vitgate"])
+
+    def bytes_of(self, name):
+        with open(self.path(name), "rb") as file:
+            return file.read()
+
+    def assert_alike(self, name, other):
+        """The models' tensors and description are those of the other up to rounding"""
+        tensors, description = self.values(name)
+        others, expected = self.values(other)
+        self.assertEqual(tensors.keys(), others.keys())
+        for key, tensor in tensors.items():
+            a, b = (array.array("f", bytes(each[2])) for each in (tensor, others[key]))
+            self.assertEqual(len(a), len(b), key)
+            worst = max(abs(x - y) for x, y in zip(a, b))
+            # The keys' bias has no effect on the loss, so its steps are noise.
+            self.assertLess(worst, 20 * RATE if key.endswith("qkv.bias") else WEIGHTS, key)
+        self.assertEqual(description.get("blocks"), expected.get("blocks"))
+
+
+class SameResultTest(RanksTest):
+    def check(self, make, *more, ranks=(2, 4)):
+        self.succeed(0, make("one", *more))
+        for n in ranks:
+            name = f"ranks{n}"
+            self.succeed(n, make(name, *more))
+            self.assert_close(self.losses("one"), self.losses(name))
+
+    def test_train_gives_the_result_of_one_process(self):
+        self.check(self.train)
+        self.assert_alike("ranks2", "one")
+        self.assert_alike("ranks4", "one")
+
+    def test_compress_gives_the_result_of_one_process(self):
+        self.check(self.compress, ranks=(2,))
+
+    def test_module_gates_decide_over_the_whole_batch(self):
+        self.check(self.compress, "--gates", "module", "--sub-groups", "even:4", "--gate-spread",
+                   "0.1", ranks=(2, 4))
+
+    def test_one_rank_equals_no_mpirun(self):
+        self.succeed(0, self.train("none"))
+        self.succeed(1, self.train("one"))
+        self.assertEqual(self.bytes_of("none"), self.bytes_of("one"))
+
+    def test_ranks_equal_as_many_threads_bit_by_bit_and_each_other(self):
+        self.succeed(0, self.train("threads", "--threads", "2"))
+        self.succeed(2, self.train("ranks"))
+        self.succeed(2, self.train("again"))
+        self.assertEqual(self.bytes_of("again"), self.bytes_of("ranks"))
+        self.assertEqual(self.losses("threads"), self.losses("ranks"))
+        self.assertEqual(self.values("threads")[0], self.values("ranks")[0])
+
+    def test_only_the_first_rank_prints(self):
+        result = self.succeed(3, self.train("out"))
+        self.assertEqual(len(re.findall(r"^step 20/20", result.stderr, re.M)), 1, result.stderr)
+        self.assertEqual(result.stdout.count("run time"), 1)
+        self.assertIn("3 ranks summed up", result.stderr)
+
+
+class EvalTest(RanksTest):
+    def evaluate(self, n, *more):
+        result = self.succeed(n, [VITGATE, "eval", "--json", "--data", self.path("data"), *more,
+                                  self.teacher])
+        report = json.loads(result.stdout)
+        self.assertGreater(report.pop("images_per_second"), 0)
+        notes = [line for line in result.stderr.splitlines() if line.startswith("vitgate")]
+        return report, notes
+
+    def test_eval_prints_the_figures_of_one_process(self):
+        shutil.copytree(self.pictures, self.path("data"))
+        folder = next(root for root, _, files in os.walk(self.path("data")) if files)
+        for name in ("0broken.png", "zbroken.png"):
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(b"no picture")
+        student = self.path("student")
+        shutil.copy(self.teacher, student)
+        for more in ((), ("--batch-size", "4", "--reference", student)):
+            wanted = self.evaluate(0, *more)
+            self.assertEqual(wanted[0]["skipped"], 2)
+            for n in (2, 3):
+                self.assertEqual(self.evaluate(n, *more), wanted)
+
+    def test_eval_refuses_groups_of_images(self):
+        self.fail_with("--granularity works only in one process", 2,
+                       [VITGATE, "eval", "--data", self.pictures, "--granularity", "batch",
+                        self.teacher])
+
+
+class EndTest(RanksTest):
+    def wait_for_steps(self, process, name, steps):
+        log = self.path(name) + ".training/log.jsonl"
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            if os.path.exists(log):
+                with open(log, encoding="utf-8") as file:
+                    if any('"step":%d,' % steps in line.replace(" ", "") for line in file):
+                        return
+            time.sleep(0.05)
+        self.fail("the run does not get on")
+
+    def ranks_of(self, process):
+        """Returns the process numbers of the ranks, by rank"""
+        ranks = {}
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            try:
+                with open(f"/proc/{entry}/environ", "rb") as file:
+                    environment = file.read().split(b"\0")
+                with open(f"/proc/{entry}/status", encoding="utf-8") as file:
+                    parent = int(re.search(r"^PPid:\s+(\d+)", file.read(), re.M).group(1))
+            except (OSError, ValueError, AttributeError):
+                continue
+            for variable in environment:
+                if variable.startswith(b"OMPI_COMM_WORLD_RANK=") and parent == process.pid:
+                    ranks[int(variable.split(b"=")[1])] = int(entry)
+        return ranks
+
+    def interrupt(self, name, number):
+        """Starts a long run, sends a signal to rank 1, and returns its standard error"""
+        with subprocess.Popen(self.launch(2, self.train(name, steps=100000)),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              encoding="utf-8", env=ENVIRONMENT) as process:
+            try:
+                self.wait_for_steps(process, name, 20)
+                os.kill(self.ranks_of(process)[1], number)
+                start = time.monotonic()
+                _, stderr = process.communicate(timeout=30)
+            except BaseException:
+                process.kill()
+                raise
+        self.assertLess(time.monotonic() - start, 10)
+        self.assertNotEqual(process.returncode, 0)
+        return stderr
+
+    def test_a_killed_rank_ends_all_and_is_named(self):
+        stderr = self.interrupt("out", signal.SIGKILL)
+        self.assertRegex(stderr, r"rank 1\b.*\n?.*(signal 9|Killed)")
+        self.assertTrue(os.path.exists(self.path("out.training/checkpoint.safetensors")))
+
+    def test_a_stopped_run_goes_on_with_other_ranks(self):
+        stderr = self.interrupt("out", signal.SIGUSR1)
+        self.assertEqual(stderr.count("continue with --resume"), 1, stderr)
+        step = int(re.search(r"stopped after step (\d+)", stderr).group(1))
+        # The number of steps is part of the checkpoint, so the run is stopped once more.
+        with subprocess.Popen(self.launch(3, self.train("out", "--resume",
+                                                        self.path("out.training"), steps=100000)),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              encoding="utf-8", env=ENVIRONMENT) as process:
+            try:
+                self.wait_for_steps(process, "out", (step // 20 + 3) * 20
+                                    if step % 20 == 0 else step + 40)
+                os.kill(self.ranks_of(process)[0], signal.SIGUSR1)
+                _, stderr = process.communicate(timeout=30)
+            except BaseException:
+                process.kill()
+                raise
+        self.assertIn(f"resumed after step {step}", stderr)
+
+    def test_ranks_that_disagree_are_refused(self):
+        self.fail_with("rank 1 of 2 has other arguments", 0,
+                       [MPIRUN, "-n", "1", *self.train("a"), ":", "-n", "1",
+                        *self.train("a", "--seed", "7")])
+
+    def test_ranks_with_other_photographs_are_refused(self):
+        shutil.copytree(self.pictures, self.path("pictures"))
+        call = self.train("a")
+        call[call.index(self.pictures)] = "pictures"
+        for place in ("x", "y"):
+            os.mkdir(self.path(place))
+            shutil.copytree(self.pictures, self.path(place, "pictures"))
+        removed = os.path.join(self.path("y", "pictures"),
+                               sorted(os.listdir(self.path("y", "pictures")))[0])
+        shutil.rmtree(removed) if os.path.isdir(removed) else os.remove(removed)
+        self.fail_with("rank 1 of 2 has other photographs", 0,
+                       [MPIRUN, "-n", "1", "--wdir", self.path("x"), *call, ":", "-n", "1",
+                        "--wdir", self.path("y"), *call])
+        shutil.rmtree(self.path("y", "pictures"))
+        self.fail_with("rank 1 of 2: pictures: ", 0,
+                       [MPIRUN, "-n", "1", "--wdir", self.path("x"), *call, ":", "-n", "1",
+                        "--wdir", self.path("y"), *call])
+
+    def test_errors_of_all_ranks_are_printed_once(self):
+        self.fail_with("--rate", 2, self.train("a", "--rate", "1"))
+        self.fail_with("expected at least 1 image for each of 4 ranks", 4,
+                       self.train("a", "--batch-size", "2"))
+        self.fail_with("expected --sub-groups sample", 2,
+                       self.compress("a", "--sub-groups", "even:4", "--no-merging"))
+
+    def test_other_commands_refuse_several_ranks(self):
+        self.fail_with("works in one process", 2, [VITGATE, "inspect", self.teacher])
+
+
+if __name__ == "__main__":
+    unittest.main()
