@@ -119,7 +119,7 @@ class Completion(unittest.TestCase):
         terminal, child = pty.openpty()
         self.addCleanup(os.close, terminal)
         os.write(terminal, f". {shlex.quote(SCRIPT)}\n".encode() +
-                 b"vitgate teach --fi\tsq\t\n"
+                 b"vitgate teach --fit\tsq\t\n"
                  b"vitgate inspect ../shipped/la\t\nexit\n")
         self.run_bash("-i", stdin=child, stdout=child, stderr=child, start_new_session=True)
         os.close(child)
