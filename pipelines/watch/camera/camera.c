@@ -26,12 +26,8 @@ struct _Camera {
   GThread *thread;
   GCancellable *stopped;
 
-  /* Guards the next two. Taken before the lock below. */
-  GMutex live_lock;
-  CameraPipeline *pipeline; /* or NULL */
-  GArray *live;             /* of LiveSettings: of each of @watches */
-
   GPtrArray *watches; /* of LookWatch: of the whole frame, if it is classified, and of each look */
+  LiveTable *live;
 
   /* Used by the thread, and by the streaming thread while a pipeline plays. */
   char *last_labels; /* of the connection's last frame */
@@ -258,89 +254,6 @@ static void set_bus(Camera *self, GstBus *bus)
   g_clear_pointer(&old, gst_object_unref);
 }
 
-/* ---- Settings ------------------------------------------------------------------------------ */
-
-/* Call with the live lock held. */
-static void apply_live(Camera *self, guint i)
-{
-  const LiveSettings *settings = &g_array_index(self->live, LiveSettings, i);
-  LookWatch *watch = self->watches->pdata[i];
-  look_watch_set_thresholds(watch, settings->threshold, settings->keep_threshold);
-  if (self->pipeline)
-    analysis_set_live(camera_pipeline_get_analysis(self->pipeline), look_watch_get_name(watch),
-                      settings);
-}
-
-/* @pipeline: (nullable) */
-static void set_pipeline(Camera *self, CameraPipeline *pipeline)
-{
-  g_mutex_lock(&self->live_lock);
-  self->pipeline = pipeline;
-  for (guint i = 0; pipeline && i < self->live->len; i++)
-    apply_live(self, i);
-  g_mutex_unlock(&self->live_lock);
-}
-
-static gboolean find_watch(Camera *self, const char *look, guint *i)
-{
-  for (*i = 0; *i < self->watches->len; (*i)++)
-    if (g_strcmp0(look_watch_get_name(self->watches->pdata[*i]), look) == 0)
-      return TRUE;
-  return FALSE;
-}
-
-gboolean camera_get_live(Camera *self, const char *look, LiveSettings *settings)
-{
-  guint i;
-  if (!find_watch(self, look, &i))
-    return FALSE;
-  g_mutex_lock(&self->live_lock);
-  *settings = g_array_index(self->live, LiveSettings, i);
-  g_mutex_unlock(&self->live_lock);
-  return TRUE;
-}
-
-void camera_set_live(Camera *self, const char *look, const LiveSettings *settings)
-{
-  guint i;
-  if (!find_watch(self, look, &i))
-    return;
-  g_mutex_lock(&self->live_lock);
-  g_array_index(self->live, LiveSettings, i) = *settings;
-  for (guint k = 0; k < self->live->len; k++) {
-    LiveSettings *other = &g_array_index(self->live, LiveSettings, k);
-    const gboolean changed = k == i || other->latency_budget != settings->latency_budget;
-    other->latency_budget = settings->latency_budget;
-    if (changed)
-      apply_live(self, k);
-  }
-  g_mutex_unlock(&self->live_lock);
-}
-
-GArray *camera_list_models(Camera *self)
-{
-  GArray *models = g_array_new(FALSE, FALSE, sizeof(LoadedModel));
-  g_array_set_clear_func(models, loaded_model_clear);
-  g_mutex_lock(&self->live_lock);
-  if (self->pipeline)
-    analysis_list_models(camera_pipeline_get_analysis(self->pipeline), models);
-  g_mutex_unlock(&self->live_lock);
-  return models;
-}
-
-static GArray *make_live(const CameraConfig *config)
-{
-  GArray *all = g_array_new(FALSE, FALSE, sizeof(LiveSettings));
-  for (guint i = config->whole_frame ? 0 : 1; i < config->looks->len + 1; i++) {
-    const LiveSettings live =
-        live_settings_of(config, i == 0 ? &config->whole : config->looks->pdata[i - 1]);
-    g_array_append_val(all, live);
-  }
-  return all;
-}
-
-/* ---- One connection, continued ------------------------------------------------------------- */
-
 /* Returns: (transfer full) (nullable): why the connection ended or failed; NULL if the camera was
  * asked to stop */
 static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
@@ -359,10 +272,10 @@ static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
   *hopeless = FALSE;
   GstElement *element = camera_pipeline_get_element(pipeline);
   set_bus(self, gst_element_get_bus(element));
-  set_pipeline(self, pipeline);
+  live_table_set_analysis(self->live, camera_pipeline_get_analysis(pipeline));
   gst_element_set_state(element, GST_STATE_PLAYING);
   char *reason = watch_over(self, pipeline, ended, hopeless);
-  set_pipeline(self, NULL);
+  live_table_set_analysis(self->live, NULL);
   camera_pipeline_free(&pipeline);
   set_bus(self, NULL);
   return reason;
@@ -509,8 +422,7 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
   self->stopped = g_cancellable_new();
   self->newest_frame = newest_frame_new();
   self->watches = make_watches(self);
-  self->live = make_live(config);
-  g_mutex_init(&self->live_lock);
+  self->live = live_table_new(config, self->watches);
   self->status.since = g_get_real_time();
   backoff_init(&self->backoff, config->retry_min, config->retry_max);
   g_mutex_init(&self->lock);
@@ -527,6 +439,11 @@ const CameraConfig *camera_get_config(Camera *self)
 NewestFrame *camera_get_newest_frame(Camera *self)
 {
   return self->newest_frame;
+}
+
+LiveTable *camera_get_live(Camera *self)
+{
+  return self->live;
 }
 
 static void get_looks(Camera *self, CameraStatus *status)
@@ -605,9 +522,8 @@ gboolean camera_free(Camera **camera, gint64 end)
   if (!over)
     return FALSE;
   g_thread_join(self->thread);
+  live_table_free(&self->live);
   g_ptr_array_unref(self->watches);
-  g_array_unref(self->live);
-  g_mutex_clear(&self->live_lock);
   g_object_unref(self->stopped);
   newest_frame_unref(self->newest_frame);
   g_free(self->status.error);

@@ -2,8 +2,7 @@
  * delay another. */
 #pragma once
 
-#include "camera/analysis.h"
-#include "camera/live-settings.h"
+#include "camera/live-table.h"
 #include "camera/look-watch.h"
 #include "camera/newest-frame.h"
 #include "config/config.h"
@@ -54,17 +53,8 @@ NewestFrame *camera_get_newest_frame(Camera *self);
 void camera_get_status(Camera *self, CameraStatus *status);
 void camera_status_clear(CameraStatus *status);
 
-/* Gets what the camera uses now.
- * @look: (nullable): its name; NULL: the whole frame
- * Returns: FALSE if there is no such look, or the whole frame is not classified */
-gboolean camera_get_live(Camera *self, const char *look, LiveSettings *settings);
-
-/* Uses other settings from now on. The budget is for all looks of the camera.
- * @look: as above; must exist */
-void camera_set_live(Camera *self, const char *look, const LiveSettings *settings);
-
-/* Returns: (transfer full) (element-type LoadedModel): the models that are loaded */
-GArray *camera_list_models(Camera *self);
+/* Returns: (transfer none): its settings that can change while it plays */
+LiveTable *camera_get_live(Camera *self);
 
 /* Asks the camera to load its model again if the model file, a file beside it or the file with
  * labels has changed, and returns at once. Frames continue. */

@@ -1,6 +1,10 @@
 #include "config/key-edit.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "config/config-key.h"
 
 /* Returns: the end of the line, after its newline */
 static const char *end_of_line(const char *line)
@@ -46,7 +50,7 @@ static gboolean is_blank(const char *line)
 static const char *find_key(const char *text, const char *group, const char *key,
                             const char **insert)
 {
-  const char *line = text;
+  const char *line = text_after_mark(text);
   *insert = NULL;
   while (*line && !is_named(line, group))
     line = end_of_line(line);
@@ -86,4 +90,17 @@ char *key_edit(const char *text, const char *group, const char *key, const char 
   }
   g_string_append(edited, rest);
   return g_string_free(edited, FALSE);
+}
+
+gboolean key_edit_write(const char *path, const char *text, GError **error)
+{
+  struct stat status = { .st_mode = 0644 };
+  char *real = realpath(path, NULL);
+  const char *file = real ? real : path;
+  stat(file, &status);
+  const gboolean written = g_file_set_contents_full(
+      file, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
+      (int)(status.st_mode & 07777), error);
+  free(real);
+  return written;
 }

@@ -10,3 +10,7 @@ char *key_edit(const char *text, const char *group, const char *key, const char 
 
 /* Returns: whether the group has the key */
 gboolean key_edit_has(const char *text, const char *group, const char *key);
+
+/* Replaces a key file in one step, with the mode that it has. A symbolic link stays.
+ * Returns: FALSE with an error that names the file */
+gboolean key_edit_write(const char *path, const char *text, GError **error);

@@ -1,8 +1,6 @@
 #include "page/api/settings.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/console.h"
 #include "config/key-edit.h"
@@ -35,7 +33,7 @@ static gboolean find_target(SettingsApi *self, HttpRequest *request, Target *tar
     return FALSE;
   }
   target->config = camera_get_config(target->camera);
-  if (!camera_get_live(target->camera, look, &target->settings)) {
+  if (!live_table_get(camera_get_live(target->camera), look, &target->settings)) {
     http_answer_error(request, SOUP_STATUS_NOT_FOUND,
                       look ? "camera \"%s\" has no look \"%s\""
                            : "the whole frame of camera \"%s\" is not classified; choose a look",
@@ -82,7 +80,7 @@ static void change_settings(HttpRequest *request, gpointer user_data)
     http_answer_error(request, SOUP_STATUS_BAD_REQUEST, "%s", error->message);
     return;
   }
-  camera_set_live(target.camera, target.look->name, &target.settings);
+  live_table_set(camera_get_live(target.camera), target.look->name, &target.settings);
   answer_settings(request, &target);
 }
 
@@ -131,11 +129,10 @@ static gboolean edit_key(SettingsApi *self, const Target *target, const LiveKey 
 }
 
 /* Returns: (transfer full) (nullable): the text of the key file, if it is as it was read */
-static char *read_unchanged(SettingsApi *self, const Config *config, const char *path,
-                            GError **error)
+static char *read_unchanged(SettingsApi *self, const Config *config, GError **error)
 {
   g_autofree char *text = NULL;
-  if (!g_file_get_contents(path, &text, NULL, error))
+  if (!g_file_get_contents(config->path, &text, NULL, error))
     return NULL;
   g_autofree char *checksum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
   if (!strcmp(checksum, config->checksum) || !g_strcmp0(checksum, self->checksum))
@@ -143,19 +140,15 @@ static char *read_unchanged(SettingsApi *self, const Config *config, const char 
   g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
               "%s was changed after it was read; reload it first (systemctl reload vitgate-watch, "
               "or SIGHUP)",
-              path);
+              config->path);
   return NULL;
 }
 
-/* Writes the file in one step, with the mode it has, once it was read as a check. */
-static gboolean write_text(const Config *config, const char *path, const char *text, GError **error)
+/* Writes the file, once it was read as a check. */
+static gboolean write_text(const Config *config, const char *text, GError **error)
 {
-  struct stat status = { .st_mode = 0644 };
   g_autoptr(Config) check = config_parse(config->path, text, strlen(text), error);
-  stat(path, &status);
-  return check && g_file_set_contents_full(
-                      path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
-                      status.st_mode & 07777, error);
+  return check && key_edit_write(config->path, text, error);
 }
 
 static gboolean save(SettingsApi *self, const Target *target, GError **error)
@@ -163,14 +156,11 @@ static gboolean save(SettingsApi *self, const Target *target, GError **error)
   const PageWatch *watch = page_get_watch(self->page);
   const Config *config = watch->get_config(watch->user_data);
   g_autoptr(GPtrArray) ids = g_ptr_array_new();
-  char *real = realpath(config->path, NULL);
-  g_autofree char *path = g_strdup(real ? real : config->path);
-  free(real);
-  g_autofree char *text = read_unchanged(self, config, path, error);
+  g_autofree char *text = read_unchanged(self, config, error);
   gboolean good = text != NULL;
   for (const LiveKey *key = live_keys; good && key->name; key++)
     good = edit_key(self, target, key, &text, ids, error);
-  good = good && write_text(config, path, text, error);
+  good = good && write_text(config, text, error);
   for (guint i = 0; i < ids->len; i++) {
     if (good)
       g_hash_table_add(self->saved, ids->pdata[i]);
@@ -183,7 +173,7 @@ static gboolean save(SettingsApi *self, const Target *target, GError **error)
   self->checksum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
   console_print("page: settings of camera %s%s%s were written to %s", target->config->name,
                 target->look->name ? ", look " : "", target->look->name ? target->look->name : "",
-                path);
+                config->path);
   return TRUE;
 }
 

@@ -77,7 +77,7 @@ static guint count_classes(const CameraStatus *camera, const char *look)
 static void gather_models(const PageWatch *watch, const StatusCamera *entry, GArray *models)
 {
   Camera *camera = watch->find_camera(entry->name, watch->user_data);
-  g_autoptr(GArray) loaded = camera ? camera_list_models(camera) : NULL;
+  g_autoptr(GArray) loaded = camera ? live_table_list_models(camera_get_live(camera)) : NULL;
   for (guint i = 0; loaded && i < loaded->len; i++) {
     const LoadedModel *at = &g_array_index(loaded, LoadedModel, i);
     Model *model = find_model(models, at);

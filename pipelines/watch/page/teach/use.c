@@ -1,13 +1,11 @@
 #include "page/teach/use.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <glib/gstdio.h>
 
 #include "base/console.h"
+#include "config/key-edit.h"
 #include "page/teach/collecting.h"
 #include "page/teach/look-group.h"
 #include "page/teach/model-swap.h"
@@ -38,22 +36,6 @@ static const PageWatch *get_watch(Lesson *lesson)
 
 /* ---- The key file -------------------------------------------------------------------------- */
 
-/* Replaces the file at once, with its mode; a symbolic link stays.
- * Returns: FALSE with an error that names the file */
-static gboolean write_file(const char *path, const char *text, GError **error)
-{
-  g_autofree char *real = realpath(path, NULL);
-  g_autoptr(GError) reason = NULL;
-  GStatBuf status;
-  if (real && g_stat(real, &status) == 0 &&
-      g_file_set_contents_full(real, text, -1,
-                               G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
-                               (int)(status.st_mode & 07777), &reason))
-    return TRUE;
-  return refuse(error, "cannot write the key file: %s",
-                reason ? reason->message : g_strerror(errno));
-}
-
 /* Writes the key file and reloads it. If that fails, the old one is back.
  * @change: look_group_add or look_group_remove */
 static gboolean change_key_file(Lesson *lesson, char *(*change)(const char *, const LookGroup *),
@@ -66,11 +48,11 @@ static gboolean change_key_file(Lesson *lesson, char *(*change)(const char *, co
   if (!g_file_get_contents(path, &old, NULL, &reason))
     return refuse(error, "cannot read the key file: %s", reason->message);
   g_autofree char *changed = change(old, group);
-  if (!write_file(path, changed, error))
-    return FALSE;
+  if (!key_edit_write(path, changed, &reason))
+    return refuse(error, "cannot write the key file: %s", reason->message);
   if (watch->reload(&reason, watch->user_data))
     return TRUE;
-  write_file(path, old, NULL);
+  key_edit_write(path, old, NULL);
   return refuse(error, "the key file with the changed look is refused: %s", reason->message);
 }
 
