@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-__thread Profile *vitgate__profile;
+Profile *vitgate__profile;
 
 static gint64 now_ns(void)
 {

@@ -1,5 +1,5 @@
 /* Measures where the time of an inference goes: vitgate bench --parts. The code of the engine marks
- * which part begins; outside a measurement a mark is one read of a thread's variable. */
+ * which part begins; outside a measurement a mark is one read of a variable. */
 #pragma once
 
 #include <glib.h>
@@ -30,10 +30,12 @@ typedef struct {
   ProfilePart part;
 } Profile;
 
-/* The measurement of this thread; NULL: none. */
-extern __thread Profile *vitgate__profile;
+/* The measurement of this process; NULL: none. It is not a variable of each thread: with those,
+ * clang's LeakSanitizer crashes in plugins. */
+extern Profile *vitgate__profile;
 
-/* Starts measuring this thread. @profile must live until vitgate__profile_stop(). */
+/* Starts to measure. Until vitgate__profile_stop(), @profile must live, and only this thread may
+ * use the engine. */
 void vitgate__profile_start(Profile *profile);
 
 /* Adds the time of the current part, and ends the measurement. */
