@@ -29,6 +29,12 @@ static void on_line(const char *camera, gboolean event, const char *line, gsize 
     page_frame(user_data, camera, line, length);
 }
 
+/* Called by a thread of the page. */
+static void on_picture(const char *camera, GBytes *jpeg, gpointer user_data)
+{
+  outputs_picture(user_data, camera, jpeg);
+}
+
 static void stop_page(WatchPage *self)
 {
   g_clear_handle_id(&self->retry_timer, g_source_remove);
@@ -44,7 +50,7 @@ static gboolean start_page(WatchPage *self, GError **error)
   self->page = page_new(self->config, &watch, error);
   if (!self->page)
     return FALSE;
-  self->parts = page_parts_new(self->page);
+  self->parts = page_parts_new(self->page, on_picture, self->outputs);
   outputs_set_observer(self->outputs, on_line, self->page);
   console_print("page: %s", http_server_get_url(page_get_server(self->page)));
   return TRUE;

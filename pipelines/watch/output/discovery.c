@@ -186,6 +186,19 @@ static void add_events(const Device *device)
   end(device, "event", "event", builder);
 }
 
+static void add_picture(const Device *device)
+{
+  g_autofree char *topic = topic_of_camera(device->mqtt, device->camera->name, "image");
+  JsonBuilder *builder = begin(device, "image", "last event", NULL, NULL);
+  member_add_string(builder, "topic", topic);
+  end(device, "camera", "image", builder);
+}
+
+gboolean discovery_has_pictures(const Config *config)
+{
+  return config->page && config->page->snapshots > 0;
+}
+
 void discovery_add(const Config *config, GHashTable *messages)
 {
   for (guint i = 0; i < config->cameras->len; i++) {
@@ -198,5 +211,7 @@ void discovery_add(const Config *config, GHashTable *messages)
     for (guint k = 0; k < camera->looks->len; k++)
       add_look(&device, camera->looks->pdata[k]);
     add_events(&device);
+    if (discovery_has_pictures(config))
+      add_picture(&device);
   }
 }

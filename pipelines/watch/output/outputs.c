@@ -80,9 +80,10 @@ static const char *status_text(gboolean online)
 
 /* Adds the topics of a camera, with NULL for those that stay as they are.
  * @messages: of char *: payloads by topic */
-static void add_topics(Outputs *self, const MqttConfig *mqtt, const CameraConfig *camera,
+static void add_topics(Outputs *self, const Config *config, const CameraConfig *camera,
                        GHashTable *messages)
 {
+  const MqttConfig *mqtt = &config->mqtt;
   g_hash_table_replace(messages, topic_of_camera(mqtt, camera->name, "status"),
                        g_strdup(status_text(is_online(self, camera->name))));
   if (camera->whole_frame)
@@ -91,6 +92,8 @@ static void add_topics(Outputs *self, const MqttConfig *mqtt, const CameraConfig
     const LookConfig *look = camera->looks->pdata[i];
     g_hash_table_replace(messages, topic_of_state(mqtt, camera->name, look->name), NULL);
   }
+  if (mqtt->home_assistant && discovery_has_pictures(config))
+    g_hash_table_replace(messages, topic_of_camera(mqtt, camera->name, "image"), NULL);
 }
 
 /* Sets the retained messages of a configuration, and clears those of cameras that are gone. */
@@ -100,7 +103,7 @@ static void want_topics(Outputs *self, const Config *config, Retained *retained)
   GHashTableIter iter;
   gpointer topic, payload;
   for (guint i = 0; i < config->cameras->len; i++)
-    add_topics(self, &config->mqtt, config->cameras->pdata[i], messages);
+    add_topics(self, config, config->cameras->pdata[i], messages);
   if (config->mqtt.home_assistant)
     discovery_add(config, messages);
   retained_want(retained, messages);
@@ -156,6 +159,17 @@ void outputs_look(Outputs *self, const char *camera, const LookState *state)
     g_autofree char *message = states_see(self->states, topic, state);
     if (message)
       set_retained(self, topic, message);
+  }
+  g_rw_lock_reader_unlock(&self->lock);
+}
+
+void outputs_picture(Outputs *self, const char *camera, GBytes *jpeg)
+{
+  g_rw_lock_reader_lock(&self->lock);
+  if (self->mqtt) {
+    g_autofree char *topic = topic_of_camera(&self->config->mqtt, camera, "image");
+    retained_set_bytes(self->retained, topic, jpeg);
+    mqtt_wake(self->mqtt);
   }
   g_rw_lock_reader_unlock(&self->lock);
 }

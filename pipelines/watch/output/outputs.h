@@ -54,6 +54,9 @@ gboolean outputs_want_looks(Outputs *self);
 /* Tells what a look of a camera shows now. */
 void outputs_look(Outputs *self, const char *camera, const LookState *state);
 
+/* Publishes a JPEG picture of a camera for Home Assistant, if it finds cameras here. */
+void outputs_picture(Outputs *self, const char *camera, GBytes *jpeg);
+
 void outputs_sync(Outputs *self);
 
 /* @status: (out): if it has a broker, free its part with delivery_status_clear() */

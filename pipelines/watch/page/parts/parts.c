@@ -25,7 +25,7 @@ struct _PageParts {
   TeachApi *teach;
 };
 
-PageParts *page_parts_new(Page *page)
+PageParts *page_parts_new(Page *page, SnapshotsFunc on_picture, gpointer user_data)
 {
   PageParts *self = g_new0(PageParts, 1);
   static_files_add(page_get_server(page));
@@ -36,6 +36,7 @@ PageParts *page_parts_new(Page *page)
   g_autofree char *folder = g_build_filename(page_get_folder(page), "snapshots", NULL);
   self->frames = frames_new();
   self->snapshots = snapshots_new(folder, page_get_config(page)->snapshots);
+  snapshots_set_func(self->snapshots, on_picture, user_data);
   self->events = events_api_new(page, self->frames, self->snapshots);
   self->live = live_api_new(page);
   self->history = history_api_new(page);

@@ -33,7 +33,7 @@ typedef struct {
 typedef struct {
   GstSample *frame; /* NULL: a picture is read */
   Entry entry;
-  char *comment;
+  char *camera, *comment;
   GTask *task; /* of a read */
 } Job;
 
@@ -41,7 +41,9 @@ struct _Snapshots {
   char *folder;
   GThread *thread;
   GAsyncQueue *jobs;
-  gboolean failing; /* already reported; used by the thread */
+  gboolean failing;   /* already reported; used by the thread */
+  SnapshotsFunc func; /* or NULL */
+  gpointer user_data;
 
   GMutex lock;
   guint64 limit, bytes, next_number, dropped;
@@ -256,6 +258,8 @@ static void keep_picture(Snapshots *self, Job *job)
   else
     self->dropped++;
   g_mutex_unlock(&self->lock);
+  if (written && self->func)
+    self->func(job->camera, bytes, self->user_data);
 }
 
 static void read_picture(Snapshots *self, Job *job)
@@ -277,6 +281,7 @@ static void free_job(Job *job)
 {
   g_clear_pointer(&job->frame, gst_sample_unref);
   g_clear_object(&job->task);
+  g_free(job->camera);
   g_free(job->comment);
   g_free(job);
 }
@@ -317,6 +322,12 @@ Snapshots *snapshots_new(const char *folder, guint64 limit)
   return self;
 }
 
+void snapshots_set_func(Snapshots *self, SnapshotsFunc func, gpointer user_data)
+{
+  self->func = func;
+  self->user_data = user_data;
+}
+
 gboolean snapshots_take(Snapshots *self, const char *id, const char *camera, GstSample *frame,
                         const char *comment)
 {
@@ -330,6 +341,7 @@ gboolean snapshots_take(Snapshots *self, const char *id, const char *camera, Gst
   if (wanted && room) {
     Job *job = g_new0(Job, 1);
     job->frame = gst_sample_ref(frame);
+    job->camera = g_strdup(camera);
     job->comment = g_strdup(comment);
     job->entry = (Entry){ .number = self->next_number++, .camera = hash };
     memcpy(job->entry.id, id, ID_LENGTH);

@@ -55,6 +55,12 @@ GBytes *snapshots_load_finish(GAsyncResult *result, GError **error);
  * Returns: (transfer full): of Snapshot, newest first */
 GPtrArray *snapshots_list(Snapshots *self, const char *camera, gint64 since);
 
+/* Called with each picture that is kept, by the thread that makes them. */
+typedef void (*SnapshotsFunc)(const char *camera, GBytes *jpeg, gpointer user_data);
+
+/* Call it before the first picture is taken. */
+void snapshots_set_func(Snapshots *self, SnapshotsFunc func, gpointer user_data);
+
 void snapshots_set_limit(Snapshots *self, guint64 limit);
 
 void snapshots_get_status(Snapshots *self, SnapshotsStatus *status);
