@@ -8,6 +8,7 @@ import unittest
 
 from cameras import LIMIT, plain_environment
 from test_watch_mqtt import PATH, Broker, MqttTest, Subscriber, start
+from test_watch_program import run
 from watch_case import Reader, Watch
 
 try:
@@ -23,6 +24,7 @@ PLATFORMS = {  # members, and which of them a platform requires
     "sensor": (COMMON | {"unit_of_measurement", "state_class"}, {"state_topic"}),
     "binary_sensor": (COMMON, {"state_topic"}),
     "event": (COMMON | {"event_types"}, {"state_topic", "event_types"}),
+    "camera": (COMMON - {"state_topic", "value_template"} | {"topic"}, {"topic"}),
 }
 DEVICE = {"identifiers", "name", "manufacturer", "model", "sw_version"}
 
@@ -166,6 +168,25 @@ class Discovery(MqttTest):
             ("yard", "sensor", "gate label"), ("yard", "sensor", "gate score"),
             ("yard", "sensor", "gate state"), ("yard", "event", "event")})
         self.check_templates(configs, kept, messages)
+
+    def test_home_assistant_gets_a_picture_of_the_last_event(self):
+        with Broker(self) as broker:
+            path = self.start(broker, **{"home-assistant": "true"})
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(f"[page]\nlisten=127.0.0.1:0\nfolder={self.path('page')}\n")
+            if "built without" in run("--check", path).stderr:
+                self.skipTest("built without the page")
+            with Watch(path):
+                def read(topic):
+                    return subprocess.run(
+                        ["mosquitto_sub", "-p", str(broker.port), "-t", topic, "-C", "1", "-N"],
+                        check=True, timeout=LIMIT, capture_output=True,
+                        env={**plain_environment(), "PATH": PATH}).stdout
+                picture = read("vitgate/front door/image")
+                config = json.loads(read("homeassistant/camera/+/image/config"))
+        self.assertEqual((picture[:2], picture[-2:]), (b"\xff\xd8", b"\xff\xd9"))
+        self.assertRegex(config["topic"], "^vitgate/(front door|yard)/image$")
+        self.assertLessEqual(set(config), PLATFORMS["camera"][0])
 
     def render(self, config, payload):
         """Renders as Home Assistant does."""
