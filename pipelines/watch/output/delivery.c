@@ -1,24 +1,24 @@
 #include "output/delivery.h"
 
+#include <errno.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include "base/console.h"
 
 #define PARTING_TIME (2 * G_USEC_PER_SEC)
 #define JOIN_TIME    (5 * G_USEC_PER_SEC)
 
-void delivery_init(Delivery *self, char *name, Spool *spool)
+void delivery_init(Delivery *self, char *name, Spool *spool, double retry_min, double retry_max)
 {
-  *self = (Delivery){ .name = name, .spool = spool_ref(spool) };
+  *self = (Delivery){ .name = name,
+                      .spool = spool_ref(spool),
+                      .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+  spool_rewind(spool);
+  backoff_init(&self->backoff, retry_min, retry_max);
   g_mutex_init(&self->lock);
   g_cond_init(&self->changed);
-}
-
-void delivery_clear(Delivery *self)
-{
-  spool_unref(&self->spool);
-  g_mutex_clear(&self->lock);
-  g_cond_clear(&self->changed);
-  g_free(self->name);
-  g_free(self->error);
 }
 
 void delivery_set_connected(Delivery *self)
@@ -62,11 +62,6 @@ gboolean delivery_is_stopping(Delivery *self)
   return get(self, &self->stopping);
 }
 
-gboolean delivery_is_over(Delivery *self)
-{
-  return get(self, &self->over);
-}
-
 gboolean delivery_should_end(Delivery *self, gboolean more, gint64 *parting)
 {
   if (!delivery_is_stopping(self))
@@ -78,7 +73,10 @@ gboolean delivery_should_end(Delivery *self, gboolean more, gint64 *parting)
   return !get(self, &self->delivering) || now > *parting || (status.queued == 0 && !more);
 }
 
-void delivery_wait(Delivery *self, double seconds)
+/* ---- The thread ---------------------------------------------------------------------------- */
+
+/* Waits for so many seconds, or until delivery_stop(). */
+static void wait_to_retry(Delivery *self, double seconds)
 {
   const gint64 end = g_get_monotonic_time() + (gint64)(seconds * G_USEC_PER_SEC);
   g_mutex_lock(&self->lock);
@@ -87,12 +85,41 @@ void delivery_wait(Delivery *self, double seconds)
   g_mutex_unlock(&self->lock);
 }
 
-void delivery_end(Delivery *self)
+static gpointer run(gpointer data)
 {
+  Delivery *self = data;
+  /* A program that ends early still makes one attempt to deliver its messages. */
+  do {
+    self->attempt(self->user_data);
+    wait_to_retry(self, backoff_step(&self->backoff, g_random_double()));
+  } while (!delivery_is_stopping(self));
   g_mutex_lock(&self->lock);
   self->over = TRUE;
   g_cond_broadcast(&self->changed);
   g_mutex_unlock(&self->lock);
+  return NULL;
+}
+
+void delivery_start(Delivery *self, const char *thread, void (*attempt)(gpointer user_data),
+                    gpointer user_data)
+{
+  self->attempt = attempt;
+  self->user_data = user_data;
+  self->thread = g_thread_new(thread, run, self);
+}
+
+void delivery_wake(Delivery *self)
+{
+  const uint64_t one = 1;
+  if (write(self->wake, &one, sizeof one) < 0)
+    g_debug("eventfd: %s", g_strerror(errno));
+}
+
+void delivery_woken(Delivery *self)
+{
+  uint64_t count;
+  if (read(self->wake, &count, sizeof count) < 0)
+    g_debug("eventfd: %s", g_strerror(errno));
 }
 
 void delivery_stop(Delivery *self, gboolean deliver)
@@ -102,16 +129,31 @@ void delivery_stop(Delivery *self, gboolean deliver)
   self->delivering = deliver;
   g_cond_broadcast(&self->changed);
   g_mutex_unlock(&self->lock);
-}
-
-void delivery_join(Delivery *self)
-{
+  delivery_wake(self);
   const gint64 end = g_get_monotonic_time() + JOIN_TIME;
   g_mutex_lock(&self->lock);
   while (!self->over && g_cond_wait_until(&self->changed, &self->lock, end))
     ;
   g_mutex_unlock(&self->lock);
 }
+
+gboolean delivery_clear(Delivery *self)
+{
+  if (!get(self, &self->over)) {
+    console_print("%s: the attempt to connect cannot be stopped", self->name);
+    return FALSE;
+  }
+  g_thread_join(self->thread);
+  close(self->wake);
+  spool_unref(&self->spool);
+  g_mutex_clear(&self->lock);
+  g_cond_clear(&self->changed);
+  g_free(self->name);
+  g_free(self->error);
+  return TRUE;
+}
+
+/* ---- Status -------------------------------------------------------------------------------- */
 
 void delivery_get_status(Delivery *self, DeliveryStatus *status)
 {

@@ -1,12 +1,20 @@
-/* What threads that deliver a spool to a broker have in common: whether they are connected, what is
- * reported about it, and how they are stopped. May be called from any thread. */
+/* What threads that deliver a spool to a broker have in common: how they try again, whether they
+ * are connected, what is reported about it, and how they are stopped. May be called from any
+ * thread. */
 #pragma once
 
+#include "base/backoff.h"
 #include "output/spool.h"
 
 typedef struct {
   char *name; /* of the broker, for messages */
   Spool *spool;
+  Backoff backoff; /* used by the thread only */
+  int wake;        /* an eventfd: there is something to do */
+  GThread *thread;
+  void (*attempt)(gpointer user_data);
+  gpointer user_data;
+
   GMutex lock;
   GCond changed;
   gboolean stopping, delivering, over, connected;
@@ -19,8 +27,19 @@ typedef struct {
 } DeliveryStatus;
 
 /* @name: (transfer full): of the broker, such as "MQTT broker localhost:1883" */
-void delivery_init(Delivery *self, char *name, Spool *spool);
-void delivery_clear(Delivery *self);
+void delivery_init(Delivery *self, char *name, Spool *spool, double retry_min, double retry_max);
+
+/* Starts the thread.
+ * @attempt: called again and again, with waits, until delivery_stop(): connects, delivers while
+ * connected, and returns when the connection is over or delivery_should_end() says so */
+void delivery_start(Delivery *self, const char *thread, void (*attempt)(gpointer user_data),
+                    gpointer user_data);
+
+/* Wakes the thread up. */
+void delivery_wake(Delivery *self);
+
+/* Called by the thread once it can read from the eventfd. */
+void delivery_woken(Delivery *self);
 
 /* Reports that the broker is connected. */
 void delivery_set_connected(Delivery *self);
@@ -37,21 +56,14 @@ gboolean delivery_is_stopping(Delivery *self);
  * @parting: (inout): 0 at first */
 gboolean delivery_should_end(Delivery *self, gboolean more, gint64 *parting);
 
-/* Waits for so many seconds, or until delivery_stop(). */
-void delivery_wait(Delivery *self, double seconds);
-
-/* Called at the end of the thread. */
-void delivery_end(Delivery *self);
-
-/* Asks the thread to end, which may have to be woken up then.
+/* Asks the thread to end, and waits some seconds for that.
  * @deliver: first deliver messages, for up to two seconds */
 void delivery_stop(Delivery *self, gboolean deliver);
 
-/* Waits some seconds for the end of the thread. */
-void delivery_join(Delivery *self);
-
-/* Returns: whether the thread has ended */
-gboolean delivery_is_over(Delivery *self);
+/* Frees what it has. Call delivery_stop() first.
+ * Returns: FALSE, and frees nothing, if the thread hangs, as it is reported then: resolving a host
+ * name, or connecting, can take minutes */
+gboolean delivery_clear(Delivery *self);
 
 /* @status: (out): free it with delivery_status_clear() */
 void delivery_get_status(Delivery *self, DeliveryStatus *status);

@@ -1,14 +1,9 @@
 #include "output/kafka.h"
 
-#include <errno.h>
 #include <librdkafka/rdkafka.h>
 #include <poll.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include "base/backoff.h"
 #include "base/console.h"
 #include "config/credentials.h"
 #include "output/in-flight.h"
@@ -21,14 +16,11 @@
 struct _Kafka {
   KafkaConfig config; /* a copy */
   Delivery delivery;
-  int wake; /* an eventfd: there is something to do */
-  GThread *thread;
 
   /* Used by the thread only. */
   rd_kafka_t *client;
   rd_kafka_topic_t *topic;
   InFlight sent;
-  Backoff backoff;
   guint64 last_id;  /* of a message given to the library */
   gboolean suspect; /* the brokers may be away */
   gboolean down;    /* none of them can be reached */
@@ -169,12 +161,12 @@ static gboolean configure(Kafka *self, rd_kafka_conf_t *conf, GError **error)
          configure_security(self, conf, error);
 }
 
-/* The library writes to self->wake when it has news. */
+/* The library wakes the thread up when it has news. */
 static void watch_queue(Kafka *self)
 {
   static const uint64_t one = 1;
   rd_kafka_queue_t *queue = rd_kafka_queue_get_main(self->client);
-  rd_kafka_queue_io_event_enable(queue, self->wake, &one, sizeof one);
+  rd_kafka_queue_io_event_enable(queue, self->delivery.wake, &one, sizeof one);
   rd_kafka_queue_destroy(queue);
 }
 
@@ -273,10 +265,9 @@ static void send_messages(Kafka *self)
 /* Waits until the library has news, a message is published, or a second is over. */
 static void wait_for_work(Kafka *self)
 {
-  struct pollfd file = { .fd = self->wake, .events = POLLIN };
-  uint64_t count;
-  if (poll(&file, 1, 1000) > 0 && read(self->wake, &count, sizeof count) < 0)
-    g_debug("eventfd: %s", g_strerror(errno));
+  struct pollfd file = { .fd = self->delivery.wake, .events = POLLIN };
+  if (poll(&file, 1, 1000) > 0)
+    delivery_woken(&self->delivery);
   rd_kafka_poll(self->client, 0);
 }
 
@@ -308,8 +299,9 @@ static void serve(Kafka *self)
   }
 }
 
-static void connect_and_serve(Kafka *self)
+static void connect_and_serve(gpointer user_data)
 {
+  Kafka *self = user_data;
   g_autoptr(GError) error = NULL;
   const gint64 start = g_get_monotonic_time();
   if (open_client(self, &error))
@@ -317,7 +309,8 @@ static void connect_and_serve(Kafka *self)
   else
     delivery_set_trouble(&self->delivery, error->message);
   if (delivery_is_connected(&self->delivery))
-    backoff_succeeded(&self->backoff, (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
+    backoff_succeeded(&self->delivery.backoff,
+                      (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
   if (self->failed && self->reason)
     delivery_set_trouble(&self->delivery, self->reason);
   close_client(self);
@@ -326,25 +319,11 @@ static void connect_and_serve(Kafka *self)
     spool_rewind(self->delivery.spool);
 }
 
-static gpointer run(gpointer data)
-{
-  Kafka *self = data;
-  /* A program that ends early still makes one attempt to deliver its messages. */
-  do {
-    connect_and_serve(self);
-    delivery_wait(&self->delivery, backoff_step(&self->backoff, g_random_double()));
-  } while (!delivery_is_stopping(&self->delivery));
-  delivery_end(&self->delivery);
-  return NULL;
-}
-
 /* ---- Interface ----------------------------------------------------------------------------- */
 
 void kafka_wake(Kafka *self)
 {
-  const uint64_t one = 1;
-  if (write(self->wake, &one, sizeof one) < 0)
-    g_debug("eventfd: %s", g_strerror(errno));
+  delivery_wake(&self->delivery);
 }
 
 void kafka_get_status(Kafka *self, DeliveryStatus *status)
@@ -356,36 +335,25 @@ Kafka *kafka_new(const KafkaConfig *config, Spool *spool)
 {
   Kafka *self = g_new0(Kafka, 1);
   kafka_config_copy(&self->config, config);
-  delivery_init(&self->delivery, g_strdup_printf("Kafka brokers %s", config->brokers), spool);
-  spool_rewind(spool);
-  self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  backoff_init(&self->backoff, config->retry_min, config->retry_max);
+  delivery_init(&self->delivery, g_strdup_printf("Kafka brokers %s", config->brokers), spool,
+                config->retry_min, config->retry_max);
   in_flight_init(&self->sent);
-  self->thread = g_thread_new("kafka", run, self);
+  delivery_start(&self->delivery, "kafka", connect_and_serve, self);
   return self;
 }
 
 void kafka_stop(Kafka *self, gboolean deliver)
 {
   delivery_stop(&self->delivery, deliver);
-  kafka_wake(self);
-  delivery_join(&self->delivery);
 }
 
 void kafka_free(Kafka **kafka)
 {
   Kafka *self = *kafka;
   *kafka = NULL;
-  if (!self)
+  /* What a thread that hangs may still use is not freed. */
+  if (!self || !delivery_clear(&self->delivery))
     return;
-  if (!delivery_is_over(&self->delivery)) {
-    /* What the thread may still use is not freed. */
-    console_print("%s: the attempt to connect cannot be stopped", self->delivery.name);
-    return;
-  }
-  g_thread_join(self->thread);
-  close(self->wake);
-  delivery_clear(&self->delivery);
   kafka_config_clear(&self->config);
   g_free(self->reason);
   g_free(self);

@@ -4,12 +4,8 @@
 #include <mosquitto.h>
 #include <openssl/ssl.h>
 #include <poll.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include "base/backoff.h"
 #include "base/console.h"
 #include "base/line-file.h"
 #include "config/credentials.h"
@@ -37,14 +33,11 @@ struct _Mqtt {
   char *status_topic;
   Retained *retained;
   Delivery delivery;
-  int wake; /* an eventfd: there is something to do */
-  GThread *thread;
 
   /* Used by the thread only. */
   struct mosquitto *client;
   InFlight sent;             /* by the library's ids */
   GHashTable *sent_retained; /* of SentRetained, by the library's id */
-  Backoff backoff;
   gboolean refused;
   char *tls_error; /* of this connection, or NULL */
 };
@@ -209,14 +202,11 @@ static void wait_for_work(Mqtt *self, int timeout)
 {
   short writing = mosquitto_want_write(self->client) ? POLLOUT : 0;
   struct pollfd files[] = {
-    { .fd = self->wake, .events = POLLIN },
+    { .fd = self->delivery.wake, .events = POLLIN },
     { .fd = mosquitto_socket(self->client), .events = (short)(POLLIN | writing) },
   };
-  if (poll(files, G_N_ELEMENTS(files), timeout) > 0 && files[0].revents) {
-    uint64_t count;
-    if (read(self->wake, &count, sizeof count) < 0)
-      g_debug("eventfd: %s", g_strerror(errno));
-  }
+  if (poll(files, G_N_ELEMENTS(files), timeout) > 0 && files[0].revents)
+    delivery_woken(&self->delivery);
 }
 
 /* Returns: why the connection ended; NULL if it was stopped, or if the broker refused it, which
@@ -278,17 +268,19 @@ static gboolean set_up_client(Mqtt *self, GError **error)
   return FALSE;
 }
 
-static void connect_and_serve(Mqtt *self)
+static void connect_and_serve(gpointer user_data)
 {
+  Mqtt *self = user_data;
   g_autoptr(GError) error = NULL;
   const gint64 start = g_get_monotonic_time();
 
   self->refused = FALSE;
   const char *reason = set_up_client(self, &error) ? serve(self) : error->message;
   if (delivery_is_connected(&self->delivery))
-    backoff_succeeded(&self->backoff, (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
+    backoff_succeeded(&self->delivery.backoff,
+                      (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
   if (self->refused)
-    backoff_slow_down(&self->backoff);
+    backoff_slow_down(&self->delivery.backoff);
   if (reason)
     delivery_set_trouble(&self->delivery, self->tls_error ? self->tls_error : reason);
   g_clear_pointer(&self->tls_error, g_free);
@@ -310,36 +302,17 @@ static void connect_and_serve(Mqtt *self)
     spool_rewind(self->delivery.spool);
 }
 
-/* ---- The thread ---------------------------------------------------------------------------- */
-
-static gpointer run(gpointer data)
-{
-  Mqtt *self = data;
-  /* A program that ends early still makes one attempt to deliver its messages. */
-  do {
-    connect_and_serve(self);
-    delivery_wait(&self->delivery, backoff_step(&self->backoff, g_random_double()));
-  } while (!delivery_is_stopping(&self->delivery));
-  delivery_end(&self->delivery);
-  return NULL;
-}
-
-static void wake_up(Mqtt *self)
-{
-  const uint64_t one = 1;
-  if (write(self->wake, &one, sizeof one) < 0)
-    g_debug("eventfd: %s", g_strerror(errno));
-}
+/* ---- Interface ----------------------------------------------------------------------------- */
 
 void mqtt_wake(Mqtt *self)
 {
-  wake_up(self);
+  delivery_wake(&self->delivery);
 }
 
 void mqtt_publish(Mqtt *self, const char *topic, const char *payload, gsize length)
 {
   spool_append(self->delivery.spool, topic, payload, length);
-  wake_up(self);
+  delivery_wake(&self->delivery);
 }
 
 void mqtt_get_status(Mqtt *self, DeliveryStatus *status)
@@ -351,8 +324,7 @@ Mqtt *mqtt_new(const MqttConfig *config, Spool *spool, Retained *retained)
 {
   Mqtt *self = g_new0(Mqtt, 1);
   delivery_init(&self->delivery, g_strdup_printf("MQTT broker %s:%u", config->host, config->port),
-                spool);
-  spool_rewind(spool);
+                spool, config->retry_min, config->retry_max);
   self->retained = retained_ref(retained);
   self->sent_retained = g_hash_table_new_full(NULL, NULL, NULL, free_sent_retained);
   self->status_topic = g_strconcat(config->topic, "/status", NULL);
@@ -365,38 +337,26 @@ Mqtt *mqtt_new(const MqttConfig *config, Spool *spool, Retained *retained)
   self->credentials_file = g_strdup(config->credentials_file);
   self->credentials_env = g_strdup(config->credentials_env);
   self->client_id = g_strdup(config->client_id);
-  self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  backoff_init(&self->backoff, config->retry_min, config->retry_max);
   in_flight_init(&self->sent);
-  self->thread = g_thread_new("mqtt", run, self);
+  delivery_start(&self->delivery, "mqtt", connect_and_serve, self);
   return self;
 }
 
 void mqtt_stop(Mqtt *self, gboolean deliver)
 {
   delivery_stop(&self->delivery, deliver);
-  wake_up(self);
-  delivery_join(&self->delivery);
 }
 
 void mqtt_free(Mqtt **mqtt)
 {
   Mqtt *self = *mqtt;
   *mqtt = NULL;
-  if (!self)
+  /* What a thread that hangs may still use is not freed. */
+  if (!self || !delivery_clear(&self->delivery))
     return;
-  if (!delivery_is_over(&self->delivery)) {
-    /* Resolving a host name, or connecting, can take minutes. What the thread may still use is not
-     * freed. */
-    console_print("%s: the attempt to connect cannot be stopped", self->delivery.name);
-    return;
-  }
-  g_thread_join(self->thread);
-  delivery_clear(&self->delivery);
   retained_unref(&self->retained);
   g_hash_table_unref(self->sent_retained);
   g_free(self->status_topic);
-  close(self->wake);
   g_free(self->host);
   g_free(self->ca_file);
   g_free(self->client_certificate);
