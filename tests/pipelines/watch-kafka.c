@@ -214,7 +214,7 @@ START_TEST(frames_are_published_as_configured)
 {
   open_outputs("");
   g_autoptr(Config) config = configure("");
-  config->kafka.frames = FRAME_LINES_CHANGES;
+  config->kafka.broker.frames = FRAME_LINES_CHANGES;
   g_autoptr(GError) error = NULL;
   ck_assert(outputs_change(outputs, config, &error));
   outputs_frame(outputs, "a", "{}\n", 3, FALSE);

@@ -82,21 +82,3 @@ gboolean check_name(const KeySource *source, const char *group, const char *kind
                     "a %s's name must not contain / + # \\ \" or start or end with a space", kind);
   return TRUE;
 }
-
-gboolean check_client_tls(const KeySource *source, const char *group, const ClientTls *tls,
-                          GError **error)
-{
-  const char *key = tls->ca_file              ? "ca-file"
-                    : tls->client_certificate ? "client-certificate"
-                    : tls->client_key         ? "client-key"
-                                              : NULL;
-  g_autoptr(GError) wrong = NULL;
-  if (key && !tls->tls)
-    return key_fail(source, group, key, error, "is set, but tls is not true");
-  if (!tls->client_certificate != !tls->client_key)
-    return key_fail(source, group, key, error, "client-certificate and client-key need each other");
-  if (tls->client_key && !credentials_check_file(tls->client_key, &wrong))
-    return key_fail(source, group, "client-key", error, "%s", wrong->message);
-  return check_readable(source, group, "ca-file", tls->ca_file, error) &&
-         check_readable(source, group, "client-certificate", tls->client_certificate, error);
-}

@@ -25,12 +25,3 @@ gboolean check_retries(const KeySource *source, const char *group, double min, d
  * @name: used in lines, and as a level of a topic */
 gboolean check_name(const KeySource *source, const char *group, const char *kind, const char *name,
                     GError **error);
-
-/* The keys of a client of a broker; each may be NULL. */
-typedef struct {
-  gboolean tls;
-  const char *ca_file, *client_certificate, *client_key;
-} ClientTls;
-
-gboolean check_client_tls(const KeySource *source, const char *group, const ClientTls *tls,
-                          GError **error);

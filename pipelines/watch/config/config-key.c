@@ -234,6 +234,18 @@ gboolean keys_read_some(const KeySource *source, const char *group, const Key *k
          read_keys(source, group, keys, FALSE, structure, error);
 }
 
+void keys_copy(const Key *keys, void *copy, const void *structure, gsize size)
+{
+  memcpy(copy, structure, size);
+  for (; keys->name; keys++) {
+    void *field = (char *)copy + keys->offset;
+    if (keys->kind == KEY_TEXT || keys->kind == KEY_PATH)
+      *(char **)field = g_strdup(*(char **)field);
+    else if (keys->kind == KEY_LIST)
+      *(char ***)field = g_strdupv(*(char ***)field);
+  }
+}
+
 void keys_clear(const Key *keys, void *structure)
 {
   for (; keys->name; keys++) {

@@ -58,6 +58,9 @@ gboolean keys_read(const KeySource *source, const char *group, const Key *keys, 
 gboolean keys_read_some(const KeySource *source, const char *group, const Key *keys,
                         void *structure, GError **error);
 
+/* Copies a structure of @size bytes with its values, for keys_clear(). */
+void keys_copy(const Key *keys, void *copy, const void *structure, gsize size);
+
 /* Frees the values that keys_read() stored in @structure. */
 void keys_clear(const Key *keys, void *structure);
 

@@ -34,26 +34,22 @@ static const Key log_keys[] = {
 #undef STRUCTURE
 
 #define STRUCTURE MqttConfig
-static const Key mqtt_keys[] = {
+static const Key own_mqtt_keys[] = {
   { "host", KEY_TEXT, OFFSET(host) },
   { "port", KEY_COUNT, OFFSET(port), 1, 65535 },
-  { "tls", KEY_SWITCH, OFFSET(tls) },
-  { "ca-file", KEY_PATH, OFFSET(ca_file) },
-  { "client-certificate", KEY_PATH, OFFSET(client_certificate) },
-  { "client-key", KEY_PATH, OFFSET(client_key) },
-  { "credentials-file", KEY_PATH, OFFSET(credentials_file) },
-  { "credentials-env", KEY_TEXT, OFFSET(credentials_env) },
   { "topic", KEY_TEXT, OFFSET(topic) },
-  { "client-id", KEY_TEXT, OFFSET(client_id) },
-  { "spool", KEY_PATH, OFFSET(spool) },
-  { "spool-size", KEY_SIZE, OFFSET(spool_size), 16384, 1099511627776.0 },
-  { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_line_names },
-  { "retry-least", KEY_SECONDS, OFFSET(retry_min), 0.01, DAY },
-  { "retry-most", KEY_SECONDS, OFFSET(retry_max), 0.01, DAY },
   { "home-assistant", KEY_SWITCH, OFFSET(home_assistant) },
   { "discovery-prefix", KEY_TEXT, OFFSET(discovery_prefix) },
   { NULL },
 };
+
+static const Key *mqtt_keys(void)
+{
+  static gsize keys;
+  if (g_once_init_enter(&keys))
+    g_once_init_leave(&keys, (gsize)keys_join(own_mqtt_keys, broker_keys, OFFSET(broker)));
+  return (const Key *)keys;
+}
 #undef STRUCTURE
 
 /* ---- Groups -------------------------------------------------------------------------------- */
@@ -94,17 +90,6 @@ static gboolean read_log(const KeySource *source, Config *config, GError **error
          check_log_file(source, "events-file", log->events_file, error);
 }
 
-static gboolean check_mqtt_tls(const KeySource *source, const MqttConfig *mqtt, GError **error)
-{
-  const ClientTls tls = {
-    .tls = mqtt->tls,
-    .ca_file = mqtt->ca_file,
-    .client_certificate = mqtt->client_certificate,
-    .client_key = mqtt->client_key,
-  };
-  return check_client_tls(source, "mqtt", &tls, error);
-}
-
 static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GError **error)
 {
   if (!mqtt->host)
@@ -112,18 +97,12 @@ static gboolean check_mqtt(const KeySource *source, const MqttConfig *mqtt, GErr
   if (mqtt->host[strcspn(mqtt->host, "@/ ")])
     return key_fail(source, "mqtt", "host", error,
                     "expected a host name or an address; port and credentials have their own keys");
-  if (!mqtt->spool)
-    return key_fail(source, "mqtt", "spool", error, "is missing (a folder for waiting messages)");
   if (strpbrk(mqtt->topic, "+#"))
     return key_fail(source, "mqtt", "topic", error, "\"%s\" contains a wildcard", mqtt->topic);
   if (strpbrk(mqtt->discovery_prefix, "+#"))
     return key_fail(source, "mqtt", "discovery-prefix", error, "\"%s\" contains a wildcard",
                     mqtt->discovery_prefix);
-  if (!check_mqtt_tls(source, mqtt, error))
-    return FALSE;
-  return check_retries(source, "mqtt", mqtt->retry_min, mqtt->retry_max, error) &&
-         check_credentials(source, "mqtt", mqtt->credentials_file, mqtt->credentials_env, error) &&
-         check_writable(source, "mqtt", "spool", mqtt->spool, mqtt->spool, error);
+  return broker_config_check(&mqtt->broker, source, "mqtt", error);
 }
 
 static gboolean read_mqtt(const KeySource *source, Config *config, GError **error)
@@ -132,16 +111,14 @@ static gboolean read_mqtt(const KeySource *source, Config *config, GError **erro
   *mqtt = (MqttConfig){
     .topic = g_strdup("vitgate"),
     .discovery_prefix = g_strdup("homeassistant"),
-    .spool_size = 64 << 20,
-    .retry_min = 1,
-    .retry_max = 60,
+    .broker = broker_defaults,
   };
   if (!g_key_file_has_group(source->file, "mqtt"))
     return TRUE;
-  if (!keys_read(source, "mqtt", mqtt_keys, mqtt, error) || !check_mqtt(source, mqtt, error))
+  if (!keys_read(source, "mqtt", mqtt_keys(), mqtt, error) || !check_mqtt(source, mqtt, error))
     return FALSE;
   if (!mqtt->port)
-    mqtt->port = mqtt->tls ? 8883 : 1883;
+    mqtt->port = mqtt->broker.tls ? 8883 : 1883;
   return TRUE;
 }
 
@@ -244,7 +221,8 @@ static gboolean read_kafka(const KeySource *source, Config *config, GError **err
 {
   if (!kafka_config_read(&config->kafka, source, error))
     return FALSE;
-  return !config->kafka.spool || g_strcmp0(config->kafka.spool, config->mqtt.spool) ||
+  return !config->kafka.broker.spool ||
+         g_strcmp0(config->kafka.broker.spool, config->mqtt.broker.spool) ||
          key_fail(source, "kafka", "spool", error, "is the folder of [mqtt] too");
 }
 
@@ -314,7 +292,7 @@ void config_unref(Config *self)
     return;
   keys_clear(watch_keys, self);
   keys_clear(log_keys, &self->log);
-  keys_clear(mqtt_keys, &self->mqtt);
+  keys_clear(mqtt_keys(), &self->mqtt);
   page_config_free(self->page);
   kafka_config_clear(&self->kafka);
   g_ptr_array_unref(self->cameras);
@@ -325,6 +303,7 @@ void config_unref(Config *self)
 
 gboolean config_mqtt_equal(const MqttConfig *a, const MqttConfig *b)
 {
-  g_autofree char *one = keys_fingerprint(mqtt_keys, a), *other = keys_fingerprint(mqtt_keys, b);
+  g_autofree char *one = keys_fingerprint(mqtt_keys(), a),
+                  *other = keys_fingerprint(mqtt_keys(), b);
   return !strcmp(one, other);
 }

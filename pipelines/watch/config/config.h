@@ -21,17 +21,10 @@ typedef struct {
 typedef struct {
   char *host; /* NULL: no broker */
   guint port;
-  gboolean tls;
-  char *ca_file;
-  char *client_certificate, *client_key;
-  char *credentials_file, *credentials_env;
-  char *topic, *client_id;
-  char *spool;
-  guint64 spool_size;
-  FrameLines frames;
-  double retry_min, retry_max; /* seconds */
-  gboolean home_assistant;     /* describe the cameras to it */
-  char *discovery_prefix;      /* of its topics */
+  char *topic;
+  gboolean home_assistant; /* describe the cameras to it */
+  char *discovery_prefix;  /* of its topics */
+  BrokerConfig broker;
 } MqttConfig;
 
 typedef struct {

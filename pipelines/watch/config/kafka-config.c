@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "config/checks.h"
-
 #define GROUP     "kafka"
 #define MAX_TOPIC 249 /* characters, of Kafka */
 
@@ -13,24 +11,20 @@ static const char *const mechanism_names[] = { "plain", "scram-sha-256", "scram-
 
 #define OFFSET(field) G_STRUCT_OFFSET(KafkaConfig, field)
 
-static const Key kafka_keys[] = {
+static const Key own_keys[] = {
   { "brokers", KEY_TEXT, OFFSET(brokers) },
   { "topic", KEY_TEXT, OFFSET(topic) },
-  { "tls", KEY_SWITCH, OFFSET(tls) },
-  { "ca-file", KEY_PATH, OFFSET(ca_file) },
-  { "client-certificate", KEY_PATH, OFFSET(client_certificate) },
-  { "client-key", KEY_PATH, OFFSET(client_key) },
-  { "credentials-file", KEY_PATH, OFFSET(credentials_file) },
-  { "credentials-env", KEY_TEXT, OFFSET(credentials_env) },
   { "mechanism", KEY_CHOICE, OFFSET(mechanism), .choices = mechanism_names },
-  { "client-id", KEY_TEXT, OFFSET(client_id) },
-  { "spool", KEY_PATH, OFFSET(spool) },
-  { "spool-size", KEY_SIZE, OFFSET(spool_size), 16384, 1099511627776.0 },
-  { "frames", KEY_CHOICE, OFFSET(frames), .choices = frame_line_names },
-  { "retry-least", KEY_SECONDS, OFFSET(retry_min), 0.01, DAY },
-  { "retry-most", KEY_SECONDS, OFFSET(retry_max), 0.01, DAY },
   { NULL },
 };
+
+static const Key *kafka_keys(void)
+{
+  static gsize keys;
+  if (g_once_init_enter(&keys))
+    g_once_init_leave(&keys, (gsize)keys_join(own_keys, broker_keys, OFFSET(broker)));
+  return (const Key *)keys;
+}
 
 static gboolean check_brokers(const KeySource *source, const KafkaConfig *self, GError **error)
 {
@@ -62,31 +56,11 @@ static gboolean check_topic(const KeySource *source, const KafkaConfig *self, GE
                   self->topic, MAX_TOPIC);
 }
 
-static gboolean check(const KeySource *source, const KafkaConfig *self, GError **error)
-{
-  const ClientTls tls = {
-    .tls = self->tls,
-    .ca_file = self->ca_file,
-    .client_certificate = self->client_certificate,
-    .client_key = self->client_key,
-  };
-  if (!check_brokers(source, self, error) || !check_topic(source, self, error))
-    return FALSE;
-  if (!self->spool)
-    return key_fail(source, GROUP, "spool", error, "is missing (a folder for waiting messages)");
-  return check_client_tls(source, GROUP, &tls, error) &&
-         check_retries(source, GROUP, self->retry_min, self->retry_max, error) &&
-         check_credentials(source, GROUP, self->credentials_file, self->credentials_env, error) &&
-         check_writable(source, GROUP, "spool", self->spool, self->spool, error);
-}
-
 gboolean kafka_config_read(KafkaConfig *self, const KeySource *source, GError **error)
 {
   *self = (KafkaConfig){
     .topic = g_strdup("vitgate"),
-    .spool_size = 64 << 20,
-    .retry_min = 1,
-    .retry_max = 60,
+    .broker = broker_defaults,
   };
   if (!g_key_file_has_group(source->file, GROUP))
     return TRUE;
@@ -94,26 +68,24 @@ gboolean kafka_config_read(KafkaConfig *self, const KeySource *source, GError **
   return key_fail(source, GROUP, NULL, error,
                   "this vitgate-watch was built without Kafka (librdkafka is missing)");
 #endif
-  return keys_read(source, GROUP, kafka_keys, self, error) && check(source, self, error);
+  return keys_read(source, GROUP, kafka_keys(), self, error) &&
+         check_brokers(source, self, error) && check_topic(source, self, error) &&
+         broker_config_check(&self->broker, source, GROUP, error);
 }
 
 void kafka_config_copy(KafkaConfig *copy, const KafkaConfig *self)
 {
-  *copy = *self;
-  for (const Key *key = kafka_keys; key->name; key++) {
-    char **field = (char **)((char *)copy + key->offset);
-    if (key->kind == KEY_TEXT || key->kind == KEY_PATH)
-      *field = g_strdup(*field);
-  }
+  keys_copy(kafka_keys(), copy, self, sizeof *self);
 }
 
 void kafka_config_clear(KafkaConfig *self)
 {
-  keys_clear(kafka_keys, self);
+  keys_clear(kafka_keys(), self);
 }
 
 gboolean kafka_config_equal(const KafkaConfig *a, const KafkaConfig *b)
 {
-  g_autofree char *one = keys_fingerprint(kafka_keys, a), *other = keys_fingerprint(kafka_keys, b);
+  g_autofree char *one = keys_fingerprint(kafka_keys(), a),
+                  *other = keys_fingerprint(kafka_keys(), b);
   return !strcmp(one, other);
 }

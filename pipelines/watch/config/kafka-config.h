@@ -1,22 +1,13 @@
 /* The group [kafka] of the key file. */
 #pragma once
 
-#include "config/config-key.h"
-#include "config/frame-lines.h"
+#include "config/broker-config.h"
 
 typedef struct {
   char *brokers; /* "HOST:PORT,HOST:PORT"; NULL: no Kafka */
   char *topic;
-  gboolean tls;
-  char *ca_file;
-  char *client_certificate, *client_key;
-  char *credentials_file, *credentials_env;
   guint mechanism; /* of SASL: index of kafka_mechanisms */
-  char *client_id;
-  char *spool;
-  guint64 spool_size;
-  FrameLines frames;
-  double retry_min, retry_max; /* seconds */
+  BrokerConfig broker;
 } KafkaConfig;
 
 /* As librdkafka names them. Ends with NULL. */

@@ -34,12 +34,12 @@ GPtrArray *config_find_warnings(const Config *config)
 {
   GPtrArray *warnings = g_ptr_array_new_with_free_func(g_free);
   const MqttConfig *mqtt = &config->mqtt;
-  if ((mqtt->credentials_file || mqtt->credentials_env) && !mqtt->tls)
+  if ((mqtt->broker.credentials_file || mqtt->broker.credentials_env) && !mqtt->broker.tls)
     g_ptr_array_add(warnings, g_strdup_printf("%s: [mqtt] user and password are sent to %s without "
                                               "TLS; set tls=true",
                                               config->path, mqtt->host));
   const KafkaConfig *kafka = &config->kafka;
-  if ((kafka->credentials_file || kafka->credentials_env) && !kafka->tls)
+  if ((kafka->broker.credentials_file || kafka->broker.credentials_env) && !kafka->broker.tls)
     g_ptr_array_add(warnings,
                     g_strdup_printf("%s: [kafka] user and password are sent to %s without "
                                     "TLS; set tls=true",

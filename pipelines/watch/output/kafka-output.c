@@ -18,7 +18,8 @@ KafkaOutput *kafka_output_new(void)
 
 static gboolean is_same_spool(const KafkaOutput *self, const KafkaConfig *config)
 {
-  return self->spool && config->brokers && g_strcmp0(self->config.spool, config->spool) == 0;
+  return self->spool && config->brokers &&
+         g_strcmp0(self->config.broker.spool, config->broker.spool) == 0;
 }
 
 gboolean kafka_output_open(KafkaOutput *self, const KafkaConfig *config, Spool **spool,
@@ -27,7 +28,7 @@ gboolean kafka_output_open(KafkaOutput *self, const KafkaConfig *config, Spool *
   *spool = NULL;
   if (!config->brokers || is_same_spool(self, config))
     return TRUE;
-  *spool = spool_open(config->spool, config->spool_size, error);
+  *spool = spool_open(config->broker.spool, config->broker.spool_size, error);
   return *spool != NULL;
 }
 
@@ -42,7 +43,7 @@ void kafka_output_change(KafkaOutput *self, const KafkaConfig *config, Spool *sp
   if (self->kafka)
     kafka_stop(self->kafka, FALSE);
   if (same_spool)
-    spool_set_limit(next, config->spool_size);
+    spool_set_limit(next, config->broker.spool_size);
   Kafka *kafka = next ? kafka_new(config, next) : NULL;
 
   g_rw_lock_writer_lock(&self->lock);

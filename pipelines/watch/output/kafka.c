@@ -130,14 +130,15 @@ static gboolean configure_security(const Kafka *self, rd_kafka_conf_t *conf, GEr
 {
   const KafkaConfig *config = &self->config;
   g_autofree char *user = NULL, *password = NULL;
-  if (!credentials_read(config->credentials_file, config->credentials_env, &user, &password, error))
+  if (!credentials_read(config->broker.credentials_file, config->broker.credentials_env, &user,
+                        &password, error))
     return FALSE;
-  const char *protocol =
-      user ? (config->tls ? "sasl_ssl" : "sasl_plaintext") : (config->tls ? "ssl" : "plaintext");
+  const char *protocol = user ? (config->broker.tls ? "sasl_ssl" : "sasl_plaintext")
+                              : (config->broker.tls ? "ssl" : "plaintext");
   return set(conf, "security.protocol", protocol, error) &&
-         set(conf, "ssl.ca.location", config->ca_file, error) &&
-         set(conf, "ssl.certificate.location", config->client_certificate, error) &&
-         set(conf, "ssl.key.location", config->client_key, error) &&
+         set(conf, "ssl.ca.location", config->broker.ca_file, error) &&
+         set(conf, "ssl.certificate.location", config->broker.client_certificate, error) &&
+         set(conf, "ssl.key.location", config->broker.client_key, error) &&
          (!user ||
           (set(conf, "sasl.mechanisms", kafka_mechanisms[config->mechanism], error) &&
            set(conf, "sasl.username", user, error) && set(conf, "sasl.password", password, error)));
@@ -152,12 +153,13 @@ static gboolean configure(Kafka *self, rd_kafka_conf_t *conf, GError **error)
   rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
   rd_kafka_conf_set_log_cb(conf, on_log);
   return set(conf, "bootstrap.servers", config->brokers, error) &&
-         set(conf, "client.id", config->client_id ? config->client_id : "vitgate-watch", error) &&
+         set(conf, "client.id",
+             config->broker.client_id ? config->broker.client_id : "vitgate-watch", error) &&
          set(conf, "enable.idempotence", "true", error) &&
          set(conf, "message.timeout.ms", "0", error) &&
          set(conf, "partitioner", "murmur2_random", error) &&
-         set_milliseconds(conf, "reconnect.backoff.ms", config->retry_min, error) &&
-         set_milliseconds(conf, "reconnect.backoff.max.ms", config->retry_max, error) &&
+         set_milliseconds(conf, "reconnect.backoff.ms", config->broker.retry_min, error) &&
+         set_milliseconds(conf, "reconnect.backoff.max.ms", config->broker.retry_max, error) &&
          configure_security(self, conf, error);
 }
 
@@ -336,7 +338,7 @@ Kafka *kafka_new(const KafkaConfig *config, Spool *spool)
   Kafka *self = g_new0(Kafka, 1);
   kafka_config_copy(&self->config, config);
   delivery_init(&self->delivery, g_strdup_printf("Kafka brokers %s", config->brokers), spool,
-                config->retry_min, config->retry_max);
+                config->broker.retry_min, config->broker.retry_max);
   in_flight_init(&self->sent);
   delivery_start(&self->delivery, "kafka", connect_and_serve, self);
   return self;

@@ -26,10 +26,9 @@ typedef struct {
 
 struct _Mqtt {
   /* Set before the thread starts. */
-  char *host, *ca_file, *client_certificate, *client_key, *credentials_file, *credentials_env,
-      *client_id;
+  char *host;
   int port;
-  gboolean tls;
+  BrokerConfig config;
   char *status_topic;
   Retained *retained;
   Delivery delivery;
@@ -47,14 +46,14 @@ struct _Mqtt {
 /* The alert of a broker that refuses the client's certificate may be lost with the connection. */
 static const char *describe_lost_alert(const Mqtt *self)
 {
-  return self->client_certificate
+  return self->config.client_certificate
              ? "the broker ended the TLS connection; does it accept client-certificate?"
              : "the broker ended the TLS connection; does it require a client-certificate?";
 }
 
 static const char *describe(const Mqtt *self, int code)
 {
-  if (code == MOSQ_ERR_ERRNO && errno == EPROTO && self->tls)
+  if (code == MOSQ_ERR_ERRNO && errno == EPROTO && self->config.tls)
     return describe_lost_alert(self);
   if (code == MOSQ_ERR_TLS)
     return "the TLS handshake failed; does the broker use TLS on this port?";
@@ -111,7 +110,7 @@ static void on_log(struct mosquitto *client, void *data, int level, const char *
 {
   Mqtt *self = data;
   const SSL *ssl = mosquitto_ssl_get(client);
-  if (!self->tls || level != MOSQ_LOG_ERR || self->tls_error)
+  if (!self->config.tls || level != MOSQ_LOG_ERR || self->tls_error)
     return;
   long result = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
   const char *reason = strstr(text, "routines:");
@@ -240,9 +239,10 @@ static const char *serve(Mqtt *self)
 static gboolean set_up_client(Mqtt *self, GError **error)
 {
   g_autofree char *user = NULL, *password = NULL;
-  if (!credentials_read(self->credentials_file, self->credentials_env, &user, &password, error))
+  if (!credentials_read(self->config.credentials_file, self->config.credentials_env, &user,
+                        &password, error))
     return FALSE;
-  self->client = mosquitto_new(self->client_id, true, self);
+  self->client = mosquitto_new(self->config.client_id, true, self);
   if (!self->client)
     return line_file_fail(error, "cannot create an MQTT client");
   mosquitto_connect_callback_set(self->client, on_connect);
@@ -256,9 +256,10 @@ static gboolean set_up_client(Mqtt *self, GError **error)
       mosquitto_will_set(self->client, self->status_topic, strlen(OFFLINE), OFFLINE, 1, true);
   if (code == MOSQ_ERR_SUCCESS && user)
     code = mosquitto_username_pw_set(self->client, user, password);
-  if (code == MOSQ_ERR_SUCCESS && self->tls)
-    code = mosquitto_tls_set(self->client, self->ca_file, self->ca_file ? NULL : "/etc/ssl/certs",
-                             self->client_certificate, self->client_key, refuse_password);
+  if (code == MOSQ_ERR_SUCCESS && self->config.tls)
+    code = mosquitto_tls_set(
+        self->client, self->config.ca_file, self->config.ca_file ? NULL : "/etc/ssl/certs",
+        self->config.client_certificate, self->config.client_key, refuse_password);
   /* The asynchronous call would try only the first address of a host name. */
   if (code == MOSQ_ERR_SUCCESS)
     code = mosquitto_connect(self->client, self->host, self->port, KEEP_ALIVE);
@@ -324,19 +325,13 @@ Mqtt *mqtt_new(const MqttConfig *config, Spool *spool, Retained *retained)
 {
   Mqtt *self = g_new0(Mqtt, 1);
   delivery_init(&self->delivery, g_strdup_printf("MQTT broker %s:%u", config->host, config->port),
-                spool, config->retry_min, config->retry_max);
+                spool, config->broker.retry_min, config->broker.retry_max);
   self->retained = retained_ref(retained);
   self->sent_retained = g_hash_table_new_full(NULL, NULL, NULL, free_sent_retained);
   self->status_topic = g_strconcat(config->topic, "/status", NULL);
   self->host = g_strdup(config->host);
   self->port = (int)config->port;
-  self->tls = config->tls;
-  self->ca_file = g_strdup(config->ca_file);
-  self->client_certificate = g_strdup(config->client_certificate);
-  self->client_key = g_strdup(config->client_key);
-  self->credentials_file = g_strdup(config->credentials_file);
-  self->credentials_env = g_strdup(config->credentials_env);
-  self->client_id = g_strdup(config->client_id);
+  broker_config_copy(&self->config, &config->broker);
   in_flight_init(&self->sent);
   delivery_start(&self->delivery, "mqtt", connect_and_serve, self);
   return self;
@@ -358,11 +353,6 @@ void mqtt_free(Mqtt **mqtt)
   g_hash_table_unref(self->sent_retained);
   g_free(self->status_topic);
   g_free(self->host);
-  g_free(self->ca_file);
-  g_free(self->client_certificate);
-  g_free(self->client_key);
-  g_free(self->credentials_file);
-  g_free(self->credentials_env);
-  g_free(self->client_id);
+  broker_config_clear(&self->config);
   g_free(self);
 }

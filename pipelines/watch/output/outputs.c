@@ -57,7 +57,8 @@ static gboolean open_new(const Config *config, const gboolean *same_logs, gboole
       opened = (logs[i] = log_file_new(&options, error)) != NULL;
   }
   if (opened && !same_spool && config->mqtt.host)
-    opened = (*spool = spool_open(config->mqtt.spool, config->mqtt.spool_size, error)) != NULL;
+    opened = (*spool = spool_open(config->mqtt.broker.spool, config->mqtt.broker.spool_size,
+                                  error)) != NULL;
   if (!opened)
     free_logs(logs);
   return opened;
@@ -117,7 +118,7 @@ static void want_topics(Outputs *self, const Config *config, Retained *retained)
 /* Returns: (transfer full) */
 static Retained *make_retained(const MqttConfig *mqtt)
 {
-  g_autofree char *path = g_build_filename(mqtt->spool, "retained", NULL);
+  g_autofree char *path = g_build_filename(mqtt->broker.spool, "retained", NULL);
   return retained_new(path);
 }
 
@@ -223,7 +224,7 @@ static void change_mqtt(Outputs *self, const Config *config, Spool *fresh, gbool
   if (self->mqtt)
     mqtt_stop(self->mqtt, FALSE);
   if (same_spool)
-    spool_set_limit(spool, config->mqtt.spool_size);
+    spool_set_limit(spool, config->mqtt.broker.spool_size);
   if (retained)
     want_topics(self, config, retained);
   Mqtt *mqtt = spool ? mqtt_new(&config->mqtt, spool, retained) : NULL;
@@ -266,7 +267,7 @@ gboolean outputs_change(Outputs *self, const Config *config, GError **error)
   Spool *spool = NULL, *kafka_spool = NULL;
   gboolean same_logs[N_LOGS];
   gboolean same_spool = self->spool && config->mqtt.host &&
-                        g_strcmp0(self->config->mqtt.spool, config->mqtt.spool) == 0;
+                        g_strcmp0(self->config->mqtt.broker.spool, config->mqtt.broker.spool) == 0;
   find_same_logs(self, config, same_logs);
   if (!kafka_output_open(self->kafka, &config->kafka, &kafka_spool, error) ||
       !open_new(config, same_logs, same_spool, logs, &spool, error) ||
@@ -327,9 +328,9 @@ static void put(Outputs *self, const char *camera, LineKind kind, const char *li
     log_file_write(self->logs[ALL_LINES], line, length);
   if (self->logs[EVENTS] && kind == EVENT)
     log_file_write(self->logs[EVENTS], line, length);
-  if (self->mqtt && wanted(self->config->mqtt.frames, kind))
+  if (self->mqtt && wanted(self->config->mqtt.broker.frames, kind))
     publish(self, camera, kind, line, length);
-  if (wanted(self->config->kafka.frames, kind))
+  if (wanted(self->config->kafka.broker.frames, kind))
     kafka_output_put(self->kafka, camera, kind == EVENT ? "event" : "frame", line, length - 1);
   gboolean sync = self->config->sync_interval <= 0;
   g_rw_lock_reader_unlock(&self->lock);
