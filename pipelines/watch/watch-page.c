@@ -9,7 +9,7 @@
 #define RETRY_INTERVAL 10 /* seconds */
 
 struct _WatchPage {
-  WatchPageFuncs funcs;
+  PageWatch watch;
   Outputs *outputs;
   PageConfig *config; /* (nullable): as it should be */
   Page *page;         /* (nullable): NULL: not running */
@@ -45,9 +45,7 @@ static void stop_page(WatchPage *self)
 
 static gboolean start_page(WatchPage *self, GError **error)
 {
-  const PageWatch watch = { self->funcs.get_status, self->funcs.find_camera, self->funcs.get_config,
-                            self->funcs.reload, self->funcs.user_data };
-  self->page = page_new(self->config, &watch, error);
+  self->page = page_new(self->config, &self->watch, error);
   if (!self->page)
     return FALSE;
   self->parts = page_parts_new(self->page, on_picture, self->outputs);
@@ -91,10 +89,10 @@ void watch_page_keep_trying(WatchPage *self, const PageConfig *config)
   self->retry_timer = g_timeout_add_seconds(RETRY_INTERVAL, retry, self);
 }
 
-WatchPage *watch_page_new(const WatchPageFuncs *funcs, Outputs *outputs)
+WatchPage *watch_page_new(const PageWatch *watch, Outputs *outputs)
 {
   WatchPage *self = g_new0(WatchPage, 1);
-  self->funcs = *funcs;
+  self->watch = *watch;
   self->outputs = outputs;
   return self;
 }
@@ -149,7 +147,7 @@ gboolean watch_page_ask_password(GError **error)
 
 #else
 
-WatchPage *watch_page_new(const WatchPageFuncs *funcs, Outputs *outputs)
+WatchPage *watch_page_new(const PageWatch *watch, Outputs *outputs)
 {
   return NULL;
 }

@@ -2,25 +2,14 @@
  * functions do nothing. */
 #pragma once
 
-#include "camera/camera.h"
-#include "camera/status.h"
-#include "config/config.h"
 #include "output/outputs.h"
-
-/* What the page needs of the program; all called in the main context. */
-typedef struct {
-  void (*get_status)(Status *status, gpointer user_data);
-  Camera *(*find_camera)(const char *name, gpointer user_data);
-  const Config *(*get_config)(gpointer user_data);
-  gboolean (*reload)(GError **error, gpointer user_data);
-  gpointer user_data;
-} WatchPageFuncs;
+#include "page/page-watch.h"
 
 typedef struct _WatchPage WatchPage;
 
 /* @outputs: must outlive it; their observer is the page
  * Returns: (transfer full) */
-WatchPage *watch_page_new(const WatchPageFuncs *funcs, Outputs *outputs);
+WatchPage *watch_page_new(const PageWatch *watch, Outputs *outputs);
 
 /* Starts the page.
  * @config: (nullable): NULL: no page

@@ -312,7 +312,7 @@ static const Config *get_config(gpointer user_data)
 /* Returns: FALSE with an error if the page was asked for on the command line, and cannot start */
 static gboolean start_page(Watch *self, GError **error)
 {
-  const WatchPageFuncs funcs = { get_status, find_camera, get_config, reload_file, self };
+  const PageWatch funcs = { get_status, find_camera, get_config, reload_file, self };
   self->page = watch_page_new(&funcs, self->outputs);
   if (self->options->page)
     return watch_page_start(self->page, self->config->page, error);

@@ -2,21 +2,9 @@
  * page/parts/parts.h. */
 #pragma once
 
-#include "camera/camera.h"
-#include "camera/status.h"
-#include "config/config.h"
 #include "page/http/events.h"
 #include "page/http/server.h"
-
-/* What the page needs of the watcher; all called in the main context. */
-typedef struct {
-  /* Free it with status_clear(). */
-  void (*get_status)(Status *status, gpointer user_data);
-  Camera *(*find_camera)(const char *name, gpointer user_data); /* (transfer none) (nullable) */
-  const Config *(*get_config)(gpointer user_data);
-  gboolean (*reload)(GError **error, gpointer user_data); /* as SIGHUP */
-  gpointer user_data;
-} PageWatch;
+#include "page/page-watch.h"
 
 typedef struct _Page Page;
 

@@ -254,16 +254,21 @@ static void list_pictures(HttpRequest *request, gpointer user_data)
   http_answer_json(request, SOUP_STATUS_OK, builder);
 }
 
-/* Finds the picture of the second part of the path.
- * @pictures: (out) (transfer full): owns it
+/* Finds the task and the picture that the path names.
+ * @lesson: (out)
+ * @pictures: (out) (transfer full): owns the picture
  * Returns: (transfer none) (nullable): NULL: the request is answered */
-static const TaskPicture *find_picture(HttpRequest *request, Lesson *lesson, GPtrArray **pictures)
+static const TaskPicture *find_picture(TeachApi *self, HttpRequest *request, Lesson **lesson,
+                                       GPtrArray **pictures)
 {
-  *pictures = task_pictures_list(lesson->task);
+  *lesson = find_lesson(self, request);
+  if (!*lesson)
+    return NULL;
+  *pictures = task_pictures_list((*lesson)->task);
   const TaskPicture *picture = task_pictures_find(*pictures, request->parts[1]);
   if (!picture)
     http_answer_error(request, SOUP_STATUS_NOT_FOUND,
-                      "this picture is not in the task \"%s\" (any more)", lesson->task->name);
+                      "this picture is not in the task \"%s\" (any more)", (*lesson)->task->name);
   return picture;
 }
 
@@ -302,10 +307,10 @@ static void on_picture(GObject *source, GAsyncResult *result, gpointer user_data
 
 static void show_picture(HttpRequest *request, gpointer user_data)
 {
-  Lesson *lesson = find_lesson(user_data, request);
+  Lesson *lesson;
   g_autoptr(GPtrArray) pictures = NULL;
   guint64 width = 0;
-  const TaskPicture *picture = lesson ? find_picture(request, lesson, &pictures) : NULL;
+  const TaskPicture *picture = find_picture(user_data, request, &lesson, &pictures);
   if (!picture || !http_query_number(request, "width", 1, MAX_WIDTH, &width))
     return;
   Load *load = g_new(Load, 1);
@@ -327,10 +332,10 @@ static void answer_change(HttpRequest *request, gboolean done, Lesson *lesson, c
 
 static void sort_picture(HttpRequest *request, gpointer user_data)
 {
-  Lesson *lesson = find_lesson(user_data, request);
+  Lesson *lesson;
   g_autoptr(GPtrArray) pictures = NULL;
   g_autoptr(GError) error = NULL;
-  const TaskPicture *picture = lesson ? find_picture(request, lesson, &pictures) : NULL;
+  const TaskPicture *picture = find_picture(user_data, request, &lesson, &pictures);
   if (!picture)
     return;
   JsonNode *node = request->body ? json_object_get_member(request->body, "class") : NULL;
@@ -351,10 +356,10 @@ static void sort_picture(HttpRequest *request, gpointer user_data)
 
 static void remove_picture(HttpRequest *request, gpointer user_data)
 {
-  Lesson *lesson = find_lesson(user_data, request);
+  Lesson *lesson;
   g_autoptr(GPtrArray) pictures = NULL;
   g_autoptr(GError) error = NULL;
-  const TaskPicture *picture = lesson ? find_picture(request, lesson, &pictures) : NULL;
+  const TaskPicture *picture = find_picture(user_data, request, &lesson, &pictures);
   if (!picture)
     return;
   const gboolean done = task_pictures_delete(picture, &error);
