@@ -7,7 +7,7 @@ Usage: test_compress_taught.py [unittest's arguments]; $VITGATE is the command.
 import json
 import unittest
 
-from test_teach import TeachCase, describe
+from teach_case import TeachCase, describe
 
 
 class CompressTaughtTest(TeachCase):
