@@ -34,7 +34,7 @@ class Messages:
 
     def __init__(self, broker):
         self.broker = broker
-        self.process = start("stdbuf", "-oL", "mosquitto_sub", "-p", str(broker.port), "-t", "#",
+        self.process = start("stdbuf", "-oL", "mosquitto_sub", *broker.address, "-t", "#",
                              "-q", "1", "-d", "-F", "%r|%t|%p")
         self.output = Reader(self.process.stdout)
         self.output.wait_for(lambda line: line.startswith("Subscribed"))
@@ -56,7 +56,7 @@ class Messages:
 
 
 def publish(broker, topic, text, *options):
-    subprocess.run(["mosquitto_pub", "-p", str(broker.port), "-t", topic, "-m", text, "-q", "1",
+    subprocess.run(["mosquitto_pub", *broker.address, "-t", topic, "-m", text, "-q", "1",
                     *options], check=True, timeout=LIMIT, env={**plain_environment(), "PATH": PATH})
 
 
@@ -179,7 +179,7 @@ class Discovery(MqttTest):
             with Watch(path):
                 def read(topic):
                     return subprocess.run(
-                        ["mosquitto_sub", "-p", str(broker.port), "-t", topic, "-C", "1", "-N"],
+                        ["mosquitto_sub", *broker.address, "-t", topic, "-C", "1", "-N"],
                         check=True, timeout=LIMIT, capture_output=True,
                         env={**plain_environment(), "PATH": PATH}).stdout
                 picture = read("vitgate/front door/image")

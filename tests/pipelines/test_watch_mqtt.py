@@ -35,6 +35,8 @@ class Broker:
 
     def __init__(self, test, *lines, port=None):
         self.port = port or free_port()
+        # For its clients, on machines without the name localhost, too.
+        self.address = "-h", "127.0.0.1", "-p", str(self.port)
         self.config = test.write("mosquitto.conf", "\n".join([
             f"listener {self.port} 127.0.0.1", "persistence true", "max_queued_messages 0",
             f"persistence_location {test.folder}/", "log_dest stderr",
@@ -68,7 +70,7 @@ class Subscriber:
     """mosquitto_sub with a persistent session, so that it misses nothing between two brokers."""
 
     def __init__(self, broker, topic="#", *options):
-        self.process = start("stdbuf", "-oL", "mosquitto_sub", "-p", str(broker.port), "-t", topic,
+        self.process = start("stdbuf", "-oL", "mosquitto_sub", *broker.address, "-t", topic,
                              "-v", "-q", "1", "-c", "-i", "subscriber", "-d", *options)
         self.output = Reader(self.process.stdout)
         self.output.wait_for(lambda line: line.startswith("Subscribed"))
