@@ -404,13 +404,6 @@ GPtrArray *snapshots_list(Snapshots *self, const char *camera, gint64 since)
   return list;
 }
 
-void snapshots_set_limit(Snapshots *self, guint64 limit)
-{
-  g_mutex_lock(&self->lock);
-  self->limit = limit;
-  g_mutex_unlock(&self->lock);
-}
-
 void snapshots_get_status(Snapshots *self, SnapshotsStatus *status)
 {
   g_mutex_lock(&self->lock);

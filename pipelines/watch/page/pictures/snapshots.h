@@ -61,8 +61,6 @@ typedef void (*SnapshotsFunc)(const char *camera, GBytes *jpeg, gpointer user_da
 /* Call it before the first picture is taken. */
 void snapshots_set_func(Snapshots *self, SnapshotsFunc func, gpointer user_data);
 
-void snapshots_set_limit(Snapshots *self, guint64 limit);
-
 void snapshots_get_status(Snapshots *self, SnapshotsStatus *status);
 
 /* Keeps the pictures that still wait, and frees it. */
