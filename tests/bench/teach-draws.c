@@ -1,11 +1,12 @@
 /* Measures vitgate teach on draws of classes and pictures: accuracy, calibration and the score for
  * unknown pictures on pictures that were held out, beside the nearest class mean.
  *
- * Usage: teach-draws MODEL DIR [CLASSES:PICTURES[:DRAWS]...]
+ * Usage: teach-draws MODEL DIR [CLASSES:PICTURES[:DRAWS[:SEED[:VIEWS]]]...]
  *   DIR: one folder for each class, as in ../shared/data/train.tar, folder caltech
  *
  * The network runs once for each view of each picture; the draws use the same code as the command.
- * Draw i of a cell has seed i. Ten pictures of each class are held out. */
+ * Draws have the seeds from SEED on (default: 1), and use the first VIEWS views of each picture
+ * (default: 2, with its mirror image). Ten pictures of each class are held out. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,7 +191,7 @@ static void measure_distance(const Draw *draw, const Cross *cross, Figures *sum)
 }
 
 static void run_draw(const Examples *all, GArray **by_class, guint n_classes, guint n_pictures,
-                     guint seed, Figures *sum)
+                     guint n_views, guint seed, Figures *sum)
 {
   Draw draw = {
     .all = all, .by_class = by_class, .n_classes = n_classes, .n_pictures = n_pictures
@@ -200,6 +201,7 @@ static void run_draw(const Examples *all, GArray **by_class, guint n_classes, gu
   draw.held_out = numbers_new();
   draw.others = numbers_new();
   draw_pictures(&draw, &random);
+  draw.examples->n_views = n_views;
   const gint64 start = g_get_monotonic_time();
   g_autoptr(Cross) cross = cross_run(draw.examples, FALSE, g_get_num_processors());
   g_autoptr(Outcome) outcome = outcome_new(draw.examples, cross);
@@ -216,14 +218,16 @@ static void run_draw(const Examples *all, GArray **by_class, guint n_classes, gu
 
 static void run_cell(const Examples *all, GArray **by_class, const char *text)
 {
-  guint n_classes = 0, n_pictures = 0, n_draws = 5;
-  if (sscanf(text, "%u:%u:%u", &n_classes, &n_pictures, &n_draws) < 2 || !n_draws) {
-    fprintf(stderr, "%s: expected CLASSES:PICTURES or CLASSES:PICTURES:DRAWS\n", text);
+  guint n_classes = 0, n_pictures = 0, n_draws = 5, first = 1, n_views = EXAMPLES_MAX_VIEWS;
+  if (sscanf(text, "%u:%u:%u:%u:%u", &n_classes, &n_pictures, &n_draws, &first, &n_views) < 2 ||
+      !n_draws || !n_views || n_views > EXAMPLES_MAX_VIEWS) {
+    fprintf(stderr, "%s: expected CLASSES:PICTURES[:DRAWS[:SEED[:VIEWS]]], at most %u views\n",
+            text, EXAMPLES_MAX_VIEWS);
     exit(1);
   }
   Figures sum = { 0 };
-  for (guint seed = 1; seed <= n_draws; seed++)
-    run_draw(all, by_class, n_classes, n_pictures, seed, &sum);
+  for (guint seed = first; seed < first + n_draws; seed++)
+    run_draw(all, by_class, n_classes, n_pictures, n_views, seed, &sum);
   printf("%7u %8u %7.1f %7.1f %10.1f %11.1f %7.3f %8.1f %9.1f %7.1f\n", n_classes, n_pictures,
          100 * sum.top1 / n_draws, 100 * sum.cross_top1 / n_draws, 100 * sum.class_mean / n_draws,
          100 * sum.calibration_error / n_draws, sum.auroc / n_draws,
@@ -266,7 +270,7 @@ int main(int argc, char **argv)
                                        "20:5", "20:10", "20:20", "98:5:2", "98:10:2", "98:20:2" };
   g_autoptr(GError) error = NULL;
   if (argc < 3) {
-    fprintf(stderr, "usage: teach-draws MODEL DIR [CLASSES:PICTURES[:DRAWS]...]\n");
+    fprintf(stderr, "usage: teach-draws MODEL DIR [CLASSES:PICTURES[:DRAWS[:SEED[:VIEWS]]]...]\n");
     return 1;
   }
   g_autoptr(Examples) all = read_all(argv[1], argv[2], &error);
