@@ -34,6 +34,7 @@ typedef struct {
   const char *path; /* of the file, for messages */
   char *folder;     /* relative paths start here */
   GKeyFile *file;
+  const char *text; /* (nullable): of the file; errors say the line if it is set */
 } KeySource;
 
 /* Skips the byte order mark that editors on Windows write at the start of a UTF-8 file.
