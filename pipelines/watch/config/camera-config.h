@@ -32,6 +32,7 @@ typedef struct {
   GPtrArray *looks;      /* of LookConfig, in the file's order */
 
   char *fingerprint; /* equal if all keys are equal, those of looks too */
+  gint64 claim;      /* of a camera of a fleet; 0: it is this machine's own */
 } CameraConfig;
 
 /* Returns: (transfer full): with the default of each key */
