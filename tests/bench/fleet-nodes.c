@@ -1,10 +1,11 @@
 /* Runs members of a fleet that watch nothing, to see how a fleet of any size divides its cameras.
- * Prints a line of JSON each half second: how many nodes are members, and how many cameras they
+ * Prints a line of JSON every two seconds: how many nodes are members, and how many cameras they
  * own.
  *
- * Usage: fleet-nodes ETCD[,ETCD…] FLEET FIRST COUNT [LEASE]
+ * Usage: fleet-nodes ETCD[,ETCD…] FLEET FIRST COUNT LEASE RATE
  *   FIRST, COUNT  the nodes are called node-FIRST, node-FIRST+1, …
- *   LEASE         seconds (default: 10) */
+ *   LEASE         seconds
+ *   RATE          how many are started per second */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,25 +96,35 @@ static gboolean stop(gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+static gboolean start_all(GArray *members, char **argv)
+{
+  g_auto(GStrv) etcd = g_strsplit(argv[1], ",", -1);
+  const guint first = (guint)atoi(argv[3]), lease = (guint)atoi(argv[5]);
+  const gulong pause = G_USEC_PER_SEC / (gulong)MAX(atoi(argv[6]), 1);
+  for (guint i = 0; i < members->len; i++) {
+    if (i)
+      g_usleep(pause);
+    if (!start_node(&g_array_index(members, Member, i), etcd, argv[2], first + i, lease))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 int main(int argc, char **argv)
 {
-  if (argc < 5 || argc > 6) {
-    fprintf(stderr, "usage: fleet-nodes ETCD[,ETCD...] FLEET FIRST COUNT [LEASE]\n");
+  if (argc != 7) {
+    fprintf(stderr, "usage: fleet-nodes ETCD[,ETCD...] FLEET FIRST COUNT LEASE RATE\n");
     return 2;
   }
-  g_auto(GStrv) etcd = g_strsplit(argv[1], ",", -1);
-  const guint first = (guint)atoi(argv[3]), count = (guint)atoi(argv[4]);
   g_autoptr(GArray) members = g_array_new(FALSE, TRUE, sizeof(Member));
-  g_array_set_size(members, count);
-  for (guint i = 0; i < count; i++)
-    if (!start_node(&g_array_index(members, Member, i), etcd, argv[2], first + i,
-                    argc > 5 ? (guint)atoi(argv[5]) : 10))
-      return 1;
+  g_array_set_size(members, (guint)atoi(argv[4]));
+  if (!start_all(members, argv))
+    return 1;
   loop = g_main_loop_new(NULL, FALSE);
-  g_timeout_add(500, show, members);
+  g_timeout_add_seconds(2, show, members);
   g_unix_signal_add(SIGTERM, stop, NULL);
   g_main_loop_run(loop);
-  for (guint i = 0; i < count; i++)
+  for (guint i = 0; i < members->len; i++)
     fleet_node_free(&g_array_index(members, Member, i).node);
   g_main_loop_unref(loop);
   return 0;
