@@ -189,7 +189,7 @@ class Campaign(FleetTest):
         for path in self.follower.paths.values():
             with open(path, encoding="utf-8") as file:
                 written |= set(file.read().splitlines())
-        received = {line.partition(" ")[2] for line in self.subscriber.output.lines
+        received = {line[line.index(" {") + 1:] for line in self.subscriber.output.lines
                     if self.subscriber.is_message(line)}
         return len(written), len(written - received)
 
