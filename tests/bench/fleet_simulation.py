@@ -97,10 +97,11 @@ def wait_until_calm(gateway, seconds):
 
 
 class Simulation:
-    def __init__(self, build, nodes, cameras, lease, cluster):
+    def __init__(self, build, nodes, cameras, lease, pace, cluster):
         self.build, self.nodes, self.cameras, self.lease = build, nodes, cameras, lease
+        self.pace = pace  # cameras per second that are put
         self.cluster, self.gateway = cluster, cluster.gateway(timeout=60)
-        self.result = {"nodes": nodes, "cameras": cameras, "lease": lease,
+        self.result = {"nodes": nodes, "cameras": cameras, "lease": lease, "pace": pace,
                        "etcd_nodes": len(cluster.nodes)}
 
     def count(self, part):
@@ -127,9 +128,11 @@ class Simulation:
     def settle(self):
         """Gives the cameras to a fleet that has none."""
         counter, start = Counter(self.cluster), time.monotonic()
-        self.gateway.put_all((f"{PREFIX}cameras/camera-{i}",
-                              f"[camera camera-{i}]\nurl=rtsp://host/{i}\n")
-                             for i in range(self.cameras))
+        for first in range(0, self.cameras, self.pace):
+            self.gateway.put_all((f"{PREFIX}cameras/camera-{i}",
+                                  f"[camera camera-{i}]\nurl=rtsp://host/{i}\n")
+                                 for i in range(first, min(first + self.pace, self.cameras)))
+            time.sleep(max(0, start + first / self.pace + 1 - time.monotonic()))
         self.note(put_seconds=time.monotonic() - start)
         wait_for(self.claims_are(self.cameras), "every camera has an owner")
         self.note(owned_seconds=time.monotonic() - start)
@@ -198,9 +201,9 @@ class Simulation:
             sys.exit(f"{self.result['moved']} cameras moved, {allowed} may")
 
 
-def simulate(build, nodes, cameras, lease, etcd):
+def simulate(build, nodes, cameras, lease, pace, etcd):
     """Returns the figures, and prints each when it is known."""
     with etcd_cluster.Cluster(etcd) as cluster:
-        simulation = Simulation(build, nodes, cameras, lease, cluster)
+        simulation = Simulation(build, nodes, cameras, lease, pace, cluster)
         simulation.run()
     return simulation.result

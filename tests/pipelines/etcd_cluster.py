@@ -136,6 +136,19 @@ class Cluster:
                     raise
                 time.sleep(0.05)
 
+    def wait_for_all(self):
+        """Waits until each node answers, and sees a majority."""
+        for url in self.urls:
+            end = time.monotonic() + LIMIT
+            while True:
+                try:
+                    Gateway([url], timeout=1).revision()
+                    break
+                except OSError:
+                    if time.monotonic() > end:
+                        raise
+                    time.sleep(0.05)
+
     def gateway(self, timeout=5):
         return Gateway(self.urls, timeout)
 
