@@ -9,14 +9,16 @@
 #include "fleet/lease.h"
 #include "fleet/trouble.h"
 
-#define ASK_TIME   3                    /* seconds */
-#define BATCH      16                   /* claims between two announcements */
-#define PAUSE      (20 * 1000)          /* changes that come together are handled together */
-#define IDLE_TIME  (1 * G_USEC_PER_SEC) /* the longest wait */
-#define RETRY_TIME (G_USEC_PER_SEC / 2) /* after an error */
-#define LOST_TIME  (5 * G_USEC_PER_SEC) /* until a node's key that is not there is put again */
-#define LOAD_STEP  0.05                 /* of the capacity: less is not told */
-#define VALUE_TIME (5 * G_USEC_PER_SEC) /* from one value of the node's key to the next */
+#define ASK_TIME    3           /* seconds */
+#define BATCH       16          /* claims between two announcements */
+#define PAUSE_MIN   (20 * 1000) /* changes that come together are handled together */
+#define PAUSE_MAX   (G_USEC_PER_SEC / 2)
+#define PAUSE_SHARE 8                    /* of the time that deciding takes */
+#define IDLE_TIME   (1 * G_USEC_PER_SEC) /* the longest wait */
+#define RETRY_TIME  (G_USEC_PER_SEC / 2) /* after an error */
+#define LOST_TIME   (5 * G_USEC_PER_SEC) /* until a node's key that is not there is put again */
+#define LOAD_STEP   0.05                 /* of the capacity: less is not told */
+#define VALUE_TIME  (5 * G_USEC_PER_SEC) /* from one value of the node's key to the next */
 
 struct _FleetNode {
   FleetConfig config;
@@ -38,6 +40,7 @@ struct _FleetNode {
   double capacity, load;
 
   /* Used by the thread only. */
+  gint64 pause; /* longer if deciding takes long, so that it never takes all of a processor */
   Claims claims;
   Etcd *etcd;
   guint64 serial;    /* of the last announcement */
@@ -352,6 +355,7 @@ static void step(FleetNode *self)
   self->next = now + IDLE_TIME;
   gboolean changed = update_lease(self, now);
   changed |= decide(self, now, texts, &wanted);
+  self->pause = CLAMP(PAUSE_SHARE * (g_get_monotonic_time() - now), PAUSE_MIN, PAUSE_MAX);
   changed |= change_texts(self, texts);
   if (wanted)
     changed |= claim_all(self, wanted);
@@ -372,7 +376,7 @@ static gboolean wait(FleetNode *self)
   while (!self->stopping && !self->news &&
          g_cond_wait_until(&self->wake, &self->lock, self->next)) {
   }
-  const gint64 end = g_get_monotonic_time() + PAUSE;
+  const gint64 end = g_get_monotonic_time() + self->pause;
   while (!self->stopping && g_cond_wait_until(&self->wake, &self->lock, end)) {
   }
   self->news = FALSE;
