@@ -9,16 +9,15 @@
 #include "fleet/lease.h"
 #include "fleet/trouble.h"
 
-#define ASK_TIME    3           /* seconds */
-#define BATCH       16          /* claims between two announcements */
-#define PAUSE_MIN   (20 * 1000) /* changes that come together are handled together */
-#define PAUSE_MAX   (G_USEC_PER_SEC / 2)
-#define PAUSE_SHARE 8                    /* of the time that deciding takes */
-#define IDLE_TIME   (1 * G_USEC_PER_SEC) /* the longest wait */
-#define RETRY_TIME  (G_USEC_PER_SEC / 2) /* after an error */
-#define LOST_TIME   (5 * G_USEC_PER_SEC) /* until a node's key that is not there is put again */
-#define LOAD_STEP   0.05                 /* of the capacity: less is not told */
-#define VALUE_TIME  (5 * G_USEC_PER_SEC) /* from one value of the node's key to the next */
+#define ASK_TIME   3                    /* seconds */
+#define BATCH      16                   /* claims between two announcements */
+#define PAUSE      (20 * 1000)          /* changes that come together are handled together */
+#define CALM       10                   /* a pause is so many times what the last decision took */
+#define IDLE_TIME  (1 * G_USEC_PER_SEC) /* the longest wait */
+#define RETRY_TIME (G_USEC_PER_SEC / 2) /* after an error */
+#define LOST_TIME  (5 * G_USEC_PER_SEC) /* until a node's key that is not there is put again */
+#define LOAD_STEP  0.05                 /* of the capacity: less is not told */
+#define VALUE_TIME (5 * G_USEC_PER_SEC) /* from one value of the node's key to the next */
 
 struct _FleetNode {
   FleetConfig config;
@@ -40,12 +39,12 @@ struct _FleetNode {
   double capacity, load;
 
   /* Used by the thread only. */
-  gint64 pause; /* longer if deciding takes long, so that it never takes all of a processor */
   Claims claims;
   Etcd *etcd;
   guint64 serial;    /* of the last announcement */
   gint64 next;       /* when there is something to do: monotonic time */
   gint64 value_time; /* of the last value */
+  gint64 pause;      /* before the next decision: microseconds */
   double told_load;  /* of that value */
 };
 
@@ -355,7 +354,8 @@ static void step(FleetNode *self)
   self->next = now + IDLE_TIME;
   gboolean changed = update_lease(self, now);
   changed |= decide(self, now, texts, &wanted);
-  self->pause = CLAMP(PAUSE_SHARE * (g_get_monotonic_time() - now), PAUSE_MIN, PAUSE_MAX);
+  /* In a large fleet that changes fast, each change would be compared with all cameras. */
+  self->pause = CLAMP(CALM * (g_get_monotonic_time() - now), PAUSE, IDLE_TIME);
   changed |= change_texts(self, texts);
   if (wanted)
     changed |= claim_all(self, wanted);
@@ -388,6 +388,7 @@ static gboolean wait(FleetNode *self)
 static gpointer run(gpointer user_data)
 {
   FleetNode *self = user_data;
+  self->pause = PAUSE;
   while (wait(self))
     step(self);
   etcd_free(&self->etcd);
