@@ -75,7 +75,7 @@ static gboolean on_check(const char *name, const char *text, GError **error, gpo
   if (!camera)
     return FALSE;
   g_ptr_array_add(cameras, camera);
-  g_autoptr(Config) config = config_with_cameras(base, cameras, problems);
+  config_unref(config_with_cameras(base, cameras, problems));
   if (!problems->len)
     return TRUE;
   g_set_error_literal(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, problems->pdata[0]);
