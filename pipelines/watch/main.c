@@ -40,8 +40,8 @@ static const char description[] =
     "\n"
     "Signals:\n"
     "  SIGHUP           read FILE again: new cameras start, removed cameras stop, changed cameras\n"
-    "                   restart, and all others continue, with their models loaded again if those\n"
-    "                   files have changed; if FILE has an error, nothing changes\n"
+    "                   restart, and all others continue; models are loaded while the camera plays\n"
+    "                   if their keys or files have changed; if FILE has an error, nothing changes\n"
     "  SIGTERM, SIGINT  write everything and stop\n"
     "\n"
     "Exit status: 0 if stopped, or if all cameras are files and have ended; 1 if FILE has an\n"
@@ -110,12 +110,36 @@ static gboolean parse(int *argc, char ***argv, GError **error)
   return TRUE;
 }
 
+/* They are not loaded, so their labels are not checked. */
+static void print_missing_model(const Config *config, const LookConfig *look, const char *group)
+{
+  if (look->source && !g_file_test(look->source->path, G_FILE_TEST_EXISTS))
+    g_print("%s: [%s] model: sha256:%s is not in the cache yet, so labels are not checked\n",
+            config->path, group, look->source->sha256);
+}
+
+static void print_missing_models(const Config *config)
+{
+  for (guint i = 0; i < config->cameras->len; i++) {
+    const CameraConfig *camera = config->cameras->pdata[i];
+    g_autofree char *group = g_strconcat("camera ", camera->name, NULL);
+    if (camera->whole_frame)
+      print_missing_model(config, &camera->whole, group);
+    for (guint k = 0; k < camera->looks->len; k++) {
+      const LookConfig *look = camera->looks->pdata[k];
+      g_autofree char *name = g_strconcat("look ", look->name, NULL);
+      print_missing_model(config, look, name);
+    }
+  }
+}
+
 static gboolean check(const char *path, GError **error)
 {
   g_autoptr(Config) config = config_load(path, error);
   if (!config || !label_check(config, TRUE, error))
     return FALSE;
   watch_print_warnings(config);
+  print_missing_models(config);
   g_print("%s: OK; cameras: %u\n", path, config->cameras->len);
   return TRUE;
 }

@@ -130,6 +130,7 @@ typedef struct {
   const Config *config;
   GHashTable *models; /* Model by model_key() */
   gboolean strict;
+  gboolean fetched; /* only models that were fetched are checked */
   const char *group;
   const LookConfig *look;
 } Check;
@@ -210,12 +211,23 @@ static const Model *get_model(const Check *self, GError **error)
   return model;
 }
 
+/* Returns: whether another check is for this model, or will be */
+static gboolean is_for_another(const Check *self)
+{
+  const gboolean fetched = self->look->source != NULL;
+  if (self->strict)
+    return fetched && !g_file_test(self->look->model, G_FILE_TEST_EXISTS);
+  return fetched != self->fetched;
+}
+
 /* A look is checked even if it has no labels: it may say what its model is for. */
 static gboolean check_look(const Check *self, GError **error)
 {
   const LookConfig *look = self->look;
   char *const *states = look->state ? look->states : NULL;
   g_autoptr(GError) wrong = NULL;
+  if (is_for_another(self))
+    return TRUE;
   if (!look->labels && !states && !look->region && !(look->name && self->strict))
     return TRUE;
   const Model *model = get_model(self, &wrong);
@@ -251,4 +263,11 @@ gboolean label_check(const Config *config, gboolean strict, GError **error)
     if (!check_camera(&check, config->cameras->pdata[i], error))
       return FALSE;
   return TRUE;
+}
+
+gboolean label_check_fetched(const Config *config, const CameraConfig *camera, GError **error)
+{
+  g_autoptr(GHashTable) models = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, model_free);
+  Check check = { .config = config, .models = models, .fetched = TRUE };
+  return !config_fetches_models(camera) || check_camera(&check, camera, error);
 }

@@ -10,3 +10,9 @@
  * runs, since one bad camera must not stop the others
  * Returns: FALSE with an error of G_KEY_FILE_ERROR that names file, group and key */
 gboolean label_check(const Config *config, gboolean strict, GError **error);
+
+/* Does the same for the models of a camera that were fetched, which label_check() leaves out: they
+ * may not be there yet. With @strict, it checks those that are there.
+ * @config: has @camera
+ * Returns: as label_check() */
+gboolean label_check_fetched(const Config *config, const CameraConfig *camera, GError **error);

@@ -116,6 +116,19 @@ static gboolean read_choice(const KeySource *source, const char *group, const Ke
   return key_fail(source, group, key->name, error, "\"%s\": expected one of %s", text, known);
 }
 
+/* Returns: whether the field is a char * */
+static gboolean is_text(const Key *key)
+{
+  return key->kind == KEY_TEXT || key->kind == KEY_PATH || key->kind == KEY_SOURCE;
+}
+
+static gboolean is_path(const Key *key, const char *text)
+{
+  return key->kind == KEY_PATH ||
+         (key->kind == KEY_SOURCE && !g_str_has_prefix(text, "sha256:") &&
+          !g_str_has_prefix(text, "http://") && !g_str_has_prefix(text, "https://"));
+}
+
 static gboolean read_text(const KeySource *source, const char *group, const Key *key,
                           const char *text, void *field, GError **error)
 {
@@ -126,7 +139,7 @@ static gboolean read_text(const KeySource *source, const char *group, const Key 
       return key_fail(source, group, key->name, error, "contains a control character");
   g_free(*(char **)field);
   *(char **)field =
-      key->kind == KEY_PATH ? g_canonicalize_filename(text, source->folder) : g_strdup(text);
+      is_path(key, text) ? g_canonicalize_filename(text, source->folder) : g_strdup(text);
   return TRUE;
 }
 
@@ -153,6 +166,7 @@ static gboolean read_key(const KeySource *source, const char *group, const Key *
   switch (key->kind) {
   case KEY_TEXT:
   case KEY_PATH:
+  case KEY_SOURCE:
     return read_text(source, group, key, text, field, error);
   case KEY_LIST:
     return read_list(source, group, key, text, field, error);
@@ -239,7 +253,7 @@ void keys_copy(const Key *keys, void *copy, const void *structure, gsize size)
   memcpy(copy, structure, size);
   for (; keys->name; keys++) {
     void *field = (char *)copy + keys->offset;
-    if (keys->kind == KEY_TEXT || keys->kind == KEY_PATH)
+    if (is_text(keys))
       *(char **)field = g_strdup(*(char **)field);
     else if (keys->kind == KEY_LIST)
       *(char ***)field = g_strdupv(*(char ***)field);
@@ -250,7 +264,7 @@ void keys_clear(const Key *keys, void *structure)
 {
   for (; keys->name; keys++) {
     void *field = (char *)structure + keys->offset;
-    if (keys->kind == KEY_TEXT || keys->kind == KEY_PATH)
+    if (is_text(keys))
       g_clear_pointer((char **)field, g_free);
     else if (keys->kind == KEY_LIST)
       g_clear_pointer((char ***)field, g_strfreev);
@@ -264,6 +278,7 @@ static char *value_text(const Key *key, const void *field)
   switch (key->kind) {
   case KEY_TEXT:
   case KEY_PATH:
+  case KEY_SOURCE:
     return g_strdup(*text ? *text : "");
   case KEY_LIST:
     return *list ? g_strjoinv(";", *list) : g_strdup("");

@@ -7,6 +7,7 @@
 typedef enum {
   KEY_TEXT,    /* char *, not empty */
   KEY_PATH,    /* char *, made absolute from the key file's folder */
+  KEY_SOURCE,  /* char *, a name that starts with sha256:, http:// or https://, or as KEY_PATH */
   KEY_LIST,    /* char **, separated by semicolons */
   KEY_SWITCH,  /* gboolean */
   KEY_CHOICE,  /* an enum or guint: index of @choices */

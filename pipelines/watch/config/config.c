@@ -15,11 +15,19 @@
 #define OFFSET(field) G_STRUCT_OFFSET(STRUCTURE, field)
 
 #define STRUCTURE Config
-static const Key watch_keys[] = {
+static const Key own_watch_keys[] = {
   { "sync-interval", KEY_SECONDS, OFFSET(sync_interval), 0, 3600 },
   { "status-socket", KEY_PATH, OFFSET(status_socket) },
   { NULL },
 };
+
+static const Key *watch_keys(void)
+{
+  static gsize keys;
+  if (g_once_init_enter(&keys))
+    g_once_init_leave(&keys, (gsize)keys_join(own_watch_keys, fetch_keys, OFFSET(fetch)));
+  return (const Key *)keys;
+}
 #undef STRUCTURE
 
 #define STRUCTURE LogConfig
@@ -165,7 +173,7 @@ static gboolean complete_cameras(const KeySource *source, Config *config, GError
   for (guint i = 0; i < config->cameras->len; i++) {
     CameraConfig *camera = config->cameras->pdata[i];
     g_autofree char *group = g_strconcat(CAMERA_PREFIX, camera->name, NULL);
-    if (!camera_config_complete(camera, source, group, error))
+    if (!camera_config_complete(camera, source, group, &config->fetch, error))
       return FALSE;
   }
   return TRUE;
@@ -229,8 +237,11 @@ static gboolean read_kafka(const KeySource *source, Config *config, GError **err
 static gboolean read_groups(const KeySource *source, Config *config, GError **error)
 {
   config->sync_interval = 5;
+  config->fetch = fetch_config_defaults();
   if (g_key_file_has_group(source->file, "watch") &&
-      !keys_read(source, "watch", watch_keys, config, error))
+      !keys_read(source, "watch", watch_keys(), config, error))
+    return FALSE;
+  if (!fetch_config_check(&config->fetch, source, error))
     return FALSE;
   if (!config->status_socket)
     config->status_socket = status_socket_find(source->file, source->folder);
@@ -290,7 +301,7 @@ void config_unref(Config *self)
 {
   if (!g_atomic_ref_count_dec(&self->references))
     return;
-  keys_clear(watch_keys, self);
+  keys_clear(watch_keys(), self);
   keys_clear(log_keys, &self->log);
   keys_clear(mqtt_keys(), &self->mqtt);
   page_config_free(self->page);

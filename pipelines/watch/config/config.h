@@ -33,6 +33,7 @@ typedef struct {
   char *checksum;       /* SHA-256 of the file's text */
   double sync_interval; /* seconds; 0: after each line */
   char *status_socket;  /* NULL: none */
+  FetchConfig fetch;    /* of models */
   LogConfig log;
   MqttConfig mqtt;
   KafkaConfig kafka;
