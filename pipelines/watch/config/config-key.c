@@ -4,6 +4,36 @@
 
 #include "base/secrets.h"
 
+/* Returns: (transfer full): the name of the group that a line starts, or NULL */
+static char *group_of_line(const char *line)
+{
+  const char *end = strrchr(line, ']');
+  return *line == '[' && end ? g_strndup(line + 1, (gsize)(end - line - 1)) : NULL;
+}
+
+/* Returns: (transfer full): the key of a line, or NULL */
+static char *key_of_line(const char *line)
+{
+  const char *equals = strchr(line, '=');
+  return *line != '#' && equals ? g_strchomp(g_strndup(line, (gsize)(equals - line))) : NULL;
+}
+
+/* Returns: the line of @group or of its @key, from 1; 0 if the text is not there or has none */
+static guint find_line(const KeySource *source, const char *group, const char *key)
+{
+  g_auto(GStrv) lines = source->text ? g_strsplit(source->text, "\n", -1) : NULL;
+  gboolean inside = FALSE;
+  guint found = 0;
+  for (guint i = 0; lines && lines[i]; i++) {
+    g_autofree char *name = group_of_line(g_strchug(lines[i])), *own = key_of_line(lines[i]);
+    if (name)
+      inside = !strcmp(name, group);
+    if (inside && (name || (key && own && !strcmp(own, key))))
+      found = i + 1;
+  }
+  return found;
+}
+
 gboolean key_fail(const KeySource *source, const char *group, const char *key, GError **error,
                   const char *format, ...)
 {
@@ -11,7 +41,9 @@ gboolean key_fail(const KeySource *source, const char *group, const char *key, G
   va_start(args, format);
   g_autofree char *reason = g_strdup_vprintf(format, args);
   va_end(args);
-  g_autofree char *message = g_strdup_printf("%s: [%s]%s%s: %s", source->path, group,
+  const guint line = find_line(source, group, key);
+  g_autofree char *place = line ? g_strdup_printf("line %u: ", line) : g_strdup("");
+  g_autofree char *message = g_strdup_printf("%s: %s[%s]%s%s: %s", source->path, place, group,
                                              key ? " " : "", key ? key : "", reason);
   g_autofree char *hidden = secrets_hide(message);
   g_set_error_literal(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, hidden);
@@ -304,20 +336,6 @@ char *keys_fingerprint(const Key *keys, const void *structure)
 }
 
 /* ---- Lines --------------------------------------------------------------------------------- */
-
-/* Returns: (transfer full): the name of the group that a line starts, or NULL */
-static char *group_of_line(const char *line)
-{
-  const char *end = strrchr(line, ']');
-  return *line == '[' && end ? g_strndup(line + 1, (gsize)(end - line - 1)) : NULL;
-}
-
-/* Returns: (transfer full): the key of a line, or NULL */
-static char *key_of_line(const char *line)
-{
-  const char *equals = strchr(line, '=');
-  return *line != '#' && equals ? g_strchomp(g_strndup(line, (gsize)(equals - line))) : NULL;
-}
 
 gboolean keys_check_lines(const KeySource *source, const char *text, GError **error)
 {

@@ -35,6 +35,8 @@ typedef struct {
   const char *path; /* of the file, for messages */
   char *folder;     /* relative paths start here */
   GKeyFile *file;
+  const char *text;   /* (nullable): of the file; errors say the line if it is set */
+  gboolean elsewhere; /* for other machines: the files that it names need not exist here */
 } KeySource;
 
 /* Skips the byte order mark that editors on Windows write at the start of a UTF-8 file.

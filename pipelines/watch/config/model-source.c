@@ -127,7 +127,8 @@ void model_source_locate(ModelSource *self, const FetchConfig *fetch)
     self->urls = fill_in(fetch->urls, self->sha256);
   }
   /* A folder for each: other files beside a model would belong to it. */
-  self->path = g_build_filename(fetch->cache, self->sha256, "model.safetensors", NULL);
+  self->path =
+      fetch->cache ? g_build_filename(fetch->cache, self->sha256, "model.safetensors", NULL) : NULL;
   self->ca_file = g_strdup(fetch->ca_file);
   self->max_size = fetch->max_size;
   self->retry_min = fetch->retry_min;

@@ -40,7 +40,8 @@ gboolean model_source_is(const char *text);
 ModelSource *model_source_parse(const KeySource *source, const char *group, const char *text,
                                 GError **error);
 
-/* Sets the rest. */
+/* Sets the rest.
+ * @fetch: without a cache, the source has no path: it is for other machines */
 void model_source_locate(ModelSource *self, const FetchConfig *fetch);
 
 ModelSource *model_source_copy(const ModelSource *self);
