@@ -8,12 +8,7 @@
 #include <gio/gio.h>
 
 #include "config/fleet-config.h"
-
-/* A camera that this node owns. */
-typedef struct {
-  char *name, *text;
-  gint64 claim; /* the create revision of the claim: no other ownership has the same */
-} FleetCamera;
+#include "fleet/claims.h"
 
 typedef struct _FleetNode FleetNode;
 
