@@ -41,7 +41,8 @@ gboolean key_fail(const KeySource *source, const char *group, const char *key, G
   va_start(args, format);
   g_autofree char *reason = g_strdup_vprintf(format, args);
   va_end(args);
-  const guint line = find_line(source, group, key);
+  /* A reason may have the line itself. */
+  const guint line = g_str_has_prefix(reason, "line ") ? 0 : find_line(source, group, key);
   g_autofree char *place = line ? g_strdup_printf("line %u: ", line) : g_strdup("");
   g_autofree char *message = g_strdup_printf("%s: %s[%s]%s%s: %s", source->path, place, group,
                                              key ? " " : "", key ? key : "", reason);

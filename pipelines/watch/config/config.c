@@ -346,6 +346,41 @@ CameraConfig *config_parse_camera(const Config *base, const char *name, const ch
   return read_cameras(&source, &config, error) ? g_ptr_array_steal_index(cameras, 0) : NULL;
 }
 
+/* Checks that there are cameras, and nothing but them and their looks. */
+static gboolean check_only_cameras(const KeySource *source, GError **error)
+{
+  gboolean any = FALSE;
+  g_auto(GStrv) groups = g_key_file_get_groups(source->file, NULL);
+  for (guint i = 0; groups[i]; i++) {
+    const gboolean camera = g_str_has_prefix(groups[i], CAMERA_PREFIX);
+    any = any || camera;
+    if (!camera && !g_str_has_prefix(groups[i], LOOK_PREFIX))
+      return key_fail(source, groups[i], NULL, error,
+                      "expected only [camera NAME] and [look NAME]; the other groups belong in the "
+                      "key file of each node");
+  }
+  if (any)
+    return TRUE;
+  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
+              "%s: has no cameras (expected a group [camera NAME])", source->path);
+  return FALSE;
+}
+
+GPtrArray *config_parse_cameras(const char *path, const char *text, gsize length, GError **error)
+{
+  g_autoptr(GKeyFile) file = g_key_file_new();
+  KeySource source = {
+    .path = path, .folder = g_get_current_dir(), .file = file, .text = text, .elsewhere = TRUE
+  };
+  g_autofree char *folder = source.folder;
+  g_autoptr(GPtrArray) cameras = g_ptr_array_new_with_free_func((GDestroyNotify)camera_config_free);
+  Config config = { .cameras = cameras };
+  return load_text(&source, text, length, error) && check_only_cameras(&source, error) &&
+                 read_cameras(&source, &config, error) && check_tls_servers(&source, &config, error)
+             ? g_steal_pointer(&cameras)
+             : NULL;
+}
+
 /* Returns: (transfer full) (nullable): why the camera cannot be one of the configuration */
 static char *find_conflict(const Config *config, const CameraConfig *camera)
 {
