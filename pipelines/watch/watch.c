@@ -18,6 +18,7 @@
 #include "output/outputs.h"
 #include "service.h"
 #include "status-server.h"
+#include "watch-fleet.h"
 #include "watch-page.h"
 
 #define STOP_TIME (10 * G_USEC_PER_SEC) /* for all cameras together */
@@ -38,8 +39,9 @@ typedef struct {
   GPtrArray *entries;   /* of Entry, in the key file's order */
   StatusServer *server; /* or NULL */
   WatchPage *page;      /* or NULL */
-  gint64 since;         /* start of the program */
-  char *notified;       /* (nullable): status that the service manager has */
+  WatchFleet *fleet;
+  gint64 since;   /* start of the program */
+  char *notified; /* (nullable): status that the service manager has */
   guint sync_timer;
   gboolean hanging; /* a camera does not stop, so what it may use is not freed */
 } Watch;
@@ -49,7 +51,7 @@ typedef struct {
 static gboolean end_if_all_are_over(gpointer user_data)
 {
   Watch *self = user_data;
-  gboolean over = TRUE;
+  gboolean over = !self->config->fleet.etcd;
   for (guint i = 0; i < self->entries->len; i++) {
     Entry *entry = self->entries->pdata[i];
     CameraStatus status;
@@ -117,7 +119,7 @@ static Entry *find_entry(GPtrArray *entries, const char *name)
 
 /* Removed and changed cameras stop before the first new one starts, since a device can be opened
  * only once, and many cameras accept only one client. */
-static void change_cameras(Watch *self, Config *config)
+static void change_cameras(Watch *self, Config *config, const char *what)
 {
   g_autoptr(GPtrArray) kept = g_ptr_array_new(), leaving = g_ptr_array_new();
   for (guint i = 0; i < self->entries->len; i++) {
@@ -140,8 +142,8 @@ static void change_cameras(Watch *self, Config *config)
     Entry *entry = find_entry(kept, camera->name);
     g_ptr_array_add(self->entries, entry ? entry : start_camera(self, config, camera));
   }
-  console_print("%s: reloaded; cameras kept: %u, stopped: %u, started: %u", config->path, n_kept,
-                n_stopped, config->cameras->len - n_kept);
+  console_print("%s; cameras kept: %u, stopped: %u, started: %u", what, n_kept, n_stopped,
+                config->cameras->len - n_kept);
 }
 
 /* ---- Status -------------------------------------------------------------------------------- */
@@ -149,6 +151,7 @@ static void change_cameras(Watch *self, Config *config)
 static void gather_camera(Entry *entry, StatusCamera *status)
 {
   status->name = camera_get_config(entry->camera)->name;
+  status->claim = camera_get_config(entry->camera)->claim;
   status->frame_rate = entry->frame_rate;
   camera_get_status(entry->camera, &status->camera);
 }
@@ -172,11 +175,13 @@ static void measure_frame_rates(Watch *self)
 
 static void gather(Watch *self, Status *status)
 {
+  *status = (Status){ 0 };
   status->cameras = g_array_new(FALSE, TRUE, sizeof(StatusCamera));
   g_array_set_size(status->cameras, self->entries->len);
   for (guint i = 0; i < self->entries->len; i++)
     gather_camera(self->entries->pdata[i], &g_array_index(status->cameras, StatusCamera, i));
   outputs_get_status(self->outputs, &status->outputs);
+  watch_fleet_get_status(self->fleet, status);
   status->memory = status_memory();
   status->since = self->since;
 }
@@ -261,6 +266,46 @@ static void set_sync_timer(Watch *self)
   self->sync_timer = g_timeout_add((guint)MAX(interval * 1000, 10), sync_outputs, self);
 }
 
+/* Returns: (transfer none): the configuration without the cameras of a fleet */
+static Config *get_base(const Watch *self)
+{
+  return self->config->base ? self->config->base : self->config;
+}
+
+/* Runs the cameras of @config, and stops others.
+ * @config: (transfer full)
+ * @what: has happened, for the message */
+static void use_config(Watch *self, Config *config, const char *what)
+{
+  change_cameras(self, config, what);
+  config_unref(self->config);
+  self->config = config;
+  watch_fleet_settled(self->fleet);
+}
+
+/* A fleet that cannot be joined must not end the program, whose own cameras run. */
+static void join_fleet(Watch *self)
+{
+  g_autoptr(GError) error = NULL;
+  if (!watch_fleet_start(self->fleet, get_base(self), &error))
+    console_print("fleet %s: %s", self->config->fleet.name, error->message);
+}
+
+/* Other cameras of the fleet are this machine's now. They have to stop or start even if the outputs
+ * cannot change. */
+static void on_fleet_changed(gpointer user_data)
+{
+  Watch *self = user_data;
+  g_autoptr(GError) error = NULL;
+  g_autofree char *what = g_strdup_printf("fleet %s", self->config->fleet.name);
+  Config *config = watch_fleet_join(self->fleet, get_base(self));
+  watch_fleet_hand_over(self->fleet, self->config, config);
+  if (!outputs_change(self->outputs, config, &error))
+    console_print("%s: %s", what, error->message);
+  use_config(self, config, what);
+  watch_page_change(self->page, self->config->page);
+}
+
 /* Returns: FALSE with an error; nothing has changed then */
 static gboolean reload_file(GError **error, gpointer user_data)
 {
@@ -268,13 +313,14 @@ static gboolean reload_file(GError **error, gpointer user_data)
   g_autofree char *state =
       g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
   service_notify(state);
-  g_autoptr(Config) config = config_load(self->options->path, error);
-  const gboolean good =
-      config && label_check(config, FALSE, error) && outputs_change(self->outputs, config, error);
+  g_autoptr(Config) base = config_load(self->options->path, error);
+  g_autoptr(Config) config =
+      base && label_check(base, FALSE, error) ? watch_fleet_join(self->fleet, base) : NULL;
+  const gboolean good = config && outputs_change(self->outputs, config, error);
   if (good) {
-    change_cameras(self, config);
-    config_unref(self->config);
-    self->config = g_steal_pointer(&config);
+    g_autofree char *what = g_strdup_printf("%s: reloaded", config->path);
+    use_config(self, g_steal_pointer(&config), what);
+    join_fleet(self);
     set_sync_timer(self);
     start_server(self);
     watch_page_change(self->page, self->config->page);
@@ -359,6 +405,7 @@ static gboolean run_cameras(Watch *self, GError **error)
                     start_camera(self, self->config, self->config->cameras->pdata[i]));
   watch_page_change(self->page, self->config->page);
   start_server(self);
+  join_fleet(self);
   service_notify("READY=1");
   notify_status(self);
   g_main_loop_run(self->loop);
@@ -369,6 +416,7 @@ static gboolean run_cameras(Watch *self, GError **error)
   show_status(self);
   console_show_status("");
   stop_cameras(self, self->entries);
+  watch_fleet_free(&self->fleet); /* other nodes may have its cameras now */
   return TRUE;
 }
 
@@ -419,7 +467,9 @@ gboolean watch_run(const WatchOptions *options, GError **error)
   if (self.outputs) {
     watch_print_warnings(self.config);
     self.entries = g_ptr_array_new();
+    self.fleet = watch_fleet_new(self.outputs, on_fleet_changed, &self);
     good = run_cameras(&self, error);
+    watch_fleet_free(&self.fleet);
     g_ptr_array_unref(self.entries);
     g_free(self.notified);
   }

@@ -108,7 +108,7 @@ static void update(CameraModels *self, Version *version, guint serial, CameraMod
     news->reason = g_strdup(news->progress.reason);
   } else if (self->done == serial) {
     news->reason = camera_models_get_reason(self); /* as before */
-  } else if (!label_check_fetched(version->owner, version->config, &error)) {
+  } else if (!label_check_late(version->owner, version->config, &error)) {
     news->reason = g_strdup(error->message);
     self->done = self->in_use.owner ? serial : 0;
   } else {

@@ -11,8 +11,9 @@
  * Returns: FALSE with an error of G_KEY_FILE_ERROR that names file, group and key */
 gboolean label_check(const Config *config, gboolean strict, GError **error);
 
-/* Does the same for the models of a camera that were fetched, which label_check() leaves out: they
- * may not be there yet. With @strict, it checks those that are there.
+/* Does the same for what label_check() leaves out, before the camera uses it: models that are
+ * fetched, which may not be there yet, and all models of a camera of a fleet, whose text comes
+ * later. With @strict, label_check() checks those that are there.
  * @config: has @camera
  * Returns: as label_check() */
-gboolean label_check_fetched(const Config *config, const CameraConfig *camera, GError **error);
+gboolean label_check_late(const Config *config, const CameraConfig *camera, GError **error);

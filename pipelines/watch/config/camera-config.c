@@ -232,14 +232,6 @@ gboolean camera_config_complete(CameraConfig *self, const KeySource *source, con
   return TRUE;
 }
 
-gboolean config_fetches_models(const CameraConfig *camera)
-{
-  gboolean any = camera->whole_frame && camera->whole.source;
-  for (guint i = 0; i < camera->looks->len; i++)
-    any = any || ((LookConfig *)camera->looks->pdata[i])->source;
-  return any;
-}
-
 gboolean config_is_file(const CameraConfig *camera)
 {
   return g_str_has_prefix(camera->url, "file:");

@@ -33,6 +33,7 @@ typedef struct {
 
   char *fingerprint;       /* equal if all keys are equal, those of looks too */
   char *fixed_fingerprint; /* the same without models, which can change while it plays */
+  gint64 claim;            /* of a camera of a fleet; 0: it is this machine's own */
 } CameraConfig;
 
 /* Returns: (transfer full): with the default of each key */
@@ -48,9 +49,6 @@ gboolean camera_config_read(CameraConfig *self, const KeySource *source, const c
  * @fetch: where models are fetched */
 gboolean camera_config_complete(CameraConfig *self, const KeySource *source, const char *group,
                                 const FetchConfig *fetch, GError **error);
-
-/* Returns: whether any of its models is fetched */
-gboolean config_fetches_models(const CameraConfig *camera);
 
 /* Returns: whether the camera is a file, which has an end and can be read at any speed */
 gboolean config_is_file(const CameraConfig *camera);

@@ -26,7 +26,7 @@ gboolean fleet_config_load(FleetConfig *self, const char *path, GError **error);
 void fleet_config_copy(FleetConfig *copy, const FleetConfig *self);
 void fleet_config_clear(FleetConfig *self);
 
-/* Returns: whether all keys are the same */
+/* Returns: whether all keys but the capacity are the same */
 gboolean fleet_config_equal(const FleetConfig *a, const FleetConfig *b);
 
 /* Checks a URL of etcd, wherever it comes from.

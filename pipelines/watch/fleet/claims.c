@@ -339,6 +339,7 @@ GPtrArray *claims_list(const Claims *self)
     camera->name = acquire(owned->name);
     camera->text = acquire(owned->text);
     camera->claim = owned->claim;
+    camera->lease = self->lease;
     g_ptr_array_add(cameras, camera);
   }
   return cameras;

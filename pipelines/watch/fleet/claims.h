@@ -8,6 +8,7 @@
 typedef struct {
   char *name, *text;
   gint64 claim; /* the create revision of the claim: no other ownership has the same */
+  gint64 lease; /* that the claim ends with */
 } FleetCamera;
 
 /* A camera to claim, or one that this node owns and whose text has changed. */

@@ -256,10 +256,10 @@ Lease *lease_new(const FleetConfig *config, const char *id, const char *value,
   return self;
 }
 
-gint64 lease_get_fence(Lease *self)
+gint64 lease_get_fence(Lease *self, gint64 lease)
 {
   g_mutex_lock(&self->lock);
-  const gint64 fence = self->registered ? self->fence : 0;
+  const gint64 fence = self->registered && self->lease == lease ? self->fence : 0;
   g_mutex_unlock(&self->lock);
   return fence;
 }

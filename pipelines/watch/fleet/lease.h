@@ -23,8 +23,9 @@ Lease *lease_new(const FleetConfig *config, const char *id, const char *value,
 /* Returns: the lease if the node is registered and the fence is not over, or 0 */
 gint64 lease_get(Lease *self);
 
-/* Returns: until when lines may be published, as fence_now() has it; 0: not at all */
-gint64 lease_get_fence(Lease *self);
+/* Returns: until when lines of cameras that were claimed with @lease may be published, as
+ * fence_now() has it; 0: not at all */
+gint64 lease_get_fence(Lease *self, gint64 lease);
 
 /* Sets the value of the node's key. */
 void lease_set_value(Lease *self, const char *value);

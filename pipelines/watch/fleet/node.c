@@ -35,7 +35,7 @@ struct _FleetNode {
   gboolean stopping, news;
   guint64 settled;
   guint owned, refused; /* for the status */
-  double capacity;
+  double capacity, load;
 
   /* Used by the thread only. */
   Claims claims;
@@ -121,8 +121,11 @@ static double round_figure(double value)
 
 static double get_capacity(FleetNode *self)
 {
-  if (self->config.capacity > 0)
-    return self->config.capacity;
+  g_mutex_lock(&self->lock);
+  const double fixed = self->config.capacity;
+  g_mutex_unlock(&self->lock);
+  if (fixed > 0)
+    return fixed;
   const double capacity = self->funcs.capacity ? self->funcs.capacity(self->user_data) : 0;
   return capacity > 0 ? round_figure(capacity) : 1;
 }
@@ -154,6 +157,7 @@ static void update_value(FleetNode *self, gint64 now)
   g_mutex_lock(&self->lock);
   const gboolean draining = g_hash_table_contains(self->view.drained, self->config.node);
   self->capacity = capacity;
+  self->load = load;
   g_mutex_unlock(&self->lock);
   g_autofree char *value = make_value(self, capacity, round_figure(load),
                                       g_hash_table_size(self->claims.owned), draining);
@@ -354,8 +358,8 @@ static void step(FleetNode *self)
   delete_stopped(self);
   set_counts(self);
   update_value(self, now);
-  const gint64 fence = lease_get_fence(self->lease);
-  if (self->claims.lease && fence)
+  const gint64 fence = lease_get_fence(self->lease, self->claims.lease);
+  if (fence)
     self->next = MIN(self->next, g_get_monotonic_time() + MAX(fence - fence_now(), 0));
 }
 
@@ -431,14 +435,30 @@ void fleet_node_settled(FleetNode *self, guint64 serial)
   g_mutex_unlock(&self->lock);
 }
 
-gint64 fleet_node_get_fence(FleetNode *self)
+gboolean fleet_node_may_publish(FleetNode *self, gint64 lease)
 {
-  return lease_get_fence(self->lease);
+  return fence_now() < lease_get_fence(self->lease, lease);
 }
 
 gboolean fleet_node_alive(FleetNode *self)
 {
-  return fence_now() < lease_get_fence(self->lease);
+  return lease_get(self->lease) != 0;
+}
+
+void fleet_node_set_capacity(FleetNode *self, double capacity)
+{
+  g_mutex_lock(&self->lock);
+  self->config.capacity = capacity;
+  g_mutex_unlock(&self->lock);
+}
+
+gboolean fleet_node_has_camera(FleetNode *self, const char *name)
+{
+  g_mutex_lock(&self->lock);
+  const ViewCamera *camera = g_hash_table_lookup(self->view.cameras, name);
+  const gboolean has = camera && camera->text;
+  g_mutex_unlock(&self->lock);
+  return has;
 }
 
 void fleet_node_get_status(FleetNode *self, FleetNodeStatus *status)
@@ -454,6 +474,7 @@ void fleet_node_get_status(FleetNode *self, FleetNodeStatus *status)
   status->nodes = g_hash_table_size(self->view.nodes);
   status->draining = g_hash_table_contains(self->view.drained, self->config.node);
   status->capacity = self->capacity;
+  status->load = self->load;
   g_hash_table_iter_init(&iter, self->view.cameras);
   while (g_hash_table_iter_next(&iter, NULL, &value)) {
     const ViewCamera *camera = value;

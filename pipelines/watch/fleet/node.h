@@ -37,8 +37,8 @@ typedef struct {
   guint refused;      /* that this node cannot run */
   guint nodes;        /* of the fleet */
   gboolean draining;
-  double capacity; /* GMAC/s */
-  char *error;     /* (nullable): why it is not connected or no member */
+  double capacity, load; /* GMAC/s */
+  char *error;           /* (nullable): why it is not connected or no member */
 } FleetNodeStatus;
 
 /* Starts a node. Etcd need not be there.
@@ -50,12 +50,18 @@ FleetNode *fleet_node_new(const FleetConfig *config, const FleetFuncs *funcs, gp
  */
 void fleet_node_settled(FleetNode *self, guint64 serial);
 
-/* Returns: until when lines of the fleet's cameras may be published, in microseconds of
- * fence_now(); 0: not at all. It moves on with each keep-alive, so ask for each line. */
-gint64 fleet_node_get_fence(FleetNode *self);
+/* Returns: whether lines of cameras that were claimed with @lease may be published now. Ask for
+ * each line. */
+gboolean fleet_node_may_publish(FleetNode *self, gint64 lease);
 
-/* Returns: whether lines may be published now */
+/* Returns: whether this node is a member of its fleet now */
 gboolean fleet_node_alive(FleetNode *self);
+
+/* Changes what the machine can do, in GMAC/s; 0: measured. */
+void fleet_node_set_capacity(FleetNode *self, double capacity);
+
+/* Returns: whether the fleet still has the camera, whoever watches it */
+gboolean fleet_node_has_camera(FleetNode *self, const char *name);
 
 /* @status: (out): free it with fleet_node_status_clear() */
 void fleet_node_get_status(FleetNode *self, FleetNodeStatus *status);
