@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "base/console.h"
+#include "camera/speed.h"
 #include "fleet/node.h"
+
+#define LOAD_SHARE 0.2 /* of the last value in the mean */
 
 struct _WatchFleet {
   Outputs *outputs;
@@ -20,7 +23,9 @@ struct _WatchFleet {
   Config *base;       /* for checks; or NULL */
   GPtrArray *pending; /* (nullable): newer cameras */
   guint64 pending_serial;
-  guint source; /* that makes the main thread take them, or 0 */
+  guint source;    /* that makes the main thread take them, or 0 */
+  double load;     /* GMAC/s */
+  double capacity; /* GMAC/s; used by the node's thread only; 0: not measured */
 };
 
 /* ---- Called by the node's threads ---------------------------------------------------------- */
@@ -75,6 +80,31 @@ static gboolean on_check(const char *name, const char *text, GError **error, gpo
     return TRUE;
   g_set_error_literal(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, problems->pdata[0]);
   return FALSE;
+}
+
+static double on_load(gpointer user_data)
+{
+  WatchFleet *self = user_data;
+  g_mutex_lock(&self->lock);
+  const double load = self->load;
+  g_mutex_unlock(&self->lock);
+  return load;
+}
+
+/* Once, since cameras would move with each new figure. */
+static double on_capacity(gpointer user_data)
+{
+  WatchFleet *self = user_data;
+  if (self->capacity > 0)
+    return self->capacity;
+  self->capacity = speed_measure();
+  if (self->capacity > 0)
+    console_print("fleet: this machine can do %.3g GMAC/s", self->capacity);
+  else
+    console_print("fleet: the speed of this machine cannot be measured, as the default model "
+                  "cannot be used; set [fleet] capacity");
+  self->capacity = MAX(self->capacity, 1);
+  return self->capacity;
 }
 
 static void on_report(const char *message, gpointer user_data)
@@ -217,6 +247,8 @@ gboolean watch_fleet_start(WatchFleet *self, Config *base, GError **error)
   static const FleetFuncs funcs = {
     .changed = on_changed,
     .check = on_check,
+    .load = on_load,
+    .capacity = on_capacity,
     .report = on_report,
   };
   if (is_member(self, base)) {
@@ -235,6 +267,13 @@ gboolean watch_fleet_start(WatchFleet *self, Config *base, GError **error)
   fleet_config_copy(&self->config, &base->fleet);
   ownership_set_node(outputs_get_ownership(self->outputs), self->config.node, may_publish, self);
   return TRUE;
+}
+
+void watch_fleet_set_load(WatchFleet *self, double load)
+{
+  g_mutex_lock(&self->lock);
+  self->load += LOAD_SHARE * (load - self->load);
+  g_mutex_unlock(&self->lock);
 }
 
 void watch_fleet_get_status(WatchFleet *self, Status *status)
@@ -287,6 +326,10 @@ void watch_fleet_settled(WatchFleet *self)
 gboolean watch_fleet_start(WatchFleet *self, Config *base, GError **error)
 {
   return TRUE;
+}
+
+void watch_fleet_set_load(WatchFleet *self, double load)
+{
 }
 
 void watch_fleet_get_status(WatchFleet *self, Status *status)

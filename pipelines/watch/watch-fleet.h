@@ -33,6 +33,9 @@ void watch_fleet_settled(WatchFleet *self);
  * Returns: FALSE with an error */
 gboolean watch_fleet_start(WatchFleet *self, Config *base, GError **error);
 
+/* Sets what all cameras of this machine use, in GMAC/s. */
+void watch_fleet_set_load(WatchFleet *self, double load);
+
 /* Sets the fleet's part of a status. */
 void watch_fleet_get_status(WatchFleet *self, Status *status);
 

@@ -29,6 +29,7 @@ typedef struct {
   guint64 frames;
   gint64 time;
   double frame_rate;
+  double gmacs; /* of all inferences */
 } Entry;
 
 typedef struct {
@@ -156,21 +157,34 @@ static void gather_camera(Entry *entry, StatusCamera *status)
   camera_get_status(entry->camera, &status->camera);
 }
 
+static double sum_gmacs(const CameraStatus *status)
+{
+  double sum = status->whole.counts.gmacs;
+  for (guint i = 0; i < status->looks->len; i++)
+    sum += g_array_index(status->looks, LookStatus, i).counts.gmacs;
+  return sum;
+}
+
 /* Measures apart from showing, so that two who ask at once do not disturb each other. */
 static void measure_frame_rates(Watch *self)
 {
   const gint64 now = g_get_monotonic_time();
+  double load = 0;
   for (guint i = 0; i < self->entries->len; i++) {
     Entry *entry = self->entries->pdata[i];
     CameraStatus status;
     camera_get_status(entry->camera, &status);
-    if (now > entry->time)
-      entry->frame_rate =
-          (double)(status.frames - entry->frames) * G_USEC_PER_SEC / (double)(now - entry->time);
+    const double gmacs = sum_gmacs(&status), seconds = (double)(now - entry->time) * 1e-6;
+    if (seconds > 0) {
+      entry->frame_rate = (double)(status.frames - entry->frames) / seconds;
+      load += (gmacs - entry->gmacs) / seconds;
+    }
+    entry->gmacs = gmacs;
     entry->frames = status.frames;
     entry->time = now;
     camera_status_clear(&status);
   }
+  watch_fleet_set_load(self->fleet, load);
 }
 
 static void gather(Watch *self, Status *status)

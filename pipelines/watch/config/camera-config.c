@@ -162,6 +162,15 @@ void camera_config_free(CameraConfig *self)
   g_free(self);
 }
 
+gboolean camera_config_check_defaults(const KeySource *source, GError **error)
+{
+  CameraConfig *any = camera_config_new(DEFAULTS);
+  const gboolean good = !g_key_file_has_group(source->file, DEFAULTS) ||
+                        keys_read(source, DEFAULTS, camera_keys(), any, error);
+  camera_config_free(any);
+  return good;
+}
+
 gboolean camera_config_read(CameraConfig *self, const KeySource *source, const char *group,
                             GError **error)
 {

@@ -41,6 +41,9 @@ CameraConfig *camera_config_new(const char *name);
 
 void camera_config_free(CameraConfig *self);
 
+/* Checks the keys of [defaults], which no camera may have read yet. */
+gboolean camera_config_check_defaults(const KeySource *source, GError **error);
+
 /* Reads and checks the keys of @group, after those of [defaults]. */
 gboolean camera_config_read(CameraConfig *self, const KeySource *source, const char *group,
                             GError **error);

@@ -199,6 +199,8 @@ static gboolean read_cameras(const KeySource *source, Config *config, GError **e
                 "%s: has no cameras (expected a group [camera NAME] or [fleet])", source->path);
     return FALSE;
   }
+  if (config->fleet.etcd && !camera_config_check_defaults(source, error))
+    return FALSE;
   for (guint i = 0; groups[i]; i++)
     if (g_str_has_prefix(groups[i], LOOK_PREFIX) && !read_look(source, groups[i], config, error))
       return FALSE;

@@ -21,8 +21,8 @@ struct _Lease {
   gboolean stopping;
   gboolean registered;
   gint64 lease, fence;
-  char *value;    /* of the node's key */
-  guint64 serial; /* of the value */
+  char *value;    /* of the node's key; or NULL */
+  guint64 serial; /* of the value; 0: there is none */
 
   /* Used by the thread only. */
   Etcd *etcd;
@@ -63,6 +63,14 @@ static gboolean is_registered(Lease *self)
   const gboolean registered = self->registered;
   g_mutex_unlock(&self->lock);
   return registered;
+}
+
+static gboolean has_value(Lease *self)
+{
+  g_mutex_lock(&self->lock);
+  const gboolean has = self->value != NULL;
+  g_mutex_unlock(&self->lock);
+  return has;
 }
 
 /* Returns: (transfer full) */
@@ -177,7 +185,8 @@ static gboolean act(Lease *self, GError **error)
   if (!self->etcd || (self->lease && !keep_alive(self, error)) ||
       (!self->lease && !grant(self, error)))
     return FALSE;
-  return is_registered(self) ? put_value(self, error) : register_node(self, error);
+  return is_registered(self) ? put_value(self, error)
+                             : !has_value(self) || register_node(self, error);
 }
 
 /* Waits for the next keep-alive, or until there is something to do. */
@@ -187,9 +196,9 @@ static void wait(Lease *self)
   const guint64 put = self->put;
   g_mutex_lock(&self->lock);
   const gboolean registered = self->registered;
-  while (!self->stopping && self->registered == registered &&
-         (!self->registered || self->serial == put) &&
-         g_cond_wait_until(&self->wake, &self->lock, end)) {
+  const guint64 serial = self->serial;
+  while (!self->stopping && self->registered == registered && self->serial == serial &&
+         (!registered || serial == put) && g_cond_wait_until(&self->wake, &self->lock, end)) {
   }
   g_mutex_unlock(&self->lock);
 }
@@ -238,14 +247,12 @@ static gpointer run(gpointer user_data)
 
 /* ---- From other threads -------------------------------------------------------------------- */
 
-Lease *lease_new(const FleetConfig *config, const char *id, const char *value,
-                 const LeaseFuncs *funcs, gpointer user_data)
+Lease *lease_new(const FleetConfig *config, const char *id, const LeaseFuncs *funcs,
+                 gpointer user_data)
 {
   Lease *self = g_new0(Lease, 1);
   self->config = config;
   self->id = g_strdup(id);
-  self->value = g_strdup(value);
-  self->serial = 1;
   self->funcs = *funcs;
   self->user_data = user_data;
   self->key = fleet_key(config, FLEET_NODES, config->node);

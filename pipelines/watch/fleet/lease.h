@@ -16,9 +16,9 @@ typedef struct _Lease Lease;
 
 /* @config: outlives it
  * @id: of this process
- * @value: of the node's key */
-Lease *lease_new(const FleetConfig *config, const char *id, const char *value,
-                 const LeaseFuncs *funcs, gpointer user_data);
+ * Returns: (transfer full) */
+Lease *lease_new(const FleetConfig *config, const char *id, const LeaseFuncs *funcs,
+                 gpointer user_data);
 
 /* Returns: the lease if the node is registered and the fence is not over, or 0 */
 gint64 lease_get(Lease *self);
@@ -27,7 +27,7 @@ gint64 lease_get(Lease *self);
  * fence_now() has it; 0: not at all */
 gint64 lease_get_fence(Lease *self, gint64 lease);
 
-/* Sets the value of the node's key. */
+/* Sets the value of the node's key. Without one, the node is not registered. */
 void lease_set_value(Lease *self, const char *value);
 
 /* The key is not there, or not ours: register again. */

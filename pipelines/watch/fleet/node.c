@@ -16,6 +16,7 @@
 #define IDLE_TIME  (1 * G_USEC_PER_SEC) /* the longest wait */
 #define RETRY_TIME (G_USEC_PER_SEC / 2) /* after an error */
 #define LOST_TIME  (5 * G_USEC_PER_SEC) /* until a node's key that is not there is put again */
+#define LOAD_STEP  0.05                 /* of the capacity: less is not told */
 #define VALUE_TIME (5 * G_USEC_PER_SEC) /* from one value of the node's key to the next */
 
 struct _FleetNode {
@@ -43,6 +44,7 @@ struct _FleetNode {
   guint64 serial;    /* of the last announcement */
   gint64 next;       /* when there is something to do: monotonic time */
   gint64 value_time; /* of the last value */
+  double told_load;  /* of that value */
 };
 
 /* ---- Talking ------------------------------------------------------------------------------- */
@@ -110,7 +112,7 @@ static void on_apply(const GPtrArray *items, gpointer user_data)
 
 /* ---- The node's key ------------------------------------------------------------------------ */
 
-/* Two digits: small changes would only make work for all nodes. */
+/* Rounds to two digits. */
 static double round_figure(double value)
 {
   if (!(value > 0) || !isfinite(value))
@@ -159,8 +161,11 @@ static void update_value(FleetNode *self, gint64 now)
   self->capacity = capacity;
   self->load = load;
   g_mutex_unlock(&self->lock);
-  g_autofree char *value = make_value(self, capacity, round_figure(load),
-                                      g_hash_table_size(self->claims.owned), draining);
+  /* Small changes would only make work for all nodes. */
+  if (fabs(load - self->told_load) > capacity * LOAD_STEP)
+    self->told_load = round_figure(load);
+  g_autofree char *value =
+      make_value(self, capacity, self->told_load, g_hash_table_size(self->claims.owned), draining);
   lease_set_value(self->lease, value);
 }
 
@@ -418,9 +423,7 @@ FleetNode *fleet_node_new(const FleetConfig *config, const FleetFuncs *funcs, gp
   g_cond_init(&self->wake);
   view_init(&self->view, fleet_key(config, NULL, NULL));
   claims_init(&self->claims);
-  self->capacity = get_capacity(self);
-  g_autofree char *value = make_value(self, self->capacity, 0, 0, FALSE);
-  self->lease = lease_new(&self->config, self->id, value, &lease_funcs, self);
+  self->lease = lease_new(&self->config, self->id, &lease_funcs, self);
   self->feed = feed_new(&self->config, &feed_funcs, self);
   self->thread = g_thread_new("fleet-node", run, self);
   return self;

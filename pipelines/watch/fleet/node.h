@@ -20,8 +20,8 @@ typedef struct {
   void (*changed)(GPtrArray *cameras, guint64 serial, gpointer user_data);
   /* Returns: FALSE with an error if this node cannot run the camera */
   gboolean (*check)(const char *name, const char *text, GError **error, gpointer user_data);
-  /* GMAC/s that the cameras use now, and that this machine can do. NULL: 0, and what the
-   * configuration says. */
+  /* GMAC/s that the cameras use now, and that this machine can do, which may take a moment to find
+   * out. Each may be NULL. */
   double (*load)(gpointer user_data);
   double (*capacity)(gpointer user_data);
   /* Something that people should know. */
