@@ -2,6 +2,7 @@
 them and starts them again."""
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -147,3 +149,63 @@ class Cluster:
 
     def go_on(self, i):
         self.nodes[i].send_signal(signal.SIGCONT)
+
+
+class Relay:
+    """Stands between a client and a node of etcd until the end of a with-block. While it is held,
+    connections stay open, but nothing passes, as in a network that is cut."""
+
+    def __init__(self, url):
+        self.target = ("127.0.0.1", int(url.rpartition(":")[2]))
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.passing = threading.Event()
+        self.passing.set()
+        self.connections = []
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.passing.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+        for end in self.connections:
+            end.close()
+
+    def hold(self):
+        self.passing.clear()
+
+    def release(self):
+        self.passing.set()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:  # the listener is closed
+                return
+            threading.Thread(target=self.connect, args=(client,), daemon=True).start()
+
+    def connect(self, client):
+        self.passing.wait()
+        try:
+            server = socket.create_connection(self.target)
+        except OSError:
+            client.close()
+            return
+        self.connections += [client, server]
+        for source, target in (client, server), (server, client):
+            threading.Thread(target=self.pass_on, args=(source, target), daemon=True).start()
+
+    def pass_on(self, source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self.passing.wait()
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            for end in source, target:
+                end.shutdown(socket.SHUT_RDWR)
