@@ -70,12 +70,13 @@ static void add_want(GPtrArray *wants, const LookConfig *look)
 /* New wishes come before the old ones go, so that a download that both need continues. */
 static void set_wants(CameraModels *self, const CameraConfig *config)
 {
-  g_autoptr(GPtrArray) old = self->wants;
+  GPtrArray *old = self->wants;
   self->wants = g_ptr_array_new_with_free_func((GDestroyNotify)model_want_free);
   if (config->whole_frame)
     add_want(self->wants, &config->whole);
   for (guint i = 0; i < config->looks->len; i++)
     add_want(self->wants, config->looks->pdata[i]);
+  g_ptr_array_unref(old);
 }
 
 static gboolean are_there(CameraModels *self, ModelProgress *progress)
