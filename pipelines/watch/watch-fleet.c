@@ -119,12 +119,18 @@ static gboolean may_publish(gint64 lease, gpointer user_data)
 
 /* ---- Cameras ------------------------------------------------------------------------------- */
 
+static void add_claim(char **fingerprint, gint64 claim)
+{
+  char *old = *fingerprint;
+  *fingerprint = g_strdup_printf("%sclaim=%" G_GINT64_FORMAT "\n", old, claim);
+  g_free(old);
+}
+
 /* A camera with another claim is another camera: it starts anew. */
 static void set_claim(CameraConfig *camera, gint64 claim)
 {
-  char *fingerprint = g_strdup_printf("%sclaim=%" G_GINT64_FORMAT "\n", camera->fingerprint, claim);
-  g_free(camera->fingerprint);
-  camera->fingerprint = fingerprint;
+  add_claim(&camera->fingerprint, claim);
+  add_claim(&camera->fixed_fingerprint, claim);
   camera->claim = claim;
 }
 
