@@ -18,6 +18,7 @@
 #include "output/outputs.h"
 #include "service.h"
 #include "status-server.h"
+#include "watch-fleet.h"
 #include "watch-page.h"
 
 #define STOP_TIME (10 * G_USEC_PER_SEC) /* for all cameras together */
@@ -28,6 +29,7 @@ typedef struct {
   guint64 frames;
   gint64 time;
   double frame_rate;
+  double gmacs; /* of all inferences */
 } Entry;
 
 typedef struct {
@@ -38,8 +40,9 @@ typedef struct {
   GPtrArray *entries;   /* of Entry, in the key file's order */
   StatusServer *server; /* or NULL */
   WatchPage *page;      /* or NULL */
-  gint64 since;         /* start of the program */
-  char *notified;       /* (nullable): status that the service manager has */
+  WatchFleet *fleet;
+  gint64 since;   /* start of the program */
+  char *notified; /* (nullable): status that the service manager has */
   guint sync_timer;
   gboolean hanging; /* a camera does not stop, so what it may use is not freed */
 } Watch;
@@ -49,7 +52,7 @@ typedef struct {
 static gboolean end_if_all_are_over(gpointer user_data)
 {
   Watch *self = user_data;
-  gboolean over = TRUE;
+  gboolean over = !self->config->fleet.etcd;
   for (guint i = 0; i < self->entries->len; i++) {
     Entry *entry = self->entries->pdata[i];
     CameraStatus status;
@@ -117,18 +120,20 @@ static Entry *find_entry(GPtrArray *entries, const char *name)
 
 /* Removed and changed cameras stop before the first new one starts, since a device can be opened
  * only once, and many cameras accept only one client. */
-static void change_cameras(Watch *self, Config *config)
+static void change_cameras(Watch *self, Config *config, const char *what)
 {
   g_autoptr(GPtrArray) kept = g_ptr_array_new(), leaving = g_ptr_array_new();
   for (guint i = 0; i < self->entries->len; i++) {
     Entry *entry = self->entries->pdata[i];
     const CameraConfig *old = camera_get_config(entry->camera);
     const CameraConfig *camera = find_config(config, old->name);
-    gboolean same = camera && !strcmp(camera->fingerprint, old->fingerprint);
+    gboolean same = camera && !strcmp(camera->fixed_fingerprint, old->fixed_fingerprint);
     g_ptr_array_add(same ? kept : leaving, entry);
   }
-  for (guint i = 0; i < kept->len; i++)
-    camera_check_model(((Entry *)kept->pdata[i])->camera);
+  for (guint i = 0; i < kept->len; i++) {
+    Camera *camera = ((Entry *)kept->pdata[i])->camera;
+    camera_change_models(camera, config, find_config(config, camera_get_config(camera)->name));
+  }
   guint n_kept = kept->len, n_stopped = leaving->len;
   stop_cameras(self, leaving);
 
@@ -138,8 +143,8 @@ static void change_cameras(Watch *self, Config *config)
     Entry *entry = find_entry(kept, camera->name);
     g_ptr_array_add(self->entries, entry ? entry : start_camera(self, config, camera));
   }
-  console_print("%s: reloaded; cameras kept: %u, stopped: %u, started: %u", config->path, n_kept,
-                n_stopped, config->cameras->len - n_kept);
+  console_print("%s; cameras kept: %u, stopped: %u, started: %u", what, n_kept, n_stopped,
+                config->cameras->len - n_kept);
 }
 
 /* ---- Status -------------------------------------------------------------------------------- */
@@ -147,34 +152,50 @@ static void change_cameras(Watch *self, Config *config)
 static void gather_camera(Entry *entry, StatusCamera *status)
 {
   status->name = camera_get_config(entry->camera)->name;
+  status->claim = camera_get_config(entry->camera)->claim;
   status->frame_rate = entry->frame_rate;
   camera_get_status(entry->camera, &status->camera);
+}
+
+static double sum_gmacs(const CameraStatus *status)
+{
+  double sum = status->whole.counts.gmacs;
+  for (guint i = 0; i < status->looks->len; i++)
+    sum += g_array_index(status->looks, LookStatus, i).counts.gmacs;
+  return sum;
 }
 
 /* Measures apart from showing, so that two who ask at once do not disturb each other. */
 static void measure_frame_rates(Watch *self)
 {
   const gint64 now = g_get_monotonic_time();
+  double load = 0;
   for (guint i = 0; i < self->entries->len; i++) {
     Entry *entry = self->entries->pdata[i];
     CameraStatus status;
     camera_get_status(entry->camera, &status);
-    if (now > entry->time)
-      entry->frame_rate =
-          (double)(status.frames - entry->frames) * G_USEC_PER_SEC / (double)(now - entry->time);
+    const double gmacs = sum_gmacs(&status), seconds = (double)(now - entry->time) * 1e-6;
+    if (seconds > 0) {
+      entry->frame_rate = (double)(status.frames - entry->frames) / seconds;
+      load += (gmacs - entry->gmacs) / seconds;
+    }
+    entry->gmacs = gmacs;
     entry->frames = status.frames;
     entry->time = now;
     camera_status_clear(&status);
   }
+  watch_fleet_set_load(self->fleet, load);
 }
 
 static void gather(Watch *self, Status *status)
 {
+  *status = (Status){ 0 };
   status->cameras = g_array_new(FALSE, TRUE, sizeof(StatusCamera));
   g_array_set_size(status->cameras, self->entries->len);
   for (guint i = 0; i < self->entries->len; i++)
     gather_camera(self->entries->pdata[i], &g_array_index(status->cameras, StatusCamera, i));
   outputs_get_status(self->outputs, &status->outputs);
+  watch_fleet_get_status(self->fleet, status);
   status->memory = status_memory();
   status->since = self->since;
 }
@@ -259,6 +280,46 @@ static void set_sync_timer(Watch *self)
   self->sync_timer = g_timeout_add((guint)MAX(interval * 1000, 10), sync_outputs, self);
 }
 
+/* Returns: (transfer none): the configuration without the cameras of a fleet */
+static Config *get_base(const Watch *self)
+{
+  return self->config->base ? self->config->base : self->config;
+}
+
+/* Runs the cameras of @config, and stops others.
+ * @config: (transfer full)
+ * @what: has happened, for the message */
+static void use_config(Watch *self, Config *config, const char *what)
+{
+  change_cameras(self, config, what);
+  config_unref(self->config);
+  self->config = config;
+  watch_fleet_settled(self->fleet);
+}
+
+/* A fleet that cannot be joined must not end the program, whose own cameras run. */
+static void join_fleet(Watch *self)
+{
+  g_autoptr(GError) error = NULL;
+  if (!watch_fleet_start(self->fleet, get_base(self), &error))
+    console_print("fleet %s: %s", self->config->fleet.name, error->message);
+}
+
+/* Other cameras of the fleet are this machine's now. They have to stop or start even if the outputs
+ * cannot change. */
+static void on_fleet_changed(gpointer user_data)
+{
+  Watch *self = user_data;
+  g_autoptr(GError) error = NULL;
+  g_autofree char *what = g_strdup_printf("fleet %s", self->config->fleet.name);
+  Config *config = watch_fleet_join(self->fleet, get_base(self));
+  watch_fleet_hand_over(self->fleet, self->config, config);
+  if (!outputs_change(self->outputs, config, &error))
+    console_print("%s: %s", what, error->message);
+  use_config(self, config, what);
+  watch_page_change(self->page, self->config->page);
+}
+
 /* Returns: FALSE with an error; nothing has changed then */
 static gboolean reload_file(GError **error, gpointer user_data)
 {
@@ -266,13 +327,14 @@ static gboolean reload_file(GError **error, gpointer user_data)
   g_autofree char *state =
       g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
   service_notify(state);
-  g_autoptr(Config) config = config_load(self->options->path, error);
-  const gboolean good =
-      config && label_check(config, FALSE, error) && outputs_change(self->outputs, config, error);
+  g_autoptr(Config) base = config_load(self->options->path, error);
+  g_autoptr(Config) config =
+      base && label_check(base, FALSE, error) ? watch_fleet_join(self->fleet, base) : NULL;
+  const gboolean good = config && outputs_change(self->outputs, config, error);
   if (good) {
-    change_cameras(self, config);
-    config_unref(self->config);
-    self->config = g_steal_pointer(&config);
+    g_autofree char *what = g_strdup_printf("%s: reloaded", config->path);
+    use_config(self, g_steal_pointer(&config), what);
+    join_fleet(self);
     set_sync_timer(self);
     start_server(self);
     watch_page_change(self->page, self->config->page);
@@ -357,6 +419,7 @@ static gboolean run_cameras(Watch *self, GError **error)
                     start_camera(self, self->config, self->config->cameras->pdata[i]));
   watch_page_change(self->page, self->config->page);
   start_server(self);
+  join_fleet(self);
   service_notify("READY=1");
   notify_status(self);
   g_main_loop_run(self->loop);
@@ -367,6 +430,7 @@ static gboolean run_cameras(Watch *self, GError **error)
   show_status(self);
   console_show_status("");
   stop_cameras(self, self->entries);
+  watch_fleet_free(&self->fleet); /* other nodes may have its cameras now */
   return TRUE;
 }
 
@@ -417,7 +481,9 @@ gboolean watch_run(const WatchOptions *options, GError **error)
   if (self.outputs) {
     watch_print_warnings(self.config);
     self.entries = g_ptr_array_new();
+    self.fleet = watch_fleet_new(self.outputs, on_fleet_changed, &self);
     good = run_cameras(&self, error);
+    watch_fleet_free(&self.fleet);
     g_ptr_array_unref(self.entries);
     g_free(self.notified);
   }

@@ -90,10 +90,10 @@ class CommandLine(WatchTest):
         lines = [line[1:] if re.match(r"#(\[|[a-z-]+=)", line)
                  and "credentials" not in line and "model" not in line
                  and not re.match("#(ca-file|client-|certificate|insecure|states|unknown-|password-|"
-                                  "private-)", line)
+                                  "private-|key=)", line)
                  else line for line in text.splitlines()]
-        groups = ["watch", "log", "mqtt", "look l", "kafka", "page"]
-        for group in ("kafka", "page"):
+        groups = ["watch", "log", "mqtt", "look l", "kafka", "page", "fleet"]
+        for group in ("kafka", "page", "fleet"):
             path = self.write("x.conf", f"[{group}]\nx=y\n[camera a]\nurl=rtsp://a/\n")
             if "built without" in run("--check", path).stderr:
                 groups.remove(group)

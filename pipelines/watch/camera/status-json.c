@@ -87,6 +87,10 @@ static void add_camera(JsonBuilder *builder, const StatusCamera *entry, gboolean
   member_add_string(builder, "waiting_since", since);
   member_add_count(builder, "attempts", waiting ? camera->attempts : 0);
   member_add_string(builder, "last_error", camera->error);
+  if (all || camera->models)
+    member_add_string(builder, "models_wait", camera->models);
+  if (entry->claim)
+    member_add_count(builder, "claim", (guint64)entry->claim);
   json_builder_end_object(builder);
 }
 
@@ -131,6 +135,29 @@ void status_add_outputs(JsonBuilder *builder, const OutputsStatus *outputs)
     add_broker(builder, "kafka", &outputs->kafka.delivery, &outputs->kafka.spool);
 }
 
+void status_add_fleet(JsonBuilder *builder, const Status *status)
+{
+  const FleetNodeStatus *fleet = &status->fleet;
+  if (!status->has_fleet)
+    return;
+  json_builder_set_member_name(builder, "fleet");
+  json_builder_begin_object(builder);
+  member_add_string(builder, "name", status->fleet_name);
+  member_add_string(builder, "node", status->fleet_node);
+  member_add_boolean(builder, "connected", fleet->connected);
+  member_add_boolean(builder, "member", fleet->member);
+  member_add_boolean(builder, "draining", fleet->draining);
+  member_add_double(builder, "capacity", fleet->capacity);
+  member_add_double(builder, "load", fleet->load);
+  member_add_count(builder, "owned", fleet->owned);
+  member_add_count(builder, "refused", fleet->refused);
+  member_add_count(builder, "cameras", fleet->cameras);
+  member_add_count(builder, "unowned", fleet->unowned);
+  member_add_count(builder, "nodes", fleet->nodes);
+  member_add_string(builder, "last_error", fleet->error);
+  json_builder_end_object(builder);
+}
+
 char *status_json(const Status *status)
 {
   g_autoptr(JsonBuilder) builder = json_builder_new();
@@ -145,6 +172,7 @@ char *status_json(const Status *status)
     add_camera(builder, &g_array_index(status->cameras, StatusCamera, i), FALSE);
   json_builder_end_array(builder);
   status_add_outputs(builder, &status->outputs);
+  status_add_fleet(builder, status);
   member_add_count(builder, "memory", status->memory);
   json_builder_end_object(builder);
   return member_to_line(builder);

@@ -12,5 +12,8 @@ char *status_json(const Status *status);
  * that the camera does not have. */
 void status_add_camera(JsonBuilder *builder, const StatusCamera *entry);
 
+/* Adds the member "fleet" if there is one. */
+void status_add_fleet(JsonBuilder *builder, const Status *status);
+
 /* Adds the members "log", "events" and "mqtt" of the outputs that there are. */
 void status_add_outputs(JsonBuilder *builder, const OutputsStatus *outputs);

@@ -53,6 +53,10 @@ char *status_line(const Status *status)
     g_string_append_printf(line, " | Kafka %s, %" G_GUINT64_FORMAT " wait",
                            outputs->kafka.delivery.connected ? "connected" : "away",
                            outputs->kafka.spool.queued);
+  if (status->has_fleet)
+    g_string_append_printf(line, " | fleet %s, %u of %u cameras",
+                           status->fleet.member ? "member" : "away", status->fleet.owned,
+                           status->fleet.cameras);
   if (outputs->has_log && outputs->log.waiting)
     g_string_append_printf(line, " | log: %u lines wait", outputs->log.waiting);
   for (guint i = 0; i < status->cameras->len; i++)
@@ -107,6 +111,8 @@ static void append_camera_text(GString *text, const StatusCamera *entry, int wid
     g_string_append_printf(text, ", reconnects: %u", camera->connects - 1);
   if (camera->error && camera->state != CAMERA_PLAYING && camera->state != CAMERA_ENDED)
     g_string_append_printf(text, "\n  %*s  %s", width, "", camera->error);
+  if (camera->models && camera->state == CAMERA_PLAYING)
+    g_string_append_printf(text, "\n  %*s  other models wait: %s", width, "", camera->models);
   g_string_append_c(text, '\n');
   for (guint i = 0; camera->state == CAMERA_PLAYING && i < camera->looks->len; i++)
     append_look_text(text, &g_array_index(camera->looks, LookStatus, i), width);
@@ -134,6 +140,20 @@ static void append_broker_text(GString *text, const char *name, const DeliverySt
   g_string_append_c(text, '\n');
 }
 
+static void append_fleet_text(GString *text, const Status *status)
+{
+  const FleetNodeStatus *fleet = &status->fleet;
+  g_string_append_printf(text, "fleet %s: node %s %s%s; cameras: %u of %u", status->fleet_name,
+                         status->fleet_node, fleet->member ? "is a member" : "is no member",
+                         fleet->draining ? ", drained" : "", fleet->owned, fleet->cameras);
+  g_string_append_printf(text, ", without an owner: %u; nodes: %u", fleet->unowned, fleet->nodes);
+  if (fleet->refused)
+    g_string_append_printf(text, "; cameras that this node cannot run: %u", fleet->refused);
+  if (fleet->error)
+    g_string_append_printf(text, "; %s", fleet->error);
+  g_string_append_c(text, '\n');
+}
+
 char *status_text(const Status *status)
 {
   const OutputsStatus *outputs = &status->outputs;
@@ -155,6 +175,8 @@ char *status_text(const Status *status)
     append_broker_text(text, "MQTT", &outputs->mqtt, &outputs->spool);
   if (outputs->kafka.used)
     append_broker_text(text, "Kafka", &outputs->kafka.delivery, &outputs->kafka.spool);
+  if (status->has_fleet)
+    append_fleet_text(text, status);
   return g_string_free(text, FALSE);
 }
 
@@ -165,4 +187,7 @@ void status_clear(Status *status)
   g_array_unref(status->cameras);
   delivery_status_clear(&status->outputs.mqtt);
   delivery_status_clear(&status->outputs.kafka.delivery);
+  g_free(status->fleet_name);
+  g_free(status->fleet_node);
+  g_free(status->fleet.error);
 }

@@ -4,10 +4,12 @@
 #include <glib.h>
 
 #include "camera/camera.h"
+#include "fleet/node.h"
 #include "output/outputs.h"
 
 typedef struct {
   const char *name;
+  gint64 claim; /* of a camera of the fleet; 0: this machine's own */
   CameraStatus camera;
   double frame_rate; /* frames/s since the last status */
 } StatusCamera;
@@ -15,6 +17,9 @@ typedef struct {
 typedef struct {
   GArray *cameras; /* of StatusCamera */
   OutputsStatus outputs;
+  gboolean has_fleet;
+  char *fleet_name, *fleet_node; /* (nullable): without a fleet */
+  FleetNodeStatus fleet;
   guint64 memory; /* resident, bytes */
   gint64 since;   /* start of the program, as of g_get_real_time() */
 } Status;

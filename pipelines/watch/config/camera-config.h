@@ -31,7 +31,9 @@ typedef struct {
   gboolean whole_frame;  /* the whole frame is classified */
   GPtrArray *looks;      /* of LookConfig, in the file's order */
 
-  char *fingerprint; /* equal if all keys are equal, those of looks too */
+  char *fingerprint;       /* equal if all keys are equal, those of looks too */
+  char *fixed_fingerprint; /* the same without models, which can change while it plays */
+  gint64 claim;            /* of a camera of a fleet; 0: it is this machine's own */
 } CameraConfig;
 
 /* Returns: (transfer full): with the default of each key */
@@ -39,13 +41,17 @@ CameraConfig *camera_config_new(const char *name);
 
 void camera_config_free(CameraConfig *self);
 
+/* Checks the keys of [defaults], which no camera may have read yet. */
+gboolean camera_config_check_defaults(const KeySource *source, GError **error);
+
 /* Reads and checks the keys of @group, after those of [defaults]. */
 gboolean camera_config_read(CameraConfig *self, const KeySource *source, const char *group,
                             GError **error);
 
-/* Sets and checks the values that depend on the camera's looks, once it has all of them. */
+/* Sets and checks the values that depend on the camera's looks, once it has all of them.
+ * @fetch: where models are fetched */
 gboolean camera_config_complete(CameraConfig *self, const KeySource *source, const char *group,
-                                GError **error);
+                                const FetchConfig *fetch, GError **error);
 
 /* Returns: whether the camera is a file, which has an end and can be read at any speed */
 gboolean config_is_file(const CameraConfig *camera);

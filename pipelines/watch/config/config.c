@@ -15,11 +15,19 @@
 #define OFFSET(field) G_STRUCT_OFFSET(STRUCTURE, field)
 
 #define STRUCTURE Config
-static const Key watch_keys[] = {
+static const Key own_watch_keys[] = {
   { "sync-interval", KEY_SECONDS, OFFSET(sync_interval), 0, 3600 },
   { "status-socket", KEY_PATH, OFFSET(status_socket) },
   { NULL },
 };
+
+static const Key *watch_keys(void)
+{
+  static gsize keys;
+  if (g_once_init_enter(&keys))
+    g_once_init_leave(&keys, (gsize)keys_join(own_watch_keys, fetch_keys, OFFSET(fetch)));
+  return (const Key *)keys;
+}
 #undef STRUCTURE
 
 #define STRUCTURE LogConfig
@@ -165,7 +173,7 @@ static gboolean complete_cameras(const KeySource *source, Config *config, GError
   for (guint i = 0; i < config->cameras->len; i++) {
     CameraConfig *camera = config->cameras->pdata[i];
     g_autofree char *group = g_strconcat(CAMERA_PREFIX, camera->name, NULL);
-    if (!camera_config_complete(camera, source, group, error))
+    if (!camera_config_complete(camera, source, group, &config->fetch, error))
       return FALSE;
   }
   return TRUE;
@@ -173,7 +181,8 @@ static gboolean complete_cameras(const KeySource *source, Config *config, GError
 
 static gboolean read_cameras(const KeySource *source, Config *config, GError **error)
 {
-  static const char *const others[] = { "watch", "log", "mqtt", "kafka", "page", DEFAULTS, NULL };
+  static const char *const others[] = { "watch", "log",   "mqtt",   "kafka",
+                                        "page",  "fleet", DEFAULTS, NULL };
   g_auto(GStrv) groups = g_key_file_get_groups(source->file, NULL);
   for (guint i = 0; groups[i]; i++) {
     if (g_str_has_prefix(groups[i], CAMERA_PREFIX)) {
@@ -181,15 +190,17 @@ static gboolean read_cameras(const KeySource *source, Config *config, GError **e
         return FALSE;
     } else if (!g_strv_contains(others, groups[i]) && !g_str_has_prefix(groups[i], LOOK_PREFIX)) {
       return key_fail(source, groups[i], NULL, error,
-                      "unknown group, expected one of watch, log, mqtt, kafka, page, defaults, "
-                      "camera NAME, look NAME");
+                      "unknown group, expected one of watch, log, mqtt, kafka, page, fleet, "
+                      "defaults, camera NAME, look NAME");
     }
   }
-  if (config->cameras->len == 0) {
+  if (config->cameras->len == 0 && !config->fleet.etcd) {
     g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
-                "%s: has no cameras (expected a group [camera NAME])", source->path);
+                "%s: has no cameras (expected a group [camera NAME] or [fleet])", source->path);
     return FALSE;
   }
+  if (config->fleet.etcd && !camera_config_check_defaults(source, error))
+    return FALSE;
   for (guint i = 0; groups[i]; i++)
     if (g_str_has_prefix(groups[i], LOOK_PREFIX) && !read_look(source, groups[i], config, error))
       return FALSE;
@@ -229,19 +240,22 @@ static gboolean read_kafka(const KeySource *source, Config *config, GError **err
 static gboolean read_groups(const KeySource *source, Config *config, GError **error)
 {
   config->sync_interval = 5;
+  config->fetch = fetch_config_defaults();
   if (g_key_file_has_group(source->file, "watch") &&
-      !keys_read(source, "watch", watch_keys, config, error))
+      !keys_read(source, "watch", watch_keys(), config, error))
+    return FALSE;
+  if (!fetch_config_check(&config->fetch, source, error))
     return FALSE;
   if (!config->status_socket)
     config->status_socket = status_socket_find(source->file, source->folder);
   return read_log(source, config, error) && read_mqtt(source, config, error) &&
-         read_kafka(source, config, error) &&
+         read_kafka(source, config, error) && fleet_config_read(&config->fleet, source, error) &&
          page_config_read(&config->page, source, config->log.file, error) &&
          read_cameras(source, config, error) && check_tls_servers(source, config, error);
 }
 
-static gboolean load(KeySource *source, Config *config, const char *text, gsize length,
-                     GError **error)
+/* Parses the text, but reads no keys. */
+static gboolean load_text(KeySource *source, const char *text, gsize length, GError **error)
 {
   if (strlen(text) != length || !g_utf8_validate(text, -1, NULL)) {
     g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE, "%s: is not UTF-8 text",
@@ -255,7 +269,7 @@ static gboolean load(KeySource *source, Config *config, const char *text, gsize 
     g_prefix_error(error, "%s: ", source->path);
     return FALSE;
   }
-  return keys_check_unique(source, start, error) && read_groups(source, config, error);
+  return keys_check_unique(source, start, error);
 }
 
 Config *config_load(const char *path, GError **error)
@@ -275,10 +289,155 @@ Config *config_parse(const char *path, const char *text, gsize length, GError **
   g_autoptr(Config) config = g_new0(Config, 1);
   g_atomic_ref_count_init(&config->references);
   config->path = g_strdup(path);
+  config->text = g_strndup(text, length);
   config->checksum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)text, length);
   config->cameras = g_ptr_array_new_with_free_func((GDestroyNotify)camera_config_free);
-  return load(&source, config, text, length, error) ? g_steal_pointer(&config) : NULL;
+  return load_text(&source, text, length, error) && read_groups(&source, config, error)
+             ? g_steal_pointer(&config)
+             : NULL;
 }
+
+/* ---- Cameras of a fleet -------------------------------------------------------------------- */
+
+/* Checks that there is nothing but the camera and its looks. */
+static gboolean check_camera_groups(const KeySource *source, const char *name, GError **error)
+{
+  g_autofree char *own = g_strconcat(CAMERA_PREFIX, name, NULL);
+  g_auto(GStrv) groups = g_key_file_get_groups(source->file, NULL);
+  for (guint i = 0; groups[i]; i++)
+    if (strcmp(groups[i], own) && !g_str_has_prefix(groups[i], LOOK_PREFIX))
+      return key_fail(source, groups[i], NULL, error, "expected only [%s] and its [look NAME]",
+                      own);
+  if (g_key_file_has_group(source->file, own))
+    return TRUE;
+  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
+              "%s: there is no group [%s]", source->path, own);
+  return FALSE;
+}
+
+static void copy_defaults(GKeyFile *to, const char *text)
+{
+  g_autoptr(GKeyFile) from = g_key_file_new();
+  const char *start = text_after_mark(text);
+  g_key_file_load_from_data(from, start, strlen(start), G_KEY_FILE_NONE, NULL);
+  g_auto(GStrv) keys = g_key_file_get_keys(from, DEFAULTS, NULL, NULL);
+  for (guint i = 0; keys && keys[i]; i++) {
+    g_autofree char *value = g_key_file_get_value(from, DEFAULTS, keys[i], NULL);
+    g_key_file_set_value(to, DEFAULTS, keys[i], value);
+  }
+}
+
+CameraConfig *config_parse_camera(const Config *base, const char *name, const char *text,
+                                  GError **error)
+{
+  g_autofree char *what = g_strdup_printf("camera %s of the fleet", name);
+  g_autofree char *absolute = g_canonicalize_filename(base ? base->path : "camera", NULL);
+  g_autofree char *folder = g_path_get_dirname(absolute);
+  g_autoptr(GKeyFile) file = g_key_file_new();
+  KeySource source = {
+    .path = what, .folder = folder, .file = file, .text = text, .elsewhere = !base
+  };
+  g_autoptr(GPtrArray) cameras = g_ptr_array_new_with_free_func((GDestroyNotify)camera_config_free);
+  Config config = { .cameras = cameras };
+  if (base)
+    config.fetch = base->fetch;
+  if (!load_text(&source, text, strlen(text), error) || !check_camera_groups(&source, name, error))
+    return NULL;
+  if (base)
+    copy_defaults(file, base->text);
+  return read_cameras(&source, &config, error) ? g_ptr_array_steal_index(cameras, 0) : NULL;
+}
+
+/* Checks that there are cameras, and nothing but them and their looks. */
+static gboolean check_only_cameras(const KeySource *source, GError **error)
+{
+  gboolean any = FALSE;
+  g_auto(GStrv) groups = g_key_file_get_groups(source->file, NULL);
+  for (guint i = 0; groups[i]; i++) {
+    const gboolean camera = g_str_has_prefix(groups[i], CAMERA_PREFIX);
+    any = any || camera;
+    if (!camera && !g_str_has_prefix(groups[i], LOOK_PREFIX))
+      return key_fail(source, groups[i], NULL, error,
+                      "expected only [camera NAME] and [look NAME]; the other groups belong in the "
+                      "key file of each node");
+  }
+  if (any)
+    return TRUE;
+  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
+              "%s: has no cameras (expected a group [camera NAME])", source->path);
+  return FALSE;
+}
+
+GPtrArray *config_parse_cameras(const char *path, const char *text, gsize length, GError **error)
+{
+  g_autoptr(GKeyFile) file = g_key_file_new();
+  KeySource source = {
+    .path = path, .folder = g_get_current_dir(), .file = file, .text = text, .elsewhere = TRUE
+  };
+  g_autofree char *folder = source.folder;
+  g_autoptr(GPtrArray) cameras = g_ptr_array_new_with_free_func((GDestroyNotify)camera_config_free);
+  Config config = { .cameras = cameras };
+  return load_text(&source, text, length, error) && check_only_cameras(&source, error) &&
+                 read_cameras(&source, &config, error) && check_tls_servers(&source, &config, error)
+             ? g_steal_pointer(&cameras)
+             : NULL;
+}
+
+/* Returns: (transfer full) (nullable): why the camera cannot be one of the configuration */
+static char *find_conflict(const Config *config, const CameraConfig *camera)
+{
+  if (find_camera(config, camera->name))
+    return g_strdup("this machine has a camera of that name in its key file");
+  if (!config_uses_tls(camera))
+    return NULL;
+  g_autofree char *server = config_tls_server(camera), *policy = config_tls_policy(camera);
+  for (guint i = 0; i < config->cameras->len; i++) {
+    const CameraConfig *other = config->cameras->pdata[i];
+    if (!config_uses_tls(other))
+      continue;
+    g_autofree char *its_server = config_tls_server(other), *its_policy = config_tls_policy(other);
+    if (!strcmp(server, its_server) && strcmp(policy, its_policy))
+      return g_strdup_printf("ca-file, certificate-sha256 or insecure differs from camera %s, "
+                             "which has the same server",
+                             other->name);
+  }
+  return NULL;
+}
+
+Config *config_with_cameras(Config *base, GPtrArray *cameras, GPtrArray *problems)
+{
+  Config *self = g_new(Config, 1);
+  *self = *base;
+  g_atomic_ref_count_init(&self->references);
+  self->base = config_ref(base);
+  self->cameras = g_ptr_array_new();
+  for (guint i = 0; i < base->cameras->len; i++)
+    g_ptr_array_add(self->cameras, base->cameras->pdata[i]);
+  for (guint i = 0; i < cameras->len;) {
+    g_autofree char *conflict = find_conflict(self, cameras->pdata[i]);
+    if (!conflict)
+      g_ptr_array_add(self->cameras, g_ptr_array_steal_index(cameras, i));
+    else if (problems)
+      g_ptr_array_add(problems,
+                      g_strdup_printf("camera %s of the fleet: %s",
+                                      ((CameraConfig *)cameras->pdata[i])->name, conflict));
+    if (conflict)
+      i++;
+  }
+  return self;
+}
+
+/* Frees what @self has beside its base. */
+static void free_with_cameras(Config *self)
+{
+  for (guint i = self->base->cameras->len; i < self->cameras->len; i++)
+    camera_config_free(self->cameras->pdata[i]);
+  g_ptr_array_unref(self->cameras);
+  config_unref(self->base);
+  g_free(self);
+}
+
+/* ---- References ---------------------------------------------------------------------------- */
 
 Config *config_ref(Config *self)
 {
@@ -290,14 +449,20 @@ void config_unref(Config *self)
 {
   if (!g_atomic_ref_count_dec(&self->references))
     return;
-  keys_clear(watch_keys, self);
+  if (self->base) {
+    free_with_cameras(self);
+    return;
+  }
+  keys_clear(watch_keys(), self);
   keys_clear(log_keys, &self->log);
   keys_clear(mqtt_keys(), &self->mqtt);
   page_config_free(self->page);
   kafka_config_clear(&self->kafka);
+  fleet_config_clear(&self->fleet);
   g_ptr_array_unref(self->cameras);
   g_free(self->path);
   g_free(self->checksum);
+  g_free(self->text);
   g_free(self);
 }
 

@@ -28,6 +28,7 @@ struct _Outputs {
   OutputsFunc observer; /* or NULL */
   gpointer observer_data;
   KafkaOutput *kafka;
+  Ownership *ownership;
 };
 
 static LogFileOptions log_options(const Config *config, guint log)
@@ -97,6 +98,28 @@ static void add_topics(Outputs *self, const Config *config, const CameraConfig *
     g_hash_table_replace(messages, topic_of_camera(mqtt, camera->name, "image"), NULL);
 }
 
+void outputs_hand_over(Outputs *self, const char *camera)
+{
+  g_autoptr(GHashTable) messages = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  g_autoptr(GPtrArray) cameras = g_ptr_array_new();
+  Config only = *self->config;
+  GHashTableIter iter;
+  gpointer topic;
+  if (!self->retained)
+    return;
+  for (guint i = 0; i < only.cameras->len; i++)
+    if (!strcmp(((CameraConfig *)only.cameras->pdata[i])->name, camera))
+      g_ptr_array_add(cameras, only.cameras->pdata[i]);
+  only.cameras = cameras;
+  for (guint i = 0; i < cameras->len; i++)
+    add_topics(self, &only, cameras->pdata[i], messages);
+  if (only.mqtt.home_assistant)
+    discovery_add(&only, messages);
+  g_hash_table_iter_init(&iter, messages);
+  while (g_hash_table_iter_next(&iter, &topic, NULL))
+    retained_forget(self->retained, topic);
+}
+
 /* Sets the retained messages of a configuration, and clears those of cameras that are gone. */
 static void want_topics(Outputs *self, const Config *config, Retained *retained)
 {
@@ -137,7 +160,7 @@ void outputs_camera_status(Outputs *self, const char *camera, gboolean online)
     g_hash_table_remove(self->online, camera);
   g_mutex_unlock(&self->online_lock);
   g_rw_lock_reader_lock(&self->lock);
-  if (self->mqtt) {
+  if (self->mqtt && ownership_allows(self->ownership, camera)) {
     g_autofree char *topic = topic_of_camera(&self->config->mqtt, camera, "status");
     set_retained(self, topic, status_text(online));
   }
@@ -155,7 +178,7 @@ gboolean outputs_want_looks(Outputs *self)
 void outputs_look(Outputs *self, const char *camera, const LookState *state)
 {
   g_rw_lock_reader_lock(&self->lock);
-  if (self->mqtt) {
+  if (self->mqtt && ownership_allows(self->ownership, camera)) {
     g_autofree char *topic = topic_of_state(&self->config->mqtt, camera, state->look);
     g_autofree char *message = states_see(self->states, topic, state);
     if (message)
@@ -167,7 +190,7 @@ void outputs_look(Outputs *self, const char *camera, const LookState *state)
 void outputs_picture(Outputs *self, const char *camera, GBytes *jpeg)
 {
   g_rw_lock_reader_lock(&self->lock);
-  if (self->mqtt) {
+  if (self->mqtt && ownership_allows(self->ownership, camera)) {
     g_autofree char *topic = topic_of_camera(&self->config->mqtt, camera, "image");
     retained_set_bytes(self->retained, topic, jpeg);
     mqtt_wake(self->mqtt);
@@ -194,6 +217,7 @@ Outputs *outputs_new(const Config *config, GError **error)
   g_mutex_init(&self->online_lock);
   self->online = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   self->states = states_new();
+  self->ownership = ownership_new();
   self->config = config_ref((Config *)config);
   memcpy(self->logs, logs, sizeof logs);
   self->spool = spool;
@@ -319,8 +343,17 @@ static void publish(Outputs *self, const char *camera, LineKind kind, const char
   mqtt_publish(self->mqtt, topic, line, length - 1);
 }
 
-static void put(Outputs *self, const char *camera, LineKind kind, const char *line, gsize length)
+Ownership *outputs_get_ownership(Outputs *self)
 {
+  return self->ownership;
+}
+
+static void put(Outputs *self, const char *camera, LineKind kind, const char *text, gsize length)
+{
+  g_autofree char *own = NULL;
+  const char *line = ownership_mark(self->ownership, camera, text, &length, &own);
+  if (!line)
+    return;
   g_rw_lock_reader_lock(&self->lock);
   if (self->observer)
     self->observer(camera, kind == EVENT, line, length, self->observer_data);
@@ -402,6 +435,7 @@ void outputs_free(Outputs **outputs)
   states_free(&self->states);
   g_hash_table_unref(self->online);
   g_mutex_clear(&self->online_lock);
+  ownership_free(&self->ownership);
   kafka_output_free(&self->kafka);
   free_logs(self->logs);
   config_unref(self->config);

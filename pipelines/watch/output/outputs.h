@@ -5,6 +5,7 @@
 #include "output/kafka-output.h"
 #include "output/log-file.h"
 #include "output/mqtt.h"
+#include "output/ownership.h"
 #include "output/states.h"
 
 typedef struct {
@@ -56,6 +57,14 @@ void outputs_look(Outputs *self, const char *camera, const LookState *state);
 
 /* Publishes a JPEG picture of a camera for Home Assistant, if it finds cameras here. */
 void outputs_picture(Outputs *self, const char *camera, GBytes *jpeg);
+
+/* Returns: (transfer none): which cameras are a fleet's: their lines carry the claim, and are
+ * dropped once this node no longer owns them */
+Ownership *outputs_get_ownership(Outputs *self);
+
+/* Lets the retained messages of a camera be what they are when a new configuration is without it,
+ * since another node of the fleet sets them. */
+void outputs_hand_over(Outputs *self, const char *camera);
 
 void outputs_sync(Outputs *self);
 

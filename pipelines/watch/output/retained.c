@@ -118,6 +118,18 @@ void retained_want(Retained *self, GHashTable *wanted)
   g_mutex_unlock(&self->lock);
 }
 
+void retained_forget(Retained *self, const char *topic)
+{
+  g_mutex_lock(&self->lock);
+  Message *message = g_hash_table_lookup(self->messages, topic);
+  if (message) {
+    g_queue_remove(&self->waiting, message);
+    g_hash_table_remove(self->messages, topic);
+    write_file(self);
+  }
+  g_mutex_unlock(&self->lock);
+}
+
 gboolean retained_take(Retained *self, char **topic, GBytes **payload, guint64 *serial)
 {
   g_mutex_lock(&self->lock);

@@ -28,6 +28,10 @@ void retained_set_bytes(Retained *self, const char *topic, GBytes *payload);
  * @wanted: set of char * */
 void retained_want(Retained *self, GHashTable *wanted);
 
+/* Leaves a topic to somebody else: what it says at the broker stays, and nothing is sent any more.
+ */
+void retained_forget(Retained *self, const char *topic);
+
 /* Takes the next message to send.
  * @topic, @payload: (out) (transfer full): an empty payload clears the topic
  * @serial: (out): for retained_confirm()

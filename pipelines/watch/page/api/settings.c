@@ -12,6 +12,7 @@ struct _SettingsApi {
   Page *page;
   GHashTable *saved; /* of char *: GROUP/KEY that were written since the file was read */
   char *checksum;    /* (nullable): of the file as it was written last */
+  char *read;        /* (nullable): of the file as it was read last */
 };
 
 /* What a request is about. */
@@ -156,6 +157,13 @@ static gboolean save(SettingsApi *self, const Target *target, GError **error)
   const PageWatch *watch = page_get_watch(self->page);
   const Config *config = watch->get_config(watch->user_data);
   g_autoptr(GPtrArray) ids = g_ptr_array_new();
+  if (target->config->claim) {
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                "camera \"%s\" is a fleet's, so it is not in the key file; change it with "
+                "vitgate-watch --fleet put",
+                target->config->name);
+    return FALSE;
+  }
   g_autofree char *text = read_unchanged(self, config, error);
   gboolean good = text != NULL;
   for (const LiveKey *key = live_keys; good && key->name; key++)
@@ -189,10 +197,16 @@ static void save_settings(HttpRequest *request, gpointer user_data)
     http_answer_error(request, CONFLICT, "%s", error->message);
 }
 
-/* What was written is what was read now. */
+/* What was written is what was read now, unless only the cameras of a fleet have changed. */
 static void on_reload(gpointer user_data)
 {
   SettingsApi *self = user_data;
+  const PageWatch *watch = page_get_watch(self->page);
+  const char *read = watch->get_config(watch->user_data)->checksum;
+  if (!g_strcmp0(self->read, read))
+    return;
+  g_free(self->read);
+  self->read = g_strdup(read);
   g_hash_table_remove_all(self->saved);
   g_clear_pointer(&self->checksum, g_free);
 }
@@ -205,6 +219,8 @@ SettingsApi *settings_api_new(Page *page)
   self->page = page;
   self->saved = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   page_listen(page, &listener);
+  const PageWatch *watch = page_get_watch(page);
+  self->read = g_strdup(watch->get_config(watch->user_data)->checksum);
   http_server_add(server, "GET", "/api/v1/cameras/*/settings", get_settings, self);
   http_server_add(server, "PATCH", "/api/v1/cameras/*/settings", change_settings, self);
   http_server_add(server, "POST", "/api/v1/cameras/*/settings/save", save_settings, self);
@@ -220,5 +236,6 @@ void settings_api_free(SettingsApi **api)
   page_unlisten(self->page, self);
   g_hash_table_unref(self->saved);
   g_free(self->checksum);
+  g_free(self->read);
   g_free(self);
 }

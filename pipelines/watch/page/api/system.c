@@ -170,6 +170,7 @@ static void get_system(HttpRequest *request, gpointer user_data)
     member_add_string(builder, "log", NULL);
   if (!status.outputs.has_mqtt)
     member_add_string(builder, "mqtt", NULL);
+  status_add_fleet(builder, &status);
   add_messages(builder);
   json_builder_end_object(builder);
   status_clear(&status);
