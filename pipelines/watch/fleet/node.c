@@ -12,6 +12,7 @@
 #define ASK_TIME   3                    /* seconds */
 #define BATCH      16                   /* claims between two announcements */
 #define PAUSE      (20 * 1000)          /* changes that come together are handled together */
+#define CALM       10                   /* a pause is so many times what the last decision took */
 #define IDLE_TIME  (1 * G_USEC_PER_SEC) /* the longest wait */
 #define RETRY_TIME (G_USEC_PER_SEC / 2) /* after an error */
 #define LOST_TIME  (5 * G_USEC_PER_SEC) /* until a node's key that is not there is put again */
@@ -43,6 +44,7 @@ struct _FleetNode {
   guint64 serial;    /* of the last announcement */
   gint64 next;       /* when there is something to do: monotonic time */
   gint64 value_time; /* of the last value */
+  gint64 pause;      /* before the next decision: microseconds */
   double told_load;  /* of that value */
 };
 
@@ -352,6 +354,8 @@ static void step(FleetNode *self)
   self->next = now + IDLE_TIME;
   gboolean changed = update_lease(self, now);
   changed |= decide(self, now, texts, &wanted);
+  /* In a large fleet that changes fast, each change would be compared with all cameras. */
+  self->pause = CLAMP(CALM * (g_get_monotonic_time() - now), PAUSE, IDLE_TIME);
   changed |= change_texts(self, texts);
   if (wanted)
     changed |= claim_all(self, wanted);
@@ -372,7 +376,7 @@ static gboolean wait(FleetNode *self)
   while (!self->stopping && !self->news &&
          g_cond_wait_until(&self->wake, &self->lock, self->next)) {
   }
-  const gint64 end = g_get_monotonic_time() + PAUSE;
+  const gint64 end = g_get_monotonic_time() + self->pause;
   while (!self->stopping && g_cond_wait_until(&self->wake, &self->lock, end)) {
   }
   self->news = FALSE;
@@ -384,6 +388,7 @@ static gboolean wait(FleetNode *self)
 static gpointer run(gpointer user_data)
 {
   FleetNode *self = user_data;
+  self->pause = PAUSE;
   while (wait(self))
     step(self);
   etcd_free(&self->etcd);
