@@ -20,7 +20,7 @@ ROOMS = {
                "train/network", "report", "write", "data", "base"],
     "gst-plugin": ["", "classify", "overlay", "json", "common"],
     "pipelines/watch": ["", "page/parts", "page/api", "page/teach", "page/pictures", "page", "page/http",
-                        "camera", "output", "fleet", "config", "base"],
+                        "camera", "output", "fleet", "model", "config", "base"],
 }
 USES_ENGINE = ["models", "gst-plugin"]
 PUBLIC = "engine/vitgate.h"

@@ -12,6 +12,7 @@
 #include "camera/label-check.h"
 #include "config/config.h"
 #include "config/quick-config.h"
+#include "fleet/command.h"
 #include "watch-page.h"
 #include "watch.h"
 
@@ -22,7 +23,15 @@ static const char summary[] =
     "vitgate-watch.conf in this program's documentation folder explains every key.\n"
     "\n"
     "--page URL... needs no FILE: it writes one, and prints the address of a page that shows the\n"
-    "cameras. With FILE, the group [page] does that.";
+    "cameras. With FILE, the group [page] does that.\n"
+    "\n"
+    "--fleet changes or shows cameras that several vitgate-watch share on etcd:\n"
+    "  put FILE      write the cameras and looks of a key file, - for standard input, to etcd\n"
+    "  list          list the cameras with their owners\n"
+    "  rm NAME...    remove cameras\n"
+    "  drain NODE    let a node give its cameras away and take none\n"
+    "  undrain NODE  let it take cameras again\n"
+    "  status        show nodes, etcd and cameras without an owner";
 
 static const char description[] =
     "A lost camera is reconnected for ever, independently of the others. Messages go to\n"
@@ -40,15 +49,16 @@ static const char description[] =
     "\n"
     "Signals:\n"
     "  SIGHUP           read FILE again: new cameras start, removed cameras stop, changed cameras\n"
-    "                   restart, and all others continue, with their models loaded again if those\n"
-    "                   files have changed; if FILE has an error, nothing changes\n"
+    "                   restart, and all others continue; models whose keys or files changed are\n"
+    "                   loaded while the camera plays; if FILE has an error, nothing changes\n"
     "  SIGTERM, SIGINT  write everything and stop\n"
     "\n"
     "Exit status: 0 if stopped, or if all cameras are files and have ended; 1 if FILE has an\n"
-    "error, an output cannot be opened, or --status gets no answer; 2 if the command line has an\n"
-    "error.";
+    "error, an output cannot be opened, --status gets no answer, or --fleet fails; 2 if the\n"
+    "command line has an error.";
 
-static gboolean check_only, ask, json, page, password, version;
+static gboolean check_only, ask, json, page, password, version, fleet;
+static FleetCommand fleet_command;
 static double interval = 1;
 
 static const GOptionEntry entries[] = {
@@ -56,12 +66,24 @@ static const GOptionEntry entries[] = {
   { "status", 0, 0, G_OPTION_ARG_NONE, &ask,
     "Show the status of the vitgate-watch that runs with FILE, and exit", NULL },
   { "json", 0, 0, G_OPTION_ARG_NONE, &json,
-    "Print the status to standard output as JSON, one line each time", NULL },
+    "Print the status, or what --fleet prints, to standard output as JSON, one line each time",
+    NULL },
   { "page", 0, 0, G_OPTION_ARG_NONE, &page,
     "Watch cameras without a key file, and show them in a browser: the arguments are URLs, files "
     "or "
     "devices",
     NULL },
+  { "fleet", 0, 0, G_OPTION_ARG_NONE, &fleet,
+    "Change or show the cameras and nodes of a fleet, and exit: the arguments are a command, as "
+    "above",
+    NULL },
+  { "etcd", 0, 0, G_OPTION_ARG_STRING, &fleet_command.etcd,
+    "etcd of the fleet (default: $VITGATE_ETCD)", "URL,URL" },
+  { "fleet-name", 0, 0, G_OPTION_ARG_STRING, &fleet_command.fleet,
+    "Name of the fleet (default: default)", "NAME" },
+  { "config", 0, 0, G_OPTION_ARG_FILENAME, &fleet_command.config,
+    "Key file whose group [fleet] says which fleet, with its certificates and credentials",
+    "FILE" },
   { "page-password", 0, 0, G_OPTION_ARG_NONE, &password,
     "Ask for a password, print its hash for the password-file of [page], and exit", NULL },
   { "interval", 0, 0, G_OPTION_ARG_DOUBLE, &interval, "Seconds between status lines (default: 1)",
@@ -70,10 +92,21 @@ static const GOptionEntry entries[] = {
   G_OPTION_ENTRY_NULL,
 };
 
+static gboolean check_fleet_options(GError **error)
+{
+  if (fleet && !page && !check_only && !ask)
+    return TRUE;
+  g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+              fleet ? "--fleet excludes --page, --check and --status"
+                    : "--etcd, --fleet-name and --config are for --fleet");
+  return FALSE;
+}
+
 /* Returns: FALSE with an error */
 static gboolean parse(int *argc, char ***argv, GError **error)
 {
-  g_autoptr(GOptionContext) context = g_option_context_new("FILE | --page URL...");
+  g_autoptr(GOptionContext) context =
+      g_option_context_new("FILE | --page URL... | --fleet COMMAND");
   g_option_context_set_summary(context, summary);
   g_option_context_set_description(context, description);
   g_option_context_add_main_entries(context, entries, NULL);
@@ -82,6 +115,8 @@ static gboolean parse(int *argc, char ***argv, GError **error)
     return FALSE;
   if (version || password)
     return TRUE;
+  if (fleet || fleet_command.etcd || fleet_command.fleet || fleet_command.config)
+    return check_fleet_options(error);
   if (page && (check_only || ask)) {
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                 "--page excludes --check and --status");
@@ -110,12 +145,36 @@ static gboolean parse(int *argc, char ***argv, GError **error)
   return TRUE;
 }
 
+/* They are not loaded, so their labels are not checked. */
+static void print_missing_model(const Config *config, const LookConfig *look, const char *group)
+{
+  if (look->source && !g_file_test(look->source->path, G_FILE_TEST_EXISTS))
+    g_print("%s: [%s] model: sha256:%s is not in the cache yet, so labels are not checked\n",
+            config->path, group, look->source->sha256);
+}
+
+static void print_missing_models(const Config *config)
+{
+  for (guint i = 0; i < config->cameras->len; i++) {
+    const CameraConfig *camera = config->cameras->pdata[i];
+    g_autofree char *group = g_strconcat("camera ", camera->name, NULL);
+    if (camera->whole_frame)
+      print_missing_model(config, &camera->whole, group);
+    for (guint k = 0; k < camera->looks->len; k++) {
+      const LookConfig *look = camera->looks->pdata[k];
+      g_autofree char *name = g_strconcat("look ", look->name, NULL);
+      print_missing_model(config, look, name);
+    }
+  }
+}
+
 static gboolean check(const char *path, GError **error)
 {
   g_autoptr(Config) config = config_load(path, error);
   if (!config || !label_check(config, TRUE, error))
     return FALSE;
   watch_print_warnings(config);
+  print_missing_models(config);
   g_print("%s: OK; cameras: %u\n", path, config->cameras->len);
   return TRUE;
 }
@@ -144,6 +203,25 @@ static char *write_quick_config(char *const *sources, GError **error)
   return quick_config_write(sources, error);
 }
 
+/* @words: the command and its arguments
+ * Returns: the exit status */
+static int run_fleet_command(char *const *words)
+{
+  g_autoptr(GError) error = NULL;
+#ifdef VITGATE_HAVE_FLEET
+  fleet_command.json = json;
+  if (fleet_command_run(&fleet_command, words, &error))
+    return 0;
+#else
+  g_set_error_literal(&error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                      "--fleet: this vitgate-watch was built without the fleet (libsoup 3 is "
+                      "missing)");
+#endif
+  const gboolean usage = error->domain == G_OPTION_ERROR;
+  console_print("%s%s", error->message, usage ? " (see vitgate-watch --help)" : "");
+  return usage ? 2 : 1;
+}
+
 int main(int argc, char **argv)
 {
   g_autoptr(GError) error = NULL;
@@ -157,6 +235,8 @@ int main(int argc, char **argv)
     g_print("vitgate-watch %s\n", VITGATE_VERSION);
     return 0;
   }
+  if (fleet)
+    return run_fleet_command(argv + 1);
   if (password && watch_page_ask_password(&error))
     return 0;
   if (password) {

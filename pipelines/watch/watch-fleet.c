@@ -75,7 +75,7 @@ static gboolean on_check(const char *name, const char *text, GError **error, gpo
   if (!camera)
     return FALSE;
   g_ptr_array_add(cameras, camera);
-  g_autoptr(Config) config = config_with_cameras(base, cameras, problems);
+  config_unref(config_with_cameras(base, cameras, problems));
   if (!problems->len)
     return TRUE;
   g_set_error_literal(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, problems->pdata[0]);
@@ -119,12 +119,18 @@ static gboolean may_publish(gint64 lease, gpointer user_data)
 
 /* ---- Cameras ------------------------------------------------------------------------------- */
 
+static void add_claim(char **fingerprint, gint64 claim)
+{
+  char *old = *fingerprint;
+  *fingerprint = g_strdup_printf("%sclaim=%" G_GINT64_FORMAT "\n", old, claim);
+  g_free(old);
+}
+
 /* A camera with another claim is another camera: it starts anew. */
 static void set_claim(CameraConfig *camera, gint64 claim)
 {
-  char *fingerprint = g_strdup_printf("%sclaim=%" G_GINT64_FORMAT "\n", camera->fingerprint, claim);
-  g_free(camera->fingerprint);
-  camera->fingerprint = fingerprint;
+  add_claim(&camera->fingerprint, claim);
+  add_claim(&camera->fixed_fingerprint, claim);
   camera->claim = claim;
 }
 

@@ -127,11 +127,13 @@ static void change_cameras(Watch *self, Config *config, const char *what)
     Entry *entry = self->entries->pdata[i];
     const CameraConfig *old = camera_get_config(entry->camera);
     const CameraConfig *camera = find_config(config, old->name);
-    gboolean same = camera && !strcmp(camera->fingerprint, old->fingerprint);
+    gboolean same = camera && !strcmp(camera->fixed_fingerprint, old->fixed_fingerprint);
     g_ptr_array_add(same ? kept : leaving, entry);
   }
-  for (guint i = 0; i < kept->len; i++)
-    camera_check_model(((Entry *)kept->pdata[i])->camera);
+  for (guint i = 0; i < kept->len; i++) {
+    Camera *camera = ((Entry *)kept->pdata[i])->camera;
+    camera_change_models(camera, config, find_config(config, camera_get_config(camera)->name));
+  }
   guint n_kept = kept->len, n_stopped = leaving->len;
   stop_cameras(self, leaving);
 

@@ -92,7 +92,9 @@ class Gateway:
 class Cluster:
     """Nodes of etcd in a temporary folder. Use it in a with statement."""
 
-    def __init__(self, size=1):
+    def __init__(self, size=1, arguments=(), more_url=None):
+        """arguments: more ones of etcd; more_url: another one that it answers at"""
+        self.arguments, self.more_url = arguments, more_url
         self.folder = tempfile.TemporaryDirectory(prefix="vitgate-etcd-")
         ports = free_ports(2 * size)
         self.urls = [f"http://127.0.0.1:{port}" for port in ports[:size]]
@@ -116,10 +118,12 @@ class Cluster:
         with open(f"{folder}.log", "ab") as log:
             self.nodes[i] = subprocess.Popen(
                 ["etcd", "--name", f"node-{i}", "--data-dir", folder,
-                 "--listen-client-urls", self.urls[i], "--advertise-client-urls", self.urls[i],
+                 "--listen-client-urls", ",".join(filter(None, (self.urls[i], self.more_url))),
+                 "--advertise-client-urls", self.urls[i],
                  "--listen-peer-urls", self.peers[i], "--initial-advertise-peer-urls", self.peers[i],
                  "--initial-cluster", ",".join(f"node-{k}={url}" for k, url in enumerate(self.peers)),
-                 "--heartbeat-interval", "100", "--election-timeout", "1000"],
+                 "--heartbeat-interval", "100", "--election-timeout", "1000",
+                 *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=os.environ | {"ETCD_UNSUPPORTED_ARCH": os.uname().machine.replace("aarch64", "arm64")})
 

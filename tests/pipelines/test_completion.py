@@ -85,6 +85,14 @@ class Completion(unittest.TestCase):
             self.assertEqual(self.complete(line), files, line)
         self.assertEqual(self.complete("vitgate-collect -o "), ["photographs"])
 
+    def test_commands_of_a_fleet(self):
+        commands = ["drain", "list", "put", "rm", "status", "undrain"]
+        self.assertEqual(self.complete("vitgate-watch --fleet "), commands)
+        self.assertEqual(self.complete("vitgate-watch --etcd=http://h --fleet u"), ["undrain"])
+        self.assertEqual(self.complete("vitgate-watch --fleet put n"), ["notes.txt"])
+        self.assertEqual(self.complete("vitgate-watch --fleet rm n"), [""])
+        self.assertEqual(self.complete("vitgate-watch --fleet status --js"), ["--json"])
+
     def test_variants_are_those_that_train_knows(self):
         with open(f"{self.folder}/classes", "w", encoding="utf-8") as file:
             file.write("a\nb\n")

@@ -15,7 +15,8 @@
 typedef struct {
   GstElement *vitgate;
   const LookConfig *look;
-  char *stamp; /* (nullable): of the model's files that were loaded */
+  const char *model, *labels; /* (nullable): files, as the element was told */
+  char *stamp;                /* (nullable): of the model's files that were loaded */
 
   /* With an interval, used by the streaming thread: */
   GstClockTime interval;
@@ -26,7 +27,7 @@ typedef struct {
 
 struct _Analysis {
   GPtrArray *parts; /* of Part */
-  GMutex lock;      /* of the stamps */
+  GMutex lock;      /* of models and stamps */
 };
 
 char *analysis_describe(const CameraConfig *config)
@@ -149,6 +150,8 @@ static Part *add_part(Analysis *self, GstBin *pipeline, const char *name, const 
   Part *part = g_new0(Part, 1);
   part->vitgate = gst_bin_get_by_name(pipeline, name);
   part->look = look;
+  part->model = look->model;
+  part->labels = look->model_labels;
   part->stamp = look->model ? model_stamp_new(look->model, look->model_labels) : NULL;
   g_ptr_array_add(self->parts, part);
   return part;
@@ -195,8 +198,8 @@ void analysis_free(Analysis **analysis)
 static char *find_model(const Part *part)
 {
   g_autoptr(GstStructure) stats = NULL;
-  if (part->look->model)
-    return g_strdup(part->look->model);
+  if (part->model)
+    return g_strdup(part->model);
   g_object_get(part->vitgate, "stats", &stats, NULL);
   return g_strdup(gst_structure_get_string(stats, "model"));
 }
@@ -205,7 +208,7 @@ static char *find_model(const Part *part)
 static char *make_stamp(const Part *part)
 {
   g_autofree char *model = find_model(part);
-  return model ? model_stamp_new(model, part->look->model_labels) : NULL;
+  return model ? model_stamp_new(model, part->labels) : NULL;
 }
 
 void analysis_note_models(Analysis *self)
@@ -217,6 +220,30 @@ void analysis_note_models(Analysis *self)
       part->stamp = make_stamp(part);
   }
   g_mutex_unlock(&self->lock);
+}
+
+static void set_model(Analysis *self, Part *part, const LookConfig *look)
+{
+  const gboolean same =
+      !g_strcmp0(part->model, look->model) && !g_strcmp0(part->labels, look->model_labels);
+  g_mutex_lock(&self->lock);
+  part->model = look->model;
+  part->labels = look->model_labels;
+  if (!same) {
+    g_free(part->stamp);
+    part->stamp = make_stamp(part);
+  }
+  g_mutex_unlock(&self->lock);
+  if (!same)
+    g_object_set(part->vitgate, "labels", look->model_labels, "model", look->model, NULL);
+}
+
+void analysis_set_models(Analysis *self, const CameraConfig *config)
+{
+  const guint n_whole = config->whole_frame ? 1 : 0;
+  for (guint i = 0; i < self->parts->len; i++)
+    set_model(self, self->parts->pdata[i],
+              i < n_whole ? &config->whole : config->looks->pdata[i - n_whole]);
 }
 
 void analysis_list_models(Analysis *self, GArray *models)
@@ -255,7 +282,7 @@ static gboolean check_model(Analysis *self, Part *part)
   g_mutex_unlock(&self->lock);
   g_free(changed ? old : now);
   if (changed)
-    g_object_set(part->vitgate, "model", part->look->model, NULL);
+    g_object_set(part->vitgate, "model", part->model, NULL);
   return changed;
 }
 

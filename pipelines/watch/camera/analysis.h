@@ -29,6 +29,10 @@ typedef struct {
   char *precision;
 } LoadedModel;
 
+/* Loads other models in the background, if they are others.
+ * @config: with the same looks; must live as long */
+void analysis_set_models(Analysis *self, const CameraConfig *config);
+
 /* Adds the models that are loaded to @models (of LoadedModel). */
 void analysis_list_models(Analysis *self, GArray *models);
 

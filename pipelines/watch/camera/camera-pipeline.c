@@ -310,6 +310,11 @@ gboolean camera_pipeline_check_models(CameraPipeline *self)
   return analysis_check_models(self->analysis);
 }
 
+void camera_pipeline_set_models(CameraPipeline *self, const CameraConfig *config)
+{
+  analysis_set_models(self->analysis, config);
+}
+
 Analysis *camera_pipeline_get_analysis(CameraPipeline *self)
 {
   return self->analysis;

@@ -41,6 +41,10 @@ guint64 camera_pipeline_take_skipped(CameraPipeline *self);
  * Returns: whether any has changed */
 gboolean camera_pipeline_check_models(CameraPipeline *self);
 
+/* Loads other models in the background; frames continue.
+ * @config: of the same camera, with other models; must live as long */
+void camera_pipeline_set_models(CameraPipeline *self, const CameraConfig *config);
+
 /* Returns: (transfer none): its elements vitgate */
 Analysis *camera_pipeline_get_analysis(CameraPipeline *self);
 

@@ -8,6 +8,7 @@
 #include "base/console.h"
 #include "base/secrets.h"
 #include "camera/analysis.h"
+#include "camera/camera-models.h"
 #include "camera/camera-pipeline.h"
 #include "camera/events.h"
 #include "camera/frame-line.h"
@@ -28,6 +29,7 @@ struct _Camera {
 
   GPtrArray *watches; /* of LookWatch: of the whole frame, if it is classified, and of each look */
   LiveTable *live;
+  CameraModels *models;
 
   /* Used by the thread, and by the streaming thread while a pipeline plays. */
   char *last_labels; /* of the connection's last frame */
@@ -43,17 +45,6 @@ struct _Camera {
   gint64 lost_since; /* monotonic time, µs; 0: not lost, or never connected */
   CameraStatus status;
 };
-
-const char *camera_state_name(CameraState state)
-{
-  static const char *const names[] = {
-    [CAMERA_CONNECTING] = "connecting",
-    [CAMERA_PLAYING] = "playing",
-    [CAMERA_WAITING] = "waiting",
-    [CAMERA_ENDED] = "ended",
-  };
-  return names[state];
-}
 
 static void set_state(Camera *self, CameraState state)
 {
@@ -205,6 +196,20 @@ static void check_model(Camera *self, CameraPipeline *pipeline)
                   self->config->name);
 }
 
+/* Puts other models in use if they are wanted and there. Frames continue. */
+static void change_models(Camera *self, CameraPipeline *pipeline)
+{
+  CameraModelsNews news;
+  camera_models_update(self->models, &news);
+  if (news.changed) {
+    camera_pipeline_set_models(pipeline, camera_models_get(self->models));
+    console_print("camera %s: has other models now", self->config->name);
+  } else if (news.reason && news.is_new) {
+    console_print("camera %s: keeps the models that it has: %s", self->config->name, news.reason);
+  }
+  camera_models_news_clear(&news);
+}
+
 /* Reports vitgate's warnings. Those of other elements say nothing that a user could change. */
 static void report_warning(Camera *self, GstMessage *message)
 {
@@ -228,6 +233,7 @@ static char *watch_over(Camera *self, CameraPipeline *pipeline, gboolean *ended,
         self->bus, CHECK_INTERVAL,
         GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_EOS | GST_MESSAGE_APPLICATION);
     check_model(self, pipeline);
+    change_models(self, pipeline);
     check_states(self);
     if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
       reason = camera_pipeline_explain(pipeline, message, hopeless);
@@ -258,7 +264,7 @@ static void set_bus(Camera *self, GstBus *bus)
  * asked to stop */
 static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
 {
-  const CameraConfig *config = self->config;
+  const CameraConfig *config = camera_models_get(self->models);
   g_autofree char *user = NULL, *password = NULL;
   g_autoptr(GError) error = NULL;
   CameraPipeline *pipeline;
@@ -277,6 +283,7 @@ static char *play(Camera *self, gboolean *ended, gboolean *hopeless)
   char *reason = watch_over(self, pipeline, ended, hopeless);
   live_table_set_analysis(self->live, NULL);
   camera_pipeline_free(&pipeline);
+  camera_models_forget(self->models);
   set_bus(self, NULL);
   return reason;
 }
@@ -340,6 +347,60 @@ static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
     check_states(self);
 }
 
+/* Reports that the camera waits for its first models. */
+static void report_models(Camera *self, const CameraModelsNews *news)
+{
+  const ModelProgress *progress = &news->progress;
+  g_mutex_lock(&self->lock);
+  g_free(self->status.error);
+  self->status.error = model_progress_text(progress);
+  self->status.state = CAMERA_WAITING;
+  self->status.retry_after = progress->retry_after;
+  const Waiting waiting = { news->reason, self->status.since, progress->attempts,
+                            progress->retry_after };
+  g_mutex_unlock(&self->lock);
+  if (!news->is_new)
+    return;
+  console_print("camera %s: waits for its model: %s", self->config->name, news->reason);
+  put_event(event_waiting(self->config->name, &waiting), self);
+}
+
+/* Ends the wait for models. */
+static void begin_connecting(Camera *self)
+{
+  g_mutex_lock(&self->lock);
+  g_clear_pointer(&self->status.error, g_free);
+  self->status.state = CAMERA_CONNECTING;
+  g_mutex_unlock(&self->lock);
+}
+
+/* Waits until there are models to use.
+ * Returns: (transfer full) (nullable): why they cannot be used; NULL if they can, or if the camera
+ * was asked to stop */
+static char *prepare_models(Camera *self)
+{
+  gboolean waited = FALSE;
+  while (!is_stopping(self)) {
+    CameraModelsNews news;
+    camera_models_update(self->models, &news);
+    char *refused = news.reason && !news.waits ? g_strdup(news.reason) : NULL;
+    const gboolean usable = camera_models_get(self->models) != NULL;
+    if (!usable && news.waits)
+      report_models(self, &news);
+    camera_models_news_clear(&news);
+    if (usable && waited)
+      begin_connecting(self);
+    if (usable)
+      g_clear_pointer(&refused, g_free);
+    if (usable || refused)
+      return refused;
+    waited = TRUE;
+    wait_until(self, next_check());
+    check_states(self);
+  }
+  return NULL;
+}
+
 /* Explains why an attempt to connect has failed.
  * @told: (transfer full): what GStreamer or the watchdog says
  * Returns: (transfer full) */
@@ -360,7 +421,10 @@ static gboolean connect_once(Camera *self)
 
   set_state(self, CAMERA_CONNECTING);
   self->first = TRUE;
-  g_autofree char *told = play(self, &ended, &hopeless);
+  g_autofree char *told = prepare_models(self);
+  hopeless = told != NULL;
+  if (camera_models_get(self->models))
+    told = play(self, &ended, &hopeless);
   gboolean connected = !self->first;
   if (told && !connected && !hopeless)
     told = explain_failure(self, told);
@@ -423,6 +487,7 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
   self->newest_frame = newest_frame_new();
   self->watches = make_watches(self);
   self->live = live_table_new(config, self->watches);
+  self->models = camera_models_new(owner, config);
   self->status.since = g_get_real_time();
   backoff_init(&self->backoff, config->retry_min, config->retry_max);
   g_mutex_init(&self->lock);
@@ -433,7 +498,7 @@ Camera *camera_new(Config *owner, const CameraConfig *config, Outputs *outputs,
 
 const CameraConfig *camera_get_config(Camera *self)
 {
-  return self->config;
+  return camera_models_get_wanted(self->models);
 }
 
 NewestFrame *camera_get_newest_frame(Camera *self)
@@ -446,25 +511,6 @@ LiveTable *camera_get_live(Camera *self)
   return self->live;
 }
 
-static void get_looks(Camera *self, CameraStatus *status)
-{
-  double sum = 0;
-  status->whole = (LookStatus){ 0 };
-  status->looks = g_array_new(FALSE, FALSE, sizeof(LookStatus));
-  g_array_set_clear_func(status->looks, (GDestroyNotify)look_status_clear);
-  for (guint i = 0; i < self->watches->len; i++) {
-    LookStatus look;
-    look_watch_get_status(self->watches->pdata[i], &look);
-    sum += look.compute;
-    if (look.name)
-      g_array_append_val(status->looks, look);
-    else
-      status->whole = look;
-  }
-  if (!self->config->whole_frame)
-    status->whole.compute = sum / self->watches->len;
-}
-
 void camera_get_status(Camera *self, CameraStatus *status)
 {
   g_mutex_lock(&self->lock);
@@ -474,14 +520,8 @@ void camera_get_status(Camera *self, CameraStatus *status)
       self->newest ? (double)(g_get_monotonic_time() - self->newest) / G_USEC_PER_SEC : -1;
   status->error = g_strdup(self->status.error);
   g_mutex_unlock(&self->lock);
-  get_looks(self, status);
-}
-
-void camera_status_clear(CameraStatus *status)
-{
-  look_status_clear(&status->whole);
-  g_clear_pointer(&status->looks, g_array_unref);
-  g_clear_pointer(&status->error, g_free);
+  status->models = camera_models_get_reason(self->models);
+  camera_status_add_looks(status, self->watches, self->config->whole_frame);
 }
 
 /* Wakes the thread from waiting for a message. Call with the lock held. */
@@ -509,6 +549,14 @@ void camera_check_model(Camera *self)
   g_mutex_unlock(&self->lock);
 }
 
+void camera_change_models(Camera *self, Config *owner, const CameraConfig *config)
+{
+  if (strcmp(camera_get_config(self)->fingerprint, config->fingerprint))
+    camera_models_want(self->models, owner, config);
+  else
+    camera_check_model(self);
+}
+
 gboolean camera_free(Camera **camera, gint64 end)
 {
   Camera *self = *camera;
@@ -523,6 +571,7 @@ gboolean camera_free(Camera **camera, gint64 end)
     return FALSE;
   g_thread_join(self->thread);
   live_table_free(&self->live);
+  camera_models_free(&self->models);
   g_ptr_array_unref(self->watches);
   g_object_unref(self->stopped);
   newest_frame_unref(self->newest_frame);

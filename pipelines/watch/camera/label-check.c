@@ -127,9 +127,11 @@ static char *explain_region(const Model *model, const char *region)
 
 /* A whole frame or a look that is checked, with what is needed for it. */
 typedef struct {
-  const Config *config;
   GHashTable *models; /* Model by model_key() */
   gboolean strict;
+  gboolean late;     /* what was left out before */
+  const char *path;  /* of the key file, for messages */
+  gboolean of_fleet; /* the camera that is checked */
   const char *group;
   const LookConfig *look;
 } Check;
@@ -137,7 +139,7 @@ typedef struct {
 static gboolean fail(const Check *self, const char *key, GError **error, const char *reason)
 {
   g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, "%s: [%s] %s: %s",
-              self->config->path, self->group, key, reason);
+              self->path, self->group, key, reason);
   return FALSE;
 }
 
@@ -210,12 +212,23 @@ static const Model *get_model(const Check *self, GError **error)
   return model;
 }
 
+/* Returns: whether another check is for this model, or will be */
+static gboolean is_for_another(const Check *self)
+{
+  const gboolean fetched = self->look->source != NULL;
+  if (self->strict)
+    return fetched && !g_file_test(self->look->model, G_FILE_TEST_EXISTS);
+  return (fetched || self->of_fleet) != self->late;
+}
+
 /* A look is checked even if it has no labels: it may say what its model is for. */
 static gboolean check_look(const Check *self, GError **error)
 {
   const LookConfig *look = self->look;
   char *const *states = look->state ? look->states : NULL;
   g_autoptr(GError) wrong = NULL;
+  if (is_for_another(self))
+    return TRUE;
   if (!look->labels && !states && !look->region && !(look->name && self->strict))
     return TRUE;
   const Model *model = get_model(self, &wrong);
@@ -229,6 +242,7 @@ static gboolean check_camera(Check *self, const CameraConfig *camera, GError **e
 {
   g_autofree char *group = g_strconcat("camera ", camera->name, NULL);
   self->group = group;
+  self->of_fleet = camera->claim != 0;
   self->look = &camera->whole;
   if (camera->whole_frame && !check_look(self, error))
     return FALSE;
@@ -246,9 +260,20 @@ static gboolean check_camera(Check *self, const CameraConfig *camera, GError **e
 gboolean label_check(const Config *config, gboolean strict, GError **error)
 {
   g_autoptr(GHashTable) models = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, model_free);
-  Check check = { .config = config, .models = models, .strict = strict };
+  Check check = { .path = config->path, .models = models, .strict = strict };
   for (guint i = 0; i < config->cameras->len; i++)
     if (!check_camera(&check, config->cameras->pdata[i], error))
       return FALSE;
   return TRUE;
+}
+
+gboolean label_check_late(const Config *config, const CameraConfig *camera, GError **error)
+{
+  g_autoptr(GHashTable) models = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, model_free);
+  Check check = {
+    .path = camera->claim ? "camera of the fleet" : config->path,
+    .models = models,
+    .late = TRUE,
+  };
+  return check_camera(&check, camera, error);
 }

@@ -10,3 +10,10 @@
  * runs, since one bad camera must not stop the others
  * Returns: FALSE with an error of G_KEY_FILE_ERROR that names file, group and key */
 gboolean label_check(const Config *config, gboolean strict, GError **error);
+
+/* Does the same for what label_check() leaves out, before the camera uses it: models that are
+ * fetched, which may not be there yet, and all models of a camera of a fleet, whose text comes
+ * later. With @strict, label_check() checks those that are there.
+ * @config: has @camera
+ * Returns: as label_check() */
+gboolean label_check_late(const Config *config, const CameraConfig *camera, GError **error);

@@ -87,6 +87,8 @@ static void add_camera(JsonBuilder *builder, const StatusCamera *entry, gboolean
   member_add_string(builder, "waiting_since", since);
   member_add_count(builder, "attempts", waiting ? camera->attempts : 0);
   member_add_string(builder, "last_error", camera->error);
+  if (all || camera->models)
+    member_add_string(builder, "models_wait", camera->models);
   if (entry->claim)
     member_add_count(builder, "claim", (guint64)entry->claim);
   json_builder_end_object(builder);

@@ -111,6 +111,8 @@ static void append_camera_text(GString *text, const StatusCamera *entry, int wid
     g_string_append_printf(text, ", reconnects: %u", camera->connects - 1);
   if (camera->error && camera->state != CAMERA_PLAYING && camera->state != CAMERA_ENDED)
     g_string_append_printf(text, "\n  %*s  %s", width, "", camera->error);
+  if (camera->models && camera->state == CAMERA_PLAYING)
+    g_string_append_printf(text, "\n  %*s  other models wait: %s", width, "", camera->models);
   g_string_append_c(text, '\n');
   for (guint i = 0; camera->state == CAMERA_PLAYING && i < camera->looks->len; i++)
     append_look_text(text, &g_array_index(camera->looks, LookStatus, i), width);

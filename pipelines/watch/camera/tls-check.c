@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/certificate-faults.h"
 #include "config/fingerprint.h"
 
 struct _TlsCheck {
@@ -70,25 +71,10 @@ static GTlsCertificateFlags check_fingerprint(TlsCheck *self, GTlsCertificate *c
 
 static char *describe(GTlsCertificateFlags flags)
 {
-  static const struct {
-    GTlsCertificateFlags flag;
-    const char *reason;
-  } reasons[] = {
-    { G_TLS_CERTIFICATE_BAD_IDENTITY, "it belongs to another host name" },
-    { G_TLS_CERTIFICATE_EXPIRED, "it has expired" },
-    { G_TLS_CERTIFICATE_NOT_ACTIVATED, "it is not valid yet" },
-    { G_TLS_CERTIFICATE_REVOKED, "it was revoked" },
-    { G_TLS_CERTIFICATE_INSECURE, "its algorithm is insecure" },
-    { G_TLS_CERTIFICATE_UNKNOWN_CA,
-      "no known authority signed it (see ca-file and certificate-sha256)" },
-  };
-  GString *text = g_string_new(NULL);
-  for (guint i = 0; i < G_N_ELEMENTS(reasons); i++)
-    if (flags & reasons[i].flag)
-      g_string_append_printf(text, "%s%s", text->len ? ", " : "", reasons[i].reason);
-  if (!text->len)
-    g_string_append(text, "it is invalid");
-  return g_string_free(text, FALSE);
+  g_autofree char *faults = certificate_faults(flags);
+  return g_strconcat(
+      faults, flags & G_TLS_CERTIFICATE_UNKNOWN_CA ? " (see ca-file and certificate-sha256)" : "",
+      NULL);
 }
 
 static GTlsCertificateFlags tls_check_verify_chain(GTlsDatabase *database, GTlsCertificate *chain,

@@ -153,10 +153,12 @@ CameraConfig *camera_config_new(const char *name)
 void camera_config_free(CameraConfig *self)
 {
   keys_clear(camera_keys(), self);
+  model_source_free(self->whole.source);
   g_ptr_array_unref(self->looks);
   g_free(self->name);
   g_free(self->shown_url);
   g_free(self->fingerprint);
+  g_free(self->fixed_fingerprint);
   g_free(self);
 }
 
@@ -193,19 +195,35 @@ static const char *find_whole_key(const KeySource *source, const char *group)
   return NULL;
 }
 
-static char *make_fingerprint(const CameraConfig *self)
+/* @models: whether they count */
+static char *make_fingerprint(const CameraConfig *self, gboolean models)
 {
-  g_autofree char *keys = keys_fingerprint(camera_keys(), self);
+  CameraConfig copy = *self;
+  if (!models)
+    look_forget_model(&copy.whole);
+  g_autofree char *keys = keys_fingerprint(camera_keys(), &copy);
+  g_autofree char *urls = copy.whole.source ? g_strjoinv("\n", copy.whole.source->urls) : NULL;
   GString *all = g_string_new(keys);
+  g_string_append_printf(all, "%s\n", urls ? urls : "");
   for (guint i = 0; i < self->looks->len; i++) {
-    g_autofree char *look = look_config_fingerprint(self->looks->pdata[i]);
+    LookConfig part = *(LookConfig *)self->looks->pdata[i];
+    if (!models)
+      look_forget_model(&part);
+    g_autofree char *look = look_config_fingerprint(&part);
     g_string_append(all, look);
   }
   return g_string_free(all, FALSE);
 }
 
+static void locate_models(CameraConfig *self, const FetchConfig *fetch)
+{
+  look_locate_model(&self->whole, fetch);
+  for (guint i = 0; i < self->looks->len; i++)
+    look_locate_model(self->looks->pdata[i], fetch);
+}
+
 gboolean camera_config_complete(CameraConfig *self, const KeySource *source, const char *group,
-                                GError **error)
+                                const FetchConfig *fetch, GError **error)
 {
   const char *key = find_whole_key(source, group);
   /* That of [defaults] may be for other cameras. */
@@ -217,7 +235,9 @@ gboolean camera_config_complete(CameraConfig *self, const KeySource *source, con
                     "is false, but no [look NAME] has camera=%s", self->name);
   if (!self->whole_frame && key)
     return key_fail(source, group, key, error, "is for the whole frame, but whole-frame is false");
-  self->fingerprint = make_fingerprint(self);
+  locate_models(self, fetch);
+  self->fingerprint = make_fingerprint(self, TRUE);
+  self->fixed_fingerprint = make_fingerprint(self, FALSE);
   return TRUE;
 }
 

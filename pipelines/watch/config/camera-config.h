@@ -31,8 +31,9 @@ typedef struct {
   gboolean whole_frame;  /* the whole frame is classified */
   GPtrArray *looks;      /* of LookConfig, in the file's order */
 
-  char *fingerprint; /* equal if all keys are equal, those of looks too */
-  gint64 claim;      /* of a camera of a fleet; 0: it is this machine's own */
+  char *fingerprint;       /* equal if all keys are equal, those of looks too */
+  char *fixed_fingerprint; /* the same without models, which can change while it plays */
+  gint64 claim;            /* of a camera of a fleet; 0: it is this machine's own */
 } CameraConfig;
 
 /* Returns: (transfer full): with the default of each key */
@@ -47,9 +48,10 @@ gboolean camera_config_check_defaults(const KeySource *source, GError **error);
 gboolean camera_config_read(CameraConfig *self, const KeySource *source, const char *group,
                             GError **error);
 
-/* Sets and checks the values that depend on the camera's looks, once it has all of them. */
+/* Sets and checks the values that depend on the camera's looks, once it has all of them.
+ * @fetch: where models are fetched */
 gboolean camera_config_complete(CameraConfig *self, const KeySource *source, const char *group,
-                                GError **error);
+                                const FetchConfig *fetch, GError **error);
 
 /* Returns: whether the camera is a file, which has an end and can be read at any speed */
 gboolean config_is_file(const CameraConfig *camera);

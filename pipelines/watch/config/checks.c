@@ -11,7 +11,7 @@ gboolean check_readable(const KeySource *source, const char *group, const char *
                         const char *path, GError **error)
 {
   struct stat status;
-  if (!path)
+  if (!path || source->elsewhere)
     return TRUE;
   if (stat(path, &status) < 0 || access(path, R_OK) < 0)
     return key_fail(source, group, key, error, "%s cannot be read: %s", path, g_strerror(errno));
@@ -58,6 +58,8 @@ gboolean check_credentials(const KeySource *source, const char *group, const cha
   /* A message with the value would show credentials that someone wrote here themselves. */
   if (variable && !is_variable(variable))
     return key_fail(source, group, key, error, "expected the name of an environment variable");
+  if (source->elsewhere)
+    return TRUE;
   if (file && strchr(file, ':') && access(file, F_OK) < 0)
     return key_fail(source, group, key, error, "expected a file that contains USER:PASSWORD");
   if (!credentials_read(file, variable, &user, &password, &wrong))

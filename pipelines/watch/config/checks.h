@@ -3,7 +3,8 @@
 
 #include "config/config-key.h"
 
-/* @path: (nullable): must be a regular file that can be read */
+/* @path: (nullable): must be a regular file that can be read, unless the key file is for other
+ * machines */
 gboolean check_readable(const KeySource *source, const char *group, const char *key,
                         const char *path, GError **error);
 
@@ -13,7 +14,8 @@ gboolean check_readable(const KeySource *source, const char *group, const char *
 gboolean check_writable(const KeySource *source, const char *group, const char *key,
                         const char *path, const char *folder, GError **error);
 
-/* @file, @variable: (nullable): where USER:PASSWORD is; at most one of them */
+/* @file, @variable: (nullable): where USER:PASSWORD is; at most one of them. They are read, unless
+ * the key file is for other machines */
 gboolean check_credentials(const KeySource *source, const char *group, const char *file,
                            const char *variable, GError **error);
 

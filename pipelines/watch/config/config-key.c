@@ -41,7 +41,8 @@ gboolean key_fail(const KeySource *source, const char *group, const char *key, G
   va_start(args, format);
   g_autofree char *reason = g_strdup_vprintf(format, args);
   va_end(args);
-  const guint line = find_line(source, group, key);
+  /* A reason may have the line itself. */
+  const guint line = g_str_has_prefix(reason, "line ") ? 0 : find_line(source, group, key);
   g_autofree char *place = line ? g_strdup_printf("line %u: ", line) : g_strdup("");
   g_autofree char *message = g_strdup_printf("%s: %s[%s]%s%s: %s", source->path, place, group,
                                              key ? " " : "", key ? key : "", reason);
@@ -148,6 +149,19 @@ static gboolean read_choice(const KeySource *source, const char *group, const Ke
   return key_fail(source, group, key->name, error, "\"%s\": expected one of %s", text, known);
 }
 
+/* Returns: whether the field is a char * */
+static gboolean is_text(const Key *key)
+{
+  return key->kind == KEY_TEXT || key->kind == KEY_PATH || key->kind == KEY_SOURCE;
+}
+
+static gboolean is_path(const Key *key, const char *text)
+{
+  return key->kind == KEY_PATH ||
+         (key->kind == KEY_SOURCE && !g_str_has_prefix(text, "sha256:") &&
+          !g_str_has_prefix(text, "http://") && !g_str_has_prefix(text, "https://"));
+}
+
 static gboolean read_text(const KeySource *source, const char *group, const Key *key,
                           const char *text, void *field, GError **error)
 {
@@ -158,7 +172,7 @@ static gboolean read_text(const KeySource *source, const char *group, const Key 
       return key_fail(source, group, key->name, error, "contains a control character");
   g_free(*(char **)field);
   *(char **)field =
-      key->kind == KEY_PATH ? g_canonicalize_filename(text, source->folder) : g_strdup(text);
+      is_path(key, text) ? g_canonicalize_filename(text, source->folder) : g_strdup(text);
   return TRUE;
 }
 
@@ -185,6 +199,7 @@ static gboolean read_key(const KeySource *source, const char *group, const Key *
   switch (key->kind) {
   case KEY_TEXT:
   case KEY_PATH:
+  case KEY_SOURCE:
     return read_text(source, group, key, text, field, error);
   case KEY_LIST:
     return read_list(source, group, key, text, field, error);
@@ -271,7 +286,7 @@ void keys_copy(const Key *keys, void *copy, const void *structure, gsize size)
   memcpy(copy, structure, size);
   for (; keys->name; keys++) {
     void *field = (char *)copy + keys->offset;
-    if (keys->kind == KEY_TEXT || keys->kind == KEY_PATH)
+    if (is_text(keys))
       *(char **)field = g_strdup(*(char **)field);
     else if (keys->kind == KEY_LIST)
       *(char ***)field = g_strdupv(*(char ***)field);
@@ -282,7 +297,7 @@ void keys_clear(const Key *keys, void *structure)
 {
   for (; keys->name; keys++) {
     void *field = (char *)structure + keys->offset;
-    if (keys->kind == KEY_TEXT || keys->kind == KEY_PATH)
+    if (is_text(keys))
       g_clear_pointer((char **)field, g_free);
     else if (keys->kind == KEY_LIST)
       g_clear_pointer((char ***)field, g_strfreev);
@@ -296,6 +311,7 @@ static char *value_text(const Key *key, const void *field)
   switch (key->kind) {
   case KEY_TEXT:
   case KEY_PATH:
+  case KEY_SOURCE:
     return g_strdup(*text ? *text : "");
   case KEY_LIST:
     return *list ? g_strjoinv(";", *list) : g_strdup("");

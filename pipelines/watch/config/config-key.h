@@ -7,6 +7,7 @@
 typedef enum {
   KEY_TEXT,    /* char *, not empty */
   KEY_PATH,    /* char *, made absolute from the key file's folder */
+  KEY_SOURCE,  /* char *, a name that starts with sha256:, http:// or https://, or as KEY_PATH */
   KEY_LIST,    /* char **, separated by semicolons */
   KEY_SWITCH,  /* gboolean */
   KEY_CHOICE,  /* an enum or guint: index of @choices */
@@ -34,7 +35,8 @@ typedef struct {
   const char *path; /* of the file, for messages */
   char *folder;     /* relative paths start here */
   GKeyFile *file;
-  const char *text; /* (nullable): of the file; errors say the line if it is set */
+  const char *text;   /* (nullable): of the file; errors say the line if it is set */
+  gboolean elsewhere; /* for other machines: the files that it names need not exist here */
 } KeySource;
 
 /* Skips the byte order mark that editors on Windows write at the start of a UTF-8 file.

@@ -15,11 +15,19 @@
 #define OFFSET(field) G_STRUCT_OFFSET(STRUCTURE, field)
 
 #define STRUCTURE Config
-static const Key watch_keys[] = {
+static const Key own_watch_keys[] = {
   { "sync-interval", KEY_SECONDS, OFFSET(sync_interval), 0, 3600 },
   { "status-socket", KEY_PATH, OFFSET(status_socket) },
   { NULL },
 };
+
+static const Key *watch_keys(void)
+{
+  static gsize keys;
+  if (g_once_init_enter(&keys))
+    g_once_init_leave(&keys, (gsize)keys_join(own_watch_keys, fetch_keys, OFFSET(fetch)));
+  return (const Key *)keys;
+}
 #undef STRUCTURE
 
 #define STRUCTURE LogConfig
@@ -165,7 +173,7 @@ static gboolean complete_cameras(const KeySource *source, Config *config, GError
   for (guint i = 0; i < config->cameras->len; i++) {
     CameraConfig *camera = config->cameras->pdata[i];
     g_autofree char *group = g_strconcat(CAMERA_PREFIX, camera->name, NULL);
-    if (!camera_config_complete(camera, source, group, error))
+    if (!camera_config_complete(camera, source, group, &config->fetch, error))
       return FALSE;
   }
   return TRUE;
@@ -232,8 +240,11 @@ static gboolean read_kafka(const KeySource *source, Config *config, GError **err
 static gboolean read_groups(const KeySource *source, Config *config, GError **error)
 {
   config->sync_interval = 5;
+  config->fetch = fetch_config_defaults();
   if (g_key_file_has_group(source->file, "watch") &&
-      !keys_read(source, "watch", watch_keys, config, error))
+      !keys_read(source, "watch", watch_keys(), config, error))
+    return FALSE;
+  if (!fetch_config_check(&config->fetch, source, error))
     return FALSE;
   if (!config->status_socket)
     config->status_socket = status_socket_find(source->file, source->folder);
@@ -323,14 +334,53 @@ CameraConfig *config_parse_camera(const Config *base, const char *name, const ch
   g_autofree char *absolute = g_canonicalize_filename(base ? base->path : "camera", NULL);
   g_autofree char *folder = g_path_get_dirname(absolute);
   g_autoptr(GKeyFile) file = g_key_file_new();
-  KeySource source = { .path = what, .folder = folder, .file = file, .text = text };
+  KeySource source = {
+    .path = what, .folder = folder, .file = file, .text = text, .elsewhere = !base
+  };
   g_autoptr(GPtrArray) cameras = g_ptr_array_new_with_free_func((GDestroyNotify)camera_config_free);
   Config config = { .cameras = cameras };
+  if (base)
+    config.fetch = base->fetch;
   if (!load_text(&source, text, strlen(text), error) || !check_camera_groups(&source, name, error))
     return NULL;
   if (base)
     copy_defaults(file, base->text);
   return read_cameras(&source, &config, error) ? g_ptr_array_steal_index(cameras, 0) : NULL;
+}
+
+/* Checks that there are cameras, and nothing but them and their looks. */
+static gboolean check_only_cameras(const KeySource *source, GError **error)
+{
+  gboolean any = FALSE;
+  g_auto(GStrv) groups = g_key_file_get_groups(source->file, NULL);
+  for (guint i = 0; groups[i]; i++) {
+    const gboolean camera = g_str_has_prefix(groups[i], CAMERA_PREFIX);
+    any = any || camera;
+    if (!camera && !g_str_has_prefix(groups[i], LOOK_PREFIX))
+      return key_fail(source, groups[i], NULL, error,
+                      "expected only [camera NAME] and [look NAME]; the other groups belong in the "
+                      "key file of each node");
+  }
+  if (any)
+    return TRUE;
+  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
+              "%s: has no cameras (expected a group [camera NAME])", source->path);
+  return FALSE;
+}
+
+GPtrArray *config_parse_cameras(const char *path, const char *text, gsize length, GError **error)
+{
+  g_autoptr(GKeyFile) file = g_key_file_new();
+  KeySource source = {
+    .path = path, .folder = g_get_current_dir(), .file = file, .text = text, .elsewhere = TRUE
+  };
+  g_autofree char *folder = source.folder;
+  g_autoptr(GPtrArray) cameras = g_ptr_array_new_with_free_func((GDestroyNotify)camera_config_free);
+  Config config = { .cameras = cameras };
+  return load_text(&source, text, length, error) && check_only_cameras(&source, error) &&
+                 read_cameras(&source, &config, error) && check_tls_servers(&source, &config, error)
+             ? g_steal_pointer(&cameras)
+             : NULL;
 }
 
 /* Returns: (transfer full) (nullable): why the camera cannot be one of the configuration */
@@ -403,7 +453,7 @@ void config_unref(Config *self)
     free_with_cameras(self);
     return;
   }
-  keys_clear(watch_keys, self);
+  keys_clear(watch_keys(), self);
   keys_clear(log_keys, &self->log);
   keys_clear(mqtt_keys(), &self->mqtt);
   page_config_free(self->page);

@@ -38,6 +38,7 @@ struct _Config {
   char *checksum;       /* SHA-256 of the file's text */
   double sync_interval; /* seconds; 0: after each line */
   char *status_socket;  /* NULL: none */
+  FetchConfig fetch;    /* of models */
   LogConfig log;
   MqttConfig mqtt;
   KafkaConfig kafka;
@@ -59,6 +60,12 @@ Config *config_parse(const char *path, const char *text, gsize length, GError **
  * Returns: (transfer full) (nullable): NULL with an error of G_KEY_FILE_ERROR */
 CameraConfig *config_parse_camera(const Config *base, const char *name, const char *text,
                                   GError **error);
+
+/* Reads a key file that has nothing but cameras and their looks, for other machines. Files that it
+ * names need not exist here. Errors name @path, and the line where there is one.
+ * @text: @length bytes and a NUL
+ * Returns: (transfer full) (nullable): of CameraConfig; NULL with an error of G_KEY_FILE_ERROR */
+GPtrArray *config_parse_cameras(const char *path, const char *text, gsize length, GError **error);
 
 /* Makes a configuration of @base, without cameras of a fleet, and of more cameras.
  * @cameras: of CameraConfig; those that are taken are removed from the array

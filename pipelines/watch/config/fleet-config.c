@@ -144,6 +144,30 @@ gboolean fleet_config_read(FleetConfig *self, const KeySource *source, GError **
          check_names(self, source, error) && check_files(self, source, error);
 }
 
+gboolean fleet_config_load(FleetConfig *self, const char *path, GError **error)
+{
+  g_autofree char *absolute = g_canonicalize_filename(path, NULL), *text = NULL;
+  g_autofree char *folder = g_path_get_dirname(absolute);
+  g_autoptr(GKeyFile) file = g_key_file_new();
+  KeySource source = { .path = path, .folder = folder, .file = file };
+  *self = (FleetConfig){ 0 };
+  if (!g_file_get_contents(path, &text, NULL, error))
+    return FALSE;
+  const char *start = text_after_mark(text);
+  source.text = start;
+  if (!keys_check_lines(&source, start, error))
+    return FALSE;
+  if (!g_key_file_load_from_data(file, start, strlen(start), G_KEY_FILE_NONE, error)) {
+    g_prefix_error(error, "%s: ", path);
+    return FALSE;
+  }
+  if (g_key_file_has_group(file, GROUP))
+    return fleet_config_read(self, &source, error);
+  g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_GROUP_NOT_FOUND,
+              "%s: there is no group [" GROUP "]", path);
+  return FALSE;
+}
+
 void fleet_config_copy(FleetConfig *copy, const FleetConfig *self)
 {
   keys_copy(fleet_keys, copy, self, sizeof *self);

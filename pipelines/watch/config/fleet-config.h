@@ -17,6 +17,11 @@ typedef struct {
  * Returns: FALSE with an error of key_fail() */
 gboolean fleet_config_read(FleetConfig *self, const KeySource *source, GError **error);
 
+/* Reads the group of a key file, and nothing else of it.
+ * @self: (out): free it with fleet_config_clear(), whatever is returned
+ * Returns: FALSE with an error of G_IO_ERROR or G_KEY_FILE_ERROR that names the file */
+gboolean fleet_config_load(FleetConfig *self, const char *path, GError **error);
+
 /* @copy: (out): free it with fleet_config_clear() */
 void fleet_config_copy(FleetConfig *copy, const FleetConfig *self);
 void fleet_config_clear(FleetConfig *self);

@@ -17,7 +17,7 @@ const char *const config_fits[] = {
 #define OFFSET(field) G_STRUCT_OFFSET(LookConfig, field)
 
 const Key look_keys[] = {
-  { "model", KEY_PATH, OFFSET(model) },
+  { "model", KEY_SOURCE, OFFSET(model) },
   { "model-labels", KEY_PATH, OFFSET(model_labels) },
   { "precision", KEY_CHOICE, OFFSET(precision), .choices = config_precisions },
   { "fit", KEY_CHOICE, OFFSET(fit), .choices = config_fits },
@@ -95,8 +95,26 @@ gboolean look_complete(const KeySource *source, const char *group, LookConfig *l
   /* Those of [defaults] may be for others. */
   if (look->states && !look->state && g_key_file_has_key(source->file, group, "states", NULL))
     return key_fail(source, group, "states", error, "is set, but state is not true");
-  return check_readable(source, group, "model", look->model, error) &&
-         check_readable(source, group, "model-labels", look->model_labels, error);
+  if (model_source_is(look->model)
+          ? !(look->source = model_source_parse(source, group, look->model, error))
+          : !check_readable(source, group, "model", look->model, error))
+    return FALSE;
+  return check_readable(source, group, "model-labels", look->model_labels, error);
+}
+
+void look_locate_model(LookConfig *self, const FetchConfig *fetch)
+{
+  if (!self->source)
+    return;
+  model_source_locate(self->source, fetch);
+  g_free(self->model);
+  self->model = g_strdup(self->source->path);
+}
+
+void look_forget_model(LookConfig *copy)
+{
+  copy->model = copy->model_labels = NULL;
+  copy->source = NULL;
 }
 
 /* ---- Looks --------------------------------------------------------------------------------- */
@@ -112,6 +130,7 @@ LookConfig *look_config_new(const char *name)
 void look_config_free(LookConfig *self)
 {
   keys_clear(all_keys(), self);
+  model_source_free(self->source);
   g_free(self->name);
   g_free(self);
 }
@@ -156,5 +175,6 @@ gboolean look_config_read(LookConfig *self, const KeySource *source, const char 
 char *look_config_fingerprint(const LookConfig *self)
 {
   g_autofree char *keys = keys_fingerprint(all_keys(), self);
-  return g_strdup_printf("[look %s]\n%s", self->name, keys);
+  g_autofree char *urls = self->source ? g_strjoinv("\n", self->source->urls) : NULL;
+  return g_strdup_printf("[look %s]\n%s%s\n", self->name, keys, urls ? urls : "");
 }

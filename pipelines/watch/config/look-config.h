@@ -1,7 +1,7 @@
 /* What the network sees of a camera, and what is reported of it: the whole frame, or a look. */
 #pragma once
 
-#include "config/config-key.h"
+#include "config/model-source.h"
 
 typedef struct {
   char *name; /* (nullable): NULL: the whole frame, without the next four */
@@ -11,6 +11,7 @@ typedef struct {
   gboolean when_changed; /* only if the region has changed */
 
   char *model, *model_labels; /* NULL: the element's default */
+  ModelSource *source;        /* (nullable): of a model that is fetched; @model is in the cache */
   guint precision;            /* index of config_precisions */
   guint fit;                  /* index of config_fits */
   guint top_k;
@@ -54,5 +55,12 @@ void look_config_free(LookConfig *self);
 gboolean look_config_read(LookConfig *self, const KeySource *source, const char *group,
                           GError **error);
 
+/* Sets where the model is fetched and cached, if it is. */
+void look_locate_model(LookConfig *self, const FetchConfig *fetch);
+
 /* Returns: (transfer full): all values as text, which can be compared */
 char *look_config_fingerprint(const LookConfig *self);
+
+/* Removes what can change while a camera plays from a copy that shares the values of its original.
+ */
+void look_forget_model(LookConfig *copy);

@@ -29,8 +29,9 @@ struct _Etcd {
   char *user, *password, *token; /* the token is what etcd gave for the other two */
   GTlsDatabase *database;        /* or NULL: the system's */
   GTlsCertificate *certificate;  /* or NULL */
+  guint timeout;                 /* seconds */
   GCancellable *cancellable;
-  GMainContext *context; /* of the session, since its default would be the main thread's */
+  GMainContext *context; /* of the session; runs while a call waits */
   SoupSession *session;
 };
 
@@ -58,11 +59,11 @@ static gboolean open_certificates(Etcd *self, const EtcdOptions *options, GError
 }
 
 /* Without a proxy, as the fleet's own machines are asked. */
-static SoupSession *new_session(Etcd *self, guint timeout)
+static SoupSession *new_session(Etcd *self)
 {
   g_main_context_push_thread_default(self->context);
-  SoupSession *session = soup_session_new_with_options("timeout", timeout, "proxy-resolver", NULL,
-                                                       "user-agent", "vitgate-watch", NULL);
+  SoupSession *session = soup_session_new_with_options(
+      "timeout", 0, "idle-timeout", 0, "proxy-resolver", NULL, "user-agent", "vitgate-watch", NULL);
   if (self->database)
     soup_session_set_tls_database(session, self->database);
   g_main_context_pop_thread_default(self->context);
@@ -88,7 +89,8 @@ Etcd *etcd_new(const EtcdOptions *options, GError **error)
     etcd_free(&self);
     return NULL;
   }
-  self->session = new_session(self, options->timeout);
+  self->timeout = options->timeout;
+  self->session = new_session(self);
   return self;
 }
 
@@ -178,6 +180,100 @@ static void fail_to_connect(GError **error, const char *endpoint, const GError *
     g_set_error(error, ETCD_ERROR, ETCD_ERROR_UNAVAILABLE, "%s: %s", endpoint, wrong->message);
 }
 
+/* ---- Waiting ------------------------------------------------------------------------------- */
+
+/* An asynchronous call that is waited for. libsoup's blocking calls wait for ever where a server
+ * asks for a client's certificate, since nothing runs the context then. */
+typedef struct {
+  Etcd *etcd;
+  GCancellable *cancellable; /* of this call */
+  GSource *timer;
+  gulong handler;
+  gboolean late;
+  GAsyncResult *result; /* or NULL: not yet */
+} Call;
+
+static void on_cancelled(GCancellable *cancellable, gpointer call)
+{
+  g_cancellable_cancel(((Call *)call)->cancellable);
+}
+
+static gboolean on_late(gpointer user_data)
+{
+  Call *call = user_data;
+  call->late = TRUE;
+  g_cancellable_cancel(call->cancellable);
+  return G_SOURCE_REMOVE;
+}
+
+static void on_ready(GObject *object, GAsyncResult *result, gpointer call)
+{
+  ((Call *)call)->result = g_object_ref(result);
+}
+
+static void call_begin(Call *call, Etcd *self)
+{
+  *call = (Call){ .etcd = self, .cancellable = g_cancellable_new() };
+  call->timer = g_timeout_source_new_seconds(self->timeout);
+  g_source_set_callback(call->timer, on_late, call, NULL);
+  g_source_attach(call->timer, self->context);
+  if (self->cancellable)
+    call->handler = g_cancellable_connect(self->cancellable, G_CALLBACK(on_cancelled), call, NULL);
+}
+
+static GAsyncResult *call_wait(Call *call)
+{
+  while (!call->result)
+    g_main_context_iteration(call->etcd->context, TRUE);
+  return call->result;
+}
+
+/* @wrong: (inout) (nullable): the call's error */
+static void call_end(Call *call, GError **wrong)
+{
+  if (call->handler)
+    g_cancellable_disconnect(call->etcd->cancellable, call->handler);
+  g_source_destroy(call->timer);
+  g_source_unref(call->timer);
+  g_object_unref(call->result);
+  g_object_unref(call->cancellable);
+  if (!call->late || !g_error_matches(*wrong, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return;
+  g_clear_error(wrong);
+  g_set_error(wrong, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer within %u s",
+              call->etcd->timeout);
+}
+
+/* Returns: (transfer full) (nullable) */
+static GInputStream *send_message(Etcd *self, SoupMessage *message, GError **error)
+{
+  Call call;
+  GError *wrong = NULL;
+  call_begin(&call, self);
+  soup_session_send_async(self->session, message, G_PRIORITY_DEFAULT, call.cancellable, on_ready,
+                          &call);
+  GInputStream *stream = soup_session_send_finish(self->session, call_wait(&call), &wrong);
+  call_end(&call, &wrong);
+  if (wrong)
+    g_propagate_error(error, wrong);
+  return stream;
+}
+
+static gssize read_stream(Etcd *self, GInputStream *stream, void *buffer, gsize size,
+                          GError **error)
+{
+  Call call;
+  GError *wrong = NULL;
+  call_begin(&call, self);
+  g_input_stream_read_async(stream, buffer, size, G_PRIORITY_DEFAULT, call.cancellable, on_ready,
+                            &call);
+  gssize length = g_input_stream_read_finish(stream, call_wait(&call), &wrong);
+  call_end(&call, &wrong);
+  if (wrong)
+    g_propagate_error(error, wrong);
+  return length;
+}
+
 /* ---- One request to one endpoint ----------------------------------------------------------- */
 
 typedef struct {
@@ -185,6 +281,16 @@ typedef struct {
   const char *body; /* or NULL: GET */
   gboolean stream;  /* a watch; it has to end if its endpoint loses the leader */
 } Question;
+
+/* HTTP/2 would only bring trouble: with libsoup 3.2, a request never ends, not even by its
+ * cancellable, if the server refuses the client's certificate after the handshake. */
+static void on_network_event(SoupMessage *message, GSocketClientEvent event, GIOStream *connection,
+                             gpointer user_data)
+{
+  static const char *const protocols[] = { "http/1.1", NULL };
+  if (event == G_SOCKET_CLIENT_TLS_HANDSHAKING && G_IS_TLS_CONNECTION(connection))
+    g_tls_connection_set_advertised_protocols(G_TLS_CONNECTION(connection), protocols);
+}
 
 static SoupMessage *new_message(Etcd *self, const Question *question, GError **error)
 {
@@ -196,6 +302,7 @@ static SoupMessage *new_message(Etcd *self, const Question *question, GError **e
     return NULL;
   }
   soup_message_add_flags(message, SOUP_MESSAGE_NO_REDIRECT);
+  g_signal_connect(message, "network-event", G_CALLBACK(on_network_event), NULL);
   SoupMessageHeaders *headers = soup_message_get_request_headers(message);
   if (self->token)
     soup_message_headers_replace(headers, "Authorization", self->token);
@@ -216,10 +323,9 @@ static GString *read_body(Etcd *self, GInputStream *stream, const char *endpoint
   GString *text = g_string_new(NULL);
   char part[8192];
   gssize length;
-  while ((length = g_input_stream_read(stream, part, sizeof part, self->cancellable, &wrong)) > 0 &&
+  while ((length = read_stream(self, stream, part, sizeof part, &wrong)) > 0 &&
          text->len < MAX_ANSWER)
     g_string_append_len(text, part, length);
-  g_input_stream_close(stream, NULL, NULL);
   if (!length)
     return text;
   if (wrong)
@@ -272,8 +378,7 @@ static gboolean ask_endpoint(Etcd *self, const Question *question, JsonObject **
   g_autoptr(SoupMessage) message = new_message(self, question, error);
   if (!message)
     return FALSE;
-  g_autoptr(GInputStream) body =
-      soup_session_send(self->session, message, self->cancellable, &wrong);
+  g_autoptr(GInputStream) body = send_message(self, message, &wrong);
   if (!body) {
     fail_to_connect(error, question->endpoint, wrong, message);
     return FALSE;
@@ -432,7 +537,7 @@ gssize etcd_http_read(Etcd *self, GInputStream *stream, const char *endpoint, vo
 {
   g_autoptr(GError) wrong = NULL;
   g_main_context_push_thread_default(self->context);
-  gssize length = g_input_stream_read(stream, buffer, size, self->cancellable, &wrong);
+  gssize length = read_stream(self, stream, buffer, size, &wrong);
   g_main_context_pop_thread_default(self->context);
   if (g_error_matches(wrong, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
     g_set_error(error, ETCD_ERROR, ETCD_ERROR_QUIET, "%s: no news", endpoint);

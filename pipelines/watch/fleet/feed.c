@@ -32,11 +32,11 @@ static guint quiet_time(const FleetConfig *config)
 
 static gboolean open_clients(Feed *self, GError **error)
 {
-  if (!self->reader)
+  if (!self->reader && !self->revision)
     self->reader = fleet_connect(self->config, READ_TIME, self->cancellable, error);
-  if (self->reader && !self->watcher)
+  if ((self->reader || self->revision) && !self->watcher)
     self->watcher = fleet_connect(self->config, quiet_time(self->config), self->cancellable, error);
-  return self->reader && self->watcher;
+  return (self->reader || self->revision) && self->watcher;
 }
 
 static gboolean takes_restart(Feed *self)
@@ -55,6 +55,7 @@ static gboolean read_all(Feed *self, GError **error)
   if (!items)
     return FALSE;
   self->funcs.reset(items, revision, self->user_data);
+  etcd_free(&self->reader); /* a connection that is rarely needed */
   self->revision = revision + 1;
   return TRUE;
 }

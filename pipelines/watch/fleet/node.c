@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/members.h"
+#include "base/times.h"
 #include "fleet/feed.h"
 #include "fleet/fence.h"
 #include "fleet/lease.h"
@@ -228,8 +229,10 @@ static char *claim_value(FleetNode *self)
 {
   g_autoptr(JsonBuilder) builder = json_builder_new();
   json_builder_begin_object(builder);
+  g_autofree char *since = time_to_utc(g_get_real_time());
   member_add_string(builder, "node", self->config.node);
   member_add_string(builder, "id", self->id);
+  member_add_string(builder, "since", since);
   json_builder_end_object(builder);
   return member_to_line(builder);
 }

@@ -17,10 +17,9 @@ void trouble_clear(Trouble *self)
 
 static char *begin(Trouble *self, TroubleSource source, const GError *error)
 {
-  const gboolean known = self->told && self->code == (EtcdError)error->code;
+  const gboolean known = self->told & (1u << error->code);
   self->sources |= 1u << source;
-  self->told = TRUE;
-  self->code = error->code;
+  self->told |= 1u << error->code;
   g_free(self->error);
   self->error = g_strdup(error->message);
   return known ? NULL
@@ -32,7 +31,7 @@ static char *end(Trouble *self, TroubleSource source)
   self->sources &= ~(1u << source);
   if (self->sources || !self->told)
     return NULL;
-  self->told = FALSE;
+  self->told = 0;
   g_clear_pointer(&self->error, g_free);
   return g_strdup("etcd can be used again");
 }

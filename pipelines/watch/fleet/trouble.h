@@ -13,8 +13,7 @@ typedef enum {
 typedef struct {
   GMutex lock;
   guint sources;         /* bits: who has trouble */
-  gboolean told;         /* people know */
-  EtcdError code;        /* that people know */
+  guint told;            /* bits: kinds of EtcdError that people know about */
   char *error, *problem; /* (nullable): the last ones */
 } Trouble;
 
