@@ -89,10 +89,12 @@ static void adapt_patience(Feed *self)
 {
   g_autoptr(EtcdItem) item = NULL;
   gint64 revision;
-  if (!etcd_get(self->reader, self->prefix, &item, &revision, NULL) || revision >= self->revision)
-    self->patience = MIN(2 * self->patience, PATIENCE_MAX);
-  else
+  Etcd *reader = fleet_connect(self->config, READ_TIME, self->cancellable, NULL);
+  if (reader && etcd_get(reader, self->prefix, &item, &revision, NULL) && revision < self->revision)
     self->patience = quiet_time(self->config);
+  else
+    self->patience = MIN(2 * self->patience, PATIENCE_MAX);
+  etcd_free(&reader);
   etcd_http_set_timeout(self->watcher, self->patience);
 }
 
