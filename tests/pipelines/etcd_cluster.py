@@ -153,6 +153,13 @@ class Cluster:
                         raise
                     time.sleep(0.05)
 
+    def count_ended_watches(self, i=0):
+        """Returns how many watches of a node's clients have ended."""
+        with urllib.request.urlopen(self.urls[i] + "/metrics", timeout=30) as answer:
+            return sum(float(line.rsplit(" ", 1)[1]) for line in answer.read().decode().splitlines()
+                       if line.startswith("grpc_server_handled_total{")
+                       and 'grpc_service="etcdserverpb.Watch"' in line)
+
     def gateway(self, timeout=5):
         return Gateway(self.urls, timeout)
 

@@ -89,6 +89,16 @@ class Fleet(FleetTest):
             self.wait_for_frames(names=self.CAMERAS[1:])
         self.check_lines()
 
+    def test_a_fleet_that_was_quiet_goes_on(self):
+        self.put_cameras(self.CAMERAS[:1])
+        with self.node("a"):
+            self.wait_for_frames(names=self.CAMERAS[:1])
+            count = self.cluster.count_ended_watches()
+            self.wait(lambda: self.cluster.count_ended_watches() > count, 30, "a new watch")
+            self.put_cameras(self.CAMERAS[1:])
+            self.wait_for_frames()
+        self.check_lines()
+
     def test_only_the_camera_whose_text_is_wrong_is_refused(self):
         self.put_cameras()
         self.gateway.put(f"{self.prefix}cameras/wrong", self.camera_text("wrong", colour="blue"))

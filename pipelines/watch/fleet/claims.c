@@ -210,7 +210,7 @@ static gboolean belongs_to_another(const View *view, const ViewNode *me, const O
     return TRUE;
   if (!camera->preferred || camera->preferred == me)
     return FALSE;
-  return !owned->passed || view_rank(view, camera, me, owned->passed, NULL, NULL) > 0;
+  return !owned->passed || view_rank(view, camera, me, owned->passed, 0, NULL, NULL) > 0;
 }
 
 static gboolean give_away(Claims *self, const View *view, const ViewNode *me, gint64 now)
@@ -255,7 +255,9 @@ static GPtrArray *find_better(const View *view, const ViewNode *me, const ViewCa
     return NULL;
   }
   g_autoptr(GPtrArray) better = g_ptr_array_new_with_free_func(g_free);
-  const guint rank = view_rank(view, camera, me, NULL, &active, better);
+  /* With more nodes than that before it, it is not this node's turn yet. */
+  const guint limit = (guint)((now - camera->since) / STEP);
+  const guint rank = view_rank(view, camera, me, NULL, limit, &active, better);
   *due = MAX(camera->since, active) + rank * STEP;
   return g_steal_pointer(&better);
 }

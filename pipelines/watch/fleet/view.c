@@ -108,14 +108,14 @@ static gboolean is_passed(const GPtrArray *passed, const ViewNode *node)
 }
 
 guint view_rank(const View *self, const ViewCamera *camera, const ViewNode *node,
-                const GPtrArray *passed, gint64 *active, GPtrArray *better)
+                const GPtrArray *passed, guint limit, gint64 *active, GPtrArray *better)
 {
   GHashTableIter iter;
   gpointer value;
   guint rank = 0;
   gint64 latest = 0;
   g_hash_table_iter_init(&iter, self->nodes);
-  while (g_hash_table_iter_next(&iter, NULL, &value)) {
+  while (rank <= limit && g_hash_table_iter_next(&iter, NULL, &value)) {
     const ViewNode *other = value;
     if (other == node || !view_is_eligible(self, other) || is_passed(passed, other) ||
         !is_better(other, node, camera))

@@ -49,7 +49,8 @@ gboolean view_is_eligible(const View *self, const ViewNode *node);
 /* Returns: how many nodes should have the camera rather than @node; those whose ids are in @passed
  * do not count
  * @passed: (nullable): of char *
+ * @limit: it stops counting once there are more, so that a large fleet costs little
  * @active: (out) (optional): when one of those nodes was last active; 0: there is none
  * @better: (nullable): to add the ids of those nodes, (transfer full) */
 guint view_rank(const View *self, const ViewCamera *camera, const ViewNode *node,
-                const GPtrArray *passed, gint64 *active, GPtrArray *better);
+                const GPtrArray *passed, guint limit, gint64 *active, GPtrArray *better);
