@@ -5,6 +5,10 @@
 /* Unchanged frames after which a full pass makes up for updates. */
 #define SETTLED 5
 
+/* Frames from one full pass for something new to the next, so that those who come and stop and go
+ * cannot make updates useless. */
+#define RENEWAL 25
+
 /* An update takes more time than its multiply-adds suggest: 1.1 to 1.4 times (AVX-512 VNNI, int8).
  */
 #define OVERHEAD 1.2
@@ -31,7 +35,9 @@ void vitgate__stream_plan_init(StreamPlan *plan, const Description *d)
 void vitgate__stream_plan_restart(StreamPlan *plan, const VitgateStreamOptions *options)
 {
   plan->known = plan->cached = plan->stale = plan->expired = FALSE;
+  plan->renewed = FALSE;
   plan->still = plan->age = 0;
+  plan->calm = RENEWAL;
   plan->expected = options->eager ? 0 : plan->independent;
 }
 
@@ -48,14 +54,22 @@ static gboolean is_cheap(const StreamPlan *plan, double update)
   return update <= CLEARLY * plan->full && update <= plan->independent;
 }
 
+/* Patches that did not change know nothing of what is new among them. */
+static gboolean is_renewal_due(const StreamPlan *plan)
+{
+  return plan->renewed && plan->cached && plan->stale && plan->calm >= RENEWAL;
+}
+
 VitgatePass vitgate__stream_plan_decide(StreamPlan *plan, const VitgateStreamOptions *options,
                                         const PlanFrame *frame, VitgateReason *reason)
 {
   const double update = plan->update + frame->n_marked * plan->update_patch;
   plan->moved |= frame->dial != plan->dial;
   plan->dial = frame->dial;
+  plan->renewed |= frame->n_new > 0;
   *reason = VITGATE_REASON_NONE;
   plan->age++;
+  plan->calm++;
   if (!plan->known) {
     *reason = VITGATE_REASON_FIRST;
     return whole_pass(plan, options, options->eager);
@@ -75,6 +89,10 @@ VitgatePass vitgate__stream_plan_decide(StreamPlan *plan, const VitgateStreamOpt
   plan->still = 0;
   plan->expected += NEW * (update - plan->expected);
   const gboolean due = options->interval && plan->age >= options->interval;
+  if (is_renewal_due(plan) && whole_pass(plan, options, TRUE) == VITGATE_PASS_FULL) {
+    *reason = VITGATE_REASON_SETTLED;
+    return VITGATE_PASS_FULL;
+  }
   if (options->temporal && plan->cached && !due && is_cheap(plan, update))
     return VITGATE_PASS_UPDATED;
   *reason = plan->cached && due ? VITGATE_REASON_INTERVAL : VITGATE_REASON_MOTION;
@@ -92,6 +110,10 @@ void vitgate__stream_plan_record(StreamPlan *plan, VitgatePass pass, double cost
   plan->cached = pass == VITGATE_PASS_FULL || (plan->cached && pass == VITGATE_PASS_UPDATED);
   if (pass == VITGATE_PASS_FULL)
     plan->age = 0;
+  if (pass == VITGATE_PASS_FULL && plan->renewed)
+    plan->calm = 0;
+  if (pass != VITGATE_PASS_UPDATED)
+    plan->renewed = FALSE;
   if (pass == VITGATE_PASS_INDEPENDENT)
     plan->independent += NEW * (cost - plan->independent);
 }

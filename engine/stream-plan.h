@@ -19,6 +19,8 @@ typedef struct {
   gboolean expired;   /* the result must not stand any longer */
   guint still;        /* unchanged frames in a row */
   guint age;          /* frames since the last full pass */
+  gboolean renewed;   /* something new stays that came with updates */
+  guint calm;         /* frames since a full pass was made for that */
   double expected;    /* cost of an update: running mean over frames that changed */
   double independent; /* cost of an independent pass: running mean */
 } StreamPlan;
@@ -32,6 +34,7 @@ typedef struct {
   double dial;    /* its setting: a compute ratio */
   double change;  /* largest change of a patch */
   guint n_marked; /* patches to compute in an update */
+  guint n_new;    /* patches in which something new has come to stay */
 } PlanFrame;
 
 /* Decides on a frame.

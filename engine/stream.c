@@ -8,6 +8,9 @@
 #include "model.h"
 #include "session.h"
 
+/* Change from which a patch shows something new: that of the default for unchanged frames. */
+#define NEW_CHANGE (8.0f / 255)
+
 struct _VitgateStream {
   VitgateModel *model;
   VitgateStreamOptions options;
@@ -177,9 +180,10 @@ const VitgateDecision *vitgate_stream_look(VitgateStream *stream, const VitgateS
   const float change = vitgate__change_map_look(stream->map, tensor);
   const float threshold = (float)(o->changed * (1 + low));
   const guint n = vitgate__change_map_mark(stream->map, stream->marks, threshold, low <= 0.5);
+  const guint n_new = vitgate__change_map_count_new(stream->map, threshold, NEW_CHANGE);
   VitgateReason reason;
-  const VitgatePass pass =
-      vitgate__stream_plan_decide(&stream->plan, o, &(PlanFrame){ dial, change, n }, &reason);
+  const VitgatePass pass = vitgate__stream_plan_decide(
+      &stream->plan, o, &(PlanFrame){ dial, change, n, n_new }, &reason);
   stream->decision = (VitgateDecision){
     .pass = pass,
     .reason = reason,

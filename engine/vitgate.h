@@ -354,7 +354,8 @@ typedef enum {
   VITGATE_REASON_MOTION,   /* so much changes that an update would not be cheaper */
   VITGATE_REASON_INTERVAL, /* as many frames as the interval allows have passed since the last time
                             */
-  VITGATE_REASON_SETTLED,  /* the picture stands still again after updates */
+  VITGATE_REASON_SETTLED,  /* after updates, the picture stands still again, or something new in it
+                              does */
   VITGATE_REASON_EXPIRED,  /* vitgate_stream_expire() was called */
   VITGATE_REASON_DIAL,     /* the dial was moved */
 } VitgateReason;

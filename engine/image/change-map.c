@@ -5,6 +5,9 @@
 
 #include "file/architecture.h"
 
+/* Frames that something new has to stand still. */
+#define STAYS 3
+
 struct _ChangeMap {
   guint size;           /* side of the input in pixels */
   guint side, per_side; /* patches along a side of the input; cells along a side of a patch */
@@ -14,7 +17,11 @@ struct _ChangeMap {
    * subtracted. */
   float *seen, *kept;
   float *changes; /* [side][side] */
-  float *columns; /* [size] sum of each column over one row of cells */
+  /* What each patch showed when it last stood still, as in kept, how many frames it has stood still
+   * by now, and whether it was computed alone since all were. */
+  float *ground;
+  guint8 *still, *alone; /* [side][side] */
+  float *columns;        /* [size] sum of each column over one row of cells */
 };
 
 static guint n_cells(const ChangeMap *map)
@@ -32,7 +39,10 @@ ChangeMap *vitgate__change_map_new(const Description *d)
   const gsize cells = 3 * (gsize)n_cells(map) * n_cells(map);
   map->seen = g_new0(float, cells);
   map->kept = g_new0(float, cells);
+  map->ground = g_new0(float, cells);
   map->changes = g_new0(float, (gsize)map->side * map->side);
+  map->still = g_new0(guint8, (gsize)map->side * map->side);
+  map->alone = g_new0(guint8, (gsize)map->side * map->side);
   map->columns = g_new0(float, map->size);
   return map;
 }
@@ -44,7 +54,10 @@ void vitgate__change_map_free(ChangeMap **map)
     return;
   g_free(m->seen);
   g_free(m->kept);
+  g_free(m->ground);
   g_free(m->changes);
+  g_free(m->still);
+  g_free(m->alone);
   g_free(m->columns);
   g_free(m);
 }
@@ -84,14 +97,15 @@ static float larger(float a, float b)
   return a > b || isnan(a) ? a : b;
 }
 
-static float change_of(const ChangeMap *map, guint y, guint x)
+/* Returns: the largest change of patch @y, @x since @before */
+static float change_since(const ChangeMap *map, const float *before, guint y, guint x)
 {
   const guint n = map->per_side;
   float change = 0;
   for (guint c = 0; c < 3; c++)
     for (guint i = 0; i < n * n; i++) {
       const gsize at = cell(map, c, y * n + i / n, x * n + i % n);
-      change = larger(change, fabsf(map->seen[at] - map->kept[at]));
+      change = larger(change, fabsf(map->seen[at] - before[at]));
     }
   return change;
 }
@@ -107,7 +121,7 @@ float vitgate__change_map_look(ChangeMap *map, const float *tensor)
                   map->scale[c]);
     }
   for (guint p = 0; p < side * side; p++) {
-    map->changes[p] = change_of(map, p / side, p % side);
+    map->changes[p] = change_since(map, map->kept, p / side, p % side);
     largest = larger(largest, map->changes[p]);
   }
   return map->known ? largest : 1;
@@ -164,6 +178,35 @@ guint vitgate__change_map_mark(const ChangeMap *map, guint8 *marks, float thresh
   return n;
 }
 
+/* Copies the cells of patch @p of the measured picture. */
+static void copy_patch(const ChangeMap *map, float *cells, guint p)
+{
+  const guint n = map->per_side;
+  for (guint i = 0; i < 3 * n; i++) {
+    const gsize at = cell(map, i / n, p / map->side * n + i % n, p % map->side * n);
+    memcpy(cells + at, map->seen + at, n * sizeof *cells);
+  }
+}
+
+guint vitgate__change_map_count_new(ChangeMap *map, float still, float different)
+{
+  const guint side = map->side;
+  guint n = 0;
+  for (guint p = 0; p < side * side; p++) {
+    if (!map->known || is_changed(map, p / side, p % side, still))
+      map->still[p] = 0;
+    else if (map->still[p] < STAYS)
+      map->still[p]++;
+    else
+      continue;
+    if (map->still[p] == STAYS)
+      n += map->alone[p] && change_since(map, map->ground, p / side, p % side) > different;
+    if (map->still[p] == STAYS || !map->known)
+      copy_patch(map, map->ground, p);
+  }
+  return n;
+}
+
 void vitgate__change_map_forget(ChangeMap *map)
 {
   map->known = FALSE;
@@ -171,16 +214,16 @@ void vitgate__change_map_forget(ChangeMap *map)
 
 void vitgate__change_map_keep(ChangeMap *map, const guint8 *marks)
 {
-  const guint n = map->per_side, side = map->side;
+  const guint n_patches = map->side * map->side;
   if (!marks) {
     memcpy(map->kept, map->seen, 3 * (gsize)n_cells(map) * n_cells(map) * sizeof(float));
+    memset(map->alone, 0, n_patches);
     map->known = TRUE;
     return;
   }
-  for (guint p = 0; p < side * side; p++)
-    for (guint c = 0; marks[p] && c < 3; c++)
-      for (guint i = 0; i < n; i++) {
-        const gsize at = cell(map, c, p / side * n + i, p % side * n);
-        memcpy(map->kept + at, map->seen + at, n * sizeof(float));
-      }
+  for (guint p = 0; p < n_patches; p++)
+    if (marks[p]) {
+      copy_patch(map, map->kept, p);
+      map->alone[p] = 1;
+    }
 }

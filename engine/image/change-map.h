@@ -26,6 +26,13 @@ float vitgate__change_map_look(ChangeMap *map, const float *tensor);
  * there is no picture to compare with */
 float vitgate__change_map_share(const ChangeMap *map, float threshold);
 
+/* Counts the patches that show something new that stays: that have just stood still for a few
+ * frames, show something else than when they last did, and were not computed together with all
+ * others since. Call it once for each measured picture.
+ * @still: change up to which a patch stands still
+ * @different: change from which it shows something else */
+guint vitgate__change_map_count_new(ChangeMap *map, float still, float different);
+
 /* Forgets the picture to compare with. */
 void vitgate__change_map_forget(ChangeMap *map);
 

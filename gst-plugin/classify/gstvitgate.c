@@ -80,8 +80,9 @@
  * With #GstVitgate:temporal, only the patches of a frame that changed by more than
  * #GstVitgate:change-threshold are computed, together with the class token; the keys and values of
  * the other patches are kept from the frames before. All patches are computed anew every
- * #GstVitgate:refresh-interval frames while there are changes, and when the scene stands still
- * again. A frame that changed by no more than #GstVitgate:reuse-threshold keeps the last result
+ * #GstVitgate:refresh-interval frames while there are changes, when the scene stands still again,
+ * and when something new stands still in it (at most every 25 frames). A frame that changed by no
+ * more than #GstVitgate:reuse-threshold keeps the last result
  * ("unchanged") until #GstVitgate:max-age has passed. By default (auto) this begins once frames
  * have been alike; while everything moves, each frame is computed on its own, as the dial says.
  *

@@ -53,12 +53,41 @@ static double measure(ReferenceStream *s, const float *tensor)
   return largest;
 }
 
+static guint values_of(const Description *d)
+{
+  return 3 * cells_of(d) * cells_of(d);
+}
+
+/* Returns: the largest difference of patch @p to when it last stood still */
+static double new_change(const ReferenceStream *s, guint p)
+{
+  const guint n = values_of(s->description);
+  double largest = 0;
+  for (guint i = p * n; i < (p + 1) * n; i++)
+    largest = fmax(largest, fabs(s->seen[i] - s->ground[i]));
+  return largest;
+}
+
 static gboolean is_close(const ReferenceStream *s, double largest)
 {
   gboolean close = fabs(largest - s->options.unchanged) < CLOSE;
   for (guint p = 0; p < vitgate__description_n_patches(s->description); p++)
-    close |= fabs(s->changes[p] - s->options.changed) < CLOSE;
+    close |= fabs(s->changes[p] - s->options.changed) < CLOSE ||
+             fabs(new_change(s, p) - 8.0 / 255) < CLOSE;
   return s->known && close;
+}
+
+/* Looks for patches that have stood still for three frames, show something else than the last time
+ * that they did, and came with updates. */
+static void look_for_new(ReferenceStream *s)
+{
+  const guint n = values_of(s->description);
+  for (guint p = 0; p < vitgate__description_n_patches(s->description); p++) {
+    s->calm[p] = s->known && s->changes[p] <= s->options.changed ? s->calm[p] + 1 : 0;
+    s->renewed |= s->calm[p] == 3 && s->alone[p] && new_change(s, p) > 8.0 / 255;
+    if (!s->known || s->calm[p] == 3)
+      memcpy(s->ground + p * n, s->seen + p * n, n * sizeof(double));
+  }
 }
 
 /* Marks changed patches and their neighbours.
@@ -94,6 +123,7 @@ static VitgatePass decide(ReferenceStream *s, double change, guint n, VitgateRea
   const double update = 1.2 * vitgate__description_update_gmacs(d, n) / d->dense_gmacs;
   *reason = VITGATE_REASON_NONE;
   s->age++;
+  s->since_renewal++;
   if (!s->known) {
     *reason = VITGATE_REASON_FIRST;
     return whole(s, s->options.eager);
@@ -111,6 +141,11 @@ static VitgatePass decide(ReferenceStream *s, double change, guint n, VitgateRea
   }
   s->still = 0;
   s->expected = .75 * s->expected + .25 * update;
+  if (s->renewed && s->stale && s->cached && s->since_renewal >= 25 &&
+      whole(s, TRUE) == VITGATE_PASS_FULL) {
+    *reason = VITGATE_REASON_SETTLED;
+    return VITGATE_PASS_FULL;
+  }
   const gboolean due = s->options.interval > 0 && s->age >= s->options.interval;
   if (s->options.temporal && s->cached && !due && update <= .8 * full && update <= s->independent)
     return VITGATE_PASS_UPDATED;
@@ -120,19 +155,25 @@ static VitgatePass decide(ReferenceStream *s, double change, guint n, VitgateRea
 
 static void record(ReferenceStream *s, const VitgateResult *found)
 {
-  const guint values = 3 * cells_of(s->description) * cells_of(s->description);
+  const guint values = values_of(s->description);
   const VitgatePass pass = found->decision->pass;
   if (pass == VITGATE_PASS_UNCHANGED)
     return;
-  for (guint p = 0; p < vitgate__description_n_patches(s->description); p++)
+  for (guint p = 0; p < vitgate__description_n_patches(s->description); p++) {
     if (found->decision->marks[p])
       memcpy(s->kept + p * values, s->seen + p * values, values * sizeof(double));
+    s->alone[p] = pass == VITGATE_PASS_UPDATED && (s->alone[p] || found->decision->marks[p]);
+  }
   if (pass == VITGATE_PASS_INDEPENDENT)
     s->independent = .75 * s->independent + .25 * found->compute_ratio;
   if (pass == VITGATE_PASS_FULL)
     s->age = 0;
-  if (pass != VITGATE_PASS_UPDATED)
+  if (pass == VITGATE_PASS_FULL && s->renewed)
+    s->since_renewal = 0;
+  if (pass != VITGATE_PASS_UPDATED) {
     s->cached = pass == VITGATE_PASS_FULL;
+    s->renewed = FALSE;
+  }
   s->stale = pass == VITGATE_PASS_UPDATED;
   s->known = TRUE;
   s->expired = FALSE;
@@ -206,6 +247,7 @@ gboolean reference_stream_check(ReferenceStream *s, const float *tensor, const V
 {
   const double change = measure(s, tensor);
   gboolean sure = !is_close(s, change);
+  look_for_new(s);
   if (sure) {
     check_decision(s, change, found->decision, what);
     sure = check_pass(s, tensor, found, what);
@@ -230,6 +272,9 @@ ReferenceStream *reference_stream_new(ModelFile *file, const Description *d,
   s->kept = g_new0(double, 12 * patches);
   s->seen = g_new0(double, 12 * patches);
   s->changes = g_new0(double, patches);
+  s->ground = g_new0(double, 12 * patches);
+  s->calm = g_new0(guint, patches);
+  s->alone = g_new0(gboolean, patches);
   s->rows = g_new0(guint, vitgate__description_n_tokens(d));
   s->logits = g_new0(float, d->n_classes);
   s->features = g_new0(float, vitgate__description_head_inputs(d));
@@ -244,6 +289,9 @@ void reference_stream_free(ReferenceStream *s)
   g_free(s->kept);
   g_free(s->seen);
   g_free(s->changes);
+  g_free(s->ground);
+  g_free(s->calm);
+  g_free(s->alone);
   g_free(s->rows);
   g_free(s->logits);
   g_free(s->features);
@@ -252,7 +300,8 @@ void reference_stream_free(ReferenceStream *s)
 
 void reference_stream_forget(ReferenceStream *s)
 {
-  s->known = s->cached = s->stale = s->expired = FALSE;
+  s->known = s->cached = s->stale = s->expired = s->renewed = FALSE;
   s->still = s->age = 0;
+  s->since_renewal = 25;
   s->expected = s->options.eager ? 0 : s->independent;
 }

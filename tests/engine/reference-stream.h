@@ -12,9 +12,12 @@ typedef struct {
   ReferenceCache *cache;
   double *kept, *seen; /* [patches][cells of a patch][3] */
   double *changes;     /* [patches] */
+  double *ground;      /* as kept: when a patch last stood still */
+  guint *calm;         /* [patches] frames that it has stood still */
+  gboolean *alone;     /* [patches] it was in an update since the last pass of all */
   guint *rows;
-  gboolean known, cached, stale, expired;
-  guint still, age;
+  gboolean known, cached, stale, expired, renewed;
+  guint still, age, since_renewal;
   double expected, independent;
   float *logits, *features, unknown; /* of the last result */
 } ReferenceStream;

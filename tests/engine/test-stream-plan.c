@@ -25,6 +25,7 @@ enum { N_PATCHES = 196, FEW = 9 };
 static StreamPlan plan;
 static VitgateStreamOptions options;
 static double dial, independent_cost;
+static guint n_new; /* patches with something new in the next frame */
 static VitgateReason reason;
 
 static void set_up(void)
@@ -33,13 +34,14 @@ static void set_up(void)
     blocks[b] = (BlockShape){ .heads = 3, .neurons = 768 };
   options = vitgate_stream_default_options();
   dial = independent_cost = 1;
+  n_new = 0;
   vitgate__stream_plan_init(&plan, &description);
   vitgate__stream_plan_restart(&plan, &options);
 }
 
 static VitgatePass decide(double change, guint n_marked)
 {
-  return vitgate__stream_plan_decide(&plan, &options, &(PlanFrame){ dial, change, n_marked },
+  return vitgate__stream_plan_decide(&plan, &options, &(PlanFrame){ dial, change, n_marked, n_new },
                                      &reason);
 }
 
@@ -173,6 +175,41 @@ START_TEST(a_scene_that_settles_is_computed_once)
   assert_frame(STILL, 0, FULL, SETTLED);
   for (guint i = 0; i < 100; i++)
     assert_frame(STILL, 0, UNCHANGED, NONE);
+}
+END_TEST
+
+/* Something new brings about a full pass while something else moves, but not more often than every
+ * 25 frames. */
+START_TEST(something_new_is_computed_with_all_patches)
+{
+  start_cached();
+  assert_frame(CHANGE, FEW, UPDATED, NONE);
+  n_new = 2;
+  assert_frame(CHANGE, FEW, FULL, SETTLED);
+  for (guint i = 1; i < 25; i++)
+    assert_frame(CHANGE, FEW, UPDATED, NONE);
+  n_new = 0; /* it is remembered */
+  assert_frame(CHANGE, FEW, FULL, SETTLED);
+  for (guint i = 1; i < 50; i++)
+    assert_frame(CHANGE, FEW, UPDATED, NONE);
+  assert_frame(CHANGE, FEW, FULL, INTERVAL);
+}
+END_TEST
+
+START_TEST(something_new_waits_for_an_update)
+{
+  start_cached();
+  n_new = 1;
+  assert_frame(CHANGE, FEW, UPDATED, NONE); /* nothing is stale */
+  n_new = 0;
+  assert_frame(STILL, 0, UNCHANGED, NONE);
+  options.max_compute = .01; /* there is no time for it */
+  assert_frame(CHANGE, FEW, UPDATED, NONE);
+  options.max_compute = 0;
+  assert_frame(CHANGE, FEW, FULL, SETTLED);
+  n_new = 1;
+  options.temporal = FALSE;
+  assert_frame(CHANGE, FEW, INDEPENDENT, MOTION);
 }
 END_TEST
 
@@ -341,6 +378,8 @@ int main(void)
   tcase_add_test(rules, updates_must_be_cheaper);
   tcase_add_test(rules, full_passes_come_at_intervals);
   tcase_add_test(rules, a_scene_that_settles_is_computed_once);
+  tcase_add_test(rules, something_new_is_computed_with_all_patches);
+  tcase_add_test(rules, something_new_waits_for_an_update);
   tcase_add_test(rules, independent_results_do_not_settle);
   tcase_add_test(rules, full_passes_respect_max_compute);
   tcase_add_test(rules, max_compute_may_fall_while_playing);

@@ -121,7 +121,7 @@ START_TEST(a_scene_that_settles_is_as_if_seen_first)
     return;
   next(&s);
   for (guint i = 0; i < 12; i++) {
-    stream_change_patch(s.tensor, 3 * i, i % 2 ? .2f : -.4f);
+    stream_change_patch(s.tensor, 3 * (i % 3), i % 2 ? .2f : -.4f); /* none stands still */
     assert_decision(next(&s), "updated", "none");
   }
   for (guint i = 0; i < 4; i++)
@@ -131,6 +131,26 @@ START_TEST(a_scene_that_settles_is_as_if_seen_first)
   check_as_alone(&s, result);
   for (guint i = 0; i < 60; i++)
     assert_decision(next(&s), "unchanged", "none");
+  setup_clear(&s);
+}
+END_TEST
+
+/* While something else moves all the time. */
+START_TEST(something_new_is_soon_as_if_seen_first)
+{
+  Setup s;
+  if (!setup_init(&s, stream_precisions[_i]))
+    return;
+  next(&s);
+  for (guint i = 0; i < 20; i++) {
+    stream_change_patch(s.tensor, STREAM_PATCHES - 1, i % 2 ? .2f : -.2f);
+    if (i == 5)
+      stream_change_patch(s.tensor, 0, .3f);
+    const VitgateResult *result = next(&s);
+    assert_decision(result, i == 8 ? "full" : "updated", i == 8 ? "settled" : "none");
+    if (i == 8)
+      check_as_alone(&s, result);
+  }
   setup_clear(&s);
 }
 END_TEST
@@ -404,6 +424,7 @@ int main(void)
   tcase_add_loop_test(stream, an_identical_frame_costs_nothing, 0, n);
   tcase_add_test(stream, a_changed_patch_and_its_neighbours_run);
   tcase_add_loop_test(stream, a_scene_that_settles_is_as_if_seen_first, 0, n);
+  tcase_add_loop_test(stream, something_new_is_soon_as_if_seen_first, 0, n);
   tcase_add_loop_test(stream, a_cut_is_as_if_seen_first, 0, n);
   tcase_add_test(stream, unchanged_patches_keep_what_they_knew);
   tcase_add_test(stream, the_dial_raises_the_threshold);

@@ -129,6 +129,86 @@ START_TEST(values_that_are_no_numbers_count_as_changed)
 }
 END_TEST
 
+/* Measures the picture and keeps the patches that changed, as an update does.
+ * Returns: the patches that show something new */
+static guint follow(void)
+{
+  guint8 marks[N];
+  vitgate__change_map_look(map, picture);
+  vitgate__change_map_mark(map, marks, .01f, FALSE);
+  const guint n = vitgate__change_map_count_new(map, .01f, .03f);
+  vitgate__change_map_keep(map, marks);
+  return n;
+}
+
+/* Patches start with a pass of them all. */
+static void start(void)
+{
+  vitgate__change_map_look(map, picture);
+  ck_assert_uint_eq(vitgate__change_map_count_new(map, .01f, .03f), 0);
+  vitgate__change_map_keep(map, NULL);
+}
+
+START_TEST(what_is_new_counts_once_it_stays)
+{
+  start();
+  for (guint round = 0; round < 3; round++) {
+    change_cell(0, 2, 2, .2f);
+    change_cell(2, 7, 7, .1f);
+    for (guint i = 0; i < 12; i++)
+      ck_assert_uint_eq(follow(), i == 3 ? 2 : 0);
+  }
+}
+END_TEST
+
+START_TEST(what_passes_by_is_not_new)
+{
+  start();
+  for (guint i = 0; i < 64; i++) {
+    change_cell(1, i / 8, i % 8, .5f);
+    ck_assert_uint_eq(follow(), 0);
+    change_cell(1, i / 8, i % 8, -.5f);
+  }
+  for (guint i = 0; i < 6; i++)
+    ck_assert_uint_eq(follow(), 0);
+}
+END_TEST
+
+START_TEST(what_never_stands_still_is_not_new)
+{
+  start();
+  for (guint i = 0; i < 40; i++) {
+    if (i % 3 == 0)
+      change_cell(1, 3, 3, .2f);
+    ck_assert_uint_eq(follow(), 0);
+  }
+}
+END_TEST
+
+/* All patches know of it. */
+START_TEST(what_came_with_all_patches_is_not_new)
+{
+  start();
+  change_cell(0, 2, 2, .5f);
+  ck_assert_uint_eq(follow(), 0);
+  vitgate__change_map_keep(map, NULL);
+  for (guint i = 0; i < 6; i++)
+    ck_assert_uint_eq(follow(), 0);
+}
+END_TEST
+
+START_TEST(nothing_is_new_after_forgetting)
+{
+  start();
+  change_cell(0, 2, 2, .5f);
+  follow();
+  vitgate__change_map_forget(map);
+  start();
+  for (guint i = 0; i < 6; i++)
+    ck_assert_uint_eq(follow(), 0);
+}
+END_TEST
+
 /* A patch of one pixel has one cell; nine pixels divide into cells of four and five. */
 START_TEST(any_size_of_patch_works)
 {
@@ -160,6 +240,11 @@ int main(void)
   tcase_add_test(changes, only_marked_patches_are_kept);
   tcase_add_test(changes, share_counts_patches_by_their_mean);
   tcase_add_test(changes, values_that_are_no_numbers_count_as_changed);
+  tcase_add_test(changes, what_is_new_counts_once_it_stays);
+  tcase_add_test(changes, what_passes_by_is_not_new);
+  tcase_add_test(changes, what_never_stands_still_is_not_new);
+  tcase_add_test(changes, what_came_with_all_patches_is_not_new);
+  tcase_add_test(changes, nothing_is_new_after_forgetting);
   tcase_add_test(changes, any_size_of_patch_works);
   return fixture_run("change-map", changes, NULL);
 }
