@@ -14,10 +14,12 @@
 
 /* Finds faults that json-glib accepts: comments, strings in apostrophes, and values after the
  * first. They are not JSON, and a quotation mark inside a comment would hide levels from this scan.
+ * @colons: (out): their number outside strings, which is that of all objects' members
  * Returns: (nullable): what is wrong with the text, or NULL if nothing shows without parsing */
-static const char *find_fault(const char *text, gsize length)
+static const char *find_fault(const char *text, gsize length, gsize *colons)
 {
   guint depth = 0;
+  *colons = 0;
   gboolean in_string = FALSE, ended = FALSE;
   for (gsize i = 0; i < length; i++) {
     char c = text[i];
@@ -26,6 +28,8 @@ static const char *find_fault(const char *text, gsize length)
         i++;
       else if (c == '"')
         in_string = FALSE;
+    } else if (c == ':') {
+      ++*colons;
     } else if (c == '/' || c == '\'') {
       return "not valid JSON: a comment or an apostrophe";
     } else if (ended && !g_ascii_isspace(c)) {
@@ -57,22 +61,37 @@ static void note_member(JsonParser *parser, JsonObject *object, const char *name
     finder->duplicate = g_strdup(name);
 }
 
-/* strtod() makes infinity of 1e999, which could not be written again. */
-static gboolean is_finite(JsonNode *node)
+/* Parses text that holds more members than its tree.
+ * Returns: (transfer full) (nullable): the first name that an object has twice */
+static char *find_duplicate(const char *text, gsize length)
+{
+  DuplicateFinder finder = {
+    .seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+  };
+  g_autoptr(JsonParser) parser = json_parser_new();
+  g_signal_connect(parser, "object-member", G_CALLBACK(note_member), &finder);
+  json_parser_load_from_data(parser, text, (gssize)length, NULL);
+  g_hash_table_unref(finder.seen);
+  return finder.duplicate;
+}
+
+/* strtod() makes infinity of 1e999, which could not be written again.
+ * @members: raised by the members of all objects */
+static gboolean is_finite(JsonNode *node, gsize *members)
 {
   if (JSON_NODE_HOLDS_VALUE(node))
     return json_node_get_value_type(node) != G_TYPE_DOUBLE || isfinite(json_node_get_double(node));
   gboolean finite = TRUE;
   if (JSON_NODE_HOLDS_ARRAY(node)) {
     JsonArray *array = json_node_get_array(node);
-    for (guint i = 0; finite && i < json_array_get_length(array); i++)
-      finite = is_finite(json_array_get_element(array, i));
+    for (guint i = 0; i < json_array_get_length(array); i++)
+      finite &= is_finite(json_array_get_element(array, i), members);
   } else if (JSON_NODE_HOLDS_OBJECT(node)) {
-    JsonObjectIter members;
+    JsonObjectIter iter;
     JsonNode *member;
-    json_object_iter_init(&members, json_node_get_object(node));
-    while (finite && json_object_iter_next(&members, NULL, &member))
-      finite = is_finite(member);
+    json_object_iter_init(&iter, json_node_get_object(node));
+    for (; json_object_iter_next(&iter, NULL, &member); ++*members)
+      finite &= is_finite(member, members);
   }
   return finite;
 }
@@ -80,29 +99,25 @@ static gboolean is_finite(JsonNode *node)
 JsonNode *vitgate__json_parse_object(const char *text, gsize length, const char *what,
                                      VitgateError code, GError **error)
 {
-  const char *fault = find_fault(text, length);
+  gsize colons, members = 0;
+  const char *fault = find_fault(text, length, &colons);
   if (fault) {
     vitgate__set_error(error, code, "%s: %s", what, fault);
     return NULL;
   }
-  DuplicateFinder finder = {
-    .seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
-  };
   g_autoptr(GError) json_error = NULL;
   g_autoptr(JsonParser) parser = json_parser_new_immutable();
-  g_signal_connect(parser, "object-member", G_CALLBACK(note_member), &finder);
-  gboolean parsed = json_parser_load_from_data(parser, text, (gssize)length, &json_error);
-  g_hash_table_unref(finder.seen);
-  g_autofree char *duplicate = finder.duplicate;
-
+  const gboolean parsed = json_parser_load_from_data(parser, text, (gssize)length, &json_error);
   JsonNode *root = parsed ? json_parser_get_root(parser) : NULL;
+  const gboolean finite = root && is_finite(root, &members);
+  g_autofree char *duplicate = parsed && members != colons ? find_duplicate(text, length) : NULL;
   if (!parsed)
     vitgate__set_error(error, code, "%s: not valid JSON: %s", what, json_error->message);
   else if (duplicate)
     vitgate__set_error(error, code, "%s: '%s' is named twice", what, duplicate);
   else if (!root || !JSON_NODE_HOLDS_OBJECT(root))
     vitgate__set_error(error, code, "%s: not a JSON object", what);
-  else if (!is_finite(root))
+  else if (!finite)
     vitgate__set_error(error, code, "%s: a number is larger than any double", what);
   else
     return json_node_ref(root);

@@ -138,6 +138,22 @@ static gboolean check_values(const Safetensors *file, const char *name, const fl
   return check_piece(file, name, values, 0, n, positive, error);
 }
 
+/* Multiplies each row of a tensor by its scale.
+ * @largest: magnitude that no value exceeds: if no scale makes it infinite, no value is checked */
+static gboolean scale_rows(const Safetensors *file, const char *name, float *values,
+                           const float *scales, gsize rows, gsize columns, float largest,
+                           GError **error)
+{
+  gboolean finite = TRUE;
+  for (gsize i = 0; i < rows; i++) {
+    float *row = values + i * columns;
+    for (gsize j = 0; j < columns; j++)
+      row[j] *= scales[i];
+    finite = finite && isfinite(scales[i] * largest);
+  }
+  return finite || check_values(file, name, values, rows * columns, FALSE, error);
+}
+
 static gboolean check_tensor(const Safetensors *file, const char *name, gboolean positive,
                              GError **error)
 {
@@ -182,9 +198,7 @@ gboolean vitgate__weights_read(const Safetensors *file, const char *name, float 
   if (!vitgate__tensor_to_float(scales, vitgate__safetensors_find(file, scale_name), error) ||
       !check_values(file, scale_name, scales, rows, TRUE, error))
     return FALSE;
-  for (gsize i = 0; i < n; i++)
-    values[i] *= scales[i / columns];
-  return check_values(file, name, values, n, FALSE, error);
+  return scale_rows(file, name, values, scales, rows, columns, -(float)G_MININT8, error);
 }
 
 /* Returns: (transfer full) (nullable): the name of the LayerScale that follows the layer of tensor
@@ -217,7 +231,5 @@ gboolean vitgate__weights_read_folded(const Safetensors *file, const char *name,
   g_autofree float *scales = g_new(float, rows);
   if (!vitgate__weights_read(file, scale_name, scales, error))
     return FALSE;
-  for (gsize i = 0; i < n; i++)
-    values[i] *= scales[i / columns];
-  return check_values(file, name, values, n, FALSE, error);
+  return scale_rows(file, name, values, scales, rows, columns, G_MAXFLOAT, error);
 }
