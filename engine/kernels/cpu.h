@@ -14,6 +14,7 @@ typedef enum {
   CPU_AMX_BF16,    /* "amx-bf16": "avx512-bf16" plus AMX tiles of bfloat16 */
   CPU_FAST_BF16,   /* "fast-bf16": bfloat16 products are faster than float32 products */
   CPU_DOTPROD,     /* "dotprod": the byte dot products of ARMv8.2 */
+  CPU_I8MM,        /* "i8mm": "dotprod" plus the byte matrix products of ARMv8.6 */
 } CpuFeature;
 
 gboolean vitgate__cpu_has(CpuFeature feature);
