@@ -74,7 +74,7 @@ typedef enum {
                              teacher on at most 1.5 % fewer photographs than float32; float32 if the
                              file records nothing */
   VITGATE_PRECISION_FLOAT32,
-  VITGATE_PRECISION_BF16, /* bfloat16; needs a CPU with AVX-512 BF16 or AMX */
+  VITGATE_PRECISION_BF16, /* bfloat16; needs a CPU with AVX-512 BF16, AMX or ARM's BF16 */
   VITGATE_PRECISION_INT8, /* weights rounded to 8 bits per output channel, activations per token;
                              layers with more than 32768 inputs use float32 */
 } VitgatePrecision;

@@ -2,17 +2,22 @@
 
 #include "kernels/cpu.h"
 
-#ifdef __x86_64__
+#if defined(__x86_64__)
 extern const Bf16Kernels vitgate__bf16_amx, vitgate__bf16_avx512;
+#elif defined(__aarch64__)
+extern const Bf16Kernels vitgate__bf16_neon;
 #endif
 
 const Bf16Kernels *vitgate__bf16_kernels(void)
 {
-#ifdef __x86_64__
+#if defined(__x86_64__)
   if (vitgate__cpu_has(CPU_AMX_BF16))
     return &vitgate__bf16_amx;
   if (vitgate__cpu_has(CPU_AVX512_BF16))
     return &vitgate__bf16_avx512;
+#elif defined(__aarch64__)
+  if (vitgate__cpu_has(CPU_BF16))
+    return &vitgate__bf16_neon;
 #endif
   return NULL;
 }

@@ -12,7 +12,7 @@
 /* Features that VITGATE_CPU_MASK can hide. */
 static const char *const mask_names[] = { "sse4.1",      "avx2",        "avx-vnni", "avx512",
                                           "avx512-vnni", "avx512-bf16", "amx-bf16", "fast-bf16",
-                                          "dotprod",     NULL };
+                                          "dotprod",     "i8mm",        "bf16",     NULL };
 
 /* A misspelt name would hide nothing, and what is then measured would be believed. */
 static void check_mask(void)
@@ -96,8 +96,13 @@ static gpointer read_features(gpointer unused)
     }
   }
 #elif defined(__aarch64__) && defined(__linux__)
-  if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP && !masked("dotprod"))
+  if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP && !masked("dotprod")) {
     features |= 1u << CPU_DOTPROD;
+    if (getauxval(AT_HWCAP2) & HWCAP2_I8MM && !masked("i8mm"))
+      features |= 1u << CPU_I8MM;
+  }
+  if (getauxval(AT_HWCAP2) & HWCAP2_BF16 && !masked("bf16"))
+    features |= 1u << CPU_BF16;
 #endif
   return GUINT_TO_POINTER(features);
 }

@@ -7,9 +7,12 @@
 #include "kernels/kernels-isa.h"
 #include "kernels/polynomials.h"
 
-/* GROUP: values along k that one 32-bit lane multiplies at a time. Quantity: type of a value in a
- * quantised row. */
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(ISA_NEON)
+/* GROUP: values along k that one instruction multiplies for each column. Quantity: type of a value
+ * in a quantised row. */
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+#define GROUP 8
+typedef guint8 Quantity;
+#elif defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(ISA_NEON)
 #define GROUP 4
 typedef guint8 Quantity;
 #else
@@ -49,7 +52,7 @@ void KERNEL(quantize_columns)(gint8 *q, float *scales, const float *w, gsize w_s
 static inline void store_integers(Quantity *q, ivec v)
 {
   const shorts words = __builtin_convertvector(v, shorts);
-#if GROUP == 4
+#if GROUP != 2
   const bytes narrow = __builtin_convertvector(words, bytes);
   memcpy(q, &narrow, sizeof narrow);
 #else

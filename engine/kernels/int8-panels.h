@@ -1,9 +1,10 @@
 /* Products by panels of columns: the code that AArch64 and x86-64 share around their own tiles of
  * sums.
  *
- * Packed weights consist of panels as wide as two vectors; the last one is one vector wide if that
- * is enough. A panel holds 32 bits per column, derived from the sum of its weights, then
- * [k / GROUP][columns][GROUP] bytes, padded with zeros after the last column and value.
+ * Packed weights consist of panels of PANEL columns, two vectors by default; the last one may be
+ * one vector wide if that is enough. A panel holds 32 bits per column, derived from the sum of its
+ * weights, then [k / GROUP][columns][GROUP] bytes, padded with zeros after the last column and
+ * value.
  *
  * Before including this file, define ROWS, the maximum number of rows of a tile, and FOR_ROWS(X),
  * which applies X to each number below ROWS. */
@@ -11,10 +12,16 @@
 
 #include "kernels/int8-isa.h"
 
+#ifndef PANEL
 #define PANEL (2 * LANES)
+#endif
 
 /* The values of one group in a row, of either type. */
+#if GROUP == 8
+typedef gint64 __attribute__((may_alias, aligned(4))) Group;
+#else
 typedef gint32 __attribute__((may_alias)) Group;
+#endif
 
 /* Some rows of the product with the columns of one panel. */
 typedef struct {
@@ -34,8 +41,8 @@ typedef struct {
 static inline guint panel_width(guint n);
 
 /* Computes a tile of the product.
- * @rows: at most ROWS; @columns: its width in vectors, 1 or 2. Both are constants at every call, so
- * the compiler resolves all conditions on them. */
+ * @rows: at most ROWS; @columns: 2 for a tile as wide as PANEL, 1 for one vector. Both are
+ * constants at every call, so the compiler resolves all conditions on them. */
 static inline __attribute__((always_inline)) void multiply_tile(const Block *t, const guint rows,
                                                                 const guint columns);
 

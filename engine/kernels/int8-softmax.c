@@ -81,7 +81,7 @@ static inline __attribute__((always_inline)) void soften_rows(Quantity *q, Int8R
     for (guint r = 0; r < n; r++)
       store_quantities(q + r * padded + i, soften_vector(&s[r], load(x + r * x_stride + i), all));
   for (guint r = 0; i < padded && r < n; r++) {
-    Quantity rest[LANES];
+    Quantity rest[MAX(LANES, GROUP)] = { 0 };
     const vec some = load_some(x + r * x_stride + i, k - i, zero());
     store_quantities(rest, soften_vector(&s[r], some, lane_numbers() < (gint32)(k - i)));
     memcpy(q + r * padded + i, rest, (padded - i) * sizeof *q);

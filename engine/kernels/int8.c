@@ -7,7 +7,7 @@ extern const Int8Kernels vitgate__int8_portable;
 extern const Int8Kernels vitgate__int8_sse41, vitgate__int8_avx2, vitgate__int8_avx_vnni,
     vitgate__int8_avx512_vnni;
 #elif defined(__aarch64__)
-extern const Int8Kernels vitgate__int8_dotprod, vitgate__int8_neon;
+extern const Int8Kernels vitgate__int8_i8mm, vitgate__int8_dotprod, vitgate__int8_neon;
 #endif
 
 static gpointer list_kernels(gpointer unused)
@@ -24,6 +24,8 @@ static gpointer list_kernels(gpointer unused)
   if (vitgate__cpu_has(CPU_SSE41))
     usable[n++] = &vitgate__int8_sse41;
 #elif defined(__aarch64__)
+  if (vitgate__cpu_has(CPU_I8MM))
+    usable[n++] = &vitgate__int8_i8mm;
   if (vitgate__cpu_has(CPU_DOTPROD))
     usable[n++] = &vitgate__int8_dotprod;
   usable[n++] = &vitgate__int8_neon;

@@ -40,9 +40,9 @@ gboolean vitgate__precision_check(VitgatePrecision precision, GError **error)
     return FALSE;
   }
   if (precision == VITGATE_PRECISION_BF16 && !vitgate__bf16_kernels()) {
-    vitgate__set_error(
-        error, VITGATE_ERROR_UNSUPPORTED,
-        "this CPU has no instructions for bf16 (AVX-512 BF16 or AMX); use float32 or int8");
+    vitgate__set_error(error, VITGATE_ERROR_UNSUPPORTED,
+                       "this CPU has no instructions for bf16 (AVX-512 BF16, AMX or ARM's BF16); "
+                       "use float32 or int8");
     return FALSE;
   }
   return TRUE;

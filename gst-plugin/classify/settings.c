@@ -32,7 +32,7 @@ static GType gst_vitgate_precision_get_type(void)
     { VITGATE_PRECISION_AUTO, "Fastest precision that the model file records as accurate enough",
       "auto" },
     { VITGATE_PRECISION_FLOAT32, "float32", "float32" },
-    { VITGATE_PRECISION_BF16, "bfloat16 (needs AVX-512 BF16 or AMX)", "bf16" },
+    { VITGATE_PRECISION_BF16, "bfloat16 (needs AVX-512 BF16, AMX or ARM's BF16)", "bf16" },
     { VITGATE_PRECISION_INT8, "8-bit integers with 32-bit sums (fastest)", "int8" },
     { 0, NULL, NULL },
   };

@@ -119,7 +119,7 @@ void bench_int8(void)
     { 576, 192, INT8_STORE }, { 192, 192, INT8_ADD },   { 768, 192, INT8_STORE },
     { 768, 192, INT8_GELU },  { 192, 768, INT8_STORE }, { 192, 768, INT8_ADD },
   };
-  static const guint counts[] = { 1, 24, 48, 49, MOST_ROWS };
+  static const guint counts[] = { 1, 2, 3, 4, 6, 8, 12, 16, 24, 48, 49, 60, MOST_ROWS };
   for (gsize i = 0; i < G_N_ELEMENTS(x); i++)
     x[i] = (float)(i * 7919 % 1009) / 256 - 1;
   for (gsize i = 0; i < G_N_ELEMENTS(weights); i++)

@@ -415,6 +415,8 @@ static const struct {
   { "avx-vnni", { "avx-vnni" } },
   { "avx2", { "avx-vnni", "avx2" } },
   { "sse4.1", { "sse4.1" } },
+  { "i8mm", { "i8mm" } },
+  { "dotprod", { "i8mm", "dotprod" } },
   { "avx512,avx2,sse4.1", { "avx512-vnni", "avx-vnni", "avx2", "sse4.1" } },
 };
 
