@@ -12,9 +12,9 @@
 #include <mpi.h>
 #endif
 
-#define MAX_BYTES    (256 << 20) /* of one call of MPI, whose counts are ints */
-#define END_SECONDS  3           /* how long a rank that failed waits for others to fail too */
-#define END_INTERVAL 20000       /* microseconds between looks at them */
+#define MAX_BYTES   (256 << 20) /* of one call of MPI, whose counts are ints */
+#define END_SECONDS 3           /* how long a rank that failed waits for others to fail too */
+#define INTERVAL    20000       /* microseconds between looks at them */
 
 static guint n_ranks = 1, own_rank = 0;
 static RanksWork work;
@@ -87,19 +87,26 @@ gboolean ranks_start(GError **error)
          command_fail(error, "/dev/null cannot be opened");
 }
 
-/* Returns: whether all ranks reach their end, or TRUE after some time */
-static gboolean wait_for_ends(gboolean failed)
+/* Waits for all ranks. MPI's own wait would use the processor all the time.
+ * @end: when to give up
+ * Returns: whether all ranks came */
+static gboolean wait_for_all(MPI_Comm group, gint64 end)
 {
   MPI_Request request;
-  const gint64 start = g_get_monotonic_time();
   int done = 0;
-  MPI_Ibarrier(ending, &request);
-  while (!done && !(failed && g_get_monotonic_time() - start > END_SECONDS * G_USEC_PER_SEC)) {
+  MPI_Ibarrier(group, &request);
+  while (!done && g_get_monotonic_time() < end) {
     MPI_Test(&request, &done, MPI_STATUS_IGNORE);
     if (!done)
-      g_usleep(END_INTERVAL);
+      g_usleep(INTERVAL);
   }
   return done;
+}
+
+void ranks_meet(void)
+{
+  if (n_ranks > 1)
+    wait_for_all(MPI_COMM_WORLD, G_MAXINT64);
 }
 
 static void print_own(const char *message)
@@ -119,7 +126,8 @@ void ranks_end(const char *message)
       command_note("%s", message);
     return;
   }
-  if (!wait_for_ends(message != NULL)) {
+  const gint64 now = g_get_monotonic_time();
+  if (!wait_for_all(ending, message ? now + END_SECONDS * G_USEC_PER_SEC : G_MAXINT64)) {
     print_own(message);
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
@@ -163,10 +171,14 @@ static void exchange(gconstpointer all, const int *counts, const int *offsets, g
                 MPI_COMM_WORLD);
 }
 
-static void gather(gpointer all, const int *counts, const int *offsets)
+/* @counts: (array length=n_ranks): in items, as the offsets */
+static void gather(gpointer all, const int *counts, const int *offsets, gsize item_bytes)
 {
-  MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, counts, offsets, MPI_BYTE,
-                 MPI_COMM_WORLD);
+  MPI_Datatype item; /* so that there may be more than 2 GB */
+  MPI_Type_contiguous((int)item_bytes, MPI_BYTE, &item);
+  MPI_Type_commit(&item);
+  MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, counts, offsets, item, MPI_COMM_WORLD);
+  MPI_Type_free(&item);
 }
 
 static void broadcast(gpointer data, int bytes)
@@ -204,7 +216,11 @@ static void exchange(gconstpointer all, const int *counts, const int *offsets, g
 {
 }
 
-static void gather(gpointer all, const int *counts, const int *offsets)
+static void gather(gpointer all, const int *counts, const int *offsets, gsize item_bytes)
+{
+}
+
+void ranks_meet(void)
 {
 }
 
@@ -247,7 +263,7 @@ static void sum_some(guint8 *values, gsize n, gsize size, guint8 *parts,
   for (guint r = 1; r < n_ranks; r++)
     add(parts, parts + r * bytes, bytes / size);
   memcpy(values + offsets[own_rank], parts, bytes);
-  gather(values, counts, offsets);
+  gather(values, counts, offsets, 1);
 }
 
 static void sum_all(gpointer values, gsize n, gsize size,
@@ -284,10 +300,10 @@ void ranks_gather(gpointer array, guint items, gsize item_bytes)
     return;
   g_autofree int *counts = g_new(int, n_ranks), *offsets = g_new(int, n_ranks);
   for (guint r = 0; r < n_ranks; r++) {
-    offsets[r] = (int)(ranks_slice(items, r) * item_bytes);
-    counts[r] = (int)((ranks_slice(items, r + 1) - ranks_slice(items, r)) * item_bytes);
+    offsets[r] = (int)ranks_slice(items, r);
+    counts[r] = (int)ranks_slice(items, r + 1) - offsets[r];
   }
-  gather(array, counts, offsets);
+  gather(array, counts, offsets, item_bytes);
 }
 
 void ranks_gather_items(gpointer all, gconstpointer own, gsize bytes)
@@ -309,10 +325,23 @@ char **ranks_gather_texts(const char *own)
   g_autofree char *text = g_malloc((gsize)all + 1);
   memcpy(text + offsets[own_rank], own, (gsize)length);
   if (n_ranks > 1 && all)
-    gather(text, lengths, offsets);
+    gather(text, lengths, offsets, 1);
   for (guint r = 0; r < n_ranks; r++)
     texts[r] = g_strndup(text + offsets[r], (gsize)lengths[r]);
   return texts;
+}
+
+char **ranks_gather_lines(const char *own)
+{
+  g_auto(GStrv) all = ranks_gather_texts(own);
+  g_autoptr(GStrvBuilder) lines = g_strv_builder_new();
+  for (guint r = 0; r < n_ranks; r++) {
+    g_auto(GStrv) some = g_strsplit(all[r], "\n", -1);
+    for (char **line = some; *line; line++)
+      if (**line)
+        g_strv_builder_add(lines, *line);
+  }
+  return g_strv_builder_end(lines);
 }
 
 void ranks_broadcast(gpointer data, gsize bytes)

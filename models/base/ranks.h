@@ -54,6 +54,14 @@ void ranks_gather_items(gpointer all, gconstpointer own, gsize bytes);
  * Returns: (transfer full): [ranks_count() + 1], NULL-terminated */
 char **ranks_gather_texts(const char *own);
 
+/* Gathers the lines of all ranks, in the order of the ranks.
+ * @own: lines, separated by newlines
+ * Returns: (transfer full): NULL-terminated, without empty lines */
+char **ranks_gather_lines(const char *own);
+
+/* Waits until all ranks have called this, without using the processor meanwhile. */
+void ranks_meet(void);
+
 /* Replaces the data of all ranks by that of the first. */
 void ranks_broadcast(gpointer data, gsize bytes);
 

@@ -51,15 +51,18 @@ static gboolean check_gates(const Run *run, GError **error)
 
 static gboolean check_same(const Run *run, GError **error)
 {
-  g_autofree char *processor = describe_processor();
   g_autofree char *photographs = describe_photographs(run->collection);
   const Network *teacher = run->teacher ? teacher_get_network(run->teacher) : NULL;
-  return ranks_check_same("processor features (VITGATE_CPU_MASK can hide some)", processor,
-                          error) &&
-         ranks_check_same("photographs", photographs, error) &&
+  return run_check_processors(error) && ranks_check_same("photographs", photographs, error) &&
          (!teacher || ranks_check_same_data("weights of the teacher", teacher->values,
                                             teacher->n_values * sizeof(real), error)) &&
          ranks_check_same("checkpoints to resume", run_can_resume(run) ? "one" : "none", error);
+}
+
+gboolean run_check_processors(GError **error)
+{
+  g_autofree char *processor = describe_processor();
+  return ranks_check_same("processor features (VITGATE_CPU_MASK can hide some)", processor, error);
 }
 
 gboolean run_agree(const Run *run, gboolean fine, GError **error)
@@ -91,13 +94,9 @@ void run_report_skipped(const Run *run)
   }
   g_ptr_array_add(notes, NULL);
   g_autofree char *own = g_strjoinv("\n", (char **)notes->pdata);
-  g_auto(GStrv) all = ranks_gather_texts(own);
-  for (guint r = 0; r < ranks_count(); r++) {
-    g_auto(GStrv) lines = g_strsplit(all[r], "\n", -1);
-    for (char **line = lines; *line; line++)
-      if (**line)
-        run_log_skipped(run->log, *line);
-  }
+  g_auto(GStrv) lines = ranks_gather_lines(own);
+  for (char **line = lines; *line; line++)
+    run_log_skipped(run->log, *line);
 }
 
 void run_report_sums(const Run *run, guint64 steps, double seconds)
