@@ -47,13 +47,13 @@ class RanksCase(unittest.TestCase):
     def launch(self, n, arguments):
         return ([MPIRUN, "-n", str(n)] if n else []) + arguments
 
-    def run_ranks(self, n, arguments):
+    def run_ranks(self, n, arguments, **environment):
         return subprocess.run(self.launch(n, arguments), stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, encoding="utf-8", timeout=120, check=False,
-                              env=ENVIRONMENT)
+                              env=dict(ENVIRONMENT, **environment))
 
-    def succeed(self, n, arguments):
-        result = self.run_ranks(n, arguments)
+    def succeed(self, n, arguments, **environment):
+        result = self.run_ranks(n, arguments, **environment)
         self.assertEqual(result.returncode, 0, result.stderr)
         return result
 

@@ -14,6 +14,7 @@ import subprocess
 import time
 import unittest
 
+import random_model
 from colour_model import read_safetensors
 from ranks_case import ENVIRONMENT, MPIRUN, VITGATE, RanksCase
 
@@ -39,6 +40,10 @@ class RanksTest(RanksCase):
         return [{key: value for key, value in line.items()
                  if isinstance(value, (int, float)) and key != "images_per_second"}
                 for line in lines if "loss" in line]
+
+    def sums(self, name):
+        with open(self.path(name) + ".training/log.jsonl", encoding="utf-8") as file:
+            return [line["sums"] for line in map(json.loads, file) if "sums" in line]
 
     def assert_close(self, a, b):
         self.assertEqual(len(a), len(b))
@@ -99,6 +104,23 @@ class SameResultTest(RanksTest):
         self.assertEqual(self.bytes_of("again"), self.bytes_of("ranks"))
         self.assertEqual(self.losses("threads"), self.losses("ranks"))
         self.assertEqual(self.values("threads")[0], self.values("ranks")[0])
+
+    def test_sums_during_the_backward_pass_give_the_bits_of_sums_after_it(self):
+        more = ("--gates", "module", "--sub-groups", "even:4", "--threads", "2")
+        self.succeed(2, self.compress("during", *more))
+        self.succeed(2, self.compress("after", *more), VITGATE_MPI_OVERLAP="0")
+        self.assertEqual(self.bytes_of("during"), self.bytes_of("after"))
+        for name, overlap in (("during", True), ("after", False)):
+            sums = self.sums(name)[-1]
+            self.assertEqual((sums["ranks"], sums["overlap"]), (2, overlap))
+            self.assertGreaterEqual(len(sums["parts"]), 2 + random_model.DEPTH)
+            self.assertGreater(sums["step_milliseconds"], sums["waiting_milliseconds"])
+
+    def test_ranks_of_two_threads_give_the_result_of_four_threads(self):
+        self.succeed(0, self.train("threads", "--threads", "4"))
+        self.succeed(2, self.train("ranks", "--threads", "2"))
+        self.assert_close(self.losses("threads"), self.losses("ranks"))
+        self.assert_alike("ranks", "threads")
 
     def test_only_the_first_rank_prints(self):
         result = self.succeed(3, self.train("out"))

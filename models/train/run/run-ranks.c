@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "base/ranks-sum.h"
 #include "base/ranks.h"
 #include "file/description-json.h"
 #include "kernels/cpu.h"
@@ -101,13 +102,32 @@ void run_report_skipped(const Run *run)
 
 void run_report_sums(const Run *run, guint64 steps, double seconds)
 {
-  const RanksWork work = ranks_get_work();
-  if (ranks_count() == 1 || !steps || !work.calls)
+  if (ranks_count() == 1 || !steps || !ranks_sum_count_parts())
     return;
+  const double ms = 1e3 / (double)steps;
+  const double waiting = ms * ranks_sum_get_waiting();
+  double bytes = 0, summing = 0;
+  JsonObject *sums = json_object_new();
+  JsonArray *parts = json_array_new();
+  for (guint i = 0; i < ranks_sum_count_parts(); i++) {
+    const RanksSumPart part = ranks_sum_get_part(i);
+    JsonObject *object = json_object_new();
+    json_object_set_int_member(object, "bytes", (gint64)(part.bytes / MAX(part.calls, 1)));
+    json_object_set_double_member(object, "milliseconds", ms * part.seconds);
+    json_array_add_object_element(parts, object);
+    bytes += (double)part.bytes / (double)steps;
+    summing += ms * part.seconds;
+  }
+  json_object_set_int_member(sums, "ranks", ranks_count());
+  json_object_set_boolean_member(sums, "overlap", ranks_sum_overlaps());
+  json_object_set_array_member(sums, "parts", parts);
+  json_object_set_double_member(sums, "waiting_milliseconds", waiting);
+  json_object_set_double_member(sums, "step_milliseconds", ms * seconds);
+  run_log_sums(run->log, sums);
   run_log_note(run->log,
-               "%u ranks summed up %.1f MB of gradients in %.0f parts per step: %.1f ms of %.1f ms "
-               "per step, with waiting for each other",
-               ranks_count(), 1e-6 * (double)work.bytes / (double)steps,
-               (double)work.calls / (double)steps, 1e3 * work.seconds / (double)steps,
-               1e3 * seconds / (double)steps);
+               "%u ranks summed up %.1f MB of gradients in %u parts per step. That took %.1f ms, "
+               "with waiting for each other; all but %.1f ms of them during the backward pass. A "
+               "step took %.1f ms",
+               ranks_count(), 1e-6 * bytes, ranks_sum_count_parts(), summing, waiting,
+               ms * seconds);
 }
