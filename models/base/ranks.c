@@ -7,17 +7,17 @@
 #include <unistd.h>
 
 #include "base/command-error.h"
+#include "base/ranks-sum.h"
 
 #ifdef HAVE_MPI
 #include <mpi.h>
 #endif
 
-#define MAX_BYTES    (256 << 20) /* of one call of MPI, whose counts are ints */
-#define END_SECONDS  3           /* how long a rank that failed waits for others to fail too */
-#define END_INTERVAL 20000       /* microseconds between looks at them */
+#define MAX_BYTES   (256 << 20) /* of one call of MPI, whose counts are ints */
+#define END_SECONDS 3           /* how long a rank that failed waits for others to fail too */
+#define INTERVAL    20000       /* microseconds between looks at them */
 
 static guint n_ranks = 1, own_rank = 0;
-static RanksWork work;
 
 guint ranks_count(void)
 {
@@ -32,11 +32,6 @@ guint ranks_own(void)
 guint ranks_slice(guint n, guint rank)
 {
   return (guint)((guint64)n * rank / n_ranks);
-}
-
-RanksWork ranks_get_work(void)
-{
-  return work;
 }
 
 /* Returns: the number in an environment variable; 0 if there is none */
@@ -65,7 +60,7 @@ gboolean ranks_start(GError **error)
       started_together() < 2)
     return TRUE;
   int provided, count, rank;
-  if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS ||
+  if (MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS ||
       provided < MPI_THREAD_FUNNELED)
     return command_fail(error, "MPI cannot be used with threads (MPI_THREAD_FUNNELED)");
   MPI_Comm_size(MPI_COMM_WORLD, &count);
@@ -81,25 +76,34 @@ gboolean ranks_start(GError **error)
                         "mpirun or with srun --mpi=pmix",
                         n, n_ranks);
   }
+  if (n_ranks > 1)
+    ranks_sum_open(n_ranks, own_rank);
   if (own_rank)
     command_note_silence();
   return !own_rank || freopen("/dev/null", "w", stdout) ||
          command_fail(error, "/dev/null cannot be opened");
 }
 
-/* Returns: whether all ranks reach their end, or TRUE after some time */
-static gboolean wait_for_ends(gboolean failed)
+/* Waits for all ranks. MPI's own wait would use the processor all the time.
+ * @end: when to give up
+ * Returns: whether all ranks came */
+static gboolean wait_for_all(MPI_Comm group, gint64 end)
 {
   MPI_Request request;
-  const gint64 start = g_get_monotonic_time();
   int done = 0;
-  MPI_Ibarrier(ending, &request);
-  while (!done && !(failed && g_get_monotonic_time() - start > END_SECONDS * G_USEC_PER_SEC)) {
+  MPI_Ibarrier(group, &request);
+  while (!done && g_get_monotonic_time() < end) {
     MPI_Test(&request, &done, MPI_STATUS_IGNORE);
     if (!done)
-      g_usleep(END_INTERVAL);
+      g_usleep(INTERVAL);
   }
   return done;
+}
+
+void ranks_meet(void)
+{
+  if (n_ranks > 1)
+    wait_for_all(MPI_COMM_WORLD, G_MAXINT64);
 }
 
 static void print_own(const char *message)
@@ -119,7 +123,8 @@ void ranks_end(const char *message)
       command_note("%s", message);
     return;
   }
-  if (!wait_for_ends(message != NULL)) {
+  const gint64 now = g_get_monotonic_time();
+  if (!wait_for_all(ending, message ? now + END_SECONDS * G_USEC_PER_SEC : G_MAXINT64)) {
     print_own(message);
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
@@ -132,6 +137,7 @@ void ranks_end(const char *message)
   else if (message && !failed[0])
     print_own(message);
   g_free(failed);
+  ranks_sum_close();
   MPI_Finalize();
 }
 
@@ -150,23 +156,14 @@ void ranks_abort(const char *format, ...)
   exit(1);
 }
 
-/* Sends part r of @all, from offsets[r] on, to rank r. @parts: [n_ranks] those of this rank, in the
- * order of the ranks that they come from */
-static void exchange(gconstpointer all, const int *counts, const int *offsets, gpointer parts)
+/* @counts: (array length=n_ranks): in items, as the offsets */
+static void gather(gpointer all, const int *counts, const int *offsets, gsize item_bytes)
 {
-  g_autofree int *own_counts = g_new(int, n_ranks), *own_offsets = g_new(int, n_ranks);
-  for (guint r = 0; r < n_ranks; r++) {
-    own_counts[r] = counts[own_rank];
-    own_offsets[r] = (int)r * counts[own_rank];
-  }
-  MPI_Alltoallv(all, counts, offsets, MPI_BYTE, parts, own_counts, own_offsets, MPI_BYTE,
-                MPI_COMM_WORLD);
-}
-
-static void gather(gpointer all, const int *counts, const int *offsets)
-{
-  MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, counts, offsets, MPI_BYTE,
-                 MPI_COMM_WORLD);
+  MPI_Datatype item; /* so that there may be more than 2 GB */
+  MPI_Type_contiguous((int)item_bytes, MPI_BYTE, &item);
+  MPI_Type_commit(&item);
+  MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, counts, offsets, item, MPI_COMM_WORLD);
+  MPI_Type_free(&item);
 }
 
 static void broadcast(gpointer data, int bytes)
@@ -200,11 +197,11 @@ void ranks_abort(const char *format, ...)
   exit(1);
 }
 
-static void exchange(gconstpointer all, const int *counts, const int *offsets, gpointer parts)
+static void gather(gpointer all, const int *counts, const int *offsets, gsize item_bytes)
 {
 }
 
-static void gather(gpointer all, const int *counts, const int *offsets)
+void ranks_meet(void)
 {
 }
 
@@ -212,69 +209,6 @@ static void broadcast(gpointer data, int bytes)
 {
 }
 #endif
-
-/* ---- Sums ---- */
-
-static void add_floats(gpointer sums, gconstpointer values, gsize n)
-{
-  float *to = sums;
-  const float *from = values;
-  for (gsize i = 0; i < n; i++)
-    to[i] += from[i];
-}
-
-static void add_doubles(gpointer sums, gconstpointer values, gsize n)
-{
-  double *to = sums;
-  const double *from = values;
-  for (gsize i = 0; i < n; i++)
-    to[i] += from[i];
-}
-
-/* Each rank gets a part of all ranks' values, adds them up, and sends the sums to all. That moves
- * as few bytes as any other method, and fixes the order of the sums. */
-static void sum_some(guint8 *values, gsize n, gsize size, guint8 *parts,
-                     void (*add)(gpointer, gconstpointer, gsize))
-{
-  g_autofree int *counts = g_new(int, n_ranks), *offsets = g_new(int, n_ranks);
-  for (guint r = 0; r < n_ranks; r++) {
-    const gsize first = n * r / n_ranks, end = n * (r + 1) / n_ranks;
-    offsets[r] = (int)(first * size);
-    counts[r] = (int)((end - first) * size);
-  }
-  const gsize bytes = (gsize)counts[own_rank];
-  exchange(values, counts, offsets, parts);
-  for (guint r = 1; r < n_ranks; r++)
-    add(parts, parts + r * bytes, bytes / size);
-  memcpy(values + offsets[own_rank], parts, bytes);
-  gather(values, counts, offsets);
-}
-
-static void sum_all(gpointer values, gsize n, gsize size,
-                    void (*add)(gpointer, gconstpointer, gsize))
-{
-  const gsize max = MAX_BYTES / size;
-  g_autofree guint8 *parts = g_malloc((MIN(n, max) + n_ranks) * size);
-  for (gsize first = 0; first < n; first += max)
-    sum_some((guint8 *)values + first * size, MIN(max, n - first), size, parts, add);
-}
-
-void ranks_sum_floats(float *values, gsize n)
-{
-  if (n_ranks == 1)
-    return;
-  const gint64 start = g_get_monotonic_time();
-  sum_all(values, n, sizeof *values, add_floats);
-  work.calls++;
-  work.bytes += n * sizeof *values;
-  work.seconds += (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
-}
-
-void ranks_sum_doubles(double *values, gsize n)
-{
-  if (n_ranks > 1)
-    sum_all(values, n, sizeof *values, add_doubles);
-}
 
 /* ---- Gathering ---- */
 
@@ -284,10 +218,10 @@ void ranks_gather(gpointer array, guint items, gsize item_bytes)
     return;
   g_autofree int *counts = g_new(int, n_ranks), *offsets = g_new(int, n_ranks);
   for (guint r = 0; r < n_ranks; r++) {
-    offsets[r] = (int)(ranks_slice(items, r) * item_bytes);
-    counts[r] = (int)((ranks_slice(items, r + 1) - ranks_slice(items, r)) * item_bytes);
+    offsets[r] = (int)ranks_slice(items, r);
+    counts[r] = (int)ranks_slice(items, r + 1) - offsets[r];
   }
-  gather(array, counts, offsets);
+  gather(array, counts, offsets, item_bytes);
 }
 
 void ranks_gather_items(gpointer all, gconstpointer own, gsize bytes)
@@ -309,10 +243,23 @@ char **ranks_gather_texts(const char *own)
   g_autofree char *text = g_malloc((gsize)all + 1);
   memcpy(text + offsets[own_rank], own, (gsize)length);
   if (n_ranks > 1 && all)
-    gather(text, lengths, offsets);
+    gather(text, lengths, offsets, 1);
   for (guint r = 0; r < n_ranks; r++)
     texts[r] = g_strndup(text + offsets[r], (gsize)lengths[r]);
   return texts;
+}
+
+char **ranks_gather_lines(const char *own)
+{
+  g_auto(GStrv) all = ranks_gather_texts(own);
+  g_autoptr(GStrvBuilder) lines = g_strv_builder_new();
+  for (guint r = 0; r < n_ranks; r++) {
+    g_auto(GStrv) some = g_strsplit(all[r], "\n", -1);
+    for (char **line = some; *line; line++)
+      if (**line)
+        g_strv_builder_add(lines, *line);
+  }
+  return g_strv_builder_end(lines);
 }
 
 void ranks_broadcast(gpointer data, gsize bytes)

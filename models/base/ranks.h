@@ -1,9 +1,9 @@
-/* The processes ("ranks") of one run under mpirun. Only ranks.c knows MPI. Without mpirun, or in a
+/* The processes ("ranks") of one run under mpirun. Only ranks.c and ranks-sum.c, which sums, know
+ * MPI. Without mpirun, or in a
  * build without MPI, there is one rank, and every function is a no-op that costs nothing.
  *
  * All ranks call the functions below together and in the same order, on the thread that called
- * ranks_start(). Sums are made in the order of the ranks, so they do not depend on the MPI library,
- * and all ranks get the same bits. */
+ * ranks_start(). */
 #pragma once
 
 #include <glib.h>
@@ -38,10 +38,6 @@ static inline gboolean ranks_is_first(void)
  * slices as equal as possible; rank ranks_count() has the number @n. */
 guint ranks_slice(guint n, guint rank);
 
-/* Replaces values[n] by their sums over all ranks, in the order of the ranks. */
-void ranks_sum_floats(float *values, gsize n);
-void ranks_sum_doubles(double *values, gsize n);
-
 /* Gathers what each rank has in its slice of @items items into the array of all ranks.
  * @array: (inout): [items][item_bytes]; the rank's own slice is filled on entry */
 void ranks_gather(gpointer array, guint items, gsize item_bytes);
@@ -53,6 +49,14 @@ void ranks_gather_items(gpointer all, gconstpointer own, gsize bytes);
 /* Gathers the texts of all ranks.
  * Returns: (transfer full): [ranks_count() + 1], NULL-terminated */
 char **ranks_gather_texts(const char *own);
+
+/* Gathers the lines of all ranks, in the order of the ranks.
+ * @own: lines, separated by newlines
+ * Returns: (transfer full): NULL-terminated, without empty lines */
+char **ranks_gather_lines(const char *own);
+
+/* Waits until all ranks have called this, without using the processor meanwhile. */
+void ranks_meet(void);
 
 /* Replaces the data of all ranks by that of the first. */
 void ranks_broadcast(gpointer data, gsize bytes);
@@ -73,11 +77,3 @@ gboolean ranks_check_same(const char *what, const char *text, GError **error);
 
 /* The same for any data. */
 gboolean ranks_check_same_data(const char *what, gconstpointer data, gsize bytes, GError **error);
-
-/* What ranks_sum_floats() did since the start. */
-typedef struct {
-  guint64 calls, bytes; /* bytes: of the values */
-  double seconds;       /* with waiting for other ranks */
-} RanksWork;
-
-RanksWork ranks_get_work(void);

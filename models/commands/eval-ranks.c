@@ -103,13 +103,9 @@ void eval_records_skip(EvalRecords *r, const char *note)
 
 static void print_notes(const EvalRecords *r)
 {
-  g_auto(GStrv) all = ranks_gather_texts(r->notes->str);
-  for (guint rank = 0; rank < ranks_count(); rank++) {
-    g_auto(GStrv) lines = g_strsplit(all[rank], "\n", -1);
-    for (char **line = lines; *line; line++)
-      if (**line)
-        command_note("%s", *line);
-  }
+  g_auto(GStrv) lines = ranks_gather_lines(r->notes->str);
+  for (char **line = lines; *line; line++)
+    command_note("%s", *line);
 }
 
 void eval_records_visit(EvalRecords *r, Evaluation *eval, EvalVisit visit)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clean-text.h"
+#include "base/ranks.h"
 #include "commands/command.h"
 #include "file/architecture.h"
 #include "file/description-json.h"
@@ -13,6 +14,7 @@
 #include "file/weights.h"
 #include "report/report.h"
 #include "train/dial/precision-record.h"
+#include "train/run/run-ranks.h"
 #include "write/encoded-tensors.h"
 #include "write/output-file.h"
 #include "write/positions.h"
@@ -218,24 +220,58 @@ static gboolean was_trained(const Description *description)
   return description->provenance && json_object_has_member(description->provenance, "held_out");
 }
 
+/* Checks that all ranks have written the same models to measure.
+ * @fine: whether this rank has written them; if not, @error is set
+ * @whole: (nullable) */
+static gboolean agree(gboolean fine, const char *path, const char *whole, GError **error)
+{
+  if (ranks_count() == 1)
+    return fine;
+  const char *const paths[] = { path, whole };
+  if (!ranks_all_fine(fine, error) || !run_check_processors(error))
+    return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS(paths) && paths[i]; i++) {
+    g_autofree char *weights = vitgate__source_find(paths[i], error);
+    g_autoptr(GMappedFile) model = weights ? g_mapped_file_new(weights, FALSE, error) : NULL;
+    if (!ranks_all_fine(model != NULL, error) ||
+        !ranks_check_same_data("contents of a model file", g_mapped_file_get_contents(model),
+                               g_mapped_file_get_length(model), error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 /* Measures what products below float32 lose, and records it in the description. This needs the
- * model as a file and, if its weights are rounded, a second file with the original weights. */
-static gboolean compare_precisions(const Safetensors *file, Description *description,
+ * model as a file and, if its weights are rounded, a second file with the original weights. Each
+ * rank writes its own: they may have no folder in common.
+ * @source: (nullable)
+ * @description: (nullable): NULL: this rank could not read the model; @error is set
+ * Returns: FALSE with an error, on all ranks if it fails on one */
+static gboolean compare_precisions(const Source *source, Description *description,
                                    const ImportOptions *options, GError **error)
 {
-  g_autofree char *path = g_strconcat(options->out, ".measured", NULL);
-  g_autofree char *whole = g_strconcat(options->out, ".reference", NULL);
+  const Safetensors *file = source ? source->file : NULL;
+  g_autofree char *folder = !description       ? NULL
+                            : ranks_is_first() ? g_path_get_dirname(options->out)
+                                               : g_dir_make_tmp("vitgate-XXXXXX", error);
+  g_autofree char *base = g_path_get_basename(options->out);
+  g_autofree char *path = folder ? g_strconcat(folder, "/", base, ".measured", NULL) : NULL;
+  g_autofree char *whole = folder ? g_strconcat(folder, "/", base, ".reference", NULL) : NULL;
   const gboolean rounds = options->precision != VITGATE_PRECISION_AUTO && !options->reference;
   guint n = 0;
-  if (write_model(path, file, description, options->precision, error) &&
-      (!rounds || write_model(whole, file, description, VITGATE_PRECISION_AUTO, error)))
+  if (agree(folder && write_model(path, file, description, options->precision, error) &&
+                (!rounds || write_model(whole, file, description, VITGATE_PRECISION_AUTO, error)),
+            path, rounds ? whole : options->reference, error))
     n = precision_record_data(path, rounds ? whole : options->reference,
                               (const char *const *)options->data, was_trained(description),
                               options->no_orientation ? DECODE_AS_STORED : DECODE_UPRIGHT,
                               description->agreement, error);
-  g_unlink(path);
-  if (rounds)
+  if (path)
+    g_unlink(path);
+  if (path && rounds)
     g_unlink(whole);
+  if (folder && !ranks_is_first())
+    g_rmdir(folder);
   for (guint p = VITGATE_PRECISION_FLOAT32; n && p < VITGATE_N_PRECISIONS; p++)
     if (description->agreement[p] > 0)
       g_print("products in %s: %.1f %% of %u photographs get the same class as with %s\n",
@@ -323,29 +359,43 @@ static void print_found(const Source *source, const Description *description)
   g_print(".\n");
 }
 
-static int run(const char *in, const ImportOptions *options, GError **error)
+/* @source: (out) (transfer full) (nullable): also after an error
+ * Returns: (transfer full): what to write about the model, or NULL with an error */
+static Description *describe(const char *in, const ImportOptions *options, Source **source,
+                             GError **error)
 {
-  if (!output_file_check(options->out, error))
-    return 1;
-  g_autoptr(Source) source = vitgate__source_open(in, error);
+  *source = vitgate__source_open(in, error);
   g_autoptr(Description) description =
-      source ? vitgate__source_describe(source, (guint)options->heads, error) : NULL;
-  if (description && options->image_size &&
-      !vitgate__positions_resize(source->file, description, (guint)options->image_size, error))
-    return 1;
-  if (!description || !override(description, options, error))
-    return 1;
-  const Safetensors *file = source->file;
-  add_provenance(description, file);
+      *source ? vitgate__source_describe(*source, (guint)options->heads, error) : NULL;
+  if (!description ||
+      (options->image_size && !vitgate__positions_resize((*source)->file, description,
+                                                         (guint)options->image_size, error)) ||
+      !override(description, options, error))
+    return NULL;
+  add_provenance(description, (*source)->file);
   set_precision(description, options);
-  if (options->data && !compare_precisions(file, description, options, error))
-    return 1;
-  if (!write_model(options->out, file, description, options->precision, error))
-    return 1;
+  return g_steal_pointer(&description);
+}
+
+/* Only the first rank writes. The others help to measure, if there is something to measure. */
+static gboolean run(const char *in, const ImportOptions *options, GError **error)
+{
+  g_autoptr(Source) source = NULL;
+  g_autoptr(Description) description = NULL;
+  if (!options->data && !ranks_is_first())
+    return TRUE;
+  if (!ranks_is_first() || output_file_check(options->out, error))
+    description = describe(in, options, &source, error);
+  if (options->data ? !compare_precisions(source, description, options, error) : !description)
+    return FALSE;
+  if (!ranks_is_first())
+    return TRUE;
+  if (!write_model(options->out, source->file, description, options->precision, error))
+    return FALSE;
   print_found(source, description);
   print_summary(description, options->out);
   print_products(description);
-  return 0;
+  return TRUE;
 }
 
 int command_import(int argc, char **argv, GError **error)
@@ -428,5 +478,7 @@ int command_import(int argc, char **argv, GError **error)
       (options.image_size &&
        !command_check_range("--image-size", options.image_size, 1, DESCRIPTION_MAX_IMAGE, error)))
     return 1;
-  return run(in, &options, error);
+  const gboolean fine = run(in, &options, error);
+  ranks_meet();
+  return ranks_all_fine(fine, error) ? 0 : 1;
 }

@@ -10,14 +10,13 @@
 #include "commands/external.h"
 
 static const Command commands[] = {
-  { "import", "make a complete model file from published weights", FALSE, command_import },
+  { "import", "make a complete model file from published weights", TRUE, command_import },
   { "inspect", "show what a model file contains", FALSE, command_inspect },
   { "classify", "classify images", FALSE, command_classify },
   { "eval", "measure accuracy and compute on photographs", TRUE, command_eval },
   { "train", "train a dense model, from fresh weights or from an existing model", TRUE,
     command_train },
-  { "teach", "give a model classes of your own, from a few pictures of each", FALSE,
-    command_teach },
+  { "teach", "give a model classes of your own, from a few pictures of each", TRUE, command_teach },
   { "compress", "make a compressed, gated model from a dense one", TRUE, command_compress },
   { "export", "write a model for other programs (timm's tensor names or ONNX)", FALSE,
     command_export },

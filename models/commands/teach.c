@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/progress.h"
+#include "base/ranks.h"
 #include "base/time-option.h"
 #include "commands/command.h"
 #include "teach/lesson-report.h"
@@ -132,9 +133,14 @@ static gboolean parse(Given *given, int argc, char **argv, GError **error)
          command_check_range("--threads", given->threads, 1, VITGATE_MAX_THREADS, error);
 }
 
-/* Sets the file to write. Only a name that was given may be replaced, or the model itself. */
+/* Sets the file to write. Only a name that was given may be replaced, or the model itself. Only the
+ * first rank writes it, so the others do not look. */
 static gboolean choose_out(Given *given, GError **error)
 {
+  if (!ranks_is_first()) {
+    given->out = given->out ? given->out : g_strdup(DEFAULT_OUT);
+    return TRUE;
+  }
   if (!given->out) {
     given->out = g_strdup(DEFAULT_OUT);
     if (g_file_test(given->out, G_FILE_TEST_EXISTS) &&
@@ -142,6 +148,16 @@ static gboolean choose_out(Given *given, GError **error)
       return command_fail(error, "%s: exists; name the file to write with --output", given->out);
   }
   return output_file_check(given->out, error);
+}
+
+/* Sets the model to teach. */
+static gboolean choose_model(Given *given, GError **error)
+{
+  if (!given->model)
+    given->model = vitgate_default_model_find(error);
+  if (!given->model)
+    g_prefix_error(error, "--model is missing: ");
+  return given->model != NULL;
 }
 
 /* Sets the model's name. */
@@ -188,17 +204,11 @@ int command_teach(int argc, char **argv, GError **error)
                         "--multi-label does not have");
     return 1;
   }
-  if (!choose_out(&given, error))
+  if (!ranks_all_fine(choose_out(&given, error) && choose_model(&given, error), error))
     return 1;
-  if (given.progress)
+  if (given.progress && ranks_is_first())
     progress_write_lines();
   choose_name(&given);
-  if (!given.model)
-    given.model = vitgate_default_model_find(error);
-  if (!given.model) {
-    g_prefix_error(error, "--model is missing: ");
-    return 1;
-  }
   options.data = (const char *const *)given.data;
   options.others = (const char *const *)given.others;
   options.model = given.model;
@@ -210,9 +220,9 @@ int command_teach(int argc, char **argv, GError **error)
   options.add = given.add;
   options.forget = given.forget;
   g_autoptr(Lesson) lesson = lesson_run(&options, error);
-  if (lesson && given.as_json)
+  if (lesson && ranks_is_first() && given.as_json)
     lesson_report_json(lesson);
-  else if (lesson)
+  else if (lesson && ranks_is_first())
     lesson_report_text(lesson);
   return lesson ? 0 : 1;
 }

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "base/ranks.h"
 #include "model.h"
 #include "teach/head.h"
+#include "teach/lesson-ranks.h"
 #include "teach/picture-features.h"
 #include "teach/stored-examples.h"
 #include "teach/taught-file.h"
@@ -61,12 +63,10 @@ static void choose_fit(Preprocessing *p, guint image_size, VitgateFit fit)
     p->resize = image_size;
 }
 
-static gboolean open_base(Lesson *lesson, GError **error)
+/* @file: the base's weights */
+static gboolean open_base(Lesson *lesson, const char *file, GError **error)
 {
   const LessonOptions *o = lesson->options;
-  g_autofree char *file = vitgate__source_find(o->model, error);
-  if (!file)
-    return FALSE;
   lesson->model = vitgate_model_open(o->model, error);
   lesson->source = lesson->model ? vitgate__source_open(o->model, error) : NULL;
   lesson->description = lesson->source ? vitgate__source_describe(lesson->source, 0, error) : NULL;
@@ -281,7 +281,8 @@ static gboolean read_pictures(Lesson *lesson, GError **error)
   const LessonOptions *o = lesson->options;
   g_autoptr(GPtrArray) sources = g_ptr_array_new();
   lesson->pictures = pictures_open(o->data, lesson->several, o->orientation, error);
-  if (!lesson->pictures || !pictures_identify(lesson->pictures, lesson->several, error) ||
+  if (!lesson_agree_on_pictures(lesson->pictures, error) ||
+      !pictures_identify(lesson->pictures, lesson->several, error) ||
       !gather(lesson, sources, lesson->pictures, error) ||
       !groups_find(lesson->examples, sources, o->grouping, lesson->several, error))
     return FALSE;
@@ -292,23 +293,16 @@ static gboolean read_pictures(Lesson *lesson, GError **error)
 
 /* ---- Others ---- */
 
-/* Measures the distance on pictures of none of the classes. */
-static gboolean measure_others(Lesson *lesson, GError **error)
+/* How long it may take is known to the first rank only, and so is the model that it makes. */
+static gboolean tuned_alone(const Lesson *lesson)
 {
-  const LessonOptions *o = lesson->options;
-  g_autoptr(GPtrArray) sources = g_ptr_array_new(), labels = g_ptr_array_new();
-  lesson->auroc = NAN;
-  if (!o->others || !lesson->distance)
-    return TRUE;
-  g_autoptr(Pictures) pictures = pictures_open_unlabelled(o->others, o->orientation, error);
-  if (!pictures)
-    return FALSE;
-  g_autoptr(Examples) others = examples_new(labels, lesson->examples->n_features, 1);
-  const FeaturesOptions features = { .model = lesson->model,
-                                     .fit = lesson->description->preprocessing.fit,
-                                     .threads = o->threads };
-  if (!features_run(others, pictures, &features, sources, lesson->unusable, error))
-    return FALSE;
+  return lesson->options->fine_tune > 0 && ranks_count() > 1;
+}
+
+/* Measures the distance on pictures of none of the classes.
+ * @others: their examples */
+static gboolean measure_distance(Lesson *lesson, const Examples *others, GError **error)
+{
   g_autofree double *distances = g_new(double, others->list->len + 1);
   guint n_beyond = 0;
   lesson->n_others = others->list->len;
@@ -317,11 +311,32 @@ static gboolean measure_others(Lesson *lesson, GError **error)
     n_beyond += distances[i] >= lesson->distance->limit;
   }
   if (!lesson->n_others)
-    return command_fail(error, "%s: contains no usable pictures", o->others[0]);
+    return command_fail(error, "%s: contains no usable pictures", lesson->options->others[0]);
   lesson->auroc = own_distance_auroc(lesson->distances, lesson->examples->list->len, distances,
                                      lesson->n_others);
   lesson->others_unknown = (double)n_beyond / lesson->n_others;
   return TRUE;
+}
+
+/* Reads pictures of none of the classes, and measures the distance on them. */
+static gboolean measure_others(Lesson *lesson, GError **error)
+{
+  const LessonOptions *o = lesson->options;
+  g_autoptr(GPtrArray) sources = g_ptr_array_new(), labels = g_ptr_array_new();
+  const gboolean alone = tuned_alone(lesson);
+  lesson->auroc = NAN;
+  if (!o->others || lesson->several || (alone && !ranks_is_first()))
+    return TRUE;
+  g_autoptr(Pictures) pictures = pictures_open_unlabelled(o->others, o->orientation, error);
+  if (alone ? !pictures : !lesson_agree_on_pictures(pictures, error))
+    return FALSE;
+  g_autoptr(Examples) others = examples_new(labels, lesson->examples->n_features, 1);
+  const FeaturesOptions features = { .model = lesson->model,
+                                     .fit = lesson->description->preprocessing.fit,
+                                     .threads = o->threads,
+                                     .alone = alone };
+  return features_run(others, pictures, &features, sources, lesson->unusable, error) &&
+         (!ranks_is_first() || measure_distance(lesson, others, error));
 }
 
 /* ---- Fit ---- */
@@ -407,12 +422,13 @@ static gboolean tune(Lesson *lesson, GError **error)
                             .pictures = lesson->pictures,
                             .features = { .model = lesson->model,
                                           .fit = lesson->description->preprocessing.fit,
-                                          .threads = lesson->options->threads },
+                                          .threads = lesson->options->threads,
+                                          .alone = TRUE },
                             .file = lesson->source->file,
                             .description = lesson->description,
                             .sigmoid = lesson->several,
                             .limit = lesson->options->fine_tune,
-                            .seconds_pictures = lesson->seconds_pictures };
+                            .seconds_pictures = lesson->seconds_pictures * ranks_count() };
   lesson->tuning = tuning_run(&options, error);
   if (!lesson->tuning)
     return FALSE;
@@ -456,13 +472,18 @@ Lesson *lesson_run(const LessonOptions *options, GError **error)
   const gint64 start = g_get_monotonic_time();
   lesson->options = options;
   lesson->unusable = g_ptr_array_new_with_free_func(g_free);
-  if (!open_base(lesson, error))
+  g_autofree char *file = vitgate__source_find(options->model, error);
+  if (!lesson_agree_on_base(file, file && open_base(lesson, file, error), error))
     return NULL;
   const gint64 opened = g_get_monotonic_time();
   if (!read_pictures(lesson, error))
     return NULL;
   lesson->seconds_pictures = seconds_since(opened);
-  if (!fit(lesson, error) || !measure_others(lesson, error) || !write_file(lesson, error))
+  gboolean fine = !ranks_is_first() || fit(lesson, error);
+  ranks_meet();
+  fine = fine && measure_others(lesson, error) && (!ranks_is_first() || write_file(lesson, error));
+  ranks_meet();
+  if (!ranks_all_fine(fine, error))
     return NULL;
   lesson->seconds = seconds_since(start);
   return g_steal_pointer(&lesson);

@@ -52,8 +52,10 @@ typedef struct {
   double seconds_pictures, seconds_fit, seconds_tuning, seconds;
 } Lesson;
 
-/* Teaches and writes the file.
- * Returns: (transfer full): or NULL with COMMAND_ERROR_* or VITGATE_ERROR_* */
+/* Teaches and writes the file. If there are several ranks, all call this; each sees its slice of
+ * the pictures, and the first does the rest.
+ * Returns: (transfer full): without results on all ranks but the first; or NULL with
+ * COMMAND_ERROR_* or VITGATE_ERROR_*, on all ranks if it fails on one */
 Lesson *lesson_run(const LessonOptions *options, GError **error);
 
 /* Frees *@lesson, which may be NULL, and nulls it. */

@@ -5,6 +5,7 @@
 #include "base/clean-text.h"
 #include "base/command-error.h"
 #include "base/progress.h"
+#include "base/ranks.h"
 #include "teach/shot-time.h"
 
 #define DOUBTFUL "doubtful"
@@ -317,35 +318,53 @@ static gboolean join(Pictures *pictures, Picture *first, const Picture *second, 
   return TRUE;
 }
 
+/* Reads the pictures, for their hashes and times. Ranks share them out. */
+static void read_identities(GPtrArray *pictures)
+{
+  typedef struct {
+    guint64 hash;
+    gint64 time;
+  } Identity;
+  g_autofree Identity *found = g_new0(Identity, pictures->len + 1);
+  const guint end = ranks_slice(pictures->len, ranks_own() + 1);
+  Progress progress = progress_start(end, "files");
+  for (guint i = ranks_slice(pictures->len, ranks_own()); i < end; i++) {
+    const Picture *picture = pictures->pdata[i];
+    g_autoptr(GBytes) bytes = dataset_load(picture->dataset, picture->index, NULL);
+    if (bytes && g_bytes_get_size(bytes)) /* empty files are not alike */
+      found[i] = (Identity){ hash_bytes(bytes), shot_time_find(bytes, picture->path) };
+    progress_update(&progress, i + 1);
+  }
+  progress_clear(&progress);
+  ranks_gather(found, pictures->len, sizeof *found);
+  for (guint i = 0; i < pictures->len; i++)
+    if (found[i].hash) {
+      Picture *picture = pictures->pdata[i];
+      picture->hash = found[i].hash;
+      picture->time = found[i].time;
+    }
+}
+
 gboolean pictures_identify(Pictures *pictures, gboolean several, GError **error)
 {
   g_autoptr(GHashTable) seen = g_hash_table_new(g_int64_hash, g_int64_equal);
   g_autoptr(GPtrArray) kept = g_ptr_array_new_with_free_func(free_picture);
   g_autoptr(GPtrArray) all = pictures->pictures;
   pictures->pictures = g_ptr_array_new_with_free_func(free_picture);
-  Progress progress = progress_start(all->len, "files");
   gboolean fine = TRUE;
+  read_identities(all);
   for (guint i = 0; fine && i < all->len; i++) {
     Picture *picture = all->pdata[i];
-    g_autoptr(GBytes) bytes = dataset_load(picture->dataset, picture->index, NULL);
-    const gboolean usable = bytes && g_bytes_get_size(bytes); /* empty files are not alike */
-    Picture *first = NULL;
-    if (usable) {
-      picture->hash = hash_bytes(bytes);
-      picture->time = shot_time_find(bytes, picture->path);
-      first = g_hash_table_lookup(seen, &picture->hash);
-    }
+    Picture *first = picture->hash ? g_hash_table_lookup(seen, &picture->hash) : NULL;
     if (first) {
       fine = join(pictures, first, picture, several, error);
     } else {
       all->pdata[i] = NULL;
       g_ptr_array_add(kept, picture);
-      if (usable)
+      if (picture->hash)
         g_hash_table_insert(seen, &picture->hash, picture);
     }
-    progress_update(&progress, i + 1);
   }
-  progress_clear(&progress);
   g_ptr_array_set_free_func(all, NULL);
   for (guint i = 0; i < all->len; i++)
     if (all->pdata[i])

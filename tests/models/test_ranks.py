@@ -11,51 +11,19 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import unittest
 
 import random_model
 from colour_model import read_safetensors
+from ranks_case import ENVIRONMENT, MPIRUN, VITGATE, RanksCase
 
-VITGATE = os.environ.get("VITGATE", "vitgate")
-MPIRUN = shutil.which("mpirun")
-ENVIRONMENT = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMPI_MCA_rmaps_base_oversubscribe="1",
-                   OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-                   OMPI_MCA_btl_vader_single_copy_mechanism="none",
-                   OMPI_MCA_mpi_yield_when_idle="1")
 RATE = 1e-3
 WEIGHTS = 0.2 * RATE  # absolute; the optimizer's steps have the size of the rate
 LOSSES = 1e-4  # relative; the sums of floats are made in another order
 
 
-def why_not():
-    if not MPIRUN:
-        return "there is no mpirun"
-    if os.environ.get("VITGATE_MPI") == "0":
-        return "this build has no MPI, or sanitizers, which report what MPI leaks"
-    return None
-
-
-class RanksTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        if why_not():
-            raise unittest.SkipTest(why_not())
-        cls.shared = tempfile.mkdtemp(prefix="vitgate-test-")
-        cls.addClassCleanup(shutil.rmtree, cls.shared)
-        cls.teacher = os.path.join(cls.shared, "teacher.safetensors")
-        random_model.write_teacher(cls.teacher)
-        cls.pictures = os.path.join(cls.shared, "pictures")
-        random_model.write_pictures(cls.pictures, 60)
-
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="vitgate-test-")
-        self.addCleanup(shutil.rmtree, self.folder)
-
-    def path(self, *parts):
-        return os.path.join(self.folder, *parts)
-
+class RanksTest(RanksCase):
     def train(self, name, *more, steps=20):
         return [VITGATE, "train", "--from", self.teacher, "--teacher", self.teacher, "--data",
                 self.pictures, "--batch-size", "8", "--threads", "1", "--mixup", "0.5", "--steps",
@@ -66,35 +34,16 @@ class RanksTest(unittest.TestCase):
                 "--target", "0.6", "--batch-size", "8", "--threads", "1", "--steps", str(steps),
                 "--precision", "float32", "-o", self.path(name), "--name", "n", *more]
 
-    def launch(self, n, arguments):
-        return ([MPIRUN, "-n", str(n)] if n else []) + arguments
-
-    def run_ranks(self, n, arguments):
-        return subprocess.run(self.launch(n, arguments), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, encoding="utf-8", timeout=120, check=False,
-                              env=ENVIRONMENT)
-
-    def succeed(self, n, arguments):
-        result = self.run_ranks(n, arguments)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        return result
-
-    def fail_with(self, parts, n, arguments):
-        start = time.monotonic()
-        result = self.run_ranks(n, arguments)
-        self.assertNotEqual(result.returncode, 0)
-        for part in [parts] if isinstance(parts, str) else parts:
-            lines = [line for line in result.stderr.splitlines() if part in line]
-            self.assertEqual(len(lines), 1, result.stderr)
-        self.assertLess(time.monotonic() - start, 20)
-        return result
-
     def losses(self, name):
         with open(self.path(name) + ".training/log.jsonl", encoding="utf-8") as file:
             lines = [json.loads(line) for line in file]
         return [{key: value for key, value in line.items()
                  if isinstance(value, (int, float)) and key != "images_per_second"}
                 for line in lines if "loss" in line]
+
+    def sums(self, name):
+        with open(self.path(name) + ".training/log.jsonl", encoding="utf-8") as file:
+            return [line["sums"] for line in map(json.loads, file) if "sums" in line]
 
     def assert_close(self, a, b):
         self.assertEqual(len(a), len(b))
@@ -108,10 +57,6 @@ class RanksTest(unittest.TestCase):
     def values(self, name):
         tensors, metadata = read_safetensors(self.path(name))
         return tensors, json.loads(metadata["vitgate"])
-
-    def bytes_of(self, name):
-        with open(self.path(name), "rb") as file:
-            return file.read()
 
     def assert_alike(self, name, other):
         """The models' tensors and description are those of the other up to rounding"""
@@ -159,6 +104,23 @@ class SameResultTest(RanksTest):
         self.assertEqual(self.bytes_of("again"), self.bytes_of("ranks"))
         self.assertEqual(self.losses("threads"), self.losses("ranks"))
         self.assertEqual(self.values("threads")[0], self.values("ranks")[0])
+
+    def test_sums_during_the_backward_pass_give_the_bits_of_sums_after_it(self):
+        more = ("--gates", "module", "--sub-groups", "even:4", "--threads", "2")
+        self.succeed(2, self.compress("during", *more))
+        self.succeed(2, self.compress("after", *more), VITGATE_MPI_OVERLAP="0")
+        self.assertEqual(self.bytes_of("during"), self.bytes_of("after"))
+        for name, overlap in (("during", True), ("after", False)):
+            sums = self.sums(name)[-1]
+            self.assertEqual((sums["ranks"], sums["overlap"]), (2, overlap))
+            self.assertGreaterEqual(len(sums["parts"]), 2 + random_model.DEPTH)
+            self.assertGreater(sums["step_milliseconds"], sums["waiting_milliseconds"])
+
+    def test_ranks_of_two_threads_give_the_result_of_four_threads(self):
+        self.succeed(0, self.train("threads", "--threads", "4"))
+        self.succeed(2, self.train("ranks", "--threads", "2"))
+        self.assert_close(self.losses("threads"), self.losses("ranks"))
+        self.assert_alike("ranks", "threads")
 
     def test_only_the_first_rank_prints(self):
         result = self.succeed(3, self.train("out"))

@@ -3,8 +3,8 @@
 
 #include "train/dial/held-out.h"
 
-/* Runs the model @path on the held-out photographs in each precision that this machine supports,
- * with the dial at the model's default.
+/* On one rank: runs the model @path on the held-out photographs in each precision that this machine
+ * supports, with the dial at the model's default.
  * @labels: [held_out->n] the teacher's classes
  * @agreement: (out caller-allocates): [VITGATE_N_PRECISIONS] share of photographs given the
  * teacher's class; unchanged for precisions that were not run
@@ -14,12 +14,14 @@
 gboolean precision_record(const char *path, const HeldOut *held_out, const guint *labels,
                           double *agreement, double **tokens, GError **error);
 
-/* The same on data sets, or on the part of them that compress holds out.
+/* The same on data sets, or on the part of them that compress holds out. If there are several
+ * ranks, all call this, and each runs its slice of the photographs.
  * @reference: (nullable): path of the teacher, with the same classes; NULL: the model in float32
  * @data: NULL-terminated
  * @orientation: of the photographs
  * Returns: the number of photographs used, or 0 with an error: of opening or reading them, of
- * opening a model, or COMMAND_ERROR_DATA if the teacher has other classes */
+ * opening a model, or COMMAND_ERROR_DATA if the teacher has other classes; on all ranks if it fails
+ * on one */
 guint precision_record_data(const char *path, const char *reference, const char *const *data,
                             gboolean held_out, DecodeOrientation orientation, double *agreement,
                             GError **error);

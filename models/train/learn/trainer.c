@@ -19,7 +19,7 @@ struct _Trainer {
   real **gradients; /* [threads] the shares' */
   real *noise;      /* [2 * depth][batch] */
   guint *group;     /* [batch] */
-  GArray *buckets;  /* (nullable) of the gradient */
+  GradientSum *sum; /* (nullable): of several ranks */
   guint n_parts;    /* threads of all ranks */
   LossSums *sums;   /* [n_parts] */
   double *squares;  /* [n_parts] */
@@ -70,8 +70,9 @@ Trainer *trainer_new(Network *network, const TrainerOptions *options, GError **e
     trainer->gradients[i] = trainer->pass->shares[i].gradient;
   trainer->noise = g_new0(real, (gsize)2 * d->depth * options->batch);
   trainer->group = g_new0(guint, options->batch);
-  trainer->buckets = gradient_buckets_new(network);
   trainer->n_parts = n * ranks_count();
+  if (ranks_count() > 1 && !options->evaluates_only)
+    trainer->sum = gradient_sum_new(network, trainer->gradients, n);
   trainer->sums = g_new0(LossSums, trainer->n_parts);
   trainer->squares = g_new0(double, trainer->n_parts);
   return trainer;
@@ -88,7 +89,7 @@ void trainer_free(Trainer **trainer)
   g_free(t->gradients);
   g_free(t->noise);
   g_free(t->group);
-  g_clear_pointer(&t->buckets, g_array_unref);
+  gradient_sum_free(&t->sum);
   g_free(t->sums);
   g_free(t->squares);
   g_free(t);
@@ -151,6 +152,8 @@ static void prepare(Trainer *trainer, const real *tensors)
   trainer->weights = o->loss;
   trainer->pass->n_images = o->batch;
   trainer->pass->tensors = tensors;
+  trainer->pass->passed = trainer->sum ? gradient_sum_passed : NULL;
+  trainer->pass->passed_data = trainer->sum;
   decisions->sampling = TRUE;
   decisions->bias = trainer->bias;
   decisions->temperature = o->temperature[0] * pow(o->temperature[1] / o->temperature[0], progress);
@@ -175,12 +178,13 @@ static gboolean sums_are_finite(const Trainer *trainer)
 static void gather_gradient(Trainer *trainer, guint member)
 {
   const guint n = trainer->options.threads, n_parts = trainer->n_parts;
-  trainer->squares[member] = optimizer_gather(trainer->optimizer, trainer->gradients, member, n);
-  vitgate__team_barrier(trainer->team);
-  if (n_parts == n)
+  if (!trainer->sum) {
+    trainer->squares[member] = optimizer_gather(trainer->optimizer, trainer->gradients, member, n);
+    vitgate__team_barrier(trainer->team);
     return;
+  }
   if (member == 0) {
-    gradient_sum(trainer->gradients[0], trainer->buckets);
+    gradient_sum_finish(trainer->sum);
     ranks_gather(trainer->sums, n_parts, sizeof *trainer->sums);
   }
   vitgate__team_barrier(trainer->team);
@@ -199,6 +203,8 @@ static void step_member(gpointer data, guint member)
   training_pass_pack(share);
   training_pass_forward(share);
   if (member == 0) {
+    if (trainer->sum)
+      gradient_sum_begin(trainer->sum);
     pass_gather_decisions(trainer->pass);
     trainer->ratio = loss_compute_ratio(trainer->pass, trainer->weights.dense_gmacs);
     trainer->spread = trainer->weights.spread > 0 ? loss_spread(trainer->pass) : 0;

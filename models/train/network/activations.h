@@ -132,6 +132,10 @@ struct _TrainingPass {
   real *logits;                      /* (nullable) [capacity][n_classes] of all ranks' images */
   Decisions decisions;
   PatchReader *patch_reader;
+  /* (nullable): called by each thread when its backward pass has gone through the heads (@stage is
+   * the depth), a block (its number) and all (-1) */
+  void (*passed)(gpointer data, guint member, int stage);
+  gpointer passed_data;
   Share *shares;    /* [team size] */
   void **packed[2]; /* weights packed for the forward and (nullable) the backward products:
                        [N_WEIGHTS(depth)] */

@@ -264,18 +264,28 @@ static void compare_backward(Share *share, guint block)
                                          pass->network->description->dim);
 }
 
+static void report_stage(const Share *share, int stage)
+{
+  const TrainingPass *pass = share->pass;
+  if (pass->passed)
+    pass->passed(pass->passed_data, (guint)(share - pass->shares), stage);
+}
+
 void training_pass_backward(Share *share)
 {
   const Description *d = share->pass->network->description;
   pass_classify_backward(share);
+  report_stage(share, (int)d->depth);
   compare_backward(share, d->depth);
   for (guint b = d->depth; b-- > 0;) {
     pass_mlp_backward(share, b);
     pass_gate_backward(share, b, TRUE);
     pass_attention_backward(share, b);
     pass_gate_backward(share, b, FALSE);
+    report_stage(share, (int)b);
     compare_backward(share, b);
   }
   if (!share->pass->entries)
     embed_backward(share);
+  report_stage(share, -1);
 }

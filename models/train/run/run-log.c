@@ -151,6 +151,13 @@ void run_log_result(RunLog *log, JsonObject *result)
   write_line(log, object);
 }
 
+void run_log_sums(RunLog *log, JsonObject *sums)
+{
+  g_autoptr(JsonObject) object = json_object_new();
+  json_object_set_object_member(object, "sums", sums);
+  write_line(log, object);
+}
+
 static void add_report(StepReport *sum, const StepReport *report)
 {
   sum->loss += report->loss;

@@ -37,6 +37,10 @@ void run_log_skipped_end(RunLog *log);
  * @result: (transfer full) */
 void run_log_result(RunLog *log, JsonObject *result);
 
+/* Writes how long sums over the ranks took to the file.
+ * @sums: (transfer full) */
+void run_log_sums(RunLog *log, JsonObject *sums);
+
 /* Starts measuring the time of the steps that follow. */
 void run_log_begin(RunLog *log, const Trainer *trainer);
 

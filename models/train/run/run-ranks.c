@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/command-error.h"
+#include "base/ranks-sum.h"
 #include "base/ranks.h"
 #include "file/description-json.h"
 #include "kernels/cpu.h"
@@ -51,15 +52,18 @@ static gboolean check_gates(const Run *run, GError **error)
 
 static gboolean check_same(const Run *run, GError **error)
 {
-  g_autofree char *processor = describe_processor();
   g_autofree char *photographs = describe_photographs(run->collection);
   const Network *teacher = run->teacher ? teacher_get_network(run->teacher) : NULL;
-  return ranks_check_same("processor features (VITGATE_CPU_MASK can hide some)", processor,
-                          error) &&
-         ranks_check_same("photographs", photographs, error) &&
+  return run_check_processors(error) && ranks_check_same("photographs", photographs, error) &&
          (!teacher || ranks_check_same_data("weights of the teacher", teacher->values,
                                             teacher->n_values * sizeof(real), error)) &&
          ranks_check_same("checkpoints to resume", run_can_resume(run) ? "one" : "none", error);
+}
+
+gboolean run_check_processors(GError **error)
+{
+  g_autofree char *processor = describe_processor();
+  return ranks_check_same("processor features (VITGATE_CPU_MASK can hide some)", processor, error);
 }
 
 gboolean run_agree(const Run *run, gboolean fine, GError **error)
@@ -91,24 +95,39 @@ void run_report_skipped(const Run *run)
   }
   g_ptr_array_add(notes, NULL);
   g_autofree char *own = g_strjoinv("\n", (char **)notes->pdata);
-  g_auto(GStrv) all = ranks_gather_texts(own);
-  for (guint r = 0; r < ranks_count(); r++) {
-    g_auto(GStrv) lines = g_strsplit(all[r], "\n", -1);
-    for (char **line = lines; *line; line++)
-      if (**line)
-        run_log_skipped(run->log, *line);
-  }
+  g_auto(GStrv) lines = ranks_gather_lines(own);
+  for (char **line = lines; *line; line++)
+    run_log_skipped(run->log, *line);
 }
 
 void run_report_sums(const Run *run, guint64 steps, double seconds)
 {
-  const RanksWork work = ranks_get_work();
-  if (ranks_count() == 1 || !steps || !work.calls)
+  if (ranks_count() == 1 || !steps || !ranks_sum_count_parts())
     return;
+  const double ms = 1e3 / (double)steps;
+  const double waiting = ms * ranks_sum_get_waiting();
+  double bytes = 0, summing = 0;
+  JsonObject *sums = json_object_new();
+  JsonArray *parts = json_array_new();
+  for (guint i = 0; i < ranks_sum_count_parts(); i++) {
+    const RanksSumPart part = ranks_sum_get_part(i);
+    JsonObject *object = json_object_new();
+    json_object_set_int_member(object, "bytes", (gint64)(part.bytes / MAX(part.calls, 1)));
+    json_object_set_double_member(object, "milliseconds", ms * part.seconds);
+    json_array_add_object_element(parts, object);
+    bytes += (double)part.bytes / (double)steps;
+    summing += ms * part.seconds;
+  }
+  json_object_set_int_member(sums, "ranks", ranks_count());
+  json_object_set_boolean_member(sums, "overlap", ranks_sum_overlaps());
+  json_object_set_array_member(sums, "parts", parts);
+  json_object_set_double_member(sums, "waiting_milliseconds", waiting);
+  json_object_set_double_member(sums, "step_milliseconds", ms * seconds);
+  run_log_sums(run->log, sums);
   run_log_note(run->log,
-               "%u ranks summed up %.1f MB of gradients in %.0f parts per step: %.1f ms of %.1f ms "
-               "per step, with waiting for each other",
-               ranks_count(), 1e-6 * (double)work.bytes / (double)steps,
-               (double)work.calls / (double)steps, 1e3 * work.seconds / (double)steps,
-               1e3 * seconds / (double)steps);
+               "%u ranks summed up %.1f MB of gradients in %u parts per step. That took %.1f ms, "
+               "with waiting for each other; all but %.1f ms of them during the backward pass. A "
+               "step took %.1f ms",
+               ranks_count(), 1e-6 * bytes, ranks_sum_count_parts(), summing, waiting,
+               ms * seconds);
 }

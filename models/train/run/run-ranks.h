@@ -9,6 +9,10 @@
  * Returns: FALSE with COMMAND_ERROR_* on all ranks if not */
 gboolean run_agree(const Run *run, gboolean fine, GError **error);
 
+/* Checks that products and sums round alike on all ranks.
+ * Returns: FALSE with COMMAND_ERROR_DATA on all ranks if not */
+gboolean run_check_processors(GError **error);
+
 /* Checks that all ranks have the same student, as they should: otherwise they would go on with
  * different ones, and nobody would notice. */
 gboolean run_agree_on_student(const Run *run, GError **error);
