@@ -88,7 +88,8 @@ class Clients(PageTest):
             for name in cameras:
                 watch.more_frames(name)
                 self.assertEqual(page.get(f"/cameras/{name}")["skipped"], 0)
-        self.assertLess(grown, 30e6)
+        if not os.environ.get("VITGATE_TEST_SANITIZED"):  # which keeps freed memory for a while
+            self.assertLess(grown, 30e6)
 
     def test_two_browsers_change_the_same(self):
         with Watch(self.configure_page({"yard": self.endless()})) as watch:
