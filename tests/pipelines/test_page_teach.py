@@ -388,6 +388,26 @@ class Files(TeachTest):
             watch.more_frames("yard")
 
 
+    def test_a_model_that_is_deleted(self):
+        watch, browser = self.start()
+        with watch:
+            browser.post("", TASK, expected=201)
+            self.add_pictures(count=3)
+            self.assertEqual(browser.run()["job"]["state"], "done")
+            os.unlink(f"{self.pages}/teach/gate/model.safetensors")
+            before = self.config()
+            error = browser.post("/gate/use", expected=409)["error"]
+            self.assertIn("there is no taught model", error)
+            self.assertEqual((self.config(), browser.get("/gate")["in_use"]), (before, False))
+            self.assertEqual(browser.run()["job"]["state"], "done")
+            self.assertTrue(browser.post("/gate/use")["in_use"])
+            os.unlink(f"{self.pages}/teach/gate/in-use.safetensors")
+            watch.more_frames("yard")
+            browser.post("/gate/undo")
+            self.assertEqual(self.config(), before)
+            watch.more_frames("yard")
+
+
 class BadInput(TeachTest):
     def test_bad_requests(self):
         watch, browser = self.start()

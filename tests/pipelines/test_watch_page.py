@@ -1,6 +1,7 @@
 """The server of the page of vitgate-watch: who may do what, and bad clients. Environment: see
 watch_case.py."""
 
+import base64
 import gzip
 import os
 import re
@@ -24,6 +25,17 @@ ROUTES = ("GET /api/v1/cameras", "GET /api/v1/cameras/yard", "GET /api/v1/camera
 def hash_password(password):
     return subprocess.run([WATCH, "--page-password"], input=password + "\n", capture_output=True,
                           text=True, timeout=LIMIT, check=False)
+
+
+def basic(password, user="prometheus"):
+    """Returns the header of HTTP Basic authentication."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def cpu_seconds(watch):
+    with open(f"/proc/{watch.process.pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def receive(client):
@@ -158,6 +170,47 @@ class Server(PageTest):
             self.write("password", hash_password("another password").stdout, 0o600)
             self.assertEqual(other.log_in("another password").status, 204)
             self.assertEqual(browser.get("/api/v1/cameras").status, 401)
+
+    def test_metrics_need_a_password_but_no_session(self):
+        with Watch(self.configure_page(password_file=self.password_file())) as watch:
+            browser = Browser(page_url(watch))
+
+            def scrape(path="/metrics", **given):
+                return browser.get(path, Authorization=basic(PASSWORD, **given))
+
+            before = cpu_seconds(watch)
+            self.assertIn(b"vitgate_build_info", scrape().body)
+            check = cpu_seconds(watch) - before
+            self.assertEqual(browser.ask("HEAD", "/metrics", headers={
+                "Authorization": basic(PASSWORD, "")}).status, 200)
+            for path in "/api/v1/cameras", "/api/v1/system", "/api/v1/stream":
+                self.assertEqual(scrape(path).status, 401, path)
+            before = cpu_seconds(watch)
+            for _ in range(40):
+                self.assertEqual(scrape(user="another").status, 200)
+            self.assertLess(cpu_seconds(watch) - before, 20 * check)
+            for value in "Basic", "Basic !!!", "Bearer " + PASSWORD, "Basic " + PASSWORD, \
+                    basic("x" * 600), basic(PASSWORD + "\0"):
+                answer = browser.get("/metrics", Authorization=value)
+                self.assertEqual((answer.status, answer.error), (401, "log in first"), value)
+                self.assertEqual(answer.headers["WWW-Authenticate"],
+                                 'Basic realm="vitgate-watch"')
+            self.write("password", hash_password("another password").stdout, 0o600)
+            self.assertEqual(scrape().status, 401)
+            answer = browser.get("/metrics", Authorization=basic("another password"))
+            self.assertEqual(answer.status, 200)
+            self.assertIsNone(answer.headers["Set-Cookie"])
+
+    def test_wrong_passwords_have_to_wait_for_metrics_too(self):
+        with Watch(self.configure_page(password_file=self.password_file())) as watch:
+            browser = Browser(page_url(watch))
+            self.assertEqual(browser.get("/metrics", Authorization=basic(PASSWORD)).status, 200)
+            for password in "wrong", PASSWORD[:-1], "":
+                answer = browser.get("/metrics", Authorization=basic(password))
+                self.assertEqual((answer.status, answer.error), (401, "wrong password"))
+            for answer in browser.get("/metrics", Authorization=basic(PASSWORD)), \
+                    browser.log_in(PASSWORD):
+                self.assertEqual((answer.status, answer.headers["Retry-After"]), (429, "1"))
 
     def test_the_password_command(self):
         self.assertRegex(hash_password(PASSWORD).stdout, r"^\$y\$\S+\n$")

@@ -2,6 +2,7 @@
 
 #include <crypt.h>
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -71,6 +72,60 @@ gboolean password_is(const char *password, const char *hash)
   g_autofree char *other = compute(password, hash);
   return other && strlen(other) == strlen(hash) && *other != '*' &&
          CRYPTO_memcmp(other, hash, strlen(hash)) == 0;
+}
+
+/* ---- Remembering --------------------------------------------------------------------------- */
+
+#define SEAL_SIZE 32
+
+struct _PasswordMemory {
+  guint8 key[SEAL_SIZE], seal[SEAL_SIZE];
+  gboolean usable, kept;
+};
+
+PasswordMemory *password_memory_new(void)
+{
+  PasswordMemory *self = g_new0(PasswordMemory, 1);
+  self->usable = RAND_bytes(self->key, sizeof self->key) == 1;
+  return self;
+}
+
+void password_memory_free(PasswordMemory **memory)
+{
+  PasswordMemory *self = *memory;
+  *memory = NULL;
+  if (!self)
+    return;
+  OPENSSL_cleanse(self, sizeof *self);
+  g_free(self);
+}
+
+/* HMAC of both, with the zero between them. */
+static void seal(const PasswordMemory *self, const char *password, const char *hash,
+                 guint8 result[SEAL_SIZE])
+{
+  gsize size = SEAL_SIZE;
+  GHmac *hmac = g_hmac_new(G_CHECKSUM_SHA256, self->key, sizeof self->key);
+  g_hmac_update(hmac, (const guchar *)hash, (gssize)strlen(hash) + 1);
+  g_hmac_update(hmac, (const guchar *)password, (gssize)strlen(password));
+  g_hmac_get_digest(hmac, result, &size);
+  g_hmac_unref(hmac);
+}
+
+void password_memory_keep(PasswordMemory *self, const char *password, const char *hash)
+{
+  if (self->usable)
+    seal(self, password, hash, self->seal);
+  self->kept = self->usable;
+}
+
+gboolean password_memory_has(const PasswordMemory *self, const char *password, const char *hash)
+{
+  guint8 other[SEAL_SIZE];
+  if (!self->kept)
+    return FALSE;
+  seal(self, password, hash, other);
+  return CRYPTO_memcmp(other, self->seal, sizeof other) == 0;
 }
 
 /* ---- Asking -------------------------------------------------------------------------------- */

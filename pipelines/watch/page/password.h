@@ -19,6 +19,22 @@ char *password_read(const char *path, GError **error);
  * Returns: whether it is the password */
 gboolean password_is(const char *password, const char *hash);
 
+/* Remembers the last right password of clients that send it each time: as a hash that takes
+ * no time, with a random key of the program, and only in memory. */
+typedef struct _PasswordMemory PasswordMemory;
+
+PasswordMemory *password_memory_new(void);
+
+/* *@self may be NULL. */
+void password_memory_free(PasswordMemory **self);
+
+/* @hash: what @password was compared with */
+void password_memory_keep(PasswordMemory *self, const char *password, const char *hash);
+
+/* Compares in constant time.
+ * Returns: whether both are those that were kept last */
+gboolean password_memory_has(const PasswordMemory *self, const char *password, const char *hash);
+
 /* Asks for a new password on the terminal, twice, or reads a line of standard input, and prints its
  * hash. */
 gboolean password_ask(GError **error);

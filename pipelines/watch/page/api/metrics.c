@@ -11,6 +11,11 @@ static void write_value(GString *text, const char *name, const char *labels, dou
 
 /* ---- Cameras ------------------------------------------------------------------------------- */
 
+struct _MetricsApi {
+  Page *page;
+  Login *login;
+};
+
 typedef double (*CameraValue)(const StatusCamera *camera);
 
 static double frames(const StatusCamera *camera)
@@ -221,7 +226,7 @@ static void add_program(GString *text, const Status *status)
   add_one(text, "vitgate_page_streams", "gauge", "Open streams of the page", http_stream_count());
 }
 
-static void get_metrics(HttpRequest *request, gpointer user_data)
+static void answer_metrics(HttpRequest *request, gpointer user_data)
 {
   const PageWatch *watch = page_get_watch(user_data);
   GString *text = g_string_new(NULL);
@@ -234,6 +239,12 @@ static void get_metrics(HttpRequest *request, gpointer user_data)
   status_clear(&status);
   g_autoptr(GBytes) bytes = g_string_free_to_bytes(text);
   http_answer_bytes(request, "text/plain; version=0.0.4; charset=utf-8", bytes);
+}
+
+static void get_metrics(HttpRequest *request, gpointer user_data)
+{
+  MetricsApi *self = user_data;
+  login_require(self->login, request, answer_metrics, self->page);
 }
 
 /* ---- Health -------------------------------------------------------------------------------- */
@@ -268,9 +279,18 @@ static void get_health(HttpRequest *request, gpointer user_data)
                          "text/plain; charset=utf-8", bytes);
 }
 
-void metrics_api_add(Page *page)
+MetricsApi *metrics_api_new(Page *page, Login *login)
 {
+  MetricsApi *self = g_new(MetricsApi, 1);
   HttpServer *server = page_get_server(page);
-  http_server_add_with(server, "GET", "/metrics", HTTP_DEFAULT, get_metrics, page);
+  *self = (MetricsApi){ page, login };
+  /* Prometheus keeps no session, so the handler looks for a password too. */
+  http_server_add_with(server, "GET", "/metrics", HTTP_OPEN, get_metrics, self);
   http_server_add_with(server, "GET", "/healthz", HTTP_OPEN, get_health, page);
+  return self;
+}
+
+void metrics_api_free(MetricsApi **api)
+{
+  g_clear_pointer(api, g_free);
 }

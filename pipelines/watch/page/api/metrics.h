@@ -1,6 +1,12 @@
 /* GET /metrics, for Prometheus, and /healthz, for whatever restarts the program */
 #pragma once
 
-#include "page/page.h"
+#include "page/api/login.h"
 
-void metrics_api_add(Page *page);
+typedef struct _MetricsApi MetricsApi;
+
+/* @login: must live as long */
+MetricsApi *metrics_api_new(Page *page, Login *login);
+
+/* *@self may be NULL. */
+void metrics_api_free(MetricsApi **self);

@@ -1,11 +1,12 @@
 /* GET, POST, DELETE /api/v1/session */
 #pragma once
 
-#include "page/page.h"
+#include "page/api/login.h"
 
 typedef struct _SessionApi SessionApi;
 
-SessionApi *session_api_new(Page *page);
+/* @login: must live as long */
+SessionApi *session_api_new(Page *page, Login *login);
 
 /* *@self may be NULL. */
 void session_api_free(SessionApi **self);

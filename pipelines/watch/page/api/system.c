@@ -89,12 +89,15 @@ static void gather_models(const PageWatch *watch, const StatusCamera *entry, GAr
 
 static void add_model(JsonBuilder *builder, const Model *model)
 {
-  struct stat file = { 0 };
-  stat(model->path, &file);
+  struct stat file;
   json_builder_begin_object(builder);
   member_add_string(builder, "path", model->path);
   member_add_string(builder, "precision", model->precision);
-  member_add_count(builder, "bytes", (guint64)file.st_size);
+  json_builder_set_member_name(builder, "bytes");
+  if (stat(model->path, &file) == 0)
+    json_builder_add_int_value(builder, file.st_size);
+  else
+    json_builder_add_null_value(builder);
   json_builder_set_member_name(builder, "classes");
   if (model->n_classes)
     json_builder_add_int_value(builder, model->n_classes);

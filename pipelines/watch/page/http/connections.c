@@ -36,9 +36,7 @@ typedef struct {
   guint64 received;
 } Connection;
 
-/* Tests cannot wait for so long.
- * Returns: @seconds, or fewer */
-static guint shorten(guint seconds)
+guint connections_get_patience(guint seconds)
 {
   const char *text = g_getenv("VITGATE_PAGE_TIMEOUT");
   guint64 limit;
@@ -48,7 +46,8 @@ static guint shorten(guint seconds)
 
 static void set_deadline(Connection *self, guint seconds)
 {
-  self->deadline = seconds ? g_get_monotonic_time() + shorten(seconds) * G_USEC_PER_SEC : 0;
+  self->deadline =
+      seconds ? g_get_monotonic_time() + connections_get_patience(seconds) * G_USEC_PER_SEC : 0;
 }
 
 /* libsoup sees the end of the stream, and closes the connection. */

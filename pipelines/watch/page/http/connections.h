@@ -31,3 +31,7 @@ gboolean connections_is_too_big(SoupServerMessage *message);
 /* From now on, the connection of the message is not watched.
  * Returns: (transfer full) (nullable) */
 GSocket *connections_leave(SoupServerMessage *message);
+
+/* Tests cannot wait for as long as a client may take.
+ * Returns: @seconds, or fewer */
+guint connections_get_patience(guint seconds);

@@ -1,6 +1,8 @@
 #include "page/http/stream.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -9,6 +11,10 @@
 
 #define CHECK_INTERVAL 2  /* seconds, between checks whether the client is still there */
 #define MAX_STALL      20 /* seconds without progress */
+
+/* Bytes that the kernel may hold for a client before it has to wait. By default there may be
+ * megabytes: old pictures, or minutes of events for a client that never reads. */
+#define MAX_UNSENT 16384
 
 struct _HttpStream {
   GIOStream *stream;
@@ -135,7 +141,8 @@ static gboolean check_client(gpointer user_data)
 {
   HttpStream *self = user_data;
   const gint64 silent = g_get_monotonic_time() - self->progress;
-  if (!has_gone(self) && !(self->sending && silent > MAX_STALL * G_USEC_PER_SEC))
+  const gint64 patience = connections_get_patience(MAX_STALL) * G_USEC_PER_SEC;
+  if (!has_gone(self) && !(self->sending && silent > patience))
     return G_SOURCE_CONTINUE;
   self->check_timer = 0;
   http_stream_close(self);
@@ -161,6 +168,8 @@ HttpStream *http_stream_new(HttpRequest *request, const char *type, GDestroyNoti
   n_streams++;
   self->stream = stream;
   self->socket = g_steal_pointer(&socket);
+  if (self->socket)
+    g_socket_set_option(self->socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, MAX_UNSENT, NULL);
   self->cancellable = g_cancellable_new();
   self->on_close = on_close;
   self->user_data = user_data;

@@ -4,6 +4,7 @@
 #include "page/api/events.h"
 #include "page/api/history.h"
 #include "page/api/live.h"
+#include "page/api/login.h"
 #include "page/api/metrics.h"
 #include "page/api/session.h"
 #include "page/api/settings.h"
@@ -13,6 +14,7 @@
 #include "page/api/teach.h"
 
 struct _PageParts {
+  Login *login;
   SessionApi *session;
   CamerasApi *cameras;
   SettingsApi *settings;
@@ -22,6 +24,7 @@ struct _PageParts {
   EventsApi *events;
   LiveApi *live;
   HistoryApi *history;
+  MetricsApi *metrics;
   TeachApi *teach;
 };
 
@@ -29,7 +32,8 @@ PageParts *page_parts_new(Page *page, SnapshotsFunc on_picture, gpointer user_da
 {
   PageParts *self = g_new0(PageParts, 1);
   static_files_add(page_get_server(page));
-  self->session = session_api_new(page);
+  self->login = login_new(page);
+  self->session = session_api_new(page, self->login);
   self->cameras = cameras_api_new(page);
   self->settings = settings_api_new(page);
   self->stream = stream_api_new(page);
@@ -41,7 +45,7 @@ PageParts *page_parts_new(Page *page, SnapshotsFunc on_picture, gpointer user_da
   self->live = live_api_new(page);
   self->history = history_api_new(page);
   system_api_add(page);
-  metrics_api_add(page);
+  self->metrics = metrics_api_new(page, self->login);
   self->teach = teach_api_new(page, self->snapshots);
   return self;
 }
@@ -53,6 +57,7 @@ void page_parts_free(PageParts **parts)
   if (!self)
     return;
   teach_api_free(&self->teach);
+  metrics_api_free(&self->metrics);
   history_api_free(&self->history);
   live_api_free(&self->live);
   events_api_free(&self->events);
@@ -62,5 +67,6 @@ void page_parts_free(PageParts **parts)
   settings_api_free(&self->settings);
   cameras_api_free(&self->cameras);
   session_api_free(&self->session);
+  login_free(&self->login);
   g_free(self);
 }
