@@ -31,11 +31,6 @@ static struct {
   double waiting;  /* seconds */
 } state;
 
-static double seconds_since(gint64 start)
-{
-  return (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
-}
-
 gboolean ranks_sum_overlaps(void)
 {
   return state.overlaps;
@@ -58,6 +53,11 @@ double ranks_sum_get_waiting(void)
 
 #ifdef HAVE_MPI
 static MPI_Comm group; /* so that these calls never meet those of other threads */
+
+static double seconds_since(gint64 start)
+{
+  return (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
+}
 
 /* Lets MPI work until a request is done. MPI moves data only in its own calls. A wait of MPI would
  * take the processor from the threads that compute. */
