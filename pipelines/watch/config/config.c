@@ -371,10 +371,10 @@ static gboolean check_only_cameras(const KeySource *source, GError **error)
 GPtrArray *config_parse_cameras(const char *path, const char *text, gsize length, GError **error)
 {
   g_autoptr(GKeyFile) file = g_key_file_new();
+  g_autofree char *folder = g_get_current_dir();
   KeySource source = {
-    .path = path, .folder = g_get_current_dir(), .file = file, .text = text, .elsewhere = TRUE
+    .path = path, .folder = folder, .file = file, .text = text, .elsewhere = TRUE
   };
-  g_autofree char *folder = source.folder;
   g_autoptr(GPtrArray) cameras = g_ptr_array_new_with_free_func((GDestroyNotify)camera_config_free);
   Config config = { .cameras = cameras };
   return load_text(&source, text, length, error) && check_only_cameras(&source, error) &&
