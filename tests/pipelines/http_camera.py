@@ -1,12 +1,11 @@
 """A camera that sends JPEG frames over HTTP, for the tests in this folder."""
 
 import base64
-import http.server
-import ssl
 import threading
 import time
 
 from cameras import LIMIT, Gst
+from http_server import HttpServer
 
 BOUNDARY = "frame"
 
@@ -25,7 +24,7 @@ def make_frames(pattern, width, height, count=4):
     return frames
 
 
-class HttpCamera:
+class HttpCamera(HttpServer):
     """Serves frames in a loop as multipart/x-mixed-replace, until the end of a with-block.
 
     rate: bytes per second of a connection, or None for no limit
@@ -39,35 +38,12 @@ class HttpCamera:
         self.stalled, self.ended = threading.Event(), threading.Event()
         self.sent = 0  # bytes, over all connections
         self.login = password and "Basic " + base64.b64encode(f"eve:{password}".encode()).decode()
-        camera = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                camera.serve(self)
-
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.server.handle_error = lambda *_: None  # clients leave at any time
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
-                                                     do_handshake_on_connect=False)
-        scheme = "https" if certificate else "http"
-        self.url = f"{scheme}://127.0.0.1:{self.server.server_port}/video"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05},
-                         daemon=True).start()
-        return self
+        super().__init__(self.serve, certificate)
+        self.url += "/video"
 
     def __exit__(self, *exception):
         self.ended.set()
-        self.server.shutdown()
-        self.server.server_close()
+        super().__exit__(*exception)
 
     def serve(self, handler):
         if self.login and handler.headers["Authorization"] != self.login:

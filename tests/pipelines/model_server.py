@@ -1,11 +1,11 @@
 """An HTTP or HTTPS server of models, with the faults of real ones, for the tests in this folder."""
 
-import http.server
-import ssl
 import threading
 
+from http_server import HttpServer
 
-class ModelServer:
+
+class ModelServer(HttpServer):
     """Serves files by path, until the end of a with-block.
 
     files: bytes by path
@@ -19,35 +19,11 @@ class ModelServer:
         self.files, self.moved, self.truncated = dict(files), {}, set()
         self.requests, self.held = [], threading.Event()
         self.held.set()
-        server = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                server.answer(self)
-
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.server.handle_error = lambda *_: None  # clients may refuse a certificate
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
-                                                     do_handshake_on_connect=False)
-        scheme = "https" if certificate else "http"
-        self.url = f"{scheme}://127.0.0.1:{self.server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05},
-                         daemon=True).start()
-        return self
+        super().__init__(self.answer, certificate)
 
     def __exit__(self, *exception):
         self.held.set()
-        self.server.shutdown()
-        self.server.server_close()
+        super().__exit__(*exception)
 
     def answer(self, handler):
         path = handler.path
