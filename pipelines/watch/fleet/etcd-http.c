@@ -117,11 +117,6 @@ void etcd_free(Etcd **etcd)
   g_free(self);
 }
 
-void etcd_http_set_timeout(Etcd *self, guint timeout)
-{
-  soup_session_set_timeout(self->session, timeout);
-}
-
 void etcd_http_turn(Etcd *self)
 {
   self->current = (self->current + 1) % self->n_endpoints;

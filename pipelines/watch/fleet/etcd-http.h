@@ -61,9 +61,6 @@ gssize etcd_http_read(Etcd *self, GInputStream *stream, const char *endpoint, vo
 /* Ends and frees the stream. */
 void etcd_http_close(Etcd *self, GInputStream *stream);
 
-/* Changes the time limit, for new connections. */
-void etcd_http_set_timeout(Etcd *self, guint timeout);
-
 /* Lets the next request try another endpoint first. */
 void etcd_http_turn(Etcd *self);
 

@@ -3,10 +3,9 @@
 #include "base/backoff.h"
 #include "fleet/etcd-watch.h"
 
-#define READ_TIME    5 /* seconds */
-#define RETRY_MIN    0.2
-#define RETRY_MAX    5
-#define PATIENCE_MAX 30 /* seconds */
+#define READ_TIME 5 /* seconds */
+#define RETRY_MIN 0.2
+#define RETRY_MAX 5
 
 struct _Feed {
   const FleetConfig *config;
@@ -22,7 +21,6 @@ struct _Feed {
   Etcd *reader, *watcher;
   char *prefix;
   gint64 revision; /* the next one that is wanted; 0: everything */
-  guint patience;  /* seconds that the watch may be without news */
   Backoff backoff;
 };
 
@@ -37,7 +35,7 @@ static gboolean open_clients(Feed *self, GError **error)
   if (!self->reader && !self->revision)
     self->reader = fleet_connect(self->config, READ_TIME, self->cancellable, error);
   if ((self->reader || self->revision) && !self->watcher)
-    self->watcher = fleet_connect(self->config, self->patience, self->cancellable, error);
+    self->watcher = fleet_connect(self->config, quiet_time(self->config), self->cancellable, error);
   return (self->reader || self->revision) && self->watcher;
 }
 
@@ -70,7 +68,6 @@ static gboolean follow(Feed *self, GError **error)
   while (watch && (items = etcd_watch_next(watch, &self->revision, error))) {
     self->funcs.trouble(NULL, self->user_data);
     backoff_init(&self->backoff, RETRY_MIN, RETRY_MAX);
-    self->patience = items->len ? quiet_time(self->config) : self->patience;
     self->funcs.apply(items, self->user_data);
     g_ptr_array_unref(items);
     g_mutex_lock(&self->lock);
@@ -83,21 +80,6 @@ static gboolean follow(Feed *self, GError **error)
   return !*error;
 }
 
-/* If there are changes that the watch has not brought, either its endpoint hangs, and the next one
- * brings them at once, or etcd is busy. Then each new watch makes it send everything again. */
-static void adapt_patience(Feed *self)
-{
-  g_autoptr(EtcdItem) item = NULL;
-  gint64 revision;
-  Etcd *reader = fleet_connect(self->config, READ_TIME, self->cancellable, NULL);
-  if (reader && etcd_get(reader, self->prefix, &item, &revision, NULL) && revision < self->revision)
-    self->patience = quiet_time(self->config);
-  else
-    self->patience = MIN(2 * self->patience, PATIENCE_MAX);
-  etcd_free(&reader);
-  etcd_http_set_timeout(self->watcher, self->patience);
-}
-
 /* @error: (nullable) */
 static void handle(Feed *self, const GError *error)
 {
@@ -105,7 +87,6 @@ static void handle(Feed *self, const GError *error)
     return;
   if (g_error_matches(error, ETCD_ERROR, ETCD_ERROR_QUIET)) {
     etcd_http_turn(self->watcher);
-    adapt_patience(self);
     return;
   }
   if (g_error_matches(error, ETCD_ERROR, ETCD_ERROR_COMPACTED)) {
@@ -159,7 +140,6 @@ Feed *feed_new(const FleetConfig *config, const FeedFuncs *funcs, gpointer user_
   self->funcs = *funcs;
   self->user_data = user_data;
   self->prefix = fleet_key(config, NULL, NULL);
-  self->patience = quiet_time(config);
   self->cancellable = g_cancellable_new();
   g_mutex_init(&self->lock);
   g_cond_init(&self->changed);
