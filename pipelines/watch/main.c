@@ -5,8 +5,12 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include <gio/gunixsocketaddress.h>
 #include <gst/gst.h>
 #include <mosquitto.h>
+#if defined VITGATE_HAVE_FETCH || defined VITGATE_HAVE_FLEET
+#include <libsoup/soup.h>
+#endif
 
 #include "base/console.h"
 #include "camera/label-check.h"
@@ -179,8 +183,21 @@ static gboolean check(const char *path, GError **error)
   return TRUE;
 }
 
+/* GLib can deadlock if a thread initialises a class that needs a type while another one
+ * registers that type with its interfaces. Threads that download do, and the status server. */
+static void register_types(void)
+{
+  g_type_ensure(G_TYPE_UNIX_SOCKET_ADDRESS);
+  g_type_ensure(G_TYPE_INET_SOCKET_ADDRESS);
+#if defined VITGATE_HAVE_FETCH || defined VITGATE_HAVE_FLEET
+  g_type_class_unref(g_type_class_ref(SOUP_TYPE_SESSION));
+  g_type_class_unref(g_type_class_ref(SOUP_TYPE_MESSAGE));
+#endif
+}
+
 static gboolean run(const WatchOptions *options, GError **error)
 {
+  register_types();
   /* An exceeded disk quota, a closed pipe or a broken connection must not kill the program. */
   signal(SIGXFSZ, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
