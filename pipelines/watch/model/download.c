@@ -164,15 +164,11 @@ char *download_run(const Download *what, gboolean *lasting, GCancellable *cancel
     .shown = secrets_hide_url(what->url),
     .sum = g_checksum_new(G_CHECKSUM_SHA256),
   };
-  /* Otherwise the program's main loop would dispatch the session's sources beside this thread. */
-  g_autoptr(GMainContext) context = g_main_context_new();
   gboolean good;
-  g_main_context_push_thread_default(context);
   if (self.message)
     good = run(&self, cancellable, error);
   else
     good = fail(&self, G_IO_ERROR_INVALID_ARGUMENT, TRUE, error, "is not a URL");
-  g_main_context_pop_thread_default(context);
   char *sha256 = good ? g_strdup(g_checksum_get_string(self.sum)) : NULL;
   *lasting = self.lasting;
   g_clear_object(&self.message);
