@@ -32,7 +32,9 @@ struct _TokenFit {
   FoldSums **folds;    /* [2 depth] of the gates */
   double **costs;      /* [2 depth][rows of a batch] */
   real **parts;        /* [members][dim][dim] scratch */
-  guint *failed;       /* [members] module whose costs are not finite; G_MAXUINT: none */
+  MatmulScratch *
+      *sums;     /* [members] float32: rounded operands would leave a covariance indefinite */
+  guint *failed; /* [members] module whose costs are not finite; G_MAXUINT: none */
 };
 
 /* ---- Shape ---- */
@@ -94,11 +96,13 @@ TokenFit *token_fit_new(Network *network, Team *team, guint max_images, gboolean
   fit->costs = g_new0(double *, 2 * d->depth + 1);
   fit->failed = g_new(guint, vitgate__team_size(team));
   fit->parts = g_new0(real *, vitgate__team_size(team));
+  fit->sums = g_new0(MatmulScratch *, vitgate__team_size(team));
   gboolean complete = TRUE;
   for (guint i = 0; i < vitgate__team_size(team); i++) {
     fit->parts[i] = g_new(real, (gsize)d->dim * d->dim);
-    complete &= matmul_scratch_reserve(fit->pass->shares[i].scratch, d->dim, d->dim,
-                                       vitgate__description_n_tokens(d));
+    fit->sums[i] = matmul_scratch_new(FALSE);
+    complete &=
+        matmul_scratch_reserve(fit->sums[i], d->dim, d->dim, vitgate__description_n_tokens(d));
   }
   if (!complete) {
     vitgate__set_error(error, VITGATE_ERROR_MEMORY, "not enough memory to fit token gates");
@@ -124,9 +128,12 @@ void token_fit_free(TokenFit **fit)
     fold_sums_free(&f->folds[module]);
     g_free(f->costs[module]);
   }
-  for (guint i = 0; f->parts && i < vitgate__team_size(f->pass->team); i++)
+  for (guint i = 0; f->parts && i < vitgate__team_size(f->pass->team); i++) {
     g_free(f->parts[i]);
+    matmul_scratch_free(&f->sums[i]);
+  }
   g_free(f->parts);
+  g_free(f->sums);
   training_pass_free(&f->pass);
   g_free(f->moments);
   g_free(f->folds);
@@ -156,8 +163,7 @@ static void add_products(const TokenFit *fit, guint member, double *sums, gsize 
                          const real *a, guint m, const real *b, guint n, guint rows)
 {
   real *part = fit->parts[member];
-  matmul(fit->pass->shares[member].scratch, part, n,
-         (Operand){ .data = a, .stride = m, .transposed = TRUE },
+  matmul(fit->sums[member], part, n, (Operand){ .data = a, .stride = m, .transposed = TRUE },
          (Operand){ .data = b, .stride = n }, NULL, FALSE, m, n, rows);
   for (guint i = 0; i < m; i++)
     for (guint j = 0; j < n; j++)

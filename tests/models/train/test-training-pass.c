@@ -169,6 +169,7 @@ START_TEST(tokens_are_compared_as_they_enter_the_same_block)
     .batch = N_IMAGES,
     .threads = MEMBERS,
     .steps = 1,
+    .bf16 = matmul_prefers_bf16(), /* as the teacher */
     .optimizer = OPTIMIZER_DEFAULT(0, 0),
     .loss = { .distillation = 1, .temperature = 1, .tokens = 1, .features = 1, .dense_gmacs = 1 },
     .temperature = { 1, 1 },
