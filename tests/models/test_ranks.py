@@ -73,6 +73,11 @@ class RanksTest(RanksCase):
 
 
 class SameResultTest(RanksTest):
+    def succeed(self, n, arguments, **environment):
+        """In float32: a sum that differs by rounding would make some weights round to another
+        bfloat16 value in the next step, and losses agree to 1e-3 only"""
+        return super().succeed(n, arguments, VITGATE_CPU_MASK="fast-bf16", **environment)
+
     def check(self, make, *more, ranks=(2, 4)):
         self.succeed(0, make("one", *more))
         for n in ranks:
