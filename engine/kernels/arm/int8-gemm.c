@@ -68,12 +68,10 @@ static inline void store_sums(const Block *t, guint row, int32x4_t sums0, int32x
 {
   float *o = t->out + row * t->out_stride;
   const float scale = t->rows[row].scale;
-  vec v0 = (vec)vcvtq_f32_s32(sums0) * (scale * load(t->scales));
-  vec v1 = (vec)vcvtq_f32_s32(sums1) * (scale * load(t->scales + LANES));
-  if (t->bias) {
-    v0 += load(t->bias);
-    v1 += load(t->bias + LANES);
-  }
+  const vec bias0 = t->bias ? load(t->bias) : zero(),
+            bias1 = t->bias ? load(t->bias + LANES) : zero();
+  vec v0 = (vec)vcvtq_f32_s32(sums0) * (scale * load(t->scales)) + bias0;
+  vec v1 = (vec)vcvtq_f32_s32(sums1) * (scale * load(t->scales + LANES)) + bias1;
   if (t->mode == INT8_GELU) {
     v0 = coarse_gelu(v0);
     v1 = coarse_gelu(v1);

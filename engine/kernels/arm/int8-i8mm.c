@@ -25,9 +25,8 @@ static inline int32x4_t zero_points(const Int8Row *first, const Int8Row *second)
 static inline void store_sums(const Block *t, guint row, guint column, int32x4_t sums)
 {
   float *o = t->out + row * t->out_stride + column;
-  vec v = (vec)vcvtq_f32_s32(sums) * (t->rows[row].scale * load(t->scales + column));
-  if (t->bias)
-    v += load(t->bias + column);
+  const vec bias = t->bias ? load(t->bias + column) : zero();
+  vec v = (vec)vcvtq_f32_s32(sums) * (t->rows[row].scale * load(t->scales + column)) + bias;
   if (t->mode == INT8_GELU)
     v = coarse_gelu(v);
   else if (t->mode == INT8_ADD)

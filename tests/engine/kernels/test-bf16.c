@@ -307,6 +307,30 @@ START_TEST(all_variants_of_whole_blocks_are_right)
 }
 END_TEST
 
+/* Rows that are gathered must be those of the whole product, bit by bit. */
+START_TEST(a_row_does_not_depend_on_the_number_of_rows)
+{
+  enum { ALL = 70, N = 53, K = 37 };
+  static float a[ALL * K], b[K * N], bias[N], whole[ALL * N], out[ALL * N];
+  guint32 random = 6;
+  fixture_fill(a, ALL * K, -1, 1, &random);
+  fixture_fill(b, K * N, -1, 1, &random);
+  fixture_fill(bias, N, -1, 1, &random);
+  for (guint variant = 0; variant < 4; variant++) {
+    const Product p = make_product(ALL, N, K, variant);
+    const guint16 *right = pack_right(&p, b), *left = convert_left(&p, a);
+    for (guint m = ALL; m; m--) {
+      float *to = m == ALL ? whole : out;
+      memset(to, 0, sizeof whole);
+      kernels->gemm(to, N, left, right, p.with_bias ? bias : NULL, p.accumulate, m, N, K);
+      assert_each(!memcmp(to, whole, m * N * sizeof *to),
+                  "%s, variant %u: the first of %u rows differ from those of %u", kernels->name,
+                  variant, m, ALL);
+    }
+  }
+}
+END_TEST
+
 START_TEST(non_finite_values_stay_in_their_row_and_column)
 {
   enum { M = 37, N = 35, K = 33, ROW = 18, COLUMN = 34 };
@@ -346,6 +370,7 @@ int main(void)
   tcase_add_test(bf16, small_products_of_all_sizes_are_right);
   tcase_add_test(bf16, larger_products_are_right);
   tcase_add_test(bf16, all_variants_of_whole_blocks_are_right);
+  tcase_add_test(bf16, a_row_does_not_depend_on_the_number_of_rows);
   tcase_add_test(bf16, non_finite_values_stay_in_their_row_and_column);
   return fixture_run("bf16", bf16, NULL);
 }

@@ -224,6 +224,27 @@ START_TEST(all_variants_of_larger_products_are_right)
 }
 END_TEST
 
+/* Rows that are gathered must be those of the whole product, bit by bit. */
+START_TEST(a_row_does_not_depend_on_the_number_of_rows)
+{
+  enum { ALL = 14, N = 53, K = 37 };
+  static Factors f;
+  static float whole[ALL * N];
+  guint32 random = 12;
+  FOR_ALL_KERNELS(kernels)
+  for (guint variant = 0; variant < 6; variant++) {
+    Product p = make_product(ALL, N, K, variant);
+    p.gap = 0;
+    make_factors(&f, &p, &random);
+    memcpy(whole, multiply(kernels, &p, &f), sizeof whole);
+    for (p.m = 1; p.m < ALL; p.m++)
+      assert_each(!memcmp(multiply(kernels, &p, &f), whole, p.m * N * sizeof *whole),
+                  "%s, variant %u: the first of %u rows differ from those of %u", kernels->name,
+                  variant, p.m, ALL);
+  }
+}
+END_TEST
+
 /* Checks sums. With scales of 1 the product is the sum, rounded once to float32. */
 static void check_sums(const Int8Kernels *kernels, const Product *p, Factors *f)
 {
@@ -440,6 +461,7 @@ int main(int argc, char **argv)
   tcase_add_checked_fixture(kernels, set_up, tear_down);
   tcase_add_test(kernels, products_of_all_sizes_are_right);
   tcase_add_test(kernels, all_variants_of_larger_products_are_right);
+  tcase_add_test(kernels, a_row_does_not_depend_on_the_number_of_rows);
   tcase_add_test(kernels, gelu_is_right_everywhere);
   tcase_add_test(kernels, gelu_of_extreme_values_is_finite);
   tcase_add_test(kernels, sums_are_exact);
