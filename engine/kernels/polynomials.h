@@ -25,6 +25,7 @@
 #define EXP_SHIFT 12582912.0f
 
 #define LOG2_E 1.442695041f
+#define LN_2   0.693147181f
 
 /* ln 2 = LN2_HIGH - LN2_LOW; the product of i and LN2_HIGH is exact. */
 #define LN2_HIGH 0.693359375f
