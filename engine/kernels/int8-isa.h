@@ -98,6 +98,16 @@ static inline vec load_some(const float *p, guint n, vec others)
 /* x Phi(x). A NaN gives a NaN because of the order of the arguments. */
 static inline vec coarse_gelu(vec x)
 {
+#if defined(ISA_AVX512)
+  const vec c0 = { GELU_SEGMENTS_C0 }, c1 = { GELU_SEGMENTS_C1 }, c2 = { GELU_SEGMENTS_C2 };
+  const vec t = (vec)((ivec)x & G_MAXINT32), place = t * GELU_SEGMENTS_PER_UNIT + EXP_SHIFT;
+  /* The number of the segment is in the low bits. */
+  const vec last = splat(EXP_SHIFT + GELU_SEGMENTS - 1);
+  const __m512i segment = _mm512_min_epu32((__m512i)place, (__m512i)last);
+  const vec slope = t * _mm512_permutexvar_ps(segment, c2) + _mm512_permutexvar_ps(segment, c1);
+  return x * 0.5f + (t * slope + _mm512_permutexvar_ps(segment, c0));
+#else
   const vec t = min_vector((vec)((ivec)x & G_MAXINT32), splat(COARSE_GELU_LIMIT));
   return t * COARSE_GELU_P(t) + max_vector(zero(), x);
+#endif
 }

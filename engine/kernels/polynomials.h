@@ -25,6 +25,7 @@
 #define EXP_SHIFT 12582912.0f
 
 #define LOG2_E 1.442695041f
+#define LN_2   0.693147181f
 
 /* ln 2 = LN2_HIGH - LN2_LOW; the product of i and LN2_HIGH is exact. */
 #define LN2_HIGH 0.693359375f
@@ -58,6 +59,30 @@
 #define COARSE_GELU_P(t)                                                                           \
   POLYNOMIAL_7(t, -4.969637776e-01f, 3.727711818e-01f, 7.600684485e-02f, -1.698634867e-01f,        \
                7.222140215e-02f, -1.390983608e-02f, 1.208225370e-03f, -3.251365008e-05f)
+
+/* ---- The same from a table, for instruction sets that look up a lane in one instruction ----
+ *
+ * x Phi(x) = x / 2 + c0 + c1 t + c2 t^2, t = |x|, with coefficients for each of 16 segments. The
+ * middles of the segments are the multiples of 1 / GELU_SEGMENTS_PER_UNIT; the last one has no end.
+ * Error 9.4e-5. */
+#define GELU_SEGMENTS          16
+#define GELU_SEGMENTS_PER_UNIT 3.717948718e+00f
+
+#define GELU_SEGMENTS_C0                                                                           \
+  0.000000000e+00f, -8.476838874e-04f, -1.380856318e-02f, -5.962332928e-02f, -1.474893619e-01f,    \
+      -2.612124079e-01f, -3.650488355e-01f, -4.238042902e-01f, -4.213896495e-01f,                  \
+      -3.659741026e-01f, -2.813708698e-01f, -1.933343637e-01f, -1.195624554e-01f,                  \
+      -6.690438860e-02f, -3.401647441e-02f, -9.378787083e-05f
+#define GELU_SEGMENTS_C1                                                                           \
+  1.104806294e-04f, 9.783815304e-03f, 7.189330690e-02f, 2.072165239e-01f, 3.941083985e-01f,        \
+      5.830036348e-01f, 7.245950287e-01f, 7.928250168e-01f, 7.910614868e-01f, 7.428373140e-01f,    \
+      6.766170437e-01f, 6.141555225e-01f, 5.663195276e-01f, 5.348872376e-01f, 5.167028695e-01f,    \
+      5.000000000e-01f
+#define GELU_SEGMENTS_C2                                                                           \
+  3.970116910e-01f, 3.695887752e-01f, 2.945890829e-01f, 1.943402023e-01f, 9.479342982e-02f,        \
+      1.627612289e-02f, -3.202232542e-02f, -5.183619276e-02f, -5.155555020e-02f,                   \
+      -4.106146393e-02f, -2.810063394e-02f, -1.701955037e-02f, -9.263799209e-03f,                  \
+      -4.572632032e-03f, -2.058750568e-03f, 0.000000000e+00f
 
 /* ---- 2^x for values then quantised to 8 bits: 2^i 2^f, |f| <= 1/2; relative error 7.6e-5 ---- */
 

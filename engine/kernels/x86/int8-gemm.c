@@ -86,15 +86,6 @@ static inline gint32 zero_pair(gint32 zero)
   return zero * (1 + (ZERO_STEP << 16));
 }
 
-static inline void apply_gelu(float *out, gsize out_stride, guint rows, const guint columns)
-{
-  for (guint i = 0; i < rows; i++, out += out_stride) {
-    store(out, coarse_gelu(load(out)));
-    if (columns > 1)
-      store(out + LANES, coarse_gelu(load(out + LANES)));
-  }
-}
-
 static inline __attribute__((always_inline)) void multiply_tile(const Block *t, const guint rows,
                                                                 const guint columns)
 {
@@ -125,23 +116,33 @@ static inline __attribute__((always_inline)) void multiply_tile(const Block *t, 
   const vec scale0 = load(t->scales), scale1 = columns > 1 ? load(t->scales + LANES) : zero();
   const vec bias0 = t->bias ? load(t->bias) : zero(),
             bias1 = t->bias && columns > 1 ? load(t->bias + LANES) : zero();
-#define STORE(r)                                                                                   \
+#define STORE(r, value0, value1)                                                                   \
   if (rows > r) {                                                                                  \
     float *o = t->out + r * t->out_stride;                                                         \
     const float scale = t->rows[r].scale;                                                          \
     const vec v0 = __builtin_convertvector(acc##r##_0, vec) * (scale * scale0) + bias0,            \
               v1 = __builtin_convertvector(acc##r##_1, vec) * (scale * scale1) + bias1;            \
-    store(o, t->mode == INT8_ADD ? load(o) + v0 : v0);                                             \
+    store(o, value0);                                                                              \
     if (columns > 1)                                                                               \
-      store(o + LANES, t->mode == INT8_ADD ? load(o + LANES) + v1 : v1);                           \
+      store(o + LANES, value1);                                                                    \
   }
-  FOR_ROWS(STORE);
-  if (t->mode == INT8_GELU)
-    apply_gelu(t->out, t->out_stride, rows, columns);
+#define STORE_PLAIN(r) STORE(r, v0, v1)
+#define STORE_SUM(r)   STORE(r, load(o) + v0, load(o + LANES) + v1)
+#define STORE_GELU(r)  STORE(r, coarse_gelu(v0), coarse_gelu(v1))
+  if (t->mode == INT8_GELU) {
+    FOR_ROWS(STORE_GELU);
+  } else if (t->mode == INT8_ADD) {
+    FOR_ROWS(STORE_SUM);
+  } else {
+    FOR_ROWS(STORE_PLAIN);
+  }
 #undef DECLARE
 #undef ROW
 #undef MULTIPLY
 #undef STORE
+#undef STORE_PLAIN
+#undef STORE_SUM
+#undef STORE_GELU
 }
 
 /* ---- Packing ---- */

@@ -81,3 +81,30 @@ f = nodes(-0.5, 0.5)
 p, _, _ = fit(f, np.ones_like(f), np.exp2(-f), 3, 0)
 show('coarse exp2', p)
 print('largest relative error', np.abs(np.polyval(p[::-1], f) * np.exp2(-f) - 1).max())
+
+# GELU by segments: x Phi(x) = x / 2 + c0 + c1 t + c2 t^2, t = |x|, in segments whose middles are the
+# multiples of WIDTH. The first is 0 at 0. The last one has no end: there GELU is 0 or x, but for half
+# of the error at its start.
+SEGMENTS = 16
+WIDTH = 3.9 / (SEGMENTS - 1.5)
+
+
+def even_part(t):
+    return np.array([v * (0.5 * math.erfc(-v / math.sqrt(2)) - 0.5) for v in t])
+
+
+segments, errors = [], []
+for k in range(SEGMENTS):
+    low, high = max((k - 0.5) * WIDTH, 0), (k + 0.5) * WIDTH
+    t = nodes(low, high if k + 1 < SEGMENTS else 10)
+    if k == 0:
+        c = [0, *fit(t, even_part(t), t, 1, 0)[0]]
+    elif k + 1 < SEGMENTS:
+        c = fit(t, even_part(t), np.ones_like(t), 2, 0)[0]
+    else:
+        c = [(even_part([low])[0] - low / 2) / 2, 0.5, 0]
+    segments.append(c)
+    errors.append(np.abs(np.polyval(c[::-1], t) - even_part(t)).max())
+for n in range(3):
+    show(f'gelu segments c{n}', [c[n] for c in segments])
+print('segments per unit', f'{1 / WIDTH:.9e}f', 'largest error', max(errors))

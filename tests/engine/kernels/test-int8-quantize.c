@@ -167,8 +167,8 @@ static void check_softened_row(const Int8Kernels *kernels, gconstpointer q, Int8
   for (guint j = 0; j < k; j++) {
     const double term = 255 * exp((double)factor * x[j] - largest);
     const gint found = value_at(kernels, q, j);
-    assert_each(fabs(found - term) <= 1 + TERM_TOLERANCE * 255, "%s: %u scores, %u: %d, term %.4g",
-                kernels->name, k, j, found, term);
+    assert_each(found <= 255 && fabs(found - term) <= 1 + TERM_TOLERANCE * 255,
+                "%s: %u scores, %u: %d, term %.4g", kernels->name, k, j, found, term);
     all += term;
     steps += (guint)found;
     sum += term / 255;
@@ -221,8 +221,21 @@ START_TEST(scores_of_all_sizes_are_softened)
   FOR_ALL_KERNELS(kernels)
   for (guint i = 0; i < 60; i++) {
     for (guint j = 0; j < G_N_ELEMENTS(x); j++)
-      x[j] = j == 3 * i ? (float)i : 0;
+      x[j] = j == 3 * i ? 4 * (float)i : 0;
     check_soften(kernels, x, i % 2 ? 1 : 0.125f, 1, G_N_ELEMENTS(x), 0, GUARDED_END);
+  }
+}
+END_TEST
+
+/* In rows of equal scores, errors of all terms add up to steps of the largest term's size. */
+START_TEST(the_largest_step_does_not_overflow)
+{
+  static float x[2000];
+  FOR_ALL_KERNELS(kernels)
+  for (guint i = 0; i < 100; i++) {
+    for (guint j = 0; j < G_N_ELEMENTS(x); j++)
+      x[j] = 0.1f * (float)i - 5;
+    check_soften(kernels, x, 1, 1, G_N_ELEMENTS(x), 0, GUARDED_END);
   }
 }
 END_TEST
@@ -323,6 +336,7 @@ int main(void)
   tcase_add_test(quantize, quantised_values_are_close);
   tcase_add_test(quantize, rows_of_all_lengths_are_softened);
   tcase_add_test(quantize, scores_of_all_sizes_are_softened);
+  tcase_add_test(quantize, the_largest_step_does_not_overflow);
   tcase_add_loop_test(quantize, weights_of_all_sizes_are_quantised, FALSE, TRUE + 1);
   tcase_add_loop_test(quantize, extreme_weights_are_quantised, FALSE, TRUE + 1);
   return fixture_run("int8-quantize", quantize, NULL);
