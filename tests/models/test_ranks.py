@@ -288,6 +288,14 @@ class EndTest(RanksTest):
         self.fail_with("expected --sub-groups sample", 2,
                        self.compress("a", "--sub-groups", "even:4", "--no-merging"))
 
+    def test_processes_that_nothing_connects_are_refused(self):
+        for number, told in (("0", 1), ("1", 0)):
+            result = self.run_ranks(0, self.train("a"), SLURM_STEP_NUM_TASKS="2",
+                                    SLURM_PROCID=number)
+            self.assertEqual(result.returncode, 1)
+            self.assertEqual(result.stderr.count("nothing connects them"), told, result.stderr)
+        self.assertFalse(os.path.exists(self.path("a")))
+
     def test_other_commands_refuse_several_ranks(self):
         self.fail_with("works in one process", 2, [VITGATE, "inspect", self.teacher])
 
