@@ -8,6 +8,7 @@
 
 #define MAX_BYTES (256 << 20) /* of one call of MPI, whose counts are ints */
 #define INTERVAL  50          /* microseconds between looks at MPI while the ranks compute */
+#define UNCOUNTED G_MAXUINT   /* part of a sum that is not counted */
 
 typedef struct {
   guint8 *values;
@@ -127,6 +128,8 @@ static void make(const Sum *sum)
   }
   for (gsize first = 0; first < sum->n; first += max)
     sum_some(sum->values + first * sum->value_bytes, MIN(max, sum->n - first), sum->value_bytes);
+  if (sum->part == UNCOUNTED)
+    return;
   if (sum->part >= state.parts->len)
     g_array_set_size(state.parts, sum->part + 1);
   RanksSumPart *part = &g_array_index(state.parts, RanksSumPart, sum->part);
@@ -200,9 +203,8 @@ void ranks_sum_start(gpointer values, gsize n, gsize value_bytes, guint part)
   g_mutex_unlock(&state.mutex);
 }
 
-void ranks_sum_wait(void)
+static void wait_for_sums(void)
 {
-  const gint64 start = g_get_monotonic_time();
   g_atomic_int_set(&state.waits, 1);
   if (state.overlaps) {
     g_mutex_lock(&state.mutex);
@@ -213,7 +215,21 @@ void ranks_sum_wait(void)
     make_all(FALSE);
   }
   g_atomic_int_set(&state.waits, 0);
+}
+
+void ranks_sum_wait(void)
+{
+  const gint64 start = g_get_monotonic_time();
+  wait_for_sums();
   state.waiting += seconds_since(start);
+}
+
+void ranks_sum_now(double *values, gsize n)
+{
+  if (state.n_ranks < 2)
+    return;
+  ranks_sum_start(values, n, sizeof *values, UNCOUNTED);
+  wait_for_sums();
 }
 #else
 void ranks_sum_open(guint n_ranks, guint own)
@@ -229,6 +245,10 @@ void ranks_sum_start(gpointer values, gsize n, gsize value_bytes, guint part)
 }
 
 void ranks_sum_wait(void)
+{
+}
+
+void ranks_sum_now(double *values, gsize n)
 {
 }
 #endif

@@ -28,6 +28,11 @@ void ranks_sum_start(gpointer values, gsize n, gsize value_bytes, guint part);
 /* Waits until all sums are made. Must be called on the thread that called ranks_start(). */
 void ranks_sum_wait(void);
 
+/* Replaces values[n] by their sums over all ranks, in the order of the ranks. Sums that were
+ * started before are made first. It is not counted below. Must be called on the thread that called
+ * ranks_start(). */
+void ranks_sum_now(double *values, gsize n);
+
 /* Returns: whether sums are made while the ranks compute. Otherwise, ranks_sum_wait() makes them:
  * MPI has no MPI_THREAD_MULTIPLE, or VITGATE_MPI_OVERLAP is 0. */
 gboolean ranks_sum_overlaps(void);

@@ -53,12 +53,24 @@ static guint started_together(void)
 #ifdef HAVE_MPI
 static MPI_Comm ending; /* so that the end never meets another call that ranks still wait in */
 
+/* MPI would end the process with a page of its own. Only the first of them says so. */
+static gboolean fail_to_connect(GError **error)
+{
+  if (number_of("SLURM_PROCID"))
+    command_note_silence();
+  return command_fail(error,
+                      "%u processes were started together, but nothing connects them; start them "
+                      "with mpirun or with srun --mpi=pmix",
+                      started_together());
+}
+
 gboolean ranks_start(GError **error)
 {
+  const gboolean connected =
+      g_getenv("OMPI_COMM_WORLD_SIZE") || g_getenv("PMI_RANK") || g_getenv("PMIX_RANK");
   /* Initialising MPI takes a second where nothing started several processes. */
-  if (!g_getenv("OMPI_COMM_WORLD_SIZE") && !g_getenv("PMI_RANK") && !g_getenv("PMIX_RANK") &&
-      started_together() < 2)
-    return TRUE;
+  if (!connected)
+    return started_together() < 2 || fail_to_connect(error);
   int provided, count, rank;
   if (MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS ||
       provided < MPI_THREAD_FUNNELED)

@@ -85,6 +85,10 @@ class Gateway:
     def delete(self, key):
         self.ask("/v3/kv/deleterange", {"key": encode(key)})
 
+    def compact(self):
+        """Forgets all revisions but the newest one."""
+        self.ask("/v3/kv/compaction", {"revision": self.revision(), "physical": True})
+
     def revision(self):
         return int(self.ask("/v3/kv/range", {"key": encode("none")})["header"]["revision"])
 
@@ -153,12 +157,12 @@ class Cluster:
                         raise
                     time.sleep(0.05)
 
-    def count_ended_watches(self, i=0):
-        """Returns how many watches of a node's clients have ended."""
+    def count_handled(self, method, i=0):
+        """Returns how many calls of a method a node has handled; of "Watch": how many have ended."""
         with urllib.request.urlopen(self.urls[i] + "/metrics", timeout=30) as answer:
             return sum(float(line.rsplit(" ", 1)[1]) for line in answer.read().decode().splitlines()
                        if line.startswith("grpc_server_handled_total{")
-                       and 'grpc_service="etcdserverpb.Watch"' in line)
+                       and f'grpc_method="{method}"' in line)
 
     def gateway(self, timeout=5):
         return Gateway(self.urls, timeout)
@@ -179,13 +183,16 @@ class Relay:
     """Stands between a client and a node of etcd until the end of a with-block. While it is held,
     connections stay open, but nothing passes, as in a network that is cut."""
 
+    WATCH = b"POST /v3/watch "
+
     def __init__(self, url):
         self.target = ("127.0.0.1", int(url.rpartition(":")[2]))
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.passing = threading.Event()
         self.passing.set()
-        self.connections = []
+        self.connections, self.watches = [], []
+        self.silent = set()
         self.thread = threading.Thread(target=self.accept, daemon=True)
 
     def __enter__(self):
@@ -205,6 +212,16 @@ class Relay:
 
     def release(self):
         self.passing.set()
+
+    def drop(self):
+        """Breaks all connections."""
+        for end in self.connections:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def silence_watches(self):
+        """Nothing passes any more on connections that have a watch. They stay open."""
+        self.silent.update(self.watches)
 
     def accept(self):
         while True:
@@ -229,7 +246,10 @@ class Relay:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self.passing.wait()
-                target.sendall(data)
+                if data.startswith(self.WATCH):
+                    self.watches += [source, target]
+                if source not in self.silent:
+                    target.sendall(data)
         with contextlib.suppress(OSError):
             for end in source, target:
                 end.shutdown(socket.SHUT_RDWR)

@@ -8,6 +8,7 @@ import unittest
 
 import etcd_cluster
 from fleet_case import TAKE_TIME, FleetTest
+from page_client import Browser, page_url
 
 
 class Fleet(FleetTest):
@@ -89,14 +90,80 @@ class Fleet(FleetTest):
             self.wait_for_frames(names=self.CAMERAS[1:])
         self.check_lines()
 
-    def test_a_fleet_that_was_quiet_goes_on(self):
+    def wait_for_questions(self, count):
+        """Waits until the node has asked so many times whether its watch has missed something."""
+        now = self.cluster.count_handled("Range")
+        self.wait(lambda: self.cluster.count_handled("Range") >= now + count, 20 * count,
+                  "questions")
+
+    def test_a_fleet_that_is_quiet_keeps_its_watch(self):
         self.put_cameras(self.CAMERAS[:1])
         with self.node("a"):
             self.wait_for_frames(names=self.CAMERAS[:1])
-            count = self.cluster.count_ended_watches()
-            self.wait(lambda: self.cluster.count_ended_watches() > count, 30, "a new watch")
+            self.wait_for_questions(1)
+            ended = self.cluster.count_handled("Watch")
+            self.wait_for_questions(2)
             self.put_cameras(self.CAMERAS[1:])
             self.wait_for_frames()
+            self.assertEqual(self.cluster.count_handled("Watch"), ended)
+        self.check_lines()
+
+    def test_a_watch_that_hangs_is_opened_again(self):
+        self.put_cameras(self.CAMERAS[:1])
+        with etcd_cluster.Relay(self.cluster.urls[0]) as relay:
+            with self.node("a", [relay.url]) as a:
+                self.wait_for_frames(names=self.CAMERAS[:1])
+                relay.silence_watches()
+                self.put_cameras(self.CAMERAS[1:])
+                self.wait_for_frames(seconds=6 * TAKE_TIME)
+                self.assertEqual(a.status_where(bool)["fleet"]["claims_lost"], 0)
+        self.check_lines(longest=6 * TAKE_TIME)
+
+    def test_changes_that_etcd_has_compacted_are_not_missed(self):
+        """The watch breaks, and the revision at which it would go on is no longer there."""
+        self.put_cameras(self.CAMERAS[:3])
+        keys = {"etcd": None, "name": self.fleet, "node": "a", "lease": 20, "capacity": 100}
+        with etcd_cluster.Relay(self.cluster.urls[0]) as relay:
+            with self.node("a", fleet={**keys, "etcd": relay.url}) as a:
+                self.wait_for_frames(names=self.CAMERAS[:3])
+                relay.hold()
+                relay.drop()
+                self.gateway.delete(self.prefix + "cameras/" + self.CAMERAS[0])
+                self.put_cameras(self.CAMERAS[3:])
+                self.gateway.compact()
+                relay.release()
+                a.status_where(lambda status: {camera["name"] for camera in status["cameras"]}
+                               == set(self.CAMERAS[1:]))
+                self.wait_for_frames(seconds=4 * TAKE_TIME, names=self.CAMERAS[1:])
+                fleet = a.status_where(bool)["fleet"]
+                self.assertEqual((fleet["claims_won"], fleet["claims_lost"]), (4, 0))
+                self.assertGreater(fleet["etcd_errors"], 0)
+        self.check_lines(longest=4 * TAKE_TIME)
+
+    def test_figures_of_a_member_are_those_of_etcd(self):
+        self.put_cameras()
+        with self.node("a", page={"listen": "127.0.0.1:0"}) as a:
+            self.wait_for_frames()
+            browser = Browser(page_url(a))
+
+            def figures():
+                lines = browser.get("/metrics").body.decode().splitlines()
+                return {name[len("vitgate_fleet_"):]: float(value) for name, value in
+                        (line.split(" ") for line in lines if line.startswith("vitgate_fleet_"))}
+
+            now = figures()
+            self.assertEqual({name: now[name] for name in now if not name.endswith("seconds")},
+                             {"member": 1, "owned_cameras": 4, "refused_cameras": 0, "cameras": 4,
+                              "unowned_cameras": 0, "nodes": 1, "capacity_gmacs_per_second": 100,
+                              "load_gmacs_per_second": now["load_gmacs_per_second"],
+                              "claims_won_total": 4, "claims_lost_total": 0,
+                              "etcd_errors_total": now["etcd_errors_total"]})
+            self.assertGreater(now["lease_seconds"], 0)
+            self.assertLessEqual(now["lease_seconds"] + now["renewal_age_seconds"], self.LEASE)
+            key = f"{self.prefix}claims/{self.CAMERAS[0]}"
+            self.gateway.delete(key)  # as an administrator may do
+            self.wait(lambda: figures()["claims_lost_total"] == 1, TAKE_TIME, "a lost claim")
+            self.wait(lambda: figures()["claims_won_total"] == 5, 2 * TAKE_TIME, "a new claim")
         self.check_lines()
 
     def test_only_the_camera_whose_text_is_wrong_is_refused(self):

@@ -383,12 +383,13 @@ static gboolean lease_is_even(gint64 lease, gpointer user_data)
   return lease % 2 == 0;
 }
 
-static void expect_line(Ownership *ownership, const char *camera, const char *expected)
+static void expect_line(Ownership *ownership, const char *camera, gint64 claim,
+                        const char *expected)
 {
   static const char line[] = "{\"event\":\"x\"}\n";
   g_autofree char *own = NULL;
   gsize length = strlen(line);
-  const char *marked = ownership_mark(ownership, camera, line, &length, &own);
+  const char *marked = ownership_mark(ownership, camera, claim, line, &length, &own);
   if (!expected) {
     ck_assert_ptr_null(marked);
     return;
@@ -404,13 +405,35 @@ START_TEST(lines_of_a_fleet_say_who_has_published_them)
   ownership_set_node(ownership, "a\"b", lease_is_even, NULL);
   ownership_set(ownership, "mine", 12, 2);
   ownership_set(ownership, "fenced", 13, 3);
-  expect_line(ownership, "local", "{\"event\":\"x\"}\n");
-  expect_line(ownership, "mine", "{\"event\":\"x\",\"node\":\"a\\\"b\",\"claim\":12}\n");
-  expect_line(ownership, "fenced", NULL);
-  ck_assert(!ownership_allows(ownership, "fenced"));
-  g_hash_table_add(names, "mine");
-  ownership_keep(ownership, names);
-  ck_assert(ownership_allows(ownership, "fenced"));
+  expect_line(ownership, "local", 0, "{\"event\":\"x\"}\n");
+  expect_line(ownership, "mine", 12, "{\"event\":\"x\",\"node\":\"a\\\"b\",\"claim\":12}\n");
+  expect_line(ownership, "fenced", 13, NULL);
+  ck_assert(!ownership_allows(ownership, "fenced", 13));
+  ck_assert(ownership_allows(ownership, "mine", 12));
+  ck_assert(ownership_allows(ownership, "local", 0));
+  ownership_free(&ownership);
+}
+END_TEST
+
+/* As a camera does that hangs when it should stop. */
+START_TEST(lines_for_a_claim_that_is_over_are_dropped)
+{
+  Ownership *ownership = ownership_new();
+  g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+  ownership_set_node(ownership, "a", lease_is_even, NULL);
+  ownership_set(ownership, "gate", 12, 2);
+  ownership_set(ownership, "yard", 13, 2);
+  ownership_set(ownership, "gate", 20, 2); /* lost and claimed again */
+  expect_line(ownership, "gate", 12, NULL);
+  ck_assert(!ownership_allows(ownership, "gate", 12));
+  expect_line(ownership, "gate", 20, "{\"event\":\"x\",\"node\":\"a\",\"claim\":20}\n");
+  g_hash_table_add(names, "gate");
+  ownership_keep(ownership, names); /* others may have the yard now */
+  expect_line(ownership, "yard", 13, NULL);
+  ck_assert(!ownership_allows(ownership, "yard", 13));
+  ownership_set_node(ownership, NULL, NULL, NULL); /* the node has left the fleet */
+  expect_line(ownership, "gate", 20, NULL);
+  ck_assert(!ownership_allows(ownership, "gate", 20));
   ownership_free(&ownership);
 }
 END_TEST
@@ -443,6 +466,7 @@ int main(void)
   tcase_add_test(tests, a_camera_that_was_removed_stops);
   tcase_add_test(tests, a_refused_text_is_not_claimed_until_it_changes);
   tcase_add_test(tests, lines_of_a_fleet_say_who_has_published_them);
+  tcase_add_test(tests, lines_for_a_claim_that_is_over_are_dropped);
   tcase_add_test(tests, the_fence_is_before_the_end_of_the_lease);
   return fixtures_run(tests, "fleet");
 }

@@ -83,7 +83,7 @@ static void put_events(const char *camera, int from, int to)
 {
   for (int i = from; i < to; i++) {
     g_autofree char *line = g_strdup_printf("{\"event\":%d}\n", i);
-    outputs_event(outputs, camera, line, strlen(line));
+    outputs_event(outputs, camera, 0, line, strlen(line));
   }
 }
 
@@ -197,7 +197,7 @@ END_TEST
 START_TEST(the_kind_of_a_line_is_a_header)
 {
   open_outputs("");
-  outputs_frame(outputs, "a", "{}\n", 3, TRUE);
+  outputs_frame(outputs, "a", 0, "{}\n", 3, TRUE);
   put_events("a", 0, 1);
   start_consumer();
   static const char *const kinds[] = { "frame", "event" };
@@ -217,7 +217,7 @@ START_TEST(frames_are_published_as_configured)
   config->kafka.broker.frames = FRAME_LINES_CHANGES;
   g_autoptr(GError) error = NULL;
   ck_assert(outputs_change(outputs, config, &error));
-  outputs_frame(outputs, "a", "{}\n", 3, FALSE);
+  outputs_frame(outputs, "a", 0, "{}\n", 3, FALSE);
   put_events("a", 7, 8);
   start_consumer();
   expect_events("a", 7, 8);

@@ -38,7 +38,7 @@ static void close_outputs(void)
 
 static void put_event(void)
 {
-  outputs_event(outputs, "a", LINE, strlen(LINE));
+  outputs_event(outputs, "a", 0, LINE, strlen(LINE));
 }
 
 /* Checks how much of both files is on disk. */
@@ -73,10 +73,33 @@ START_TEST(with_an_interval_lines_are_synced_together)
 }
 END_TEST
 
+static gboolean always(gint64 lease, gpointer user_data)
+{
+  return TRUE;
+}
+
+/* A camera that was started for an earlier claim may hang, and wake up later. */
+START_TEST(only_the_camera_of_the_newest_claim_writes)
+{
+  open_outputs("");
+  Ownership *ownership = outputs_get_ownership(outputs);
+  g_autofree char *path = g_build_filename(folder, "log", NULL), *text = NULL;
+  ownership_set_node(ownership, "n", always, NULL);
+  ownership_set(ownership, "a", 5, 1);
+  outputs_event(outputs, "a", 4, LINE, strlen(LINE));
+  outputs_frame(outputs, "a", 4, LINE, strlen(LINE), TRUE);
+  outputs_event(outputs, "a", 5, LINE, strlen(LINE));
+  ck_assert(g_file_get_contents(path, &text, NULL, NULL));
+  ck_assert_str_eq(text, "{\"event\": \"none\",\"node\":\"n\",\"claim\":5}\n");
+  close_outputs();
+}
+END_TEST
+
 int main(void)
 {
   TCase *tests = tcase_create("outputs");
   tcase_add_test(tests, with_an_interval_of_zero_each_line_is_synced);
   tcase_add_loop_test(tests, with_an_interval_lines_are_synced_together, 0, 2);
+  tcase_add_test(tests, only_the_camera_of_the_newest_claim_writes);
   return fixtures_run(tests, "outputs");
 }

@@ -149,13 +149,14 @@ class WatchTest(unittest.TestCase):
         return self.write("watch.conf", text)
 
     def clip(self, frames):
-        """Returns the URL of a new clip."""
-        path = self.path("clip.mkv")
-        make_clip(path, ball=frames)
+        """Returns the URL of a clip, which is made once: a camera may be playing it."""
+        path = self.path(f"clip-{frames}.mkv")
+        if not os.path.exists(path):
+            make_clip(path, ball=frames)
         return "file://" + path
 
     def endless(self, frames=100, **keys):
-        """Returns the keys of a camera that never ends: a new clip in a loop."""
+        """Returns the keys of a camera that never ends: a clip in a loop."""
         return {"url": self.clip(frames), "real-time": "true", "repeat": "true", **keys}
 
     def read_log(self, path=None):

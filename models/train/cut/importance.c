@@ -74,7 +74,7 @@ static Ranking *rank_module(Probe *c, guint module, double ridge)
       ranking_new(moments, network_at(network, mlp ? block->fc2_weight : block->proj_weight),
                   c->metrics ? c->metrics + (gsize)module * d->dim * d->dim : NULL,
                   mlp ? 1 : d->head_dim, ridge);
-  if (ranking && c->n_trials && !try_counts(c, module, moments, ranking, ridge))
+  if (ranking && c->all_trials && !try_counts(c, module, moments, ranking, ridge))
     ranking_free(&ranking);
   moments_free(&moments);
   probe_advance(c, module);

@@ -1,5 +1,7 @@
 #include "train/cut/moments.h"
 
+#include "base/ranks-sum.h"
+
 /* Uncertainty of the moments, relative to the inputs' mean squares: they are sums of floats. */
 #define ROUNDING 1e-6
 
@@ -42,6 +44,16 @@ void moments_add(Moments *m, const Moments *other)
   add_doubles(m->square, other->square, (gsize)m->n * m->n);
   if (m->cross)
     add_doubles(m->cross, other->cross, (gsize)m->n_out * m->n);
+}
+
+void moments_share(Moments *m)
+{
+  ranks_sum_now(&m->weight, 1);
+  ranks_sum_now(m->mean_in, m->n);
+  ranks_sum_now(m->mean_out, m->n_out);
+  ranks_sum_now(m->square, (gsize)m->n * m->n);
+  if (m->cross)
+    ranks_sum_now(m->cross, (gsize)m->n_out * m->n);
 }
 
 void moments_finish(Moments *m, guint n_images)

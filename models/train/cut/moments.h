@@ -23,6 +23,9 @@ void moments_free(Moments **moments);
 /* Adds the sums of @other. */
 void moments_add(Moments *moments, const Moments *other);
 
+/* Adds the sums of all ranks, which then have the same. */
+void moments_share(Moments *moments);
+
 /* Converts sums over all tokens of @n_images images into moments about the mean. */
 void moments_finish(Moments *moments, guint n_images);
 

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/ranks-sum.h"
+#include "base/ranks.h"
 #include "file/architecture.h"
 #include "train/cut/sensitivity.h"
 #include "train/learn/loss.h"
@@ -262,18 +264,22 @@ static Moments *find_moments(Probe *c, guint module, Purpose purpose, guint n_im
     moments_add(moments[0], moments[i]);
     moments_free(&moments[i]);
   }
-  moments_finish(moments[0], n_images);
+  moments_share(moments[0]);
   return moments[0];
 }
 
 Moments *probe_measure(Probe *c, guint module)
 {
-  return find_moments(c, module, MEASURE, c->n_images - c->n_trials);
+  Moments *moments = find_moments(c, module, MEASURE, c->n_images - c->n_trials);
+  moments_finish(moments, c->all_images - c->all_trials);
+  return moments;
 }
 
 Moments *probe_compare(Probe *c, guint module)
 {
-  return find_moments(c, module, COMPARE, c->n_images);
+  Moments *moments = find_moments(c, module, COMPARE, c->n_images);
+  moments_finish(moments, c->all_images);
+  return moments;
 }
 
 double probe_try(Probe *c, guint module)
@@ -285,7 +291,8 @@ double probe_try(Probe *c, guint module)
   double sum = 0;
   for (guint i = 0; i < n; i++)
     sum += divergence[i];
-  return sum / c->n_trials;
+  ranks_sum_now(&sum, 1);
+  return sum / c->all_trials;
 }
 
 void probe_advance(Probe *c, guint module)
@@ -296,8 +303,9 @@ void probe_advance(Probe *c, guint module)
 
 void probe_rewind(Probe *c)
 {
-  memcpy(c->stream, c->reference,
-         (gsize)c->n_images * c->n_tokens * c->network->description->dim * sizeof *c->stream);
+  if (c->n_images)
+    memcpy(c->stream, c->reference,
+           (gsize)c->n_images * c->n_tokens * c->network->description->dim * sizeof *c->stream);
 }
 
 /* ---- Start ---- */
@@ -341,49 +349,97 @@ static gboolean check_finite(const Probe *c, guint n, GError **error)
   return TRUE;
 }
 
-/* Reads the next images.
+/* How images are read. */
+typedef struct {
+  Sensitivity *sensitivity;
+  ImageSource source;
+  gpointer data;
+  real *tensors; /* of a batch */
+  gsize room;    /* images that the probe has memory for */
+  gboolean over; /* there are no more */
+  Progress progress;
+} Reading;
+
+/* Reads images from number @first on.
  * @max: maximum number of images; at most the pass's
- * @n: (out): how many; 0: there are no more */
-static gboolean take_batch(Probe *c, guint max, Sensitivity *sensitivity, ImageSource source,
-                           gpointer data, real *tensors, gsize *room, guint *n, GError **error)
+ * @n: (out): how many */
+static gboolean take_batch(Probe *c, Reading *reading, guint first, guint max, guint *n,
+                           GError **error)
 {
   GError *failure = NULL;
-  *n = source(data, tensors, max, &failure);
+  *n = reading->source(reading->data, first, reading->tensors, max, &failure);
   if (failure) {
     g_propagate_error(error, failure);
     return FALSE;
   }
+  reading->over = !*n;
   if (!*n)
     return TRUE;
   c->pass->n_images = *n;
-  c->pass->tensors = tensors;
+  c->pass->tensors = reading->tensors;
   c->pass->decisions.bias = 2 * GATE_BOUND; /* all gates open */
   vitgate__team_run(c->team, run_forward, c);
-  keep_images(c, room);
+  keep_images(c, &reading->room);
   if (!check_finite(c, *n, error))
     return FALSE;
-  if (c->n_images <= SENSITIVITY_IMAGES)
-    sensitivity_add(sensitivity, c->pass, c->n_images - *n);
+  if (first < SENSITIVITY_IMAGES)
+    sensitivity_add(reading->sensitivity, c->pass, first);
+  progress_update(&reading->progress, c->n_images);
   return TRUE;
 }
 
-static gboolean take_images(Probe *c, const ProbeOptions *options, Sensitivity *sensitivity,
+/* Reads this rank's slice of the images from @begin to @end, which have the same uses. */
+static gboolean take_slice(Probe *c, Reading *reading, guint begin, guint end, GError **error)
+{
+  guint at = begin + ranks_slice(end - begin, ranks_own());
+  const guint own_end = begin + ranks_slice(end - begin, ranks_own() + 1);
+  gboolean fine = TRUE;
+  for (guint n = 0; fine && !reading->over && at < own_end; at += n)
+    fine = take_batch(c, reading, at, MIN(c->pass->capacity, own_end - at), &n, error);
+  return fine;
+}
+
+static guint count_trials(guint n_images)
+{
+  return MIN(TRIAL_IMAGES, n_images / 4);
+}
+
+/* Of all images, the first are for the sensitivity, and the last for trials. */
+static gboolean take_images(Probe *c, Reading *reading, guint max, GError **error)
+{
+  const guint sensitive = MIN(SENSITIVITY_IMAGES, max), first_trial = max - count_trials(max);
+  const guint first = MIN(sensitive, first_trial), second = MAX(sensitive, first_trial);
+  gboolean fine = take_slice(c, reading, 0, first, error);
+  guint before = c->n_images;
+  fine = fine && take_slice(c, reading, first, second, error);
+  before = first == first_trial ? before : c->n_images;
+  fine = fine && take_slice(c, reading, second, max, error);
+  c->n_trials = c->n_images - before;
+  c->all_images = max;
+  c->all_trials = max - first_trial;
+  if (ranks_count() == 1) { /* the source may have ended */
+    c->all_images = c->n_images;
+    c->all_trials = c->n_trials = count_trials(c->n_images);
+  }
+  if (fine && !c->all_images)
+    vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "there are no images to calibrate on");
+  return fine && c->all_images > 0;
+}
+
+static gboolean read_images(Probe *c, const ProbeOptions *options, Sensitivity *sensitivity,
                             ImageSource source, gpointer data, GError **error)
 {
   const guint size = c->network->description->image_size;
   g_autofree real *tensors = g_new(real, (gsize)c->pass->capacity * 3 * size * size);
-  Progress progress = progress_start_phase("reading photographs", options->max_images, "images");
-  gboolean fine = TRUE;
-  gsize room = 0;
-  for (guint n = 1; fine && n && c->n_images < options->max_images;) {
-    const guint max = MIN(c->pass->capacity, options->max_images - c->n_images);
-    fine = take_batch(c, max, sensitivity, source, data, tensors, &room, &n, error);
-    progress_update(&progress, c->n_images);
-  }
-  progress_clear(&progress);
-  if (fine && !c->n_images)
-    vitgate__set_error(error, VITGATE_ERROR_ARGUMENT, "there are no images to calibrate on");
-  return fine && c->n_images > 0;
+  const guint own = (options->max_images + ranks_count() - 1) / ranks_count();
+  Reading reading = { .sensitivity = sensitivity,
+                      .source = source,
+                      .data = data,
+                      .tensors = tensors,
+                      .progress = progress_start_phase("reading photographs", own, "images") };
+  const gboolean fine = take_images(c, &reading, options->max_images, error);
+  progress_clear(&reading.progress);
+  return fine;
 }
 
 /* Reserves scratch memory for the products of the moments and of the sensitivity. */
@@ -421,7 +477,7 @@ static gboolean allocate_results(Probe *c, GError **error)
   const Description *d = c->network->description;
   c->token_weights = g_new0(double, 4 * d->depth);
   c->metrics = g_try_new0(double, (gsize)2 * d->depth * d->dim * d->dim);
-  c->stream = g_try_new(real, (gsize)c->n_images * c->n_tokens * d->dim);
+  c->stream = g_try_new(real, (gsize)c->n_images * c->n_tokens * d->dim + 1);
   if (c->metrics && c->stream)
     return TRUE;
   vitgate__set_error(error, VITGATE_ERROR_MEMORY, "not enough memory for the tokens of %u images",
@@ -441,9 +497,10 @@ Probe *probe_new(Network *network, Team *team, const ProbeOptions *options, Imag
     return NULL;
   }
   Sensitivity *sensitivity = sensitivity_new(c->pass);
-  if (take_images(c, options, sensitivity, source, data, error) && allocate_results(c, error)) {
+  const gboolean fine =
+      read_images(c, options, sensitivity, source, data, error) && allocate_results(c, error);
+  if (ranks_all_fine(fine, error)) {
     sensitivity_finish(sensitivity, c->token_weights, c->metrics, options->least_patches);
-    c->n_trials = MIN(TRIAL_IMAGES, c->n_images / 4);
     probe_rewind(c);
   } else {
     probe_free(&c);

@@ -1,6 +1,9 @@
 /* Runs images through a network module by module, and measures the inputs and outputs of the
  * modules. No labels are needed.
  *
+ * Ranks divide the images among themselves. What is measured is that of all images, and the same on
+ * all ranks.
+ *
  * The images' tokens stay in memory as two copies: the reference runs through the original modules,
  * and the stream through modules already compensated. Memory: 8 n_tokens dim bytes per image. */
 #pragma once
@@ -9,10 +12,11 @@
 #include "train/cut/moments.h"
 #include "train/network/training-pass.h"
 
-/* Supplies the next images.
+/* Supplies images.
+ * @first: number of the first one, counted over all ranks
  * @tensors: (out caller-allocates): [max][3][image_size][image_size]
  * Returns: how many, at most @max; 0 if there are no more, or @error is set */
-typedef guint (*ImageSource)(gpointer data, real *tensors, guint max, GError **error);
+typedef guint (*ImageSource)(gpointer data, guint first, real *tensors, guint max, GError **error);
 
 /* Modules are numbered like gates: see ATTENTION_OF() and MLP_OF(). The linear layer of a module is
  * its last one: attn.proj, whose inputs are the heads' outputs, or mlp.fc2. */
@@ -20,18 +24,20 @@ typedef struct {
   Network *network;
   Team *team;
   TrainingPass *pass;
-  guint n_images, n_tokens;
-  guint n_trials;           /* images for trials: the last ones, not used for ranking units */
-  real *reference, *stream; /* [n_images][n_tokens][dim] */
-  real *logits;             /* [n_images][n_classes] of the original network */
-  double *token_weights;    /* [2 depth][2] of a class or distillation token; of a patch */
-  double *metrics;          /* [2 depth][dim][dim] cost of a module's output error; trace: dim */
-  Progress *progress;       /* (nullable): updated while modules run */
-  double work;              /* done in the phase, for the progress */
+  guint n_tokens;
+  guint n_images; /* of this rank */
+  guint n_trials; /* of those, for trials: the last ones, not used for ranking units */
+  guint all_images, all_trials; /* of all ranks */
+  real *reference, *stream;     /* [n_images][n_tokens][dim] */
+  real *logits;                 /* [n_images][n_classes] of the original network */
+  double *token_weights;        /* [2 depth][2] of a class or distillation token; of a patch */
+  double *metrics;    /* [2 depth][dim][dim] cost of a module's output error; trace: dim */
+  Progress *progress; /* (nullable): updated while modules run */
+  double work;        /* done in the phase, for the progress */
 } Probe;
 
 typedef struct {
-  guint max_images;
+  guint max_images;     /* several ranks expect that many from the source */
   double least_patches; /* minimum share of the weight that patches have in every module */
   gboolean bf16;
 } ProbeOptions;

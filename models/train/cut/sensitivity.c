@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/ranks-sum.h"
 #include "file/architecture.h"
 #include "train/network/pass-attention.h"
 #include "train/network/pass-head.h"
@@ -128,29 +129,40 @@ static void normalise(double *metric, guint dim)
     metric[i] = trace > 0 ? metric[i] * dim / trace : i % (dim + 1) == 0;
 }
 
-void sensitivity_finish(const Sensitivity *s, double *token_weights, double *metrics,
+/* Adds up the sums of all members, in those of the first, and then of all ranks. */
+static void add_up(Sensitivity *s)
+{
+  const gsize n_metrics = (gsize)2 * s->depth * s->dim * s->dim;
+  double n_images = s->n_images;
+  for (guint member = 1; member < s->n_members; member++) {
+    for (guint i = 0; i < 4 * s->depth; i++)
+      s->squares[0][i] += s->squares[member][i];
+    for (gsize i = 0; i < n_metrics; i++)
+      s->metrics[0][i] += s->metrics[member][i];
+  }
+  ranks_sum_now(s->squares[0], 4 * s->depth);
+  ranks_sum_now(s->metrics[0], n_metrics);
+  ranks_sum_now(&n_images, 1);
+  s->n_images = (guint)n_images;
+}
+
+void sensitivity_finish(Sensitivity *s, double *token_weights, double *metrics,
                         double least_patches)
 {
   const gsize square = (gsize)s->dim * s->dim;
   const guint n_patches = s->n_tokens - s->n_prefix;
+  add_up(s);
+  memcpy(metrics, s->metrics[0], 2 * s->depth * square * sizeof *metrics);
   for (guint module = 0; module < 2 * s->depth; module++) {
-    double *weights = token_weights + 2 * module, *metric = metrics + module * square;
-    weights[0] = weights[1] = 0;
-    memset(metric, 0, square * sizeof *metric);
-    for (guint member = 0; member < s->n_members; member++) {
-      for (guint kind = 0; kind < 2; kind++)
-        weights[kind] += s->squares[member][2 * module + kind];
-      for (gsize i = 0; i < square; i++)
-        metric[i] += s->metrics[member][module * square + i];
-    }
-    const double all = (weights[0] + weights[1]) / 2 / s->n_images / s->dim;
+    double *weights = token_weights + 2 * module;
+    const double prefix = s->squares[0][2 * module], patch = s->squares[0][2 * module + 1];
+    const double all = (prefix + patch) / 2 / s->n_images / s->dim;
     /* In the tail, patches no longer matter; a small weight for them keeps regressions on few
      * images well conditioned. */
     const double min = module / 2 < s->tail ? least_patches : 0.1 * least_patches;
-    const double patches =
-        MAX(min, weights[0] + weights[1] > 0 ? weights[1] / (weights[0] + weights[1]) : 0);
+    const double patches = MAX(min, prefix + patch > 0 ? patch / (prefix + patch) : 0);
     weights[0] = all * (1 - patches) / s->n_prefix;
     weights[1] = all * patches / n_patches;
-    normalise(metric, s->dim);
+    normalise(metrics + module * square, s->dim);
   }
 }

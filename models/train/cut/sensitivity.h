@@ -21,11 +21,12 @@ void sensitivity_free(Sensitivity **sensitivity);
  * @first: number of the first image; images' numbers seed their directions */
 void sensitivity_add(Sensitivity *sensitivity, TrainingPass *pass, guint first);
 
-/* Computes half of the mean square of the gradient for each module. Its trace over dim is split by
- * kind of token; its shape over the output's dimensions is scaled to a trace of dim.
+/* Computes half of the mean square of the gradient for each module, over the images of all ranks.
+ * Its trace over dim is split by kind of token; its shape over the output's dimensions is scaled to
+ * a trace of dim.
  * @token_weights: (out caller-allocates): [2 depth][2] of a prefix token; of a patch
  * @metrics: (out caller-allocates): [2 depth][dim][dim]
  * @least_patches: minimum share of a module's weight that its patches get; a tenth of it in the
  * tail */
-void sensitivity_finish(const Sensitivity *sensitivity, double *token_weights, double *metrics,
+void sensitivity_finish(Sensitivity *sensitivity, double *token_weights, double *metrics,
                         double least_patches);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/ranks.h"
 #include "data/batches.h"
 #include "train/cut/compensation.h"
 #include "train/cut/cut.h"
@@ -10,24 +11,35 @@
 typedef struct {
   Batches *batches;
   const Batch *batch;
-  guint used; /* images of the batch */
+  guint next; /* number of the next image in or after the batch */
   gsize pixels;
 } BatchImages;
 
-static guint next_images(gpointer data, real *tensors, guint max, GError **error)
+/* Images have the numbers of their draws. */
+static guint give_images(gpointer data, guint first, real *tensors, guint max, GError **error)
 {
   BatchImages *images = data;
+  if (images->next != first) {
+    batches_release(&images->batch);
+    batches_seek(images->batches, first);
+    images->next = first;
+  }
   if (!images->batch && !(images->batch = batches_next(images->batches, error)))
     return 0;
-  const guint n = MIN(max, images->batch->n - images->used);
-  memcpy(tensors, images->batch->tensors + images->used * images->pixels,
+  const guint used = first - (guint)images->batch->first_draw;
+  const guint n = MIN(max, images->batch->n - used);
+  memcpy(tensors, images->batch->tensors + used * images->pixels,
          n * images->pixels * sizeof(real));
-  images->used += n;
-  if (images->used == images->batch->n) {
+  images->next += n;
+  if (used + n == images->batch->n)
     batches_release(&images->batch);
-    images->used = 0;
-  }
   return n;
+}
+
+/* Returns: images in a batch, so that few are read in vain before and after a rank's own ones */
+static guint batch_size(guint n_images)
+{
+  return CLAMP(n_images / ranks_count(), 1, 32);
 }
 
 Ranking **static_cut_rank(Network *network, Team *team, const Collection *collection,
@@ -38,6 +50,7 @@ Ranking **static_cut_rank(Network *network, Team *team, const Collection *collec
                                             .seed = 1,
                                             .weights = options->weights,
                                             .n_weights = options->n_weights },
+                                 .batch_size = batch_size(options->max_images),
                                  .threads = options->threads };
   g_autoptr(Batches) batches = batches_new(collection, &order, error);
   if (!batches)
@@ -46,7 +59,7 @@ Ranking **static_cut_rank(Network *network, Team *team, const Collection *collec
   const ProbeOptions how = { .max_images = MIN(options->max_images, batches_count(batches)),
                              .least_patches = 0.6,
                              .bf16 = options->bf16 };
-  *probe = probe_new(network, team, &how, next_images, &images, error);
+  *probe = probe_new(network, team, &how, give_images, &images, error);
   batches_release(&images.batch);
   if (!*probe)
     return NULL;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "base/ranks-sum.h"
 #include "train/cut/cholesky.h"
 #include "train/cut/compensation.h"
 
@@ -29,6 +30,14 @@ void fold_sums_free(FoldSums **sums)
   g_free(s->cross);
   g_free(s->power);
   g_free(s);
+}
+
+void fold_sums_share(FoldSums *sums)
+{
+  const gsize m = sums->n + 1;
+  ranks_sum_now(sums->square, sums->n_folds * m * m);
+  ranks_sum_now(sums->cross, sums->n_folds * m);
+  ranks_sum_now(sums->power, sums->n_folds);
 }
 
 /* The sums of some folds. */

@@ -15,6 +15,9 @@ typedef struct {
 FoldSums *fold_sums_new(guint n, guint n_folds);
 void fold_sums_free(FoldSums **sums);
 
+/* Adds the sums of all ranks, which then have the same. */
+void fold_sums_share(FoldSums *sums);
+
 /* Fits y = weight x + bias with the ridge that predicts the left-out folds best.
  * @weight: (out caller-allocates): [n]
  * @variance: (out): of the predictions over all rows

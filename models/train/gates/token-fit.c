@@ -5,6 +5,7 @@
 
 #include "base/command-error.h"
 #include "base/error.h"
+#include "base/ranks.h"
 #include "file/architecture.h"
 #include "network/dial.h"
 #include "train/cut/sensitivity.h"
@@ -25,7 +26,8 @@ struct _TokenFit {
   Network *network;
   TrainingPass *pass;
   gboolean substitutes_done;
-  guint n_images;
+  guint first;         /* number of the batch's first image, counted over all ranks */
+  guint n_images;      /* of this rank */
   guint64 first_image; /* a hash of it */
   gboolean vary;       /* images differ */
   Moments **moments;   /* [2 depth] of the substitutes; NULL without a gate */
@@ -222,7 +224,7 @@ static void find_costs(const TokenFit *fit, Share *share)
     for (guint i = 0; i < share->n; i++)
       sensitivity_draw(share->dlogits + (gsize)i * d->n_classes,
                        share->logits + (gsize)i * d->n_classes, d->n_classes,
-                       (fit->n_images + share->first + i) * TOKEN_FIT_DRAWS + draw);
+                       (fit->first + share->first + i) * TOKEN_FIT_DRAWS + draw);
     training_pass_backward(share);
     for (guint module = 0; module < n_modules(fit); module++) {
       if (!fit->costs[module])
@@ -277,7 +279,7 @@ static void add_folds(const TokenFit *fit, guint member, guint module)
     const ModuleRows rows = rows_of(share, module);
     const double *costs = fit->costs[module] + (gsize)share->first * tokens;
     for (guint i = 0; i < share->n; i++) {
-      const gsize fold = (fit->n_images + share->first + i) % FOLDS;
+      const gsize fold = (fit->first + share->first + i) % FOLDS;
       const guint first = rows.first[i] + fit->network->n_prefix, count = rows.first[i + 1] - first;
       const real *in = rows.in + (gsize)first * n;
       double *square = sums->square + fold * m * m, *cross = sums->cross + fold * m;
@@ -318,12 +320,14 @@ static gboolean refuse(guint module, const char *what, GError **error)
   return FALSE;
 }
 
-gboolean token_fit_add(TokenFit *fit, const real *tensors, guint n_images, GError **error)
+gboolean token_fit_add(TokenFit *fit, const real *tensors, guint n_images, guint first,
+                       GError **error)
 {
   const guint size = fit->network->description->image_size;
   const gsize bytes = (gsize)3 * size * size * sizeof *tensors;
   fit->pass->n_images = n_images;
   fit->pass->tensors = tensors;
+  fit->first = first;
   for (guint i = 0; i < n_images && !fit->substitutes_done && !fit->vary; i++) {
     g_autoptr(GBytes) image = g_bytes_new_static((const guint8 *)tensors + i * bytes, bytes);
     const guint64 hash = g_bytes_hash(image);
@@ -342,30 +346,54 @@ gboolean token_fit_add(TokenFit *fit, const real *tensors, guint n_images, GErro
 
 /* ---- Ends ---- */
 
-static gboolean check_images(const TokenFit *fit, GError **error)
+/* What a rank knows of its images. */
+typedef struct {
+  guint64 first_image;
+  guint n, vary;
+} Seen;
+
+/* Returns: what is known of the images of all ranks */
+static Seen see_all(const TokenFit *fit)
 {
-  if (fit->n_images >= TOKEN_FIT_MIN_IMAGES && fit->vary)
+  g_autofree Seen *seen = g_new0(Seen, ranks_count());
+  const Seen own = { fit->first_image, fit->n_images, fit->vary };
+  Seen all = { 0 };
+  ranks_gather_items(seen, &own, sizeof own);
+  for (guint r = 0; r < ranks_count(); r++) {
+    if (!all.n)
+      all.first_image = seen[r].first_image;
+    all.vary |= seen[r].vary || (seen[r].n && seen[r].first_image != all.first_image);
+    all.n += seen[r].n;
+  }
+  return all;
+}
+
+static gboolean check_images(const Seen *seen, GError **error)
+{
+  if (seen->n >= TOKEN_FIT_MIN_IMAGES && seen->vary)
     return TRUE;
-  if (fit->n_images < TOKEN_FIT_MIN_IMAGES)
+  if (seen->n < TOKEN_FIT_MIN_IMAGES)
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
                 "%u photographs to fit token gates, expected at least %u (--gates none needs none)",
-                fit->n_images, TOKEN_FIT_MIN_IMAGES);
+                seen->n, TOKEN_FIT_MIN_IMAGES);
   else
     g_set_error(error, COMMAND_ERROR, COMMAND_ERROR_DATA,
-                "all %u photographs to fit token gates are the same", fit->n_images);
+                "all %u photographs to fit token gates are the same", seen->n);
   return FALSE;
 }
 
 gboolean token_fit_end_substitutes(TokenFit *fit, GError **error)
 {
-  if (!check_images(fit, error))
+  const Seen seen = see_all(fit);
+  if (!check_images(&seen, error))
     return FALSE;
   for (guint module = 0; module < n_modules(fit); module++) {
     Moments *m = fit->moments[module];
     const TokenGateOffsets *gate = network_token_gate(fit->network, module);
     if (!m)
       continue;
-    moments_finish(m, fit->n_images);
+    moments_share(m);
+    moments_finish(m, seen.n);
     if (!ridge_fit_map(m, RIDGE, gate->rank, gate->whole, network_at(fit->network, gate->down),
                        network_at(fit->network, gate->up),
                        network_at(fit->network, gate->bias_out)))
@@ -418,9 +446,10 @@ gboolean token_fit_end_gates(TokenFit *fit, TokenFitResult *results, GError **er
   memset(results, 0, n_modules(fit) * sizeof *results);
   for (guint module = 0; module < n_modules(fit); module++) {
     const TokenGateOffsets *gate = network_token_gate(fit->network, module);
-    const FoldSums *sums = fit->folds[module];
+    FoldSums *sums = fit->folds[module];
     if (!sums)
       continue;
+    fold_sums_share(sums);
     const double explained =
         ridge_fit_folds(sums, network_at(fit->network, gate->weight),
                         network_at(fit->network, gate->bias), &variances[module]);

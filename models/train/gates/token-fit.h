@@ -3,7 +3,9 @@
  * A substitute predicts a module's output from the output of its norm. A gate predicts the
  * logarithm of what a token's substitute costs: the Fisher estimate of the Kullback-Leibler
  * divergence that it adds, less the image's mean, less the logarithm of what it saves. So one
- * threshold for all gates closes those tokens that save most for their cost. */
+ * threshold for all gates closes those tokens that save most for their cost.
+ *
+ * Ranks divide the images among themselves, and fit the same. */
 #pragma once
 
 #include "train/network/training-pass.h"
@@ -36,10 +38,13 @@ void token_fit_free(TokenFit **fit);
 /* Adds images: to the substitutes' moments, then, after token_fit_end_substitutes(), to the gates'.
  * Use the same images both times.
  * @tensors: [n_images][3][image_size][image_size]
+ * @first: number of the first image, counted over all ranks
  * Returns: FALSE with COMMAND_ERROR_DATA if an image's costs are not finite */
-gboolean token_fit_add(TokenFit *fit, const real *tensors, guint n_images, GError **error);
+gboolean token_fit_add(TokenFit *fit, const real *tensors, guint n_images, guint first,
+                       GError **error);
 
-/* Returns: FALSE with COMMAND_ERROR_DATA: too few images, the same image throughout, or a module
+/* All ranks call the next two together.
+ * Returns: FALSE with COMMAND_ERROR_DATA: too few images, the same image throughout, or a module
  * whose activations are not finite */
 gboolean token_fit_end_substitutes(TokenFit *fit, GError **error);
 

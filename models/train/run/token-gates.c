@@ -2,22 +2,36 @@
 
 #include "base/command-error.h"
 #include "base/progress.h"
+#include "base/ranks.h"
 #include "train/gates/token-fit.h"
 #include "train/network/training-team.h"
 
 #define IMAGES_PER_THREAD 8 /* in a batch */
 
-/* Returns: FALSE if there is none left, or with @error set */
-static gboolean add_batch(TokenFit *fit, Batches *batches, guint max, guint *n, GError **error)
+/* Adds this rank's part of the next batch.
+ * @part: its first image in a batch
+ * @n: (inout): images of all batches so far
+ * Returns: FALSE if there is none left, or with @error set */
+static gboolean add_batch(TokenFit *fit, Batches *batches, guint part, guint max, guint *n,
+                          GError **error)
 {
   const Batch *batch = batches_next(batches, error);
   if (!batch)
     return FALSE;
-  const guint some = MIN(max, batch->n);
-  const gboolean fine = token_fit_add(fit, batch->tensors, some, error);
-  *n += some;
+  const guint first = (guint)batch->first_draw + part;
+  const guint some = first < max ? MIN(max - first, batch->n) : 0;
+  const gboolean fine = !some || token_fit_add(fit, batch->tensors, some, first, error);
+  *n = (guint)MIN(batch->next_draw, max);
   batches_release(&batch);
   return fine;
+}
+
+/* Returns: images of all ranks in a batch, so that all batches have about as many */
+static guint batch_size(const RunOptions *o, guint n_images)
+{
+  const guint max = IMAGES_PER_THREAD * o->threads * ranks_count();
+  const guint n_batches = (n_images + max - 1) / max;
+  return MAX((n_images + n_batches - 1) / MAX(n_batches, 1), ranks_count());
 }
 
 /* Adds the photographs of one of the two passes. */
@@ -25,17 +39,20 @@ static gboolean add_images(const Run *run, TokenFit *fit, Progress *progress, gu
                            GError **error)
 {
   const RunOptions *o = run->options;
+  const guint size = batch_size(o, o->gate_images), part = ranks_slice(size, ranks_own());
   const BatchesOptions order = { .order = { .part = SAMPLER_TRAINING,
                                             .seed = o->seed + 1,
                                             .weights = o->folder_weights,
                                             .n_weights = o->n_folder_weights },
-                                 .batch_size = MIN(o->gate_images, IMAGES_PER_THREAD * o->threads),
+                                 .batch_size = size,
+                                 .first = part,
+                                 .n = ranks_slice(size, ranks_own() + 1) - part,
                                  .threads = o->threads };
   g_autoptr(Batches) batches = batches_new(run->collection, &order, error);
   g_autoptr(GError) failure = NULL;
   guint n = 0;
   const guint max = batches ? MIN(o->gate_images, batches_count(batches)) : 0;
-  while (n < max && add_batch(fit, batches, max - n, &n, &failure))
+  while (n < max && add_batch(fit, batches, part, max, &n, &failure))
     progress_update(progress, before + n);
   if (!failure)
     return batches != NULL;
@@ -47,9 +64,10 @@ static gboolean fit_gates(Run *run, TokenFit *fit, TokenFitResult *results, GErr
 {
   const guint n = run->options->gate_images;
   Progress progress = progress_start_phase("fitting token gates", 2 * n, "images");
-  const gboolean fine =
-      add_images(run, fit, &progress, 0, error) && token_fit_end_substitutes(fit, error) &&
-      add_images(run, fit, &progress, n, error) && token_fit_end_gates(fit, results, error);
+  const gboolean fine = ranks_all_fine(add_images(run, fit, &progress, 0, error), error) &&
+                        token_fit_end_substitutes(fit, error) &&
+                        ranks_all_fine(add_images(run, fit, &progress, n, error), error) &&
+                        token_fit_end_gates(fit, results, error);
   progress_clear(&progress);
   return fine;
 }
@@ -85,7 +103,7 @@ gboolean run_fit_token_gates(Run *run, GError **error)
       team ? token_fit_new(run->student.network, team, batch, matmul_prefers_bf16(), error) : NULL;
   g_autofree TokenFitResult *results = g_new0(TokenFitResult, 2 * run->student.description->depth);
   run_log_note(run->log, "fitting %u token gates on up to %u photographs", n, o->gate_images);
-  const gboolean fine = fit && fit_gates(run, fit, results, error);
+  const gboolean fine = ranks_all_fine(fit != NULL, error) && fit_gates(run, fit, results, error);
   token_fit_free(&fit);
   vitgate__team_free(&team);
   if (fine)

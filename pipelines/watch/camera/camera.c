@@ -66,7 +66,7 @@ static gboolean is_stopping(Camera *self)
 static void put_event(char *line, gpointer user_data)
 {
   Camera *self = user_data;
-  outputs_event(self->outputs, self->config->name, line, strlen(line));
+  outputs_event(self->outputs, self->config->name, self->config->claim, line, strlen(line));
   g_free(line);
 }
 
@@ -77,7 +77,7 @@ static void put_looks(Camera *self)
     look_watch_get_status(self->watches->pdata[i], &status);
     const LookState state = { status.name, status.label, status.score, status.state,
                               status.present };
-    outputs_look(self->outputs, self->config->name, &state);
+    outputs_look(self->outputs, self->config->name, self->config->claim, &state);
     look_status_clear(&status);
   }
 }
@@ -98,7 +98,7 @@ static void check_states(Camera *self)
 static void begin_connection(Camera *self)
 {
   console_print("camera %s: connected", self->config->name);
-  outputs_camera_status(self->outputs, self->config->name, TRUE);
+  outputs_camera_status(self->outputs, self->config->name, self->config->claim, TRUE);
   check_states(self);
   put_event(event_camera(self->config->name, "connected", NULL), self);
   g_mutex_lock(&self->lock);
@@ -151,7 +151,7 @@ static void on_line(const char *line, gsize length, GstClockTime time, gpointer 
   count_frame(self, &frame);
   char *labels = join_labels(&frame);
   gboolean changed = self->first || strcmp(labels, self->last_labels) != 0;
-  outputs_frame(self->outputs, self->config->name, line, length, changed);
+  outputs_frame(self->outputs, self->config->name, self->config->claim, line, length, changed);
   see_results(self, &frame, time);
   put_looks(self);
   self->first = FALSE;
@@ -294,7 +294,7 @@ static void end_connection(Camera *self, const char *event, const char *reason)
   for (guint i = 0; i < self->watches->len; i++)
     look_watch_end(self->watches->pdata[i], strcmp(event, "lost") == 0);
   put_looks(self);
-  outputs_camera_status(self->outputs, self->config->name, FALSE);
+  outputs_camera_status(self->outputs, self->config->name, self->config->claim, FALSE);
   g_clear_pointer(&self->last_labels, g_free);
   g_mutex_lock(&self->lock);
   self->status.since = g_get_real_time();

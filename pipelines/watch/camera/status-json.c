@@ -154,6 +154,14 @@ void status_add_fleet(JsonBuilder *builder, const Status *status)
   member_add_count(builder, "cameras", fleet->cameras);
   member_add_count(builder, "unowned", fleet->unowned);
   member_add_count(builder, "nodes", fleet->nodes);
+  member_add_double(builder, "lease_seconds", fleet->lease_left);
+  if (fleet->renewal_age < 0)
+    member_add_string(builder, "renewal_age_seconds", NULL);
+  else
+    member_add_double(builder, "renewal_age_seconds", fleet->renewal_age);
+  member_add_count(builder, "claims_won", fleet->won);
+  member_add_count(builder, "claims_lost", fleet->lost);
+  member_add_count(builder, "etcd_errors", fleet->etcd_errors);
   member_add_string(builder, "last_error", fleet->error);
   json_builder_end_object(builder);
 }

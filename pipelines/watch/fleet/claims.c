@@ -72,12 +72,13 @@ gboolean claims_set_lease(Claims *self, gint64 lease, gint64 now)
 {
   if (self->lease == lease)
     return FALSE;
-  const gboolean lost = g_hash_table_size(self->owned) > 0;
+  const guint lost = g_hash_table_size(self->owned);
+  self->lost += lost;
   g_hash_table_remove_all(self->owned);
   g_hash_table_remove_all(self->leaving);
   self->lease = lease;
   self->since = now;
-  return lost;
+  return lost > 0;
 }
 
 static void set_time(GHashTable *table, const char *name, gint64 value)
@@ -96,6 +97,7 @@ static Owned *add_owned(Claims *self, GRefString *name, GRefString *text, gint64
   owned->mod_revision = mod_revision;
   owned->claim = claim;
   g_hash_table_replace(self->owned, owned->name, owned);
+  self->won++;
   return owned;
 }
 
@@ -161,6 +163,7 @@ static gboolean drop_ended(Claims *self, const View *view, GPtrArray *texts)
     ViewCamera *camera = g_hash_table_lookup(view->cameras, owned->name);
     gboolean lost;
     if (has_ended(view, owned, camera, &lost)) {
+      self->lost += lost;
       if (lost)
         g_hash_table_remove(self->owned, at->data);
       else if (camera)

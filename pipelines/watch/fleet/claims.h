@@ -35,6 +35,7 @@ typedef struct {
   GHashTable *released; /* times when cameras were given away that nobody has claimed since */
   gint64 lease;         /* 0: the node is no member */
   gint64 since;         /* it has the lease: monotonic time */
+  guint64 won, lost;    /* claims of this node; those that ended without its doing */
 } Claims;
 
 void claims_init(Claims *self);

@@ -509,6 +509,17 @@ JsonObject *etcd_http_ask(Etcd *self, const char *path, JsonBuilder *request, GE
   return answer;
 }
 
+JsonObject *etcd_http_ask_same(Etcd *self, const char *path, JsonBuilder *request, GError **error)
+{
+  g_autofree char *body = finish(request);
+  Question question = { .endpoint = self->endpoints[self->current], .path = path, .body = body };
+  JsonObject *answer = NULL;
+  g_main_context_push_thread_default(self->context);
+  ask_with_token(self, &question, &answer, NULL, error);
+  g_main_context_pop_thread_default(self->context);
+  return answer;
+}
+
 JsonObject *etcd_http_get(Etcd *self, guint endpoint, const char *path, GError **error)
 {
   Question question = { .endpoint = self->endpoints[endpoint], .path = path };

@@ -15,7 +15,7 @@ typedef enum {
   ETCD_ERROR_REFUSED,     /* etcd answers that the request cannot be done */
   ETCD_ERROR_COMPACTED,   /* that revision is no longer there: read everything again */
   ETCD_ERROR_LEASE,       /* the lease does not exist (any more) */
-  ETCD_ERROR_QUIET,       /* a watch had no news for the time limit: watch again */
+  ETCD_ERROR_QUIET,       /* a watch had no news for the time limit */
   ETCD_ERROR_ANSWER,      /* the answer is none of etcd's */
   ETCD_ERROR_CANCELLED,
 } EtcdError;
@@ -43,6 +43,9 @@ void etcd_free(Etcd **self);
  * @request: its JSON object is finished here
  * Returns: (transfer full): the answer, an object; NULL with an error of ETCD_ERROR */
 JsonObject *etcd_http_ask(Etcd *self, const char *path, JsonBuilder *request, GError **error);
+
+/* Does the same with the endpoint that has answered last, and no other. */
+JsonObject *etcd_http_ask_same(Etcd *self, const char *path, JsonBuilder *request, GError **error);
 
 /* Does the same with one endpoint and without a body. */
 JsonObject *etcd_http_get(Etcd *self, guint endpoint, const char *path, GError **error);

@@ -15,7 +15,7 @@ EtcdWatch *etcd_watch_new(Etcd *etcd, const char *prefix, gint64 revision, GErro
 /* Waits for changes.
  * @revision: (out) (optional): a watch that follows this one starts here
  * Returns: (transfer full): of EtcdItem; may be empty. NULL with an error of ETCD_ERROR: the watch
- * is over then. ETCD_ERROR_QUIET is none that anybody has to know. */
+ * is over then, except with ETCD_ERROR_QUIET: call this again to wait on. */
 GPtrArray *etcd_watch_next(EtcdWatch *self, gint64 *revision, GError **error);
 
 void etcd_watch_free(EtcdWatch **self);

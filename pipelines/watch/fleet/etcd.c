@@ -60,6 +60,22 @@ gboolean etcd_get(Etcd *self, const char *key, EtcdItem **item, gint64 *revision
   return TRUE;
 }
 
+gint64 etcd_get_revision(Etcd *self, const char *key, GError **error)
+{
+  g_autoptr(JsonBuilder) request = begin();
+  etcd_json_add_text(request, "key", key);
+  json_builder_set_member_name(request, "count_only");
+  json_builder_add_boolean_value(request, TRUE);
+  JsonObject *answer = etcd_http_ask_same(self, "/v3/kv/range", request, error);
+  if (!answer)
+    return 0;
+  const gint64 revision = get_revision(answer);
+  json_object_unref(answer);
+  if (!revision)
+    g_set_error(error, ETCD_ERROR, ETCD_ERROR_ANSWER, "expected a revision of etcd");
+  return revision;
+}
+
 /* @first: (nullable): the first key of the page
  * @revision: (inout): 0: the newest one */
 static JsonObject *ask_page(Etcd *self, const char *prefix, const char *first, gint64 *revision,

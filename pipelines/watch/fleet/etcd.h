@@ -13,6 +13,12 @@
  * @revision: (out) (optional): of the store when it was read */
 gboolean etcd_get(Etcd *self, const char *key, EtcdItem **item, gint64 *revision, GError **error);
 
+/* Asks the endpoint that has answered last, and no other, for the store's newest revision: it has
+ * one only while it belongs to a cluster with a leader.
+ * @key: one that may be read; it need not exist
+ * Returns: the revision; 0 with an error */
+gint64 etcd_get_revision(Etcd *self, const char *key, GError **error);
+
 /* Reads all keys that start with @prefix, as they were at one revision.
  * @revision: (out) (optional): that revision: a watch goes on at the next one
  * Returns: (transfer full): of EtcdItem, sorted by key */

@@ -3,9 +3,11 @@
 #include "base/backoff.h"
 #include "fleet/etcd-watch.h"
 
-#define READ_TIME 5 /* seconds */
-#define RETRY_MIN 0.2
-#define RETRY_MAX 5
+#define READ_TIME    5 /* seconds */
+#define RETRY_MIN    0.2
+#define RETRY_MAX    5
+#define PATIENCE_MIN 2 /* times that a watch may be behind, one after the other */
+#define PATIENCE_MAX 16
 
 struct _Feed {
   const FleetConfig *config;
@@ -21,10 +23,13 @@ struct _Feed {
   Etcd *reader, *watcher;
   char *prefix;
   gint64 revision; /* the next one that is wanted; 0: everything */
+  guint behind;    /* times that etcd had changes which the watch has not brought since */
+  guint patience;
   Backoff backoff;
 };
 
-/* How long a watch may be without news: an endpoint that hangs is noticed then. */
+/* How long a watch may be without news before its endpoint is asked: one that hangs is noticed
+ * then. */
 static guint quiet_time(const FleetConfig *config)
 {
   return CLAMP(config->lease / 2, 2, 5);
@@ -60,21 +65,64 @@ static gboolean read_all(Feed *self, GError **error)
   return TRUE;
 }
 
+static gboolean is_over(Feed *self)
+{
+  g_mutex_lock(&self->lock);
+  const gboolean over = self->restart || self->stopping;
+  g_mutex_unlock(&self->lock);
+  return over;
+}
+
+static void set_well(Feed *self)
+{
+  self->funcs.trouble(NULL, self->user_data);
+  backoff_init(&self->backoff, RETRY_MIN, RETRY_MAX);
+}
+
+/* A watch without news may have hung, alone or with its endpoint. A watch that is opened again gets
+ * all changes again that etcd was about to send, so a large fleet whose etcd is busy would never
+ * catch up: it stays open while its endpoint answers, unless etcd has had changes for a while, and
+ * then for longer and longer. These may be of somebody else's keys.
+ * Returns: whether to wait on; FALSE with an error: ETCD_ERROR_QUIET if another endpoint may do
+ * better */
+static gboolean waits_on(Feed *self, GError **error)
+{
+  if (!g_error_matches(*error, ETCD_ERROR, ETCD_ERROR_QUIET))
+    return FALSE;
+  const gint64 newest = etcd_get_revision(self->watcher, self->prefix, NULL);
+  self->behind = newest >= self->revision ? self->behind + 1 : 0;
+  if (!newest || self->behind > self->patience) {
+    self->patience = newest ? MIN(2 * self->patience, PATIENCE_MAX) : self->patience;
+    self->behind = 0;
+    return FALSE;
+  }
+  set_well(self);
+  g_clear_error(error);
+  return TRUE;
+}
+
+static void take_changes(Feed *self, GPtrArray *items)
+{
+  set_well(self);
+  if (items->len) {
+    self->behind = 0;
+    self->patience = PATIENCE_MIN;
+  }
+  self->funcs.apply(items, self->user_data);
+  g_ptr_array_unref(items);
+}
+
 /* Returns: FALSE with an error */
 static gboolean follow(Feed *self, GError **error)
 {
   EtcdWatch *watch = etcd_watch_new(self->watcher, self->prefix, self->revision, error);
-  GPtrArray *items = NULL;
-  while (watch && (items = etcd_watch_next(watch, &self->revision, error))) {
-    self->funcs.trouble(NULL, self->user_data);
-    backoff_init(&self->backoff, RETRY_MIN, RETRY_MAX);
-    self->funcs.apply(items, self->user_data);
-    g_ptr_array_unref(items);
-    g_mutex_lock(&self->lock);
-    const gboolean over = self->restart || self->stopping;
-    g_mutex_unlock(&self->lock);
-    if (over)
-      break;
+  gboolean open = watch != NULL;
+  while (open && !is_over(self)) {
+    GPtrArray *items = etcd_watch_next(watch, &self->revision, error);
+    if (items)
+      take_changes(self, items);
+    else
+      open = waits_on(self, error);
   }
   etcd_watch_free(&watch);
   return !*error;
@@ -120,6 +168,7 @@ static gpointer run(gpointer user_data)
 {
   Feed *self = user_data;
   backoff_init(&self->backoff, RETRY_MIN, RETRY_MAX);
+  self->patience = PATIENCE_MIN;
   while (goes_on(self)) {
     g_autoptr(GError) error = NULL;
     if (takes_restart(self))

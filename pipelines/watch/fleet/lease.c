@@ -21,6 +21,7 @@ struct _Lease {
   gboolean stopping;
   gboolean registered;
   gint64 lease, fence;
+  gint64 renewed; /* when the last renewal that succeeded was sent, as of fence_now(); 0: never */
   char *value;    /* of the node's key; or NULL */
   guint64 serial; /* of the value; 0: there is none */
 
@@ -50,10 +51,12 @@ static void set_state(Lease *self, gint64 lease, gint64 fence, gboolean register
     self->funcs.changed(self->user_data);
 }
 
-static void set_fence(Lease *self, gint64 fence)
+/* @sent: when etcd was asked for the time */
+static void set_fence(Lease *self, gint64 sent)
 {
   g_mutex_lock(&self->lock);
-  self->fence = fence;
+  self->renewed = sent;
+  self->fence = fence_end(sent, self->config->lease);
   g_mutex_unlock(&self->lock);
 }
 
@@ -91,6 +94,7 @@ static gboolean grant(Lease *self, GError **error)
   gint64 lease;
   if (!etcd_grant(self->etcd, self->config->lease, &lease, error))
     return FALSE;
+  set_fence(self, sent);
   set_state(self, lease, fence_end(sent, self->config->lease), FALSE);
   return TRUE;
 }
@@ -171,7 +175,7 @@ static gboolean keep_alive(Lease *self, GError **error)
   if (!etcd_keep_alive(self->etcd, self->lease, &ttl, error))
     return FALSE;
   if (ttl > 0)
-    set_fence(self, fence_end(sent, self->config->lease));
+    set_fence(self, sent);
   else
     set_state(self, 0, 0, FALSE);
   return TRUE;
@@ -277,6 +281,15 @@ gint64 lease_get(Lease *self)
   const gint64 lease = self->registered && fence_now() < self->fence ? self->lease : 0;
   g_mutex_unlock(&self->lock);
   return lease;
+}
+
+void lease_get_times(Lease *self, double *left, double *age)
+{
+  g_mutex_lock(&self->lock);
+  const gint64 now = fence_now();
+  *left = self->registered && now < self->fence ? (double)(self->fence - now) / G_USEC_PER_SEC : 0;
+  *age = self->renewed ? (double)(now - self->renewed) / G_USEC_PER_SEC : -1;
+  g_mutex_unlock(&self->lock);
 }
 
 void lease_set_value(Lease *self, const char *value)

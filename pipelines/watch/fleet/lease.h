@@ -27,6 +27,10 @@ gint64 lease_get(Lease *self);
  * fence_now() has it; 0: not at all */
 gint64 lease_get_fence(Lease *self, gint64 lease);
 
+/* @left: (out): seconds until the fence, or 0
+ * @age: (out): seconds since the last renewal that succeeded was sent; -1: there was none */
+void lease_get_times(Lease *self, double *left, double *age);
+
 /* Sets the value of the node's key. Without one, the node is not registered. */
 void lease_set_value(Lease *self, const char *value);
 

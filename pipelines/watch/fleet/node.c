@@ -36,7 +36,8 @@ struct _FleetNode {
   View view;
   gboolean stopping, news;
   guint64 settled;
-  guint owned, refused; /* for the status */
+  guint owned, refused; /* for the status, as the next two */
+  guint64 won, lost;
   double capacity, load;
 
   /* Used by the thread only. */
@@ -334,6 +335,8 @@ static void set_counts(FleetNode *self)
   g_mutex_lock(&self->lock);
   self->owned = g_hash_table_size(self->claims.owned);
   self->refused = g_hash_table_size(self->claims.refused);
+  self->won = self->claims.won;
+  self->lost = self->claims.lost;
   g_mutex_unlock(&self->lock);
 }
 
@@ -474,11 +477,14 @@ void fleet_node_get_status(FleetNode *self, FleetNodeStatus *status)
   GHashTableIter iter;
   gpointer value;
   *status = (FleetNodeStatus){ .member = fleet_node_alive(self) };
-  status->error = trouble_get(&self->trouble);
+  status->error = trouble_get(&self->trouble, &status->etcd_errors);
+  lease_get_times(self->lease, &status->lease_left, &status->renewal_age);
   g_mutex_lock(&self->lock);
   status->connected = self->view.revision && !status->error;
   status->owned = self->owned;
   status->refused = self->refused;
+  status->won = self->won;
+  status->lost = self->lost;
   status->nodes = g_hash_table_size(self->view.nodes);
   status->draining = g_hash_table_contains(self->view.drained, self->config.node);
   status->capacity = self->capacity;

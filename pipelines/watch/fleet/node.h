@@ -38,6 +38,10 @@ typedef struct {
   guint nodes;        /* of the fleet */
   gboolean draining;
   double capacity, load; /* GMAC/s */
+  double lease_left;     /* seconds for which the node may publish without a renewal; 0: not */
+  double renewal_age;    /* seconds since the last renewal that succeeded was sent; -1: never */
+  guint64 won, lost;     /* claims since the start; those that ended without this node's doing */
+  guint64 etcd_errors;   /* since the start */
   char *error;           /* (nullable): why it is not connected or no member */
 } FleetNodeStatus;
 

@@ -20,6 +20,7 @@ static char *begin(Trouble *self, TroubleSource source, const GError *error)
   const gboolean known = self->told & (1u << error->code);
   self->sources |= 1u << source;
   self->told |= 1u << error->code;
+  self->errors++;
   g_free(self->error);
   self->error = g_strdup(error->message);
   return known ? NULL
@@ -57,9 +58,10 @@ char *trouble_set_problem(Trouble *self, const char *problem)
   return text;
 }
 
-char *trouble_get(Trouble *self)
+char *trouble_get(Trouble *self, guint64 *errors)
 {
   g_mutex_lock(&self->lock);
+  *errors = self->errors;
   char *text = g_strdup(self->error ? self->error : self->problem);
   g_mutex_unlock(&self->lock);
   return text;

@@ -12,8 +12,9 @@ typedef enum {
 
 typedef struct {
   GMutex lock;
-  guint sources;         /* bits: who has trouble */
-  guint told;            /* bits: kinds of EtcdError that people know about */
+  guint sources; /* bits: who has trouble */
+  guint told;    /* bits: kinds of EtcdError that people know about */
+  guint64 errors;
   char *error, *problem; /* (nullable): the last ones */
 } Trouble;
 
@@ -28,5 +29,6 @@ char *trouble_set(Trouble *self, TroubleSource source, const GError *error);
  * Returns: as above */
 char *trouble_set_problem(Trouble *self, const char *problem);
 
-/* Returns: (transfer full) (nullable): what is wrong */
-char *trouble_get(Trouble *self);
+/* @errors: (out): of etcd, since the start
+ * Returns: (transfer full) (nullable): what is wrong */
+char *trouble_get(Trouble *self, guint64 *errors);

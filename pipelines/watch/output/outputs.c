@@ -24,7 +24,7 @@ struct _Outputs {
   States *states;
 
   GMutex online_lock;
-  GHashTable *online;   /* names of cameras that send frames */
+  GHashTable *online;   /* claims of cameras that send frames, by name */
   OutputsFunc observer; /* or NULL */
   gpointer observer_data;
   KafkaOutput *kafka;
@@ -151,16 +151,23 @@ static void set_retained(Outputs *self, const char *topic, const char *payload)
   mqtt_wake(self->mqtt);
 }
 
-void outputs_camera_status(Outputs *self, const char *camera, gboolean online)
+/* A camera that was started for an earlier claim may end after the next one has begun. */
+static void set_online(Outputs *self, const char *camera, gint64 claim, gboolean online)
 {
   g_mutex_lock(&self->online_lock);
+  const gint64 *last = g_hash_table_lookup(self->online, camera);
   if (online)
-    g_hash_table_add(self->online, g_strdup(camera));
-  else
+    g_hash_table_replace(self->online, g_strdup(camera), g_memdup2(&claim, sizeof claim));
+  else if (last && *last == claim)
     g_hash_table_remove(self->online, camera);
   g_mutex_unlock(&self->online_lock);
+}
+
+void outputs_camera_status(Outputs *self, const char *camera, gint64 claim, gboolean online)
+{
+  set_online(self, camera, claim, online);
   g_rw_lock_reader_lock(&self->lock);
-  if (self->mqtt && ownership_allows(self->ownership, camera)) {
+  if (self->mqtt && ownership_allows(self->ownership, camera, claim)) {
     g_autofree char *topic = topic_of_camera(&self->config->mqtt, camera, "status");
     set_retained(self, topic, status_text(online));
   }
@@ -175,10 +182,10 @@ gboolean outputs_want_looks(Outputs *self)
   return wanted;
 }
 
-void outputs_look(Outputs *self, const char *camera, const LookState *state)
+void outputs_look(Outputs *self, const char *camera, gint64 claim, const LookState *state)
 {
   g_rw_lock_reader_lock(&self->lock);
-  if (self->mqtt && ownership_allows(self->ownership, camera)) {
+  if (self->mqtt && ownership_allows(self->ownership, camera, claim)) {
     g_autofree char *topic = topic_of_state(&self->config->mqtt, camera, state->look);
     g_autofree char *message = states_see(self->states, topic, state);
     if (message)
@@ -187,10 +194,21 @@ void outputs_look(Outputs *self, const char *camera, const LookState *state)
   g_rw_lock_reader_unlock(&self->lock);
 }
 
+static const CameraConfig *find_camera(const Config *config, const char *name)
+{
+  for (guint i = 0; i < config->cameras->len; i++) {
+    const CameraConfig *camera = config->cameras->pdata[i];
+    if (!strcmp(camera->name, name))
+      return camera;
+  }
+  return NULL;
+}
+
 void outputs_picture(Outputs *self, const char *camera, GBytes *jpeg)
 {
   g_rw_lock_reader_lock(&self->lock);
-  if (self->mqtt && ownership_allows(self->ownership, camera)) {
+  const CameraConfig *config = find_camera(self->config, camera);
+  if (self->mqtt && config && ownership_allows(self->ownership, camera, config->claim)) {
     g_autofree char *topic = topic_of_camera(&self->config->mqtt, camera, "image");
     retained_set_bytes(self->retained, topic, jpeg);
     mqtt_wake(self->mqtt);
@@ -215,7 +233,7 @@ Outputs *outputs_new(const Config *config, GError **error)
   Outputs *self = g_new0(Outputs, 1);
   g_rw_lock_init(&self->lock);
   g_mutex_init(&self->online_lock);
-  self->online = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  self->online = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   self->states = states_new();
   self->ownership = ownership_new();
   self->config = config_ref((Config *)config);
@@ -348,10 +366,11 @@ Ownership *outputs_get_ownership(Outputs *self)
   return self->ownership;
 }
 
-static void put(Outputs *self, const char *camera, LineKind kind, const char *text, gsize length)
+static void put(Outputs *self, const char *camera, gint64 claim, LineKind kind, const char *text,
+                gsize length)
 {
   g_autofree char *own = NULL;
-  const char *line = ownership_mark(self->ownership, camera, text, &length, &own);
+  const char *line = ownership_mark(self->ownership, camera, claim, text, &length, &own);
   if (!line)
     return;
   g_rw_lock_reader_lock(&self->lock);
@@ -371,15 +390,15 @@ static void put(Outputs *self, const char *camera, LineKind kind, const char *te
     outputs_sync(self);
 }
 
-void outputs_frame(Outputs *self, const char *camera, const char *line, gsize length,
+void outputs_frame(Outputs *self, const char *camera, gint64 claim, const char *line, gsize length,
                    gboolean changed)
 {
-  put(self, camera, changed ? CHANGED_FRAME : SAME_FRAME, line, length);
+  put(self, camera, claim, changed ? CHANGED_FRAME : SAME_FRAME, line, length);
 }
 
-void outputs_event(Outputs *self, const char *camera, const char *line, gsize length)
+void outputs_event(Outputs *self, const char *camera, gint64 claim, const char *line, gsize length)
 {
-  put(self, camera, EVENT, line, length);
+  put(self, camera, claim, EVENT, line, length);
 }
 
 void outputs_set_observer(Outputs *self, OutputsFunc func, gpointer user_data)

@@ -37,25 +37,28 @@ void outputs_set_observer(Outputs *self, OutputsFunc func, gpointer user_data);
 gboolean outputs_change(Outputs *self, const Config *config, GError **error);
 
 /* Writes a frame's line.
+ * @claim: of a fleet's camera, as in its configuration; 0: it is this machine's own. So in all
+ * functions below: nothing is published for a claim that this node does not have.
  * @line: as vitgatejson writes it, with a newline
  * @changed: whether its best label differs from that of the frame before */
-void outputs_frame(Outputs *self, const char *camera, const char *line, gsize length,
+void outputs_frame(Outputs *self, const char *camera, gint64 claim, const char *line, gsize length,
                    gboolean changed);
 
 /* Writes an event, to the log and to the file of events.
  * @line: a JSON object with a newline */
-void outputs_event(Outputs *self, const char *camera, const char *line, gsize length);
+void outputs_event(Outputs *self, const char *camera, gint64 claim, const char *line, gsize length);
 
 /* Tells whether a camera sends frames. */
-void outputs_camera_status(Outputs *self, const char *camera, gboolean online);
+void outputs_camera_status(Outputs *self, const char *camera, gint64 claim, gboolean online);
 
 /* Returns: whether outputs_look() is of use */
 gboolean outputs_want_looks(Outputs *self);
 
 /* Tells what a look of a camera shows now. */
-void outputs_look(Outputs *self, const char *camera, const LookState *state);
+void outputs_look(Outputs *self, const char *camera, gint64 claim, const LookState *state);
 
-/* Publishes a JPEG picture of a camera for Home Assistant, if it finds cameras here. */
+/* Publishes a JPEG picture of a camera of the configuration for Home Assistant, if it finds cameras
+ * here. */
 void outputs_picture(Outputs *self, const char *camera, GBytes *jpeg);
 
 /* Returns: (transfer none): which cameras are a fleet's: their lines carry the claim, and are

@@ -5,7 +5,7 @@
 #include "base/members.h"
 
 typedef struct {
-  gint64 lease;
+  gint64 claim, lease;
   char *members; /* ,"node":"NAME","claim":NUMBER} and a newline */
 } Owner;
 
@@ -59,6 +59,7 @@ void ownership_set(Ownership *self, const char *camera, gint64 claim, gint64 lea
 {
   g_rw_lock_writer_lock(&self->lock);
   Owner *owner = g_new0(Owner, 1);
+  owner->claim = claim;
   owner->lease = lease;
   owner->members = make_members(self->node, claim);
   g_hash_table_replace(self->cameras, g_strdup(camera), owner);
@@ -77,29 +78,36 @@ void ownership_keep(Ownership *self, GHashTable *names)
   g_rw_lock_writer_unlock(&self->lock);
 }
 
-/* Call with the lock held. */
-static gboolean allows(const Ownership *self, const Owner *owner)
+/* Call with the lock held.
+ * Returns: (nullable): the owner if it has that claim, and may publish */
+static const Owner *find_owner(const Ownership *self, const char *camera, gint64 claim)
 {
-  return !owner || (self->func && self->func(owner->lease, self->user_data));
+  const Owner *owner = g_hash_table_lookup(self->cameras, camera);
+  return owner && owner->claim == claim && self->func && self->func(owner->lease, self->user_data)
+             ? owner
+             : NULL;
 }
 
-gboolean ownership_allows(Ownership *self, const char *camera)
+gboolean ownership_allows(Ownership *self, const char *camera, gint64 claim)
 {
+  if (!claim)
+    return TRUE;
   g_rw_lock_reader_lock(&self->lock);
-  const gboolean allowed = allows(self, g_hash_table_lookup(self->cameras, camera));
+  const gboolean allowed = find_owner(self, camera, claim) != NULL;
   g_rw_lock_reader_unlock(&self->lock);
   return allowed;
 }
 
-const char *ownership_mark(Ownership *self, const char *camera, const char *line, gsize *length,
-                           char **own)
+const char *ownership_mark(Ownership *self, const char *camera, gint64 claim, const char *line,
+                           gsize *length, char **own)
 {
   *own = NULL;
+  if (!claim)
+    return line;
   g_rw_lock_reader_lock(&self->lock);
-  const Owner *owner = g_hash_table_lookup(self->cameras, camera);
-  const gboolean allowed = allows(self, owner);
+  const Owner *owner = find_owner(self, camera, claim);
   const gsize brace = *length - strlen("}\n");
-  if (owner && allowed && *length > strlen("{}\n") && line[brace] == '}') {
+  if (owner && *length > strlen("{}\n") && line[brace] == '}') {
     const gsize n_members = strlen(owner->members);
     *own = g_malloc(brace + n_members + 1);
     memcpy(*own, line, brace);
@@ -107,7 +115,7 @@ const char *ownership_mark(Ownership *self, const char *camera, const char *line
     *length = brace + n_members;
   }
   g_rw_lock_reader_unlock(&self->lock);
-  return !allowed ? NULL : *own ? *own : line;
+  return !owner ? NULL : *own ? *own : line;
 }
 
 void ownership_free(Ownership **ownership)

@@ -1,5 +1,7 @@
-/* Which cameras are a fleet's. Their lines say which node has published them and by which claim,
- * and there are none once the node may no longer publish. May be called from any thread. */
+/* Which cameras of a fleet this node owns. Their lines say which node has published them and by
+ * which claim, and there are none once the node may no longer publish. So a camera that hangs when
+ * it should stop, and wakes up later, publishes nothing for an ownership that is over. May be
+ * called from any thread. */
 #pragma once
 
 #include <glib.h>
@@ -23,14 +25,16 @@ void ownership_set(Ownership *self, const char *camera, gint64 claim, gint64 lea
 void ownership_keep(Ownership *self, GHashTable *names);
 
 /* Returns: whether something of the camera may be published now: it is not of a fleet, or this node
- * owns it */
-gboolean ownership_allows(Ownership *self, const char *camera);
+ * owns it by that claim
+ * @claim: by which the camera was started; 0: it is this machine's own */
+gboolean ownership_allows(Ownership *self, const char *camera, gint64 claim);
 
 /* Makes the line to publish.
+ * @claim: as above
  * @line: a JSON object with a newline, of @length bytes, which is changed
  * @own: (out) (transfer full) (nullable): the line, if it is another one
  * Returns: (transfer none) (nullable): the line, or NULL: it must not be published */
-const char *ownership_mark(Ownership *self, const char *camera, const char *line, gsize *length,
-                           char **own);
+const char *ownership_mark(Ownership *self, const char *camera, gint64 claim, const char *line,
+                           gsize *length, char **own);
 
 void ownership_free(Ownership **self);

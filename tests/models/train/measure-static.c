@@ -38,18 +38,11 @@ typedef struct {
   float *tensors; /* [n][pixels] */
 } Images;
 
-typedef struct {
-  const Images *images;
-  guint next;
-} Reader;
-
-static guint give_images(gpointer data, real *tensors, guint max, GError **error)
+static guint give_images(gpointer data, guint first, real *tensors, guint max, GError **error)
 {
-  Reader *reader = data;
-  const guint n = MIN(max, reader->images->n - reader->next);
-  memcpy(tensors, reader->images->tensors + reader->next * reader->images->pixels,
-         n * reader->images->pixels * sizeof *tensors);
-  reader->next += n;
+  const Images *images = data;
+  const guint n = MIN(max, images->n - first);
+  memcpy(tensors, images->tensors + first * images->pixels, n * images->pixels * sizeof *tensors);
   return n;
 }
 
@@ -207,7 +200,7 @@ static void apply_variants(Probe *c, const Options *options)
   if (options->no_metric)
     g_clear_pointer(&c->metrics, g_free);
   if (options->no_trials)
-    c->n_trials = 0;
+    c->n_trials = c->all_trials = 0;
 }
 
 static gboolean cut_and_compare(const Options *options, const Dataset *dataset,
@@ -220,14 +213,13 @@ static gboolean cut_and_compare(const Options *options, const Dataset *dataset,
   const ProbeOptions how = { .max_images = calibrating->n,
                              .least_patches = options->least_patches,
                              .bf16 = matmul_has_bf16() && !options->float32 };
-  Reader reader = { .images = calibrating };
   g_autofree BlockShape *shapes = g_new0(BlockShape, d->depth);
   Ranking **rankings = NULL;
   Network *cut = NULL;
   Description *description = NULL;
   const Budget budget = find_budget(options, d);
   const gint64 start = g_get_monotonic_time();
-  Probe *c = probe_new(network, team, &how, give_images, &reader, error);
+  Probe *c = probe_new(network, team, &how, give_images, (gpointer)calibrating, error);
   if (c) {
     apply_variants(c, options);
     rankings = rankings_new(c, options->ridge, error);

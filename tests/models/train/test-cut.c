@@ -28,7 +28,6 @@ typedef struct {
   Probe *probe;
   Ranking **rankings;
   float *tensors;
-  guint given;
 } Setup;
 
 static void setup_init(Setup *s, gboolean gates, gboolean search, guint members)
@@ -61,13 +60,12 @@ static void setup_init(Setup *s, gboolean gates, gboolean search, guint members)
     s->tensors[i] = (float)g_rand_double_range(random, -1, 1);
 }
 
-static guint give_images(gpointer data, real *tensors, guint max, GError **error)
+static guint give_images(gpointer data, guint first, real *tensors, guint max, GError **error)
 {
-  Setup *s = data;
-  const guint n = MIN(MIN(max, 7), N_IMAGES - s->given);
+  const Setup *s = data;
+  const guint n = MIN(MIN(max, 7), N_IMAGES - first);
   const gsize size = 3 * SIZE * SIZE;
-  memcpy(tensors, s->tensors + s->given * size, n * size * sizeof *tensors);
-  s->given += n;
+  memcpy(tensors, s->tensors + first * size, n * size * sizeof *tensors);
   return n;
 }
 
@@ -274,12 +272,12 @@ START_TEST(test_search_masks_fold_into_the_weights)
 }
 END_TEST
 
-static guint give_none(gpointer data, real *tensors, guint max, GError **error)
+static guint give_none(gpointer data, guint first, real *tensors, guint max, GError **error)
 {
   return 0;
 }
 
-static guint give_error(gpointer data, real *tensors, guint max, GError **error)
+static guint give_error(gpointer data, guint first, real *tensors, guint max, GError **error)
 {
   g_set_error(error, VITGATE_ERROR, VITGATE_ERROR_IO, "the disk is gone");
   return 0;
@@ -334,7 +332,6 @@ START_TEST(test_bf16_variances_survive_large_means)
   Moments *moments[2];
   for (guint bf16 = 0; bf16 < 2; bf16++) {
     const ProbeOptions options = { .max_images = 1000, .least_patches = 0.5, .bf16 = bf16 };
-    s.given = 0;
     probe_free(&s.probe);
     s.probe = probe_new(s.network, s.team, &options, give_images, &s, NULL);
     moments[bf16] = probe_measure(s.probe, MLP_OF(0));

@@ -314,7 +314,8 @@ static gboolean fit(Setup *s, const float *tensors, guint n_images, TokenFitResu
   const gsize pixels = (gsize)3 * SIZE * SIZE;
   for (guint pass = 0; fine && pass < 2; pass++) {
     for (guint first = 0; fine && first < n_images; first += N_IMAGES)
-      fine = token_fit_add(fit, tensors + first * pixels, MIN(N_IMAGES, n_images - first), error);
+      fine = token_fit_add(fit, tensors + first * pixels, MIN(N_IMAGES, n_images - first), first,
+                           error);
     if (fine)
       fine =
           pass ? token_fit_end_gates(fit, results, error) : token_fit_end_substitutes(fit, error);

@@ -214,6 +214,40 @@ static void add_outputs(GString *text, const OutputsStatus *outputs)
   }
 }
 
+static void add_fleet(GString *text, const Status *status)
+{
+  const FleetNodeStatus *fleet = &status->fleet;
+  const struct {
+    const char *name, *type, *help;
+    double value;
+  } metrics[] = {
+    { "vitgate_fleet_member", "gauge", "1 if this node may publish, otherwise 0", fleet->member },
+    { "vitgate_fleet_owned_cameras", "gauge", "Cameras of the fleet that this node owns",
+      fleet->owned },
+    { "vitgate_fleet_refused_cameras", "gauge", "Cameras of the fleet that this node cannot run",
+      fleet->refused },
+    { "vitgate_fleet_cameras", "gauge", "Cameras of the fleet", fleet->cameras },
+    { "vitgate_fleet_unowned_cameras", "gauge", "Cameras of the fleet without an owner",
+      fleet->unowned },
+    { "vitgate_fleet_nodes", "gauge", "Nodes of the fleet", fleet->nodes },
+    { "vitgate_fleet_capacity_gmacs_per_second", "gauge", "What this node can do",
+      fleet->capacity },
+    { "vitgate_fleet_load_gmacs_per_second", "gauge", "What its cameras use", fleet->load },
+    { "vitgate_fleet_lease_seconds", "gauge",
+      "Time for which this node may publish without a renewal of its lease", fleet->lease_left },
+    { "vitgate_fleet_renewal_age_seconds", "gauge",
+      "Time since the last renewal of the lease; -1 if there was none", fleet->renewal_age },
+    { "vitgate_fleet_claims_won_total", "counter", "Cameras that this node has claimed",
+      (double)fleet->won },
+    { "vitgate_fleet_claims_lost_total", "counter",
+      "Claims that ended without this node giving them up", (double)fleet->lost },
+    { "vitgate_fleet_etcd_errors_total", "counter", "Requests that etcd did not carry out",
+      (double)fleet->etcd_errors },
+  };
+  for (guint i = 0; status->has_fleet && i < G_N_ELEMENTS(metrics); i++)
+    add_one(text, metrics[i].name, metrics[i].type, metrics[i].help, metrics[i].value);
+}
+
 static void add_program(GString *text, const Status *status)
 {
   g_autofree char *version = metrics_labels("version", VITGATE_VERSION, NULL);
@@ -235,6 +269,7 @@ static void answer_metrics(HttpRequest *request, gpointer user_data)
   add_cameras(text, &status);
   add_looks(text, &status);
   add_outputs(text, &status.outputs);
+  add_fleet(text, &status);
   add_program(text, &status);
   status_clear(&status);
   g_autoptr(GBytes) bytes = g_string_free_to_bytes(text);
