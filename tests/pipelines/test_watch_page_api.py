@@ -38,7 +38,9 @@ def parse_metrics(text):
 
 class Api(PageTest):
     def test_cameras_and_system(self):
-        cameras = {"yard": self.endless(), 'a <b>': {"url": "http://127.0.0.1:9/?password=hush"}}
+        # So long that it does not begin anew meanwhile, when no camera plays.
+        cameras = {"yard": self.endless(frames=1000),
+                   'a <b>': {"url": "http://127.0.0.1:9/?password=hush"}}
         path = self.configure_page(cameras)
         with open(path, "a", encoding="utf-8") as file:
             file.write("[look gate]\ncamera=yard\nregion=25%,0,50%,50%\n")
