@@ -148,12 +148,13 @@ static void on_line(const char *line, gsize length, GstClockTime time, gpointer 
     return;
   if (self->first)
     begin_connection(self);
-  count_frame(self, &frame);
   char *labels = join_labels(&frame);
   gboolean changed = self->first || strcmp(labels, self->last_labels) != 0;
   outputs_frame(self->outputs, self->config->name, line, length, changed);
   see_results(self, &frame, time);
   put_looks(self);
+  count_frame(self, &frame); /* whoever sees it counted sees its results too */
+  outputs_status_changed(self->outputs);
   self->first = FALSE;
   g_free(self->last_labels);
   self->last_labels = labels;
@@ -307,6 +308,7 @@ static void end_connection(Camera *self, const char *event, const char *reason)
   self->lost_since = g_get_monotonic_time();
   g_mutex_unlock(&self->lock);
   put_event(event_camera(self->config->name, event, reason), self);
+  outputs_status_changed(self->outputs);
 }
 
 /* ---- All connections ----------------------------------------------------------------------- */
@@ -349,6 +351,7 @@ static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
   /* If the camera was lost, the event for that has said why. */
   if (!connected && news)
     put_event(event_waiting(self->config->name, &waiting), self);
+  outputs_status_changed(self->outputs);
 
   gboolean check = TRUE;
   while (g_get_monotonic_time() < end && !camera_models_are_new(self->models, check) &&
