@@ -29,6 +29,11 @@ static void on_line(const char *camera, gboolean event, const char *line, gsize 
     page_frame(user_data, camera, line, length);
 }
 
+static void on_status(gpointer user_data)
+{
+  page_status_changed(user_data);
+}
+
 /* Called by a thread of the page. */
 static void on_picture(const char *camera, GBytes *jpeg, gpointer user_data)
 {
@@ -38,7 +43,7 @@ static void on_picture(const char *camera, GBytes *jpeg, gpointer user_data)
 static void stop_page(WatchPage *self)
 {
   g_clear_handle_id(&self->retry_timer, g_source_remove);
-  outputs_set_observer(self->outputs, NULL, NULL);
+  outputs_set_observer(self->outputs, NULL);
   page_parts_free(&self->parts);
   page_free(&self->page);
 }
@@ -49,7 +54,8 @@ static gboolean start_page(WatchPage *self, GError **error)
   if (!self->page)
     return FALSE;
   self->parts = page_parts_new(self->page, on_picture, self->outputs);
-  outputs_set_observer(self->outputs, on_line, self->page);
+  const OutputsObserver observer = { on_line, on_status, self->page };
+  outputs_set_observer(self->outputs, &observer);
   console_print("page: %s", http_server_get_url(page_get_server(self->page)));
   return TRUE;
 }

@@ -82,13 +82,15 @@ class Clients(PageTest):
                     client.connect((page.browser.host, page.browser.port))
                     client.sendall(f"GET /api/v1{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
                     clients.append(client)
-                wait_for_streams(watch, page, len(clients))
+                # The first ones may have been dropped before the last ones have begun.
+                for client in clients:
+                    self.assertEqual(client.recv(12), b"HTTP/1.1 200")
                 wait_for_streams(watch, page, 0)
                 grown = memory(watch) - before
             for name in cameras:
                 watch.more_frames(name)
                 self.assertEqual(page.get(f"/cameras/{name}")["skipped"], 0)
-        if not os.environ.get("VITGATE_TEST_SANITIZED"):  # which keeps freed memory for a while
+        if "asan" not in os.environ.get("LD_PRELOAD", ""):  # which keeps freed memory for a while
             self.assertLess(grown, 30e6)
 
     def test_two_browsers_change_the_same(self):
@@ -191,8 +193,9 @@ class Clock(PageTest):
         with Watch(path, LD_PRELOAD=os.environ["CLOCK_SHIFT_LIBRARY"], CLOCK_SHIFT=shift) as watch:
             page, years = Page(watch), []
             connection, stream = page.open("/stream")
-            for seconds in 86400 * 1000, -86400 * 1000, 0:
-                self.write("shift", f"{seconds}\n")
+            for seconds in 0, 86400 * 1000, -86400 * 1000, 0:
+                # The program must not see half a number.
+                os.replace(self.write("shift.new", f"{seconds}\n"), shift)
                 frames = watch.more_frames("yard", 25)["frames"]
                 now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
                 newest = page.wait_for_events(lambda events: any(
@@ -205,7 +208,9 @@ class Clock(PageTest):
                 self.assertEqual(history["end"][:4], newest["wall_clock"][:4])
                 self.assertGreater(len(history["samples"]), 0)
                 self.assertLess(page.get("/cameras/yard")["age_seconds"], LIMIT)
-                self.assertEqual(page.browser.get("/healthz").body, b"ok\n")
+                # No camera plays while the clip begins anew.
+                while page.browser.get("/healthz").body != b"ok\n":
+                    watch.more_frames("yard")
             connection.close()
             # The order is that of the log.
             order = [int(event["wall_clock"][:4]) for event in page.all_events()]

@@ -387,8 +387,8 @@ class Files(TeachTest):
             watch.message("task gate: collecting has ended")
             watch.more_frames("yard")
 
-
     def test_a_model_that_is_deleted(self):
+        make_clip(self.path("yard.mkv"), red=10, blue=10)
         watch, browser = self.start()
         with watch:
             browser.post("", TASK, expected=201)
@@ -400,9 +400,17 @@ class Files(TeachTest):
             self.assertIn("there is no taught model", error)
             self.assertEqual((self.config(), browser.get("/gate")["in_use"]), (before, False))
             self.assertEqual(browser.run()["job"]["state"], "done")
-            self.assertTrue(browser.post("/gate/use")["in_use"])
-            os.unlink(f"{self.pages}/teach/gate/in-use.safetensors")
-            watch.more_frames("yard")
+            # "Use" and "Undo" help at once, however long the camera would wait otherwise.
+            for _ in range(2):
+                since = len(watch.messages.lines)
+                self.assertTrue(browser.post("/gate/use")["in_use"])
+                watch.camera_where("yard", lambda camera: camera["state"] == "playing")
+                watch.more_frames("yard")
+                # It stays in memory until the clip begins anew.
+                os.unlink(f"{self.pages}/teach/gate/in-use.safetensors")
+                lost = watch.camera_where("yard", lambda camera: camera["state"] == "waiting")
+                self.assertIn("gate/in-use.safetensors", lost["last_error"])
+                watch.message("camera yard, .*gate/in-use.safetensors", since)
             browser.post("/gate/undo")
             self.assertEqual(self.config(), before)
             watch.more_frames("yard")

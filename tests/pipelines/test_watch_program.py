@@ -339,6 +339,31 @@ class Signals(WatchTest):
         numbers = [frame["frame"] for frame in self.frames("clip")]
         self.assertEqual(numbers, [i % 100 for i in range(len(numbers))])
 
+    def test_reload_ends_the_wait_of_a_camera_without_its_model(self):
+        def is_waiting(camera):
+            return camera["state"] == "waiting"
+
+        models = [self.write(name, "nonsense") for name in ("first.safetensors", "other.safetensors")]
+        keys = {**self.endless(frames=10), "retry-least": 600, "retry-most": 600}
+        path = self.configure({"a": {**keys, "model": models[0]}})
+        with Watch(path) as watch:
+            watch.camera_where("a", is_waiting)
+            watch.reload()  # nothing has changed
+            for _ in range(5):
+                self.assertEqual(watch.camera_where("a", is_waiting)["attempts"], 1)
+            shutil.copy(MODEL, models[0])
+            watch.reload()
+            watch.more_frames("a")
+            # The model is read again when the clip begins anew.
+            self.write("first.safetensors", "nonsense")
+            watch.camera_where("a", is_waiting)
+            shutil.copy(MODEL, models[1])
+            self.configure({"a": {**keys, "model": models[1]}})
+            watch.reload()
+            watch.more_frames("a")
+            again = [line for line in watch.messages.lines if "next attempt" in line]
+            self.assertEqual(len(again), 2, again)
+
     def test_reload_of_an_invalid_file_changes_nothing(self):
         with Watch(self.configure({"clip": self.endless()})) as watch:
             watch.more_frames("clip")

@@ -1,6 +1,9 @@
 #include "camera/camera-models.h"
 
+#include <string.h>
+
 #include "camera/label-check.h"
+#include "camera/model-stamp.h"
 
 /* A configuration of the camera, with its owner. */
 typedef struct {
@@ -20,6 +23,7 @@ struct _CameraModels {
   guint done;         /* serial of the version that was put in use or refused; 0: none */
   Version in_use;     /* without an owner: none yet */
   GPtrArray *retired; /* of Config: of versions that may still be in use by a pipeline */
+  char *stamp;        /* (nullable): of the files in use, at the last attempt to connect */
 };
 
 static Version version_new(Config *owner, const CameraConfig *config)
@@ -154,6 +158,42 @@ const CameraConfig *camera_models_get(CameraModels *self)
   return self->in_use.owner ? self->in_use.config : NULL;
 }
 
+static void add_stamp(GString *stamps, const LookConfig *look)
+{
+  g_autofree char *stamp = look->model ? model_stamp_new(look->model, look->model_labels) : NULL;
+  if (stamp)
+    g_string_append(stamps, stamp);
+}
+
+/* Returns: (transfer full): the stamps of all models in use that the key file names */
+static char *make_stamp(CameraModels *self)
+{
+  const CameraConfig *config = camera_models_get(self);
+  GString *stamps = g_string_new(NULL);
+  if (config && config->whole_frame)
+    add_stamp(stamps, &config->whole);
+  for (guint i = 0; config && i < config->looks->len; i++)
+    add_stamp(stamps, config->looks->pdata[i]);
+  return g_string_free(stamps, FALSE);
+}
+
+void camera_models_note(CameraModels *self)
+{
+  g_free(self->stamp);
+  self->stamp = make_stamp(self);
+}
+
+gboolean camera_models_are_new(CameraModels *self, gboolean check)
+{
+  g_mutex_lock(&self->lock);
+  const gboolean others = self->serial != self->wants_of;
+  g_mutex_unlock(&self->lock);
+  if (others)
+    return TRUE;
+  g_autofree char *now = check ? make_stamp(self) : NULL;
+  return now && strcmp(now, self->stamp) != 0;
+}
+
 void camera_models_forget(CameraModels *self)
 {
   g_ptr_array_set_size(self->retired, 0);
@@ -168,6 +208,7 @@ void camera_models_free(CameraModels **models)
   version_clear(&self->in_use);
   version_clear(&self->wanted);
   g_free(self->reason);
+  g_free(self->stamp);
   g_mutex_clear(&self->lock);
   g_free(self);
 }

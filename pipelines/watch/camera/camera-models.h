@@ -40,6 +40,14 @@ void camera_models_news_clear(CameraModelsNews *news);
 /* Returns: (transfer none) (nullable): with the models in use; NULL: none yet */
 const CameraConfig *camera_models_get(CameraModels *self);
 
+/* Call it before an attempt to connect, after camera_models_update(). */
+void camera_models_note(CameraModels *self);
+
+/* @check: look at the files too
+ * Returns: whether other models are wanted since camera_models_update(), or the files have changed
+ * since camera_models_note() */
+gboolean camera_models_are_new(CameraModels *self, gboolean check);
+
 /* Frees configurations that are not in use any more. */
 void camera_models_forget(CameraModels *self);
 

@@ -148,12 +148,13 @@ static void on_line(const char *line, gsize length, GstClockTime time, gpointer 
     return;
   if (self->first)
     begin_connection(self);
-  count_frame(self, &frame);
   char *labels = join_labels(&frame);
   gboolean changed = self->first || strcmp(labels, self->last_labels) != 0;
   outputs_frame(self->outputs, self->config->name, self->config->claim, line, length, changed);
   see_results(self, &frame, time);
   put_looks(self);
+  count_frame(self, &frame); /* whoever sees it counted sees its results too */
+  outputs_status_changed(self->outputs);
   self->first = FALSE;
   g_free(self->last_labels);
   self->last_labels = labels;
@@ -185,13 +186,19 @@ static void count_skipped(Camera *self, CameraPipeline *pipeline)
   g_mutex_unlock(&self->lock);
 }
 
-static void check_model(Camera *self, CameraPipeline *pipeline)
+/* Returns: whether camera_check_model() was called since the last call */
+static gboolean take_check(Camera *self)
 {
   g_mutex_lock(&self->lock);
   gboolean wanted = self->checking_model;
   self->checking_model = FALSE;
   g_mutex_unlock(&self->lock);
-  if (wanted && camera_pipeline_check_models(pipeline))
+  return wanted;
+}
+
+static void check_model(Camera *self, CameraPipeline *pipeline)
+{
+  if (take_check(self) && camera_pipeline_check_models(pipeline))
     console_print("camera %s: its model or labels have changed and are loaded again",
                   self->config->name);
 }
@@ -301,6 +308,7 @@ static void end_connection(Camera *self, const char *event, const char *reason)
   self->lost_since = g_get_monotonic_time();
   g_mutex_unlock(&self->lock);
   put_event(event_camera(self->config->name, event, reason), self);
+  outputs_status_changed(self->outputs);
 }
 
 /* ---- All connections ----------------------------------------------------------------------- */
@@ -321,30 +329,36 @@ static gboolean wait_until(Camera *self, gint64 end)
   return stopping;
 }
 
-/* @connected: whether the camera was lost; otherwise this attempt has failed */
+/* Other models end the wait, since those before may be why the attempt has failed.
+ * @connected: whether the camera was lost; otherwise this attempt has failed */
 static void wait_to_retry(Camera *self, const char *reason, gboolean connected)
 {
   double wait = backoff_step(&self->backoff, g_random_double());
   const gint64 end = g_get_monotonic_time() + (gint64)(wait * G_USEC_PER_SEC);
   g_mutex_lock(&self->lock);
+  self->status.attempts += !connected;
   /* The same error again is not reported. */
-  gboolean news = connected || g_strcmp0(self->status.error, reason) != 0;
+  gboolean news = connected || self->status.attempts == 1 || g_strcmp0(self->status.error, reason);
   g_free(self->status.error);
   self->status.error = g_strdup(reason);
   self->status.state = CAMERA_WAITING;
   self->status.retry_after = wait;
-  self->status.attempts += !connected;
   const Waiting waiting = { reason, self->status.since, self->status.attempts, wait };
   g_mutex_unlock(&self->lock);
   if (news)
     console_print("camera %s, %s: %s; next attempt in %.1f s", self->config->name,
                   self->config->shown_url, reason, wait);
   /* If the camera was lost, the event for that has said why. */
-  if (!connected && (news || waiting.attempts == 1))
+  if (!connected && news)
     put_event(event_waiting(self->config->name, &waiting), self);
+  outputs_status_changed(self->outputs);
 
-  while (g_get_monotonic_time() < end && !wait_until(self, MIN(end, next_check())))
+  gboolean check = TRUE;
+  while (g_get_monotonic_time() < end && !camera_models_are_new(self->models, check) &&
+         !wait_until(self, MIN(end, next_check()))) {
     check_states(self);
+    check = take_check(self);
+  }
 }
 
 /* Reports that the camera waits for its first models. */
@@ -423,6 +437,7 @@ static gboolean connect_once(Camera *self)
   self->first = TRUE;
   g_autofree char *told = prepare_models(self);
   hopeless = told != NULL;
+  camera_models_note(self->models);
   if (camera_models_get(self->models))
     told = play(self, &ended, &hopeless);
   gboolean connected = !self->first;

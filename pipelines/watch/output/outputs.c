@@ -24,9 +24,8 @@ struct _Outputs {
   States *states;
 
   GMutex online_lock;
-  GHashTable *online;   /* claims of cameras that send frames, by name */
-  OutputsFunc observer; /* or NULL */
-  gpointer observer_data;
+  GHashTable *online;       /* claims of cameras that send frames, by name */
+  OutputsObserver observer; /* its functions may be NULL */
   KafkaOutput *kafka;
   Ownership *ownership;
 };
@@ -374,8 +373,8 @@ static void put(Outputs *self, const char *camera, gint64 claim, LineKind kind, 
   if (!line)
     return;
   g_rw_lock_reader_lock(&self->lock);
-  if (self->observer)
-    self->observer(camera, kind == EVENT, line, length, self->observer_data);
+  if (self->observer.line)
+    self->observer.line(camera, kind == EVENT, line, length, self->observer.user_data);
   if (self->logs[ALL_LINES] && wanted(self->config->log.frames, kind))
     log_file_write(self->logs[ALL_LINES], line, length);
   if (self->logs[EVENTS] && kind == EVENT)
@@ -401,12 +400,19 @@ void outputs_event(Outputs *self, const char *camera, gint64 claim, const char *
   put(self, camera, claim, EVENT, line, length);
 }
 
-void outputs_set_observer(Outputs *self, OutputsFunc func, gpointer user_data)
+void outputs_set_observer(Outputs *self, const OutputsObserver *observer)
 {
   g_rw_lock_writer_lock(&self->lock);
-  self->observer = func;
-  self->observer_data = user_data;
+  self->observer = observer ? *observer : (OutputsObserver){ 0 };
   g_rw_lock_writer_unlock(&self->lock);
+}
+
+void outputs_status_changed(Outputs *self)
+{
+  g_rw_lock_reader_lock(&self->lock);
+  if (self->observer.status)
+    self->observer.status(self->observer.user_data);
+  g_rw_lock_reader_unlock(&self->lock);
 }
 
 void outputs_sync(Outputs *self)

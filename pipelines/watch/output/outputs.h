@@ -21,15 +21,23 @@ typedef struct _Outputs Outputs;
 /* Returns: (transfer full) (nullable): NULL with an error that names the file or folder */
 Outputs *outputs_new(const Config *config, GError **error);
 
-/* Called for every line, whatever the log and the broker get, by the thread that has it. It must
- * return soon.
- * @event: an event; otherwise a frame
- * @line: with a newline */
-typedef void (*OutputsFunc)(const char *camera, gboolean event, const char *line, gsize length,
-                            gpointer user_data);
+/* Its functions are called by the thread that has the news, and must return soon. */
+typedef struct {
+  /* For every line, whatever the log and the broker get.
+   * @event: an event; otherwise a frame
+   * @line: with a newline */
+  void (*line)(const char *camera, gboolean event, const char *line, gsize length,
+               gpointer user_data);
+  /* After outputs_status_changed(). */
+  void (*status)(gpointer user_data);
+  gpointer user_data;
+} OutputsObserver;
 
 /* Sets or, with NULL, removes the observer. Returns after its last call. */
-void outputs_set_observer(Outputs *self, OutputsFunc func, gpointer user_data);
+void outputs_set_observer(Outputs *self, const OutputsObserver *observer);
+
+/* Tells the observer that a camera has another status, such as one more frame. */
+void outputs_status_changed(Outputs *self);
 
 /* Applies a new configuration. Outputs that are the same continue; the log file is opened again, in
  * case it was moved.

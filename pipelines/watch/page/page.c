@@ -94,6 +94,17 @@ void page_event(Page *self, const char *camera, const char *line, gsize length)
   g_rw_lock_reader_unlock(&self->lock);
 }
 
+void page_status_changed(Page *self)
+{
+  g_rw_lock_reader_lock(&self->lock);
+  for (guint i = 0; i < self->listeners->len; i++) {
+    const PageListener *listener = &g_array_index(self->listeners, PageListener, i);
+    if (listener->status_changed)
+      listener->status_changed(listener->user_data);
+  }
+  g_rw_lock_reader_unlock(&self->lock);
+}
+
 void page_cameras_changed(Page *self)
 {
   g_rw_lock_reader_lock(&self->lock);

@@ -20,10 +20,12 @@ Page *page_new(const PageConfig *config, const PageWatch *watch, GError **error)
 typedef void (*PageLineFunc)(const char *camera, const char *line, gsize length,
                              gpointer user_data);
 
-/* Adds functions that are called for each line, or after a reload in the main context. They are
- * called until page_free(); add them before cameras start. Any function may be NULL. */
+/* Adds functions that are called for each line; after a camera's status has changed, by any thread;
+ * or after a reload in the main context. They are called until page_free(); add them before cameras
+ * start. Any function may be NULL. */
 typedef struct {
   PageLineFunc frame, event;
+  void (*status_changed)(gpointer user_data); /* return soon, and never wait */
   void (*cameras_changed)(gpointer user_data);
   gpointer user_data;
 } PageListener;
@@ -35,6 +37,7 @@ void page_unlisten(Page *self, gpointer user_data);
 /* Any thread. */
 void page_frame(Page *self, const char *camera, const char *line, gsize length);
 void page_event(Page *self, const char *camera, const char *line, gsize length);
+void page_status_changed(Page *self);
 
 /* After a reload. */
 void page_cameras_changed(Page *self);

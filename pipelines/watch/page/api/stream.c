@@ -1,14 +1,39 @@
 #include "page/api/stream.h"
 
+#include <string.h>
+
 #include "camera/status-json.h"
 
-#define INTERVAL 200 /* ms */
+/* Between two sends, so that many cameras and frames cost no more than a few, µs. */
+#define MIN_INTERVAL (40 * G_TIME_SPAN_MILLISECOND)
+/* Between checks for what nobody reports, such as skipped frames, and for clients that were slow,
+ * ms. */
+#define CHECK_INTERVAL 500
+
+/* A camera's state as it was sent last. */
+typedef struct {
+  char *key;
+  guint64 version;
+} Sent;
 
 struct _StreamApi {
   Page *page;
-  GHashTable *sent; /* of char * to char *: what each camera's state was when it was sent last */
-  guint timer;
+  GHashTable *sent; /* of char *, names, to Sent */
+  guint64 version;  /* of the newest state of any camera */
+  guint timer;      /* while someone listens */
+
+  GSource *news;  /* due when there is something to send */
+  gint listening; /* atomic: someone listens, and @news may be set */
+  gint due;       /* atomic: @news is set */
+  gint64 next;    /* monotonic time when it may be sent, µs */
 };
+
+static void free_sent(gpointer data)
+{
+  Sent *sent = data;
+  g_free(sent->key);
+  g_free(sent);
+}
 
 static void add_look_key(GString *key, const LookStatus *look)
 {
@@ -30,49 +55,104 @@ static char *make_key(const StatusCamera *entry)
   return g_string_free(key, FALSE);
 }
 
-/* Returns: whether the camera has changed since it was sent */
-static gboolean note_change(StreamApi *self, const StatusCamera *camera)
+/* ---- Versions ------------------------------------------------------------------------------ */
+
+/* Gives the camera a new version if it has changed. */
+static void note_change(StreamApi *self, const StatusCamera *camera)
 {
   g_autofree char *key = make_key(camera);
-  if (!g_strcmp0(key, g_hash_table_lookup(self->sent, camera->name)))
-    return FALSE;
-  g_hash_table_replace(self->sent, g_strdup(camera->name), g_steal_pointer(&key));
-  return TRUE;
+  Sent *sent = g_hash_table_lookup(self->sent, camera->name);
+  if (sent && !strcmp(sent->key, key))
+    return;
+  sent = g_new(Sent, 1);
+  *sent = (Sent){ g_steal_pointer(&key), ++self->version };
+  g_hash_table_replace(self->sent, g_strdup(camera->name), sent);
 }
 
-static void send_cameras(StreamApi *self, gboolean all)
+typedef struct {
+  StreamApi *api;
+  const Status *status;
+} Changes;
+
+/* A HttpEventsMake. */
+static JsonBuilder *make_changes(guint64 seen, gpointer user_data)
 {
-  const PageWatch *watch = page_get_watch(self->page);
-  g_autoptr(JsonBuilder) builder = json_builder_new();
-  gboolean any = all;
-  Status status;
-  watch->get_status(&status, watch->user_data);
+  const Changes *changes = user_data;
+  const GArray *cameras = changes->status->cameras;
+  JsonBuilder *builder = json_builder_new();
   json_builder_begin_object(builder);
   json_builder_set_member_name(builder, "cameras");
   json_builder_begin_array(builder);
-  for (guint i = 0; i < status.cameras->len; i++) {
-    const StatusCamera *camera = &g_array_index(status.cameras, StatusCamera, i);
-    if (!note_change(self, camera) && !all)
-      continue;
-    status_add_camera(builder, camera);
-    any = TRUE;
+  for (guint i = 0; i < cameras->len; i++) {
+    const StatusCamera *camera = &g_array_index(cameras, StatusCamera, i);
+    const Sent *sent = g_hash_table_lookup(changes->api->sent, camera->name);
+    if (sent->version > seen)
+      status_add_camera(builder, camera);
   }
   json_builder_end_array(builder);
   json_builder_end_object(builder);
+  return builder;
+}
+
+/* ---- Sending ------------------------------------------------------------------------------- */
+
+static void send_cameras(StreamApi *self)
+{
+  const PageWatch *watch = page_get_watch(self->page);
+  Status status;
+  watch->get_status(&status, watch->user_data);
+  for (guint i = 0; i < status.cameras->len; i++)
+    note_change(self, &g_array_index(status.cameras, StatusCamera, i));
+  Changes changes = { self, &status };
+  http_events_update(page_get_events(self->page), "cameras", self->version, make_changes, &changes);
   status_clear(&status);
-  if (any)
-    page_publish(self->page, "cameras", builder);
+  self->next = g_get_monotonic_time() + MIN_INTERVAL;
+}
+
+/* Called by any thread. */
+static void on_status_changed(gpointer user_data)
+{
+  StreamApi *self = user_data;
+  if (g_atomic_int_get(&self->listening) &&
+      g_atomic_int_compare_and_exchange(&self->due, FALSE, TRUE))
+    g_source_set_ready_time(self->news, 0);
+}
+
+static gboolean on_due(gpointer user_data)
+{
+  StreamApi *self = user_data;
+  const gboolean early = g_get_monotonic_time() < self->next;
+  g_source_set_ready_time(self->news, early ? self->next : -1);
+  if (early)
+    return G_SOURCE_CONTINUE;
+  g_atomic_int_set(&self->due, FALSE);
+  send_cameras(self);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  return callback(user_data);
+}
+
+static GSource *make_source(StreamApi *self)
+{
+  static GSourceFuncs funcs = { .dispatch = dispatch };
+  GSource *source = g_source_new(&funcs, sizeof *source);
+  g_source_set_callback(source, on_due, self, NULL);
+  g_source_attach(source, NULL);
+  return source;
 }
 
 /* Runs only while someone listens. */
 static gboolean tick(gpointer user_data)
 {
   StreamApi *self = user_data;
-  HttpEvents *events = page_get_events(self->page);
-  if (http_events_wanted(events)) {
-    send_cameras(self, http_events_take_new(events));
+  if (http_events_wanted(page_get_events(self->page))) {
+    send_cameras(self);
     return G_SOURCE_CONTINUE;
   }
+  g_atomic_int_set(&self->listening, FALSE);
   self->timer = 0;
   return G_SOURCE_REMOVE;
 }
@@ -80,12 +160,11 @@ static gboolean tick(gpointer user_data)
 static void open_stream(HttpRequest *request, gpointer user_data)
 {
   StreamApi *self = user_data;
-  HttpEvents *events = page_get_events(self->page);
-  http_events_add(events, request);
-  if (http_events_take_new(events))
-    send_cameras(self, TRUE);
+  http_events_add(page_get_events(self->page), request);
+  send_cameras(self);
+  g_atomic_int_set(&self->listening, TRUE);
   if (!self->timer)
-    self->timer = g_timeout_add(INTERVAL, tick, self);
+    self->timer = g_timeout_add(CHECK_INTERVAL, tick, self);
 }
 
 static void on_reload(gpointer user_data)
@@ -95,15 +174,19 @@ static void on_reload(gpointer user_data)
   json_builder_begin_object(builder);
   json_builder_end_object(builder);
   page_publish(self->page, "reload", builder);
-  g_hash_table_remove_all(self->sent);
+  g_hash_table_remove_all(self->sent); /* all are sent again */
 }
 
 StreamApi *stream_api_new(Page *page)
 {
   StreamApi *self = g_new0(StreamApi, 1);
-  const PageListener listener = { .cameras_changed = on_reload, .user_data = self };
+  const PageListener listener = { .status_changed = on_status_changed,
+                                  .cameras_changed = on_reload,
+                                  .user_data = self };
   self->page = page;
-  self->sent = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  self->sent = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_sent);
+  self->version = 1; /* of a page without a camera */
+  self->news = make_source(self);
   page_listen(page, &listener);
   http_server_add(page_get_server(page), "GET", "/api/v1/stream", open_stream, self);
   return self;
@@ -116,6 +199,8 @@ void stream_api_free(StreamApi **api)
   if (!self)
     return;
   page_unlisten(self->page, self);
+  g_source_destroy(self->news);
+  g_source_unref(self->news);
   g_clear_handle_id(&self->timer, g_source_remove);
   g_hash_table_unref(self->sent);
   g_free(self);

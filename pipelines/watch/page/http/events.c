@@ -8,13 +8,13 @@
 
 struct _HttpEvents {
   GPtrArray *listeners; /* of Listener */
-  gboolean has_new;
   guint ping_timer;
 };
 
 typedef struct {
   HttpEvents *owner; /* NULL: freed */
   HttpStream *stream;
+  guint64 seen; /* version that http_events_update() has sent; 0: none */
 } Listener;
 
 static void on_close(gpointer user_data)
@@ -25,17 +25,17 @@ static void on_close(gpointer user_data)
   g_free(listener);
 }
 
-static void send_text(HttpEvents *self, char *text)
+static void send_text(HttpEvents *self, GBytes *text)
 {
-  g_autoptr(GBytes) bytes = g_bytes_new_take(text, strlen(text));
   for (guint i = 0; i < self->listeners->len; i++)
-    http_stream_queue(((Listener *)self->listeners->pdata[i])->stream, bytes);
+    http_stream_queue(((Listener *)self->listeners->pdata[i])->stream, text);
 }
 
 /* Proxies between may close a connection that is silent. */
 static gboolean ping(gpointer user_data)
 {
-  send_text(user_data, g_strdup(":\n\n"));
+  g_autoptr(GBytes) text = g_bytes_new_static(":\n\n", 3);
+  send_text(user_data, text);
   return G_SOURCE_CONTINUE;
 }
 
@@ -73,7 +73,6 @@ void http_events_add(HttpEvents *self, HttpRequest *request)
     return;
   }
   g_ptr_array_add(self->listeners, listener);
-  self->has_new = TRUE;
 }
 
 gboolean http_events_wanted(const HttpEvents *self)
@@ -81,17 +80,39 @@ gboolean http_events_wanted(const HttpEvents *self)
   return self->listeners->len > 0;
 }
 
-gboolean http_events_take_new(HttpEvents *self)
+/* Returns: (transfer full) */
+static GBytes *make_text(const char *event, JsonBuilder *data)
 {
-  const gboolean has_new = self->has_new;
-  self->has_new = FALSE;
-  return has_new;
+  g_autofree char *line = member_to_line(data);
+  char *text = g_strdup_printf("event: %s\ndata: %s\n\n", event, line);
+  return g_bytes_new_take(text, strlen(text));
+}
+
+void http_events_update(HttpEvents *self, const char *event, guint64 version, HttpEventsMake make,
+                        gpointer user_data)
+{
+  g_autoptr(GBytes) text = NULL;
+  guint64 seen = 0; /* of who gets @text */
+  for (guint i = 0; i < self->listeners->len; i++) {
+    Listener *listener = self->listeners->pdata[i];
+    const gboolean ready = !listener->seen || http_stream_is_ready(listener->stream);
+    if (listener->seen == version || !ready)
+      continue;
+    if (!text || seen != listener->seen) {
+      g_autoptr(JsonBuilder) data = make(listener->seen, user_data);
+      g_clear_pointer(&text, g_bytes_unref);
+      text = make_text(event, data);
+      seen = listener->seen;
+    }
+    http_stream_queue(listener->stream, text);
+    listener->seen = version;
+  }
 }
 
 void http_events_send(HttpEvents *self, const char *event, JsonBuilder *data)
 {
   if (!http_events_wanted(self))
     return;
-  g_autofree char *line = member_to_line(data);
-  send_text(self, g_strdup_printf("event: %s\ndata: %s\n\n", event, line));
+  g_autoptr(GBytes) text = make_text(event, data);
+  send_text(self, text);
 }

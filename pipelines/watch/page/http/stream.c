@@ -104,9 +104,14 @@ static void send_more(HttpStream *self)
                                   G_PRIORITY_DEFAULT, self->cancellable, on_sent, self);
 }
 
+gboolean http_stream_is_ready(const HttpStream *self)
+{
+  return !self->sending && self->waiting->len == 0 && !is_closed(self);
+}
+
 gboolean http_stream_write(HttpStream *self, GBytes *bytes)
 {
-  if (self->sending || self->waiting->len > 0)
+  if (!http_stream_is_ready(self))
     return FALSE;
   http_stream_queue(self, bytes);
   return TRUE;

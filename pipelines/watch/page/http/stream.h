@@ -20,6 +20,9 @@ typedef struct _HttpStream HttpStream;
 HttpStream *http_stream_new(HttpRequest *request, const char *type, GDestroyNotify on_close,
                             gpointer user_data);
 
+/* Returns: whether the client has got everything before, apart from what the kernel holds */
+gboolean http_stream_is_ready(const HttpStream *self);
+
 /* Sends the bytes, if the client has got everything before.
  * Returns: FALSE if it still sends earlier bytes; skip these */
 gboolean http_stream_write(HttpStream *self, GBytes *bytes);
