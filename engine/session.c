@@ -18,6 +18,7 @@ struct _VitgateSession {
   VitWork *work;
   ImageConverter *converter;
   float *tensors;       /* [max_batch][3][image_size][image_size] */
+  guint64 image_hash;   /* of the first tensor's image, if a stream stands still; otherwise 0 */
   float *logits;        /* [max_batch][n_classes] */
   float *probabilities; /* [max_batch][n_classes] */
   VitgateResult *results;
@@ -272,6 +273,7 @@ const VitgateResult *vitgate_session_classify(VitgateSession *session, const Vit
   const guint size = vitgate_model_get_info(session->model)->image_size;
   const gsize image = (gsize)3 * size * size;
   gint64 times[VITGATE_MAX_BATCH];
+  session->image_hash = 0;
   const ProfilePart part = vitgate__profile_part(PART_PREPROCESS);
   for (guint i = 0; i < n_images; i++) {
     const gint64 start = now_ns();
@@ -295,8 +297,11 @@ const VitgateResult *vitgate_session_classify_next(VitgateSession *session, Vitg
                                                    const VitgateImage *image, GError **error)
 {
   const gint64 start = now_ns();
-  if (!vitgate__image_convert(session->converter, session->tensors, image, error))
+  const guint64 hash = vitgate__stream_stands_still(stream) ? vitgate_image_hash(image) : 0;
+  const gboolean same = hash && hash == session->image_hash;
+  if (!same && !vitgate__image_convert(session->converter, session->tensors, image, error))
     return NULL;
+  session->image_hash = hash;
   vitgate_stream_look(stream, session, session->tensors);
   const gint64 taken = now_ns() - start;
   if (!vitgate_session_follow(session, &stream, session->tensors, 1, error))

@@ -20,6 +20,10 @@ gboolean vitgate__session_records_patches(const VitgateSession *session);
 gboolean vitgate__session_check_batch(const VitgateSession *session, guint n_images,
                                       GError **error);
 
+/* Returns: whether the stream's last frame was unchanged, so that the next one may have the very
+ * same pixels */
+gboolean vitgate__stream_stands_still(const VitgateStream *stream);
+
 /* Classifies an image as the session's image number @i, below max_batch. */
 void vitgate__session_run_alone(VitgateSession *session, const float *tensor, guint i);
 

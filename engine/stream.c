@@ -199,6 +199,11 @@ const VitgateDecision *vitgate_stream_look(VitgateStream *stream, const VitgateS
   return &stream->decision;
 }
 
+gboolean vitgate__stream_stands_still(const VitgateStream *stream)
+{
+  return stream->decision.pass == VITGATE_PASS_UNCHANGED;
+}
+
 double vitgate_stream_changed_share(const VitgateStream *stream, double change)
 {
   return vitgate__change_map_share(stream->map, (float)change);

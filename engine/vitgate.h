@@ -435,6 +435,12 @@ VITGATE_API const VitgateResult *vitgate_session_classify(VitgateSession *sessio
 VITGATE_API gboolean vitgate_session_preprocess(VitgateSession *session, const VitgateImage *image,
                                                 float *tensor, GError **error);
 
+/* Computes a hash of what vitgate_session_preprocess() reads of an image: its pixels, and the
+ * fields that tell how to read them. Two frames of a camera with the same hash have the same
+ * tensor, so the second need not be preprocessed. Returns: the hash, or 0 for an image that cannot
+ * be preprocessed. Since: 0.1 */
+VITGATE_API guint64 vitgate_image_hash(const VitgateImage *image);
+
 /* Finds the part of an image that vitgate_session_preprocess() shows to the network: what is left
  * after a crop, all of it with the other fits, or its part if it has one. Pixels of which only a
  * fraction is left belong to it.

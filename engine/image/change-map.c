@@ -11,6 +11,8 @@
 struct _ChangeMap {
   guint size;           /* side of the input in pixels */
   guint side, per_side; /* patches along a side of the input; cells along a side of a patch */
+  guint *edges;         /* [cells + 1] first pixel of each cell along a side. The size may be no
+                           multiple of the number of cells. */
   float scale[3];       /* converts normalised values to shares of full scale */
   gboolean known;       /* kept is valid */
   /* Means of cells [3][cells][cells], as shares of full scale, minus the mean that normalisation
@@ -44,6 +46,9 @@ ChangeMap *vitgate__change_map_new(const Description *d)
   map->still = g_new0(guint8, (gsize)map->side * map->side);
   map->alone = g_new0(guint8, (gsize)map->side * map->side);
   map->columns = g_new0(float, map->size);
+  map->edges = g_new(guint, n_cells(map) + 1);
+  for (guint i = 0; i <= n_cells(map); i++)
+    map->edges[i] = i * map->size / n_cells(map);
   return map;
 }
 
@@ -59,13 +64,8 @@ void vitgate__change_map_free(ChangeMap **map)
   g_free(m->still);
   g_free(m->alone);
   g_free(m->columns);
+  g_free(m->edges);
   g_free(m);
-}
-
-/* Returns: the first pixel of cell @i. The size may be no multiple of the number of cells. */
-static guint first_pixel(const ChangeMap *map, guint i)
-{
-  return i * map->size / n_cells(map);
 }
 
 /* Computes the means of one row of cells, which starts at @pixels and has @rows rows of pixels.
@@ -78,7 +78,7 @@ static void look_at_row(ChangeMap *map, float *means, const float *pixels, guint
     for (guint x = 0; x < map->size; x++)
       columns[x] += pixels[y * map->size + x];
   for (guint i = 0; i < n_cells(map); i++) {
-    const guint from = first_pixel(map, i), to = first_pixel(map, i + 1);
+    const guint from = map->edges[i], to = map->edges[i + 1];
     float sum = 0;
     for (guint x = from; x < to; x++)
       sum += columns[x];
@@ -116,7 +116,7 @@ float vitgate__change_map_look(ChangeMap *map, const float *tensor)
   float largest = 0;
   for (guint c = 0; c < 3; c++, tensor += (gsize)map->size * map->size)
     for (guint i = 0; i < cells; i++) {
-      const guint from = first_pixel(map, i), rows = first_pixel(map, i + 1) - from;
+      const guint from = map->edges[i], rows = map->edges[i + 1] - from;
       look_at_row(map, map->seen + cell(map, c, i, 0), tensor + (gsize)from * map->size, rows,
                   map->scale[c]);
     }

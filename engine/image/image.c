@@ -111,7 +111,7 @@ static gboolean check_pixel_shape(const VitgateImage *image, GError **error)
   return FALSE;
 }
 
-static gboolean check_image(const VitgateImage *image, GError **error)
+gboolean check_image(const VitgateImage *image, GError **error)
 {
   if ((guint)image->format >= VITGATE_PIXELS_N_FORMATS) {
     vitgate__set_error(error, VITGATE_ERROR_IMAGE, "pixel format %d is unknown",
@@ -510,8 +510,7 @@ static ImageView view_of_part(const VitgateRectangle *part)
   return (ImageView){ .x = part->x, .y = part->y, .width = part->width, .height = part->height };
 }
 
-/* Checks @image and its part. */
-static gboolean check(const VitgateImage *image, GError **error)
+gboolean vitgate__image_check(const VitgateImage *image, GError **error)
 {
   const ImageView view = view_of_part(&image->part);
   return check_image(image, error) && (is_whole(image) || check_view(image, &view, error));
@@ -520,7 +519,7 @@ static gboolean check(const VitgateImage *image, GError **error)
 gboolean vitgate__image_get_view(const ImageConverter *converter, const VitgateImage *image,
                                  VitgateRectangle *part, GError **error)
 {
-  if (!check(image, error))
+  if (!vitgate__image_check(image, error))
     return FALSE;
   *part = is_whole(image) ? vitgate__seen_part(image, converter->preprocessing, converter->size)
                           : image->part;
@@ -531,7 +530,7 @@ gboolean vitgate__image_convert(ImageConverter *converter, float *tensor, const 
                                 GError **error)
 {
   const ImageView view = view_of_part(&image->part);
-  if (!check(image, error) || !plan(converter, image, &view, error))
+  if (!vitgate__image_check(image, error) || !plan(converter, image, &view, error))
     return FALSE;
   Conversion conversion = { .converter = converter, .image = image, .tensor = tensor };
   color_matrix(image, conversion.matrix, conversion.offset);

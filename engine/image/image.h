@@ -17,6 +17,9 @@ void vitgate__image_converter_free(ImageConverter **converter);
  * members stay awake after an image, since they usually run the network on it next. */
 void vitgate__image_converter_set_team(ImageConverter *converter, Team *team);
 
+/* Returns: FALSE with VITGATE_ERROR_IMAGE if the image or its part is none that can be converted */
+gboolean vitgate__image_check(const VitgateImage *image, GError **error);
+
 /* Converts an image.
  * @tensor: (out caller-allocates): [3][size][size]
  * Returns: FALSE with VITGATE_ERROR_IMAGE or _MEMORY */

@@ -96,7 +96,7 @@ GstFlowReturn gst_vitgate_region_analysis_infer(GstVitgate *self, GstVitgateAnal
   const gboolean follow = a->settings.temporal.mode == GST_VITGATE_TEMPORAL_ON;
   const VitgateStreamOptions streams =
       gst_vitgate_temporal_stream_options(&a->settings.temporal, TRUE, 0);
-  const GstVitgateRegionInference inference = {
+  GstVitgateRegionInference inference = {
     .session = classifier->session,
     .n_modules = 2 * classifier->info->depth,
     .compute = self->controller.dial,
@@ -105,7 +105,6 @@ GstFlowReturn gst_vitgate_region_analysis_infer(GstVitgate *self, GstVitgateAnal
     .moment = &moment,
     .streams = follow ? &streams : NULL,
     .model = classifier->model,
-    .tensor = classifier->views.tensors,
     .max_age = a->settings.temporal.max_age,
   };
   g_autoptr(GError) error = NULL;
@@ -114,9 +113,11 @@ GstFlowReturn gst_vitgate_region_analysis_infer(GstVitgate *self, GstVitgateAnal
 
   if (!gst_vitgate_analysis_map(self, a, &frame))
     return GST_FLOW_OK;
-  inferred = watch_for_cut(self, a, &frame.image, &error) &&
-             gst_vitgate_region_classifier_infer(classifier->regions, &inference, &frame.image,
-                                                 a->settings.regions.interval, &error);
+  inferred = watch_for_cut(self, a, &frame.image, &error);
+  inference.tensor = gst_vitgate_views_lend_tensor(&classifier->views);
+  inferred =
+      inferred && gst_vitgate_region_classifier_infer(classifier->regions, &inference, &frame.image,
+                                                      a->settings.regions.interval, &error);
   gst_vitgate_frame_unmap(&frame);
   if (!inferred)
     return gst_vitgate_analysis_fail(self, error);

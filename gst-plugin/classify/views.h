@@ -23,6 +23,9 @@ typedef struct {
   guint n;               /* views of the last frame; at least 1 */
   VitgateRectangle seen; /* what they show of the frame, as stored */
   float *tensors;        /* [max views][size] the network's inputs */
+  gboolean still;        /* the last frame was unchanged */
+  guint64 hash;          /* of the image that the tensors are of, if the frame before stood still;
+                            otherwise 0 */
   VitgateStream *streams[GST_VITGATE_MAX_VIEWS];
 
   GstVitgateTokenView places[GST_VITGATE_MAX_VIEWS]; /* where the patches of the last frame lie */
@@ -56,6 +59,9 @@ void gst_vitgate_views_clear(GstVitgateViews *views);
  * Returns: FALSE on failure, with @error set as by vitgate_session_preprocess(). */
 gboolean gst_vitgate_views_preprocess(GstVitgateViews *views, VitgateSession *session,
                                       const VitgateImage *image, GError **error);
+
+/* Gets the network's input for one image, to be overwritten. */
+float *gst_vitgate_views_lend_tensor(GstVitgateViews *views);
 
 /* Compares the preprocessed views with the last inferred ones and decides what to compute.
  * @session: its dial counts

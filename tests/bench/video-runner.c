@@ -13,6 +13,9 @@ typedef struct {
   VitgateSession *session;
   VitgateStream *stream; /* NULL: each frame is classified by itself */
   VitgateStreamOptions options;
+  float *tensor;
+  guint64 hash; /* as the element uses it: of the tensor's image, if the frame before stood still */
+  gboolean still; /* the last frame was unchanged */
   gboolean fresh; /* the stream forgets before each frame */
   gint64 ns[3];   /* CPU time of pre-processing, of looking at the frame, of the network */
 } Contestant;
@@ -21,7 +24,6 @@ typedef struct {
   guint width, height, scene; /* scene: frames after which streams forget; 0: never */
   const guint8 *frames;
   guint n_frames, next;
-  float *tensor;
   FILE *logits;
   Contestant *contestants;
   guint n;
@@ -51,6 +53,8 @@ static gboolean start(Contestant *c, VitgateModel *model, const char *text, GErr
   c->session = vitgate_session_new(model, NULL, error);
   if (!c->session)
     return FALSE;
+  const gsize size = vitgate_model_get_info(model)->image_size;
+  c->tensor = g_new(float, 3 * size * size);
   *o = vitgate_stream_default_options();
   for (guint i = 0; fields[i]; i++) {
     const char *equals = strchr(fields[i], '=');
@@ -86,16 +90,20 @@ static const VitgateResult *classify(Runner *r, Contestant *c, const VitgateImag
   if (c->stream && cut)
     vitgate_stream_forget(c->stream);
   const gint64 first = cpu_ns();
-  if (!vitgate_session_preprocess(c->session, image, r->tensor, error))
+  const guint64 hash = c->still ? vitgate_image_hash(image) : 0;
+  if (!(hash && hash == c->hash) &&
+      !vitgate_session_preprocess(c->session, image, c->tensor, error))
     return NULL;
+  c->hash = hash;
   const gint64 second = cpu_ns();
   if (c->stream)
-    vitgate_stream_look(c->stream, c->session, r->tensor);
+    c->still =
+        vitgate_stream_look(c->stream, c->session, c->tensor)->pass == VITGATE_PASS_UNCHANGED;
   const gint64 third = cpu_ns();
   if (c->stream)
-    result = vitgate_session_follow(c->session, &c->stream, r->tensor, 1, error);
+    result = vitgate_session_follow(c->session, &c->stream, c->tensor, 1, error);
   else
-    result = vitgate_session_forward(c->session, r->tensor, 1, error);
+    result = vitgate_session_forward(c->session, c->tensor, 1, error);
   c->ns[0] = second - first;
   c->ns[1] = third - second;
   c->ns[2] = cpu_ns() - third;
@@ -176,7 +184,6 @@ static gboolean run(char **argv, guint n, GError **error)
   if (!r.logits || !r.width || !r.height)
     return fail(error, "LOGITS cannot be written, or WIDTH or HEIGHT is 0");
   r.n_frames = (guint)(g_mapped_file_get_length(clip) / bytes);
-  r.tensor = g_new(float, 3 * (gsize)info->image_size * info->image_size);
   r.contestants = g_new0(Contestant, n);
   gboolean done = TRUE;
   for (guint i = 0; done && i < n; i++)
@@ -192,9 +199,9 @@ static gboolean run(char **argv, guint n, GError **error)
   for (guint i = 0; i < n; i++) {
     vitgate_stream_free(&r.contestants[i].stream);
     vitgate_session_free(&r.contestants[i].session);
+    g_free(r.contestants[i].tensor);
   }
   g_free(r.contestants);
-  g_free(r.tensor);
   fclose(r.logits);
   return done;
 }

@@ -356,6 +356,47 @@ START_TEST(images_are_classified_as_frames)
 }
 END_TEST
 
+/* Two pictures that stand still, and a session that has converted another one in between. Even if
+ * the pixels are the same, an expired result is computed again. */
+START_TEST(still_streams_share_a_session)
+{
+  enum { FRAMES = 30 };
+  const VitgateStreamOptions options = stream_eager();
+  Setup s;
+  setup_init(&s, VITGATE_PRECISION_FLOAT32);
+  g_autoptr(VitgateSession) session = new_session(s.model, 1), other = new_session(s.model, 1);
+  g_autoptr(Frame) a = frame_new(VITGATE_PIXELS_RGB, STREAM_SIZE, STREAM_SIZE, 0),
+                   b = frame_new(VITGATE_PIXELS_RGB, STREAM_SIZE, STREAM_SIZE, 0);
+  VitgateStream *found_by[2], *expected_by[2];
+  for (guint i = 0; i < 2; i++) {
+    found_by[i] = stream_new(s.model, &options);
+    expected_by[i] = stream_new(s.model, &options);
+  }
+  frame_fill_random(a, 3, 0);
+  frame_fill_random(b, 4, 0);
+  for (guint f = 0; f < FRAMES; f++) {
+    const guint which = f < FRAMES / 2 ? f % 2 : f / 6 % 2; /* in turns, then one after the other */
+    const VitgateImage *image = which ? &b->image : &a->image;
+    if (f % 5 == 4) {
+      vitgate_stream_expire(found_by[which]);
+      vitgate_stream_expire(expected_by[which]);
+    }
+    if (f % 8 == 7)
+      ck_assert(vitgate_session_classify(session, which ? &a->image : &b->image, 1, NULL));
+    ck_assert(vitgate_session_preprocess(other, image, s.tensors, NULL));
+    const VitgateResult *expected = follow(other, &expected_by[which], s.tensors, 1);
+    check_same(vitgate_session_classify_next(session, found_by[which], image, NULL), expected, f,
+               which);
+    ck_assert_int_eq(expected->decision->pass == VITGATE_PASS_UNCHANGED, f >= 2 && f % 5 != 4);
+  }
+  for (guint i = 0; i < 2; i++) {
+    vitgate_stream_free(&found_by[i]);
+    vitgate_stream_free(&expected_by[i]);
+  }
+  setup_clear(&s);
+}
+END_TEST
+
 /* ---- Models ---- */
 
 static const char *const models[] = {
@@ -445,6 +486,7 @@ int main(void)
   tcase_add_test(sharing, a_frame_for_a_stream_of_another_model_is_refused);
   tcase_add_test(sharing, names_are_those_of_the_header);
   tcase_add_test(sharing, images_are_classified_as_frames);
+  tcase_add_test(sharing, still_streams_share_a_session);
   tcase_add_loop_test(sharing, every_model_has_streams, 0, G_N_ELEMENTS(models));
   tcase_add_test(sharing, keys_and_values_take_little_memory);
   return fixture_run("stream-sharing", sharing, NULL);
