@@ -22,6 +22,8 @@ typedef gint16 Quantity;
 
 #define INT8_TABLE PASTE(int8, ISA)
 
+typedef guint32 uvec __attribute__((vector_size(4 * LANES)));
+
 void KERNEL(quantize)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, guint m, guint k);
 void KERNEL(soften)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, float factor,
                     guint m, guint k);
@@ -71,6 +73,32 @@ static inline ivec to_integers(vec x)
   return (ivec)_mm_cvtps_epi32(x);
 #else
   return ((ivec)(x + EXP_SHIFT) << 10) >> 10;
+#endif
+}
+
+static inline ivec larger_integers(ivec a, ivec b)
+{
+#if defined(ISA_AVX512)
+  return (ivec)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif defined(ISA_AVX2)
+  return (ivec)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#elif defined(ISA_SSE41)
+  return (ivec)_mm_max_epi32((__m128i)a, (__m128i)b);
+#else
+  return (ivec)select_vector(a > b, (vec)a, (vec)b);
+#endif
+}
+
+static inline ivec larger_unsigned(ivec a, ivec b)
+{
+#if defined(ISA_AVX512)
+  return (ivec)_mm512_max_epu32((__m512i)a, (__m512i)b);
+#elif defined(ISA_AVX2)
+  return (ivec)_mm256_max_epu32((__m256i)a, (__m256i)b);
+#elif defined(ISA_SSE41)
+  return (ivec)_mm_max_epu32((__m128i)a, (__m128i)b);
+#else
+  return (ivec)select_vector((uvec)a > (uvec)b, (vec)a, (vec)b);
 #endif
 }
 

@@ -21,16 +21,7 @@ static inline void store_some(gint8 *q, ivec v, guint n)
  * infinity. */
 static inline ivec enlarge(ivec largest, vec x)
 {
-  const ivec magnitude = (ivec)x & G_MAXINT32;
-#if defined(ISA_AVX512)
-  return (ivec)_mm512_max_epi32((__m512i)magnitude, (__m512i)largest);
-#elif defined(ISA_AVX2)
-  return (ivec)_mm256_max_epi32((__m256i)magnitude, (__m256i)largest);
-#elif defined(ISA_SSE41)
-  return (ivec)_mm_max_epi32((__m128i)magnitude, (__m128i)largest);
-#else
-  return (ivec)select_vector(magnitude > largest, (vec)magnitude, (vec)largest);
-#endif
+  return larger_integers((ivec)x & G_MAXINT32, largest);
 }
 
 /* Computes the scale for weights up to magnitude @largest, given as the bits of a float.
