@@ -115,7 +115,9 @@ static inline __attribute__((always_inline)) void multiply_tile(const Block *t, 
     if (columns > 1)                                                                               \
       acc##r##_1 = add_products(acc##r##_1, ROW(r), b1);                                           \
   }
-  for (; q0 < end; q0++, q1++, q2++, q3++, b += columns * LANES * GROUP) {
+  const guint8 *next = t->next;
+  for (; q0 < end; q0++, q1++, q2++, q3++, b += columns * LANES * GROUP, next += t->next_step) {
+    __builtin_prefetch(next);
     ivec b0 = load_weights(b), b1 = columns > 1 ? load_weights(b + LANES * GROUP) : none;
     /* With few rows, GCC would load the weights again for each row. */
     if (GROUP == 4 && rows > 1)
