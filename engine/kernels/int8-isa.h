@@ -102,6 +102,29 @@ static inline ivec larger_unsigned(ivec a, ivec b)
 #endif
 }
 
+/* Halves the number of vectors: each result has the maxima of the lanes of two. */
+#define REDUCE(v, h)                                                                               \
+  _Pragma("GCC unroll 8") for (gint32 i = 0; i < (h); i++)                                         \
+  {                                                                                                \
+    const ivec a = (v)[i], b = (v)[i + (h)];                                                       \
+    (v)[i] = larger_integers(__builtin_shufflevector(a, b, EACH_LANE(LANE_UPPER, h)),              \
+                             __builtin_shufflevector(a, b, EACH_LANE(LANE_LOWER, h)));             \
+  }
+
+/* Returns: the maxima of the vectors, that of v[i] in lane i; v is overwritten */
+static inline ivec reduce(ivec v[LANES])
+{
+#if LANES >= 16
+  REDUCE(v, 8);
+#endif
+#if LANES >= 8
+  REDUCE(v, 4);
+#endif
+  REDUCE(v, 2);
+  REDUCE(v, 1);
+  return v[0];
+}
+
 /* Multiplies a weight by a factor from 0 to 1. */
 static inline guint8 scale_weight(guint8 weight, float factor)
 {

@@ -102,29 +102,6 @@ static inline Range find_range(const float *x, guint k)
   return unite(a, b);
 }
 
-/* Halves the number of vectors: each result has the maxima of the lanes of two. */
-#define REDUCE(v, h)                                                                               \
-  _Pragma("GCC unroll 8") for (gint32 i = 0; i < (h); i++)                                         \
-  {                                                                                                \
-    const ivec a = (v)[i], b = (v)[i + (h)];                                                       \
-    (v)[i] = larger_integers(__builtin_shufflevector(a, b, EACH_LANE(LANE_UPPER, h)),              \
-                             __builtin_shufflevector(a, b, EACH_LANE(LANE_LOWER, h)));             \
-  }
-
-/* Returns: the maxima of the vectors, that of v[i] in lane i; v is overwritten */
-static inline ivec reduce(ivec v[LANES])
-{
-#if LANES >= 16
-  REDUCE(v, 8);
-#endif
-#if LANES >= 8
-  REDUCE(v, 4);
-#endif
-  REDUCE(v, 2);
-  REDUCE(v, 1);
-  return v[0];
-}
-
 /* Computes the scales and zeros of @n rows, at most ROWS. inverses[LANES]: the factors that
  * quantise them, or 0 if the scale is too small or not finite */
 static inline void measure_rows(Int8Row *rows, float *inverses, const float *x, gsize x_stride,
