@@ -22,6 +22,8 @@ typedef gint16 Quantity;
 
 #define INT8_TABLE PASTE(int8, ISA)
 
+typedef guint32 uvec __attribute__((vector_size(4 * LANES)));
+
 void KERNEL(quantize)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, guint m, guint k);
 void KERNEL(soften)(gpointer q, Int8Row *rows, const float *x, gsize x_stride, float factor,
                     guint m, guint k);
@@ -72,6 +74,55 @@ static inline ivec to_integers(vec x)
 #else
   return ((ivec)(x + EXP_SHIFT) << 10) >> 10;
 #endif
+}
+
+static inline ivec larger_integers(ivec a, ivec b)
+{
+#if defined(ISA_AVX512)
+  return (ivec)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif defined(ISA_AVX2)
+  return (ivec)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#elif defined(ISA_SSE41)
+  return (ivec)_mm_max_epi32((__m128i)a, (__m128i)b);
+#else
+  return (ivec)select_vector(a > b, (vec)a, (vec)b);
+#endif
+}
+
+static inline ivec larger_unsigned(ivec a, ivec b)
+{
+#if defined(ISA_AVX512)
+  return (ivec)_mm512_max_epu32((__m512i)a, (__m512i)b);
+#elif defined(ISA_AVX2)
+  return (ivec)_mm256_max_epu32((__m256i)a, (__m256i)b);
+#elif defined(ISA_SSE41)
+  return (ivec)_mm_max_epu32((__m128i)a, (__m128i)b);
+#else
+  return (ivec)select_vector((uvec)a > (uvec)b, (vec)a, (vec)b);
+#endif
+}
+
+/* Halves the number of vectors: each result has the maxima of the lanes of two. */
+#define REDUCE(v, h)                                                                               \
+  _Pragma("GCC unroll 8") for (gint32 i = 0; i < (h); i++)                                         \
+  {                                                                                                \
+    const ivec a = (v)[i], b = (v)[i + (h)];                                                       \
+    (v)[i] = larger_integers(__builtin_shufflevector(a, b, EACH_LANE(LANE_UPPER, h)),              \
+                             __builtin_shufflevector(a, b, EACH_LANE(LANE_LOWER, h)));             \
+  }
+
+/* Returns: the maxima of the vectors, that of v[i] in lane i; v is overwritten */
+static inline ivec reduce(ivec v[LANES])
+{
+#if LANES >= 16
+  REDUCE(v, 8);
+#endif
+#if LANES >= 8
+  REDUCE(v, 4);
+#endif
+  REDUCE(v, 2);
+  REDUCE(v, 1);
+  return v[0];
 }
 
 /* Multiplies a weight by a factor from 0 to 1. */

@@ -31,7 +31,8 @@ typedef struct {
   gsize groups; /* in a row of q, and in a column of the panel */
   const Int8Row *rows;
   const guint8 *panel;
-  gsize ahead; /* bytes of the next panel to prefetch before each tile */
+  const guint8 *next; /* memory of the next panel to prefetch from here on, */
+  gsize next_step;    /* this many bytes further for each group of a tile; 0: none */
   const float *scales, *bias;
   Int8Mode mode;
 } Block;
@@ -53,40 +54,25 @@ static guint8 *finish_panel(guint8 *panel, guint width, gsize groups);
 
 /* ---- Products ---- */
 
-#define CACHE_LINE 64
-
-/* Smaller matrices are in the first-level cache: the keys and values of a head. Of larger panels,
- * that cache does not hold two, and the CPU itself fetches them in time. */
+/* Smaller matrices are in the first-level cache: the keys and values of a head. */
 #define NEAR_MATRIX (24 * 1024)
-#define FAR_PANEL   (8 * 1024)
 
-/* Moves memory into the first-level cache. The first time that an image uses a layer, its weights
- * are farther away than the second-level cache. */
-static inline void prefetch(const guint8 *memory, gsize n_bytes)
+/* Returns: the step that prefetches the next panel while this one is multiplied. The first time
+ * that an image uses a layer, its weights are farther away than the second-level cache. A single
+ * tile does not last as long as that takes. */
+static inline gsize find_step(guint m, guint n, gsize groups)
 {
-  for (gsize i = 0; i < n_bytes; i += CACHE_LINE)
-    __builtin_prefetch(memory + i);
-}
-
-/* Returns: the bytes of the next panel to prefetch before each tile of this one, if all panels are
- * as wide. A single tile would have to wait for a whole panel. */
-static inline gsize find_share(guint m, guint n, gsize groups)
-{
-  const gsize panel = PANEL * (sizeof(gint32) + groups * GROUP), lines = panel / CACHE_LINE;
   const guint tiles = (m + ROWS - 1) / ROWS;
-  const gboolean useful = tiles > 1 && panel <= FAR_PANEL && n / PANEL * panel > NEAR_MATRIX;
-  return useful ? (lines / tiles + 1) * CACHE_LINE : 0;
+  return tiles > 1 && n * groups * GROUP > NEAR_MATRIX ? PANEL * GROUP / tiles + 1 : 0;
 }
 
 /* The heights of tiles differ by at most one row: a small tile would wait for its own sums. */
 static inline __attribute__((always_inline)) void multiply_panel(Block t, guint m,
                                                                  const guint columns)
 {
-  const guint8 *next = t.panel + columns * LANES * (sizeof(gint32) + t.groups * GROUP);
+  t.next = t.panel + (t.next_step ? columns * LANES * (sizeof(gint32) + t.groups * GROUP) : 0);
   for (guint tiles = (m + ROWS - 1) / ROWS; tiles; tiles--) {
     const guint rows = m / tiles;
-    prefetch(next, t.ahead);
-    next += t.ahead;
     switch (rows) {
 #define CASE(r)                                                                                    \
   case r + 1:                                                                                      \
@@ -99,6 +85,7 @@ static inline __attribute__((always_inline)) void multiply_panel(Block t, guint 
     t.out += rows * t.out_stride;
     t.q += rows * t.groups;
     t.rows += rows;
+    t.next += t.groups * t.next_step;
   }
 }
 
@@ -147,12 +134,12 @@ static void gemm(float *out, gsize out_stride, gconstpointer q, const Int8Row *r
               .groups = groups,
               .rows = rows,
               .panel = packed,
-              .ahead = find_share(m, n, groups),
+              .next_step = find_step(m, n, groups),
               .scales = scales,
               .bias = bias,
               .mode = mode };
   for (; n >= PANEL; n -= PANEL) {
-    t.ahead = n >= 2 * PANEL ? t.ahead : 0;
+    t.next_step = n >= 2 * PANEL ? t.next_step : 0;
     multiply_wide_panel(t, m);
     t.out += PANEL;
     t.panel += PANEL * (sizeof(gint32) + groups * GROUP);

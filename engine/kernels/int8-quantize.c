@@ -52,10 +52,10 @@ static inline void store_block(Quantity *q, const ivec v[4], gint32 zero)
 
 /* ---- Rows ---- */
 
-/* Rows that are measured before they are quantised. The latency of computing one row's scale
- * overlaps with the search for the next row's range. This many rows of DeiT-Tiny's widest layer
- * stay in the first-level cache until they are quantised. */
-#define ROWS 8
+/* Rows that are measured before they are quantised: two vectors of each, for the ends of its range,
+ * are reduced together. So many rows of DeiT-Tiny's widest layer stay in the first-level cache
+ * until they are quantised. */
+#define ROWS (LANES / 2)
 
 /* Copies the last values of a row and pads them with zeros. */
 static inline void fill_block(float block[BLOCK], const float *x, guint n)
@@ -64,54 +64,68 @@ static inline void fill_block(float block[BLOCK], const float *x, guint n)
   memcpy(block, x, n * sizeof *x);
 }
 
+/* The largest value of a row and its lowest, as the bits of floats. Compared as integers, positive
+ * floats are in ascending order, and without a sign, negative ones follow in descending order. In
+ * both orders infinity comes last but for a NaN. */
 typedef struct {
-  vec lowest, highest;
-  ivec odd; /* zero, or bits of a NaN if a value is not finite */
+  ivec highest, lowest;
 } Range;
 
 static inline Range widen(Range range, const float *p)
 {
-  const vec x = load(p);
-  return (Range){ min_vector(x, range.lowest), max_vector(x, range.highest),
-                  range.odd | (ivec)(x * 0.0f) };
+  const ivec x = (ivec)load(p);
+  return (Range){ larger_integers(x, range.highest), larger_unsigned(x, range.lowest) };
 }
 
 static inline Range unite(Range a, Range b)
 {
-  return (Range){ min_vector(a.lowest, b.lowest), max_vector(a.highest, b.highest), a.odd | b.odd };
+  return (Range){ larger_integers(a.highest, b.highest), larger_unsigned(a.lowest, b.lowest) };
 }
 
-/* Finds the range of zero and x[k]. Four ranges hide the latency of the instructions. */
+/* Finds the range of zero and x[k]. Two ranges hide the latency of the instructions. */
 static inline Range find_range(const float *x, guint k)
 {
-  Range a = { zero(), zero(), (ivec)zero() }, b = a, c = a, d = a;
+  const ivec highest = { 0 };
+  Range a = { highest, highest + G_MININT32 }, b = a;
   float block[BLOCK];
   for (; k >= BLOCK; k -= BLOCK, x += BLOCK) {
     a = widen(a, x);
     b = widen(b, x + LANES);
-    c = widen(c, x + 2 * LANES);
-    d = widen(d, x + 3 * LANES);
+    a = widen(a, x + 2 * LANES);
+    b = widen(b, x + 3 * LANES);
   }
   if (k) {
     fill_block(block, x, k);
     for (guint i = 0; i < BLOCK; i += LANES)
       a = widen(a, block + i);
   }
-  return unite(unite(a, b), unite(c, d));
+  return unite(a, b);
 }
 
-/* Returns: the factor that quantises x[k], or 0 if the scale is too small or not finite */
-static inline float measure_row(Int8Row *row, const float *x, guint k)
+/* Computes the scales and zeros of @n rows, at most ROWS. inverses[LANES]: the factors that
+ * quantise them, or 0 if the scale is too small or not finite */
+static inline void measure_rows(Int8Row *rows, float *inverses, const float *x, gsize x_stride,
+                                guint n, guint k)
 {
-  const Range range = find_range(x, k);
-  const float lowest = -max_lanes(-range.lowest), highest = max_lanes(range.highest);
-  const float odd = add_lanes((vec)(range.odd & G_MAXINT32));
-  const float scale = highest / 255 - lowest / 255 + odd;
+  ivec ranges[LANES] = { 0 };
+  float scales[LANES];
+  gint32 zeros[LANES];
+  for (guint i = 0; i < n; i++) {
+    const Range range = find_range(x + i * x_stride, k);
+    ranges[i] = range.highest;
+    ranges[ROWS + i] = range.lowest & G_MAXINT32;
+  }
+  /* In the lower half of the lanes. */
+  const vec highest = (vec)reduce(ranges), depth = SWAP_LANES(highest, ROWS);
+  const vec scale = highest / 255 + depth / 255 + (highest * 0 + depth * 0);
   /* The inverse of a smaller scale would be infinite. */
-  const float inverse = scale >= FLT_MIN ? 1 / scale : 0;
-  row->scale = scale < FLT_MIN ? 0 : scale;
-  row->zero = inverse > 0 ? -to_integers(splat(lowest * inverse))[0] : 0;
-  return inverse;
+  const vec inverse = (vec)((ivec)(1 / scale) & (scale >= FLT_MIN));
+  store(scales, (vec)((ivec)scale & ~(scale < FLT_MIN)));
+  store(inverses, inverse);
+  const ivec zero_points = to_integers(depth * inverse) & (inverse > 0);
+  memcpy(zeros, &zero_points, sizeof zeros);
+  for (guint i = 0; i < n; i++)
+    rows[i] = (Int8Row){ scales[i], zeros[i] };
 }
 
 static inline void quantize_block(Quantity *q, const float *x, float inverse, gint32 zero)
@@ -142,11 +156,10 @@ void KERNEL(quantize)(gpointer q, Int8Row *rows, const float *x, gsize x_stride,
 {
   const guint padded = (k + GROUP - 1) / GROUP * GROUP;
   Quantity *out = q;
-  float inverses[ROWS];
+  float inverses[LANES];
   for (guint n; m; m -= n, rows += n) {
     n = MIN(m, ROWS);
-    for (guint i = 0; i < n; i++)
-      inverses[i] = measure_row(rows + i, x + i * x_stride, k);
+    measure_rows(rows, inverses, x, x_stride, n, k);
     for (guint i = 0; i < n; i++, out += padded, x += x_stride)
       quantize_row(out, x, inverses[i], rows[i].zero, k, padded);
   }

@@ -21,41 +21,20 @@ static inline void store_some(gint8 *q, ivec v, guint n)
  * infinity. */
 static inline ivec enlarge(ivec largest, vec x)
 {
-  const ivec magnitude = (ivec)x & G_MAXINT32;
-#if defined(ISA_AVX512)
-  return (ivec)_mm512_max_epi32((__m512i)magnitude, (__m512i)largest);
-#elif defined(ISA_AVX2)
-  return (ivec)_mm256_max_epi32((__m256i)magnitude, (__m256i)largest);
-#elif defined(ISA_SSE41)
-  return (ivec)_mm_max_epi32((__m128i)magnitude, (__m128i)largest);
-#else
-  return (ivec)select_vector(magnitude > largest, (vec)magnitude, (vec)largest);
-#endif
+  return larger_integers((ivec)x & G_MAXINT32, largest);
 }
 
-/* Computes the scale for weights up to magnitude @largest, given as the bits of a float.
- * Returns: the factor that quantises them, or 0 if the scale is 0 or a NaN */
-static inline float find_scale(float *scale, gint32 largest)
+/* Computes the scales of @n rows or columns, at most LANES, of weights up to the magnitudes
+ * @largest, given as the bits of floats. inverses[LANES]: the factors that quantise them, or 0 if
+ * the scale is 0 or a NaN */
+static inline void find_scales(float *scales, float *inverses, ivec largest, guint n)
 {
-  float magnitude;
-  memcpy(&magnitude, &largest, sizeof magnitude);
-  *scale = magnitude / 127 + magnitude * 0;
-  if (*scale >= FLT_MIN)
-    return 1 / *scale;
-  *scale = *scale < FLT_MIN ? 0 : *scale; /* its inverse would be infinite */
-  return 0;
-}
-
-static inline gint32 largest_lane(ivec v)
-{
-#if LANES >= 16
-  v = enlarge(v, SWAP_LANES((vec)v, 8));
-#endif
-#if LANES >= 8
-  v = enlarge(v, SWAP_LANES((vec)v, 4));
-#endif
-  v = enlarge(v, SWAP_LANES((vec)v, 2));
-  return enlarge(v, SWAP_LANES((vec)v, 1))[0];
+  const vec magnitude = (vec)largest, scale = magnitude / 127 + magnitude * 0;
+  float all[LANES];
+  /* The inverse of a smaller scale would be infinite. */
+  store(all, (vec)((ivec)scale & ~(scale < FLT_MIN)));
+  store(inverses, (vec)((ivec)(1 / scale) & (scale >= FLT_MIN)));
+  memcpy(scales, all, n * sizeof *scales);
 }
 
 /* Quantises @n values, at most LANES. Lanes whose @inverse is 0 become 0. */
@@ -72,11 +51,8 @@ static inline ivec enlarge_some(ivec largest, const float *w, guint n)
 
 /* ---- Rows ---- */
 
-/* Rows that are measured before they are quantised: computing one row's scale overlaps with the
- * search for the next row's largest magnitude. */
-#define ROWS 8
-
-static inline float measure_row(float *scale, const float *w, guint k)
+/* Returns: the largest magnitude in each lane */
+static inline ivec measure_row(const float *w, guint k)
 {
   ivec a = { 0 }, b = { 0 };
   for (; k >= 2 * LANES; k -= 2 * LANES, w += 2 * LANES) {
@@ -87,7 +63,7 @@ static inline float measure_row(float *scale, const float *w, guint k)
     some = MIN(k, LANES);
     a = enlarge_some(a, w, some);
   }
-  return find_scale(scale, largest_lane(enlarge(a, (vec)b)));
+  return enlarge(a, (vec)b);
 }
 
 static inline void quantize_row(gint8 *q, const float *w, float inverse, guint k)
@@ -102,11 +78,13 @@ static inline void quantize_row(gint8 *q, const float *w, float inverse, guint k
 void KERNEL(quantize_rows)(gint8 *q, float *scales, const float *w, gsize w_stride, guint n,
                            guint k)
 {
-  float inverses[ROWS];
+  float inverses[LANES];
   for (guint some; n; n -= some, scales += some) {
-    some = MIN(n, ROWS);
+    ivec largest[LANES] = { 0 };
+    some = MIN(n, LANES);
     for (guint j = 0; j < some; j++)
-      inverses[j] = measure_row(&scales[j], w + j * w_stride, k);
+      largest[j] = measure_row(w + j * w_stride, k);
+    find_scales(scales, inverses, reduce(largest), some);
     for (guint j = 0; j < some; j++, w += w_stride, q += k)
       quantize_row(q, w, inverses[j], k);
   }
@@ -120,11 +98,10 @@ quantize_some_columns(gint8 *q, gsize q_stride, float *scales, const float *w, g
                       guint n, guint k)
 {
   ivec largest = { 0 };
-  float inverses[LANES] = { 0 };
+  float inverses[LANES];
   for (guint i = 0; i < k; i++)
     largest = enlarge_some(largest, w + i * w_stride, n);
-  for (guint lane = 0; lane < n; lane++)
-    inverses[lane] = find_scale(&scales[lane], largest[lane]);
+  find_scales(scales, inverses, largest, n);
   for (guint i = 0; i < k; i++)
     quantize_some(q + i * q_stride, w + i * w_stride, load(inverses), n);
 }

@@ -222,14 +222,22 @@ static inline __attribute__((always_inline)) float add_powers(const float *x, fl
   return rest + add_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
-static inline void normalize_row(float *out, const float *x, const float *scale, const float *shift,
-                                 float mean, float factor, guint n)
+/* Normalises @rows rows, a constant at every call, so that they share the loads of scale and
+ * shift. */
+static inline __attribute__((always_inline)) void
+normalize_rows(float *out, const float *x, const float *scale, const float *shift,
+               const float *means, const float *factors, const guint rows, guint n)
 {
   guint i = 0;
-  for (; i + LANES <= n; i += LANES)
-    store(out + i, (load(x + i) - mean) * factor * load(scale + i) + load(shift + i));
-  for (; i < n; i++)
-    out[i] = (x[i] - mean) * factor * scale[i] + shift[i];
+  for (; i + LANES <= n; i += LANES) {
+    const vec a = load(scale + i), b = load(shift + i);
+#pragma GCC unroll 4
+    for (guint r = 0; r < rows; r++)
+      store(out + (gsize)r * n + i, (load(x + (gsize)r * n + i) - means[r]) * factors[r] * a + b);
+  }
+  for (guint r = 0; r < rows; r++)
+    for (guint j = i; j < n; j++)
+      out[(gsize)r * n + j] = (x[(gsize)r * n + j] - means[r]) * factors[r] * scale[j] + shift[j];
 }
 
 /* Rows that are normalised together: adding up the lanes of one row overlaps with the next row. */
@@ -240,13 +248,16 @@ static void layer_norm(float *out, const float *x, const float *scale, const flo
 {
   float means[ROWS_ASIDE], factors[ROWS_ASIDE];
   for (guint rows; m; m -= rows) {
+    guint r = 0;
     rows = MIN(m, ROWS_ASIDE);
-    for (guint r = 0; r < rows; r++)
-      means[r] = add_powers(x + (gsize)r * n, 0.0f, 1, n) / (float)n;
-    for (guint r = 0; r < rows; r++)
-      factors[r] = 1.0f / sqrtf(add_powers(x + (gsize)r * n, means[r], 2, n) / (float)n + eps);
-    for (guint r = 0; r < rows; r++, out += n, x += n)
-      normalize_row(out, x, scale, shift, means[r], factors[r], n);
+    for (guint i = 0; i < rows; i++)
+      means[i] = add_powers(x + (gsize)i * n, 0.0f, 1, n) / (float)n;
+    for (guint i = 0; i < rows; i++)
+      factors[i] = 1.0f / sqrtf(add_powers(x + (gsize)i * n, means[i], 2, n) / (float)n + eps);
+    for (; r + 4 <= rows; r += 4, out += 4 * (gsize)n, x += 4 * (gsize)n)
+      normalize_rows(out, x, scale, shift, means + r, factors + r, 4, n);
+    for (; r < rows; r++, out += n, x += n)
+      normalize_rows(out, x, scale, shift, means + r, factors + r, 1, n);
   }
 }
 

@@ -31,6 +31,13 @@
 #define NAME "sse4.1"
 #endif
 
+/* An operand that is read and written in a vector register. */
+#if defined(__AVX512VNNI__)
+#define REGISTER(v) "+v"(v)
+#else
+#define REGISTER(v) "+x"(v)
+#endif
+
 /* ZERO_STEP times the largest zero point, 255, still fits a word. */
 #define ZERO_BITS 7
 #define ZERO_STEP (1 << ZERO_BITS)
@@ -108,9 +115,13 @@ static inline __attribute__((always_inline)) void multiply_tile(const Block *t, 
     if (columns > 1)                                                                               \
       acc##r##_1 = add_products(acc##r##_1, ROW(r), b1);                                           \
   }
-  for (; q0 < end; q0++, q1++, q2++, q3++, b += columns * LANES * GROUP) {
-    const ivec b0 = load_weights(b),
-               b1 = columns > 1 ? load_weights(b + LANES * GROUP) : (ivec){ 0 };
+  const guint8 *next = t->next;
+  for (; q0 < end; q0++, q1++, q2++, q3++, b += columns * LANES * GROUP, next += t->next_step) {
+    __builtin_prefetch(next);
+    ivec b0 = load_weights(b), b1 = columns > 1 ? load_weights(b + LANES * GROUP) : none;
+    /* With few rows, GCC would load the weights again for each row. */
+    if (GROUP == 4 && rows > 1)
+      __asm__("" : REGISTER(b0), REGISTER(b1));
     FOR_ROWS(MULTIPLY);
   }
   const vec scale0 = load(t->scales), scale1 = columns > 1 ? load(t->scales + LANES) : zero();

@@ -42,7 +42,7 @@ static void tear_down(void)
 static void check_layer_norm(const Kernels *kernels, guint m, guint n, float eps, float center,
                              GuardedPlace where, guint32 *random)
 {
-  static float scale[LONGEST];
+  static float scale[LONGEST], alone[LONGEST];
   const gsize size = (gsize)m * n;
   float *x = place(as, size, where), *out = place(outs, size, where),
         *shift = place(biases, n, where), *scales = place(bs, n, where);
@@ -63,13 +63,17 @@ static void check_layer_norm(const Kernels *kernels, guint m, guint n, float eps
                   "%s: LayerNorm of %ux%u, row %u, element %u: %.9g, expected %.9g", kernels->name,
                   m, n, row, i, out[i], expected);
     }
+    /* Gates and merging change which rows are computed together. */
+    kernels->layer_norm(alone, x, scales, shift, eps, 1, n);
+    assert_each(!memcmp(alone, out, n * sizeof *out), "%s: LayerNorm of row %u of %ux%u alone",
+                kernels->name, row, m, n);
   }
   assert_each(guarded_intact(outs), "%s: LayerNorm writes outside the rows", kernels->name);
 }
 
 START_TEST(layer_norm_centers_and_scales_each_row)
 {
-  static const guint rows[] = { 1, 3, 8, 13 };
+  static const guint rows[] = { 1, 3, 8, 14 };
   guint32 random = 3;
   FOR_ALL_KERNELS(kernels)
   for (guint i = 0; i < G_N_ELEMENTS(lengths); i++)
