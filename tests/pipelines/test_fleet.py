@@ -2,6 +2,7 @@
 Environment: see watch_case.py."""
 
 import contextlib
+import os
 import signal
 import time
 import unittest
@@ -139,6 +140,24 @@ class Fleet(FleetTest):
                 self.assertEqual((fleet["claims_won"], fleet["claims_lost"]), (4, 0))
                 self.assertGreater(fleet["etcd_errors"], 0)
         self.check_lines(longest=4 * TAKE_TIME)
+
+    @unittest.skipUnless(os.environ.get("CLOCK_SHIFT_LIBRARY"), "the clock cannot be shifted here")
+    def test_a_clock_that_jumps_moves_nothing(self):
+        self.put_cameras()
+        shift = self.write("shift", "0\n")
+        environment = {"LD_PRELOAD": os.environ["CLOCK_SHIFT_LIBRARY"], "CLOCK_SHIFT": shift}
+        with self.node("a", environment=environment), self.node("b"):
+            self.wait_for_owners("a", "b")
+            self.wait_for_frames()
+            owners = self.owners()
+            for seconds in 86400 * 1000, -86400 * 1000:
+                self.write("shift", f"{seconds}\n")
+                renewals = self.cluster.count_messages("LeaseKeepAlive")
+                self.wait_for_frames()
+                self.wait(lambda: self.cluster.count_messages("LeaseKeepAlive") > renewals + 6,
+                          4 * self.LEASE, "renewals")
+            self.assertEqual(self.owners(), owners)
+        self.check_lines()
 
     def test_figures_of_a_member_are_those_of_etcd(self):
         self.put_cameras()
