@@ -59,6 +59,9 @@ class Counter:
                             values[name] += float(line.rsplit(" ", 1)[1])
         return values
 
+    def events(self):
+        return self.read()["events"] - self.start["events"]
+
     def result(self):
         """Returns requests per second, events sent per second, and cores used."""
         seconds, now = time.monotonic() - self.time, self.read()
@@ -113,7 +116,8 @@ class Simulation:
     def note(self, **values):
         self.result.update(values)
         for name, value in values.items():
-            text = f"{value:.1f}" if isinstance(value, float) else value
+            text = f"{value:.3g}" if isinstance(value, float) and value < 10 else \
+                f"{value:.1f}" if isinstance(value, float) else value
             print(f"{name.replace('_', ' ')}: {text}", flush=True)
 
     def note_work(self, state, counter):
@@ -137,6 +141,8 @@ class Simulation:
         wait_for(self.claims_are(self.cameras), "every camera has an owner")
         self.note(owned_seconds=time.monotonic() - start)
         self.note_work("while_settling", counter)
+        # Each node has to hear of each camera and of its claim.
+        self.note(events_for_each_due=counter.events() / (2 * self.cameras * self.nodes))
         claims, revision = claims_of(self.gateway), self.gateway.revision()
         wait_until_calm(self.gateway, 2 * self.lease)
         moved = sum(claims[camera] != claim for camera, claim in claims_of(self.gateway).items())

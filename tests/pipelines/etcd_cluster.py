@@ -157,12 +157,18 @@ class Cluster:
                         raise
                     time.sleep(0.05)
 
-    def count_handled(self, method, i=0):
-        """Returns how many calls of a method a node has handled; of "Watch": how many have ended."""
+    def count(self, metric, method, i):
         with urllib.request.urlopen(self.urls[i] + "/metrics", timeout=30) as answer:
             return sum(float(line.rsplit(" ", 1)[1]) for line in answer.read().decode().splitlines()
-                       if line.startswith("grpc_server_handled_total{")
-                       and f'grpc_method="{method}"' in line)
+                       if line.startswith(metric + "{") and f'grpc_method="{method}"' in line)
+
+    def count_handled(self, method, i=0):
+        """Returns how many calls of a method a node has handled; of "Watch": how many have ended."""
+        return self.count("grpc_server_handled_total", method, i)
+
+    def count_messages(self, method, i=0):
+        """Returns how many messages to a method a node has received."""
+        return self.count("grpc_server_msg_received_total", method, i)
 
     def gateway(self, timeout=5):
         return Gateway(self.urls, timeout)

@@ -123,9 +123,9 @@ class FleetTest(WatchTest):
             f"[{group}]\n" + "".join(f"{k}={v}\n" for k, v in keys.items())
             for group, keys in groups.items()))
 
-    def node(self, name, etcd=None, **groups):
+    def node(self, name, etcd=None, environment=(), **groups):
         """Returns a new member, for a with statement."""
-        return Watch(self.node_file(name, etcd, **groups))
+        return Watch(self.node_file(name, etcd, **groups), **dict(environment))
 
     @contextlib.contextmanager
     def doomed_node(self, name):

@@ -117,6 +117,11 @@ void etcd_free(Etcd **etcd)
   g_free(self);
 }
 
+void etcd_http_set_timeout(Etcd *self, guint seconds)
+{
+  self->timeout = seconds;
+}
+
 void etcd_http_turn(Etcd *self)
 {
   self->current = (self->current + 1) % self->n_endpoints;

@@ -64,6 +64,9 @@ gssize etcd_http_read(Etcd *self, GInputStream *stream, const char *endpoint, vo
 /* Ends and frees the stream. */
 void etcd_http_close(Etcd *self, GInputStream *stream);
 
+/* Changes how long an endpoint may be silent, from the next call on. */
+void etcd_http_set_timeout(Etcd *self, guint seconds);
+
 /* Lets the next request try another endpoint first. */
 void etcd_http_turn(Etcd *self);
 

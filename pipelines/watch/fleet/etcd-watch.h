@@ -5,14 +5,13 @@
 
 typedef struct _EtcdWatch EtcdWatch;
 
-/* Starts a watch. Use a client that nothing else uses; its time limit is how long the watch may be
- * without news, and should be some times longer than those of other clients.
+/* Starts a watch. Use a client that nothing else uses.
  * @revision: the first revision whose changes are wanted
  * Returns: (transfer full); NULL with an error of ETCD_ERROR; ETCD_ERROR_COMPACTED may also come
  * with the first call of etcd_watch_next() */
 EtcdWatch *etcd_watch_new(Etcd *etcd, const char *prefix, gint64 revision, GError **error);
 
-/* Waits for changes.
+/* Waits for changes, as long as the client's time limit.
  * @revision: (out) (optional): a watch that follows this one starts here
  * Returns: (transfer full): of EtcdItem; may be empty. NULL with an error of ETCD_ERROR: the watch
  * is over then, except with ETCD_ERROR_QUIET: call this again to wait on. */

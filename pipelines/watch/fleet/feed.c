@@ -7,7 +7,7 @@
 #define RETRY_MIN    0.2
 #define RETRY_MAX    5
 #define PATIENCE_MIN 2 /* times that a watch may be behind, one after the other */
-#define PATIENCE_MAX 16
+#define PATIENCE_MAX 32
 
 struct _Feed {
   const FleetConfig *config;
@@ -32,7 +32,13 @@ struct _Feed {
  * then. */
 static guint quiet_time(const FleetConfig *config)
 {
-  return CLAMP(config->lease / 2, 2, 5);
+  return CLAMP(config->lease / 5, 1, 2);
+}
+
+/* How long that endpoint may take to answer. One that is busy may be slow. */
+static guint answer_time(const FleetConfig *config)
+{
+  return CLAMP(config->lease / 3, 1, 10);
 }
 
 static gboolean open_clients(Feed *self, GError **error)
@@ -40,7 +46,8 @@ static gboolean open_clients(Feed *self, GError **error)
   if (!self->reader && !self->revision)
     self->reader = fleet_connect(self->config, READ_TIME, self->cancellable, error);
   if ((self->reader || self->revision) && !self->watcher)
-    self->watcher = fleet_connect(self->config, quiet_time(self->config), self->cancellable, error);
+    self->watcher =
+        fleet_connect(self->config, answer_time(self->config), self->cancellable, error);
   return (self->reader || self->revision) && self->watcher;
 }
 
@@ -118,7 +125,9 @@ static gboolean follow(Feed *self, GError **error)
   EtcdWatch *watch = etcd_watch_new(self->watcher, self->prefix, self->revision, error);
   gboolean open = watch != NULL;
   while (open && !is_over(self)) {
+    etcd_http_set_timeout(self->watcher, quiet_time(self->config));
     GPtrArray *items = etcd_watch_next(watch, &self->revision, error);
+    etcd_http_set_timeout(self->watcher, answer_time(self->config));
     if (items)
       take_changes(self, items);
     else
