@@ -438,12 +438,15 @@ class Clients(PageTest):
                     client.sendall(REQUEST)
                     self.assertIn(b" 200 ", client.recv(4096))
                     clients.append(client)
+                clients[0].sendall(REQUEST[:20])  # is not idle
                 for _ in range(3):
                     self.assertEqual(browser.get("/").status, 200)
-                # The oldest ones have gone; the newest is still there.
-                self.assertEqual(clients[0].recv(1), b"")
+                # The oldest idle ones have gone; others are still there.
+                self.assertEqual(clients[1].recv(1), b"")
+                clients[0].sendall(REQUEST[20:])
                 clients[-1].sendall(REQUEST)
-                self.assertIn(b" 200 ", clients[-1].recv(4096))
+                for client in clients[0], clients[-1]:
+                    self.assertIn(b" 200 ", client.recv(4096))
 
     def test_another_machine_has_fewer_connections(self):
         address = outer_address()
