@@ -8,6 +8,7 @@ import urllib.parse
 
 from browser_case import Browser, Keys, PageTest, axe_source, unittest
 from cameras import Server
+from http_server import HttpServer
 
 EVIL = "<img src=x onerror=alert(1)>"
 MAX_FIRST_LOAD = 100_000  # bytes, pictures and the stream not counted
@@ -22,6 +23,24 @@ VIEWS = {
     "new state": ("#/teach/new?camera=yard", ".drag"),
     "system": ("#/system", ".system table"),
 }
+
+
+# What another site may try. Returns what came of it.
+ALIEN = """
+const [url, done] = arguments;
+const show = (path) => new Promise((resolve) => {
+  const image = new Image();
+  image.onload = () => resolve('shown');
+  image.onerror = () => resolve('refused');
+  image.src = url + path;
+});
+const ask = (path, options) => fetch(url + path, options).then((answer) => answer.type, () => 'refused');
+const task = {name: 'gate', camera: 'yard', region: [0, 0, 1, 1], classes: ['open', 'closed']};
+Promise.all([
+  show('api/v1/cameras/yard/picture'), show('api/v1/cameras/yard/live'), ask('api/v1/cameras'),
+  ask('api/v1/cameras/yard/settings', {method: 'PATCH', body: '{"threshold": 0.9}'}),
+  ask('api/v1/teach', {method: 'POST', mode: 'no-cors', body: JSON.stringify(task)}),
+]).then(done);"""
 
 
 def mean_of(image):
@@ -258,6 +277,26 @@ class Programs(PageTest):
             self.assertEqual(self.browser.driver.get_cookies(), [])
             self.browser.run("location.reload()")
             self.browser.find(".login")
+
+    def test_another_site_neither_shows_nor_changes_anything(self):
+        def answer(request):
+            request.send_response(200)
+            request.send_header("Content-Type", "text/html")
+            request.end_headers()
+            request.wfile.write(b"<!doctype html><h1>Another site</h1>")
+
+        with self.serve(self.page({"yard": self.colours(red=25)})) as watch, \
+                HttpServer(answer) as site:
+            watch.more_frames("yard")
+            for host in "127.0.0.1", "localhost":  # the same site in the sense of browsers, and another
+                self.browser.driver.get(site.url.replace("127.0.0.1", host))
+                seen = self.browser.driver.execute_async_script(ALIEN, self.url)
+                self.assertEqual(seen, ["refused"] * 5)
+            # The browser sends the last one, and only hides the answer.
+            self.assertEqual(self.api("teach")["tasks"], [])
+            settings = {one["key"]: one["value"] for one in
+                        self.api("cameras/yard/settings")["settings"]}
+            self.assertNotEqual(settings["threshold"], 0.9)
 
     def test_reconnects_after_the_server_was_gone(self):
         path = self.page({"yard": self.colours(red=25)})

@@ -16,7 +16,7 @@ import unittest
 
 from cameras import LIMIT, MODEL
 from page_client import read_event
-from test_page_pictures import EVENTS, Live, Page, PageTest
+from test_page_pictures import EVENTS, Live, Page, PageTest, fill
 from watch_case import WATCH, Watch
 
 MAX_STREAMS = 64
@@ -153,11 +153,36 @@ class Files(PageTest):
                 "name": "gate", "camera": "yard", "region": [0, 0, 1, 1], "classes": ["a", "b"]})
             self.assertGreaterEqual(answer.status, 400)
             self.assertIn("page/teach", answer.error)
+            messages = "\n".join(page.get("/system")["messages"])
+            self.assertIn("events have no pictures until", messages)
+            self.assertIn("the page loses events", messages)
             watch.more_frames("yard")
             with Live(page, "yard") as live:
                 self.assertIsNotNone(live.picture())
             os.unlink(self.path("page/snapshots"))
             watch.message("snapshots: pictures can be written again")
+
+    def test_a_key_file_on_a_full_disk(self):
+        disk, mount = self.small_disk('cp "$1" "$0" && shift && ')
+        path = self.configure_page({"yard": self.endless()})
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with Watch(f"{disk}/watch.conf", [*mount, path]) as watch:
+            page = Page(watch)
+            watch.more_frames("yard")
+            inside = f"/proc/{watch.process.pid}/root{disk}"
+            fill(inside)
+            settings = "/api/v1/cameras/yard/settings"
+            answer = page.browser.ask("PATCH", settings, {"threshold": 0.25})
+            self.assertEqual(answer.status, 200)
+            answer = page.browser.ask("POST", settings + "/save")
+            self.assertEqual((answer.status, "No space left" in answer.error), (409, True))
+            with open(f"{inside}/watch.conf", encoding="utf-8") as file:
+                self.assertEqual(file.read(), text)
+            os.unlink(f"{inside}/filler")
+            self.assertEqual(page.browser.ask("POST", settings + "/save").status, 204)
+            self.assertEqual(sorted(os.listdir(inside)), ["watch.conf"])
+            watch.more_frames("yard")
 
     def test_a_model_that_is_deleted(self):
         model = self.path("model.safetensors")

@@ -96,6 +96,13 @@ class Live:
         return decode(data)
 
 
+def fill(folder):
+    """Fills the disk of a folder with the file "filler"."""
+    with open(f"{folder}/filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+
+
 def decode(jpeg):
     image = Image.open(io.BytesIO(jpeg))
     image.load()
@@ -110,6 +117,20 @@ class PageTest(WatchTest):
         with open(path, "a", encoding="utf-8") as file:
             file.write("[page]\n" + "".join(f"{k}={v}\n" for k, v in keys.items()))
         return path
+
+    def small_disk(self, before=""):
+        """Returns a folder and a command that starts a program which sees a disk of 256 kB there.
+
+        before: commands of the shell; "$0" is the folder
+        """
+        folder = self.path("disk")
+        os.mkdir(folder)
+        mount = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+                 f'mount -t tmpfs -o size=256k,nr_inodes=100 tmpfs "$0" && {before}exec "$@"', folder]
+        if subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs",
+                           "tmpfs", folder], capture_output=True, check=False).returncode:
+            self.skipTest("cannot mount a file system, not even in a separate namespace")
+        return folder, mount
 
     def snapshots(self):
         return sorted(glob.glob(self.path("page/snapshots/*.jpg")))
@@ -297,24 +318,18 @@ class Events(PageTest):
         self.assertEqual(glob.glob(self.path("page/snapshots/.new-*")), [])
 
     def test_a_full_disk(self):
-        folder = self.path("disk")
-        os.mkdir(folder)
-        mount = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
-                 'mount -t tmpfs -o size=256k,nr_inodes=100 tmpfs "$0" && exec "$@"', folder]
-        if subprocess.run([*mount, "true"], capture_output=True, check=False).returncode:
-            self.skipTest("cannot mount a file system, not even in a separate namespace")
+        folder, mount = self.small_disk()
         path = self.configure_page({"yard": self.endless(frames=10, **EVENTS)},
                                    page={"folder": f"{folder}/page"})
         with Watch(path, mount) as watch:
             page = Page(watch)
             watch.message("connected")
             inside = f"/proc/{watch.process.pid}/root{folder}"
-            with open(f"{inside}/filler", "wb", buffering=0) as filler:
-                with self.assertRaises(OSError):
-                    while True:
-                        filler.write(bytes(4096))
+            fill(inside)
             watch.message("snapshots: No space left on device; events have no pictures until")
             watch.more_frames("yard", 20)
+            self.assertIn("No space left on device; events have no pictures until",
+                          "\n".join(page.get("/system")["messages"]))
             os.unlink(f"{inside}/filler")
             watch.message("snapshots: pictures can be written again")
             told = [line for line in watch.messages.lines if "No space left" in line]

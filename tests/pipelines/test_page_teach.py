@@ -221,8 +221,14 @@ class Flow(TeachTest):
             self.assertEqual(browser.run()["job"]["state"], "done")
             browser.post("/gate/use")
             browser.ask("PATCH", "/gate", {"collecting": True})
-            browser.wait_for(lambda task: task["unsorted"] >= 1)
-            picture, = (p for p in browser.get("/gate/pictures")["pictures"] if not p["class"])
+
+            def doubtful():
+                return [picture for picture in browser.get("/gate/pictures")["pictures"]
+                        if not picture["class"] and picture["doubtful"] is not None]
+
+            # A picture is there a moment before what the model says of it.
+            browser.wait_for(lambda task: doubtful())
+            picture, = doubtful()
             self.assertLess(picture["doubtful"], 1)
             self.assertIsInstance(picture["guess"], str)
             from PIL import Image

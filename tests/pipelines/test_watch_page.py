@@ -2,12 +2,15 @@
 watch_case.py."""
 
 import base64
+import contextlib
 import gzip
+import http.client
 import os
 import re
 import socket
 import ssl
 import subprocess
+import time
 import unittest
 
 from cameras import LIMIT
@@ -20,6 +23,8 @@ ROUTES = ("GET /api/v1/cameras", "GET /api/v1/cameras/yard", "GET /api/v1/camera
           "PATCH /api/v1/cameras/yard/settings", "POST /api/v1/cameras/yard/settings/save",
           "GET /api/v1/stream", "GET /api/v1/system", "GET /metrics", "GET /api/v1/nothing",
           "GET /nothing", "POST /", "PUT /metrics")
+KEEPS = os.environ.get("PAGE_KEEPS_CONNECTIONS")
+REQUEST = b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def hash_password(password):
@@ -47,6 +52,17 @@ def receive(client):
     except ConnectionError:
         pass
     return received
+
+
+def outer_address():
+    """Returns the address of this machine that others see, or None. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        try:
+            way.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = way.getsockname()[0]
+    return None if address.startswith("127.") else address
 
 
 class PageTest(WatchTest):
@@ -151,6 +167,20 @@ class Server(PageTest):
             text = "\n".join(watch.messages.lines)
         self.assertIn("wrong password from 127.0.0.1", text)
         self.assertNotIn(PASSWORD, text)
+
+    @unittest.skipUnless(KEEPS, "libsoup before 3.3 keeps no connections")
+    def test_a_session_ends_for_open_connections_too(self):
+        with Watch(self.configure_page(password_file=self.password_file())) as watch:
+            browser = Browser(page_url(watch))
+            browser.log_in(PASSWORD)
+            kept = http.client.HTTPConnection(browser.host, browser.port, timeout=LIMIT)
+            with contextlib.closing(kept):
+                for status in 200, 401:
+                    kept.request("GET", "/api/v1/cameras", headers={"Cookie": browser.cookie})
+                    answer = kept.getresponse()
+                    answer.read()
+                    self.assertEqual(answer.status, status)
+                    browser.ask("DELETE", "/api/v1/session")
 
     def test_wrong_passwords_have_to_wait(self):
         with Watch(self.configure_page(password_file=self.password_file())) as watch:
@@ -334,15 +364,106 @@ class Clients(PageTest):
             browser = Browser(page_url(watch))
             whole = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
             clients = []
-            for start in b"", whole[:20], whole, \
+            for start in b"", whole[:20], whole, whole + whole[:20], \
                     b"POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{":
                 client = socket.create_connection((browser.host, browser.port), LIMIT)
                 client.sendall(start)
                 clients.append(client)
             for i, client in enumerate(clients):
                 with client:
-                    self.assertEqual(b"200 OK" in receive(client), i == 2)
+                    self.assertEqual(b"200 OK" in receive(client), i in (2, 3))
             self.assertEqual(browser.get("/").status, 200)
+
+    def test_a_connection_serves_many_requests(self):
+        with Watch(self.configure_page()) as watch:
+            browser = Browser(page_url(watch))
+            connection = http.client.HTTPConnection(browser.host, browser.port, timeout=LIMIT)
+            with contextlib.closing(connection):
+                used = set()
+                for path in "/", "/api/v1/cameras", "/nothing", "/api/v1/cameras":
+                    connection.request("GET", path)
+                    answer = connection.getresponse()
+                    self.assertEqual(answer.status, 404 if path == "/nothing" else 200)
+                    answer.read()
+                    used.add(connection.sock)
+                # Without it, libsoup before 3.3 says that it closes them.
+                self.assertEqual(used == {None}, not KEEPS)
+                self.assertEqual(len(used), 1)
+                # It ends with a request that has a body.
+                connection.request("PATCH", "/api/v1/cameras/yard/settings", '{"compute": 1}',
+                                   {"Origin": browser.url})
+                answer = connection.getresponse()
+                self.assertEqual((answer.status, answer.headers["Connection"]), (200, "close"))
+
+    def test_nothing_is_taken_for_a_request_after_a_body(self):
+        with Watch(self.configure_page()) as watch:
+            browser = Browser(page_url(watch))
+            start = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+            for headers in b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", \
+                    b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"Content-Length: 0\r\n":
+                received = self.send(browser, start + headers + b"\r\n0\r\n\r\n" + (start + b"\r\n") * 2)
+                self.assertEqual(received.count(b"HTTP/1.1 "), 1, headers)
+            received = self.send(browser, (start + b"\r\n") * 2 + start + b"Connection: close\r\n\r\n")
+            self.assertEqual(received.count(b"HTTP/1.1 503"), 3 if KEEPS else 1)
+
+    def test_connections_that_clients_close_are_closed(self):
+        with Watch(self.configure_page()) as watch:
+            browser = Browser(page_url(watch))
+
+            def count():
+                return len(os.listdir(f"/proc/{watch.process.pid}/fd"))
+
+            browser.get("/")
+            before = count()
+            for start in b"", REQUEST[:20], REQUEST, REQUEST + REQUEST[:20], REQUEST * 2:
+                for _ in range(10):
+                    with socket.create_connection((browser.host, browser.port), LIMIT) as client:
+                        client.sendall(start)
+                        if len(start) >= len(REQUEST):
+                            client.recv(4096)
+            end = time.monotonic() + LIMIT
+            while count() > before + 5:
+                self.assertLess(time.monotonic(), end, f"{before} were open, {count()} are")
+                watch.status_where(lambda status: True)
+
+    @unittest.skipUnless(KEEPS, "libsoup before 3.3 keeps no connections")
+    def test_idle_connections_make_room(self):
+        with Watch(self.configure_page()) as watch:
+            browser = Browser(page_url(watch))
+            with contextlib.ExitStack() as stack:
+                clients = []
+                for _ in range(160):
+                    client = stack.enter_context(
+                        socket.create_connection((browser.host, browser.port), LIMIT))
+                    client.sendall(REQUEST)
+                    self.assertIn(b" 200 ", client.recv(4096))
+                    clients.append(client)
+                clients[0].sendall(REQUEST[:20])  # is not idle
+                for _ in range(3):
+                    self.assertEqual(browser.get("/").status, 200)
+                # The oldest idle ones have gone; others are still there.
+                self.assertEqual(clients[1].recv(1), b"")
+                clients[0].sendall(REQUEST[20:])
+                clients[-1].sendall(REQUEST)
+                for client in clients[0], clients[-1]:
+                    self.assertIn(b" 200 ", client.recv(4096))
+
+    def test_another_machine_has_fewer_connections(self):
+        address = outer_address()
+        if not address:
+            self.skipTest("this machine has no address for others")
+        path = self.configure_page(listen="0.0.0.0:0", password_file=self.password_file())
+        with Watch(path) as watch, contextlib.ExitStack() as stack:
+            port = Browser(page_url(watch)).port
+
+            def connect(host):
+                return stack.enter_context(socket.create_connection((host, port), LIMIT))
+
+            clients = [connect(address) for _ in range(48)]
+            self.assertEqual(connect(address).recv(1), b"")
+            for client in connect("127.0.0.1"), clients[0]:
+                client.sendall(REQUEST)
+                self.assertIn(b" 200 ", client.recv(4096))
 
     def test_connections_are_limited(self):
         with Watch(self.configure_page()) as watch:
@@ -351,6 +472,9 @@ class Clients(PageTest):
                        for _ in range(160)]
             extra = socket.create_connection((browser.host, browser.port), LIMIT)
             self.assertEqual(extra.recv(1), b"")
+            # The others, which have not asked for anything yet, stay.
+            clients[0].sendall(REQUEST)
+            self.assertIn(b" 200 ", clients[0].recv(4096))
             for client in [extra, *clients]:
                 client.close()
             watch.status_where(lambda status: True)

@@ -271,6 +271,14 @@ class Api(PageTest):
             self.assertIn("listen=127.0.0.1:" + expected, text)
             with open(conf, "w", encoding="utf-8") as file:
                 file.write(text.replace("127.0.0.1:8470", "127.0.0.1:0"))
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            with open(conf, "w", encoding="utf-8") as file:
+                file.write(text.replace("127.0.0.1:0", address))
+            refused = subprocess.run(command, capture_output=True, text=True, env=environment,
+                                     check=False, timeout=LIMIT)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(f"another program uses port {address.split(':')[1]}", refused.stderr)
         self.assertEqual([c["name"] for c in answer.json["cameras"]], ["camera1", "127.0.0.1"])
         self.assertNotIn(b"hush", answer.body)
         self.assertNotIn("hush", rest)

@@ -1,7 +1,10 @@
 #include "page/http/connections.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define CHECK_INTERVAL 1 /* seconds */
 
@@ -25,6 +28,7 @@ struct _Connections {
   GHashTable *all;              /* of Connection */
   GCancellable *stopped;
   guint port, timer;
+  int silent; /* the other end of libsoup's listener; -1: none, and no connection is kept */
 };
 
 typedef struct {
@@ -34,6 +38,7 @@ typedef struct {
   GInetAddress *client;
   gint64 deadline; /* monotonic time; 0: none */
   guint64 received;
+  gboolean idle; /* answered, and waits for another request */
 } Connection;
 
 guint connections_get_patience(guint seconds)
@@ -53,6 +58,7 @@ static void set_deadline(Connection *self, guint seconds)
 /* libsoup sees the end of the stream, and closes the connection. */
 static void drop(Connection *self)
 {
+  self->idle = FALSE;
   g_socket_shutdown(g_socket_connection_get_socket(self->connection), TRUE, TRUE, NULL);
   set_deadline(self, 0);
 }
@@ -79,9 +85,22 @@ static Connection *find_connection(SoupServerMessage *message)
   return address ? g_object_get_data(G_OBJECT(address), LINK) : NULL;
 }
 
+/* After a request with a body, the connection is closed. Otherwise, if libsoup and a proxy in
+ * between did not agree where the body ends, its rest would be taken for another client's request.
+ */
+static gboolean may_go_on(const Connection *self, SoupMessageHeaders *headers)
+{
+  return self && self->owner && self->owner->silent >= 0 &&
+         !soup_message_headers_get_one(headers, "Content-Length") &&
+         !soup_message_headers_get_one(headers, "Transfer-Encoding");
+}
+
 static void on_headers(SoupServerMessage *message, gpointer user_data)
 {
   SoupMessageHeaders *headers = soup_server_message_get_request_headers(message);
+  if (!may_go_on(find_connection(message), headers))
+    soup_message_headers_replace(soup_server_message_get_response_headers(message), "Connection",
+                                 "close");
   if (soup_message_headers_get_encoding(headers) == SOUP_ENCODING_CONTENT_LENGTH &&
       soup_message_headers_get_content_length(headers) > HTTP_MAX_BODY)
     soup_message_body_set_accumulate(soup_server_message_get_request_body(message), FALSE);
@@ -115,6 +134,7 @@ static void on_started(SoupServer *soup, SoupServerMessage *message, gpointer us
   if (!self)
     return;
   self->received = 0;
+  self->idle = FALSE;
   set_deadline(self, READ_TIME);
   g_signal_connect(message, "got-headers", G_CALLBACK(on_headers), NULL);
   g_signal_connect(message, "got-chunk", G_CALLBACK(on_chunk), NULL);
@@ -132,8 +152,10 @@ static void on_read(SoupServer *soup, SoupServerMessage *message, gpointer user_
 static void on_finished(SoupServer *soup, SoupServerMessage *message, gpointer user_data)
 {
   Connection *self = find_connection(message);
-  if (self)
-    set_deadline(self, IDLE_TIME);
+  if (!self)
+    return;
+  self->idle = TRUE;
+  set_deadline(self, IDLE_TIME);
 }
 
 gboolean connections_is_too_big(SoupServerMessage *message)
@@ -166,19 +188,45 @@ static void on_closed(gpointer user_data, GObject *former)
   g_free(self);
 }
 
-static gboolean is_too_many(Connections *self, GInetAddress *client)
+/* Closes the connection that has been idle for longest.
+ * @client: (nullable): only one of this client
+ * Returns: whether there was one */
+static gboolean drop_idle(Connections *self, GInetAddress *client)
+{
+  Connection *oldest = NULL;
+  GHashTableIter iter;
+  gpointer key;
+  g_hash_table_iter_init(&iter, self->all);
+  while (g_hash_table_iter_next(&iter, &key, NULL)) {
+    Connection *one = key;
+    if (one->idle && (!client || g_inet_address_equal(one->client, client)) &&
+        (!oldest || one->deadline < oldest->deadline))
+      oldest = one;
+  }
+  if (oldest)
+    drop(oldest);
+  return oldest != NULL;
+}
+
+static guint count_of(Connections *self, GInetAddress *client)
 {
   guint n = 0;
   GHashTableIter iter;
   gpointer key;
-  if (g_hash_table_size(self->all) >= MAX_CONNECTIONS)
-    return TRUE;
-  if (g_inet_address_get_is_loopback(client))
-    return FALSE;
   g_hash_table_iter_init(&iter, self->all);
   while (g_hash_table_iter_next(&iter, &key, NULL))
     n += g_inet_address_equal(((Connection *)key)->client, client);
-  return n >= MAX_CONNECTIONS_OF_ADDRESS;
+  return n;
+}
+
+/* Makes room for a connection, if idle ones can go.
+ * Returns: whether there is room */
+static gboolean make_room(Connections *self, GInetAddress *client)
+{
+  if (!g_inet_address_get_is_loopback(client) &&
+      count_of(self, client) >= MAX_CONNECTIONS_OF_ADDRESS)
+    return drop_idle(self, client);
+  return g_hash_table_size(self->all) < MAX_CONNECTIONS || drop_idle(self, NULL);
 }
 
 static void hand_over(Connections *self, GIOStream *stream, GSocketAddress *local,
@@ -239,7 +287,7 @@ static gboolean on_incoming(GSocketService *service, GSocketConnection *connecti
   g_autoptr(GSocketAddress) remote = g_socket_connection_get_remote_address(connection, NULL);
   if (!local || !remote || !G_IS_INET_SOCKET_ADDRESS(remote))
     return TRUE;
-  if (is_too_many(self, g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(remote))))
+  if (!make_room(self, g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(remote))))
     return TRUE;
   g_socket_set_option(g_socket_connection_get_socket(connection), IPPROTO_TCP, TCP_NODELAY, 1,
                       NULL);
@@ -273,11 +321,32 @@ static gboolean listen_at(Connections *self, const char *address, guint port, GE
   return FALSE;
 }
 
+/* libsoup closes each connection after its first answer unless it listens itself. So it listens at
+ * one end of a pair whose other end is here, and nobody can connect to it. Before 3.3, libsoup
+ * never frees an idle connection that the client closes, so there it closes them. */
+static gboolean keep_alive(Connections *self, GError **error)
+{
+  int ends[2];
+  if (!soup_check_version(3, 3, 0))
+    return TRUE;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+    const int code = errno;
+    g_set_error_literal(error, G_IO_ERROR, g_io_error_from_errno(code), g_strerror(code));
+    return FALSE;
+  }
+  self->silent = ends[1];
+  g_autoptr(GSocket) end = g_socket_new_from_fd(ends[0], error);
+  if (!end)
+    close(ends[0]);
+  return end && soup_server_listen_socket(self->soup, end, 0, error);
+}
+
 Connections *connections_new(SoupServer *soup, const char *address, guint port,
                              GTlsCertificate *certificate, GError **error)
 {
   Connections *self = g_new0(Connections, 1);
   self->soup = soup;
+  self->silent = -1;
   self->service = g_socket_service_new();
   g_socket_listener_set_backlog(G_SOCKET_LISTENER(self->service), BACKLOG);
   self->certificate = certificate ? g_object_ref(certificate) : NULL;
@@ -288,7 +357,7 @@ Connections *connections_new(SoupServer *soup, const char *address, guint port,
   g_signal_connect(soup, "request-read", G_CALLBACK(on_read), self);
   g_signal_connect(soup, "request-finished", G_CALLBACK(on_finished), self);
   g_signal_connect(self->service, "incoming", G_CALLBACK(on_incoming), self);
-  if (!listen_at(self, address, port, error))
+  if (!listen_at(self, address, port, error) || !keep_alive(self, error))
     connections_free(&self);
   return self;
 }
@@ -317,5 +386,7 @@ void connections_free(Connections **connections)
   g_hash_table_unref(self->all);
   g_clear_object(&self->certificate);
   g_object_unref(self->stopped);
+  if (self->silent >= 0)
+    close(self->silent);
   g_free(self);
 }
