@@ -1,5 +1,5 @@
-"""The watch by which a member of a fleet learns of changes: while it is quiet, when it hangs, and when etcd
-no longer has the changes. Skipped without etcd. Environment: see watch_case.py."""
+"""The watch by which a member of a fleet learns of changes: while it is quiet, when it hangs, and
+when etcd no longer has the changes. Skipped without etcd. Environment: see watch_case.py."""
 
 import unittest
 

@@ -453,6 +453,9 @@ static gboolean connect_once(Camera *self)
     return FALSE;
   if (over && connected)
     return TRUE;
+  /* An attempt that was given up has failed for no reason that matters. */
+  if (!connected && is_stopping(self))
+    return FALSE;
 
   if (hopeless)
     backoff_slow_down(&self->backoff);
