@@ -6,8 +6,7 @@
 
 /* Between two sends, so that many cameras and frames cost no more than a few, µs. */
 #define MIN_INTERVAL (40 * G_TIME_SPAN_MILLISECOND)
-/* Between checks for what nobody reports, such as skipped frames, and for clients that were slow,
- * ms. */
+/* Between checks for what nobody reports, such as skipped frames, ms. */
 #define CHECK_INTERVAL 500
 
 /* A camera's state as it was sent last. */
@@ -96,6 +95,15 @@ static JsonBuilder *make_changes(guint64 seen, gpointer user_data)
 
 /* ---- Sending ------------------------------------------------------------------------------- */
 
+/* Called by any thread. */
+static void on_status_changed(gpointer user_data)
+{
+  StreamApi *self = user_data;
+  if (g_atomic_int_get(&self->listening) &&
+      g_atomic_int_compare_and_exchange(&self->due, FALSE, TRUE))
+    g_source_set_ready_time(self->news, 0);
+}
+
 static void send_cameras(StreamApi *self)
 {
   const PageWatch *watch = page_get_watch(self->page);
@@ -104,18 +112,12 @@ static void send_cameras(StreamApi *self)
   for (guint i = 0; i < status.cameras->len; i++)
     note_change(self, &g_array_index(status.cameras, StatusCamera, i));
   Changes changes = { self, &status };
-  http_events_update(page_get_events(self->page), "cameras", self->version, make_changes, &changes);
+  const gboolean all = http_events_update(page_get_events(self->page), "cameras", self->version,
+                                          make_changes, &changes);
   status_clear(&status);
   self->next = g_get_monotonic_time() + MIN_INTERVAL;
-}
-
-/* Called by any thread. */
-static void on_status_changed(gpointer user_data)
-{
-  StreamApi *self = user_data;
-  if (g_atomic_int_get(&self->listening) &&
-      g_atomic_int_compare_and_exchange(&self->due, FALSE, TRUE))
-    g_source_set_ready_time(self->news, 0);
+  if (!all) /* perhaps an event is on its way to a client */
+    on_status_changed(self);
 }
 
 static gboolean on_due(gpointer user_data)

@@ -88,14 +88,16 @@ static GBytes *make_text(const char *event, JsonBuilder *data)
   return g_bytes_new_take(text, strlen(text));
 }
 
-void http_events_update(HttpEvents *self, const char *event, guint64 version, HttpEventsMake make,
-                        gpointer user_data)
+gboolean http_events_update(HttpEvents *self, const char *event, guint64 version,
+                            HttpEventsMake make, gpointer user_data)
 {
+  gboolean all = TRUE;
   g_autoptr(GBytes) text = NULL;
   guint64 seen = 0; /* of who gets @text */
   for (guint i = 0; i < self->listeners->len; i++) {
     Listener *listener = self->listeners->pdata[i];
     const gboolean ready = !listener->seen || http_stream_is_ready(listener->stream);
+    all = all && (listener->seen == version || ready);
     if (listener->seen == version || !ready)
       continue;
     if (!text || seen != listener->seen) {
@@ -107,6 +109,7 @@ void http_events_update(HttpEvents *self, const char *event, guint64 version, Ht
     http_stream_queue(listener->stream, text);
     listener->seen = version;
   }
+  return all;
 }
 
 void http_events_send(HttpEvents *self, const char *event, JsonBuilder *data)

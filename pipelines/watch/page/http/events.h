@@ -22,9 +22,10 @@ typedef JsonBuilder *(*HttpEventsMake)(guint64 seen, gpointer user_data);
 /* Brings the listeners to a version of that state. It makes each text once, and nothing waits for a
  * slow listener: one that still gets earlier data has its turn at a later call, with the newest.
  * @event: its name
- * @version: at least 1 */
-void http_events_update(HttpEvents *self, const char *event, guint64 version, HttpEventsMake make,
-                        gpointer user_data);
+ * @version: at least 1
+ * Returns: whether all have that version now */
+gboolean http_events_update(HttpEvents *self, const char *event, guint64 version,
+                            HttpEventsMake make, gpointer user_data);
 /* @event: its name
  * @data: (transfer none): complete */
 void http_events_send(HttpEvents *self, const char *event, JsonBuilder *data);
