@@ -7,6 +7,7 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 
@@ -43,7 +44,8 @@ def plain_environment():
     environment = dict(os.environ)
     for name in "LD_PRELOAD", "GST_PLUGIN_PATH_1_0", "GST_REGISTRY_FORK":
         environment.pop(name, None)
-    environment["GST_REGISTRY_1_0"] = os.environ.get("GST_REGISTRY_1_0", "registry") + ".plain"
+    registry = os.path.join(tempfile.gettempdir(), "vitgate-registry")
+    environment["GST_REGISTRY_1_0"] = os.environ.get("GST_REGISTRY_1_0", registry) + ".plain"
     return environment
 
 
