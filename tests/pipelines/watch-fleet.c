@@ -401,7 +401,6 @@ static void expect_line(Ownership *ownership, const char *camera, gint64 claim,
 START_TEST(lines_of_a_fleet_say_who_has_published_them)
 {
   Ownership *ownership = ownership_new();
-  g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
   ownership_set_node(ownership, "a\"b", lease_is_even, NULL);
   ownership_set(ownership, "mine", 12, 2);
   ownership_set(ownership, "fenced", 13, 3);
