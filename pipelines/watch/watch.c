@@ -98,16 +98,6 @@ static void stop_cameras(Watch *self, GPtrArray *entries)
   g_ptr_array_set_size(entries, 0);
 }
 
-static const CameraConfig *find_config(const Config *config, const char *name)
-{
-  for (guint i = 0; i < config->cameras->len; i++) {
-    const CameraConfig *camera = config->cameras->pdata[i];
-    if (!strcmp(camera->name, name))
-      return camera;
-  }
-  return NULL;
-}
-
 static Entry *find_entry(GPtrArray *entries, const char *name)
 {
   for (guint i = 0; i < entries->len; i++) {
@@ -126,13 +116,14 @@ static void change_cameras(Watch *self, Config *config, const char *what)
   for (guint i = 0; i < self->entries->len; i++) {
     Entry *entry = self->entries->pdata[i];
     const CameraConfig *old = camera_get_config(entry->camera);
-    const CameraConfig *camera = find_config(config, old->name);
+    const CameraConfig *camera = config_find_camera(config, old->name);
     gboolean same = camera && !strcmp(camera->fixed_fingerprint, old->fixed_fingerprint);
     g_ptr_array_add(same ? kept : leaving, entry);
   }
   for (guint i = 0; i < kept->len; i++) {
     Camera *camera = ((Entry *)kept->pdata[i])->camera;
-    camera_change_models(camera, config, find_config(config, camera_get_config(camera)->name));
+    camera_change_models(camera, config,
+                         config_find_camera(config, camera_get_config(camera)->name));
   }
   guint n_kept = kept->len, n_stopped = leaving->len;
   stop_cameras(self, leaving);

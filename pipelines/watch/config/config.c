@@ -437,6 +437,16 @@ static void free_with_cameras(Config *self)
   g_free(self);
 }
 
+const CameraConfig *config_find_camera(const Config *self, const char *name)
+{
+  for (guint i = 0; i < self->cameras->len; i++) {
+    const CameraConfig *camera = self->cameras->pdata[i];
+    if (!strcmp(camera->name, name))
+      return camera;
+  }
+  return NULL;
+}
+
 /* ---- References ---------------------------------------------------------------------------- */
 
 Config *config_ref(Config *self)

@@ -73,6 +73,9 @@ GPtrArray *config_parse_cameras(const char *path, const char *text, gsize length
  * Returns: (transfer full) */
 Config *config_with_cameras(Config *base, GPtrArray *cameras, GPtrArray *problems);
 
+/* Returns: (transfer none) (nullable) */
+const CameraConfig *config_find_camera(const Config *self, const char *name);
+
 Config *config_ref(Config *self);
 void config_unref(Config *self);
 

@@ -193,20 +193,10 @@ void outputs_look(Outputs *self, const char *camera, gint64 claim, const LookSta
   g_rw_lock_reader_unlock(&self->lock);
 }
 
-static const CameraConfig *find_camera(const Config *config, const char *name)
-{
-  for (guint i = 0; i < config->cameras->len; i++) {
-    const CameraConfig *camera = config->cameras->pdata[i];
-    if (!strcmp(camera->name, name))
-      return camera;
-  }
-  return NULL;
-}
-
 void outputs_picture(Outputs *self, const char *camera, GBytes *jpeg)
 {
   g_rw_lock_reader_lock(&self->lock);
-  const CameraConfig *config = find_camera(self->config, camera);
+  const CameraConfig *config = config_find_camera(self->config, camera);
   if (self->mqtt && config && ownership_allows(self->ownership, camera, config->claim)) {
     g_autofree char *topic = topic_of_camera(&self->config->mqtt, camera, "image");
     retained_set_bytes(self->retained, topic, jpeg);

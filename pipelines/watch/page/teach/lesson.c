@@ -43,13 +43,7 @@ static const Config *get_config(Lesson *self)
 
 const CameraConfig *lesson_find_camera(Lesson *self)
 {
-  const Config *config = get_config(self);
-  for (guint i = 0; i < config->cameras->len; i++) {
-    const CameraConfig *camera = config->cameras->pdata[i];
-    if (!strcmp(camera->name, self->task->camera))
-      return camera;
-  }
-  return NULL;
+  return config_find_camera(get_config(self), self->task->camera);
 }
 
 /* Returns: (transfer none) (nullable): the look of @camera that loads the model at @path */
