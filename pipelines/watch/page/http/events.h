@@ -26,6 +26,7 @@ typedef JsonBuilder *(*HttpEventsMake)(guint64 seen, gpointer user_data);
  * Returns: whether all have that version now */
 gboolean http_events_update(HttpEvents *self, const char *event, guint64 version,
                             HttpEventsMake make, gpointer user_data);
+
 /* @event: its name
  * @data: (transfer none): complete */
 void http_events_send(HttpEvents *self, const char *event, JsonBuilder *data);
