@@ -39,12 +39,13 @@ static guint step_time(const FleetConfig *config)
 
 /* ---- State --------------------------------------------------------------------------------- */
 
-static void set_state(Lease *self, gint64 lease, gint64 fence, gboolean registered)
+/* The fence stays, unless there is no lease any more. */
+static void set_state(Lease *self, gint64 lease, gboolean registered)
 {
   g_mutex_lock(&self->lock);
   const gboolean changed = self->lease != lease || self->registered != registered;
   self->lease = lease;
-  self->fence = fence;
+  self->fence = lease ? self->fence : 0;
   self->registered = registered;
   g_mutex_unlock(&self->lock);
   if (changed)
@@ -95,7 +96,7 @@ static gboolean grant(Lease *self, GError **error)
   if (!etcd_grant(self->etcd, self->config->lease, &lease, error))
     return FALSE;
   set_fence(self, sent);
-  set_state(self, lease, fence_end(sent, self->config->lease), FALSE);
+  set_state(self, lease, FALSE);
   return TRUE;
 }
 
@@ -126,7 +127,7 @@ static gboolean handle_taken(Lease *self, GError **error)
   if (!object || g_strcmp0(member_get_string(object, "id"), self->id))
     return refuse_name(self, object);
   if (item->lease == self->lease) {
-    set_state(self, self->lease, self->fence, TRUE);
+    set_state(self, self->lease, TRUE);
     return FALSE;
   }
   return item->lease ? etcd_revoke(self->etcd, item->lease, error)
@@ -145,7 +146,7 @@ static gboolean register_node(Lease *self, GError **error)
     if (revision) {
       self->put = serial;
       self->funcs.problem(NULL, self->user_data);
-      set_state(self, self->lease, self->fence, TRUE);
+      set_state(self, self->lease, TRUE);
       return TRUE;
     }
     if (!handle_taken(self, &wrong))
@@ -177,7 +178,7 @@ static gboolean keep_alive(Lease *self, GError **error)
   if (ttl > 0)
     set_fence(self, sent);
   else
-    set_state(self, 0, 0, FALSE);
+    set_state(self, 0, FALSE);
   return TRUE;
 }
 
@@ -222,7 +223,7 @@ static void handle(Lease *self, const GError *error)
   if (g_error_matches(error, ETCD_ERROR, ETCD_ERROR_CANCELLED))
     return;
   if (g_error_matches(error, ETCD_ERROR, ETCD_ERROR_LEASE)) {
-    set_state(self, 0, 0, FALSE);
+    set_state(self, 0, FALSE);
     return;
   }
   self->funcs.trouble(error, self->user_data);
